@@ -12,8 +12,8 @@ typedef enum field_kind {
     FIELD_NAME,    /* a glob */
     FIELD_FLAG,    /* no value */
     FIELD_ENTRY,   /* an entry's price or size */
-    FIELD_NUMBER,  /* of the frame */
-    FIELD_OF_BOOK, /* likewise, of its book */
+    FIELD_NUMBER,  /* a number of the frame */
+    FIELD_OF_BOOK, /* a number of its book */
 } field_kind;
 
 typedef struct condition_field {
@@ -34,7 +34,7 @@ static const condition_field FIELDS[] = {
 
 enum { FIELD_COUNT = sizeof FIELDS / sizeof *FIELDS };
 
-/* Operators, as bits of what a comparison may give. */
+/* Operators, as bits of the comparison results that they accept. */
 enum { BELOW = 1, EQUAL = 2, ABOVE = 4 };
 
 static const struct {
@@ -71,7 +71,7 @@ static td_result parse_operator(td_bytes text, const condition_field *field, uin
     return TD_OK;
 }
 
-/* A rule's name fits whole, or without its "not_": rule=crossed. */
+/* A glob may match a rule's name with or without "not_": rule=crossed. */
 static int rule_fits(const char *glob, rule_id rule)
 {
     const char *name = rule_name(rule);
@@ -100,7 +100,7 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
         return selection_check(&(selection){.topics = {&glob, 1}}, NULL) == TD_OK
                    ? TD_OK
                    : td_err_set(err, TD_E_INVALID, "'%s' is not a glob", glob);
-    if (field != &FIELDS[TIME]) /* a number that is too large is wrong, too */
+    if (field != &FIELDS[TIME]) /* a number that is too large is an error, too */
         return td_decimal_parse(value, &term->value, err) == TD_OK ? TD_OK : TD_E_INVALID;
     td_time_spec at = {.kind = TD_TIME_ABSOLUTE};
     td_result rc = td_time_parse(term->text, now_ns, TD_DATE_BEGINS, &at, err);
@@ -110,7 +110,7 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
     return rc;
 }
 
-/* The bytes of *at that are among these, or that are not; *at moves past them, and spaces. */
+/* Take the bytes at *at that are among these (or are not); *at moves past them and any spaces. */
 static td_bytes cut(const char **at, const char *bytes, int are_wanted)
 {
     size_t size = are_wanted ? strspn(*at, bytes) : strcspn(*at, bytes);
@@ -120,7 +120,7 @@ static td_bytes cut(const char **at, const char *bytes, int are_wanted)
     return found;
 }
 
-/* One term; *at moves to the next. */
+/* Parse one term; *at moves to the next. */
 static td_result parse_term(condition *c, const char **at, uint64_t now_ns, td_err *err)
 {
     static const char OPERATOR_BYTES[] = "=!<>";
@@ -142,7 +142,8 @@ static td_result parse_term(condition *c, const char **at, uint64_t now_ns, td_e
     return TD_OK;
 }
 
-/* A frame that breaks a rule, or has an entry, is an event; a number stays as it is. */
+/* Broken rules and entries are events of one frame; numbers keep their value from frame to frame.
+ */
 static int begins_to_hold(const condition *c)
 {
     int has_number = 0;
@@ -228,7 +229,7 @@ static int name_fits(const condition_term *term, const observed_frame *seen)
            selection_glob_fits(term->text, td_bytes_str(channel->info.exchange_topic));
 }
 
-/* 1, or 0: the book has no such value, or is not to be trusted. */
+/* 0: the book has no such value, or is not to be trusted. */
 static int number_of_book(const condition_field *field, const observed_frame *seen, td_decimal *out)
 {
     const track *t = seen->found == NULL ? NULL : seen->found->track;
@@ -249,7 +250,7 @@ static int number_of_book(const condition_field *field, const observed_frame *se
     return !__builtin_sub_overflow(out->mantissa, low, &out->mantissa);
 }
 
-/* 1, or 0: the frame has no such number. */
+/* 0: the frame has no such number. */
 static int number_of(const condition_field *field, const observed_frame *seen, td_decimal *out)
 {
     const message *m = seen->frame->content.message;
@@ -265,7 +266,7 @@ static int compares(const condition_term *term, td_decimal value)
     return ((order < 0 ? BELOW : order > 0 ? ABOVE : EQUAL) & term->op) != 0;
 }
 
-/* All terms on prices and sizes hold for one entry. */
+/* 1 if all terms on prices and sizes hold for this entry. */
 static int entry_fits(void *user, const td_decimal *price, const td_decimal *size)
 {
     const condition *c = user;
@@ -280,7 +281,7 @@ static int entry_fits(void *user, const td_decimal *price, const td_decimal *siz
 
 typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
 
-/* Whether the condition holds for the frame; or it has nothing to do with it. */
+/* Does the condition hold for the frame? NOT_ABOUT_IT: the frame does not concern the condition. */
 static answer holds(condition *c, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
@@ -315,7 +316,7 @@ static int gap_began(const conditions *self, uint64_t recv_ns)
     return 0;
 }
 
-/* Time passes for all streams alike; what else a condition is about is of one. */
+/* Index in `held`: time is the same for all channels, any other term is about one channel. */
 static size_t slot_of(const condition *c, const observed_frame *seen)
 {
     for (size_t i = 0; i < c->count; i++)
@@ -341,7 +342,7 @@ static int is_met(conditions *self, condition *c, const observed_frame *seen)
     return is_new;
 }
 
-/* What the frame met when it was played first. */
+/* The condition that the frame met when it was first played. */
 static const char *met_before(const conditions *self)
 {
     size_t low = 0;

@@ -1,18 +1,18 @@
-/* Conditions on frames, in which a replay stops (`--break`), or which `when` looks for: one or more
+/* Conditions on frames, at which a replay stops (`--break`) or which `when` finds: one or more
  * terms, separated by spaces, that must all hold.
  *
- *   topic=GLOB symbol=GLOB              the frame's own
- *   rule=GLOB                           it broke such a rule of strength error ("crossed" is
+ *   topic=GLOB symbol=GLOB              the frame's topic, symbol
+ *   rule=GLOB                           it broke a matching rule of strength error ("crossed" means
  *                                       not_crossed)
  *   undecoded                           it could not be decoded
- *   price>=N size<N                     one entry (trade, level, order) has both
- *   seq>=N time>=TIME                   its number (as reports have it), its receive time
- *   bid>=N ask>=N spread>=N             best prices of its book after it, unless that is broken
- *   gap                                 the first frame after the beginning of a gap; alone
+ *   price>=N size<N                     one entry (trade, level, order) meets both
+ *   seq>=N time>=TIME                   its number (as in reports), its receive time
+ *   bid>=N ask>=N spread>=N             best prices of its book after it, unless the book is broken
+ *   gap                                 the first frame after a gap began; allows no other terms
  *
- * Numbers compare by = != < <= > >=. A condition on numbers, times and books alone is met when it
- * begins to hold: by the first frame of its stream for which it does, and again after one for which
- * it does not. One thread; frames come in the order of the tape. */
+ * Numbers compare by = != < <= > >=. A condition on numbers, times and books only is met when it
+ * begins to hold: by the first frame of a topic for which it holds, and again after a frame for
+ * which it does not hold. One thread; frames must come in the order of the tape. */
 #ifndef TD_REPLAY_CONDITION_H
 #define TD_REPLAY_CONDITION_H
 
@@ -28,18 +28,18 @@ enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16, CONDITIONS_MET_MAX = 1 << 2
 typedef struct condition_term {
     const struct condition_field *field;
     uint8_t op;
-    char *text;       /* a glob */
-    td_decimal value; /* else; of times: ns */
+    char *text;       /* names: a glob */
+    td_decimal value; /* others; times in ns */
 } condition_term;
 
 typedef struct condition {
-    const char *text; /* as it was given; borrowed */
+    const char *text; /* as given; borrowed */
     condition_term terms[CONDITION_TERMS_MAX];
     size_t count;
     uint8_t has_entry; /* 1: terms on an entry's price or size */
     uint8_t is_gap;
     uint8_t begins; /* 1: met when it begins to hold */
-    uint8_t *held;  /* whether it held at the last frame of a channel, by its index */
+    uint8_t *held;  /* by the channel's index: 1 if it held at the channel's last frame */
     size_t held_count;
 } condition;
 
@@ -52,30 +52,30 @@ typedef struct condition_met {
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
     size_t count;
-    gap_list gaps;    /* of the selection */
-    uint64_t last_ns; /* receive time of the last frame that was judged; 0: none was */
+    gap_list gaps;    /* that overlap the selection */
+    uint64_t last_ns; /* receive time of the last evaluated frame; 0: no frame yet */
     uint64_t at;      /* number of the last frame */
-    uint64_t judged;  /* frames up to there are in met if they met a condition */
+    uint64_t judged;  /* number of the last evaluated frame */
     condition_met *met;
     size_t met_count;
 } conditions;
 
-/* Parse and add a condition. now_ns is for times. TD_E_INVALID. self begins zeroed, and
- * is the caller's for conditions_fini also after a failure. */
+/* Parse and add a condition. now_ns: for relative times. TD_E_INVALID. Initialise self with zeros;
+ * the caller frees it with conditions_fini, also after a failure. */
 TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_t now_ns,
                                      td_err *err);
 void conditions_fini(conditions *self);
 
-/* Take what conditions need besides frames: the gaps of the selection, out of the ledger. */
+/* Copy the gaps of the selection from the ledger, which conditions need besides frames. */
 void conditions_take_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
                           selection_window window);
 
-/* The first condition that the tape's next frame meets, as text; NULL: none. Frames of the lead-in
- * and copies meet none. A frame that was played before meets what it met then, if it was among the
- * first CONDITIONS_MET_MAX that met something. */
+/* Evaluate the tape's next frame: the text of the first condition that it meets, or NULL. Lead-in
+ * frames and copies meet no condition. A frame that was played before gives the same result again,
+ * if it is among the first CONDITIONS_MET_MAX that met a condition. */
 const char *conditions_met(conditions *self, const observed_frame *seen);
 
-/* The tape goes back to where so many frames were played. */
+/* The tape went back to the position after this many frames. */
 void conditions_rewind(conditions *self, uint64_t frames);
 
 #endif

@@ -1,5 +1,5 @@
-/* What a replay played last: a copy of the frame that lasts until the next one is played, its
- * verdict, and the track that took it. It is an observer of a player with one thread. */
+/* The frame that a replay played last: a copy that is valid until the next frame is played, its
+ * verdict, and its topic's track. Filled by an observer of a player with one thread. */
 #ifndef TD_REPLAY_LAST_FRAME_H
 #define TD_REPLAY_LAST_FRAME_H
 
@@ -11,31 +11,32 @@
 
 typedef struct last_frame {
     uint8_t is_set;
-    frame_ref frame;       /* without content and block; its channel is the tape's */
-    const char *undecoded; /* the reason; NULL: decoded, or not to be decoded */
-    verdict rules;         /* empty: not judged */
-    const track *track;    /* of the player; NULL: none */
-    uint8_t is_trusted;    /* 1: the track's state is right after it (tape/topic_trust.h) */
+    frame_ref frame;       /* without content and block; its channel belongs to the tape */
+    const char *undecoded; /* the reason; NULL: decoded, or needs no decoding */
+    verdict rules;         /* empty: not checked */
+    const track *track;    /* owned by the player; NULL: no track */
+    uint8_t is_trusted;    /* 1: the track's state after it is right (tape/topic_trust.h) */
     td_buf bytes;          /* of the frame */
-    td_buf levels;         /* of a book change: msg_levels */
-    /* What it is compared with; NULL: nothing. If it meets a condition, that function is called,
-     * whose TD_EOF ends the play, as an observer's. */
+    td_buf levels;         /* of a book change: its msg_levels */
+    /* Conditions to evaluate; may be NULL. is_met is called if the frame meets one; its TD_EOF ends
+     * the play, as an observer's does. */
     struct conditions *conditions;
     td_result (*is_met)(void *user);
     void *user;
-    const char *condition; /* that it met; NULL: none */
+    const char *condition; /* the condition that the frame met, or NULL */
 } last_frame;
 
+/* Unset, without conditions. fini frees its copies. */
 void last_frame_init(last_frame *self);
 void last_frame_fini(last_frame *self);
 
-/* Nothing was played: before the tape and the player close. Its conditions stay. */
+/* Unset it, before the tape and the player close. Its conditions stay. */
 void last_frame_clear(last_frame *self);
 
-/* The observer. ledger: as an observer's. */
+/* The observer that fills it. ledger: see observer. */
 observer last_frame_observer(last_frame *self, const gap_list *ledger);
 
-/* Describe the frame's place, verdict and book: an object, as text two lines. */
+/* Describe the frame, its verdict and its book: an object; as text, two lines. */
 void last_frame_describe(const last_frame *self, result_writer *r, const char *name);
 
 #endif

@@ -14,8 +14,8 @@ enum {
     FRAME_ROWS = 9,
     BOOK_ROWS = 7,
     BAR_COLUMNS = 50,
-    LINE_BYTES = 512, /* of a wider terminal the rest stays empty */
-    NESTING = 2,      /* of JSON that is broken into lines */
+    LINE_BYTES = 512, /* a wider terminal's right side stays empty */
+    NESTING = 2,      /* depth down to which JSON is broken into lines */
 };
 
 #define LONG_WAIT_NS (5 * TD_NS_PER_S)
@@ -25,7 +25,7 @@ static void print(output_stream *output, const char *text)
     output_bytes(output, td_bytes_str(text));
 }
 
-/* A row: text that is cut to the terminal's width, and what clears the rest. */
+/* Print a row: text cut to the terminal's width; clears the rest of the line. */
 static void row(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
 static void row(output_stream *output, const char *format, ...)
 {
@@ -94,7 +94,7 @@ static void draw_bar(output_stream *output, const screen_view *view)
 
 /* ---- the frame ---- */
 
-/* JSON on as many rows as there are, broken at its outer values; other bytes on one. */
+/* JSON on at most FRAME_ROWS rows, broken at its outer values; other bytes on one row. */
 static void draw_bytes(output_stream *output, td_bytes bytes)
 {
     char line[LINE_BYTES];
@@ -154,7 +154,7 @@ static void draw_verdict(output_stream *output, const last_frame *last)
 
 /* ---- the book ---- */
 
-/* What the frame did to a level: '*' set or updated, '+' inserted; a snapshot did nothing new. */
+/* The frame's effect on a level: '*' set or updated, '+' inserted; a snapshot marks no level. */
 static char mark_of(const last_frame *last, msg_side side, td_decimal price)
 {
     const msg_level *levels = (const msg_level *)(const void *)last->levels.data;
@@ -175,13 +175,13 @@ static void format_level(const last_frame *last, const book *b, msg_side side, s
     out[0] = '\0';
     if (!book_level_at(b, side, index, &level))
         return;
-    (void)td_decimal_format(level.price, price); /* lengths are not needed */
+    (void)td_decimal_format(level.price, price); /* the lengths are not needed */
     (void)td_decimal_format(level.size, size);
     (void)snprintf(out, out_bytes, "%c %14s x %-16s", mark_of(last, side, level.price), price,
                    size);
 }
 
-/* The prices that the frame removed, on one row. */
+/* Print the prices that the frame removed, on one row. */
 static void draw_removed(output_stream *output, const last_frame *last)
 {
     const msg_level *levels = (const msg_level *)(const void *)last->levels.data;

@@ -1,6 +1,6 @@
-/* The screen of a replay that keys control: position on the tape with its gaps, the frame that was
- * played last, its verdict, and the top of its book with what the frame changed there. It is drawn
- * as a whole, SCREEN_ROWS rows of at most the terminal's width. One thread. */
+/* The screen of an interactive replay: position on the tape with its gaps, the last played frame,
+ * its verdict, and the top of its book with the frame's changes. It is redrawn as a whole,
+ * SCREEN_ROWS rows of at most the terminal's width. One thread. */
 #ifndef TD_REPLAY_SCREEN_H
 #define TD_REPLAY_SCREEN_H
 
@@ -11,18 +11,18 @@
 
 enum { SCREEN_ROWS = 23 };
 
-/* What is shown; all of it is borrowed. */
+/* What to show; all pointers are borrowed. */
 typedef struct screen_view {
     const pacer *pacer;
     const last_frame *last;
     const gap_list *gaps;
-    uint64_t from_ns, to_ns; /* the tape */
+    uint64_t from_ns, to_ns; /* range of the tape */
 } screen_view;
 
-/* Draw it over what was drawn before. */
+/* Draw over the previous screen. */
 void screen_draw(output_stream *output, const screen_view *view);
 
-/* Leave it on the terminal, for what is printed below. */
+/* Leave the last screen on the terminal; later output follows below. */
 void screen_end(output_stream *output);
 
 #endif

@@ -14,7 +14,7 @@ td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
          !message_has_entry(frame->content.message, &lines->entries.price, &lines->entries.size)))
         return TD_OK;
     if (output_is_broken(output))
-        return TD_EOF; /* the reader has gone; output_finish returns the reason */
+        return TD_EOF; /* the output's reader closed it; output_finish returns the reason */
     json_writer *w = output_json_begin(output);
     json_write_object_begin(w);
     message_line(w, frame);
@@ -22,6 +22,6 @@ td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
     json_write_object_end(w);
     output_json_end(output);
     if (deadline_ns != 0)
-        output_flush(output); /* paced: a reader of the pipe gets each line when it is due */
+        output_flush(output); /* paced: the reader of a pipe gets each line when it is due */
     return TD_OK;
 }

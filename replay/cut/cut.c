@@ -25,13 +25,13 @@
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
-/* Where a topic begins in the file, if it had frames before the selection. */
+/* A topic that had frames before the selection, and where it begins in the file. */
 typedef struct topic_start {
     const char *feed, *symbol, *name;
     uint32_t line;
     const symbol_topic *topic;
-    uint64_t start_ns; /* receive time of its first frame, or earlier */
-    td_buf made;       /* written in place of the frame of then; empty: the frame itself is */
+    uint64_t start_ns; /* receive time of its first frame in the file, or earlier */
+    td_buf made;       /* replaces the frame of that time; empty: the frame is written */
     channel_info made_info;
 } topic_start;
 
@@ -40,19 +40,19 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
-    uint64_t begin_ns; /* of what is written: the state's, or the window's */
-    /* What came before the selection. */
+    uint64_t begin_ns; /* beginning of what is written: the state's, or the window's */
+    /* Before the selection. */
     cursor *past;
-    symbol_table symbols; /* with the states before the selection's first frame */
-    uint8_t is_lacking;   /* 1: a checkpoint does not say where a topic begins */
+    symbol_table symbols; /* states just before the selection's first frame */
+    uint8_t is_lacking;   /* 1: the checkpoint lacks the beginning of a topic */
     topic_start *starts;  /* in the order of compare_starts */
     size_t start_count;
     snapshot_maker *maker;       /* while snapshots are made */
     reply_list replies;          /* HTTP */
-    const recorded_reply **kept; /* of them, that the file begins with */
+    const recorded_reply **kept; /* replies that the file begins with */
     size_t kept_count;
-    uint32_t *kept_numbers; /* of their channels in the file */
-    /* What the first frame or event sets. */
+    uint32_t *kept_numbers; /* numbers of their channels in the file */
+    /* Set by the first frame or event. */
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
@@ -60,12 +60,12 @@ typedef struct cut {
     chunk_builder *builder;
     sealed_chunk *sealed;
     channel_info events; /* the channel of events, number 0 */
-    uint32_t *numbers;   /* by the tape's channels; 0: none yet */
+    uint32_t *numbers;   /* by index of the tape's channels; 0: not assigned */
     size_t number_capacity;
     uint32_t channel_count;
     td_buf json;
     gap_list ledger;
-    gap_list gaps;          /* that are written */
+    gap_list gaps;          /* already written */
     td_buf checkpoint;      /* to be written with the selection's first frame */
     uint8_t has_checkpoint; /* 1: it was made */
     uint8_t is_over;        /* 1: no frame follows */
@@ -98,7 +98,7 @@ static cursor_options reading_of(const cut *c)
                             .user = options->user};
 }
 
-/* What is cut from a cut has no frames of its state. */
+/* With wants_frame (a cut of a cut) states are rebuilt from frames, without the checkpoint's. */
 static td_result open_past(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
@@ -118,7 +118,7 @@ static td_result open_past(cut *c, td_err *err)
     return rc;
 }
 
-/* Take each frame before the selection. */
+/* Call `take` for each frame before the selection. */
 static td_result read_past(cut *c, cursor *tape,
                            td_result (*take)(cut *c, const frame_ref *frame, td_err *err),
                            td_err *err)
@@ -152,7 +152,8 @@ static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* A reader without the checkpoint follows the connection of the first frame that it reads. */
+/* Where a topic begins in the file. A reader without the checkpoint follows the connection of the
+ * first frame that it reads, so with several connections it needs the topic's first frame. */
 static uint64_t find_start(cut *c, const symbol_topic *topic)
 {
     const conn_choice *choice = &topic->choice;
@@ -199,7 +200,7 @@ static int compare_starts(const void *a, const void *b)
     return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
 }
 
-/* NULL: its stream had no frame before the selection, or it has none. */
+/* NULL: the channel has no stream, or its topic had no frame before the selection. */
 static topic_start *start_of(const cut *c, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
@@ -210,7 +211,7 @@ static topic_start *start_of(const cut *c, const frame_channel *channel)
                : bsearch(&key, c->starts, c->start_count, sizeof *c->starts, compare_starts);
 }
 
-/* 1 if a snapshot may take the place of the topic's last frame, and is needed. */
+/* 1 if a made snapshot would save frames and can replace the topic's last frame. */
 static int may_be_made(const symbol_topic *topic)
 {
     const choice_conn *conn = &topic->choice.conns[topic->choice.followed];
@@ -226,7 +227,7 @@ static uint64_t last_of(const topic_start *start)
     return choice->conns[choice->followed].last_ns;
 }
 
-/* Results as snapshot_make. */
+/* Returns the same as snapshot_make. */
 static td_result make_book(const cut *c, topic_start *start, td_err *err)
 {
     snapshot_source source;
@@ -240,7 +241,7 @@ static td_result make_book(const cut *c, topic_start *start, td_err *err)
     return rc;
 }
 
-/* Begin with snapshots that are made, where they can be; elsewhere with the recorded frames. */
+/* Make snapshots where possible; other topics begin with their recorded frames. */
 static td_result make_snapshots(cut *c, td_err *err)
 {
     c->maker = snapshot_maker_open();
@@ -270,9 +271,8 @@ static td_result note_first(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* Where topics begin of which the checkpoint does not say it: all is read since the oldest of the
- * connections began that were open then. The states stay the checkpoint's, which have former
- * connections, too. */
+/* Find the beginnings that the checkpoint lacks: read from the oldest connection that was open
+ * then. The states remain the checkpoint's, which include former connections. */
 static td_result find_first_frames(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
@@ -323,7 +323,7 @@ static channel_info reply_channel(const cut *c, const recorded_reply *reply)
                           .message_encoding = reply->encoding};
 }
 
-/* Of those that `serve` answers with at the beginning, the ones that the selection lacks. */
+/* Keep the replies that `serve` needs at the beginning and that the selection lacks. */
 static td_result find_replies(cut *c, td_err *err)
 {
     const cut_options *options = c->options;
@@ -406,7 +406,7 @@ static uint32_t number_of(cut *c, const frame_channel *channel)
     return c->numbers[channel->index];
 }
 
-/* made: what is written in place of the frame; may be NULL. */
+/* made: replaces the frame; may be NULL. */
 static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made, td_err *err)
 {
     feed_frame own = {.channel = number_of(c, frame->channel),
@@ -429,10 +429,10 @@ static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made,
     return append(c, &own, err);
 }
 
-/* ---- the head ---- */
+/* ---- head of the file ---- */
 
-/* Of its frames at least those before the one that the file begins with. Readers get the ordinals
- * right by it, of which frames have the lower half. */
+/* Number of the connection's frames before the file (exact for the first frame's connection).
+ * Readers complete ordinals with it, because frames store only their lower half. */
 static uint64_t received_before(const conn_row *row, const frame_ref *first)
 {
     const frame_conn *conn = first->conn;
@@ -446,7 +446,7 @@ static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
     return from_ns != 0 && from_ns <= at_ns && (to_ns == 0 || to_ns > at_ns);
 }
 
-/* The channel's number in the file: one for each name of a reply. */
+/* The channel's number in the file; replies with the same name share one. */
 static uint32_t number_of_reply(cut *c, size_t index)
 {
     for (size_t i = 0; i < index; i++)
@@ -455,7 +455,7 @@ static uint32_t number_of_reply(cut *c, size_t index)
     return ++c->channel_count;
 }
 
-/* A reply of before the file, at the time of the file's beginning. */
+/* Write a reply from before the file with the time of the file's beginning. */
 static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
 {
     const recorded_reply *reply = c->kept[index];
@@ -485,9 +485,9 @@ static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
     return rc;
 }
 
-/* What every segment begins with: which connections are open, and their grants. A file with a
- * checkpoint begins with it, also where the first frame comes later: readers look there. Replies of
- * before the file follow, each 2 ns after the last. */
+/* Begin the file as every segment begins: with open connections and their grants. With a checkpoint
+ * the head is at the selection's beginning, even if the first frame is later, because readers look
+ * for it there. Earlier HTTP replies follow, 2 ns apart. */
 static td_result append_head(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     uint64_t at_ns = first->recv_ns;
@@ -533,7 +533,7 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
     return rc;
 }
 
-/* Remove what is not whole, or what one left that was killed. */
+/* Remove an unfinished file, of this process or of one that was killed. */
 static td_result remove_file(const cut *c, td_err *err)
 {
     char open_path[LIMIT_PATH_BYTES];
@@ -542,7 +542,7 @@ static td_result remove_file(const cut *c, td_err *err)
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
-/* Create the file; open: what was open before its first frame or event, NULL if unknown. */
+/* Create the file; open: connections before its first frame or event, NULL if unknown. */
 static td_result create_file(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     const chunk_builder_options building = {.spans_hours = 1};
@@ -569,7 +569,7 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
     if (rc == TD_OK)
         rc = segment_writer_open(archive_io(c->options->archive), c->options->path, &session,
                                  &c->writer, err);
-    if (rc == TD_E_NOTFOUND) /* a folder, not what is selected */
+    if (rc == TD_E_NOTFOUND) /* the folder is missing; NOTFOUND would mean an empty selection */
         rc = TD_E_IO;
     return rc == TD_OK ? append_head(c, open, first, err) : rc;
 }
@@ -591,7 +591,7 @@ static int is_feed(void *user, const char *feed)
     return strcmp(user, feed) == 0;
 }
 
-/* Begin the file with what was open before this frame or event. */
+/* Begin the file with the connections that were open before this frame or event. */
 static td_result open_file(cut *c, const frame_ref *first, td_err *err)
 {
     archive_view *view = NULL;
@@ -615,7 +615,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     return rc;
 }
 
-/* ---- what is written ---- */
+/* ---- content ---- */
 
 /* A file has one feed and one session. */
 static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
@@ -634,8 +634,8 @@ static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
     return TD_E_INVALID;
 }
 
-/* 1 if a gap touches what is written: one that began before the state and ended before the
- * selection does not. */
+/* 1 if a gap overlaps what is written. A gap that began before the state and ended before the
+ * selection does not count. */
 static int wants_gap(const cut *c, const gap_row *gap)
 {
     const selection_window written = {c->begin_ns, c->window.to_ns};
@@ -644,7 +644,7 @@ static int wants_gap(const cut *c, const gap_row *gap)
     return selection_wants_gap(c->options->wanted, written, gap);
 }
 
-/* Events that are about the file, not about connections, stay with the archive. */
+/* Write an event, except events about the archive's own files. */
 static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
 {
     const event *what = frame->event;
@@ -686,8 +686,8 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-/* The rows of the ledger that the events lack: they came before or after the cut, or tell of what
- * could not be read. */
+/* Write the rows of the ledger without an event in the cut: they lie outside it, or report damage.
+ */
 static td_result put_gaps(cut *c, td_err *err)
 {
     td_result rc = TD_OK;
@@ -703,7 +703,7 @@ static td_result put_gaps(cut *c, td_err *err)
     return rc;
 }
 
-/* ---- all ---- */
+/* ---- the whole file ---- */
 
 static td_result open_tape(cut *c, td_err *err)
 {
@@ -774,14 +774,14 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     td_result rc = write_file(&c, err);
     segment_writer_close(c.writer);
     if (c.writer != NULL && rc != TD_OK)
-        (void)remove_file(&c, NULL); /* the failure before it is returned */
+        (void)remove_file(&c, NULL); /* the first failure is returned */
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
     for (size_t i = 0; i < c.start_count; i++)
         td_buf_fini(&c.starts[i].made);
     symbol_table_fini(&c.symbols);
     cursor_close(c.past);
-    cursor_close(c.tape); /* channels are its */
+    cursor_close(c.tape); /* after all users of its channels */
     gap_list_fini(&c.ledger);
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);

@@ -14,7 +14,7 @@ typedef struct diff_frame {
     uint64_t hash;
     uint64_t recv_ns;
     uint32_t index;   /* in the stream */
-    uint32_t partner; /* its index on the other side, and 1; 0: it has none */
+    uint32_t partner; /* its index on the other side plus 1; 0: no partner */
 } diff_frame;
 
 /* ---- reading ---- */
@@ -42,7 +42,7 @@ static diff_stream *stream_of(diff_result *d, name_index *names, const channel_i
 static void add_frame(diff_result *d, name_index *names, int side, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
-    if (channel->user == NULL) /* once for each channel of a side */
+    if (channel->user == NULL) /* once per channel */
         channel->user = stream_of(d, names, &channel->info);
     diff_stream *to = channel->user;
     size_t at = to->frame_count[side]++;
@@ -106,7 +106,7 @@ static void sort_frames(diff_stream *s, int (*compare)(const void *, const void 
             qsort(s->frames[side], s->frame_count[side], sizeof *s->frames[side], compare);
 }
 
-/* Give each frame its partner. */
+/* Set the partner of each frame. */
 static void find_partners(diff_stream *s)
 {
     size_t at[DIFF_SIDES] = {0, 0};
@@ -124,11 +124,12 @@ static void find_partners(diff_stream *s)
     sort_frames(s, compare_indexes);
 }
 
-/* All but a longest rising sequence of partners have moved. */
+/* All frames outside a longest rising sequence of partners have moved. */
 static void count_stream(diff_stream *s)
 {
-    uint32_t *ends = td_alloc_zero(s->frame_count[0] + 1, sizeof *ends); /* least last partners of
-                                                                            the rising sequences */
+    uint32_t *ends =
+        td_alloc_zero(s->frame_count[0] + 1,
+                      sizeof *ends); /* by length: the least last partner of a rising sequence */
     size_t longest = 0;
     for (size_t i = 0; i < s->frame_count[0]; i++) {
         uint32_t partner = s->frames[0][i].partner;

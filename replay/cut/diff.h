@@ -1,10 +1,9 @@
-/* Compares what two archives received, stream by stream: which frames one has and the other lacks.
+/* Compares what two archives received, stream by stream: which frames only one of them has.
  *
- * A stream is a feed's topic and symbol, over all connections. Snapshots that `cut` made are left
- * out. Frames are equal if their bytes are;
- * times, connections and ordinals do not matter. If the same bytes came several times, the first
- * ones of both sides are partners, then the second ones, and so on. Memory: 28 bytes a frame, of
- * LIMIT_DIFF_FRAMES at most. One thread. */
+ * A stream is a feed's topic and symbol, over all connections. Snapshots that `cut` made are
+ * ignored. Frames are equal if their bytes are; times, connections and ordinals do not matter. If
+ * the same bytes came several times, the first ones of both sides are partners, then the second
+ * ones, and so on. Memory: 28 bytes per frame, for at most LIMIT_DIFF_FRAMES. One thread. */
 #ifndef TD_CUT_DIFF_H
 #define TD_CUT_DIFF_H
 
@@ -21,12 +20,13 @@ enum { DIFF_SIDES = 2 };
 typedef struct diff_counts {
     uint64_t same;
     uint64_t only[DIFF_SIDES];
-    uint64_t moved; /* of same: the least number without which the others have one order */
+    uint64_t moved; /* of same: the fewest frames without which the others are in the same order */
 } diff_counts;
 
 typedef struct diff_stream {
     const char *feed, *topic, *symbol;
-    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2]; /* the three */
+    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES +
+              2]; /* feed, topic, symbol, separated by NULs */
     diff_counts counts;
     struct diff_frame *frames[DIFF_SIDES];
     size_t frame_count[DIFF_SIDES];
@@ -35,28 +35,28 @@ typedef struct diff_stream {
 /* Successive frames of a stream that the other side lacks. */
 typedef struct diff_stretch {
     const diff_stream *stream;
-    int side; /* that has them */
+    int side; /* the side that has them */
     uint64_t frames;
     uint64_t from_ns, to_ns; /* receive times of the first and the last one */
 } diff_stretch;
 
-/* More are counted, and not listed. */
+/* Further stretches are only counted. */
 enum { DIFF_STRETCHES_MAX = 1000 };
 
 /* Zero-initialise. */
 typedef struct diff_result {
-    diff_stream **streams; /* by feed, topic, symbol */
+    diff_stream **streams; /* sorted by feed, topic, symbol */
     size_t stream_count;
-    diff_stretch *stretches; /* by from_ns, side, stream */
+    diff_stretch *stretches; /* sorted by from_ns, side, stream */
     size_t stretch_count;
     uint64_t stretches_left_out;
     diff_counts totals;
     uint64_t frames;    /* of both sides */
-    uint8_t is_damaged; /* 1: something of a side could not be read */
+    uint8_t is_damaged; /* 1: a part of a side could not be read */
 } diff_result;
 
-/* Compare a selection, whose relative times are those of each side. TD_E_LIMIT, TD_E_IO. *out is
- * the caller's, for diff_result_fini, also after a failure. */
+/* Compare a selection; its relative times are resolved for each side. TD_E_LIMIT, TD_E_IO. The
+ * caller frees *out with diff_result_fini, also after a failure. */
 TD_MUST_USE td_result diff_archives(archive *const sides[DIFF_SIDES], const selection *wanted,
                                     diff_result *out, td_err *err);
 void diff_result_fini(diff_result *result);

@@ -14,23 +14,23 @@
 #include "base/limits.h"
 
 enum {
-    LOOK_MS = 2,            /* how often a wait looks whether a process has ended */
-    READY_BYTES_MAX = 4096, /* of a ready file */
+    LOOK_MS = 2,            /* interval of checks whether a process has ended */
+    READY_BYTES_MAX = 4096, /* size of a ready file */
     STATUS_UNKNOWN = 125,
     STATUS_NOT_RUNNABLE = 126,
     STATUS_NOT_FOUND = 127,
 };
 
-/* For a server to accept connections, on a machine that is busy. */
+/* Time for a server to accept connections, on a busy machine. */
 #define READY_NS (30 * TD_NS_PER_S)
 
-/* A client that waits for frames which are left out may wait for ever. */
+/* A client may wait for ever for frames that were left out. */
 #define LIMIT_TIMES   4
 #define LIMIT_MORE_NS (2 * TD_NS_PER_S)
 
 /* ---- processes ---- */
 
-/* Kill the group, which may be gone, and the process if it has not ended. */
+/* Kill the process group, which may be gone, and the process if it has not ended. */
 static void end_group(pid_t pid, int has_ended)
 {
     (void)kill(-pid, SIGKILL);
@@ -40,7 +40,7 @@ static void end_group(pid_t pid, int has_ended)
 
 /* ---- a server ---- */
 
-/* The text of the member "url" of a ready file; 0: it is not there yet. */
+/* Read the member "url" of a ready file; 0: not written yet. */
 static int read_url(const char *ready, char *url, size_t url_bytes)
 {
     static const char KEY[] = "\"url\":\"";
@@ -61,7 +61,8 @@ static int read_url(const char *ready, char *url, size_t url_bytes)
     return is_found;
 }
 
-/* Start a server of the file; it accepts connections at url then. A signal leaves url empty. */
+/* Start a server of the file and wait until it accepts connections at url. A stop signal leaves url
+ * empty. */
 static td_result start_server(const judge *self, const char *path, pid_t *out, char *url,
                               size_t url_bytes, td_err *err)
 {
@@ -69,7 +70,8 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
     char file[LIMIT_PATH_BYTES];
     char words[][16] = {"tapedeck",     "serve",   "--plain", "--listen", "127.0.0.1:0",
                         "--ready-file", "--speed", "max",     "-q"};
-    (void)snprintf(ready, sizeof ready, "%s/serve.json", self->folder); /* the folder is short */
+    (void)snprintf(ready, sizeof ready, "%s/serve.json",
+                   self->folder); /* fits: the folder's name is short */
     (void)snprintf(file, sizeof file, "%s", path);
     char *const line[] = {words[0], words[1], file,     words[2], words[3], words[4],
                           words[5], ready,    words[6], words[7], words[8], NULL};
@@ -82,14 +84,14 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
         int has_ended = waitpid(*out, NULL, WNOHANG) > 0;
         if (has_ended || clock_mono_ns(clock) > end_ns) {
             end_group(*out, has_ended);
-            return td_err_set(err, TD_E_IO, "the server of the cut does not start");
+            return td_err_set(err, TD_E_IO, "the server for the cut did not start");
         }
         (void)poll(NULL, 0, LOOK_MS);
     }
     return rc;
 }
 
-/* A server removes its ready file when it ends. */
+/* SIGTERM lets the server remove its ready file. */
 static void end_server(pid_t pid)
 {
     (void)kill(pid, SIGTERM);

@@ -1,12 +1,12 @@
-/* Runs a user's command on a cut, and says whether it fails: as `git bisect run` does, but a status
- * of 128 or more, and the end by a signal, are failures, too: clients that crash end so.
+/* Runs a user's command on a cut and finds out whether it fails: as `git bisect run` does, except
+ * that a status of 128 or more and the end by a signal count as failures too, because crashing
+ * clients end so.
  *
- * The command is a line for /bin/sh, whose $1 is the file, or with a server the URL of a `tapedeck
- * serve` of it, without TLS and at full speed, which is started for each run and ended after it; $2
- * is the file then.
- * What the command leaves running is killed, and so is a run that takes four times as long as the
- * first one and 2 s more: it cannot be judged. Its output is discarded, but that of the first run
- * goes to standard error. One thread. */
+ * The command is a line for /bin/sh. Its $1 is the file. With a server, $1 is the URL of a
+ * `tapedeck serve` of the file, without TLS and at full speed, which is started for each run and
+ * ended after it; $2 is then the file. Processes that the command leaves running are killed. A run
+ * that takes longer than four times the first run plus 2 s is killed too; its result is unknown.
+ * Output is discarded, except the first run's, which goes to standard error. One thread. */
 #ifndef TD_CUT_JUDGE_H
 #define TD_CUT_JUDGE_H
 
@@ -17,7 +17,7 @@
 
 typedef struct judge {
     const char *command;
-    const char *folder; /* for files of its own */
+    const char *folder; /* for its temporary files */
     uint8_t with_server;
     const stop_signal *signals;
     uint64_t runs;

@@ -18,10 +18,10 @@ enum { FOLDER_BYTES = LIMIT_PATH_BYTES / 4, FILE_BYTES = LIMIT_PATH_BYTES / 2 };
 
 static const selection ALL = {.has_from = 0};
 
-/* A frame of the cut that others are cut from. */
+/* A frame of base. */
 typedef struct shrink_item {
     uint64_t recv_ns;
-    uint32_t group;    /* that it is left out with */
+    uint32_t group;    /* frames of one group are left out together */
     uint8_t is_broken; /* 1: it breaks a rule */
 } shrink_item;
 
@@ -30,15 +30,15 @@ typedef struct shrink {
     shrink_result *result;
     judge judge;
     char folder[FOLDER_BYTES];
-    char base[FILE_BYTES];  /* fails; what is tried is cut from it */
-    char best[FILE_BYTES];  /* fails, and is smaller; if has_best */
-    char tried[FILE_BYTES]; /* is judged */
+    char base[FILE_BYTES];  /* smallest adopted cut that fails; others are cut from it */
+    char best[FILE_BYTES];  /* a smaller cut that fails; valid if has_best */
+    char tried[FILE_BYTES]; /* the cut being tried */
     uint8_t has_best;
     uint64_t best_frames;
-    archive *archive; /* of base */
+    archive *archive; /* opened on base */
     shrink_item *items;
     size_t item_count;
-    uint64_t broken_at_end; /* rules, after its last frame */
+    uint64_t broken_at_end; /* number of rules broken after base's last frame */
     uint32_t group_count;
     uint8_t *is_kept; /* by group */
 } shrink;
@@ -57,7 +57,7 @@ static int compare_times(const void *key, const void *item)
     return (a > b) - (a < b);
 }
 
-/* The item of a frame; NULL: base does not have it. */
+/* The item of a frame; NULL if base lacks it. */
 static shrink_item *item_of(const shrink *s, const frame_ref *frame)
 {
     return bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
@@ -76,15 +76,15 @@ static td_result open_file(const char *path, archive **out, td_err *err)
     return archive_open(&options, path, ARCHIVE_READ, out, err);
 }
 
-/* ---- what the exchange could have sent ---- */
+/* ---- could the exchange have sent a cut? ---- */
 
-/* How the books and audits of replay judge a file. */
+/* A replay of a file that counts broken rules. */
 typedef struct trial {
     shrink *search;
-    uint64_t broken; /* rules, by its frames */
+    uint64_t broken; /* rules broken by its frames */
     uint64_t broken_at_end;
-    uint8_t is_base;  /* 1: base itself, whose items are marked */
-    uint8_t is_legal; /* 0: a frame breaks a rule that is none of those in base */
+    uint8_t is_base;  /* 1: base itself; mark its items */
+    uint8_t is_legal; /* 0: a frame breaks a rule that it does not break in base */
 } trial;
 
 static uint64_t count_broken(const symbol_verdict *found)
@@ -139,8 +139,7 @@ static td_result play(archive *file, trial *t, td_err *err)
     return rc;
 }
 
-/* Whether the exchange could have sent what was cut. Rules that the whole breaks itself do not
- * count. */
+/* Could the exchange have sent the cut? Rules that base breaks too do not count. */
 static td_result check_tried(shrink *s, int *is_legal, td_err *err)
 {
     trial t = {.search = s};
@@ -166,7 +165,8 @@ static td_result judge_cut(shrink *s, const char *path, judgement *found, td_err
     return judge_file(&s->judge, path, found, err);
 }
 
-/* Cut what is kept of a time, and judge it. *fails: it is the smallest one now. */
+/* Write the kept frames of a time range and run the command. *fails: 1 if it failed; the cut is
+ * then the best one. */
 static td_result try_cut(shrink *s, selection_window window, int *fails, td_err *err)
 {
     selection wanted = {.has_from = 0};
@@ -196,9 +196,9 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
     return td_io_rename(io_posix(), s->tried, s->best, err);
 }
 
-/* ---- what others are cut from ---- */
+/* ---- base ---- */
 
-/* List the frames of base, each of the group of its channel. */
+/* List the frames of base, grouped by channel. */
 static td_result list_items(shrink *s, td_err *err)
 {
     const cursor_options reading = {.reads = TAPE_READS_FRAMES};
@@ -238,7 +238,7 @@ static td_result read_base(shrink *s, td_err *err)
     return rc;
 }
 
-/* Continue with the smallest cut so far. */
+/* Make the smallest cut so far the new base. */
 static td_result take_best(shrink *s, td_err *err)
 {
     if (!s->has_best)
@@ -250,7 +250,8 @@ static td_result take_best(shrink *s, td_err *err)
 
 /* ---- by time ---- */
 
-/* Find the earliest end, then the latest beginning. The state before from_ns is not searched. */
+/* Find the earliest end, then the latest beginning, but no end before from_ns, where the state is.
+ */
 static td_result shrink_time(shrink *s, uint64_t from_ns, td_err *err)
 {
     size_t first = 0;
@@ -287,8 +288,8 @@ static void set_kept(shrink *s, const uint32_t *groups, size_t count, uint8_t is
         s->is_kept[groups[i]] = is_kept;
 }
 
-/* Leave out as many of the groups as possible, `size` neighbours at a time. *count: that are left.
- * 1 in *has_changed: some were left out. */
+/* Leave out as many of the groups as possible, `size` neighbours at a time. *count: groups left.
+ * *has_changed: 1 if any was left out. */
 static td_result leave_out(shrink *s, uint32_t *groups, size_t *count, size_t size,
                            int *has_changed, td_err *err)
 {
@@ -336,7 +337,7 @@ static td_result shrink_groups(shrink *s, td_err *err)
     return rc == TD_OK ? take_best(s, err) : rc;
 }
 
-/* Each frame is a group. */
+/* Put each frame into its own group. */
 static void split_groups(shrink *s)
 {
     for (size_t i = 0; i < s->item_count; i++)
@@ -344,15 +345,15 @@ static void split_groups(shrink *s)
     s->group_count = (uint32_t)s->item_count;
 }
 
-/* ---- all ---- */
+/* ---- whole search ---- */
 
-/* The whole cut has to fail. */
+/* Write the whole cut; the command must fail with it. */
 static td_result begin(shrink *s, td_err *err)
 {
     judgement found = JUDGED_GOOD;
     cut_options whole = s->options->cut;
     whole.path = s->base;
-    whole.without_checkpoint = 1; /* a frame that is left out would still be in the state */
+    whole.without_checkpoint = 1; /* a checkpoint would still contain frames that are left out */
     td_result rc = cut_write(&whole, &s->result->cut, err);
     if (rc == TD_OK)
         rc = read_base(s, err);
@@ -379,7 +380,7 @@ static td_result search(shrink *s, td_err *err)
     return rc == TD_OK ? shrink_groups(s, err) : rc;
 }
 
-/* Write the smallest one under its own name. */
+/* Write the smallest cut to the user's path. */
 static td_result finish(shrink *s, td_err *err)
 {
     const cut_options last = {.archive = s->archive,
@@ -411,7 +412,7 @@ static td_result make_folder(shrink *s, td_err *err)
     return TD_OK;
 }
 
-/* It may not be there. */
+/* Ignores failures: the file may not exist. */
 static void remove_file(const char *path)
 {
     td_result ignored = td_io_unlink(io_posix(), path, NULL);

@@ -27,7 +27,7 @@ void absence_list_fini(absence_list *list)
 typedef struct known_topic {
     const char *topic, *symbol;
     const channel_info
-        *info; /* of the archive, at any time; NULL: it has frames in the selection */
+        *info; /* in the archive, at any time; NULL: the topic has frames in the selection */
 } known_topic;
 
 typedef struct topic_list {
@@ -43,7 +43,7 @@ static int compare_topics(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-/* Played ones first. */
+/* Played rows of a topic (info NULL) sort first, so that merge_topics keeps them. */
 static int compare_rows(const void *a, const void *b)
 {
     int order = compare_topics(a, b);
@@ -52,8 +52,8 @@ static int compare_rows(const void *a, const void *b)
                             (((const known_topic *)b)->info != NULL);
 }
 
-/* Slots, opcodes and segments of one topic become one; called for each segment, so that they never
- * get many. */
+/* Merge the channels (slots, opcodes, segments) of a topic. Called for each segment, so that the
+ * list stays short. */
 static void merge_topics(topic_list *list)
 {
     size_t kept = 0;
@@ -94,12 +94,11 @@ static void add_played(topic_list *list, const stream_table *played, const char 
 
 /* ---- rows ---- */
 
-/* What is looked at. */
 typedef struct search {
     const selection *wanted;
     selection_window window;
     archive_view *view;
-    read_plan *plan; /* segments with all channels of the selection, at any time */
+    read_plan *plan; /* covers all channels of the selection, at any time */
     const stream_table *played;
     absence_list *out;
 } search;
@@ -116,10 +115,10 @@ static void add_row(const search *s, absence_reason reason, const char *feed, co
                       .symbol = td_strdup(symbol),
                       .from_ns = from_ns,
                       .to_ns = to_ns};
-    (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* feeds' names are as short */
+    (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* a feed's name fits */
 }
 
-/* 1 if the feed's own text for a topic is granted, or that is unknown. */
+/* 1 if the topic, by the exchange's name, is granted, or if the grants are unknown. */
 static int is_granted(const moment *grants, const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));
@@ -132,7 +131,7 @@ static int is_feed(void *user, const char *feed)
     return strcmp(user, feed) == 0;
 }
 
-/* Topics without a frame in a window that the feed recorded, and not granted at end_ns. */
+/* Add archived topics that have no frame in the window and were not granted at end_ns. */
 static td_result find_silent(const search *s, const char *feed, selection_window window,
                              uint64_t end_ns, const topic_list *topics, td_err *err)
 {
@@ -149,8 +148,8 @@ static td_result find_silent(const search *s, const char *feed, selection_window
     return rc;
 }
 
-/* Segments also hold events: a feed is there from its first received frame to its last. A
- * selection without a beginning, or without an end, lacks nothing there. */
+/* A feed is recorded from its first received frame to its last; its segments may be longer, because
+ * they also hold events. An open end of the selection lacks nothing. */
 static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
     const selection *wanted = s->wanted;
@@ -171,7 +170,7 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     if (wanted->has_to && window.to_ns - 1 > last_ns)
         add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
                 window.to_ns);
-    /* A session may stop in the moment of its last frame. */
+    /* A session, and with it the grants, may end at its last frame. */
     uint64_t end_ns = window.to_ns < last_ns ? window.to_ns : last_ns;
     window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;
@@ -202,5 +201,5 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
         rc = find_in_feed(&s, feed, err);
     read_plan_close(s.plan);
     archive_view_close(s.view);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "what is absent from the selection");
+    return rc == TD_OK ? rc : td_err_add(err, rc, "looking for absent parts of the selection");
 }

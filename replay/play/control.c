@@ -7,7 +7,9 @@
 
 #define SKIP_NS (10 * TD_NS_PER_S)
 
-enum { SPEED_STEPS_MAX = 20 }; /* a million times, and its inverse at six places */
+enum {
+    SPEED_STEPS_MAX = 20
+}; /* 2^20: about a million times as fast; slower than 1 has at most six decimal places */
 
 static const control_command COMMANDS[] = {
     {CONTROL_PAUSE, .name = "pause"},
@@ -58,7 +60,7 @@ const control_command *control_find_name(td_bytes name)
 
 /* ---- applying ---- */
 
-/* Twice as fast, or half; stays where it is at the bounds. */
+/* Multiply the speed; no change at its bounds. */
 static void change_speed(pacer *p, int64_t multiplier, int64_t divisor)
 {
     if (p->options.speed.is_max)
@@ -78,7 +80,7 @@ static void change_speed(pacer *p, int64_t multiplier, int64_t divisor)
     pacer_set_speed(p, (pacer_speed){.value = td_decimal_shortest(value)});
 }
 
-/* Where a pacer cannot go back, it stays where it is. */
+/* A pacer without marks cannot go back and stays where it is. */
 pacer_answer control_apply(pacer *p, const control_command *command, const control_value *value)
 {
     switch (command->effect) {
@@ -134,7 +136,7 @@ static void add(control_text *out, const char *text)
     (void)snprintf(out->text + size, sizeof out->text - size, "%s", text);
 }
 
-/* Keys for the same use, which are neighbours, have it once. */
+/* Neighbouring keys with the same use share one text. */
 control_text control_list_keys(const char *left_out)
 {
     control_text out = {""};

@@ -10,23 +10,23 @@
 typedef enum control_effect {
     CONTROL_PAUSE,
     CONTROL_RESUME,
-    CONTROL_TOGGLE,    /* pause, or resume */
-    CONTROL_STEP,      /* one frame, while paused */
+    CONTROL_TOGGLE,    /* pause or resume */
+    CONTROL_STEP,      /* play one frame, while paused */
     CONTROL_BACK,      /* pause, and go one frame back */
     CONTROL_SEEK,      /* to the first frame that was received at ns or later */
-    CONTROL_SKIP,      /* ns of tape forward, and at least to the next frame */
-    CONTROL_SKIP_BACK, /* ns of tape back */
+    CONTROL_SKIP,      /* skip ns of tape, and at least to the next frame */
+    CONTROL_SKIP_BACK, /* skip back ns of tape */
     CONTROL_SPEED,
     CONTROL_FASTER, /* twice as fast */
     CONTROL_SLOWER, /* half as fast */
     CONTROL_QUIT,
 } control_effect;
 
-/* The argument of a request, and its name in texts. */
+/* The argument of a request. */
 typedef enum control_argument {
     CONTROL_NOTHING,
-    CONTROL_TO_TIME,  /* TIME: CONTROL_SEEK's ns */
-    CONTROL_TO_SPEED, /* N: CONTROL_SPEED's speed */
+    CONTROL_TO_TIME,  /* TIME: control_value.ns */
+    CONTROL_TO_SPEED, /* N: control_value.speed */
 } control_argument;
 
 typedef struct control_value {
@@ -36,22 +36,23 @@ typedef struct control_value {
 
 typedef struct control_command {
     control_effect effect;
-    const char *name;          /* in requests; NULL: it is a key only */
+    const char *name;          /* in requests; NULL: only a key has this command */
     control_argument argument; /* of requests */
-    char key;                  /* '\0': it is in requests only */
-    char arrow;                /* last byte that the terminal sends for an arrow that is the same */
-    const char *label;         /* of the key or arrow, and what it is for, in texts */
+    char key;                  /* '\0': only requests have this command */
+    char arrow; /* last byte of the escape sequence of an arrow with the same effect; '\0': no arrow
+                 */
+    const char *label; /* names of the key (or arrow) and of its effect, in help texts */
     const char *use;
-    control_value value; /* of the key */
+    control_value value; /* the key's value */
 } control_command;
 
-/* The row of a key, of an arrow's last byte ("ESC [ C"), or of a request's name; NULL without one.
- */
+/* Find a command by its key, by an arrow's last byte ("ESC [ C"), or by the name of a request. NULL
+ * if unknown. */
 const control_command *control_find_key(char key);
 const control_command *control_find_arrow(char last);
 const control_command *control_find_name(td_bytes name);
 
-/* Apply a command, with the key's value or a request's. PACER_STOP: it ends the replay. */
+/* Apply a command with the key's value or a request's. PACER_STOP if it ends the replay. */
 pacer_answer control_apply(pacer *pacer, const control_command *command,
                            const control_value *value);
 
@@ -59,7 +60,7 @@ typedef struct control_text {
     char text[128];
 } control_text;
 
-/* "space: pause  right left: one frame …": the keys without those in left_out. */
+/* "space: pause  right left: one frame …": the keys, except those in left_out. */
 control_text control_list_keys(const char *left_out);
 
 /* "pause, resume, … or speed?to=N": the requests. */

@@ -17,7 +17,7 @@
 #include "schema/family.h"
 #include "tape/empty_selection.h"
 
-/* More faults of one stream than that become one long one. */
+/* Further faults of one stream extend its last span. */
 enum { SPANS_MAX = 65536 };
 
 /* Time that is not clean. */
@@ -32,26 +32,26 @@ typedef struct span_list {
     size_t count;
 } span_list;
 
-/* The frames of one day. */
+/* Counts of the frames of one day. */
 typedef struct stream_day {
     uint64_t day_ns;
     day_counts counts;
 } stream_day;
 
-/* A stream: at first kept with it, then without it in days_run. */
+/* A stream's days; the observer's state until the stream closes, then in days_run. */
 typedef struct stream_days {
-    const stream *of; /* until it closes */
+    const stream *of; /* NULL once it has closed */
     char *feed, *topic, *symbol, *exchange_topic, *family;
     uint32_t line, shard;       /* of the last frame */
-    uint64_t first_ns, last_ns; /* asked for since then; its last frame */
+    uint64_t first_ns, last_ns; /* begin of the asked time; time of the last frame */
     uint64_t right_ns;          /* the last frame that was trusted and not late */
     span_list bad;
-    uint8_t is_bad; /* 1: the last of these has not ended */
+    uint8_t is_bad; /* 1: the last of these is open */
     day_proof proof;
     stream_day *days;
     size_t day_count;
-    uint64_t second, in_second; /* of the last frame, and how many came in it */
-    lateness late;              /* of the last day */
+    uint64_t second, in_second; /* second of the last frame, and number of its frames so far */
+    lateness late;              /* of frames of the last day */
 } stream_days;
 
 typedef struct days_run {
@@ -101,7 +101,7 @@ void day_list_fini(day_list *list)
 
 /* ---- what a topic can prove ---- */
 
-/* The strength of the rule by which candles of the symbol show lost trades. */
+/* The strength of the rule that reveals lost trades by the symbol's candles. */
 static rule_strength candles_strength(const symbol_state *symbol)
 {
     rule_strength best = STRENGTH_STATISTIC;
@@ -175,7 +175,7 @@ static void end_day(stream_days *s)
 static day_counts *counts_of(stream_days *s, uint64_t recv_ns)
 {
     uint64_t day_ns = recv_ns - recv_ns % DAYS_DAY_NS;
-    if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* a clock went back */
+    if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* the clock went back */
         return &s->days[s->day_count - 1].counts;
     end_day(s);
     s->late = (lateness){0};
@@ -220,7 +220,7 @@ static unsigned reason_of(const trust_break *why)
     return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
 }
 
-/* The time before the frame is not trusted: from its doubt_ns, up to the next trusted frame. */
+/* Time before a frame that is not trusted is bad from its doubt_ns to the next trusted frame. */
 static void judge(stream_days *s, const observed_frame *seen)
 {
     static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
@@ -273,9 +273,9 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
     return TD_OK;
 }
 
-/* ---- its days ---- */
+/* ---- days of a stream ---- */
 
-/* end_ns: of the time asked for; 0: unknown. */
+/* end_ns: end of the asked time; 0: unknown. */
 static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
 {
     const channel_info of = {.feed = s->feed,
@@ -288,8 +288,8 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
         if (!gap_row_is_of(gap, &of))
             continue;
         int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
-        /* Its first moment is the last one that was recorded. A topic that ends with it lacks
-         * nothing there, if recording went on without it. */
+        /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
+         * continued without the topic, then the topic lacks nothing. */
         if (is_missing && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
             continue;
         add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
@@ -304,7 +304,7 @@ static int compare_spans(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-/* How much of a time the spans cover, each moment once; only the missing ones, or all. */
+/* How much of a time range the spans cover, counting overlaps once; missing spans only, or all. */
 static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
                            int only_missing, unsigned *reasons)
 {
@@ -345,7 +345,7 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
     run->out->rows[run->out->count++] = row;
 }
 
-/* A gap that ends where the topic begins, and lies in the selection, took its beginning. */
+/* A missing span in the selection that ends at the topic's first frame hid an earlier beginning. */
 static uint64_t begin_of(const days_run *run, const stream_days *s)
 {
     uint64_t begin_ns = s->first_ns;
@@ -385,7 +385,7 @@ static int is_recording(const archive_view *view, const char *feed)
     return 0;
 }
 
-/* The streams of one feed, which stand together. */
+/* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
     moment grants;
@@ -434,14 +434,14 @@ static int compare_rows(const void *a, const void *b)
 
 /* ---- topics that never sent a frame ---- */
 
-/* Of one feed. */
+/* The search in one feed. */
 typedef struct silent_search {
     days_run *run;
     const selection *wanted;
-    const read_plan *plan; /* all segments, at any time */
+    const read_plan *plan; /* covers all segments, at any time */
     const char *feed;
-    name_index heard;  /* topics with frames, as the exchange writes them */
-    name_index silent; /* granted ones without; the rows are of run->streams */
+    name_index heard;  /* topics with frames, by the exchange's names */
+    name_index silent; /* granted topics without frames; their rows are indices into run->streams */
 } silent_search;
 
 static void hear_channels(silent_search *s, const segment_index *index)
@@ -456,7 +456,7 @@ static void hear_channels(silent_search *s, const segment_index *index)
     }
 }
 
-/* Frames may come under another name than the subscription's ("order.linear"). */
+/* Frames may have another topic than the subscription's ("order.linear"). */
 static int is_heard(const silent_search *s, const family *of, td_bytes topic)
 {
     if (name_index_find(&s->heard, topic) != NAME_INDEX_NONE)
@@ -467,8 +467,8 @@ static int is_heard(const silent_search *s, const family *of, td_bytes topic)
     return 0;
 }
 
-/* The first frame of a book or a ticker is a snapshot, at once: without one all of it is missing.
- * Others may have had nothing to send. */
+/* A book or ticker begins with a snapshot, at once: without one all its time is missing. Other
+ * topics may have had nothing to send. */
 static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
 {
     char topic[LIMIT_TOPIC_BYTES];
@@ -523,7 +523,7 @@ static td_result add_grants(silent_search *s, const segment_index *index, td_err
         of->shard = conn->shard;
     }
     segment_rows_fini(&rows);
-    return rc == TD_E_IO ? rc : TD_OK; /* else the cursor reports the segment */
+    return rc == TD_E_IO ? rc : TD_OK; /* the cursor reports other failures */
 }
 
 static td_result find_silent(silent_search *s, td_err *err)
@@ -569,18 +569,18 @@ static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
     return rc;
 }
 
-/* ---- all of it ---- */
+/* ---- all feeds ---- */
 
-/* The stream closes: what was found of it stays. */
+/* Called when the stream closes: keep its days. */
 static void on_close(void *ctx, void *state)
 {
     days_run *run = ctx;
     stream_days *s = state;
     end_day(s);
-    add_gaps(s, &s->of->gaps, 0); /* that topics of the symbol showed */
+    add_gaps(s, &s->of->gaps, 0); /* gaps that audits found */
     s->of = NULL;
     if (s->day_count == 0) {
-        close_stream(s); /* of the lead-in alone */
+        close_stream(s); /* only lead-in frames */
         return;
     }
     run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));

@@ -4,8 +4,8 @@
 #include "base/bytes.h"
 #include "schema/canonical.h"
 
-/* Stands for the message of a frame that cannot be decoded; no message's canonical form begins so.
- */
+/* Replaces the message of a frame that cannot be decoded; no message's canonical form begins with
+ * these bytes. */
 static const uint8_t NOT_DECODED[] = {0xff, 'n', 'o', 't', ' ', 'd', 'e', 'c', 'o', 'd', 'e', 'd'};
 
 const char *digest_part_name(digest_part part)
@@ -63,7 +63,7 @@ void digest_add_payload(digest *d, const frame_ref *frame, td_hash128 bytes_hash
     d->payload_count++;
 }
 
-/* A text with its length in front, so that no two rows of texts look alike. */
+/* A text after its length, so that different lists of texts never have the same bytes. */
 static void add_text(td_hasher *into, const char *text)
 {
     uint8_t size[8];

@@ -1,14 +1,13 @@
-/* Digests of a replay: four hashes (XXH3-128) that say whether two replays saw the same.
+/* Digests of a replay: four hashes (XXH3-128) that show whether two replays saw the same.
  *
  *   frames    every frame but the recorder's own events: slot, receive time, ordinal, opcode, bytes
  *   payload   data frames and unknown ones: bytes in order, no times, no ordinals
  *   messages  the decoded form of exactly the frames in payload (schema/canonical.h)
  *   books     the state of the frame's book after each frame in payload
  *
- * One digest per stream (feed, topic, symbol, direction), so that streams can be decoded by
- * different threads; the four are combined over all streams in order of their names. A frame that
- * cannot be decoded goes into messages as a mark, so that its coming or going shows. One thread per
- * digest. */
+ * One digest per stream (feed, topic, symbol, direction), so that different threads can decode
+ * streams; the four are combined over all streams in order of their names. A frame that cannot be
+ * decoded adds a mark to messages, so that it changes the digest. One thread per digest. */
 #ifndef TD_PLAY_DIGEST_H
 #define TD_PLAY_DIGEST_H
 
@@ -33,30 +32,32 @@ typedef struct digest {
     uint64_t payload_count; /* frames in the other three */
 } digest;
 
+/* A digest without frames. fini frees its hashers; it may be repeated. */
 void digest_init(digest *digest);
 void digest_fini(digest *digest);
 
-/* Add a frame. The caller gives the hash of its bytes, so that they are read once for two digests.
- */
+/* Add a frame. bytes_hash: of its bytes, which the caller hashes once for both functions. */
 void digest_add_frame(digest *digest, const frame_ref *frame, td_hash128 bytes_hash);
 
-/* Add a data frame to the others, with its topic's track for the book (NULL: none). */
+/* Add a data frame to the other three parts, with its topic's track for the book (NULL: no book).
+ */
 void digest_add_payload(digest *digest, const frame_ref *frame, td_hash128 bytes_hash,
                         track *track);
 
-/* What a digest of streams takes of one: its hashes, of the parts that cover a frame of it. */
+/* A stream's contribution to a digest of streams: the hash of each part that covers a frame. */
 typedef struct digest_parts {
     td_hash128 hash[DIGEST_PARTS];
     uint8_t has[DIGEST_PARTS];
 } digest_parts;
 
+/* The hashes of a stream so far. */
 digest_parts digest_parts_of(const digest *stream);
 
-/* Add a stream to a digest of streams, which must come by feed, topic, symbol, direction. */
+/* Add a stream to a digest of streams, in the order of feed, topic, symbol, direction. */
 void digest_add_parts(digest *sum, const char *feed, const char *topic, const char *symbol,
                       channel_dir dir, const digest_parts *stream);
 
-/* The result as hex digits with NUL, by digest_part. */
+/* The result as hex digits with a NUL, by digest_part. */
 void digest_hex(const digest *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 #endif

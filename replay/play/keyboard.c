@@ -11,10 +11,10 @@
 struct keyboard {
     int fd;
     struct termios before, raw;
-    pthread_mutex_t mutex; /* over the terminal's mode */
+    pthread_mutex_t mutex; /* protects the terminal's mode */
     int is_raw;
     int is_released; /* the process is about to stop */
-    int escape;      /* bytes of an arrow's "ESC [ C" that were read */
+    int escape;      /* bytes of an arrow's "ESC [ C" read so far */
 };
 
 int keyboard_has_terminal(const keyboard *self)
@@ -22,7 +22,7 @@ int keyboard_has_terminal(const keyboard *self)
     return tcgetpgrp(self->fd) == getpgrp();
 }
 
-/* Under the mutex. In the background nothing is set: the shell has set its own mode, and the next
+/* Under the mutex. Sets nothing in the background: the shell has set its own mode, and the next
  * wait in the foreground makes it raw. */
 static void set_mode(keyboard *self, int is_raw)
 {
@@ -30,7 +30,7 @@ static void set_mode(keyboard *self, int is_raw)
         return;
     int is_foreground = keyboard_has_terminal(self);
     if (is_foreground) {
-        /* where it fails, keys come a line at a time: no harm */
+        /* if it fails, keys arrive a line at a time: no harm */
         (void)tcsetattr(self->fd, TCSANOW, is_raw ? &self->raw : &self->before);
     }
     self->is_raw = is_raw && is_foreground;
@@ -49,7 +49,8 @@ void keyboard_release(keyboard *self, int is_released)
     if (self == NULL)
         return;
     pthread_mutex_lock(&self->mutex);
-    self->is_released = is_released; /* with the mode: a wait in between would make it raw again */
+    self->is_released = is_released; /* under the same lock as the mode, or a wait in between would
+                                        make it raw again */
     if (is_released)
         set_mode(self, 0);
     pthread_mutex_unlock(&self->mutex);
@@ -63,7 +64,7 @@ td_result keyboard_open(int fd, keyboard **out, td_err *err)
     keyboard *made = td_alloc_zero(1, sizeof *made);
     *made = (keyboard){.fd = fd, .before = now};
     int failure = pthread_mutex_init(&made->mutex, NULL);
-    TD_ASSERT(failure == 0); /* of the default kind: it needs nothing */
+    TD_ASSERT(failure == 0); /* default attributes cannot fail */
     now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     now.c_cc[VMIN] = 0;
     now.c_cc[VTIME] = 0;
@@ -82,7 +83,7 @@ void keyboard_close(keyboard *self)
     td_free(self);
 }
 
-/* The command of a byte that the terminal sends; NULL: an arrow's first bytes, or another key. */
+/* The command of a byte from the terminal. NULL: the first bytes of an arrow, or an unknown key. */
 static const control_command *command_of(keyboard *self, char byte)
 {
     if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {
@@ -110,7 +111,7 @@ size_t keyboard_wait(keyboard *self, uint64_t wait_ns,
         out[count] = command_of(self, keys[i]);
         count += out[count] != NULL;
     }
-    if (size == 0) /* the terminal went away */
+    if (size == 0) /* the terminal closed */
         out[count++] = control_find_key('q');
     return count;
 }

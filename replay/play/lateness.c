@@ -4,7 +4,7 @@
 
 enum { SUB_COUNT = 1 << LATENESS_SUB_BITS };
 
-/* Values below 16 have a bucket each; above, each power of two is cut into 16. */
+/* Values below 16 have a bucket each; above, each power of two has 16 buckets. */
 static uint32_t bucket_of(uint64_t ns)
 {
     if (ns < SUB_COUNT)
@@ -39,7 +39,7 @@ uint64_t lateness_quantile_ns(const lateness *l, uint32_t per_mille)
     TD_ASSERT(per_mille <= 1000);
     if (l->count == 0)
         return 0;
-    /* the rank-th smallest, counted from 1; the division first would lose small counts */
+    /* the rank-th smallest, counted from 1; count / 1000 alone would lose small counts */
     uint64_t rank = l->count / 1000 * per_mille + (l->count % 1000 * per_mille + 999) / 1000;
     uint64_t seen = 0;
     for (uint32_t i = 0; i < LATENESS_BUCKETS; i++) {

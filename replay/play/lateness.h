@@ -1,6 +1,6 @@
-/* How late things were: a histogram of durations with a fixed size, so that counting costs nothing
- * and a month of frames takes the same memory as a second. Quantiles are exact to 1/16. One thread.
- */
+/* A histogram of durations, mostly of how late frames were. Its size is fixed, so that counting is
+ * cheap and a month of frames takes the same memory as a second. Quantiles are exact to 1/16. One
+ * thread. */
 #ifndef TD_PLAY_LATENESS_H
 #define TD_PLAY_LATENESS_H
 
@@ -20,8 +20,8 @@ typedef struct lateness {
 /* Count one duration. */
 void lateness_add(lateness *lateness, uint64_t ns);
 
-/* The duration that a share of all (per mille, 0 to 1000) does not exceed: upper bound of its
- * bucket, at most the largest seen; 0 if nothing was counted. */
+/* The duration that per_mille (0 to 1000) of all durations do not exceed: the upper bound of its
+ * bucket, at most the longest duration; 0 if nothing was counted. */
 uint64_t lateness_quantile_ns(const lateness *lateness, uint32_t per_mille);
 
 #endif

@@ -1,4 +1,4 @@
-/* Plays a selection for an observer alone: what days, drift, regress and why have in common. */
+/* Plays a selection for one observer; shared by days, drift, regress and why. */
 #ifndef TD_PLAY_OBSERVE_H
 #define TD_PLAY_OBSERVE_H
 
@@ -13,20 +13,20 @@
 #include "tape/cursor.h"
 #include "tape/selection.h"
 
-/* Who plays. All is borrowed. */
+/* All pointers are borrowed. */
 typedef struct observe_options {
     archive *archive;
     unsigned threads; /* that read ahead, decode and call the observer */
     const td_log *log;
-    const stop_signal *signals;                                     /* end it; NULL: nothing does */
+    const stop_signal *signals;                                     /* end the play; may be NULL */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns); /* as in player_options */
     void *user;
 } observe_options;
 
-/* Play a selection, with books, without digests; TD_EOF of the observer is the end. What it keeps
- * with streams is closed when this returns. reading: its threads, log, what is read, and
- * with_states are set here. damage (may be NULL): what could not be read is added, before the
- * observer closes. TD_E_IO: a signal stopped it, among others. */
+/* Play a selection, with books, without digests. TD_EOF of the observer ends it without an error.
+ * The observer's states of streams are closed before this returns. reading: its threads, log, reads
+ * and with_states are set here. damage (may be NULL) gets what could not be read, before the
+ * observer closes. TD_E_IO: a read failed, or a signal stopped it. */
 TD_MUST_USE td_result observe_tape(const observe_options *how, const selection *wanted,
                                    cursor_options reading, observer by, cursor_stats *stats,
                                    gap_list *damage, td_err *err);

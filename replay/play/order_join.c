@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "schema/message.h"
 
-/* An update of an order. */
 typedef struct recent_update {
     char order_id[ORDER_JOIN_TEXT_BYTES];
     char status[ORDER_JOIN_TEXT_BYTES];
@@ -16,11 +15,11 @@ typedef struct recent_update {
 struct order_join {
     void (*done)(void *user, const joined_order *order);
     void *user;
-    /* Requests number first to next - 1, each at its number modulo the size; ended ones among them
-     * are not open. */
+    /* Requests have numbers first to next - 1; each is at its number modulo the size. Ended ones
+     * among them are not open. */
     joined_order orders[ORDER_JOIN_OPEN_MAX];
     uint64_t first, next;
-    recent_update recent[ORDER_JOIN_RECENT]; /* likewise: the last ones before updates */
+    recent_update recent[ORDER_JOIN_RECENT]; /* ring of the last updates, numbered the same way */
     uint64_t updates;
     uint64_t unasked;
 };
@@ -142,7 +141,7 @@ static int is_value(int is_wanted, td_decimal wanted, const msg_item *item, msg_
            (get_decimal(item, member, &found) && td_decimal_compare(found, wanted) == 0);
 }
 
-/* 1 if an update of the request's order shows what the request asked for. */
+/* 1 if an update of the request's order shows the requested change. */
 static int shows(const joined_order *order, const msg_item *item, const char *status)
 {
     if (begins_with(order->op, "order.cancel"))
@@ -180,7 +179,7 @@ static void on_entry(order_join *j, uint64_t at_ns, const msg_item *item)
     }
 }
 
-/* An update that came before the answer which names its order. */
+/* Find the update of an order that came before the answer with the order's id. */
 static void find_recent(order_join *j, joined_order *order)
 {
     uint64_t from = j->updates > ORDER_JOIN_RECENT ? j->updates - ORDER_JOIN_RECENT : 0;
@@ -218,7 +217,7 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
 static void on_answer(order_join *j, const frame_ref *frame, const msg_record *answer)
 {
     char id[ORDER_JOIN_TEXT_BYTES];
-    uint64_t sent_ns = 0; /* all orders of one request have its time */
+    uint64_t sent_ns = 0; /* a request's orders share its time */
     copy_member(id, answer->values, answer->value_count, MEMBER_REQUEST_ID);
     for (uint64_t i = j->first; i < j->next; i++) {
         joined_order *order = order_at(j, i);

@@ -1,13 +1,13 @@
-/* Joins a client's requests about orders with their answers and with the updates of the orders that
- * follow on private topics.
+/* Joins a client's requests about orders with their answers and with the orders' updates on private
+ * topics.
  *
  * An answer belongs to the oldest unanswered request of its connection with its op and request id.
- * An update belongs to a request by the order's id, or by the client's own (order_link_id), from
- * whatever connection it came: for a request to place an order the first update, to cancel one the
- * first that says cancelled, to amend one the first with the requested price and size.
+ * An update belongs to a request by the order's id, or by the client's own id (order_link_id), on
+ * any connection: for a request to place an order it is the first update, to cancel one the first
+ * whose status is cancelled, to amend one the first with the requested price and size.
  *
- * Frames come in the order of their times. Requests that wait are bounded: beyond
- * ORDER_JOIN_OPEN_MAX the oldest one ends as it is. One thread. */
+ * Frames must come in the order of their times. At most ORDER_JOIN_OPEN_MAX requests wait; beyond
+ * that the oldest is ended unfinished. One thread. */
 #ifndef TD_PLAY_ORDER_JOIN_H
 #define TD_PLAY_ORDER_JOIN_H
 
@@ -18,12 +18,12 @@
 
 enum {
     ORDER_JOIN_OPEN_MAX = 4096,
-    ORDER_JOIN_RECENT = 1024,   /* updates that are remembered for requests without an id of the
-                                   client's, which are known only once they are answered */
-    ORDER_JOIN_TEXT_BYTES = 64, /* of an id and a NUL; the exchange's have at most 36 */
+    ORDER_JOIN_RECENT = 1024, /* updates remembered for requests without a client's id, whose order
+                                 id is known only from the answer */
+    ORDER_JOIN_TEXT_BYTES = 64, /* an id and a NUL; the exchange's ids have at most 36 bytes */
 };
 
-/* A request about one order, and what became of it. */
+/* A request about one order, with its answer and its update. */
 typedef struct joined_order {
     const char *feed;
     char op[ORDER_JOIN_TEXT_BYTES];
@@ -34,29 +34,29 @@ typedef struct joined_order {
     char status[ORDER_JOIN_TEXT_BYTES]; /* of the order, in the update */
     int64_t code;                       /* of the answer; 0: accepted */
     uint64_t sent_ns;
-    uint64_t answer_ns;   /* 0: no answer came */
-    uint64_t update_ns;   /* likewise */
-    uint64_t exchange_ns; /* of the answer, the exchange's own; 0: it has none */
+    uint64_t answer_ns;   /* 0: no answer */
+    uint64_t update_ns;   /* 0: no update */
+    uint64_t exchange_ns; /* the exchange's time in the answer; 0: absent */
     const frame_conn *conn;
-    size_t index;                /* in its request */
-    td_decimal price, size;      /* that an update must show, */
-    uint8_t has_price, has_size; /* if it has these */
+    size_t index;                /* position in its request */
+    td_decimal price, size;      /* requested, so the update must show them */
+    uint8_t has_price, has_size; /* 1: requested */
     uint8_t is_open;
 } joined_order;
 
 typedef struct order_join order_join;
 
-/* done: called once for each request, when nothing more is awaited of it. */
+/* done: called once for each request, when no more frames are expected for it. */
 order_join *order_join_open(void (*done)(void *user, const joined_order *order), void *user);
 void order_join_close(order_join *j);
 
-/* Add a frame that was read (TAPE_READS_ALL); those that are about no order are passed over. */
+/* Add a frame that was read with TAPE_READS_ALL; frames that are not about orders are skipped. */
 void order_join_frame(order_join *j, const frame_ref *frame);
 
-/* There are no more frames: end all requests that still wait. */
+/* No more frames follow: end all waiting requests. */
 void order_join_finish(order_join *j);
 
-/* Answers to no request that was read. */
+/* Number of answers whose request was not read. */
 uint64_t order_join_unasked(const order_join *j);
 
 #endif

@@ -5,7 +5,8 @@
 #include "base/assert.h"
 
 enum {
-    SLEEP_NS_MAX = 200 * 1000 * 1000, /* a stop that comes just before a sleep waits no longer */
+    SLEEP_NS_MAX =
+        200 * 1000 * 1000, /* longest delay of a stop request that arrives just before a sleep */
     SPEED_SCALE_MAX = 6,
 };
 
@@ -41,7 +42,8 @@ void pacer_init(pacer *p, const pacer_options *options)
 {
     TD_ASSERT(options->speed.is_max || options->speed.value.mantissa > 0);
     *p = (pacer){.options = *options};
-    /* Default slack lets the kernel wake us up to 50 us late. No loss if it is refused. */
+    /* The default slack lets the kernel wake the thread up to 50 us late. A refusal does no harm.
+     */
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
 }
 
@@ -60,7 +62,7 @@ static uint64_t clamp(wide ns)
     return ns > UINT64_MAX / 4 ? UINT64_MAX / 4 : (uint64_t)ns;
 }
 
-/* Real time that a stretch of tape takes, and tape that goes by in a stretch of real time. */
+/* Real time that a stretch of tape takes, and the reverse. */
 static uint64_t real_of_tape(pacer_speed speed, uint64_t tape_ns)
 {
     return clamp((wide)tape_ns * (wide)speed_unit(speed) / (wide)speed.value.mantissa);
@@ -71,7 +73,8 @@ static uint64_t tape_of_real(pacer_speed speed, uint64_t real_ns)
     return clamp((wide)real_ns * (wide)speed.value.mantissa / (wide)speed_unit(speed));
 }
 
-/* Where the tape is now: after the last frame, at most at the one that is being waited for. */
+/* The tape's present position: after the last frame, at most at the frame that is being waited for.
+ */
 static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
 {
     if (p->options.speed.is_max || p->is_paused)
@@ -81,7 +84,7 @@ static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
     return position_ns < p->position_ns ? position_ns : p->position_ns;
 }
 
-/* From here on time is counted from now. */
+/* Count time from the present position and clock. */
 static void pacer_anchor(pacer *p)
 {
     uint64_t now_ns = clock_mono_ns(p->options.clock);
@@ -100,7 +103,7 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
         return;
     }
     if (recv_ns <= p->recv_ns)
-        return; /* a clock went back: due with the frame before */
+        return; /* the clock went back: due with the frame before */
     uint64_t gap_ns = recv_ns - p->recv_ns;
     uint64_t gap_ns_max = p->options.gap_ns_max;
     if (gap_ns_max != 0 && gap_ns > gap_ns_max)
@@ -126,7 +129,7 @@ static pacer_answer pacer_sleep(pacer *p, uint64_t now_ns, uint64_t until_ns)
     return PACER_GO;
 }
 
-/* 1 if the frame that is waited for lies before the target of a seek. At the target time is counted
+/* 1 if the frame that is waited for is before the target of a seek. At the target, time is counted
  * from now. */
 static int pacer_seeks(pacer *p)
 {
@@ -141,7 +144,7 @@ static int pacer_seeks(pacer *p)
     return 0;
 }
 
-/* Hold while paused; a frame that goes as a step leaves the tape paused where it is. */
+/* Hold while paused. Releasing a step's frame leaves the tape paused at that frame. */
 static pacer_answer pacer_hold(pacer *p)
 {
     while (p->is_paused && !p->wants_rewind && !pacer_seeks(p)) {
@@ -185,7 +188,8 @@ static void halve_marks(pacer_marks *marks)
     marks->distance *= 2;
 }
 
-/* Not between frames of one time: a reader from that time on gets both. */
+/* No mark between frames of the same time: reading from that time would repeat the first of them.
+ */
 static void add_mark(pacer *p)
 {
     pacer_marks *marks = p->options.marks;
@@ -324,7 +328,7 @@ int pacer_back(pacer *p)
     return frames == 0 || set_target(p, frames - 1, 0, frames - 1 < p->frames);
 }
 
-/* Where it is, or will be. */
+/* Receive time of the present position, or of a seek's target. */
 static uint64_t pacer_place(const pacer *p)
 {
     if (p->is_seeking && p->target_ns > 0)

@@ -13,13 +13,13 @@ struct player {
     player_options options;
     work_queues *queues;
     stream_table streams;
-    symbol_table symbols; /* users are their first streams; NULL: the symbol has the state that the
-                             tape begins with, and no frame so far */
+    symbol_table symbols; /* an entry's user is its first stream; NULL: the symbol has a state from
+                             the tape's beginning but no frame yet */
     uint32_t next_queue;
-    uint64_t frames; /* of streams so far */
+    uint64_t frames; /* passed to streams so far */
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
-    const frame_ref *held; /* that the pacer did not let go */
+    const frame_ref *held; /* held back by the pacer */
     uint8_t is_stopped;
     uint8_t is_finished;
 };
@@ -40,7 +40,7 @@ void player_close(player *p)
 {
     if (p == NULL)
         return;
-    work_queues_close(p->queues); /* before the streams that they work on */
+    work_queues_close(p->queues); /* first, because they work on the streams */
     stream_table_fini(&p->streams);
     symbol_table_fini(&p->symbols);
     td_free(p);
@@ -63,7 +63,7 @@ static void begin_stream(player *p, stream *made)
         digest_init(&made->digest);
 }
 
-/* The stream of a frame's channel: looked up once, and then kept with it. */
+/* The stream of a frame's channel; looked up once, then kept in the channel. */
 static td_result find_stream(player *p, const frame_ref *frame, stream **out, td_err *err)
 {
     frame_channel *channel = frame->channel;
@@ -109,7 +109,7 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     frame_role role = frame->channel->role;
     TD_ASSERT(role != ROLE_EVENT);
     TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP);
-    if (frame->is_lead_in) /* neither due nor counted: it brings books up to date */
+    if (frame->is_lead_in) /* neither due nor counted; it brings books up to date */
         return role == ROLE_DATA ? pass_on(p, frame, err) : TD_OK;
     uint64_t deadline_ns;
     td_result rc = wait_until_due(p, frame, &deadline_ns);
@@ -136,7 +136,7 @@ int player_take_states(player *p, cursor *from)
 
 td_result player_play(player *p, cursor *from, td_err *err)
 {
-    (void)player_take_states(p, from); /* or its symbols begin with their first frames */
+    (void)player_take_states(p, from); /* 0 is fine: symbols then begin with their first frames */
     p->is_stopped = 0;
     for (;;) {
         const frame_ref *frame = p->held;
@@ -161,7 +161,7 @@ td_result player_drain(player *p, td_err *err)
     return work_queues_drain(p->queues, err);
 }
 
-/* Candle readings that still wait for their trades are judged by how long they waited. */
+/* Candles that still wait for their trades get a verdict that depends on how long they waited. */
 static void finish_audits(player *p)
 {
     for (size_t i = 0; i < p->symbols.count; i++) {

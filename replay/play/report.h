@@ -1,5 +1,5 @@
-/* What a replay found, as a plain struct, and its description for programs (`replay --json`) and
- * for people. One thread, after player_finish. */
+/* What a replay found, as a plain struct, and its description as JSON (`replay --json`) and as
+ * text. One thread, after player_finish. */
 #ifndef TD_PLAY_REPORT_H
 #define TD_PLAY_REPORT_H
 
@@ -18,50 +18,52 @@ typedef struct replay_report {
     player_totals totals;
     const stream_table *streams;                        /* the player's */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT]; /* how often each was broken */
-    const stream *violated;  /* of streams: that in which a rule was broken first, or NULL */
-    const stream *undecoded; /* likewise: a frame could not be decoded */
+    const stream *violated;  /* the stream in which a rule was broken first, or NULL */
+    const stream *undecoded; /* the stream in which decoding failed first, or NULL */
     audit_stats audits;
-    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "": the player made none */
-    gap_list gaps;                                    /* those that touch the selection */
+    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
+    gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;
-    absence_list absences; /* of what was selected; fini frees it */
+    absence_list absences; /* of the selection; freed by report_fini_replay */
     cursor_stats tape;
-    const pacer *pace; /* has the speed, and how late frames were */
+    const pacer *pace; /* its speed, and how late frames were */
     unsigned workers_busy_max;
     uint64_t elapsed_ns;
-    uint8_t is_stopped; /* 1: ended before the tape did (signal, key, a reader that left) */
+    uint8_t is_stopped; /* 1: ended before the tape did (signal, key, closed output) */
 } replay_report;
 
 typedef enum replay_verdict {
     REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
                           absent */
-    REPLAY_INCOMPLETE, /* one of these */
+    REPLAY_INCOMPLETE, /* one of these does not hold */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;
 
-/* Gather what a finished player found; pacer, borrowed, may be NULL if the report is not described.
- * Fill in elapsed_ns and tape besides. The report is valid until the player closes. */
+/* Gather what a finished player found. pacer is borrowed, and may be NULL if the report is not
+ * described. The caller fills in elapsed_ns and tape. The report is valid until the player closes.
+ */
 void report_init_replay(replay_report *report, const player *player, const pacer *pacer);
 void report_fini_replay(replay_report *report);
 
-/* Add those of the archive's gaps that touch what was selected to those that audits found. Once. */
+/* Add the archive's gaps that overlap the selection to the gaps that audits found. Call once. */
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                      selection_window window);
 
+/* See replay_verdict. */
 replay_verdict report_verdict(const replay_report *report);
 
-/* A row of the ledger as an object of a list: every member in JSON (archive/gap.h), and for people
- * reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by,
- * cause, and detail, which is the cause without one. */
+/* A row of the ledger as an object of a list: every member in JSON (archive/gap.h); as text:
+ * reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by, cause, and
+ * detail, which falls back to the cause. */
 void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
 
-/* The best level of a side as two members; null if it has none, which is no fault before the first
- * snapshot. */
+/* The best level of a side as two members; null if the side is empty, as before the first snapshot.
+ */
 void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
                           const book *b, msg_side side);
 
-/* The report as a result, for programs and for people without the manual: docs/replay.md
- * explains each field. People see the digests if is_verbose. */
+/* The report as a result, in JSON and as text; docs/replay.md explains each field. The text
+ * includes digests if is_verbose. */
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/cli/units.h"
 #include "archive/gap.h"
 
-/* What a broken rule means, for readers who do not know the rule. */
+/* What a broken rule means, in words. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame was repeated or reordered",
     [RULE_SEQ_WEAK] = "its sequence number fell: frames were reordered",
@@ -15,50 +15,54 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
                              "one frame",
     [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame was repeated or reordered",
     [RULE_TIME_WEAK] = "the exchange's time fell: frames were reordered",
-    [RULE_ANCHORED] = "it changes something of which no snapshot has come on this connection: the "
-                      "snapshot is missing",
+    [RULE_ANCHORED] =
+        "it is a delta without an earlier snapshot on this connection: the snapshot is missing",
     [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
                            "missing",
     [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have: an earlier frame is "
                            "missing",
-    [RULE_UPDATE_CHANGES] = "it sets a price to the size that it has already",
-    [RULE_INSERT_NEW] = "it adds a price that the book has already: an earlier frame is missing",
+    [RULE_UPDATE_CHANGES] = "it sets a price to the size that it already has",
+    [RULE_INSERT_NEW] = "it adds a price that the book already has: an earlier frame is missing",
     [RULE_NOT_CROSSED] = "afterwards the best bid is not below the best ask: an earlier frame is "
                          "missing",
-    [RULE_DEPTH] = "the book has another number of levels than its topic shows",
+    [RULE_DEPTH] = "the book does not have the number of levels that its topic promises",
     [RULE_SYMBOL_MATCHES] = "an entry names another symbol than the topic",
     [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
-    [RULE_BOOK_FITS] = "it has more levels than a book can hold here",
+    [RULE_BOOK_FITS] = "it has more levels than tapedeck can keep",
     [RULE_SNAPSHOT_RESET] = "a snapshot followed a snapshot",
     [RULE_SEQ_STEP] = "its sequence number neither stayed nor rose by one: a frame was lost or "
                       "reordered",
-    [RULE_VERSION_DIFFERS] = "it has the version of the frame before: a frame was repeated",
-    [RULE_VERSION_WEAK] = "its version is below that of the frame before",
+    [RULE_VERSION_DIFFERS] = "it has the same version as the frame before: a frame was repeated",
+    [RULE_VERSION_WEAK] = "its version is lower than in the frame before",
     [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame was repeated or "
                               "reordered",
     [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames were reordered",
     [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames were reordered",
     [RULE_ID_UNIQUE] = "an entry has an id that occurred before: a frame was repeated",
-    [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame was repeated or "
-                          "reordered",
+    [RULE_ID_ASCENDING] =
+        "an entry's id is not higher than the id before it: a frame was repeated or "
+        "reordered",
     [RULE_FRAME_UNIQUE] =
         "it equals an earlier frame, times and ids included: a frame was repeated",
     [RULE_DELTA_NOT_EMPTY] = "it is a delta without entries",
-    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
+    [RULE_DEPTH_MAX] =
+        "the book has more levels than its topic allows: an earlier frame is missing",
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
-    [RULE_KLINE_START] = "its candle began before the one in the frame before",
+    [RULE_KLINE_START] = "its candle is older than the candle in the frame before",
     [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
-    [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "
-                         "one of the two missed a frame",
-    [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
-                         "one of the two missed a frame",
-    [RULE_BEST_AGREES] = "its best prices are not those of the book at the same sequence number",
-    [RULE_TRADES_COMPLETE] = "its candle has more than the recorded trades: a trade is missing",
+    [RULE_BOOKS_AGREE] =
+        "another book of the symbol had different levels at the same sequence number: "
+        "one of the two missed a frame",
+    [RULE_LINES_AGREE] =
+        "another line of the topic had different levels at the same sequence number: "
+        "one of the two missed a frame",
+    [RULE_BEST_AGREES] = "its best prices differ from the book's at the same sequence number",
+    [RULE_TRADES_COMPLETE] =
+        "its candle includes more than the recorded trades: a trade is missing",
 };
 
 /* ---- streams and frames ---- */
 
-/* Feed, topic, symbol. */
 static void describe_names(result_writer *r, const stream *of)
 {
     result_text(r, "feed", of->feed);
@@ -83,7 +87,7 @@ static void describe_place(result_writer *r, const stream *of, const stream_plac
                   "    topic    {feed} {topic}[ {symbol}]\n");
 }
 
-/* null where a stream, or a frame, has no such number. */
+/* null if the stream or frame has no such number. */
 static void describe_number(result_writer *r, const char *name, int has, int64_t value)
 {
     if (has)
@@ -94,10 +98,10 @@ static void describe_number(result_writer *r, const char *name, int has, int64_t
 
 /* ---- what was played ---- */
 
-/* Names of docs/replay.md. Reasons that counted nothing are left out. */
+/* Names as in docs/replay.md. Reasons with a count of 0 are left out. */
 static void describe_totals(result_writer *r, const player_totals *totals)
 {
-    /* Each frame is one of the five. */
+    /* each frame is counted in one of the five */
     TD_ASSERT(totals->frames ==
               totals->decoded + totals->undecoded + totals->control + totals->out + totals->http);
     TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
@@ -127,14 +131,15 @@ static void describe_totals(result_writer *r, const player_totals *totals)
     result_duration(r, "length", totals->last_recv_ns - totals->first_recv_ns);
 }
 
-/* The selection may be empty; that is printed before any verdict. */
+/* For an empty selection, text is only this. */
 static void describe_head(result_writer *r, const replay_report *report)
 {
     result_duration(r, "took", report->elapsed_ns);
     result_filled(
         r, "head",
         report->totals.first_recv_ns == 0
-            ? "Nothing that was selected is in the archive: 'tapedeck ls' shows what there is.\n"
+            ? "The archive has no frame in this selection: 'tapedeck info' lists feeds, topics and "
+              "symbols.\n"
             : "Recorded from {first_recv_ns} to {last_recv_ns} ({length}).\n"
               "{decoded data frame} decoded, {undecoded} not; {control control frame}; "
               "{out} sent by the recording client[; {http HTTP answer}].\n"
@@ -146,7 +151,7 @@ static void describe_head(result_writer *r, const replay_report *report)
               "{made it/them}.\n]");
 }
 
-/* People see frames of no topic, too. */
+/* Text includes frames without a topic; JSON does not. */
 static void describe_topics(result_writer *r, const replay_report *report)
 {
     static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
@@ -177,7 +182,7 @@ static void describe_topics(result_writer *r, const replay_report *report)
 
 /* ---- is it complete ---- */
 
-/* Rules that nothing broke are left out: an empty object is good news. */
+/* Only broken rules are listed: an empty object means that no rule was broken. */
 static void describe_rules(result_writer *r, const char *name, const replay_report *report,
                            rule_strength strength)
 {
@@ -190,8 +195,7 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
     result_object_end(r, "{*, }");
 }
 
-/* null: no rule was broken, so scripts need no second field. The rule's words are for readers who
- * do not know the rule. */
+/* null if no rule was broken, so that scripts need no second member. Text explains the rule. */
 static void describe_violation(result_writer *r, const replay_report *report)
 {
     if (report->violated == NULL) {
@@ -219,7 +223,7 @@ static void describe_violation(result_writer *r, const replay_report *report)
                          "[    number   {seq}\n]");
 }
 
-/* "Book depths agree at 6 of 6 sequence numbers": what agrees, counted in units. */
+/* "Book depths agree at 6 of 6 sequence numbers": what, agreed, compared, units. */
 static void describe_audit(result_writer *r, const char *name, const char *what, const char *units,
                            const audit_count *count)
 {
@@ -237,7 +241,7 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
                                "[; {skipped} could not be compared]\n");
 }
 
-/* Comparisons between topics of one symbol: all zero where there was one topic each. */
+/* Comparisons between topics of one symbol: all zero if each symbol has one topic. */
 static void describe_audits(result_writer *r, const replay_report *report)
 {
     const audit_stats *stats = &report->audits;
@@ -252,7 +256,7 @@ static void describe_audits(result_writer *r, const replay_report *report)
                          "with nothing\n]");
 }
 
-/* Text leaves out comparisons, warnings and statistics that counted nothing. */
+/* Text leaves out comparisons, warnings and statistics whose count is 0. */
 static void describe_continuity(result_writer *r, const replay_report *report)
 {
     result_object_begin(r, "continuity");
@@ -273,9 +277,9 @@ static void describe_continuity(result_writer *r, const replay_report *report)
                              : "\n  {violations frame} broke a rule. The first:\n"
                                "{first}"
                                "[    by rule  {by_rule}\n]"
-                               "[{unchecked?}    After a break the book is not to be trusted until "
+                               "[{unchecked?}    After a break the book cannot be trusted until "
                                "its next snapshot: {unchecked frame} {unchecked was/were}\n"
-                               "    applied to it, but their operations were not judged.\n]");
+                               "    applied to it, but their operations were not checked.\n]");
 }
 
 static void describe_undecoded(result_writer *r, const replay_report *report)
@@ -296,9 +300,9 @@ static void describe_undecoded(result_writer *r, const replay_report *report)
                          "    by reason {undecoded_by_reason}\n");
 }
 
-enum { ROWS_SHOWN = 20 }; /* gaps, and absences, to people */
+enum { ROWS_SHOWN = 20 }; /* gaps, and absences, in text */
 
-/* How many rows people do not see. */
+/* Number of rows that text leaves out. */
 static void note_more(result_writer *r, const char *name, size_t count)
 {
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
@@ -322,8 +326,8 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
         result_text(r, "topic", row->topic);
         result_text(r, "symbol", row->symbol);
         result_time(r, "from", row->from_ns);
-        result_time_or_null(r, "to", row->to_ns); /* GAP_OPEN is 0 */
-        /* The ledger is input: a gap may end before it begins. */
+        result_time_or_null(r, "to", row->to_ns); /* null for GAP_OPEN, which is 0 */
+        /* A ledger may be wrong: a gap may end before it begins. */
         if (row->to_ns == GAP_OPEN)
             result_null(r, "lasted");
         else
@@ -393,7 +397,7 @@ void report_describe_best(result_writer *r, const char *price_name, const char *
     result_decimal(r, size_name, best.size);
 }
 
-/* The digest of the levels is for programs only: people compare those of the whole replay. */
+/* The digest of the levels is in JSON only; text has the digests of the whole replay. */
 static void describe_book(result_writer *r, const stream *of, const track *t)
 {
     const book *b = track_book(t);
@@ -435,7 +439,7 @@ static void describe_books(result_writer *r, const replay_report *report)
     result_list_end(r);
 }
 
-/* ---- times, digests ---- */
+/* ---- digests, times ---- */
 
 static void describe_digests(result_writer *r, const replay_report *report, int is_verbose)
 {
@@ -451,7 +455,7 @@ static void describe_digests(result_writer *r, const replay_report *report, int 
                                        "  books     {books}\n");
 }
 
-/* Microseconds; to people with a tenth: "12.3". */
+/* Microseconds; text has one decimal place: "12.3". */
 static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
 {
     char text[UNIT_TEXT_BYTES];
@@ -460,7 +464,7 @@ static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
     result_note(r, name, "%s", text);
 }
 
-/* Lateness is null where no frame had a time to be late for. */
+/* Lateness is null if no frame had a deadline. */
 static void describe_pace(result_writer *r, const pacer *paced)
 {
     char speed[TD_DECIMAL_TEXT_BYTES];
@@ -480,7 +484,7 @@ static void describe_pace(result_writer *r, const pacer *paced)
                          "them less), {p99} us (99 of 100), {max} us (the latest).\n");
 }
 
-/* Never a division by zero: the shortest replay takes a microsecond. */
+/* At least one microsecond, to avoid a division by zero. */
 static void describe_times(result_writer *r, const replay_report *report)
 {
     uint64_t us = report->elapsed_ns / 1000 == 0 ? 1 : report->elapsed_ns / 1000;
@@ -491,8 +495,8 @@ static void describe_times(result_writer *r, const replay_report *report)
 
 /* ---- the whole ---- */
 
-/* To people. The first of each kind is enough to begin with: where one frame is lost, many rules
- * break after it. At the end the verdict comes once more, with its reasons. */
+/* Text only. The first fault of each kind is enough: where one frame is lost, many rules break
+ * later. The last line repeats the verdict with its reasons. */
 static void describe_verdict(result_writer *r, const replay_report *report)
 {
     static const char COMPLETE[] =
@@ -554,7 +558,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
         "Replayed {frames frame} ({bytes}) in {took}"
         "[{stopped?}, then stopped before the end of the tape].\n"
         "{head}"
-        "[{segments_live?}Being recorded: this is what was durable when the replay read it.\n]"
+        "[{segments_live?}Being recorded: the replay read what was durable by then.\n]"
         "{first}"
         "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
         "[    … and {more_absent} more: --json lists them\n]"

@@ -13,10 +13,10 @@
 #include "tape/cursor.h"
 
 enum {
-    PATH_BYTES = 256,     /* of a path of keys; the longest of a row has some 30 */
-    SCALE_MAX = 18,       /* places of a td_decimal */
+    PATH_BYTES = 256,     /* a path of keys; the longest of a row has some 30 bytes */
+    SCALE_MAX = 18,       /* decimal places of a td_decimal */
     NUMBER_BYTES = 64,    /* a decimal with SCALE_MAX places, padded */
-    POSITION_DIGITS = 12, /* of an array index as text */
+    POSITION_DIGITS = 12, /* an array index as text */
 };
 
 struct snapshot_maker {
@@ -28,14 +28,14 @@ struct snapshot_maker {
 /* State of one snapshot. */
 typedef struct making {
     const snapshot_source *from;
-    const book *levels; /* NULL: of a ticker */
-    json_value entry;   /* of a ticker: what its delta changes */
+    const book *levels; /* NULL: the snapshot is a ticker's */
+    json_value entry;   /* of a ticker: the changed values in its delta */
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
-    json_value level; /* a recorded level, the form of made ones */
+    json_value level; /* a recorded level; made levels copy its form */
     uint8_t has_level;
-    uint8_t is_impossible; /* a level, or a member, cannot be written in that form */
+    uint8_t is_impossible; /* a level or member cannot be written in that form */
 } making;
 
 snapshot_maker *snapshot_maker_open(void)
@@ -57,7 +57,7 @@ void snapshot_maker_close(snapshot_maker *maker)
     td_free(maker);
 }
 
-/* ---- what a book's frames have ---- */
+/* ---- frames of a book ---- */
 
 void snapshot_source_init(snapshot_source *source)
 {
@@ -73,7 +73,7 @@ void snapshot_source_fini(snapshot_source *source)
     td_buf_fini(&source->last);
 }
 
-/* Keep the same levels with the sizes of retail orders in a second book. */
+/* Keep a second book with the same levels and the sizes of retail orders. */
 static void apply_retail(snapshot_source *source, const message *m, int is_snapshot)
 {
     if (source->retail == NULL)
@@ -87,7 +87,7 @@ static void apply_retail(snapshot_source *source, const message *m, int is_snaps
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome = {0}; /* whoever follows the book judges the frame */
+    book_outcome outcome = {0}; /* ignored: the book's own track checks the frame */
     if (is_snapshot)
         book_replace(source->retail, &retail, &outcome);
     else
@@ -120,7 +120,7 @@ static int has_retail(const topic_row *row)
     return 0;
 }
 
-/* In a file that `cut` wrote, a made snapshot may be in its place. */
+/* A file that `cut` wrote may have a made snapshot instead. */
 static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snapshot_ns,
                             td_err *err)
 {
@@ -129,7 +129,7 @@ static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snap
     if (rc == TD_EOF || (rc == TD_OK && (frame->content.message == NULL ||
                                          (frame->recv_ns != snapshot_ns &&
                                           (frame->channel->info.form & FORM_MADE) == 0))))
-        return td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of it is missing");
+        return td_err_set(err, TD_E_UNSUPPORTED, "a recorded frame of the book is missing");
     return rc == TD_OK ? snapshot_source_note(source, frame, 1, err) : rc;
 }
 
@@ -159,8 +159,8 @@ td_result snapshot_source_read(snapshot_source *source, archive *from, const cha
 
 /* ---- paths ---- */
 
-/* Append a key to the path. Returns the size to restore. A path that is too long matches no
- * row's. */
+/* Append a key to the path; returns the size to restore. A path that is too long is not extended,
+ * and matches no row. */
 static size_t enter(making *m, td_bytes key)
 {
     size_t before = m->path_size;
@@ -179,7 +179,7 @@ static int is_at(const making *m, const char *path)
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
-/* The row's items of a snapshot at this path, or NULL. */
+/* The row's list of snapshot entries at this path, or NULL. */
 static const items_row *items_here(const making *m)
 {
     const items_row *items = m->from->row->items;
@@ -216,7 +216,7 @@ static void find_level(making *m, json_value value)
 static td_bytes text_of(json_value value)
 {
     td_bytes text = json_raw(value);
-    (void)json_text(value, &text); /* otherwise a number, whose JSON is its text */
+    (void)json_text(value, &text); /* else it is a number, whose JSON is its text */
     return text;
 }
 
@@ -227,7 +227,7 @@ static size_t places_of(td_bytes text)
     return point == NULL ? 0 : (size_t)(text.data + text.size - point) - 1;
 }
 
-/* Write a number in the form of the model: as text or number, with at least as many places,
+/* Write a number in the form of the model: as text or number, with at least as many decimal places,
  * because clients compare prices as text. */
 static void write_like(making *m, json_value model, td_decimal value)
 {
@@ -248,8 +248,8 @@ static void write_like(making *m, json_value model, td_decimal value)
         json_write_raw(&m->json, td_bytes_of(text, size));
 }
 
-/* A level's id is its price times a power of ten that depends on the symbol. Returns 1, or 0 if
- * there is none. */
+/* A level's id is its price times a power of ten that depends on the symbol. Returns 0 if the
+ * model's id is not of that form. */
 static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td_decimal *out)
 {
     td_decimal id, from;
@@ -292,7 +292,7 @@ static td_bytes model_price(const making *m)
     for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); index++) {
         td_bytes name = {0};
         if (is_object)
-            (void)json_text(key, &name); /* a key that is no text matches no field */
+            (void)json_text(key, &name); /* a key that is not text matches no field */
         else
             name = td_bytes_of(position, (size_t)snprintf(position, sizeof position, "%zu", index));
         const field_row *field = field_of(m->from->row, name);
@@ -313,7 +313,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
     write_like(m, model, member == MEMBER_SIZE ? own : retail);
 }
 
-/* Write one member of a level, by the meaning of its key in the row. */
+/* Write one member of a level; the row tells what its key means. */
 static void write_field(making *m, td_bytes key, json_value model, msg_side side,
                         const book_level *level, td_decimal retail)
 {
@@ -367,8 +367,8 @@ static void write_level(making *m, msg_side side, size_t index)
         json_write_array_end(&m->json);
 }
 
-/* Lists of one side begin with the best level; lists of both have rising prices, buys first
- * (docs/wire.md 6.3). */
+/* Lists of one side begin with the best level; lists of both sides have ascending prices, buys
+ * first (docs/wire.md 6.3). */
 static void write_levels(making *m, const items_row *items)
 {
     size_t buys = book_level_count(m->levels, SIDE_BUY);
@@ -382,10 +382,10 @@ static void write_levels(making *m, const items_row *items)
     json_write_array_end(&m->json);
 }
 
-/* ---- the copy ---- */
+/* ---- copying ---- */
 
-/* Write a value of the model, or the one in its place in the last frame: numbers and times come
- * from the last frame, the kind of the frame does not. */
+/* Write a value of the model, or its counterpart in the last frame: all numbers and times come from
+ * the last frame, only the frame's kind does not. */
 static void copy_scalar(making *m, json_value model, const json_value *last)
 {
     int is_kind = is_at(m, topic_row_kind_key(m->from->row));
@@ -396,7 +396,7 @@ static void copy_scalar(making *m, json_value model, const json_value *last)
 
 static void copy(making *m, json_value model, const json_value *last);
 
-/* 1 if an object has a member that the model lacks. */
+/* 1 if `last` has a member that the model lacks. */
 static int has_others(json_value model, json_value last)
 {
     json_value key, element;
@@ -410,7 +410,7 @@ static int has_others(json_value model, json_value last)
     return 0;
 }
 
-/* The entry of a ticker's delta, an object or the only element of a list. */
+/* Find the entry of a ticker's delta, an object or the only element of a list. */
 static int find_entry(const topic_row *row, json_value delta, json_value *out)
 {
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
@@ -468,7 +468,7 @@ static void copy_array(making *m, json_value model, const json_value *last)
     json_write_array_end(&m->json);
 }
 
-/* Recursion depth is at most LIMIT_JSON_DEPTH, that of a parsed text. */
+/* Recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit. */
 static void copy(making *m, json_value model, const json_value *last)
 {
     json_type type = json_type_of(model);
@@ -503,7 +503,7 @@ static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last
     return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
 }
 
-/* Bring a ticker's snapshot up to date by its next delta. */
+/* Apply a delta to a ticker's snapshot. */
 static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
                        td_bytes delta, td_err *err)
 {
@@ -523,7 +523,7 @@ td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from,
                                td_err *err)
 {
     if (from == NULL || from->count == 0)
-        return td_err_set(err, TD_E_UNSUPPORTED, "its frames are missing");
+        return td_err_set(err, TD_E_UNSUPPORTED, "the ticker's frames are missing");
     td_result rc = keep(out, ticker_frames_bytes_at(from, 0), err);
     for (size_t i = 1; rc == TD_OK && i < from->count; i++)
         rc = merge(maker, from->row, out, ticker_frames_bytes_at(from, i), err);
@@ -548,6 +548,6 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
     int is_empty =
         book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;
     if (!m.has_level && !is_empty)
-        return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level to go by");
+        return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level shows the form");
     return write_snapshot(&m, model, &last, out, err);
 }

@@ -22,7 +22,7 @@ static void stream_close(stream *s)
 
 /* ---- the symbol's state ---- */
 
-/* The topic of the channel's line, whose state may be a loaded one. */
+/* The state of a topic on the channel's line; it may come from a checkpoint. */
 static symbol_topic *find_topic(stream *s, const channel_info *info)
 {
     symbol_topic *topic = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), info->line);
@@ -129,7 +129,7 @@ void stream_note_audit(stream *own, const audit_verdict *found, const stream_pla
         const symbol_topic *topic = item->about.member->user;
         stream *about = topic->user == NULL ? own : topic->user;
         if (item->event != AUDIT_DIFFERS || about == NULL)
-            continue; /* a topic of a loaded state, without a frame since, has no stream */
+            continue; /* a topic from a checkpoint, without a frame since, has no stream */
         const verdict one = {.count = 1, .items = {item->verdict}};
         count_verdict(own != NULL ? own : about, at, &NO_NUMBERS, &one);
         if (item->verdict.strength == STRENGTH_ERROR && item->verdict.rule == RULE_TRADES_COMPLETE)
@@ -154,7 +154,7 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
     stream_note_audit(s, &found->audit, &at);
 }
 
-/* Apply, judge. 0: a topic without a row has nothing that could break. */
+/* Apply the frame and count findings. 0 for a topic without a row: it has no rules to break. */
 static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
 {
     const message *m = frame->content.message;
@@ -162,7 +162,8 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_undecoded(s, frame);
     else if (!frame->is_lead_in)
         count_message(s, m);
-    if (frame->row == NULL) /* a message is of a decoder in place of the built-in one */
+    if (frame->row ==
+        NULL) /* its message, if any, was made by a decoder that replaces the built-in one */
         return 0;
     symbol_topic *topic = frame->channel->topic_state;
     if (TD_UNLIKELY(topic == NULL))
@@ -220,7 +221,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
                                                 : TD_OK;
 }
 
-/* ---- all of them ---- */
+/* ---- stream table ---- */
 
 void stream_table_fini(stream_table *table)
 {

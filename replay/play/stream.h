@@ -1,9 +1,9 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
- * applies them to the state of its symbol (book/symbol_state.h), counts what that finds, and
- * digests. Copies (book/conn_choice.h) are judged by the books of their own connections; of the
- * digests they are in that of frames alone. An observer (replay/play/observer.h) sees each frame
- * once all of that is done. Streams share nothing, so each may be worked on by another thread; a
- * stream itself belongs to one thread at a time, and gets its frames in the tape's order. */
+ * applies them to its symbol's state (book/symbol_state.h), counts the findings, and updates
+ * digests. Copies (book/conn_choice.h) are checked with the books of their own connections and only
+ * enter the digest of frames. An observer (replay/play/observer.h) then sees each frame. Streams
+ * share nothing, so different threads may work on different streams; one stream belongs to one
+ * thread at a time, and gets its frames in the tape's order. */
 #ifndef TD_PLAY_STREAM_H
 #define TD_PLAY_STREAM_H
 
@@ -20,7 +20,7 @@
 #include "tape/cursor.h"
 #include "tape/topic_trust.h"
 
-/* Where a frame is. */
+/* Identifies a frame. */
 typedef struct stream_place {
     uint64_t position, recv_ns, ordinal;
     uint32_t line, shard, conn;
@@ -35,22 +35,21 @@ typedef struct stream_counts {
     uint64_t snapshots;                         /* frames of that type */
     uint64_t deltas;
     uint64_t items;          /* levels, trades, updates */
-    uint64_t unknown_fields; /* that the topic's row does not name */
-    uint64_t made;           /* frames that the exchange did not send (FORM_MADE), of the lead-in
-                                too */
-    uint64_t copies;         /* frames of connections that the stream does not follow */
-    uint64_t unchecked;      /* frames on a book that was broken before */
-    uint64_t unaudited;      /* frames that the audit had no member for: it was full */
-    uint64_t lead_in;        /* frames before the selection, in none of the above */
+    uint64_t unknown_fields; /* that the topic's row does not list */
+    uint64_t made;           /* frames that `cut` made (FORM_MADE), lead-in included */
+    uint64_t copies;         /* frames of connections that the topic does not follow */
+    uint64_t unchecked;      /* frames applied to a book that was broken before */
+    uint64_t unaudited;      /* frames that the audit ignored because it was full */
+    uint64_t lead_in;        /* frames before the selection, counted only here and in made */
 } stream_counts;
 
-/* The first rule that was broken. */
+/* The first broken rule. */
 typedef struct stream_violation {
     uint8_t is_set;
     rule_id rule;
     int64_t expected;
     int64_t found;
-    int64_t seq; /* the frame's own number: cross_seq, else seq, else u; if has_seq */
+    int64_t seq; /* the frame's own number: cross_seq, else seq, else u; valid if has_seq */
     uint8_t has_seq;
     stream_place at;
 } stream_violation;
@@ -64,58 +63,58 @@ typedef struct stream_undecoded {
     stream_place at;
 } stream_undecoded;
 
-/* Texts are those of the channel of the first frame. */
+/* Texts belong to the channel of the first frame. */
 typedef struct stream {
     const char *feed;
     const char *topic;
     const char *symbol;
-    const char *exchange_topic; /* as the exchange calls it; "" if it has none */
+    const char *exchange_topic; /* the exchange's name; "" if it does not differ */
     const char *family;
     channel_dir dir;
-    frame_role role;         /* of all its frames */
-    symbol_state *of_symbol; /* of its feed's symbol; the player's */
-    uint32_t queue;          /* of work_queues; the player's */
-    observer observer;       /* ops NULL: none; the player's */
-    void *observed;          /* the observer's */
-    topic_trust trust;       /* of its frames, if the observer has a ledger */
-    digest digest;           /* of the player; zero: none is made */
+    frame_role role;         /* role of all its frames */
+    symbol_state *of_symbol; /* state of its feed's symbol; set by the player */
+    uint32_t queue;          /* index in work_queues; set by the player */
+    observer observer;       /* ops NULL: no observer; set by the player */
+    void *observed;          /* the observer's state */
+    topic_trust trust;       /* which frames to trust; kept if the observer has a ledger */
+    digest digest;           /* opened by the player; zero: no digests */
     stream_counts counts;
-    /* For each frame the first error (or none), and every warning and statistic. */
+    /* Per frame, the first error if any, and every warning and statistic. */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
     stream_violation violated;
     stream_undecoded undecoded;
-    gap_list gaps;      /* in which an audit found something of this stream missing, up to
-                           LIMIT_STREAM_GAPS; more are in the verdicts alone */
-    symbol_topic *last; /* of the last frame with a row that was no copy; NULL before */
+    gap_list gaps;      /* in which an audit found frames of this stream missing, up to
+                           LIMIT_STREAM_GAPS; later ones are only counted as verdicts */
+    symbol_topic *last; /* topic of the last frame that has a row and is no copy; NULL before */
 } stream;
 
-/* Apply the next frame. Whatever is in it, this succeeds; only the observer can fail. */
+/* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
-/* Take over what an audit found at a place of a stream (NULL: at the end of the tape): verdicts go
- * to that stream, gaps to the one that lacks something, whose topic the item's member is.
- * stream_apply does it for each frame. */
+/* Add an audit's findings at a frame of a stream (own NULL: at the end of the tape): verdicts go to
+ * that stream, gaps to the stream of the item's member, which lacks something. stream_apply does it
+ * for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at);
 
-/* The track that saw the stream's last frame that was no copy, or NULL. */
+/* The track of the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);
 
 /* All streams of a replay, found by name. The table only grows while the tape plays; streams never
- * move, so that workers may hold them. One thread (the one that runs the player). */
+ * move, so that workers may keep pointers to them. One thread, the player's. */
 typedef struct stream_table {
-    stream **items; /* in order of first sight */
+    stream **items; /* in the order of their first frames */
     size_t count;
     slot_table by_key;
 } stream_table;
 
-/* Zero-initialise to start. Closes all streams. */
+/* Zero-initialise to start. fini closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of a channel, which outlives it; without frames if it is new. */
+/* The stream of a channel, which may outlive the channel; new ones have no frames. */
 TD_NEVER_NULL stream *stream_table_get(stream_table *table, const frame_channel *channel);
 
-/* Bring items into the order of feed, topic, symbol, direction, in which reports and digests have
- * them; only finding is wrong afterwards, so do it last. */
+/* Sort items by feed, topic, symbol, direction, the order of reports and digests. stream_table_get
+ * no longer works afterwards. */
 void stream_table_sort(stream_table *table);
 
 #endif

@@ -6,9 +6,10 @@
 #include "base/workers.h"
 
 enum {
-    BATCH_FRAMES = 256, /* some 100 us of work: handing over costs a few us */
-    BATCH_BLOCKS = 4, /* chunks that a batch keeps in memory: a quiet symbol has a frame in each */
-    BATCHES = 2,      /* one is filled while the other is worked on */
+    BATCH_FRAMES = 256, /* some 100 us of work; submitting a batch costs a few us */
+    BATCH_BLOCKS =
+        4, /* blocks (chunks) that a batch keeps in memory; a quiet symbol has one frame in each */
+    BATCHES = 2,           /* one is filled while the other runs */
     QUEUES_PER_THREAD = 4, /* symbols differ widely in traffic */
 };
 
@@ -30,7 +31,7 @@ typedef struct batch {
 
 typedef struct work_queue {
     uint32_t filling; /* index of the batch that is being filled */
-    batch *batches;   /* NULL inline */
+    batch *batches;   /* NULL if inline */
 } work_queue;
 
 struct work_queues {
@@ -41,7 +42,7 @@ struct work_queues {
     work_queue items[];
 };
 
-/* ---- life ---- */
+/* ---- open, close ---- */
 
 work_queues *work_queues_open(td_workers *workers)
 {
@@ -83,7 +84,7 @@ static void batch_run(void *arg)
         b->rc = stream_apply(b->items[i].stream, b->items[i].frame, &b->err);
 }
 
-/* Wait for a batch that was handed over; afterwards it is empty. */
+/* Wait for a submitted batch and empty it. */
 static void batch_wait(work_queues *all, batch *b)
 {
     if (!b->is_submitted)
@@ -113,7 +114,7 @@ void work_queues_close(work_queues *all)
     td_free(all);
 }
 
-/* Queue the filled batch once the one before it is done, and fill that one next. */
+/* Submit the filled batch after the queue's other batch has ended, then fill the other one. */
 static void work_queue_turn(work_queues *all, work_queue *queue)
 {
     TD_ASSERT(queue->filling < BATCHES);
@@ -128,7 +129,7 @@ static void work_queue_turn(work_queues *all, work_queue *queue)
     queue->filling = other;
 }
 
-/* Keep the memory of a frame's bytes until the batch is done; once per block. */
+/* Keep the memory of a frame's bytes until the batch ends; once per block. */
 static void batch_hold(batch *b, tape_block *block)
 {
     if (block == NULL)

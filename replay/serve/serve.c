@@ -1,4 +1,4 @@
-/* Accepting clients, and their requests. */
+/* Accepts clients and answers their requests. */
 #include "replay/serve/serve.h"
 
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include "replay/serve/serve_impl.h"
 
 enum {
-    /* That a tape has open of a feed: the one that ends, the next one, and that of books which are
-     * wanted later. */
+    /* Segments that a tape has open per feed: the current one, the next one, and one for books that
+       are wanted later. */
     SEGMENTS_OF_FEED = 3,
     /* The catalog and the journal while a tape begins, and HTTP requests. */
     OTHER_FILES = 16,
@@ -36,7 +36,7 @@ static int on_subscribe(void *user, td_bytes topic)
     return topic_filters_add(&client->filters, topic, NULL) == TD_OK;
 }
 
-/* Giving up a topic that the client does not have changes nothing. */
+/* Unsubscribing from a topic that the client does not have changes nothing. */
 static void on_unsubscribe(void *user, td_bytes topic)
 {
     serve_client *client = user;
@@ -60,24 +60,23 @@ static void on_changed(void *user, request_kind kind)
 static void on_answer(void *user, td_bytes bytes)
 {
     serve_client *client = user;
-    if (client->state != CLIENT_CLOSING) /* the request could be performed */
+    if (client->state != CLIENT_CLOSING) /* else a failed request has closed it */
         serve_client_put(client, &(wire_outgoing){.opcode = 1, .bytes = bytes});
 }
 
-/* A request could not be performed. */
+/* A request failed. */
 static void fail(serve_client *client, unsigned code, const td_err *err)
 {
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err->text);
     serve_client_end(client, code, err->text);
 }
 
-/* The client's key was accepted. */
 static void on_authenticated(void *user)
 {
     serve_client *client = user;
     client->is_authenticated = 1;
-    /* Without requests for topics any text serves as a filter: covers() of the dialect accepts
-     * every topic. */
+    /* Where there are no requests for topics, any text serves as a filter: covers() of the dialect
+     * accepts every topic. */
     td_err err;
     if (!client->dialect->subscribes_with_auth)
         return;
@@ -87,7 +86,7 @@ static void on_authenticated(void *user)
         fail(client, 1011, &err);
 }
 
-/* Without credentials a client gets what the exchange answers then. */
+/* 0 without credentials: the client then gets the exchange's refusal. */
 static int on_order(void *user, const dialect_request *request)
 {
     serve_client *client = user;
@@ -133,7 +132,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
 
 /* ---- connections ---- */
 
-/* Without a secret malformed credentials are accepted too, because none are needed. */
+/* Without a secret, malformed credentials are accepted too, because credentials are not needed. */
 static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
                                char why[WIRE_ANSWER_BYTES])
 {
@@ -175,7 +174,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-/* A recorded reply to the same request. */
+/* Answer a request with the recorded reply. */
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
     const serve *server = user;
@@ -187,7 +186,7 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
         return 0;
     td_result rc = recorded_reply_read(reply, options->archive, json, &err);
     if (rc != TD_OK)
-        td_log_emit(options->log, TD_LOG_ERROR, "an HTTP reply: %s", err.text);
+        td_log_emit(options->log, TD_LOG_ERROR, "reading an HTTP reply: %s", err.text);
     if (rc != TD_OK || server->rebase == NULL)
         return rc == TD_OK;
     int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->received_ns;
@@ -198,11 +197,11 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     return 1;
 }
 
-/* Credentials in the URL, which on_accept has checked. */
+/* Handle credentials in the URL, which on_accept has checked. */
 static void accept_query(serve_client *client, td_bytes query)
 {
     int has_key;
-    /* on_accept has refused wrong ones */
+    /* no secret: on_accept has refused wrong ones */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key)
         on_authenticated(client);
@@ -239,7 +238,7 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
                                           .conn.drained = on_drained,
                                           .closed = on_closed};
 
-/* ---- life ---- */
+/* ---- open, close ---- */
 
 td_result serve_open(const serve_options *options, serve **out, td_err *err)
 {
@@ -296,7 +295,7 @@ void serve_close(serve *server)
     td_free(server);
 }
 
-/* A client takes a connection, and the segments that its tape reads. Tapes share finished segments.
+/* A client needs a connection and the segments that its tape reads. Tapes share finished segments.
  */
 uint64_t serve_open_files_max(const serve *server)
 {

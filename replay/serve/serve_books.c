@@ -56,7 +56,7 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic, const char 
     return b;
 }
 
-/* A symbol with a state out of a checkpoint, or of another tape. */
+/* A symbol whose state comes from a checkpoint or from another tape. */
 typedef struct saved_books {
     serve_books *into;
     const serve_feeds *feeds;
@@ -74,7 +74,7 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
            saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 
-/* The frames of a ticker may be missing in a checkpoint, those of a book are read when needed. */
+/* A checkpoint may lack a ticker's frames; a book's frames are read when needed. */
 static uint8_t has_snapshot(const symbol_topic *topic)
 {
     const track *followed = symbol_topic_track(topic);
@@ -82,7 +82,7 @@ static uint8_t has_snapshot(const symbol_topic *topic)
            (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
 }
 
-/* Its topics are followed, if they are books that are wanted. */
+/* Follow the symbol's topics that are wanted books; drop the state if there are none. */
 static void add_saved(serve_books *books, const serve_feeds *feeds, symbol_entry *of)
 {
     saved_books saved = {.into = books, .feeds = feeds, .of = of};
@@ -126,7 +126,7 @@ void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *
     books->is_short = 0;
 }
 
-/* The book of a topic that had no frame yet; NULL: it has none. */
+/* A checkpoint's book whose topic had no frame so far, or NULL. */
 static serve_book *find_expected(serve_books *books, const channel_info *info)
 {
     serve_book *b = books->expected > 0 ? books->first : NULL;
@@ -137,7 +137,7 @@ static serve_book *find_expected(serve_books *books, const channel_info *info)
     return b;
 }
 
-/* The book of a stream that had no frame yet; NULL: it is not followed. */
+/* Find or add the book of a new stream; NULL: it is not followed. */
 static serve_book *begin_book(serve_books *books, const channel_info *info, stream_book *of)
 {
     of->book = find_expected(books, info);
@@ -169,12 +169,12 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
     return begin_book(books, &channel->info, of);
 }
 
-/* A frame that cannot be decoded leaves the book unchanged, as it does at a client. */
+/* A frame that cannot be decoded leaves the book unchanged, as at a client. */
 static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
                        uint8_t *is_snapshot, td_err *err)
 {
     symbol_verdict found;
-    frame_ref read = *frame; /* the tape reads no content: most frames of it are of no book */
+    frame_ref read = *frame; /* the tape does not decode, because most of its frames have no book */
     content_read(reader, &read);
     const message *m = read.content.message;
     symbol_topic_apply(b->topic, &read, &found);

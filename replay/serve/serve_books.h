@@ -1,11 +1,11 @@
-/* The books of a tape, and its tickers with deltas, which are treated alike. One that a client
- * subscribes to late, or whose snapshot lies before the selection, starts with a snapshot that is
- * made: the exchange sends a snapshot with each subscription.
+/* The books of a tape, and its tickers with deltas, which are treated alike (both are called books
+ * here). The exchange sends a snapshot with each subscription. A book that a client subscribes to
+ * late, or whose snapshot is before the selection, therefore starts with a made snapshot.
  *
- * Topics kept by deltas on a snapshot (RULE_ANCHORED) are followed if a client wants them, at most
- * LIMIT_SERVE_BOOKS. Those of a checkpoint have levels at once; the recorded frames that a snapshot
- * is made from, which a checkpoint lacks, are read when it is. Books that are wanted later come
- * from the books of another tape, which has been read up to the same position. One thread. */
+ * Topics of snapshots and deltas (RULE_ANCHORED) are followed if a client wants them, at most
+ * LIMIT_SERVE_BOOKS. Books from a checkpoint have levels at once; the recorded frames that a
+ * snapshot is made from are not in a checkpoint, and are read when one is made. Books that are
+ * wanted later are copied from another tape that was read up to the same position. One thread. */
 #ifndef TD_SERVE_SERVE_BOOKS_H
 #define TD_SERVE_SERVE_BOOKS_H
 
@@ -19,55 +19,56 @@
 
 typedef struct serve_book {
     struct serve_book *next;
-    size_t number; /* 0, 1, 2 … of its tape */
+    size_t number; /* index in its tape */
     const char *feed, *symbol, *exchange_topic;
     uint32_t shard;       /* of the connection that is followed */
-    uint8_t has_snapshot; /* a snapshot came on it */
+    uint8_t has_snapshot; /* that connection sent a snapshot */
     struct symbol_topic *topic;
-    snapshot_source source; /* of a book */
+    snapshot_source source; /* of a book; unused for tickers */
 } serve_book;
 
 typedef struct stream_book {
-    serve_book *book;   /* NULL: absent */
-    uint8_t is_skipped; /* it is not wanted */
+    serve_book *book;   /* NULL: no book */
+    uint8_t is_skipped; /* no client wants it */
 } stream_book;
 
 typedef struct serve_books {
     int (*wants)(void *user, const char *feed, const char *exchange_topic);
     void *user;
-    serve_book *first, **end; /* this and what follows: zero-initialise */
+    serve_book *first, **end; /* from here on: zero-initialise */
     size_t count;
-    size_t expected;        /* of a checkpoint, without a frame since */
-    uint8_t is_short;       /* 1: it may lack books that are wanted: no new one begins */
-    stream_book *of_stream; /* by the streams of the tape */
+    size_t expected;  /* from a checkpoint, without a frame so far */
+    uint8_t is_short; /* 1: wanted books may be missing; begin no new book until they are added */
+    stream_book *of_stream; /* by index of the tape's streams */
     size_t stream_count;
     symbol_table symbols;
     uint64_t unfollowed; /* frames of books beyond the limit */
 } serve_books;
 
-/* Free all books; before the tape moves or closes. */
+/* Free all books; call before the tape moves or closes. */
 void serve_books_fini(serve_books *books);
 
-/* 1 if books of such rows are followed. */
+/* 1 if topics of this row are followed. */
 int serve_books_follow(const topic_row *row);
 
-/* 1 if the topic's book is among them. */
+/* 1 if the topic has a book here. */
 int serve_books_have(const serve_books *books, const char *feed, const char *exchange_topic);
 
-/* Take the states that a tape begins with. feeds: with their topics. */
+/* Take over the states that a tape begins with. feeds: the served topics. */
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);
 
-/* Move the books of another tape over the same archive, at the position of the first one, which are
- * those that it lacked. */
+/* Move the books of `from` here. `from` is over the same archive, at the same position, and has
+ * only books that were missing here. */
 void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *from);
 
-/* Follow a data frame of the tape. *out: its book, NULL for other topics; *is_snapshot: the frame
- * is one. */
+/* Apply a data frame of the tape to its book. *out: the book, NULL for other topics; *is_snapshot:
+ * 1 if the frame is a snapshot. */
 TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *reader,
                                         const frame_ref *frame, serve_book **out,
                                         uint8_t *is_snapshot, td_err *err);
 
-/* Append a snapshot of the book's present state; it has one. Results as snapshot_make. */
+/* Append a snapshot of the book's present state; it must have a snapshot. Returns the same as
+ * snapshot_make. */
 TD_MUST_USE td_result serve_book_make(serve_book *book, archive *from, snapshot_maker *maker,
                                       td_buf *out, td_err *err);
 

@@ -1,4 +1,4 @@
-/* One client: which frames it wants, and which books it has. */
+/* One client: which frames it wants, and which books are current. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -6,7 +6,8 @@
 #include "base/cli/units.h"
 #include "replay/serve/serve_impl.h"
 
-/* Requests about orders and answers to such that may wait; beyond that the oldest is dropped. */
+/* Requests about orders, and answers, that may wait for each other; beyond that the oldest is
+ * dropped. */
 enum { ORDERS_MAX = 1024 };
 
 /* ---- wanted frames ---- */
@@ -37,8 +38,8 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
     return (int)(*known & 1);
 }
 
-/* A frame of an unknown topic is wanted by the topic in it. A frame without a topic goes to
- * every client, as the exchange sent it. */
+/* A frame of an unknown topic is matched by the topic in its text; without one it goes to every
+ * client, as on the exchange. */
 static int wants(serve_client *client, const served_frame *served)
 {
     const frame_channel *channel = served->frame->channel;
@@ -188,7 +189,7 @@ static void answer(serve_client *client, td_bytes recorded, td_bytes id)
     put_recorded(client, &out);
 }
 
-/* The first one that waits of the other kind, with its topic, is its counterpart; else it waits. */
+/* Join with the first waiting entry of the other kind with this topic; otherwise wait. */
 static void join_order(serve_client *client, int is_answer, td_bytes topic, td_bytes text)
 {
     size_t at = 0;
@@ -231,7 +232,7 @@ void serve_client_send(serve_client *client, served_frame *served)
 {
     serve_book *b = served->book;
     int is_wanted = serve_client_wants(client, served);
-    /* A delta of a book that still needs its snapshot: the snapshot will include it. */
+    /* the book's snapshot will be made after this delta and include it */
     if (is_wanted && b != NULL && !served->is_snapshot && serve_client_needs(client, b))
         is_wanted = 0;
     if (b != NULL) {
@@ -265,7 +266,7 @@ void serve_client_finish(serve_client *client)
         return;
     client->state = CLIENT_DRAINING;
     if (wire_waiting_bytes(client->conn) > 0 || has_answers(client))
-        return; /* on_drained continues, or its next request */
+        return; /* serve_client_drained continues, or the next request */
     client->is_complete = 1;
     if (!server->options.is_held) {
         serve_client_end(client, 1000, "");
@@ -292,7 +293,7 @@ void serve_client_end(serve_client *client, unsigned code, const char *reason)
     wire_close(client->conn, code, td_bytes_str(reason));
 }
 
-/* ---- life ---- */
+/* ---- open, close ---- */
 
 static void set_feeds(serve_client *client, td_bytes path)
 {

@@ -1,4 +1,4 @@
-/* The control: commands, in HTTP requests and from keys, that act on all tapes. */
+/* Controls: commands by HTTP requests and by keys, which act on all tapes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 enum { VALUE_BYTES = 64, STATUS_TAPES_MAX = 32 };
 
-/* ---- the status ---- */
+/* ---- status ---- */
 
 static void put_time(json_writer *json, const char *name, uint64_t ns)
 {
@@ -60,14 +60,14 @@ static void put_status(const serve *server, char text[WIRE_ANSWER_BYTES])
     }
     json_write_array_end(&json);
     json_write_object_end(&json);
-    if (json_write_end(&json, NULL) == TD_OK) /* STATUS_TAPES_MAX of them fit */
+    if (json_write_end(&json, NULL) == TD_OK) /* STATUS_TAPES_MAX tapes fit */
         (void)snprintf(text, WIRE_ANSWER_BYTES, "%.*s", (int)out.size, (const char *)out.data);
     td_buf_fini(&out);
 }
 
 /* ---- commands ---- */
 
-/* A parameter of the query, with %2B and %3A decoded, as clients write "+" and ":". */
+/* Find a parameter of the query and decode %2B and %3A, which clients write for "+" and ":". */
 static int find_value(td_bytes query, const char *wanted, char out[VALUE_BYTES])
 {
     td_bytes name, value;
@@ -117,7 +117,7 @@ static td_result read_command(const serve *server, td_bytes name, td_bytes query
                                                : pacer_speed_parse(to, &value->speed, err);
 }
 
-/* What a command does to a pacer, it does to all tapes. */
+/* Apply the command to a temporary pacer, then that pacer's changes to all tapes. */
 int serve_apply(serve *server, const control_command *command, const control_value *value)
 {
     const serve_tape *newest = serve_newest_tape(server);
@@ -134,7 +134,7 @@ int serve_apply(serve *server, const control_command *command, const control_val
     return 0;
 }
 
-/* The path below SERVE_CONTROL; empty: it is another one. */
+/* The part of the path after SERVE_CONTROL; empty for other paths. */
 static td_bytes command_of(td_bytes path)
 {
     const size_t skip = strlen(SERVE_CONTROL);
@@ -152,7 +152,7 @@ unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_AN
         put_status(server, text);
         return 200;
     }
-    (void)snprintf(text, WIRE_ANSWER_BYTES, "a GET is for status; POST what changes something");
+    (void)snprintf(text, WIRE_ANSWER_BYTES, "GET is only for status; use POST for commands");
     return 400;
 }
 
@@ -169,7 +169,7 @@ unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text
         return 200;
     }
     (void)snprintf(text, WIRE_ANSWER_BYTES, "%s",
-                   command.size > 0 ? err.text : "a POST is for " SERVE_CONTROL);
+                   command.size > 0 ? err.text : "POST is only for paths below " SERVE_CONTROL);
     return command.size > 0 ? 400 : 405;
 }
 

@@ -8,7 +8,7 @@
 #include "base/json/json_write.h"
 #include "tape/empty_selection.h"
 
-#define WHOLE (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000 * 1000) /* a share of 1 */
+#define WHOLE (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000 * 1000) /* the share 1 */
 
 static const char *const KINDS[FAULT_KINDS] = {
     [FAULT_DROP] = "drop",
@@ -119,7 +119,7 @@ static int is_in_feed(const fault_rule *rule, const served_feed *feed)
         if (has_topic(rule, topic->topic, topic->exchange_topic))
             return 1;
     }
-    return has_topic(rule, "", ""); /* of any */
+    return has_topic(rule, "", ""); /* a glob for any topic */
 }
 
 static td_result check_rule(const fault_rule *rule, const serve_feeds *feeds, archive *from,
@@ -158,7 +158,7 @@ const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref 
     for (size_t i = 0; i < faults->count; i++) {
         const fault_rule *rule = &faults->rules[i];
         td_random random;
-        /* Times differ within a session; ordinals where sessions overlap. */
+        /* times differ within a session; ordinals differ where sessions overlap */
         td_random_init(&random, faults->seed ^ frame->recv_ns * UINT64_C(0x9e3779b97f4a7c15) ^
                                     (frame->ordinal << 8 | i));
         if (td_random_below(&random, WHOLE) >= rule->share ||

@@ -11,7 +11,7 @@
 #include "tape/cursor.h"
 #include "schema/dialect.h"
 
-/* ---- gathering ---- */
+/* ---- collecting ---- */
 
 static served_feed *find_feed(const serve_feeds *feeds, const char *name)
 {
@@ -103,7 +103,8 @@ static void add_refused(served_feed *feed, const grant_row *row)
     known->recv_ns = is_refused ? row->from_ns : 0;
 }
 
-/* Of each topic the last answer counts. A segment whose rows cannot be read has none. */
+/* Note a segment's refusals and grants; the last answer for a topic counts. Ignores segments whose
+ * rows cannot be read. */
 static void add_answers(served_feed *feed, archive_view *view, const segment_index *segment)
 {
     segment_rows rows = {0};
@@ -115,7 +116,8 @@ static void add_answers(served_feed *feed, archive_view *view, const segment_ind
     segment_rows_fini(&rows);
 }
 
-/* The words of the first refusal after that event that is of the topic, or of none. */
+/* Find the exchange's reason: the first refusal after that time that names the topic, or no topic.
+ */
 static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
                        refused_topic *refused)
 {
@@ -171,7 +173,7 @@ static void read_all_words(serve_feeds *feeds, archive *from)
     dialect_parser_close(parser);
 }
 
-/* Over all time: a topic outside the window is known, and stays silent. */
+/* Reads all time: a topic outside the window is known, and stays silent. */
 static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
                         const td_log *log, td_err *err)
 {
@@ -240,7 +242,7 @@ void serve_feeds_close(serve_feeds *feeds)
 
 /* ---- looking up ---- */
 
-/* 1 if the feed has a topic of the symbol; of any, if it is empty. */
+/* 1 if the feed has a topic with this symbol; empty: with any symbol. */
 static int has_symbol(const served_feed *feed, td_bytes symbol)
 {
     for (size_t i = 0; i < feed->topic_count; i++) {
@@ -252,7 +254,7 @@ static int has_symbol(const served_feed *feed, td_bytes symbol)
     return 0;
 }
 
-/* A feed without symbols is a private one. */
+/* A feed whose topics have no symbols is private. */
 const char *served_feed_path(const served_feed *feed)
 {
     int is_private = feed->topic_count > 0 && !has_symbol(feed, td_bytes_of(NULL, 0));
@@ -309,7 +311,7 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* The row, of any time, that matches a topic, unless the dialect rules the topic out. */
+/* The row (at any time) that matches a topic, unless the dialect rules the topic out. */
 static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
     const dialect *spoken = of->dialect;
@@ -317,7 +319,7 @@ static int find_row(const family *of, td_bytes topic, topic_match *out)
            (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
 
-/* 1 if a row matches the topic with a symbol after it: for dialects with bare topics. */
+/* For dialects with topics without symbols: 1 if a row matches the topic with a symbol appended. */
 static int row_fits_bare(const family *of, td_bytes topic)
 {
     char text[LIMIT_TOPIC_BYTES];
@@ -330,7 +332,7 @@ static int row_fits_bare(const family *of, td_bytes topic)
            td_bytes_is(match.symbol, "x"); /* else the topic names a symbol, "SYMBOL.x" */
 }
 
-/* 1 if the subscription covers a row without a symbol ("order.linear" and "order"). */
+/* 1 if the subscription covers a topic without a symbol ("order.linear" covers "order"). */
 static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
 {
     for (size_t i = 0; i < of->topic_count; i++) {
@@ -341,14 +343,14 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
-/* Frames of unknown topics may be of any topic, so a tape with such frames knows every topic.
- * The coins of a coin's topic are unknown, so every coin is known. */
+/* Frames of unknown topics may belong to any topic, so a tape with such frames knows every topic. A
+ * coin's topic names coins that the tape does not list, so every coin is known. */
 static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
 {
     const topic_standing known = {.is_known = 1};
     const family *of = feed->family;
     topic_match match;
-    TD_ASSERT(of != NULL); /* feeds of an unknown family are left out */
+    TD_ASSERT(of != NULL); /* other feeds were left out */
     const refused_topic *refused = find_refused(feed, subscription);
     if (refused != NULL && refused->recv_ns > 0 && !has_topic(feed, subscription))
         return (topic_standing){.words = refused->words};

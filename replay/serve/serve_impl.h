@@ -1,5 +1,6 @@
-/* Private to the replay server: serve.c (server and requests), serve_tape.c (frames, and when they
- * are sent), which calls serve_client.c (what one client wants and has), and serve_control.c. */
+/* Private to the replay server: serve.c (server and requests), serve_tape.c (frames and when they
+ * are sent), which calls serve_client.c (one client's subscriptions and books), and
+ * serve_control.c. */
 #ifndef TD_SERVE_SERVE_IMPL_H
 #define TD_SERVE_SERVE_IMPL_H
 
@@ -24,44 +25,44 @@ struct serve {
     wire_server *server;
     serve_client *clients;
     size_t client_count;
-    serve_tape *tapes;  /* the newest first */
-    block_pool *blocks; /* of all tapes: those in the same chunk hold it once */
+    serve_tape *tapes;  /* newest first */
+    block_pool *blocks; /* shared by all tapes: a chunk is in memory once */
     channel_table *channels;
     reply_list replies; /* HTTP */
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;
-    json_parser *json;      /* of recorded answers */
-    content_reader *reader; /* reads frames of unknown topics, and of books */
+    json_parser *json;      /* parses recorded answers */
+    content_reader *reader; /* reads frames of unknown topics and of books */
     snapshot_maker *maker;
     td_buf made;          /* a made snapshot */
-    serve_rebase *rebase; /* NULL: times are as recorded */
+    serve_rebase *rebase; /* NULL: send times as recorded */
     td_buf damaged;       /* a frame's bytes after a fault */
     td_random random;
     serve_counts counts;
     td_log_rate late_log, made_log, unmade_log;
-    uint64_t made_logged; /* snapshots */
+    uint64_t made_logged; /* snapshots made at the last log line */
 };
 
-/* ---- a client ---- */
+/* ---- clients ---- */
 
 typedef enum client_state {
     CLIENT_WAITING,      /* no subscription yet */
-    CLIENT_SETTLE_DELAY, /* its tape has a time to start */
+    CLIENT_SETTLE_DELAY, /* its tape has a start time */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
-    CLIENT_CUTTING,  /* likewise its connection, as recorded: without a close frame */
+    CLIENT_CUTTING,  /* likewise, and a recorded disconnect without a close frame follows */
     CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
     CLIENT_CLOSING,
 } client_state;
 
-/* A slot of the recording, whose frames a client got. */
+/* A slot of the recording from which a client got frames. */
 typedef struct client_slot {
-    const char *feed; /* as in a frame's channel */
+    const char *feed; /* the pointer in a frame's channel */
     uint32_t shard;
 } client_slot;
 
-/* A request about orders that waits for its recorded answer, or such an answer for its request. */
+/* A request about orders without its recorded answer yet, or the reverse. */
 typedef struct serve_order {
     uint8_t is_answer;
     char *topic;
@@ -75,30 +76,29 @@ struct serve_client {
     const dialect *dialect;
     const char **feed_names; /* feeds at its path */
     size_t feed_count;
-    const char *path; /* constant */
+    const char *path; /* constant text */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint8_t is_authenticated;
     uint8_t is_complete; /* the last frame was sent */
     topic_filters filters;
-    uint32_t filters_version; /* incremented with every change of filters */
-    serve_tape *tape;         /* NULL: none yet */
+    uint32_t filters_version; /* incremented by every change of filters */
+    serve_tape *tape;         /* NULL: not started */
     serve_client *tape_next;
-    /* Books that the client subscribed to and that are not current still need snapshots. */
+    /* 1: the client subscribed to books that are not current, so it needs snapshots. */
     uint8_t is_catching_up;
-    uint64_t made;         /* snapshots made since it began to catch up */
-    uint8_t is_waited_for; /* by its tape, which it has held back for held_ns while that was late */
+    uint64_t made;         /* snapshots made since is_catching_up was set */
+    uint8_t is_waited_for; /* its late tape waits for it; in all it has waited for held_ns */
     uint64_t held_ns;
-    /* By the numbers of its tape's books: 1 if the client received the book's snapshot and every
-     * frame since, so that it can apply deltas. */
+    /* By index of its tape's books: 1 if the client received the book's snapshot and every later
+     * frame, so that it can apply deltas. */
     uint8_t *is_current;
     size_t is_current_count;
     client_slot *slots;
     size_t slot_count;
-    serve_order *orders; /* in the order in which they came */
+    serve_order *orders; /* in order of arrival */
     size_t order_count;
-    /* By channel index, results of the filters: filters_version, shifted, and the result in bit 0.
-     */
+    /* By channel index, results of the filters: filters_version << 1, with the result in bit 0. */
     uint32_t *verdicts;
     size_t verdict_count;
 };
@@ -106,8 +106,8 @@ struct serve_client {
 /* A frame for the clients of a tape. */
 typedef struct served_frame {
     const frame_ref *frame;
-    td_bytes topic;   /* in a frame of an unknown topic; empty: it has none */
-    serve_book *book; /* NULL: it is of no book that is followed */
+    td_bytes topic;   /* topic in a frame of an unknown topic; empty: absent */
+    serve_book *book; /* NULL: no followed book */
     uint8_t is_snapshot;
     wire_outgoing message;
 } served_frame;
@@ -115,68 +115,69 @@ typedef struct served_frame {
 /* The end of a recorded connection. */
 typedef struct recorded_end {
     uint64_t recv_ns;
-    const char *feed; /* the channel's */
+    const char *feed; /* the pointer in a channel */
     uint32_t shard;
     unsigned code;
 } recorded_end;
 
-/* A frame that a fault keeps back. */
+/* A frame that a fault holds back. */
 typedef struct held_frame {
     struct held_frame *next;
-    uint64_t until_ns;  /* it comes before the first frame that was received then or later; or */
-    uint8_t is_swapped; /* it comes after the next one of its channel */
+    uint64_t until_ns;  /* sent before the first frame that was received then or later; or */
+    uint8_t is_swapped; /* sent after the next frame of its channel */
     frame_ref frame;
     served_frame served; /* its message's bytes follow this struct */
 } held_frame;
 
-/* A client at a path that is served. */
+/* Add a client at a served path. */
 TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path);
 
-/* Free a client whose connection is gone, and which has no tape. */
+/* Free a client whose connection is closed and which has no tape. */
 void serve_client_close(serve_client *client);
 
 /* 1 if its subscriptions cover a topic. */
 int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic);
 
-/* Snapshots are needed for its books that are not current. */
+/* Let the client get snapshots of its books that are not current. */
 void serve_client_catch_up(serve_client *client);
 
-/* Its filters have changed: books that they no longer cover are not current. */
+/* Call after its filters changed: books that they no longer cover are not current. */
 void serve_client_filters_changed(serve_client *client);
 
-/* 1 if the client plays, and wants a frame. */
+/* 1 if the client plays and wants this frame. */
 int serve_client_wants(serve_client *client, const served_frame *served);
 
 /* 1 if the client needs a snapshot of a book. */
 int serve_client_needs(serve_client *client, const serve_book *b);
 
-/* Send a message. A client that reads too slowly for that is closed. */
+/* Send a message. Closes a client that reads too slowly. */
 void serve_client_put(serve_client *client, wire_outgoing *out);
 
-/* Send a frame, if the client wants it. */
+/* Send a frame if the client wants it. */
 void serve_client_send(serve_client *client, served_frame *served);
 
-/* Send the snapshot that was made of a book. */
+/* Send a book's made snapshot; out NULL: it cannot be made, only mark the book as current. */
 void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out);
 
-/* 1 if the end of a recorded connection is one of the client's: it has subscribed at a path of the
- * feed, and did not get all of the feed's frames from other slots. */
+/* 1 if the end of a recorded connection also ends the client's connection: the client got frames
+ * from its slot, or it is subscribed at a path of the feed and got no frames from the feed's other
+ * slots. */
 int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard);
 
-/* Close its connection as the recorded one was, after what is queued; code 0: without a close
+/* End its connection as the recorded one ended, after its queued messages; code 0: without a close
  * frame. */
 void serve_client_disconnect(serve_client *client, unsigned code);
 
-/* It sends a request about orders: it gets the recorded answer. */
+/* Handle a request about orders: send the recorded answer. */
 void serve_client_ask(serve_client *client, const dialect_request *request);
 
-/* Its queue is empty. */
+/* Call when its queue is empty. */
 void serve_client_drained(serve_client *client);
 
-/* Nothing that it received counts any more: its tape moves. */
+/* Forget what it received, because its tape moves. */
 void serve_client_restart(serve_client *client);
 
-/* Its tape has ended: close the connection once everything was sent, or hold it. */
+/* Its tape has ended: close the connection once everything is sent, or hold it open. */
 void serve_client_finish(serve_client *client);
 
 /* Close the connection with this code and reason; no more frames are sent. */
@@ -190,63 +191,63 @@ struct serve_tape {
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
-    uint64_t start_ns;    /* on the clock: it begins to play */
-    uint64_t begin_ns;    /* of its selection; 0: no lower bound */
-    uint8_t has_shift;    /* its first frame was read: */
-    int64_t shift_s;      /* from its time to that of the clock then */
-    uint64_t stalled_ns;  /* on the clock: until then a fault stops it */
-    uint8_t is_at_end;    /* it has no more frames */
-    uint64_t waiting_ns;  /* on the clock: it waited for clients then; 0: it does not */
-    uint64_t late_due_ns; /* a frame was due then, when the tape became late; 0: it is not */
-    size_t away;          /* clients that a recorded disconnect closed, and that are not back */
-    uint8_t is_alone;     /* no client is back yet: the tape stops */
-    uint8_t has_frames;   /* it had some since it began, or began again */
-    wire_timer *timer;    /* of its start, of the next frame, or of the wait for clients */
+    uint64_t start_ns;    /* on the clock, when it begins to play */
+    uint64_t begin_ns;    /* beginning of its selection; 0: unbounded */
+    uint8_t has_shift;    /* its first frame was read, so shift_s is set */
+    int64_t shift_s;      /* from the first frame's time to the clock's time */
+    uint64_t stalled_ns;  /* on the clock, the end of a stall fault */
+    uint8_t is_at_end;    /* no more frames */
+    uint64_t waiting_ns;  /* on the clock, since when it waits for clients; 0: it does not */
+    uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
+    size_t away;          /* clients closed by a recorded disconnect that have not returned */
+    uint8_t is_alone;     /* all of its clients are away: the tape stops */
+    uint8_t has_frames;   /* it sent a frame since it began, or began again */
+    wire_timer *timer;    /* for its start, the next frame, or the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
-    const frame_ref *frame; /* read, not yet sent; NULL: none */
-    recorded_end *ends;     /* of connections; from end_at on: before that frame, and not yet due */
+    const frame_ref *frame; /* read, not yet sent; NULL: no frame */
+    recorded_end *ends; /* ends of connections; from end_at on, not yet due, all before `frame` */
     size_t end_at, end_count;
-    uint64_t at_ns;    /* receive time of the last one that was due; 0: none */
+    uint64_t at_ns;    /* receive time of the last sent frame; 0: no frame */
     serve_books books; /* up to the last due frame */
-    cursor *late;      /* brings books that are wanted later to its position; NULL: none does */
+    cursor *late;      /* reads missing books up to its position; NULL: not needed */
     serve_books late_books;
-    held_frame *held; /* in order */
+    held_frame *held; /* in the order in which they were held */
 };
 
-/* The client has more subscriptions: restart its settle delay, or, while its tape plays, let the
- * books of new ones start with snapshots. */
+/* After a client subscribed: restart its settle delay, or, if its tape plays, let its new books
+ * start with snapshots. */
 void serve_tape_subscribed(serve_client *client);
 
-/* A request was answered: send the snapshots that it brought. */
+/* After a request was answered: send the snapshots that it made necessary. */
 void serve_tape_answered(serve_client *client);
 
-/* The client's queue is empty. */
+/* Call when the client's queue is empty. */
 void serve_tape_drained(serve_client *client);
 
-/* The client is gone. */
+/* Call when the client is closed. */
 void serve_tape_leave(serve_client *client);
 
-/* The newest tape that plays; NULL: none does. */
+/* The newest tape that plays, or NULL. */
 const serve_tape *serve_newest_tape(const serve *server);
 
-/* The receive time up to which that has come, or of the frame that it begins with; 0: none plays.
- */
+/* The newest tape's position: receive time of its last sent frame, or of its first frame; 0: no
+ * tape plays. */
 uint64_t serve_place(const serve *server);
 
-/* Let each tape that plays continue as a control has changed this pacer: speed, pause, steps and a
- * seek. Tapes that start later are paused and have the speed as these. */
+/* Apply a control's changes of this pacer (speed, pause, steps, a seek) to each tape that plays.
+ * Later tapes start with the same speed and pause. */
 void serve_tapes_follow(serve *server, const pacer *hand);
 
-/* Free all tapes; they have no clients. */
+/* Free all tapes; they must have no clients. */
 void serve_tapes_close(serve *server);
 
-/* ---- the control ---- */
+/* ---- control requests ---- */
 
 #define SERVE_CONTROL "/control/"
-/* Answer a GET of a path below it, which changes nothing; 0: it is another path. */
+/* Answer a GET of a path under SERVE_CONTROL, which changes nothing; 0: another path. */
 unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES]);
-/* Answer a POST, as wire_server_ops have it. */
+/* Answer a POST; see wire_server_ops. */
 unsigned serve_control_post(void *server, td_bytes path, td_bytes query,
                             char text[WIRE_ANSWER_BYTES]);
 

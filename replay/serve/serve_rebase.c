@@ -13,7 +13,7 @@ enum {
     DATE_TIME_BYTES = 19, /* "2021-04-17T16:43:05" */
     SECONDS_DIGITS = 10,  /* from 2001 to 2286 */
     DIGITS_MAX = 19,      /* nanoseconds */
-    KEYS_BYTES = 256,     /* of a log line */
+    KEYS_BYTES = 256,     /* a log line's list */
 };
 
 static const field_row REPLY_TIMES[] = {
@@ -53,7 +53,7 @@ void serve_rebase_close(serve_rebase *self)
     td_free(self);
 }
 
-/* ---- which members ---- */
+/* ---- members ---- */
 
 /* The last key of a field's path. */
 static const char *key_of(const field_row *field)
@@ -91,7 +91,7 @@ static void log_row(serve_rebase *self, const topic_row *row)
     self->logged = td_array_grow(self->logged, self->logged_count, sizeof(const topic_row *));
     self->logged[self->logged_count++] = row;
     size_t size = put_keys(keys, 0, row->envelope, row->envelope_count);
-    (void)put_keys(keys, size, row->fields, row->field_count); /* cut if it is long */
+    (void)put_keys(keys, size, row->fields, row->field_count); /* truncated if long */
     td_log_emit(self->log, TD_LOG_INFO, "%s: shifted times: %s", row->name, keys);
 }
 
@@ -102,7 +102,7 @@ static int is_date_time(const uint8_t *text, size_t size)
     return size >= DATE_TIME_BYTES && text[4] == '-' && text[10] == 'T';
 }
 
-/* Its fraction and zone stay. */
+/* Shift a date; its fraction and zone stay. */
 static void shift_date_time(uint8_t *text, int64_t shift_s)
 {
     char shifted[TD_TIME_TEXT_BYTES];
@@ -115,7 +115,7 @@ static void shift_date_time(uint8_t *text, int64_t shift_s)
     memcpy(text, shifted, DATE_TIME_BYTES);
 }
 
-/* A number's digits; a fraction stays. */
+/* Shift a number's digits; a fraction stays. */
 static void shift_number(uint8_t *text, size_t size, int64_t shift_s)
 {
     char shifted[24];
@@ -148,7 +148,7 @@ static void shift_value(serve_rebase *self, json_value value, int64_t shift_s)
         shift_number(text, size, shift_s);
 }
 
-/* Recursion depth is at most LIMIT_JSON_DEPTH, that of a parsed text. */
+/* Recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit. */
 static void shift_times(serve_rebase *self, const topic_row *row, int64_t shift_s, json_value value)
 {
     json_value key, element;

@@ -8,28 +8,28 @@
 #include "replay/serve/serve_impl.h"
 
 enum {
-    /* Most frames of one turn, so that a tape without wanted frames does not delay others. */
+    /* Frames per turn of the loop, so that a tape without wanted frames does not delay others. */
     TURN_FRAMES_MAX = 4096,
-    /* And bytes for all clients: queues go to their sockets after the turn. */
+    /* Bytes per turn, for all clients: sockets are written after the turn. */
     TURN_BYTES_MAX = 4 << 20,
 };
 
-/* A tape waits so long for clients that a recorded disconnect closed. */
+/* Time that a tape waits for clients that a recorded disconnect closed. */
 #define AWAY_NS_MAX (30 * TD_NS_PER_S)
 
-/* A tape is late, by the server's fault, if frames are due for longer. */
+/* A tape is late, by the server's fault, if a frame is due for longer than this. */
 #define LATE_NS (100 * TD_NS_PER_MS)
 
-/* A late tape waits so long for a client at a time, and in all while it does not move. */
+/* A late tape waits this long for a client at a time, and in all while it does not move. */
 #define WAIT_NS     (100 * TD_NS_PER_MS)
 #define PATIENCE_NS TD_NS_PER_S
 
-/* Clients that are ready in the same period share a tape. */
+/* Clients that are ready within the same period share a tape. */
 #define START_PERIOD_NS (50 * TD_NS_PER_MS)
 
-/* ---- life ---- */
+/* ---- open, close ---- */
 
-/* A shared clock has all books, for whoever joins it. */
+/* A tape with a shared clock has all books, because any client may join. */
 static int wants_book(void *user, const char *feed, const char *exchange_topic)
 {
     const serve_tape *tape = user;
@@ -39,7 +39,7 @@ static int wants_book(void *user, const char *feed, const char *exchange_topic)
     return c != NULL || tape->owner->options.has_shared_clock;
 }
 
-/* A tape of a client's feeds; of all with a shared clock. */
+/* A tape of the client's feeds, or of all feeds with a shared clock. */
 static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
 {
     serve *owner = client->owner;
@@ -85,7 +85,7 @@ static void tape_free(serve_tape *tape)
     wire_timer_cancel(&tape->timer);
     forget_held(tape);
     close_late(tape);
-    serve_books_fini(&tape->books); /* before its channels */
+    serve_books_fini(&tape->books); /* before the cursor's channels */
     cursor_close(tape->cursor);
     td_free(tape->ends);
     td_free(tape->feed_names);
@@ -98,7 +98,7 @@ void serve_tapes_close(serve *server)
         tape_free(server->tapes);
 }
 
-/* 1 if a tape keeps no pace of its own: it waits for the slowest of its clients. */
+/* 1 if tapes have no pace of their own and wait for the slowest of their clients. */
 static int waits_for_clients(const serve *server)
 {
     return server->options.waits_for_slow || server->options.speed.is_max;
@@ -146,15 +146,15 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
 
 /* ---- reading ---- */
 
-/* 1 if the exchange sent the frame as data, on the connection that the topic's stream follows.
- * Acks, pongs and errors are not sent again. */
+/* 1 if the exchange sent the frame as data, on the connection that the topic follows. Recorded
+ * acks, pongs and errors are not sent. */
 static int is_data(const frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
     return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
 }
 
-/* 1 for the end of a connection that is to happen again. The recorder's own stop is none. */
+/* 1 for the end of a connection that clients should get. The recorder's own stop does not count. */
 static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
 {
     const event *ev = frame->event;
@@ -163,7 +163,7 @@ static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
            (ev->cause == NULL || strcmp(ev->cause, "closed_by_us") != 0);
 }
 
-/* Let the books follow a frame, and report that they cannot follow them all. */
+/* Apply a frame to its book; log once that there are too many books. */
 static td_result follow_books(serve_tape *tape, served_frame *served, td_err *err)
 {
     serve *server = tape->owner;
@@ -179,8 +179,7 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     return rc;
 }
 
-/* Keep it until the next data frame is read: at the end of the tape there is nothing to return for.
- */
+/* Keep a disconnect until the next data frame is read: at the end of the tape it has no use. */
 static void add_end(serve_tape *tape, const frame_ref *frame)
 {
     tape->ends = td_array_grow(tape->ends, tape->end_count, sizeof *tape->ends);
@@ -190,8 +189,8 @@ static void add_end(serve_tape *tape, const frame_ref *frame)
                                                    .code = (unsigned)frame->event->code};
 }
 
-/* Read on to the next data frame, wanted or not, because the pace is that of all frames. Others are
- * done at once: tape->frame is NULL then. */
+/* Read one frame; a data frame becomes tape->frame, wanted or not, because all frames set the pace.
+ * Other frames are handled at once, and tape->frame stays NULL. */
 static td_result next_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
@@ -225,7 +224,7 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* The books of a recorded connection that has ended are over: its successor begins them. */
+/* Books of a recorded connection end with it; the next connection begins new ones. */
 static void end_books(serve_tape *tape, const recorded_end *end)
 {
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
@@ -236,7 +235,8 @@ static void end_books(serve_tape *tape, const recorded_end *end)
     }
 }
 
-/* End the connections of clients that are of a recorded one as that ended, all without an end. */
+/* Close the clients of a recorded connection as it ended; end NULL: all clients, without a close
+ * frame. */
 static void disconnect(serve_tape *tape, const recorded_end *end)
 {
     const serve_options *options = &tape->owner->options;
@@ -254,7 +254,7 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
         tape->owner->counts.disconnected += closed;
     if (closed == 0 || options->has_shared_clock)
         return;
-    /* It stops until one of them is back, so that each gets what was recorded after it. */
+    /* The tape stops until one client is back, so that it gets the frames after the disconnect. */
     tape->away += closed;
     tape->is_alone = 1;
     wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
@@ -269,7 +269,8 @@ static void send_to_clients(serve_tape *tape, served_frame *served)
 
 /* ---- faults ---- */
 
-/* Send the frames that were kept back until this one, or were swapped with it; all without one. */
+/* Send the held frames that are due before this frame, or after it if they were swapped with it;
+ * frame NULL: all. */
 static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
 {
     for (held_frame **at = &tape->held; *at != NULL;) {
@@ -334,7 +335,7 @@ static int is_wanted(serve_tape *tape, const served_frame *served)
     return c != NULL;
 }
 
-/* A frame of a topic, with the times that its clients get. */
+/* A frame's bytes with the times that clients get. */
 static td_bytes with_times(const serve_tape *tape, const topic_row *row, td_bytes bytes)
 {
     serve_rebase *rebase = tape->owner->rebase;
@@ -373,7 +374,8 @@ static td_result send_frame(serve_tape *tape, td_err *err)
     return serve_faults_log(faults, rule, frame, err);
 }
 
-/* ---- what many clients may cause: a line a minute, and a count in the last lines ---- */
+/* ---- logs of events that many clients may cause: a line per minute, and a total at the end ----
+ */
 
 static uint64_t count_for_log(const serve *server, td_log_rate *rate)
 {
@@ -402,14 +404,14 @@ static void log_late(serve *server)
                     format_counted(count, "client").text);
 }
 
-/* ---- snapshots for clients that need them ---- */
+/* ---- made snapshots ---- */
 
 static int has_space(const serve_client *client)
 {
     return wire_waiting_bytes(client->conn) < SERVE_QUEUE_BYTES;
 }
 
-/* Send the snapshot of a book to the clients that need it and can take it, made once for all. */
+/* Send a book's snapshot, made once, to the clients that need it and have space. */
 static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
 {
     serve *server = tape->owner;
@@ -425,7 +427,7 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;
-        /* Another attempt would fail, too: the book's deltas are sent without a snapshot. */
+        /* A retry would fail too: send the book's deltas without a snapshot. */
         serve_client_send_made(c, b, made == TD_OK ? &out : NULL);
     }
     if (made == TD_E_UNSUPPORTED)
@@ -456,7 +458,8 @@ static int is_catching_up(const serve_tape *tape)
     return c != NULL;
 }
 
-/* Send the snapshots that clients need. One without space continues once its queue is empty. */
+/* Send the snapshots that clients need. A client without space continues when its queue is empty.
+ */
 static td_result catch_up(serve_tape *tape, td_err *err)
 {
     td_result rc = TD_OK;
@@ -503,7 +506,7 @@ static int lacks_books(serve_tape *tape)
     return 0;
 }
 
-/* Read the books up to the pending frame. */
+/* Start reading the missing books up to the pending frame. */
 static td_result open_late(serve_tape *tape, td_err *err)
 {
     selection mine = selection_of(tape);
@@ -521,7 +524,7 @@ static td_result open_late(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* Bring the books that are wanted since the tape began to its position, a frame at a time. */
+/* Read one more frame of the missing books; at the tape's position, move them to the tape. */
 static td_result follow_late(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
@@ -543,16 +546,17 @@ static td_result follow_late(serve_tape *tape, td_err *err)
     return TD_OK;
 }
 
-/* Clients want books that the tape may lack. */
+/* Call when clients may want books that the tape lacks. */
 static void want_more(serve_tape *tape)
 {
     close_late(tape);
     tape->books.is_short = !tape->owner->options.has_shared_clock;
 }
 
-/* 1 if the tape has to wait for a client. A late one waits, too, because what is due at once is no
- * client's fault; but not for a client that has held it back by PATIENCE_NS more than it has moved
- * since it became late: that one reads more slowly than the tape plays. */
+/* 1 if the tape has to wait for a client. A late tape waits too, because frames that are due all at
+ * once are not the client's fault. It does not wait for a client that has delayed it for
+ * PATIENCE_NS more than the tape has moved since it became late: that client reads more slowly than
+ * the tape plays. */
 static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 {
     int waits_always = waits_for_clients(tape->owner);
@@ -569,7 +573,7 @@ static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
     uint64_t patience_ns = waits_always ? UINT64_MAX : due_ns - tape->late_due_ns + PATIENCE_NS;
     uint64_t passed_ns = now_ns - tape->waiting_ns;
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-        if (c->is_waited_for) /* the server may have been stopped meanwhile */
+        if (c->is_waited_for) /* at most WAIT_NS: the server may have been stopped meanwhile */
             c->held_ns += passed_ns < WAIT_NS ? passed_ns : WAIT_NS;
         c->is_waited_for = c->state == CLIENT_PLAYING && !has_space(c) && c->held_ns < patience_ns;
         is_held |= c->is_waited_for;
@@ -577,7 +581,7 @@ static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
     return is_held;
 }
 
-/* Play from another time on. */
+/* Continue to play at another time. */
 static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
     forget_held(tape);
@@ -606,7 +610,7 @@ static void on_time(void *user)
     pump(tape);
 }
 
-/* Read the next frame, or begin again after the last one. */
+/* Read the next frame, or begin again at the end. */
 static td_result read_on(serve_tape *tape, td_err *err)
 {
     td_result rc = next_frame(tape, err);
@@ -645,7 +649,7 @@ static td_result send_due(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* Send one frame, or wait for its time or for clients. TD_OK: continue; TD_EOF: not now. */
+/* Send one frame, or wait for its time or for clients. TD_OK: continue; TD_EOF: stop for now. */
 static td_result pump_one(serve_tape *tape, td_err *err)
 {
     const serve_options *options = &tape->owner->options;
@@ -657,7 +661,7 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         if (rc != TD_OK || (tape->frame == NULL && !tape->is_at_end))
             return rc;
     }
-    /* Not between frames of the same time: the time does not say which of them were sent. */
+    /* not between frames of the same time, because a time cannot tell which of them were sent */
     if (tape->books.is_short && (tape->frame == NULL || tape->frame->recv_ns > tape->at_ns))
         return follow_late(tape, err);
     rc = catch_up(tape, err);
@@ -692,14 +696,14 @@ static void fail(serve_tape *tape, const td_err *err)
 {
     tape->owner->counts.failed++;
     tape->is_at_end = 1;
-    td_log_emit(tape->owner->options.log, TD_LOG_ERROR, "a tape: %s", err->text);
+    td_log_emit(tape->owner->options.log, TD_LOG_ERROR, "playing a tape: %s", err->text);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
         serve_client_end(c, 1011, err->text);
     if (tape->clients == NULL)
         tape_free(tape);
 }
 
-/* Those that were closed did not come back. */
+/* The clients that a disconnect closed did not return. */
 static void on_away(void *user)
 {
     serve_tape *tape = user;
@@ -750,7 +754,7 @@ static void detach(serve_client *client)
     client->tape = NULL;
 }
 
-/* 1 if the tape has exactly these feeds, or all. */
+/* 1 if the tape has exactly these feeds, or all feeds. */
 static int has_feeds(const serve_tape *tape, const char *const *names, size_t count)
 {
     return tape->feed_names == NULL ||
@@ -758,7 +762,7 @@ static int has_feeds(const serve_tape *tape, const char *const *names, size_t co
             memcmp(tape->feed_names, names, count * sizeof *names) == 0);
 }
 
-/* The tape that clients with a shared clock join; NULL: none plays. */
+/* The tape that new clients join with a shared clock, or NULL. */
 static serve_tape *shared_tape(const serve *server)
 {
     serve_tape *tape = server->options.has_shared_clock ? server->tapes : NULL;
@@ -767,8 +771,8 @@ static serve_tape *shared_tape(const serve *server)
     return tape;
 }
 
-/* The tape that the clients of a new one join: the shared one, or the one that lost clients to a
- * recorded disconnect; NULL: none. */
+/* The tape that a batch of new clients joins: the shared one, or the oldest that lost clients to a
+ * recorded disconnect, or NULL. */
 static serve_tape *joined_tape(const serve_tape *batch)
 {
     serve_tape *tape = shared_tape(batch->owner);
@@ -777,7 +781,7 @@ static serve_tape *joined_tape(const serve_tape *batch)
         return tape;
     for (tape = batch->owner->tapes; tape != NULL; tape = tape->next) {
         if (tape->away > 0 && has_feeds(tape, batch->feed_names, batch->feed_count))
-            found = tape; /* the oldest is the last one */
+            found = tape; /* tapes are listed newest first */
     }
     return found;
 }
@@ -797,10 +801,12 @@ static void join(serve_tape *tape, serve_tape *batch)
     if (!tape->is_alone)
         return;
     tape->is_alone = 0;
-    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* the time until now is no delay */
+    pacer_set_speed(
+        &tape->pacer,
+        tape->pacer.options.speed); /* counts time from now, so that the wait is no delay */
 }
 
-/* Play, or let the clients join the tape that plays. */
+/* Start the tape, or let its clients join one that plays. */
 static void start(void *user)
 {
     serve_tape *batch = user;
@@ -817,7 +823,7 @@ static void start(void *user)
         if (c->state != CLIENT_SETTLE_DELAY)
             continue;
         c->state = CLIENT_PLAYING;
-        serve_client_catch_up(c); /* of books that are not at their beginning */
+        serve_client_catch_up(c); /* for books that are not at their beginning */
     }
     pump(tape);
 }
@@ -855,7 +861,7 @@ void serve_tape_subscribed(serve_client *client)
     attach(client, tape);
 }
 
-/* A shared clock runs on without clients, until its tape ends. */
+/* A tape with a shared clock continues without clients until its end. */
 void serve_tape_leave(serve_client *client)
 {
     serve_tape *tape = client->tape;
@@ -870,7 +876,7 @@ void serve_tape_leave(serve_client *client)
         pump(tape);
 }
 
-/* ---- a control ---- */
+/* ---- controls ---- */
 
 const serve_tape *serve_newest_tape(const serve *server)
 {

@@ -122,7 +122,7 @@ test("requests that make no sense are refused, with what is possible", async (t)
   assert.match(await control("dance", 400), /pause, resume, step, seek\?to=TIME or speed\?to=N/);
   const { tapes: before, paused } = await control("status");
   const got = await fetch(`${url.replace("ws:", "http:")}/control/pause`);
-  assert.deepEqual([got.status, await got.text()], [400, "a GET is for status; POST what changes something\n"]);
+  assert.deepEqual([got.status, await got.text()], [400, "GET is only for status; use POST for commands\n"]);
   assert.deepEqual([await control("status").then((now) => now.paused), before, paused], [false, [], false]);
   assert.equal((await fetch(url.replace("ws:", "http:") + PATH, { method: "POST" })).status, 405);
   const ws = new WebSocket(`${url}/control/status`);

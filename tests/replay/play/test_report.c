@@ -371,7 +371,7 @@ static void test_empty_text(void **state)
     replayed r;
     setup_replay(&r, (selection){.feeds = {FEEDS, 1}}, 0);
     print_report(&r, 0);
-    assert_non_null(strstr(r.text, "Nothing that was selected is in the archive"));
+    assert_non_null(strstr(r.text, "The archive has no frame in this selection"));
     assert_null(strstr(r.text, "Complete"));
     assert_int_equal(report_verdict(&r.report), REPLAY_COMPLETE);
     teardown_replay(&r);
