@@ -127,9 +127,8 @@ static void find_partners(diff_stream *s)
 /* All frames outside a longest rising sequence of partners have moved. */
 static void count_stream(diff_stream *s)
 {
-    uint32_t *ends =
-        td_alloc_zero(s->frame_count[0] + 1,
-                      sizeof *ends); /* by length: the least last partner of a rising sequence */
+    /* By length of a rising sequence: its least last partner. */
+    uint32_t *ends = td_alloc_zero(s->frame_count[0] + 1, sizeof *ends);
     size_t longest = 0;
     for (size_t i = 0; i < s->frame_count[0]; i++) {
         uint32_t partner = s->frames[0][i].partner;

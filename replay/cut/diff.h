@@ -25,8 +25,7 @@ typedef struct diff_counts {
 
 typedef struct diff_stream {
     const char *feed, *topic, *symbol;
-    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES +
-              2]; /* feed, topic, symbol, separated by NULs */
+    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2]; /* all three */
     diff_counts counts;
     struct diff_frame *frames[DIFF_SIDES];
     size_t frame_count[DIFF_SIDES];

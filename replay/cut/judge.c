@@ -70,8 +70,7 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
     char file[LIMIT_PATH_BYTES];
     char words[][16] = {"tapedeck",     "serve",   "--plain", "--listen", "127.0.0.1:0",
                         "--ready-file", "--speed", "max",     "-q"};
-    (void)snprintf(ready, sizeof ready, "%s/serve.json",
-                   self->folder); /* fits: the folder's name is short */
+    (void)snprintf(ready, sizeof ready, "%s/serve.json", self->folder); /* fits */
     (void)snprintf(file, sizeof file, "%s", path);
     char *const line[] = {words[0], words[1], file,     words[2], words[3], words[4],
                           words[5], ready,    words[6], words[7], words[8], NULL};

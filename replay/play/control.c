@@ -7,9 +7,8 @@
 
 #define SKIP_NS (10 * TD_NS_PER_S)
 
-enum {
-    SPEED_STEPS_MAX = 20
-}; /* 2^20: about a million times as fast; slower than 1 has at most six decimal places */
+/* 2^20: about a million times as fast; speeds below 1 have at most six decimal places. */
+enum { SPEED_STEPS_MAX = 20 };
 
 static const control_command COMMANDS[] = {
     {CONTROL_PAUSE, .name = "pause"},

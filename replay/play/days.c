@@ -580,7 +580,7 @@ static void on_close(void *ctx, void *state)
     add_gaps(s, &s->of->gaps, 0); /* gaps that audits found */
     s->of = NULL;
     if (s->day_count == 0) {
-        close_stream(s); /* only lead-in frames */
+        close_stream(s); /* it had only lead-in frames */
         return;
     }
     run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));

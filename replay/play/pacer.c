@@ -5,8 +5,7 @@
 #include "base/assert.h"
 
 enum {
-    SLEEP_NS_MAX =
-        200 * 1000 * 1000, /* longest delay of a stop request that arrives just before a sleep */
+    SLEEP_NS_MAX = 200 * 1000 * 1000, /* longest delay of a stop request */
     SPEED_SCALE_MAX = 6,
 };
 

@@ -49,7 +49,7 @@ void report_fini_replay(replay_report *report);
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                      selection_window window);
 
-/* See replay_verdict. */
+/* The verdict over all findings. */
 replay_verdict report_verdict(const replay_report *report);
 
 /* A row of the ledger as an object of a list: every member in JSON (archive/gap.h); as text:

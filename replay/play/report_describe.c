@@ -16,7 +16,7 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame was repeated or reordered",
     [RULE_TIME_WEAK] = "the exchange's time fell: frames were reordered",
     [RULE_ANCHORED] =
-        "it is a delta without an earlier snapshot on this connection: the snapshot is missing",
+        "it is a delta without a snapshot on this connection: the snapshot is missing",
     [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
                            "missing",
     [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have: an earlier frame is "
@@ -39,26 +39,21 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames were reordered",
     [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames were reordered",
     [RULE_ID_UNIQUE] = "an entry has an id that occurred before: a frame was repeated",
-    [RULE_ID_ASCENDING] =
-        "an entry's id is not higher than the id before it: a frame was repeated or "
-        "reordered",
+    [RULE_ID_ASCENDING] = "an entry's id is not above the id before it: a frame was repeated or "
+                          "reordered",
     [RULE_FRAME_UNIQUE] =
         "it equals an earlier frame, times and ids included: a frame was repeated",
     [RULE_DELTA_NOT_EMPTY] = "it is a delta without entries",
-    [RULE_DEPTH_MAX] =
-        "the book has more levels than its topic allows: an earlier frame is missing",
+    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle is older than the candle in the frame before",
     [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
-    [RULE_BOOKS_AGREE] =
-        "another book of the symbol had different levels at the same sequence number: "
-        "one of the two missed a frame",
-    [RULE_LINES_AGREE] =
-        "another line of the topic had different levels at the same sequence number: "
-        "one of the two missed a frame",
+    [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "
+                         "one of the two missed a frame",
+    [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
+                         "one of the two missed a frame",
     [RULE_BEST_AGREES] = "its best prices differ from the book's at the same sequence number",
-    [RULE_TRADES_COMPLETE] =
-        "its candle includes more than the recorded trades: a trade is missing",
+    [RULE_TRADES_COMPLETE] = "its candle has more than the recorded trades: a trade is missing",
 };
 
 /* ---- streams and frames ---- */
@@ -138,8 +133,7 @@ static void describe_head(result_writer *r, const replay_report *report)
     result_filled(
         r, "head",
         report->totals.first_recv_ns == 0
-            ? "The archive has no frame in this selection: 'tapedeck info' lists feeds, topics and "
-              "symbols.\n"
+            ? "The archive has no frame in this selection: 'tapedeck info' shows what it has.\n"
             : "Recorded from {first_recv_ns} to {last_recv_ns} ({length}).\n"
               "{decoded data frame} decoded, {undecoded} not; {control control frame}; "
               "{out} sent by the recording client[; {http HTTP answer}].\n"

@@ -162,8 +162,7 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_undecoded(s, frame);
     else if (!frame->is_lead_in)
         count_message(s, m);
-    if (frame->row ==
-        NULL) /* its message, if any, was made by a decoder that replaces the built-in one */
+    if (frame->row == NULL) /* a message is from a decoder that replaces the built-in one */
         return 0;
     symbol_topic *topic = frame->channel->topic_state;
     if (TD_UNLIKELY(topic == NULL))

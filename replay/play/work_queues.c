@@ -6,9 +6,8 @@
 #include "base/workers.h"
 
 enum {
-    BATCH_FRAMES = 256, /* some 100 us of work; submitting a batch costs a few us */
-    BATCH_BLOCKS =
-        4, /* blocks (chunks) that a batch keeps in memory; a quiet symbol has one frame in each */
+    BATCH_FRAMES = 256,    /* some 100 us of work; submitting a batch costs a few us */
+    BATCH_BLOCKS = 4,      /* chunks kept in memory; a quiet symbol has one frame in each */
     BATCHES = 2,           /* one is filled while the other runs */
     QUEUES_PER_THREAD = 4, /* symbols differ widely in traffic */
 };

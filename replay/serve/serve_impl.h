@@ -51,7 +51,7 @@ typedef enum client_state {
     CLIENT_SETTLE_DELAY, /* its tape has a start time */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
-    CLIENT_CUTTING,  /* likewise, and a recorded disconnect without a close frame follows */
+    CLIENT_CUTTING,  /* its last frames are still queued; then it is cut off, as recorded */
     CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
     CLIENT_CLOSING,
 } client_state;
@@ -83,7 +83,7 @@ struct serve_client {
     uint8_t is_complete; /* the last frame was sent */
     topic_filters filters;
     uint32_t filters_version; /* incremented by every change of filters */
-    serve_tape *tape;         /* NULL: not started */
+    serve_tape *tape;         /* NULL: no tape yet */
     serve_client *tape_next;
     /* 1: the client subscribed to books that are not current, so it needs snapshots. */
     uint8_t is_catching_up;
@@ -200,7 +200,7 @@ struct serve_tape {
     uint64_t waiting_ns;  /* on the clock, since when it waits for clients; 0: it does not */
     uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
     size_t away;          /* clients closed by a recorded disconnect that have not returned */
-    uint8_t is_alone;     /* all of its clients are away: the tape stops */
+    uint8_t is_alone;     /* it stops until a client that a disconnect closed returns */
     uint8_t has_frames;   /* it sent a frame since it began, or began again */
     wire_timer *timer;    /* for its start, the next frame, or the wait for clients */
     pacer pacer;

@@ -20,7 +20,7 @@ enum {
 /* A tape is late, by the server's fault, if a frame is due for longer than this. */
 #define LATE_NS (100 * TD_NS_PER_MS)
 
-/* A late tape waits this long for a client at a time, and in all while it does not move. */
+/* A late tape waits for a client WAIT_NS at a time, PATIENCE_NS in total while it does not move. */
 #define WAIT_NS     (100 * TD_NS_PER_MS)
 #define PATIENCE_NS TD_NS_PER_S
 
@@ -254,7 +254,7 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
         tape->owner->counts.disconnected += closed;
     if (closed == 0 || options->has_shared_clock)
         return;
-    /* The tape stops until one client is back, so that it gets the frames after the disconnect. */
+    /* The tape stops until one of them is back, so that it gets the frames after the disconnect. */
     tape->away += closed;
     tape->is_alone = 1;
     wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
@@ -801,9 +801,7 @@ static void join(serve_tape *tape, serve_tape *batch)
     if (!tape->is_alone)
         return;
     tape->is_alone = 0;
-    pacer_set_speed(
-        &tape->pacer,
-        tape->pacer.options.speed); /* counts time from now, so that the wait is no delay */
+    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* counts from now */
 }
 
 /* Start the tape, or let its clients join one that plays. */
@@ -922,7 +920,7 @@ void serve_tapes_follow(serve *server, const pacer *hand)
     }
 }
 
-/* ---- what clients do ---- */
+/* ---- events of clients ---- */
 
 void serve_tape_answered(serve_client *client)
 {
