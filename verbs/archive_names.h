@@ -1,12 +1,12 @@
-/* The names in an archive, for shell completions (base/cli/completions.h): what a value of --feed,
- * --topic or --symbol may be. One thread. */
+/* Names of an archive for shell completions (base/cli/completions.h): the possible values of
+ * --feed, --topic and --symbol. One thread. */
 #ifndef TD_PLAY_ARCHIVE_NAMES_H
 #define TD_PLAY_ARCHIVE_NAMES_H
 
 #include "base/cli/options.h"
 
-/* Offer each once, sorted. Most come from the catalog. An archive that cannot be read offers
- * nothing, and nothing is reported: the user is still typing. */
+/* Offer each name once, sorted. Most come from the catalog. An archive that cannot be read offers
+ * nothing and reports nothing, because the user is still typing. */
 void archive_names_list(const char *path, option_names kind, void (*offer)(const char *name));
 
 #endif

@@ -1,4 +1,4 @@
-/* tapedeck cat: frames, in the tape's order. */
+/* tapedeck cat: prints frames in the tape's order. */
 #include <string.h>
 
 #include "verbs/verb_run.h"
@@ -9,8 +9,8 @@
 #include "tape/cursor.h"
 #include "tape/message_line.h"
 
-/* How long to wait before asking a followed archive again: a chunk is at most a second old when it
- * becomes durable, so this adds little to it. */
+/* Interval between polls of a followed archive. A chunk is at most a second old when it becomes
+ * durable, so this adds little. */
 static const uint64_t FOLLOW_WAIT_NS = 200 * TD_NS_PER_MS;
 
 typedef struct cat_options {
@@ -46,12 +46,12 @@ static const option_row CAT_ROWS[] = {
      .min = 1},
 };
 
-/* What one run of cat has. */
+/* State of one run. */
 typedef struct cat_run {
     verb_run *verb;
     cat_options options;
-    stop_signal *signals; /* NULL: a signal just ends it */
-    uint8_t has_frames;   /* one was selected, be it of another direction */
+    stop_signal *signals; /* NULL: a signal ends the process */
+    uint8_t has_frames;   /* a frame was selected, even if of another direction */
 } cat_run;
 
 static void write_frame(output_stream *output, const frame_ref *frame)
@@ -79,13 +79,13 @@ static int wants_frame(const cat_run *run, const frame_ref *frame)
              message_has_entry(frame->content.message, &entries->price, &entries->size)));
 }
 
-/* 1 if nothing more is to be printed: a signal ends cat between two frames, never within a line. */
+/* 1 if no more is to be printed. A signal ends cat between two frames, never within a line. */
 static int is_over(cat_run *run, uint64_t left)
 {
     return left == 0 || output_is_broken(&run->verb->output) || stop_signal_came(run->signals);
 }
 
-/* Print the frames there are. TD_EOF: the tape has no more now, or enough was printed. */
+/* Print the available frames. TD_EOF: no more frames for now, or enough were printed. */
 static td_result print_frames(cat_run *run, cursor *from, uint64_t *left)
 {
     output_stream *output = &run->verb->output;
@@ -109,7 +109,7 @@ static td_result print_frames(cat_run *run, cursor *from, uint64_t *left)
     return TD_EOF;
 }
 
-/* Wait until there is more to print. TD_EOF: no more is wanted. */
+/* Wait until there are more frames. TD_EOF: stop. */
 static td_result wait_for_more(cat_run *run, cursor *from, uint64_t left)
 {
     td_clock clock = clock_real();
@@ -122,7 +122,7 @@ static td_result wait_for_more(cat_run *run, cursor *from, uint64_t left)
     return TD_EOF;
 }
 
-/* Print; continue while following. */
+/* Print all frames; with --follow, also new ones. */
 static td_result print_all(cat_run *run, cursor *from)
 {
     uint64_t left = run->options.limit == 0 ? UINT64_MAX : run->options.limit;
@@ -136,7 +136,7 @@ static td_result print_all(cat_run *run, cursor *from)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
+/* Handles signals only with --follow; otherwise a signal may simply end the process. */
 static td_result run_cat(verb_run *verb)
 {
     cat_run *run = verb->state;

@@ -15,7 +15,7 @@ typedef struct cut_command {
     uint8_t allows_any;
 } cut_command;
 
-/* As cut_snapshots has them. */
+/* indexed by cut_snapshots */
 static const char *const SNAPSHOTS[] = {"recorded", "made", NULL};
 
 static const option_row CUT_ROWS[] = {
@@ -23,22 +23,22 @@ static const option_row CUT_ROWS[] = {
      .short_name = 'o',
      OPTION_INTO(cut_command, out),
      .metavar = "FILE",
-     .help = "the file to make (.mcap)"},
+     .help = "output file (.mcap)"},
     {.long_name = "snapshots",
      OPTION_INTO(cut_command, snapshots),
      .metavar = "HOW",
-     .help = "begin each book and ticker with its last snapshot and the deltas since, or with\n"
-             "one snapshot made from them, which is marked (default: recorded, with --shrink\n"
-             "made)",
+     .help = "begin each book and ticker with its last snapshot and all later deltas "
+             "(recorded),\nor with one snapshot made from these and marked so (made). Default: "
+             "recorded; made\nwith --shrink",
      .choices = SNAPSHOTS},
     {.long_name = "shrink",
      OPTION_INTO(cut_command, shrink),
      .metavar = "CMD",
-     .help = "find the smallest file for which this shell command still fails ($1 is the\n"
-             "file); status 125 means that it cannot judge"},
+     .help = "find the smallest file for which this shell command still fails ($1 is the\nfile); "
+             "status 125 means that it cannot tell"},
     {.long_name = "serve",
      OPTION_INTO(cut_command, with_server),
-     .help = "with --shrink: $1 is the URL of a server of the file, $2 the file"},
+     .help = "with --shrink: serve the file; $1 is the server's URL, $2 the file"},
     {.long_name = "any",
      OPTION_INTO(cut_command, allows_any),
      .help = "with --shrink: also try files that the exchange could not have sent, because a\n"
@@ -81,16 +81,16 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_count(r, "skipped", shrunk->skipped);
     result_count(r, "frames_all", shrunk->frames_all);
     result_bool(r, "stopped", shrunk->is_stopped);
-    result_object_end(r,
-                      "{file}: {frames frame}[, {state_frames} before them for the state]"
-                      "[ ({made_frames snapshot} made)][, {reply_frames} over HTTP], "
-                      "{file_bytes}\n"
-                      "[shrunk from {frames_all frame} in {runs run}[; skipped {skipped file} that "
-                      "broke a rule][{stopped?}, stopped before the end]\n]"
-                      "[{without_snapshot topic} without a snapshot before the selection: the "
-                      "archive has none\n]"
-                      "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
-                      "verify' reports where\n]");
+    result_object_end(
+        r,
+        "{file}: {frames frame}[, {state_frames} before them for the state]"
+        "[ ({made_frames snapshot} made)][, {reply_frames} over HTTP], "
+        "{file_bytes}\n"
+        "[shrunk from {frames_all frame} in {runs run}[; skipped {skipped file} that "
+        "broke a rule][{stopped?}, stopped before the end]\n]"
+        "[{without_snapshot topic} without a snapshot before the selection: the archive lacks it\n]"
+        "[{damaged?}stored frames are damaged: some are missing here; 'tapedeck "
+        "verify' reports where\n]");
 }
 
 static void show_progress(void *user, uint64_t runs, uint64_t frames)
@@ -114,7 +114,7 @@ static td_result write_cut(verb_run *verb, const cut_options *cut, shrink_result
                                    : shrink_write(&shrinking, done, &verb->err);
 }
 
-/* A file with a made snapshot can begin anywhere and break no rule. */
+/* Made snapshots let a cut begin at any frame without breaking a rule, which --shrink needs. */
 static cut_snapshots snapshots_of(const cut_command *command)
 {
     if (command->snapshots >= 0)
@@ -168,8 +168,8 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
                          "run or does not fail",
                      [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
                      [EXIT_CODE_FAILED] =
-                         "nothing matches the selection, it is more than a file may hold, or a "
-                         "file cannot be read or written; nothing was left"},
+                         "nothing matches the selection, it is too large for one file, or a file "
+                         "cannot be read or written; no file was left"},
         .examples = "tapedeck cut archive -o bug.mcap --from 2021-04-17T16:43 --to +10s\n"
                     "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |

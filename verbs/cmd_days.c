@@ -1,4 +1,4 @@
-/* tapedeck days: how whole each symbol's recording of each UTC day is. */
+/* tapedeck days: how whole each symbol's recording is on each UTC day. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,30 +9,30 @@
 
 enum { PERCENT_ALL = 10000 };
 
-/* One symbol on one day; as text those of a day with the same figures are one row. */
+/* One symbol on one day. As text, symbols with the same figures on a day share a row. */
 typedef struct symbol_day {
-    const day_topic *topics; /* of the list */
+    const day_topic *topics; /* in the list */
     size_t topic_count;
     day_topic sum;
     uint64_t proof_ns[DAY_PROOFS];
     uint64_t clean, verified; /* 1/100 % */
-    uint64_t of_day;          /* clean time, 1/100 % of 24 h of each topic */
-    size_t proven;            /* topics */
-    uint64_t asked_ns;        /* the longest of any topic */
+    uint64_t of_day;          /* clean time in 1/100 % of 24 h per topic */
+    size_t proven;            /* number of proven topics */
+    uint64_t asked_ns;        /* the longest of its topics */
     uint64_t frames;
 } symbol_day;
 
 typedef struct symbol_days {
     symbol_day *rows;
     size_t count;
-    uint64_t clean;     /* of these */
-    uint64_t recording; /* likewise */
-    uint8_t has_feeds;  /* 1: of more than one feed */
+    uint64_t clean;     /* clean rows */
+    uint64_t recording; /* rows being recorded */
+    uint8_t has_feeds;  /* 1: rows of several feeds */
 } symbol_days;
 
 /* ---- figures ---- */
 
-/* To the microsecond, so that no product overflows. 100 % is all of it. */
+/* In microseconds, so that no product overflows. 100 % only if nothing is missing. */
 static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
 {
     if (part_ns == all_ns)
@@ -69,7 +69,7 @@ static symbol_days gather(const day_list *list)
     return out;
 }
 
-/* Figures as people see them; durations to the second. */
+/* Compares figures as text shows them; durations in seconds. */
 static int compare_figures(const symbol_day *left, const symbol_day *right)
 {
     const uint64_t pairs[][2] = {
@@ -87,7 +87,7 @@ static int compare_figures(const symbol_day *left, const symbol_day *right)
     return order;
 }
 
-/* Feeds, days, figures, symbols. */
+/* By feed, day, figures, symbol. */
 static int compare_rows(const void *a, const void *b)
 {
     const symbol_day *left = a;
@@ -146,7 +146,7 @@ static void format_day(uint64_t day_ns, char out[TD_TIME_TEXT_BYTES])
     out[strlen("2021-04-17")] = '\0';
 }
 
-/* One row, of so many symbols; last: the same symbols on the last of its days. */
+/* A row for this many symbols, and for all days until last's. */
 static void describe_day(result_writer *r, const symbol_day *row, size_t symbols,
                          const symbol_day *last)
 {
@@ -187,7 +187,7 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_object_end(r, NULL);
 }
 
-/* The end of the rows that are of one day and have the same figures. */
+/* The index after the rows with the same day and figures. */
 static size_t group_end(const symbol_days *days, size_t from)
 {
     const symbol_day *first = &days->rows[from];
@@ -199,8 +199,7 @@ static size_t group_end(const symbol_days *days, size_t from)
     return end;
 }
 
-/* 1 if the rows from `from` to `end`, which have no frames, are followed by the same of the next
- * day. */
+/* 1 if the rows from `from` to `end` have no frames and the next day has the same rows. */
 static int has_same_after(const symbol_days *days, size_t from, size_t end)
 {
     const symbol_day *one = &days->rows[from];

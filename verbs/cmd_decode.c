@@ -1,4 +1,4 @@
-/* tapedeck decode: frames, one a line, to typed JSON, one object a frame. */
+/* tapedeck decode: decodes frames, one per line, to typed JSON, one object per frame. */
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ typedef struct decode_run {
     uint64_t undecoded;
 } decode_run;
 
-/* Classify a frame; one without a date by the exchange's own time, the best available. */
+/* Classify a frame. A frame without a receive time is dated by the exchange's time in it. */
 static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns,
                         classification *out)
 {
@@ -54,9 +54,9 @@ static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64
         *out = dated;
 }
 
-/* A frame that is not decoded is printed too, with why: nothing of the input vanishes. An answer
- * was classified by its keys, as a recorder must; here its text is judged too. That a sound one has
- * no topic is no fault of it. */
+/* Frames that are not decoded are printed too, with the reason, so that no input is lost.
+ * Classification recognizes an answer by its keys only, as a recorder must; decoding here also
+ * checks its text. A valid answer has no topic, which is not an error. */
 static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns)
 {
     classification what;
@@ -79,7 +79,7 @@ static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint6
     run->frames++;
 }
 
-/* A line is a frame, or a wrapper around one (docs/import.md, jsonl: also what cat prints). */
+/* A line is a frame or a wrapper around one (the jsonl of docs/import.md, which cat prints). */
 static void decode_line(decode_run *run, import_line_reader *wrappers, const import_text_line *line)
 {
     uint64_t at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
@@ -93,7 +93,7 @@ static void decode_line(decode_run *run, import_line_reader *wrappers, const imp
         decode_frame(run, record.data, record.dir, record.time_ns > 0 ? record.time_ns : at_ns);
 }
 
-/* A reader that went away (head, less) is no error. */
+/* An output's reader that closes it (head, less) is not an error. */
 static td_result decode_all(decode_run *run, import_source *source, td_err *err)
 {
     import_line_reader *wrappers = import_line_reader_open(IMPORT_JSONL);

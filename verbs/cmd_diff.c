@@ -41,7 +41,7 @@ static void describe_counts(result_writer *r, const diff_counts *counts)
     result_count(r, "moved", counts->moved);
 }
 
-/* As text the streams that differ, as JSON all. */
+/* Text lists the streams that differ, JSON all. */
 static void describe_streams(result_writer *r, const diff_result *found)
 {
     result_table_begin(r, "streams", STREAM_COLUMNS,
@@ -139,7 +139,7 @@ exit_code cmd_diff(const verb_context *context, int argc, char **argv)
         .operand_min = 2,
         .operand_max = 2,
         .statuses = {[EXIT_CODE_DONE] = "the same",
-                     [EXIT_CODE_DIFFERS] = "frames are missing from one, or in another order",
+                     [EXIT_CODE_DIFFERS] = "frames are missing from one side, or in another order",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were compared",
                      [EXIT_CODE_FAILED] =
                          "there is no such archive, or nothing in it matches the selection"},

@@ -7,20 +7,19 @@
 #include "regress/drift/drift_run.h"
 #include "verbs/verb_run.h"
 
-/* Of an example, in the report for people; and how much of that is before the member in question.
- */
+/* Bytes of an example that text shows, and how many of them precede the member in question. */
 enum { EXAMPLE_SHOWN_BYTES = 120, EXAMPLE_BEFORE_BYTES = 60 };
 
 typedef struct drift_flags {
-    options_time since; /* 0 if it is not given */
+    options_time since; /* 0 if not given */
 } drift_flags;
 
 static const option_row DRIFT_ROWS[] = {
     {.long_name = "since",
      OPTION_INTO(drift_flags, since),
      .metavar = "TIME",
-     .help = "report only findings first seen at this time or later; earlier frames show\n"
-             "what is known"},
+     .help = "report only findings first seen at this time or later; earlier frames only\nshow "
+             "what was known before"},
 };
 
 /* ---- the report ---- */
@@ -37,8 +36,8 @@ static const table_column COLUMNS[] = {
     {"example", TABLE_SPARE_LEFT, "{shown}"},
 };
 
-/* The part of an example that people see: around the member or the text that the finding is about,
- * as it is written in most frames. */
+/* The part of an example that text shows: around the member or value of the finding. Finds the
+ * spelling that most frames use. */
 static td_bytes shown_part(const drift_finding *f)
 {
     const char *dot = strrchr(f->path, '.');
@@ -80,7 +79,8 @@ static void describe_finding(result_writer *r, const drift_finding *f, int is_ne
     result_object_end(r, NULL);
 }
 
-/* Findings, those before --since as JSON only; *count_new: the others. */
+/* Describe findings; those before --since only in JSON. *count_new: since then, *count_known:
+ * before. */
 static void describe_findings(verb_run *verb, uint64_t since_ns, drift_table *table,
                               uint64_t *count_new, uint64_t *count_known)
 {
@@ -119,7 +119,7 @@ static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_resu
                          "[, {known} known before][, {left_out} left out: too many]"
                          "[; {damaged_chunks damaged chunk}]"
                          "[; {unreadable_segments unreadable segment}]\n");
-    if (count_new > 0 || left_out > 0) /* what is left out may be new */
+    if (count_new > 0 || left_out > 0) /* findings that were left out may be new */
         verb->status = EXIT_CODE_DIFFERS;
     if (cursor_is_damaged(&result->tape))
         verb->status = EXIT_CODE_DAMAGE;

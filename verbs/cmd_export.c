@@ -40,7 +40,7 @@ typedef struct export_flags {
 
 enum { FORMATS_MAX = 16, TYPES_MAX = 128 };
 
-/* What formats and types there are comes from their tables. */
+/* Names and help texts, built from the tables of formats and types. */
 typedef struct export_names {
     const char *formats[FORMATS_MAX + 1];
     const char *types[TYPES_MAX + 1];
@@ -48,14 +48,14 @@ typedef struct export_names {
     char type_help[2048];
 } export_names;
 
-/* Everything of one run of the verb. */
+/* State of one run. */
 typedef struct export_command {
     export_flags flags;
     export_names names;
     export_spec spec;
     gap_list gaps;
-    uint64_t loss_max; /* in 1/10000 % of the time, if there is a --max-gap-loss */
-    day_list days;     /* if one of these options needs them */
+    uint64_t loss_max; /* --max-gap-loss in 1/10000 % of the time */
+    day_list days;     /* set if --only-clean or --max-gap-loss needs it */
     export_book_snapshots book_snapshots;
 } export_command;
 
@@ -73,7 +73,7 @@ static void add_text(char *text, size_t text_bytes, const char *format, ...)
     TD_ASSERT((size_t)size < text_bytes - used);
 }
 
-/* A type's name once, whatever formats have it. */
+/* Add a type's name once, even if several formats have it. */
 static void add_type(export_names *names, size_t *count, const char *name)
 {
     for (size_t i = 0; i < *count; i++)
@@ -90,9 +90,9 @@ static void describe_formats(export_names *names)
     const export_format *const *formats = export_format_table(&count);
     TD_ASSERT(count <= FORMATS_MAX);
     add_text(names->format_help, sizeof names->format_help, "%s",
-             "one of these (may be repeated: one pass makes all):");
+             "output format (may be repeated: one pass writes all):");
     add_text(names->type_help, sizeof names->type_help, "%s",
-             "only this type (may be repeated; default: all of the format):");
+             "only this type (may be repeated; default: all types of the format):");
     for (size_t i = 0; i < count; i++) {
         const export_format *format = formats[i];
         names->formats[i] = format->name;
@@ -137,53 +137,53 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "bars",
          OPTION_INTO(export_flags, bars),
          .metavar = "DURATION",
-         .help = "with bars of trades: 1s, 5m, 1h, 1d (a part of a day)"},
+         .help = "export bars of trades of this length: 1s, 5m, 1h, 1d (it must divide a day)"},
         {.long_name = "every",
          OPTION_INTO(export_flags, every),
          .metavar = "DURATION|Nchanges",
-         .help = "with book_snapshots: the book at each such time (100ms, 1s: a part of a day), "
-                 "or after every N changes (50changes)"},
+         .help = "export book_snapshots: the book at multiples of a time (100ms, 1s; it must "
+                 "divide a day), or after every N changes (50changes)"},
         {.long_name = "levels",
          OPTION_INTO(export_flags, levels),
          .metavar = "N",
-         .help = "levels a side of book_snapshots (default: 25)",
+         .help = "levels per side of book_snapshots (default: 25)",
          .min = 1,
          .max = EXPORT_SNAPSHOT_LEVELS},
         {.long_name = "sod",
          OPTION_INTO(export_flags, has_sod),
-         .help = "hftbacktest: a file begins with the whole book, if that is known"},
+         .help = "hftbacktest: begin each file with the whole book, if it is known"},
         {.long_name = "bbo",
          OPTION_INTO(export_flags, has_bbo),
-         .help = "hftbacktest: with the exchange's own best bids and asks"},
+         .help = "hftbacktest: include the exchange's own best bids and asks"},
         {.long_name = "scale",
          OPTION_INTO(export_flags, scale),
          .metavar = "N",
-         .help = "parquet: numbers as DECIMAL(18,N); one that does not fit is an error "
+         .help = "parquet: write numbers as DECIMAL(18,N); a number that does not fit is an error "
                  "(default: DECIMAL(38,12))",
          .min = 1,
          .max = TD_DECIMAL_SCALE_MAX},
         {.long_name = "float",
          OPTION_INTO(export_flags, has_floats),
-         .help = "parquet: numbers as DOUBLE, the nearest one of each"},
+         .help = "parquet: write numbers as the nearest DOUBLE"},
         {.long_name = "only-clean",
          OPTION_INTO(export_flags, is_only_clean),
-         .help = "leave out each symbol on the days that 'tapedeck days' does not\n"
-                 "report as clean; replays the selection first"},
+         .help = "leave out the days of a symbol that 'tapedeck days' does not report\nas clean; "
+                 "replays the selection first"},
         {.long_name = "keep-suspect",
          OPTION_INTO(export_flags, keeps_suspect),
-         .help = "tardis-csv, nautilus, --only-clean: also bars that may lack trades"},
+         .help = "keep bars that may lack trades (tardis-csv, nautilus, --only-clean)"},
         {.long_name = "max-gap-loss",
          OPTION_INTO(export_flags, max_gap_loss),
          .metavar = "PERCENT",
-         .help = "export nothing if more of a day of a topic is missing: 0, 0.5;\n"
+         .help = "export nothing if more than this part of a topic's day is missing: 0,\n0.5; "
                  "replays the selection first"},
         {.long_name = "shard",
          OPTION_INTO(export_flags, shard),
          .metavar = "I/N",
-         .help = "only every N-th day, from the I-th; others do the others"},
+         .help = "export only every N-th day, from the I-th, so that N processes share the work"},
         {.long_name = "force",
          OPTION_INTO(export_flags, is_forced),
-         .help = "make days again that are there already"}};
+         .help = "replace days that already exist"}};
     memcpy(rows, made, sizeof made);
 }
 
@@ -221,7 +221,7 @@ static td_result read_formats(export_command *command, td_err *err)
             spec->formats[spec->format_count++] = formats[k];
     }
     if (spec->format_count == 0)
-        return td_err_set(err, TD_E_INVALID, "no format is given: --format is missing: one of %s",
+        return td_err_set(err, TD_E_INVALID, "no format is given: --format must be one of %s",
                           names);
     return TD_OK;
 }
@@ -234,7 +234,8 @@ static int is_named(const options_list *names, const char *name)
     return 0;
 }
 
-/* 1 if a type is requested: by the format's name for it, or its own. Some need an option. */
+/* 1 if a type is requested, by its own name or the format's name for it. Some types also need an
+ * option. */
 static int is_requested(const export_flags *flags, const export_named_type *type)
 {
     if ((type->type == &EXPORT_BARS && flags->bars == NULL) ||
@@ -244,7 +245,7 @@ static int is_requested(const export_flags *flags, const export_named_type *type
            is_named(&flags->types, type->type->name);
 }
 
-/* Types with makers, each once. */
+/* Add an output of a format; add its type once, if rows are made from frames. */
 static void add_output(export_spec *spec, const export_format *format,
                        const export_named_type *type)
 {
@@ -270,16 +271,16 @@ static td_result refuse_type(const char *name, const export_format *format, td_e
     return TD_E_INVALID;
 }
 
-/* A duration that divides a day, so that all days have the same times. */
+/* A duration must divide a day, so that all days have the same times. */
 static td_result read_interval(const char *option, const char *text, uint64_t *ns, td_err *err)
 {
     td_result rc = td_duration_parse(text, ns, err);
     if (rc == TD_OK && (*ns == 0 || EXPORT_DAY_NS % *ns != 0))
-        rc = td_err_set(err, TD_E_INVALID, "a day is no multiple of '%s'", text);
+        rc = td_err_set(err, TD_E_INVALID, "'%s' does not divide a day", text);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s", option);
 }
 
-/* Bars, and snapshots of books: "1s", "50changes". */
+/* Read the options of bars and book snapshots: "1s", "50changes". */
 static td_result read_derived(export_command *command, td_err *err)
 {
     const export_flags *flags = &command->flags;
@@ -289,32 +290,32 @@ static td_result read_derived(export_command *command, td_err *err)
     td_result rc = TD_OK;
     settings->has_suspect_bars = flags->keeps_suspect;
     if (flags->keeps_suspect && flags->bars == NULL)
-        return td_err_set(err, TD_E_INVALID, "--keep-suspect: --bars is missing");
+        return td_err_set(err, TD_E_INVALID, "--keep-suspect needs --bars");
     if (flags->bars != NULL)
         rc = read_interval("--bars", flags->bars, &settings->bar_ns, err);
     if (rc != TD_OK || (every == NULL && flags->levels == 0))
         return rc;
     if (every == NULL)
-        return td_err_set(err, TD_E_INVALID, "--levels: --every is missing");
+        return td_err_set(err, TD_E_INVALID, "--levels needs --every");
     settings->levels = flags->levels == 0 ? 25 : (uint32_t)flags->levels;
     export_book_snapshots_init(settings->levels, &command->book_snapshots);
     size_t digits = strspn(every, "0123456789");
     if (strcmp(every + digits, "changes") != 0)
         return read_interval("--every", every, &settings->every_ns, err);
     if (!td_digits_parse(td_bytes_of(every, digits), UINT32_MAX, &changes) || changes == 0)
-        return td_err_set(err, TD_E_INVALID, "--every: '%s' is no number of changes", every);
+        return td_err_set(err, TD_E_INVALID, "--every: '%s' is not a number of changes", every);
     settings->every_changes = (uint32_t)changes;
     return TD_OK;
 }
 
-/* A type that needs an option is there if both are. */
+/* An option and its type must be given together: --bars with bars, --every with book_snapshots. */
 static td_result check_pair(const export_command *command, const char *option, int is_given,
                             const char *type, td_err *err)
 {
     const export_spec *spec = &command->spec;
     int has_type = 0;
     if (!is_given && is_named(&command->flags.types, type))
-        return td_err_set(err, TD_E_INVALID, "--type %s: %s is missing", type, option);
+        return td_err_set(err, TD_E_INVALID, "--type %s needs %s", type, option);
     for (size_t i = 0; i < spec->output_count; i++)
         has_type |= strcmp(spec->outputs[i].type->name, type) == 0;
     if (is_given && !has_type)
@@ -322,7 +323,7 @@ static td_result check_pair(const export_command *command, const char *option, i
     return TD_OK;
 }
 
-/* Each type that is named is of a format. */
+/* Each named type must belong to a chosen format. */
 static td_result check_types(const export_command *command, td_err *err)
 {
     const export_spec *spec = &command->spec;
@@ -338,13 +339,13 @@ static td_result check_types(const export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* Without --type all types of the formats. A format without one, or a depth without a book, is an
- * error. */
+/* Without --type, all types of the formats. A format without a type, or a depth without a book, is
+ * an error. */
 static td_result read_types(export_command *command, td_err *err)
 {
     export_spec *spec = &command->spec;
     int has_books = 0;
-    const export_format *without = NULL; /* a type */
+    const export_format *without = NULL; /* a format without a type */
     for (size_t i = 0; i < spec->format_count; i++) {
         const export_format *format = spec->formats[i];
         size_t before = spec->output_count;
@@ -373,7 +374,7 @@ static td_result read_types(export_command *command, td_err *err)
     return rc;
 }
 
-/* "2/8". */
+/* Parse "2/8". */
 static td_result read_shard(export_command *command, td_err *err)
 {
     const char *text = command->flags.shard;
@@ -393,19 +394,19 @@ static td_result read_shard(export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* Options that a single format has. */
+/* Check options that only one format has. */
 static td_result read_choices(export_command *command, td_err *err)
 {
     const export_flags *flags = &command->flags;
     export_settings *settings = &command->spec.settings;
     if (!export_has_format(&command->spec, &EXPORT_HFTBACKTEST) &&
         (flags->has_sod || flags->has_bbo))
-        return td_err_set(err, TD_E_INVALID, "--sod, --bbo: of hftbacktest alone");
+        return td_err_set(err, TD_E_INVALID, "--sod and --bbo need --format hftbacktest");
     if (!export_has_format(&command->spec, &EXPORT_PARQUET) &&
         (flags->scale != 0 || flags->has_floats))
-        return td_err_set(err, TD_E_INVALID, "--scale, --float: of parquet alone");
+        return td_err_set(err, TD_E_INVALID, "--scale and --float need --format parquet");
     if (flags->has_floats && flags->scale != 0)
-        return td_err_set(err, TD_E_INVALID, "--float: --scale is about decimals");
+        return td_err_set(err, TD_E_INVALID, "--float and --scale exclude each other");
     settings->has_floats = flags->has_floats;
     settings->decimal_scale = (uint8_t)flags->scale;
     settings->has_sod = flags->has_sod;
@@ -413,7 +414,7 @@ static td_result read_choices(export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* 0.5 and so on. */
+/* Parse a percentage: 0.5. */
 static td_result read_loss(export_command *command, td_err *err)
 {
     const char *text = command->flags.max_gap_loss;
@@ -431,7 +432,7 @@ static td_result read_loss(export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* What can be refused before an archive is opened is refused here. */
+/* Check what can be checked before the archive is opened. */
 static td_result read_flags(verb_run *verb)
 {
     export_command *command = verb->state;
@@ -447,13 +448,13 @@ static td_result read_flags(verb_run *verb)
     if (rc == TD_OK)
         rc = read_choices(command, &verb->err);
     if (rc == TD_OK && command->flags.out == NULL)
-        rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is missing");
+        rc = td_err_set(&verb->err, TD_E_INVALID, "no folder is given: --out DIR is required");
     return rc;
 }
 
 /* ---- the run ---- */
 
-/* The status is as the findings say. */
+/* The verdict decides the status. */
 static void report_result(verb_run *verb, const export_result *result)
 {
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
@@ -477,10 +478,10 @@ static void report_result(verb_run *verb, const export_result *result)
                 format_counted(result->files, "file").text,
                 format_counted(result->rows, "row").text, command->flags.out,
                 result->days_kept == 0              ? ""
-                : result->days_kept == result->days ? "; all of it was there"
-                                                    : "; days that were there are kept",
+                : result->days_kept == result->days ? "; all days existed already"
+                                                    : "; existing days are kept",
                 verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ",
-                result->worst, verb->status == EXIT_CODE_DONE ? "" : " says where");
+                result->worst, verb->status == EXIT_CODE_DONE ? "" : " shows where");
 }
 
 static td_result refuse_loss(const day_topic *row, td_err *err)
@@ -498,7 +499,7 @@ static td_result refuse_loss(const day_topic *row, td_err *err)
     return TD_E_LIMIT;
 }
 
-/* The days of the selection, if an option is about them; refused if one lacks too much. */
+/* Find the selection's days if an option needs them; refuse a day that lacks too much. */
 static td_result judge_days(verb_run *verb)
 {
     export_command *command = verb->state;
@@ -527,13 +528,13 @@ static td_result judge_days(verb_run *verb)
     return rc;
 }
 
-/* The ledger, the export. */
+/* Read the ledger and export. */
 static td_result run(verb_run *verb)
 {
     export_command *command = verb->state;
     for (size_t i = 0; i < command->spec.type_count; i++)
         verb->wanted.with_replies |= (command->spec.types[i]->flags & EXPORT_OF_REPLIES) != 0;
-    /* All of it: a gap before the selection matters to books that are older. */
+    /* the whole ledger, because a gap before the selection matters to books that are older */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc == TD_OK)
         rc = judge_days(verb);
@@ -556,9 +557,9 @@ static td_result run(verb_run *verb)
     rc = export_run(&options, &result, &verb->err);
     progress_end(&verb->progress);
     if (rc == TD_EOF)
-        return td_err_set(&verb->err, TD_E_IO,
-                          "stopped before the end: days that are complete are there; the same "
-                          "command continues");
+        return td_err_set(
+            &verb->err, TD_E_IO,
+            "stopped before the end: complete days are kept; the same command continues");
     if (rc == TD_OK)
         report_result(verb, &result);
     return rc;
@@ -573,7 +574,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .name = "export",
         .summary = "Export a selection as a dataset, a UTC day at a time. The files of a day are\n"
                    "renamed when all are complete, its manifest last: it describes the input\n"
-                   "and lists the holes. Days that are there already are not made again.",
+                   "and lists the holes. Days that already exist are not exported again.",
         .statuses =
             {[EXIT_CODE_DONE] = "done",
              [EXIT_CODE_DIFFERS] = ("done, but a rule was broken, a frame was not decoded, "

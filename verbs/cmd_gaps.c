@@ -1,4 +1,4 @@
-/* tapedeck gaps: the ledger, and what cannot be read of the selection. */
+/* tapedeck gaps: the ledger's gaps, and parts of the selection that cannot be read. */
 #include <stdlib.h>
 
 #include "verbs/verb_run.h"
@@ -10,18 +10,18 @@
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
 
-/* The gaps of the selection, and what reading it showed. */
+/* The selection's gaps, and counts from reading it. */
 typedef struct gaps_result {
     gap_list gaps;
     uint64_t open;     /* gaps without an end */
-    uint64_t lasts_ns; /* time in any of the others */
+    uint64_t lasts_ns; /* time inside any other gap */
     selection_window window;
     uint64_t frames;
-    uint64_t first_ns, last_ns; /* of the frames */
+    uint64_t first_ns, last_ns; /* of the first and last frame */
     cursor_stats stats;
 } gaps_result;
 
-/* ---- finding them ---- */
+/* ---- reading ---- */
 
 static td_result read_frames(cursor *from, gaps_result *out, td_err *err)
 {
@@ -38,7 +38,8 @@ static td_result read_frames(cursor *from, gaps_result *out, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Read every chunk of the selection: a gap that no entry shows is one that cannot be read. */
+/* Read every chunk of the selection, because the ledger does not list chunks that cannot be read.
+ */
 static td_result read_selection(verb_run *verb, const selection *wanted, gap_list *ledger,
                                 gaps_result *out)
 {
@@ -57,7 +58,7 @@ static td_result read_selection(verb_run *verb, const selection *wanted, gap_lis
     return rc;
 }
 
-/* A selection without a frame and without a gap: were its feeds recorded at all in that time? */
+/* No frame and no gap: check whether the feeds were recorded in that time. */
 static td_result check_recorded(verb_run *verb, const selection *wanted, selection_window window)
 {
     selection feeds = {.feeds = wanted->feeds};
@@ -78,7 +79,7 @@ static int compare_from(const void *a, const void *b)
     return left->from_ns < right->from_ns ? -1 : left->from_ns > right->from_ns;
 }
 
-/* Gaps overlap: time that several cover counts once. */
+/* Sum up the time of gaps; overlapping gaps count once. */
 static void sum_up(gaps_result *result)
 {
     const gap_row **by_time = td_alloc_zero(result->gaps.count + 1, sizeof(const gap_row *));
@@ -102,7 +103,7 @@ static td_result find(verb_run *verb, gaps_result *result)
 {
     selection wanted = verb->wanted;
     gap_list ledger = {0};
-    int is_known = 0; /* of what the archive does not know there is no gap either */
+    int is_known = 0; /* the ledger has a gap of the selected names */
     td_result rc = archive_gaps(verb->archive, &ledger, &verb->err);
     if (rc == TD_OK)
         rc = read_selection(verb, &wanted, &ledger, result);
@@ -168,7 +169,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. Frames "
-                   "that cannot be read are a gap, too.",
+                   "that cannot be read count as a gap.",
         .statuses = {[EXIT_CODE_DONE] = "no gap in the selection",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "

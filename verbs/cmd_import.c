@@ -17,7 +17,7 @@
 
 enum { LINES_PRINTED_MAX = 20 }; /* malformed lines that are printed, per file */
 
-/* A capture: files that follow each other on the command line. */
+/* A capture: consecutive files of the command line. */
 typedef struct capture_parts {
     size_t first, count;
     import_report report;
@@ -30,7 +30,7 @@ typedef struct import_flags {
     uint8_t is_again;
 } import_flags;
 
-static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL} /* as import_format */;
+static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL} /* indexed by import_format */;
 
 static const option_row IMPORT_ROWS[] = {
     {.long_name = "format",
@@ -124,7 +124,7 @@ static void describe_capture(result_writer *r, const char *path, const capture_p
     for (uint32_t i = 0; i < report->feed_count; i++)
         describe_feed(r, &report->feeds[i]);
     result_list_end(r);
-    result_list_begin(r, "malformed_lines"); /* people have had the first as warnings */
+    result_list_begin(r, "malformed_lines"); /* text: the first ones were printed as warnings */
     for (size_t i = 0; i < report->problem_count; i++) {
         result_object_begin(r, NULL);
         result_number(r, "line", report->problems[i].line);
@@ -157,7 +157,7 @@ static td_result print_result(const import_command *command, const options_opera
     return output_finish(&output, err);
 }
 
-/* ---- the verb ---- */
+/* ---- importing ---- */
 
 static td_result import_capture(import_command *command, const options_operands *files,
                                 const char *archive_path, const family *asked,
@@ -195,21 +195,22 @@ static td_result import_capture(import_command *command, const options_operands 
     return TD_OK;
 }
 
-/* ---- files that are one capture ---- */
+/* ---- files of one capture ---- */
 
-/* A line that `cat` or an export wrote. */
+/* Fields of a line that `cat` or an export wrote. */
 typedef struct own_line {
-    char session[SESSION_ID_BYTES]; /* "": it is none */
+    char session[SESSION_ID_BYTES]; /* "": another kind of line */
     uint64_t recv_ns;
 } own_line;
 
-/* The beginning and the end of a file. */
+/* The first and the last line of a file. */
 typedef struct file_ends {
     own_line first, last;
     const char *compression;
 } file_ends;
 
-/* What follows a key; empty: the line lacks it. Quotes within its texts have a backslash. */
+/* The text after a key, or empty. Quotes within texts are escaped, so a key is not found in them.
+ */
 static td_bytes after_key(td_bytes line, const char *key)
 {
     const uint8_t *at = line.size == 0 ? NULL : memmem(line.data, line.size, key, strlen(key));
@@ -231,7 +232,7 @@ static void read_own_line(td_bytes line, own_line *out)
         out->recv_ns = out->recv_ns * 10 + (uint64_t)(time.data[i] - '0');
 }
 
-/* Of a file that cannot be read to its end nothing is known. */
+/* *out is empty if the file cannot be read to its end. */
 static void read_ends(const char *path, file_ends *out)
 {
     import_source *source = NULL;
@@ -261,8 +262,9 @@ static int is_continued_by(const file_ends *before, const file_ends *next)
            strcmp(next->compression, before->compression) == 0;
 }
 
-/* Lines of an archive in several files, one a day: a file that begins with the session in which the
- * one before ends continues it. Every other file is a capture. */
+/* Group files into captures. An archive's lines may be in several files, such as one per day: a
+ * file continues the one before if it begins with the session with which that ends. Other files are
+ * captures of their own. */
 static void find_captures(import_command *command, const options_operands *files)
 {
     const int has_sessions = command->flags.format == IMPORT_JSONL && files->count > 1;
@@ -279,7 +281,7 @@ static void find_captures(import_command *command, const options_operands *files
     }
 }
 
-/* Import the captures one after the other; the first that cannot be ends it. */
+/* Import the captures one after the other, until one fails. */
 static exit_code import_files(import_command *command, const options_operands *files)
 {
     td_err err;
@@ -289,8 +291,8 @@ static exit_code import_files(import_command *command, const options_operands *f
     find_captures(command, files);
     td_result rc = archive_choice_require(&command->archive, &archive_path, &err);
     if (rc != TD_OK)
-        td_err_hint(&err, "its arguments are captures: give --archive DIR as well, or set "
-                          "TAPEDECK_ARCHIVE");
+        td_err_hint(&err,
+                    "arguments are captures: give --archive DIR too, or set TAPEDECK_ARCHIVE");
     if (rc == TD_OK)
         rc = choose_family(command->flags.family, &asked, &err);
     for (size_t i = 0; rc == TD_OK && i < command->capture_count; i++)
@@ -317,8 +319,8 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .verb = "import",
         .summary =
-            "Import captures of other tools into an archive, each as one session. Files of an\n"
-            "archive's frames (tapedeck cat) that continue each other are one.",
+            "Import captures of other tools into an archive, each as one session. "
+            "Consecutive\nfiles of one archive's frames (from 'tapedeck cat') are one capture.",
         .operands = "FILE...",
         .operand_min = 1,
         .operand_max = SIZE_MAX,

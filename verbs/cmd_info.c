@@ -1,4 +1,4 @@
-/* tapedeck info: what an archive holds, and how it is. */
+/* tapedeck info: an archive's content and health. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,22 +11,22 @@
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 
-/* The strip of a feed's day: a cell for each half hour. */
+/* The newest day of a feed, one cell per half hour. */
 enum { DAY_CELLS = 48 };
 static const uint64_t CELL_NS = 1800 * TD_NS_PER_S;
 #define DAY_HOURS "0     3     6     9     12    15    18    21"
 
-/* Frames of one (feed, topic, symbol), all slots and directions together. */
+/* Frames of one (feed, topic, symbol), over all slots and directions. */
 typedef struct info_topic {
-    const char *feed, *topic, *symbol; /* of the plan */
+    const char *feed, *topic, *symbol; /* texts belong to the plan */
     uint64_t frames;
 } info_topic;
 
-/* Segments of a feed, or of all. */
+/* Segments of one feed, or of all. */
 typedef struct info_feed {
-    const char *feed, *family;                           /* of the plan or the view */
+    const char *feed, *family;                           /* texts belong to the plan or the view */
     uint64_t segments, frames, bytes, first_ns, last_ns; /* times of frames; 0: unknown */
-    uint64_t gap_ns;                                     /* between these */
+    uint64_t gap_ns;         /* time in gaps between first_ns and last_ns */
     char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
 } info_feed;
 
@@ -43,23 +43,23 @@ typedef struct info_result {
     info_health health;
     uint64_t age_ns; /* of the newest frame */
     uint64_t by_life[SEGMENT_IS_TRUNCATED + 1], unreadable, events;
-    uint64_t day_ns; /* the day of the newest frame begins */
+    uint64_t day_ns; /* start of the newest frame's day */
     info_feed all;
     info_feeds feeds;
-    info_feeds pruned;  /* by name */
-    info_topic *topics; /* by feed, topic, symbol */
+    info_feeds pruned;  /* sorted by name */
+    info_topic *topics; /* sorted by feed, topic, symbol */
     size_t topic_count;
-    session_row *sessions; /* of the view */
+    session_row *sessions; /* owned by the view */
     size_t session_count;
     gap_list gaps;
     archive_view *view;
-    char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "" = it is not */
+    char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "": it is not */
     read_plan *plan;
 } info_result;
 
-/* ---- adding up ---- */
+/* ---- sums ---- */
 
-/* An archive has few feeds: looked up one by one. */
+/* Linear search: an archive has few feeds. */
 static info_feed *find_feed(const info_feeds *feeds, const char *name)
 {
     for (size_t i = 0; i < feeds->count; i++)
@@ -92,7 +92,7 @@ static void add_to(info_feed *to, uint64_t frames, uint64_t bytes, uint64_t firs
         to->last_ns = last_ns;
 }
 
-/* Events are the recorder's own words and no frames: counted apart. */
+/* Counts events, which the recorder wrote, apart from frames. */
 static void add_segment(info_result *info, const planned_segment *planned)
 {
     const segment_index *segment = planned->index;
@@ -119,8 +119,8 @@ static int compare_feeds(const void *a, const void *b)
     return strcmp(((const info_feed *)a)->feed, ((const info_feed *)b)->feed);
 }
 
-/* What was pruned, from the journal, so that pruned ranges are not mistaken for losses. A file that
- * is still there (prune was killed) counts as pruned. */
+/* Add pruned segments from the journal, so that they are not mistaken for losses. A segment whose
+ * file still exists, because prune was killed, counts as pruned. */
 static void add_pruned(info_result *info)
 {
     const archive_history *past = &info->view->past;
@@ -144,7 +144,7 @@ static int compare_topics(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-/* Rows of one (feed, topic, symbol) become one; called often enough that they never get many. */
+/* Merge rows of one (feed, topic, symbol). Called often, so that the list stays short. */
 static void merge_topics(info_result *info)
 {
     if (info->topic_count == 0)
@@ -161,7 +161,7 @@ static void merge_topics(info_result *info)
     info->topic_count = last + 1;
 }
 
-/* Mark the cells of a feed's day that the time from..to touches. */
+/* Mark the cells of a feed's day that a time range overlaps. */
 static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint64_t to_ns,
                      char mark)
 {
@@ -175,8 +175,8 @@ static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint
         at->day[i] = mark;
 }
 
-/* A gap without an end lasts until the newest frame. While no recorder ran there is nothing to see
- * but where it stopped and began. */
+/* An open gap lasts until the newest frame. While no recorder ran, only the stop and the restart
+ * are marked. */
 static void draw_day(info_result *info)
 {
     info->day_ns = info->all.last_ns - info->all.last_ns % (DAY_CELLS * CELL_NS);
@@ -196,8 +196,8 @@ static void draw_day(info_result *info)
     }
 }
 
-/* Time of a feed that gaps of all its topics take, each moment once. The ledger is by feed and
- * time. */
+/* Add up the time of gaps that concern all topics of a feed; overlapping gaps count once. The
+ * ledger is sorted by feed and time. */
 static void add_gap_times(info_result *info)
 {
     uint64_t reach_ns = 0;
@@ -327,7 +327,7 @@ static void describe_day(result_writer *r, const info_result *info)
     result_list_end(r);
 }
 
-/* One row a topic; people get one a symbol with -v. */
+/* One row per topic; text has a row per symbol with -v. */
 static void describe_topics(result_writer *r, const info_result *info, int by_symbol)
 {
     static const table_column COLUMNS[] = {
@@ -400,7 +400,7 @@ static void describe_pruned(result_writer *r, const info_result *info)
     result_list_end(r);
 }
 
-/* Health first: readers do not look for problems. */
+/* Health comes first, so that readers do not miss problems. */
 static void describe(result_writer *r, const info_result *info, int by_symbol)
 {
     static const struct {

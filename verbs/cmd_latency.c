@@ -1,4 +1,4 @@
-/* tapedeck latency: how long requests about orders took, to their answers and updates. */
+/* tapedeck latency: the time of requests about orders to their answers and updates. */
 #include <string.h>
 
 #include "replay/play/lateness.h"
@@ -19,7 +19,7 @@ static const struct {
                        [SPAN_UPDATE] = {"answer", "update"},
                        [SPAN_WHOLE] = {"request", "update"}};
 
-/* The requests of one op. */
+/* Durations of one op. */
 typedef struct op_spans {
     char op[ORDER_JOIN_TEXT_BYTES];
     lateness spans[SPAN_KINDS];
@@ -40,7 +40,7 @@ static op_spans *spans_of(latency_run *run, const char *op)
     while (at < run->op_count && strcmp(run->ops[at].op, op) != 0)
         at++;
     if (at == OPS_MAX)
-        return &run->ops[OPS_MAX - 1]; /* rows name fewer */
+        return &run->ops[OPS_MAX - 1]; /* topic rows have fewer ops */
     if (at == run->op_count)
         memcpy(run->ops[run->op_count++].op, op, sizeof run->ops[at].op);
     return &run->ops[at];
@@ -88,7 +88,7 @@ static void on_order(void *user, const joined_order *order)
 
 /* ---- reading ---- */
 
-/* Requests, their answers, and updates of orders. */
+/* 1 for requests, their answers, and updates of orders. */
 static int wants_channel(void *user, const channel_info *info)
 {
     (void)user;
@@ -120,7 +120,7 @@ static td_result read_orders(verb_run *verb, order_join *join, cursor_stats *sta
         rc = frames > 0 ? TD_OK : selection_check_names(verb->archive, &verb->wanted, &verb->err);
     if (from != NULL)
         cursor_get_stats(from, stats);
-    order_join_finish(join); /* rows name the cursor's feeds */
+    order_join_finish(join); /* before the cursor closes, which owns the feeds' names */
     cursor_close(from);
     return rc;
 }

@@ -6,9 +6,9 @@
 #include "base/alloc.h"
 #include "archive/read_plan.h"
 
-/* A segment, and how much of it is selected. */
+/* A segment, and its selected content. */
 typedef struct ls_row {
-    segment_index index; /* without its lists; path is the row's own */
+    segment_index index; /* without its lists; the row owns path */
     segment_life life;
     uint64_t frames; /* UINT64_MAX: unknown */
     uint64_t chunks, channels;
@@ -17,10 +17,10 @@ typedef struct ls_row {
 typedef struct ls_result {
     ls_row *rows;
     size_t count;
-    size_t unreadable; /* segments that are not listed */
+    size_t unreadable; /* segments that cannot be read and are not listed */
 } ls_result;
 
-/* An archive of years has millions of chunks: a segment's are loaded, counted and dropped. */
+/* Loads one segment's chunks at a time, because an archive of years has millions. */
 static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *err)
 {
     const planned_segment *segment = read_plan_segment(plan, i);
@@ -42,8 +42,8 @@ static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *e
     return TD_OK;
 }
 
-/* +90s and the like count from the first frame selected, so the window may need a look at the
- * tape. */
+/* Relative times such as +90s count from the first selected frame, so the window may have to read
+ * the tape. */
 static td_result find(verb_run *verb, ls_result *result)
 {
     selection wanted = verb->wanted;
@@ -63,7 +63,7 @@ static td_result find(verb_run *verb, ls_result *result)
     return rc == TD_OK && result->count + result->unreadable == 0 ? verb_run_why_empty(verb) : rc;
 }
 
-/* The path is its folder, which follows from the day in its name, and its name. */
+/* JSON has the path; text only the name, because the folder follows from the day in the name. */
 static void describe(result_writer *r, const ls_result *result)
 {
     static const table_column COLUMNS[] = {

@@ -1,4 +1,4 @@
-/* tapedeck prune: retention. What is too old, or too much, goes, oldest first. */
+/* tapedeck prune: removes segments that are too old or too many, oldest first. */
 #include <string.h>
 
 #include "verbs/cmds.h"
@@ -41,19 +41,19 @@ static const option_row PRUNE_ROWS[] = {
     {.long_name = "feed",
      OPTION_INTO(prune_line, feeds),
      .metavar = "GLOB",
-     .help = "only segments of these feeds; without a bound: all of them"},
+     .help = "only segments of these feeds; without another bound, all of these segments"},
     {.long_name = "dry-run",
      OPTION_INTO(prune_line, is_dry_run),
      .help = "print what would be removed, and change nothing"},
     {.long_name = "all", OPTION_INTO(prune_line, is_all), .help = "allow removing all segments"},
 };
 
-/* --keep-bytes 0 is a bound; that it was not given is this. */
+/* --keep-bytes was not given; 0 is a valid bound. */
 #define KEEP_ALL UINT64_MAX
 
-/* A segment that is removed, or would be. */
+/* A segment that is (or would be) removed. */
 typedef struct pruned_segment {
-    segment_index index; /* its texts, but for the path, and lists are not to be used */
+    segment_index index; /* use neither its texts nor its lists; path is below */
     char *path;
     prune_reason reason;
 } pruned_segment;
@@ -118,8 +118,8 @@ static void describe(result_writer *r, const pruning *p)
                          "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }
 
-/* An archive that ended long ago keeps its last days; an explicit time removes them, too.
- */
+/* Warn that ages count from an old archive's newest frame, so that its last days are kept; --before
+ * would remove them. */
 static void print_counted_from(pruning *p, const prune_report *report)
 {
     uint64_t now_ns = clock_wall_ns(clock_real());
@@ -147,7 +147,7 @@ static td_result check_line(const prune_line *line, td_err *err)
     return rc;
 }
 
-/* Nothing was to go: are there such feeds at all? One that was pruned before is one. */
+/* Nothing was removed: check that the feeds exist or were pruned before. */
 static td_result check_feeds(pruning *p)
 {
     verb_run *verb = p->verb;

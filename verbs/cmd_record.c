@@ -16,7 +16,7 @@
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 
-/* Options that only this verb has. */
+/* The option that only this verb has. */
 typedef struct record_choice {
     const char *config_file;
 } record_choice;
@@ -40,15 +40,15 @@ typedef struct record_line {
     options_operands operands;
 } record_line;
 
-/* What the supervisor's callbacks write to. */
+/* Used by the supervisor's callbacks. */
 typedef struct record_ui {
-    output_stream output; /* JSON lines; the disk thread's while recording */
+    output_stream output; /* JSON lines; written by the disk thread while recording */
     pthread_mutex_t mutex;
     progress_line progress;
     rate_window frame_rate, byte_rate;
-    const char *session; /* the present one; before threads begin */
+    const char *session; /* the present session; set before threads start */
     td_clock clock;
-    uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
+    uint64_t clock_session_mono_ns; /* until then, a wrong clock starts no further session */
     json_options form;
     uint8_t is_warned; /* the failed output was reported */
 } record_ui;
@@ -86,12 +86,12 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
     return verb_begin(context, &spec, argc, argv, &line->operands, status);
 }
 
-/* A feed option was given beside --config. */
+/* 1 if a feed option was given in addition to --config. */
 static int has_feed_option(const record_line *line)
 {
     feed_config untouched;
     config_feed_init(&untouched);
-    /* Both began as zeroed memory and only members were written since, so padding is equal. */
+    /* both were zeroed before members were set, so padding is equal */
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     return memcmp(&untouched, &line->feed, sizeof untouched) != 0;
 }
@@ -109,7 +109,7 @@ static td_result resolve_config(record_line *line, td_err *err)
     if (line->choice.config_file != NULL) {
         if (line->operands.count > 0 || has_feed_option(line)) {
             td_err_set(err, TD_E_INVALID,
-                       "a feed is given on the command line and another way by --config");
+                       "a feed is given on the command line as well as by --config");
             td_err_hint(err, "put the feed into the file, or leave --config out");
             return TD_E_INVALID;
         }
@@ -126,7 +126,7 @@ static td_result resolve_config(record_line *line, td_err *err)
     return config_finish(&line->config, err);
 }
 
-/* Recording continues without its reader; the exit status at the end is 4. */
+/* If the output's reader closes it, recording continues; the final exit status is 4. */
 static void warn_of_unread(record_ui *ui)
 {
     if (ui->is_warned || !output_is_broken(&ui->output))
@@ -222,7 +222,7 @@ static void log_summary(reporter *log, const char *path, const supervisor_status
     warn_of(log, status->recording.live_check.violations, "frame", "broke a continuity rule");
 }
 
-/* A session's result: a line of JSON, or lines of the log. */
+/* Print a session's result: a line of JSON, or log lines. */
 static void print_summary(record_ui *ui, const char *session, const char *path,
                           const supervisor_status *status)
 {
@@ -292,7 +292,7 @@ static td_result run(record_ui *ui, archive *into, const recorder_config *config
     return rc;
 }
 
-/* One session, from the archive's lock to its summary. */
+/* Run one session, from the archive's lock to its summary. */
 static td_result record_session(const verb_context *context, record_ui *ui, const char *path,
                                 const recorder_config *config, supervisor_status *final,
                                 td_err *err)
@@ -312,7 +312,7 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
     return rc;
 }
 
-/* What is left of the bounds after a session. 0: nothing, they are met. */
+/* Reduce the bounds by what a session did. 0: a bound is reached. */
 static int reduce_bounds(recorder_config *config, const supervisor_status *done)
 {
     if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
@@ -325,7 +325,7 @@ static int reduce_bounds(recorder_config *config, const supervisor_status *done)
     return 1;
 }
 
-/* A stop by signal or --duration is a success only if there was something to record. */
+/* A stop by a signal or --duration is a failure if no connection was ever established. */
 static td_result never_connected(td_err *err)
 {
     td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");
@@ -333,7 +333,7 @@ static td_result never_connected(td_err *err)
     return TD_E_NETWORK;
 }
 
-/* One session, and another one whenever the wall clock went back: times of one session only rise.
+/* Run a session, and another whenever the wall clock went back: times within a session only rise.
  */
 static td_result record(const verb_context *context, record_line *line, td_err *err)
 {

@@ -1,4 +1,4 @@
-/* tapedeck recover: close what a crash left open. */
+/* tapedeck recover: finishes segments that a crash left open. */
 #include "replay/play/report.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
@@ -16,7 +16,7 @@ static const option_row RECOVER_ROWS[] = {
              "that they may hide, and verbs no longer report damage"},
 };
 
-/* What became of a segment; its texts are its own. */
+/* The outcome for a segment; owns its texts. */
 typedef struct recovered_segment {
     recover_event event;
     char *path, *what;
@@ -27,7 +27,7 @@ typedef struct recover_result {
     recover_report report;
     recovered_segment *segments;
     size_t count;
-    gap_list gaps; /* that were written */
+    gap_list gaps; /* gaps that were written */
 } recover_result;
 
 static void on_event(void *user, const recover_event *done)
@@ -52,7 +52,7 @@ static int is_empty(const recover_report *report)
            0;
 }
 
-/* What was durable is lost, or may be. */
+/* Durable data is lost, or may be. */
 static int is_lossy(const recover_report *report)
 {
     return report->is_lossy || report->lacks_journal || report->segments_failed > 0;
@@ -109,7 +109,7 @@ static void describe(result_writer *r, const archive *of, const recover_result *
                  "[copies of finished segments, moved to torn/: {copies_put_away}\n]"
                  "[segments newer than the journal, entered there: {segments_entered}\n]"
                  "[segments that the journal lists and the disk lacks: {segments_missing}\n]"
-                 "[segments that are not what the journal lists: {segments_cut}\n]"
+                 "[segments that differ from the journal:  {segments_cut}\n]"
                  "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
                  "{gaps}"
                  "[segments that are being written, left alone: {segments_live}\n]"

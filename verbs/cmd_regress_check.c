@@ -15,16 +15,16 @@
 #include "regress/report.h"
 #include "regress/run.h"
 
-/* Everything of one run of either verb. */
+/* State of one run of either verb. */
 typedef struct check_command {
     verb_run *verb;
     const char *cut_file;
     const char *junit_file;
     decoder_options decoders;
     member_mask mask;
-    selection wanted; /* what is played, with absolute times */
+    selection wanted; /* the played selection, with absolute times */
     uint8_t is_diff;  /* 0: check */
-    uint8_t is_part;  /* 1: less time than the baseline covers, or --part */
+    uint8_t is_part;  /* 1: --part, or less time than the baseline covers */
     baseline *was;
     regress_report report;
 } check_command;
@@ -52,8 +52,8 @@ static const option_row REPORT_ROWS[] = {
 static const option_row CHECK_ROWS[] = {
     {.long_name = "part",
      OPTION_INTO(check_command, is_part),
-     .help = "the archive has a part of the baseline's time only: earlier and later frames\n"
-             "are not missing (implied by --from and --to)"},
+     .help = "the archive has only a part of the baseline's time: do not report earlier and\nlater "
+             "frames as missing (implied by --from and --to)"},
 };
 
 static option_group report_group(check_command *target)
@@ -61,9 +61,9 @@ static option_group report_group(check_command *target)
     return (option_group){"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, target};
 }
 
-/* ---- before ---- */
+/* ---- opening ---- */
 
-/* What can be refused before the archive is opened is refused here. */
+/* Check what can be checked before the archive is opened. */
 static td_result check_flags_of(verb_run *verb)
 {
     check_command *command = verb->state;
@@ -80,29 +80,28 @@ static td_result check_flags_of(verb_run *verb)
     }
     if (rc == TD_OK && member_mask_is_given(&command->mask) &&
         decoder_options_count(&command->decoders) == 0)
-        rc =
-            td_err_set(err, TD_E_INVALID,
-                       "--only and --ignore compare your decoder: give --decoder or --decoder-cmd");
+        rc = td_err_set(err, TD_E_INVALID,
+                        "--only and --ignore need your decoder: give --decoder or --decoder-cmd");
     if (rc == TD_OK && command->cut_file != NULL)
         rc = cut_check_path(command->cut_file, err);
     return rc;
 }
 
-/* The baseline's hashes are of all members. */
+/* A mask needs the built-in decoder: a baseline's hashes cover all members. */
 static td_result check_maskable(const check_command *command, td_err *err)
 {
     const baseline_meta *was = baseline_get_meta(command->was);
     if (strcmp(was->decoder, "built-in") == 0)
         return TD_OK;
     td_err_set(err, TD_E_INVALID,
-               "the baseline was saved with '%s': --only and --ignore need one of the built-in "
-               "decoder",
+               "the baseline was saved with '%s': --only and --ignore need a baseline of the "
+               "built-in decoder",
                was->decoder);
     td_err_hint(err, "'tapedeck regress diff' compares two decoders of your own");
     return TD_E_INVALID;
 }
 
-/* diff compares the first decoder with the second one, or the built-in one with the only one. */
+/* diff compares the first decoder with the second, or the built-in decoder with a single one. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;
@@ -123,8 +122,8 @@ static td_result open_decoders(check_command *command, td_err *err)
     return rc;
 }
 
-/* Narrow the selection to what the baseline covers: it has the baseline's globs where the command
- * line gives none of that kind, and no time outside of the baseline's. */
+/* Narrow the selection to the baseline's: use the baseline's globs of a kind if the command line
+ * has no glob of that kind, and clip the time to the baseline's. */
 static td_result narrow(check_command *command, td_err *err)
 {
     const selection *scope = &baseline_get_meta(command->was)->scope;
@@ -170,7 +169,7 @@ static void begin_phase(check_command *command, const char *phase)
     command->verb->rate = (rate_window){0};
 }
 
-/* The first decoder's results, in a temporary file whose name no other run uses. */
+/* Save the first decoder's results to a temporary file with a unique name. */
 static td_result save_first(check_command *command, td_err *err)
 {
     const observe_options how = verb_run_observing(command->verb);
@@ -186,7 +185,7 @@ static td_result save_first(check_command *command, td_err *err)
     progress_end(&command->verb->progress);
     if (rc != TD_OK && command->was == NULL)
         td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
-    /* It is open, and needs no name any more: whatever ends this process removes it. */
+    /* unlinked while open, so that it is removed however this process ends */
     return rc == TD_OK ? td_io_unlink(io_posix(), path, err) : rc;
 }
 
@@ -206,7 +205,7 @@ static td_result compare(check_command *command, td_err *err)
     if (rc != TD_OK || counts->compared + regress_differing(counts) > 0)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,
-                      "no frame is compared: the selection has none of the baseline");
+                      "no frame is compared: the selection has no frame of the baseline");
 }
 
 static td_result play(check_command *command, td_err *err)
@@ -217,7 +216,7 @@ static td_result play(check_command *command, td_err *err)
 
 /* ---- the report ---- */
 
-/* The tape of the first difference. */
+/* Write a tape that shows the first difference. */
 static td_result cut(check_command *command, td_err *err)
 {
     const regress_stream *of = command->report.found.first;
@@ -268,7 +267,7 @@ static void close_all(check_command *command)
     baseline_close(command->was);
 }
 
-/* What both verbs do. */
+/* The work of both verbs. */
 static td_result run(verb_run *verb)
 {
     check_command *command = verb->state;

@@ -6,7 +6,7 @@
 #include "verbs/verb_run.h"
 #include "regress/run.h"
 
-/* Everything of one run of the verb. */
+/* State of one run. */
 typedef struct save_command {
     const char *out;
     decoder_options decoders;
@@ -20,7 +20,7 @@ static const option_row SAVE_ROWS[] = {
      .short_name = 'o',
      OPTION_INTO(save_command, out),
      .metavar = "FILE",
-     .help = "the baseline to make (.tdb)"},
+     .help = "output file, the baseline (.tdb)"},
 };
 
 static void describe(const save_command *command, result_writer *r)

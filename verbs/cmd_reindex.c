@@ -1,4 +1,4 @@
-/* tapedeck reindex: the catalog, rebuilt. */
+/* tapedeck reindex: rebuilds the catalog. */
 #include <stddef.h>
 
 #include "verbs/verb_run.h"
@@ -15,7 +15,7 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
                        format_counted(total, "segment").text);
 }
 
-/* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
+/* gap_count: the ledger's gaps as 'gaps' lists them, including gaps that the catalog lacks. */
 static void describe(result_writer *r, const archive *of, const reindex_report *report,
                      size_t gap_count)
 {

@@ -26,7 +26,7 @@
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
 #define DRAW_EVERY_NS (100 * TD_NS_PER_MS)
 
-/* A wait for the next frame that is worth a word. */
+/* Longer waits for the next frame are shown. */
 #define LONG_WAIT_NS (5 * TD_NS_PER_S)
 
 typedef struct replay_flags {
@@ -48,7 +48,7 @@ static const option_row REPLAY_ROWS[] = {
      .type = OPTION_DURATION,
      .offset = offsetof(replay_flags, gap_ns_max),
      .metavar = "DURATION",
-     .help = "shorten stretches without a frame to this length",
+     .help = "shorten longer stretches without a frame to this length",
      .min = 1},
     {.long_name = "start-paused",
      OPTION_INTO(replay_flags, is_paused),
@@ -59,41 +59,41 @@ static const option_row REPLAY_ROWS[] = {
     {.long_name = "break",
      OPTION_INTO(replay_flags, breaks),
      .metavar = "CONDITION",
-     .help =
-         "pause after a frame that meets this: 'rule=crossed', gap, 'topic=trade price>=60000',\n"
-         "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
-         "terminal the replay ends there"},
+     .help = "pause after a frame that meets this condition: 'rule=crossed', gap, 'topic=trade "
+             "price>=60000',\n"
+             "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
+             "terminal the replay ends there"},
     {.long_name = "messages",
      OPTION_INTO(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
              "the report"},
 };
 
-/* A cursor over the selection, or its end, and the player of its frames. */
+/* A cursor over the selection or its last part, and the player of its frames. */
 typedef struct replay_tape {
     cursor *cursor;
     player *player;
 } replay_tape;
 
-/* Everything of one run of the verb. The tape plays each frame once, and is what is reported. To go
- * back, a second one is opened earlier: it is shown until it gets to where the first one is. */
+/* State of one run. `tape` plays each frame once and is reported. To go back, `past` is opened at
+ * an earlier position and shown until it reaches the position of `tape`. */
 typedef struct replay_command {
     verb_run *verb;
     replay_flags flags;
     pacer_speed speed;
     replay_tape tape;
-    replay_tape past;       /* the last one that was opened to go back */
-    replay_tape *now;       /* of these */
-    sink_jsonl_lines lines; /* of --messages */
-    uint8_t has_quit;       /* by a key */
+    replay_tape past;       /* opened last to go back */
+    replay_tape *now;       /* the one that plays */
+    sink_jsonl_lines lines; /* for --messages */
+    uint8_t has_quit;       /* a key ended the replay */
     pacer pacer;
     pacer_marks marks;
     keyboard *keyboard; /* NULL: no terminal */
     gap_list ledger;
     conditions breaks;
-    last_frame last; /* of a replay with one of these */
+    last_frame last; /* used with --break or a screen */
     uint8_t has_screen;
-    uint64_t drawn_frames; /* when the screen was drawn */
+    uint64_t drawn_frames; /* the number of frames when the screen was last drawn */
     uint64_t started_ns;
 } replay_command;
 
@@ -110,7 +110,7 @@ static int is_stopped(const replay_command *command)
     return command->has_quit || stop_signal_came(command->verb->signals);
 }
 
-/* At most a few times a second, but each step at once. */
+/* Redraw at most a few times per second, and after each step. */
 static void draw_screen(replay_command *command, uint64_t now_ns)
 {
     const pacer *p = &command->pacer;
@@ -119,7 +119,7 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
     int is_step = p->is_paused && p->frames != command->drawn_frames;
     if (!is_step && !progress_is_due(&verb->progress, now_ns))
         return;
-    (void)verb_run_part(verb, now_ns, p->recv_ns); /* it finds the stretches */
+    (void)verb_run_part(verb, now_ns, p->recv_ns); /* finds the stretches */
     for (size_t i = 0; i < verb->stretch_count; i++)
         if (verb->stretches[i].to_ns > view.to_ns)
             view.to_ns = verb->stretches[i].to_ns;
@@ -128,7 +128,7 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
     verb->progress.next_mono_ns = now_ns + DRAW_EVERY_NS;
 }
 
-/* On a terminal only, and at most a few times a second. */
+/* Only on a terminal, and at most a few times per second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
     if (command->has_screen) {
@@ -161,7 +161,7 @@ static void show_progress(replay_command *command, uint64_t now_ns)
                   has_keys ? "]" : "");
 }
 
-/* The key for the end is the same as a signal. */
+/* The quit key has the effect of a signal. */
 static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
     const control_command *keys[KEYBOARD_COMMANDS_MAX];
@@ -173,7 +173,7 @@ static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
     return answer;
 }
 
-/* What the pacer does until the next frame: read keys, and look whether to stop. */
+/* The pacer's idle function: read keys, check whether to stop. */
 static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
 {
     replay_command *command = ctx;
@@ -199,15 +199,15 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return command->keyboard != NULL && read_keys(command, 0) == PACER_STOP;
 }
 
-/* ---- before ---- */
+/* ---- opening ---- */
 
-/* Keys are read where a person is: a terminal on both sides. */
+/* Keys need a terminal for both input and output. */
 static int has_terminal(const replay_command *command)
 {
     return command->verb->progress.is_shown && isatty(STDIN_FILENO);
 }
 
-/* What can be refused before an archive is opened is refused here. */
+/* Check what can be checked before the archive is opened. */
 static td_result check_flags(verb_run *verb)
 {
     replay_command *command = verb->state;
@@ -217,9 +217,8 @@ static td_result check_flags(verb_run *verb)
         return td_err_set(err, TD_E_INVALID,
                           "--json and --messages both print on standard output: give one of them");
     if (entry_options_are_given(&verb->entries) && !command->flags.with_messages)
-        return td_err_set(
-            err, TD_E_INVALID,
-            "--price and --size choose among the lines of --messages: give that, too");
+        return td_err_set(err, TD_E_INVALID,
+                          "--price and --size need --messages: they select its lines");
     if (command->flags.is_paused && !has_terminal(command))
         return td_err_set(err, TD_E_INVALID,
                           "--start-paused: nothing can resume the replay without a terminal");
@@ -233,7 +232,7 @@ static td_result check_flags(verb_run *verb)
     return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
 }
 
-/* Only where something can be steered. */
+/* Open the keyboard if there is something to control. */
 static td_result open_keyboard(replay_command *command, td_err *err)
 {
     int is_steered =
@@ -243,7 +242,7 @@ static td_result open_keyboard(replay_command *command, td_err *err)
     return keyboard_open(STDIN_FILENO, &command->keyboard, err);
 }
 
-/* The pacer, and what controls it. */
+/* Open the pacer and its keyboard. */
 static td_result open_controls(replay_command *command, td_err *err)
 {
     const pacer_options pacing = {.clock = command->verb->clock,
@@ -258,7 +257,7 @@ static td_result open_controls(replay_command *command, td_err *err)
     return open_keyboard(command, err);
 }
 
-/* A seek passes breaks. */
+/* Breaks are ignored during a seek. */
 static td_result on_break(void *user)
 {
     replay_command *command = user;
@@ -320,7 +319,7 @@ static td_result open_tape(replay_command *command, const selection *wanted, rep
 
 static void close_tape(replay_tape *tape)
 {
-    player_close(tape->player); /* its streams are known to the tape's channels */
+    player_close(tape->player); /* the tape's channels point to its streams */
     cursor_close(tape->cursor);
     *tape = (replay_tape){0};
 }
@@ -346,18 +345,19 @@ static td_result open_all(replay_command *command, td_err *err)
     return rc;
 }
 
-/* In the reverse order of opening, and good for what was not opened at all. */
+/* Close in reverse order; also after a partial open. */
 static void close_all(replay_command *command)
 {
     close_tape(&command->past);
     close_tape(&command->tape);
-    keyboard_release(command->keyboard, 1); /* a signal may still look at it */
+    keyboard_release(command->keyboard,
+                     1); /* only released, because the signal thread may still use it */
     last_frame_fini(&command->last);
 }
 
 /* ---- afterwards ---- */
 
-/* The ledger's rows that touch the selection, and what could not be read of it. */
+/* Add the ledger's gaps that overlap the selection, and what could not be read. */
 static void gather_gaps(replay_command *command, replay_report *report)
 {
     gap_list *all = &command->ledger;
@@ -365,8 +365,8 @@ static void gather_gaps(replay_command *command, replay_report *report)
     report_add_gaps(report, all, &command->verb->wanted, cursor_get_window(command->tape.cursor));
 }
 
-/* Not after damage, which may be what is missing and is reported itself, nor if a part was played.
- */
+/* Skipped after damage, which is reported itself and may be what is absent, and if only a part was
+ * played. */
 static td_result look_for_absences(const replay_command *command, replay_report *report,
                                    td_err *err)
 {
@@ -379,7 +379,7 @@ static td_result look_for_absences(const replay_command *command, replay_report 
                         player_streams(command->tape.player), &report->absences, err);
 }
 
-/* With --messages standard output belongs to them. */
+/* --messages uses standard output, so there is no report. */
 static void print_report(replay_command *command, replay_report *report)
 {
     if (command->flags.with_messages && !command->verb->json.is_json)
@@ -387,7 +387,7 @@ static void print_report(replay_command *command, replay_report *report)
     report_describe(report, command->verb->verbosity.is_verbose, &command->verb->result);
 }
 
-/* Gather, print; the status follows from the findings. */
+/* Gather results and print them; findings decide the status. */
 static td_result conclude(replay_command *command, td_err *err)
 {
     TD_ASSERT(command->tape.player != NULL);
@@ -408,7 +408,7 @@ static td_result conclude(replay_command *command, td_err *err)
     return rc;
 }
 
-/* What to do after a run over the tape, at its end or not. There keys may still go back. */
+/* What to do when the player returns. Keys may still go back at the end of the tape. */
 static pacer_answer next_run(replay_command *command)
 {
     pacer *p = &command->pacer;
@@ -425,15 +425,15 @@ static pacer_answer next_run(replay_command *command)
     return answer == PACER_GO ? is_again ? PACER_REWIND : PACER_STOP : answer;
 }
 
-/* Open a tape at the last mark before the target. Without a checkpoint there, only what is played
- * from the very beginning is sure to have the same verdicts. */
+/* Open `past` at the last mark before the target. If no checkpoint precedes the mark, open it at
+ * the beginning, so that frames get the same verdicts as before. */
 static td_result open_past(replay_command *command, td_err *err)
 {
     pacer *p = &command->pacer;
     const uint64_t to_ns = cursor_get_window(command->tape.cursor).to_ns;
     const pacer_mark *mark = pacer_find_mark(p);
     selection wanted = command->verb->wanted;
-    TD_ASSERT(mark != NULL); /* some frame was played */
+    TD_ASSERT(mark != NULL); /* a frame was played */
     if (command->now == &command->tape)
         p->frames_max = p->frames;
     last_frame_clear(&command->last);
@@ -454,7 +454,8 @@ static td_result open_past(replay_command *command, td_err *err)
     return rc;
 }
 
-/* The past has come to where the tape is. It stays open for what is shown of its last frame. */
+/* `past` has reached the position of `tape`. It stays open because its last frame is still shown.
+ */
 static void leave_past(replay_command *command)
 {
     command->now = &command->tape;

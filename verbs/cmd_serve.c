@@ -17,7 +17,7 @@
 #define GOOD_BYE_NS   (2 * TD_NS_PER_S)
 #define KEYS_EVERY_NS (TD_NS_PER_S / 50)
 
-/* What options set beside those of the server itself. */
+/* Options of the server and of this verb. */
 typedef struct serve_flags {
     serve_options serving;
     const char *speed;
@@ -41,7 +41,7 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_DURATION,
      .offset = offsetof(serve_flags, serving.gap_ns_max),
      .metavar = "DURATION",
-     .help = "shorten stretches without a frame to this length",
+     .help = "shorten longer stretches without a frame to this length",
      .min = 1},
     {.long_name = "settle",
      .type = OPTION_DURATION,
@@ -64,14 +64,14 @@ static const option_row SERVE_ROWS[] = {
     {.long_name = "disconnects",
      OPTION_INTO(serve_flags, serving.skips_disconnects),
      .metavar = "HOW",
-     .help = "end connections where recorded ones ended, with the same code, or not\n"
-             "(default: replay)",
+     .help = "replay: end clients' connections where the recorded ones ended, with the same\ncode; "
+             "skip: do not (default: replay)",
      .choices = DISCONNECTS},
     {.long_name = "rebase-time",
      OPTION_INTO(serve_flags, serving.rebases_time),
      .metavar = "TO",
-     .help = "shift the exchange's times in frames so that the tape begins now\n"
-             "(default: recorded)",
+     .help = "recorded: keep the exchange's times in frames; now: shift them so that the "
+             "tape\nbegins now (default: recorded)",
      .choices = REBASES},
     {.long_name = "fault",
      OPTION_INTO(serve_flags, fault_texts),
@@ -81,7 +81,7 @@ static const option_row SERVE_ROWS[] = {
     {.long_name = "fault-seed",
      OPTION_INTO(serve_flags, faults.seed),
      .metavar = "N",
-     .help = "the same seed chooses the same frames (default: 1)"},
+     .help = "seed of the faults: the same seed chooses the same frames (default: 1)"},
     {.long_name = "fault-log",
      OPTION_INTO(serve_flags, fault_log),
      .metavar = "FILE",
@@ -93,8 +93,8 @@ static const option_row SERVE_ROWS[] = {
     {.long_name = "slow-client",
      OPTION_INTO(serve_flags, serving.waits_for_slow),
      .metavar = "WHAT",
-     .help = "close a client for which 8 MiB are queued, or let its tape wait for it, as\n"
-             "always at full speed (default: close)",
+     .help = "close: close a client for which 8 MiB are queued; wait: let its tape wait for "
+             "it,\nas always at full speed (default: close)",
      .choices = SLOW_CLIENTS},
     {.long_name = "hold",
      OPTION_INTO(serve_flags, serving.is_held),
@@ -119,7 +119,7 @@ typedef struct serve_command {
     serve *server;
     keyboard *keyboard; /* NULL: no terminal */
     wire_timer *key_timer;
-    int has_quit; /* by a key */
+    int has_quit; /* a key ended the server */
 } serve_command;
 
 static void on_stop(void *user)
@@ -204,7 +204,7 @@ static void log_served(const serve_command *command)
     listen_options_log_trust(&command->listening, &command->log);
 }
 
-/* Clients beyond the limit of open files get 503 (wire/server.c): better to know that now. */
+/* Log the needed open files now: beyond the limit clients get 503 (wire/server.c). */
 static void reserve_files(const serve_command *command)
 {
     reporter *report = command->verb->report;
@@ -225,7 +225,7 @@ static void reserve_files(const serve_command *command)
 
 /* ---- serving ---- */
 
-/* 1 if serving is over: a signal came, or with --once a tape has ended. */
+/* 1 if serving is over: a key, a signal, or with --once the end of a tape. */
 static int is_done(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
@@ -278,7 +278,7 @@ static void log_counts(const serve_command *command)
                     format_counted(counts->unfollowed, "frame").text);
 }
 
-/* With --json: what log_counts logs, and what follows from nothing there. */
+/* JSON: the counts that log_counts logs, and others. */
 static void describe_counts(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
@@ -304,7 +304,7 @@ static void describe_counts(const serve_command *command)
     result_object_end(r, NULL);
 }
 
-/* An unreadable tape is an error of the verb only with --once: other clients are served further. */
+/* A tape that cannot be read is an error only with --once; otherwise other clients are served. */
 static td_result verdict(const serve_command *command, td_err *err)
 {
     const serve_counts *counts = serve_get_counts(command->server);
@@ -319,7 +319,7 @@ static td_result check(verb_run *verb)
     serve_flags *flags = &command->flags;
     command->verb = verb;
     report_begin_log(verb->report, &verb->verbosity);
-    command->log = report_log(verb->report); /* as detailed as -v and -q say now */
+    command->log = report_log(verb->report); /* uses the level that -v and -q select */
     td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, &verb->err);
     if (rc != TD_OK)
         return td_err_add(&verb->err, rc, "--speed");
@@ -403,7 +403,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         .work = work,
     };
     td_err err;
-    /* Before a signal can wake it. */
+    /* before a signal can wake it */
     if (wire_loop_open(clock_real(), &command.log, &command.loop, &err) != TD_OK)
         return report_error(context->report, &err);
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);

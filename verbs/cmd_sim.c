@@ -20,9 +20,9 @@
 
 enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
-/* ---- the list: a row for each path, topic and symbol of a family ---- */
+/* ---- --list: a row for each path, topic and symbol of a family ---- */
 
-/* The part after a topic, by stream_scope. */
+/* The suffix of a topic, by stream_scope. */
 static const char *const TAILS[] = {
     [SCOPE_SYMBOL] = ".SYMBOL",           [SCOPE_COIN] = ".COIN",
     [SCOPE_SETTLE] = ".SETTLECOIN",       [SCOPE_COIN_EXPIRY] = ".COIN_USD.DATE",
@@ -259,7 +259,7 @@ static td_result read_options(sim_command *command, td_err *err)
 
 /* ---- running ---- */
 
-/* On the signals' thread. */
+/* Called on the signals' thread. */
 static void on_stop(void *user)
 {
     sim_command *command = user;

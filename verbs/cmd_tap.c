@@ -26,8 +26,8 @@ static const option_row TAP_ROWS[] = {
     {.long_name = "upstream-http",
      OPTION_INTO(tap_flags, upstream_http),
      .metavar = "URL",
-     .help = "server for HTTP requests, such as https://api.bybit.com (default: that of\n"
-             "--upstream, and api.HOST for a host of the form stream.HOST)"},
+     .help = "server for HTTP requests, such as https://api.bybit.com (default: the\nhost of "
+             "--upstream, with api. for stream.)"},
     {.long_name = "ca-file",
      OPTION_INTO(tap_flags, ca_file),
      .metavar = "PEM",
@@ -89,7 +89,7 @@ static void log_counts(const tap_command *command, const tap *relaying)
                     format_counted(counts.recorded.dropped, "frame").text);
 }
 
-/* With --json: what log_counts logs. */
+/* JSON: the counts that log_counts logs. */
 static void describe_counts(tap_command *command, const tap *relaying)
 {
     const tap_counts counts = tap_get_counts(relaying);
@@ -151,10 +151,9 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv)
     };
     const options_spec spec = {
         .verb = "tap",
-        .summary =
-            "Pass the WebSocket connections and HTTP requests of a client on to the exchange, and\n"
-            "record what both sides send. The client's URL names this program instead of the\n"
-            "exchange.",
+        .summary = "Relay a client's WebSocket connections and HTTP requests to the exchange, and "
+                   "record\nwhat both sides send. In the client, set this program's URL instead of "
+                   "the exchange's.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal; recording was not interrupted",

@@ -1,4 +1,4 @@
-/* tapedeck topics: the topics that can be decoded. */
+/* tapedeck topics: lists the topics that can be decoded. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ static size_t count_rules(const topic_row *row)
     return count;
 }
 
-/* JSON has every member of the row (schema/message_json.h), people get a line. */
+/* JSON has every member of the row (schema/message_json.h), text a line. */
 static void describe_topic(result_writer *r, const family *of, const topic_row *row)
 {
     result_object_begin(r, NULL);
@@ -40,7 +40,7 @@ static void describe_topic(result_writer *r, const family *of, const topic_row *
         result_text(r, "family", of->name);
         result_text(r, "topic", row->pattern);
         result_text(r, "type", msg_type_name(row->type));
-        if (row->type == MSG_BOOK_CHANGE && row->book_depth > 0) /* levels a side */
+        if (row->type == MSG_BOOK_CHANGE && row->book_depth > 0) /* levels per side */
             result_number(r, "book", row->book_depth);
         else
             result_text(r, "book", row->type == MSG_BOOK_CHANGE ? "all" : "");
@@ -52,7 +52,7 @@ static void describe_topic(result_writer *r, const family *of, const topic_row *
     result_object_end(r, NULL);
 }
 
-/* The public and the private address may be one. */
+/* Lists each address once: the public and the private one may be equal. */
 static void describe_family(result_writer *r, const family *of)
 {
     result_object_begin(r, NULL);
@@ -72,7 +72,7 @@ static void describe_family(result_writer *r, const family *of)
     result_object_end(r, NULL);
 }
 
-/* Straight from the tables that decode: what is not listed is not decoded. */
+/* Lists the decoders' own tables, so that the list is complete. */
 static void list_topics(result_writer *r, const family *only)
 {
     static const table_column COLUMNS[] = {

@@ -1,4 +1,4 @@
-/* tapedeck verify: is what was recorded still there, bit for bit? */
+/* tapedeck verify: checks that everything recorded is unchanged. */
 #include <string.h>
 
 #include "verbs/verb_run.h"
@@ -13,19 +13,19 @@
 #include "archive/gap.h"
 #include "tape/cursor.h"
 
-/* Findings that are kept, and those of them that people see without -v. An archive with a thousand
- * of them has one cause, and its first ones show it. */
+/* Findings that are kept, and how many of them text shows without -v. Thousands of findings have
+ * one cause, which the first ones show. */
 enum { FINDINGS_KEPT_MAX = 10000, FINDINGS_SHOWN = 20 };
 
 typedef struct verify_result {
     verb_run *verb;
     verify_report report;
-    verify_finding *findings; /* those that are kept; their texts are their own */
+    verify_finding *findings; /* the kept ones; they own their texts */
     size_t kept;
-    uint64_t count;       /* all of them */
-    gap_list lost;        /* what cannot be read any more */
-    uint64_t frames_lost; /* of the segments that are there; UINT64_MAX: unknown */
-    gap_list gaps;        /* of the ledger */
+    uint64_t count;       /* of all findings */
+    gap_list lost;        /* ranges that cannot be read */
+    uint64_t frames_lost; /* in existing segments; UINT64_MAX: unknown */
+    gap_list gaps;        /* from the ledger */
 } verify_result;
 
 static const struct {
@@ -41,7 +41,7 @@ static const struct {
                         "Restore the damaged files from a backup; the rest is still readable."},
 };
 
-/* Threads of verify call it one at a time. */
+/* Calls are serialized by verify. */
 static void on_finding(void *user, const verify_finding *finding)
 {
     verify_result *result = user;
@@ -54,7 +54,7 @@ static void on_finding(void *user, const verify_finding *finding)
     kept->what = td_strdup(finding->what);
 }
 
-/* Bytes, not segments: the last segment of an hour may be as large as all before it. */
+/* Progress counts bytes, because segments differ widely in size. */
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {
     verify_result *result = user;
@@ -62,7 +62,7 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
                        format_size(total).text);
 }
 
-/* Frames of the segments that are there, as their summaries or the catalog list them. */
+/* Count the frames of existing segments, from their summaries or the catalog. */
 static td_result count_listed(verb_run *verb, uint64_t *frames)
 {
     const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
@@ -78,7 +78,7 @@ static td_result count_listed(verb_run *verb, uint64_t *frames)
     return rc;
 }
 
-/* What readers of the archive miss: they leave it out and describe it as gaps. */
+/* Read the archive to find what readers miss, as gaps. */
 static td_result find_lost(verify_result *result)
 {
     verb_run *verb = result->verb;
@@ -144,11 +144,11 @@ static void describe_lost(result_writer *r, const gap_list *lost)
     result_list_end(r);
 }
 
-/* Findings first, the verdict after them: it is what the eye should end on. */
+/* The verdict comes last, where readers end. */
 static void describe(result_writer *r, const verify_result *result)
 {
     const verify_report *report = &result->report;
-    /* A verdict other than "sound" has its reasons. */
+    /* a verdict other than "sound" has findings */
     TD_ASSERT(report->verdict == VERIFY_SOUND || result->count > 0);
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(result->verb->archive));
@@ -186,7 +186,7 @@ static td_result run_verify(verb_run *verb)
     td_err gaps_err;
     td_result rc = archive_verify(verb->archive, &options, &result.report, &verb->err);
     progress_end(&verb->progress);
-    /* Gaps are only listed: where the ledger itself is damaged, the findings report it. */
+    /* gaps are only listed: damage of the ledger is among the findings */
     if (rc == TD_OK && archive_gaps(verb->archive, &result.gaps, &gaps_err) != TD_OK)
         report_line(verb->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK && result.report.verdict == VERIFY_DAMAGED)
@@ -208,8 +208,8 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
 {
     const verb_spec spec = {
         .name = "verify",
-        .summary = "Read every byte of an archive and check that it has not changed. With -v "
-                   "findings have their offset.",
+        .summary = "Read every byte of an archive and check that it has not changed. With -v, "
+                   "findings include their offset.",
         .statuses = {[EXIT_CODE_DONE] = "sound",
                      [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
                      [EXIT_CODE_DAMAGE] = "damaged"},

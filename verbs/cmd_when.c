@@ -17,7 +17,7 @@ static td_result check(verb_run *verb)
                           &verb->err);
 }
 
-/* The first frame is enough. Its book is the player's, so it is described at once. */
+/* Describe the first match at once, because its book belongs to the player; then end. */
 static td_result describe_found(void *user)
 {
     verb_run *verb = user;
@@ -36,7 +36,7 @@ static td_result describe_none(verb_run *verb, int is_damaged)
         return verb_run_why_empty(verb);
     result_object_begin(&verb->result, NULL);
     result_null(&verb->result, "found");
-    result_object_end(&verb->result, "no frame of the selection meets it\n");
+    result_object_end(&verb->result, "no frame of the selection meets the condition\n");
     verb->status = is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DIFFERS;
     return TD_OK;
 }
@@ -74,13 +74,13 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
     when_command command = {0};
     const verb_spec spec = {
         .name = "when",
-        .summary = "Find the first frame of a recording that meets a condition, with the book\n"
-                   "after it. Conditions are those of 'replay --break'.",
+        .summary = "Find the first frame of a recording that meets a condition, with the "
+                   "book\nafter it. The conditions are the same as for 'replay --break'.",
         .operands = "[ARCHIVE] CONDITION",
         .operand_min = 1,
         .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "found",
-                     [EXIT_CODE_DIFFERS] = "no frame of the selection meets it",
+                     [EXIT_CODE_DIFFERS] = "no frame of the selection meets the condition",
                      [EXIT_CODE_DAMAGE] = "not found, and stored frames are damaged"},
         .examples = "tapedeck when DIR 'spread > 5' --symbol BTCUSD\n"
                     "tapedeck when DIR 'rule=crossed' --from 2026-11-22T03:00\n"

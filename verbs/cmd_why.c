@@ -11,8 +11,8 @@
 #include "tape/empty_selection.h"
 
 enum {
-    ROWS_MAX = 1 << 16, /* of a book; the oldest are dropped beyond that */
-    ROWS_PRINTED = 20,  /* to people */
+    ROWS_MAX = 1 << 16, /* per book; beyond that the oldest are dropped */
+    ROWS_PRINTED = 20,  /* in text */
 };
 
 typedef struct why_flags {
@@ -22,43 +22,43 @@ typedef struct why_flags {
 
 } why_flags;
 
-static const char *const SIDES[] = {"bid", "ask", NULL}; /* as msg_side */
+static const char *const SIDES[] = {"bid", "ask", NULL}; /* indexed by msg_side */
 
 static const option_row WHY_ROWS[] = {
     {.long_name = "at",
      OPTION_INTO(why_flags, at),
      .metavar = "TIME",
-     .help = "the moment: the book after the last frame received until then",
+     .help = "time of the book: after the last frame received until then",
      .is_relative = 1},
     {.long_name = "side",
      OPTION_INTO(why_flags, side),
      .metavar = "SIDE",
-     .help = "the side of the level:",
+     .help = "side of the level",
      .choices = SIDES},
     {.long_name = "price",
      OPTION_INTO(why_flags, price),
      .metavar = "N",
-     .help = "the price of the level"},
+     .help = "price of the level"},
 };
 
-/* What happened to the level, or a trade at its price. */
+/* A change of the level, or a trade at its price. */
 typedef struct why_row {
     uint64_t recv_ns, ordinal;
     uint32_t conn;
     const char *what;
-    const char *taker; /* of a trade; NULL else */
+    const char *taker; /* of a trade; otherwise NULL */
     td_decimal size;
-    uint8_t has_size; /* 0: the level is gone, or not in the snapshot */
+    uint8_t has_size; /* 0: the level was deleted, or is not in the snapshot */
     uint8_t has_seq;
     int64_t seq;
 } why_row;
 
-/* A book, since its last snapshot. */
+/* The rows of a book since its last snapshot. */
 typedef struct why_book {
     char *feed, *topic, *symbol;
-    const struct stream *of; /* while frames come */
+    const struct stream *of; /* while frames are read */
     uint8_t is_broken;
-    why_row *rows; /* the snapshot, then in order */
+    why_row *rows; /* the snapshot first, then in order */
     size_t count;
     uint64_t dropped;
 } why_book;
@@ -66,12 +66,12 @@ typedef struct why_book {
 typedef struct why_command {
     why_flags flags;
     td_decimal price;
-    const char *symbol; /* a glob, as the selection's list */
+    const char *symbol; /* a glob for the selection */
     why_book *books;
     size_t count;
 } why_command;
 
-/* ---- gathering ---- */
+/* ---- reading ---- */
 
 static why_book *find_book(why_command *command, const struct stream *of)
 {
@@ -86,7 +86,7 @@ static why_book *find_book(why_command *command, const struct stream *of)
     return &command->books[command->count++];
 }
 
-/* The snapshot stays: it is where the chain begins. */
+/* Add a row. The snapshot's row is never dropped, because the history begins with it. */
 static void add_row(why_book *b, const why_row *row)
 {
     if (b->count == ROWS_MAX) {
@@ -170,7 +170,7 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
 
 /* ---- the result ---- */
 
-/* The last change; NULL: there was none, and no snapshot. */
+/* The last row that is not a trade, or NULL. */
 static const why_row *last_change(const why_book *b)
 {
     for (size_t i = b->count; i > 0; i--)
@@ -263,8 +263,9 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* From the beginning of the connections that were open at the moment: an exchange sends a snapshot
- * at the start of each. From the beginning of the archive, if none was. */
+/* Read from the beginning of the connections that were open at that time, because the exchange
+ * sends a snapshot at the start of each; from the beginning of the archive if no connection was
+ * open. */
 static td_result find_window(verb_run *verb, selection *wanted)
 {
     selection_window window;
@@ -275,7 +276,7 @@ static td_result find_window(verb_run *verb, selection *wanted)
         rc = archive_view_open(verb->archive, VIEW_ALL, &verb->log, &view, &verb->err);
     if (rc != TD_OK)
         return rc;
-    window.to_ns++; /* a frame of that time counts */
+    window.to_ns++; /* include a frame of that time */
     rc = moment_read(view, wants_feed, wanted, window.to_ns, &open, &verb->err);
     uint64_t from_ns = moment_oldest_ns(&open);
     window.from_ns = open.is_unknown || from_ns >= window.to_ns ? 0 : from_ns;

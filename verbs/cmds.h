@@ -1,6 +1,6 @@
-/* The verbs: one cmd_<verb>.c each. Every one parses its command line, prints for itself, and
- * returns the exit status that docs/design.md gives it. A verb that the front program hands to
- * another one has its summary here, for both tables. */
+/* The verbs: one cmd_<verb>.c each. Each parses its command line, prints its result, and returns
+ * the exit status that docs/design.md lists. Summaries are here for verbs that are in two tables:
+ * the front program's and that of the program that runs the verb. */
 #ifndef TD_VERBS_CMDS_H
 #define TD_VERBS_CMDS_H
 
@@ -9,7 +9,7 @@
 /* ---- tapedeck-record ---- */
 
 #define CMD_RECORD_SUMMARY "capture live feeds into an archive"
-#define CMD_TAP_SUMMARY    "pass a client's connections on, and record them"
+#define CMD_TAP_SUMMARY    "relay a client's connections, and record them"
 
 /* Record until a signal or a limit, print what was recorded. */
 exit_code cmd_record(const verb_context *context, int argc, char **argv);
@@ -36,7 +36,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv);
 exit_code cmd_cut(const verb_context *context, int argc, char **argv);
 exit_code cmd_diff(const verb_context *context, int argc, char **argv);
 exit_code cmd_drift(const verb_context *context, int argc, char **argv);
-/* Runs one of the verbs below it. */
+/* Runs one of the three verbs below. */
 exit_code cmd_regress(const verb_context *context, int argc, char **argv);
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv);
 exit_code cmd_regress_check(const verb_context *context, int argc, char **argv);
@@ -46,7 +46,7 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv);
 
 #define CMD_SIM_SUMMARY "run a simulated exchange"
 
-/* Run the simulated exchange until it is stopped or has sent what its options ask for. */
+/* Run the simulated exchange until a signal, or until a limit of its options is reached. */
 exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 
 /* ---- tapedeck ---- */
@@ -59,21 +59,21 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv);
 exit_code cmd_ls(const verb_context *context, int argc, char **argv);
 /* Print the frames of a selection in order, as JSON lines or raw bytes. */
 exit_code cmd_cat(const verb_context *context, int argc, char **argv);
-/* List the gaps of the ledger. 1 if there is any. */
+/* List the gaps of the ledger. 1 if there are gaps. */
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv);
-/* Report how whole each symbol's days are. 1 if one is not clean. */
+/* Report how whole each symbol's days are. 1 if a day is not clean. */
 exit_code cmd_days(const verb_context *context, int argc, char **argv);
 /* Report how long requests about orders took. */
 exit_code cmd_latency(const verb_context *context, int argc, char **argv);
 /* Check every byte. 0 sound, 1 sound after recover or reindex, 3 damaged. */
 exit_code cmd_verify(const verb_context *context, int argc, char **argv);
-/* Finish segments that a crash left open. 3 if something durable is lost. */
+/* Finish segments that a crash left open. 3 if durable data is lost. */
 exit_code cmd_recover(const verb_context *context, int argc, char **argv);
-/* Remove old segments. 3 if one could not be read and was left. */
+/* Remove old segments. 3 if a segment could not be read and was kept. */
 exit_code cmd_prune(const verb_context *context, int argc, char **argv);
 /* Rebuild the catalog. 3 if a segment could not be read, or is missing. */
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
-/* Decode frames to typed JSON. 1 if one could not be decoded. */
+/* Decode frames to typed JSON. 1 if a frame could not be decoded. */
 exit_code cmd_decode(const verb_context *context, int argc, char **argv);
 /* List topics that can be decoded. */
 exit_code cmd_topics(const verb_context *context, int argc, char **argv);

@@ -1,5 +1,5 @@
-/* tapedeck-record: captures live feeds into an archive. Stands alone, so that a capture host need
- * not carry replay code. */
+/* tapedeck-record: captures live feeds into an archive. A program of its own, so that a capture
+ * host needs no replay code. */
 #include "verbs/cmds.h"
 
 static const verb_row VERBS[] = {

@@ -1,5 +1,5 @@
-/* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books,
- * serves it again, makes datasets of it, and tests decoders against it. */
+/* tapedeck-replay: replays, serves, exports and cuts selections of an archive, and tests decoders
+ * against it. */
 #include <string.h>
 
 #include "base/cli/verbs.h"

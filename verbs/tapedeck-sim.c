@@ -1,4 +1,4 @@
-/* tapedeck-sim: the simulated exchange, a program of its own that the front execs too. */
+/* tapedeck-sim: the simulated exchange, a program of its own that tapedeck executes too. */
 #include "base/cli/verbs.h"
 #include "verbs/cmds.h"
 

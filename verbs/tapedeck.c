@@ -1,5 +1,5 @@
-/* tapedeck: the front. It has the archive's verbs itself and runs the other programs for theirs,
- * so that a capture host needs no replay code. */
+/* tapedeck: the front program. It runs the archive's verbs itself and executes the other programs
+ * for the rest, so that a capture host needs no replay code. */
 #include "verbs/cmds.h"
 #include "base/cli/verbs.h"
 

@@ -14,7 +14,7 @@
 
 /* ---- the command line ---- */
 
-/* Borrows the texts. */
+/* borrows the options' texts */
 static selection selection_of(const selection_options *options)
 {
     return (selection){
@@ -35,7 +35,7 @@ static const option_row CATALOG_OPTION[] = {
      .help = "the archive's catalog (default: catalog.sqlite in the archive)"},
 };
 
-/* The verb's groups, in the order of --help. */
+/* List the verb's groups in the order of --help. */
 static size_t list_groups(verb_run *verb, const verb_spec *spec,
                           option_group groups[OPTIONS_GROUPS_MAX])
 {
@@ -61,7 +61,7 @@ static size_t list_groups(verb_run *verb, const verb_spec *spec,
     return count;
 }
 
-/* Parse the command line. 0: end with verb->status. */
+/* Parse the command line. 0: exit with verb->status. */
 static int parse(verb_run *verb, const verb_spec *spec, const verb_context *context, int argc,
                  char **argv)
 {
@@ -148,7 +148,7 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);
 }
 
-/* The archive's own lines come when its frames are read. */
+/* Without a log: reading the frames will log the same. */
 td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out)
 {
     td_result rc = selection_check(wanted, &verb->err);
@@ -168,7 +168,7 @@ td_result verb_run_why_empty(verb_run *verb)
                : TD_OK;
 }
 
-/* UINT64_MAX means unknown and stays so in a sum. */
+/* saturates at UINT64_MAX, which means unknown */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -188,8 +188,8 @@ observe_options verb_run_observing(verb_run *verb)
 
 /* ---- the status line ---- */
 
-/* The bytes of the selection's segments, by their times; without them no part is shown. The cursor
- * reports what cannot be read. */
+/* List the bytes of the selection's segments by their times. On failure no progress is shown; the
+ * cursor reports what cannot be read. */
 static void find_stretches(verb_run *verb)
 {
     selection_window window;
@@ -231,8 +231,8 @@ unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
     return progress_part(&verb->progress, now_ns, done, total);
 }
 
-/* The part that is done, the time of the last frame (0: unknown), how many there were, how many a
- * second now. */
+/* Show progress, the time of the last frame (0: unknown), the number of frames, and frames per
+ * second. */
 static void show_frames(verb_run *verb, uint64_t now_ns, unit_text part, uint64_t frames,
                         uint64_t recv_ns)
 {

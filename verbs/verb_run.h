@@ -1,7 +1,7 @@
-/* What every verb that reads or maintains an archive has: its command line, the opened archive, the
- * selection, a log, an output, a result in one of two forms, a status line, and its exit status. A
- * verb describes itself in a verb_spec, whose work computes a plain struct and describes it
- * (base/cli/result.h). One thread. */
+/* The common part of verbs that read or maintain an archive: command line, opened archive,
+ * selection, log, output, result as text or JSON, status line, exit status. A verb describes itself
+ * in a verb_spec, whose work computes a plain struct and describes it (base/cli/result.h). One
+ * thread. */
 #ifndef TD_PLAY_VERB_RUN_H
 #define TD_PLAY_VERB_RUN_H
 
@@ -22,7 +22,7 @@
 #include "tape/cursor.h"
 #include "tape/selection.h"
 
-/* A segment of the selection, for the part that is done. */
+/* A segment's selected time and its bytes, to estimate progress. */
 typedef struct verb_stretch {
     uint64_t from_ns, to_ns;
     uint64_t bytes;
@@ -42,31 +42,31 @@ typedef struct verb_run {
     td_clock clock;
     td_log log;
     archive *archive;     /* NULL with VERB_HAS_NO_ARCHIVE, and before it is opened */
-    selection wanted;     /* of the command line; borrows selecting's texts */
+    selection wanted;     /* from the command line; borrows the texts of selecting */
     stop_signal *signals; /* NULL without VERB_STOPS */
     output_stream output; /* on stdout */
-    result_writer result; /* described for output, as --json says */
+    result_writer result; /* written to output, in the form that --json selects */
     progress_line progress;
-    const char *phase;       /* begins the status line; NULL: the work has one phase */
-    rate_window rate;        /* of that phase */
-    verb_stretch *stretches; /* set once the part that is done is shown */
+    const char *phase; /* name of the work's present phase, for the status line; NULL: one phase */
+    rate_window rate;  /* frames per second in this phase */
+    verb_stretch *stretches; /* set when progress is first shown */
     size_t stretch_count;
     uint8_t has_stretches;
-    exit_code status; /* EXIT_CODE_DONE; set by the work */
+    exit_code status; /* EXIT_CODE_DONE unless the work sets it */
     td_err err;       /* why the work failed */
 } verb_run;
 
-/* Which of the common groups a verb takes; archive and messages always, except VERB_HAS_NO_ARCHIVE.
+/* Common option groups that a verb has. All have archive and messages, except VERB_HAS_NO_ARCHIVE.
  */
 enum {
     VERB_TAKES_SELECTION = 1 << 0,
     VERB_TAKES_THREADS = 1 << 1,
     VERB_TAKES_JSON = 1 << 2,
     VERB_TAKES_ENTRIES = 1 << 3,
-    VERB_HAS_NO_ARCHIVE = 1 << 4, /* and of the messages -q only */
-    VERB_STOPS = 1 << 5,          /* the work ends after a signal; else a signal just ends it */
-    VERB_READS_ONCE = 1 << 7,     /* what it finds is of one moment (archive_view_hold) */
-    VERB_MAKES_CATALOG = 1 << 6,  /* and with --catalog opens the archive for reading */
+    VERB_HAS_NO_ARCHIVE = 1 << 4, /* messages: only -q */
+    VERB_STOPS = 1 << 5, /* a signal asks the work to end; otherwise a signal ends the process */
+    VERB_READS_ONCE = 1 << 7,    /* all reads see the archive as of one time (archive_view_hold) */
+    VERB_MAKES_CATALOG = 1 << 6, /* has --catalog; with it the archive is opened for reading */
 };
 
 enum { VERB_OWN_GROUPS = 3 };
@@ -76,51 +76,51 @@ typedef struct verb_spec {
     const char *name;
     const char *summary;
     const char *examples;
-    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec; NULL: EXIT_CODE_DONE and _FAILED
-                                               mean what they do for most */
-    const char *operands;                   /* likewise */
+    const char *statuses[OPTIONS_STATUSES]; /* as in options_spec; NULL for EXIT_CODE_DONE and
+                                               _FAILED: the usual text */
+    const char *operands;                   /* as in options_spec */
     size_t operand_min, operand_max;
     unsigned takes;
-    option_group own[VERB_OWN_GROUPS]; /* the first without rows ends them */
+    option_group own[VERB_OWN_GROUPS]; /* up to the first without rows */
     archive_mode mode;
-    const uint8_t *only_looks; /* 1 once the line is parsed: open for reading all the same. May be
-                                  NULL */
-    stop_signal_calls calls;   /* with VERB_STOPS: what a signal does besides */
-    /* Refuse what can be refused before the archive is opened. May be NULL. */
+    const uint8_t *only_looks; /* if it is 1 after parsing, the archive is opened for reading
+                                  whatever mode is; may be NULL */
+    stop_signal_calls calls;   /* with VERB_STOPS: what a signal does in addition */
+    /* Check options before the archive is opened. May be NULL. */
     td_result (*check)(verb_run *verb);
     td_result (*work)(verb_run *verb);
 } verb_spec;
 
-/* Parse the command line, open the archive, do the work, print what it described. Returns the exit
- * status: that of the work, or what stopped it. */
+/* Parse the command line, open the archive, do the work, print the result. Returns the exit status
+ * of the work or of what stopped it. */
 exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
                        char **argv);
 
 /* Resolve a selection's relative times, which may read the archive: *out is its window, and its
- * times are absolute. TD_E_INVALID: globs that cannot be read, or no time. */
+ * times become absolute. TD_E_INVALID: a glob or a time is malformed. */
 TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out);
 
-/* The verb found nothing that its selection fits, though everything could be read: the error of
- * that (tape/empty_selection.h); TD_OK if the command line selects nothing in particular. */
+/* Call if all was read and no frame matched: returns the error that tells why
+ * (tape/empty_selection.h), or TD_OK if the command line has no selection. */
 TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
-/* Add counts of which UINT64_MAX means unknown: a finished segment with a damaged summary has none
- * for its channels. A sum with an unknown part is unknown. */
+/* Add counts; UINT64_MAX means unknown (the channels of a finished segment with a damaged summary),
+ * and makes the sum unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
-/* How a tape is played for an observer: on all cores, with the verb's log, status line and signals.
+/* Options to play a tape for an observer: all cores, and the verb's log, status line and signals.
  */
 observe_options verb_run_observing(verb_run *verb);
 
-/* The progress function of what is run, with the verb_run as its user: shows the status line. 1
- * once a signal came. */
+/* A progress function whose user is the verb_run: shows the status line. Returns 1 after a signal.
+ */
 int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns);
 
-/* The same for work that knows itself what part of all is done. */
+/* The same for work that knows its progress. */
 int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total);
 
-/* "37 %  2 m 5 s left": how far the frame that was received then is in the selection, by the bytes
- * of its segments. "" if that is not known. */
+/* "37 %  2 m 5 s left": progress at a frame received at recv_ns, by the bytes of the selection's
+ * segments. "" if unknown. */
 unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns);
 
 #endif

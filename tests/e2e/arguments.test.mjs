@@ -52,7 +52,7 @@ test("every verb that needs only an archive accepts it as an argument, an option
 
 test("a verb with arguments of its own does not use one of them as the archive", async (t) => {
   const end = await tapedeck(t, ["import", "--format", "jsonl", "tape", "capture.jsonl"], { status: 2 });
-  assert.match(end.stderr, /no archive is given\n.*its arguments are captures: give --archive DIR/);
+  assert.match(end.stderr, /no archive is given\n.*arguments are captures: give --archive DIR/);
 });
 
 test("help VERB is VERB --help", async (t) => {

@@ -50,7 +50,7 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.deepEqual([crossed.found.book.best_bid, crossed.found.book.best_ask, crossed.found.book.broken], ["102.5", "102", true]);
     const { stdout } = await tapedeck(t, ["when", "-a", archive, "spread>1"]);
     assert.match(stdout, /^2026-11-20T06:00:00\.050000000Z {2}v5-linear orderbook\.50 BTCUSDT, frame 5 of connection 1\n {2}book: bid 100 x 2, ask 102 x 5\n$/);
-    assert.equal((await tapedeck(t, ["when", "-a", archive, "spread>9"], { status: 1 })).stdout, "no frame of the selection meets it\n");
+    assert.equal((await tapedeck(t, ["when", "-a", archive, "spread>9"], { status: 1 })).stdout, "no frame of the selection meets the condition\n");
     assert.equal((await tapedeck(t, ["when", archive, "spread>1"])).stdout, stdout);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "-a", archive], { status: 2 })).stderr, /the archive is given twice/);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr, /unexpected argument 'gap'/);

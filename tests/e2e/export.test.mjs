@@ -588,14 +588,14 @@ test("the same export again changes nothing; after more was recorded it adds the
   const inodes = () => Object.fromEntries(data(out).map((f) => [f, fs.statSync(path.join(out, f)).ino]));
   const inodesBefore = inodes();
   const again = await tapedeck(t, args, { status: 1 });
-  assert.match(again.stderr, /all of it was there/);
+  assert.match(again.stderr, /all days existed already/);
   assert.deepEqual(filesBelow(out), before);
   const events = (name) => tapedeck(t, ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", path.join(out, "..", name)], { status: 1 });
   await events("events");
   const eventsBefore = Object.keys(filesBelow(path.join(out, "..", "events")));
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", onDays([3])]);
   const more = await tapedeck(t, args, { status: 1 });
-  assert.match(more.stderr, /days that were there are kept/);
+  assert.match(more.stderr, /existing days are kept/);
   assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-20"]);
   // The gap since the second day is new, so that day is made again; the first is the same file.
   for (const [name, inode] of Object.entries(inodes())) assert.equal(name.includes("2021-04-17"), inode === inodesBefore[name], name);
@@ -646,7 +646,7 @@ test("an export that was killed, or had no space, is completed by the same comma
   const forced = Object.keys(filesBelow(path.join(dir, "forced"))).filter((name) => name.includes("2021-04-17"));
   assert.ok(forced.includes(MANIFEST) && forced.every((name) => /EOSUSD|messages|MANIFEST/.test(name)), forced.join(" "));
   const end = await tapedeck(t, args("killed").filter((a) => a !== "-q"), { status: 1 });
-  assert.match(end.stderr, /days that were there are kept/);
+  assert.match(end.stderr, /existing days are kept/);
   assert.deepEqual(filesBelow(killed), fresh);
 });
 

@@ -175,13 +175,13 @@ test("a bar has the trades of its time, also those that came after midnight", as
 });
 
 for (const [name, more, error] of [
-  ["an interval that does not divide a day", ["--bars", "7s"], /--bars: a day is no multiple of '7s'/],
-  ["no interval", ["--bars", "0s"], /--bars: a day is no multiple of '0s'/],
-  ["bars without one", ["--type", "bars"], /--type bars: --bars is missing/],
+  ["an interval that does not divide a day", ["--bars", "7s"], /--bars: '7s' does not divide a day/],
+  ["no interval", ["--bars", "0s"], /--bars: '0s' does not divide a day/],
+  ["bars without one", ["--type", "bars"], /--type bars needs --bars/],
   ["an interval without bars", ["--type", "trades", "--bars", "1m"], /--bars: the export has no bars/],
-  ["snapshots without a rhythm", ["--type", "book_snapshots"], /--every is missing/],
-  ["levels alone", ["--levels", "5"], /--levels: --every is missing/],
-  ["no changes", ["--every", "0changes"], /'0changes' is no number of changes/],
+  ["snapshots without a rhythm", ["--type", "book_snapshots"], /--type book_snapshots needs --every/],
+  ["levels alone", ["--levels", "5"], /--levels needs --every/],
+  ["no changes", ["--every", "0changes"], /'0changes' is not a number of changes/],
   ["a number alone", ["--every", "50"], /--every: '50' is not a duration/],
 ])
   test(`refused: ${name}`, async (t) => {

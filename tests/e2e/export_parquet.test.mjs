@@ -157,7 +157,7 @@ test("--scale and --float", { skip: withoutCapture(V5) }, async (t) => {
   const replies = isRecorded ? await exported(t, archive, "--type", "instruments", "--scale", "8") : undefined;
   for (const file of replies === undefined ? [] : filesOf(replies)) assert.match((await types(path.join(replies, file))).max_qty, /scale=18, precision=38/);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--scale", "3", "--out", out], { status: 2 });
-  assert.match(other.stderr, /--scale, --float: of parquet alone/);
+  assert.match(other.stderr, /--scale and --float need --format parquet/);
 });
 
 test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, async (t) => {
