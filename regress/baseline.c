@@ -18,35 +18,35 @@
 
 #define OPEN_SUFFIX ".open"
 
-/* A file begins and ends with this. */
+/* The first and last bytes of a file. */
 static const char MAGIC[8] = {'t', 'd', 'b', 'l', 'i', 'n', 'e', '1'};
 
 enum {
     ROW_BYTES = 24,
-    BLOCK_HEAD_BYTES = 24, /* checksum of what follows, first_ns, last_ns */
+    BLOCK_HEAD_BYTES = 24, /* checksum of the rest of the block, first_ns, last_ns */
     BLOCK_BYTES = BLOCK_HEAD_BYTES + ROW_BYTES * BASELINE_BLOCK_ROWS,
-    TRAILER_BYTES = 32, /* the index: where it is, its size and checksum; MAGIC */
+    TRAILER_BYTES = 32, /* the index's offset, size and checksum; MAGIC */
     INDEX_BYTES_MAX = 1 << 30,
     TEXT_BYTES_MAX = 1 << 20,
 };
 
 typedef struct kept_stream {
-    baseline_stream stream; /* first: what callers have */
-    uint64_t *blocks;       /* their offsets */
+    baseline_stream stream; /* first: callers get a pointer to it */
+    uint64_t *blocks;       /* offsets in the file */
     size_t block_count;
-    baseline_block filling; /* frames that are not written yet */
+    baseline_block filling; /* rows that are not written yet */
 } kept_stream;
 
 struct baseline {
     td_file *file;
-    uint64_t end; /* of what was written */
+    uint64_t end; /* size of the written part */
     char *path;
-    char *open_path; /* NULL: it is complete */
-    td_arena *texts; /* names of streams; what was read of meta */
+    char *open_path; /* NULL once the baseline is complete */
+    td_arena *texts; /* names of streams; texts read into meta */
     baseline_meta meta;
-    kept_stream **streams; /* sorted once it is complete */
+    kept_stream **streams; /* sorted once the baseline is complete */
     size_t stream_count;
-    uint8_t bytes[BLOCK_BYTES]; /* of a block; under the mutex */
+    uint8_t bytes[BLOCK_BYTES]; /* one block; under the mutex */
     pthread_mutex_t mutex;
 };
 
@@ -212,7 +212,7 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *names, baselin
 
 /* ---- blocks ---- */
 
-/* Write what a stream has. */
+/* Write the pending rows of a stream as a block. */
 static td_result write_block(baseline *b, kept_stream *of, td_err *err)
 {
     baseline_block *block = &of->filling;
@@ -281,10 +281,10 @@ td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t n
 
 /* ---- the index ---- */
 
-/* Write a text, or read it into the baseline's memory. */
+/* Write a text, or read it into the baseline's arena. */
 static void walk_text(baseline *b, state_io *io, const char **text)
 {
-    const char *from = *text == NULL ? "" : *text; /* NULL: it is read */
+    const char *from = *text == NULL ? "" : *text; /* NULL when reading */
     size_t size = state_count(io, strlen(from), TEXT_BYTES_MAX, 1);
     char *kept = td_arena_alloc(b->texts, size + 1);
     if (!state_is_loading(io))
@@ -305,7 +305,7 @@ static void walk_globs(baseline *b, state_io *io, selection_globs *globs)
     *globs = (selection_globs){items, count};
 }
 
-/* What comes before the streams. */
+/* The part of the index before the streams. */
 static void walk_meta(baseline *b, state_io *io, size_t *stream_count)
 {
     baseline_meta *meta = &b->meta;
@@ -344,7 +344,7 @@ static void walk_stream(baseline *b, state_io *io, kept_stream *of)
     state_check(io, count == rows / BASELINE_BLOCK_ROWS + (rows % BASELINE_BLOCK_ROWS > 0));
 }
 
-/* In pieces, because a state is bounded. */
+/* Write in pieces, because a state's size is bounded. */
 static td_result write_index(baseline *b, td_buf *out, td_err *err)
 {
     td_buf piece;

@@ -1,9 +1,9 @@
-/* A baseline: for every frame of a selection, what it was decoded to, as hashes (docs/regress.md).
- * A file (.tdb) of blocks of rows, with an index at its end.
+/* A baseline: for every frame of a selection, hashes of its decode (docs/regress.md). A file (.tdb)
+ * of blocks of rows, with an index at its end.
  *
- * Frames have no names: each stream has its rows in order. So a baseline stays valid when its
- * archive is imported again, merged or reindexed. Rows are in blocks, each with a checksum. A file
- * under the baseline's name is always complete: it is written as PATH.open and renamed. */
+ * Frames have no names; each stream has its rows in order. So a baseline stays valid when its
+ * archive is imported again, merged or reindexed. Each block has a checksum. A file under the
+ * baseline's name is always complete: it is written as PATH.open and renamed. */
 #ifndef TD_REGRESS_BASELINE_H
 #define TD_REGRESS_BASELINE_H
 
@@ -16,51 +16,52 @@
 
 enum { BASELINE_BLOCK_ROWS = 1024 };
 
-/* A frame. */
+/* One frame. */
 typedef struct baseline_row {
     uint64_t bytes;  /* XXH64 of the frame */
     uint64_t decode; /* canonical_hash, canonical_control or canonical_failure */
-    uint64_t book;   /* track_hash_best of the whole book after the frame; 0: none, or not whole */
+    uint64_t book;   /* track_hash_best of the whole book after the frame; 0: no book, or an
+                        incomplete one */
 } baseline_row;
 
-/* A stream: the frames of one topic and symbol of a feed. Frames that no definition matches have
- * the topic "" and a stream for each exchange_topic. */
+/* The frames of one topic and symbol of a feed. Frames of unknown topics have the topic "", and a
+ * stream per exchange_topic. */
 typedef struct baseline_stream {
     const char *feed, *topic, *symbol, *exchange_topic;
     uint64_t rows;
 } baseline_stream;
 
-/* Successive rows of a stream; only its last block has fewer than BASELINE_BLOCK_ROWS. */
+/* Successive rows of a stream; only the last block has fewer than BASELINE_BLOCK_ROWS. */
 typedef struct baseline_block {
     uint64_t first_ns, last_ns; /* receive times */
     size_t count;
-    baseline_row *rows; /* the caller's; for reading BASELINE_BLOCK_ROWS of them */
+    baseline_row *rows; /* the caller's; for reading, space for BASELINE_BLOCK_ROWS */
 } baseline_block;
 
-/* What a baseline is of. Texts are never NULL. */
+/* How a baseline was made. Texts are never NULL. */
 typedef struct baseline_meta {
     uint8_t is_damaged;  /* 1: chunks of the archive could not be read */
     const char *version; /* of tapedeck */
-    const char *decoder; /* "built-in", or as on the command line */
+    const char *decoder; /* "built-in", or the command line's text */
     const char *archive; /* path */
     selection scope;     /* with absolute times */
 } baseline_meta;
 
 typedef struct baseline baseline;
 
-/* A new baseline, to be filled. meta's texts are borrowed. What another run left of PATH.open is
- * replaced. TD_E_IO, TD_E_NOSPACE. */
+/* A new baseline, to be filled. meta's texts are borrowed. Replaces a PATH.open that another run
+ * left. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out,
                                       td_err *err);
 
-/* Open a complete one for reading. TD_E_NOTFOUND; TD_E_UNSUPPORTED: it is no baseline, or of
- * another version; TD_E_CORRUPT: it is damaged; TD_E_IO. */
+/* Open a complete baseline for reading. TD_E_NOTFOUND; TD_E_UNSUPPORTED: not a baseline, or of
+ * another version; TD_E_CORRUPT: damaged; TD_E_IO. */
 TD_MUST_USE td_result baseline_open(const char *path, baseline **out, td_err *err);
 
-/* Close, and remove one that was not finished. NULL is fine. */
+/* Close; removes an unfinished baseline. NULL is allowed. */
 void baseline_close(baseline *b);
 
-/* Valid until close. */
+/* How it was made; valid until close. */
 const baseline_meta *baseline_get_meta(const baseline *b);
 
 /* ---- filling; any thread ---- */
@@ -69,35 +70,35 @@ const baseline_meta *baseline_get_meta(const baseline *b);
 TD_MUST_USE td_result baseline_add_stream(baseline *b, const baseline_stream *names,
                                           baseline_stream **out, td_err *err);
 
-/* Add the next frame of a stream, one thread at a time. TD_E_IO, TD_E_NOSPACE. */
+/* Add the next frame of a stream; one thread at a time per stream. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result baseline_add_row(baseline *b, baseline_stream *of, const baseline_row *row,
                                        uint64_t recv_ns, td_err *err);
 
-/* Make it complete and durable, and rename it. It can be read afterwards, under its name.
- * is_damaged: chunks of the archive could not be read. */
+/* Complete the file, make it durable and rename it; it can be read afterwards. is_damaged: chunks
+ * of the archive could not be read. */
 TD_MUST_USE td_result baseline_finish(baseline *b, int is_damaged, uint64_t *file_bytes,
                                       td_err *err);
 
 /* ---- reading ---- */
 
-/* Streams, in the order of baseline_compare_names. Valid until close. Any thread. */
+/* Streams in the order of baseline_compare_names. Valid until close. Any thread. */
 size_t baseline_stream_count(const baseline *b);
 const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
 
-/* The order of streams; 0: it is the same stream. Only those without topic are distinguished by
- * exchange_topic: the exchange may have several names for a topic ("order", "order.linear"), and
- * which one comes first depends on where a run begins. */
+/* The order of streams; 0: the same stream. Compares exchange_topic only if there is no topic,
+ * because the exchange may have several names for a topic ("order", "order.linear"), and their
+ * first one depends on where a run begins. */
 int baseline_compare_names(const baseline_stream *a, const baseline_stream *b);
 
-/* The stream of the same frames, or NULL. A topic that only one side has a definition of is found
- * by its exchange topic. Any thread. */
+/* The stream with the same frames, or NULL. If only one side knows the topic, the exchange topic
+ * decides. Any thread. */
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names);
 
 /* Copy names into an arena. */
 baseline_stream baseline_keep_names(td_arena *in, const baseline_stream *names);
 
-/* Read block `number` (from 0) into out->rows. TD_EOF: the stream has no such block. TD_E_CORRUPT:
- * its checksum fails. Any thread. */
+/* Read a block (number counts from 0) into out->rows. TD_EOF: the stream has no such block.
+ * TD_E_CORRUPT: its checksum fails. Any thread. */
 TD_MUST_USE td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t number,
                                           baseline_block *out, td_err *err);
 

@@ -14,22 +14,22 @@
 
 #define CRASH_FILE "tapedeck-crash.frame"
 
-/* Not in the headers of all versions of the C library. */
+/* missing in headers of some versions of the C library */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
 enum {
-    STACK_BYTES = 64 << 10, /* of signal handlers */
-    HANG_TICKS = 8,         /* of a thread's timer, which a call may take */
+    STACK_BYTES = 64 << 10, /* stack of signal handlers */
+    HANG_TICKS = 8,         /* ticks of a thread's timer that a call may take */
 };
 
-/* What signal handlers read: of the thread that calls a decoder. Everything is prepared before the
- * call, because handlers may only write. */
+/* Read by signal handlers, per thread. Prepared before the call, because handlers may only write.
+ */
 typedef struct frame_at_hand {
-    const frame_ref *frame; /* NULL: no decoder is called */
+    const frame_ref *frame; /* NULL: not in a decoder */
     const char *decoder;
-    volatile sig_atomic_t ticks; /* of the thread's timer since the call */
+    volatile sig_atomic_t ticks; /* of the thread's timer, since the call began */
 } frame_at_hand;
 
 static _Thread_local frame_at_hand at_hand;
@@ -56,7 +56,7 @@ static void write_texts(const char *const *texts, size_t count)
         write_all(STDERR_FILENO, texts[i], strlen(texts[i]));
 }
 
-/* printf is not for signal handlers. */
+/* printf is not async-signal-safe */
 static const char *number_text(uint64_t number, char out[24])
 {
     size_t at = 23;
@@ -96,7 +96,7 @@ static void write_frame_at_hand(const char *what)
     int fd = open(CRASH_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0) {
         write_all(fd, (const char *)frame->bytes.data, frame->bytes.size);
-        (void)close(fd); /* what could be written is */
+        (void)close(fd); /* on failure the file is incomplete */
     }
     const char *const end = fd < 0 ? "  its bytes cannot be written to " CRASH_FILE "\n"
                                    : "  its bytes are in " CRASH_FILE
@@ -104,26 +104,26 @@ static void write_frame_at_hand(const char *what)
     write_texts(&end, 1);
 }
 
-/* The handler before this one gets the fault again, so that a core shows where it is. */
+/* Restores the previous handler, which gets the fault again, so that a core shows it. */
 static void on_fault(int number)
 {
     int saved = errno;
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (SIGNALS[i] == number)
-            (void)sigaction(number, &handlers_before[i], NULL); /* it was taken from there */
+            (void)sigaction(number, &handlers_before[i], NULL); /* cannot fail */
     if (at_hand.frame != NULL) {
         write_frame_at_hand(at_hand.ticks > HANG_TICKS
                                 ? " did not answer within --timeout at this frame:"
                                 : " crashed at this frame:");
         at_hand.frame = NULL;
     }
-    if (number == SIGABRT) /* it was sent, and does not happen again by itself */
+    if (number == SIGABRT) /* SIGABRT was raised and does not recur by itself */
         (void)raise(number);
     errno = saved;
 }
 
-/* The thread's timer. It counts ticks instead of reading a clock: while this process is stopped, no
- * time passes. */
+/* The thread's timer ticks. Counting ticks, not time, excludes time in which this process is
+ * stopped. */
 static void on_tick(int number)
 {
     (void)number;
@@ -131,7 +131,7 @@ static void on_tick(int number)
         (void)raise(SIGABRT);
 }
 
-/* exit() within a decoder: other threads may be anywhere, so nothing is cleaned up. */
+/* exit() was called in a decoder. Cleans up nothing, because other threads are still running. */
 static void on_exit_called(void)
 {
     if (at_hand.frame == NULL)
@@ -142,7 +142,7 @@ static void on_exit_called(void)
 
 void crash_note_install(uint64_t timeout_ns)
 {
-    static int is_installed; /* by the first decoder; one thread opens decoders */
+    static int is_installed; /* opening the first decoder installs; one thread opens decoders */
     if (is_installed)
         return;
     is_installed = 1;
@@ -153,25 +153,25 @@ void crash_note_install(uint64_t timeout_ns)
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask); /* cannot fail */
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        (void)sigaction(SIGNALS[i], &action, &handlers_before[i]); /* these can be handled */
+        (void)sigaction(SIGNALS[i], &action, &handlers_before[i]); /* cannot fail */
     action.sa_handler = on_tick;
     action.sa_flags |= SA_RESTART;
     (void)sigaction(SIGUSR2, &action, NULL);
 }
 
-/* A stack that has overflowed has no space for a handler. It lasts as long as the thread, so it is
- * never freed. */
+/* After a stack overflow only another stack can run a handler. Never freed, because it is needed as
+ * long as the thread. */
 static void give_signal_stack(void)
 {
     stack_t before;
     if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) == 0)
         return;
     const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
-    (void)sigaltstack(&own, NULL); /* then handlers run on the thread's own stack */
+    (void)sigaltstack(&own, NULL); /* on failure handlers run on the thread's own stack */
 }
 
-/* Workers block all signals. Blocked, a fault would end the process without its handler, and a hang
- * would last. */
+/* Workers block all signals. A blocked fault would end the process without its handler, and a hang
+ * would not be noticed. */
 static void unblock_signals(void)
 {
     sigset_t ours;
@@ -182,14 +182,14 @@ static void unblock_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
-/* Ticks go to this thread alone. Without a timer no call hangs. */
+/* Ticks go to this thread only. Without a timer, hangs are not detected. */
 static void start_timer(void)
 {
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
     event.sigev_notify_thread_id = gettid();
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
-        (void)timer_settime(timer, 0, &tick, NULL); /* its times are valid */
+        (void)timer_settime(timer, 0, &tick, NULL); /* cannot fail: its times are valid */
 }
 
 static void prepare_thread(void)
@@ -201,9 +201,8 @@ static void prepare_thread(void)
     give_signal_stack();
     unblock_signals();
     start_timer();
-    /* Last, because what is registered later runs earlier: it would destroy what other threads use.
-     */
-    (void)atexit(on_exit_called); /* without memory for it an exit is not explained */
+    /* registered last, so that it runs before handlers that destroy what other threads use */
+    (void)atexit(on_exit_called); /* on failure an exit is not explained */
 }
 
 void crash_note_begin(const frame_ref *frame, const char *decoder_name)

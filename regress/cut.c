@@ -7,7 +7,7 @@
 
 typedef struct bug_cut {
     const regress_stream *of;
-    uint8_t has_frame; /* 1: the frame itself came */
+    uint8_t has_frame; /* 1: the frame itself was read */
 } bug_cut;
 
 static int is_of_stream(const regress_stream *of, const channel_info *info)
@@ -24,7 +24,7 @@ static int wants_channel(void *user, const channel_info *info)
            (!first->has_book || channel_role(info) == ROLE_UNKNOWN || is_of_stream(bug->of, info));
 }
 
-/* 1 for the frame, and for earlier ones of its book on its connection. */
+/* 1 for the frame, and for earlier frames of its book on its connection. */
 static int wants_frame(void *user, const frame_ref *frame)
 {
     bug_cut *bug = user;
@@ -39,7 +39,7 @@ static int wants_frame(void *user, const frame_ref *frame)
     return frame->ordinal < first->ordinal && is_of_stream(bug->of, &frame->channel->info);
 }
 
-/* A glob that fits this name alone. */
+/* A glob that matches only this name. */
 static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
 {
     size_t used = 0;
@@ -51,7 +51,7 @@ static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
     out[used] = '\0';
 }
 
-/* A book's frame belongs to the state before what comes next. */
+/* A book's frame is cut as a part of the state before the instant after it. */
 td_result regress_cut(cut_options options, const regress_stream *of, cut_result *out, td_err *err)
 {
     const regress_difference *first = &of->first;
@@ -70,7 +70,7 @@ td_result regress_cut(cut_options options, const regress_stream *of, cut_result 
     options.wants_channel = wants_channel;
     options.wants_frame = wants_frame;
     options.user = &bug;
-    options.without_checkpoint = 1; /* the frame's decoder is the user's */
+    options.without_checkpoint = 1; /* a checkpoint has states of the built-in decoder */
     td_result rc = cut_write(&options, out, err);
     if ((rc != TD_OK && rc != TD_E_NOTFOUND) || bug.has_frame)
         return rc;
@@ -79,6 +79,6 @@ td_result regress_cut(cut_options options, const regress_stream *of, cut_result 
     if (rc == TD_E_IO)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,
-                      "frame %" PRIu64 " of connection %u (session %s, feed %s) is not there",
+                      "frame %" PRIu64 " of connection %u (session %s, feed %s) is missing",
                       first->ordinal, first->conn, first->session_id, of->names.feed);
 }

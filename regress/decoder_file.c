@@ -12,11 +12,11 @@ static const char SYMBOL[] = "tapedeck_plugin";
 static const char BUILD_AGAIN[] =
     "compile it again with the header tapedeck/plugin.h of this program";
 
-/* What a struct of this version has at least. */
+/* The least size of a struct of this version. */
 #define PLUGIN_BYTES_MIN                                                                           \
     (offsetof(struct tapedeck_plugin, decode) + sizeof(((struct tapedeck_plugin *)0)->decode))
 
-/* What is wrong with the table that the library has. */
+/* Check the library's table. */
 static td_result check(const decoder_file *file, const struct tapedeck_plugin *found, td_err *err)
 {
     if (found->abi != TAPEDECK_PLUGIN_ABI) {
@@ -66,12 +66,12 @@ static td_result load(decoder_file *file, td_err *err)
     return TD_OK;
 }
 
-/* ---- what a decoder may call ---- */
+/* ---- functions for decoders ---- */
 
 static int host_fail(const tapedeck_host *host, const char *text)
 {
     decoder_file *file = host->own;
-    (void)snprintf(file->why, sizeof file->why, "%s", text == NULL ? "" : text); /* cut */
+    (void)snprintf(file->why, sizeof file->why, "%s", text == NULL ? "" : text); /* truncates */
     return TAPEDECK_FAIL;
 }
 
@@ -81,7 +81,7 @@ static void host_log(const tapedeck_host *host, const char *text)
     td_log_emit(file->log, TD_LOG_INFO, "%s: %s", file->table.name, text);
 }
 
-/* ---- life ---- */
+/* ---- open, close ---- */
 
 td_result decoder_file_open(const char *name, const td_log *log, decoder_file *out, td_err *err)
 {

@@ -1,5 +1,5 @@
-/* A decoder in a shared object, called in this process: as fast as its own code, and under the
- * user's debugger. */
+/* Runs a decoder in a shared object, called in this process: it keeps its own speed, and a debugger
+ * can be used. */
 #include "regress/decoder_kind.h"
 
 #include <stdio.h>
@@ -11,14 +11,14 @@
 #include "schema/message_build.h"
 
 typedef struct library_instance {
-    tapedeck_answer to; /* first: what the decoder gets */
+    tapedeck_answer to; /* first: the decoder's calls get a pointer to it */
     decoder_file file;
     message_builder *builder;
-    uint8_t has_failed; /* the decoder answered that it cannot */
+    uint8_t has_failed; /* the decoder called fail */
     char failure[DECODER_WHAT_BYTES];
 } library_instance;
 
-/* ---- what the decoder calls ---- */
+/* ---- calls from the decoder ---- */
 
 static td_bytes bytes_of(tapedeck_text text)
 {

@@ -1,6 +1,6 @@
-/* A decoder in a program of any language: a process for each thread gets a frame as a line of JSON
- * and answers with a line (docs/decoders.md). One frame at a time: which frame a process ended at
- * is then certain. Its standard error is this program's. */
+/* Runs a decoder in a program of any language: one process per thread gets a frame as a line of
+ * JSON and answers with a line (docs/decoders.md). It gets one frame at a time, so that a crash can
+ * be assigned to a frame. It shares this program's standard error. */
 #include "regress/decoder_kind.h"
 
 #include <errno.h>
@@ -26,27 +26,27 @@
 enum {
     PROTOCOL_VERSION = 1,
     READ_BYTES = 1 << 16,
-    LOOK_MS = 100, /* how often a wait looks whether it is to stop */
-    END_MS = 2000, /* for a process to end once its input has */
+    LOOK_MS = 100, /* interval of checks for a stop signal */
+    END_MS = 2000, /* time for a process to end after its input was closed */
 };
 
-/* An interpreter that loads much, on a machine that is busy, answers the first line within this. */
+/* Limit for the first answer, for slow interpreters on a busy machine. */
 #define START_NS (30 * TD_NS_PER_S)
 
 typedef struct program_instance {
     const decoder_environment *of;
-    pid_t pid; /* 0: none runs */
+    pid_t pid; /* 0: not running */
     int input, output;
-    td_buf line; /* the frame, to be written */
-    td_buf read; /* the answer, and nothing after it */
+    td_buf line; /* the frame, as written to the process */
+    td_buf read; /* the answer */
     uint64_t n;
     json_parser *parser;
     message_builder *builder;
 } program_instance;
 
-/* ---- one line there, one line back ---- */
+/* ---- one line out, one line back ---- */
 
-/* Write what the pipe takes. 0: the process reads no more. */
+/* Write as much as the pipe accepts. 0: the process no longer reads. */
 static int write_some(program_instance *own, size_t *written)
 {
     ssize_t size = write(own->input, own->line.data + *written, own->line.size - *written);
@@ -55,10 +55,10 @@ static int write_some(program_instance *own, size_t *written)
     return size >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-/* Read what there is. 1: the line is complete; 0: more is needed; -1: the output ended. */
+/* Read what is available. 1: the line is complete; 0: not yet; -1: the output ended. */
 static int read_some(program_instance *own)
 {
-    td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* talk ends before the bound */
+    td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* talk() limits the size */
     ssize_t size = read(own->output, own->read.data + own->read.size, READ_BYTES);
     if (size <= 0)
         return size < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
@@ -66,7 +66,8 @@ static int read_some(program_instance *own)
     return own->read.data[own->read.size - 1] == '\n';
 }
 
-/* Write the line, and read one. What is wrong with the answer; DECODE_HUNG also after a signal. */
+/* Write the line and read the answer. Returns the failure, or DECODE_OK; DECODE_HUNG also after a
+ * signal. */
 static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[DECODER_WHAT_BYTES])
 {
     const td_clock clock = clock_real();
@@ -108,19 +109,19 @@ static void close_pipes(program_instance *own)
     own->input = own->output = -1;
 }
 
-/* How it ended, as text; a process that runs is killed, with its group. */
+/* End the process and describe how it ended. A process that still runs is killed with its group. */
 static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
 {
     int status = 0;
     pid_t found = 0;
     close_pipes(own);
-    /* A process that closed its output is about to end, and how is worth knowing. */
+    /* A process that closed its output is about to end; wait for its status. */
     for (int i = 0; i < END_MS && found == 0; i++) {
         found = waitpid(own->pid, &status, WNOHANG);
         if (found == 0)
             (void)poll(NULL, 0, 1); /* a millisecond */
     }
-    (void)kill(-own->pid, SIGKILL); /* the group, which may be gone */
+    (void)kill(-own->pid, SIGKILL); /* the group may be gone */
     if (found == 0)
         (void)waitpid(own->pid, &status, 0); /* it was killed */
     own->pid = 0;
@@ -140,7 +141,7 @@ static void kill_process(program_instance *own)
     end_process(own, ignored);
 }
 
-/* Our ends of the two pipes in *own, its ends in theirs; -1: not open. */
+/* Make two pipes: this program's ends are in *own, the process's ends in theirs; -1: not open. */
 static int open_pipes(program_instance *own, int theirs[2])
 {
     int to[2] = {-1, -1};
@@ -150,7 +151,7 @@ static int open_pipes(program_instance *own, int theirs[2])
     own->output = from[0];
     theirs[0] = to[0];
     theirs[1] = from[1];
-    (void)fcntl(own->input, F_SETFL, O_NONBLOCK); /* pipes can */
+    (void)fcntl(own->input, F_SETFL, O_NONBLOCK); /* cannot fail for a pipe */
     (void)fcntl(own->output, F_SETFL, O_NONBLOCK);
     return failed;
 }
@@ -183,13 +184,13 @@ static td_result stopped(td_err *err)
     return td_err_set(err, TD_E_IO, "stopped before the end");
 }
 
-/* ---- the first lines ---- */
+/* ---- first lines ---- */
 
 static void end_line(json_writer *w, td_buf *out)
 {
     json_write_object_end(w);
     td_result rc = json_write_end(w, NULL);
-    TD_ASSERT(rc == TD_OK); /* the buffer's bound is that of the longest frame */
+    TD_ASSERT(rc == TD_OK); /* the buffer's bound allows the longest frame */
     td_buf_add(out, "\n", 1);
 }
 
@@ -237,7 +238,7 @@ static td_result ensure_process(program_instance *own, td_err *err)
     return rc;
 }
 
-/* ---- a frame ---- */
+/* ---- frames ---- */
 
 static void member_or_null(json_writer *w, const char *key, const char *text)
 {
@@ -268,7 +269,7 @@ static void write_frame(program_instance *own, const frame_ref *frame)
     end_line(&w, &own->line);
 }
 
-/* 1; 0: which frame the next line would answer is no longer certain. */
+/* Returns 0 if it is no longer certain which frame the next line would answer. */
 static int read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
                        frame_content *answer, char what[DECODER_WHAT_BYTES])
 {
@@ -284,9 +285,9 @@ static int read_answer(program_instance *own, const frame_ref *frame, td_arena *
     td_result rc = json_parse(own->parser, td_buf_view(&own->read), JSON_PADDED, &root, &why);
     int is_in_step = rc == TD_OK && json_find_u64(root, "n", &n) && n == own->n;
     if (rc == TD_OK && !is_in_step)
-        rc = td_err_set(&why, TD_E_INVALID, "the answer has not the frame's \"n\"");
+        rc = td_err_set(&why, TD_E_INVALID, "the answer does not have the frame's \"n\"");
     if (rc == TD_OK && json_find(root, "error", &error)) {
-        (void)json_text(error, &text); /* else it stays empty */
+        (void)json_text(error, &text); /* if it is not text, text stays empty */
         answer->why.reason = decoder_reason_of(text);
         (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", (int)text.size, (const char *)text.data);
         return 1;
@@ -317,7 +318,7 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
     if (reason == DECODE_CRASHED)
         end_process(own, what);
     else if (reason != DECODE_OK || !read_answer(own, frame, arena, answer, what))
-        kill_process(own); /* the next frame gets a new one */
+        kill_process(own); /* the next frame starts a new process */
     return TD_OK;
 }
 
@@ -328,7 +329,7 @@ static void program_end(void *self)
     program_instance *own = self;
     if (own->pid != 0) {
         char ignored[DECODER_WHAT_BYTES];
-        end_process(own, ignored); /* its input ends, and it with it */
+        end_process(own, ignored); /* it ends because its input is closed */
     }
     td_buf_fini(&own->line);
     td_buf_fini(&own->read);
@@ -339,11 +340,11 @@ static void program_end(void *self)
 
 static td_result program_begin(const decoder_environment *environment, void **self, td_err *err)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* a process that has ended is no reason to end */
+    (void)signal(SIGPIPE, SIG_IGN); /* writing to a process that has ended must not end this one */
     program_instance *own = td_alloc_zero(1, sizeof *own);
     own->of = environment;
     own->input = own->output = -1;
-    td_buf_init(&own->line, LIMIT_RECORD_BYTES * 8); /* every byte of a frame may be escaped */
+    td_buf_init(&own->line, LIMIT_RECORD_BYTES * 8); /* every byte of a frame may need an escape */
     td_buf_init(&own->read, LIMIT_DECODER_REPLY_BYTES + (size_t)2 * READ_BYTES);
     own->parser = json_parser_open(LIMIT_DECODER_REPLY_BYTES);
     own->builder = message_builder_open();

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Rows of the baseline at hand: the window, and what is left of a block before it. */
+/* Baseline rows in memory: the window, and the rest of a block before it. */
 enum {
     WAS_BLOCKS = JOIN_WINDOW / BASELINE_BLOCK_ROWS + 2,
     WAS_ROWS = WAS_BLOCKS * BASELINE_BLOCK_ROWS,
@@ -16,7 +16,7 @@ typedef struct waiting_row {
     uint64_t recv_ns;
 } waiting_row;
 
-/* When the rows of a block were received. */
+/* Receive times of a block's first and last row. */
 typedef struct block_time {
     uint64_t first_ns, last_ns;
 } block_time;
@@ -27,18 +27,18 @@ struct join {
     join_extent extent;
     join_found *found;
     void *ctx;
-    /* The baseline's rows from was_index on. */
-    baseline_row *was; /* BASELINE_BLOCK_ROWS of them, or, once rows had to wait, WAS_ROWS */
+    /* The baseline's rows from was_index on, as far as they are read. */
+    baseline_row *was; /* space for BASELINE_BLOCK_ROWS; for WAS_ROWS once rows had to wait */
     size_t was_capacity;
     size_t was_first, was_count;
     uint64_t was_index;
     uint32_t next_block;
-    block_time times[WAS_BLOCKS]; /* of block number modulo WAS_BLOCKS */
-    /* The archive's rows from is_index on that have no partner yet. */
+    block_time times[WAS_BLOCKS]; /* by block number modulo WAS_BLOCKS */
+    /* The archive's rows from is_index on, which are not paired yet. */
     waiting_row *is;
     size_t is_first, is_count;
     uint64_t is_index;
-    /* The best place to continue, of the first `searched` waiting rows. */
+    /* The best pair to continue with, among the first `searched` waiting rows. */
     size_t searched;
     size_t best_was, best_is;
     uint8_t has_best;
@@ -73,7 +73,7 @@ int join_is_waiting(const join *j)
 
 /* ---- the baseline's rows ---- */
 
-/* Read blocks until that many rows are at hand, or the stream ends. */
+/* Read blocks until this many rows are in memory, or the stream ends. */
 static td_result reach(join *j, size_t rows, td_err *err)
 {
     td_result rc = TD_OK;
@@ -124,7 +124,7 @@ static void drop_is(join *j, size_t count)
     forget_search(j);
 }
 
-/* ---- what is found ---- */
+/* ---- reporting steps ---- */
 
 static void report(join *j, join_kind kind, uint64_t count)
 {
@@ -162,10 +162,10 @@ static void skip_is(join *j, size_t count)
     drop_is(j, count);
 }
 
-/* ---- where to continue ---- */
+/* ---- searching the next pair ---- */
 
-/* Compare a waiting row with the baseline's: a pair counts if fewer rows are skipped before it than
- * before the best one. */
+/* Search the baseline's rows for a waiting row. A pair replaces the best one if fewer rows are
+ * skipped before it. */
 static void search_row(join *j, size_t is)
 {
     uint64_t bytes = j->is[j->is_first + is].row.bytes;
@@ -182,7 +182,7 @@ static void search_row(join *j, size_t is)
     }
 }
 
-/* Skip one side where no pair is near. */
+/* No pair is near: skip rows of one side. */
 static void skip_far(join *j, int is_last)
 {
     uint64_t is_ns = j->is[j->is_first].recv_ns;
@@ -194,7 +194,8 @@ static void skip_far(join *j, int is_last)
     skip_is(j, is_last || j->is_count == 1 ? j->is_count : j->is_count / 2);
 }
 
-/* Pair what can be paired; the rest waits. is_last: no more rows will come. */
+/* Pair or skip waiting rows as far as that is decided; the others wait. is_last: no more rows
+ * follow. */
 static td_result settle(join *j, int is_last, td_err *err)
 {
     while (j->is_count > 0) {
@@ -209,7 +210,7 @@ static td_result settle(join *j, int is_last, td_err *err)
         }
         while (j->searched < j->is_count)
             search_row(j, j->searched++);
-        /* A later row could be paired after as few skipped ones, but not after fewer. */
+        /* a later row could equal the best pair, but not beat it */
         if (j->has_best && (is_last || j->best_was + j->best_is < j->is_count)) {
             size_t is = j->best_is;
             skip_was(j, j->best_was);
@@ -238,8 +239,8 @@ static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
     j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
 }
 
-/* A part begins where the baseline has its first frame: in a block that ends at its time or later,
- * or, if another clock stamped the part, anywhere. */
+/* Find the beginning of a part in the baseline: its first frame, in a block that ends at its time
+ * or later, or in any block if the part has times of another clock. */
 static td_result find_part(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
     baseline_block block = {.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *block.rows)};

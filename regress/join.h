@@ -1,10 +1,10 @@
-/* Pairs the frames of one stream, as they are played, with those of a baseline: a merge join over
- * the hashes of their bytes.
+/* Pairs the frames of a played stream with a baseline's frames: a merge join over the hashes of
+ * their bytes.
  *
- * Where the next frames of the two sides differ, frames are skipped until two are equal again: as
- * few as possible, over both sides; of equally few, fewer of the baseline. At most JOIN_WINDOW are
- * skipped so. Where no equal pair is that near, the side that is earlier in time is skipped. One
- * thread. */
+ * Where the next frames of the two sides differ, frames are skipped until two are equal: as few as
+ * possible over both sides; if equally few, fewer of the baseline. At most JOIN_WINDOW are skipped
+ * this way. If no equal pair is that near, the side that is earlier in time is skipped. One thread.
+ */
 #ifndef TD_REGRESS_JOIN_H
 #define TD_REGRESS_JOIN_H
 
@@ -17,7 +17,8 @@ enum { JOIN_WINDOW = 4096 };
 
 typedef enum join_extent {
     JOIN_WHOLE,
-    JOIN_PART, /* the baseline may have more before the first pair and after the last: outside */
+    JOIN_PART, /* the baseline may extend before the first pair and after the last; those frames are
+                  JOIN_OUTSIDE */
 } join_extent;
 
 typedef enum join_kind {
@@ -29,30 +30,31 @@ typedef enum join_kind {
 
 typedef struct join_step {
     join_kind kind;
-    uint64_t count;               /* of frames; 1 of a pair */
-    uint64_t was_index;           /* of the first in the baseline's stream; of JOIN_NEW the next */
-    uint64_t is_index;            /* in the archive's; of JOIN_MISSING and JOIN_OUTSIDE the next */
-    uint64_t first_ns, last_ns;   /* of JOIN_MISSING: between these the first was received */
-    const baseline_row *was, *is; /* of a pair */
+    uint64_t count;               /* of frames; 1 for a pair */
+    uint64_t was_index;           /* of the first in the baseline's stream; JOIN_NEW: of its next */
+    uint64_t is_index;            /* in the archive's; JOIN_MISSING, JOIN_OUTSIDE: of its next */
+    uint64_t first_ns, last_ns;   /* JOIN_MISSING: bounds of the first frame's receive time */
+    const baseline_row *was, *is; /* JOIN_PAIR only */
 } join_step;
 
-/* Called for every frame of both sides, in order. */
+/* Called for every step, in order; the steps cover all frames of both sides. */
 typedef void join_found(void *ctx, const join_step *step);
 
 typedef struct join join;
 
-/* was: the baseline's stream; NULL: it has none. Both are borrowed until close. */
+/* was: the baseline's stream, or NULL if it lacks the stream. All arguments are borrowed until
+ * close. */
 join *join_open(baseline *of, const baseline_stream *was, join_extent extent, join_found *found,
                 void *ctx);
 void join_close(join *j);
 
-/* The archive's next frame. TD_E_CORRUPT: the baseline is damaged. */
+/* Add the archive's next frame. TD_E_CORRUPT: the baseline is damaged. */
 TD_MUST_USE td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err);
 
-/* 1 if the frame that was put last waits for others to be paired. */
+/* 1 if the last frame is not paired or skipped yet. */
 int join_is_waiting(const join *j);
 
-/* There are no more. */
+/* No more frames follow: report the rest. */
 TD_MUST_USE td_result join_end(join *j, td_err *err);
 
 #endif

@@ -8,14 +8,14 @@
 enum {
     CONTEXT = 3,
     LINES_SHOWN = 60,
-    /* Lines of both texts, beyond what is equal at their ends, that are compared: a table of 4 MiB.
-     * "..." stands for others. */
+    /* Lines of each text that are compared, after equal beginnings and ends are removed: a table of
+       4 MiB. "..." replaces further lines. */
     TABLE_LINES = 1000,
 };
 
 enum { BOTH = ' ', WAS_ONLY = '-', IS_ONLY = '+' };
 
-/* A line of the text: an element or bracket. Views into the text. */
+/* A line of the output: an element or bracket, as a view into the text. */
 typedef struct line {
     const char *text;
     size_t size;
@@ -37,7 +37,7 @@ static void add_line(lines *to, line of, char mark)
     to->items[to->count++] = of;
 }
 
-/* ---- one member a line ---- */
+/* ---- one member per line ---- */
 
 /* The end of the string that begins at p. */
 static const char *skip_string(const char *p)
@@ -73,7 +73,7 @@ static lines split(const char *text)
     return found;
 }
 
-/* A comma at the end does not make an element another one. */
+/* A comma at the end makes no difference. */
 static int is_same(const line *a, const line *b)
 {
     size_t a_size = a->size - (a->text[a->size - 1] == ',');
@@ -81,10 +81,10 @@ static int is_same(const line *a, const line *b)
     return a->depth == b->depth && a_size == b_size && memcmp(a->text, b->text, a_size) == 0;
 }
 
-/* ---- the change ---- */
+/* ---- comparing ---- */
 
-/* Lengths of the longest common sequences of what remains of both: a table of rows of
- * is.count + 1. */
+/* Lengths of the longest common subsequences of the remaining lines: a table with rows of is.count
+ * + 1. */
 static uint32_t *measure(lines was, lines is)
 {
     size_t width = is.count + 1;
@@ -101,7 +101,7 @@ static uint32_t *measure(lines was, lines is)
     return common;
 }
 
-/* What lies between equal beginnings and ends. */
+/* Compare the lines between equal beginnings and ends. */
 static void compare_middle(lines *out, lines was, lines is)
 {
     int is_cut = was.count > TABLE_LINES || is.count > TABLE_LINES;
@@ -159,7 +159,7 @@ static void print_text(result_writer *r, char mark, const char *text)
     print_line(r, (line){text, strlen(text), 0, mark});
 }
 
-/* 1 if a line within CONTEXT of the index changes. */
+/* 1 if a line within CONTEXT of the index is changed. */
 static int is_near_change(const lines *all, size_t index)
 {
     size_t i = index < CONTEXT ? 0 : index - CONTEXT;
@@ -168,7 +168,7 @@ static int is_near_change(const lines *all, size_t index)
     return i < all->count && i <= index + CONTEXT;
 }
 
-/* Returns 1 if there are more lines. */
+/* Returns 1 if lines were left out. */
 static int print_changes(result_writer *r, const lines *all)
 {
     size_t shown = 2;

@@ -25,10 +25,10 @@ int member_mask_has_book(const member_mask *mask)
            (mask->only.count == 0 || has_name(&mask->only, book));
 }
 
-/* What a part of a message is compared as. */
+/* How a part of a message is compared. */
 typedef struct comparison {
     const member_mask *mask;
-    int is_wanted; /* below a member that is compared */
+    int is_wanted; /* inside a compared member */
     int *seen;
 } comparison;
 
@@ -37,7 +37,7 @@ static int is_container(json_value value)
     return json_type_of(value) == JSON_OBJECT || json_type_of(value) == JSON_ARRAY;
 }
 
-/* The next element that is compared, or that may have such members. */
+/* Find the next element that is compared or may contain compared members. */
 static int next(json_iter *it, comparison of, json_value *element, td_bytes *name,
                 comparison *below)
 {
@@ -46,7 +46,7 @@ static int next(json_iter *it, comparison of, json_value *element, td_bytes *nam
         *name = td_bytes_of(NULL, 0);
         *below = of;
         if (it->is_object)
-            (void)json_text(key, name); /* a key is a text */
+            (void)json_text(key, name); /* a key is always text */
         if (it->is_object && has_name(&of.mask->ignored, *name))
             continue;
         if (it->is_object && has_name(&of.mask->only, *name))

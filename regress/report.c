@@ -10,7 +10,7 @@
 #include "base/version.h"
 #include "regress/json_diff.h"
 
-enum { FRAME_TEXT_BYTES = 320 }; /* of a frame as text; --json has all */
+enum { FRAME_TEXT_BYTES = 320 }; /* bytes of a frame in text; JSON has all */
 
 static const struct {
     const char *name, *text;
@@ -20,7 +20,7 @@ static const struct {
     [DIFFERENCE_NEWLY_FAILING] = {"newly_failing", "newly failing"},
     [DIFFERENCE_NEWLY_DECODING] = {"newly_decoding", "newly decoding"},
     [DIFFERENCE_REASON] = {"reason", "not decoded for another reason"},
-    [DIFFERENCE_UNSTABLE] = {"unstable", "decoded in two ways when asked twice"},
+    [DIFFERENCE_UNSTABLE] = {"unstable", "decoded differently by a second call"},
     [DIFFERENCE_MISSING] = {"missing", "missing in the archive"},
     [DIFFERENCE_NEW] = {"new", "missing in the baseline"},
 };
@@ -68,7 +68,7 @@ static const char *topic_name(const baseline_stream *names)
     return names->topic[0] == '\0' ? "(unknown)" : names->topic;
 }
 
-/* Streams are in the order of feed and topic: those of a topic follow each other. */
+/* Sums up the streams of each topic, which are contiguous. */
 static void describe_topics(result_writer *r, const regress_comparison *found)
 {
     result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof *TOPIC_COLUMNS);
@@ -107,7 +107,7 @@ static void describe_frame(result_writer *r, const regress_difference *first)
                     is_cut ? "..." : "");
 }
 
-/* A decode is JSON: a value of the document, or lines of the text. */
+/* JSON has the decodes as values, text has their difference. */
 static void describe_decodes(result_writer *r, const regress_difference *first)
 {
     json_writer *json = result_json(r);
@@ -145,7 +145,7 @@ static void describe_place(result_writer *r, const regress_difference *first)
     result_number(r, "connection", first->conn);
 }
 
-/* The members of a stream's first difference. */
+/* Describe a stream's first difference. */
 static void describe_first(result_writer *r, const regress_stream *of)
 {
     const regress_difference *first = &of->first;
@@ -230,7 +230,7 @@ void regress_report_describe(const regress_report *report, result_writer *r)
                          "[ ({newly_failing} newly failing)][ ({newly_decoding} newly decoding)]"
                          "[ ({unstable} unstable)][ ({consequences} as a consequence of others)]"
                          "[, {missing} missing][, {new} new]"
-                         "[; {outside} of the baseline are outside of what is compared]");
+                         "[; {outside} of the baseline are outside the compared part]");
     describe_topics(r, found);
     if (found->first == NULL) {
         result_null(r, "first_difference");

@@ -1,4 +1,4 @@
-/* What a comparison found, as one document (docs/regress.md): JSON or text, and JUnit XML. One
+/* The result of a comparison as one document (docs/regress.md): JSON or text, and JUnit XML. One
  * thread. */
 #ifndef TD_REGRESS_REPORT_H
 #define TD_REGRESS_REPORT_H
@@ -12,24 +12,23 @@ typedef struct regress_report {
     const char *baseline; /* path; NULL: diff, which compares two decoders */
     const char *archive;
     const baseline_meta *was;
-    user_decoder *was_decoder; /* of diff; NULL: what the baseline was saved with */
+    user_decoder *was_decoder; /* diff: the first decoder; NULL: check */
     user_decoder *is_decoder;
     regress_comparison found;
     regress_totals totals;
 } regress_report;
 
-/* The document. */
+/* Write the document. */
 void regress_report_describe(const regress_report *report, result_writer *r);
 
-/* The same as JUnit XML: a suite for each feed, a case for each topic and symbol. TD_E_IO,
- * TD_E_NOSPACE. */
+/* Write it as JUnit XML, with a case for each topic and symbol. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result regress_report_junit(const regress_comparison *found, td_io io,
                                            const char *path, td_err *err);
 
-/* 1 if something differs or a decoder failed at a frame. */
+/* 1 if a frame differs or a decoder failed at a frame. */
 int regress_report_differs(const regress_report *report);
 
-/* "decoded differently". */
+/* The kind in words, such as "decoded differently". */
 const char *regress_kind_text(difference_kind kind);
 
 #endif

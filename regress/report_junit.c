@@ -9,7 +9,7 @@
 
 enum { NAME_BYTES = 5 * LIMIT_TOPIC_BYTES, CASE_BYTES = 3 * NAME_BYTES + 1024 };
 
-/* A name from outside: nothing in it is markup, and all of it is printable ASCII. */
+/* Make a name from outside safe for XML: no markup, printable ASCII only. */
 static void escape_name(const char *name, char out[NAME_BYTES])
 {
     for (const char *c = name; *c != '\0'; c++) {
@@ -42,7 +42,7 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
     if (first->has_frame)
         (void)snprintf(place, sizeof place,
                        "received %s, session %s, connection %u, frame %" PRIu64 " of it\n", when,
-                       first->session_id, first->conn, first->ordinal); /* fits, as what follows */
+                       first->session_id, first->conn, first->ordinal); /* fits */
     (void)snprintf(out + size, (size_t)(CASE_BYTES - size),
                    "    <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64
                    " frames differ, %" PRIu64 " missing, %" PRIu64

@@ -18,46 +18,46 @@
 #include "schema/canonical.h"
 #include "tape/empty_selection.h"
 
-/* A stream of the run: frames of a player's stream, or those of one unknown topic in it. One thread
+/* A stream of the run: the frames of a player's stream, or of one unknown topic in it. One thread
  * at a time. */
 typedef struct run_stream {
     regress_stream result;
     uint64_t frames, decoded, control, masked;
-    uint8_t has_members; /* a frame had one that the mask names */
-    /* Filling. */
+    uint8_t has_members; /* a frame had a member of the mask */
+    /* Saving a baseline. */
     baseline_stream *into;
-    /* Comparing. */
+    /* Comparing with a baseline. */
     join *join;
     const baseline_stream *was;
-    uint8_t had_other_book;        /* after the frame before */
-    const observed_frame *at_hand; /* the frame that is put; NULL: none */
+    uint8_t had_other_book;        /* the book differed after the frame before */
+    const observed_frame *at_hand; /* the frame that is being added; NULL: no frame */
     struct run *run;
-    td_result rc; /* of asking a decoder */
+    td_result rc; /* failure of a decoder called for a difference */
     td_err err;
 } run_stream;
 
-/* What a player's stream keeps. */
+/* The observer's state of a player's stream. */
 typedef struct observed_stream {
-    run_stream **items; /* that of frames with a row or control frames, and those of the others */
-    name_index by_name; /* "", or the exchange topic */
+    run_stream **items; /* streams of its frames: one, and one per unknown topic */
+    name_index by_name; /* by exchange topic; "": the first kind */
 } observed_stream;
 
 typedef struct run {
     const regress_options *options;
     baseline *into;                 /* NULL: comparing */
-    const regress_against *against; /* NULL: filling */
+    const regress_against *against; /* NULL: saving */
     regress_totals totals;
-    pthread_mutex_t mutex; /* of the list, and of texts */
+    pthread_mutex_t mutex; /* protects the list and texts */
     td_arena *texts;       /* names of streams */
     run_stream **streams;
     size_t stream_count;
 } run;
 
-/* ---- which frames ---- */
+/* ---- names of streams ---- */
 
-/* The names of the frame's stream; 0: it is not covered. A row may hold for a part of the time
- * only, so the frame's own row decides, not the stream's. unknown: for the text of a topic that is
- * in the frame alone. */
+/* Names of the frame's stream; 0: the frame is not covered. The frame's own row decides, because a
+ * row may be valid only for a part of the time. unknown: space for a topic's text that is only in
+ * the frame. */
 static int find_names(const stream *of, const frame_ref *frame, baseline_stream *names,
                       char unknown[LIMIT_TOPIC_BYTES])
 {
@@ -72,7 +72,7 @@ static int find_names(const stream *of, const frame_ref *frame, baseline_stream 
         names->symbol = of->symbol;
     } else if (frame->channel->role == ROLE_UNKNOWN && frame->content.what != NULL) {
         td_bytes topic = frame->content.what->exchange_topic;
-        if (topic.size >= LIMIT_TOPIC_BYTES) /* the exchange's are short */
+        if (topic.size >= LIMIT_TOPIC_BYTES) /* the exchange's topics are shorter */
             topic.size = 0;
         (void)snprintf(unknown, LIMIT_TOPIC_BYTES, "%.*s", (int)topic.size,
                        (const char *)topic.data); /* fits */
@@ -97,7 +97,7 @@ static run_stream *make_stream(run *r, const baseline_stream *names)
     return made;
 }
 
-/* A stream of the archive, whose first frame is at hand. */
+/* Open the stream of the archive's present frame. */
 static td_result open_stream(run *r, const baseline_stream *names, run_stream **out, td_err *err)
 {
     run_stream *made = make_stream(r, names);
@@ -132,7 +132,7 @@ static td_result find_stream(run *r, void **state, const stream *of, const frame
         return rc;
     own->items = td_array_grow(own->items, index->count, sizeof(run_stream *));
     own->items[index->count] = *out;
-    names = (*out)->result.names; /* these last */
+    names = (*out)->result.names; /* the stream keeps these */
     name_index_put(index, td_bytes_str(is_unknown ? names.exchange_topic : ""), index->count);
     return TD_OK;
 }
@@ -146,7 +146,7 @@ static void close_observed(void *ctx, void *state)
     td_free(own);
 }
 
-/* ---- one frame ---- */
+/* ---- frames ---- */
 
 static uint64_t hash_content(const frame_content *content, frame_role role)
 {
@@ -156,8 +156,8 @@ static uint64_t hash_content(const frame_content *content, frame_role role)
                                     : canonical_failure(content->why.reason);
 }
 
-/* The book counts where the frame changed it, and nothing from before the connection shows in it:
- * then the hash is the same wherever a run begins. */
+/* The book's hash if the frame changed the book and the connection has sent its snapshot: then the
+ * hash does not depend on where a run begins. */
 static uint64_t hash_book(const observed_frame *seen)
 {
     track *t = seen->found == NULL ? NULL : seen->found->track;
@@ -207,7 +207,7 @@ uint64_t regress_differing(const regress_counts *counts)
            counts->by_kind[DIFFERENCE_NEW];
 }
 
-/* A decode of a frame as one line of JSON, for td_free; NULL if it is too long to show. */
+/* A decode of a frame as one line of JSON, to be freed with td_free; NULL if it is too long. */
 static char *write_decode(const frame_ref *frame, const frame_content *content)
 {
     frame_ref shown = *frame;
@@ -226,8 +226,8 @@ static char *write_decode(const frame_ref *frame, const frame_content *content)
     return text;
 }
 
-/* If a frame was decoded to the same members before, its hash is what it was before: rows of frames
- * whose other members differ are equal then. */
+/* If the frame was decoded to the same compared members before, use the former hash, so that other
+ * members make no difference. */
 static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_content *content,
                              uint64_t *hash, td_err *err)
 {
@@ -271,7 +271,7 @@ static char *decode_as_before(run_stream *s)
     return text;
 }
 
-/* Keep the frame at hand as the place of a difference. */
+/* Keep the present frame for the report of a difference. */
 static void keep_frame(run_stream *s, regress_difference *out)
 {
     const frame_ref *frame = s->at_hand->frame;
@@ -302,8 +302,7 @@ static void drop_frame(regress_difference *of)
     *of = (regress_difference){0};
 }
 
-/* Something differs, for the first time in the stream: its frame is at hand, or was kept when it
- * began to wait. */
+/* Keep the stream's first difference: its frame is present, or was kept when it began to wait. */
 static void note_first(run_stream *s, difference_kind kind, const join_step *step)
 {
     regress_difference *first = &s->result.first;
@@ -324,8 +323,8 @@ static int is_failure(uint64_t decode)
     return (decode & CANONICAL_FAILED) != 0;
 }
 
-/* 1 if the frame at hand, asked once more, is decoded to something else than the first time. Frames
- * that had to wait for their partner are not asked. */
+/* 1 if a second decode of the present frame differs from the first. Frames that waited for their
+ * partner are not decoded twice. */
 static int is_unstable(run_stream *s, uint64_t decode)
 {
     frame_content content = {0};
@@ -395,7 +394,7 @@ static void found(void *ctx, const join_step *step)
     }
 }
 
-/* A frame that begins to wait is kept until it is known whether the streams differ there. */
+/* Keep a frame that begins to wait until it is known whether the streams differ there. */
 static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
                          td_err *err)
 {
@@ -456,7 +455,7 @@ static void run_fini(run *r)
     td_arena_close(r->texts);
 }
 
-/* ---- filling ---- */
+/* ---- saving ---- */
 
 td_result regress_save(const regress_options *options, const char *path, baseline **made,
                        regress_totals *totals, td_err *err)
@@ -481,7 +480,7 @@ td_result regress_save(const regress_options *options, const char *path, baselin
 
 /* ---- comparing ---- */
 
-/* Streams that only the baseline has. */
+/* Add streams that only the baseline has. */
 static void add_missing_streams(run *r)
 {
     baseline *was = r->against->was;
@@ -518,7 +517,8 @@ void regress_counts_add(regress_counts *to, const regress_counts *of)
     to->outside += of->outside;
 }
 
-/* The order of first differences in the archive; what is missing at the end comes last. */
+/* Order first differences by their position in the archive; frames that are missing at the end come
+ * last. */
 static int is_earlier(const regress_stream *a, const regress_stream *b)
 {
     if (a->first.has_frame != b->first.has_frame)
@@ -542,7 +542,7 @@ static void publish(run *r, regress_comparison *out)
     }
 }
 
-/* A mistake in a name of --only would make every frame the same. */
+/* A misspelt name in --only would make all frames equal. */
 static td_result check_mask(const run *r, td_err *err)
 {
     int has_members = 0;
@@ -577,7 +577,7 @@ td_result regress_compare(const regress_options *options, const regress_against 
 void regress_comparison_close(regress_comparison *comparison)
 {
     for (size_t i = 0; i < comparison->stream_count; i++)
-        close_stream((run_stream *)comparison->streams[i]); /* its first member */
+        close_stream((run_stream *)comparison->streams[i]); /* its first member is result */
     td_free(comparison->streams);
     td_arena_close(comparison->texts);
     *comparison = (regress_comparison){0};

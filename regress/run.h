@@ -1,8 +1,8 @@
-/* Plays a selection on all cores, and gives the row of every frame (baseline.h) to a baseline that
- * is being filled, or compares it with that of a complete one.
+/* Plays a selection on all cores, computes the row of every frame (baseline.h), and adds it to a
+ * new baseline or compares it with a complete one.
  *
- * Covered is what was received: data, copies included, frames of no known topic, and control
- * frames. Not covered are the lead-in, what the client sent, HTTP answers, and events. */
+ * Covers received frames: data with copies, frames of unknown topics, control frames. Leaves out
+ * lead-in frames, frames that the client sent, HTTP answers and events. */
 #ifndef TD_REGRESS_RUN_H
 #define TD_REGRESS_RUN_H
 
@@ -26,62 +26,62 @@ typedef struct regress_options {
     user_decoder *decoder;
 } regress_options;
 
-/* What a run read. */
+/* Counts of a run. */
 typedef struct regress_totals {
-    uint64_t frames; /* covered */
+    uint64_t frames; /* covered frames */
     uint64_t decoded, undecoded, control;
-    uint64_t file_bytes; /* of the baseline */
-    uint64_t masked;     /* decoded to the same members, and otherwise not to the same */
-    uint8_t is_damaged;  /* chunks could not be read */
+    uint64_t file_bytes; /* size of the baseline */
+    uint64_t masked;     /* decoded to the same compared members, but with other differences */
+    uint8_t is_damaged;  /* 1: chunks could not be read */
 } regress_totals;
 
 /* How a frame differs. */
 typedef enum difference_kind {
-    DIFFERENCE_DECODE,         /* decoded before and now, and not the same */
+    DIFFERENCE_DECODE,         /* decoded in both runs, with different results */
     DIFFERENCE_BOOK,           /* only the book after the frame differs */
     DIFFERENCE_NEWLY_FAILING,  /* decoded before, not now */
     DIFFERENCE_NEWLY_DECODING, /* decoded now, not before */
-    DIFFERENCE_REASON,         /* not decoded before and now, for another reason */
-    DIFFERENCE_UNSTABLE,       /* the decoder was asked twice and gave two answers */
-    /* Of a frame of one side. */
+    DIFFERENCE_REASON,         /* decoded in neither run, for different reasons */
+    DIFFERENCE_UNSTABLE,       /* the decoder gave two answers for one frame */
+    /* A frame that only one side has. */
     DIFFERENCE_MISSING, /* only the baseline has it */
     DIFFERENCE_NEW,     /* only the archive has it */
     DIFFERENCE_KINDS,
 } difference_kind;
 
-/* Counts of frames. Those of both sides are compared = same + by_kind + consequences. */
+/* Counts of frames. Frames of both sides are compared = same + by_kind + consequences. */
 typedef struct regress_counts {
     uint64_t compared, same;
     uint64_t by_kind[DIFFERENCE_KINDS];
-    /* Frames of which only the book differs, as after the frame before: what an earlier difference
-     * leads to until the next snapshot. In no other count. */
+    /* Frames of which only the book differs, as it did after the frame before: an earlier
+     * difference causes these until the next snapshot. In no other count. */
     uint64_t consequences;
-    uint64_t outside; /* only in the baseline, before or after the part that is compared */
+    uint64_t outside; /* only in the baseline, before or after the compared part */
 } regress_counts;
 
 /* The first difference of a stream. */
 typedef struct regress_difference {
     difference_kind kind;
     uint64_t was_index, is_index; /* in the stream, from 0 */
-    uint64_t from_ns, to_ns;      /* of DIFFERENCE_MISSING: between these it was received */
-    /* The frame; of DIFFERENCE_MISSING the archive's next one. */
+    uint64_t from_ns, to_ns;      /* DIFFERENCE_MISSING: bounds of its receive time */
+    /* The frame; for DIFFERENCE_MISSING, the archive's next one. */
     uint8_t has_frame; /* 0: the archive's stream has ended */
-    uint64_t position; /* in the archive: orders frames of different streams */
+    uint64_t position; /* in the archive; comparable between streams */
     uint64_t recv_ns, ordinal;
     uint32_t line, shard, conn;
     uint8_t has_book; /* 1: it changes a book */
     char session_id[16];
-    char *frame; /* its bytes, NULL if there are more than LIMIT_REGRESS_FRAME_BYTES */
+    char *frame; /* its bytes; NULL if more than LIMIT_REGRESS_FRAME_BYTES */
     size_t frame_bytes;
-    char *decode_is;  /* JSON, and a NUL; NULL: unknown */
-    char *decode_was; /* likewise: known only if the decoder is at hand */
+    char *decode_is;  /* JSON with a NUL; NULL: unknown */
+    char *decode_was; /* likewise; needs the former decoder */
 } regress_difference;
 
 typedef struct regress_stream {
     baseline_stream names;
     regress_counts counts;
     uint8_t is_different;
-    regress_difference first; /* if is_different */
+    regress_difference first; /* valid if is_different */
 } regress_stream;
 
 typedef struct regress_comparison {
@@ -89,30 +89,31 @@ typedef struct regress_comparison {
     size_t stream_count;
     regress_counts totals;
     td_arena *texts;
-    const regress_stream *first; /* the first of the archive that differs; NULL: none */
+    const regress_stream *first; /* stream with the earliest difference, or NULL */
 } regress_comparison;
 
-/* Write a baseline to path; *made is complete and open. TD_E_IO: a signal stopped the run, among
- * others; TD_E_NOTFOUND: nothing matches the selection; TD_E_CORRUPT: all that does is damaged. */
+/* Write a baseline to path; *made is complete and open. TD_E_IO: a signal stopped the run, or I/O
+ * failed; TD_E_NOTFOUND: nothing matches the selection; TD_E_CORRUPT: all matching data is damaged.
+ */
 TD_MUST_USE td_result regress_save(const regress_options *options, const char *path,
                                    baseline **made, regress_totals *totals, td_err *err);
 
 typedef struct regress_against {
     baseline *was;
     join_extent extent;
-    user_decoder *was_decoder; /* decodes first differences as before; NULL: unknown */
-    const member_mask *mask;   /* given: was_decoder decodes every frame, and where both have the
-                                  same members, the frame counts as decoded as before */
+    user_decoder *was_decoder; /* decodes first differences as before; NULL: unavailable */
+    const member_mask *mask; /* if given, was_decoder decodes every frame, and a frame with the same
+                                compared members counts as decoded as before */
 } regress_against;
 
-/* Compare with a baseline. As regress_save; TD_E_INVALID: no frame has a member of the mask's. *out
- * is for regress_comparison_close, also after an error. */
+/* Compare with a baseline. Errors as regress_save; TD_E_INVALID: no frame has a member of the mask.
+ * The caller frees *out with regress_comparison_close, also after an error. */
 TD_MUST_USE td_result regress_compare(const regress_options *options,
                                       const regress_against *against, regress_totals *totals,
                                       regress_comparison *out, td_err *err);
 void regress_comparison_close(regress_comparison *comparison);
 
-/* Frames that differ, are missing or are new: 0 if all is the same. */
+/* Number of frames that differ, are missing or are new. */
 uint64_t regress_differing(const regress_counts *counts);
 
 /* Add counts of a stream to a sum. */

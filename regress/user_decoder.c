@@ -30,13 +30,13 @@ static const option_row ROWS[] = {
      .offset = offsetof(decoder_options, timeout_ns),
      .metavar = "DURATION",
      .min = UINT64_C(1000000),
-     .help = "time to decode a frame; after that your decoder hangs (default: 10s)"},
+     .help = "time limit for a frame; beyond it your decoder counts as hung (default: 10s)"},
     {.long_name = "max-failures",
      .type = OPTION_UINT,
      .offset = offsetof(decoder_options, failures_max),
      .metavar = "N",
-     .help = "end when your decoder fails (crashes, hangs, gives an invalid answer) at N\n"
-             "frames in a row; 0: never (default: 10)"},
+     .help = "stop when your decoder fails (crashes, hangs, gives an invalid answer) at N\nframes "
+             "in a row; 0: never (default: 10)"},
 };
 
 option_group option_group_decoder(decoder_options *target)
@@ -76,7 +76,7 @@ decode_reason decoder_reason_of(td_bytes text)
 
 /* ---- instances ---- */
 
-/* The first frame at which a decoder failed. */
+/* The first failure at a frame. */
 typedef struct decoder_failure {
     decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
     uint64_t recv_ns;
@@ -89,14 +89,14 @@ struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
     decoder_environment environment;
     tape_decoding decoding;
-    pthread_key_t own;     /* a thread's instance */
+    pthread_key_t own;     /* the calling thread's instance */
     uint64_t failures_max; /* in a row; 0: any number */
-    atomic_uint in_a_row;  /* failures since a frame that was decoded or refused; relaxed */
-    pthread_mutex_t mutex; /* of what follows */
+    atomic_uint in_a_row;  /* failures since the last frame that was decoded or refused; relaxed */
+    pthread_mutex_t mutex; /* protects the following */
     void **instances;
     size_t instance_count;
-    uint64_t counts[DECODE_REASON_COUNT]; /* of refusals and failures */
-    decoder_failure first;                /* recv_ns 0: none */
+    uint64_t counts[DECODE_REASON_COUNT]; /* refusals and failures */
+    decoder_failure first;                /* recv_ns 0: no failure */
 };
 
 /* The calling thread's instance. */
@@ -140,7 +140,7 @@ void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
     note(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
 }
 
-/* Whether the decoder works at all. */
+/* Count failures in a row; too many mean that the decoder does not work. */
 static td_result check_in_a_row(user_decoder *self, decode_reason reason, const char *what,
                                 td_err *err)
 {
@@ -155,7 +155,7 @@ static td_result check_in_a_row(user_decoder *self, decode_reason reason, const 
     td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' failed at %u frames in a row; the last: %s%s%s",
                self->environment.name, count, decode_reason_name(reason),
                what[0] == '\0' ? "" : ": ", what);
-    td_err_hint(err, "--max-failures N allows more, 0 any number");
+    td_err_hint(err, "--max-failures N allows more, 0 any number of them");
     return TD_E_UNSUPPORTED;
 }
 
@@ -222,7 +222,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     made->failures_max = options->failures_max;
     pthread_mutex_init(&made->mutex, NULL);
     int failed = pthread_key_create(&made->own, NULL);
-    TD_ASSERT(failed == 0); /* there are two decoders at most */
+    TD_ASSERT(failed == 0); /* at most two decoders exist */
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
         made->kind = &DECODER_LIBRARY;
         made->environment.name = options->libraries.items[number];
@@ -232,7 +232,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     }
     td_result rc = TD_OK;
     if (made->kind != NULL)
-        rc = get_instance(made, &first, err); /* one that cannot work is refused at once */
+        rc = get_instance(made, &first, err); /* reports an unusable decoder at once */
     if (rc == TD_OK)
         *out = made;
     else

@@ -1,7 +1,7 @@
-/* A user's decoder in place of the built-in one: a shared object (decoder_library.h) or a program
- * (decoder_program.h). Each thread that decodes has an instance of its own, made when it first
- * decodes. What goes wrong at a frame is counted; the report has the first such frame. A decoder
- * that fails at so many frames in a row, of all threads, ends the run. */
+/* A user's decoder that replaces the built-in one: a shared object (decoder_library.c) or a program
+ * (decoder_program.c). Each thread that decodes has its own instance, made at its first frame.
+ * Failures at frames are counted, and the first one is reported. A decoder that fails at
+ * failures_max frames in a row, over all threads, ends the run. */
 #ifndef TD_REGRESS_USER_DECODER_H
 #define TD_REGRESS_USER_DECODER_H
 
@@ -18,48 +18,48 @@ typedef struct decoder_options {
     options_list libraries; /* --decoder: a shared object, or "builtin" */
     options_list commands;  /* --decoder-cmd */
     uint64_t timeout_ns;
-    uint64_t failures_max; /* in a row: then the run ends; 0: never */
+    uint64_t failures_max; /* in a row, which end the run; 0: no limit */
 } decoder_options;
 
-/* Zero-initialise; the group sets the default. */
+/* Zero-initialise the target; the group sets defaults. */
 option_group option_group_decoder(decoder_options *target);
 
-/* Refuse more decoders than a verb takes. TD_E_INVALID. */
+/* Refuse more decoders than a verb can use. TD_E_INVALID. */
 TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size_t count_max,
                                             td_err *err);
 size_t decoder_options_count(const decoder_options *options);
 
 typedef struct user_decoder user_decoder;
 
-/* Open the decoder of that number, those of --decoder before those of --decoder-cmd; beyond the
- * last one, and "builtin": the built-in one. What it is given is borrowed until close. A signal
- * ends waits. TD_E_*: it cannot be used; the first instance is made here. */
+/* Open a decoder by number (from 0): the decoders of --decoder come first, then --decoder-cmd. A
+ * number past the end, or "builtin", is the built-in decoder. Arguments are borrowed until close. A
+ * signal ends waits. TD_E_*: it cannot be used; its first instance is made here. */
 TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t number,
                                         const td_log *log, const stop_signal *signals,
                                         user_decoder **out, td_err *err);
 
-/* No thread decodes any more. NULL is fine. */
+/* Close; no thread may decode any more. NULL is allowed. */
 void user_decoder_close(user_decoder *self);
 
-/* As on the command line, or "built-in". */
+/* The command line's text, or "built-in". */
 const char *user_decoder_name(const user_decoder *self);
 
 /* For cursor_options; NULL: the built-in decoder. */
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
-/* Decode one frame, on whatever thread. *out is zero before; its memory is of the arena. Nothing is
- * counted. TD_E_*: the decoder cannot be used. */
+/* Decode one frame on the calling thread. *out is zeroed before; its memory comes from the arena.
+ * Counts nothing. TD_E_*: the decoder cannot be used. */
 TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *frame,
                                           td_arena *arena, frame_content *out, td_err *err);
 
-/* Count a frame whose two answers differ. Any thread. */
+/* Count a frame with two different answers. Any thread. */
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 
-/* Frames that the decoder failed at: crashed + hung + garbage + unstable; of NULL none. */
+/* Frames at which the decoder failed: crashed + hung + garbage + unstable; 0 for NULL. */
 uint64_t user_decoder_failures(const user_decoder *self);
 
-/* Describe the findings into an object that is open, under name: counts by reason, and the first
- * failure; null for the built-in decoder and NULL. As text: a line, empty if nothing failed. */
+/* Describe the findings as the member `name` of an open object: counts by reason and the first
+ * failure; null for the built-in decoder and NULL. As text a line, empty if nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
 
 #endif

@@ -13,8 +13,8 @@ typedef struct free_reader {
     struct free_reader *next;
 } free_reader;
 
-/* What the player's threads share: they hold the mutex to take and give back readers, and to add
- * what they found, which is rare. */
+/* Shared by the player's threads. The mutex protects the free readers and the findings, which are
+ * rare. */
 typedef struct shared {
     pthread_mutex_t mutex;
     free_reader *readers;
@@ -25,7 +25,7 @@ typedef struct shared {
 /* The observer's state of a stream. */
 typedef struct observed_stream {
     drift_stream *drift;
-    const family *of; /* NULL: none that this version knows */
+    const family *of; /* NULL: unknown to this version */
 } observed_stream;
 
 /* ---- readers ---- */
@@ -44,7 +44,7 @@ static free_reader *take_reader(shared *s)
     return out;
 }
 
-/* Give a reader back, and what it found. */
+/* Return a reader, and add its findings. */
 static void give_reader(shared *s, free_reader *reader, const struct stream *of,
                         const drift_frame *frame, const drift_look *look)
 {
@@ -128,7 +128,7 @@ td_result drift_run(const observe_options *how, const selection *wanted, drift_r
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
         rc = selection_why_empty(how->archive, wanted, &out->tape, err);
     close_readers(&s);
-    (void)pthread_mutex_destroy(&s.mutex); /* it is not held */
+    (void)pthread_mutex_destroy(&s.mutex); /* cannot fail: it is not locked */
     return rc;
 }
 

@@ -1,5 +1,5 @@
-/* A selection, looked through for drift (schema/drift.h) on all cores: the verb's work without its
- * command line. */
+/* Searches a selection for drift (schema/drift.h) on all cores: the verb's work without its command
+ * line. */
 #ifndef TD_DRIFT_DRIFT_RUN_H
 #define TD_DRIFT_DRIFT_RUN_H
 
@@ -15,8 +15,8 @@ typedef struct drift_run_result {
     cursor_stats tape;
 } drift_run_result;
 
-/* Look at every inbound frame of a selection. The result does not depend on the number of
- * threads. TD_E_IO: a signal stopped it, among others; TD_E_NOTFOUND: nothing is selected. */
+/* Search every inbound frame of a selection. The result does not depend on the number of threads.
+ * TD_E_IO: a signal stopped it, or I/O failed; TD_E_NOTFOUND: nothing is selected. */
 TD_MUST_USE td_result drift_run(const observe_options *how, const selection *wanted,
                                 drift_run_result *out, td_err *err);
 void drift_run_result_fini(drift_run_result *result);
