@@ -13,7 +13,7 @@
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
-/* The parts of a holder line. */
+/* Parts of a holder line. */
 #define HOLDER_PID     "pid "
 #define HOLDER_SINCE   ", since "
 #define HOLDER_SESSION ", session "
@@ -120,7 +120,7 @@ static void holder_line(const archive *a, char out[HOLDER_BYTES])
                    (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
-/* The session at the end of a holder's line; "?" if it has no text. */
+/* The session at the end of a holder line, or "?" if the line does not end with one. */
 static void read_session(const char *line, char out[SESSION_ID_BYTES])
 {
     size_t prefix = strlen(HOLDER_SESSION);
@@ -177,7 +177,7 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
         rc = td_io_check_lock(a->io, path, &view, &cause);
     if (rc == TD_OK && view.is_held)
         read_session(view.holder, out);
-    /* For a reader only messages depend on it. */
+    /* For a reader a failure means that no session is live. */
     if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;
     return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
@@ -221,7 +221,7 @@ static td_result note_entry(void *user, const char *name, td_entry_kind kind, td
     return TD_OK;
 }
 
-/* A segment by its name, however damaged, or a file that begins as one. */
+/* 1 if the file has a segment's name, begins like a segment, or cannot be read. */
 static int may_be_segment(const archive *a)
 {
     uint8_t magic[MCAP_MAGIC_BYTES];
@@ -237,7 +237,7 @@ static int may_be_segment(const archive *a)
     return is_one;
 }
 
-/* A file is for reading only: what maintainers do is about a folder and its journal. */
+/* A single file can only be read: maintainers work on a folder with its journal. */
 static td_result allow_single_file(archive *a, td_err *err)
 {
     td_err_clear(err);
@@ -257,11 +257,11 @@ static td_result allow_single_file(archive *a, td_err *err)
                               a->path, a->verb);
     td_err_hint(err,
                 "give the folder that holds its journal, with -a; readers (verify, cat, replay "
-                "…) take the file as it is, also an unfinished one");
+                "…) accept a single file, also an unfinished one");
     return rc;
 }
 
-/* A folder with a journal or a capture folder in it, or a file: what a reader can open. */
+/* Accept what a reader can open: a folder with a journal or capture/ in it, or a file. */
 static td_result look_at_path(archive *a, td_err *err)
 {
     int is_archive = 0;

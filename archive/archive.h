@@ -1,12 +1,12 @@
 /* The archive: a folder that holds capture segments, the journal, the catalog and the locks; or,
  * for reading, a single .mcap file. FORMAT.md has the layout.
  *
- * Reading needs no write permission and makes no file. One appender (record, import, merge) and,
- * beside it, one maintainer (recover, reindex) may have an archive open at a time; locks ensure it,
- * and a refused one names pid, verb and start of its holder. What is in the folder and is not ours
- * is listed apart, passed over, and never touched.
+ * Reading needs no write permission and creates no file. One appender (record, import, merge) and,
+ * beside it, one maintainer (recover, reindex) may have an archive open at a time. Locks ensure it;
+ * the error names the holder's pid, verb and start. Other files in the folder are listed as
+ * unexpected, skipped and never touched.
  *
- * One thread at a time per archive, except the functions that only return what is fixed since open
+ * One thread at a time per archive, except the functions that only return what is fixed at open
  * (archive_path, archive_io, archive_clock, archive_log). */
 #ifndef TD_ARCHIVE_ARCHIVE_H
 #define TD_ARCHIVE_ARCHIVE_H
@@ -25,7 +25,7 @@
 typedef struct archive archive;
 
 typedef enum archive_mode {
-    ARCHIVE_READ,     /* no lock, nothing is written */
+    ARCHIVE_READ,     /* no lock; writes nothing */
     ARCHIVE_APPEND,   /* the one appender; makes the folder if it is missing */
     ARCHIVE_MAINTAIN, /* the one maintainer, which never touches a live session's open segments */
 } archive_mode;
@@ -34,17 +34,17 @@ typedef struct archive_options {
     td_io io;
     td_clock clock;
     const td_log *log;        /* may be NULL; borrowed until close */
-    const char *verb;         /* for the lock's holder line; NULL is fine for readers */
+    const char *verb;         /* for the lock's holder line; NULL is allowed for readers */
     const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
                                * simulated disk needs the catalog elsewhere) */
 } archive_options;
 
 /* Open. TD_E_NOTFOUND; TD_E_BUSY naming the holder; TD_E_INVALID if path is neither a folder nor,
- * for reading, a file; TD_E_IO. On success *out is the caller's, for archive_close. */
+ * for reading, a file; TD_E_IO. On success the caller closes *out with archive_close. */
 TD_MUST_USE td_result archive_open(const archive_options *options, const char *path,
                                    archive_mode mode, archive **out, td_err *err);
 
-/* Let go of the lock and free; NULL is fine. */
+/* Release the lock and free; NULL is allowed. */
 void archive_close(archive *archive);
 
 /* As given to open. Strings are valid until close. */
@@ -58,10 +58,10 @@ const char *archive_verb(const archive *archive);
 /* 1 if the archive is a single .mcap file: it has no catalog, no journal and no locks. */
 int archive_is_single_file(const archive *archive);
 
-/* Where the catalog is; NULL for a single file. */
+/* Path of the catalog; NULL for a single file. */
 const char *archive_catalog_path(const archive *archive);
 
-/* What archive_view_hold keeps: NULL without it. */
+/* The view that archive_view_hold keeps, or NULL. */
 struct archive_view *archive_held_view(const archive *archive);
 void archive_set_held_view(archive *archive, struct archive_view *view);
 
@@ -80,18 +80,18 @@ TD_MUST_USE td_result archive_file_size(const archive *archive, const char *rela
 /* ---- what is in the folder ---- */
 
 typedef struct archive_segment {
-    char *path; /* below the archive, with ".open" where it has it; a single file: its name */
+    char *path; /* below the archive, with ".open" if unfinished; of a single file, its name */
     segment_name name;
-    uint64_t size_bytes; /* 0 of a finished one in archive_list_names: see archive_view_size */
-    uint8_t is_locked;   /* 1: an open one whose writer, or recovery, is at work */
+    uint64_t size_bytes; /* 0 for finished segments in archive_list_names: see archive_view_size */
+    uint8_t is_locked;   /* 1: open, and its writer or a recovery holds its lock */
 } archive_segment;
 
 /* A file or folder that is not a part of the archive, or cannot be read. */
 typedef struct unexpected_file {
     char *path;            /* below the archive */
     char *what;            /* "not a segment", "cannot be listed: Permission denied" */
-    uint8_t is_copy;       /* 1: an open segment beside the finished one */
-    uint8_t is_unreadable; /* a folder, or a file with a segment's name: it may hold frames */
+    uint8_t is_copy;       /* 1: an open segment that also exists finished */
+    uint8_t is_unreadable; /* 1: a folder, or a file with a segment's name: it may hold frames */
 } unexpected_file;
 
 typedef struct archive_listing {
@@ -101,50 +101,50 @@ typedef struct archive_listing {
     size_t unexpected_count;
 } archive_listing;
 
-/* List the capture segments, each once: of one that is there finished and open, the finished one;
- * the open one is an unexpected file. So is a folder that cannot be read. *out is the caller's, for
- * archive_listing_fini, also after a failure: TD_E_NOTFOUND, TD_E_IO, of a single file only. */
+/* List the capture segments, each once. If a segment exists finished and open, the finished one is
+ * listed and the open one is an unexpected file. A folder that cannot be read is an unexpected
+ * file, too. The caller releases *out with archive_listing_fini, also after a failure.
+ * TD_E_NOTFOUND and TD_E_IO, for a single file only. */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 
-/* The same, but finished segments are listed by name and their files not looked at, so that the
- * cost of beginning a session hardly grows with the archive. One that cannot be read is listed too.
- */
+/* The same, but finished segments are listed by name, without accessing their files, so that
+ * beginning a session costs hardly more in a large archive. Unreadable segments are listed, too. */
 TD_MUST_USE td_result archive_list_names(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
-/* The segment of that path, or NULL. */
+/* The segment with this path, or NULL. */
 const archive_segment *archive_listing_find(const archive_listing *listing, const char *path);
 
-/* When a segment that cannot be read may have had frames: from the second in its name to the next
- * listed segment of its feed and session, or the end of its hour, because none has frames of two
- * (FORMAT.md, "Rotation"). */
+/* When an unreadable segment may have had frames: from the second in its name to the next listed
+ * segment of its feed and session, or to the end of its hour, because no segment has frames of two
+ * hours (FORMAT.md, "Rotation"). */
 void archive_segment_time(const archive_listing *listing, const segment_name *name,
                           uint64_t *from_ns, uint64_t *to_ns);
 
 /* ---- other processes that use the archive ---- */
 
-/* The session that an appender is running now: *out is its id, or "" if no appender holds the lock.
- * "?" if there is one whose line cannot be read. Nothing is written. For maintainers: list open
- * segments first, ask then. */
+/* Id of the session whose appender is running: "" if no appender holds the lock, "?" if its holder
+ * line cannot be read. Writes nothing. Maintainers call this after listing open segments: a session
+ * that starts in between would otherwise appear crashed. */
 TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID_BYTES],
                                            td_err *err);
 
-/* 1 if the open segment is at work: its file is locked, or it is of the session live, as
- * archive_live_session gave it. */
+/* 1 if the open segment is in use: its file is locked, or it belongs to the session `live`, which
+ * archive_live_session returned. */
 int archive_segment_is_live(const archive_segment *segment, const char *live);
 
-/* 1 if the session is at work: it is live, or has a segment that is. */
+/* 1 if the session is running: it is `live`, or one of its segments is locked. */
 int archive_session_is_live(const archive_listing *listing, const char *live, const char *session);
 
-/* Whether an appender still keeps others away. TD_E_BUSY if its lock file was removed or replaced:
- * another appender may begin any moment. TD_E_IO. */
+/* Check that an appender's lock still excludes others. TD_E_BUSY if its lock file was removed or
+ * replaced: another appender may begin at any time. TD_E_IO. */
 TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);
 
-/* Take maintain.lock for an appender that must recover before it appends. Unlock with td_io_unlock.
- * A maintainer has it already: *out is NULL then. TD_E_BUSY. */
+/* Take maintain.lock for an appender that must recover before it appends; td_io_unlock releases it.
+ * For a maintainer, which already holds it, *out is NULL. TD_E_BUSY. */
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
 
-/* Make the folder torn/, durably: out is its path. */
+/* Create the folder torn/, durably; out gets its path. */
 TD_MUST_USE td_result archive_make_torn(archive *archive, char out[LIMIT_PATH_BYTES], td_err *err);
 
 #endif

@@ -6,11 +6,9 @@
 #include "base/assert.h"
 #include "archive/archive.h"
 
-/* The folders are read one after the other and no listing is open while another is, so that one
- * level of names, not a tree of calls, is what memory and stack hold. */
+/* A folder is read and closed before its subfolders: one directory is open at a time. */
 
-/* More entries than this in one folder are an error: a year of hourly segments of all feeds of
- * one day stays far below. */
+/* Limit of entries in one folder. The hourly segments of all feeds of a day stay far below. */
 enum { FOLDER_ENTRIES_MAX = 1 << 20, LEVEL_SEGMENTS = 3 };
 
 typedef struct entry {
@@ -45,7 +43,7 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
 typedef struct walk {
     archive *archive;
     archive_listing *out;
-    uint8_t is_by_name; /* finished segments are not looked at */
+    uint8_t is_by_name; /* finished segments are listed without accessing their files */
 } walk;
 
 static unexpected_file *add_unexpected(walk *w, const char *path, const char *what)
@@ -63,7 +61,7 @@ static void add_unreadable(walk *w, const char *path, const td_err *why)
     add_unexpected(w, path, why->text)->is_unreadable = 1;
 }
 
-/* A file that cannot be read counts as not locked: a writer takes the lock itself. */
+/* A file whose lock cannot be checked counts as not locked: each writer takes the lock itself. */
 static int is_locked(const walk *w, const char *relative)
 {
     char path[LIMIT_PATH_BYTES];
@@ -99,8 +97,7 @@ static void add_file(walk *w, const char *relative, const char *file_name)
         return;
     }
     td_result rc = archive_file_size(w->archive, relative, &size, &cause);
-    /* A writer may have finished and renamed it since the folder was read; the new name is listed
-     * by the next look, and a reader of an archive in use must live with that. */
+    /* The writer may have finished and renamed it since the folder was read. */
     if (rc == TD_E_NOTFOUND && name.is_open) {
         char finished[LIMIT_PATH_BYTES];
         segment_final_path(relative, finished);
@@ -136,7 +133,7 @@ static td_result list_names(walk *w, const char *relative, folder *out, td_err *
     return rc;
 }
 
-/* The path of a file in a folder; 0: it is longer than any of an archive. */
+/* The path of a file in a folder; 0 if it is too long for an archive. */
 static int path_below(const char *above, const char *name, char out[LIMIT_PATH_BYTES])
 {
     const size_t above_bytes = strlen(above);
@@ -150,7 +147,8 @@ static int path_below(const char *above, const char *name, char out[LIMIT_PATH_B
     return 1;
 }
 
-/* level 0: capture/, with years in it; 1: months; 2: days; 3: the segments of a day. */
+/* level 0: capture/, which contains years; 1: a year, with months; 2: a month, with days; 3: a day,
+ * with segments. */
 static void walk_level(walk *w, const char *relative,
                        unsigned level) // NOLINT(misc-no-recursion): four levels
 {
@@ -186,14 +184,14 @@ static td_result list_single_file(walk *w, td_err *err)
     const char *file_name = segment_file_name(path);
     segment_name name;
     uint64_t size = 0;
-    (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */
+    (void)segment_name_parse(file_name, &name); /* any file name is allowed here */
     td_result rc = archive_file_size(w->archive, file_name, &size, err);
     if (rc == TD_OK)
         add_segment(w, file_name, &name, size);
     return rc;
 }
 
-/* ---- segments that are there twice ---- */
+/* ---- segments that exist twice ---- */
 
 static void forget_segment(archive_listing *out, size_t i)
 {
@@ -203,8 +201,9 @@ static void forget_segment(archive_listing *out, size_t i)
             (out->segment_count - i) * sizeof out->segments[0]);
 }
 
-/* The two names of a segment are neighbours: the finished one counts, the open one is listed apart.
- * It is gone, or the same name is there twice, if it was renamed while its folder was read. */
+/* The two names of a segment are neighbours: keep the finished one, and report the open one as
+ * unexpected. If the segment was renamed while its folder was read, the open one is gone, or the
+ * finished name is listed twice. */
 static void set_doubles_apart(walk *w)
 {
     archive_listing *out = w->out;
@@ -219,8 +218,7 @@ static void set_doubles_apart(walk *w)
         }
         if (segment->name.is_open &&
             archive_file_size(w->archive, segment->path, &size, NULL) != TD_E_NOTFOUND)
-            add_unexpected(w, segment->path, "a copy of the finished segment, which counts")
-                ->is_copy = 1;
+            add_unexpected(w, segment->path, "a copy of the finished segment")->is_copy = 1;
         forget_segment(out, i);
     }
 }
@@ -288,7 +286,7 @@ void archive_segment_time(const archive_listing *listing, const segment_name *na
     *to_ns = end_s * TD_NS_PER_S;
 }
 
-/* ---- which of them are at work ---- */
+/* ---- which segments are in use ---- */
 
 static int is_session(const char *live, const char *session)
 {

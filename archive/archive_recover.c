@@ -18,13 +18,14 @@
 #include "archive/reindex.h"
 #include "format/chain.h"
 
-/* Steps, each durable before the next, so that the next recovery continues one that is killed:
+/* Steps, each durable before the next, so that the next recovery continues a killed one:
  *   1. journal the `crash` gaps that readers derive until then (crash_gaps.h)
  *   2. for each segment: recover_segment keeps the tail, cuts, finishes, renames (recover.h); then
  *      journal `recovered` or `discarded`
  *   3. journal `session_crashed`
- * Killed within 2, the segment is found by its entry: opened, not finished, and yet there under its
- * final name, or in torn/. */
+ *
+ * If killed within 2, the journal has the segment as opened and not finished, but it has its final
+ * name, or is in torn/. */
 
 typedef struct work {
     archive *archive;
@@ -33,7 +34,7 @@ typedef struct work {
     recover_report *report;
     archive_history past;
     archive_listing listing;
-    unlisted_list unlisted; /* what the journal came too early for */
+    unlisted_list unlisted; /* segments that the journal was copied too early to list */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
 } work;
@@ -58,7 +59,7 @@ static int is_live(const work *w, const char *session)
     return archive_session_is_live(&w->listing, w->live, session);
 }
 
-/* ---- what the journal gets ---- */
+/* ---- entries of the journal ---- */
 
 static td_result write_gap(const work *w, const gap_row *row, td_err *err)
 {
@@ -78,8 +79,8 @@ static void mark_lost(void *user, past_segment *segment)
     segment->is_lost = 1;
 }
 
-/* 1 if a session crashed, or has left a segment open. The ledger grows with the archive, and is not
- * read otherwise. */
+/* 1 if a session crashed, or left a segment open. Otherwise the ledger, which grows with the
+ * archive, need not be read. */
 static int is_crash(const work *w)
 {
     for (size_t i = 0; i < w->listing.segment_count; i++)
@@ -99,8 +100,8 @@ static size_t unreadable_count(const archive_listing *listing)
     return count;
 }
 
-/* Journal the gaps of crashed sessions. A segment that cannot be listed now would have none, and
- * would be finished all the same. */
+/* Journal the gaps of crashed sessions. Fails if a folder can no longer be listed: its segments
+ * would be finished without gaps. */
 static td_result open_gaps(work *w, td_err *err)
 {
     archive_view *view = NULL;
@@ -123,7 +124,7 @@ static td_result open_gaps(work *w, td_err *err)
         const gap_row *listed = gap_list_find(&known, &row);
         if (listed != NULL && listed->to_ns >= row.to_ns)
             continue;
-        row.detail = ""; /* it says that recover is due */
+        row.detail = ""; /* drops the advice to run recover */
         rc = write_gap(w, &row, err);
     }
     gap_list_fini(&known);
@@ -131,8 +132,8 @@ static td_result open_gaps(work *w, td_err *err)
     return rc;
 }
 
-/* What was durable in a segment is lost: one row for all slots, because which ones it had is not
- * known. Its name has the second of its first frame. */
+/* All durable frames of a segment are lost: write one row for all slots, because the segment's
+ * slots are unknown. Its name has the second of its first frame. */
 static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
                                td_err *err)
 {
@@ -147,7 +148,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
 
 /* ---- the end of a segment ---- */
 
-/* An entry about a segment; totals: of a finished one, or NULL. */
+/* Write an entry about a segment. totals: of a finished segment, or NULL. */
 static td_result journal_act(const work *w, const char *act, const char *path,
                              const segment_name *name, const segment_totals *totals, td_err *err)
 {
@@ -169,7 +170,7 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
     return rc;
 }
 
-/* Nothing of it can be a segment. */
+/* No segment is left: journal `discarded`, and a gap if durable frames were in it. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
     past_segment *row = archive_history_segment(&w->past, path);
@@ -179,7 +180,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
-/* 1 if it holds less than its writer announced before another program cut or replaced it. */
+/* 1 if it has fewer chunks than its writer announced: another program cut or replaced it. */
 static int lacks_announced(const work *w, const char *path)
 {
     const past_segment *row = archive_history_segment(&w->past, path);
@@ -193,7 +194,7 @@ static int lacks_announced(const work *w, const char *path)
 }
 
 /* Find the last chain value of the finished segment: in the journal, or in the segment that
- * continues it. *by is where it was found. 0: it is unknown. */
+ * continues it. *by names the source. 0 if unknown. */
 static int find_end(const work *w, const char *path, td_hash128 *chain, const char **by)
 {
     const past_segment *row = archive_history_segment(&w->past, path);
@@ -236,7 +237,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
         by, path);
 }
 
-/* Its writer appends after whatever would be cut. */
+/* Leave the segment of a live session: its writer still appends to it. */
 static td_result leave_live(const work *w, const archive_segment *segment)
 {
     w->report->segments_live++;
@@ -255,7 +256,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
         rc = recover_file(w, segment->path, err);
-    if (rc == TD_E_BUSY) { /* after the listing was made */
+    if (rc == TD_E_BUSY) { /* locked since it was listed */
         td_err_clear(err);
         return leave_live(w, segment);
     }
@@ -303,10 +304,10 @@ static td_result recover_open_segments(work *w, td_err *err)
     return TD_OK;
 }
 
-/* ---- what was interrupted between rename and journal ---- */
+/* ---- interrupted between rename and journal ---- */
 
-/* The file has its final name, which may not be durable: its writer may have been killed before the
- * folder was synced, and the journal must not be ahead of the disk. */
+/* The final name may not be durable, because its writer may have been killed before it synced the
+ * folder. The journal must not be ahead of the disk. */
 static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -314,8 +315,7 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
-/* The entries that are missing of a file that was put away. Its move must be durable before it is
- * recorded there. */
+/* Write the missing entries about a file in torn/. Its move there must be durable first. */
 static td_result finish_quarantine(work *w, const past_segment *row, const segment_name *name,
                                    const char *torn, td_err *err)
 {
@@ -331,7 +331,7 @@ static td_result finish_quarantine(work *w, const past_segment *row, const segme
     return rc == TD_OK ? close_discarded(w, row->path, name, err) : rc;
 }
 
-/* The entry that a finished segment lacks. */
+/* Write the missing end of a finished segment. */
 static td_result enter_finished(work *w, const char *path, const segment_index *index, td_err *err)
 {
     const segment_totals totals = archive_segment_totals(index);
@@ -342,7 +342,7 @@ static td_result enter_finished(work *w, const char *path, const segment_index *
                        : rc;
 }
 
-/* An open segment that could not be read is not listed either, even where it can be read by now. */
+/* Fail if an open segment that is not listed exists after all: it could not be read before. */
 static td_result check_absent(const work *w, const past_segment *row, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
@@ -358,7 +358,7 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
     return TD_OK;
 }
 
-/* A segment that the journal has as opened, and that is not there under its open name. */
+/* Handle a segment that the journal has as opened, and that has no open file. */
 static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
 {
     TD_ASSERT(row->stage == PAST_OPENED);
@@ -376,7 +376,7 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
         rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
     else if (archive_history_is_quarantined(w->archive, row, torn))
         rc = finish_quarantine(w, row, &name, torn, err);
-    else /* it is missing, which readers derive from the journal */
+    else /* missing, which readers derive from the journal */
         rc = check_absent(w, row, err);
     segment_index_fini(&index);
     return rc;
@@ -394,7 +394,7 @@ static td_result quarantine_copy(work *w, const unexpected_file *copy, td_err *e
         rc = archive_make_torn(w->archive, torn, err);
     if (rc == TD_OK)
         rc = recover_quarantine_copy(io, full, torn, w->result, err);
-    if (rc == TD_E_BUSY) { /* the process that has locked it handles it */
+    if (rc == TD_E_BUSY) { /* the process that locked it handles it */
         td_err_clear(err);
         return TD_OK;
     }
@@ -405,7 +405,7 @@ static td_result quarantine_copy(work *w, const unexpected_file *copy, td_err *e
     return TD_OK;
 }
 
-/* A backup made while recording and again after it has both names of a segment. */
+/* A backup that ran during the recording and again afterwards has both files of a segment. */
 static td_result put_copies_away(work *w, td_err *err)
 {
     td_result rc = TD_OK;
@@ -459,7 +459,7 @@ static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_er
         rc = sync_folder_of(w, path, err);
     if (rc == TD_OK)
         rc = journal_append_segment(w->past.writer, JOURNAL_SEGMENT_OPENED, &segment, NULL, 0, err);
-    if (rc != TD_OK || segment_has_open_name(index->path)) /* that one is recovered */
+    if (rc != TD_OK || segment_has_open_name(index->path)) /* an open segment is recovered later */
         return rc;
     rc = enter_finished(w, path, index, err);
     if (rc != TD_OK)
@@ -469,8 +469,8 @@ static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_er
     return TD_OK;
 }
 
-/* For a copy whose journal was copied before its segments. A segment that does not continue the
- * journal's last one is skipped: it may be from another archive. */
+/* For a copy of an archive whose journal was copied before its segments. A segment that does not
+ * continue the journal's last one is skipped: it may be from another archive. */
 static td_result enter_unlisted_all(work *w, td_err *err)
 {
     td_result rc = archive_history_open(w->archive, &w->past, err);
@@ -486,7 +486,7 @@ static td_result enter_unlisted_all(work *w, td_err *err)
 
 /* ---- the end of crashed sessions ---- */
 
-/* What became of their segments is in the journal by now. */
+/* The fate of their segments is in the journal by now. */
 static td_result end_sessions(work *w, td_err *err)
 {
     td_result rc = TD_OK;
@@ -501,18 +501,18 @@ static td_result end_sessions(work *w, td_err *err)
     return rc;
 }
 
-/* ---- all of it ---- */
+/* ---- recover ---- */
 
 static td_result do_work(work *w, td_err *err)
 {
     td_result rc = archive_list_names(w->archive, &w->listing, err);
-    if (rc == TD_OK) /* after listing: a session that begins now has none of these */
+    if (rc == TD_OK) /* after listing, which cannot have segments of a session that begins now */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
         rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
-    if (rc == TD_OK) /* before the segments after them, as they were written */
+    if (rc == TD_OK) /* before later segments of the same feed, in the order of writing */
         rc = finish_interrupted(w, err);
     if (rc == TD_OK)
         rc = enter_unlisted_all(w, err);
@@ -525,7 +525,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = end_sessions(w, err);
     w->report->lacks_journal = archive_history_is_damaged(&w->past) != 0;
-    /* An appender's writer does this, so that connecting does not wait until segments are read. */
+    /* An appender's writer does this later, so that connecting does not wait for it. */
     if (rc == TD_OK && archive_get_mode(w->archive) == ARCHIVE_MAINTAIN) {
         reindex_report report = {0};
         archive_update_catalog(w->archive, &report);
@@ -572,7 +572,7 @@ static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
     return rc == TD_OK ? journal_append(j, JOURNAL_LOSS_ACCEPTED, NULL, 0, err) : rc;
 }
 
-/* Killed before the last entry, it is done again: rows of one key are one. */
+/* If killed before the last entry, it can be repeated: equal rows count once. */
 td_result archive_accept_loss(archive *a, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) == ARCHIVE_MAINTAIN);

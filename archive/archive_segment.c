@@ -1,6 +1,6 @@
 #include "archive/archive_segment.h"
 
-/* After an open segment was not found: cut the path to its final name, and return 1. */
+/* If an open segment was not found: cut the path to its final name, and return 1. */
 static int try_final_name(td_result rc, char path[LIMIT_PATH_BYTES])
 {
     if (rc != TD_E_NOTFOUND || !segment_has_open_name(path))

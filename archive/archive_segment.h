@@ -1,4 +1,4 @@
-/* Reading an archive's segments by the path that a listing, a journal or a catalog gives. */
+/* Reads an archive's segments by the path in a listing, a journal or a catalog. */
 #ifndef TD_ARCHIVE_ARCHIVE_SEGMENT_H
 #define TD_ARCHIVE_ARCHIVE_SEGMENT_H
 
@@ -8,16 +8,16 @@
 #include "format/segment_reader.h"
 #include "format/segment_writer.h"
 
-/* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer
- * has finished since it was listed is read under its final name, here and below. */
+/* Open the segment at path, below the archive, with segment_reader_open. Here and below, an open
+ * segment that its writer has finished since it was listed is read under its final name. */
 TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, segment_reader **out,
                                            td_err *err);
 
-/* Read the index of the segment at path, below the archive: segment_index_read. */
+/* Read the index of the segment at path, below the archive, with segment_index_read. */
 TD_MUST_USE td_result archive_read_index(archive *archive, const char *path, index_depth depth,
                                          segment_index *out, td_err *err);
 
-/* What the journal lists of a finished segment, from its index; chain 0: another program's. */
+/* A finished segment's totals for the journal; chain is 0 in a file from another program. */
 segment_totals archive_segment_totals(const segment_index *index);
 
 #endif

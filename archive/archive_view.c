@@ -39,10 +39,10 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-/* The segments are listed before the journal is read: one that is finished meanwhile is listed as
- * open, and is there under its final name (archive_each_missing); a session that begins meanwhile
- * has its open gap, and not its frames. Which session is live is asked in between: one that ends
- * meanwhile has its end in the journal. */
+/* Segments are listed before the journal is read: one that is finished in between is listed as
+ * open, but has its final name (archive_each_missing); a session that begins in between has its
+ * open gap, but no frames. The live session is read between the two: if it ends afterwards, its end
+ * is in the journal. */
 static td_result view_read(archive_view *view, view_parts parts, td_err *err)
 {
     archive *a = view->archive;
@@ -152,7 +152,7 @@ uint64_t archive_view_size(archive_view *view, const archive_segment *segment)
     archive_segment *listed = &view->listing.segments[at];
     if (listed->size_bytes == 0 &&
         archive_file_size(view->archive, listed->path, &listed->size_bytes, NULL) != TD_OK)
-        listed->size_bytes = 0; /* reading it reports why */
+        listed->size_bytes = 0; /* reading the segment reports why */
     return listed->size_bytes;
 }
 
@@ -183,7 +183,7 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     return 0;
 }
 
-/* Both are by path. */
+/* Both are sorted by path. */
 typedef struct brief_walk {
     archive_view *view;
     archive_brief_fn *fn;
@@ -246,7 +246,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
     return newest_ns;
 }
 
-/* The latest segments first: one whose hour ends before what was found need not be read. */
+/* Latest segments first: one whose hour ends before the newest time found is not read. */
 uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;

@@ -22,7 +22,7 @@ struct archive_writer {
     size_t feed_count;
 };
 
-/* ---- the catalog beside it ---- */
+/* ---- the catalog ---- */
 
 static void leave_behind(archive_writer *w, const char *why)
 {
@@ -32,7 +32,7 @@ static void leave_behind(archive_writer *w, const char *why)
     w->catalog = NULL;
 }
 
-/* Enter the segment that the feed has finished. */
+/* Add the segment that the feed has finished to the catalog. */
 static void enter(archive_writer *w, const feed_segments *feed)
 {
     td_err cause;
@@ -65,7 +65,7 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* Removing a lock file manually lets a second appender in; the first one still has its segments. */
+/* If a lock file was removed by hand, a second appender starts while the first still writes. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
     const session_row *session = archive_history_session(&w->past, segment->name.session);
@@ -102,7 +102,7 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
-    /* Reading what it lacks could take minutes, and recording must begin now. */
+    /* Segments that it lacks are added at the end: now, that could delay recording by minutes. */
     td_err cause;
     td_err_clear(&cause);
     if (catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause) !=
@@ -137,7 +137,7 @@ td_result archive_writer_open(archive *a, const archive_writer_options *options,
     td_result rc = begin_session(made, err);
     if (rc != TD_OK) {
         rc = td_err_add(err, rc, "beginning a session in archive '%s'", archive_path(a));
-        /* Nothing is open yet, so nothing of its ending can fail. */
+        /* Nothing is open yet, so closing cannot fail. */
         td_result ended = archive_writer_close(made, WRITER_ABANDON, 0, NULL);
         TD_ASSERT(ended == TD_OK);
         return rc;

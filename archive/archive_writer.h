@@ -1,10 +1,10 @@
-/* Appending to an archive: one session, one segment being written per feed, and what belongs to
- * them: journal acts, the chain from one segment of a feed to the next, rows in the catalog. Both
- * writers use it: import from its one thread, the recorder from its disk thread.
+/* Appends to an archive: one session, with one open segment per feed, their journal entries, the
+ * chain from one segment of a feed to the next, and rows in the catalog. Import uses it on its only
+ * thread, the recorder on its disk thread.
  *
- * Order, for every chunk: append, fdatasync, durable callback. A frame is durable when the callback
- * says so, and not before; if a sync fails, never. A segment goes into the catalog when it is
- * finished; what the catalog lacks is entered when the session ends.
+ * Order for every chunk: append, fdatasync, durable callback. A frame is durable when the callback
+ * is called, not before, and never if a sync fails. A segment enters the catalog when it is
+ * finished; segments that the catalog lacks are added when the session ends.
  *
  * One thread at a time. */
 #ifndef TD_ARCHIVE_ARCHIVE_WRITER_H
@@ -24,62 +24,62 @@
 typedef struct archive_writer archive_writer;
 
 typedef struct archive_writer_options {
-    const char *version; /* of the program; goes into segments and the journal */
+    const char *version; /* of the program; stored in segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
     segment_sync sync;
-    /* The frames of this chunk are durable now. Called inside archive_writer_put; NULL with
-     * SYNC_SEGMENTS, and where nothing waits for it. */
+    /* Called inside archive_writer_put when the frames of this chunk are durable. NULL with
+     * SYNC_SEGMENTS; may be NULL otherwise. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;
-    uint64_t *file_bytes; /* close sets it to the size of the session's segment files; or NULL */
+    uint64_t *file_bytes; /* close sets it to the total size of the session's segment files; may be
+                             NULL */
 } archive_writer_options;
 
-/* Begin a session: it is in the journal when this returns. The archive is open for appending, and
- * borrowed until close. A catalog that cannot be used does not stop it. TD_E_BUSY if a segment of
+/* Begin a session, and write its start into the journal. The archive is open for appending, and
+ * borrowed until close. An unusable catalog does not prevent a session. TD_E_BUSY if a segment of
  * another session is being written (its lock file was removed); TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
-/* Add a feed (1 to LIMIT_FEEDS; feed_name_is_valid holds). Its first chunk opens a
- * segment. *index counts 0, 1, … in order of adding. Crashed segments of the feed should have been
- * recovered before (archive_recover): if not, the chain continues from the last that can be proved.
+/* Add a feed (1 to LIMIT_FEEDS; feed_name_is_valid holds). Its first chunk opens a segment. *index
+ * counts 0, 1, … in the order of calls. Crashed segments of the feed should have been recovered
+ * (archive_recover); otherwise the chain continues from the last value that can be proved.
  * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);
 
-/* Write rows into the journal, durably: gaps that the session's start opens or ends. TD_E_IO,
+/* Write gaps that the session's start opens or ends into the journal, durably. TD_E_IO,
  * TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_put_gaps(archive_writer *writer, const gap_row *rows,
                                               size_t count, td_err *err);
 
-/* Write down that the session imports this content into the feed (imports.h). TD_E_IO,
+/* Write into the journal that the session imports this content into the feed (imports.h). TD_E_IO,
  * TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_put_import(archive_writer *writer, const char *feed,
                                                 const capture_content *content, td_err *err);
 
-/* Keep others out of this feed's segments, from its next one on: files that only their owner may
- * read (0600), in folders that only their owner may enter (0700). A folder of another user stays as
- * it is, with a warning. */
+/* From its next segment on, make the feed's segments private: files of mode 0600 in folders of mode
+ * 0700. A folder of another user is not changed, with a warning. */
 void archive_writer_make_private(archive_writer *writer, size_t feed_index);
 
-/* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
- * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else,
- * also that another program removed, replaced or changed the segment or the journal:
- * this feed's writer is dead (every later put is TD_E_IO), close the archive_writer and let recover
- * look. */
+/* Write a sealed chunk and make it durable. A chunk that starts a segment finishes the previous
+ * one. TD_E_NOSPACE: nothing of the chunk is durable, and it may be put again. After any other
+ * error, which includes that another program removed, replaced or changed the segment or the
+ * journal, this feed's writer is dead and every later put returns TD_E_IO: close the archive_writer
+ * and recover. */
 TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_index,
                                          sealed_chunk *chunk, td_err *err);
 
-/* Whether this session still keeps other appenders away; as archive_check_lock. After a failure
- * what was put stays, and the session should end. */
+/* Check that this session still excludes other appenders, as archive_check_lock. After a failure
+ * the session should end; chunks that were put stay. */
 TD_MUST_USE td_result archive_writer_check_lock(const archive_writer *writer, td_err *err);
 
 typedef enum writer_end {
-    WRITER_STOP,    /* clean: finish segments, journal the stop, leave a matching catalog */
-    WRITER_ABANDON, /* after a failure: close files as they are; recover will look at them */
+    WRITER_STOP, /* clean: finish segments, write the stop into the journal, complete the catalog */
+    WRITER_ABANDON, /* after a failure: close files as they are, for recover */
 } writer_end;
 
-/* End the session and free; NULL is fine. The first failure is returned, the rest is still done. */
+/* End the session and free; NULL is allowed. Continues after failures; returns the first. */
 TD_MUST_USE td_result archive_writer_close(archive_writer *writer, writer_end end, uint64_t stop_ns,
                                            td_err *err);
 

@@ -13,10 +13,10 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 6, /* of rows: the first number of each segment's, and of each day's */
-    /* Rows or chunks of one segment: 4,096 chunks with bitmaps of 64 KiB channels have 34 MiB. */
+    VERSION = 6, /* format of rows: the first number of each segment's and each day's rows */
+    /* Limit of one segment's rows or chunks; 4,096 chunks with 64 Ki channels take 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
-    /* Values come from a file that any program may have written. */
+    /* Checked because any program may have written the file. */
     BITMAP_BYTES_MAX = (1 << 16) / 8,
 };
 
@@ -28,11 +28,11 @@ static const char TABLE[] =
     "    hash       INTEGER NOT NULL," /* of rows */
     "    rows       BLOB NOT NULL,"
     "    chunks     BLOB NOT NULL);"
-    /* To list them without reading their rows. */
+    /* For STATEMENT_LIST, which then does not read rows. */
     "CREATE INDEX IF NOT EXISTS segments_listed ON segments "
     "    (path, file_bytes, chain);"
     "CREATE TABLE IF NOT EXISTS days ("
-    "    path       TEXT NOT NULL PRIMARY KEY," /* of the segments' folder */
+    "    path       TEXT NOT NULL PRIMARY KEY," /* path of the segments' folder */
     "    hash       INTEGER NOT NULL,"          /* of rows */
     "    rows       BLOB NOT NULL)";
 
@@ -124,8 +124,8 @@ typedef enum field_type {
     FIELD_BYTES, /* td_bytes */
 } field_type;
 
-/* A member of a row. Numbers have 8 bytes, little-endian, texts their NUL; bytes come after their
- * size. */
+/* A member of a row. As bytes, numbers are 8 bytes, little-endian; texts end with NUL; bytes follow
+ * their size. */
 typedef struct field {
     field_type type;
     size_t offset;
@@ -137,15 +137,15 @@ typedef struct row_kind {
     size_t field_count;
 } row_kind;
 
-/* What a segment has once; its lists follow. */
+/* Single values of a segment; its lists follow. */
 typedef struct segment_row {
     segment_index index; /* without lists */
     uint64_t channel_count, gap_count, conn_count, grant_count, checkpoint_count, chunk_count;
     uint64_t unknown_ns;
-    uint64_t chunks_hash; /* of the chunks' bytes, which are loaded apart */
+    uint64_t chunks_hash; /* of the chunks' bytes, which are loaded separately */
 } segment_row;
 
-/* A row of one of them, but the chunks. */
+/* A row of one of the lists, except chunks. */
 typedef union list_row {
     segment_channel channel;
     gap_row gap;
@@ -297,7 +297,7 @@ static void put_row(td_buf *out, const row_kind *kind, const void *row)
     }
 }
 
-/* Read that many bytes from the front; 0: there are fewer. */
+/* Read `size` bytes from the front; 0 if there are fewer. */
 static int read_bytes(td_bytes *from, uint64_t size, td_bytes *out)
 {
     if (size > from->size)
@@ -349,7 +349,7 @@ static int read_field(td_bytes *from, const field *of, void *at)
     return 1;
 }
 
-/* The inverse of put_row: moves on. Texts and bytes are views. 0: they are not of such a row. */
+/* The inverse of put_row; advances `from`. Texts and bytes are views. 0 if it is not such a row. */
 static int read_row(td_bytes *from, const row_kind *kind, void *row)
 {
     for (size_t i = 0; i < kind->field_count; i++)
@@ -360,18 +360,18 @@ static int read_row(td_bytes *from, const row_kind *kind, void *row)
 
 /* ---- days: briefs by folder ---- */
 
-/* Bytes of a segment's folder; 0: it has none. */
+/* Length of the segment's folder; 0 if its path has no folder. */
 static size_t folder_bytes(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? 0 : (size_t)(slash - path);
 }
 
-/* A day's briefs, being read. */
+/* Reads the briefs of a day. */
 typedef struct day_reader {
     td_bytes folder;
     td_bytes rest;
-    td_bytes row; /* the brief that was read, as bytes */
+    td_bytes row; /* bytes of the last brief */
     gap_row *gaps;
     size_t gap_capacity;
 } day_reader;
@@ -381,7 +381,7 @@ static void day_reader_fini(day_reader *day)
     td_free(day->gaps);
 }
 
-/* 1 if the bytes are those of this folder, as they were written. */
+/* 1 if the bytes are as they were written, and belong to this folder. */
 static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes rows)
 {
     uint64_t version = 0;
@@ -393,7 +393,7 @@ static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes ro
            td_bytes_equal(td_bytes_of(written.data, written.size - 1), folder);
 }
 
-/* The next brief; it is valid until the next call. 0: there is no more, or it is none. */
+/* The next brief, valid until the next call. 0 at the end, or if the bytes are not a brief. */
 static int day_next(day_reader *day, segment_brief *out)
 {
     const td_bytes from = day->rest;
@@ -421,7 +421,8 @@ static void put_brief(td_buf *out, const segment_brief *brief)
         put_row(out, &GAP_ROW, &brief->gaps[i]);
 }
 
-/* The day's rows with this brief in its place, or without the segment's. Returns how many. */
+/* Copy the day's rows with this brief inserted or replaced, or (NULL) without the segment's brief.
+ * Returns the number of briefs. */
 static size_t change_day(day_reader *day, const char *path, const segment_brief *brief, td_buf *out)
 {
     segment_brief other;
@@ -462,7 +463,7 @@ static td_result store_day(catalog *c, td_bytes folder, size_t count, td_bytes r
 }
 
 /* Replace the brief of a segment in its day, or remove it (NULL). Rows of a day that are not as
- * they were written are forgotten: its other segments have no briefs then. */
+ * they were written are dropped: its other segments then have no briefs. */
 static td_result put_in_day(catalog *c, const char *path, const segment_brief *brief, td_err *err)
 {
     const td_bytes folder = td_bytes_of(path, folder_bytes(path));
@@ -629,7 +630,7 @@ td_result catalog_list(catalog *c, catalog_entries *out, td_err *err)
         catalog_entry *row = &out->rows[out->count++];
         *row = (catalog_entry){.path = td_strdup(database_column_text(&query, 0)),
                                .file_bytes = database_column_u64(&query, 1)};
-        /* One that is too long is no chain of a segment. */
+        /* A segment's chain always fits; a longer text matches no segment anyway. */
         (void)snprintf(row->chain_hex, sizeof row->chain_hex, "%s",
                        database_column_text(&query, 2));
     }
@@ -656,8 +657,7 @@ const catalog_entry *catalog_entries_find(const catalog_entries *entries, const 
     return bsearch(path, entries->rows, entries->count, sizeof entries->rows[0], compare_entry);
 }
 
-/* Add a row to its list; 0: it cannot be of a segment. A value that the hash does not cover may be
- * any. */
+/* Add a row to its list; 0 if no segment can have such a row: any program may have written it. */
 static int add_row(segment_rows *out, const row_kind *kind, const list_row *row)
 {
     const segment_index *index = &out->index;
@@ -705,7 +705,7 @@ static td_result wrong_rows(const char *path, const char *what, td_err *err)
                       path, what);
 }
 
-/* row gets what the segment has once; its texts are in out. */
+/* *row keeps the counts and the chunks' hash; the rest is in out. */
 static td_result load_rows(catalog *c, const char *path, catalog_part part, segment_row *row,
                            segment_rows *out, td_err *err)
 {
@@ -766,7 +766,7 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
     return rc;
 }
 
-/* 1 if the day of the segment has this brief of it. */
+/* 1 if the segment's day has exactly this brief. */
 static int has_brief(catalog *c, const segment_brief *wanted, td_result *rc, td_err *err)
 {
     const td_bytes folder = td_bytes_of(wanted->path, folder_bytes(wanted->path));

@@ -28,7 +28,7 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
     for (const past_segment *later = row + 1; later < past->segments + past->segment_count;
          later++) {
         segment_index index;
-        char path[LIMIT_PATH_BYTES]; /* it may be open, too */
+        char path[LIMIT_PATH_BYTES]; /* or its final name, which archive_read_index tries too */
         segment_open_path(later->path, path);
         if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
             strcmp(later->feed, row->feed) != 0 ||
@@ -42,11 +42,11 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
     return GAP_OPEN;
 }
 
-/* ---- the rows after one segment ---- */
+/* ---- gaps after one segment ---- */
 
-/* 1 if what the row is about is in another one. A slot whose row has no end was down when the
- * session ended, wherever the row begins: the recorder knew better than the segments show where the
- * slot was complete. One that begins later than all of the session is of a clock that was ahead. */
+/* 1 if another row covers this one. An open gap covers it whatever its start: the slot was down
+ * when the session ended, and the recorder knew better than the segments show since when. An open
+ * gap that begins after the whole session is not counted: the clock was ahead. */
 static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_ns)
 {
     for (size_t i = 0; i < known->count; i++) {
@@ -63,22 +63,22 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
     return 0;
 }
 
-/* Add a row of a connection, unless another one covers it. */
+/* Add a row for a slot, unless another row covers it. */
 static void add_row(gap_list *out, gap_row row, uint32_t line, uint32_t shard, uint32_t conn,
                     uint64_t last_ns)
 {
     row.line = line;
     row.shard = shard;
     row.conn = conn;
-    /* The next import ends half a one. */
+    /* An import's row is always added: the next import ends it. */
     if (strcmp(row.cause, CRASH_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
         gap_list_add(out, &row);
 }
 
-/* Add the rows after the segment at path, the last one of its feed in its session: one for each
- * slot, from its last frame on; of one that was connected and received nothing, from the segment's
- * last message on. *last_ns gets that message, 0 if it has none. Fails if the segment cannot be
- * read, which others report. */
+/* Add the gaps after the segment at path, the last one of its feed in its session: one for each
+ * slot, from its last frame. For a slot that was connected and received nothing, from the segment's
+ * last message. *last_ns gets the time of that message, or 0. Fails if the segment cannot be read,
+ * which other checks report. */
 static td_result add_after(archive_view *view, const char *path, gap_list *out, uint64_t *last_ns,
                            td_err *err)
 {
@@ -123,7 +123,7 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
     return rc;
 }
 
-/* ---- all of them ---- */
+/* ---- all sessions ---- */
 
 static td_result add_of_open(archive_view *view, const archive_segment *segment, gap_list *out,
                              td_err *err)
@@ -138,9 +138,9 @@ static td_result add_of_open(archive_view *view, const archive_segment *segment,
     return rc;
 }
 
-/* 1 if it is the last segment of a session that has no end in the journal, under its final name:
- * its recorder was killed before it opened another one. The name is no end: the rename may come
- * before the entry that the segment is finished. */
+/* 1 if this is the last segment of a session that has no end in the journal, and it has its final
+ * name: its recorder was killed before it opened another one. The name does not prove an end,
+ * because the rename may precede the journal entry that the segment is finished. */
 static int is_last_with_final_name(const archive_view *view, const past_segment *row)
 {
     const session_row *session = archive_history_session(&view->past, row->session);
@@ -166,5 +166,5 @@ td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err)
             !archive_session_is_live(&view->listing, view->live, row->session))
             rc = add_after(view, row->path, out, &last_ns, err);
     }
-    return rc == TD_E_IO ? rc : TD_OK; /* damage is for others to report */
+    return rc == TD_E_IO ? rc : TD_OK; /* other checks report damage */
 }

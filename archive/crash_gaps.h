@@ -1,5 +1,5 @@
-/* Rows of reason `crash`: what a session that ended without a stop lacks after its last durable
- * frames. recover writes them into the journal; until then readers derive the same rows from the
+/* Gaps of reason `crash`: the time after the last durable frames of a session that ended without a
+ * stop. recover writes them into the journal; until then readers derive the same rows from the
  * segments. One thread at a time per archive. */
 #ifndef TD_ARCHIVE_CRASH_GAPS_H
 #define TD_ARCHIVE_CRASH_GAPS_H
@@ -12,22 +12,22 @@
 #include "archive/feed_history.h"
 #include "archive/gap.h"
 
-/* The cause of a crash gap after half an import; that of a recorder's has another. */
+/* Cause of the crash gap after an unfinished import; a recorder's crash gap has another one. */
 #define CRASH_CAUSE_IMPORT "import ended before its end"
 
-/* The first message of the feed's next segment of another session, if it is later than from_ns: the
- * end of what row's session lacks. Else GAP_OPEN. */
+/* The end of a crash gap of row's session that begins at from_ns: the first message of the feed's
+ * next segment of another session that begins later, or GAP_OPEN. */
 uint64_t crash_gaps_end(archive *archive, const archive_history *past, const past_segment *row,
                         uint64_t from_ns);
 
-/* 1 if no later segment of the same session and feed holds anything. */
+/* 1 if the same session and feed have no later segment, discarded and lost ones aside. */
 int crash_gaps_is_last(const archive_history *past, const past_segment *row);
 
-/* Add the rows of all crashed sessions that recover has not ended yet, one for each slot, from its
- * last durable frame on, unless a row of the list covers its time: those that are not live and
- * have an unfinished segment, or no end in the journal. *out has the ledger's other rows. A damaged
- * segment adds none. The view's past: an unfinished segment without anything durable becomes
- * PAST_DISCARDED. TD_E_IO. */
+/* Add the gaps of crashed sessions that recover has not written yet: one for each slot, from its
+ * last durable frame, unless a row of the list covers that time. A session crashed if it is not
+ * live and has an unfinished segment or no end in the journal. *out already has the ledger's other
+ * rows. Damaged segments are skipped. Marks unfinished segments in which nothing is durable as
+ * PAST_DISCARDED in the view's past. TD_E_IO. */
 td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err);
 
 #endif

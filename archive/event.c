@@ -13,11 +13,11 @@ enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };
 
 struct event_reader {
     json_parser *parser;
-    td_buf texts; /* reserved before decoding, so that pointers into it stay */
+    td_buf texts; /* reserved before decoding, so that pointers into it stay valid */
     event_slot slots[LIMIT_FEED_SLOTS];
 };
 
-/* How a member is written, and when it is left out. */
+/* How a member is written, and when it is omitted. */
 typedef enum member_type {
     MEMBER_TYPE_U32,    /* always written */
     MEMBER_TYPE_U64,    /* always written */
@@ -95,7 +95,7 @@ static const member_row MEMBERS[] = {
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_BUT_GAP},
-    /* The row of a gap, as GAP_MEMBERS; its feed is the channel's. */
+    /* Members of a gap, as GAP_MEMBERS; its feed is the channel's. */
     {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},
     {"line", offsetof(event, gap.line), MEMBER_TYPE_U32, KIND(GAP)},
     {"shard", offsetof(event, gap.shard), MEMBER_TYPE_U32, KIND(GAP)},
@@ -132,7 +132,7 @@ const char *event_kind_name(event_kind kind)
 }
 
 /* The next member of events of a kind, in the order in which it is written, or NULL; *at counts the
- * rows passed. */
+ * rows that were passed. */
 static const member_row *next_member(event_kind kind, size_t *at)
 {
     while (*at < MEMBER_ROWS && (MEMBERS[*at].kinds >> kind & 1) == 0)
@@ -363,7 +363,7 @@ static int read_kind(json_value root, event_kind *out)
     return 0;
 }
 
-/* Members that are always written must be there; the others keep their "absent". */
+/* Members that are always written must be present; others keep the value that means absent. */
 static int is_required(const member_row *row)
 {
     return (row->type == MEMBER_TYPE_U32 && row->offset != offsetof(event, gap.conn)) ||

@@ -1,17 +1,17 @@
 /* The recorder's own events: what happened to a feed's connections, as JSON objects on the feed's
- * "_events" channel. Written and read here only, by the recorder, import, the ledger and tapes.
+ * "_events" channel. Only this module encodes and decodes them, for the recorder, import, the
+ * ledger and tapes.
  *
  * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
- * connection number and the ordinals so far; "grant" events after it restate their topics. From
- * there, "connect" and "disconnect" say over which connection a frame came; a connection's
- * "connect" is before its first frame. So each segment can be read alone, and 32 bits of ordinal in
- * a message are enough to know all 64.
+ * connection number and the ordinals so far; "grant" events after it restate their topics. After
+ * it, "connect" and "disconnect" show which connection a frame belongs to; a connection's "connect"
+ * precedes its first frame. So each segment can be read alone, and a message needs only 32 of the
+ * 64 bits of its ordinal.
  *
  *   {"event":"connect","line":0,"shard":0,"conn":1,"url":"wss://…","attempt":1}
  *
- * Which members an event of a kind has is one table, in event.c; absent ones (empty text, a time of
- * 0 where that means "not yet") are left out of the JSON. Readers ignore members they do not know.
- */
+ * A table in event.c lists the members of each kind. Empty members (empty text, a time of 0 where
+ * that means "not yet") are left out of the JSON. Readers ignore unknown members. */
 #ifndef TD_ARCHIVE_EVENT_H
 #define TD_ARCHIVE_EVENT_H
 
@@ -33,8 +33,8 @@ typedef enum event_kind {
     EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "unanswered"); grants have the
                          answers */
     EVENT_GRANT,      /* slot, conn, topic (as the exchange writes it, or EVENT_GRANT_ALL), source,
-                         from_ns: the exchange sends it since then. Before the frame that shows it;
-                         a segment begins with one for each topic that is granted */
+                         from_ns: start of the subscription at the exchange. Precedes the frame that
+                         shows it; a segment begins with one for each granted topic */
     EVENT_GRANT_END,  /* slot, conn, topic, reason ("refused", "unsubscribed"). The end of a
                          connection ends all of its grants */
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
@@ -43,9 +43,8 @@ typedef enum event_kind {
     EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped
-                         (recorder/pipeline/session_clock.h);      "paused": the recorder did not run,
-                         from_ns, to_ns, cause
-                         ("not running", "suspended") */
+                         (recorder/pipeline/session_clock.h); "paused": the recorder did not run,
+                         from_ns, to_ns, cause ("not running", "suspended") */
     EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
                          EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
                          frames, bytes, lag_ns, cause */
@@ -54,38 +53,38 @@ typedef enum event_kind {
                          WebSocket control frame; or frames, how many are only counted */
     EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                          compressed frame was "overwritten" as a whole */
-    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the
-                         reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail; of
-                         a client's request method (absent: GET), and its body in detail;
-                         from_ns: when it was received, in a cut that begins later */
-    EVENT_LIMIT, /* a bound was met: what ("books": the live check leaves further ones unchecked;
-                    EVENT_LIMIT_GRANTS: of further topics of a connection no grant is written, until
-                    the segment ends), state ("begins"), number (the bound) */
+    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the reply;
+                         "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
+                         request: method (absent: GET), its body in detail. In a cut that
+                         begins later: from_ns, its receive time */
+    EVENT_LIMIT,      /* a limit was reached: what ("books": the live check skips further books;
+                         EVENT_LIMIT_GRANTS: no grant is written for further topics of a
+                         connection until the segment ends), state ("begins"), number (the limit) */
     EVENT_KIND_COUNT,
 } event_kind;
 
-/* What an overload is about: frames were kept, at their right times, and became durable late, up to
- * lag_ns after they came. */
+/* Kind of an overload: frames were kept, at their right times, but became durable up to lag_ns
+ * after they came. */
 #define EVENT_OVERLOAD_DURABILITY "durability"
 
-/* A grant is of all topics: authenticating brought them. */
+/* A grant of all topics, by authentication. */
 #define EVENT_GRANT_ALL "*"
 
-/* How a grant is known: by an answer, or because a frame of the topic came before one. */
+/* How a grant is known: by an answer, or because a frame of the topic came before the answer. */
 #define EVENT_GRANT_ANSWERED "answered"
 #define EVENT_GRANT_SEEN     "seen"
 
 #define EVENT_LIMIT_GRANTS "grants"
 
-/* An open connection, as a segment event restates it. in, out: its frames before this segment. */
+/* An open connection, as a segment event restates it. in, out: its frame counts so far. */
 typedef struct event_slot {
     uint32_t line, shard, conn;
     uint64_t in, out;
     uint64_t since_ns; /* recv_ns of its connect event */
 } event_slot;
 
-/* One event. Fill what its kind has; the rest stays zero. Texts are NUL-terminated and borrowed;
- * NULL and "" are both absent. */
+/* One event. Set the members of its kind; the rest stays zero. Texts are NUL-terminated and
+ * borrowed; NULL and "" both mean absent. */
 typedef struct event {
     event_kind kind;
     uint32_t line, shard, conn; /* conn from 1 */
@@ -128,8 +127,8 @@ typedef struct event {
 /* Stable name ("connect"). */
 const char *event_kind_name(event_kind kind);
 
-/* Bytes of a control frame as a member: *text if they are UTF-8 that shows on a screen, else *hex;
- * empty bytes are neither. Both point into out. */
+/* Store bytes of a control frame as members: *text if they are printable UTF-8, else *hex; both are
+ * empty for no bytes. They point into out. */
 enum { EVENT_CONTROL_BYTES_MAX = 125, EVENT_CONTROL_TEXT_BYTES = 2 * EVENT_CONTROL_BYTES_MAX + 1 };
 void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const char **text,
                      const char **hex);
@@ -137,14 +136,15 @@ void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const c
 /* Append the JSON of an event to out. TD_E_LIMIT. Any thread. */
 TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);
 
-/* Reads events; owns a JSON parser and the texts of the last event. One thread. */
+/* Reads events; owns a JSON parser and the texts of the last event. One thread. NULL may be
+ * closed. */
 typedef struct event_reader event_reader;
 
 event_reader *event_reader_open(void);
 void event_reader_close(event_reader *reader);
 
-/* Read one event. TD_OK and *out, valid until the next call; TD_E_INVALID if it is no event object,
- * a kind that this version does not know, or a member has another type than its kind's. */
+/* Read one event. *out is valid until the next call. TD_E_INVALID if the text is not an event
+ * object, its kind is unknown, or a member has a wrong type. */
 TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err);
 
 #endif

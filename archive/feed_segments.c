@@ -11,9 +11,9 @@
 
 typedef enum feed_stage {
     STAGE_NONE,     /* no segment */
-    STAGE_MADE,     /* its file is there, the journal does not know yet */
-    STAGE_WRITING,  /* chunks may come */
-    STAGE_FINISHED, /* renamed, the journal does not know yet */
+    STAGE_MADE,     /* its file exists, but is not in the journal */
+    STAGE_WRITING,  /* accepts chunks */
+    STAGE_FINISHED, /* renamed, but not in the journal */
     STAGE_DEAD,
 } feed_stage;
 
@@ -23,16 +23,16 @@ struct feed_segments {
     char *family;
     feed_stage stage;
     segment_writer *writer;
-    uint32_t number;              /* of the segment, as the builder counts */
+    uint32_t number;              /* of the segment, as the chunk builder counts */
     char path[LIMIT_PATH_BYTES];  /* below the archive, without ".open" */
-    char shown[LIMIT_PATH_BYTES]; /* the same as it is on disk now */
-    feed_link link;               /* the segment before */
+    char shown[LIMIT_PATH_BYTES]; /* the same as it is named on disk */
+    feed_link link;               /* the previous segment */
     segment_totals totals;        /* of the finished segment */
     uint64_t finished_bytes;      /* of all finished segments */
     segment_written last;         /* the last chunk */
     segment_rows rows;            /* of the current or just finished segment */
     event_reader *events;
-    uint8_t is_private; /* segments are their owner's alone */
+    uint8_t is_private; /* only the owner may read segments */
 };
 
 void feed_segments_make_private(feed_segments *feed)
@@ -64,8 +64,7 @@ void feed_segments_close(feed_segments *f)
     td_free(f);
 }
 
-/* A full disk leaves everything as it was. After any other failure the state of the
- * file is unknown. */
+/* A full disk changes nothing; after any other failure the state of the file is unknown. */
 static td_result judge(feed_segments *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)
@@ -80,9 +79,9 @@ static td_result check_alive(const feed_segments *f, td_err *err)
     return td_err_set(err, TD_E_IO, "feed '%s': writing failed before", f->name);
 }
 
-/* ---- segments that another program took away ---- */
+/* ---- segments that another program removed or changed ---- */
 
-/* An entry about the segment; totals: of a finished one, or NULL. */
+/* Write an entry about the segment. totals: of a finished segment, or NULL. */
 static td_result journal_act(const feed_segments *f, const char *act, const segment_totals *totals,
                              td_err *err)
 {
@@ -98,7 +97,7 @@ static td_result journal_corrupt(const feed_segments *f, uint64_t chunks)
     return journal_append_segment(f->origin.journal, JOURNAL_CORRUPT, &segment, &field, 1, NULL);
 }
 
-/* A row of the ledger from the segment's first frame on; the next session ends it. */
+/* Write a gap from the segment's first frame on; the next session ends it. */
 static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64_t from_ns)
 {
     gap_row row = gap_row_of(GAP_CORRUPT, f->name, from_ns, GAP_OPEN,
@@ -110,9 +109,8 @@ static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64
     return journal_append_gap(f->origin.journal, &row, NULL);
 }
 
-/* Another program removed or changed the segment, so frames that were announced may be lost. Write
- * that into the journal, and a gap into the ledger for each slot of the chunk, which is not
- * announced. */
+/* Another program removed or changed the segment, so durable frames may be lost. Write that into
+ * the journal, with a gap for each slot of the chunk, which is not announced as durable. */
 static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 {
     segment_totals totals = segment_writer_totals(f->writer);
@@ -130,7 +128,7 @@ static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 
 /* ---- the end of a segment ---- */
 
-/* What the next segment is linked to, and what the catalog gets to know. */
+/* Set the link of the next segment, and the rows for the catalog. */
 static void apply_totals(feed_segments *f)
 {
     f->link = (feed_link){.chain = f->totals.chain};
@@ -148,7 +146,7 @@ uint64_t feed_segments_file_bytes(const feed_segments *feed)
     return feed->finished_bytes + open_bytes;
 }
 
-/* No chunk came into it and the journal does not know it: as if it had never been. */
+/* Remove the file of a segment that has no chunk and is not in the journal. */
 static td_result discard_file(feed_segments *f, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -210,7 +208,7 @@ static void begin_index(feed_segments *f)
     (void)snprintf(index->version, sizeof index->version, "%s", f->origin.version);
 }
 
-/* The file itself cannot be read by others in any case. */
+/* If this fails, only segment names are visible, because the files are private. */
 static void keep_others_out(archive *a, const char *folder)
 {
     char full[LIMIT_PATH_BYTES];
@@ -219,8 +217,8 @@ static void keep_others_out(archive *a, const char *folder)
     if (rc == TD_OK)
         rc = td_io_make_private(archive_io(a), full, &err);
     if (rc != TD_OK)
-        td_log_emit(archive_log(a), TD_LOG_WARNING, "others may see the names of segments: %s",
-                    err.text);
+        td_log_emit(archive_log(a), TD_LOG_WARNING,
+                    "the folder is not private, so others see names of segments: %s", err.text);
 }
 
 enum { FOLDER_TRIES_MAX = 10 };
@@ -246,7 +244,7 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
         .version = f->origin.version,
         .is_private = f->is_private,
     };
-    /* A prune may remove the folder while it is still empty. */
+    /* A prune may remove the folder while it is empty. */
     char *slash = strrchr(f->path, '/');
     TD_ASSERT(slash != NULL);
     for (unsigned i = 0; i < FOLDER_TRIES_MAX; i++) {
@@ -264,8 +262,8 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
     return rc;
 }
 
-/* The file is on disk before the journal knows it, so that one which the journal knows and the disk
- * lacks is always a loss. */
+/* The file is on disk before it is in the journal, so that a segment in the journal that is not on
+ * disk is always a loss. */
 static td_result begin_segment(feed_segments *f, const sealed_chunk *chunk, td_err *err)
 {
     td_result rc = TD_OK;
@@ -306,8 +304,8 @@ td_result feed_segments_put(feed_segments *f, sealed_chunk *chunk, td_err *err)
         journal_lost(f, chunk);
     if (rc == TD_OK)
         return TD_OK;
-    /* A full disk that shows itself only now is no promise that trying again would help: the pages
-     * may be gone. */
+    /* A disk that is full only at the sync is fatal, too: trying again may not help, because dirty
+     * pages may be gone. */
     f->stage = STAGE_DEAD;
     (void)td_err_add(err, rc, "feed '%s'", f->name);
     if (err != NULL)
@@ -325,7 +323,7 @@ void feed_segments_note(feed_segments *f, const sealed_chunk *chunk)
         segment_index_add_channel(index, &chunk->new_channels[i]);
     segment_index_count(index, chunk->channels, chunk->channel_count);
     td_result rc = segment_index_add_chunk(index, &f->last.chunk, td_buf_view(&bitmap), NULL);
-    TD_ASSERT(rc == TD_OK); /* a segment's chunks and channels are bounded */
+    TD_ASSERT(rc == TD_OK); /* the numbers of chunks and channels of a segment are limited */
     if (f->last.checkpoint.bytes > 0)
         segment_index_add_checkpoint(index, &f->last.checkpoint);
     td_buf_fini(&bitmap);

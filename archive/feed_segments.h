@@ -1,9 +1,9 @@
-/* One feed of an archive_writer: its segment being written, and the index of that segment as the
- * catalog gets it. Inside of archive/archive_writer only.
+/* One feed of an archive_writer: the segment that is being written, and its index for the catalog.
+ * For archive/archive_writer only.
  *
- * Life of a segment: made (the file is there and its folder synced), journalled as opened, written,
- * finished (renamed), journalled as finished. A full disk may stop it between any two of these; the
- * same call then continues from where it stopped. Any other failure makes the feed dead. */
+ * Life of a segment: made (its file exists and its folder is synced), journalled as opened,
+ * written, finished (renamed), journalled as finished. A full disk may interrupt any of these
+ * steps; the same call then continues from there. Any other failure makes the feed dead. */
 #ifndef TD_ARCHIVE_FEED_SEGMENTS_H
 #define TD_ARCHIVE_FEED_SEGMENTS_H
 
@@ -19,7 +19,7 @@
 
 typedef struct feed_segments feed_segments;
 
-/* What the feeds of a session share; borrowed until they are closed, version too. */
+/* Shared by the feeds of a session; borrowed until they are closed, like version. */
 typedef struct writer_origin {
     struct archive *archive;
     struct journal *journal;
@@ -28,30 +28,30 @@ typedef struct writer_origin {
     segment_sync sync;
 } writer_origin;
 
-/* A feed without a segment yet; link: what its chain continues. */
+/* A feed that has no segment yet. link: the segment that its chain continues. */
 feed_segments *feed_segments_open(const writer_origin *origin, const char *feed, const char *family,
                                   const feed_link *link);
 
-/* Close the files as they are; NULL is fine. */
+/* Close the files as they are; NULL is allowed. */
 void feed_segments_close(feed_segments *feed);
 
-/* 1 if there is a segment to finish before this chunk can be put. */
+/* 1 if a segment must be finished before this chunk can be put. */
 int feed_segments_ends_before(const feed_segments *feed, const sealed_chunk *chunk);
 
-/* Finish the segment, if there is one. TD_OK, TD_E_NOSPACE (again, please), TD_E_IO (dead). */
+/* Finish the segment, if there is one. TD_OK, TD_E_NOSPACE (call again), TD_E_IO (dead). */
 TD_MUST_USE td_result feed_segments_finish(feed_segments *feed, td_err *err);
 
-/* Size of all segment files of this session, the one that is being written too. */
+/* Total size of this session's segment files, including the one that is being written. */
 uint64_t feed_segments_file_bytes(const feed_segments *feed);
 
-/* Write a chunk, in a new segment if it starts one, and make it durable unless the session syncs
- * with its segments. As feed_segments_finish. */
+/* Write a chunk, in a new segment if it starts one, and make it durable (with SYNC_SEGMENTS:
+ * feed_segments_finish does). Errors as feed_segments_finish. */
 TD_MUST_USE td_result feed_segments_put(feed_segments *feed, sealed_chunk *chunk, td_err *err);
 
 /* Add a durable chunk to the segment's rows. */
 void feed_segments_note(feed_segments *feed, const sealed_chunk *chunk);
 
-/* The rows of the segment that was finished last, for the catalog; valid until the next put. */
+/* Rows of the segment that was finished last, for the catalog; valid until the next put. */
 const segment_rows *feed_segments_rows(const feed_segments *feed);
 
 /* As archive_writer_make_private. */

@@ -8,8 +8,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* A connection that stands is pinged more often than this: a slot that is in no segment of the last
- * minute was not connected then. */
+/* An open connection is pinged more often than this: a slot without frames in the segments of the
+ * last minute was not connected. */
 enum { LOOK_BACK_S = 60, HOUR_S = 3600 };
 
 typedef struct reading {
@@ -49,7 +49,7 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
-        return; /* another tool's; no feed can ask for it */
+        return; /* from another tool; no feed can subscribe to it */
     (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     size_t known = name_index_find(&out->by_name, td_bytes_str(name));
     if (known != NAME_INDEX_NONE) {
@@ -70,8 +70,8 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
 
 /* ---- segments ---- */
 
-/* When the last frame of a channel came that counts; 0: none. Of one whose clock was ahead only the
- * first is known. */
+/* Time of the channel's last frame that is not later than before_ns, or 0. If the clock was ahead,
+ * only the channel's first time can be used. */
 static uint64_t last_of(const reading *r, const segment_channel *channel)
 {
     if (channel->last_ns <= r->query->before_ns)
@@ -79,7 +79,7 @@ static uint64_t last_of(const reading *r, const segment_channel *channel)
     return channel->first_ns <= r->query->before_ns ? channel->first_ns : 0;
 }
 
-/* A slot that the channel moves on is of the segment's session now. */
+/* If the channel has the slot's latest frame, the slot's session is the segment's. */
 static void add_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
     uint64_t ns = last_of(r, channel);
@@ -101,8 +101,8 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
         slot->last_ns = ns;
 }
 
-/* The slot's connection that received its last frame, and what was complete of it; if that lies in
- * the future, it is not known. */
+/* Set the slot's connection, the last one that received frames, and its complete_ns, unless that is
+ * later than before_ns. */
 static void note_connection(const reading *r, const segment_rows *rows, past_slot *slot)
 {
     for (size_t i = 0; i < rows->conn_count; i++) {
@@ -127,7 +127,7 @@ static void add_segment(reading *r, const segment_rows *rows)
     }
 }
 
-/* Of one session every segment counts: one that could not be read may hold its last frames. */
+/* If one session is queried, every segment matters: an unreadable one may hold its last frames. */
 static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
     segment_rows rows;
@@ -146,9 +146,10 @@ static td_result read_segment(reading *r, const archive_segment *segment, td_err
                : TD_OK;
 }
 
-/* ---- all of it ---- */
+/* ---- search ---- */
 
-/* A segment's frames are of one hour of UTC: one of an earlier hour has none that is later. */
+/* 1 if older segments cannot change the result. A segment holds one UTC hour, so segments of
+ * earlier hours cannot hold later frames. */
 static int is_enough(const reading *r, uint64_t next_s)
 {
     const feed_slots *out = r->out;
@@ -191,7 +192,8 @@ static size_t choose(const reading *r, const archive_listing *listing,
     return count;
 }
 
-/* Of one session every segment counts: one that could not be listed may hold its last frames. */
+/* If one session is queried, every segment matters: one that could not be listed may hold its last
+ * frames. */
 static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
                               td_err *err)
 {

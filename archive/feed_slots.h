@@ -1,5 +1,5 @@
-/* The last frame of each slot of a feed, and the slot's topics. New sessions and recoveries begin
- * gaps there. From the rows of segments, newest first. */
+/* The last frame and the topics of each slot of a feed, from the rows of segments, newest first.
+ * New sessions and recoveries begin gaps there. */
 #ifndef TD_ARCHIVE_FEED_SLOTS_H
 #define TD_ARCHIVE_FEED_SLOTS_H
 
@@ -10,32 +10,32 @@
 #include "archive/archive_view.h"
 #include "archive/name_index.h"
 
-/* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
- * continues. */
+/* Segments to search for a slot: two days, at one per hour. The search continues beyond while no
+ * slot was found. */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {
     const char *feed;
-    const char *session;     /* NULL: of all recorded sessions */
-    uint64_t before_ns;      /* frames of later times do not count: the clock was ahead */
-    uint32_t shard_count;    /* of line 0; these are looked for until they are found */
+    const char *session;     /* NULL: all recorded sessions */
+    uint64_t before_ns;      /* later frames are ignored: the clock was ahead */
+    uint32_t shard_count;    /* of line 0: the search continues until these are found */
     uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
 } feed_slots_query;
 
 typedef struct past_slot {
     uint32_t line, shard;
-    uint32_t conn; /* its last connection in that session; 0: not known */
+    uint32_t conn; /* its last connection in that session; 0 if unknown */
     char session[SESSION_ID_BYTES];
-    uint8_t is_crashed;   /* 1: that session has no end in the journal, nor has an unknown one */
-    uint64_t last_ns;     /* of its last frame of data; 0: none was found */
-    uint64_t last_any_ns; /* of its last frame that was received */
-    uint64_t complete_ns; /* as conn_row has it, of its last connection */
+    uint8_t is_crashed;   /* 1: the journal has no end of that session, or does not know it */
+    uint64_t last_ns;     /* of its last data frame, or 0 */
+    uint64_t last_any_ns; /* of its last received frame */
+    uint64_t complete_ns; /* as in conn_row, of its last connection */
 } past_slot;
 
-/* A topic and symbol as channels have them, and the slot on which it came last. */
+/* A topic and symbol as in channels, and the slot that last received it. */
 typedef struct past_topic {
     char *name;         /* "TOPIC.SYMBOL" */
-    size_t topic_bytes; /* of these "TOPIC." */
+    size_t topic_bytes; /* length of "TOPIC." */
     size_t slot;
     uint64_t last_ns;
 } past_topic;
@@ -48,16 +48,17 @@ typedef struct feed_slots {
     name_index by_name;
 } feed_slots;
 
-/* Of all sessions, imports are left out: a capture does not prove that it has all of it. A segment
- * that cannot be read is passed over, with a warning in the archive's log. TD_E_IO: a segment of
- * the one session cannot be read. *out is the caller's, for feed_slots_fini, also after a failure.
- */
+/* Without a session in the query, imports are ignored: a capture need not be complete. An
+ * unreadable segment is skipped with a warning in the archive's log. With a session it is TD_E_IO
+ * if the segment belongs to it. The caller releases *out with feed_slots_fini, also after a
+ * failure. */
 TD_MUST_USE td_result feed_slots_read(archive_view *view, const feed_slots_query *query,
                                       feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);
 
-/* Where a gap after the slot's last frame begins: with that frame, of data if there was any; but
- * what comes late is read late, so not after complete_ns. 0: nothing was received. */
+/* Start of a gap after the slot's last frame: the time of its last data frame, or of its last frame
+ * of any kind, but not after complete_ns, because late frames are received late. 0 if nothing was
+ * received. */
 uint64_t past_slot_end_ns(const past_slot *slot);
 
 /* The slot, or NULL. */

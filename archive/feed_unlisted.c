@@ -58,8 +58,8 @@ static int knows_feed(const archive_history *past, const char *feed)
     return 0;
 }
 
-/* The end of a feed's chain: its last segment that is linked by now (linked of the rows are), or
- * that the journal knows. */
+/* The end of a feed's chain: its last linked row, among the first `linked` rows, or else the last
+ * segment in the journal. */
 static td_result find_end(archive *a, const archive_history *past, const unlisted_list *list,
                           size_t linked, const char *feed, feed_link *out, td_err *err)
 {
@@ -75,7 +75,7 @@ static td_result find_end(archive *a, const archive_history *past, const unliste
     return knows_feed(past, feed) ? archive_history_link(a, past, feed, out, err) : TD_OK;
 }
 
-/* Move those that can be linked to the front, until there is no more. */
+/* Move segments that can be linked to the front, until no more can. */
 static td_result link_all(archive *a, const archive_history *past, unlisted_list *list, td_err *err)
 {
     size_t linked = 0;
@@ -91,7 +91,7 @@ static td_result link_all(archive *a, const archive_history *past, unlisted_list
         row.is_linked = 1;
         list->rows[i] = list->rows[linked];
         list->rows[linked++] = row;
-        i = linked - 1; /* those before it may continue it */
+        i = linked - 1; /* an earlier row may continue this one */
     }
     return TD_OK;
 }

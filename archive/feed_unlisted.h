@@ -1,5 +1,5 @@
-/* Segments that are not empty and not in the journal. A copy of an archive whose journal was copied
- * before its segments has such ones; the chain proves that they belong to the archive. */
+/* Non-empty segments that are not in the journal. They occur in a copy of an archive whose journal
+ * was copied before its segments; the chain proves that they belong to the archive. */
 #ifndef TD_ARCHIVE_FEED_UNLISTED_H
 #define TD_ARCHIVE_FEED_UNLISTED_H
 
@@ -20,19 +20,19 @@ typedef struct unlisted_segment {
 } unlisted_segment;
 
 typedef struct unlisted_list {
-    unlisted_segment *rows; /* those that are linked first, in the order of their chains */
+    unlisted_segment *rows; /* linked segments first, in the order of their chains */
     size_t count;
 } unlisted_list;
 
-/* Read the heads and last chain values of the segments that past does not have; those that cannot
- * be read, or are not ours, are left out. *out is the caller's, for unlisted_list_fini, also after
- * a failure. TD_E_IO. */
+/* Read the heads and last chain values of the segments that past does not have. Segments that
+ * cannot be read, or that another program wrote, are left out. The caller releases *out with
+ * unlisted_list_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_history *past,
                                          const archive_listing *listing, unlisted_list *out,
                                          td_err *err);
 void unlisted_list_fini(unlisted_list *list);
 
-/* The row that continues the segment of that file name (without ".open"), or NULL. */
+/* The segment that continues the one with this file name (without ".open"), or NULL. */
 const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name);
 
 #endif

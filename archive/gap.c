@@ -262,7 +262,7 @@ static int compare_rows(const void *a, const void *b)
     return gap_row_compare(a, b);
 }
 
-/* How rows of one key are merged does not depend on their order. */
+/* The result does not depend on the order of rows with one key, which qsort may change. */
 void gap_list_settle(gap_list *list)
 {
     size_t last = 0;
@@ -308,7 +308,7 @@ void gap_json_members(json_writer *json, const gap_row *row)
 {
     for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
         const gap_member *member = &GAP_MEMBERS[i];
-        /* null, never a number that stands for "absent": scripts would add it up. */
+        /* null, not the number that means absent, which scripts would add up. */
         if (gap_member_is_absent(row, member))
             json_write_member_text(json, member->key, NULL);
         else if (gap_member_is_text(member))

@@ -25,10 +25,10 @@ td_result imports_write(journal *to, const char *session, const char *feed,
 
 typedef struct import_search {
     const capture_content *contents;
-    past_import *rows; /* feed_count of each content */
+    past_import *rows; /* feed_count rows for each content */
     size_t feed_count;
     slot_table by_hash;  /* of contents */
-    past_import **begun; /* rows of sessions whose end was not read yet */
+    past_import **begun; /* rows of sessions whose end has not been read */
     size_t begun_count;
     int was_killed;
 } import_search;
@@ -38,7 +38,7 @@ static uint64_t content_hash(td_hash128 hash)
     return td_le64(hash.bytes);
 }
 
-/* The entry stands before the end of its session: stop_ns is 0 until that is read. */
+/* The entry precedes the end of its session, which look_at_stop reads. */
 static void look_at_content(import_search *search, size_t content, const journal_entry *entry)
 {
     for (size_t i = 0; i < search->feed_count; i++) {

@@ -1,6 +1,5 @@
-/* Which captures the archive has: the journal keeps the content of each that an import brought in,
- * so that the same one is not imported twice by mistake. An import that did not come to its end
- * does not count. One thread. */
+/* The captures that were imported: the journal keeps the size and hash of each, so that a capture
+ * is not imported twice by mistake. Unfinished imports do not count. One thread. */
 #ifndef TD_ARCHIVE_IMPORTS_H
 #define TD_ARCHIVE_IMPORTS_H
 
@@ -12,7 +11,7 @@
 #include "archive/archive.h"
 #include "archive/journal.h"
 
-/* The text of a capture, whatever compression it came in. */
+/* The text of a capture after decompression. */
 typedef struct capture_content {
     uint64_t bytes;
     td_hash128 hash; /* XXH3-128 */
@@ -23,18 +22,18 @@ typedef struct capture_content {
 TD_MUST_USE td_result imports_write(journal *journal, const char *session, const char *feed,
                                     const capture_content *content, td_err *err);
 
-/* When a feed got a content. */
+/* The latest import of a content into a feed. */
 typedef struct past_import {
     const char *feed;
-    char begun[SESSION_ID_BYTES];   /* an import of it that has no end, or "" */
-    char session[SESSION_ID_BYTES]; /* "": the feed does not have it */
-    uint64_t stop_ns;               /* wall clock at its end */
+    char begun[SESSION_ID_BYTES];   /* session of an import of it that has no end, or "" */
+    char session[SESSION_ID_BYTES]; /* "" if the feed does not have it */
+    uint64_t stop_ns;               /* wall clock at the end of the import */
 } past_import;
 
-/* Look for the latest import of each of these contents into each of the feeds: rows has feed_count
- * rows for each content, with their feeds set; the other members are set here. The journal is read
- * once. *was_killed: 1 if the journal has an open gap of an import that was killed (events of
- * segments may have ended it). TD_E_IO. */
+/* Find the latest import of each content into each feed. rows has feed_count rows for each content,
+ * with their feeds set; the other members are set here. The journal is read once. *was_killed: 1 if
+ * the journal has an open gap of a killed import (events in segments may have ended it since).
+ * TD_E_IO. */
 TD_MUST_USE td_result imports_find(archive *archive, const capture_content *contents,
                                    size_t content_count, past_import *rows, size_t feed_count,
                                    int *was_killed, td_err *err);

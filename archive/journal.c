@@ -21,12 +21,12 @@ enum {
     /* The chain record of an entry: no connections. Its magic and covers_from follow the prefix. */
     CHAIN_BYTES = MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES + CHAIN_VALUE_BYTES,
     CHAIN_MAGIC_BYTES = 8,
-    ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; notes are the longest */
+    ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; gaps are the longest */
     WINDOW_BYTES = 1 << 20,
-    /* Magic and header, which are always the same. */
+    /* Magic and header, which are the same in every journal. */
     PREFACE_BYTES = MCAP_MAGIC_BYTES + MCAP_PREFIX_BYTES + 4 + sizeof JOURNAL_PROFILE - 1 + 4 +
                     sizeof JOURNAL_LIBRARY - 1,
-    SECTOR_BYTES = 512, /* what a disk writes whole or not at all */
+    SECTOR_BYTES = 512, /* unit that a disk writes as a whole */
     LOCK_TRIES_MAX = 500,
 };
 #define LOCK_PAUSE_NS (10 * TD_NS_PER_MS)
@@ -90,22 +90,22 @@ void journal_get_session(const journal_entry *entry, session_row *out)
 
 /* ---- reading ---- */
 
-/* What follows the last valid entry. */
+/* The bytes after the last valid entry. */
 typedef enum tail_state {
     TAIL_NONE,
-    TAIL_TORN,    /* an entry that a crash cut short: it was never durable */
-    TAIL_DAMAGED, /* it may have been durable entries */
+    TAIL_TORN,    /* an entry that a crash cut short; never durable */
+    TAIL_DAMAGED, /* may have been durable entries */
 } tail_state;
 
-/* A file read forward: where its provable part ends, and the value of the chain there. */
+/* Reads a file forward, with the end of its proved part and the chain value there. */
 typedef struct cursor {
     td_file *file;
     uint64_t file_bytes;
-    uint64_t valid_bytes; /* end of the last chained entry; before the first: 0 */
-    uint64_t last_start;  /* beginning of that entry */
+    uint64_t valid_bytes; /* end of the last proved entry; 0 before the first */
+    uint64_t last_start;  /* start of that entry */
     uint64_t entry_count;
     td_hash128 value;
-    tail_state tail; /* once read to the end */
+    tail_state tail; /* set at the end of reading */
     td_hasher *hasher;
     td_buf window; /* bytes of the file from window_from on */
     uint64_t window_from;
@@ -125,15 +125,15 @@ static void cursor_fini(cursor *c)
     td_buf_fini(&c->window);
 }
 
-/* Where to read a window for these bytes: an entry is looked at in parts, and with the value before
- * it. */
+/* Start of the window to read for these bytes. It includes the end of the proved part, with the
+ * chain value before it, if possible, because an entry is read in several steps. */
 static uint64_t window_begin(const cursor *c, uint64_t at, size_t size)
 {
     uint64_t from = c->valid_bytes < CHAIN_VALUE_BYTES ? 0 : c->valid_bytes - CHAIN_VALUE_BYTES;
     return at >= from && at + size - from <= WINDOW_BYTES ? from : at;
 }
 
-/* size bytes at offset at; TD_EOF if the file ends before. */
+/* Get size bytes at offset at; TD_EOF if the file ends before. */
 static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
 {
     TD_ASSERT(size <= WINDOW_BYTES);
@@ -148,13 +148,13 @@ static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, 
         if (rc != TD_OK)
             return rc;
         if (at + size > from + got)
-            return TD_EOF; /* cut while we read */
+            return TD_EOF; /* the file was cut meanwhile */
     }
     *out = c->window.data + (at - c->window_from);
     return TD_OK;
 }
 
-/* A record's whole size, prefix included, if it has this opcode and a size that can be. */
+/* Size of a record, prefix included. TD_E_CORRUPT if it has another opcode or is too large. */
 static td_result look_record(cursor *c, uint64_t at, uint8_t opcode, size_t *size, td_err *err)
 {
     const uint8_t *prefix = NULL;
@@ -184,14 +184,15 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
     return TD_OK;
 }
 
-/* An entry as its lengths say: magic and header if it is the first, metadata, chain record. */
+/* The layout of an entry: magic and header if it is the first, metadata, chain record. */
 typedef struct entry_place {
     uint64_t from;
     size_t preface, metadata;
-    size_t size; /* of all three; 0 unless they are there whole */
+    size_t size; /* of all three; 0 unless the entry is complete */
 } entry_place;
 
-/* TD_OK; TD_EOF if the file ends before it does; TD_E_CORRUPT if it is no entry; TD_E_IO. */
+/* Find the parts of an entry by their lengths. TD_EOF if the file ends within it; TD_E_CORRUPT if
+ * it is not an entry; TD_E_IO. */
 static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *err)
 {
     size_t size = 0;
@@ -217,8 +218,8 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
     return rc;
 }
 
-/* The chain's value of an entry after previous. In the file the bytes before an entry are the value
- * that it follows: then both are hashed as they lie there, which costs less. */
+/* Compute the chain value of an entry after previous. If the bytes before the entry in the file are
+ * that value, both are hashed in place, which is cheaper. */
 static td_result compute_value(cursor *c, const entry_place *place, td_hash128 previous,
                                td_hash128 *out, td_err *err)
 {
@@ -238,8 +239,8 @@ static td_result compute_value(cursor *c, const entry_place *place, td_hash128 p
     return rc;
 }
 
-/* TD_OK if the chain record that ends the entry has the value of its bytes after previous;
- * TD_E_CORRUPT. *value is that value, also where the record has another one. */
+/* Check that the entry's chain record has the chain value of its bytes after previous; else
+ * TD_E_CORRUPT. *value gets the computed value in both cases. */
 static td_result prove(cursor *c, const entry_place *place, td_hash128 previous, td_hash128 *value,
                        td_err *err)
 {
@@ -259,7 +260,7 @@ static td_result prove(cursor *c, const entry_place *place, td_hash128 previous,
     return td_hash128_equal(*value, record.value) ? TD_OK : TD_E_CORRUPT;
 }
 
-/* The value that stands before an entry; zeros before the first one. */
+/* The chain value before an entry; zeros before the first one. */
 static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err *err)
 {
     const uint8_t *bytes = NULL;
@@ -272,7 +273,7 @@ static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err 
     return rc;
 }
 
-/* The next magic of a chain record at or after from, or TD_EOF. */
+/* Find the magic of a chain record at or after from, or TD_EOF. */
 static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err)
 {
     while (from <= c->file_bytes && c->file_bytes - from >= CHAIN_MAGIC_BYTES) {
@@ -292,10 +293,9 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
     return TD_EOF;
 }
 
-/* After an entry that does not prove itself: go to the next one that does. It is found by its chain
- * record, which has its beginning, and proved by the value that stands before it. Where that value
- * alone was changed, it is the value that the entry before has: computed, if whole_end is the end
- * of that entry. TD_EOF: no further entry. */
+/* After an entry that cannot be proved: go to the next one that can. Its chain record has its
+ * start, and the chain value before it proves it. If only that value was changed, `computed` is
+ * used instead, the value of the entry that ends at whole_end. TD_EOF if no entry is found. */
 static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
     const uint64_t lost_from = c->valid_bytes;
@@ -331,7 +331,7 @@ static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, 
     return rc;
 }
 
-/* What stands for bytes that cannot be read. */
+/* The entry that stands for unreadable bytes. */
 static journal_entry damaged_entry(uint64_t from, uint64_t to, journal_field *fields,
                                    char number[24])
 {
@@ -340,9 +340,9 @@ static journal_entry damaged_entry(uint64_t from, uint64_t to, journal_field *fi
         .offset = from, .act = td_bytes_str(JOURNAL_DAMAGED), .fields = fields, .field_count = 1};
 }
 
-/* The next entry, proved by its chain record, or one of act JOURNAL_DAMAGED for bytes before it
- * that cannot be read (number is memory for it). TD_OK; TD_EOF at the end; TD_E_TRUNCATED if what
- * is left does not prove itself; TD_E_IO. The entry is valid until the next call. */
+/* Get the next entry, proved by its chain record, or one of act JOURNAL_DAMAGED for unreadable
+ * bytes before it (number is memory for that). TD_EOF at the end; TD_E_TRUNCATED if the rest cannot
+ * be proved; TD_E_IO. The entry is valid until the next call. */
 static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
                              journal_entry *entry, td_err *err)
 {
@@ -374,9 +374,9 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
-/* ---- what follows the last valid entry ---- */
+/* ---- the end of the file ---- */
 
-/* 1 if a sector's share of the tail is all zeros: the file has grown, and that was not written. */
+/* 1 if the tail has a sector of zeros: the file has grown, but that sector was not written. */
 static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
 {
     uint64_t at = c->valid_bytes;
@@ -394,7 +394,7 @@ static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
     return TD_OK;
 }
 
-/* Chain records of the tail: none, one that is whole or cut, or those of more than one entry. */
+/* Chain records in the tail: whether a complete one, and whether more than one entry's. */
 typedef struct tail_chains {
     uint8_t has_whole;
     uint8_t has_more;
@@ -410,7 +410,7 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
         return rc == TD_EOF ? TD_OK : rc;
     out->has_whole = c->file_bytes - magic >= CHAIN_BYTES - MCAP_PREFIX_BYTES;
     rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
-    /* Of one that two sectors share, the second may not have been written. */
+    /* If it spans two sectors, the second may not have been written. */
     if (rc == TD_OK && magic / SECTOR_BYTES == (magic + CHAIN_MAGIC_BYTES + 7) / SECTOR_BYTES)
         out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->valid_bytes;
     if (rc == TD_OK)
@@ -435,7 +435,7 @@ static td_result judge_tail(cursor *c, td_err *err)
     if (rc == TD_OK)
         rc = has_unwritten_sector(c, &is_unwritten, err);
     if (rc != TD_OK)
-        return rc == TD_EOF ? TD_OK : rc; /* cut while we read */
+        return rc == TD_EOF ? TD_OK : rc; /* the file was cut meanwhile */
     int is_torn = is_unwritten ? !chains.has_more : is_short && !chains.has_whole;
     c->tail = is_torn ? TAIL_TORN : TAIL_DAMAGED;
     return TD_OK;
@@ -510,10 +510,10 @@ struct journal {
     archive *archive;
     char path[LIMIT_PATH_BYTES];
     td_file *file;
-    cursor cursor; /* stands at the end, as far as this writer knows */
+    cursor cursor; /* at the end, as far as this writer knows */
     td_buf out;
-    uint64_t durable_bytes; /* valid_bytes when this writer last knew all of it to be durable */
-    uint8_t is_dead;        /* 1: a sync failed, so nothing may be promised any more */
+    uint64_t durable_bytes; /* valid_bytes when all of it was last known to be durable */
+    uint8_t is_dead;        /* 1: a sync failed, so the writer cannot guarantee anything any more */
 };
 
 static td_result check_name(const journal *j, td_err *err)
@@ -528,7 +528,7 @@ static td_result check_name(const journal *j, td_err *err)
     return rc;
 }
 
-/* The file's size now: never below what is chained, which tapedeck never cuts. */
+/* Current size of the file. It never falls below the proved entries, which tapedeck never cuts. */
 td_result journal_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);
@@ -546,7 +546,7 @@ td_result journal_check_place(journal *j, td_err *err)
     return rc == TD_OK ? journal_size(j, &size, err) : rc;
 }
 
-/* Held for one entry only; a holder that stays is stuck, and then so are we, for 5 s. */
+/* A writer holds the lock for one entry only. After 5 s its holder is stuck: fail. */
 static td_result lock_journal(const journal *j, td_err *err)
 {
     td_clock clock = archive_clock(j->archive);
@@ -560,26 +560,25 @@ static td_result lock_journal(const journal *j, td_err *err)
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot lock '%s'", j->path);
-    /* Later openers lock the file that has the name then. */
+    /* A replaced file is of no use: later writers lock the one that has the name. */
     rc = check_name(j, err);
     if (rc != TD_OK)
         td_io_unlock_file(j->file);
     return rc;
 }
 
-/* Read on to the end of the file: another writer may have been here. */
+/* Read to the end of the file: another writer may have appended. */
 static td_result catch_up(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
     td_result rc = journal_size(j, &c->file_bytes, err);
     if (rc != TD_OK)
         return rc;
-    td_buf_clear(&c->window); /* what was read before may have been a tail that is gone */
+    td_buf_clear(&c->window); /* it may hold a tail that was cut off since */
     return read_entries(c, NULL, NULL, err);
 }
 
-/* Continue after damaged bytes: they stay where they are, and the next entry shows that they are no
- * torn tail. */
+/* Continue after damaged bytes, which stay. The next entry shows that they are not a torn tail. */
 static td_result pass_damage(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
@@ -591,12 +590,12 @@ static td_result pass_damage(journal *j, td_err *err)
     if (rc != TD_OK)
         return rc;
     c->valid_bytes = c->last_start = c->file_bytes;
-    j->durable_bytes = c->file_bytes; /* nothing to renew: the entry before is not chained to */
+    j->durable_bytes = c->file_bytes; /* not to be renewed: nothing is chained to it */
     c->tail = TAIL_NONE;
     return TD_OK;
 }
 
-/* Cut off an entry that a crash cut short, a copy of it in torn/ first. */
+/* Cut off an entry that a crash cut short, after copying it to torn/. */
 static td_result cut_tail(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
@@ -629,7 +628,7 @@ static td_result cut_tail(journal *j, td_err *err)
     return rc;
 }
 
-/* Two writers may want to make it at once. */
+/* Two writers may create it at the same time. */
 static td_result open_file(journal *j, td_err *err)
 {
     td_io io = archive_io(j->archive);
@@ -639,8 +638,8 @@ static td_result open_file(journal *j, td_err *err)
     return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
 }
 
-/* The file's own entry must be durable before its first one. Its maker may have been killed
- * before that, so the writer that finds no entry in it syncs the folder. */
+/* The file's directory entry must be durable before its first journal entry. Its creator may have
+ * been killed before that, so a writer that finds no entry syncs the folder. */
 static td_result sync_entry(journal *j, td_err *err)
 {
     if (j->cursor.valid_bytes > 0)
@@ -660,7 +659,7 @@ static void encode_metadata(journal *j, const char *act, const journal_field *fi
     td_buf_fini(&pairs);
 }
 
-/* The whole entry, in the first one magic and header before it, into out. */
+/* Encode the whole entry into out, with magic and header if it is the first. */
 static td_result encode_entry(journal *j, const char *act, const journal_field *fields,
                               size_t field_count, td_hash128 *value, td_err *err)
 {
@@ -684,9 +683,9 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
     return TD_OK;
 }
 
-/* The last entry is another writer's, whose sync may have failed: then it may stand in the cache
- * alone. Nothing may be chained to it before it is durable. Those before it are: each was synced
- * before the next one was written. */
+/* If another writer wrote the last entry, its sync may have failed, so that the entry is in the
+ * page cache only. It must be durable before an entry is chained to it. Earlier entries are
+ * durable: each was synced before the next was written. */
 static td_result renew_last(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
@@ -716,8 +715,8 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
         return rc;
     rc = td_io_append(j->file, j->out.data, j->out.size, err);
     if (rc != TD_OK) {
-        /* Part of it may be there. If cutting fails too, the next entry does it before it is
-         * written. */
+        /* A part may have been written. If cutting it off fails, the next entry does so before it
+         * is written. */
         if (td_io_truncate(j->file, c->valid_bytes, NULL) != TD_OK)
             td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                         "journal: part of an entry remains at its end");
@@ -737,7 +736,7 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
     return TD_OK;
 }
 
-/* An archive that has segments had a journal. */
+/* If the archive has segments, its journal was lost: write that. */
 static td_result enter_loss(journal *j, td_err *err)
 {
     archive_listing listing;
@@ -828,7 +827,7 @@ td_result journal_append_session(journal *j, const session_row *row, td_err *err
         journal_u64("start_ns", row->start_ns, numbers[0]),
         journal_text("verb", row->verb),
         journal_text("version", row->version),
-        journal_u64("pid", row->pid, numbers[1]), /* last: it may be left out */
+        journal_u64("pid", row->pid, numbers[1]), /* last, because it may be omitted */
     };
     size_t count = sizeof fields / sizeof fields[0] - (row->pid == 0);
     return journal_append(j, JOURNAL_SESSION_START, fields, count, err);

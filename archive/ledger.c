@@ -14,7 +14,7 @@
 
 /* ---- sessions ---- */
 
-/* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
+/* Add sessions that only segments name: the journal was lost, or the archive is a single file. */
 static void add_from_segments(archive *a, const archive_listing *listing, archive_history *past)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
@@ -34,8 +34,7 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
 void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
     archive_history *past = &view->past;
-    /* Without an end, and no process is at work: it crashed, though recover has not written that.
-     */
+    /* It crashed, but recover has not written that yet. */
     for (size_t i = 0; i < past->session_count; i++)
         if (past->sessions[i].state == SESSION_OPEN &&
             !archive_session_is_live(&view->listing, view->live, past->sessions[i].session))
@@ -48,7 +47,7 @@ void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 
 /* ---- gaps ---- */
 
-/* What cannot be read is left out: it received nothing, for all that is known. */
+/* Read a segment's rows; an unreadable segment gives no rows. */
 static void read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
 {
     td_err cause;
@@ -58,7 +57,7 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }
 
-/* Drop gaps of the journal that lie inside pruned ranges. Gaps of a segment went with it. */
+/* 1 for a gap inside pruned ranges. (A gap in a segment was removed with it.) */
 static int is_pruned_away(const archive_history *past, const gap_row *row)
 {
     return row->to_ns != GAP_OPEN && archive_history_is_pruned(past, row->feed, row->from_ns) &&
@@ -77,7 +76,7 @@ static void join_journal(const archive_view *view, gap_list *list)
     gap_list_fini(&kept);
 }
 
-/* ---- what the segments on the disk lack ---- */
+/* ---- missing segments ---- */
 
 static void mark_missing(void *user, past_segment *segment)
 {
@@ -86,8 +85,8 @@ static void mark_missing(void *user, past_segment *segment)
     segment->is_lost = 1;
 }
 
-/* The row of a segment that is not there; its writer, or recover, may have journaled one. After the
- * last one of a crashed session nothing of the session is there either. */
+/* Add a gap for a missing segment, unless its writer or recover journaled one. If it was the last
+ * one of a crashed session, the gap reaches to the next session. */
 static void add_missing(const archive_view *view, const past_segment *segment, gap_list *list)
 {
     segment_name name;
@@ -111,17 +110,17 @@ static void add_lacking(archive_view *view, gap_list *list)
     for (size_t i = 0; i < view->past.segment_count; i++)
         if (view->past.segments[i].is_lost)
             add_missing(view, &view->past.segments[i], list);
-    /* What cannot be read is a gap of its own. */
+    /* Unreadable segments are reported as gaps elsewhere. */
     (void)crash_gaps_find(view, list, NULL);
 }
 
-/* What the segments tell, being added up. */
+/* The ledger while the segments are read. */
 typedef struct ledger {
     archive_view *view;
     gap_list *rows;
     session_spans spans;
-    uint8_t *has_brief;  /* of each listed segment: it was added from the catalog's briefs */
-    uint8_t *has_topics; /* its topics were added */
+    uint8_t *has_brief;  /* of each listed segment, 1: its brief came from the catalog */
+    uint8_t *has_topics; /* likewise, 1: its topics were added */
 } ledger;
 
 static void add_brief(void *user, const archive_segment *segment, const segment_brief *brief)
@@ -152,7 +151,7 @@ static void add_briefs(ledger *to)
     }
 }
 
-/* Of feeds that have imports. */
+/* Add the topics of feeds that have imports. */
 static void add_topics(ledger *to)
 {
     const archive_listing *listing = &to->view->listing;
@@ -198,7 +197,7 @@ void archive_gaps_of(archive_view *view, gap_list *rows)
     add_lacking(view, rows);
     if (to.spans.is_full)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
-                    "more topics than gaps are looked for in: some have no rows of their own");
+                    "too many topics: gaps between sessions are missing for some of them");
     session_spans_add_gaps(&to.spans, &view->past, rows);
     end_ledger(&to);
 }

@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "archive/read_plan.h"
 
-/* Segments turn with the hour, and a quiet feed may leave one out. */
+/* Around a time: a segment holds one hour, and a quiet feed may write none for hours. */
 #define NS_PER_S    UINT64_C(1000000000)
 #define TURN_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
 
@@ -72,14 +72,14 @@ int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes,
 
 /* ---- segments ---- */
 
-/* 1 if this is the segment that its session was writing: none of it begins later and before at_ns,
- * and the session had not come to its end. */
+/* 1 if this is the segment that its session was writing at at_ns: no later segment of it begins
+ * before at_ns, and the session continues afterwards, or at_ns is just after its last frame. */
 static int is_written_at(const read_plan *plan, const planned_segment *planned, const moment *at)
 {
     const segment_index *index = planned->index;
     const uint64_t at_ns = at->at_ns;
-    int continues = (at->with_live && planned->life == SEGMENT_IS_RECORDED) ||
-                    index->last_ns + 2 >= at_ns; /* a window that begins after its last frame */
+    int continues =
+        (at->with_live && planned->life == SEGMENT_IS_RECORDED) || index->last_ns + 2 >= at_ns;
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const segment_index *other = read_plan_segment(plan, i)->index;
         if (other->number <= index->number || strcmp(other->session, index->session) != 0 ||
@@ -102,7 +102,7 @@ static int is_of_session(const segment_index *a, const segment_index *b)
     return is_of_feed(a, b) && strcmp(a->session, b->session) == 0;
 }
 
-/* 1 if frames of another session of the feed lie between the beginning of this one and at_ns. */
+/* 1 if another session of the feed has frames between the start of this one and at_ns. */
 static int is_overlapped(const read_plan *plan, const segment_index *index, uint64_t at_ns)
 {
     uint64_t first_ns = index->first_ns;
@@ -120,7 +120,8 @@ static int is_overlapped(const read_plan *plan, const segment_index *index, uint
     return 0;
 }
 
-/* A segment's first checkpoint may be of a moment before its first frame. */
+/* The last checkpoint before at_ns. A segment's first checkpoint may be earlier than its first
+ * frame, so all are compared. */
 static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
                             moment_session *out)
 {
@@ -140,9 +141,9 @@ static void find_checkpoint(const read_plan *plan, const segment_index *index, u
         out->checkpoint_path = td_strdup(path);
 }
 
-/* ---- which segments to look at ---- */
+/* ---- segments to read ---- */
 
-/* Names of segments around the moment. */
+/* Names of segments around at_ns. */
 typedef struct near_segments {
     const segment_name **names;
     size_t count;
@@ -157,14 +158,14 @@ static int wants_near_feed(void *user, const char *feed)
     return near->wants_feed == NULL || near->wants_feed(near->user, feed);
 }
 
-/* 1 if it begins before the moment, whatever the part of its second. */
+/* 1 if it begins before at_ns, also at the end of the second in its name. */
 static int begins_before(const segment_name *name, uint64_t at_ns)
 {
     return (name->first_s + 1) * NS_PER_S <= at_ns;
 }
 
-/* 1 if a later segment of its session was being written then; or an earlier one begins after the
- * moment, too: then that one shows all that this one would. */
+/* 1 if the segment is not needed: a later one of its session began before at_ns, or an earlier one
+ * after at_ns shows as much. */
 static int is_beside(const near_segments *near, const segment_name *name)
 {
     for (size_t i = 0; i < near->count; i++) {
@@ -197,7 +198,7 @@ static void find_near(near_segments *near, const archive_listing *listing)
     }
 }
 
-/* *out: with_live and at_ns are set. */
+/* *out has with_live and at_ns. */
 static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, const char *),
                                void *user, moment *out, td_err *err)
 {

@@ -1,7 +1,7 @@
-/* Rows by name: a hash table from names to numbers of rows, where there may be hundreds of
- * thousands (segments of years, in the journal and on the disk) and looking through all of them for
- * each would take minutes. Names are not copied: they belong to the rows and must stay where they
- * are. Of equal names the first one put counts. All zero is an empty one. */
+/* Hash table from names to row numbers, for hundreds of thousands of rows (segments of years, in
+ * the journal and on disk), where a linear search for each name would take minutes. Names are not
+ * copied: they belong to the rows and must not move. Of equal names the first one counts. All zero
+ * is an empty index. */
 #ifndef TD_ARCHIVE_NAME_INDEX_H
 #define TD_ARCHIVE_NAME_INDEX_H
 
@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/slot_table.h"
 
-/* There is no such name. */
+/* No such name. */
 #define NAME_INDEX_NONE SIZE_MAX
 
 typedef struct name_row {
@@ -21,12 +21,12 @@ typedef struct name_row {
 } name_row;
 
 typedef struct name_index {
-    slot_table slots; /* of names, by hash */
-    name_row *names;  /* in the order in which they were put */
+    slot_table slots; /* entries of names, by hash */
+    name_row *names;  /* in the order of insertion */
     size_t count;
 } name_index;
 
-/* Add a name, unless it is there. */
+/* Add a name, unless it is present. */
 void name_index_put(name_index *index, td_bytes name, size_t row);
 
 /* The row of a name, or NAME_INDEX_NONE. */

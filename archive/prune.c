@@ -22,9 +22,9 @@
 
 /* A segment of the wanted feeds. */
 typedef struct prune_candidate {
-    const segment_index *segment; /* the plan's */
-    uint64_t until_ns;            /* first frame of the feed after it, or last_ns */
-    prune_reason reason;          /* if it goes */
+    const segment_index *segment; /* from the plan */
+    uint64_t until_ns;            /* first remaining frame of the feed after it, or last_ns */
+    prune_reason reason;          /* if it is removed */
     uint8_t may_go;               /* 1: finished, also in the journal */
     uint8_t was_pruned;           /* 1: the journal has it as pruned already */
     uint8_t goes;
@@ -36,7 +36,7 @@ typedef struct prune_work {
     prune_report *report;
     journal *journal; /* NULL: nothing is written */
     archive_view *view;
-    uint64_t old_ns; /* bound by age: segments whose last frame is earlier are removed; 0: none */
+    uint64_t old_ns; /* limit by age: remove segments that end earlier; 0: no limit */
     read_plan *plan;
     prune_candidate *candidates; /* oldest first */
     size_t count;
@@ -52,9 +52,9 @@ const char *prune_reason_name(prune_reason reason)
     return NAMES[reason];
 }
 
-/* ---- which segments go ---- */
+/* ---- which segments are removed ---- */
 
-/* By the last frame: that is what decides whether a segment is too old. */
+/* By the last frame, which decides whether a segment is too old. */
 static int compare_candidates(const void *a, const void *b)
 {
     const prune_candidate *left = a;
@@ -66,8 +66,8 @@ static int compare_candidates(const void *a, const void *b)
     return strcmp(left->segment->path, right->segment->path);
 }
 
-/* A finished name is not enough: a recorder, or a recovery, may be about to write its entry. A
- * segment that the journal does not know (it was lost) may go. */
+/* A finished name is not enough: a recorder or a recovery may be about to write the journal entry.
+ * A segment that a damaged journal lost may be removed. */
 static void add_candidate(prune_work *w, const segment_index *segment)
 {
     const past_segment *past = archive_history_segment(&w->view->past, segment->path);
@@ -79,7 +79,7 @@ static void add_candidate(prune_work *w, const segment_index *segment)
                                                   .was_pruned = was_pruned != 0};
 }
 
-/* Removal cannot be undone: times and sizes come from the files. */
+/* Removal cannot be undone, so times and sizes are read from the files. */
 static td_result gather(prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
@@ -112,9 +112,9 @@ static int compare_in_feed(const void *a, const void *b)
                       : (left->first_ns > right->first_ns) - (left->first_ns < right->first_ns);
 }
 
-/* Time of the feed's next frames that stay, of candidate i of count of its feed in order: none is
- * left between the segment's first frame and it. Sessions may overlap, so what stays may begin
- * within this one, or before it: up to reach_ns. */
+/* First time at or after the segment's start from which the feed still has frames, for candidate i
+ * of the feed's `count` ones in order of start. Sessions may overlap, so that a remaining segment
+ * may begin within this one, or reach into it from before: up to reach_ns. */
 static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t i,
                            uint64_t reach_ns)
 {
@@ -129,7 +129,7 @@ static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t
 
 static void find_next_of_feed(prune_candidate *const *by_time, size_t count)
 {
-    uint64_t reach_ns = 0; /* of what stays, before this one */
+    uint64_t reach_ns = 0; /* last frame of the remaining segments so far */
     for (size_t i = 0; i < count; i++) {
         prune_candidate *candidate = by_time[i];
         if (candidate->goes)
@@ -155,7 +155,8 @@ static void find_next(prune_work *w)
     td_free(by_time);
 }
 
-/* The bounds, applied oldest first. What was pruned before goes in any case, and does not count. */
+/* Apply the limits, oldest segment first. Segments that were pruned before are removed in any case,
+ * and their size does not count. */
 static void choose(prune_work *w)
 {
     const prune_options *o = w->options;
@@ -192,16 +193,16 @@ static void choose(prune_work *w)
     }
 }
 
-/* Removal cannot be undone, and the machine's clock may have jumped: so ages count from the newest
- * frame, and what lies before a hole in the archive that is longer than the age and than
- * LIMIT_PRUNE_HOLE_NS stays. */
+/* Removal cannot be undone, and the machine's clock may have jumped. So ages count from the newest
+ * frame, and segments before a hole in the archive that is longer than the age and than
+ * LIMIT_PRUNE_HOLE_NS are kept. */
 static td_result check_bound(const prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
     const uint64_t hour_s = 3600;
     uint64_t hole_ns =
         o->older_than_ns > LIMIT_PRUNE_HOLE_NS ? o->older_than_ns : LIMIT_PRUNE_HOLE_NS;
-    uint64_t last_ns = 0; /* that goes by its age alone */
+    uint64_t last_ns = 0; /* of segments that are removed by age only */
     uint64_t next_ns = UINT64_MAX;
     char last[TD_TIME_TEXT_BYTES];
     char next[TD_TIME_TEXT_BYTES];
@@ -243,9 +244,9 @@ static td_result check_all(const prune_work *w, td_err *err)
     return rc;
 }
 
-/* ---- gaps that must not go with their segments ---- */
+/* ---- gaps that must outlive their segments ---- */
 
-/* 1 if the gap is over before the feed's frames that stay begin. */
+/* 1 if the gap ends before the feed's remaining frames begin. */
 static int is_behind_all(const prune_work *w, const gap_row *row)
 {
     for (size_t i = 0; i < w->count && row->to_ns != GAP_OPEN; i++) {
@@ -257,8 +258,8 @@ static int is_behind_all(const prune_work *w, const gap_row *row)
     return 0;
 }
 
-/* Copy to the journal what extends past the removed segments, and the end of what the journal has
- * open. */
+/* Copy gaps that extend past the removed segments to the journal, and the ends of gaps that are
+ * open in the journal. */
 static td_result keep_gaps(prune_work *w, td_err *err)
 {
     gap_list leaving = {0};
@@ -267,7 +268,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
         segment_rows rows = {0};
         if (w->candidates[i].goes)
             rc = segment_rows_read(w->archive, w->candidates[i].segment->path, &rows, err);
-        rc = rc == TD_E_IO ? rc : TD_OK; /* a damaged one may go */
+        rc = rc == TD_E_IO ? rc : TD_OK; /* a damaged segment may be removed */
         gap_list_join(&leaving, &rows.gaps);
         segment_rows_fini(&rows);
     }
@@ -285,7 +286,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 
 /* ---- removing ---- */
 
-/* What the journal keeps of a segment is what proves the next one. */
+/* The journal keeps the totals of the segment, whose chain proves the next one. */
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[3][24];
@@ -312,9 +313,8 @@ static td_result remove_file(const prune_work *w, const prune_candidate *c, td_e
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
-/* Remove the folders of a segment that is gone, from the day's upwards, as far as nothing else is
- * there. A writer that had just made one makes it again. A folder that a power cut brings back does
- * no harm. */
+/* Remove the empty folders of a removed segment, from the day's upwards. A writer that has just
+ * made such a folder makes it again. A folder that a power cut restores does no harm. */
 static void remove_folders_of(const prune_work *w, const char *path)
 {
     char full[LIMIT_PATH_BYTES];
@@ -350,7 +350,7 @@ static td_result remove_all(prune_work *w, td_err *err)
     return rc;
 }
 
-/* ---- all of it ---- */
+/* ---- prune ---- */
 
 static td_result do_work(prune_work *w, td_err *err)
 {

@@ -14,7 +14,7 @@ typedef struct planned {
     planned_segment public;
     segment_index index; /* owns all strings */
     uint8_t *is_wanted;
-    uint8_t *others; /* bit per id of the channels that are not wanted */
+    uint8_t *others; /* bit per id of the unwanted channels */
     size_t others_bytes;
     char *full_path;
     uint8_t lacks_chunks; /* 1: the catalog has them, for read_plan_load_chunks */
@@ -44,8 +44,7 @@ static void planned_close(planned *p)
     td_free(p);
 }
 
-/* A segment that is being written has no summary: the counts of its channels are in its message
- * indexes. */
+/* An open segment has no summary: its channels' counts are in the message indexes. */
 static td_result load_from_file(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
     index_depth depth = segment_has_open_name(path) ? INDEX_FULL : INDEX_SUMMARY;
@@ -62,7 +61,7 @@ static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query
     return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
 }
 
-/* 1 if a segment of that name may overlap: none has messages of two hours. */
+/* 1 if a segment with this name may overlap: a segment's messages are of one hour. */
 static int overlaps_hour(const segment_name *name, const read_query *query)
 {
     const uint64_t hour_ns = 3600 * TD_NS_PER_S;
@@ -91,7 +90,7 @@ static segment_life life_of(const read_plan *plan, const archive_segment *segmen
                                                               : SEGMENT_IS_CRASHED;
 }
 
-/* Fill what callers see from the index. */
+/* Set the public members from the index. */
 static td_result describe(read_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->index.path != NULL);
@@ -128,7 +127,7 @@ static void keep_planned(read_plan *plan, planned *p)
     plan->segments[plan->count++] = p;
 }
 
-/* A segment's index, from the catalog if that has it; *is_known is 1 then. */
+/* Load a segment's index, from the catalog if it has it; then *is_known is 1. */
 static td_result load_index(read_plan *plan, const char *path, uint64_t file_bytes,
                             catalog_part part, segment_index *out, uint8_t *is_known, td_err *err)
 {
@@ -142,9 +141,9 @@ static td_result load_index(read_plan *plan, const char *path, uint64_t file_byt
     return TD_OK;
 }
 
-/* ---- what cannot be read ---- */
+/* ---- unreadable segments ---- */
 
-/* Log a segment that is damaged from some moment on, and count it, if that may be selected. */
+/* Log and count a segment that is damaged from from_ns on, if the query may select that part. */
 static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t from_ns,
                        const char *what)
 {
@@ -169,7 +168,8 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     gap_list_add(&plan->damage, &row);
 }
 
-/* 1 if the file holds less than its writer wrote, which needs no reading of its chunks. */
+/* 1 if the file has less than its writer wrote, as far as can be found without reading its
+ * chunks. */
 static int is_cut(const read_plan *plan, const archive_segment *segment, const segment_index *index,
                   char what[TD_ERR_TEXT_BYTES])
 {
@@ -183,7 +183,7 @@ static int is_cut(const read_plan *plan, const archive_segment *segment, const s
 
 /* ---- segments ---- */
 
-/* The catalog has them, for read_plan_load_chunks. */
+/* Only for segments in the catalog: read_plan_load_chunks loads them again. */
 static void forget_channels(planned *p)
 {
     segment_index_drop_lists(&p->index);
@@ -220,7 +220,8 @@ static td_result consider(read_plan *plan, const archive_segment *segment, td_er
     if (!is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
         rc = describe(plan, p, err);
     p->public.life = life_of(plan, segment, &p->index);
-    /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
+    /* Damage may hide a wanted channel: such a segment is planned, so that readers find the
+     * damage. */
     if (rc == TD_OK && p->full_path != NULL &&
         (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
         if (query->is_lasting && p->lacks_chunks)
@@ -250,7 +251,7 @@ static int compare_planned(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->path, right->path);
 }
 
-/* 1 if a path is that of a segment of an unselected feed. */
+/* 1 if the path is a segment of an unselected feed. */
 static int is_of_other_feed(const read_plan *plan, const char *path)
 {
     const read_query *query = &plan->query;
@@ -283,7 +284,7 @@ static int may_overlap(const read_plan *plan, const char *path)
     return overlaps(from_ns, to_ns, &plan->query);
 }
 
-/* Without it a reader would call a tape whole that is not. */
+/* Count a missing segment; otherwise a reader would report an incomplete tape as complete. */
 static void log_missing(void *user, past_segment *segment)
 {
     read_plan *plan = user;
@@ -294,7 +295,8 @@ static void log_missing(void *user, past_segment *segment)
     plan->unreadable_count++;
 }
 
-/* Which segments and gaps a damaged journal had is unknown: any plan may lack something. */
+/* Log and count missing segments. A damaged journal counts, too: it may have lost segments and
+ * gaps. */
 static void look_for_missing(read_plan *plan)
 {
     const archive_view *view = plan->view;
@@ -308,10 +310,10 @@ static void look_for_missing(read_plan *plan)
     plan->unreadable_count++;
 }
 
-/* Segments whose channels another one has, too. */
+/* Finds segments whose channels an earlier one has, too. */
 typedef struct repeats {
-    const archive_segment *segments; /* all that are listed */
-    uint8_t *is_one;                 /* of each */
+    const archive_segment *segments; /* all listed segments */
+    uint8_t *is_one;                 /* for each segment */
     slot_table by_hash;              /* of hashes */
     uint64_t *hashes;
     size_t count;
@@ -331,7 +333,7 @@ static void note_channels(void *user, const archive_segment *segment, const segm
     all->hashes[all->count++] = brief->channels_hash;
 }
 
-/* One byte for each listed segment, of td_alloc. */
+/* Returns one byte for each listed segment; free it with td_free. */
 static uint8_t *find_repeats(archive_view *view)
 {
     const size_t count = view->listing.segment_count + 1;

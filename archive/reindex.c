@@ -17,7 +17,7 @@ static int is_listed(const archive_listing *listing, const char *path)
     return segment != NULL && !segment->name.is_open;
 }
 
-/* 1 if the entry describes the segment, whose file has file_bytes. */
+/* 1 if the entry describes the segment, whose file has file_bytes bytes. */
 static int is_same(const archive_history *past, uint64_t file_bytes, const catalog_entry *entry)
 {
     return archive_history_is_same(archive_history_segment(past, entry->path), file_bytes,
@@ -72,12 +72,12 @@ void archive_check_catalog(archive_view *view, catalog_flaw_fn *fn, void *user,
 typedef struct rebuild {
     archive *archive;
     catalog *catalog;
-    int is_appender; /* which leaves a catalog in a time that does not grow with the archive: it
-                        looks at no file of a segment that the catalog has as the journal does */
+    int is_appender; /* 1: do not access files of segments that the catalog has as the journal lists
+                        them, so that the time does not grow with the archive */
     const reindex_options *options;
     reindex_report *report;
     catalog_entries entries;
-    name_index briefs; /* paths of entries that have one; of an appender */
+    name_index briefs; /* of an appender: paths of entries that have a brief */
     archive_history past;
     archive_listing listing;
 } rebuild;
@@ -93,7 +93,7 @@ static int is_kept(const rebuild *r, const archive_segment *segment)
     return catalog_check(r->catalog, segment->path, NULL) == TD_OK;
 }
 
-/* A brief of a segment that the catalog has. */
+/* The brief of a segment in the catalog. */
 static void note_brief(void *user, const segment_brief *brief)
 {
     rebuild *r = user;
@@ -103,7 +103,7 @@ static void note_brief(void *user, const segment_brief *brief)
         name_index_put(&r->briefs, td_bytes_str(entry->path), 0);
 }
 
-/* A segment that cannot be read does not end the work. */
+/* An unreadable segment does not end the rebuild. */
 static td_result enter_segment(rebuild *r, const archive_segment *segment, td_err *err)
 {
     segment_rows rows;
@@ -116,7 +116,7 @@ static td_result enter_segment(rebuild *r, const archive_segment *segment, td_er
         return catalog_drop(r->catalog, segment->path, err);
     }
     r->report->segments_read++;
-    /* One whose end was cut off is read itself. */
+    /* A segment whose end was cut off stays out of the catalog: readers read the file. */
     td_result rc = rows.index.is_open ? catalog_drop(r->catalog, segment->path, err)
                                       : catalog_put(r->catalog, &rows, err);
     segment_rows_fini(&rows);
@@ -208,8 +208,8 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
 
 /* ---- the catalog on disk ---- */
 
-/* A page that is damaged may take rows and be malformed only then. What was kept was read already;
- * an appender reads no rows. */
+/* A damaged page may accept rows and appear malformed only when they are read. Kept rows were read
+ * before; an appender reads no rows. */
 static td_result check_written(archive *a, catalog *c, const reindex_report *report, td_err *err)
 {
     catalog_entries written;
@@ -227,7 +227,7 @@ static td_result reindex_once(archive *a, const reindex_options *options, reinde
 {
     catalog *c = NULL;
     td_result rc = catalog_open(archive_catalog_path(a), CATALOG_WRITE, &c, err);
-    /* Also the rows that belong to no segment. */
+    /* Also removes rows that belong to no segment. */
     if (rc == TD_OK && options->scope == REINDEX_ALL)
         rc = catalog_clear(c, err);
     if (rc == TD_OK)
@@ -260,7 +260,7 @@ td_result archive_reindex(archive *a, const reindex_options *options, reindex_re
     return rc == TD_OK ? TD_OK : td_err_pass(err, rc, &first);
 }
 
-/* What archive_update_catalog logs of its progress, and when. */
+/* Logs the progress of archive_update_catalog. */
 #define UPDATE_LOG_NS (UINT64_C(2) * TD_NS_PER_S)
 typedef struct update_log {
     archive *archive;
@@ -289,6 +289,5 @@ void archive_update_catalog(archive *a, reindex_report *report)
     td_err_clear(&cause);
     if (archive_reindex(a, &options, report == NULL ? &own : report, &cause) != TD_OK)
         td_log_emit(archive_log(a), TD_LOG_WARNING,
-                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
-                    cause.text);
+                    "the catalog cannot be updated, run 'tapedeck reindex' later: %s", cause.text);
 }

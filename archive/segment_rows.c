@@ -91,9 +91,9 @@ static void lacks_rows(segment_rows *rows, uint64_t from_ns)
         rows->unknown_ns = from_ns;
 }
 
-/* The row of a connection, made if it is new; NULL: the list is full. A slot's connections have
- * rising numbers: after its latest one with a lower number there is no need to search on, which
- * matters where a slot reconnects all the time. */
+/* The row of a connection, added if new; NULL if the list is full. Connection numbers of a slot
+ * rise: the search ends at the slot's latest lower number, which matters if a slot reconnects all
+ * the time. */
 static conn_row *get_conn(segment_rows *rows, uint32_t line, uint32_t shard, uint32_t conn)
 {
     for (size_t i = rows->conn_count; i > 0; i--) {
@@ -109,7 +109,7 @@ static conn_row *get_conn(segment_rows *rows, uint32_t line, uint32_t shard, uin
     return segment_rows_add_conn(rows, &made) ? &rows->conns[rows->conn_count - 1] : NULL;
 }
 
-/* The slot's connection that is open, as far as events show it, or NULL. */
+/* The slot's open connection, as far as events show it, or NULL. */
 static conn_row *find_open(segment_rows *rows, uint32_t line, uint32_t shard)
 {
     for (size_t i = rows->conn_count; i > 0; i--) {
@@ -120,7 +120,7 @@ static conn_row *find_open(segment_rows *rows, uint32_t line, uint32_t shard)
     return NULL;
 }
 
-/* The slot's connection begins, at this moment or at an earlier one that is restated. */
+/* A connection of the slot begins now, or is restated. */
 static conn_row *open_conn(segment_rows *rows, const event_slot *slot, uint64_t recv_ns)
 {
     conn_row *before = find_open(rows, slot->line, slot->shard);
@@ -143,7 +143,7 @@ static void close_all(segment_rows *rows, uint64_t recv_ns)
             rows->conns[i].to_ns = recv_ns;
 }
 
-/* What a chunk's chain record lists; end_ns: of the chunk's last message. */
+/* Add the connections of a chunk's chain record. end_ns: time of the chunk's last message. */
 static void add_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *conns, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -159,7 +159,7 @@ static void add_chain(segment_rows *rows, uint64_t end_ns, const chain_conn *con
 
 /* ---- events ---- */
 
-/* A topic is granted, or its grants end. One that has none was refused. */
+/* Grant a topic, or end its grants. If an end has no grant, the topic was refused. */
 static void apply_grant(segment_rows *rows, const event *found, uint64_t conn, uint64_t recv_ns)
 {
     const int is_end = found->kind == EVENT_GRANT_END;
@@ -183,7 +183,7 @@ static void apply_grant(segment_rows *rows, const event *found, uint64_t conn, u
         lacks_rows(rows, recv_ns);
 }
 
-/* What an event shows of its slot's connection. */
+/* Apply an event to its slot's connection. */
 static void apply_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
 {
     const event_slot slot = {
@@ -243,7 +243,7 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-/* A damaged chunk has other events that still count. */
+/* Events of a damaged chunk are used as far as they can be read. */
 static void add_records(segment_rows *rows, event_reader *events, const segment_reader *reader,
                         td_bytes records)
 {

@@ -1,6 +1,6 @@
-/* What a finished segment holds, without its frames: its index, and what its events and chain
- * records say of gaps, connections and the topics that these were granted. The catalog keeps these
- * rows; if it lacks them, they are read from the file. */
+/* The content of a finished segment without its frames: its index; and gaps, connections and their
+ * granted topics, from its events and chain records. The catalog keeps these rows; if it lacks
+ * them, they are read from the file. */
 #ifndef TD_ARCHIVE_SEGMENT_ROWS_H
 #define TD_ARCHIVE_SEGMENT_ROWS_H
 
@@ -17,45 +17,45 @@ struct event_reader;
 /* A connection of a slot. */
 typedef struct conn_row {
     uint32_t line, shard, conn;
-    uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows that it was open */
-    uint64_t to_ns;       /* of its end; 0: it was open at the segment's end */
-    uint64_t frames_in;   /* received since it began, as the chain records count them */
-    uint64_t complete_ns; /* all that the peer had sent before was received then; 0: not known */
+    uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows it open */
+    uint64_t to_ns;       /* of its end; 0: still open at the segment's end */
+    uint64_t frames_in;   /* frames received since it began, from the chain records */
+    uint64_t complete_ns; /* all that the peer sent before had arrived; 0: unknown */
 } conn_row;
 
-/* A topic that a connection was granted, or refused: then it ends when it begins. */
+/* A topic that a connection was granted or refused; if refused, from_ns and to_ns are equal. */
 typedef struct grant_row {
-    uint64_t conn;     /* its place in the segment's list */
+    uint64_t conn;     /* index in the segment's list of connections */
     const char *topic; /* as the exchange writes it, or EVENT_GRANT_ALL */
     uint64_t from_ns;
-    uint64_t to_ns;     /* 0: granted until its connection's end, or the segment's */
+    uint64_t to_ns;     /* 0: until the end of its connection or of the segment */
     const char *source; /* EVENT_GRANT_ANSWERED, EVENT_GRANT_SEEN; "": refused */
     const char *reason; /* of the grant_end event; "" without one */
 } grant_row;
 
-/* Rows of one list: an hour in which a slot connects each second has 3,600 connections. */
+/* Limit of one list: a slot that connects every second has 3,600 connections in an hour. */
 enum { SEGMENT_ROWS_MAX = 1 << 16 };
 
 typedef struct segment_rows {
     segment_index index;
     gap_list gaps;
-    conn_row *conns; /* in the order in which the segment shows them */
+    conn_row *conns; /* in the order of the segment */
     size_t conn_count;
     grant_row *grants; /* likewise */
     size_t grant_count;
-    /* From then on connections and grants may lack rows: topics that are not followed
-     * (EVENT_LIMIT_GRANTS), lists that are full, events that cannot be read (then 1: all of the
-     * segment). 0: they lack none. */
+    /* From this time on connections and grants may lack rows, because topics are no longer followed
+     * (EVENT_LIMIT_GRANTS), a list is full, or an event cannot be read (then 1: the whole segment).
+     * 0: complete. */
     uint64_t unknown_ns;
 } segment_rows;
 
-/* What the ledger needs of a segment, unless the feed has imports: a short row, which the catalog
- * keeps apart, because a question about ten seconds needs that of every segment. */
+/* The part of a segment that the ledger needs, unless the feed has imports. The catalog keeps these
+ * short rows apart, because a query for ten seconds reads those of all segments. */
 typedef struct segment_brief {
     const char *path;
     uint64_t file_bytes;
     char chain_hex[33];
-    uint64_t first_in_ns; /* of its first and last received frame; 0: it has none */
+    uint64_t first_in_ns; /* of its first and last received frame, or 0 */
     uint64_t last_in_ns;
     uint64_t last_ns;       /* of its last message of any kind */
     uint64_t channels_hash; /* of its channels' feeds, topics and symbols */
@@ -64,21 +64,21 @@ typedef struct segment_brief {
     size_t gap_count;
 } segment_brief;
 
-/* The brief of the rows (INDEX_FULL); it borrows from them. */
+/* The brief of rows with INDEX_FULL; it borrows from them. */
 segment_brief segment_rows_brief(const segment_rows *rows);
 
-/* Read all rows from the segment at path, below the archive. Fails as archive_read_index does;
- * events that cannot be read are no failure: verify reports them. *out is the caller's, for
- * segment_rows_fini, also after a failure: what could be read. */
+/* Read all rows from the segment at path, below the archive. Fails as archive_read_index does.
+ * Unreadable events are not a failure: verify reports them. After a failure *out has the part that
+ * could be read. The caller releases it with segment_rows_fini, also then. */
 TD_MUST_USE td_result segment_rows_read(archive *archive, const char *path, segment_rows *out,
                                         td_err *err);
 void segment_rows_fini(segment_rows *rows);
 
-/* Add what one more chunk shows to the lists that are not the index, for the segment's writer. */
+/* Add one more chunk to the lists outside the index, for the segment's writer. */
 void segment_rows_add_chunk(segment_rows *rows, struct event_reader *events,
                             const sealed_chunk *chunk);
 
-/* Append a row; its texts are copied, NULL as "". 0: its list is full. */
+/* Append a row; its texts are copied, NULL as "". 0 if its list is full. */
 int segment_rows_add_conn(segment_rows *rows, const conn_row *row);
 int segment_rows_add_grant(segment_rows *rows, const grant_row *row);
 

@@ -9,9 +9,9 @@
 
 enum { HOUR_S = 3600 };
 
-/* ---- what was received, segment by segment ---- */
+/* ---- received ranges of segments ---- */
 
-/* The number of a name of three texts; a new one is copied. */
+/* The number of a name of three texts; a new name is copied. */
 static size_t number_of(span_names *names, const char *a, const char *b, const char *c)
 {
     char text[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
@@ -105,8 +105,8 @@ void session_spans_fini(session_spans *spans)
     *spans = (session_spans){0};
 }
 
-/* 1 if a segment's frames may be outside of what was found so far. By its name they are of one hour
- * of UTC, from that second on. */
+/* 1 if a segment may have frames outside the range found so far. Its name limits them: they are
+ * from that second on, within one UTC hour. */
 static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last_ns)
 {
     const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
@@ -114,7 +114,7 @@ static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last
            end_s * TD_NS_PER_S > last_ns;
 }
 
-/* Widen a range by what a segment received. */
+/* Widen a range by a segment's received frames. */
 static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns)
 {
     if (brief.first_in_ns != 0 && (*first_ns == 0 || brief.first_in_ns < *first_ns))
@@ -123,7 +123,7 @@ static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns
         *last_ns = brief.last_in_ns;
 }
 
-/* The last segments and the first ones in turn: those between are then not read. */
+/* Alternate between last and first segments, so that most of those in between are not read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
 {
     const size_t count = view->listing.segment_count;
@@ -169,7 +169,7 @@ static int compare_spans(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->session, right->session);
 }
 
-/* 1 if the session continues in the next segment without a whole hour between. Their names show it,
+/* 1 if the session continues in the next segment without a whole hour between. Names show this,
  * because no segment has messages of two hours. */
 static int goes_on(const session_span *a, const session_span *b)
 {
@@ -206,7 +206,7 @@ static void join_segments(session_spans *spans)
         qsort(spans->rows, count, sizeof spans->rows[0], compare_spans);
 }
 
-/* ---- stretches between sessions ---- */
+/* ---- time between sessions ---- */
 
 typedef enum stretch_kind {
     STRETCH_GAP,      /* a row of the ledger */
@@ -218,7 +218,7 @@ typedef struct stretch {
     stretch_kind kind;
     uint64_t from_ns;
     uint64_t to_ns;
-    uint64_t end_ns;     /* a row that begins no later is about this stretch's own end */
+    uint64_t end_ns;     /* a gap that begins no later describes the end of this session */
     const char *session; /* STRETCH_RECORDED */
 } stretch;
 
@@ -231,13 +231,13 @@ static int compare_stretches(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-/* Sessions, gaps and pruned segments of a feed, ordered by their beginning. */
+/* Sessions, gaps and pruned segments of a feed, sorted by start. */
 typedef struct stretch_list {
     stretch *rows;
     size_t count;
 } stretch_list;
 
-/* What is looked for: a feed, or one topic and symbol of it ("" and "": all of them). */
+/* The search: a feed, or one topic and symbol of it ("" and "": all topics). */
 typedef struct sought {
     const char *feed;
     const char *topic;
@@ -287,8 +287,7 @@ static void add_gap(const sought *what, const stretch *before, const stretch *ne
     gap_list_add(found, &row);
 }
 
-/* Sweep over one feed, or a topic of it; first_ns and last_ns: where its first and its last session
- * begin. */
+/* Sweep over one feed, or a topic of it. first_ns, last_ns: start of its first and last session. */
 static void add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
@@ -341,8 +340,8 @@ static int is_lacked(const between *b, size_t from, size_t to, size_t topic)
     return 0;
 }
 
-/* The spans that answer for a topic: those that have it, and recorded ones that began after all of
- * these before them had ended. */
+/* The spans that prove something about a topic: those that have it, and recorded ones that began
+ * after the end of all earlier ones that have it. */
 static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
 {
     const char *feed = b->spans->topics.texts[topic];
@@ -377,12 +376,12 @@ static void add_of_topics(between *b, size_t from, size_t to)
             add_of_topic(b, from, to, topic);
 }
 
-/* ---- all of it ---- */
+/* ---- all feeds ---- */
 
 typedef void add_fn(between *b, size_t from, size_t to);
 
-/* Call it for each feed that has more than one span. Rows of whole feeds go into the ledger first:
- * what they cover is not looked for in topics. */
+/* Call `add` for each feed with more than one span. Rows of whole feeds are added to the ledger
+ * first, so that topics get no rows for the same time. */
 static void add_all(const session_spans *spans, const archive_history *past, add_fn *add,
                     gap_list *ledger)
 {

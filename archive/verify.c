@@ -23,7 +23,7 @@
 #include "archive/journal.h"
 #include "archive/reindex.h"
 
-/* More findings than this about one segment are counted and not listed. */
+/* Further findings about one segment are counted, but not listed. */
 enum { VERIFY_FINDINGS_PER_SEGMENT_MAX = 1000 };
 
 /* One segment, and the job that reads it. */
@@ -33,7 +33,7 @@ typedef struct checked_segment {
     td_job job;
     td_result rc; /* of segment_verify */
     segment_verify_result result;
-    char *previous; /* file name of the segment that its chain continues; NULL: unknown */
+    char *previous; /* file name of the segment that its chain continues; NULL if unknown */
     uint64_t finding_count;
     uint8_t is_live;
 } checked_segment;
@@ -42,9 +42,9 @@ typedef struct verification {
     archive *archive;
     const verify_options *options;
     archive_view *view;
-    checked_segment *segments; /* one for each listed one */
-    pthread_mutex_t lock;      /* of the findings */
-    verify_finding *findings;  /* with texts of their own */
+    checked_segment *segments; /* one for each listed segment */
+    pthread_mutex_t lock;      /* protects the findings */
+    verify_finding *findings;  /* they own their texts */
     size_t finding_count;
 } verification;
 
@@ -89,7 +89,7 @@ static void keep_finding(void *user, const segment_finding *finding)
             finding->offset, "%s: %s", segment_finding_name(finding->kind), finding->text);
 }
 
-/* An open file whose head is torn, or that is gone: a crash left it when it had just been made. */
+/* 1 if a crash left an open file just after it was made: its head is torn, or it is missing. */
 static int has_nothing_durable(const checked_segment *segment, const char *full)
 {
     if (segment->rc == TD_E_NOTFOUND)
@@ -129,7 +129,7 @@ static void run_job(void *arg)
             "cannot be read: %s", cause.text);
         return;
     }
-    /* A failure has been reported. */
+    /* A failure was reported before. */
     if (archive_read_index(a, out->listed->path, INDEX_SUMMARY, &index, NULL) == TD_OK)
         out->previous = td_strdup(index.previous_segment);
     segment_index_fini(&index);
@@ -168,7 +168,7 @@ static td_result read_segments(verification *v, td_err *err)
 
 /* ---- the chain from each segment to the next of its feed, and the journal ---- */
 
-/* The segment of that path (without ".open"), under either of its names, or NULL. */
+/* The segment with this path (without ".open"), under either of its names, or NULL. */
 static const checked_segment *find_segment(const verification *v, const char *path)
 {
     char open_path[LIMIT_PATH_BYTES];
@@ -179,8 +179,8 @@ static const checked_segment *find_segment(const verification *v, const char *pa
     return found == NULL ? NULL : &v->segments[found - v->view->listing.segments];
 }
 
-/* A segment must begin its chain with the last value of the one before it; of a pruned one the
- * journal has kept that. */
+/* A segment's chain must begin with the last value of the previous segment; the journal keeps that
+ * of a pruned one. */
 static void check_link(verification *v, const checked_segment *segment)
 {
     const char *path = segment->listed->path;
@@ -194,7 +194,7 @@ static void check_link(verification *v, const checked_segment *segment)
     const checked_segment *before = find_segment(v, previous);
     const past_segment *past = archive_history_segment(&v->view->past, previous);
     if (before != NULL && before->rc != TD_OK)
-        return; /* that has been reported */
+        return; /* reported before */
     if (before != NULL)
         last = before->result.totals.chain;
     else if (past != NULL && past->stage == PAST_PRUNED)
@@ -210,7 +210,8 @@ static void check_link(verification *v, const checked_segment *segment)
             segment->previous[0] == '\0' ? "any segment" : segment->previous);
 }
 
-/* Its writer found it so, and stopped. A discarded one is in torn/. */
+/* Fewer chunks than were announced as durable: the writer noticed that, and stopped. A discarded
+ * segment is in torn/. */
 static void check_announced(verification *v, const past_segment *known,
                             const checked_segment *segment)
 {
@@ -225,12 +226,12 @@ static void check_announced(verification *v, const past_segment *known,
 
 static void note_missing(void *user, past_segment *known)
 {
-    if (find_segment(user, known->path) == NULL) /* else it is there unfinished: check_known */
+    if (find_segment(user, known->path) == NULL) /* else it exists unfinished: see check_known */
         add(user, VERIFY_DAMAGED, known->path, 0,
             "the journal lists this segment, but it is missing");
 }
 
-/* A segment that the journal lists, against what is there. */
+/* Check a segment that the journal lists. */
 static void check_known(verification *v, const past_segment *known)
 {
     const checked_segment *segment = find_segment(v, known->path);
@@ -244,9 +245,9 @@ static void check_known(verification *v, const past_segment *known)
     }
     if (known->stage == PAST_PRUNED)
         add(v, VERIFY_SOUND, known->path, 0,
-            "was pruned, and is there: the next 'tapedeck prune' removes it");
+            "was pruned, but its file exists: the next 'tapedeck prune' removes it");
     if ((known->stage != PAST_FINISHED && known->stage != PAST_PRUNED) || segment->rc != TD_OK)
-        return; /* damage of the file itself has been reported */
+        return; /* damage of the file was reported before */
     const char *path = segment->listed->path;
     if (segment->listed->name.is_open)
         add(v, VERIFY_DAMAGED, path, 0, "the journal lists this segment as finished");
@@ -259,8 +260,8 @@ static void check_known(verification *v, const past_segment *known)
             (unsigned long long)known->file_bytes, (unsigned long long)segment->listed->size_bytes);
 }
 
-/* A segment's first entry is durable before its first chunk. So entries are missing, or the file is
- * from another archive; the chain shows which. */
+/* The journal entry of a segment is durable before its first chunk. So either entries are missing,
+ * or the file is from another archive; the chain shows which. */
 static td_result check_unlisted(verification *v, td_err *err)
 {
     unlisted_list unlisted = {0};
@@ -286,7 +287,7 @@ static td_result check_unlisted(verification *v, td_err *err)
     return rc;
 }
 
-/* The chain from each segment to the next of its feed, and what the journal knows. */
+/* Check the chain from each segment to the next of its feed, and the journal. */
 static td_result check_links(verification *v, td_err *err)
 {
     if (archive_is_single_file(v->archive))
@@ -317,7 +318,7 @@ static void on_flaw(void *user, const char *what)
     add(v, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", what);
 }
 
-/* The catalog against the segments. While a writer appends, the disk is always ahead of it. */
+/* Check the catalog against the segments. While a writer appends, it is always out of date. */
 static void check_catalog(verification *v)
 {
     char what[CATALOG_WHAT_BYTES];
@@ -342,7 +343,7 @@ static int compare_findings(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->what, right->what);
 }
 
-/* Sorted, so that neither threads nor the order of checks shows. */
+/* Sort the findings, so that their order does not depend on threads, and report them. */
 static void pass_findings(verification *v, verify_report *report)
 {
     if (v->finding_count > 0)

@@ -1,12 +1,12 @@
-/* The proof that an archive is sound: every byte of every segment is read and checked.
+/* Verifies that an archive is sound: reads and checks every byte of every segment.
  *
- * Checked are: the structure of each segment and every CRC (in our profile a zero CRC is damage);
- * its chain, and that it continues from the feed's previous segment; ordinals of each connection
+ * It checks the structure of each segment and every CRC (in our profile a zero CRC is damage); its
+ * chain, and that it continues from the feed's previous segment; ordinals of each connection
  * without holes, frames received = written + dropped at every chunk, and receive times that rise
  * strictly, all within a segment; every message index and the summary against the chunks; nothing
- * after the closing magic; the journal's own chain; that every segment the journal knows is there
- * and is as it says; and the catalog against the segments. Other gaps in the ledger are not judged.
- * Nothing is written. */
+ * after the closing magic; the journal's own chain; that every segment in the journal exists and is
+ * as listed; and the catalog against the segments. Other gaps in the ledger are ignored. Writes
+ * nothing. */
 #ifndef TD_ARCHIVE_VERIFY_H
 #define TD_ARCHIVE_VERIFY_H
 
@@ -18,17 +18,18 @@
 #include "archive/gap.h"
 
 typedef enum verify_severity {
-    VERIFY_SOUND,       /* worth knowing: an unexpected file in the folder, a live segment */
+    VERIFY_SOUND,       /* notes: an unexpected file in the folder, a live segment */
     VERIFY_RECOVERABLE, /* sound after recover or reindex */
     VERIFY_DAMAGED,     /* something that was recorded is lost or changed */
 } verify_severity;
 
+/* Stable name ("sound"). */
 const char *verify_severity_name(verify_severity severity);
 
 typedef struct verify_finding {
     verify_severity severity;
     const char *segment; /* path below the archive; "" for the archive as a whole */
-    uint64_t offset;     /* in that file; 0 if it is about all of it */
+    uint64_t offset;     /* in that file; 0 for the whole file */
     const char *what;    /* one line */
 } verify_finding;
 
@@ -43,15 +44,14 @@ typedef struct verify_report {
 
 typedef struct verify_options {
     unsigned threads; /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
-    /* Each finding, in order of path and offset. Strings are valid during the call. */
+    /* Receives each finding, in order of path and offset. Strings are valid during the call. */
     void (*finding)(void *user, const verify_finding *finding);
     /* Called after each segment; may be NULL. */
     void (*progress)(void *user, uint64_t bytes_done, uint64_t bytes_total);
     void *user;
 } verify_options;
 
-/* Verify an archive, or a single file. TD_OK whatever was found (the verdict is in the report);
- * TD_E_IO if it could not be read. */
+/* Verify an archive or a single file. TD_OK whatever the verdict; TD_E_IO if it cannot be read. */
 TD_MUST_USE td_result archive_verify(archive *archive, const verify_options *options,
                                      verify_report *report, td_err *err);
 

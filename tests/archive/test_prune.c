@@ -236,7 +236,7 @@ static void test_leftover_is_no_fault(void **state)
     assert_string_equal(prune_removed(), "age inverse 1\n");
     file_make(io, path, bytes, size);
     const prune_found *f = prune_verify(&place);
-    assert_non_null(strstr(f->text, "was pruned, and is there"));
+    assert_non_null(strstr(f->text, "was pruned, but its file exists"));
     assert_null(strstr(f->text, "damaged"));
     prune(&place, older_than_frame(1));
     assert_string_equal(prune_removed(), "leftover inverse 1\n");
