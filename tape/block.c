@@ -10,7 +10,7 @@
 #include "schema/decode.h"
 
 enum {
-    /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
+    /* Larger blocks are freed: they held an extreme frame, and the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,
 };
 
@@ -26,8 +26,8 @@ struct block_pool {
     open_segment *open;
     tape_block *first; /* all blocks */
     size_t kept_count;
-    size_t out_count;            /* blocks that are held */
-    segment_scratch **scratches; /* that no thread reads with now */
+    size_t out_count;            /* blocks with references */
+    segment_scratch **scratches; /* not in use by a thread */
     size_t scratch_count;
     int is_closed;
 };
@@ -49,7 +49,7 @@ static void free_block(tape_block *block)
     td_free(block);
 }
 
-/* The pool is closed, and its last block is back. */
+/* After the pool was closed and its last block released. */
 static void free_pool(block_pool *pool)
 {
     TD_ASSERT(pool->out_count == 0);
@@ -119,13 +119,13 @@ void block_pool_drop_reader(block_pool *pool, segment_reader *reader)
     td_free(of);
 }
 
-/* ---- taking ---- */
+/* ---- acquiring ---- */
 
-/* One more reference of a block that is held; 0: its last one is just being released. */
+/* Add a reference to a held block; 0 if its last one is just being released. */
 static int acquire_held(tape_block *block)
 {
     unsigned seen = atomic_load_explicit(&block->references, memory_order_relaxed);
-    /* Relaxed: the pool's mutex orders what the block has. */
+    /* Relaxed: the pool's mutex orders access to the block's data. */
     while (seen > 0 &&
            !atomic_compare_exchange_weak_explicit(&block->references, &seen, seen + 1,
                                                   memory_order_relaxed, memory_order_relaxed))
@@ -141,7 +141,7 @@ static void unkeep(block_pool *pool, tape_block *block)
     atomic_store_explicit(&block->references, 1, memory_order_relaxed);
 }
 
-/* A block that has the chunk's bytes, with one more reference; NULL: none has. */
+/* A block with the chunk's bytes, with one more reference, or NULL. */
 static tape_block *find(block_pool *pool, const source_chunk *chunk)
 {
     for (tape_block *b = pool->first; b != NULL; b = b->next) {
@@ -196,7 +196,8 @@ static void add_damage(tape_block *block, const td_err *what)
         block->damage = *what;
 }
 
-/* A chunk is in order; one that is not is damaged, and loses what came too late. */
+/* Messages of a chunk are in order of time. A message that is earlier than the one before it is
+ * damage and is lost. */
 static void add_message(tape_block *block, const segment_message *found)
 {
     td_err err;
@@ -219,8 +220,8 @@ static void add_message(tape_block *block, const segment_message *found)
     block->entries[block->entry_count++] = entry;
 }
 
-/* A message that cannot be read is counted; one whose length is wrong ends the chunk, because the
- * start of the next one is unknown. */
+/* Unreadable messages are counted. A message with a wrong length ends the chunk, because the start
+ * of the next one is unknown. */
 static td_result find_messages(tape_block *block, const source *from, const source_chunk *chunk,
                                td_err *err)
 {
@@ -272,7 +273,7 @@ td_result block_pool_read(block_pool *pool, const source *from, const source_chu
     return rc;
 }
 
-/* The last reference is gone: keep the block for later, or free it. */
+/* After the last reference: keep the block for reuse, or free it. */
 static void give_back(tape_block *block)
 {
     block_pool *pool = block->pool;
@@ -280,7 +281,7 @@ static void give_back(tape_block *block)
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
-    /* One is kept for later, or fewer than are held. */
+    /* Keep one block, or fewer than are held. */
     block->is_kept = (pool->kept_count == 0 || pool->kept_count < pool->out_count) &&
                      held_bytes <= POOL_KEEP_BYTES;
     if (block->is_kept) {
@@ -309,7 +310,7 @@ void tape_block_release(tape_block *block)
 {
     if (block == NULL)
         return;
-    /* Release: what this thread read of the block stays before its reuse; acquire: the last one
+    /* Release: this thread's reads of the block happen before its reuse. Acquire: the last release
      * sees the end of all other threads' reads. */
     unsigned before = atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel);
     TD_ASSERT(before > 0);

@@ -1,7 +1,6 @@
-/* Decompressed chunks, counted by reference and used again. Cursors over the same archive may share
- * a pool: those that are in the same chunk hold its bytes once, and those that are in the same
- * segment have it open once. Blocks that are still held when the
- * pool is closed live until released. Any thread. */
+/* Decompressed chunks, counted by reference and reused. Cursors over the same archive may share a
+ * pool: cursors in the same chunk share its bytes, and cursors in the same segment its open file.
+ * Blocks that are still held when the pool is closed live until they are released. Any thread. */
 #ifndef TD_TAPE_BLOCK_H
 #define TD_TAPE_BLOCK_H
 
@@ -30,31 +29,31 @@ struct tape_block {
     chunk_entry *entries; /* all messages, in order */
     size_t entry_count, entry_capacity;
     uint32_t damage_count; /* messages that could not be read */
-    td_err damage;         /* the first of these */
-    frame_ref *frames;     /* space for frame_capacity of them */
+    td_err damage;         /* the first one's error */
+    frame_ref *frames;     /* space for frame_capacity frames */
     size_t frame_capacity;
     td_arena *arena; /* content of the frames; empty at first */
     block_pool *pool;
-    /* the pool's: */
+    /* for the pool: */
     tape_block *next;
-    char *file; /* it has the bytes of the file's chunk at offset; NULL: it is private */
+    char *file; /* the file whose chunk at offset it has; NULL if private */
     uint64_t offset;
-    uint8_t is_kept; /* 1: it has no references */
+    uint8_t is_kept; /* 1: without references, kept for reuse */
 };
 
+/* Closing NULL is allowed. */
 TD_NEVER_NULL block_pool *block_pool_open(void);
 void block_pool_close(block_pool *pool);
 
-/* A chunk's bytes and messages, in a block with a reference of the caller's. is_private: read into
- * a block that only the caller gets; 0: a block that is only read, which others may have. Results
- * as source_ops.read, and of source_ops.message that end the chunk: the caller has the block then,
- * too. */
+/* Get a chunk's bytes and messages, in a block with a reference for the caller. is_private 1: a
+ * block for the caller only; 0: a read-only block that may be shared. Results as source_ops.read,
+ * and as source_ops.message if it ends the chunk. The caller has the block after a failure, too. */
 TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
                                       const source_chunk *chunk, int is_private, tape_block **out,
                                       td_err *err);
 
-/* The reader of a finished segment that another cursor has open; NULL: none has. Who gets it, or
- * adds one, drops it; the last of them closes it. */
+/* The reader of a finished segment that another cursor has open, or NULL. Each caller that got or
+ * added a reader drops it; the last drop closes it. */
 segment_reader *block_pool_reader(block_pool *pool, const char *name);
 void block_pool_add_reader(block_pool *pool, const char *name, segment_reader *reader);
 void block_pool_drop_reader(block_pool *pool, segment_reader *reader);

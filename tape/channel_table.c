@@ -11,8 +11,8 @@
 #include "schema/family.h"
 
 enum {
-    /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
-     * 300 bytes each this is 300 MB. */
+    /* Limit of channels of an archive, against a folder full of invented topics: at about 300 bytes
+     * each, 300 MB. */
     CHANNELS_MAX = 1 << 20,
 };
 
@@ -22,7 +22,7 @@ struct channel_table {
     frame_channel **channels; /* by index */
     size_t channel_count;
     slot_table by_info;
-    const channel_info **streams; /* by number: of the first channel */
+    const channel_info **streams; /* by number: the info of its first channel */
     size_t stream_count;
     slot_table by_stream;
 };
@@ -78,7 +78,7 @@ static channel_info keep_info(channel_table *r, const channel_info *from)
     return kept;
 }
 
-/* Find the row of the channel's frames. */
+/* Find the schema's row for the channel's frames. */
 static void match_topic(frame_channel *channel)
 {
     channel->family = family_find(td_bytes_str(channel->info.family));
@@ -100,7 +100,7 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
            strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* The number of a channel's stream, made if it is new. */
+/* The number of a channel's stream, added if new. */
 static uint32_t get_stream(channel_table *r, const channel_info *info)
 {
     uint64_t hash = stream_hash(info);
@@ -123,7 +123,7 @@ static td_result add_channel(channel_table *r, const channel_info *info, uint64_
     frame_channel *made = td_arena_alloc(r->memory, sizeof *made);
     *made = (frame_channel){.index = (uint32_t)r->channel_count, .info = keep_info(r, info)};
     match_topic(made);
-    /* Frames of topics make streams; answers, events and unknown ones do not. */
+    /* Only frames of topics have streams, not answers, events or unknown frames. */
     made->stream = made->role == ROLE_DATA ? get_stream(r, &made->info) : FRAME_NO_STREAM;
     slot_table_put(&r->by_info, hash, r->channel_count);
     r->channels = td_array_grow(r->channels, r->channel_count, sizeof(frame_channel *));

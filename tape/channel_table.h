@@ -9,7 +9,7 @@
 
 typedef struct channel_table channel_table;
 
-/* Empty. */
+/* A new table is empty. Closing NULL is allowed. */
 TD_NEVER_NULL channel_table *channel_table_open(void);
 void channel_table_close(channel_table *table);
 

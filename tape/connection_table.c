@@ -11,8 +11,8 @@
 
 struct connection_table {
     channel_table *channels;
-    channel_table *own;   /* NULL: channels are those of several tapes */
-    conn_choice *choices; /* by stream; zero: it had no frame */
+    channel_table *own;   /* NULL: channels belong to several tapes */
+    conn_choice *choices; /* by stream; zero before the stream's first frame */
     size_t choice_capacity;
     td_arena *memory; /* of sessions, feeds, slots, connections */
     tape_session **sessions;
@@ -127,7 +127,7 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
     return made;
 }
 
-/* The slot has this connection now. */
+/* Set the slot's current connection. */
 static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 {
     if (slot->now->conn.number == number)
@@ -141,29 +141,29 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
 
 /* ---- streams ---- */
 
-/* A stream of a table, by a channel of it. */
+/* A stream of a table, given by one of its channels. */
 typedef struct stream_of {
     const connection_table *table;
     const channel_info *info;
 } stream_of;
 
-/* The slot of a stream's connection. NULL: a reader of earlier frames knew it, and nothing is read
- * of its session. */
+/* The slot of a connection. NULL if only the reader of earlier frames knew it, and nothing is read
+ * from its session. */
 static const session_slot *slot_of(const stream_of *of, const choice_conn *conn)
 {
     if (conn->at != NULL)
-        return ((const session_conn *)conn->at)->slot; /* its first member */
+        return ((const session_conn *)conn->at)->slot; /* conn is its first member */
     session_feed *feed = of->table->feeds;
     while (feed != NULL && (choice_session(feed->session->id) != conn->session ||
                             strcmp(feed->name, of->info->feed) != 0))
         feed = feed->next;
     if (feed == NULL || feed->end_ns == 0)
         return NULL;
-    feed->is_recording |= conn->is_recorded; /* no segment of it may be open yet */
+    feed->is_recording |= conn->is_recorded; /* its segments may not be open yet */
     return connection_table_get_slot(feed, of->info->line, conn->shard);
 }
 
-/* A connection has ended by its events, or when its session has no more frames. */
+/* A connection has ended according to events, or if its session has no more frames. */
 static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     const session_slot *slot = slot_of(user, conn);
@@ -221,7 +221,7 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
     return TD_OK;
 }
 
-/* A segment begins: what it restates is so, and nothing else is open. */
+/* A segment begins: its event lists all open connections. */
 static void restate(session_feed *feed, const event *ev)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
@@ -236,7 +236,7 @@ static void restate(session_feed *feed, const event *ev)
     }
 }
 
-/* Receive times are late while sockets are unread, and from a backward step of the clock on. */
+/* Receive times are late while sockets are left unread, and after a backward step of the clock. */
 static void note_lateness(session_feed *feed, const event *ev)
 {
     int is_of_durability = ev->what != NULL && ev->what[0] != '\0';

@@ -1,6 +1,6 @@
-/* The connections of a tape: the sessions, for each slot of a session's feed its current
- * connection, and for each stream of its channels the connection that it follows. Objects live
- * until the table is closed. One thread; channels are found by any. */
+/* The connections of a tape: its sessions; the current connection of each slot of a session's feed;
+ * and for each stream the connection that it follows. Objects live until the table is closed. One
+ * thread, except that any thread finds channels. */
 #ifndef TD_TAPE_CONNECTION_TABLE_H
 #define TD_TAPE_CONNECTION_TABLE_H
 
@@ -13,10 +13,9 @@
 #include "schema/frame.h"
 #include "tape/channel_table.h"
 
-/* A session: one run of a recorder, one import; a file without session metadata is one of its own.
- */
+/* One run of a recorder, or one import. A file without session metadata is a session of its own. */
 typedef struct tape_session {
-    uint32_t number; /* 1, 2 … in order of first sight */
+    uint32_t number; /* 1, 2 … in order of appearance */
     uint64_t start_ns;
     char *id; /* 8 hex digits, or the file's name */
 } tape_session;
@@ -27,13 +26,13 @@ typedef struct session_conn {
     struct session_slot *slot;
 } session_conn;
 
-/* One slot of a feed in a session: its state after the events read so far. */
+/* One slot of a feed in a session, as the events so far leave it. */
 typedef struct session_slot {
-    session_conn none; /* number 0: no connection, or an unknown one. It does not change. */
-    session_conn *now; /* its connection, or none */
+    session_conn none; /* number 0: no connection, or an unknown one. Constant. */
+    session_conn *now; /* its connection, or &none */
     uint8_t is_open;
     uint64_t in, out;    /* ordinals of the last frames, 64 bit */
-    uint64_t granted_ns; /* of its connection's last grant; 0: none yet */
+    uint64_t granted_ns; /* start of its connection's last grant, or 0 */
     const struct session_feed *feed;
     struct session_slot *next; /* of the same feed and session */
 } session_slot;
@@ -43,12 +42,14 @@ typedef struct session_feed {
     struct connection_table *table;
     tape_session *session;
     char *name;
-    uint8_t is_recording;  /* 1: made by a recorder, by its segments' metadata; before slots */
+    uint8_t is_recording;  /* 1: written by a recorder, according to segment metadata; set before
+                              slots are made */
     uint8_t is_overloaded; /* 1: sockets were left unread, so receive times are late */
-    uint8_t is_clock_held; /* 1: the wall clock went back; times are late until the session ends */
+    uint8_t is_clock_held; /* 1: the wall clock stepped back, so receive times are late until the
+                              session ends */
     uint64_t damaged_until_ns; /* as in frame_ref */
-    uint64_t resumed_ns;       /* states of before then were loaded (cursor_states); 0: none */
-    /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: unknown. */
+    uint64_t resumed_ns;       /* states before this time were loaded (cursor_states), or 0 */
+    /* Time of its last frame, from its segments. UINT64_MAX: a segment may grow; 0: unknown. */
     uint64_t end_ns;
     session_slot *slots;
     struct session_feed *next;
@@ -57,11 +58,11 @@ typedef struct session_feed {
 typedef struct connection_table connection_table;
 struct symbol_state; /* book/symbol_state.h */
 
-/* Empty. channels: of several tapes, borrowed; NULL: it has its own. */
+/* A new table is empty. channels: shared by several tapes and borrowed; NULL: its own. */
 TD_NEVER_NULL connection_table *connection_table_open(channel_table *channels);
 void connection_table_close(connection_table *connections);
 
-/* Forget the state of slots and streams, for reading from another time on. Objects stay. */
+/* Reset the state of slots and streams, to read from another time. Objects stay. */
 void connection_table_rewind(connection_table *connections);
 
 /* As channel_table_get. */
@@ -69,18 +70,19 @@ TD_MUST_USE td_result connection_table_channel(connection_table *connections,
                                                const channel_info *info, frame_channel **out,
                                                td_err *err);
 
-/* The session, and a feed in it, created if new. */
+/* A feed of a session; both are created if new. */
 session_feed *connection_table_get_feed(connection_table *connections, const char *session,
                                         uint64_t start_ns, const char *feed);
 
-/* A slot of a feed, created if new. */
+/* The slot of a feed, created if new. */
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard);
 
 /* Update the feed's slots from one of its events. */
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
 
-/* Say of a frame, received over the slot's current connection, how it relates to its channel's
- * stream. Of one without a state all frames are read since from_ns, not since its grant. */
+/* Set how a frame on the slot's current connection relates to its channel's stream. For a stream
+ * without a state, frames before from_ns were not read, so its grant counts from then at the
+ * earliest. */
 void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame);
 
 /* As cursor_resume. */
@@ -88,7 +90,8 @@ TD_MUST_USE td_result connection_table_resume(connection_table *connections, con
                                               const char *symbol, const struct symbol_state *state,
                                               td_err *err);
 
-/* The 64-bit ordinal whose low half is sequence, next to the last one of its direction. */
+/* The 64-bit ordinal whose low half is sequence and that is nearest to the last one of its
+ * direction. */
 static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)
 {
     uint64_t ordinal = (last & ~UINT64_C(0xffffffff)) | sequence;

@@ -11,17 +11,17 @@
 
 #define DAY_NS (86400 * TD_NS_PER_S)
 
-/* Rows with dates hold for whole days: looked up once a day. */
+/* Rows with dates are valid for whole days: they are looked up once a day. */
 enum { ROW_PLACES = 64 };
 
 typedef struct row_place {
-    const topic_row *of; /* a channel's; NULL: free */
+    const topic_row *of; /* a channel's row; NULL: unused */
     const topic_row *row;
     uint64_t day;
 } row_place;
 
 struct content_reader {
-    decoder *decoder; /* made at the first frame that is read: many tapes read none */
+    decoder *decoder; /* created when first needed: many tapes read no content */
     tape_reads reads;
     uint64_t count;
     message message;
@@ -111,8 +111,8 @@ static void decode(content_reader *reader, const topic_match *topic, const topic
         frame->content.message = &reader->message;
 }
 
-/* 1 if the content of an undecoded frame of the channel tells what the frame calls its topic,
- * because the channel does not. */
+/* 1 if an undecoded frame of the channel must be classified for its exchange topic, because the
+ * channel has no exchange topic. */
 static int names_frame(const content_reader *reader, const frame_channel *channel)
 {
     return reader->reads == TAPE_READS_ALL && channel->info.exchange_topic[0] == '\0';
@@ -124,8 +124,8 @@ static int reads_role(const content_reader *reader, frame_role role)
            (role == ROLE_OUT && reader->reads == TAPE_READS_ALL);
 }
 
-/* Classify a frame of no topic. 1: decode it as well, because it is unknown, or no control frame:
- * decoding finds what is wrong with it. */
+/* Classify a frame without a topic. Returns 1 if it must be decoded as well, because it is unknown,
+ * or not a control frame: decoding gives the reason. */
 static int classify_first(content_reader *reader, frame_ref *frame)
 {
     frame->content.what = content_classify(reader, frame->channel, frame->recv_ns, frame->bytes);
@@ -154,7 +154,7 @@ void content_read(content_reader *reader, frame_ref *frame)
 
 /* ---- keeping ---- */
 
-/* Where texts may stay: the frame, and the channel's names. */
+/* Texts in the frame, or among the channel's names, need no copy. */
 typedef struct keeper {
     td_arena *arena;
     td_bytes frame;
@@ -208,7 +208,7 @@ static const msg_value *keep_values(keeper *k, const msg_value *values, size_t c
     return kept;
 }
 
-/* Entries, their values in one piece. */
+/* Copy entries, with all their values in one array. */
 static const msg_item *keep_items(keeper *k, const msg_item *items, size_t count)
 {
     size_t values = 0;
@@ -278,8 +278,8 @@ int content_has_decoder(const content_reader *reader, const frame_channel *chann
     return reader->reads != TAPE_READS_FRAMES && frame_role_is_of_topic(channel->role);
 }
 
-/* Beside another decoder's answer: what the built-in one describes, and what frames of no topic
- * are. */
+/* After another decoder's answer: let the built-in one describe refused frames, and classify frames
+ * without a topic. */
 static void complete(content_reader *reader, frame_ref *frame, td_arena *arena)
 {
     frame_content *content = &frame->content;

@@ -1,4 +1,4 @@
-/* Content of frames: read once, on whichever of the tape's threads. One thread per reader. */
+/* Reads the content of frames, once, on any of the tape's threads. One thread per reader. */
 #ifndef TD_TAPE_CONTENT_H
 #define TD_TAPE_CONTENT_H
 
@@ -8,14 +8,15 @@
 
 typedef struct content_reader content_reader;
 
+/* Closing NULL is allowed. */
 TD_NEVER_NULL content_reader *content_reader_open(tape_reads reads);
 void content_reader_close(content_reader *reader);
 
-/* The slow path of content_row: the channel's row is about frames of some time only. */
+/* Slow path of content_row, for a row that is valid in some time only. */
 const topic_row *content_dated_row(content_reader *reader, const frame_channel *channel,
                                    uint64_t recv_ns);
 
-/* The row that a channel's frames have at a time; NULL: none. A topic of which none holds then is
+/* The row for a channel's frames at a time, or NULL. A topic without a row that is valid then is
  * read as before. */
 static inline const topic_row *content_row(content_reader *reader, const frame_channel *channel,
                                            uint64_t recv_ns)
@@ -26,44 +27,44 @@ static inline const topic_row *content_row(content_reader *reader, const frame_c
     return TD_LIKELY(!topic_row_is_dated(row)) ? row : content_dated_row(reader, channel, recv_ns);
 }
 
-/* Set the frame's content, by its channel, row, recv_ns and bytes, which have DECODE_PADDING_BYTES
- * after them. Valid until the next call and while the bytes are. Nothing is set if the reader reads
- * nothing, or nothing of such a channel. */
+/* Set the frame's content, from its channel, row, recv_ns and bytes, which have
+ * DECODE_PADDING_BYTES after them. Valid until the next call and while the bytes are valid. Sets
+ * nothing if the reader reads no content, or not that of such channels. */
 void content_read(content_reader *reader, frame_ref *frame);
 
-/* Keep what content_read() set for as long as the arena and the frame's bytes are there. */
+/* Keep the content that content_read() set for as long as the arena and the frame's bytes live. */
 void content_keep(frame_ref *frame, td_arena *arena);
 
-/* What a frame that came in on a channel is, whatever the reader reads; of a family that this
- * version does not know, unknown. Valid until the next call and while the bytes are. */
+/* Classify a received frame of a channel, whatever the reader reads; unknown if this version does
+ * not know the family. Valid until the next call and while the bytes are valid. */
 const classification *content_classify(content_reader *reader, const frame_channel *channel,
                                        uint64_t recv_ns, td_bytes bytes);
 
-/* 1 if a decoder in place of the built-in one is asked about frames of the channel. */
+/* 1 if frames of the channel are decoded by a decoder that replaces the built-in one. */
 int content_has_decoder(const content_reader *reader, const frame_channel *channel);
 
-/* Ask decoding for the contents of frames of such channels, as long as the arena and the frames'
- * bytes are there. What is no message is classified by the reader where content_read() does so.
- * Returns what decoding returns. */
+/* Decode frames of such channels with decoding; the contents live as long as the arena and the
+ * frames' bytes. Frames that are not messages are classified by the reader, where content_read()
+ * does so, too. Returns the result of decoding. */
 TD_MUST_USE td_result content_decode(content_reader *reader, const tape_decoding *decoding,
                                      frame_ref *const *frames, size_t count, td_arena *arena,
                                      td_err *err);
 
-/* How many frames this reader has read so far. */
+/* Number of frames that this reader has read. */
 uint64_t content_count(const content_reader *reader);
 
-/* Readers for workers: as many as there are workers at one moment. Any thread. */
+/* Readers for workers: one for each that reads at the same time. Any thread. */
 typedef struct content_pool content_pool;
 
-/* Close when all are given back. */
+/* Close after all readers were given back. */
 TD_NEVER_NULL content_pool *content_pool_open(tape_reads reads);
 void content_pool_close(content_pool *pool);
 
-/* A private reader. Give it back afterwards. */
+/* Get a reader for the caller alone, to be given back. */
 TD_NEVER_NULL content_reader *content_pool_take(content_pool *pool);
 void content_pool_give(content_pool *pool, content_reader *reader);
 
-/* How many frames the readers that are given back have read. */
+/* Number of frames that readers had read when they were given back. */
 uint64_t content_pool_count(content_pool *pool);
 
 #endif

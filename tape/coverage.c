@@ -27,7 +27,7 @@ static uint64_t more(uint64_t ns, uint64_t by_ns)
 
 /* ---- holes ---- */
 
-/* Those that it touches become one with it. */
+/* Add a hole, and merge it with the holes that it touches. */
 static void add_hole(coverage *self, uint64_t from_ns, uint64_t to_ns)
 {
     coverage_span made = {from_ns, to_ns > from_ns ? to_ns : from_ns + 1};
@@ -59,7 +59,7 @@ uint64_t coverage_missing_ns(const coverage *self, uint64_t from_ns, uint64_t to
     return sum_ns;
 }
 
-/* Something may be missing that was to be received in this time. */
+/* Frames of these receive times may be missing. */
 static void wait_for_more(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
 {
     if (!self->has_pending) {
@@ -74,8 +74,8 @@ static void wait_for_more(coverage *self, uint64_t from_ns, uint64_t to_ns, uint
         self->pending.to_ns = to_ns;
 }
 
-/* It is missing between the latest entry before and first_ns. A frame that begins before that one
- * repeats what was sent earlier, and shows no end. */
+/* Add a hole for the pending time, from the latest exchange time before it to first_ns. A frame
+ * that begins earlier than that repeats older entries, and does not bound the hole. */
 static void settle(coverage *self, uint64_t first_ns)
 {
     uint64_t from_ns = less(self->pending.from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
@@ -89,7 +89,7 @@ static void settle(coverage *self, uint64_t first_ns)
 
 /* ---- gaps ---- */
 
-/* The rest may lack a frame anywhere in their time, wherever the frames around it are. */
+/* In the other gaps a frame may be missing at any time, whatever the frames around it. */
 static void add_scattered(coverage *self, const gap_list *ledger, const channel_info *info,
                           selection_window window)
 {
@@ -102,14 +102,15 @@ static void add_scattered(coverage *self, const gap_list *ledger, const channel_
     }
 }
 
-/* What it took was made as much earlier as frames are late, but after what came before it. */
+/* Frames in the gap were made at most delay_ns earlier, but not before the latest exchange time so
+ * far. */
 static void widen(coverage *self, const gap_row *gap)
 {
     const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
     add_hole(self, self->exchange_ns > from_ns ? self->exchange_ns : from_ns, gap->from_ns);
 }
 
-/* Gaps that began before until_ns. */
+/* Read the gaps that began before until_ns. */
 static void look_back(coverage *self, const gap_list *ledger, const channel_info *info,
                       uint64_t until_ns)
 {
@@ -138,7 +139,7 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
     add_scattered(self, ledger, info, window);
     look_back(self, ledger, info, window.from_ns);
     if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
-        self->has_pending = 0; /* they ended long ago */
+        self->has_pending = 0; /* these gaps ended long before the window */
     if (since_ns > window.from_ns)
         wait_for_more(self, 0, since_ns, 0);
 }
@@ -159,7 +160,7 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
         self->pending.from_ns = frame->recv_ns;
     else if (self->has_pending && next->first_ns != 0)
         settle(self, next->first_ns);
-    if (next->is_doubtful) /* what it has not shown may come after what it has */
+    if (next->is_doubtful) /* entries that it did not show may be later than those that it did */
         wait_for_more(self, frame->recv_ns, frame->recv_ns, 0);
     if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
         self->delay_ns = frame->recv_ns - next->last_ns;
@@ -208,7 +209,7 @@ void coverage_end(coverage *self, const gap_list *ledger, const channel_info *in
 
 /* ---- how long topics were received ---- */
 
-/* Of a feed: what was granted before the window, and after it. */
+/* For a feed: topics granted before and after the window. */
 typedef struct feed_times {
     char *feed;
     moment before, after;

@@ -27,21 +27,21 @@ struct cursor {
     archive *archive;
     selection wanted;
     cursor_options options;
-    source_options reading; /* what is read at present */
+    source_options reading; /* the current window */
     connection_table *connections;
     source sources[SOURCES_MAX];
     size_t source_count;
     merge *merge;
     td_workers *workers;   /* NULL: one thread */
-    content_pool *readers; /* of those that read chunks */
+    content_pool *readers; /* for the threads that read chunks */
     content_reader *reader;
     uint64_t begin_ns; /* cursor_find_begin() with_lead_in */
-    uint64_t position; /* of the next frame */
-    uint64_t since_ns; /* streams without a state are read from here on */
+    uint64_t position; /* number of the next frame */
+    uint64_t since_ns; /* streams without a state are read from this time on */
     symbol_table states;
     order_hold hold; /* only if options.hold_ns > 0 */
     event_reader *events;
-    event event; /* the last that was read */
+    event event; /* the last one */
     cursor_stats stats;
     gap_list damage;
 };
@@ -58,14 +58,14 @@ static void close_sources(cursor *c)
     }
 }
 
-/* Read this from now on. */
+/* Read this selection from now on. */
 static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
                               td_err *err)
 {
     close_sources(c);
     c->reading = *reading;
     td_workers *workers = reading->reads_ahead ? c->workers : NULL;
-    /* One a thread, and one that waits. */
+    /* one per thread, and one that waits */
     unsigned ahead = workers == NULL ? 1 : td_workers_count(workers) + 2;
     td_result rc = segments_open(view, &c->reading, &c->sources[0], err);
     if (rc != TD_OK)
@@ -76,7 +76,7 @@ static td_result open_sources(cursor *c, archive_view *view, const source_option
     return TD_OK;
 }
 
-/* ---- where it begins ---- */
+/* ---- start of the selection ---- */
 
 static int wants_feed(void *user, const char *feed)
 {
@@ -114,7 +114,7 @@ td_result cursor_find_begin(archive *from, uint64_t *begin_ns, td_err *err)
     return rc;
 }
 
-/* Time of the first frame of a segment, or of a cut's selection; UINT64_MAX: it has none. */
+/* Time of a segment's first frame, or of a cut's selection; UINT64_MAX without frames. */
 static uint64_t first_of(archive *from, const segment_index *planned)
 {
     segment_index index = {0};
@@ -145,7 +145,7 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     read_plan *plan = NULL;
     uint64_t found_ns = UINT64_MAX;
     td_result rc = read_plan_open(c->archive, &query, &plan, err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) { /* by first_ns */
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) { /* sorted by first_ns */
         const segment_index *index = read_plan_segment(plan, i)->index;
         if (index->first_ns >= found_ns)
             break;
@@ -157,15 +157,15 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* 1 if the session's checkpoint has all states that are wanted: its frames are given from there on.
- */
+/* Load the session's checkpoint. 1 if it has all wanted states: frames are then returned from there
+ * on. */
 static int load_states(cursor *c, const moment_session *from, const source_options *reading)
 {
     td_err why;
     const segment_index *index = &from->rows.index;
     const symbol_audits audits =
         c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
-    /* A decoder of the user's may give other messages than those that the states are made of. */
+    /* A user's decoder may produce other messages than the states were made from. */
     if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
         return 0;
     if (saved_states_load(&c->states, c->archive, from, reading, audits, &why) != TD_OK) {
@@ -179,9 +179,9 @@ static int load_states(cursor *c, const moment_session *from, const source_optio
     return 1;
 }
 
-/* The moment from which frames are needed to know the books at the window's beginning: that of a
- * feed's checkpoint, or when the oldest of the connections that were open then began. An exchange
- * sends a snapshot at the start of each. */
+/* Set the time from which frames are needed to know the books at the start of the window: a feed's
+ * checkpoint, or the start of the oldest connection that was open then. An exchange sends a
+ * snapshot at the start of each connection. */
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     moment open;
@@ -201,7 +201,7 @@ static td_result find_lead_from(cursor *c, archive_view *view, source_options *r
     return rc;
 }
 
-/* All is planned from one view. */
+/* Everything is planned from one view. */
 static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
 {
     const cursor_options *options = &c->options;
@@ -249,8 +249,8 @@ static td_result open_first(cursor *c, archive_view *view, td_err *err)
 
 /* ---- holding back ---- */
 
-/* 1 if an appender is at work. Ask before looking for frames: all of a session that has ended by
- * then are found. */
+/* *is_live: 1 if an appender is running. Call it before looking for frames: all frames of a session
+ * that has ended by then will be found. */
 static td_result find_live(const cursor *c, int *is_live, td_err *err)
 {
     char live[SESSION_ID_BYTES] = "";
@@ -259,7 +259,7 @@ static td_result find_live(const cursor *c, int *is_live, td_err *err)
     return rc;
 }
 
-/* After a look at the sources. Without a live segment so far no earlier frame can come. */
+/* After the sources were read. Without a live segment no earlier frame can come. */
 static void hold_back(cursor *c, int is_live)
 {
     uint64_t newest_ns = 0;
@@ -323,7 +323,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
 td_result cursor_resume(cursor *c, const char *feed, const char *symbol,
                         const struct symbol_state *state, td_err *err)
 {
-    c->since_ns = 0; /* the caller has read what came before */
+    c->since_ns = 0; /* the caller has read the frames before */
     return connection_table_resume(c->connections, feed, symbol, state, err);
 }
 
@@ -347,8 +347,7 @@ void cursor_close(cursor *c)
 
 /* ---- frames ---- */
 
-/* An event changes the state of its feed's connections. One that cannot be read is logged and
- * changes nothing. */
+/* An event changes the state of its feed's connections. An unreadable one is logged and ignored. */
 static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
 {
     td_err why;
@@ -361,7 +360,7 @@ static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
                 from->feed->name, why.text);
 }
 
-/* The frame's connection, and its number on it. */
+/* Set the frame's connection, and its ordinal on it. */
 static void set_conn(session_slot *slot, frame_ref *frame)
 {
     channel_dir dir = frame->channel->info.dir;
@@ -393,7 +392,7 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
                 continue;
         }
         if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
-            continue; /* the states have it */
+            continue; /* the states include it */
         frame->position = c->position++;
         connection_table_follow(item.from->slot, c->since_ns, frame);
         if (!c->reading.reads_ahead)

@@ -12,7 +12,7 @@ enum { HINT_NAMES_BYTES = 180 };
 
 static const char EMPTY[] = "no frame in the archive matches the selection";
 
-/* ---- names that are like a glob ---- */
+/* ---- names similar to a glob ---- */
 
 typedef enum name_kind { NAME_FEED, NAME_TOPIC, NAME_SYMBOL, NAME_KINDS } name_kind;
 
@@ -33,8 +33,8 @@ static td_bytes without_wildcards(const char *glob)
     return text;
 }
 
-/* Look at the names of one kind that the kinds before it leave. 1: one fits; else nearest gets
- * those next to the first glob. */
+/* Search the names of one kind, narrowed by the kinds before it. 1 if one matches; else nearest
+ * gets names similar to the first glob. */
 static int find_name(const read_plan *plan, const selection *wanted, name_kind kind,
                      suggest_search *nearest)
 {
@@ -47,7 +47,7 @@ static int find_name(const read_plan *plan, const selection *wanted, name_kind k
     *nearest = (suggest_search){.written = without_wildcards(globs_of(wanted, kind)->items[0])};
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
-        if (kind == NAME_FEED) { /* whatever was recorded of it, events included */
+        if (kind == NAME_FEED) { /* any recording of the feed counts, also of events only */
             if (selection_has_feed(wanted, index->feed))
                 return 1;
             suggest_offer(nearest, index->feed);
@@ -67,7 +67,7 @@ static int find_name(const read_plan *plan, const selection *wanted, name_kind k
     return 0;
 }
 
-/* TD_E_NOTFOUND for the first kind of names of which none fits. */
+/* TD_E_NOTFOUND for the first kind whose names do not match. */
 static td_result check_names(const read_plan *plan, const selection *wanted, td_err *err)
 {
     static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
@@ -88,8 +88,8 @@ static td_result check_names(const read_plan *plan, const selection *wanted, td_
 
 /* ---- times ---- */
 
-/* The names are there: at another time, or only where no row of the schema fits. The hint has the
- * range of the first feed by name. */
+/* The names exist, but at another time, or only in frames without a row in the schema. The hint has
+ * the range of the first feed by name. */
 static td_result explain_time(archive_view *from, const read_plan *plan, const selection *wanted,
                               td_err *err)
 {
@@ -121,14 +121,14 @@ static td_result explain_time(archive_view *from, const read_plan *plan, const s
     return TD_E_NOTFOUND;
 }
 
-/* ---- all of it ---- */
+/* ---- explanation ---- */
 
 static int wants_feed(void *user, const char *feed)
 {
     return selection_has_feed(user, feed);
 }
 
-/* What cannot be read is reported elsewhere; but what it held may be what was selected. */
+/* Unreadable segments and chunks are reported elsewhere, but may have held the selected frames. */
 static td_result suspect_damage(archive *from, archive_view *view, const selection *wanted,
                                 const cursor_stats *read, td_err *err)
 {

@@ -1,4 +1,4 @@
-/* Where a frame is on the tape, as JSON: one set of names for every program that prints frames or
+/* A frame's position on the tape, as JSON: the same names in every program that prints frames or
  * messages (cat, replay --messages, export). Times end in _ns. */
 #ifndef TD_TAPE_FRAME_JSON_H
 #define TD_TAPE_FRAME_JSON_H
@@ -6,7 +6,7 @@
 #include "base/json/json_write.h"
 #include "schema/frame.h"
 
-/* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
+/* Write feed, conn, ordinal and recv_ns into an object that the caller has opened. */
 static inline void frame_json_place(json_writer *json, const frame_ref *frame)
 {
     json_write_member_text(json, "feed", frame->channel->info.feed);

@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* A chunk's bytes and the decoded content of its frames, which is as large as they are, mostly; a
- * value in memory is never this much larger than its text. */
+/* Limit of a chunk's bytes and the decoded content of its frames. Content usually has about the
+ * size of the frames; no value in memory is this much larger than its text. */
 static const size_t CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
 
 void chunk_load_close(chunk_load *load)
@@ -19,14 +19,15 @@ void chunk_load_close(chunk_load *load)
 }
 
 /* 1 if the tape needs a message of this channel and time. Events before the window are needed for
- * the state of connections, those after it are not. */
+ * the state of connections; events after it are not. */
 static int wants_entry(const chunk_load *load, const chunk_entry *entry)
 {
     const source_options *options = load->options;
     const source_file *file = load->chunk.file;
     const source_channel *channel = &file->channels[entry->channel];
     uint64_t ns = entry->recv_ns;
-    /* Whoever read the block may have found a channel that damage hides from this reader. */
+    /* The block may have been read for a reader that found a channel which damage hides from this
+     * one. */
     if (entry->channel >= file->channel_capacity || channel->use == SOURCE_SKIP ||
         ns >= options->window.to_ns)
         return 0;
@@ -35,7 +36,7 @@ static int wants_entry(const chunk_load *load, const chunk_entry *entry)
     return channel->has_lead_in && ns >= options->lead_from_ns;
 }
 
-/* With reads_ahead all entries are wanted. */
+/* With reads_ahead all entries are wanted already. */
 static void skip_unwanted(chunk_load *load)
 {
     while (load->at < load->count && !wants_entry(load, &load->entries[load->at]))
@@ -62,8 +63,8 @@ static int copy_name(td_bytes from, char *out, size_t out_bytes)
     return 1;
 }
 
-/* A frame that was unknown when it was recorded gets the channel on which it would be filed today,
- * if this version has a row for it. *is_wanted: whether it is selected, as what it is now. */
+/* Give a frame that was recorded as unknown the channel of its topic, if this version has a row for
+ * it. *is_wanted: 1 if it is selected under its present channel. */
 static td_result classify_again(chunk_load *load, content_reader *reader, frame_ref *frame,
                                 int *is_wanted, td_err *err)
 {
@@ -90,8 +91,8 @@ static td_result classify_again(chunk_load *load, content_reader *reader, frame_
     return connection_table_channel(options->connections, &info, &frame->channel, err);
 }
 
-/* The frame of a message, but for what the merge knows: its connection, the rest of its ordinal and
- * its part in its stream. */
+/* Set the frame of a message, except for the parts that the merge knows: its connection, the high
+ * half of its ordinal, and its relation to its stream. */
 static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_ref *out)
 {
     const source_channel *from = &load->chunk.file->channels[entry->channel];
@@ -106,7 +107,7 @@ static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_r
                        .is_lead_in = entry->recv_ns < load->options->window.from_ns};
 }
 
-/* The frame of an entry, as it is read today. */
+/* Make the frame of an entry, with its present channel and row. */
 static td_result make_frame(chunk_load *load, content_reader *reader, const chunk_entry *entry,
                             frame_ref *frame, int *is_wanted)
 {
@@ -119,15 +120,14 @@ static td_result make_frame(chunk_load *load, content_reader *reader, const chun
     return rc;
 }
 
-/* Make frames of the entries of a private block. Entries whose frames are not wanted are left out.
- */
+/* Make frames of the entries of a private block, and leave out unwanted ones. */
 static td_result make_frames(chunk_load *load, content_reader *reader)
 {
     chunk_entry *entries = load->block->entries;
     size_t count = load->count;
     if (count > load->block->frame_capacity) {
         td_free(load->block->frames);
-        load->block->frame_capacity = count + count / 8; /* chunks are of about one size */
+        load->block->frame_capacity = count + count / 8; /* chunks have similar sizes */
         load->block->frames = td_alloc(load->block->frame_capacity * sizeof *load->frames);
     }
     load->frames = load->block->frames;
@@ -171,7 +171,7 @@ static td_result check_content_bytes(chunk_load *load)
                       CONTENT_BYTES_MAX);
 }
 
-/* Read the content of the frames; those that another decoder is asked about go there together. */
+/* Read the content of the frames. Frames for a replacing decoder are passed to it together. */
 static td_result read_contents(chunk_load *load, content_reader *reader)
 {
     const tape_decoding *decoding = load->options->decoding;

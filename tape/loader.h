@@ -1,6 +1,6 @@
-/* Reading one chunk: from the file into a block, its wanted messages found, checked and in order,
- * made frames, and their content. What can be done beside the merge is done here, on a worker where
- * there are some. */
+/* Loads one chunk: reads it from the file into a block, checks its messages, turns the wanted ones
+ * into frames, and reads their content. All work that does not need the merge is done here, on a
+ * worker if there is one. */
 #ifndef TD_TAPE_LOADER_H
 #define TD_TAPE_LOADER_H
 
@@ -9,7 +9,7 @@
 #include "tape/content.h"
 #include "tape/source.h"
 
-/* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
+/* A chunk that is being read or merged. Pooled and reused. */
 typedef struct chunk_load {
     td_job job;
     const source_options *options;
@@ -17,30 +17,31 @@ typedef struct chunk_load {
     block_pool *blocks;
     const source *from;
     source_chunk chunk;
-    tape_block *block;     /* NULL: it is not read */
-    td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
+    tape_block *block;     /* NULL before reading */
+    td_result rc;          /* TD_OK also if only a part could be read: see damage_count */
     td_err err;            /* of rc, or of the first damage */
-    uint32_t damage_count; /* messages, or a rest, that could not be read */
-    uint8_t is_fatal;      /* 1: rc is no damage of the chunk, and ends the tape */
-    /* the merge's: */
-    const chunk_entry *entries; /* of the block, which has only wanted ones with reads_ahead */
-    frame_ref *frames;          /* of the entries, in the block; without reads_ahead: */
-    frame_ref frame;            /* the one that is due */
+    uint32_t damage_count; /* unreadable messages, or an unreadable rest */
+    uint8_t is_fatal;      /* 1: rc is not damage of the chunk, and ends the tape */
+    /* for the merge: */
+    const chunk_entry *entries; /* of the block; with reads_ahead only wanted ones */
+    frame_ref *frames;          /* of the entries, in the block; with reads_ahead only */
+    frame_ref frame;            /* the current one, without reads_ahead */
     size_t count;
-    size_t at;         /* a wanted one, or count */
-    size_t held_bytes; /* by the block when it joined */
+    size_t at;         /* index of a wanted entry, or count */
+    size_t held_bytes; /* by the block when it joined the merge */
     uint8_t is_submitted;
 } chunk_load;
 
+/* Release the block and free; NULL is allowed. */
 void chunk_load_close(chunk_load *load);
 
-/* Read the chunk. Fills rc, err, damage_count. The arg of a td_job. */
+/* Read the chunk; sets rc, err, damage_count. The function of a td_job. */
 void chunk_load_run(void *load);
 
 /* Move to the next wanted message. */
 void chunk_load_advance(chunk_load *load);
 
-/* The next frame; NULL: it is not wanted. TD_E_LIMIT: too many channels. */
+/* Get the next frame; NULL if it is not wanted. TD_E_LIMIT: too many channels. */
 TD_MUST_USE td_result chunk_load_frame(chunk_load *load, frame_ref **out, td_err *err);
 
 #endif

@@ -6,32 +6,32 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Decompressed bytes that may be in memory at once, whatever files say: chunks of an ordinary
- * archive have 1 MiB, so this never binds before LIMIT_MERGE_CHUNKS does. */
+/* Limit of decompressed bytes in memory, whatever the files claim: chunks of an ordinary archive
+ * have 1 MiB, so LIMIT_MERGE_CHUNKS is reached first. */
 #define MERGE_BYTES_MAX ((uint64_t)1 << 30)
 
 struct merge {
     const source *sources;
     size_t source_count;
-    /* The next chunk of each; file NULL: it is to be asked. */
+    /* The next chunk of each source; file NULL: get it from the source. */
     source_chunk next[MERGE_SOURCES_MAX];
     const source_options *options;
     td_workers *workers;
     content_pool *readers;
     block_pool *blocks;
-    /* Chunks that overlap now: a heap by the tape's order of their next messages. */
+    /* Overlapping chunks: a heap by the tape's order of their next messages. */
     chunk_load *heap[LIMIT_MERGE_CHUNKS];
     size_t heap_count;
-    /* The fast path: while the first chunk's next message is before limit_ns, no other chunk has to
-     * be looked at. */
+    /* The fast path: while the first chunk's next message is before limit_ns, no other chunk needs
+     * to be compared. */
     uint64_t limit_ns;
-    /* Chunks that are read ahead, oldest first: a ring. */
+    /* Chunks that are read ahead, oldest first: a ring buffer. */
     chunk_load *ahead[MERGE_AHEAD_MAX];
     size_t ahead_first, ahead_count, ahead_max;
     chunk_load *spare[LIMIT_MERGE_CHUNKS + MERGE_AHEAD_MAX];
     size_t spare_count;
     uint64_t bytes;   /* decompressed, in the heap */
-    uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
+    uint8_t is_given; /* 1: the last call returned the next message of heap[0] */
 };
 
 merge *merge_open(const source *sources, size_t source_count, const source_options *options,
@@ -82,14 +82,14 @@ void merge_close(merge *m)
     td_free(m);
 }
 
-/* ---- order over chunks ---- */
+/* ---- order of chunks ---- */
 
 static int compare_u64(uint64_t a, uint64_t b)
 {
     return a < b ? -1 : a > b;
 }
 
-/* Messages of the same time: by session, feed, and the rest of the total order. */
+/* Messages with equal times: by session, feed, and the rest of the total order. */
 static int compare_equal_times(const chunk_load *a, const chunk_load *b)
 {
     const chunk_entry *left = &a->entries[a->at];
@@ -103,7 +103,8 @@ static int compare_equal_times(const chunk_load *a, const chunk_load *b)
         order = strcmp(l_session->id, r_session->id);
     if (order == 0)
         order = strcmp(l->channel->info.feed, r->channel->info.feed);
-    /* Within a session only events repeat a time; they happened where they were written. */
+    /* Within a session only events repeat a time; they are in the order in which they were
+     * written. */
     if (order == 0 && (l->use == SOURCE_EVENT || r->use == SOURCE_EVENT))
         order = compare_u64(a->chunk.file->number, b->chunk.file->number);
     else if (order == 0) {
@@ -166,7 +167,7 @@ static void push_heap(merge *m, chunk_load *load)
 
 /* ---- loads ---- */
 
-/* A chunk has been read to its end. Its block stays as long as it is held. */
+/* A chunk was read to its end. Its block stays as long as it is held. */
 static void give_load(merge *m, chunk_load *load)
 {
     load->from->ops->done(load->from->self, &load->chunk);
@@ -176,7 +177,7 @@ static void give_load(merge *m, chunk_load *load)
     m->spare[m->spare_count++] = load;
 }
 
-/* The next chunk by time of all sources. TD_EOF: none has more. */
+/* The next chunk by time of all sources. TD_EOF if there is none. */
 static td_result next_chunk(merge *m, const source **from, source_chunk *out, td_err *err)
 {
     source_chunk *least = NULL;
@@ -224,7 +225,7 @@ static td_result read_ahead(merge *m, td_err *err)
     return TD_OK;
 }
 
-/* Log what could not be read. TD_OK if the rest is read without it. */
+/* Log unreadable parts. TD_OK if the rest can be read without them. */
 static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
 {
     const source_chunk *chunk = &load->chunk;
@@ -245,7 +246,7 @@ static uint64_t ahead_ns(const merge *m)
     return m->ahead_count == 0 ? UINT64_MAX : m->ahead[m->ahead_first]->chunk.first_ns;
 }
 
-/* Bring the oldest chunk that was read ahead into the merge. */
+/* Add the oldest chunk that was read ahead to the merge. */
 static td_result join_oldest(merge *m, td_err *err)
 {
     TD_ASSERT(m->ahead_count > 0);
@@ -271,8 +272,7 @@ static td_result join_oldest(merge *m, td_err *err)
     return rc == TD_OK ? read_ahead(m, err) : rc;
 }
 
-/* The first chunk can no longer go alone: put it where it belongs now, or give it back if it has no
- * more. */
+/* The first chunk has passed limit_ns: move it down in the heap, or release it at its end. */
 static void leave_first(merge *m)
 {
     chunk_load *first = m->heap[0];
@@ -284,15 +284,15 @@ static void leave_first(merge *m)
     sift_down(m);
 }
 
-/* From this time on messages are held back. Chunks that begin later are not even handed out, so at
- * TD_EOF all others have joined, and no chunk is being read. */
+/* Messages from this time on are held back. Sources do not hand out chunks that begin later, so at
+ * TD_EOF all other chunks have joined, and no chunk is being read. */
 static uint64_t held_ns(const merge *m)
 {
     return m->options->hold == NULL ? UINT64_MAX : m->options->hold->until_ns;
 }
 
-/* Join every chunk that may hold something before the first message, then see how far that chunk
- * can go alone. */
+/* Add every chunk that may have a message before the first one, then compute how far the first
+ * chunk can be read without comparing. */
 static td_result settle(merge *m, td_err *err)
 {
     if (m->ahead_count == 0) {

@@ -6,14 +6,14 @@
 #include "base/json/json_write.h"
 #include "schema/frame.h"
 
-/* Write the members of a frame's content (schema/message_json.h): of data, unknown frames, control
- * frames and requests. The tape reads all (TAPE_READS_ALL). What could not be decoded is
- * written as undecoded, under the exchange topic of its channel, or of the frame itself where no
- * row knew it. */
+/* Write the members of a frame's content (schema/message_json.h), for data, unknown frames, control
+ * frames and requests. The tape reads everything (TAPE_READS_ALL). Undecodable content is written
+ * as undecoded, under the exchange topic of its channel, or of the frame itself if no row matched
+ * it. */
 void message_line(json_writer *json, const frame_ref *frame);
 
 /* Write the members of a frame as it was received, which import reads (docs/json.md, "cat"). Bytes
- * that are not UTF-8 cannot be JSON text: they are data_hex. */
+ * that are not UTF-8 are written as data_hex. */
 void frame_line(json_writer *json, const frame_ref *frame);
 
 #endif

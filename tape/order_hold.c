@@ -8,7 +8,7 @@ static void raise_until(order_hold *hold, uint64_t ns)
         hold->until_ns = ns;
 }
 
-/* Looks that are delay_ns old have proven their frames. */
+/* After delay_ns no earlier frame can follow: raise until_ns to such looks. */
 static void use_looks(order_hold *hold, uint64_t mono_ns)
 {
     size_t used = 0;
@@ -21,7 +21,7 @@ static void use_looks(order_hold *hold, uint64_t mono_ns)
 void order_hold_look(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns)
 {
     if (hold->until_ns == UINT64_MAX)
-        hold->until_ns = 0; /* a session has begun since the end */
+        hold->until_ns = 0; /* a session has begun since order_hold_end */
     use_looks(hold, mono_ns);
     if (newest_ns > hold->delay_ns)
         raise_until(hold, newest_ns - hold->delay_ns);

@@ -6,7 +6,7 @@
 #include "base/url.h"
 #include "tape/cursor.h"
 
-/* ---- finding them ---- */
+/* ---- reading the list ---- */
 
 static int wants_http(void *user, const channel_info *info)
 {
@@ -14,10 +14,10 @@ static int wants_http(void *user, const channel_info *info)
     return info->dir == CHANNEL_HTTP;
 }
 
-/* The URL of the reply that comes next, after its event. */
+/* The URL of the next reply, from its event. */
 typedef struct announced {
     char *feed, *what, *url;
-    uint64_t received_ns; /* 0: that of its frame */
+    uint64_t received_ns; /* 0: the time of its frame */
 } announced;
 
 static void announced_fini(announced *next)
@@ -35,7 +35,7 @@ static void apply_event(announced *next, const frame_ref *frame)
         return;
     announced_fini(next);
     if (ev->url == NULL || ev->what == NULL || (ev->method != NULL && ev->method[0] != '\0'))
-        return; /* a client's POST and others are of one moment */
+        return; /* replies to a client's POST and others are valid only once */
     *next = (announced){.feed = td_strdup(frame->channel->info.feed),
                         .what = td_strdup(ev->what),
                         .url = td_strdup(ev->url)};
@@ -92,7 +92,7 @@ td_result reply_list_open(archive *from, const selection *wanted, const td_log *
         rc = cursor_next(tape, &first, err);
     cursor_close(tape);
     if (rc != TD_OK)
-        return rc == TD_EOF ? TD_OK : rc; /* without replies nothing else is read */
+        return rc == TD_EOF ? TD_OK : rc; /* without replies events need not be read */
     reading.with_events = 1;
     rc = cursor_open(from, &mine, &reading, &tape, err);
     if (rc == TD_OK)
@@ -113,9 +113,9 @@ void reply_list_fini(reply_list *replies)
     *replies = (reply_list){0};
 }
 
-/* ---- looking up ---- */
+/* ---- queries ---- */
 
-/* 1 if each parameter of one query is in the other; *count: how many there are. */
+/* 1 if each parameter of one query is in the other; *count: number of parameters. */
 static int has_all(td_bytes query, td_bytes other, size_t *count)
 {
     td_bytes name, value;
@@ -152,7 +152,7 @@ const recorded_reply *reply_list_find(const reply_list *replies, td_bytes path, 
     return found;
 }
 
-/* Add a reply unless the list has one of the same request. */
+/* Add a reply, unless the list has one to the same request. */
 static void add_request(const recorded_reply **list, size_t *count, const recorded_reply *reply)
 {
     const td_url its = td_url_split(td_bytes_str(reply->url));

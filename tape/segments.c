@@ -13,45 +13,45 @@
 
 /* Eight channels, a bit each. */
 typedef struct channel_bits {
-    uint8_t wanted; /* it has messages that are wanted */
-    uint8_t events; /* it is an events channel */
+    uint8_t wanted; /* has wanted messages */
+    uint8_t events; /* is an events channel */
 } channel_bits;
 
-/* A segment on its way through the cursor. */
+/* A segment that the cursor reads. */
 typedef struct segment {
     source_file file;   /* first: chunks point to it */
-    char *path;         /* to open */
-    read_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
+    char *path;         /* path to open */
+    read_plan *planned; /* the plan with its chunks until it is opened; NULL: in the file */
     size_t planned_at;
     char *session;
     uint64_t session_start_ns;
-    uint64_t last_ns;       /* of the segment when it was planned */
+    uint64_t last_ns;       /* of the segment, as planned */
     uint64_t next_ns;       /* of the next chunk; before opening, of the segment */
-    segment_reader *reader; /* NULL: not open yet, or done */
-    block_pool *pool;       /* it is shared in; NULL: it is the segment's own */
+    segment_reader *reader; /* NULL before opening and at the end */
+    block_pool *pool;       /* the pool that shares reader; NULL: it is not shared */
     uint32_t channel_count;
     channel_bits *bits; /* by channel id / 8 */
     size_t bits_capacity;
     uint32_t *order; /* chunks to read, by time */
     uint32_t order_count, order_next;
-    uint32_t chunks_seen; /* of the reader */
-    uint64_t chosen_ns;   /* first_ns of the last one of order */
-    uint32_t loads;       /* chunks handed out and not done */
-    uint8_t is_live;      /* follows a segment that is being written */
+    uint32_t chunks_seen; /* number of the reader's chunks seen so far */
+    uint64_t chosen_ns;   /* first_ns of the last one in order */
+    uint32_t loads;       /* chunks that were handed out and are not done */
+    uint8_t is_live;      /* 1: the segment is still being written */
 } segment;
 
 typedef struct segments {
     archive *archive;
     source_options options;
-    read_plan *planned; /* what the first segments' chunks are found in until they are opened */
-    segment **all;      /* that were ever planned */
+    read_plan *planned; /* plan with the chunks of the first segments until they are opened */
+    segment **all;      /* all segments that were ever planned */
     size_t count;
     size_t capacity;
     segment **waiting; /* heap by next_ns: segments with chunks to come */
     size_t waiting_count;
     size_t waiting_capacity;
-    uint64_t newest_ns; /* first_ns of the newest segment, from where poll looks on */
-    uint64_t live_ns;   /* of the last message of those that are being written */
+    uint64_t newest_ns; /* first_ns of the newest segment, for poll */
+    uint64_t live_ns;   /* last message of the segments that are being written */
 } segments;
 
 /* ---- one segment ---- */
@@ -107,7 +107,7 @@ static void segment_free(segment *of)
     td_free(of);
 }
 
-/* ---- its channels ---- */
+/* ---- channels ---- */
 
 static source_use use_of(const source_options *options, const channel_info *info)
 {
@@ -179,14 +179,14 @@ static channel_bits find_common(const segment *of, td_bytes bitmap)
     return found;
 }
 
-/* 1 if the chunk may hold something that the tape reads. */
+/* 1 if the chunk may hold messages that the tape reads. */
 static int wants_chunk(const segment *of, const source_options *options, uint32_t index)
 {
     const segment_chunk *chunk = segment_reader_chunk(of->reader, index);
     if (chunk->first_ns >= options->window.to_ns)
         return 0;
     const channel_bits found = find_common(of, segment_reader_bitmap(of->reader, index));
-    /* A channel that damage has hidden may be a wanted one: reading the chunk reports the loss. */
+    /* Damage may hide a wanted channel: reading the chunk reports the loss. */
     if (chunk->last_ns >= options->lead_from_ns)
         return found.wanted != 0 || segment_reader_chunk_has_unknown(of->reader, index);
     return found.events != 0;
@@ -197,8 +197,8 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
     return segment_reader_chunk(of->reader, of->order[order_index])->first_ns;
 }
 
-/* Choose among the chunks that are new since the last call. They are in order of time: one that is
- * not is damaged. */
+/* Choose among the chunks that are new since the last call. Chunks are in order of time; one that
+ * is not is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);
@@ -224,8 +224,7 @@ static void choose_chunks(segment *of, const source_options *options)
         of->next_ns = chunk_first_ns(of, of->order_next);
 }
 
-/* The recorder may have finished the segment since the plan was made: it has lost its ".open" then.
- */
+/* The recorder may have finished the segment since it was planned; then it has lost its ".open". */
 static td_result open_reader(segment *of, td_io io, td_err *err)
 {
     td_result rc = segment_reader_open(io, of->path, &of->reader, err);
@@ -235,7 +234,7 @@ static td_result open_reader(segment *of, td_io io, td_err *err)
     return segment_reader_open(io, of->path, &of->reader, err);
 }
 
-/* 1 if a chunk of the plan is wanted: else the segment need not be opened. */
+/* 1 if a planned chunk is wanted; otherwise the segment need not be opened. */
 static int has_wanted_chunk(const segment *of)
 {
     const segment_index *index = read_plan_segment(of->planned, of->planned_at)->index;
@@ -246,10 +245,9 @@ static int has_wanted_chunk(const segment *of)
     return 0;
 }
 
-/* Open by the read plan, which then drops the segment. A file that is another one than the
- * plan describes, or one of others, is opened for itself. Without a wanted chunk the reader stays
- * NULL.
- */
+/* Open by the read plan, which then drops the segment. If the file differs from the plan, or
+ * another program wrote it, it is read without the plan. Without a wanted chunk the reader stays
+ * NULL. */
 static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *err)
 {
     td_err cause;
@@ -268,8 +266,8 @@ static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *
     return open_reader(of, io, err);
 }
 
-/* Open it, or have it as another cursor has it open; of a segment that is being written each has
- * its own state. Without a wanted chunk the reader may stay NULL. */
+/* Open it, or share the reader of another cursor, except for a segment that is being written.
+ * Without a wanted chunk the reader may stay NULL. */
 static td_result open_shared(segment *of, td_io io, const source_options *options, td_err *err)
 {
     block_pool *pool = options->is_following ? NULL : options->blocks;
@@ -291,8 +289,8 @@ static td_result open_shared(segment *of, td_io io, const source_options *option
     return TD_OK;
 }
 
-/* Open the segment if one of its chunks is wanted, map its channels, choose and sort its chunks.
- * Any td_result of segment_reader_open. */
+/* Open the segment if one of its chunks is wanted, map its channels, choose its chunks. Errors as
+ * segment_reader_open. */
 static td_result segment_open(segment *of, td_io io, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader == NULL);
@@ -312,7 +310,8 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     return TD_OK;
 }
 
-/* Add the chunks appended since. Chunks that are held back are loaded, and none is being read. */
+/* Add chunks that were appended since. Chunks that are held back are loaded, and no chunk is being
+ * read. */
 static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader != NULL);
@@ -329,8 +328,7 @@ static td_result segment_refresh(segment *of, const source_options *options, td_
 
 /* ---- the heap of segments ---- */
 
-/* Order of segments with equal times does not matter for what comes out, only for being the same.
- */
+/* The order of segments with equal times does not affect the result, but must be deterministic. */
 static int segment_before(const segment *a, const segment *b)
 {
     if (a->next_ns != b->next_ns)
@@ -376,14 +374,14 @@ static segment *pop_waiting(segments *all)
     return first;
 }
 
-/* ---- which segments ---- */
+/* ---- planning ---- */
 
 static int wants_channel(void *user, const channel_info *info)
 {
     const segments *all = user;
     const source_options *options = &all->options;
     selection_answer answer = source_options_match(options, info);
-    /* Every other channel shows as well that the segment overlaps the window. */
+    /* Any other channel also shows that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
         return options->with_events;
     return answer != SELECTION_NO;
@@ -395,11 +393,11 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(all->options.wanted, feed);
 }
 
-/* A segment that the queue has is not read for another plan. */
+/* Plan a segment once only. */
 static int wants_segment(void *user, const segment_name *name)
 {
     const segments *all = user;
-    for (size_t i = all->count; i > 0; i--) { /* mostly the latest is searched */
+    for (size_t i = all->count; i > 0; i--) { /* usually one of the latest */
         const segment *of = all->all[i - 1];
         if (of->file.number == name->number && strcmp(of->session, name->session) == 0 &&
             strcmp(of->file.feed->name, name->feed) == 0)
@@ -417,7 +415,7 @@ static int is_known(const segments *all, const segment *of)
     return 0;
 }
 
-/* A session of a feed continues until the end of its last segment. */
+/* A feed's session continues until the end of its last segment. */
 static void note_end(segments *all, const segment_index *index, const segment *of)
 {
     session_feed *feed = of->file.feed;
@@ -432,7 +430,7 @@ static void note_live(segments *all, uint64_t last_ns)
         all->live_ns = last_ns;
 }
 
-/* Add the segments of a read plan that the queue does not have yet. */
+/* Add the segments of a read plan that are new. */
 static void add_segments(segments *all, read_plan *from)
 {
     size_t count = read_plan_count(from);
@@ -499,7 +497,7 @@ static void segments_close(void *self)
     td_free(all);
 }
 
-/* ---- handing out ---- */
+/* ---- chunks ---- */
 
 static void note_chunks(segments *all, const segment *of)
 {
@@ -508,7 +506,7 @@ static void note_chunks(segments *all, const segment *of)
         note_live(all, segment_reader_chunk(of->reader, count - 1)->last_ns);
 }
 
-/* Open a segment whose time has come. It waits again, unless nothing in it is wanted. */
+/* Open a segment whose time was reached, and queue it again if it has wanted chunks. */
 static td_result open_next(segments *all, segment *of, td_err *err)
 {
     td_result rc = segment_open(of, archive_io(all->archive), &all->options, err);
@@ -570,7 +568,7 @@ static td_result segments_next(void *self, source_chunk *out, td_err *err)
 
 static void segments_done(void *self, const source_chunk *chunk)
 {
-    segment *of = (segment *)chunk->file; /* its first member */
+    segment *of = (segment *)chunk->file; /* file is its first member */
     (void)self;
     TD_ASSERT(of->loads > 0);
     of->loads--;
@@ -592,7 +590,7 @@ static td_result segments_message(const source_chunk *chunk, td_bytes bytes, siz
     return segment_reader_message(of->reader, bytes, at, out, err);
 }
 
-/* A recorder that writes now has the time of now, also beside segments that lie in the future. */
+/* A running recorder writes at the present time, even if other segments are dated in the future. */
 static uint64_t poll_from_ns(const segments *all)
 {
     const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
@@ -601,7 +599,7 @@ static uint64_t poll_from_ns(const segments *all)
     return all->newest_ns < lately_ns ? all->newest_ns : lately_ns;
 }
 
-/* Read on in a segment. *is_new: it has a chunk that is wanted. */
+/* Read a segment further. *is_new: set to 1 if it has a new wanted chunk. */
 static td_result poll_segment(segments *all, segment *of, int *is_new, td_err *err)
 {
     uint32_t before = of->order_count;
@@ -618,7 +616,7 @@ static td_result poll_segment(segments *all, segment *of, int *is_new, td_err *e
     return TD_OK;
 }
 
-/* Segments are looked for each time: while one grows at each look, another may begin. */
+/* New segments are looked for in each call, because one may begin while another still grows. */
 static td_result segments_poll(void *self, td_err *err)
 {
     segments *all = self;

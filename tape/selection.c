@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Read one class "[a-c]" at glob. *fits: whether byte is in it. Returns what comes after it, or
- * NULL if the class never ends. */
+/* Match one class "[a-c]" at glob. *fits: 1 if byte is in it. Returns the rest after it, or NULL if
+ * it has no end. */
 static const char *match_class(const char *glob, uint8_t byte, int *fits)
 {
     TD_ASSERT(*glob == '[');
@@ -28,7 +28,8 @@ static const char *match_class(const char *glob, uint8_t byte, int *fits)
     return *at == ']' ? at + 1 : NULL;
 }
 
-/* Match one element of the glob that is no star against byte. NULL if it does not fit. */
+/* Match one element of the glob, which is not a star, against byte. Returns the rest, or NULL if it
+ * does not match. */
 static const char *match_one(const char *glob, uint8_t byte)
 {
     int fits = 1;
@@ -45,7 +46,7 @@ static const char *match_one(const char *glob, uint8_t byte)
 int selection_glob_fits(const char *glob, td_bytes text)
 {
     TD_ASSERT(glob != NULL);
-    const char *star = NULL; /* after the last star, to which a mismatch goes back */
+    const char *star = NULL; /* after the last star, where a mismatch continues */
     size_t star_at = 0;
     size_t at = 0;
     while (at < text.size) {
@@ -100,8 +101,7 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
-/* Of a --from that counts from the first frame and a --to that does not, only the tape can resolve.
- */
+/* A --from that counts from the first frame, with a --to that does not, needs the tape. */
 static int has_empty_window(const selection *wanted)
 {
     if (!wanted->has_to)
@@ -121,7 +121,7 @@ td_result selection_check(const selection *wanted, td_err *err)
         rc = check_globs(&wanted->symbols, "symbol", err);
     if (rc == TD_OK && has_empty_window(wanted)) {
         rc = td_err_set(err, TD_E_INVALID,
-                        "the time selected is empty: its begin is not before its end");
+                        "the selected time is empty: it does not begin before its end");
         td_err_hint(err, "'--to +10m' is ten minutes after --from; 'tapedeck info' shows from when "
                          "to when an archive has frames");
     }
@@ -181,14 +181,14 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
         return 1;
     td_bytes topic = td_bytes_str(gap->topic);
     if (gap->symbol[0] == '\0') {
-        /* A glob for a topic as the exchange writes it names a symbol: any may be meant. */
-        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* cut: none begins so */
+        /* A glob in the exchange's notation names a symbol: the gap may be about any symbol. */
+        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* if cut: no match */
         for (size_t i = 0; i < wanted->topics.count; i++)
             if (strncmp(wanted->topics.items[i], text, strlen(text)) == 0)
                 return 1;
         return selection_has_topic(wanted, topic, topic, td_bytes_str("*"));
     }
-    (void)snprintf(text, sizeof text, "%s.%s", gap->topic, gap->symbol); /* bounded by the reader */
+    (void)snprintf(text, sizeof text, "%s.%s", gap->topic, gap->symbol); /* always fits */
     return selection_has_topic(wanted, topic, td_bytes_str(text), td_bytes_str(gap->symbol));
 }
 
@@ -220,7 +220,7 @@ selection_answer selection_match(const selection *wanted, const channel_info *ch
     return role == ROLE_UNKNOWN ? SELECTION_CLASSIFY : SELECTION_NO;
 }
 
-/* ---- what to read for it ---- */
+/* ---- read plan ---- */
 
 static int wants_channel(void *user, const channel_info *info)
 {

@@ -1,10 +1,10 @@
 /* Which frames a user wants: feeds, topics and symbols by glob, and a window of time.
  *
- * The globs of one kind are alternatives (one of them must match; none given: all match); the kinds
- * narrow each other. A glob is compared with the whole name, case-sensitive: "*" is any run of
- * bytes, "?" one byte, "[a-c]" one of them, "[!a-c]" none of them, "\" takes the next byte as it
- * is. A topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD"). A channel
- * whose symbol is "*" (frames with several symbols) is found by any symbol.
+ * The globs of one kind are alternatives: one must match; without globs all names match. A frame
+ * must match in all kinds. A glob is compared with the whole name, case-sensitive: "*" is any
+ * sequence of bytes, "?" one byte, "[a-c]" one of these bytes, "[!a-c]" any other byte, "\" escapes
+ * the next byte. A topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD").
+ * A channel whose symbol is "*" (frames with several symbols) matches any symbol.
  *
  * Plain data that borrows its texts; any thread. */
 #ifndef TD_TAPE_SELECTION_H
@@ -33,7 +33,7 @@ typedef struct selection {
     td_time_spec to;   /* exclusive; only if has_to */
     uint8_t has_from;
     uint8_t has_to;
-    uint8_t with_replies; /* 1: HTTP replies are of all symbols */
+    uint8_t with_replies; /* 1: HTTP replies match any symbol */
 } selection;
 
 /* Times as a plan uses them: from_ns <= recv_ns < to_ns. */
@@ -42,56 +42,56 @@ typedef struct selection_window {
     uint64_t to_ns; /* UINT64_MAX: no end */
 } selection_window;
 
-/* Whether a selection has the frames of a channel. */
+/* Whether a selection includes the frames of a channel. */
 typedef enum selection_answer {
     SELECTION_NO,
     SELECTION_YES,
-    SELECTION_CLASSIFY, /* "_unknown" of a selected feed: look at each frame's own topic and symbol
-                         */
-    SELECTION_EVENTS,   /* "_events" of a selected feed: read because it describes the others */
+    SELECTION_CLASSIFY, /* "_unknown" of a selected feed: check each frame's own topic and symbol */
+    SELECTION_EVENTS,   /* "_events" of a selected feed: read, because they describe the other
+                           channels */
 } selection_answer;
 
-/* 1 if the glob fits the whole text. A glob that selection_check refuses fits nothing. */
+/* 1 if the glob matches the whole text. A glob that selection_check rejects matches nothing. */
 int selection_glob_fits(const char *glob, td_bytes text);
 
-/* TD_OK, or TD_E_INVALID naming a glob that cannot be read, or a window that is empty, as far as
- * that shows without a tape. */
+/* TD_E_INVALID for a malformed glob, or a window that is empty, as far as that can be known without
+ * a tape. */
 TD_MUST_USE td_result selection_check(const selection *wanted, td_err *err);
 
-/* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
+/* 1 if a time counts from the first frame, which selection_resolve then needs. */
 int selection_is_relative(const selection *wanted);
 
-/* The window. "+90s" is so long after first_ns, the first frame of the selected feeds; a `to` of
- * that kind counts from `from`, if there is one. */
+/* The window. "+90s" counts from first_ns, the first frame of the selected feeds; in `to` it counts
+ * from `from`, if present. */
 selection_window selection_resolve(const selection *wanted, uint64_t first_ns);
 
-/* Give a selection a window in place of its times. */
+/* Replace the selection's times by a window. */
 void selection_set_window(selection *wanted, selection_window window);
 
 /* 1 if the feed is selected. */
 int selection_has_feed(const selection *wanted, const char *feed);
 
-/* 1 if a frame of this topic (exchange_topic: as frames have it) and symbol is selected, whatever
- * its feed and time. */
+/* 1 if frames of this topic (exchange_topic: as frames name it) and symbol are selected, whatever
+ * their feed and time. */
 int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchange_topic,
                         td_bytes symbol);
 
-/* 1 if a gap may touch what is selected, at whatever time: one of a whole connection touches each
- * topic of its feed, one of a topic without a symbol each of its symbols. */
+/* 1 if a gap may affect selected frames, at any time: a gap of a whole connection affects each
+ * topic of its feed, a gap of a topic without a symbol each of its symbols. */
 int selection_has_gap(const selection *wanted, const gap_row *gap);
 
-/* 1 if a gap belongs to the selection: it may touch what is selected (selection_has_gap), and lies
- * in the window. Its end is exclusive; one without length is at the moment it begins. */
+/* 1 if a gap belongs to the selection: it may affect selected frames (selection_has_gap), and
+ * overlaps the window. Its end is exclusive; a gap without length is at its start. */
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap);
 
-/* Whether the selection has the frames of a channel, at whatever time. */
+/* Whether the selection includes the frames of a channel, at any time. */
 selection_answer selection_match(const selection *wanted, const channel_info *channel);
 
 /* Everything. */
 #define SELECTION_ALL_TIME ((selection_window){0, UINT64_MAX})
 
-/* What to plan for the selection in a window: the segments that have its frames, or frames to be
- * classified. wanted is borrowed as long as the query. */
+/* The read plan's query for the selection in a window: segments with selected frames, or frames to
+ * classify. wanted is borrowed as long as the query. */
 read_query selection_query(selection *wanted, selection_window window);
 
 #endif

@@ -1,8 +1,8 @@
-/* Where the frames of a cursor come from, behind one table: chunks of messages, handed out in order
+/* The source of a cursor's frames, as a table of functions: chunks of messages, handed out in order
  * of time and read one by one. Segments are the first source (tape/segments.h).
  *
- * read and message are called by any thread, several at a time; what they need of a chunk and its
- * file does not change until the chunk is done. The rest is called by the cursor's thread. */
+ * Any thread, several at a time, calls read and message; the data that they need of a chunk and its
+ * file does not change until the chunk is done. Only the cursor's thread calls the others. */
 #ifndef TD_TAPE_SOURCE_H
 #define TD_TAPE_SOURCE_H
 
@@ -20,11 +20,11 @@
 #include "tape/order_hold.h"
 #include "tape/selection.h"
 
-/* What becomes of a channel's messages. */
+/* How a channel's messages are used. */
 typedef enum source_use {
     SOURCE_SKIP,
     SOURCE_FRAME,
-    SOURCE_UNKNOWN, /* "_unknown": classified again, message by message */
+    SOURCE_UNKNOWN, /* "_unknown": each message is classified again */
     SOURCE_EVENT,
 } source_use;
 
@@ -34,66 +34,66 @@ typedef struct source_channel {
     session_feed *feed;
     session_slot *slot;
     uint8_t use;         /* source_use */
-    uint8_t has_lead_in; /* 1: frames before the window are wanted too */
+    uint8_t has_lead_in; /* 1: frames before the window are wanted, too */
 } source_channel;
 
-/* What the chunks of a file have in common. */
+/* Common data of the chunks of a file. */
 typedef struct source_file {
-    char *name;               /* for messages, and to tell files apart */
-    session_feed *feed;       /* by the file's metadata; channels of a cut may be of others */
+    char *name;               /* for messages, and as an identity */
+    session_feed *feed;       /* by the file's metadata; a cut has channels of other feeds, too */
     uint32_t number;          /* within session and feed */
-    source_channel *channels; /* by segment_channel.id; zero: skipped */
+    source_channel *channels; /* by segment_channel.id; zero means skipped */
     size_t channel_capacity;
 } source_file;
 
-/* A chunk: a piece of a file that is read at once. */
+/* A part of a file that is read as a whole. */
 typedef struct source_chunk {
     source_file *file;
     uint32_t index;
     uint64_t first_ns, last_ns; /* of its messages */
-    uint64_t offset;            /* in the file, for messages */
+    uint64_t offset;            /* in the file, for error messages */
     uint64_t stored_bytes;
-    uint64_t bytes; /* when it is read */
+    uint64_t bytes; /* decompressed */
 } source_chunk;
 
-/* What a cursor reads. */
+/* What a source reads, for a cursor. */
 typedef struct source_options {
     const selection *wanted;
     selection_window window;
-    uint64_t lead_from_ns; /* <= window.from_ns; frames from here on if has_lead_in */
+    uint64_t lead_from_ns; /* <= window.from_ns; start of frames with has_lead_in */
     const td_log *log;
     uint8_t with_events;
     uint8_t with_tickers; /* as cursor_options */
     uint8_t is_following;
-    const order_hold *hold; /* frames from its until_ns on are not given yet; NULL: all are */
-    uint8_t wants_unknown;  /* 1: _unknown frames that no row fits are selected, too */
-    uint8_t reads_ahead;    /* 1: frames and contents are made with their chunk; else when due */
-    content_reader *due;    /* makes them then */
-    block_pool *blocks;     /* as cursor_options */
+    const order_hold *hold; /* holds back frames from its until_ns on; NULL: no hold */
+    uint8_t wants_unknown;  /* 1: _unknown frames without a row are selected, too */
+    uint8_t reads_ahead; /* 1: frames and contents are made when their chunk is read; 0: when due */
+    content_reader *due; /* makes them when due */
+    block_pool *blocks;  /* as cursor_options */
     const tape_decoding *decoding;                              /* as cursor_options */
-    int (*wants_channel)(void *user, const channel_info *info); /* as there; may be NULL */
+    int (*wants_channel)(void *user, const channel_info *info); /* likewise; may be NULL */
     void *user;
     connection_table *connections;
-    cursor_stats *stats; /* counted into */
-    gap_list *damage;    /* what cannot be read is added */
+    cursor_stats *stats; /* counters to update */
+    gap_list *damage;    /* gets a gap for each unreadable part */
 } source_options;
 
 typedef struct source_ops {
-    /* The next chunk by first_ns. TD_EOF: no more for now, or it begins where the hold does. */
+    /* Get the next chunk by first_ns. TD_EOF: no more for now, or the next is held back. */
     td_result (*next)(void *self, source_chunk *out, td_err *err);
-    /* A chunk that was handed out is not used any more. */
+    /* The cursor no longer uses a chunk that was handed out. */
     void (*done)(void *self, const source_chunk *chunk);
     /* Read a chunk's bytes. */
     td_result (*read)(const source_chunk *chunk, segment_scratch *scratch, td_buf *out,
                       td_err *err);
-    /* The message at *at of them, and move on. TD_EOF; TD_E_CORRUPT: this one cannot be read;
-     * others: nor can the rest. */
+    /* Get the message at *at and advance. TD_EOF; TD_E_CORRUPT: this message cannot be read; other
+     * errors: nor can the rest. */
     td_result (*message)(const source_chunk *chunk, td_bytes bytes, size_t *at,
                          segment_message *out, td_err *err);
-    /* Look for new chunks, after next gave TD_EOF; no chunk is being read. TD_OK: there are some;
-     * TD_EOF: none. */
+    /* Look for new chunks, after next returned TD_EOF, while no chunk is being read. TD_EOF: there
+     * are none. */
     td_result (*poll)(void *self, td_err *err);
-    /* Receive time of the newest message of files that are being written; 0: absent. */
+    /* Receive time of the newest message in files that are being written, or 0. */
     uint64_t (*newest_ns)(const void *self);
     void (*close)(void *self);
 } source_ops;
@@ -103,15 +103,15 @@ typedef struct source {
     void *self;
 } source;
 
-/* What the options say about a channel: the selection's answer, narrowed by wants_channel. */
+/* The selection's answer for a channel, narrowed by wants_channel. */
 selection_answer source_options_match(const source_options *options, const channel_info *info);
 
-/* Note that [from_ns, to_ns] of a file could not be read, all or in part: a gap of reason corrupt.
- * Before the cursor gives the first frame after it. */
+/* Note that a file could not be read in [from_ns, to_ns], all or in part: adds a gap of reason
+ * corrupt. Call it before the cursor returns the first frame after it. */
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 
-/* The same of a chunk, or of a part of it, and log and count it. */
+/* The same for a chunk or a part of it, with a log line and the count. */
 void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
                        const char *why);
 

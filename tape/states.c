@@ -7,14 +7,14 @@
 #include "archive/moment.h"
 #include "tape/source.h"
 
-/* ---- what is wanted ---- */
+/* ---- selection ---- */
 
 typedef struct loading {
     symbol_table loaded;
-    const segment_index *index; /* of the segment that was written then */
+    const segment_index *index; /* of the segment that the session was writing */
     const source_options *reading;
     symbol_audits audits;
-    const char *symbol; /* whose topics are looked at */
+    const char *symbol; /* the symbol whose topics are checked */
 } loading;
 
 static int wants_symbol(void *user, td_bytes symbol)
@@ -25,7 +25,7 @@ static int wants_symbol(void *user, td_bytes symbol)
     return selection_has_topic(&any_topic, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), symbol);
 }
 
-/* By its channel; a topic without a frame in the segment by its name. */
+/* By the topic's channel; a topic without frames in the segment, by its name. */
 static int wants_topic(void *user, const symbol_topic *topic)
 {
     const loading *of = user;

@@ -7,27 +7,27 @@
 
 static const trust_break NO_BREAK = {.cause = BREAK_NONE};
 
-/* Of a gap. */
+/* The part of a gap that matters here. */
 typedef struct loss {
     gap_reason reason;
     uint64_t from_ns, to_ns;
 } loss;
 
-/* The stretch of one connection at a time. */
+/* The stretch of one connection. */
 typedef struct trust_slot {
-    const char *feed; /* the first channel's, which lives as long as the tape */
+    const char *feed; /* from the first channel, which lives as long as the tape */
     uint32_t line, shard, conn_index;
-    size_t gap_next;          /* the first that was not looked at */
-    uint64_t gap_next_ns;     /* none that was not looked at begins before then */
-    uint64_t passed_ns;       /* gaps that began before then were noted */
-    loss ending;              /* it ends the connection, which still sends frames; if has_ending */
-    loss scattered;           /* the next frame may lack any frame; if has_scattered */
-    uint64_t lossy_until_ns;  /* frames before then may lack any frame before them */
+    size_t gap_next;      /* index of the next gap to read */
+    uint64_t gap_next_ns; /* no unread gap begins before then */
+    uint64_t passed_ns;   /* gaps that began before then were read */
+    loss ending;          /* gap that ends the connection, which still has frames; if has_ending */
+    loss scattered;       /* gap before the next frame, with losses anywhere; if has_scattered */
+    uint64_t lossy_until_ns;  /* end of overload or damage: no stretch begins before */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
-    trust_break lacks;        /* unless it is alive */
+    trust_break lacks;        /* unless is_alive */
     const topic_row *row;     /* of the last frame */
-    uint8_t has_state;        /* topic_row_has_state of it */
+    uint8_t has_state;        /* topic_row_has_state of row */
     uint8_t is_alive, has_ending, has_scattered;
 } trust_slot;
 
@@ -72,7 +72,7 @@ static size_t slot_of(topic_trust *trust, const channel_info *info, uint32_t con
     return trust->slot_count++;
 }
 
-/* The first cause at a frame counts; a stretch that has ended cannot end again. */
+/* The first cause at a frame counts. A stretch that has ended cannot end again. */
 static void break_off(trust_slot *slot, trust_answer *out, trust_break why)
 {
     TD_ASSERT(why.cause != BREAK_NONE);
@@ -111,7 +111,7 @@ static void note_gap(trust_slot *slot, const gap_row *gap)
         slot->lossy_until_ns = gap->to_ns;
 }
 
-/* Take note of the gaps that began before recv_ns. Rows of a feed are contiguous, by from_ns. */
+/* Read the gaps that began before recv_ns. Rows of a feed are contiguous, sorted by from_ns. */
 static void pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
 {
     slot->passed_ns = recv_ns;
@@ -130,7 +130,7 @@ static void pass_gaps(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns)
     }
 }
 
-/* The gap between the frame before and this moment, or NULL. step: of the frame that is received
+/* The gap between the previous frame and recv_ns, or NULL. step: of the frame that is received
  * then. */
 static const loss *find_gap(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns,
                             symbol_step step)
@@ -146,7 +146,7 @@ static const loss *find_gap(const gap_list *gaps, trust_slot *slot, uint64_t rec
     return ending;
 }
 
-/* What ended the stretch between the frame before and this moment. */
+/* Break off the stretch if something ended it between the previous frame and recv_ns. */
 static void look_back(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, symbol_step step,
                       uint64_t damaged_until_ns, trust_answer *out)
 {
@@ -161,7 +161,8 @@ static void look_back(const gap_list *gaps, trust_slot *slot, uint64_t recv_ns, 
     break_off(slot, out, why);
 }
 
-/* 1 if the frame stands alone, and nothing is known to be missing after it. */
+/* 1 if a stretch can begin with the frame: it does not need earlier frames, and is not inside
+ * damage or a lossy gap. */
 static int begins(const trust_slot *slot, const frame_ref *frame, const trust_answer *out)
 {
     if (!slot->has_state)
@@ -170,7 +171,7 @@ static int begins(const trust_slot *slot, const frame_ref *frame, const trust_an
            frame->recv_ns >= slot->lossy_until_ns;
 }
 
-/* What the frame shows, applied to its connection's state. */
+/* Apply the frame to its connection's stretch. */
 static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict *found,
                   trust_answer *out)
 {
@@ -192,7 +193,7 @@ static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict
         if (slot->lacks.cause == BREAK_NO_SNAPSHOT && violation != NULL &&
             violation->rule != RULE_ANCHORED)
             slot->lacks = why;
-        out->was_alive = 0; /* a frame may show a loss and be right itself */
+        out->was_alive = 0; /* a frame may reveal a loss before it and be right itself */
         if (is_broken)
             return;
     }
@@ -203,10 +204,9 @@ static void judge(trust_slot *slot, const frame_ref *frame, const symbol_verdict
         slot->trusted_ns = frame->recv_ns;
 }
 
-/* ---- the connection that is followed ---- */
+/* ---- the followed connection ---- */
 
-/* The stream follows another connection than it did, whose state is as far as its copies brought
- * it. */
+/* The stream now follows another connection, whose state comes from its copies. */
 static void change_over(topic_trust *trust, const gap_list *gaps, size_t to, const frame_ref *frame,
                         trust_answer *own)
 {
@@ -229,7 +229,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     trust_slot *slot = &trust->slots[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
     if (is_other && frame->is_interleaved)
-        slot->is_alive = 0; /* what came over it meanwhile is not in order */
+        slot->is_alive = 0; /* its frames in between were not in order */
     slot->info = &frame->channel->info;
     slot->shard = slot->info->shard;
     if (slot->row != frame->row)
@@ -253,9 +253,9 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     return out;
 }
 
-/* ---- from a state ---- */
+/* ---- from a saved state ---- */
 
-/* It is right if it is whole since a snapshot that no gap followed. */
+/* The state is right if it is complete since a snapshot, without a later gap. */
 static void resume_slot(trust_slot *slot, const choice_conn *conn, const track *of,
                         const gap_list *gaps)
 {
@@ -290,9 +290,9 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
     trust->has_followed = choice->count > 0;
 }
 
-/* ---- a ledger that grows ---- */
+/* ---- a growing ledger ---- */
 
-/* An open gap may have got its end. */
+/* An open gap may have an end now. */
 static void close_gap(trust_slot *slot, const gap_row *gap)
 {
     if (slot->has_ending && gap->reason == slot->ending.reason &&

@@ -1,18 +1,20 @@
-/* Whether a frame, and the state right after it, is derived rightly: the one answer to that. (The
- * other question of trust, whether anything is missing in a time, is tape/coverage.h's.)
+/* Decides whether a frame, and the state right after it, is right. (The other question of trust,
+ * whether anything is missing in a time, is answered by tape/coverage.h.)
  *
- * Of a topic without a state (topic_row_has_state) a frame is trusted if it can be decoded and
- * breaks no rule, whatever came before it. Else it must lie in a stretch. One begins at a snapshot,
- * or a saved state that was right, and continues over the frames of its connection until
- *   - another connection brings the next one,
- *   - the ledger has a gap. One that ends a connection (gap_reason_ends_connection) begins at its
- *     last proof, but the connection kept the order up to its last frame: the stretch lasts to
- *     that. After others, in whose time any frame may lack, it ends with the first frame behind
- *     their beginning; of an overload or damage no stretch begins inside,
+ * If the topic has no state (topic_row_has_state), a frame is trusted if it can be decoded and
+ * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch begins at a
+ * snapshot, or at a saved state that was right, and continues over the frames of its connection
+ * until
+ *   - the next frame is of another connection,
+ *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) begins at
+ *     the connection's last proof of completeness, but its frames were received in order, so the
+ *     stretch lasts until the last of them. In other gaps any frame may be missing: the stretch
+ *     ends with the first frame after the gap's start, and inside an overload or damage none
+ *     begins,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),
  *   - a frame cannot be decoded, or
  *   - a frame breaks a rule of its topic (book/symbol_state.h).
- * A frame that lies in a stretch is trusted. Late receive times change nothing of that.
+ * A frame in a stretch is trusted, even if receive times are late.
  *
  * One topic_trust per stream (book/conn_choice.h), with a stretch for each of its connections. One
  * thread. */
@@ -30,10 +32,10 @@ typedef enum trust_break_cause {
     BREAK_NONE,
     BREAK_CONNECTION,  /* another connection began */
     BREAK_GAP,         /* the ledger has a gap */
-    BREAK_DAMAGE,      /* stored frames could not be read */
-    BREAK_UNDECODED,   /* a frame could not be decoded */
-    BREAK_RULE,        /* a rule of continuity was broken */
-    BREAK_NO_SNAPSHOT, /* nothing ended: no stretch has begun yet */
+    BREAK_DAMAGE,      /* stored frames cannot be read */
+    BREAK_UNDECODED,   /* a frame cannot be decoded */
+    BREAK_RULE,        /* a frame breaks a rule of continuity */
+    BREAK_NO_SNAPSHOT, /* no stretch has begun yet */
     BREAK_CAUSE_COUNT
 } trust_break_cause;
 
@@ -45,24 +47,23 @@ typedef struct trust_break {
     trust_break_cause cause;
     rule_id rule;      /* BREAK_RULE */
     gap_reason reason; /* BREAK_GAP */
-    uint64_t from_ns;  /* of the last frame that was trusted; 0: none was */
-    uint64_t doubt_ns; /* the state may be wrong since then: the gap's beginning, else from_ns */
-    uint64_t to_ns;    /* of the frame with which it begins again; 0: not yet */
+    uint64_t from_ns;  /* time of the last trusted frame, or 0 */
+    uint64_t doubt_ns; /* the state may be wrong from then on: the gap's start, else from_ns */
+    uint64_t to_ns;    /* time of the frame that begins a stretch again, or 0 */
 } trust_break;
 
-/* The verdict on a frame. What it points to is valid until the next frame. */
+/* The verdict on a frame. Its pointers are valid until the next frame. */
 typedef struct trust_answer {
-    uint8_t is_trusted;    /* 1: the frame, and the state after it, is right */
-    uint8_t was_alive;     /* 1: the state was right before, too */
-    uint8_t is_snapshot;   /* 1: it has replaced all of the topic's state */
-    uint8_t is_taken_over; /* 1: the state is right, and another connection's than before: a reader
-                              of the frames before needs all of it */
-    uint8_t needs_copies;  /* 1: taken over since the last snapshot, so those who read the frames
-                              that are no copies do not have the state */
-    const trust_break *broke; /* cause BREAK_NONE: no stretch ended between the frame before and
+    uint8_t is_trusted;    /* 1: the frame, and the state after it, are right */
+    uint8_t was_alive;     /* 1: the state before it was right, too */
+    uint8_t is_snapshot;   /* 1: it replaces all of the topic's state */
+    uint8_t is_taken_over; /* 1: the state is right, but from another connection than before: a
+                              reader of the earlier frames needs all of it */
+    uint8_t needs_copies;  /* 1: taken over since the last snapshot, so readers of frames that are
+                              not copies lack the state */
+    const trust_break *broke; /* cause BREAK_NONE if no stretch ended between the previous frame and
                                  this one, or with it */
-    const trust_break *lacks; /* of a frame that is not trusted: why, and since when; else of cause
-                                 BREAK_NONE */
+    const trust_break *lacks; /* of an untrusted frame: why and since when; else BREAK_NONE */
 } trust_answer;
 
 struct trust_slot;
@@ -71,37 +72,35 @@ struct trust_slot;
 typedef struct topic_trust {
     struct trust_slot *slots; /* of the connections */
     size_t slot_count;
-    size_t followed; /* slot of the last frame that was no copy; only if has_followed */
+    size_t followed; /* index of the slot of the last frame that was not a copy, if has_followed */
     uint8_t has_followed;
     uint8_t needs_copies;
 } topic_trust;
 
 void topic_trust_fini(topic_trust *trust);
 
-/* Begin at a state: the topic of info as the frames before left it, none of them damaged. */
+/* Begin with a state: the topic of info after the earlier frames, none of which was damaged. */
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
                         const symbol_topic *topic);
 
-/* Take the next frame with a row, of whatever connection, with what was found (not NULL). gaps: the
- * whole ledger, in its order, the same each time. The answer to a copy is about its own connection.
- */
+/* Apply the next frame with a row, of any connection, with its verdict (not NULL). gaps: the whole
+ * ledger, sorted; the same in each call. For a copy, the answer is about the copy's connection. */
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found);
 
-/* The ledger has grown: what was `before` is `now`. Gaps that were noted are not noted again; a new
- * one counts at the next frame, also if it began earlier. */
+/* The ledger has grown from `before` to `now`. A new gap takes effect at the next frame, even if it
+ * began earlier. */
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now);
 
-/* The end of the stretch that the last frame lies in, before at_ns. damaged_until_ns: as
- * cursor_damaged_until_ns has it then. Its cause is BREAK_NONE if the state is right at at_ns, or
- * was not right with that frame. */
+/* The end of the last frame's stretch before at_ns. damaged_until_ns: as cursor_damaged_until_ns at
+ * that time. Cause BREAK_NONE if the state is right at at_ns, or was not right after that frame. */
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns);
 
-/* 1 if the state with the last frame is right. */
+/* 1 if the state after the last frame is right. */
 int topic_trust_is_right(const topic_trust *trust);
 
-/* 1 if it is, and at at_ns still: no gap began, and nothing was damaged, between them. */
+/* 1 if it is, and still is at at_ns: no gap or damage began in between. */
 int topic_trust_holds(const topic_trust *trust, const gap_list *gaps, uint64_t damaged_until_ns,
                       uint64_t at_ns);
 

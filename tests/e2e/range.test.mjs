@@ -45,7 +45,7 @@ test("an empty or reversed range is refused with a hint", async (t) => {
   for (const range of [["--from", "2021-04-17T16:00:30Z", "--to", "2021-04-17T16:00:20Z"], ["--from", "2021-04-17", "--to", "+0s"], ["--from", "5", "--to", "5"]]) {
     for (const verb of [["replay"], ["cat"], ["gaps"], ["ls"], ["export", "--format", "jsonl", "--out", `${archive}.out`], ["serve"]]) {
       const end = await tapedeck(t, [...verb, "-a", archive, ...range], { status: 2 });
-      assert.match(end.stderr, /the time selected is empty: its begin is not before its end/, verb[0]);
+      assert.match(end.stderr, /the selected time is empty: it does not begin before its end/, verb[0]);
       assert.match(end.stderr, /hint: '--to \+10m' is ten minutes after --from; 'tapedeck info' shows/, verb[0]);
     }
   }
