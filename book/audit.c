@@ -15,7 +15,7 @@ static const rule_row *rule_of(const topic_row *row, rule_id rule)
     return NULL;
 }
 
-/* The rule that makes a topic take part; NULL for trades, which have none. */
+/* The rule that makes a topic take part; NULL for trades, which need no rule. */
 static const rule_row *rule_of_part(const topic_row *row, audit_part part)
 {
     static const rule_id RULES[AUDIT_PARTS] = {
@@ -51,7 +51,7 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS])
     return useful;
 }
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
 audit *audit_open(void)
 {
@@ -77,7 +77,7 @@ void audit_close(audit *a)
     td_free(a);
 }
 
-/* What a member remembers, by its part. */
+/* Size of a member's history, by its part. */
 static const size_t HISTORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_history),
                                                   [AUDIT_BEST] = sizeof(best_history),
                                                   [AUDIT_TRADES] = sizeof(trade_store),
@@ -164,7 +164,7 @@ void audit_serialize(audit *a, state_io *io)
 
 /* ---- frames ---- */
 
-/* Another connection: numbers may restart, and frames between are the ledger's concern. */
+/* Another connection: numbers may restart, and the ledger covers the frames in between. */
 static void member_connect(audit *a, audit_member *member)
 {
     switch (member->part) {

@@ -1,10 +1,10 @@
-/* Books compared with each other, and tickers with books. States are kept as hashes of the best
- * levels: 64 bits, so that a difference is missed once in 10^19, and a finding is always true. */
+/* Compares books with each other, and tickers with books. States are kept as 64-bit hashes of the
+ * best levels: a difference is missed once in 10^19 times, and a finding is always true. */
 #include "book/audit_impl.h"
 
 #include "base/assert.h"
 
-/* The number of a frame that a member's rule is about; 0 if it has none. */
+/* The frame's number that a member's rule compares; returns 0 if absent. */
 static int number_of(const msg_head *head, msg_member member, int64_t *out)
 {
     *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
@@ -15,7 +15,7 @@ static int number_of(const msg_head *head, msg_member member, int64_t *out)
 
 /* ---- depths ---- */
 
-/* How deep two books are compared: as deep as both show; 0 is all. */
+/* Depth to which two books are compared: that of the shallower one; 0 means all levels. */
 static uint32_t common_depth(const audit_member *a, const audit_member *b)
 {
     uint32_t one = a->row->book_depth;
@@ -47,7 +47,7 @@ void audit_books_joined(audit *a)
         if (a->members[i]->part != AUDIT_BOOK)
             continue;
         past->depth_count = 0;
-        past->count = 0; /* hashes are of other depths now */
+        past->count = 0; /* old hashes are for other depths */
         for (uint32_t k = 0; k < a->member_count; k++) {
             if (k != i && a->members[k]->part == AUDIT_BOOK)
                 add_depth(past, common_depth(a->members[i], a->members[k]));
@@ -57,14 +57,14 @@ void audit_books_joined(audit *a)
 
 /* ---- states ---- */
 
-/* The state that is back steps before the newest. */
+/* The state `back` steps before the newest. */
 static book_state *state_back(book_history *past, uint32_t back)
 {
     TD_ASSERT_SLOW(back < past->count);
     return &past->states[(past->newest + LIMIT_AUDIT_STATES - back) % LIMIT_AUDIT_STATES];
 }
 
-/* Remember the current state of the book. A number that falls begins a new memory. */
+/* Add the book's current state to its history. A number that falls restarts the history. */
 static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, track *t)
 {
     if (past->count > 0 && seq < state_back(past, 0)->seq)
@@ -87,7 +87,7 @@ static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, t
     return state;
 }
 
-/* The state of exactly that number; NULL if absent, *too_old 1 if there might have been. */
+/* The state with exactly this number, or NULL; *too_old is 1 if it may have been dropped. */
 static const book_state *find_state(book_history *past, int64_t seq, int *too_old)
 {
     for (uint32_t back = 0; back < past->count; back++) {
@@ -101,15 +101,15 @@ static const book_state *find_state(book_history *past, int64_t seq, int *too_ol
     return NULL;
 }
 
-/* ---- book beside book ---- */
+/* ---- book against book ---- */
 
 static rule_id rule_between(const audit_member *a, const audit_member *b)
 {
     return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
 }
 
-/* Two books began to differ, or are equal again. Both findings name the same parties and the same
- * beginning, whatever connections came between, so that the ledger can close the row. */
+/* Emit that two books began to differ, or are equal again. Both findings have the same parties and
+ * the same start, whatever connections came in between, so that the ledger can close the row. */
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
                       audit_event event, const book_state *now, audit_verdict *out)
 {
@@ -137,7 +137,7 @@ static void emit_pair(audit_member *first, audit_member *second, const audit_mem
     item->verdict.found = now->seq;
 }
 
-/* Once when two books begin to differ, and once when they are equal again. */
+/* Emit a finding when two books begin to differ, and when they are equal again. */
 static void judge_pair(audit *a, audit_member *member, audit_member *other, const book_state *now,
                        const book_state *then, audit_verdict *out)
 {
@@ -148,7 +148,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
         a->stats.books.skipped++;
         return;
     }
-    /* The state of a pair is kept with the member that joined first. */
+    /* The member that joined first has the state of the pair. */
     audit_member *first = member->index < other->index ? member : other;
     audit_member *second = member->index < other->index ? other : member;
     book_pair *pair = &first->books->with[second->index];
@@ -164,7 +164,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     }
 }
 
-/* Each other book that was, or is, at the same number. */
+/* Compare with each other book that is or was at the same number. */
 static void judge_books(audit *a, audit_member *member, const book_state *now, audit_verdict *out)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -181,9 +181,9 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
     }
 }
 
-/* ---- ticker beside book ---- */
+/* ---- ticker against book ---- */
 
-/* The book that tickers are compared with: the first of the least depth, on the ticker's line. */
+/* The book to compare tickers with: the first of the least depth on the ticker's line. */
 static audit_member *reference_book(audit *a, uint32_t line)
 {
     audit_member *found = NULL;
@@ -197,8 +197,8 @@ static audit_member *reference_book(audit *a, uint32_t line)
     return found;
 }
 
-/* The states around a number: the last one at or before it, the first one at or after it. Either
- * may be NULL. */
+/* The states around a number: the last at or before it, and the first at or after it. Either may be
+ * NULL. */
 static void find_around(book_history *past, int64_t seq, const book_state **before,
                         const book_state **after)
 {
@@ -218,9 +218,10 @@ static int is_best(const book_state *state, int side, td_decimal price)
     return td_decimal_compare(state->best[side], price) == 0;
 }
 
-/* One ticker with the book's states around it. At equal numbers its prices are the book's. Between
- * two states they are nearly always those of one of the two (275 of 275 recorded tickers, 6.7), but
- * the price may have been elsewhere in between: that is counted, and proves nothing. */
+/* Compare one ticker with the book's states around it. At equal numbers the prices must be equal.
+ * Between two states they nearly always equal one of the two (275 of 275 recorded tickers, 6.7),
+ * but the price may have been different in between: such a difference is counted, but proves
+ * nothing. */
 static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
                        book_history *past, audit_verdict *out)
 {
@@ -250,7 +251,7 @@ static void judge_best(audit *a, audit_member *member, const best_waiting *waiti
     }
 }
 
-/* Judge tickers whose number the book has reached. */
+/* Compare tickers whose number the book has reached. */
 static void judge_waiting(audit *a, audit_member *member, book_history *past, audit_verdict *out)
 {
     best_history *best = member->best;
@@ -268,7 +269,7 @@ static void merge_price(best_history *best, msg_side side, const msg_item *item,
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
     if (value == NULL || value->type != VALUE_DECIMAL)
         return;
-    /* 0 where a side is empty */
+    /* 0 if the side is empty */
     int has_price = value->as.decimal.mantissa > 0;
     best->price[side] = has_price ? value->as.decimal : (td_decimal){0, 0};
 }
@@ -290,7 +291,7 @@ void audit_best_apply(audit *a, audit_member *member, const audit_frame *frame, 
     if (book_member == NULL)
         return;
     if (best->count == AUDIT_TICKERS_MAX) {
-        a->stats.best.skipped++; /* the book is far back: the newest ticker is the most useful */
+        a->stats.best.skipped++; /* the book is far behind: the newest ticker is the most useful */
         best->count--;
     }
     best->waiting[best->count++] = (best_waiting){
@@ -309,7 +310,7 @@ void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame,
         return;
     if (track_is_broken(t)) {
         a->stats.books.skipped++;
-        member->books->count = 0; /* the states between are unknown */
+        member->books->count = 0; /* the states in between are unknown */
         return;
     }
     const book_state *now = remember(member->books, seq, frame->recv_ns, t);

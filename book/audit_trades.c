@@ -1,8 +1,8 @@
 /* Candles as checksums of trades. Between two readings of a candle, volume and turnover grow by the
- * sum of some trades that came one after another. A chain of such comparisons, each from where the
- * last one ended, covers every trade from the first reading to the last.
+ * sum of some consecutive trades. A chain of such comparisons, each from the end of the last one,
+ * covers every trade from the first reading to the last.
  *
- * Sums are whole numbers of 10^-18: exact for every price and size on the wire. */
+ * Sums are integers in units of 10^-18, which are exact for every price and size on the wire. */
 #include "book/audit_impl.h"
 
 #include <string.h>
@@ -11,22 +11,23 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* How much later than a reading its trades can have been matched, by the exchange's clocks; and how
- * much earlier a trade can be that a reading does not have yet. Measured: 0, and 65 ms (6.7). */
+/* How much later than a reading its trades may have been matched, by the exchange's clocks; and how
+ * much earlier a trade may be that a reading lacks. Measured: 0, and 65 ms (6.7). */
 #define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
 #define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
-/* How much longer one frame of a connection may wait in buffers than another before it is read. */
+/* How much longer than another frame one of the same connection may wait in buffers before it is
+ * read. */
 #define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
 
-/* A reading of a later time has none: sums of times do not overflow. */
+/* Later times are ignored, so that sums of times do not overflow. */
 #define MADE_NS_MAX (INT64_MAX / 2)
 
-/* How long a reading waits for trades that it has and we do not: by the next readings. */
+/* How long a reading waits for trades that it includes and we lack, measured by later readings. */
 #define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
 
-/* The same at the end of a recording, where nothing comes any more. In what was recorded no reading
- * was ever ahead of the trades on its connection (22 of 22). */
+/* The same at the end of a recording, where nothing follows. In recordings no reading was ever
+ * ahead of the trades on its connection (22 of 22). */
 #define END_WAIT_NS (200 * TD_NS_PER_MS)
 
 #define TRADE_STORE_NONE UINT64_MAX
@@ -35,7 +36,7 @@ __extension__ typedef unsigned __int128 usum128;
 
 static const int64_t E10 = INT64_C(10000000000);
 
-/* Forget all trades, and from when on they are complete. Positions continue. */
+/* Forget all trades, and since when they are complete. Positions continue. */
 static void trade_store_forget(trade_store *s)
 {
     s->first += s->count;
@@ -46,7 +47,7 @@ static void trade_store_forget(trade_store *s)
 
 /* ---- save, load ---- */
 
-/* Sums stay within this, so that the difference of two of them fits. */
+/* Limit of sums, so that the difference of two of them fits. */
 static const sum128 SUM_MAX = (sum128)1 << 125;
 
 static int sum_fits(const trade_sum *sum)
@@ -74,7 +75,7 @@ static void trade_sum_serialize(trade_sum *sum, state_io *io)
 void trade_store_serialize(trade_store *s, state_io *io)
 {
     enum { MARK_BYTES = 40 };
-    uint32_t capacity = (uint32_t)s->capacity; /* when trades are dropped depends on it */
+    uint32_t capacity = (uint32_t)s->capacity; /* affects when trades are dropped */
     state_u32(io, &capacity);
     state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
     if (state_is_loading(io) && !io->is_failed && capacity > 0)
@@ -93,7 +94,7 @@ void trade_store_serialize(trade_store *s, state_io *io)
 
 /* ---- values ---- */
 
-/* A decimal in units of 10^-18; and a sum in units of 10^-8, as far as it fits. */
+/* A decimal in units of 10^-18; and a sum in units of 10^-8, limited to 64 bits. */
 static sum128 trade_sum_of(td_decimal value)
 {
     td_decimal_wide wide = td_decimal_widen(value);
@@ -106,7 +107,7 @@ static int64_t trade_sum_e8(sum128 value)
     return e8 > INT64_MAX ? INT64_MAX : e8 < INT64_MIN ? INT64_MIN : (int64_t)e8;
 }
 
-/* Price times size, exactly. 0 if that needs more than 18 places, or does not fit. */
+/* Price times size, exactly. 0 if that needs more than 18 decimal places, or does not fit. */
 static int turnover_of(td_decimal price, td_decimal size, sum128 *out)
 {
     if (price.scale + size.scale > TD_DECIMAL_SCALE_MAX) {
@@ -140,12 +141,13 @@ static void drop_before(trade_store *s, uint64_t position)
     memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
 }
 
-/* Make space, by dropping trades before a position and by growing. 0: half of LIMIT_AUDIT_TRADES is
- * still needed. */
+/* Make space by dropping trades before a position, and by growing. 0 if more than half of
+ * LIMIT_AUDIT_TRADES is still needed. */
 static int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
     drop_before(s, needed_from);
-    /* What stays was moved: half has to be free, or that would be done again too soon. */
+    /* Dropping moves the remaining trades; with half of the space free that does not happen again
+     * soon. */
     if (s->count <= s->capacity / 2 && s->capacity > 0)
         return 1;
     if (s->capacity == LIMIT_AUDIT_TRADES)
@@ -160,7 +162,7 @@ static int64_t trade_store_last_ns(const trade_store *s)
     return s->count == 0 ? 0 : s->marks[s->count - 1].exchange_ns;
 }
 
-/* Append a trade; the store is not full. 0: its value does not fit. */
+/* Append a trade; the store is not full. 0 if its value does not fit. */
 static int trade_store_add(trade_store *s, const msg_trade *trade)
 {
     TD_ASSERT(s->count < s->capacity);
@@ -173,19 +175,19 @@ static int trade_store_add(trade_store *s, const msg_trade *trade)
         return 0;
     int64_t last = trade_store_last_ns(s);
     int64_t at = trade->exchange_ns > INT64_MAX ? INT64_MAX : (int64_t)trade->exchange_ns;
-    /* Times that fall are another rule's; here they only have to be sorted. */
+    /* Another rule checks falling times. Here they only have to be sorted. */
     s->marks[s->count++] = (trade_mark){now, at < last ? last : at};
     return 1;
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 static uint64_t trade_store_end(const trade_store *s)
 {
     return s->first + s->count;
 }
 
-/* The position of the first trade whose exchange time is at or after that. */
+/* Position of the first trade at or after an exchange time. */
 static uint64_t trade_store_find(const trade_store *s, int64_t exchange_ns)
 {
     uint32_t low = 0;
@@ -214,8 +216,8 @@ static trade_sum trade_store_sum(const trade_store *s, uint64_t from, uint64_t t
     return (trade_sum){b.volume - a.volume, b.turnover - a.turnover};
 }
 
-/* The position to, from < to <= reach, at which the trades after from sum up to this; its turnover
- * counts if has_turnover. TRADE_STORE_NONE if absent. */
+/* The position `to`, from < to <= reach, such that the trades between have this sum; turnover is
+ * compared if has_turnover. TRADE_STORE_NONE if absent. */
 static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t reach,
                                   const trade_sum *sum, int has_turnover)
 {
@@ -269,9 +271,9 @@ void candle_chain_serialize(candle_chain *chain, state_io *io)
     state_flag(io, &chain->had_reading);
 }
 
-/* ---- whose trades ---- */
+/* ---- trades of a candle ---- */
 
-/* The trades that a candle sums: those of its line, else of any. */
+/* The trades that a candle sums: those of its own line, else any. */
 static audit_member *trades_of(const audit *a, const audit_member *candles)
 {
     audit_member *any = NULL;
@@ -310,7 +312,7 @@ static int is_same_connection(const audit_member *a, const audit_member *b)
            a->connection == b->connection;
 }
 
-/* The store has changed: restart the comparisons. */
+/* The store was reset: restart the comparisons. */
 static void forget_chains(audit *a, const audit_member *trades)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -323,8 +325,8 @@ static void forget_chains(audit *a, const audit_member *trades)
     }
 }
 
-/* The latest exchange time that a receive time may have been, as far as the clocks are known. A
- * recorder's clock that is behind shows in frames that were received before they were sent. */
+/* The latest exchange time for a receive time, as far as the clocks are known. If a recorder's
+ * clock is behind, frames are received before they were sent. */
 static int64_t exchange_time(const audit *a, uint64_t recv_ns)
 {
     int64_t recv = recv_ns > INT64_MAX ? INT64_MAX : (int64_t)recv_ns;
@@ -332,7 +334,7 @@ static int64_t exchange_time(const audit *a, uint64_t recv_ns)
     return recv < INT64_MAX - behind ? recv + behind : INT64_MAX;
 }
 
-/* Times beyond 2116 are no times; sums of those before do not overflow. */
+/* Ignores times beyond 2116, so that sums do not overflow. */
 static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 {
     if (exchange_ns == 0 || recv_ns > INT64_MAX || exchange_ns > INT64_MAX / 2)
@@ -369,7 +371,7 @@ static void base_range(const candle_chain *chain, const trade_store *store, uint
     *high = *high < *low ? *low : *high;
 }
 
-/* How far trades can go into a reading: up to its candle's end, and not beyond its own time. */
+/* Position up to which trades may belong to a reading: its candle's end, and its own time. */
 static uint64_t reach_of(const reading *r, const trade_store *store)
 {
     int64_t last = r->end_ns;
@@ -380,11 +382,11 @@ static uint64_t reach_of(const reading *r, const trade_store *store)
 
 typedef enum answer {
     ANSWER_EQUAL,
-    ANSWER_NOT_YET, /* trades may still come that make it equal */
-    ANSWER_MISSING, /* they cannot */
+    ANSWER_NOT_YET, /* further trades may make it equal */
+    ANSWER_MISSING, /* further trades cannot */
 } answer;
 
-/* What the candle grew by since the base. */
+/* Growth of the candle since the base. */
 static trade_sum growth_of(const candle_chain *chain, const reading *r)
 {
     if (chain->kind == BASE_START)
@@ -393,7 +395,7 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
                        r->sum.turnover - chain->base.sum.turnover};
 }
 
-/* Look for a run of trades with that sum, from the end of the last comparison. */
+/* Look for consecutive trades with that sum, from the end of the last comparison. */
 static answer compare(candle_chain *chain, const trade_store *store, const reading *r)
 {
     trade_sum growth = growth_of(chain, r);
@@ -416,15 +418,16 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
         chain->high = found_high;
         return ANSWER_EQUAL;
     }
-    /* A trade came after the reading, or the sum is above it: no later trade can make it equal. */
+    /* A trade is later than the reading, or the sum is already larger: no later trade can make it
+     * equal. */
     if (trade_store_end(store) > reach || high > reach)
         return ANSWER_MISSING;
     trade_sum rest = trade_store_sum(store, high, trade_store_end(store));
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
-/* 1 if the candle surely began after its trades were subscribed. Without a time of the reading,
- * only a trade shows that the recorder's clock is behind. */
+/* 1 if the candle certainly began after its trades were subscribed. If the reading has no time,
+ * only a trade shows whether the recorder's clock is behind. */
 static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
 {
     uint64_t since = store->since_ns;
@@ -432,7 +435,7 @@ static int is_whole_candle(const audit *a, const trade_store *store, const readi
     return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
 }
 
-/* Continue from a reading. */
+/* Use a reading as the new base. */
 static void set_base(candle_chain *chain, const reading *r)
 {
     if (chain->has_base && chain->base.recv_ns < r->recv_ns)
@@ -441,8 +444,8 @@ static void set_base(candle_chain *chain, const reading *r)
     chain->has_base = 1;
 }
 
-/* Begin at a candle: at its start if all its trades are here, else at this reading if it is a new
- * one. 1 if the reading is to be compared. */
+/* Begin with a candle: at its start if all its trades are stored, else at this reading if it is a
+ * new one. 1 if the reading must be compared. */
 static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
 {
     candle_chain *chain = member->candles;
@@ -465,7 +468,7 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
     return 0;
 }
 
-/* A candle that grew by what no trades here add up to. */
+/* Emit that a candle's growth does not match the stored trades. */
 static void emit_missing(audit *a, audit_member *member, const audit_member *trades,
                          const reading *r, audit_verdict *out)
 {
@@ -483,7 +486,7 @@ static void emit_missing(audit *a, audit_member *member, const audit_member *tra
     a->stats.trades.differed++;
 }
 
-/* What comes next begins at this reading. */
+/* The next comparison begins at this reading. */
 static void move_base(candle_chain *chain, const reading *r, base_kind kind)
 {
     set_base(chain, r);
@@ -492,7 +495,7 @@ static void move_base(candle_chain *chain, const reading *r, base_kind kind)
 
 typedef enum wait_rule { WAIT_FOR_TRADES, WAIT_NO_MORE } wait_rule;
 
-/* Judge the oldest reading that waits. 1 if it is done with. */
+/* Judge the oldest waiting reading. 1 if it need not wait any more. */
 static int judge_reading(audit *a, audit_member *member, const audit_member *trades, wait_rule rule,
                          audit_verdict *out)
 {
@@ -500,7 +503,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     const reading *r = &chain->waiting[0];
     const trade_store *store = trades->trades;
     if (chain->has_base && r->start_ns < chain->base.start_ns)
-        return 1; /* a candle that is over */
+        return 1; /* of a candle that has ended */
     int is_new_candle = !chain->has_base || r->start_ns != chain->base.start_ns;
     if ((is_new_candle || chain->kind == BASE_NONE) && !begin_candle(a, member, store, r))
         return 1;
@@ -529,14 +532,14 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
-/* Whether the oldest reading has waited long enough: by the newest that came after it, or by the
- * recording's end (0: it is not over). */
+/* Whether the oldest reading has waited long enough: by the newest one, or by the end of the
+ * recording (0: it is not over). */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
                               uint64_t end_ns)
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
-    /* Over two connections the trades' one may be down, which is not known until it is back. */
+    /* With two connections, the trades' one may be down, which is known only when it is back. */
     if (!is_same_connection(member, trades))
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
@@ -569,7 +572,7 @@ static const msg_value *value_of(const msg_item *item, msg_member member, value_
     return value != NULL && value->type == type ? value : NULL;
 }
 
-/* An entry of a candle frame as a reading. 0 if it lacks start or volume. */
+/* Read an entry of a candle frame. 0 if it lacks start or volume. */
 static int read_candle(const audit_member *member, const msg_item *item, const msg_head *head,
                        uint64_t recv_ns, reading *out)
 {
@@ -586,7 +589,7 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
                      .sum.volume = trade_sum_of(volume->as.decimal)};
     if (end != NULL && end->as.time_ns < INT64_MAX)
         out->end_ns = (int64_t)end->as.time_ns;
-    /* Spot has nothing but the candle's start: that is not when the frame was made. */
+    /* A spot frame has only the candle's start, which is not the time when it was made. */
     if (out->made_ns == out->start_ns || out->made_ns > MADE_NS_MAX)
         out->made_ns = 0;
     if (member->rule_member == MEMBER_TURNOVER && turnover != NULL) {
@@ -596,7 +599,7 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
     return 1;
 }
 
-/* Readings are running totals, so that one of them can be left out. */
+/* Readings are running totals, so one of them may be dropped. */
 static void add_reading(audit *a, candle_chain *chain, const reading *r)
 {
     if (chain->count == READINGS_MAX) {
@@ -615,7 +618,7 @@ void audit_candles_apply(audit *a, audit_member *member, const audit_frame *fram
     audit_member *trades = trades_of(a, member);
     if (trades == NULL || !message_is_record(m))
         return;
-    /* Trades of the connection before: frames between are the ledger's concern. */
+    /* The trades are of the previous connection; the ledger covers the frames in between. */
     if (trades->shard == member->shard && trades->line == member->line && trades->has_connection &&
         trades->connection != member->connection) {
         trade_store_forget(trades->trades);
@@ -632,7 +635,7 @@ void audit_candles_apply(audit *a, audit_member *member, const audit_frame *fram
     chain->had_reading = 1;
 }
 
-/* Trades before this position are needed no more. */
+/* The position before which no trade is needed any more. */
 static uint64_t needed_from(const audit *a, const audit_member *trades)
 {
     const trade_store *store = trades->trades;
@@ -650,8 +653,8 @@ static uint64_t needed_from(const audit *a, const audit_member *trades)
     return least;
 }
 
-/* Keep one trade. If there is no space for the trades that candles need, their comparisons restart.
- */
+/* Store one trade. If there is no space for the trades that candles need, restart their
+ * comparisons. */
 static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
 {
     trade_store *store = member->trades;
@@ -682,7 +685,7 @@ void audit_trades_apply(audit *a, audit_member *member, const audit_frame *frame
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
         note_delay(a, frame->recv_ns, trade.exchange_ns);
-        /* It is not documented whether candles contain block trades (6.7): such a candle is not
+        /* It is not documented whether candles include block trades (6.7): such a candle is not
          * compared. */
         if (trade.is_block_trade == 1)
             audit_trades_skip(a, member, frame->recv_ns);

@@ -10,14 +10,14 @@
 #include "base/limits.h"
 
 enum {
-    CAPACITY_MIN = 64,     /* levels a side of a book whose depth is not known */
+    CAPACITY_MIN = 64,     /* levels per side of a book of unknown depth */
     LEVEL_TEXT_BYTES = 64, /* "Sell ", two decimals, a space, LF */
     SIDES = 2,
 };
 #define BOOK_MAGIC UINT32_C(0x626f6f6b)
 
-/* One side, ordered so that the best is last: changes are mostly near the best, so little moves.
- * Keys are prices for bids and negated prices for asks, so that both sides are the same code. */
+/* One side, sorted so that the best is last: most changes are near the best, so few levels move.
+ * Keys are prices for bids and negated prices for asks, so that both sides share the code. */
 typedef struct book_side {
     int64_t *keys;  /* strictly ascending */
     int64_t *sizes; /* sizes[i] belongs to keys[i] */
@@ -32,7 +32,7 @@ struct book {
     uint8_t is_hashing;     /* 1 once book_hash was called: sums are kept up to date */
     book_side sides[SIDES]; /* by msg_side */
     uint64_t sums[2];       /* of level_mix over all levels, modulo 2^64 */
-    uint32_t window;        /* > 0: the same of the best so many a side is kept up to date, too */
+    uint32_t window; /* > 0: sums of that many best levels per side are kept up to date, too */
     uint64_t window_sums[2];
 };
 
@@ -49,8 +49,8 @@ static uint64_t mix64(uint64_t x)
     return x;
 }
 
-/* A decimal as one word: the low half of its 128 bits, into which the high one (the sign, or the
- * top of a value beyond 18) is mixed. */
+/* A decimal as one word: the low half of its 128 bits, plus the mixed high half (the sign, or the
+ * top of a value beyond 18). */
 static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
 {
     td_decimal_wide wide = td_decimal_widen((td_decimal){mantissa, scale});
@@ -62,8 +62,8 @@ typedef struct level_mix {
     uint64_t low, high;
 } level_mix;
 
-/* Values go in as 128 bits of 10^-18, so that the scale does not show. The sum does not depend on
- * order: it can follow changes one by one. */
+/* Values are 128 bits in units of 10^-18, so that the scale does not matter. The sum does not
+ * depend on the order of levels: it can be updated by each change. */
 static level_mix mix_level(const book *b, msg_side at, int64_t key, int64_t size)
 {
     uint64_t tag = (uint64_t)at + 1;
@@ -73,7 +73,7 @@ static level_mix mix_level(const book *b, msg_side at, int64_t key, int64_t size
                        mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)))};
 }
 
-/* Add (sign 1) or take out (sign -1) one level. */
+/* Add (sign 1) or subtract (sign -1) one level. */
 static inline void sums_add(uint64_t sums[2], level_mix mix, uint64_t sign)
 {
     sums[0] += sign * mix.low;
@@ -93,7 +93,7 @@ static void side_grow(book_side *side, uint32_t capacity)
     side->capacity = capacity;
 }
 
-/* Number of keys below key, by halves, without a branch that depends on the data. */
+/* Number of keys below key, by a binary search without a branch that depends on the data. */
 static uint32_t side_rank(const book_side *side, int64_t key)
 {
     const int64_t *at = side->keys;
@@ -101,7 +101,7 @@ static uint32_t side_rank(const book_side *side, int64_t key)
     while (left > 0) {
         uint32_t half = (left + 1) / 2;
         const int64_t *after = at + half;
-        /* As likely as not, so that the compiler makes a conditional move of it. */
+        /* A probability of 0.5 makes the compiler use a conditional move. */
         at = __builtin_expect_with_probability(after[-1] < key, 1, 0.5) ? after : at;
         left -= half;
     }
@@ -116,7 +116,7 @@ static int side_has(const book_side *side, uint32_t rank, int64_t key)
     return rank < side->count && side->keys[rank] == key;
 }
 
-/* Open a hole at rank. 0: the side is at its bound. */
+/* Open a gap at rank. 0 if the side is at its limit. */
 static int side_make_space(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank <= side->count);
@@ -142,10 +142,10 @@ static void side_remove(book_side *side, uint32_t rank)
     side->count--;
 }
 
-/* ---- digests that follow changes ---- */
+/* ---- updating digests ---- */
 
-/* To be called after a level was added, and before one is removed. It counts for the whole book,
- * and, if it is among the best, for those. */
+/* Call it after a level was added, and before one is removed. Updates the sums of the whole book,
+ * and those of the best levels if it is one of them. */
 static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -165,8 +165,8 @@ static void hash_all(book *b)
             hash_change(b, (msg_side)at, i, HASH_ADD);
 }
 
-/* To be called after a new level was added among the best, which pushes the last of them out, and
- * before one of them is removed, which lets the next level move up. */
+/* Call it after a new level was added to the best ones, which pushes out the last of them, and
+ * before one of them is removed, so that the next level moves up. */
 static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -178,7 +178,7 @@ static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 
 /* ---- scales ---- */
 
-/* 1 if all values can be multiplied. */
+/* 1 if all values can be multiplied by factor. */
 static int can_widen(const int64_t *values, uint32_t count, int64_t factor)
 {
     int64_t product;
@@ -189,7 +189,7 @@ static int can_widen(const int64_t *values, uint32_t count, int64_t factor)
     return 1;
 }
 
-/* A part of a level: each has its own scale. */
+/* The parts of a level, each with a scale of its own. */
 typedef enum level_part { PART_PRICE, PART_SIZE } level_part;
 
 static uint8_t *part_scale(book *b, level_part part)
@@ -202,7 +202,8 @@ static int64_t *part_values(book_side *side, level_part part)
     return part == PART_PRICE ? side->keys : side->sizes;
 }
 
-/* Bring one part of all levels to a larger scale. 0, and nothing changed, if one would not fit. */
+/* Widen one part of all levels to a larger scale. 0, and nothing changed, if a value would not
+ * fit. */
 static int book_widen(book *b, level_part part, uint8_t scale)
 {
     uint8_t *old_scale = part_scale(b, part);
@@ -222,7 +223,7 @@ static int book_widen(book *b, level_part part, uint8_t scale)
     return 1;
 }
 
-/* value at the book's scale, which is widened if it has to be. 0 if there is no common scale. */
+/* value at the book's scale, which is widened if necessary. 0 if there is no common scale. */
 static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
 {
     const uint8_t *scale = part_scale(b, part);
@@ -232,7 +233,7 @@ static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
         return 0;
     if (td_decimal_rescale(value, *scale, out) != TD_OK)
         return 0;
-    return *out != INT64_MIN; /* has no negative: it could not be the key of an ask */
+    return *out != INT64_MIN; /* it has no negative, so it cannot be the key of an ask */
 }
 
 /* Price and size of a level at the book's scales; the usual case costs two comparisons. */
@@ -306,9 +307,9 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
-/* A whole book in the usual order, each side from the best level to the worst: added from its end
- * on, no level moves another. 0 if it has another order, or any level does not fit: then the book
- * holds a part of it. */
+/* Set a whole book in the usual order, each side from the best level to the worst: it is added
+ * backwards, so that no level is moved. 0 if the order is another one, or a level does not fit: the
+ * book then has a part of it. */
 static int replace_ordered(book *b, const msg_book *change)
 {
     for (size_t i = change->level_count; i-- > 0;) {
@@ -338,7 +339,7 @@ void book_replace(book *b, const msg_book *change, book_outcome *outcome)
     if (replace_ordered(b, change))
         return;
     book_clear(b);
-    /* Every level is new: one that exists already is in the snapshot twice. */
+    /* Every level is new: an existing one is in the snapshot twice. */
     for (size_t i = 0; i < change->level_count; i++)
         level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
 }
@@ -357,7 +358,7 @@ void book_apply(book *b, const msg_book *change, book_outcome *outcome)
     }
 }
 
-/* ---- life and questions ---- */
+/* ---- opening, closing, queries ---- */
 
 book *book_open(uint32_t depth)
 {
@@ -439,7 +440,7 @@ static void side_serialize(book_side *side, state_io *io)
 
 void book_serialize(book *b, state_io *io)
 {
-    TD_ASSERT(!state_is_loading(io) || !b->is_hashing); /* sums are made again from the levels */
+    TD_ASSERT(!state_is_loading(io) || !b->is_hashing); /* sums are recomputed from the levels */
     state_u8(io, &b->price_scale);
     state_u8(io, &b->size_scale);
     state_check(io, b->price_scale <= TD_DECIMAL_SCALE_MAX);
@@ -483,13 +484,13 @@ static void begin_hashing(book *b)
     hash_all(b);
 }
 
-/* Sums and counts as one number. */
+/* Combine sums and counts into one number. */
 static uint64_t fold_sums(const uint64_t sums[2], uint32_t bids, uint32_t asks)
 {
     return mix64(sums[0] + mix64(sums[1] + mix64((uint64_t)bids << 32 | asks)));
 }
 
-/* Sums of the best depth levels a side, one by one. */
+/* Sum the best depth levels per side one by one. */
 static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
 {
     TD_ASSERT(depth > 0);
@@ -501,8 +502,8 @@ static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
     }
 }
 
-/* From now on update the sums of the best depth levels with each change: callers ask after each
- * frame. */
+/* From now on update the sums of the best depth levels with each change: callers need them after
+ * each frame. */
 static void keep_window(book *b, uint32_t depth)
 {
     begin_hashing(b);
@@ -542,7 +543,7 @@ void book_hash(book *b, td_hasher *into)
     td_hasher_update(into, state, sizeof state);
 }
 
-/* Append one level as the report states it, with an LF before each but the first. */
+/* Append one level as in the report, with an LF before each except the first. */
 static void level_text(td_buf *text, msg_side at, const book_level *level)
 {
     char price[TD_DECIMAL_TEXT_BYTES];

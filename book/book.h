@@ -1,13 +1,13 @@
-/* One level-2 order book, with exactly the exchange's levels. A book takes typed messages, keeps
- * both sides sorted by price, and counts operations that did not fit. It does no I/O, has no clock
- * and no thread, and judges nothing: rules are book/continuity.h's.
+/* One level-2 order book, with exactly the exchange's levels. A book applies typed messages, keeps
+ * both sides sorted by price, and counts operations that did not fit. It has no I/O, no clock and
+ * no threads; book/continuity.h has the rules.
  *
- * Prices and sizes are integers at a scale that the book keeps per kind and widens when a frame has
- * more places; equal values are equal whatever text they had. Side and price identify a
- * level, so a price may be on both sides at once (the book is crossed then).
+ * Prices and sizes are integers, each at one scale per book, which is widened when a frame has more
+ * decimal places; equal values are equal whatever their text. Side and price identify a level, so a
+ * price may be on both sides at once (the book is crossed then).
  *
- * Cost: a side is two arrays sorted by price, best last. A price is found by halving without a
- * branch. Nothing is allocated while levels fit the depth that was expected. */
+ * Cost: a side is two arrays sorted by price, best last. A price is found by a binary search
+ * without branches. Nothing is allocated while levels fit the expected depth. */
 #ifndef TD_BOOK_BOOK_H
 #define TD_BOOK_BOOK_H
 
@@ -22,16 +22,16 @@
 
 typedef struct book book;
 
-/* Counts of a frame's entries that did not fit. The book is changed all the same, as far as
- * possible (a delete of a missing level does nothing, an insert of an existing one sets it). */
+/* Counts of a frame's entries that did not fit. They are applied as far as possible: a delete of a
+ * missing level does nothing, an insert of an existing one sets it. */
 typedef struct book_outcome {
     uint32_t delete_misses;  /* deletes of levels that did not exist */
     uint32_t update_misses;  /* updates of levels that did not exist (the level is set) */
-    uint32_t update_repeats; /* updates to the size that the level has already; also levels that a
-                                delta sets (ACTION_SET) to it */
+    uint32_t update_repeats; /* updates to the size that the level already has, also by a delta's
+                                ACTION_SET */
     uint32_t insert_hits;    /* inserts of levels that existed (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
-    uint32_t overflows;      /* levels beyond the book's bound: not kept */
+    uint32_t overflows;      /* levels beyond the book's limit: not kept */
     uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
@@ -40,53 +40,51 @@ typedef struct book_level {
     td_decimal size;
 } book_level;
 
-/* An empty book with space for depth levels a side, and double that while a frame is applied,
- * before it has to allocate; depth 0: unknown. Whatever the depth, it holds up to
- * LIMIT_BOOK_LEVELS. */
+/* An empty book with space for `depth` levels a side (0: unknown), and for double that while a
+ * frame is applied, before it allocates. Whatever the depth, it holds up to LIMIT_BOOK_LEVELS. */
 book *book_open(uint32_t depth);
 void book_close(book *book);
 
-/* Bytes of memory that the book holds. */
+/* Memory of the book, in bytes. */
 size_t book_bytes(const book *book);
 
-/* Forget all levels. */
+/* Remove all levels. */
 void book_clear(book *book);
 
-/* Apply one frame: a snapshot replaces everything; else levels change in the order they are in,
- * which is deletes, updates, inserts. A price that is in a snapshot twice counts as an insert hit.
- */
+/* Apply one frame: a snapshot replaces everything; otherwise levels change in the frame's order:
+ * deletes, updates, inserts. A price that a snapshot repeats counts as an insert hit. */
 void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 
-/* As book_apply, for a frame that is a snapshot whatever its type says. */
+/* As book_apply, but the frame is a snapshot whatever its type. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
-/* Make the book hold what another one holds. */
+/* Copy another book's levels. */
 void book_copy(book *to, const book *from);
 
 /* Save the levels, or load them into an empty book. */
 void book_serialize(book *book, state_io *io);
 
-/* Levels of one side now. */
+/* Number of levels of one side. */
 size_t book_level_count(const book *book, msg_side side);
 
-/* The index-th best level of a side, 0 = best. Returns 1, or 0 if there is none. */
+/* The index-th best level of a side, 0 = best. Returns 0 if it does not exist. */
 int book_level_at(const book *book, msg_side side, size_t index, book_level *out);
 
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 
-/* Digest over both sides: equal for equal books, by value, whatever the scale and the history. From
- * the first call on the book updates it with each change, so that a digest after every frame costs
- * what changed, not the whole book. Detects accidents, not forgery. */
+/* Digest of both sides: equal for equal books, by value, whatever the scale and the history. After
+ * the first call the book updates it with each change, so that a digest after every frame costs
+ * only the changes. Detects accidents, not forgery. */
 void book_hash(book *book, td_hasher *into);
 
-/* The same over the best depth levels of each side (0: all of them), as 64 bits: equal for books
- * that are equal that far. The greatest depth so far is updated with each change; a lesser one
- * costs its depth. */
+/* The same over the best depth levels of each side (0: all), in 64 bits: equal for books that are
+ * equal to that depth. The greatest depth so far is updated with each change; for a smaller one the
+ * levels are read. */
 uint64_t book_hash_best(book *book, uint32_t depth);
 
-/* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
- * each side ascending by price, shortest decimals. */
+/* SHA-1 as in the report: lines "SIDE PRICE SIZE", joined by LF, no LF at the end, Buy first, each
+ * side ascending by price, shortest decimals. */
 void book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES]);
 
 #endif

@@ -37,7 +37,7 @@ static int is_same(const choice_conn *a, const choice_conn *b)
     return is_same_slot(a, b) && a->number == b->number;
 }
 
-/* At the bound: the one that has been silent for longest, except the one that is followed. */
+/* When all indexes are in use: the connection that was silent longest, except the followed one. */
 static uint32_t find_silent(const conn_choice *stream)
 {
     uint32_t found = stream->followed == 0;
@@ -48,8 +48,8 @@ static uint32_t find_silent(const conn_choice *stream)
     return found;
 }
 
-/* The connection's own index, or that of the connection before it in its slot; else that of one
- * that has ended, or a new one. */
+/* The index of the connection or of its predecessor in the slot, else of a connection that has
+ * ended, else a new one. */
 static uint32_t find_index(const conn_choice *stream, const choice_conn *now, uint64_t recv_ns,
                            choice_ended_fn *has_ended, void *user)
 {
@@ -64,14 +64,14 @@ static uint32_t find_index(const conn_choice *stream, const choice_conn *now, ui
     return stream->count == LIMIT_CHOICE_CONNECTIONS ? find_silent(stream) : stream->count;
 }
 
-/* Grants from before the stream followed the connection hold since it does. */
+/* Grants from before the stream followed the connection count from then on. */
 static uint64_t later_grant(const choice_conn *known, uint64_t granted_ns, uint64_t since_ns)
 {
     uint64_t last_ns = granted_ns > known->granted_ns ? granted_ns : known->granted_ns;
     return last_ns != 0 && last_ns < since_ns ? since_ns : last_ns;
 }
 
-/* Of a frame that did not come over the connection that is followed. */
+/* Set the relation of a frame that is not from the followed connection. */
 static void judge_other(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
                         void *user)
 {

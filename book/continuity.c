@@ -8,7 +8,7 @@
 
 #define TRACK_MAGIC UINT32_C(0x7472616b)
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
 static void add_rule(track *t, const rule_row *row)
 {
@@ -18,7 +18,7 @@ static void add_rule(track *t, const rule_row *row)
     }
     TD_ASSERT(t->rule_count < VERDICT_ITEMS_MAX);
     const rule_check *check = rule_check_find(row->rule);
-    if (check->fn == NULL) /* across topics: book/audit.h judges it */
+    if (check->fn == NULL) /* across topics: book/audit.h checks it */
         return;
     if (check->fn != check_outcome)
         t->others[t->other_count++] = (uint8_t)t->rule_count;
@@ -30,8 +30,8 @@ static void add_rule(track *t, const rule_row *row)
                                              .number = seq_number_of(row->member)};
 }
 
-/* A topic whose frames have no type, and whose row knows neither deltas nor deletes, sends the
- * whole book each time (spot depth, USDC orderbook25). */
+/* 1 if each frame is a whole book: frames have no type, and the row has neither deltas nor deletes
+ * (spot depth, USDC orderbook25). */
 static int sends_full_books(const topic_row *row)
 {
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
@@ -43,7 +43,7 @@ static int sends_full_books(const topic_row *row)
     return row->type == MSG_BOOK_CHANGE && row->items[0].path != NULL;
 }
 
-/* Everything that follows from the row. */
+/* Set everything that depends on the row. */
 static void set_row(track *t, const topic_row *row)
 {
     static const rule_row FITS = {RULE_BOOK_FITS, STRENGTH_ERROR, MEMBER_NONE};
@@ -103,7 +103,7 @@ void track_set_row(track *t, const topic_row *row)
         return;
     int was_anchored = t->is_anchored;
     set_row(t, row);
-    /* The book is what it was: it needs no new snapshot, unless nothing ever came. */
+    /* The book is still valid: it needs no new snapshot, unless it never had one. */
     t->is_anchored = (uint8_t)(was_anchored || !t->needs_anchor);
 }
 
@@ -122,8 +122,8 @@ static int is_restart(const track *t, const msg_head *head)
     return t->restarts && head->has_u && head->u == 1;
 }
 
-/* A snapshot starts everything over; where none is needed (every frame of the topic is a full
- * picture) it only mends the book, unless the service itself restarted. */
+/* A snapshot starts everything over. If the topic needs none, because every frame is complete, it
+ * only repairs the book, unless the service restarted. */
 static void apply_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
@@ -164,8 +164,8 @@ static void check_rules(const track *t, const frame_facts *f, verdict *out)
         check_rule(t, &t->rules[i], f, out);
 }
 
-/* What the next frame is compared with. A number that fell is taken over all the same: then each
- * fall is one violation, not every frame after it. */
+/* Keep the numbers that the next frame is compared with. A number that fell is kept, too, so that
+ * each fall is one violation, not every frame after it. */
 static void remember(track *t, const frame_facts *f)
 {
     for (size_t i = 0; i < SEQ_NUMBERS; i++) {
@@ -182,7 +182,7 @@ static void remember(track *t, const frame_facts *f)
     t->depth[SIDE_SELL] = f->depth[SIDE_SELL];
 }
 
-/* 1 if the frame replaces all that was before: by its type; because the topic sends nothing else;
+/* 1 if the frame replaces all earlier content: by its type, because the topic sends nothing else,
  * or because the exchange reports a restart. */
 static int replaces_all(const track *t, const msg_head *head)
 {
@@ -192,8 +192,8 @@ static int replaces_all(const track *t, const msg_head *head)
            (is_restart(t, head) && head->kind == FRAME_DELTA);
 }
 
-/* 1 if all that the frame's errors say is that frames before it were lost: then one that replaces
- * all leaves the book right. A number that fell says that the frame itself is an old one. */
+/* 1 if the frame's errors only show that earlier frames were lost: a frame that replaces everything
+ * then repairs the book. If a number fell, the frame itself is an old one. */
 static int says_loss_only(const verdict *v)
 {
     for (uint32_t i = 0; i < v->count; i++) {
@@ -205,8 +205,8 @@ static int says_loss_only(const verdict *v)
     return 1;
 }
 
-/* Trades, candles, orders: no frame depends on the one before it, so a fault concerns that frame
- * alone, and no snapshot ends it. */
+/* Trades, candles, orders: no frame depends on an earlier one, so an error concerns that frame
+ * only. */
 static int is_stateless(const track *t)
 {
     return t->book == NULL && !t->needs_anchor;
@@ -279,7 +279,7 @@ void track_reset(track *t)
 
 /* ---- save, load ---- */
 
-/* What rules read of the frame before. */
+/* The part of a range that rules read of the previous frame. */
 static void seq_range_serialize(seq_range *c, state_io *io)
 {
     state_flag(io, &c->is_known);
@@ -308,7 +308,7 @@ void track_serialize(track *t, state_io *io)
     depth_serialize(&t->depth[SIDE_SELL], io);
     t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);
     state_raw(io, t->version, t->version_bytes);
-    uint8_t has_entries = t->entries != NULL; /* maybe of a row before this one */
+    uint8_t has_entries = t->entries != NULL; /* perhaps from an earlier row */
     state_flag(io, &has_entries);
     if (has_entries && t->entries == NULL)
         t->entries = track_entries_open();
@@ -319,7 +319,7 @@ void track_serialize(track *t, state_io *io)
         book_serialize(t->book, io);
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 const verdict_item *verdict_violation(const verdict *v)
 {

@@ -1,6 +1,6 @@
-/* Rules about single entries of a frame: the order of each symbol that they name, ids and frames
- * that come once, candles that close once. What they remember is bounded (base/limits.h), grows by
- * doubling, and is made only for topics that have such a rule. */
+/* Rules about single entries of a frame: order by symbol, unique ids and frames, candles that close
+ * once. Their state is bounded (base/limits.h), grows by doubling, and exists only for topics with
+ * such a rule. */
 #include "book/continuity_impl.h"
 
 #include <string.h>
@@ -12,22 +12,22 @@
 #include "base/slot_table.h"
 #include "schema/canonical.h"
 
-/* The last number of one symbol for one rule; of one position of a symbol, and of one category,
- * where entries say those. They are known by 64 bits of hash: two of 4,096 collide once in 10^12
- * tapes. */
+/* The last number of one symbol for one rule, and for one position and category if entries have
+ * them. The key is a 64-bit hash: two of 4,096 collide once in 10^12 tapes. */
 typedef struct symbol_number {
     uint64_t key;
     int64_t last;
 } symbol_number;
 
-/* Ids as hashes, each once: those that came last, and those before them. */
+/* A set of ids as hashes. */
 typedef struct id_set {
     uint64_t *keys;
     size_t capacity;
     slot_table by_key;
 } id_set;
 
-/* When the newer set is full it becomes the older one, which is forgotten. */
+/* Recent ids in two sets. When the newer set is full, it becomes the older one, whose ids are
+ * dropped. */
 typedef struct id_history {
     id_set sets[2];
     uint32_t newer;
@@ -36,16 +36,16 @@ typedef struct id_history {
 struct track_entries {
     symbol_number *numbers;
     size_t number_capacity;
-    slot_table by_key; /* of numbers */
+    slot_table by_key; /* entries of numbers */
     id_history ids;
     id_history frames;    /* canonical hashes of messages */
-    int64_t candle_start; /* ns; if has_candle */
-    int64_t closed_start; /* of the last candle that was closed; if has_closed */
+    int64_t candle_start; /* ns; valid if has_candle */
+    int64_t closed_start; /* of the last closed candle; valid if has_closed */
     uint8_t has_candle;
     uint8_t has_closed;
     uint8_t unjudged;
     uint8_t has_id;
-    uint64_t last_id; /* of RULE_ID_ASCENDING, if has_id */
+    uint64_t last_id; /* for RULE_ID_ASCENDING, if has_id */
 };
 
 track_entries *track_entries_open(void)
@@ -94,7 +94,7 @@ static void id_set_add(id_set *set, uint64_t key)
     set->keys[count] = key;
 }
 
-/* Remember an id by its hash. 1 if it was there already: one of the last most is. */
+/* Add an id by its hash. 1 if it is among at least the last `most` ids. */
 static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
 {
     if (id_set_has(&ids->sets[ids->newer], key) || id_set_has(&ids->sets[ids->newer ^ 1], key))
@@ -125,7 +125,7 @@ size_t track_entries_bytes(const track_entries *e)
            ids_bytes(&e->frames);
 }
 
-/* Numbers in the order in which they were first seen. */
+/* Numbers in the order of first appearance. */
 static void numbers_serialize(track_entries *e, state_io *io)
 {
     uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
@@ -143,11 +143,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The older set first; the newest ids of both. They are random bytes: all of them would be most of
- * a state. */
+/* The newest ids of both sets, the older set first. Only a part, because all of these random bytes
+ * would be most of a state. */
 static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 {
-    size_t kept[2]; /* of older and newer */
+    size_t kept[2]; /* of the older and the newer set */
     kept[1] = least(ids->sets[ids->newer].by_key.count, LIMIT_STATE_IDS);
     kept[0] = least(ids->sets[ids->newer ^ 1].by_key.count, LIMIT_STATE_IDS - kept[1]);
     for (uint32_t i = 0; i < 2; i++) {
@@ -165,7 +165,7 @@ static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 
 void track_entries_serialize(track_entries *e, state_io *io)
 {
-    TD_ASSERT(!e->unjudged); /* which lasts for one frame */
+    TD_ASSERT(!e->unjudged); /* it lasts for one frame only */
     numbers_serialize(e, io);
     ids_serialize(&e->ids, LIMIT_TRACK_IDS, io);
     ids_serialize(&e->frames, LIMIT_TRACK_FRAMES, io);
@@ -198,10 +198,10 @@ int track_entries_take_unjudged(track_entries *e)
 
 typedef struct entry {
     td_bytes symbol;
-    td_bytes category; /* empty unless the topic mixes them: BTCUSDT is spot and linear */
+    td_bytes category; /* empty unless the topic mixes categories: BTCUSDT is spot and linear */
     td_bytes id;
     int64_t number;
-    int64_t position_idx; /* which of a symbol's positions; 0 where there is one */
+    int64_t position_idx; /* which of a symbol's positions; 0 if it has only one */
     uint8_t has_number;
 } entry;
 
@@ -259,18 +259,18 @@ static entry entry_at(const message *m, size_t index, msg_member member)
 
 /* ---- numbers by symbol ---- */
 
-/* What an entry's number is ordered with, for one rule. */
+/* Key of an entry's predecessor for one rule. */
 static uint64_t number_key(rule_id rule, const entry *of)
 {
     static const uint64_t ODD =
-        UINT64_C(0x9e3779b97f4a7c15); /* spreads bits: 2^64 / golden ratio */
+        UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio: spreads bits */
     uint64_t key = td_xxh64(of->symbol.data, of->symbol.size) ^ ((uint64_t)rule << 56);
     if (of->category.size > 0)
         key = key * ODD ^ td_xxh64(of->category.data, of->category.size);
     return key ^ (uint64_t)of->position_idx * ODD;
 }
 
-/* The number that an entry follows; *is_new: there was none before. NULL at the bound. */
+/* The last number before an entry's; *is_new: 1 if there is none yet. NULL at the limit. */
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {
     uint64_t key = number_key(rule, of);
@@ -290,15 +290,16 @@ static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of
     return &e->numbers[count];
 }
 
-/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
- * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A symbol
- * counts in each category by itself, and each of its positions has the number of its own last
- * change. A seq of -1 means that the position never traded.
+/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. A
+ * frame that mixes symbols (a coin's options, an account) has no order itself. Symbols are separate
+ * in each category, and each position has the number of its own last change. A seq of -1 means that
+ * the position never traded.
  *
  * entry_time_weak: the exchange's time of entries does not fall, for each symbol; the row may name
  * another of their times.
  *
- * The first entry of a frame that breaks the rule is the verdict; all are taken over. */
+ * The first entry of a frame that breaks the rule is the verdict; the numbers of all entries are
+ * kept. */
 int check_entry_numbers(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
@@ -327,8 +328,8 @@ int check_entry_numbers(const rule_view *v, verdict_item *item)
 
 /* ---- ids ---- */
 
-/* id_unique: no entry has an id that came before on this connection: 0 repeats in 251 and 347
- * trades (6.2, 6.5). Finds frames that came twice where no number does. */
+/* id_unique: no entry has an id that occurred before on this connection: 0 repeats in 251 and 347
+ * trades (6.2, 6.5). Finds repeated frames of topics without numbers. */
 int check_id_unique(const rule_view *v, verdict_item *item)
 {
     const message *m = v->facts->message;
@@ -343,9 +344,9 @@ int check_id_unique(const rule_view *v, verdict_item *item)
     return known == 0 ? 0 : rule_broken(item, 0, known);
 }
 
-/* frame_unique: no frame has the message of one shortly before it. Orders, and tickers and books
- * without a number: each has a time or an id of its own, so that an order that is pushed again, or
- * a ticker that did not change, is another message. */
+/* frame_unique: no frame repeats the message of a recent one. For orders, and for tickers and books
+ * without a number: each message has its own time or id, so that a repeated push of an order, or a
+ * ticker without changes, is still a different message. */
 int check_frame_unique(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
@@ -353,7 +354,7 @@ int check_frame_unique(const rule_view *v, verdict_item *item)
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 real ones, with
+/* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 recorded ones, with
  * holes (6.6); they need more than 53 bits. */
 int check_id_ascending(const rule_view *v, verdict_item *item)
 {
@@ -375,8 +376,7 @@ int check_id_ascending(const rule_view *v, verdict_item *item)
 
 /* ---- candles ---- */
 
-/* kline_start: the candle that a frame is about never begins before the one that the last frame was
- * about. */
+/* kline_start: a frame's candle never begins before the candle of the previous frame. */
 int check_kline_start(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
@@ -404,8 +404,7 @@ static int is_confirmed(const message *m, size_t index)
     return value != NULL && value->type == VALUE_BOOL && value->as.is_true;
 }
 
-/* kline_confirm: a candle that was closed is not sent again: each is confirmed once, by its last
- * frame. */
+/* kline_confirm: a closed candle is not sent again; each is confirmed once, by its last frame. */
 int check_kline_confirm(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;

@@ -1,4 +1,4 @@
-/* Order and depth of a frame, computed once for all rules. */
+/* Computes the numbers and depths of a frame, once for all rules. */
 #include "book/continuity_impl.h"
 
 #include "base/decimal.h"
@@ -19,8 +19,8 @@ static int64_t clamp_ns(uint64_t ns)
     return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
-/* Numbers of the envelope. Where the row says that they are in the entries, the envelope's (if it
- * has any) are about something else. */
+/* Add numbers of the envelope. If the row finds its numbers in the entries, those of the envelope
+ * mean something else. */
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
 {
     if (head->exchange_ns != 0)
@@ -33,7 +33,7 @@ static void facts_of_head(const msg_head *head, seq_source source, frame_facts *
         seq_range_add(&f->seqs[SEQ_NUMBER_U], head->u);
     if (head->has_seq)
         seq_range_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
-    uint64_t version; /* USDC's is one number, unlike spot's "112801745_18" */
+    uint64_t version; /* USDC's version is one number, unlike spot's "112801745_18" */
     if (head->version.size > 0 && td_digits_parse(head->version, INT64_MAX, &version))
         seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], (int64_t)version);
 }

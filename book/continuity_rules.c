@@ -7,15 +7,15 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 
-/* Each rule: what it means, the evidence for it (sections of docs/wire.md), and what it can find.
- * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
- * order holds. */
+/* Each rule: its meaning, the evidence for it (sections of docs/wire.md), and what it can find. The
+ * previous frame is that of the same connection, topic and symbol; without one, rules about order
+ * hold. */
 
 /* seq_strict: the number rises from frame to frame, by any step. Books: 4,268 of 4,268 steps (6.1);
- * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, never a loss: it counts the
- * symbol's matching events, and a topic only samples them.
+ * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, but never a loss, because the
+ * number counts the symbol's matching events, of which a topic is only a sample.
  *
- * time_strict: so does the exchange's time. Books: 4,268 of 4,268 (6.1). */
+ * time_strict: the exchange's time rises, too. Books: 4,268 of 4,268 (6.1). */
 static int check_seq_strict(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
@@ -25,10 +25,10 @@ static int check_seq_strict(const rule_view *v, verdict_item *item)
     return rule_broken(item, before->last, now->first);
 }
 
-/* seq_weak: the number never falls, neither from frame to frame nor inside one. v5 trades: 341 of
- * 341; spot tickers repeat it (6.5).
+/* seq_weak: the number never falls, from frame to frame or inside one. v5 trades: 341 of 341; spot
+ * tickers repeat it (6.5).
  *
- * time_weak: nor does the exchange's time, from trade to trade inside a frame either (6.2). */
+ * time_weak: the exchange's time never falls, also from trade to trade inside a frame (6.2). */
 static int check_seq_weak(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
@@ -41,12 +41,12 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
 }
 
 /* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A u of 1
- * restarts a count: the exchange's service was restarted, and the track takes the frame for a
- * snapshot. USDC's version is dense by its samples only.
+ * restarts the count: the exchange's service was restarted, and the track treats the frame as a
+ * snapshot. For USDC's version only its samples show this.
  *
- * seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); what is sent
- * again after 3 s without change has the number of before. A larger step is a loss, which the frame
- * itself mends: each is a snapshot. */
+ * seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); a book that is
+ * sent again after 3 s without change repeats its number. A larger step is a loss, which the frame
+ * itself repairs, because each frame is a snapshot. */
 static int check_seq_dense(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
@@ -59,9 +59,8 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
     return now->first == expected ? 0 : rule_broken(item, expected, now->first);
 }
 
-/* version_differs: spot books have a version that is no number; nothing is published about its
- * order, but it names a state of the book, so one that stays says that the frame came twice (6.6).
- */
+/* version_differs: the version of spot books is not a number. No order is documented, but it
+ * identifies a state of the book: an equal version means a repeated frame (6.6). */
 static int check_version_differs(const rule_view *v, verdict_item *item)
 {
     td_bytes now = v->facts->message->head.version;
@@ -69,8 +68,8 @@ static int check_version_differs(const rule_view *v, verdict_item *item)
     return before.size > 0 && td_bytes_equal(now, before) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* One number of a version; *text becomes what follows its '_'. Numbers beyond 63 bits do
- * not occur; they count as the greatest. */
+/* One number of a version; *text is advanced past its '_'. Numbers beyond 63 bits do not occur;
+ * they count as INT64_MAX. */
 static int64_t version_part(td_bytes *text)
 {
     int64_t value = 0;
@@ -86,8 +85,8 @@ static int64_t version_part(td_bytes *text)
     return value;
 }
 
-/* version_weak: the first number of the version that differs from the frame before is higher. A
- * hint: no order is documented (6.6). */
+/* version_weak: the first number of the version that differs from the previous frame is higher.
+ * Only a hint, because no order is documented (6.6). */
 static int check_version_weak(const rule_view *v, verdict_item *item)
 {
     td_bytes now = v->facts->message->head.version;
@@ -102,7 +101,7 @@ static int check_version_weak(const rule_view *v, verdict_item *item)
 }
 
 /* seq_frame_equal: all entries of one frame share their number. Inverse trades: 31 of 31 frames
- * with more than one (6.2). Together with seq_strict: equal inside a frame only. */
+ * with more than one (6.2). With seq_strict, numbers are equal only inside a frame. */
 static int check_seq_frame_equal(const rule_view *v, verdict_item *item)
 {
     const seq_range *now = &v->facts->seqs[v->rule->number];
@@ -116,8 +115,8 @@ static int check_anchored(const rule_view *v, verdict_item *item)
     return v->facts->is_delta && !v->facts->was_anchored ? rule_broken(item, 0, 0) : 0;
 }
 
-/* delta_not_empty: a delta has entries: 4,268 of 4,268 (6.3 point 8), and none of v5's recorded
- * ones is empty (3.3). One without any has lost them. */
+/* delta_not_empty: a delta has entries: 4,268 of 4,268 (6.3 point 8); no recorded delta of v5 is
+ * empty (3.3). An empty one has lost its entries. */
 static int check_delta_not_empty(const rule_view *v, verdict_item *item)
 {
     return v->facts->is_delta && message_item_count(v->facts->message) == 0
@@ -125,21 +124,21 @@ static int check_delta_not_empty(const rule_view *v, verdict_item *item)
                : 0;
 }
 
-/* Rules about one count of what did not fit the book (book_outcome), which has to be 0.
+/* Rules about one count of the book's outcome (book_outcome), which must be 0.
  *
- * delete_exists: every delete hits a level of its side (4,316 of 4,316; 6.3 point 2). The rule that
+ * delete_exists: every delete hits a level of its side (4,316 of 4,316; 6.3 point 2). This rule
  * finds most lost frames (6.4).
  *
  * update_exists: every update hits a level of its side (6.3 point 3).
  *
- * update_changes: an update brings another size than the level has (6.3 point 3).
+ * update_changes: an update changes the level's size (6.3 point 3).
  *
- * insert_new: every insert makes a level that was not there once the frame's deletes are done (6.3
- * point 4); a snapshot names no price of a side twice.
+ * insert_new: every insert creates a level that does not exist after the frame's deletes (6.3 point
+ * 4); a snapshot has no price of a side twice.
  *
- * size_positive: what is set has a size (6.3 point 5).
+ * size_positive: a level that is set has a size (6.3 point 5).
  *
- * book_fits: our own bounds (base/limits.h, 64-bit mantissas) kept no level out of the book. */
+ * book_fits: all levels fit our own limits (base/limits.h, 64-bit mantissas). */
 int check_outcome(const rule_view *v, verdict_item *item)
 {
     const book_outcome *o = &v->facts->outcome;
@@ -153,15 +152,15 @@ int check_outcome(const rule_view *v, verdict_item *item)
 }
 
 /* not_crossed: after each frame the best bid is below the best ask (6.3 point 6). Expected and
- * found say nothing: the two prices have the book's scale, the report reads them from the book. */
+ * found are not used: the prices have the book's scale, and the report reads them from the book. */
 static int check_not_crossed(const rule_view *v, verdict_item *item)
 {
     return v->track->book != NULL && book_is_crossed(v->track->book) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* depth: a windowed book shows as many levels a side as its topic has (6.3 points 6 and 7). A thin
- * market may have fewer, so it is broken by more, and by fewer after there were enough; once for
- * each such change. */
+/* depth: a windowed book has as many levels per side as its topic shows (6.3 points 6 and 7). A
+ * thin market may have fewer, so the rule is broken by more levels, and by fewer after there were
+ * enough; once for each such change. */
 static int check_depth(const rule_view *v, verdict_item *item)
 {
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
@@ -187,15 +186,15 @@ static int check_depth_max(const rule_view *v, verdict_item *item)
     return 0;
 }
 
-/* symbol_matches: every entry names the topic's symbol (6.3 point 5). Decoders say "*" for a frame
- * that holds several. */
+/* symbol_matches: every entry has the topic's symbol (6.3 point 5). For frames with several symbols
+ * decoders set "*". */
 static int check_symbol_matches(const rule_view *v, verdict_item *item)
 {
     uint32_t foreign = v->facts->message->head.foreign_symbols;
     return foreign == 0 ? 0 : rule_broken(item, 0, foreign);
 }
 
-/* A snapshot equal to the frame before: sent again because nothing changed. */
+/* A snapshot equal to the previous frame: repeated because nothing changed. */
 static int is_repeat(const rule_view *v)
 {
     const msg_head *head = &v->facts->message->head;
@@ -203,8 +202,8 @@ static int is_repeat(const rule_view *v)
            v->track->seqs[SEQ_NUMBER_U].was_seen && head->u == v->track->seqs[SEQ_NUMBER_U].last;
 }
 
-/* snapshot_reset: a snapshot where one was already: a resubscription, or the exchange starting
- * over. No fault (6.6), but worth counting. */
+/* snapshot_reset: a snapshot on a topic that had one: a resubscription, or the exchange started
+ * over. Not an error (6.6), but counted. */
 static int check_snapshot_reset(const rule_view *v, verdict_item *item)
 {
     int is_reset = v->facts->was_anchored && v->facts->is_snapshot && !is_repeat(v);
@@ -284,7 +283,7 @@ void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES])
     int64_t lost = numbers == NUMBERS_NEXT ? frames_lost(item) : 0;
     int size;
     out[0] = '\0';
-    switch (numbers) { /* all texts fit */
+    switch (numbers) { /* each text fits */
     case NUMBERS_NONE:
         break;
     case NUMBERS_NEXT:

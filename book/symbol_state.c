@@ -7,15 +7,15 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
-/* Those of version 1 have no frames of tickers. */
+/* Version 1 has no frames of tickers. */
 enum { STATE_VERSION = 2, STATE_WITHOUT_TICKERS = 1 };
 
-/* What came over one connection of a topic at a time. */
+/* The state of one connection of a topic. */
 typedef struct topic_conn {
     track *track; /* NULL before the first frame */
     const topic_row *row;
-    ticker_frames *ticker; /* NULL: the topic has none */
-    size_t bytes;          /* of the track and the frames, as counted */
+    ticker_frames *ticker; /* NULL unless the topic is a ticker with deltas */
+    size_t bytes;          /* of the track and the frames, when last counted */
 } topic_conn;
 
 struct symbol_state {
@@ -25,12 +25,12 @@ struct symbol_state {
     uint8_t is_joined;
     audit *audit; /* NULL while no part has a partner */
     uint32_t parts[AUDIT_PARTS];
-    uint32_t useful;    /* audit_useful_parts of them */
-    size_t bytes;       /* of all, but the audit */
-    size_t audit_bytes; /* as counted after its last frame */
+    uint32_t useful;    /* audit_useful_parts(parts) */
+    size_t bytes;       /* of everything except the audit */
+    size_t audit_bytes; /* counted after its last frame */
 };
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
 symbol_state *symbol_state_open(symbol_audits audits)
 {
@@ -94,7 +94,7 @@ symbol_topic *symbol_state_topic_at(const symbol_state *s, size_t index)
     return index < s->topic_count ? s->topics[index] : NULL;
 }
 
-/* What symbol_state_topic and its frames added. */
+/* The bytes that symbol_state_topic and its frames added. */
 static size_t topic_bytes(const symbol_topic *t)
 {
     const size_t conn_bytes = sizeof *t->conns + sizeof *t->choice.conns;
@@ -163,7 +163,7 @@ void symbol_state_move(symbol_state **to, symbol_state *from)
 
 /* ---- one frame ---- */
 
-/* Another row than before: the exchange changed the topic under its name. */
+/* The row differs from before: the exchange changed the topic under its name. */
 static void set_row(symbol_topic *t, const topic_row *row)
 {
     symbol_state *s = t->owner;
@@ -203,7 +203,7 @@ static void begin_conn(topic_conn *p, const topic_row *row)
     p->row = row;
 }
 
-/* The frame's connection or row is another one than before. */
+/* The frame's connection or row differs from the previous frame's. */
 static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *row, int is_same)
 {
     if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
@@ -226,8 +226,7 @@ static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *r
     return SYMBOL_RECONNECTS;
 }
 
-/* Let the symbol's other topics be compared with the frame. The topic joins the audit at its first
- * frame. */
+/* Compare the frame with the symbol's other topics. A topic joins the audit at its first frame. */
 static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_verdict *out)
 {
     symbol_state *s = t->owner;
@@ -245,7 +244,7 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
         audit_skip(s->audit, t->member, frame->recv_ns);
         return;
     }
-    /* An odd factor keeps the numbers of a session apart. */
+    /* The odd factor makes connections of one session differ. */
     uint64_t slot = (uint64_t)conn->number * LIMIT_FEED_SLOTS + conn->shard;
     const audit_frame from = {.recv_ns = frame->recv_ns,
                               .connection = conn->session + slot * UINT64_C(0x9e3779b97f4a7c15),
@@ -258,8 +257,8 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
-/* The track has taken the frame. Where its values cease to be trusted, those before do not count.
- */
+/* After the track applied the frame: if the values can no longer be trusted, frames before it may
+ * be missing. */
 static void add_to_ticker(topic_conn *p, const frame_ref *frame, int is_snapshot, int was_broken)
 {
     if (!was_broken && track_is_broken(p->track))
@@ -294,7 +293,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     if (TD_UNLIKELY(p->ticker != NULL))
         add_to_ticker(p, frame, out->rules.is_snapshot, was_broken);
     size_t bytes = memory_of(p);
-    t->owner->bytes += bytes - p->bytes; /* modulo 2^64: it may have shrunk */
+    t->owner->bytes += bytes - p->bytes; /* modulo 2^64: the size may have shrunk */
     p->bytes = bytes;
     if (!frame->is_copy && t->is_compared && (t->owner->useful >> t->part & 1))
         compare(t, p->track, frame, out);
@@ -312,7 +311,7 @@ void symbol_topic_skip(symbol_topic *t, uint64_t recv_ns)
         audit_skip(t->owner->audit, t->member, recv_ns);
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 track *symbol_topic_track_at(const symbol_topic *t, size_t conn_index)
 {
@@ -404,7 +403,7 @@ static void topic_serialize(symbol_topic *t, state_io *io)
     }
 }
 
-/* The audit's members, each with its topic; then what they remember. */
+/* The audit's members, each with its topic; then their histories. */
 static void audit_state_serialize(symbol_state *s, state_io *io)
 {
     enum { MEMBER_BYTES = 16 };
@@ -451,7 +450,7 @@ static void serialize(symbol_state *s, state_io *io)
         state_u32(io, &line);
         symbol_topic *t =
             state_is_loading(io) ? symbol_state_topic(s, td_bytes_str(name), line) : s->topics[i];
-        state_check(io, s->topic_count > i); /* no topic is there twice */
+        state_check(io, s->topic_count > i); /* each topic occurs once */
         topic_serialize(t, io);
     }
     if (!io->is_failed)

@@ -1,6 +1,6 @@
-/* The symbols of feeds, each with its state: found by feed and symbol, in the order in which they
- * were added. The table copies the names and closes the states. Entries stay where they are until
- * it is freed, so that their users may keep them. One thread. */
+/* The symbols of feeds with their states, found by feed and symbol, in the order of addition. The
+ * table copies the names and closes the states. Entries do not move until it is freed, so users may
+ * keep pointers. One thread. */
 #ifndef TD_BOOK_SYMBOL_TABLE_H
 #define TD_BOOK_SYMBOL_TABLE_H
 
@@ -13,12 +13,12 @@
 
 typedef struct symbol_entry {
     const char *feed, *symbol;
-    symbol_state *state; /* NULL: none yet */
-    void *user;          /* the caller's; NULL at first */
+    symbol_state *state; /* NULL before it is opened */
+    void *user;          /* for the caller; NULL at first */
     char names[];
 } symbol_entry;
 
-/* Zero-initialise to start. */
+/* Zero-initialise. */
 typedef struct symbol_table {
     symbol_entry **items;
     size_t count;
@@ -28,18 +28,17 @@ typedef struct symbol_table {
 /* Close all states. The table is empty afterwards. */
 void symbol_table_fini(symbol_table *table);
 
-/* The symbol's entry, added if it is new. */
+/* The symbol's entry, added if new. */
 TD_NEVER_NULL symbol_entry *symbol_table_get(symbol_table *table, const char *feed,
                                              const char *symbol);
 
-/* Bytes of memory of the entry, without its state. */
+/* Memory of the entry, without its state, in bytes. */
 size_t symbol_entry_bytes(const symbol_entry *entry);
 
-/* An entry's state, opened if there is not one yet. */
+/* An entry's state, opened if it is NULL. */
 TD_NEVER_NULL symbol_state *symbol_entry_state(symbol_entry *entry, symbol_audits audits);
 
-/* The topic of a channel's frames, added to its symbol's state, and this opened, if they are new.
- */
+/* The topic of a channel's frames; topic and state are created if new. */
 TD_NEVER_NULL symbol_topic *symbol_table_topic(symbol_table *table, const channel_info *info,
                                                symbol_audits audits);
 

@@ -7,11 +7,10 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* So many more frames than are needed before replaced ones are dropped: that costs a look at each.
- */
+/* Frames to add before replaced ones are dropped, which reads all of them. */
 enum { FRAMES_SPARE = 16 };
 
-/* Fields that the row does not name. */
+/* All fields that the row does not name. */
 #define FIELDS_OTHER (UINT64_C(1) << (MSG_FIELD_BITS - 1))
 
 int ticker_frames_fit(const topic_row *row)
@@ -47,7 +46,7 @@ void ticker_frames_reset(ticker_frames *t)
     td_buf_clear(&t->bytes);
 }
 
-/* The first stays, because snapshots are made in its form. */
+/* The first frame stays, because snapshots are made in its form. */
 static void drop_replaced(ticker_frames *t)
 {
     uint64_t later = 0;
@@ -73,7 +72,7 @@ static void drop_replaced(ticker_frames *t)
     t->drop_at = count + FRAMES_SPARE;
 }
 
-/* 0: unknown. */
+/* Bits of the fields; 0 if unknown. */
 static uint64_t fields_of(const msg_record *m)
 {
     uint64_t fields = m->head.unknown_fields > 0 || m->item_count == 0 ? FIELDS_OTHER : 0;
@@ -101,7 +100,7 @@ void ticker_frames_add(ticker_frames *t, const frame_ref *frame, int is_snapshot
     if (is_snapshot)
         ticker_frames_reset(t);
     for (size_t i = 0; frame->row != t->row && i < t->count; i++)
-        t->frames[i].fields = 0; /* which fields these are in the new row is not known */
+        t->frames[i].fields = 0; /* the new row may have other fields at these bits */
     t->row = frame->row;
     if (t->count >= t->drop_at || t->bytes.size + size > LIMIT_TICKER_BYTES)
         drop_replaced(t);
@@ -125,7 +124,7 @@ size_t ticker_frames_memory(const ticker_frames *t)
     return sizeof *t + t->bytes.capacity + t->count * sizeof *t->frames;
 }
 
-/* Tells whether another version's row has the same fields. */
+/* Shows whether another version's row has the same fields. */
 static uint64_t hash_fields(const topic_row *row)
 {
     uint64_t hash = 0;

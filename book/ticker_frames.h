@@ -1,8 +1,8 @@
-/* The frames of a connection that a ticker's present values come from: its snapshot, and of the
- * deltas since those with a field that no later one has. The ticker can be read from them, and a
- * snapshot of it made, without the frames between. Nothing is merged until that is needed.
+/* The frames that determine a ticker's present values on a connection: its snapshot, and the deltas
+ * since with a field that no later delta has. The ticker can be read from them, and a snapshot of
+ * it made, without the other frames. They are merged only when needed.
  *
- * Fields that the row does not name count as one. One thread. */
+ * All fields that the row does not name count as one. One thread. */
 #ifndef TD_BOOK_TICKER_FRAMES_H
 #define TD_BOOK_TICKER_FRAMES_H
 
@@ -15,37 +15,37 @@ typedef struct ticker_frame {
     size_t offset, size;
 } ticker_frame;
 
-/* Callers read all of it; they may set since_ns and is_whole. */
+/* Callers may read all members, and set since_ns and is_whole. */
 typedef struct ticker_frames {
     const topic_row *row;
-    uint64_t since_ns;    /* before it frames may be missing */
+    uint64_t since_ns;    /* frames before it may be missing */
     uint8_t is_whole;     /* 0: frames are missing, and none is added before a snapshot */
-    ticker_frame *frames; /* by time; the first is the snapshot, if one came */
+    ticker_frame *frames; /* by time; begins with the snapshot, if there was one */
     size_t count;
-    size_t drop_at; /* with so many, replaced ones are dropped */
+    size_t drop_at; /* count at which replaced frames are dropped */
     td_buf bytes;   /* of the frames, by offset; DECODE_PADDING_BYTES follow each */
 } ticker_frames;
 
-/* 1 if the topic is a ticker that has a state. */
+/* 1 if the topic is a ticker with a state. */
 int ticker_frames_fit(const topic_row *row);
 
-/* Without frames; whole. */
+/* New: without frames, whole. Closing NULL is allowed. */
 TD_NEVER_NULL ticker_frames *ticker_frames_open(const topic_row *row);
 void ticker_frames_close(ticker_frames *frames);
 
 /* Another connection begins. */
 void ticker_frames_reset(ticker_frames *frames);
 
-/* Add a decoded frame. Beyond LIMIT_TICKER_BYTES they are not whole any more. */
+/* Add a decoded frame. If more than LIMIT_TICKER_BYTES are needed, is_whole becomes 0. */
 void ticker_frames_add(ticker_frames *frames, const frame_ref *frame, int is_snapshot);
 
 /* A frame's bytes; valid until the frames change. */
 td_bytes ticker_frames_bytes_at(const ticker_frames *frames, size_t index);
 
-/* Bytes of memory that they take. */
+/* Memory of the frames, in bytes. */
 size_t ticker_frames_memory(const ticker_frames *frames);
 
-/* Save, or load into what was just opened. */
+/* Save, or load into a new one. */
 void ticker_frames_serialize(ticker_frames *frames, state_io *io);
 
 #endif
