@@ -9,7 +9,7 @@
 
 enum { MAGIC_BYTES = sizeof CHAIN_MAGIC - 1 };
 
-/* Size of a record's content; the value at its end is counted. */
+/* Size of a record's content, including the value at its end. */
 static size_t content_bytes(uint32_t conn_count)
 {
     return CHAIN_FIXED_BYTES + (size_t)conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
@@ -85,7 +85,6 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
     return td_hasher_digest(hasher);
 }
 
-/* Checks before any field of a record is used. */
 static td_result check_fields(const chain_record *record, size_t size, td_err *err)
 {
     if (record->conn_count > CHAIN_CONNS_MAX || content_bytes(record->conn_count) != size)
@@ -94,7 +93,7 @@ static td_result check_fields(const chain_record *record, size_t size, td_err *e
     const chain_totals *t = &record->totals;
     if (t->frames_in != t->frames_written + t->frames_dropped)
         return td_err_set(err, TD_E_CORRUPT,
-                          "chain record: %" PRIu64 " frames in are not %" PRIu64
+                          "chain record: %" PRIu64 " frames in, but %" PRIu64
                           " written and %" PRIu64 " dropped",
                           t->frames_in, t->frames_written, t->frames_dropped);
     return TD_OK;

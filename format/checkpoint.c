@@ -8,10 +8,10 @@
 #include "format/mcap_encode.h"
 
 enum {
-    /* at_ns, count, table_bytes. */
+    /* at_ns, count, table_bytes */
     HEAD_BYTES = 8 + 4 + 4,
     CRC_BYTES = 4,
-    /* Of a symbol, besides its name: length, raw_bytes, stored_bytes, crc. */
+    /* per symbol besides its name: length, raw_bytes, stored_bytes, crc */
     ENTRY_BYTES = 4 * 4,
     LEVEL = 1,
 };
@@ -43,7 +43,7 @@ void checkpoint_builder_add(checkpoint_builder *b, td_bytes symbol, td_bytes sta
 {
     size_t stored = 0;
     if (symbol.size + ENTRY_BYTES > LIMIT_CHECKPOINT_BYTES - b->table.size)
-        return; /* more names than states have space: none of a segment's channels */
+        return; /* the table is full; a segment has too few channels for that */
     if (state.size > 0 && codec_bound(state.size) <= LIMIT_CHECKPOINT_BYTES - b->states.size) {
         td_buf_grow(&b->states, codec_bound(state.size));
         stored = codec_compress(b->coder, LEVEL, state, b->states.data + b->states.size,
@@ -89,10 +89,10 @@ typedef struct checkpoint_entry {
 
 static td_result malformed(td_err *err)
 {
-    return td_err_set(err, TD_E_CORRUPT, "it is not as it was written");
+    return td_err_set(err, TD_E_CORRUPT, "it is damaged");
 }
 
-/* The next entry of the table; 0: the table ends within it. */
+/* Take the next entry off the table; 0: the table ends within it. */
 static int next_entry(td_bytes *table, checkpoint_entry *out)
 {
     uint32_t size = table->size < ENTRY_BYTES ? 0 : td_le32(table->data);
@@ -107,12 +107,12 @@ static int next_entry(td_bytes *table, checkpoint_entry *out)
     return 1;
 }
 
-/* What one read is made of. */
+/* State of one checkpoint_read. */
 typedef struct reading {
     td_file *file;
     const checkpoint_visitor *visitor;
     codec *coder;
-    td_buf table; /* of the record, from its content on */
+    td_buf table; /* the record's content up to the states */
     td_buf stored, state;
 } reading;
 
@@ -127,7 +127,7 @@ static td_result read_at(reading *r, uint64_t at, uint64_t size, td_buf *out, td
     return rc;
 }
 
-/* The content up to the states, compared with its CRC. */
+/* Read the content up to the states, and check its CRC. */
 static td_result read_table(reading *r, const segment_checkpoint *at, td_bytes *table,
                             uint32_t *count, td_err *err)
 {

@@ -1,5 +1,5 @@
-/* Checkpoints: the states of a feed's symbols at a moment, in a private record that other readers
- * skip (FORMAT.md, "Checkpoints"). What a state is, is not known here: bytes. One thread. */
+/* Checkpoints: the states of a feed's symbols at one time, in a private record that other readers
+ * skip (FORMAT.md, "Checkpoints"). A state is opaque bytes here. One thread. */
 #ifndef TD_FORMAT_CHECKPOINT_H
 #define TD_FORMAT_CHECKPOINT_H
 
@@ -19,49 +19,50 @@ enum {
 
 /* A checkpoint of a segment. */
 typedef struct segment_checkpoint {
-    uint64_t at_ns;  /* the states are those before the feed's data frames from then on */
-    uint64_t offset; /* of its record in the file */
-    uint64_t bytes;  /* of the record, opcode and length included */
+    uint64_t at_ns;  /* the states precede the feed's data frames at or after this time */
+    uint64_t offset; /* file offset of its record */
+    uint64_t bytes;  /* size of the record with opcode and length */
 } segment_checkpoint;
 
-/* States on their way into a record. */
+/* Collects the states of one record. */
 typedef struct checkpoint_builder {
     td_buf table;
     td_buf states; /* compressed */
     codec *coder;
     uint32_t count;    /* symbols */
-    uint32_t left_out; /* of these, without a state */
+    uint32_t left_out; /* symbols without a state */
 } checkpoint_builder;
 
+/* Make an empty builder; free its memory. */
 void checkpoint_builder_init(checkpoint_builder *builder);
 void checkpoint_builder_fini(checkpoint_builder *builder);
 
-/* Add a symbol's state. An empty one, or one beyond LIMIT_CHECKPOINT_BYTES of all, is left out: the
- * record says that the symbol has one that it lacks. */
+/* Add a symbol and its state. The symbol is listed without a state if `state` is empty or if it
+ * would take all states over LIMIT_CHECKPOINT_BYTES. */
 void checkpoint_builder_add(checkpoint_builder *builder, td_bytes symbol, td_bytes state);
 
-/* Make the record, in place of what out has; the builder is empty then. */
+/* Write the record to out, replacing its content, and empty the builder. */
 void checkpoint_builder_finish(checkpoint_builder *builder, uint64_t at_ns, td_buf *out);
 
-/* Which states a reader takes, and where they go: empty if it was left out. The symbol and state
- * are valid during the call. */
+/* Selects symbols and receives their states; state is empty if it was left out of the record. The
+ * symbol and state are valid during the call. */
 typedef struct checkpoint_visitor {
     int (*wants)(void *user, td_bytes symbol);                                    /* NULL: all */
     td_result (*state)(void *user, td_bytes symbol, td_bytes state, td_err *err); /* may be NULL */
     void *user;
 } checkpoint_visitor;
 
-/* Read the record: its table, then the states that are wanted. TD_E_CORRUPT, TD_E_TRUNCATED: it is
- * not as it was written; TD_E_LIMIT; TD_E_IO; what the visitor returns. */
+/* Read the record's table, then the wanted states. TD_E_CORRUPT or TD_E_TRUNCATED: the record is
+ * damaged; TD_E_LIMIT; TD_E_IO; the visitor's result. */
 TD_MUST_USE td_result checkpoint_read(td_file *file, const segment_checkpoint *at,
                                       const checkpoint_visitor *visitor, td_err *err);
 
-/* Its entry of the summary, a whole record; and back, from the record's content. */
+/* Append a checkpoint's Checkpoint Index, a whole record; decode one from its content. */
 void checkpoint_index_encode(td_buf *out, const segment_checkpoint *in);
 TD_MUST_USE td_result checkpoint_index_decode(td_bytes content, segment_checkpoint *out,
                                               td_err *err);
 
-/* The moment of a record, from its content. TD_E_CORRUPT: it is too short. */
+/* Get at_ns from a checkpoint record's content. TD_E_CORRUPT: it is too short. */
 TD_MUST_USE td_result checkpoint_at_ns(td_bytes content, uint64_t *at_ns, td_err *err);
 
 #endif

@@ -10,63 +10,65 @@
 #include "base/limits.h"
 #include "format/mcap_encode.h"
 
-/* Index of nothing. */
+/* No index. */
 #define NONE UINT32_MAX
 
 enum {
-    /* Space for a new channel's record, names at their limits included. */
+    /* space for a new channel's record with the longest names */
     CHUNK_SLACK_BYTES = 1 << 12,
 };
 
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
 
 typedef struct channel_state {
-    channel_info info;       /* borrowed, as long as the segment lasts */
-    uint32_t segment_number; /* of the segment that the rest is about */
-    uint32_t segment_chunks; /* its chunks with messages of the channel, the pending one too */
-    uint32_t last_chunk;     /* the number in the segment of the last of these, from 1 */
-    uint32_t conn;           /* where in the connection table it last was: a guess */
+    channel_info info;       /* borrowed until the segment ends */
+    uint32_t segment_number; /* the segment that the members below describe */
+    uint32_t
+        segment_chunks;  /* its chunks with messages of the channel, including the pending one */
+    uint32_t last_chunk; /* number in the segment of the last of these chunks, from 1 */
+    uint32_t conn;       /* last known index in the connection table: a guess */
     uint16_t id;
-    uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
-    uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_* without a form: they have ids of their own */
+    uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events or HTTP answers */
+    uint8_t is_reserved; /* 1: a CHANNEL_TOPIC_* without a form; uses the reserved ids */
 } channel_state;
 
 typedef struct conn_state {
     chain_conn conn;
-    uint64_t complete_ns; /* as feed_frame has it */
-    uint8_t is_current;   /* 1: the newest of its slot, and not closed */
+    uint64_t complete_ns; /* see feed_frame */
+    uint8_t is_current;   /* 1: its slot's newest connection, not closed */
     uint8_t is_touched;   /* 1: changed since the last seal */
 } conn_state;
 
 typedef struct conn_table {
-    conn_state *conns; /* CHAIN_CONNS_MAX places */
+    conn_state *conns; /* CHAIN_CONNS_MAX entries */
     uint32_t count;
 } conn_table;
 
 struct chunk_builder {
     chunk_builder_options options;
     chunk_packer *packer;
-    channel_state *channels; /* by the caller's numbers */
+    channel_state *channels; /* by the caller's channel number */
     size_t channel_capacity;
-    uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
+    uint32_t ids_max[2]; /* most ids in a segment, by channel_state.is_reserved */
     conn_table conns;
     chain_totals totals;
     td_buf raw;             /* records of the pending chunk */
-    td_buf events;          /* of the pending chunk, as sealed_chunk has them */
-    td_buf pack;            /* channel metadata while it is encoded */
-    td_buf new_records;     /* of the pending chunk: definitions of channels that are new */
-    uint32_t *new_channels; /* their numbers, by rising id */
+    td_buf events;          /* of the pending chunk, in the format of sealed_chunk.events */
+    td_buf pack;            /* scratch: channel metadata being encoded */
+    td_buf new_records;     /* definitions of the channels that are new in the pending chunk */
+    uint32_t *new_channels; /* the caller's numbers of these, by increasing id */
     uint32_t new_channel_count;
     uint64_t pending_count, pending_frames;
     uint64_t pending_first_ns;
     uint8_t pending_starts_segment;
     uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */
-    /* the segment */
+    /* the current segment */
     uint32_t segment_number; /* 0 = none yet */
     uint64_t segment_first_ns;
     uint64_t segment_messages;
     uint64_t segment_bytes;
-    uint64_t segment_index_entries; /* chunk index map entries: what the summary grows by */
+    uint64_t
+        segment_index_entries; /* entries in the chunk indexes: they determine the summary's size */
     uint32_t segment_chunks;
     uint32_t ids_used[2]; /* by channel_state.is_reserved */
     uint16_t next_channel_id;
@@ -96,12 +98,12 @@ static void conn_table_close_slot(conn_table *table, uint32_t line, uint32_t sha
             i++;
             continue;
         }
-        /* Nothing of it is pending: its place is free at once. Order does not matter. */
+        /* No pending changes: remove the entry now. The order does not matter. */
         *state = table->conns[--table->count];
     }
 }
 
-/* A connection not seen before: the newest of its slot from now on. */
+/* Add a new connection, now the newest of its slot. */
 static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
                           uint32_t *out, td_err *err)
 {
@@ -115,7 +117,8 @@ static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint
     }
     if (table->count == CHAIN_CONNS_MAX)
         return td_err_set(err, TD_E_LIMIT, "%d connections since the last chunk", CHAIN_CONNS_MAX);
-    /* Earlier ones of the slot are over; the next chain record still lists what changed in them. */
+    /* The slot's earlier connections have ended; the next chain record still lists the changed
+     * ones. */
     conn_table_close_slot(table, line, shard);
     uint32_t index = table->count++;
     table->conns[index] = (conn_state){
@@ -124,8 +127,8 @@ static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint
     return TD_OK;
 }
 
-/* Index of a connection, added if need be (guess: where to look first). TD_E_INVALID if the slot
- * has a later one, TD_E_LIMIT if there is no space before the next seal. */
+/* Index of a connection, added if missing; `guess` is checked first. TD_E_INVALID if the slot has a
+ * later one, TD_E_LIMIT if the table is full until the next seal. */
 static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
                                 uint32_t guess, uint32_t *out, td_err *err)
 {
@@ -146,7 +149,7 @@ static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard
     return add_conn(table, line, shard, conn, out, err);
 }
 
-/* After a seal: forget the connections that are over. */
+/* After a seal: remove the connections that ended. */
 static void conn_table_sweep(conn_table *table)
 {
     uint32_t kept = 0;
@@ -163,7 +166,6 @@ static void conn_table_sweep(conn_table *table)
 
 /* ---- life ---- */
 
-/* Zero fields take the bounds of base/limits.h. */
 static chunk_builder_options with_defaults(const chunk_builder_options *options)
 {
     chunk_builder_options o = {0};
@@ -194,13 +196,13 @@ static void check_options(const chunk_builder_options *o)
     TD_ASSERT(o->segment_index_max <= LIMIT_SEGMENT_INDEX_ENTRIES);
 }
 
-/* Everything that appending needs is allocated here. */
+/* Allocates everything here, so that appending does not. */
 chunk_builder *chunk_builder_open(const chunk_builder_options *options)
 {
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
     b->options = with_defaults(options);
     check_options(&b->options);
-    /* Smaller segments are divided as the largest one is. */
+    /* The same share of ids is reserved whatever the segment's size. */
     uint32_t channels = b->options.segment_channels_max;
     b->ids_max[1] = channels / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
     b->ids_max[0] = channels - b->ids_max[1];
@@ -238,11 +240,10 @@ void chunk_builder_set_level(chunk_builder *builder, int level)
 
 /* ---- segments ---- */
 
-/* 1 if a message at recv_ns would begin a segment. */
 static int is_segment_over(const chunk_builder *b, uint64_t recv_ns)
 {
     const chunk_builder_options *o = &b->options;
-    /* The segment may have begun, and its first message could not be appended. */
+    /* A segment whose first message failed to append is still empty. */
     if (b->segment_number == 0 || b->segment_messages == 0)
         return 1;
     if (!o->spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
@@ -272,7 +273,6 @@ void chunk_builder_end_segment(chunk_builder *builder)
     builder->is_end_asked = builder->segment_messages > 0;
 }
 
-/* Channels and their ids restart. */
 static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 {
     TD_ASSERT(recv_ns >= b->last_ns);
@@ -293,7 +293,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 
 /* ---- channels ---- */
 
-/* Our own topics: where frames go when there is no space left for others. */
+/* tapedeck's own topics, which take frames when no other channel id is left. */
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
@@ -305,14 +305,14 @@ static int is_frame_channel(const channel_info *info)
     return info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT;
 }
 
-/* The frame's channel. One that is new in the segment gets its id with its first message. */
+/* Find the frame's channel. begin_channel gives a new one its id, with its first message. */
 static td_result find_channel(chunk_builder *b, const feed_frame *frame, channel_state **out,
                               td_err *err)
 {
     if (TD_UNLIKELY(frame->channel >= b->channel_capacity)) {
         if (frame->channel >= LIMIT_SEGMENT_CHANNELS)
-            return td_err_set(err, TD_E_LIMIT, "channel %u: a segment has %u", frame->channel,
-                              LIMIT_SEGMENT_CHANNELS);
+            return td_err_set(err, TD_E_LIMIT, "channel %u: a segment has at most %u",
+                              frame->channel, LIMIT_SEGMENT_CHANNELS);
         b->channels =
             td_array_reach(b->channels, &b->channel_capacity, frame->channel, sizeof *b->channels);
     }
@@ -329,19 +329,20 @@ static td_result find_channel(chunk_builder *b, const feed_frame *frame, channel
     return TD_OK;
 }
 
-/* 1 if the pending chunk has messages of a channel of the segment. */
+/* 1 if the pending chunk has messages of the channel. */
 static int is_pending(const chunk_builder *b, const channel_state *channel)
 {
     return channel->last_chunk == b->segment_chunks + 1;
 }
 
-/* Append the record of a channel. */
+/* Append the Channel record. */
 static void append_definition(chunk_builder *b, const channel_state *channel)
 {
     char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
     const channel_info *info = &channel->info;
     (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
-                   info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: checked on adding */
+                   info->symbol[0] == '\0' ? "" : "/",
+                   info->symbol); /* fits: segment_channel_check limits the names */
     td_buf_clear(&b->pack);
     segment_channel_pack(info, &b->pack);
     mcap_channel record = {.id = channel->id,
@@ -351,17 +352,16 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
     mcap_encode_channel(&b->raw, &record);
 }
 
-/* 1 if the chunk must define the channel: its first message in the 1st, 2nd, 4th, 8th … of the
- * segment's chunks that have the channel. So a channel that is in two chunks is defined in at least
- * two, and no single damaged chunk makes the others unreadable; the cost does not grow with the
- * number of chunks. */
+/* 1 if the pending chunk must repeat the channel's definition: before its first message in the 1st,
+ * 2nd, 4th, 8th … of the segment's chunks with the channel. So one damaged chunk cannot make the
+ * channel's other chunks unreadable, and the cost does not grow with the number of chunks. */
 static int wants_definition(const chunk_builder *b, const channel_state *channel)
 {
     uint32_t chunks_before = channel->segment_chunks;
     return !is_pending(b, channel) && (chunks_before & (chunks_before + 1)) == 0;
 }
 
-/* The segment must have an id for the channel, or one left for it. */
+/* The channel must have an id in this segment, or an id must be free. */
 static td_result check_ids(const chunk_builder *b, const channel_state *channel, td_err *err)
 {
     uint32_t ids = b->ids_max[channel->is_reserved];
@@ -387,7 +387,7 @@ static void begin_channel(chunk_builder *b, channel_state *channel, uint32_t num
 
 /* ---- messages ---- */
 
-/* Frames strictly rise; events and HTTP answers may repeat the time before. */
+/* Frame times strictly increase; events and HTTP answers may repeat the last time. */
 static td_result check_times(const chunk_builder *b, const feed_frame *frame, td_err *err)
 {
     uint64_t after = is_frame_channel(frame->info) ? b->last_frame_ns : 0;
@@ -401,7 +401,7 @@ static td_result check_times(const chunk_builder *b, const feed_frame *frame, td
     return TD_OK;
 }
 
-/* The chunk has one more message of this channel. */
+/* Count one more message of this channel in the pending chunk. */
 static void note_pending(chunk_builder *b, channel_state *channel, const feed_frame *frame)
 {
     if (!is_pending(b, channel)) {
@@ -414,7 +414,7 @@ static void note_pending(chunk_builder *b, channel_state *channel, const feed_fr
     b->last_ns = frame->recv_ns;
 }
 
-/* Keep an event beside the records: what writes the chunk needs it again. */
+/* Keep a copy of the event: sealed_chunk_event returns it to the writer of the chunk. */
 static void note_event(chunk_builder *b, const feed_frame *frame)
 {
     const uint64_t head[] = {frame->recv_ns, frame->bytes.size};
@@ -422,7 +422,7 @@ static void note_event(chunk_builder *b, const feed_frame *frame)
     td_buf_add(&b->events, frame->bytes.data, frame->bytes.size);
 }
 
-/* Totals of the chain record; a hole in the ordinals is frames that were dropped. */
+/* Update the chain record's totals; missing ordinals are dropped frames. */
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
                         const feed_frame *frame)
 {
@@ -448,7 +448,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
     b->last_frame_ns = frame->recv_ns;
 }
 
-/* The connection of a frame, its ordinal checked. */
+/* Find the frame's connection and check the ordinal. */
 static td_result find_conn(chunk_builder *b, channel_state *channel, const feed_frame *frame,
                            conn_state **out, td_err *err)
 {
@@ -481,7 +481,7 @@ td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame, 
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
         begin_segment(b, frame->recv_ns);
     }
-    /* An event may follow: some are about the chunk that is full. */
+    /* Events are still accepted: some describe the full chunk. */
     if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes) && frame->info->dir != CHANNEL_EVENT)
         return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
     channel_state *channel = NULL;
@@ -545,16 +545,15 @@ uint64_t chunk_builder_pending_count(const chunk_builder *builder)
     return builder->pending_count;
 }
 
-/* ---- sealing: from the pending records to a chunk that needs nothing else ---- */
+/* ---- sealing ---- */
 
-/* A new channel has its first message in the chunk that defines it. */
 static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
 {
     for (uint32_t i = 0; i < b->new_channel_count; i++) {
         const channel_state *channel = &b->channels[b->new_channels[i]];
         out->new_channels = td_array_reach(out->new_channels, &out->new_channel_capacity, i,
                                            sizeof *out->new_channels);
-        /* The sealed chunk outlives the builder's next chunk. */
+        /* Own strings: the sealed chunk outlives the borrowed ones. */
         out->new_channels[i] = (segment_channel){.id = channel->id, .info = channel->info};
         segment_channel_own_strings(&out->new_channels[i]);
     }
@@ -562,7 +561,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
     td_buf_add(&out->channel_records, b->new_records.data, b->new_records.size);
 }
 
-/* In whole milliseconds up, so that it is never too little. */
+/* Rounded up to milliseconds: it must not be too small. */
 static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
 {
     if (conn->complete_ns == 0)
@@ -572,7 +571,7 @@ static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
-/* The fields for the catalog and the chain record. */
+/* Fill the fields for the catalog and the chain record. */
 static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 {
     TD_ASSERT(out->message_count == b->pending_count);
@@ -592,7 +591,6 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
     td_buf_add(&out->events, b->events.data, b->events.size);
 }
 
-/* Begin an empty chunk of the same segment. */
 static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 {
     conn_table_sweep(&b->conns);

@@ -11,14 +11,14 @@
 
 enum {
     CODEC_NAME_BYTES = sizeof CODEC_NAME - 1,
-    /* A Chunk record before its records. */
+    /* bytes of a Chunk record before its records */
     CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + CODEC_NAME_BYTES + 8,
 };
 
 struct chunk_packer {
     codec *coder;
-    size_t *places; /* by channel id: 0, or the position of the next index entry; before there are
-                       entries, the channel's position in the chunk's list, from 1 */
+    size_t *places; /* by channel id; 0: not in the chunk. At first the channel's position in
+                       out->channels, from 1; later the position of its next index entry */
     size_t place_capacity;
 };
 
@@ -38,7 +38,7 @@ void chunk_packer_close(chunk_packer *packer)
     td_free(packer);
 }
 
-/* Plain passes over the records, some 1,900 frames, are cheap against zstd. */
+/* Walking the records twice, some 1,900 frames a chunk, is cheap compared to zstd. */
 static size_t record_bytes(const uint8_t *record)
 {
     return MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
@@ -53,7 +53,7 @@ static void add_channel(chunk_packer *packer, uint16_t id, uint64_t first_ns, se
     packer->places[id] = out->channel_count;
 }
 
-/* Counts and times per channel. */
+/* Collect counts and times per channel. */
 static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk *out)
 {
     for (size_t at = 0; at < records.size; at += record_bytes(records.data + at)) {
@@ -75,7 +75,7 @@ static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk 
     }
 }
 
-/* Order the channels, and add them up. */
+/* Sort the channels, assign their index offsets, and sum them up. */
 static void place_channels(sealed_chunk *out)
 {
     out->message_count = out->index_bytes = out->first_ns = out->last_ns = 0;
@@ -94,7 +94,8 @@ static void place_channels(sealed_chunk *out)
     }
 }
 
-/* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
+/* Write the Chunk record. The records are compressed to their final position, then the fields
+ * before them are set. */
 static void compress(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
 {
     size_t bound = codec_bound(records.size);
@@ -116,7 +117,7 @@ static void compress(chunk_packer *packer, int level, td_bytes records, sealed_c
     out->bytes.size = (size_t)out->chunk_bytes;
 }
 
-/* Heads of the index records; places lead to their first entries. */
+/* Write the heads of the index records, and point places to their first entries. */
 static void begin_indexes(const chunk_packer *packer, sealed_chunk *out)
 {
     uint8_t *base = out->bytes.data + out->chunk_bytes;

@@ -43,7 +43,7 @@ size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t
     if (coder->compressor == NULL)
         coder->compressor = ZSTD_createCCtx_advanced(MEMORY);
     size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);
-    TD_ASSERT(!ZSTD_isError(got)); /* with space for the bound, only memory could be missing */
+    TD_ASSERT(!ZSTD_isError(got)); /* can only fail without memory: out has space for the bound */
     return got;
 }
 
@@ -93,9 +93,9 @@ enum {
 
 /* Position in the records while pieces of them arrive. */
 typedef struct record_walk {
-    uint8_t prefix[MCAP_PREFIX_BYTES]; /* of the record that begins */
+    uint8_t prefix[MCAP_PREFIX_BYTES]; /* the part of the next record's prefix read so far */
     size_t prefix_bytes;
-    uint64_t left; /* bytes of its content that are still to come */
+    uint64_t left; /* bytes of the current record's content still to come */
 } record_walk;
 
 static td_result walk_piece(record_walk *walk, td_bytes piece, td_err *err)
@@ -123,14 +123,14 @@ static td_result walk_piece(record_walk *walk, td_bytes piece, td_err *err)
     return TD_OK;
 }
 
-/* What cannot be decompressed is left to codec_decompress, which reports it. */
+/* Check the lengths of the records. codec_decompress reports data that cannot be decompressed. */
 static td_result check_records(codec *coder, const mcap_chunk *chunk, td_err *err)
 {
     uint8_t *piece = td_alloc(PIECE_BYTES);
     ZSTD_inBuffer in = {chunk->records.data, chunk->records.size, 0};
     record_walk walk = {.prefix_bytes = 0};
     td_result rc = TD_OK;
-    size_t left = 1; /* of the compressed frame */
+    size_t left = 1; /* of the zstd frame; 0 at its end */
     (void)ZSTD_DCtx_reset(coder->decompressor, ZSTD_reset_session_only); /* cannot fail */
     while (rc == TD_OK && left > 0 && !ZSTD_isError(left)) {
         ZSTD_outBuffer out = {piece, PIECE_BYTES, 0};
@@ -138,7 +138,7 @@ static td_result check_records(codec *coder, const mcap_chunk *chunk, td_err *er
         left = ZSTD_decompressStream(coder->decompressor, &out, &in);
         rc = walk_piece(&walk, td_bytes_of(piece, out.pos), err);
         if (out.pos == 0 && in.pos == before)
-            break; /* it is cut short */
+            break; /* truncated */
     }
     (void)ZSTD_DCtx_reset(coder->decompressor, ZSTD_reset_session_only);
     td_free(piece);

@@ -1,10 +1,8 @@
 /* The records of the MCAP container (https://mcap.dev/spec, major version 0x30), as plain structs.
  *
- * Every record travels as opcode (1 byte), content length (8 bytes), content; numbers are
- * little-endian, strings carry their length in 4 bytes. The structs hold views: the function that
- * decoded them says how long their bytes stay valid. mcap_encode.h writes them, mcap_decode.h reads
- * them.
- */
+ * Every record is an opcode (1 byte), the content's length (8 bytes), and the content. Numbers are
+ * little-endian; strings follow their 4-byte length. The structs hold views into the bytes that
+ * they were decoded from. mcap_encode.h writes records, mcap_decode.h reads them. */
 #ifndef TD_FORMAT_MCAP_H
 #define TD_FORMAT_MCAP_H
 
@@ -19,16 +17,16 @@ enum {
     MCAP_MAGIC_BYTES = 8,
     MCAP_PREFIX_BYTES = 9, /* opcode and content length */
     MCAP_DATA_END_CONTENT_BYTES = 4,
-    MCAP_FOOTER_CONTENT_BYTES = 20, /* the footer is never extended */
+    MCAP_FOOTER_CONTENT_BYTES = 20, /* the specification never extends the footer */
     MCAP_FOOTER_BYTES = MCAP_PREFIX_BYTES + MCAP_FOOTER_CONTENT_BYTES,
-    MCAP_MESSAGE_FIELDS_BYTES = 22, /* channel, sequence and two times, before the data */
+    MCAP_MESSAGE_FIELDS_BYTES = 22, /* channel, sequence and two times before the data */
     MCAP_MESSAGE_OVERHEAD_BYTES = MCAP_PREFIX_BYTES + MCAP_MESSAGE_FIELDS_BYTES,
     MCAP_INDEX_OVERHEAD_BYTES = MCAP_PREFIX_BYTES + 2 + 4, /* a Message Index without entries */
-    MCAP_COUNT_BYTES = 10,                                 /* of a map uint16 -> uint64, each */
+    MCAP_COUNT_BYTES = 10,                                 /* an entry of a map uint16 -> uint64 */
     MCAP_INDEX_ENTRY_BYTES = 16,
 };
 
-/* Opcodes (section "Records"). 0x80 and above are an application's own. */
+/* Opcodes (section "Records"). Applications may define 0x80 and above. */
 typedef enum mcap_opcode {
     MCAP_HEADER = 0x01,
     MCAP_FOOTER = 0x02,
@@ -51,13 +49,13 @@ typedef enum mcap_opcode {
 /* One record of a file or a chunk. */
 typedef struct mcap_record {
     uint8_t opcode;
-    uint64_t offset;  /* of the opcode: in the file, or in the uncompressed chunk */
+    uint64_t offset;  /* of the opcode, in the file or in the uncompressed chunk */
     td_bytes content; /* without opcode and length */
 } mcap_record;
 
-/* An encoded map or array, entries still packed; mcap_decode.h has the iterators. */
+/* An encoded map or array; mcap_decode.h has the iterators. */
 typedef struct mcap_packed {
-    td_bytes bytes; /* without its own 4-byte length */
+    td_bytes bytes; /* without the 4-byte length */
 } mcap_packed;
 
 typedef struct mcap_header {
@@ -65,7 +63,7 @@ typedef struct mcap_header {
 } mcap_header;
 
 typedef struct mcap_footer {
-    uint64_t summary_start, summary_offset_start; /* 0 = none */
+    uint64_t summary_start, summary_offset_start; /* 0 = absent */
     uint32_t summary_crc;                         /* 0 = not available */
 } mcap_footer;
 
@@ -76,7 +74,7 @@ typedef struct mcap_schema {
 
 typedef struct mcap_channel {
     uint16_t id;
-    uint16_t schema_id; /* 0 = none */
+    uint16_t schema_id; /* 0 = no schema */
     td_bytes topic, message_encoding;
     mcap_packed metadata; /* string -> string */
 } mcap_channel;
@@ -89,7 +87,7 @@ typedef struct mcap_message {
 } mcap_message;
 
 typedef struct mcap_chunk {
-    uint64_t start_ns, end_ns; /* of its messages; both 0 without any */
+    uint64_t start_ns, end_ns; /* of its messages; both 0 without messages */
     uint64_t uncompressed_bytes;
     uint32_t uncompressed_crc; /* 0 = not available */
     td_bytes compression;      /* "zstd" */
@@ -103,7 +101,7 @@ typedef struct mcap_message_index {
 
 typedef struct mcap_chunk_index {
     uint64_t start_ns, end_ns;
-    uint64_t chunk_offset, chunk_bytes; /* the chunk record with opcode and length */
+    uint64_t chunk_offset, chunk_bytes; /* the whole Chunk record */
     mcap_packed index_offsets;          /* uint16 channel -> uint64 offset in the file */
     uint64_t index_bytes;               /* of all its Message Index records */
     td_bytes compression;
@@ -137,7 +135,7 @@ typedef struct mcap_data_end {
     uint32_t data_section_crc; /* 0 = not available */
 } mcap_data_end;
 
-/* A key and its value, for maps that are to be written. */
+/* A key and its value in a map of strings. */
 typedef struct mcap_pair {
     td_bytes key, value;
 } mcap_pair;

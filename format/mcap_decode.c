@@ -4,12 +4,12 @@
 
 #include "base/assert.h"
 
-/* Reads fields one after the other. The first one that does not fit makes it bad; later reads give
- * zero, so that a decoder checks once, at its end. */
+/* Reads fields in sequence. The first field that does not fit sets bad_field, and later reads
+ * return zero, so a decoder checks once, at its end. */
 typedef struct cursor {
     const uint8_t *p;
     size_t left;
-    const char *bad_field; /* NULL = all well */
+    const char *bad_field; /* NULL = no error */
     uint64_t wanted;
 } cursor;
 
@@ -18,7 +18,7 @@ static cursor cursor_of(td_bytes content)
     return (cursor){.p = content.data, .left = content.size};
 }
 
-/* The next bytes of the content, or NULL once something did not fit. */
+/* The next bytes of the content; NULL after a field did not fit. */
 static const uint8_t *read_bytes(cursor *c, uint64_t bytes, const char *field)
 {
     TD_ASSERT(field != NULL);
@@ -53,7 +53,7 @@ static uint64_t get_u64(cursor *c, const char *field)
     return p == NULL ? 0 : td_le64(p);
 }
 
-/* A view on the next bytes; empty once something did not fit. */
+/* A view of the next bytes; empty after a field did not fit. */
 static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
 {
     const uint8_t *p = read_bytes(c, size, field);
@@ -67,7 +67,7 @@ static td_bytes get_counted(cursor *c, const char *field)
     return get_bytes(c, size, field);
 }
 
-/* A map or array of entries of one size. */
+/* A map or array with entries of a fixed size. */
 static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
 {
     TD_ASSERT(entry_bytes > 0);
@@ -79,14 +79,14 @@ static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
     return (mcap_packed){bytes};
 }
 
-/* A map of strings, walked once here so that later readers of it need no checks. */
+/* A map of strings, checked here so that mcap_next_pair needs no checks. */
 static mcap_packed get_pairs(cursor *c)
 {
     static const char field[] = "metadata";
     mcap_packed packed = {get_counted(c, field)};
     cursor inner = cursor_of(packed.bytes);
     while (inner.left > 0 && inner.bad_field == NULL) {
-        (void)get_counted(&inner, field); /* only walked here: mcap_next_pair reads it */
+        (void)get_counted(&inner, field); /* only checked here */
         (void)get_counted(&inner, field);
     }
     if (c->bad_field == NULL && inner.bad_field != NULL) {
@@ -96,7 +96,7 @@ static mcap_packed get_pairs(cursor *c)
     return packed;
 }
 
-/* The verdict over all fields that were read. */
+/* The result of all reads. */
 static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
 {
     TD_ASSERT(opcode != 0);

@@ -1,7 +1,7 @@
-/* MCAP records out of bytes. Each function reads one record's content (without opcode and length);
- * views in the result point into it. Fields after the known ones are ignored, as the specification
- * wants. TD_OK; TD_E_CORRUPT: a length field says more than there is, a map does not come out even,
- * or a value is not allowed. No state, no allocation, any thread. */
+/* Decodes MCAP records. Each function reads one record's content (without opcode and length); views
+ * in the result point into it. Fields after the known ones are ignored, as the specification
+ * requires. TD_OK; TD_E_CORRUPT: a field or map entry extends past the end. No allocation, any
+ * thread. */
 #ifndef TD_FORMAT_MCAP_DECODE_H
 #define TD_FORMAT_MCAP_DECODE_H
 
@@ -12,10 +12,11 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
-/* The first eight bytes of a file: TD_OK; TD_E_UNSUPPORTED for another major version of the format,
- * TD_E_CORRUPT if it is no MCAP file. */
+/* Check the first eight bytes of a file. TD_OK; TD_E_UNSUPPORTED for another major version of MCAP;
+ * TD_E_CORRUPT if it is not an MCAP file. */
 TD_MUST_USE td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err);
 
+/* Decode the content of one record. */
 TD_MUST_USE td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err);
@@ -27,20 +28,20 @@ TD_MUST_USE td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index
 TD_MUST_USE td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err);
 
-/* The next record of a chunk or of another run of records in memory; *at is 0 at first. TD_OK;
- * TD_EOF at the end; TD_E_TRUNCATED if the rest is no whole record (*at stays). */
+/* Read the next of several records in memory, such as a chunk's; *at is 0 at first. TD_OK; TD_EOF
+ * at the end; TD_E_TRUNCATED if the rest is not a whole record (*at stays). */
 TD_MUST_USE td_result mcap_next_record(td_bytes records, size_t *at, mcap_record *out, td_err *err);
 
-/* Entries of maps and arrays one after the other: 1 and the entry, or 0 at the end. What a decode
- * function gave comes out even. */
+/* Iterate over a map or array that a decode function returned: 1 and the next entry, or 0 at the
+ * end. */
 int mcap_next_pair(mcap_packed *rest, mcap_pair *out);
 int mcap_next_count(mcap_packed *rest, uint16_t *key, uint64_t *value);
 int mcap_next_entry(mcap_packed *rest, uint64_t *log_ns, uint64_t *offset);
 
-/* The value of key in a map of strings; empty view with data NULL if it is not there. */
+/* The value of key in a map of strings; an empty view with data NULL if the key is absent. */
 td_bytes mcap_find_pair(mcap_packed pairs, const char *key);
 
-/* Short name of an opcode ("Chunk"; "private" from 0x80; "unknown"), a constant. */
+/* Name of an opcode such as "Chunk"; "private" from 0x80, else "unknown". A constant. */
 const char *mcap_opcode_name(uint8_t opcode);
 
 #endif

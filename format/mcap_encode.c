@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-/* Where the next field goes. The space was reserved when the record began, so the put_ functions
- * need no checks of their own; end_record asserts that the size was right. */
+/* Position of the next field. begin_record reserves the space, so the put_ functions need no
+ * checks; end_record asserts that the size was right. */
 typedef struct cursor {
     uint8_t *p;
     const uint8_t *end;
@@ -14,7 +14,7 @@ typedef struct cursor {
 
 static const size_t U64_BYTES = sizeof(uint64_t);
 
-/* Bytes of a string, map or array with its 4-byte length. */
+/* Size of a string, map or array with its 4-byte length. */
 static size_t counted(td_bytes bytes)
 {
     return 4 + bytes.size;
@@ -32,7 +32,7 @@ static cursor begin_record(td_buf *buf, uint8_t opcode, size_t content_bytes)
     return (cursor){.p = content, .end = content + content_bytes};
 }
 
-/* The size given when the record began must have been right. */
+/* Assert that the size passed to begin_record was right. */
 static void end_record(const cursor *c)
 {
     TD_ASSERT(c->p == c->end);

@@ -1,5 +1,5 @@
-/* MCAP records into bytes. Each function appends one whole record (opcode, length, content) to a
- * buffer; callers bound what they encode by the limits of base/limits.h. No state, any thread. */
+/* Encodes MCAP records. Each function appends one whole record (opcode, length, content) to a
+ * buffer; callers bound the sizes by the limits of base/limits.h. Any thread. */
 #ifndef TD_FORMAT_MCAP_ENCODE_H
 #define TD_FORMAT_MCAP_ENCODE_H
 
@@ -10,9 +10,10 @@
 #include "base/buf.h"
 #include "format/mcap.h"
 
-/* The eight bytes that a file begins and ends with. */
+/* Append the eight bytes that a file begins and ends with. */
 void mcap_encode_magic(td_buf *buf);
 
+/* Append one record. */
 void mcap_encode_header(td_buf *buf, const mcap_header *in);
 void mcap_encode_footer(td_buf *buf, const mcap_footer *in);
 void mcap_encode_schema(td_buf *buf, const mcap_schema *in);
@@ -24,18 +25,18 @@ void mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in);
 void mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in);
 void mcap_encode_data_end(td_buf *buf, const mcap_data_end *in);
 
-/* Pack entries of maps and arrays, for the mcap_packed fields above. */
+/* Append an entry of a map, for the mcap_packed fields above. */
 void mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value);
 void mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value);
 
-/* Opcode and length of a record, MCAP_PREFIX_BYTES. */
+/* Write a record's opcode and length: MCAP_PREFIX_BYTES at p. */
 static inline void mcap_write_prefix(uint8_t *p, uint8_t opcode, uint64_t content_bytes)
 {
     p[0] = opcode;
     td_put_le64(p + 1, content_bytes);
 }
 
-/* A message, the hot path of a chunk: header fields straight into memory, then the data. */
+/* Append a Message record. Inline: it is called for each frame. */
 static inline void mcap_encode_message(td_buf *buf, const mcap_message *in)
 {
     td_buf_grow(buf, MCAP_MESSAGE_OVERHEAD_BYTES + in->data.size);

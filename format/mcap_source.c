@@ -28,7 +28,7 @@ td_result mcap_source_refresh(mcap_source *source, td_err *err)
     return td_io_size(source->file, &source->size, err);
 }
 
-/* Let the window begin at at, with the bytes that it has from there on. */
+/* Move the window's start to offset at, keeping the bytes from there on. */
 static void move_window(mcap_source *source, uint64_t at)
 {
     uint64_t skip = at - source->window_at;
@@ -51,7 +51,7 @@ static void add_to_crc(mcap_source *source)
     source->crc_at = end;
 }
 
-/* Fill the window from at on, with at least size bytes; those that it has are not read again. */
+/* Fill the window from offset at, with at least size bytes; bytes in it are not read again. */
 static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err)
 {
     TD_ASSERT(size <= source->size - at);

@@ -1,6 +1,5 @@
-/* A file as records: positional reads through a window that is read ahead, so that walking a file
- * costs one read per quarter megabyte. Views stay valid until the next call. Borrows the file; one
- * thread. */
+/* Reads the records of a file through a buffered window, with one read per 256 KiB in a sequential
+ * walk. Views are valid until the next call. Borrows the file; one thread. */
 #ifndef TD_FORMAT_MCAP_SOURCE_H
 #define TD_FORMAT_MCAP_SOURCE_H
 
@@ -15,12 +14,13 @@
 
 typedef struct mcap_source {
     td_file *file;
-    uint64_t size; /* of the file, as last looked up */
+    uint64_t size; /* of the file at init or the last refresh */
     td_buf window;
     uint64_t window_at; /* file offset of the window */
-    uint64_t keep_from; /* set by the user: bytes from here on that it needs again, see below */
-    uint64_t crc_to;    /* of a checksum that is computed while the file is read; 0: none */
-    uint64_t crc_at;    /* how far it is */
+    uint64_t keep_from; /* set by the user: keep the bytes from here on in the window, see
+                           MCAP_SOURCE_KEPT_BYTES */
+    uint64_t crc_to;    /* end of the bytes of the CRC computed while reading; 0: no CRC */
+    uint64_t crc_at;    /* end of the bytes that crc covers so far */
     uint32_t crc;
 } mcap_source;
 
@@ -33,48 +33,48 @@ typedef struct mcap_place {
     uint64_t end; /* after the content */
 } mcap_place;
 
-/* Look at file (borrowed), and find out its size. TD_OK, TD_E_IO. Free with fini. */
+/* Read from file (borrowed); gets its size. TD_OK, TD_E_IO. Free with fini. */
 TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err);
 void mcap_source_fini(mcap_source *source);
 
-/* keep_from: while what is viewed ends less than this after it, the window begins no later, so that
- * a block whose records were viewed can be hashed without reading it again. A block of tapedeck has
- * a chunk of about 1 MiB. */
+/* Views that end at most this far after keep_from do not move the window's start past keep_from, so
+ * that a block can be hashed without reading it twice. A block of tapedeck has a chunk of about 1
+ * MiB. */
 enum { MCAP_SOURCE_KEPT_BYTES = 4 << 20 };
 
-/* Look up the size again; the window is forgotten. */
+/* Get the file's size again, and discard the window. */
 TD_MUST_USE td_result mcap_source_refresh(mcap_source *source, td_err *err);
 
-/* The size bytes at at, at most LIMIT_RECORD_BYTES (else TD_E_LIMIT). TD_OK; TD_E_TRUNCATED if the
- * file ends before; TD_E_IO. */
+/* View size bytes at offset at; at most LIMIT_RECORD_BYTES (else TD_E_LIMIT). TD_OK; TD_E_TRUNCATED
+ * if the file is shorter; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size,
                                        td_bytes *out, td_err *err);
 
-/* The record at at, which must fit before end. TD_OK; TD_EOF if at is end; TD_E_TRUNCATED if it
- * does not fit; TD_E_IO. Its content is not read: mcap_source_content does that. */
+/* Locate the record at offset at, which must end by `end`; mcap_source_content reads its content.
+ * TD_OK; TD_EOF if at is end; TD_E_TRUNCATED if it does not fit; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end,
                                          mcap_place *out, td_err *err);
 
-/* A record's content; as mcap_source_view. */
+/* View a record's content. Results as mcap_source_view. */
 TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
                                           td_bytes *out, td_err *err);
 
-/* Check magic and header; *end: where the header ends. TD_OK; TD_E_CORRUPT if it is not an MCAP
- * file of our profile; TD_E_TRUNCATED if it ends before; TD_E_UNSUPPORTED: another major version;
- * TD_E_IO. */
+/* Check magic and header; *end: end of the header. TD_OK; TD_E_CORRUPT if it is not an MCAP file of
+ * profile SEGMENT_PROFILE; TD_E_TRUNCATED if the file is shorter; TD_E_UNSUPPORTED: another major
+ * version; TD_E_IO. */
 #define SEGMENT_PROFILE "tapedeck"
 TD_MUST_USE td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err);
 
-/* The CRC-32 of the bytes [0, to), for a caller that reads them in order for something else: begin
- * before, and end after that. Only what it passed over is read again. */
+/* Compute the CRC-32 of the bytes [0, to) during a caller's own sequential reads between begin and
+ * end. crc_end reads only the rest. */
 void mcap_source_crc_begin(mcap_source *source, uint64_t to);
 TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
 
-/* 1 in *is_same if the bytes at at, as many as expected has, are those. As mcap_source_view. */
+/* Compare the bytes at offset at with expected: *is_same is 1 or 0. Results as mcap_source_view. */
 TD_MUST_USE td_result mcap_source_compare(mcap_source *source, uint64_t at, td_bytes expected,
                                           int *is_same, td_err *err);
 
-/* Go on with a CRC-32, or with a hasher, over the bytes [from, to), however many. */
+/* Add the bytes [from, to) to a CRC-32 or a hasher. TD_OK, TD_E_TRUNCATED, TD_E_IO. */
 TD_MUST_USE td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to,
                                       uint32_t *crc, td_err *err);
 TD_MUST_USE td_result mcap_source_hash(mcap_source *source, uint64_t from, uint64_t to,

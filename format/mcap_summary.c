@@ -181,7 +181,7 @@ void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t co
     summary->message_count += count;
 }
 
-/* Counts by rising id; channels without a message are left out. */
+/* Counts by increasing id, omitting channels without messages. */
 static void append_statistics(mcap_summary *summary, td_buf *buf)
 {
     TD_ASSERT(summary->counts.size % sizeof(uint64_t) == 0);
@@ -203,14 +203,14 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
     mcap_encode_statistics(buf, &statistics);
 }
 
-/* The groups of the summary in their order; statistics must come after the channels. */
+/* Groups of the summary; statistics must come after the channels. */
 enum { GROUPS = 6 };
 typedef struct group_place {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
 } group_place;
 
-/* Each group starts at its Summary Offset. */
+/* Append the groups and note their positions. */
 static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
                           group_place places[GROUPS])
 {
@@ -237,7 +237,7 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
     }
 }
 
-/* Groups without a record have no offset. */
+/* Append a Summary Offset for each group with records. */
 static void append_offsets(td_buf *buf, const group_place places[GROUPS])
 {
     for (int i = 0; i < GROUPS; i++) {
@@ -250,7 +250,7 @@ static void append_offsets(td_buf *buf, const group_place places[GROUPS])
     }
 }
 
-/* Footer with the CRC over everything from the summary up to the CRC itself, and the magic. */
+/* Footer, whose CRC covers everything from the summary's start to the CRC itself, and the magic. */
 static void append_footer(td_buf *buf, size_t summary_at, uint64_t summary_start,
                           uint64_t offsets_start)
 {

@@ -26,11 +26,11 @@ typedef struct recovery {
     td_file *file;
     mcap_source source;
     /* first walk */
-    uint64_t data_start;    /* after the header */
-    td_hash128 first_chain; /* the chain value that the session record follows */
-    uint64_t valid_bytes;   /* end of the last block that proves itself; 0 = none */
-    uint64_t last_start;    /* beginning of that block */
-    uint64_t held_damage, held_from, held_to; /* damaged blocks since then */
+    uint64_t data_start;                      /* after the header */
+    td_hash128 first_chain;                   /* the chain value that the first block continues */
+    uint64_t valid_bytes;                     /* end of the last sound block; 0 = no sound block */
+    uint64_t last_start;                      /* start of that block */
+    uint64_t held_damage, held_from, held_to; /* damaged blocks after it */
     chain_conn conns[CHAIN_CONNS_MAX];
     /* second walk */
     mcap_summary summary;
@@ -39,8 +39,7 @@ typedef struct recovery {
     td_buf end;     /* from Data End to the closing magic */
 } recovery;
 
-/* Everything before the walk: is this a segment of tapedeck? TD_E_CORRUPT, TD_E_TRUNCATED if
- * not. */
+/* Read header and session record. TD_E_CORRUPT, TD_E_TRUNCATED if this is not a segment. */
 static td_result read_head(recovery *v, td_err *err)
 {
     td_bytes bytes;
@@ -59,11 +58,11 @@ static td_result read_head(recovery *v, td_err *err)
     if (rc == TD_OK && !chain_value_parse(chain, &v->first_chain))
         rc = td_err_set(err, TD_E_CORRUPT, "no session record");
     if (rc == TD_E_UNSUPPORTED)
-        return TD_E_CORRUPT; /* not ours to recover */
+        return TD_E_CORRUPT; /* another MCAP version: not to be recovered */
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
-/* Blocks that durable data was in, and whose bytes are not what they were. */
+/* Report damaged blocks that held durable data. */
 static void note_damage(recovery *v, uint64_t from, uint64_t to)
 {
     TD_ASSERT(from < to);
@@ -73,7 +72,7 @@ static void note_damage(recovery *v, uint64_t from, uint64_t to)
     v->result->damaged_to = to;
 }
 
-/* A chain record in the first walk: how far does the proof reach? */
+/* First walk: advance valid_bytes to the end of a sound block. */
 static td_result judge_block(void *user, const scan_block *block, td_err *err)
 {
     recovery *v = user;
@@ -85,7 +84,7 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
         v->held_to = block->end;
         return TD_OK;
     }
-    /* Damaged blocks count once something after them is proven; else they are the torn tail. */
+    /* Damaged blocks count once a block after them is sound; else they belong to the torn tail. */
     if (v->held_damage > 0) {
         note_damage(v, v->held_from, v->held_to);
         v->result->damaged_blocks += v->held_damage - 1;
@@ -100,7 +99,7 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
     return TD_OK;
 }
 
-/* Blocks are damaged only where the walk continues after what is broken. */
+/* A broken structure counts as a damaged block only if the walk continues after it. */
 static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
 {
     recovery *v = user;
@@ -115,8 +114,9 @@ static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
 
 static const scan_visitor JUDGE = {.block = judge_block, .damage = hold_damage};
 
-/* The file's head cannot be read. A chain record alone proves nothing: without a sync a power cut
- * may spare it and take the head. A sound block after it does, for it was written after a sync. */
+/* For a file whose head cannot be read. A chain record alone proves nothing: without a sync, a
+ * power cut may spare it and destroy the head. A sound block after it proves durable data, because
+ * it was written after a sync. */
 static td_result look_for_blocks(recovery *v, td_err *err)
 {
     scanner walk;
@@ -134,7 +134,7 @@ static td_result look_for_blocks(recovery *v, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Walk from the first record on, as far as limit. */
+/* Walk from the first record to limit. */
 static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t limit, td_err *err)
 {
     TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
@@ -147,7 +147,7 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
     return rc;
 }
 
-/* Take in the channels of a chunk. */
+/* Add a chunk's channels to the summary. */
 static void learn_records(recovery *v, td_bytes records)
 {
     TD_ASSERT(records.data != NULL || records.size == 0);
@@ -157,12 +157,12 @@ static void learn_records(recovery *v, td_bytes records)
         td_result rc = TD_OK;
         if (record.opcode == MCAP_CHANNEL)
             rc = mcap_summary_note_channel(&v->summary, &record, NULL);
-        (void)rc; /* what is broken is left out */
+        (void)rc; /* skip broken records */
     }
 }
 
-/* Look into a chunk if one of its channels is new. What cannot be read there is damage that the
- * first walk has counted. */
+/* Decompress a chunk if one of its channels is new. The first walk has already counted unreadable
+ * data as damage. */
 static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *err)
 {
     int is_new = 0;
@@ -185,7 +185,7 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
-/* How many messages of which times it lists. */
+/* Count the messages of a message index. */
 static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_place *place,
                                 const mcap_message_index *index, td_err *err)
 {
@@ -214,7 +214,7 @@ static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
     return rc;
 }
 
-/* The session record, as a rule, and checkpoints; their places go into the summary. */
+/* Index the session record and checkpoints in the summary. */
 static td_result add_record(void *user, const mcap_place *place, td_err *err)
 {
     recovery *v = user;
@@ -225,12 +225,12 @@ static td_result add_record(void *user, const mcap_place *place, td_err *err)
     return mcap_summary_note_metadata(&v->summary, &v->source, place, err);
 }
 
-/* The content of the summary, from the records up to the sound end. A bad record of a damaged block
- * is left out of it. */
+/* Second walk: fill the summary from the records up to valid_bytes, skipping broken records of
+ * damaged blocks. */
 static const scan_visitor COLLECT = {
     .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
 
-/* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
+/* *is_ours: 1 if the tail is all or a beginning of the end that is about to be written. */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
 {
     TD_ASSERT(v->source.size >= v->valid_bytes);
@@ -243,7 +243,7 @@ static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
     return mcap_source_compare(&v->source, v->valid_bytes, expected, is_ours, err);
 }
 
-/* Name of the file's bytes from an offset on, in torn/. */
+/* Name in torn/ of the file's bytes from an offset on. */
 static void torn_name(const recovery *v, uint64_t from, const char *kind,
                       char out[LIMIT_PATH_BYTES])
 {
@@ -251,7 +251,7 @@ static void torn_name(const recovery *v, uint64_t from, const char *kind,
                    segment_file_name(v->result->path), from, kind);
 }
 
-/* Step 2: keep the tail. */
+/* Step 2: save the tail. */
 static td_result save_tail(recovery *v, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
@@ -261,10 +261,9 @@ static td_result save_tail(recovery *v, td_err *err)
     return torn_keep(v->io, v->torn_dir, name, v->file, v->valid_bytes, v->result->torn_path, err);
 }
 
-/* Steps 2 to 4: afterwards the file is complete and durable under its open name. What is read here
- * need not be on the disk: after a sync that failed it may stand in the cache alone. A block is
- * written when the one before it was synced, so that can be so of the last one and of the end:
- * these are written again. */
+/* Steps 2 to 4: afterwards the file is complete and durable under its open name. After a sync that
+ * failed, data that can be read may be in the page cache only. A block is written after the
+ * previous one was synced, so this concerns only the last block and the end: both are rewritten. */
 static td_result write_end(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > 0);
@@ -289,7 +288,7 @@ static td_result write_end(recovery *v, td_err *err)
     return rc;
 }
 
-/* The file goes to torn/ as it is. */
+/* Move the whole file to torn/. */
 static td_result put_away(recovery *v, const char *kind, td_err *err)
 {
     TD_ASSERT(v->valid_bytes == 0);
@@ -300,13 +299,13 @@ static td_result put_away(recovery *v, const char *kind, td_err *err)
     torn_name(v, 0, kind, name);
     td_result rc =
         torn_find_path(v->io, v->torn_dir, name, v->file, 0, v->result->torn_path, &is_kept, err);
-    /* What is kept there must not be lost to a power cut later. */
+    /* The moved file must survive a later power cut. */
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
     if (rc == TD_OK && !is_kept)
         return td_io_publish(v->io, v->open_path, v->result->torn_path, err);
-    /* A power cut between the two folders may have left both names of the one file, and a rename
-     * between those does nothing. */
+    /* A power cut between syncing the two folders may have left both names of this one file. A
+     * rename between two names of one file does nothing, so the old name is unlinked. */
     if (rc == TD_OK)
         rc = td_io_sync_dir(v->io, v->torn_dir, err);
     if (rc == TD_OK)
@@ -316,7 +315,7 @@ static td_result put_away(recovery *v, const char *kind, td_err *err)
     return rc;
 }
 
-/* As segment_verify counts: events are the recorder's own, and no frames. */
+/* Counts as segment_verify does: without events. */
 static uint64_t count_frames(const mcap_summary *summary)
 {
     uint64_t frames = summary->message_count;
@@ -331,7 +330,7 @@ static uint64_t count_frames(const mcap_summary *summary)
     return frames;
 }
 
-/* Steps 1 to 5, once there is something to finish. */
+/* Rest of step 1, and steps 2 to 5. */
 static td_result finish_segment(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > v->data_start);
@@ -357,7 +356,7 @@ static td_result finish_segment(recovery *v, td_err *err)
     return TD_OK;
 }
 
-/* A writer keeps its file locked, and finishes it under that lock: then it has another name. */
+/* A writer renames a finished file before it unlocks it, so the name is checked after locking. */
 static td_result lock_file(recovery *v, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
@@ -367,18 +366,18 @@ static td_result lock_file(recovery *v, td_err *err)
     if (rc == TD_OK)
         rc = td_io_check_name(v->io, v->open_path, v->file, &state, err);
     if (rc == TD_OK && state != TD_NAME_SAME)
-        rc = td_err_set(err, TD_E_BUSY, "it was renamed or replaced a moment ago");
+        rc = td_err_set(err, TD_E_BUSY, "it was just renamed or replaced");
     return rc;
 }
 
-/* Which of the two it is: a segment to finish, or a file to put away. */
+/* Finish the segment, or move the file to torn/ if it has no sound block. */
 static td_result run(recovery *v, td_err *err)
 {
     TD_ASSERT(v->file == NULL);
     uint64_t size;
     td_result rc = td_io_size_at(v->io, v->result->path, &size, err);
     if (rc == TD_OK)
-        return td_err_set(err, TD_E_INVALID, "%s is there already", v->result->path);
+        return td_err_set(err, TD_E_INVALID, "%s exists already", v->result->path);
     if (rc != TD_E_NOTFOUND)
         return rc;
     td_err_clear(err);
@@ -399,7 +398,7 @@ static td_result run(recovery *v, td_err *err)
     return rc == TD_OK ? put_away(v, "open", err) : rc;
 }
 
-/* All that is in it is in the finished segment. */
+/* Move a copy to torn/: the finished segment has all of its data. */
 static td_result run_copy(recovery *v, td_err *err)
 {
     td_result rc = lock_file(v, err);
@@ -408,7 +407,6 @@ static td_result run_copy(recovery *v, td_err *err)
     return rc == TD_OK ? put_away(v, "copy", err) : rc;
 }
 
-/* The final name, from that of the open file. */
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)
 {
     TD_ASSERT(open_path != NULL);

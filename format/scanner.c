@@ -11,7 +11,7 @@
 
 enum {
     SEARCH_BYTES = 64 << 10,
-    /* Opcode, length, and the magic that a chain record's content begins with. */
+    /* opcode, length and magic of a chain record */
     CHAIN_HEAD_BYTES = MCAP_PREFIX_BYTES + 8,
 };
 
@@ -44,8 +44,8 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
     s->is_done = 0;
 }
 
-/* 1 for what cannot be in a data section, nor end it. It ends with records of one size only:
- * another one is the rest of a record whose opcode is damaged. */
+/* 1 for a record that can be neither in a data section nor at its end. Data End and footer have
+ * fixed sizes: another size is the remainder of a record whose opcode is damaged. */
 static int is_misplaced(const mcap_place *place)
 {
     switch (place->opcode) {
@@ -61,19 +61,20 @@ static int is_misplaced(const mcap_place *place)
     }
 }
 
-/* The next record, whole and where it may be. TD_E_TRUNCATED: the structure is broken. */
+/* Locate the next record. TD_E_TRUNCATED: the structure is broken. */
 static td_result next_record(scanner *s, mcap_place *out, td_err *err)
 {
     td_result rc = mcap_source_record(s->source, s->at, s->source->size, out, err);
     if (rc == TD_OK && is_misplaced(out))
-        rc = td_err_set(err, TD_E_TRUNCATED, "%s record (0x%02x) where none may be",
+        rc = td_err_set(err, TD_E_TRUNCATED, "misplaced %s record (0x%02x)",
                         mcap_opcode_name(out->opcode), out->opcode);
     if (rc == TD_OK)
         s->at = out->end;
     return rc;
 }
 
-/* Check a chain record. TD_E_CORRUPT: it is not one, or cannot be read; the block continues. */
+/* Check a chain record. TD_E_CORRUPT: it is not a chain record or is unreadable; the block
+ * continues. */
 static td_result judge_block(scanner *s, const mcap_place *place, scan_block *out, td_err *err)
 {
     TD_ASSERT(place->opcode == CHAIN_OPCODE);
@@ -191,7 +192,7 @@ static td_result visit(scanner *s, const mcap_place *place, td_err *err)
     return v->record == NULL ? TD_OK : v->record(s->user, place, err);
 }
 
-/* The chain record that begins at at, if there is one: TD_E_CORRUPT or TD_E_TRUNCATED if not. */
+/* Decode a chain record at offset at. TD_E_CORRUPT or TD_E_TRUNCATED if there is none. */
 static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t *end, td_err *err)
 {
     mcap_place place;
@@ -203,7 +204,7 @@ static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t 
         rc = mcap_source_content(s->source, &place, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, NULL, out, err);
-    /* Before what it covers from stands another chain record, if anything. */
+    /* covers_from is 0 or the end of another chain record. */
     if (rc == TD_OK &&
         (out->covers_from > at || (out->covers_from != 0 && out->covers_from < CHAIN_VALUE_BYTES)))
         rc = TD_E_CORRUPT;
@@ -211,7 +212,7 @@ static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t 
     return rc;
 }
 
-/* Offset of the first place in [from, end) that looks like a chain record's beginning. */
+/* Find the first offset from `from` on that looks like the start of a chain record. */
 static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, td_err *err)
 {
     TD_ASSERT(source->size >= from);
@@ -228,15 +229,15 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
             *found = from + (uint64_t)(magic - piece.data) - MCAP_PREFIX_BYTES;
             return TD_OK;
         }
-        /* Continue after what was found, or so far that a head across the border is not missed. */
+        /* Continue after the match; without one, keep enough bytes for a head across the border. */
         from += magic != NULL ? (uint64_t)(magic - piece.data) - MCAP_PREFIX_BYTES + 1
                               : size - CHAIN_HEAD_BYTES + 1;
     }
     return TD_EOF;
 }
 
-/* Go on after the damage that the chain record found shows: where its own block begins if that is
- * further on (the record before it is lost too), else after it. */
+/* Continue after damage, at the chain record that was found: at the start of its block if the
+ * previous chain record is lost too, else after it. */
 static td_result resume(scanner *s, const chain_record *record, uint64_t end, td_err *err)
 {
     TD_ASSERT(end <= s->source->size);
@@ -278,14 +279,14 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
     return rc;
 }
 
-/* A record is bad, its length is not: the walk continues after it. */
+/* Report a damaged record whose length is intact. */
 static td_result report_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
-/* The structure is broken at the walk's place: on after the damage if there is a way. */
+/* The structure is broken at s->at: continue at the next block that is found. */
 static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};
@@ -297,7 +298,7 @@ static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
-/* One record. */
+/* Visit one record. */
 static td_result step(scanner *s, td_err *err)
 {
     mcap_place place;

@@ -17,7 +17,7 @@ int sealed_channel_by_id(const void *a, const void *b)
 sealed_chunk *sealed_chunk_open(void)
 {
     sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
-    td_buf_init(&chunk->bytes, SIZE_MAX); /* the bound of its records bounds it */
+    td_buf_init(&chunk->bytes, SIZE_MAX); /* bounded by the sizes of its records */
     td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->events, 2 * LIMIT_CHUNK_BYTES);
     td_buf_init(&chunk->checkpoint, LIMIT_RECORD_BYTES);

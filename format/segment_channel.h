@@ -1,4 +1,4 @@
-/* A channel of a segment, as its lists have it. */
+/* A channel in the list of a segment's channels. */
 #ifndef TD_FORMAT_SEGMENT_CHANNEL_H
 #define TD_FORMAT_SEGMENT_CHANNEL_H
 
@@ -10,21 +10,21 @@
 
 typedef struct segment_channel {
     uint16_t id;                /* MCAP channel id; also the bit in chunk bitmaps */
-    uint32_t index;             /* in the list that has it */
-    channel_info info;          /* strings owned by that list */
-    uint64_t message_count;     /* in the segment; UINT64_MAX: not known */
-    uint64_t first_ns, last_ns; /* recv_ns of these, where they are known */
+    uint32_t index;             /* position in its list */
+    channel_info info;          /* strings owned by the list */
+    uint64_t message_count;     /* in the segment; UINT64_MAX: unknown */
+    uint64_t first_ns, last_ns; /* recv_ns of the first and last message; 0 if unknown */
 } segment_channel;
 
-/* Check the names of a channel: each has space for its NUL in a limit of base/limits.h; feed and
+/* Check a channel's names: their lengths against base/limits.h (NUL included), and that feed and
  * topic are not empty. TD_E_INVALID. */
 TD_MUST_USE td_result segment_channel_check(const channel_info *info, td_err *err);
 
-/* Append the pairs of a channel's metadata. */
+/* Append a channel's metadata pairs to pack. */
 void segment_channel_pack(const channel_info *info, td_buf *pack);
 
-/* Give the channel strings of its own, copies of those it has (NULL: ""); and free them. They
- * are one allocation, which begins with the feed. */
+/* Replace the channel's strings by copies that it owns (NULL becomes ""); free these copies. They
+ * are one allocation, which begins at info.feed. */
 void segment_channel_own_strings(segment_channel *channel);
 void segment_channel_free_strings(segment_channel *channel);
 

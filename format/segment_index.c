@@ -5,10 +5,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Bytes of a bitmap over all ids that MCAP can have. */
+/* bytes of a bitmap of all MCAP channel ids */
 enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
 
-/* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
+/* Maximum bytes of a file's bitmaps: far more than a segment's 4,096 chunks need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
 void segment_index_add_channel(segment_index *index, const segment_channel *channel)
@@ -30,7 +30,7 @@ td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chu
     if (bitmap.size > BITMAPS_BYTES_MAX - offset)
         return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than %zu bytes",
                           BITMAPS_BYTES_MAX);
-    /* One array for the bitmaps of all chunks; it is there even if they are all empty. */
+    /* One array for the bitmaps of all chunks, allocated even if all are empty. */
     index->bitmaps =
         td_array_reach(index->bitmaps, &index->bitmap_capacity, offset + bitmap.size, 1);
     if (bitmap.size > 0)
@@ -97,7 +97,7 @@ void segment_index_fini(segment_index *index)
     *index = (segment_index){0};
 }
 
-/* Position of the first channel whose id is not below. */
+/* Position of the first channel whose id is at least `id`. */
 static size_t channel_position(const segment_index *index, uint16_t id)
 {
     TD_ASSERT(index->channel_count == 0 || index->channels != NULL);
@@ -118,7 +118,7 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
     for (size_t i = 0; i < count; i++) {
         size_t at = channel_position(index, channels[i].id);
         if (at == index->channel_count || index->channels[at].id != channels[i].id)
-            continue; /* a message index of a channel that the file does not define */
+            continue; /* the file does not define the channel of this message index */
         segment_channel *channel = &index->channels[at];
         if (channel->message_count == 0 || channels[i].first_ns < channel->first_ns)
             channel->first_ns = channels[i].first_ns;
@@ -128,14 +128,13 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
     }
 }
 
-/* The channel of that id, or NULL. */
 static const segment_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
 {
     size_t at = channel_position(index, id);
     return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;
 }
 
-/* 1 if a chunk that was read has messages of a channel without a definition. */
+/* 1 if the chunk has messages of an undefined channel. */
 static int chunk_has_unknown(const segment_index *index, const segment_chunk *chunk)
 {
     for (size_t id = 0; id < (size_t)chunk->bitmap_bytes * 8; id++) {
@@ -148,8 +147,8 @@ static int chunk_has_unknown(const segment_index *index, const segment_chunk *ch
 
 int segment_index_has_unknown(const segment_index *index)
 {
-    /* The catalog gives channels without chunks, but counts of all; a walk over a file does not
-     * count what it cannot name, but has the chunks. */
+    /* An index from the catalog may lack the chunks but counts all messages; an index from a walk
+     * over a file does not count messages of undefined channels but has the chunks. */
     uint64_t named = 0;
     int is_counted = index->message_count != UINT64_MAX;
     for (size_t i = 0; i < index->channel_count && is_counted; i++) {

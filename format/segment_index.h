@@ -1,6 +1,6 @@
-/* What one segment holds, without its frames: its session, its channels, its chunks. The catalog
- * keeps it, reindex makes it from the segment, verify compares the two, and a plan is made from
- * either. */
+/* The description of one segment without its frames: session, channels, chunks. The catalog stores
+ * it, `reindex` rebuilds it from the segment, `verify` compares the two, and read plans are made
+ * from it. */
 #ifndef TD_FORMAT_SEGMENT_INDEX_H
 #define TD_FORMAT_SEGMENT_INDEX_H
 
@@ -13,45 +13,45 @@
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
 
-/* How much of the segment was read to make the index. */
+/* How much of the segment was read for the index. */
 typedef enum index_depth {
-    INDEX_SUMMARY, /* chunks with channels and times; no counts per channel beyond the totals */
-    INDEX_FULL,    /* message indexes too: counts and times of each channel */
+    INDEX_SUMMARY, /* chunks with channels and times; totals per channel */
+    INDEX_FULL,    /* message indexes too: counts and times per channel */
 } index_depth;
 
-/* A chunk. */
+/* One chunk. */
 typedef struct segment_chunk {
     uint64_t offset;             /* of the Chunk record in the file */
     uint64_t chunk_bytes;        /* the whole record, opcode and length included */
-    uint64_t index_bytes;        /* of the Message Index records after it */
-    uint64_t uncompressed_bytes; /* of its records */
-    uint64_t first_ns;           /* least and greatest recv_ns */
+    uint64_t index_bytes;        /* size of the Message Index records after it */
+    uint64_t uncompressed_bytes; /* size of its records */
+    uint64_t first_ns;           /* lowest and highest recv_ns */
     uint64_t last_ns;
-    uint64_t message_count; /* all channels, events included */
-    uint32_t bitmap_offset; /* into the bitmaps of index or reader */
-    uint32_t bitmap_bytes;  /* bit (id % 8) of byte (id / 8): the chunk has frames of channel id;
-                             * no zero byte at the end */
+    uint64_t message_count; /* on all channels, events included */
+    uint32_t bitmap_offset; /* in segment_index.bitmaps */
+    uint32_t bitmap_bytes;  /* bit (id % 8) of byte (id / 8): the chunk has messages of channel id;
+                               no zero byte at the end */
 } segment_chunk;
 
 typedef struct segment_index {
-    char *path;      /* below the archive, with ".open" where it has it */
-    uint8_t is_open; /* 1: no summary; chunks as far as the chain proves them */
+    char *path;      /* relative to the archive, with ".open" if unfinished */
+    uint8_t is_open; /* 1: no summary; only the chunks that the chain proves */
     index_depth depth;
-    char session[SESSION_ID_BYTES]; /* "" if neither session record nor name has it */
+    char session[SESSION_ID_BYTES]; /* "" if absent from session record and name */
     uint64_t session_start_ns;
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
     char verb[LIMIT_NAME_BYTES];
     char version[LIMIT_NAME_BYTES];
-    uint32_t number;            /* within session and feed, from the name; 0 if it has none */
-    char *previous_segment;     /* file name of the feed's segment before, "" if it is the first */
-    td_hash128 previous_chain;  /* its last value; all zero if this is the first, or unknown: a
-                                 * catalog does not keep it */
-    char chain_hex[33];         /* last value of the chain; "" if absent */
-    uint64_t file_bytes;        /* an open one: up to its last chain record */
-    uint64_t message_count;     /* all channels */
-    uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */
-    /* By id. INDEX_SUMMARY: each has the segment's times. */
+    uint32_t number;        /* within session and feed, from the file name; 0 if absent */
+    char *previous_segment; /* file name of the feed's previous segment; "" if this is the first */
+    td_hash128 previous_chain;  /* last value of the previous segment; all zero if this is the first
+                                   or if unknown (a catalog does not store it) */
+    char chain_hex[33];         /* last chain value; "" if absent */
+    uint64_t file_bytes;        /* an open file: up to its last chain record */
+    uint64_t message_count;     /* on all channels */
+    uint64_t first_ns, last_ns; /* of all messages; 0 without messages */
+    /* By id. With INDEX_SUMMARY each has the segment's times. */
     segment_channel *channels;
     size_t channel_count;
     segment_chunk *chunks; /* in file order */
@@ -62,27 +62,26 @@ typedef struct segment_index {
     size_t checkpoint_count;
 } segment_index;
 
-/* To build an index: add a channel (ids rising; its strings are copied) or a chunk with its
- * bitmap (TD_E_LIMIT: bitmaps of 256 MiB). */
+/* Add a channel (in order of increasing id; copies its strings), a chunk with its bitmap
+ * (TD_E_LIMIT: more than 256 MiB of bitmaps), or a checkpoint. */
 void segment_index_add_channel(segment_index *index, const segment_channel *channel);
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
-
 void segment_index_add_checkpoint(segment_index *index, const segment_checkpoint *checkpoint);
 
-/* Add a chunk's counts and times to its channels (INDEX_FULL). */
+/* Add a chunk's counts and times to the index's channels (INDEX_FULL). */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
-/* Free channels, chunks and checkpoints; the rest stays. */
+/* Free channels, chunks and checkpoints; keep the rest. */
 void segment_index_drop_lists(segment_index *index);
 
-/* Free what the index owns; it is empty then. */
+/* Free all members; the index is empty afterwards. */
 void segment_index_fini(segment_index *index);
 
-/* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
+/* 1 if the segment has messages of undefined channels: their definitions were damaged. */
 int segment_index_has_unknown(const segment_index *index);
 
-/* Take the chunks of another index of the same segment, which is freed. */
+/* Move the chunks of `from`, an index of the same segment, to index; frees from. */
 void segment_index_take_chunks(segment_index *index, segment_index *from);
 
 #endif

@@ -81,11 +81,11 @@ static td_result read_chain(segment_reader *reader, segment_index *out, td_err *
     return rc;
 }
 
-/* The session of the segment: by its metadata, else by its name. */
+/* The session, from the segment's metadata, else from its name. */
 static void read_origin(const segment_info *info, const char *path, segment_index *out)
 {
     segment_name name;
-    (void)segment_name_parse(segment_file_name(path), &name); /* empty fields will do */
+    (void)segment_name_parse(segment_file_name(path), &name); /* on failure the fields are empty */
     out->number = name.number;
     copy_text(out->session, sizeof out->session, name.session);
     copy_text(out->feed, sizeof out->feed, name.feed);
@@ -122,7 +122,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     return rc;
 }
 
-/* All that is known of an unreadable file. */
+/* Fill the index of an unreadable file from its name. */
 static void fill_empty(const char *path, segment_index *out)
 {
     segment_name name;

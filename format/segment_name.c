@@ -8,7 +8,7 @@
 #include "base/decimal.h"
 #include "base/time_text.h"
 
-/* Lengths of the parts after the feed's time: "-3f2a9c01", and at least "-000001". */
+/* Lengths of "3f2a9c01" and, at least, "000001" in a name. */
 enum { NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
 
 int feed_name_char(char c)
@@ -46,7 +46,7 @@ void segment_name_format(const char *feed, const char *session, uint64_t first_n
     TD_ASSERT(length < (int)LIMIT_PATH_BYTES);
 }
 
-/* Take the last "-part" off [name, name + *length); 0 if there is no '-' or nothing before it. */
+/* Cut the last "-part" off [name, name + *length). 0 if there is no '-' or nothing precedes it. */
 static int cut_last_part(const char *name, size_t *length, td_bytes *part)
 {
     size_t at = *length;

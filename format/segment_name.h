@@ -7,48 +7,49 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
-enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
+enum { SESSION_ID_BYTES = 9 }; /* with the NUL */
 
-/* What the name of an unfinished segment ends in. */
+/* Suffix of an unfinished segment's name. */
 #define SEGMENT_OPEN_SUFFIX ".open"
 
-/* What a capture segment's name says:
- * <feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
+/* The parts of a capture segment's name,
+<feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
 typedef struct segment_name {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
-    uint64_t first_s;  /* second of the first frame, since 1970 */
+    uint64_t first_s;  /* time of the first message, in seconds since 1970 */
     uint32_t number;   /* 1, 2, … within session and feed */
-    uint8_t is_open;   /* 1: still being written, or left by a crash */
-    uint8_t is_parsed; /* 0: a file of another name (a single file); all fields above are empty */
+    uint8_t is_open;   /* 1: being written, or left by a crash */
+    uint8_t is_parsed; /* 0: another file name; all fields above are empty */
 } segment_name;
 
-/* Read a file name without folder. 1 if it is a capture segment's, else 0 and *out is not parsed.
+/* Parse a file name without its folder. 1 if it is a capture segment's, else 0 and *out is empty.
  */
 int segment_name_parse(const char *file_name, segment_name *out);
 
-/* The name after the last slash of a path. */
+/* The part of a path after its last slash. */
 const char *segment_file_name(const char *path);
 
 /* 1 if a path or name ends in ".open". */
 int segment_has_open_name(const char *path);
 
-/* A path or name without ".open" at its end: a view, or a copy. */
+/* A path or name without a trailing ".open": a view; a copy. */
 td_bytes segment_final_name(const char *path);
 void segment_final_path(const char *path, char out[LIMIT_PATH_BYTES]);
 
-/* The path of the same segment while it is open; final_path is without ".open". */
+/* The path of a segment while it is open: final_path with ".open". */
 void segment_open_path(const char *final_path, char out[LIMIT_PATH_BYTES]);
 
-/* Path below the archive of a segment whose first frame came at first_ns, without ".open":
- * "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */
+/* Path, relative to the archive and without ".open", of a segment whose first message was received
+ * at first_ns: "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */
 void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,
                          char out[LIMIT_PATH_BYTES]);
 
-/* 1 for what the name of a feed, and of an HTTP reply, may have: letters, digits, '.', '_', '-'. */
+/* 1 for a character allowed in names of feeds and HTTP replies: letters, digits, '.', '_', '-'. */
 int feed_name_char(char c);
 
-/* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
+/* 1 if feed is a valid feed name: 1 to LIMIT_NAME_BYTES - 1 characters of feed_name_char, not
+ * beginning with '.'. */
 int feed_name_is_valid(const char *feed);
 
 #endif

@@ -25,28 +25,27 @@ struct segment_scratch {
 
 struct segment_reader {
     td_file *file;
-    pthread_mutex_t file_lock; /* segment_reader_read from several threads */
-    mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
+    pthread_mutex_t file_lock; /* for segment_reader_read on several threads */
+    mcap_source source;        /* used by open, refresh and walks, but not by segment_reader_read */
     segment_info info;
-    uint8_t has_open_name;      /* its end is not known to be durable */
-    uint8_t is_end_torn;        /* what it ends with, if anything, is not all of a sound end */
-    char *strings;              /* session strings */
+    uint8_t has_open_name;      /* 1: its end may not be durable */
+    uint8_t is_end_torn;        /* 1: its end is missing or incomplete */
+    char *strings;              /* memory of info.session */
     uint64_t data_start;        /* after the header */
-    segment_index lists;        /* of chunks and checkpoints */
-    segment_channel **channels; /* pointers stay when the array grows */
+    segment_index lists;        /* chunks and checkpoints */
+    segment_channel **channels; /* pointers stay valid when the array grows */
     uint32_t channel_count;
     td_buf by_id;             /* uint32_t index + 1 by channel id, 0 = unknown */
-    segment_scratch *scratch; /* to look into chunks for channels */
+    segment_scratch *scratch; /* for finding channels in chunks */
     td_buf records;
-    /* the walk over a file without summary */
-    uint64_t scan_at;      /* where the next block starts */
-    td_hash128 scan_chain; /* value that block starts from */
+    /* the walk over a file without a summary */
+    uint64_t scan_at;      /* start of the next block */
+    td_hash128 scan_chain; /* chain value that this block continues from */
 };
 
 /* ---- channels ---- */
 
-/* Copy bytes to *at with a NUL, and move *at after it. What follows a NUL in bytes is not visible.
- */
+/* Copy bytes and a NUL to *at, and move *at past them. A NUL in bytes ends the text early. */
 static const char *place_text(char **at, td_bytes bytes)
 {
     char *start = *at;
@@ -57,14 +56,14 @@ static const char *place_text(char **at, td_bytes bytes)
     return start;
 }
 
-/* A decimal number in metadata; any other text, or one above max, counts as 0. */
+/* A decimal number in metadata; 0 for any other text or a number above max. */
 static uint64_t number_of(mcap_packed metadata, const char *key, uint64_t max)
 {
     uint64_t value = 0;
     return td_digits_parse(mcap_find_pair(metadata, key), max, &value) ? value : 0;
 }
 
-/* From our metadata keys; an unknown direction counts as inbound. */
+/* Read tapedeck's metadata keys; an unknown direction counts as inbound. */
 static void fill_channel_info(channel_info *info, const mcap_channel *in, char *texts)
 {
     channel_dir dir = CHANNEL_IN;
@@ -92,7 +91,7 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
         .message_encoding = place_text(&texts, in->message_encoding)};
 }
 
-/* Put a channel into the list, which owns its strings then, and map its id to its index. */
+/* Add a channel to the list, which then owns its strings, and map its id to its index. */
 static void keep_channel(segment_reader *r, const segment_channel *channel)
 {
     TD_ASSERT(r->channel_count < MCAP_IDS);
@@ -111,7 +110,7 @@ static void keep_channel(segment_reader *r, const segment_channel *channel)
     r->channels[r->channel_count++] = kept;
 }
 
-/* A known id stays as it is. TD_E_CORRUPT. */
+/* Add a Channel record's channel unless its id is known. TD_E_CORRUPT. */
 static td_result add_channel(segment_reader *r, td_bytes content, td_err *err)
 {
     mcap_channel in;
@@ -120,7 +119,7 @@ static td_result add_channel(segment_reader *r, td_bytes content, td_err *err)
         return rc;
     if (segment_reader_channel_by_id(r, in.id) != NULL)
         return TD_OK;
-    /* Every string comes from the record, and gets a NUL. */
+    /* All strings come from the record; each gets a NUL. */
     char *texts = td_alloc(content.size + 8);
     segment_channel channel = {.id = in.id, .message_count = UINT64_MAX};
     fill_channel_info(&channel.info, &in, texts);
@@ -133,12 +132,12 @@ static td_result add_channel(segment_reader *r, td_bytes content, td_err *err)
     return TD_OK;
 }
 
-/* A copy of a channel of an index, without its counts. TD_E_CORRUPT for an id that is there. */
+/* Add a copy of an index's channel without its counts. TD_E_CORRUPT for a known id. */
 static td_result add_known_channel(segment_reader *reader, const segment_channel *channel,
                                    td_err *err)
 {
     if (segment_reader_channel_by_id(reader, channel->id) != NULL)
-        return td_err_set(err, TD_E_CORRUPT, "channel %u is there twice", channel->id);
+        return td_err_set(err, TD_E_CORRUPT, "channel %u is listed twice", channel->id);
     segment_channel own = {.id = channel->id, .info = channel->info, .message_count = UINT64_MAX};
     segment_channel_own_strings(&own);
     keep_channel(reader, &own);
@@ -156,7 +155,7 @@ static void free_channels(segment_reader *reader)
     td_buf_clear(&reader->by_id);
 }
 
-/* Add the channels among records. What is broken there is left out. */
+/* Add the channels of a chunk's records. */
 static void learn_channels(segment_reader *reader, td_bytes records)
 {
     size_t at = 0;
@@ -165,11 +164,10 @@ static void learn_channels(segment_reader *reader, td_bytes records)
         td_result rc = TD_OK;
         if (record.opcode == MCAP_CHANNEL)
             rc = add_channel(reader, record.content, NULL);
-        (void)rc; /* what is broken is left out */
+        (void)rc; /* skip broken records */
     }
 }
 
-/* 1 if every channel of a bitmap is known. */
 static int knows_all(const segment_reader *reader, td_bytes bitmap)
 {
     for (size_t byte = 0; byte < bitmap.size; byte++) {
@@ -204,12 +202,11 @@ const segment_channel *segment_reader_channel_by_id(const segment_reader *reader
 
 /* ---- the list of chunks ---- */
 
-/* Append an entry and its channels, one bit for each id; zero bytes at the end are cut. TD_OK,
- * TD_E_LIMIT. */
+/* Append a chunk and its channels' bitmap, without zero bytes at its end. TD_OK, TD_E_LIMIT. */
 static td_result add_chunk(segment_reader *r, const segment_chunk *chunk, td_bytes bitmap,
                            td_err *err)
 {
-    /* Mostly zeros, and there is one for each chunk: eight at a time. */
+    /* Bitmaps are mostly zeros: compare eight bytes at a time. */
     while (bitmap.size >= 8 && td_le64(bitmap.data + bitmap.size - 8) == 0)
         bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
@@ -217,7 +214,7 @@ static td_result add_chunk(segment_reader *r, const segment_chunk *chunk, td_byt
     return segment_index_add_chunk(&r->lists, chunk, bitmap, err);
 }
 
-/* What a summary lists of a chunk, or a walk found, as an entry; and its channels. */
+/* Make a list entry and a bitmap from a chunk index. */
 static segment_chunk chunk_of_index(const mcap_chunk_index *index, uint8_t bits[BITMAP_BYTES])
 {
     mcap_packed rest = index->index_offsets;
@@ -269,7 +266,7 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
 
 /* ---- checkpoints ---- */
 
-/* A writer makes one a chunk at most; of a hostile file further ones are not listed. */
+/* A writer makes at most one per chunk; more than that, in a hostile file, are ignored. */
 static void keep_checkpoint(segment_reader *r, const segment_checkpoint *found)
 {
     if (r->lists.checkpoint_count < LIMIT_SEGMENT_CHUNKS)
@@ -306,7 +303,7 @@ void segment_scratch_close(segment_scratch *scratch)
     td_free(scratch);
 }
 
-/* Read [at, at + size) into out. The file belongs to one thread at a time. */
+/* Read [at, at + size) into out. The lock lets one thread at a time use the file. */
 static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t size, td_buf *out,
                             td_err *err)
 {
@@ -319,7 +316,7 @@ static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t 
     if (rc != TD_OK || size == 0)
         return rc;
     pthread_mutex_t *lock = (pthread_mutex_t *)&reader->file_lock;
-    (void)pthread_mutex_lock(lock); /* cannot fail: initialised, not held by this thread */
+    (void)pthread_mutex_lock(lock); /* cannot fail: this thread does not hold it */
     rc = td_io_read_exact(reader->file, at, out->data, (size_t)size, err);
     (void)pthread_mutex_unlock(lock);
     if (rc == TD_OK)
@@ -327,7 +324,7 @@ static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t 
     return rc;
 }
 
-/* Read the listed Chunk record again: the file may have changed. */
+/* Read and decompress a listed chunk. Its head is checked: the file may have changed. */
 static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
                             segment_scratch *scratch, td_buf *out, td_err *err)
 {
@@ -364,7 +361,7 @@ td_result segment_reader_read(const segment_reader *reader, uint32_t index,
     return TD_OK;
 }
 
-/* Append the channel of a message index, as sealed_channel; nothing if the index has no entries. */
+/* Append a message index's channel as sealed_channel; nothing if the index is empty. */
 static td_result append_index_channel(const mcap_message_index *index, uint64_t offset, td_buf *out,
                                       td_err *err)
 {
@@ -445,9 +442,10 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
 
 /* ---- the summary ---- */
 
-/* The fields of the summary besides its lists. */
+/* Facts of the summary besides its lists. */
 typedef struct summary_facts {
-    uint64_t start, end; /* of the records to read; end: first summary offset, or the footer */
+    uint64_t start,
+        end; /* of the records to read; end: start of the summary offsets or of the footer */
     uint64_t message_count;
     uint32_t chunk_count;
 } summary_facts;
@@ -467,7 +465,7 @@ static td_result check_summary_crc(segment_reader *r, const mcap_footer *footer,
     return rc;
 }
 
-/* Footer and closing magic. TD_EOF: the file does not end with them. */
+/* Read footer and closing magic. TD_EOF: the file does not end with them. */
 static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *err)
 {
     uint64_t size = r->source.size;
@@ -499,8 +497,8 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
     return check_summary_crc(r, &footer, footer_at, err);
 }
 
-/* A chunk and its indexes lie in the data section, after the chunk before it: else reading them
- * would go anywhere. Its messages follow from the size of its message indexes. */
+/* A listed chunk and its indexes must lie in the data section, after the previous chunk; a damaged
+ * offset must not be followed. The message count follows from the size of the message indexes. */
 static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
                                   td_err *err)
 {
@@ -564,7 +562,7 @@ static td_result read_statistics(segment_reader *r, td_bytes content, summary_fa
     return TD_OK;
 }
 
-/* Everything between the summary's start and its offsets. */
+/* Read the records between the summary's start and its offsets. */
 static td_result read_records(segment_reader *r, summary_facts *facts, td_err *err)
 {
     TD_ASSERT(facts->start >= r->data_start);
@@ -595,7 +593,7 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
     }
 }
 
-/* 1 if the lists can stand for the file: no chunk, channel or message outside of them. */
+/* 1 if the lists are complete: they contain all chunks, channels and messages. */
 static int is_complete(const segment_reader *r, const summary_facts *facts)
 {
     uint64_t sum = 0;
@@ -607,7 +605,8 @@ static int is_complete(const segment_reader *r, const summary_facts *facts)
     return r->lists.chunk_count == facts->chunk_count && sum == facts->message_count;
 }
 
-/* The summary's CRC does not cover the Data End before it, which may lie in another sector. */
+/* Check the Data End before the summary: the summary's CRC does not cover it, and it may lie in
+ * another disk sector. */
 static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
 {
     const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
@@ -623,8 +622,8 @@ static td_result check_data_end(segment_reader *r, const summary_facts *facts, t
     return rc;
 }
 
-/* Fill the lists from the summary of a finished file. TD_OK; TD_E_IO; any other failure: there is
- * none, or it is damaged, and the lists are to be cleared. */
+/* Fill the lists from the summary of a finished file. TD_OK; TD_E_IO; any other failure: the
+ * summary is missing or damaged, and the caller must clear the lists. */
 static td_result load_summary(segment_reader *r, td_err *err)
 {
     TD_ASSERT(r->lists.chunk_count == 0);
@@ -647,11 +646,11 @@ static td_result load_summary(segment_reader *r, td_err *err)
 typedef struct walk {
     segment_reader *reader;
     scanner scanner;
-    /* What a later sound block proves too. */
+    /* Lengths of the lists at the last sound block. */
     size_t proven_chunks, proven_checkpoints, proven_bitmaps;
 } walk;
 
-/* What was read so far is part of the file for good. */
+/* Note that a sound block proves everything read so far. */
 static void prove(walk *w)
 {
     w->proven_chunks = w->reader->lists.chunk_count;
@@ -659,8 +658,8 @@ static void prove(walk *w)
     w->proven_bitmaps = w->reader->lists.bitmap_bytes;
 }
 
-/* The chunk is decompressed if it may bring new channels. If one of its indexes is missing or
- * broken, any channel may be in it. */
+/* List a chunk; decompress it if it may define new channels. If one of its indexes is missing or
+ * broken, it may have any channel. */
 static td_result list_chunk(void *user, const scan_chunk *found, td_err *err)
 {
     walk *w = user;
@@ -696,7 +695,6 @@ static td_result list_record(void *user, const mcap_place *place, td_err *err)
     return rc;
 }
 
-/* Everything up to a sound block's end is proven. */
 static td_result list_block(void *user, const scan_block *block, td_err *err)
 {
     walk *w = user;
@@ -709,7 +707,7 @@ static td_result list_block(void *user, const scan_block *block, td_err *err)
     return TD_OK;
 }
 
-/* The data section is over. */
+/* Called at the end of the data section. */
 static td_result end_walk(void *user, const mcap_place *place, td_err *err)
 {
     walk *w = user;
@@ -728,7 +726,7 @@ static td_result end_walk(void *user, const mcap_place *place, td_err *err)
 static const scan_visitor WALK = {
     .chunk_end = list_chunk, .record = list_record, .block = list_block, .end = end_walk};
 
-/* Fill the lists by walking on from the last sound block. Damage is passed over. TD_OK, TD_E_IO. */
+/* Fill the lists by walking from the last sound block, skipping damage. TD_OK, TD_E_IO. */
 static td_result walk_file(segment_reader *r, td_err *err)
 {
     walk w = {.reader = r};
@@ -744,7 +742,7 @@ static td_result walk_file(segment_reader *r, td_err *err)
         r->info.valid_bytes = r->source.size;
         return TD_OK;
     }
-    /* In an unfinished file, what no sound block proved does not count. */
+    /* In an unfinished file, entries after the last sound block do not count. */
     TD_ASSERT(w.proven_chunks <= r->lists.chunk_count);
     r->lists.chunk_count = w.proven_chunks;
     r->lists.checkpoint_count = w.proven_checkpoints;
@@ -755,7 +753,7 @@ static td_result walk_file(segment_reader *r, td_err *err)
 
 /* ---- chain records ---- */
 
-/* The chain record after a chunk, which need not lie in the file. */
+/* Read the chain record after a chunk, whose offsets may lie outside of the file. */
 static td_result read_chain(const segment_reader *reader, const segment_chunk *chunk,
                             chain_conn *conns, chain_record *out, td_err *err)
 {
@@ -763,7 +761,7 @@ static td_result read_chain(const segment_reader *reader, const segment_chunk *c
     uint64_t at = 0;
     if (__builtin_add_overflow(chunk->offset, chunk->chunk_bytes, &at) ||
         __builtin_add_overflow(at, chunk->index_bytes, &at) || at > reader->source.size)
-        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies beyond its end");
+        return td_err_set(err, TD_E_CORRUPT, "its last chunk extends past its end");
     td_result rc = td_io_read_exact(reader->file, at, bytes, MCAP_PREFIX_BYTES, err);
     if (rc != TD_OK)
         return rc;
@@ -793,21 +791,21 @@ td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, c
 
 /* ---- an index that is known ---- */
 
-/* 1 if the file is the one that the index describes, whatever its name. */
+/* Check that the index describes this file, whatever the file's name. TD_E_CORRUPT if not. */
 static td_result check_identity(segment_reader *r, const segment_index *index, td_err *err)
 {
     td_hash128 expected;
     chain_record last;
     if (index->is_open || index->chunk_count == 0 ||
         !chain_value_parse(td_bytes_str(index->chain_hex), &expected))
-        return td_err_set(err, TD_E_CORRUPT, "its index does not show what file it describes");
+        return td_err_set(err, TD_E_CORRUPT, "its index does not identify a file");
     if (r->source.size != index->file_bytes)
         return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes, %" PRIu64 " in its index",
                           r->source.size, index->file_bytes);
-    /* Its value covers every byte before it. */
+    /* The last chain value covers every byte before it. */
     td_result rc = read_chain(r, &index->chunks[index->chunk_count - 1], NULL, &last, err);
     if (rc == TD_OK && !td_hash128_equal(last.value, expected))
-        rc = td_err_set(err, TD_E_CORRUPT, "its chain ends with another value than in its index");
+        rc = td_err_set(err, TD_E_CORRUPT, "its last chain value differs from its index");
     return rc;
 }
 
@@ -834,7 +832,7 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
     r->info.valid_bytes = r->source.size;
 }
 
-/* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
+/* Fill info and lists from an index. TD_E_CORRUPT if it describes another file; TD_E_TRUNCATED,
  * TD_E_IO. */
 static td_result load_index(segment_reader *reader, const segment_index *index, td_err *err)
 {
@@ -857,7 +855,7 @@ static td_result load_index(segment_reader *reader, const segment_index *index, 
 
 /* ---- opening ---- */
 
-/* If the record is our session's metadata, take it over. */
+/* Read the session's metadata, if the record has it. */
 static td_result read_session_record(segment_reader *r, const mcap_place *place, td_err *err)
 {
     td_bytes content;
@@ -884,8 +882,8 @@ static td_result read_session_record(segment_reader *r, const mcap_place *place,
     return TD_OK;
 }
 
-/* The session is the record after the header. A file without it, or with a broken one, is damaged,
- * and read as far as possible. */
+/* The session record follows the header. A file in which it is missing or broken is damaged, and
+ * read as far as possible. */
 static td_result read_session(segment_reader *r, td_err *err)
 {
     mcap_place place;
@@ -896,7 +894,7 @@ static td_result read_session(segment_reader *r, td_err *err)
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
-/* Totals over the chunks. */
+/* Sum up the chunks. */
 static void sum_up(segment_reader *r)
 {
     TD_ASSERT(r->info.valid_bytes <= r->source.size);
@@ -917,7 +915,7 @@ static void sum_up(segment_reader *r)
     }
 }
 
-/* From the summary if that is sound, else by walking the file. */
+/* Fill the lists from the summary if it is intact, else by walking the file. */
 static td_result read_lists(segment_reader *r, td_err *err)
 {
     td_result rc = load_summary(r, err);
@@ -926,14 +924,14 @@ static td_result read_lists(segment_reader *r, td_err *err)
     td_err_clear(err);
     free_channels(r);
     segment_index_drop_lists(&r->lists);
-    /* A power cut may leave the end of a file in parts, in any order. */
+    /* A power cut may leave any parts of a file's end. */
     r->is_end_torn = r->has_open_name;
     if (r->is_end_torn)
         r->info.state = SEGMENT_OPEN;
     return walk_file(r, err);
 }
 
-/* Header, session, lists. Only what is before the lists can make opening fail as damaged. */
+/* Read header, session and lists. Damage in the lists does not make opening fail. */
 static td_result read_all(segment_reader *r, td_err *err)
 {
     r->info.state = SEGMENT_OPEN;
@@ -996,7 +994,7 @@ void segment_reader_close(segment_reader *reader)
     segment_scratch_close(reader->scratch);
     mcap_source_fini(&reader->source);
     td_io_close(reader->file);
-    (void)pthread_mutex_destroy(&reader->file_lock); /* it is not held */
+    (void)pthread_mutex_destroy(&reader->file_lock); /* not held */
     td_free(reader);
 }
 
@@ -1020,7 +1018,7 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     uint32_t before = segment_reader_chunk_count(r);
     td_result rc = mcap_source_refresh(&r->source, err);
     if (rc == TD_OK && r->source.size != known) {
-        r->is_end_torn = 0; /* it has a writer, which will end it in order */
+        r->is_end_torn = 0; /* a writer is appending, and will write its end in order */
         rc = walk_file(r, err);
     }
     if (rc != TD_OK)

@@ -18,7 +18,7 @@
 #include "format/scanner.h"
 #include "format/segment_name.h"
 
-/* A message of the chunk that was read last, to compare message indexes with. */
+/* A message of the last chunk, to compare with its message indexes. */
 typedef struct verify_entry {
     uint64_t log_ns, offset;
     uint16_t id;
@@ -28,38 +28,38 @@ typedef struct verify_entry {
 typedef struct verify_slot {
     uint32_t line, shard;
     channel_dir dir;
-    uint32_t last;         /* sequence of its last frame */
+    uint32_t last;         /* sequence number of its last frame */
     uint64_t frames;       /* since the last chain record */
-    uint8_t has_restarted; /* 1: its ordinals restarted since then */
+    uint8_t has_restarted; /* 1: its ordinals restarted since the last chain record */
 } verify_slot;
 
 typedef struct verify_state {
-    segment_reader *reader; /* state, session, channels */
-    mcap_source source;     /* its file */
+    segment_reader *reader; /* gives state, session and channels */
+    mcap_source source;     /* reads the reader's file */
     scanner walk;
     segment_finding_fn *fn;
     void *user;
     segment_verify_result *result;
     uint64_t data_start; /* after the header */
-    uint64_t limit;      /* end of what is checked */
+    uint64_t limit;      /* end of the checked bytes */
     codec *coder;
     td_buf records; /* of the last chunk */
-    td_buf entries; /* verify_entry, by id and offset */
-    td_buf end;     /* what Data End to the closing magic must be */
+    td_buf entries; /* verify_entry of the last chunk, by id and offset */
+    td_buf end;     /* the expected bytes from Data End to the closing magic */
     mcap_summary summary;
     /* messages */
     uint64_t last_ns, last_frame_ns;
-    /* since the last chain record, and its content */
+    /* counted since the last chain record, and that record's content */
     td_buf slots;       /* verify_slot */
-    chain_totals block; /* counted; frames_dropped: holes in the ordinals */
+    chain_totals block; /* counted; frames_dropped: missing ordinals */
     chain_totals totals;
-    uint64_t late_holes; /* dropped frames that the totals know and no hole has shown yet */
+    uint64_t late_holes; /* frames dropped per the totals, minus the missing ordinals seen so far */
     chain_conn *conns, *last_conns; /* CHAIN_CONNS_MAX each */
     uint32_t last_conn_count;
-    uint8_t expects_end;   /* 1: a finished file, or one that should be */
-    uint8_t is_chunk_read; /* 1: entries are its messages */
+    uint8_t expects_end;   /* 1: the file is finished, or its name shows that it should be */
+    uint8_t is_chunk_read; /* 1: the chunk could be read: entries has its messages */
     uint8_t is_block_read; /* 1: all chunks since the last chain record could be read */
-    uint8_t has_totals;    /* 1: totals and last_conns are those of the last chain record */
+    uint8_t has_totals; /* 1: totals and last_conns are valid: they are the last chain record's */
 } verify_state;
 
 const char *segment_finding_name(segment_finding_kind kind)
@@ -89,7 +89,7 @@ static void report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
     char text[TD_ERR_TEXT_BYTES];
     va_list values;
     va_start(values, format);
-    (void)vsnprintf(text, sizeof text, format, values); /* a long text may be cut */
+    (void)vsnprintf(text, sizeof text, format, values); /* may be truncated */
     va_end(values);
     segment_finding finding = {.kind = kind, .offset = offset, .text = text};
     if (kind != FINDING_TORN)
@@ -98,7 +98,7 @@ static void report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
         v->fn(v->user, &finding);
 }
 
-/* What reading a record came to: TD_OK after a finding, unless the failure ends the work. */
+/* Report a failure to read a record as a finding and return TD_OK, unless it ends the work. */
 static td_result report_failure(verify_state *v, segment_finding_kind kind, uint64_t offset,
                                 td_result rc, const td_err *why, td_err *err)
 {
@@ -108,12 +108,11 @@ static td_result report_failure(verify_state *v, segment_finding_kind kind, uint
     return TD_OK;
 }
 
-/* Messages against the chain records. A segment may begin in the middle of a session: then the
- * first chain record's totals are taken as they are, and the steps from one record to the next are
- * checked.
- */
+/* Checks messages against the chain records. A segment may begin in the middle of a session: then
+ * the first chain record's totals are accepted, and the differences between successive records are
+ * checked. */
 
-/* The slot and direction of a frame; new ones start so that their first frame fits. */
+/* Find a frame's slot and direction. A new entry accepts any first ordinal. */
 static verify_slot *find_slot(verify_state *v, const channel_info *info, uint32_t sequence)
 {
     TD_ASSERT(info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT);
@@ -130,8 +129,8 @@ static verify_slot *find_slot(verify_state *v, const channel_info *info, uint32_
     return (verify_slot *)(void *)(v->slots.data + v->slots.size - sizeof slot);
 }
 
-/* Ordinals rise by one; holes are dropped frames, which the chain record must know of; a fall is a
- * new connection, which it must list. Sequence numbers are modulo 2^32. */
+/* Ordinals increase by one. Missing ones are dropped frames, which the chain record must count; a
+ * decrease is a new connection, which it must list. Sequence numbers are modulo 2^32. */
 static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
 {
     TD_ASSERT(slot->frames < UINT64_MAX);
@@ -148,7 +147,7 @@ static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
     v->block.frames_dropped += sequence - 1;
 }
 
-/* Frames strictly rise; what is no frame may repeat the time before it. */
+/* Frame times strictly increase; events and HTTP answers may repeat the last time. */
 static void check_time(verify_state *v, const mcap_message *message, int is_frame, uint64_t offset)
 {
     if (message->log_ns < v->last_ns || (is_frame && message->log_ns <= v->last_frame_ns))
@@ -176,7 +175,7 @@ static void count_message(verify_state *v, const segment_channel *channel,
     check_ordinal(v, find_slot(v, &channel->info, message->sequence), message->sequence);
 }
 
-/* From one chain record to the next a total grows by what was counted in between. */
+/* Check that a total grew since the last chain record by the number counted in between. */
 static void check_step(verify_state *v, uint64_t offset, const char *what, uint64_t before,
                        uint64_t now, uint64_t counted)
 {
@@ -187,15 +186,14 @@ static void check_step(verify_state *v, uint64_t offset, const char *what, uint6
                what, before, now, counted);
 }
 
-/* Frames that a list of connections has for a slot and direction, and which of those with frames is
- * the latest. */
+/* A slot's frames in one direction, summed over connections, and the last connection with any. */
 typedef struct slot_sum {
     uint64_t frames;
-    uint64_t last_ordinal; /* of the latest connection */
+    uint64_t last_ordinal; /* of connection `latest` */
     uint32_t latest, conns;
 } slot_sum;
 
-/* The counts of a slot in one list of connections, less those in an earlier list. */
+/* Sum a slot's frames in one list of connections, minus the frames in an earlier list. */
 static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_slot *slot,
                          const chain_conn *before, uint32_t before_count)
 {
@@ -210,12 +208,12 @@ static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_s
         uint64_t written = is_in ? conn->in : conn->out;
         sum.frames += written;
         sum.conns++;
-        /* One that has opened and written nothing yet has no ordinals to compare with. */
+        /* A connection without frames has no ordinals to compare. */
         if (written > 0 && conn->conn >= sum.latest) {
             sum.latest = conn->conn;
             sum.last_ordinal = is_in ? conn->in_ordinal : conn->out_ordinal;
         }
-        /* What the same connection had before does not count again. */
+        /* Subtract frames that the earlier list counts. */
         for (uint32_t k = 0; k < before_count; k++) {
             if (before[k].line == conn->line && before[k].shard == conn->shard &&
                 before[k].conn == conn->conn)
@@ -225,7 +223,7 @@ static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_s
     return sum;
 }
 
-/* Connections of the record against the frames of its block. */
+/* Check the record's connections against the frames of its block. */
 static void check_slots(verify_state *v, const chain_record *record, uint64_t offset)
 {
     TD_ASSERT(record->conn_count <= CHAIN_CONNS_MAX);
@@ -254,15 +252,15 @@ static void check_slots(verify_state *v, const chain_record *record, uint64_t of
             record->totals.frames_dropped == v->totals.frames_dropped &&
             (uint32_t)sum.last_ordinal != slot->last)
             report(v, FINDING_ORDINAL, offset,
-                   "line %u, shard %u, %s: last ordinal %u, the chain record says %" PRIu64,
+                   "line %u, shard %u, %s: last ordinal %u, the chain record has %" PRIu64,
                    slot->line, slot->shard, dir, slot->last, sum.last_ordinal);
         slot->frames = 0;
         slot->has_restarted = 0;
     }
 }
 
-/* Holes must be frames that the record counts as dropped, now or since the last frame before them.
- */
+/* Missing ordinals must be frames that this record counts as dropped, or that earlier ones counted
+ * before the gap was visible. */
 static void check_holes(verify_state *v, const chain_totals *now, uint64_t offset)
 {
     uint64_t before = v->has_totals ? v->totals.frames_dropped : 0;
@@ -275,7 +273,7 @@ static void check_holes(verify_state *v, const chain_totals *now, uint64_t offse
     v->late_holes = holes > known ? 0 : known - holes;
 }
 
-/* Every count of the record against the messages of its block. */
+/* Check every count of the record against the messages of its block. */
 static void check_totals(verify_state *v, const chain_record *record, uint64_t offset)
 {
     const chain_totals zero = {0};
@@ -288,7 +286,7 @@ static void check_totals(verify_state *v, const chain_record *record, uint64_t o
     check_step(v, offset, "events_written", before->events_written, now->events_written,
                v->block.events_written);
     if (record->chunk_count != v->summary.chunk_count)
-        report(v, FINDING_TOTALS, offset, "chain record: chunk %" PRIu64 ", it is the %uth",
+        report(v, FINDING_TOTALS, offset, "chain record: chunk %" PRIu64 ", %u expected",
                record->chunk_count, v->summary.chunk_count);
     check_holes(v, now, offset);
     check_slots(v, record, offset);
@@ -307,7 +305,7 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
     v->totals = block->record.totals;
     v->last_conn_count = block->record.conn_count;
     memcpy(v->last_conns, v->conns, block->record.conn_count * sizeof *v->conns);
-    /* After a block that could not be read the next step cannot be judged. */
+    /* After an unreadable block the next differences cannot be checked. */
     v->has_totals = block->is_sound && v->is_block_read;
     v->is_block_read = 1;
     memset(&v->block, 0, sizeof v->block);
@@ -315,9 +313,9 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
     return TD_OK;
 }
 
-/* Chunks, their messages and indexes, and records outside of chunks. */
+/* Checks chunks, their messages and indexes, and records outside of chunks. */
 
-/* A channel, which the summary must repeat once. */
+/* Note a channel: the summary must have it once. */
 static void on_channel(verify_state *v, const mcap_record *record, uint64_t offset)
 {
     TD_ASSERT(record->opcode == MCAP_CHANNEL);
@@ -326,7 +324,7 @@ static void on_channel(verify_state *v, const mcap_record *record, uint64_t offs
         report(v, FINDING_STRUCTURE, offset, "%s", why.text);
 }
 
-/* A message: its channel must have been defined, its time lie in the chunk's range. */
+/* Check a message: its channel must be defined before it. */
 static void on_message(verify_state *v, td_bytes content, uint64_t chunk_offset, uint64_t offset,
                        mcap_message *out)
 {
@@ -346,7 +344,7 @@ static void on_message(verify_state *v, td_bytes content, uint64_t chunk_offset,
     count_message(v, channel, out, chunk_offset);
 }
 
-/* Remember a message for the indexes after the chunk, and the range of times. */
+/* Keep a message for the check of the message indexes, and update the range of times. */
 static void note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
                        uint64_t *first_ns, uint64_t *last_ns)
 {
@@ -359,7 +357,7 @@ static void note_entry(verify_state *v, const mcap_message *message, uint64_t of
     td_buf_add(&v->entries, &entry, sizeof entry);
 }
 
-/* The order in which message indexes list a chunk. */
+/* The order in which message indexes list a chunk's messages. */
 static int by_id_and_offset(const void *a, const void *b)
 {
     const verify_entry *x = a, *y = b;
@@ -368,18 +366,18 @@ static int by_id_and_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The times must be those of the messages: readers skip chunks by them. */
+/* The chunk's times must match its messages: readers skip chunks by these times. */
 static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t first_ns,
                         uint64_t last_ns)
 {
     TD_ASSERT(first_ns <= last_ns);
     if (chunk->start_ns != first_ns || chunk->end_ns != last_ns)
         report(v, FINDING_TIME, chunk->chunk_offset,
-               "chunk says times %" PRIu64 " to %" PRIu64 ", its messages %" PRIu64 " to %" PRIu64,
+               "chunk has times %" PRIu64 " to %" PRIu64 ", its messages %" PRIu64 " to %" PRIu64,
                chunk->start_ns, chunk->end_ns, first_ns, last_ns);
 }
 
-/* Every record of the decompressed chunk. */
+/* Check every record of the decompressed chunk. */
 static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
 {
     td_bytes records = td_buf_view(&v->records);
@@ -423,7 +421,7 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
     return TD_OK;
 }
 
-/* Index in entries of the first one of a channel. */
+/* Index of the first entry at or after id and offset. */
 static size_t find_first(const verify_entry *entries, size_t count, uint16_t id, uint64_t offset)
 {
     size_t low = 0, high = count;
@@ -438,7 +436,7 @@ static size_t find_first(const verify_entry *entries, size_t count, uint16_t id,
     return low;
 }
 
-/* 1 if every entry of the index is a message of its chunk, in the chunk's order. */
+/* 1 if every entry of the index is a message of the chunk, in the chunk's order. */
 static int is_index_right(const verify_state *v, const mcap_message_index *index)
 {
     TD_ASSERT(v->is_chunk_read);
@@ -481,7 +479,7 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
     return TD_OK;
 }
 
-/* A checkpoint's CRCs, beside the chain that covers it: readers go by them alone. */
+/* Check a checkpoint's CRCs in addition to the chain: readers check only the CRCs. */
 static td_result check_checkpoint(verify_state *v, const mcap_place *place, td_err *err)
 {
     static const checkpoint_visitor ALL = {.wants = NULL};
@@ -495,7 +493,8 @@ static td_result check_checkpoint(verify_state *v, const mcap_place *place, td_e
     return rc == TD_OK ? checkpoint_read(segment_reader_file(v->reader), &at, &ALL, err) : rc;
 }
 
-/* Neither a chunk nor a chain record: the session's metadata and checkpoints have a place there. */
+/* Check a record that is neither chunk nor chain record: only session metadata and checkpoints are
+ * allowed. */
 static td_result check_record(void *user, const mcap_place *place, td_err *err)
 {
     verify_state *v = user;
@@ -513,9 +512,9 @@ static td_result check_record(void *user, const mcap_place *place, td_err *err)
     return TD_OK;
 }
 
-/* From Data End to the closing magic: these bytes follow from the data section, so they are built
- * again and compared. After other damage the summary is expected to differ; the CRC of the data
- * section counts even then. */
+/* The bytes from Data End to the closing magic are determined by the data section: rebuild and
+ * compare them. After other damage the summary is expected to differ, but the CRC of the data
+ * section is still checked. */
 static td_result check_end(void *user, const mcap_place *place, td_err *err)
 {
     verify_state *v = user;
@@ -541,13 +540,14 @@ static td_result check_end(void *user, const mcap_place *place, td_err *err)
     mcap_summary_append_end(&v->summary, &v->end, at, crc);
     td_bytes expected = td_buf_view(&v->end);
     if (before == 0 && left != expected.size)
-        report(v, FINDING_STRUCTURE, at, "the file ends %" PRIu64 " bytes later, %zu expected",
-               left, expected.size);
+        report(v, FINDING_STRUCTURE, at,
+               "%" PRIu64 " bytes from here to the end of the file, %zu expected", left,
+               expected.size);
     if (v->result->damage_count > 0)
         return TD_OK;
     rc = mcap_source_compare(&v->source, at, expected, &is_same, err);
     if (rc == TD_OK && !is_same)
-        report(v, FINDING_SUMMARY, at, "the summary is not the one that the data section gives");
+        report(v, FINDING_SUMMARY, at, "the summary differs from the data section");
     return rc;
 }
 
@@ -577,7 +577,7 @@ static const scan_visitor VISITOR = {.chunk = check_chunk,
                                      .damage = report_damage,
                                      .end = check_end};
 
-/* All records; then what was counted on the way. */
+/* Walk all records, then set the totals. */
 static td_result walk(verify_state *v, td_err *err)
 {
     td_result rc = scanner_run(&v->walk, v->limit, err);
@@ -589,7 +589,7 @@ static td_result walk(verify_state *v, td_err *err)
     return rc;
 }
 
-/* What the reader found out decides how much of the file has to be there. */
+/* Decide from the reader's state how much of the file is checked, and prepare the walk. */
 static void begin(verify_state *v, td_io io, const char *path)
 {
     const segment_info *info = segment_reader_info(v->reader);
@@ -605,8 +605,8 @@ static void begin(verify_state *v, td_io io, const char *path)
         report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes after the last whole block",
                v->result->torn_bytes);
     }
-    /* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
-     * damage only if something after it was durable. */
+    /* A power cut may leave any sectors of a new file, and so a damaged head. That is damage only
+     * if data after it was durable. */
     if (session->session[0] == '\0' &&
         (v->expects_end || v->limit > v->data_start || !recover_is_empty(io, path, TD_E_CORRUPT)))
         report(v, FINDING_STRUCTURE, v->data_start, "no session record");

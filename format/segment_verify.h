@@ -1,10 +1,10 @@
-/* Proving one file sound, by reading every byte of it.
+/* Verifies one file by reading every byte of it.
  *
  * Checked: structure from magic to magic with nothing after it; every CRC; the chain; running
- * totals and connections of the chain records against the messages; ordinals per slot and direction
- * without holes that the totals do not explain; receive times; each message index against its
- * chunk; the end of the file against the one that the data section gives. Memory: one chunk and the
- * lists. One thread per call. */
+ * totals and connections of the chain records against the messages; ordinals per slot and
+ * direction, whose holes the totals must explain; receive times; each message index against its
+ * chunk; the end of the file against the end computed from the data section. Memory: one chunk and
+ * the lists. One thread per call. */
 #ifndef TD_FORMAT_SEGMENT_VERIFY_H
 #define TD_FORMAT_SEGMENT_VERIFY_H
 
@@ -16,15 +16,15 @@
 #include "format/chain.h"
 #include "format/segment_reader.h"
 
-/* Kinds of findings; segment_finding_name gives a short fixed name such as "chunk-crc". */
+/* Kinds of findings; segment_finding_name returns a fixed name such as "chunk-crc". */
 typedef enum segment_finding_kind {
-    FINDING_STRUCTURE,  /* a record that cannot be there, or does not fit */
+    FINDING_STRUCTURE,  /* a record in a wrong position, or one that does not fit */
     FINDING_CHUNK_CRC,  /* a chunk's records differ from their CRC, or cannot be decompressed */
     FINDING_DATA_CRC,   /* the data section differs from its CRC */
-    FINDING_CHAIN,      /* the bytes of a block differ from its chain value */
-    FINDING_TOTALS,     /* a chain record's counts differ from the messages */
-    FINDING_ORDINAL,    /* a frame's ordinal has a hole or repeats */
-    FINDING_TIME,       /* a receive time fell, or lies outside of its chunk's range */
+    FINDING_CHAIN,      /* a block's chain value does not match its bytes */
+    FINDING_TOTALS,     /* a chain record's counts do not match the messages */
+    FINDING_ORDINAL,    /* ordinals are missing or repeat */
+    FINDING_TIME,       /* a receive time decreased, or lies outside of its chunk's range */
     FINDING_INDEX,      /* a message index differs from its chunk */
     FINDING_CHECKPOINT, /* a checkpoint differs from its CRCs */
     FINDING_SUMMARY,    /* the summary differs from the data section */
@@ -42,19 +42,19 @@ typedef void segment_finding_fn(void *user, const segment_finding *finding);
 
 typedef struct segment_verify_result {
     segment_state state;
-    uint64_t damage_count; /* findings but FINDING_TORN */
+    uint64_t damage_count; /* findings except FINDING_TORN */
     uint64_t torn_bytes;
     uint64_t frame_count;      /* messages on channels that are not events */
-    td_hash128 previous_chain; /* what the segment's session record says it follows */
-    segment_totals totals;     /* counted from the data, not from the summary */
+    td_hash128 previous_chain; /* previous_chain of the session record */
+    segment_totals totals;     /* counted in the data section, not read from the summary */
 } segment_verify_result;
 
-/* Name of a kind, a constant. */
+/* The name of a kind, a constant. */
 const char *segment_finding_name(segment_finding_kind kind);
 
-/* Check the file at path. TD_OK: read to the end, findings or not; TD_E_NOTFOUND, TD_E_IO;
- * TD_E_CORRUPT or TD_E_TRUNCATED if it does not even begin as a segment; TD_E_UNSUPPORTED
- * for another version. */
+/* Verify the file at path; fn (may be NULL) gets each finding. TD_OK: the whole file was read, with
+ * or without findings; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT or TD_E_TRUNCATED if its beginning is
+ * not a segment's; TD_E_UNSUPPORTED for another major version. */
 TD_MUST_USE td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, void *user,
                                      segment_verify_result *out, td_err *err);
 

@@ -15,19 +15,18 @@ struct segment_writer {
     td_file *file;
     char path[LIMIT_PATH_BYTES];      /* final */
     char open_path[LIMIT_PATH_BYTES]; /* while it grows */
-    td_buf head;  /* magic, header, session: covered by the first chain record */
-    td_buf pack;  /* maps while they are encoded; the end of the file */
-    td_buf block; /* with a checkpoint */
+    td_buf head;  /* magic, header and session, which the first chain record covers */
+    td_buf pack;  /* scratch: maps, and the end of the file */
+    td_buf block; /* a chunk with a checkpoint */
     mcap_summary summary;
     td_hasher *hasher;
     td_hash128 chain;
-    uint64_t size;     /* bytes in the file */
-    uint32_t data_crc; /* CRC-32 of them */
+    uint64_t size;     /* of the file */
+    uint32_t data_crc; /* CRC-32 of the file's bytes */
     uint8_t is_dead;
     uint8_t is_finished;
 };
 
-/* Final name, and name while open. */
 static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 {
     TD_ASSERT(path != NULL);
@@ -39,7 +38,7 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
     return TD_OK;
 }
 
-/* The map of the session record, in FORMAT.md's order. */
+/* Encode the session record's map, in the order of FORMAT.md. */
 static void pack_session(td_buf *pack, const segment_session *session)
 {
     char start[21], chain[TD_HASH128_HEX_BYTES];
@@ -60,7 +59,7 @@ static void pack_session(td_buf *pack, const segment_session *session)
         mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
 }
 
-/* Everything before the first chunk. */
+/* Encode everything before the first chunk. */
 static void encode_head(segment_writer *w, const segment_session *session)
 {
     TD_ASSERT(w->head.size == 0);
@@ -79,9 +78,9 @@ static void encode_head(segment_writer *w, const segment_session *session)
     mcap_summary_add_metadata(&w->summary, &index);
 }
 
-/* Create the file with its head, locked as long as it is open: the lock shows other processes that
- * its writer is running. The folder is synced so that a power cut cannot remove the name of a file
- * with durable chunks. */
+/* Create the file with its head, and lock it until it is closed: the lock shows other processes
+ * that its writer is running. The folder is synced so that a power cut cannot remove the name of a
+ * file with durable chunks. */
 static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
 {
     td_result rc = td_io_open(w->io, w->open_path, mode, &w->file, err);
@@ -99,7 +98,7 @@ static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
     }
     td_io_close(w->file);
     w->file = NULL;
-    /* If it cannot be removed it stays: without a chunk in it nothing is lost. */
+    /* If this fails the file stays, which is harmless: it has no chunk. */
     td_result unlinked = td_io_unlink(w->io, w->open_path, NULL);
     (void)unlinked;
     return rc;
@@ -142,7 +141,7 @@ void segment_writer_close(segment_writer *writer)
     td_free(writer);
 }
 
-/* A writer that failed for good must not seem to work again. */
+/* A writer that failed must refuse later calls. */
 static td_result refuse_dead(const segment_writer *w, td_err *err)
 {
     if (w->is_finished)
@@ -152,8 +151,8 @@ static td_result refuse_dead(const segment_writer *w, td_err *err)
     return TD_OK;
 }
 
-/* Append bytes whole or not at all: after a failure what got into the file is cut off again. If
- * that fails too, or the failure was not just a full disk, the writer is dead. */
+/* Append all bytes or none: after a failure a partial write is cut off. If that fails too, or the
+ * failure was not a full disk, the writer is dead. */
 static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t size, td_err *err)
 {
     TD_ASSERT(bytes != NULL);
@@ -169,7 +168,7 @@ static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t si
     return rc;
 }
 
-/* Put the chain record after the chunk's bytes, which are in block. */
+/* Append the chain record to block, which has the chunk's bytes. */
 static td_hash128 append_chain(segment_writer *w, const sealed_chunk *chunk, td_buf *block)
 {
     int is_first = w->summary.chunk_count == 0;
@@ -186,7 +185,7 @@ static td_hash128 append_chain(segment_writer *w, const sealed_chunk *chunk, td_
     return chain_append_value(block, w->hasher);
 }
 
-/* The checkpoint comes first, so that a chunk's chain record follows its message indexes. */
+/* Start the block, with the checkpoint first: the chain record must follow the message indexes. */
 static td_buf *begin_block(segment_writer *w, sealed_chunk *chunk)
 {
     if (chunk->checkpoint.size == 0)
@@ -233,8 +232,8 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
     return TD_OK;
 }
 
-/* Another program may have removed, renamed, replaced or changed the file. Readers would not find
- * chunks that are synced into it after that. */
+/* Detect that another program removed, renamed, replaced or changed the file: readers would not
+ * find chunks that are synced afterwards. */
 static td_result check_place(const segment_writer *w, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
@@ -269,7 +268,7 @@ td_result segment_writer_sync(segment_writer *writer, td_err *err)
     rc = td_io_sync(writer->file, err);
     if (rc == TD_OK)
         return segment_writer_check_place(writer, err);
-    /* The kernel may have dropped the pages: nothing more of this file may be called durable. */
+    /* The kernel may have dropped the pages: nothing more in this file may count as durable. */
     writer->is_dead = 1;
     return td_err_add(err, TD_E_IO, "segment %s: sync at %" PRIu64, writer->path, writer->size);
 }
@@ -284,7 +283,7 @@ td_result segment_writer_check_place(segment_writer *writer, td_err *err)
     return rc;
 }
 
-/* Write the end of the file and make it durable; on a full disk it is taken off again. */
+/* Write the end of the file and make it durable; on a full disk, cut it off again. */
 static td_result write_end(segment_writer *w, td_err *err)
 {
     TD_ASSERT(w->file != NULL);
@@ -310,11 +309,11 @@ td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, 
         return rc;
     rc = write_end(w, err);
     if (rc == TD_OK) {
-        rc = check_place(w, err); /* what is renamed is what was written */
+        rc = check_place(w, err); /* only the written file may be renamed */
         w->is_dead = rc != TD_OK;
     }
     if (rc == TD_OK) {
-        /* The end is written; from here on a failure leaves a file that recover just renames. */
+        /* The end is written: after a later failure, recovery only has to rename the file. */
         w->is_dead = 1;
         rc = td_io_publish(w->io, w->open_path, w->path, err);
     }

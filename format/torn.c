@@ -7,7 +7,7 @@
 
 enum { PIECE_BYTES = 256 << 10, NAMES_MAX = 1000 };
 
-/* The bytes of a file from an offset on, piece by piece. */
+/* Reads the bytes of a file from an offset on, piece by piece. */
 typedef struct tail {
     td_file *file;
     uint64_t at, end;
@@ -26,7 +26,7 @@ static void tail_fini(tail *t)
     td_free(t->piece);
 }
 
-/* TD_EOF at the end. */
+/* Read the next piece. TD_EOF at the end. */
 static td_result tail_next(tail *t, td_err *err)
 {
     if (t->at >= t->end)
@@ -51,7 +51,7 @@ static td_result compare(tail *left, tail *right, int *is_same, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* 1 in *is_same if the file at path holds just the bytes of file from from on. */
+/* *is_same: 1 if the file at path has exactly the bytes of `file` from offset `from` on. */
 static td_result is_copy(td_io io, const char *path, td_file *file, uint64_t from, int *is_same,
                          td_err *err)
 {
