@@ -23,10 +23,9 @@ static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
 typedef struct channel_state {
     channel_info info;       /* borrowed until the segment ends */
     uint32_t segment_number; /* the segment that the members below describe */
-    uint32_t
-        segment_chunks;  /* its chunks with messages of the channel, including the pending one */
-    uint32_t last_chunk; /* number in the segment of the last of these chunks, from 1 */
-    uint32_t conn;       /* last known index in the connection table: a guess */
+    uint32_t segment_chunks; /* chunks that have its messages, with the pending one */
+    uint32_t last_chunk;     /* number in the segment of the last of these chunks, from 1 */
+    uint32_t conn;           /* last known index in the connection table: a guess */
     uint16_t id;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events or HTTP answers */
     uint8_t is_reserved; /* 1: a CHANNEL_TOPIC_* without a form; uses the reserved ids */
@@ -67,8 +66,7 @@ struct chunk_builder {
     uint64_t segment_first_ns;
     uint64_t segment_messages;
     uint64_t segment_bytes;
-    uint64_t
-        segment_index_entries; /* entries in the chunk indexes: they determine the summary's size */
+    uint64_t segment_index_entries; /* of the chunk indexes; the summary grows with them */
     uint32_t segment_chunks;
     uint32_t ids_used[2]; /* by channel_state.is_reserved */
     uint16_t next_channel_id;
@@ -341,8 +339,7 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
     char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
     const channel_info *info = &channel->info;
     (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
-                   info->symbol[0] == '\0' ? "" : "/",
-                   info->symbol); /* fits: segment_channel_check limits the names */
+                   info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: names are checked */
     td_buf_clear(&b->pack);
     segment_channel_pack(info, &b->pack);
     mcap_channel record = {.id = channel->id,

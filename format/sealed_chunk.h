@@ -16,8 +16,7 @@ typedef struct sealed_channel {
     uint16_t id;            /* of the channel in the segment, from 1 */
     uint64_t message_count; /* > 0 */
     uint64_t first_ns, last_ns;
-    uint64_t
-        index_offset; /* of its Message Index record, counted from the end of the Chunk record */
+    uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
 } sealed_channel;
 int sealed_channel_by_id(const void *a, const void *b); /* comparison for qsort() */
 

@@ -444,8 +444,7 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
 
 /* Facts of the summary besides its lists. */
 typedef struct summary_facts {
-    uint64_t start,
-        end; /* of the records to read; end: start of the summary offsets or of the footer */
+    uint64_t start, end; /* of the records to read; end: the summary offsets or the footer */
     uint64_t message_count;
     uint32_t chunk_count;
 } summary_facts;

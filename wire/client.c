@@ -22,15 +22,15 @@ typedef struct client {
     dial dial;
     const wire_client_ops *ops;
     handshake_ask ask;
-    time_share inflating; /* of messages that come compressed */
-    td_buf fields; /* of a relay: lines of the request, then those of the answer; with a NUL */
+    time_share inflating; /* time spent on inflating messages */
+    td_buf fields; /* relay only: header lines of the request, later of the answer; with a NUL */
     td_buf body;
     char end_text[WIRE_TEXT_BYTES];
 } client;
 
 /* ---- ends ---- */
 
-/* Remember why the connection ends, unless something earlier did. */
+/* Note why the connection ends, unless a cause is noted already. */
 TD_PRINTF(3, 4)
 static void remember(client *self, wire_cause cause, const char *format, ...)
 {
@@ -38,7 +38,7 @@ static void remember(client *self, wire_cause cause, const char *format, ...)
         return;
     va_list values;
     va_start(values, format);
-    (void)vsnprintf(self->end_text, sizeof self->end_text, format, values); /* cut if too long */
+    (void)vsnprintf(self->end_text, sizeof self->end_text, format, values); /* may be cut */
     va_end(values);
 }
 
@@ -53,7 +53,7 @@ static void free_client(client *self)
     loop_free_later(loop, self);
 }
 
-/* Notify its user, free it. */
+/* Notify the user and free the client. */
 static void finish(wire_conn *conn)
 {
     client *self = conn->owner;
@@ -79,7 +79,7 @@ static void on_peer_ended(wire_conn *conn, const ws_event *event)
                  event->why);
 }
 
-/* A message that came compressed was read while other connections waited. */
+/* Other connections waited while a compressed message was inflated and handled. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     client *self = conn->owner;
@@ -113,7 +113,7 @@ static void on_ready(void *user)
     link_flush_later(&self->dial.link);
 }
 
-/* What a relay hands on of the answer's head. */
+/* The answer's header lines that a relay forwards. */
 static const char *keep_fields(client *self, td_bytes head)
 {
     td_buf_clear(&self->fields);
@@ -147,7 +147,7 @@ static void on_open(client *self, const handshake_reply *reply, td_bytes head)
         self->ops->opened(conn->user, conn, &peer);
 }
 
-/* The body of a refusal that a relay hands on has come as far as it is kept. */
+/* 1 if enough of a refusal's body has arrived for a relay to forward. */
 static int has_body(const client *self, const handshake_reply *reply, size_t size)
 {
     int64_t wanted =
@@ -178,7 +178,7 @@ static void on_refused(client *self, const handshake_reply *reply, td_bytes head
     conn_drop(&self->conn);
 }
 
-/* The answer's head. Returns the bytes used, 0: more must come. */
+/* Read the answer's head. Returns the bytes used; 0: the head is incomplete. */
 static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
 {
     handshake_reply reply;
@@ -188,12 +188,12 @@ static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
     const td_bytes head = td_bytes_of(bytes, used == 0 ? size : used);
     handshake_read_reply(&self->ask, head, &reply);
     if (reply.why != NULL) {
-        remember(self, WIRE_CAUSE_PROTOCOL, "%s answered the upgrade wrongly: %s",
+        remember(self, WIRE_CAUSE_PROTOCOL, "%s sent an invalid answer to the upgrade: %s",
                  self->dial.url.authority, reply.why);
         conn_drop(&self->conn);
     } else if (reply.status == 101) {
         on_open(self, &reply, head);
-    } else if (reply.status >= 200) { /* below: 100 Continue and others (RFC 9110, 15.2) */
+    } else if (reply.status >= 200) { /* lower: 100 Continue and others (RFC 9110, 15.2) */
         if (!has_body(self, &reply, size - used))
             return 0;
         on_refused(self, &reply, head, td_bytes_of(bytes + used, size - used));
@@ -201,7 +201,7 @@ static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
     return head.size;
 }
 
-/* Heads, until one is the answer, which frames may follow. */
+/* Read heads up to the final answer, then the frames that follow it. */
 static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     client *self = user;

@@ -1,14 +1,13 @@
 /* The client's end of a WebSocket connection: TLS and upgrade, then a connection (wire/conn.h). One
- * wire_loop serves any number of connections on one thread; callbacks run on that thread. It
- * delivers bytes: it has no knowledge of archives or dialects.
+ * wire_loop serves any number of connections on one thread; callbacks run on that thread.
  *
- * Certificates are verified by default; an error explains what is wrong with one. Names are looked
- * up on threads of their own (wire/resolve.h), so a slow resolver does not delay other connections.
- * Redirects are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
+ * Certificates are verified; an error text explains why one was rejected. Names are looked up on
+ * other threads (wire/resolve.h), so a slow resolver does not delay other connections. Redirects
+ * are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read (wire/proxy.h).
  *
- * With permessage-deflate messages are inflated here, up to LIMIT_FRAME_BYTES each, and those sent
- * are not compressed. Other connections wait meanwhile, for a message of 16 MiB of empty blocks
- * 1.2 s. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time is closed
+ * With permessage-deflate, received messages are inflated, up to LIMIT_FRAME_BYTES each; sent
+ * messages are not compressed. Other connections wait while a message is inflated: 1.2 s for 16 MiB
+ * of empty blocks. A peer whose messages take more than LIMIT_INFLATE_SHARE of the time is closed
  * (WIRE_CAUSE_TOO_LARGE). */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H
@@ -20,31 +19,32 @@
 #include "wire/conn.h"
 #include "wire/loop.h"
 
-/* Called on the loop's thread. user is the connection's. */
+/* Called on the loop's thread. user: wire_client_options.user. */
 typedef struct wire_client_ops {
     void (*opened)(void *user, wire_conn *conn, const wire_peer *peer);
     wire_conn_ops conn;
-    /* The last call for this connection: conn is gone when it returns. */
+    /* The last call for this connection: conn is freed afterwards. */
     void (*ended)(void *user, const wire_end *end);
 } wire_client_ops;
 
 typedef struct wire_client_options {
     const char *url;     /* ws:// or wss://, with path and query */
-    const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read for each
-                            connection. */
-    uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
-    uint8_t with_deflate; /* 1: offer permessage-deflate (RFC 7692); of a relay: its fields do */
-    const char *fields; /* header lines ("Name: text\r\n") of a relay's request; NULL: it is none */
+    const char *ca_file; /* PEM file with the only CAs to trust; NULL: the system's CAs. Read for
+                            each connection. */
+    uint64_t connect_timeout_ns; /* time limit until the upgrade is done, at most 60 s; 0: 10 s */
+    uint8_t with_deflate; /* 1: offer permessage-deflate (RFC 7692); in a relay, set if fields offer
+                             it */
+    const char *fields; /* relay only: lines ("Name: text\r\n") of the request; NULL: not a relay */
     const wire_client_ops *ops;
     void *user;
 } wire_client_options;
 
-/* What may wait to be sent. */
+/* Maximum bytes that wait to be sent. */
 enum { WIRE_SEND_BYTES_MAX = 1 << 20 };
 
-/* Start to connect; callbacks follow, none of them before this returns. TD_E_INVALID for an invalid
- * URL or proxy, TD_E_NETWORK while the loop closes. On success exactly one ended callback follows.
- * options is borrowed for the call. */
+/* Start to connect; callbacks follow after this returns. TD_E_INVALID for an invalid URL or proxy,
+ * TD_E_NETWORK while the loop closes. On success exactly one ended callback follows. options is
+ * borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 

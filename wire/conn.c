@@ -6,7 +6,7 @@
 
 enum {
     CLOSE_GRACE_S = 2, /* time limit of the closing handshake */
-    RELAY_GRACE_S = 5, /* and of the answer that a relay hands on */
+    RELAY_GRACE_S = 5, /* time limit of the close frame that a relay forwards in answer */
 };
 
 /* ---- time ---- */
@@ -97,8 +97,8 @@ void wire_relay(wire_conn *self, const ws_message *message)
                   message->raw);
 }
 
-/* A peer that pings and does not read gets what fits, and an answer to its latest ping later: no
- * other one needs any (5.5.3). */
+/* Answer the latest ping. A peer that pings and does not read gets the answer once the queue has
+ * space; earlier pings need no answer (5.5.3). */
 static void send_pong(wire_conn *self)
 {
     if (!self->is_pong_due || self->state != CONN_OPEN ||
@@ -269,7 +269,7 @@ static void on_event(wire_conn *self, ws_event *event)
     if (message->opcode == WS_CLOSE)
         on_close_frame(self, event);
     else if (self->state == CONN_CLOSING && self->role->peer == WS_FROM_CLIENT)
-        return; /* a server has no answers any more */
+        return; /* a closing server ignores messages */
     else if (message->opcode != WS_TEXT && message->opcode != WS_BINARY)
         on_heartbeat(self, message);
     else
@@ -293,7 +293,7 @@ void conn_fini(wire_conn *self)
     ws_reader_fini(&self->reader);
 }
 
-/* 1 while frames are to be handed out. */
+/* 1 while frames are to be delivered. */
 static int is_reading(const wire_conn *self)
 {
     return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->link->is_paused;

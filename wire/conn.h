@@ -1,12 +1,12 @@
-/* A WebSocket connection, of either role: what its user does with it, and what it calls. A client's
- * comes from wire/client.h, a server's from wire/server.h. Loop's thread.
+/* A WebSocket connection of either role: its functions and callbacks. wire/client.h and
+ * wire/server.h make connections. Loop's thread.
  *
- * The protocol is strict (wire/websocket.h): what RFC 6455 forbids ends the connection. Pings are
- * answered: by a client the last one of a read, by a server each one while its queue has space for
- * the answers. Memory: what waits to be sent, and one message while its pieces are put together.
+ * The protocol is strict (wire/websocket.h): a violation of RFC 6455 ends the connection. A client
+ * answers the last ping of each read; a server answers each ping while its queue has space. Memory:
+ * bytes that wait to be sent, and one message while its fragments are collected.
  *
- * The connection of a relay hands on what another one sends and receives: pings, pongs and close
- * frames are left to its user, and messages stay compressed as they are. */
+ * A relay forwards between two connections: its user handles pings, pongs and close frames, and
+ * messages stay compressed. */
 #ifndef TD_WIRE_CONN_H
 #define TD_WIRE_CONN_H
 
@@ -25,93 +25,90 @@ typedef struct wire_conn wire_conn;
 enum { WIRE_BODY_BYTES_MAX = 8 << 10, WIRE_TEXT_BYTES = 768 };
 typedef struct wire_end {
     wire_cause cause;
-    unsigned http_status;    /* of WIRE_CAUSE_REFUSED, else 0 */
-    uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: the time in its Retry-After header, in
-                                seconds there (a date is passed over), at most
-                                LIMIT_RETRY_AFTER_NS; else 0 */
-    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), also after ours */
-    td_bytes close_reason;   /* of the same; both 0 if absent */
-    unsigned sent_code;      /* of our close frame; 0: none was sent, or it had none */
-    const char *fields;      /* of WIRE_CAUSE_REFUSED, of a relay: header lines to hand on, */
-    td_bytes body;           /* and as much of the body as came, up to WIRE_BODY_BYTES_MAX */
-    const char *text; /* one line, at most WIRE_TEXT_BYTES with its NUL: what failed and how to
-                         fix it */
+    unsigned http_status;    /* with WIRE_CAUSE_REFUSED, else 0 */
+    uint64_t retry_after_ns; /* with WIRE_CAUSE_REFUSED: seconds in the Retry-After header (a date
+                                is ignored), as ns, at most LIMIT_RETRY_AFTER_NS; else 0 */
+    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), even if ours was first */
+    td_bytes close_reason;   /* of the same frame; both are 0 if absent */
+    unsigned sent_code;      /* of our close frame; 0: no frame, or no code in it */
+    const char *fields;      /* relay only, with WIRE_CAUSE_REFUSED: header lines to forward, */
+    td_bytes body;           /* and the received part of the body, up to WIRE_BODY_BYTES_MAX */
+    const char *text; /* one line, less than WIRE_TEXT_BYTES: the problem and how to fix it */
 } wire_end;
 
-/* The peer, and the negotiated TLS. Valid during the callback. */
+/* The peer and the negotiated TLS. Valid during the callback. */
 typedef struct wire_peer {
     const char *address;     /* numeric */
     const char *tls_version; /* "TLSv1.3"; NULL without TLS */
     const char *tls_cipher;
     const char *tls_subject;      /* of the peer's certificate */
-    const char *extensions;       /* as it agreed to them; "": none */
-    const char *fields;           /* of a relay: header lines of its answer to hand on */
-    uint8_t is_deflated;          /* of a relay: permessage-deflate is among the extensions, */
-    deflate_context sent_context; /* and what messages to the peer refer to */
+    const char *extensions;       /* the extensions that the peer agreed to; may be "" */
+    const char *fields;           /* relay only: header lines of its answer to forward */
+    uint8_t is_deflated;          /* relay only: 1: the extensions have permessage-deflate, */
+    deflate_context sent_context; /* with this context for messages to the peer */
 } wire_peer;
 
-/* What both roles call, on the loop's thread; each may be NULL, except message. user is the
+/* Callbacks of both roles, on the loop's thread; each may be NULL, except message. user is the
  * connection's. Bytes are valid during the call. */
 typedef struct wire_conn_ops {
     void (*message)(void *user, wire_conn *conn, const ws_message *message);
-    /* A message was handed to the socket's queue. */
+    /* A message was put into the send queue. */
     void (*sent)(void *user, wire_conn *conn, const ws_message *message);
     /* A WebSocket ping (9) or pong (10) from the peer. */
     void (*heartbeat)(void *user, wire_conn *conn, const ws_message *heartbeat);
-    /* A ping was answered: the payload of our pong. */
+    /* A pong with this payload was sent in answer to a ping. */
     void (*pong_sent)(void *user, wire_conn *conn, td_bytes bytes);
-    /* Of a relay: the peer's close frame has come, with the code (WS_CODE_ABSENT: none). If it is
-     * no answer to ours, wire_close is due within seconds. */
+    /* Relay only: the peer's close frame was received (code WS_CODE_ABSENT: without a code). Unless
+     * it answers ours, the user must call wire_close within seconds. */
     void (*closing)(void *user, wire_conn *conn, unsigned code, td_bytes reason);
-    /* All that waited was handed to the socket. */
+    /* The send queue is empty: the socket has accepted everything. */
     void (*drained)(void *user, wire_conn *conn);
 } wire_conn_ops;
 
-/* A message to any number of clients of a server, one after the other: compressed once for all
- * whose windows are of the same size. */
+/* A message to any number of a server's clients, sent to one after the other. It is compressed once
+ * for all clients with the same window size. */
 typedef struct wire_outgoing {
     unsigned opcode; /* 1 text, 2 binary */
     td_bytes bytes;
-    uint64_t number; /* the server's; 0 before the first client */
+    uint64_t number; /* set by the server; 0 before the first client */
 } wire_outgoing;
 
-/* Queue a message; its bytes are copied. TD_E_NETWORK: not between opened and the end, or it is
- * closing. TD_E_LIMIT: more would wait than WIRE_SEND_BYTES_MAX of a client,
- * WIRE_PEER_QUEUE_BYTES_MAX of a server, whose empty queue takes any message up to
- * LIMIT_FRAME_BYTES: wait for drained. */
+/* Queue a message; its bytes are copied. TD_E_NETWORK: the connection is not open. TD_E_LIMIT: the
+ * queue would exceed WIRE_SEND_BYTES_MAX (client) or WIRE_PEER_QUEUE_BYTES_MAX (server): wait for
+ * drained. A server's empty queue takes any message up to LIMIT_FRAME_BYTES. */
 TD_MUST_USE td_result wire_send_message(wire_conn *conn, wire_outgoing *message, td_err *err);
 
-/* The same with a message to one peer. */
+/* As wire_send_message, to one peer. */
 TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes, td_err *err);
 
-/* Relay a message (1, 2), compressed or not, ping (9) or pong (10): its raw bytes. Ignored before
- * opened, once the connection is closing, and while more waits than wire_send allows: the user
- * pauses the other connection before that, which is only impossible for a client that has sent its
- * close frame and does not read. */
+/* Relay the raw bytes of a message (1, 2), compressed or not, ping (9) or pong (10). Ignored before
+ * opened, once the connection is closing, and while the queue is over the limit of wire_send. The
+ * user prevents the last case by pausing the other connection, except for a client that has sent
+ * its close frame and does not read. */
 void wire_relay(wire_conn *conn, const ws_message *message);
 
 /* Bytes that wait to be sent. */
 size_t wire_waiting_bytes(const wire_conn *conn);
 
-/* Why the connection ends: a close frame went or came, it was cut off, reset or refused.
- * WIRE_CAUSE_NONE while it does not. */
+/* Why the connection ends: a close frame was sent or received, or it was cut off, reset or refused.
+ * WIRE_CAUSE_NONE while it does not end. */
 wire_cause wire_conn_cause(const wire_conn *conn);
 
-/* Stop and resume reading this connection's socket: the peer is held back by TCP. Inside a message
- * callback up to 128 KiB that were read before may still follow after resuming, none before it. */
+/* Pause and resume reading this connection's socket: TCP holds the peer back. No message is
+ * delivered while paused. After resuming, up to 128 KiB that were read earlier may be delivered
+ * first. */
 void wire_pause(wire_conn *conn);
 void wire_resume(wire_conn *conn);
 
-/* Close: what is queued, a close frame with code (1000 = normal; WS_CODE_ABSENT: without one) and
- * 123 bytes of the reason; the end follows, never inside this call. A client waits 2 s for the
- * peer's close frame, and hands over what comes until then. A server waits for a peer that takes
- * what is queued, and for 5 s after that; what comes does not count. Nothing if it is closing
- * already, or ended before it opened.
- * code 0 drops the queue and ends the connection at once, without a close frame, as a crashed
- * program would; also one that is closing. */
+/* Close: send the queue, then a close frame with code (1000 = normal; WS_CODE_ABSENT: without a
+ * code) and up to 123 bytes of the reason. The end follows, never inside this call. A client waits
+ * 2 s for the peer's close frame and still delivers messages. A server waits as long as the peer
+ * takes queued bytes, and 5 s after that; it ignores messages. A connection that has not opened
+ * ends at once. No effect if it is already closing. code 0 drops the queue and ends the connection
+ * at once without a close frame, as a crashed program would, even while it is closing. */
 void wire_close(wire_conn *conn, unsigned code, td_bytes reason);
 
-/* End it without a close frame; the end follows. */
+/* End the connection without a close frame; the end follows. */
 void wire_cut_off(wire_conn *conn, wire_cut how);
 
 #endif

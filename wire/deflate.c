@@ -8,23 +8,23 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Every message ends with an empty block, of which these bytes are not sent (7.2.1, 7.2.2). */
+/* These last bytes of a message's final empty block are not sent (7.2.1, 7.2.2). */
 static const uint8_t TAIL[] = {0x00, 0x00, 0xff, 0xff};
 
 enum {
     OUTPUT_FIRST_BYTES = 64 << 10,
-    OUTPUT_KEPT_BYTES = 1 << 20, /* a buffer that grew beyond this is given back */
+    OUTPUT_KEPT_BYTES = 1 << 20, /* a larger buffer is freed before the next message */
     WINDOW_BYTES = 1 << DEFLATE_BITS_MAX,
-    STREAMS_MAX = 1000, /* of one message: each takes 1 us, and 2 bytes suffice for one */
-    LEVEL = 1,          /* feeds are sent once and read once: speed counts */
+    STREAMS_MAX = 1000, /* in one message: a stream needs only 2 bytes and costs 1 us */
+    LEVEL = 1,          /* feeds are sent once and read once: speed matters */
     MEMORY_LEVEL = 8,
-    AT_BLOCK = 128, /* of data_type: the stream is where a block may begin (zlib.h, inflate) */
+    AT_BLOCK = 128, /* flag in data_type: the position is a block boundary (zlib.h, inflate) */
 };
 
 struct deflate_receiver {
     z_stream z;
     deflate_context context;
-    unsigned stream_count; /* that the present message has ended */
+    unsigned stream_count; /* streams ended in the current message */
     td_buf output;
 };
 
@@ -60,8 +60,8 @@ void deflate_receiver_close(deflate_receiver *self)
     td_free(self);
 }
 
-/* The peer ended the stream within a message (7.2.3.4): the next block begins another stream, which
- * may refer to this one. */
+/* The peer ended the deflate stream within a message (7.2.3.4): the next block begins another
+ * stream, which may refer to this one's data. */
 static void begin_next_stream(deflate_receiver *self)
 {
     uint8_t window[WINDOW_BYTES];
@@ -74,7 +74,8 @@ static void begin_next_stream(deflate_receiver *self)
     TD_ASSERT(rc == Z_OK);
 }
 
-/* More space for output: at most one byte more than allowed, which shows that there is more. */
+/* Grow the output, up to one byte more than allowed: using that byte shows that the message is too
+ * large. */
 static void grow(td_buf *output, size_t bytes_max)
 {
     size_t wanted = output->capacity == 0 ? OUTPUT_FIRST_BYTES : output->capacity;
@@ -83,13 +84,12 @@ static void grow(td_buf *output, size_t bytes_max)
     td_buf_grow(output, wanted);
 }
 
-/* Inflate all of these bytes. */
 static deflate_result inflate_bytes(deflate_receiver *self, td_bytes bytes, size_t bytes_max)
 {
     z_stream *z = &self->z;
     td_buf *output = &self->output;
     TD_ASSERT(bytes.size <= UINT32_MAX);
-    /* zlib's interface is older than const: it does not write there. */
+    /* zlib does not write to next_in, though it is not const. */
     memcpy(&z->next_in, &bytes.data, sizeof z->next_in);
     z->avail_in = (uInt)bytes.size;
     do {
@@ -159,7 +159,7 @@ void deflate_send(deflate_sender *self, td_bytes message, td_buf *out)
 {
     z_stream *z = &self->z;
     TD_ASSERT(message.size <= UINT32_MAX / 2);
-    size_t space = deflateBound(z, message.size) + 16; /* and the empty block */
+    size_t space = deflateBound(z, message.size) + 16; /* plus the empty block */
     td_buf_grow(out, space);
     memcpy(&z->next_in, &message.data, sizeof z->next_in);
     z->avail_in = (uInt)message.size;

@@ -23,7 +23,7 @@ static void fail(dial *self, wire_cause cause, const char *format, ...)
     char text[TEXT_BYTES];
     va_list values;
     va_start(values, format);
-    (void)vsnprintf(text, sizeof text, format, values); /* cut if too long */
+    (void)vsnprintf(text, sizeof text, format, values); /* may be cut */
     va_end(values);
     self->ops->ended(self->user, cause, text);
 }
@@ -37,7 +37,7 @@ static void attempt_later(dial *self)
     wire_timer_set(self->loop, &self->step, loop_now_ns(self->loop), attempt, self);
 }
 
-/* This address refuses: the next one may accept. */
+/* This address failed: try the next one, or fail after the last. */
 static void try_next(dial *self, const char *why)
 {
     if (self->address_next < self->addresses.count) {
@@ -96,7 +96,8 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
     if (state == TUNNEL_REFUSED)
         fail(self, WIRE_CAUSE_CONNECT, "%s", text);
     else if (state == TUNNEL_CONNECTED && self->url.is_tls && used < size)
-        /* A server waits for TLS. Kept, these bytes would be read as if TLS had protected them. */
+        /* A TLS server sends nothing before the handshake. If these bytes were kept, they would be
+         * read as if TLS had protected them. */
         fail(self, WIRE_CAUSE_CONNECT, "the proxy %s:%u sent more than its answer",
              self->proxy.host, self->proxy.port);
     else if (state == TUNNEL_CONNECTED)
@@ -118,8 +119,7 @@ static void on_tls_failed(dial *self, const char *text)
         fail(self, self->check.cause, "%s", self->check.text);
     else if (self->stage == DIAL_SECURING)
         fail(self, WIRE_CAUSE_TLS_OTHER,
-             "%s does not speak TLS with us (%.200s); is it ws:// rather than wss://?", where,
-             text);
+             "%s does not speak TLS (%.200s); is its URL ws:// rather than wss://?", where, text);
     else
         fail(self, WIRE_CAUSE_TLS_OTHER, "TLS with %s failed: %.200s", where, text);
 }
@@ -154,7 +154,7 @@ static const link_ops LINK_OPS = {.connected = on_connected,
 
 /* ---- from a name to attempts ---- */
 
-/* What the server's certificate must be signed by. */
+/* Load the CAs that may sign the server's certificate. */
 static td_result open_trust(dial *self, td_err *err)
 {
     if (!self->url.is_tls || self->tls != NULL)
@@ -168,8 +168,8 @@ static void attempt(void *user)
     dial *self = user;
     td_err err;
     td_err_clear(&err);
-    link_close(&self->link);               /* to the address before this one */
-    if (open_trust(self, &err) != TD_OK) { /* no other try will mend it */
+    link_close(&self->link);               /* the attempt at the previous address */
+    if (open_trust(self, &err) != TD_OK) { /* other addresses would fail, too */
         fail(self, WIRE_CAUSE_TLS_UNTRUSTED, "%s", err.text);
         return;
     }
@@ -181,7 +181,7 @@ static void attempt(void *user)
     link_init(&self->link, self->loop, &LINK_OPS, self, DIAL_OUT_BYTES_MAX);
     if (link_connect(&self->link, address, port, &err) != TD_OK)
         try_next(self, err.text);
-    else if (self->address_next < self->addresses.count) /* it may be silent */
+    else if (self->address_next < self->addresses.count) /* it may not answer */
         wire_timer_set(self->loop, &self->step, now_ns + share_ns, attempt, self);
 }
 
@@ -203,7 +203,7 @@ static void on_deadline(void *user)
 {
     dial *self = user;
     static const char *const DOING[] = {
-        [DIAL_RESOLVING] = "look-up of its name",
+        [DIAL_RESOLVING] = "look-up of its address",
         [DIAL_CONNECTING] = "TCP connection",
         [DIAL_TUNNELING] = "TCP connection",
         [DIAL_SECURING] = "TLS handshake",
@@ -220,7 +220,7 @@ static void on_deadline(void *user)
 static void end_with_loop(void *user)
 {
     dial *self = user;
-    fail(self, WIRE_CAUSE_CLOSED_BY_US, "closed with its loop");
+    fail(self, WIRE_CAUSE_CLOSED_BY_US, "the network loop closed");
 }
 
 td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file, uint64_t timeout_ns,
@@ -265,7 +265,7 @@ void dial_close(dial *self)
     link_close(&self->link);
     OPENSSL_cleanse(self->proxy.credentials, sizeof self->proxy.credentials);
     if (self->ca_file != NULL)
-        tls_context_close(self->tls); /* else it is the loop's */
+        tls_context_close(self->tls); /* else the loop owns it */
     td_free(self->ca_file);
     self->tls = NULL;
     self->ca_file = NULL;

@@ -1,6 +1,6 @@
-/* A link to the server of a URL: its name looked up, each of its addresses tried, through a proxy
- * (wire/proxy.h) if there is one, TLS and its certificate judged, all within a time limit, and why
- * it failed in words. For wire/ only; loop's thread. */
+/* Opens a link to the server of a URL within a time limit: looks the name up, tries each address,
+ * through a proxy if one is set (wire/proxy.h), and does the TLS handshake with verification of the
+ * certificate. A failure is explained in a text. For wire/ only; loop's thread. */
 #ifndef TD_WIRE_DIAL_H
 #define TD_WIRE_DIAL_H
 
@@ -10,29 +10,29 @@
 #include "wire/proxy.h"
 #include "wire/tls.h"
 
-/* How far it has come; determines the text of a failure. */
+/* Progress; determines the text of a failure. */
 typedef enum dial_stage {
     DIAL_RESOLVING,
-    DIAL_CONNECTING, /* TCP, to the proxy if there is one, */
-    DIAL_TUNNELING,  /* and through it */
-    DIAL_SECURING,   /* TLS */
+    DIAL_CONNECTING, /* TCP connect, to the proxy if one is used */
+    DIAL_TUNNELING,  /* CONNECT request to the proxy */
+    DIAL_SECURING,   /* TLS handshake */
     DIAL_READY,
 } dial_stage;
 
 typedef struct dial_ops {
-    /* The link is ready: send. */
+    /* The link is ready to send. */
     void (*ready)(void *user);
     /* As link_ops. */
     size_t (*received)(void *user, uint8_t *bytes, size_t size, uint64_t read_ns);
     void (*drained)(void *user);
-    /* It failed, or ended later, or the loop closes; the user closes it. */
+    /* It failed, ended later, or the loop closes; the user must call dial_close. */
     void (*ended)(void *user, wire_cause cause, const char *text);
 } dial_ops;
 
-/* Bytes that may wait to be sent; the user keeps below it. */
+/* Maximum bytes that wait to be sent; the user must not exceed it. */
 enum { DIAL_OUT_BYTES_MAX = 3 << 20 };
 
-/* Zero-initialise; memory is the owner's, to be freed by loop_free_later. */
+/* Zero-initialise; the owner frees the memory by loop_free_later. */
 typedef struct dial {
     wire_loop *loop;
     loop_member member;
@@ -42,25 +42,27 @@ typedef struct dial {
     wire_proxy proxy;
     char *ca_file;
     dial_stage stage;
-    const char *doing; /* of the user, while the deadline runs: "upgrade to WebSocket" */
+    const char *doing; /* set by the user: its current step, for the text of a timeout: "upgrade to
+                          WebSocket" */
     wire_link link;
     wire_timer *deadline;
     uint64_t deadline_ns;
-    wire_timer *step; /* the next attempt, also while a silent address has its share of the time */
+    wire_timer *step; /* starts the next attempt, also when an address did not answer in its share
+                         of the time */
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;
-    struct ssl_ctx_st *tls; /* NULL: plain, or not connected to yet */
+    struct ssl_ctx_st *tls; /* NULL: no TLS, or no attempt yet */
     tls_check check;
 } dial;
 
-/* Begin. url is that of options, parsed by the caller into self->url. Nothing is called before this
- * returns. TD_E_INVALID, TD_E_LIMIT; dial_close is due then, too. */
+/* Begin to connect to self->url, which the caller has set. Callbacks follow after this returns.
+ * TD_E_INVALID, TD_E_LIMIT; even then dial_close must be called. */
 TD_MUST_USE td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file,
                                  uint64_t timeout_ns, const dial_ops *ops, void *user, td_err *err);
-/* The user has what it wanted: no time limit any more. */
+/* End the time limit. */
 void dial_end_deadline(dial *self);
-/* Close it; nothing is called any more. */
+/* Close; no callback follows. */
 void dial_close(dial *self);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 
-/* Appended to a key before it is hashed (4.2.2). */
+/* Appended to a key before hashing (4.2.2). */
 static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 enum { SHA1_BYTES = 20, ACCEPT_BYTES = 29 };
@@ -28,7 +28,6 @@ static int is_space(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
-/* Without spaces at both ends. */
 static td_bytes trim(td_bytes text)
 {
     while (text.size > 0 && is_space(text.data[0]))
@@ -43,7 +42,7 @@ static int is_word(td_bytes text, const char *word)
     return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
 }
 
-/* RFC 9110, 5.6.2. */
+/* A token as defined in RFC 9110, 5.6.2. */
 static int is_token(td_bytes text)
 {
     static const char OTHERS[] = "!#$%&'*+-.^_`|~";
@@ -56,7 +55,7 @@ static int is_token(td_bytes text)
     return text.size > 0;
 }
 
-/* Cut the text up to the first separator from the front, and the separator. */
+/* Remove the text up to the first separator, and the separator, and return that text. */
 static td_bytes cut(td_bytes *text, char separator)
 {
     const uint8_t *at = text->size == 0 ? NULL : memchr(text->data, separator, text->size);
@@ -76,7 +75,7 @@ static int has_word(td_bytes list, const char *word)
     return 0;
 }
 
-/* A decimal number of at most nine digits; -1: other text. */
+/* A decimal number of at most nine digits; -1 for other text. */
 static int64_t number_of(td_bytes text)
 {
     uint64_t number = 0;
@@ -85,7 +84,7 @@ static int64_t number_of(td_bytes text)
 
 /* ---- heads ---- */
 
-/* The fields that handshakes use. */
+/* The header fields that handshakes use. */
 typedef enum field_kind {
     FIELD_HOST,
     FIELD_ORIGIN,
@@ -103,7 +102,7 @@ typedef enum field_kind {
     FIELD_COUNT,
 } field_kind;
 
-/* Lines that a field may have. Of a list in several lines every line counts. */
+/* Lines that a field may have; a list may be split over several lines. */
 enum { FIELD_LINES_MAX = 8 };
 
 static const struct {
@@ -125,7 +124,7 @@ static const struct {
     [FIELD_CONTENT_ENCODING] = {"content-encoding", FIELD_LINES_MAX},
 };
 
-/* A head's first line, and the fields. */
+/* A head's first line and its known fields. */
 typedef struct head {
     td_bytes first;
     td_bytes values[FIELD_COUNT][FIELD_LINES_MAX];
@@ -146,7 +145,7 @@ static const char *read_field(td_bytes line, head *out)
         if (!is_word(name, FIELDS[kind].name))
             continue;
         if (*count == FIELDS[kind].lines_max)
-            return "a header comes too often";
+            return "a header is repeated";
         out->values[kind][(*count)++] = trim(value);
     }
     return NULL;
@@ -154,7 +153,7 @@ static const char *read_field(td_bytes line, head *out)
 
 static const char TOO_LARGE[] = "the head is too large";
 
-/* Split a head into lines. What is wrong with it, or NULL. */
+/* Split a head into lines. Returns an error text, or NULL. */
 static const char *read_head(td_bytes bytes, head *out)
 {
     *out = (head){0};
@@ -238,7 +237,7 @@ static int is_key(td_bytes key)
            EVP_DecodeBlock(decoded, key.data, (int)key.size) == (int)sizeof decoded;
 }
 
-/* What proves that a server read the key (4.2.2). */
+/* The Sec-WebSocket-Accept value of a key (4.2.2). */
 static void make_accept(td_bytes key, char out[ACCEPT_BYTES])
 {
     uint8_t text[HANDSHAKE_KEY_BYTES - 1 + sizeof GUID - 1];
@@ -258,11 +257,11 @@ static void make_accept(td_bytes key, char out[ACCEPT_BYTES])
 
 /* Parameters of one offer or answer (RFC 7692, 7.1). */
 typedef struct deflate_parameters {
-    int server_bits, client_bits;       /* 0: absent; -1: without a value */
+    int server_bits, client_bits;       /* 0: absent; -1: present without a value */
     uint8_t server_alone, client_alone; /* no context takeover */
 } deflate_parameters;
 
-/* A value, which may be quoted. */
+/* Remove the quotes of a quoted value. */
 static td_bytes unquote(td_bytes value)
 {
     if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
@@ -270,7 +269,7 @@ static td_bytes unquote(td_bytes value)
     return value;
 }
 
-/* A window's bits: 8 to 15, without leading zeros; 0: they are wrong. */
+/* Window bits: 8 to 15, without leading zeros; 0: invalid. */
 static int read_bits(td_bytes value)
 {
     value = unquote(value);
@@ -301,7 +300,7 @@ static int read_parameter(td_bytes text, deflate_parameters *out)
     return 1;
 }
 
-/* "permessage-deflate; a; b=9". 0: another extension, or parameters that it does not have. */
+/* Parse "permessage-deflate; a; b=9". 0: another extension, or an invalid parameter. */
 static int read_deflate(td_bytes text, deflate_parameters *out)
 {
     *out = (deflate_parameters){0};
@@ -315,7 +314,7 @@ static int read_deflate(td_bytes text, deflate_parameters *out)
     return 1;
 }
 
-/* Accept the first offer that can be accepted. */
+/* Accept the offer if none was accepted before and its parameters are supported. */
 static void consider_offer(td_bytes text, handshake_request *out)
 {
     deflate_parameters offer;
@@ -326,7 +325,7 @@ static void consider_offer(td_bytes text, handshake_request *out)
     out->deflate_bits = out->is_window_asked ? offer.server_bits : DEFLATE_BITS_MAX;
 }
 
-/* ---- the server's side ---- */
+/* ---- server ---- */
 
 static void refuse(handshake_request *out, unsigned status, const char *why)
 {
@@ -334,7 +333,7 @@ static void refuse(handshake_request *out, unsigned status, const char *why)
     out->why = why;
 }
 
-/* What follows the host of an absolute target, which 4.2.1 allows, too. */
+/* The path and query of an absolute target, which 4.2.1 also allows. */
 static td_bytes cut_origin(td_bytes target)
 {
     td_bytes rest = target;
@@ -346,7 +345,7 @@ static td_bytes cut_origin(td_bytes target)
     return path == NULL ? target : td_bytes_of(path, (size_t)(rest.data + rest.size - path));
 }
 
-/* "GET /path?query HTTP/1.1". */
+/* Parse "GET /path?query HTTP/1.1". */
 static void read_request_line(td_bytes line, handshake_request *out)
 {
     td_bytes rest = line;
@@ -365,12 +364,12 @@ static void read_request_line(td_bytes line, handshake_request *out)
         refuse(out, 405, "the method is not GET");
     for (size_t i = 0; i < target.size; i++)
         if (target.data[i] <= 0x20 || target.data[i] >= 0x7f)
-            refuse(out, 400, "the target has characters that URLs do not have");
+            refuse(out, 400, "the target has characters that URLs must not have");
     out->query = target;
     out->path = cut(&out->query, '?');
 }
 
-/* "a; b; c=1; d="2"" (9.1): names, and perhaps their values. */
+/* 1 for "a; b; c=1; d="2"" (9.1): names with optional values. */
 static int is_extension(td_bytes text)
 {
     while (text.size > 0) {
@@ -384,7 +383,7 @@ static int is_extension(td_bytes text)
     return 1;
 }
 
-/* Read every line of a field as a list of such names. 0: one is malformed. */
+/* Parse every line of a field as a list of extensions. 0: malformed. */
 static int read_list(const head *from, field_kind kind, handshake_request *out)
 {
     for (size_t i = 0; i < from->counts[kind]; i++) {
@@ -400,7 +399,7 @@ static int read_list(const head *from, field_kind kind, handshake_request *out)
     return 1;
 }
 
-/* What an upgrade needs besides (4.2.1). */
+/* Check the fields that an upgrade needs (4.2.1). */
 static void read_upgrade(const head *from, handshake_request *out)
 {
     out->status = 101;
@@ -468,7 +467,7 @@ void handshake_accept(const handshake_request *request, td_buf *out)
     TD_ASSERT(rc == TD_OK);
 }
 
-/* RFC 9110, 15. */
+/* Reason phrase of a status (RFC 9110, 15). */
 static const char *phrase_of(unsigned status)
 {
     static const struct {
@@ -516,7 +515,7 @@ void handshake_answer(unsigned status, const char *text, td_buf *out)
     TD_ASSERT(rc == TD_OK);
 }
 
-/* ---- the client's side ---- */
+/* ---- client ---- */
 
 void handshake_put_request(const handshake_ask *ask, td_buf *out)
 {
@@ -543,7 +542,7 @@ unsigned handshake_status(td_bytes line)
     return (unsigned)number_of(status);
 }
 
-/* Only what was offered may be agreed on (RFC 6455, 9.1; RFC 7692, 7.1). */
+/* The server may agree only to offered extensions (RFC 6455, 9.1; RFC 7692, 7.1). */
 static const char *read_agreed(const handshake_ask *ask, const head *from, handshake_reply *out)
 {
     deflate_parameters agreed;
@@ -560,7 +559,7 @@ static const char *read_agreed(const handshake_ask *ask, const head *from, hands
     return NULL;
 }
 
-/* 4.1: what a client must check of an answer 101. */
+/* The checks that a client must make on an answer 101 (4.1). */
 static const char *check_reply(const handshake_ask *ask, const head *from, handshake_reply *out)
 {
     char key[HANDSHAKE_KEY_BYTES];
@@ -572,9 +571,9 @@ static const char *check_reply(const handshake_ask *ask, const head *from, hands
     if (!field_has_word(from, FIELD_CONNECTION, "upgrade"))
         return "the header Connection lacks 'Upgrade'";
     if (!has_field(from, FIELD_ACCEPT) || !td_bytes_is(from->values[FIELD_ACCEPT][0], accept))
-        return "the header Sec-WebSocket-Accept does not fit the key";
+        return "the header Sec-WebSocket-Accept does not match the key";
     if (has_field(from, FIELD_PROTOCOL) && ask->fields == NULL)
-        return "it chose a subprotocol, and none was offered";
+        return "it chose a subprotocol that was not offered";
     return read_agreed(ask, from, out);
 }
 
@@ -586,7 +585,7 @@ static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshak
         return why;
     out->status = handshake_status(from.first);
     if (out->status == 0 || (out->status == 101 && from.first.data[7] != '1'))
-        return "its first line is not of HTTP/1.1";
+        return "its first line is not HTTP/1.1";
     if (has_field(&from, FIELD_RETRY_AFTER)) {
         int64_t wait_s = number_of(from.values[FIELD_RETRY_AFTER][0]);
         out->retry_after_s = wait_s < 0 ? 0 : (uint64_t)wait_s;
@@ -594,7 +593,7 @@ static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshak
     if (has_field(&from, FIELD_CONTENT_LENGTH)) {
         out->content_bytes = number_of(from.values[FIELD_CONTENT_LENGTH][0]);
         if (out->content_bytes < 0)
-            return "its Content-Length is no number";
+            return "its Content-Length is not a number";
     }
     out->is_encoded = (uint8_t)(has_field(&from, FIELD_CONTENT_ENCODING) &&
                                 !field_has_word(&from, FIELD_CONTENT_ENCODING, "identity"));

@@ -1,8 +1,7 @@
-/* The opening handshake of the WebSocket protocol (RFC 6455, section 4), both sides: heads of
- * HTTP/1.1 requests and answers (RFC 9112), strictly. Pure functions from bytes to facts and back;
- * any thread. permessage-deflate (RFC 7692) is the only extension; subprotocols are ignored by the
- * server and not asked for by the client. A pass-through hands header lines on as they are,
- * subprotocols among them. */
+/* The opening handshake of the WebSocket protocol (RFC 6455, section 4), for both ends: parses
+ * (strictly) and writes heads of HTTP/1.1 requests and answers (RFC 9112). Pure functions; any
+ * thread. permessage-deflate (RFC 7692) is the only extension. The server ignores subprotocols, the
+ * client offers none. A relay forwards header lines unchanged, including subprotocols. */
 #ifndef TD_WIRE_HANDSHAKE_H
 #define TD_WIRE_HANDSHAKE_H
 
@@ -13,90 +12,88 @@
 #include "base/bytes.h"
 #include "wire/deflate.h"
 
-/* A head, and its lines: more are refused (431). */
+/* Maximum size and lines of a head; larger ones are refused (431). */
 enum { HANDSHAKE_BYTES_MAX = 8 << 10, HANDSHAKE_LINES_MAX = 100 };
 
-/* Extensions that were agreed on, as text with the NUL: permessage-deflate with its parameters,
- * each once. Spaces may make it longer: then it is cut. */
+/* Text of the agreed extensions, with the NUL: permessage-deflate with each parameter once. Longer
+ * text (extra spaces) is truncated. */
 enum { HANDSHAKE_EXTENSIONS_BYTES = 192 };
 
 /* A key in base64, with the NUL (4.1). */
 enum { HANDSHAKE_KEY_BYTES = 25, HANDSHAKE_NONCE_BYTES = 16 };
 
-/* The bytes of a head, up to the empty line's end; 0: more must come. */
+/* Size of a head, up to the end of its empty line; 0: the head is incomplete. */
 size_t handshake_head_bytes(td_bytes received);
 
-/* Append the header lines of a head that a pass-through hands on: those that are neither about its
- * connection nor about the form of its body, which are not the next connection's. */
+/* Append the header lines of a head that a relay forwards: all except the ones about this
+ * connection and about the encoding of the body. */
 void handshake_copy_fields(td_bytes head, td_buf *out);
 
-/* ---- the server's side ---- */
+/* ---- server ---- */
 
 typedef struct handshake_request {
-    unsigned status;  /* 101: a request for an upgrade. 200: another one, of the method GET. Else to
-                         be refused with this status: 400, 405, 426, 431 */
-    const char *why;  /* of a refusal */
-    uint8_t is_whole; /* 1: of another method or with a body, too, it is a request that a
-                         pass-through can hand on, and no upgrade */
+    unsigned status;  /* 101: an upgrade request. 200: another GET request. Otherwise the status to
+                         refuse it with: 400, 405, 426, 431 */
+    const char *why;  /* reason of a refusal */
+    uint8_t is_whole; /* 1: a request, not an upgrade, that a relay can forward; any method, with or
+                         without a body */
     td_bytes method;
-    int64_t content_bytes; /* of the body; -1: unknown */
-    td_bytes path;         /* of the target, from its '/' on; views of the head */
-    td_bytes query;        /* what follows '?'; may be empty */
-    td_bytes key;          /* of an upgrade */
-    td_bytes host;         /* the header Host */
-    td_bytes origin;       /* the header Origin, which browsers send; empty if absent */
-    int deflate_bits; /* window to send permessage-deflate with; 0: it was not offered, or only with
-                         parameters that are not supported */
-    uint8_t is_window_asked; /* the client asked for that window: the answer must have it */
-    uint8_t is_post;         /* 405: its method is POST, for servers that answer that */
-    const char *fields;      /* for handshake_accept: further header lines; NULL: none */
+    int64_t content_bytes; /* size of the body; -1: unknown */
+    td_bytes path;    /* of the target, from its '/' on; a view of the head, as the next ones */
+    td_bytes query;   /* text after '?'; may be empty */
+    td_bytes key;     /* of an upgrade request */
+    td_bytes host;    /* the header Host */
+    td_bytes origin;  /* the header Origin, which browsers send; empty if absent */
+    int deflate_bits; /* window bits for sending with permessage-deflate; 0: not offered, or only
+                         with unsupported parameters */
+    uint8_t is_window_asked; /* 1: the client requested this window, so the answer must have it */
+    uint8_t is_post;         /* with status 405: the method is POST, which some servers answer */
+    const char *fields;      /* for handshake_accept: further header lines, or NULL */
 } handshake_request;
 
-/* Read a whole head. */
+/* Parse a whole head. */
 void handshake_read_request(td_bytes head, handshake_request *out);
 
-/* Append the answer that accepts an upgrade. With deflate_bits messages of neither side refer to
- * others (no context takeover). */
+/* Append the answer that accepts an upgrade. If deflate_bits is set, it agrees to
+ * permessage-deflate without context takeover in both directions. */
 void handshake_accept(const handshake_request *request, td_buf *out);
 
-/* Append an answer with a text as its body, JSON if it begins with '{', after which the connection
- * closes. */
+/* Append an answer with a text as its body (JSON if it begins with '{') and Connection: close. */
 void handshake_answer(unsigned status, const char *text, td_buf *out);
-/* The same with these header lines (handshake_copy_fields) and this body. */
+/* As handshake_answer, with these header lines (handshake_copy_fields) and this body. */
 void handshake_put_answer(unsigned status, const char *fields, td_bytes body, td_buf *out);
 
-/* ---- the client's side ---- */
+/* ---- client ---- */
 
 typedef struct handshake_ask {
-    const char *host;                     /* with the port if it is not the scheme's own */
+    const char *host;                     /* with the port unless it is the scheme's default */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
-    uint8_t with_deflate;                 /* offer permessage-deflate, with any windows; where
-                                             fields are given, they do */
-    const char *fields; /* header lines in place of our own User-Agent; they may offer subprotocols,
-                           of which the reply may have any. NULL: none */
+    uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with fields, set it if
+                             they offer it */
+    const char *fields;   /* instead of our User-Agent, or NULL; they may offer subprotocols */
 } handshake_ask;
 
 /* Append the request. */
 void handshake_put_request(const handshake_ask *ask, td_buf *out);
 
-/* Of an answer's first line, "HTTP/1.1 101 Switching Protocols"; 0: it is not of HTTP/1. */
+/* Status in an answer's first line, "HTTP/1.1 101 Switching Protocols"; 0: not HTTP/1. */
 unsigned handshake_status(td_bytes line);
 
 typedef struct handshake_reply {
-    unsigned status;        /* of the answer; 0: it is no HTTP */
-    const char *why;        /* of an answer 101 that is wrong, and of status 0; NULL: it is right */
-    uint64_t retry_after_s; /* 0: absent, or a date */
-    td_bytes extensions;    /* as the server agreed to them; a view of the head */
-    uint8_t is_deflated;    /* permessage-deflate is among them, */
-    deflate_context context;      /* what the server's messages refer to, */
-    deflate_context sent_context; /* and the client's */
-    int64_t content_bytes;        /* of the body that follows; -1: not known */
-    uint8_t is_chunked;           /* the body comes in chunks, */
-    uint8_t is_encoded;           /* and has a Content-Encoding: gzip or another */
+    unsigned status;              /* of the answer; 0: not HTTP */
+    const char *why;              /* why the answer is invalid; NULL: valid */
+    uint64_t retry_after_s;       /* 0: absent or a date */
+    td_bytes extensions;          /* the extensions that the server agreed to; a view of the head */
+    uint8_t is_deflated;          /* 1: they have permessage-deflate, */
+    deflate_context context;      /* with this context for the server's messages */
+    deflate_context sent_context; /* and this one for the client's */
+    int64_t content_bytes;        /* size of the body that follows; -1: unknown */
+    uint8_t is_chunked;           /* 1: the body is chunked */
+    uint8_t is_encoded;           /* 1: it has a Content-Encoding such as gzip */
 } handshake_reply;
 
-/* Read the whole head of the answer to a request; ask NULL: to one that was no upgrade. */
+/* Parse the whole head of an answer. ask: the upgrade request; NULL: the request was no upgrade. */
 void handshake_read_reply(const handshake_ask *ask, td_bytes head, handshake_reply *out);
 
 #endif

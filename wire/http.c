@@ -12,13 +12,13 @@
 
 struct wire_http {
     dial dial;
-    void (*done)(void *user, const wire_http_end *end); /* NULL: it was called */
+    void (*done)(void *user, const wire_http_end *end); /* NULL: already called */
     void *user;
     size_t bytes_max;
     td_buf request;
     td_buf fields; /* of the reply, with a NUL */
     http_body body;
-    uint8_t is_body; /* 1: the head has come */
+    uint8_t is_body; /* 1: the head was received */
     wire_http_end end;
     char text[768];
 };
@@ -33,7 +33,7 @@ static void free_http(wire_http *self)
     loop_free_later(loop, self);
 }
 
-/* The reply is whole, or can never be. */
+/* End the request: the reply is complete or failed. */
 static void finish(wire_http *self, wire_cause cause)
 {
     void (*done)(void *user, const wire_http_end *end) = self->done;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A line with a chunk's size, or a trailer, and its end. */
+/* Maximum bytes of a line: a chunk's size or a trailer. */
 enum { LINE_BYTES_MAX = 1024 };
 
 void http_body_init(http_body *self, int64_t length, int is_chunked, size_t bytes_max)
@@ -14,7 +14,7 @@ void http_body_init(http_body *self, int64_t length, int is_chunked, size_t byte
     td_buf_init(&self->bytes, SIZE_MAX);
 }
 
-/* Of a line that ends with CR: the size of a chunk, hexadecimal, without its extensions. 0:
+/* Parse a chunk's hexadecimal size in a line that ends with CR, ignoring chunk extensions. 0:
  * malformed. */
 static int read_chunk_size(const char *line, size_t *out)
 {
@@ -24,7 +24,7 @@ static int read_chunk_size(const char *line, size_t *out)
     return digits > 0 && digits < 9 && memchr(AFTER, line[digits], sizeof AFTER) != NULL;
 }
 
-/* Append the chunk at *at to the body, or skip a trailer. Nothing if it is not whole. */
+/* Append the chunk at *at to the body, or skip a trailer. If it is incomplete, *at stays. */
 static body_result read_chunk(http_body *self, size_t *at)
 {
     size_t size = 0;
@@ -62,7 +62,7 @@ static body_result read_chunks(http_body *self, td_bytes bytes)
         before = at;
         rc = read_chunk(self, &at);
     } while (rc == BODY_MORE && at > before);
-    /* The chunk that is not whole continues after the body. */
+    /* Keep an incomplete chunk right after the body. */
     size_t left = self->bytes.size - at;
     memmove(self->bytes.data + self->size, self->bytes.data + at, left);
     self->bytes.size = self->size + left;
@@ -102,7 +102,7 @@ int http_body_ends_here(const http_body *self)
             depth++;
         } else if (c == '}' || c == ']') {
             if (--depth == 0)
-                return 1; /* what follows is white space, or ignored */
+                return 1; /* the rest is ignored */
         }
     }
     return 0;

@@ -17,26 +17,26 @@
 #include "base/assert.h"
 
 enum {
-    /* Reads of one turn: then others have theirs. */
+    /* Reads per turn, so that other connections get their turn. */
     READS_A_TURN = 16,
-    /* What may wait unused: a head, or what was read before a pause. */
+    /* Maximum unused bytes: a head, or bytes read before a pause. */
     HELD_BYTES_MAX = 2 * LOOP_READ_BYTES,
-    /* What one call of OpenSSL may read: the largest record. A peer may ask for new keys, again and
-     * again, and send no data. */
+    /* Maximum bytes that one call of OpenSSL reads: the largest record. A peer may send endless key
+       updates and no data. */
     TLS_BYTES_A_CALL = 20 << 10,
-    /* Of what waits so much is encrypted at a time: three records. */
+    /* Maximum bytes encrypted at a time: three records. */
     SEAL_BYTES = 48 << 10,
-    /* Records that may wait for the socket: those, and some 3,000 answers to requests for new keys.
-     * Only a peer that asks and does not read gets there. */
+    /* Maximum records that wait for the socket: SEAL_BYTES, and some 3,000 answers to key updates.
+       Only a peer that requests key updates and does not read exceeds it. */
     SEALED_BYTES_MAX = 128 << 10,
-    OUT_BYTES_KEPT = 64 << 10, /* a buffer that grew beyond this is given back once it is empty */
+    OUT_BYTES_KEPT = 64 << 10, /* a larger buffer is freed once it is empty */
 };
 
 void link_init(wire_link *self, wire_loop *loop, const link_ops *ops, void *user,
                size_t out_bytes_max)
 {
     *self = (wire_link){.loop = loop, .ops = ops, .user = user};
-    td_buf_init(&self->sealed, SIZE_MAX); /* flush and read_tls bound it */
+    td_buf_init(&self->sealed, SIZE_MAX); /* bounded by flush and read_tls */
     td_buf_init(&self->out, out_bytes_max);
     td_buf_init(&self->held, HELD_BYTES_MAX);
 }
@@ -64,7 +64,6 @@ static void end(wire_link *self, link_end how, const char *text)
     self->ops->ended(self->user, how, text);
 }
 
-/* By errno of what failed. */
 static void end_by_errno(wire_link *self)
 {
     int is_connecting = self->state == LINK_CONNECTING;
@@ -75,7 +74,7 @@ static void end_by_errno(wire_link *self)
 
 static void wait_for_events(wire_link *self)
 {
-    /* A paused one gets the event of a hang-up once, not each turn. */
+    /* Edge-triggered while paused: a hang-up is reported once, not on each turn. */
     uint32_t events = self->is_paused ? EPOLLET : EPOLLIN;
     if (self->is_blocked || self->state == LINK_CONNECTING)
         events |= EPOLLOUT;
@@ -83,7 +82,7 @@ static void wait_for_events(wire_link *self)
         loop_fd_want(self->loop, &self->socket, events);
 }
 
-/* As recv(2); 0 at the end, -1 with os_error. */
+/* As recv(2): 0 at the end, -1 on failure, with os_error set. */
 static ssize_t receive(wire_link *self, void *bytes, size_t size)
 {
     ssize_t got;
@@ -111,10 +110,10 @@ static ssize_t transmit(wire_link *self, const void *bytes, size_t size)
     return put;
 }
 
-/* ---- OpenSSL's way to the socket ---- */
+/* ---- OpenSSL's access to the socket ---- */
 
-/* It asks for a record's head, then for the rest. Reading ahead by itself, it would move all that
- * follows a record to the front of its buffer, once a record. */
+/* OpenSSL reads a record's head, then the rest. With its own read-ahead it would, for each record,
+ * move all later bytes to the front of its buffer. */
 static int bio_read(BIO *bio, char *out, int size)
 {
     wire_link *self = BIO_get_data(bio);
@@ -140,8 +139,8 @@ static int bio_read(BIO *bio, char *out, int size)
     return (int)piece;
 }
 
-/* It never waits for the socket: in the middle of a record it could neither read nor answer a
- * request for new keys. */
+/* Writing never blocks: OpenSSL blocked in the middle of a record could neither read nor answer a
+ * key update. */
 static int bio_write(BIO *bio, const char *bytes, int size)
 {
     wire_link *self = BIO_get_data(bio);
@@ -172,8 +171,8 @@ static BIO *make_bio(wire_link *self)
     return bio;
 }
 
-/* Before an OpenSSL call, so that judge_tls sees its errors only. Clearing takes as long as
- * decrypting a frame. */
+/* Called before an OpenSSL call, so that judge_tls gets only its errors. Clears only if needed:
+ * clearing takes as long as decrypting a frame. */
 static void forget_errors(wire_link *self)
 {
     self->os_error = 0;
@@ -181,7 +180,7 @@ static void forget_errors(wire_link *self)
         ERR_clear_error();
 }
 
-/* What an OpenSSL call came to: > 0 bytes, 0: try later, -1: the link ended. */
+/* Interpret the result of an OpenSSL call. Returns > 0: bytes; 0: try later; -1: the link ended. */
 static int judge_tls(wire_link *self, int rc)
 {
     if (TD_LIKELY(rc > 0))
@@ -195,9 +194,9 @@ static int judge_tls(wire_link *self, int rc)
     if (error == SSL_ERROR_SYSCALL && self->os_error != 0) {
         end_by_errno(self);
     } else if (error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL) {
-        end(self, LINK_ENDED, ""); /* with close_notify or without */
+        end(self, LINK_ENDED, ""); /* with or without close_notify */
     } else {
-        (void)transmit(self, self->sealed.data, self->sealed.size); /* an alert, if it goes now */
+        (void)transmit(self, self->sealed.data, self->sealed.size); /* an alert */
         end(self, LINK_TLS_FAILED, text == NULL ? "" : text);
     }
     return -1;
@@ -244,7 +243,7 @@ static int read_tls(wire_link *self, uint8_t *to, size_t size)
     return got;
 }
 
-/* More bytes of the stream: > 0, 0: none now, -1: the link ended. */
+/* Read more bytes: > 0: their number, 0: no bytes now, -1: the link ended. */
 static int read_some(wire_link *self, uint8_t *to, size_t size)
 {
     if (self->ssl != NULL)
@@ -261,7 +260,7 @@ static int read_some(wire_link *self, uint8_t *to, size_t size)
     return -1;
 }
 
-/* Hand bytes out, after what is held; the rest is held. */
+/* Deliver the held bytes, then these; hold the unused rest. */
 static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     td_buf *held = &self->held;
@@ -309,7 +308,7 @@ void link_resume(wire_link *self)
         return;
     self->is_paused = 0;
     wait_for_events(self);
-    loop_fd_call_again(self->loop, &self->socket); /* what is held, or inside OpenSSL */
+    loop_fd_call_again(self->loop, &self->socket); /* to deliver held bytes */
 }
 
 /* ---- writing ---- */
@@ -317,7 +316,7 @@ void link_resume(wire_link *self)
 td_buf *link_output(wire_link *self)
 {
     size_t left = self->out.size - self->out_at;
-    if (self->out_at > 0 && left <= self->out_at) { /* cheap now */
+    if (self->out_at > 0 && left <= self->out_at) { /* moves at most as much as was sent */
         memmove(self->out.data, self->out.data + self->out_at, left);
         self->out.size = left;
         self->out_at = 0;
@@ -333,11 +332,11 @@ size_t link_waiting_bytes(const wire_link *self)
 void link_reset_on_close(wire_link *self)
 {
     const struct linger at_once = {.l_onoff = 1};
-    if (self->state != LINK_CLOSED) /* else there is no connection */
+    if (self->state != LINK_CLOSED)
         (void)setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-/* Encrypt some of what waits. As judge_tls. */
+/* Encrypt some of the waiting bytes. Returns as judge_tls. */
 static int seal(wire_link *self)
 {
     size_t size = self->out.size - self->out_at;
@@ -350,7 +349,7 @@ static int seal(wire_link *self)
     return put;
 }
 
-/* Hand the socket what waits: > 0 bytes, 0: later, -1: the link ended. */
+/* Send waiting bytes: > 0: their number, 0: try later, -1: the link ended. */
 static int send_some(wire_link *self)
 {
     td_bytes bytes = td_bytes_of(self->out.data + self->out_at, self->out.size - self->out_at);
@@ -376,18 +375,18 @@ static int send_some(wire_link *self)
     return (int)taken;
 }
 
-/* The end of our stream. */
+/* Close our direction. */
 static void shut(wire_link *self)
 {
     self->is_shut = 1;
     if (self->ssl != NULL) {
         ERR_clear_error();
-        (void)SSL_shutdown(self->ssl); /* the socket's end says the same */
+        (void)SSL_shutdown(self->ssl); /* the TCP end follows anyway */
         ERR_clear_error();
         (void)transmit(self, self->sealed.data, self->sealed.size);
         td_buf_clear(&self->sealed);
     }
-    (void)shutdown(self->socket.fd, SHUT_WR); /* it may be reset already */
+    (void)shutdown(self->socket.fd, SHUT_WR); /* fails if it was reset */
 }
 
 static void flush(wire_link *self)
@@ -471,7 +470,7 @@ td_result link_adopt(wire_link *self, int fd, td_err *err)
     if (rc != TD_OK)
         return rc;
     self->state = LINK_OPEN;
-    /* Without it the link is slower, no worse. */
+    /* Failure only makes the link slower. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return TD_OK;
 }

@@ -1,6 +1,6 @@
-/* A TCP connection, with or without TLS, for both ends: bytes in and out. What is received is
- * handed out in the loop's buffer; what the user leaves of it is kept and comes again. For wire/
- * only; loop's thread. */
+/* A TCP connection with or without TLS, for clients and servers. Received bytes are delivered in
+ * the loop's buffer; bytes that the user does not use are kept and delivered again. For wire/ only;
+ * loop's thread. */
 #ifndef TD_WIRE_LINK_H
 #define TD_WIRE_LINK_H
 
@@ -13,83 +13,83 @@
 struct bio_method_st;
 struct ssl_st;
 
-/* How a link ended by itself. */
+/* How a link ended without link_close. */
 typedef enum link_end {
-    LINK_UNREACHABLE, /* it did not connect */
-    LINK_TLS_FAILED,  /* the handshake, or what came after it */
-    LINK_ENDED,       /* the peer sent its end */
+    LINK_UNREACHABLE, /* connecting failed */
+    LINK_TLS_FAILED,  /* the handshake or a later record failed */
+    LINK_ENDED,       /* the peer closed */
     LINK_RESET,
 } link_end;
 
 typedef struct link_ops {
-    /* TCP is connected (not of adopted ones), and later TLS agreed on (may be NULL). */
+    /* TCP is connected (not for adopted sockets); the TLS handshake is done (may be NULL). */
     void (*connected)(void *user);
     void (*secured)(void *user);
-    /* Bytes, read at read_ns; the user may change them. Returns how many are used. The rest comes
-     * again with what follows, or after link_resume. */
+    /* Bytes that were read at read_ns; the user may modify them. Returns how many it used. The rest
+     * is delivered again with the next bytes, or after link_resume. */
     size_t (*received)(void *user, uint8_t *bytes, size_t size, uint64_t read_ns);
-    /* All that was put in was handed to the socket. */
+    /* The socket has accepted all queued bytes. */
     void (*drained)(void *user);
-    /* The last call: text says why, valid during the call. The user closes the link. */
+    /* The last call; text is the reason, valid during the call. The user must call link_close. */
     void (*ended)(void *user, link_end how, const char *text);
 } link_ops;
 
 typedef enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_SECURING, LINK_OPEN } link_state;
 
-/* Zero-initialise; memory is the owner's, to be freed by loop_free_later. */
+/* Zero-initialise; the owner frees the memory by loop_free_later. */
 typedef struct wire_link {
     wire_loop *loop;
     const link_ops *ops;
     void *user;
     link_state state;
     loop_fd socket;
-    struct ssl_st *ssl;           /* NULL: plain */
-    struct bio_method_st *method; /* how it gets to the socket */
-    uint8_t *records;             /* what OpenSSL has not taken yet begins at records_at */
+    struct ssl_st *ssl;           /* NULL: no TLS */
+    struct bio_method_st *method; /* OpenSSL's access to the socket */
+    uint8_t *records;             /* received bytes that OpenSSL has not read, from records_at on */
     size_t records_at, records_left;
-    size_t tls_bytes; /* of them that OpenSSL took in its present call */
-    td_buf sealed;    /* records of OpenSSL that the socket has not taken yet */
-    td_buf out;       /* what neither OpenSSL nor the socket has taken yet begins at out_at */
+    size_t tls_bytes; /* bytes that OpenSSL read in its current call */
+    td_buf sealed;    /* TLS records that wait for the socket */
+    td_buf out;       /* bytes to send (before TLS), from out_at on */
     size_t out_at;
-    td_buf held;      /* received, and not used yet */
+    td_buf held;      /* received, but not yet used by the user */
     uint64_t read_ns; /* time of the last read */
-    int os_error;     /* errno of what failed last */
+    int os_error;     /* errno of the last failure */
     uint8_t is_paused;
-    uint8_t is_blocked;  /* the socket takes no more for now */
-    uint8_t is_drained;  /* the last read took all that the socket had */
-    uint8_t is_finished; /* link_finish: nothing more is put in */
-    uint8_t is_shut;     /* and its end was sent */
+    uint8_t is_blocked;  /* the socket's send buffer is full */
+    uint8_t is_drained;  /* the last read emptied the socket */
+    uint8_t is_finished; /* link_finish was called: no more output follows */
+    uint8_t is_shut;     /* our end was sent */
 } wire_link;
 
-/* Give the link its loop and owner; at most out_bytes_max wait to be sent. */
+/* Set loop, callbacks and user; at most out_bytes_max bytes wait to be sent. */
 void link_init(wire_link *link, wire_loop *loop, const link_ops *ops, void *user,
                size_t out_bytes_max);
-/* Close at once. Nothing is called any more; received and ended may be under way. */
+/* Close at once; no callback follows. May be called inside received and ended. */
 void link_close(wire_link *link);
 
-/* Connect to a port of an address. TD_E_IO. */
+/* Start to connect to a port of an address. TD_E_IO. */
 TD_MUST_USE td_result link_connect(wire_link *link, const wire_address *address, uint16_t port,
                                    td_err *err);
-/* Take over a connected socket. TD_E_IO: it is still the caller's. */
+/* Take over a connected socket. TD_E_IO: the caller still owns it. */
 TD_MUST_USE td_result link_adopt(wire_link *link, int fd, td_err *err);
 
-/* Begin TLS on an open link, with a session of the right role that the link owns from now on. */
+/* Begin TLS on an open link; takes ownership of the session. */
 void link_secure(wire_link *link, struct ssl_st *ssl);
 
-/* Where bytes to be sent are appended; link_flush_later lets them go to the socket at the end of
- * the loop's turn. The owner keeps what waits below out_bytes_max. */
+/* The buffer to append output to; link_flush_later sends it at the end of the loop's turn. The
+ * owner keeps the waiting bytes below out_bytes_max. */
 td_buf *link_output(wire_link *link);
 void link_flush_later(wire_link *link);
-/* Bytes that wait. */
+/* Bytes that wait to be sent. */
 size_t link_waiting_bytes(const wire_link *link);
 
-/* link_close resets the connection: the peer gets no end of the stream. */
+/* Let link_close reset the TCP connection. */
 void link_reset_on_close(wire_link *link);
 
-/* Send what waits, then the stream's end. Reading continues. */
+/* Send the waiting bytes, then close our direction. Reading continues. */
 void link_finish(wire_link *link);
 
-/* Stop and continue handing bytes out. */
+/* Pause and resume delivering bytes. */
 void link_pause(wire_link *link);
 void link_resume(wire_link *link);
 

@@ -16,18 +16,18 @@
 
 struct wire_timer {
     wire_loop *loop;
-    wire_timer **name; /* the caller's pointer to it; NULL: it has none */
+    wire_timer **name; /* the caller's pointer to it, or NULL */
     uint64_t at_ns;
     uint64_t serial; /* order of creation */
-    size_t place;    /* in the heap; TIMER_DUE: taken out, to be fired */
+    size_t place;    /* in the heap; TIMER_DUE: removed, about to fire */
     void (*fn)(void *user);
     void *user;
-    wire_timer *next; /* of those that are due */
+    wire_timer *next; /* in the list of due timers */
 };
 
 #define TIMER_DUE SIZE_MAX
 
-/* ---- what others share ---- */
+/* ---- shared state ---- */
 
 uint64_t loop_now_ns(const wire_loop *loop)
 {
@@ -92,13 +92,13 @@ void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events)
     if (self->events == events)
         return;
     int rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, self->fd, &event);
-    TD_ASSERT(rc == 0); /* it is there, and its memory, too */
+    TD_ASSERT(rc == 0); /* the descriptor is registered, and no memory is needed */
     self->events = events;
 }
 
 void loop_fd_call_again(wire_loop *loop, loop_fd *self)
 {
-    if (self->is_again || !self->is_served) /* closed: its memory goes with this turn */
+    if (self->is_again || !self->is_served) /* closed: its memory is freed after this turn */
         return;
     self->is_again = 1;
     loop->again = td_array_grow(loop->again, loop->again_count, sizeof(loop_fd *));
@@ -115,11 +115,11 @@ void loop_fd_close(wire_loop *loop, loop_fd *self)
     for (int i = 0; i < loop->ready_count; i++)
         if (loop->ready[i].data.ptr == self)
             loop->ready[i].data.ptr = NULL;
-    close(self->fd); /* epoll forgets it */
+    close(self->fd); /* removes it from epoll, too */
     self->is_served = 0;
 }
 
-/* What is added meanwhile waits for the next turn. */
+/* Call the descriptors in the list. Later additions wait for the next turn. */
 static void call_again(wire_loop *loop)
 {
     size_t count = loop->again_count;
@@ -137,7 +137,7 @@ static void call_again(wire_loop *loop)
     memmove(loop->again, loop->again + count, loop->again_count * sizeof(loop_fd *));
 }
 
-/* ---- timers: a heap by time and order ---- */
+/* ---- timers: a heap by time and order of creation ---- */
 
 static int is_before(const wire_timer *a, const wire_timer *b)
 {
@@ -150,7 +150,7 @@ static void put_at(wire_loop *loop, size_t place, wire_timer *timer)
     timer->place = place;
 }
 
-/* Put a timer where a free place is, or as far up or down as it belongs. */
+/* Put a timer at a free position of the heap, moving it up or down as needed. */
 static void settle(wire_loop *loop, size_t place, wire_timer *timer)
 {
     while (place > 0 && is_before(timer, loop->heap[(place - 1) / 2])) {
@@ -206,7 +206,7 @@ void wire_timer_cancel(wire_timer **name)
     td_free(timer);
 }
 
-/* Fires what is due; what is made meanwhile waits for the next turn, so that this ends. */
+/* Fire the due timers. Timers set meanwhile wait for the next turn, so that this ends. */
 static void fire_timers(wire_loop *loop)
 {
     uint64_t now_ns = loop_now_ns(loop);
@@ -233,8 +233,8 @@ static void fire_timers(wire_loop *loop)
     }
 }
 
-/* Make the loop wake at the first timer, and at limit_ns at the latest. An earlier wake that is
- * armed already stays: that saves a system call for each turn of the loop. */
+/* Arm the timerfd for the earliest timer, and at the latest for limit_ns. If it is already armed
+ * for an earlier time it stays: that saves a system call per turn. */
 static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
 {
     uint64_t at_ns = limit_ns;
@@ -246,7 +246,7 @@ static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
     struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
                                            .tv_nsec = (long)(wait_ns % TD_NS_PER_S)}};
     int rc = timerfd_settime(loop->timer.fd, 0, &spec, NULL);
-    TD_ASSERT(rc == 0); /* only wrong arguments could make it fail */
+    TD_ASSERT(rc == 0); /* fails only with invalid arguments */
     loop->armed_ns = at_ns;
 }
 
@@ -343,7 +343,7 @@ void wire_loop_close(wire_loop *loop)
     td_free(loop);
 }
 
-/* Wait for events, or only look for them. */
+/* Get events; timeout as for epoll_wait. */
 static td_result collect(wire_loop *loop, int timeout_ms, td_err *err)
 {
     loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, LOOP_EVENTS_A_TURN, timeout_ms);
@@ -379,8 +379,8 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
 
 void wire_loop_wake(wire_loop *loop)
 {
-    /* One write to an eventfd: safe in a signal handler, and remembered if no thread waits yet. */
+    /* A write to an eventfd is safe in a signal handler, and kept if no thread waits yet. */
     const uint64_t one = 1;
     ssize_t put = write(loop->wake.fd, &one, sizeof one);
-    (void)put; /* it can only fail if it is awake already */
+    (void)put; /* fails only if the loop is already being woken */
 }

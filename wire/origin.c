@@ -8,13 +8,13 @@
 #include "base/url.h"
 
 static const char REFUSED_ORIGIN[] =
-    "a page of another origin may not use this server: start it with --allow-origin and the "
-    "page's origin if it is yours";
+    "a page of another origin may not use this server: to allow the page, start the server with "
+    "--allow-origin and the page's origin";
 static const char REFUSED_HOST[] =
-    "this server is asked by its address or as localhost: start it with --allow-origin "
-    "http://NAME:PORT to use another name";
+    "use the server's address or localhost: to allow another host name, start the server with "
+    "--allow-origin http://NAME:PORT";
 
-/* "name:8080" or "[::1]:8080" without the port. */
+/* Remove the port of "name:8080" or "[::1]:8080". */
 static td_bytes without_port(td_bytes host)
 {
     const uint8_t *colon = NULL;
@@ -31,7 +31,7 @@ static int is_word(td_bytes text, const char *word)
     return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
 }
 
-/* 1 for an address, "127.0.0.1" or "[::1]": no name resolves to it. */
+/* 1 for a numeric address, "127.0.0.1" or "[::1]": DNS rebinding needs a name. */
 static int is_address(td_bytes host)
 {
     char text[INET6_ADDRSTRLEN];
@@ -62,7 +62,7 @@ static int is_listed(origin_list allowed, td_bytes origin)
     return 0;
 }
 
-/* 1 if the header Host is that of a listed origin. */
+/* 1 if the header Host equals a listed origin's host and port. */
 static int is_listed_host(origin_list allowed, td_bytes host)
 {
     for (size_t i = 0; i < allowed.count; i++) {

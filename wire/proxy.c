@@ -9,11 +9,11 @@
 
 enum { SHOWN_BYTES = 512 };
 
-/* In order; the first two are for TLS only. */
+/* In order of precedence; the first two are for TLS only. */
 static const char *const PROXIES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", NULL};
 static const char *const EXCEPTIONS[] = {"NO_PROXY", "no_proxy", NULL};
 
-/* The value of the first variable that is set and not empty, and its name; NULL: absent. */
+/* The value and name of the first variable that is set and not empty, or NULL. */
 static const char *first_set(const char *const *names, const char **name)
 {
     for (; *names != NULL; names++) {
@@ -77,7 +77,7 @@ int wire_no_proxy_covers(const char *list, const td_server_url *url)
     return 0;
 }
 
-/* User and password (RFC 3986, 2.1), as basic authentication has them. */
+/* Decode user and password (RFC 3986, 2.1) for basic authentication. */
 static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
 {
     size_t size = 0;
@@ -90,11 +90,11 @@ static td_result decode_credentials(td_bytes text, wire_proxy *out, td_err *err)
             int low = i + 2 < text.size ? td_hex_digit(text.data[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
                 return td_err_set(err, TD_E_INVALID,
-                                  "'%%' in user or password begins no %%XX: write %%25");
+                                  "'%%' in user or password without two hex digits: write %%25");
             c = (char)(high * 16 + low);
             i += 2;
         }
-        /* RFC 7617, 2: a server would take the rest of such a user for the password. */
+        /* RFC 7617, 2: a server would read the part after ':' as the password. */
         if (c == ':' && is_coded && !has_password)
             return td_err_set(err, TD_E_INVALID, "an HTTP proxy's user name cannot contain ':'");
         has_password |= c == ':';

@@ -1,5 +1,5 @@
-/* The ready file of a program that listens. A waiting process may read it the moment it is
- * there: it is written whole, and after the certificate. */
+/* The ready file of a program that listens. A waiting process may read it as soon as it exists, so
+ * it appears complete, and after the certificate. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static td_result write_whole(td_io io, const char *path, td_bytes content, td_er
     return td_io_write_file(io, path, TD_OPEN_CREATE, append_all, &content, err);
 }
 
-/* "<path>.pem", absolute. The folder exists: the file has just been written into it. */
+/* Write "<path>.pem" and get its absolute path. */
 static td_result write_pem(const wire_server *server, td_io io, const char *path,
                            char absolute[PATH_MAX], td_err *err)
 {

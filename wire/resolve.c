@@ -16,11 +16,11 @@ typedef enum lookup_state {
     LOOKUP_DONE,
 } lookup_state;
 
-/* One name on its way. */
+/* The look-up of one name. */
 typedef struct lookup {
-    struct lookup *next; /* in order of coming */
+    struct lookup *next; /* in order of arrival */
     lookup_state state;
-    uint8_t is_slow;   /* and logged */
+    uint8_t is_slow;   /* 1: logged as slow */
     resolve_job *jobs; /* loop's thread only */
     uint64_t added_ns;
     resolve_answer answer;
@@ -39,13 +39,13 @@ struct resolver {
     const td_log *log;
     void (*notify)(void *user);
     void *user;
-    pthread_mutex_t lock; /* guards all of the following */
+    pthread_mutex_t lock; /* guards all members below */
     lookup *lookups;
     uint32_t lookup_count, thread_count;
     int is_closed; /* the last thread frees it */
 };
 
-/* ---- the system's way ---- */
+/* ---- the system call ---- */
 
 static void look_up(const char *name, resolve_answer *answer)
 {
@@ -69,11 +69,11 @@ resolver *resolver_open(td_clock clock, const td_log *log, void (*notify)(void *
     resolver *r = td_alloc(sizeof *r);
     *r = (resolver){.clock = clock, .log = log, .notify = notify, .user = user};
     int rc = pthread_mutex_init(&r->lock, NULL);
-    TD_ASSERT(rc == 0); /* it cannot fail on Linux */
+    TD_ASSERT(rc == 0); /* cannot fail on Linux */
     return r;
 }
 
-/* Unlocks. Nothing is left that uses it. */
+/* Unlock, and free the resolver if it is closed and no thread uses it. */
 static void end_if_unused(resolver *r)
 {
     int is_unused = r->is_closed && r->thread_count == 0;
@@ -100,7 +100,7 @@ void resolver_close(resolver *r)
     end_if_unused(r);
 }
 
-/* The oldest one in this state; NULL: absent. */
+/* The oldest look-up in this state, or NULL. */
 static lookup *find_state(const resolver *r, lookup_state state)
 {
     lookup *l = r->lookups;
@@ -109,7 +109,7 @@ static lookup *find_state(const resolver *r, lookup_state state)
     return l;
 }
 
-/* A thread: looks up a name, and what waits then. */
+/* Thread: looks up names while any wait. */
 static void *run(void *argument)
 {
     resolver *r = argument;
@@ -122,7 +122,7 @@ static void *run(void *argument)
         pthread_mutex_lock(&r->lock);
         l->state = LOOKUP_DONE;
         if (!r->is_closed)
-            r->notify(r->user); /* under the lock: close cannot return before */
+            r->notify(r->user); /* under the lock, so that close cannot return before it */
     }
     r->thread_count--;
     end_if_unused(r);
@@ -148,7 +148,7 @@ static void take_off(resolver *r, const lookup *l)
     r->lookup_count--;
 }
 
-/* 0, or errno if no thread will look the name up. */
+/* 0, or errno if no thread can look the name up. */
 static int start_thread(resolver *r)
 {
     pthread_t thread;
@@ -165,7 +165,8 @@ static int start_thread(resolver *r)
 static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
 {
     if (r->lookup_count == LIMIT_RESOLVE_NAMES)
-        return td_err_set(err, TD_E_LIMIT, "%u names are being looked up: no place for '%s'",
+        return td_err_set(err, TD_E_LIMIT,
+                          "%u names are already being looked up: cannot look up '%s'",
                           LIMIT_RESOLVE_NAMES, name);
     lookup *l = td_alloc_zero(1, sizeof *l);
     memcpy(l->name, name, strlen(name));
@@ -227,13 +228,13 @@ static void log_slow(resolver *r)
             continue;
         l->is_slow = 1;
         td_log_emit(r->log, TD_LOG_WARNING,
-                    "looking up '%s' takes more than %d s: it is not looked up again before that "
-                    "ends; is its name server reachable?",
+                    "looking up '%s' takes more than %d s, and new connections wait for it; is its "
+                    "name server reachable?",
                     l->name, (int)(RESOLVE_SLOW_NS / TD_NS_PER_S));
     }
 }
 
-/* The oldest answer, off the list; NULL: absent. */
+/* Remove and return the oldest finished look-up, or NULL. */
 static lookup *take_done(resolver *r)
 {
     pthread_mutex_lock(&r->lock);

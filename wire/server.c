@@ -25,22 +25,22 @@ enum {
     LISTEN_BACKLOG = 256,
     ACCEPTS_PER_TURN = 64,
     ACCEPT_PAUSE_MS = 50,
-    /* Largest message of a client: requests have kilobytes. */
+    /* Maximum message of a client: requests have kilobytes. */
     MESSAGE_BYTES_MAX = 1 << 20,
-    COMPRESSED_BYTES_KEPT = 1 << 20, /* a buffer that grew beyond this is given back */
+    COMPRESSED_BYTES_KEPT = 1 << 20, /* a larger buffer is freed before the next message */
     OUT_BYTES_MAX = WIRE_PEER_QUEUE_BYTES_MAX + (int)LIMIT_FRAME_BYTES + (1 << 20),
-    REQUEST_S = 10, /* TLS and the request must be there by then */
-    EXCESS_S = 1,   /* likewise, of one that has the last descriptor */
+    REQUEST_S = 10, /* time limit for TLS and the request */
+    EXCESS_S = 1,   /* the same for a client on the spare descriptor */
 };
 
-/* A connection that is to be closed, and of which the socket has taken nothing for so long, is cut:
- * its peer does not read, and would never get the close frame. */
+/* A closing connection is cut off after the socket accepted no bytes for this long: its peer does
+ * not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
-/* Some messages of 1 MiB that inflate a thousandfold. */
+/* The time of a few messages of 1 MiB that inflate a thousandfold. */
 #define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
 
-/* The latest message that was compressed for a window. */
+/* The last message that was compressed for a window size. */
 typedef struct compressor {
     deflate_sender *sender; /* NULL: not needed yet */
     uint64_t number;        /* of the message */
@@ -53,37 +53,37 @@ struct wire_server {
     const wire_server_ops *ops;
     void *user;
     origin_list origins;
-    struct ssl_ctx_st *tls;                       /* NULL: plain */
-    char *ca_pem;                                 /* NULL: plain, or not known */
-    deflate_receiver *inflater;                   /* of all peers; NULL: not needed yet */
-    time_share inflating;                         /* of all messages that come compressed */
-    compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window */
+    struct ssl_ctx_st *tls;                       /* NULL: no TLS */
+    char *ca_pem;                                 /* NULL: no TLS, or unknown */
+    deflate_receiver *inflater;                   /* shared by all peers; NULL: not needed yet */
+    time_share inflating;                         /* time spent on inflating messages */
+    compressor compressors[DEFLATE_BITS_MAX + 1]; /* by window bits */
     uint64_t message_count;
     loop_fd listener;
-    wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
-    int spare_fd;             /* with which one more client gets its answer; -1: in use */
-    td_log_rate refused;      /* for want of descriptors */
+    wire_timer *accept_timer; /* set while accepting is paused: no descriptors */
+    int spare_fd;             /* kept so that one more client can be answered; -1: in use */
+    td_log_rate refused;      /* clients refused without a descriptor */
     struct peer *peers;
     char url[TD_HOST_BYTES + 32];
 };
 
 typedef struct peer peer;
 struct peer {
-    wire_conn conn; /* its user is NULL unless opened took it */
+    wire_conn conn; /* its user is NULL unless opened accepted it */
     wire_server *server;
     peer *next, *prev;
     wire_link link;
-    int deflate_bits;   /* window to compress messages with */
-    uint64_t turn_ns;   /* that messages of the present read took to inflate and handle */
-    uint8_t is_excess;  /* 1: it has the last descriptor, and is told so */
-    uint8_t is_asked;   /* of a relay: its user is to answer the request */
-    uint8_t is_request; /* of a relay: no upgrade was asked for */
-    char key[HANDSHAKE_KEY_BYTES]; /* of a relay's request */
+    int deflate_bits;   /* window bits for compressing messages */
+    uint64_t turn_ns;   /* time for inflating and handling the messages of the current read */
+    uint8_t is_excess;  /* 1: it uses the spare descriptor, and is refused */
+    uint8_t is_asked;   /* relay only: 1: the user must still answer the request */
+    uint8_t is_request; /* relay only: 1: the request is no upgrade */
+    char key[HANDSHAKE_KEY_BYTES]; /* relay only: of the request */
 };
 
-/* ---- a peer: its end ---- */
+/* ---- a peer's end ---- */
 
-/* Its user has no connection any more. */
+/* Call closed: the user must not use the connection afterwards. */
 static void notify_closed(peer *self)
 {
     const wire_server_ops *ops = self->server->ops;
@@ -94,14 +94,14 @@ static void notify_closed(peer *self)
         closed(user);
 }
 
-/* A descriptor to give up where no other is left. */
+/* Reserve a descriptor for use when no other is left. */
 static void keep_spare(wire_server *server)
 {
     if (server->spare_fd < 0 && server->listener.fd >= 0)
         server->spare_fd = fcntl(server->listener.fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Take it off the server; its memory lives until the end of the turn. */
+/* Remove the peer; its memory is freed after the turn. */
 static void end_peer(peer *self)
 {
     wire_server *server = self->server;
@@ -122,7 +122,7 @@ static void on_late(wire_conn *conn)
     end_peer(conn->owner);
 }
 
-/* What waits goes out, then the connection ends: for its user it has. */
+/* Send the queue, then end the connection. Its user is notified now. */
 static void finish_peer(peer *self)
 {
     conn_finish(&self->conn);
@@ -138,9 +138,9 @@ static void on_peer_ended(wire_conn *conn, const ws_event *event)
         notify_closed(conn->owner);
 }
 
-/* ---- a peer: compressed messages ---- */
+/* ---- a peer's compressed messages ---- */
 
-/* The message's payload for a window, as long as no other message is sent. */
+/* The message compressed for the peer's window, valid until another message is sent. */
 static td_bytes compress(wire_conn *conn, wire_outgoing *message)
 {
     const peer *self = conn->owner;
@@ -162,10 +162,10 @@ static td_bytes compress(wire_conn *conn, wire_outgoing *message)
     return td_buf_view(&c->payload);
 }
 
-/* A message that came compressed was inflated and handled while other peers waited. When that takes
- * more than its share of the time, the peer is not read for so long that on average it does not.
- * Where other programs take the processor the share is never used up: so the others' turn also
- * comes once the messages of a turn took INFLATE_TURN_NS in all. */
+/* Other peers waited while a compressed message was inflated and handled. If inflating exceeds its
+ * share of the time, the peer is not read until the average is back within the share. When other
+ * programs use the CPU the share is never exceeded, so other peers also get their turn after
+ * INFLATE_TURN_NS of inflating in one turn. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     peer *self = conn->owner;
@@ -187,7 +187,7 @@ static const conn_role SERVER = {.peer = WS_FROM_CLIENT,
                                  .peer_ended = on_peer_ended,
                                  .late = on_late};
 
-/* ---- a peer: its request ---- */
+/* ---- a peer's request ---- */
 
 static void answer(peer *self, unsigned status, const char *text)
 {
@@ -211,7 +211,7 @@ static void open_peer(peer *self, const handshake_request *request)
         wire_close(conn, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
-/* A relay answers it later. body: of a request that is no upgrade. */
+/* Pass the request to a relay's user, who answers later. body: of a request that is no upgrade. */
 static void ask_user(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
 {
     const wire_server_ops *ops = self->server->ops;
@@ -245,7 +245,7 @@ static void ask_user(peer *self, const handshake_request *request, td_bytes head
     td_buf_fini(&text);
 }
 
-/* The peer whose request waits for the answer of a relay. */
+/* Get the peer whose request waits for the relay's answer. */
 static peer *take_asked(wire_conn *conn)
 {
     peer *self = conn->owner;
@@ -272,7 +272,7 @@ void wire_peer_refuse(wire_conn *conn, unsigned status, const char *fields, td_b
     conn_finish(conn);
 }
 
-/* 1 if the server's user has a page for this request. */
+/* Answer with the user's page; 0 if it has no page for this request. */
 static int send_page(peer *self, const handshake_request *request)
 {
     const wire_server *server = self->server;
@@ -290,7 +290,7 @@ static int send_page(peer *self, const handshake_request *request)
     return is_found;
 }
 
-/* A request for no upgrade, which a relay hands on once its body is there. */
+/* Pass a request that is no upgrade to a relay's user once its body is complete. */
 static size_t hand_on(peer *self, const handshake_request *request, td_bytes received,
                       size_t head_bytes)
 {
@@ -320,7 +320,7 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
     if (self->is_excess) {
-        answer(self, 503, "no descriptor is left for another connection");
+        answer(self, 503, "no file descriptor is left for another connection");
         return size;
     }
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
@@ -345,7 +345,7 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
         status = server->ops->accept(server->user, request.path, request.query, text);
     if (status == 101 && request.status != 101) {
         status = 426;
-        (void)snprintf(text, sizeof text, "this is a WebSocket server: ask for an upgrade");
+        (void)snprintf(text, sizeof text, "this is a WebSocket server: request an upgrade");
     }
     if (status != 101) {
         answer(self, status, text);
@@ -367,7 +367,7 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
         return conn_read(&self->conn, bytes, size, read_ns);
     if (!self->is_asked)
         return read_request(self, bytes, size, read_ns);
-    link_pause(&self->link); /* it waits for the answer */
+    link_pause(&self->link); /* until the request is answered */
     return 0;
 }
 
@@ -447,7 +447,7 @@ static td_result listen_at(const char *host, uint16_t port, int *out, td_err *er
     return TD_E_NETWORK;
 }
 
-/* Clients connect to this host, and to the port that the kernel may have chosen. */
+/* Build the URL from the host and the actual port, which the kernel may have chosen. */
 static void set_url(wire_server *server, const char *host, int fd)
 {
     wire_address place;
@@ -483,11 +483,11 @@ static void log_refusal(wire_server *server, int os_errno)
     if (count > 0)
         td_log_emit(server->loop->log, TD_LOG_WARNING,
                     "a client gets status 503 (%" PRIu64
-                    " since this was last said): %s; `ulimit -n` raises the limit",
+                    " since the last warning): %s; `ulimit -n` raises the limit",
                     count, strerror(os_errno));
 }
 
-/* Without a free descriptor the spare one takes a client, who is told. */
+/* Accept a client with the spare descriptor, to refuse it. */
 static int accept_with_spare(wire_server *server, int os_errno)
 {
     if (server->spare_fd < 0)
@@ -498,7 +498,7 @@ static int accept_with_spare(wire_server *server, int os_errno)
     return accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/* The socket stays readable, and the loop would spin: look away for a while. */
+/* Pause accepting: the socket stays readable, and the loop would spin. */
 static void accept_later(wire_server *server)
 {
     wire_loop *loop = server->loop;
@@ -513,7 +513,7 @@ static void on_listener(void *user, uint32_t events)
 {
     wire_server *server = user;
     (void)events;
-    keep_spare(server); /* before a client takes what another has left */
+    keep_spare(server); /* before a client takes a descriptor that became free */
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int is_excess =
@@ -523,12 +523,12 @@ static void on_listener(void *user, uint32_t events)
         if (is_excess && fd < 0)
             accept_later(server);
         if (fd < 0)
-            return; /* none left, or none available now: epoll reports again */
+            return; /* no client waits, or no descriptor is free; epoll reports again */
         add_peer(server, fd, is_excess);
     }
 }
 
-/* ---- a server: its life ---- */
+/* ---- opening and closing ---- */
 
 static td_result open_tls(wire_server *server, const wire_server_options *options, td_err *err)
 {
@@ -536,7 +536,7 @@ static td_result open_tls(wire_server *server, const wire_server_options *option
     if (options->is_plain)
         return TD_OK;
     if ((options->tls_cert == NULL) != (options->tls_key == NULL))
-        return td_err_set(err, TD_E_INVALID, "a certificate needs its key, and the reverse");
+        return td_err_set(err, TD_E_INVALID, "give both a certificate and its key");
     if (options->tls_cert == NULL)
         rc = tls_server_context_make(clock_wall_ns(server->loop->clock), &server->tls, err);
     else
@@ -545,10 +545,9 @@ static td_result open_tls(wire_server *server, const wire_server_options *option
         return rc;
     server->ca_pem = tls_server_root_pem(server->tls);
     if (server->ca_pem == NULL)
-        td_log_emit(
-            server->loop->log, TD_LOG_INFO,
-            "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
-            options->tls_cert);
+        td_log_emit(server->loop->log, TD_LOG_INFO,
+                    "%s does not contain its issuer's certificate: the ready file gets no ca_file",
+                    options->tls_cert);
     return TD_OK;
 }
 

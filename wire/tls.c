@@ -22,7 +22,7 @@ enum { MADE_VALID_BEFORE_S = 3600, MADE_VALID_DAYS = 365 };
 /* ALPN (RFC 7301): the length before the name. */
 static const unsigned char HTTP_1_1[] = "\x08http/1.1";
 
-/* OpenSSL's first error, which is the cause of the others, as text; its queue is emptied. */
+/* Text of OpenSSL's first error, which caused the others; clears its error queue. */
 static const char *take_reason(void)
 {
     unsigned long error = ERR_get_error();
@@ -32,7 +32,7 @@ static const char *take_reason(void)
     return reason == NULL ? "failed" : reason;
 }
 
-/* ---- making a certificate ---- */
+/* ---- generating a certificate ---- */
 
 static int add_extension(X509 *cert, int nid, const char *value)
 {
@@ -58,7 +58,7 @@ static int set_validity(X509 *cert, uint64_t wall_ns)
            X509_time_adj_ex(X509_getm_notAfter(cert), MADE_VALID_DAYS, 0, &now) != NULL;
 }
 
-/* A name of its own: clients that trust two servers look for the issuer by name. */
+/* A unique name: clients that trust two servers find the issuer by name. */
 static int set_names(X509 *cert, uint64_t number)
 {
     X509_NAME *name = X509_get_subject_name(cert);
@@ -69,7 +69,7 @@ static int set_names(X509 *cert, uint64_t number)
            X509_set_issuer_name(cert, name) == 1;
 }
 
-/* CA:TRUE because some clients (Go, rustls) only take a root as trust anchor if it says so. */
+/* CA:TRUE because some clients (Go, rustls) accept only CA certificates as trust anchors. */
 static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
 {
     uint64_t number = 0;
@@ -101,7 +101,7 @@ static SSL_CTX *open_context(const SSL_METHOD *method)
     int is_set = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
     TD_ASSERT(is_set);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); /* a peer could ask for it without end */
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION); /* a peer could request it endlessly */
     return context;
 }
 

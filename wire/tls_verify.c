@@ -1,4 +1,4 @@
-/* What a peer's certificate holds, and why it is rejected, with what a user can do about it. */
+/* Describes a peer's certificate, and explains why it is rejected and how a user can fix that. */
 #include "wire/tls.h"
 
 #include <stdarg.h>
@@ -20,7 +20,7 @@ static BIO *open_words(void)
     return words;
 }
 
-/* As one line; what finds no space is left out. */
+/* Get the text, truncated if too long, and free the BIO. */
 static void close_words(BIO *words, char out[TLS_WORDS_BYTES])
 {
     int size = BIO_read(words, out, TLS_WORDS_BYTES - 1);
@@ -31,18 +31,18 @@ static void close_words(BIO *words, char out[TLS_WORDS_BYTES])
 static void name_words(const X509_NAME *name, char out[TLS_WORDS_BYTES])
 {
     BIO *words = open_words();
-    (void)X509_NAME_print_ex(words, name, 0, XN_FLAG_ONELINE); /* else the text lacks it */
+    (void)X509_NAME_print_ex(words, name, 0, XN_FLAG_ONELINE); /* on failure the text is empty */
     close_words(words, out);
 }
 
 static void time_words(const ASN1_TIME *time, char out[TLS_WORDS_BYTES])
 {
     BIO *words = open_words();
-    (void)ASN1_TIME_print(words, time); /* else the text lacks it */
+    (void)ASN1_TIME_print(words, time); /* on failure the text is empty */
     close_words(words, out);
 }
 
-/* Names of other kinds are passed over. */
+/* Print a DNS name or an address; skip other kinds. */
 static void print_name(BIO *words, const GENERAL_NAME *name)
 {
     char address[INET6_ADDRSTRLEN];
@@ -82,7 +82,7 @@ void tls_describe(SSL *ssl, tls_agreed *out)
         name_words(X509_get_subject_name(cert), out->subject);
 }
 
-/* What is cut does not fit. */
+/* The text is truncated if too long. */
 TD_PRINTF(3, 4)
 static void reject(tls_check *check, wire_cause cause, const char *format, ...)
 {
@@ -151,7 +151,7 @@ int tls_verify(int is_good, X509_STORE_CTX *store)
     tls_check *check = SSL_get_app_data(ssl);
     const td_server_url *url = check->url;
     if (check->cause != WIRE_CAUSE_NONE)
-        return 0; /* the first problem is the one to solve first */
+        return 0; /* report only the first problem */
     if (!is_good) {
         explain_untrusted(store, check);
     } else if (X509_STORE_CTX_get_error_depth(store) == 0) {

@@ -19,7 +19,7 @@ void tunnel_put_request(const wire_proxy *proxy, const td_server_url *target, td
 {
     char place[TD_HOST_BYTES + 16];
     (void)snprintf(place, sizeof place, "%s%s%s:%u", target->is_ipv6 ? "[" : "", target->host,
-                   target->is_ipv6 ? "]" : "", target->port); /* it fits */
+                   target->is_ipv6 ? "]" : "", target->port); /* fits */
     put(out, "CONNECT ");
     put(out, place);
     put(out, " HTTP/1.1\r\nHost: ");
@@ -35,7 +35,7 @@ void tunnel_put_request(const wire_proxy *proxy, const td_server_url *target, td
     put(out, "\r\n\r\n");
 }
 
-/* Why a proxy does not connect; line is its status line. */
+/* Explain why a proxy refused; line is its status line. */
 static void explain_refusal(const wire_proxy *proxy, const td_server_url *target, unsigned status,
                             const char *line, char text[TUNNEL_TEXT_BYTES])
 {
@@ -47,7 +47,7 @@ static void explain_refusal(const wire_proxy *proxy, const td_server_url *target
         (void)snprintf(to, size, "does not accept this user and password (%s)", line);
     else if (status == 407)
         (void)snprintf(to, size,
-                       "asks for a user and a password (%s): give it as "
+                       "asks for a user and a password (%s): give them as "
                        "http://USER:PASSWORD@HOST:PORT, with %%XX for special characters",
                        line);
     else if (status == 401 || status == 403 || status == 405)
@@ -63,7 +63,7 @@ static void explain_refusal(const wire_proxy *proxy, const td_server_url *target
 tunnel_state tunnel_read_reply(const wire_proxy *proxy, const td_server_url *target,
                                td_bytes received, size_t *used, char text[TUNNEL_TEXT_BYTES])
 {
-    char line[LINE_BYTES] = ""; /* printable, cut */
+    char line[LINE_BYTES] = ""; /* the first line, printable, truncated */
     *used = handshake_head_bytes(received);
     if (*used == 0 && received.size < TUNNEL_REPLY_BYTES_MAX)
         return TUNNEL_MORE;

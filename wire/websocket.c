@@ -6,13 +6,13 @@
 #include "base/assert.h"
 
 enum {
-    BIT_FINAL = 0x80, /* of a head's first byte */
+    BIT_FINAL = 0x80, /* in a head's first byte */
     BIT_COMPRESSED = 0x40,
     BITS_RESERVED = 0x30,
-    BIT_MASKED = 0x80,     /* of its second byte */
-    LENGTH_16 = 126,       /* lengths of its second byte that say: in the next 2, */
-    LENGTH_64 = 127,       /* or the next 8 bytes */
-    PIECES_KEPT = 1 << 20, /* a buffer that grew beyond this is given back */
+    BIT_MASKED = 0x80,     /* in its second byte */
+    LENGTH_16 = 126,       /* in its second byte: the length is in the next 2 bytes */
+    LENGTH_64 = 127,       /* the length is in the next 8 bytes */
+    PIECES_KEPT = 1 << 20, /* a larger buffer is freed after its message */
 };
 
 void ws_reader_init(ws_reader *r, ws_peer peer, deflate_receiver *inflater,
@@ -94,7 +94,7 @@ static int is_control(unsigned opcode)
     return opcode >= WS_CLOSE;
 }
 
-/* The size of the head, which its first two bytes tell. */
+/* Size of a head, from its first two bytes. */
 static size_t head_bytes(const uint8_t *head)
 {
     unsigned length = head[1] & 0x7f;
@@ -110,7 +110,7 @@ static uint64_t big_endian(const uint8_t *p, size_t size)
     return number;
 }
 
-/* What forbids a frame with these first two bytes; NULL: nothing. */
+/* Why a frame may not begin with these two bytes, or NULL. */
 static const char *find_flaw(const ws_reader *r)
 {
     unsigned opcode = opcode_of(r);
@@ -135,7 +135,7 @@ static const char *find_flaw(const ws_reader *r)
     return NULL;
 }
 
-/* The payload's length; *why is set if it is not allowed. */
+/* The payload's length; sets *why if it is not allowed. */
 static uint64_t read_length(const uint8_t *head, const char **why)
 {
     unsigned length = head[1] & 0x7f;
@@ -151,7 +151,7 @@ static uint64_t read_length(const uint8_t *head, const char **why)
     return size;
 }
 
-/* The head is whole: the frame begins. */
+/* Begin a frame whose head is complete. */
 static ws_result begin_frame(ws_reader *r, ws_event *out)
 {
     const char *why = NULL;
@@ -178,7 +178,7 @@ static ws_result begin_frame(ws_reader *r, ws_event *out)
     return WS_MORE;
 }
 
-/* Collect the next frame's head. WS_EVENT: it is whole. */
+/* Collect the next frame's head. WS_EVENT: it is complete. */
 static ws_result read_head(ws_reader *r, ws_event *out)
 {
     if (r->left == 0)
@@ -188,7 +188,7 @@ static ws_result read_head(ws_reader *r, ws_event *out)
     size_t held = r->head_size + size;
     if (r->head_size == 0 && r->opcode == 0)
         r->begin_ns = r->read_ns;
-    memcpy(r->head + r->head_size, r->at, size); /* of what follows the head, too */
+    memcpy(r->head + r->head_size, r->at, size); /* may include bytes after the head */
     const char *why = held >= 2 ? find_flaw(r) : NULL;
     if (why != NULL)
         return break_protocol(r, out, why);
@@ -204,7 +204,7 @@ static ws_result read_head(ws_reader *r, ws_event *out)
 
 /* ---- payloads ---- */
 
-/* The next bytes of the payload, unmasked where they lie. */
+/* The next bytes of the payload, unmasked in place. */
 static td_bytes next_payload(ws_reader *r)
 {
     size_t size = r->payload_left < r->left ? (size_t)r->payload_left : r->left;
@@ -218,7 +218,7 @@ static td_bytes next_payload(ws_reader *r)
     return piece;
 }
 
-/* Codes that a close frame may have (7.4.1, 7.4.2, and the registry that it names). */
+/* 1 for a code that a close frame may have (7.4.1, 7.4.2 and its registry). */
 static int is_close_code(unsigned code)
 {
     int is_registered = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
@@ -262,7 +262,7 @@ static ws_result read_control(ws_reader *r, ws_event *out)
     return out->message.opcode == WS_CLOSE ? end_close(r, piece, out) : WS_EVENT;
 }
 
-/* The message is whole. */
+/* Deliver a complete message. */
 static ws_result end_message(ws_reader *r, td_bytes bytes, ws_event *out)
 {
     const td_bytes raw = bytes;
@@ -307,7 +307,7 @@ static ws_result read_data(ws_reader *r, ws_event *out)
     return is_whole ? end_message(r, piece, out) : WS_MORE;
 }
 
-/* What was handed out is not needed any more. */
+/* Drop the pieces of the delivered message. */
 static void forget_pieces(ws_reader *r)
 {
     size_t size_max = r->pieces.size_max;
@@ -362,7 +362,7 @@ size_t ws_put_head(uint8_t out[WS_HEAD_BYTES_MAX], unsigned opcode, unsigned fla
 
 size_t ws_put_close(uint8_t out[WS_CONTROL_BYTES_MAX], unsigned code, td_bytes reason)
 {
-    char text[WS_CONTROL_BYTES_MAX - 2 + 1]; /* with the NUL that is not sent */
+    char text[WS_CONTROL_BYTES_MAX - 2 + 1]; /* with a NUL, which is not sent */
     if (code == WS_CODE_ABSENT)
         return 0;
     td_utf8_copy(text, sizeof text, reason);

@@ -69,7 +69,7 @@ const OPEN = {
 
 // Attacks before the second connection is open; `says`: of the recorder's log.
 const OPENING = {
-  "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: (.)/, (_, first) => `Key: ${first === "+" ? "/" : "+"}`))), says: /does not fit the key/ },
+  "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: (.)/, (_, first) => `Key: ${first === "+" ? "/" : "+"}`))), says: /does not match the key/ },
   "head-without-end": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}X: ${"x".repeat(9000)}`), says: /head is too large/ },
   "header-lines": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}${"a: b\r\n".repeat(100_000)}\r\n`), says: /head is too large/ },
   "slow-head": { attack: async (raw) => slowly(raw, accepted(await raw.head()), 100), says: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },

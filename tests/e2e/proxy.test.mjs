@@ -167,7 +167,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
   });
 
   const answers = [
-    ["407 without a user", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "", /the proxy 127\.0\.0\.1:\d+ asks for a user and a password \(HTTP\/1\.1 407 Proxy Authentication Required\): give it as http:\/\/USER:PASSWORD@HOST:PORT/],
+    ["407 without a user", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "", /the proxy 127\.0\.0\.1:\d+ asks for a user and a password \(HTTP\/1\.1 407 Proxy Authentication Required\): give them as http:\/\/USER:PASSWORD@HOST:PORT/],
     ["407 with one", "HTTP/1.1 407 No\r\n\r\n", "me:s3cret@", /does not accept this user and password \(HTTP\/1\.1 407 No\)/],
     ["403", "HTTP/1.0 403 Forbidden\r\nContent-Length: 6\r\n\r\nno way", "", /does not allow a connection to exchange\.test:1 \(HTTP\/1\.0 403 Forbidden\)/],
     ["502", "HTTP/1.1 502 Bad Gateway\r\n\r\n", "", /cannot reach exchange\.test:1 \(HTTP\/1\.1 502 Bad Gateway\)/],

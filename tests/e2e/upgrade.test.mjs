@@ -247,7 +247,7 @@ const CLOSES = frameBytes({ opcode: CLOSE, payload: Buffer.from([0x03, 0xe8]) },
 const extension = (text) => answer({ "Sec-WebSocket-Extensions": text });
 
 /** [name, answer, how the connection ends]. The good ones are closed with 1000. */
-const OPENED = /^closed_by_peer 1000 /, WRONG = /^protocol 0 .*answered the upgrade wrongly: /, refused = (status) => new RegExp(`^refused 0 .*refused the upgrade with HTTP status ${status}`);
+const OPENED = /^closed_by_peer 1000 /, WRONG = /^protocol 0 .*sent an invalid answer to the upgrade: /, refused = (status) => new RegExp(`^refused 0 .*refused the upgrade with HTTP status ${status}`);
 const ANSWERS = [
   ["a good one", answer(), OPENED],
   ["another phrase", answer({}, "HTTP/1.1 101 Web Socket Protocol Handshake"), OPENED],

@@ -76,7 +76,7 @@ static const end_case END_CASES[] = {
                           "Connection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n"},
      .scheme = "ws",
      .cause = WIRE_CAUSE_PROTOCOL,
-     .words = "answered the upgrade wrongly"},
+     .words = "sent an invalid answer to the upgrade"},
     {.name = "closed without an answer",
      .script = {.answer = "", .end = RAW_END_CLOSE},
      .scheme = "ws",
