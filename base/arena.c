@@ -8,7 +8,7 @@
 
 enum { ALIGN_BYTES = 16 };
 
-/* Each block has twice the size of the last one: a program may have many arenas with little. */
+/* Blocks double in size from a small first one: a program may have many small arenas. */
 enum { FIRST_BLOCK_BYTES = 4 << 10, BLOCK_BYTES_MAX = 256 << 10 };
 
 typedef struct arena_block {
@@ -20,11 +20,11 @@ typedef struct arena_block {
 
 _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header must be aligned");
 
-/* Blocks stay in place over resets: a message of the same size needs no new memory. */
+/* Blocks are kept at a reset: a message of the same size needs no new memory. */
 struct td_arena {
     arena_block *first;
-    size_t block_bytes; /* of the next one that is made */
-    arena_block *now;   /* the block being filled; later ones are empty; NULL: before the first */
+    size_t block_bytes; /* size of the next new block */
+    arena_block *now;   /* the block being filled; later ones are empty; NULL: all are empty */
     size_t used_bytes;
 };
 
@@ -47,7 +47,7 @@ void td_arena_close(td_arena *arena)
     td_free(arena);
 }
 
-/* The next block with enough space: an existing one, or a new one inserted before it. */
+/* Continue in the next block, or in a new one before it if it is too small. */
 static arena_block *next_block(td_arena *arena, size_t size)
 {
     arena_block **link = arena->now == NULL ? &arena->first : &arena->now->next;
@@ -68,7 +68,7 @@ void *td_arena_alloc(td_arena *arena, size_t size)
 {
     if (TD_UNLIKELY(size > SIZE_MAX / 2))
         td_out_of_memory(size);
-    /* An empty allocation also gets a unique address. */
+    /* Empty allocations also get unique addresses. */
     size_t rounded =
         size == 0 ? ALIGN_BYTES : (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
     arena_block *block = arena->now;

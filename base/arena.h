@@ -1,4 +1,4 @@
-/* Memory for one message: many allocations, freed at once. Blocks are kept over resets, so after
+/* Memory for one message: many allocations, freed together. Blocks are kept at a reset, so after
  * the first messages the arena allocates nothing. One thread. */
 #ifndef TD_BASE_ARENA_H
 #define TD_BASE_ARENA_H
@@ -9,13 +9,14 @@
 
 typedef struct td_arena td_arena;
 
+/* Allocate an arena; free it (NULL is fine). */
 TD_NEVER_NULL td_arena *td_arena_open(void);
 void td_arena_close(td_arena *arena);
 
-/* size bytes, 16-byte aligned, valid until reset. */
+/* Allocate size bytes, 16-byte aligned, valid until the next reset. */
 TD_NEVER_NULL void *td_arena_alloc(td_arena *arena, size_t size);
 
-/* A copy of size bytes, which may be 0. */
+/* Allocate a copy of size bytes, which may be 0. */
 TD_NEVER_NULL void *td_arena_copy(td_arena *arena, const void *from, size_t size);
 
 /* Free all allocations; the memory is kept for the next message. */

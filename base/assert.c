@@ -7,7 +7,7 @@
 void td_assert_failed(const char *condition, const char *file, int line)
 {
     fprintf(stderr,
-            "tapedeck: a fault of our own at %s:%d: expected %s\n"
+            "tapedeck: internal error at %s:%d: expected %s\n"
             "Please report this with the command that you ran; recorded data is not affected.\n",
             file, line, condition);
     fflush(stderr);

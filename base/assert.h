@@ -1,5 +1,5 @@
-/* Assertions, for invariants only, never for input. They stay in release builds. A failed
- * assertion prints its place, asks for a report, and ends the process with status 70. */
+/* Assertions, for invariants only, never for input. Release builds keep them. A failed assertion
+ * prints its file and line, asks for a report, and ends the process with status 70. */
 #ifndef TD_BASE_ASSERT_H
 #define TD_BASE_ASSERT_H
 
@@ -8,13 +8,14 @@
 /* Exit status after a bug of the program (sysexits' EX_SOFTWARE). */
 #define TD_EXIT_FAULT 70
 
-/* Print the failed condition and its place to stderr and end the process at once. */
+/* Print the failed condition with file and line to stderr and end the process at once. */
 TD_NORETURN void td_assert_failed(const char *condition, const char *file, int line);
 
 #define TD_ASSERT(condition)                                                                       \
     (TD_LIKELY(condition) ? (void)0 : td_assert_failed(#condition, __FILE__, __LINE__))
 
-/* For checks too expensive on a hot path: compiled always, evaluated only without NDEBUG. */
+/* For checks that are too expensive on a hot path: always compiled, but evaluated only without
+ * NDEBUG. */
 #ifdef NDEBUG
 #define TD_ASSERT_SLOW(condition) ((void)sizeof(condition))
 #else

@@ -1,11 +1,10 @@
-/* Compiler attributes that the project uses, under names of its own.
- * Nothing here changes control flow. */
+/* Compiler attributes. Nothing here changes control flow. */
 #ifndef TD_BASE_ATTR_H
 #define TD_BASE_ATTR_H
 
 /* The caller must use the result. */
 #define TD_MUST_USE __attribute__((warn_unused_result))
-/* printf-style checking: argument numbers of the format and of its first value. */
+/* Check arguments as for printf: argument numbers of the format and of its first value. */
 #define TD_PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))
 #define TD_LIKELY(x)                    __builtin_expect(!!(x), 1)
 #define TD_UNLIKELY(x)                  __builtin_expect(!!(x), 0)

@@ -1,6 +1,6 @@
-/* A growing byte buffer with a bound. Owns its memory; one thread at a time.
- * Growth doubles, so appending is amortised O(1); td_buf_reserve before a hot loop makes the
- * appends in it free of allocation. Every failure leaves the buffer as it was. */
+/* A growing byte buffer with a bound. Owns its memory; one thread at a time. The capacity doubles,
+ * so appending is amortised O(1); after td_buf_reserve, appends within the reserved space do not
+ * allocate. A failure leaves the buffer unchanged. */
 #ifndef TD_BASE_BUF_H
 #define TD_BASE_BUF_H
 
@@ -11,13 +11,13 @@ typedef struct td_buf {
     uint8_t *data;
     size_t size;     /* bytes in use */
     size_t capacity; /* bytes allocated */
-    size_t size_max; /* bound on size, set by td_buf_init */
+    size_t size_max; /* maximum size, set by td_buf_init */
 } td_buf;
 
-/* Empty buffer that holds at most size_max bytes. Allocates nothing. */
+/* Make an empty buffer for at most size_max bytes. Allocates nothing. */
 void td_buf_init(td_buf *buf, size_t size_max);
 
-/* Free the memory; the buffer is as after td_buf_init. */
+/* Free the memory; the buffer is empty afterwards, as after td_buf_init. */
 void td_buf_fini(td_buf *buf);
 
 /* Remove the content, keep the memory. */
@@ -29,10 +29,11 @@ static inline void td_buf_clear(td_buf *buf)
 /* Make space for extra more bytes. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err);
 
-/* Append bytes. As td_buf_reserve. */
+/* Append bytes. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_append(td_buf *buf, const void *bytes, size_t size, td_err *err);
 
-/* The same for content that other limits keep below size_max, which is asserted. */
+/* As td_buf_reserve and td_buf_append, for content that other limits keep below size_max
+ * (asserted). */
 void td_buf_grow_slow(td_buf *buf, size_t extra);
 static inline void td_buf_grow(td_buf *buf, size_t extra)
 {
@@ -41,11 +42,11 @@ static inline void td_buf_grow(td_buf *buf, size_t extra)
 }
 void td_buf_add(td_buf *buf, const void *bytes, size_t size);
 
-/* Append formatted text, without a NUL. As td_buf_reserve. */
+/* Append formatted text, without a NUL. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
     TD_PRINTF(3, 4);
 
-/* View on the content; valid until the next call that changes the buffer. */
+/* A view of the content, valid until the next call that changes the buffer. */
 static inline td_bytes td_buf_view(const td_buf *buf)
 {
     return td_bytes_of(buf->data, buf->size);

@@ -1,5 +1,5 @@
-/* Views on bytes, and little-endian numbers. A td_bytes borrows: the function that returns it
- * documents how long it stays valid. Never NUL-terminated. */
+/* Views of bytes, and little-endian numbers. A td_bytes borrows: the function that returns it
+ * documents how long it is valid. Not NUL-terminated. */
 #ifndef TD_BASE_BYTES_H
 #define TD_BASE_BYTES_H
 
@@ -12,20 +12,20 @@ typedef struct td_bytes {
     size_t size; /* bytes */
 } td_bytes;
 
-/* View on length bytes at data. */
+/* A view of size bytes at data. */
 static inline td_bytes td_bytes_of(const void *data, size_t size)
 {
     td_bytes view = {(const uint8_t *)data, size};
     return view;
 }
 
-/* View on a C string without its NUL; NULL gives an empty view. */
+/* A view of a C string without its NUL; NULL gives an empty view. */
 static inline td_bytes td_bytes_str(const char *text)
 {
     return td_bytes_of(text, text == NULL ? 0 : strlen(text));
 }
 
-/* 1 if both hold the same bytes, else 0. */
+/* 1 if both have the same bytes, else 0. */
 static inline int td_bytes_equal(td_bytes a, td_bytes b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -37,7 +37,7 @@ static inline int td_bytes_is(td_bytes a, const char *text)
     return td_bytes_equal(a, td_bytes_str(text));
 }
 
-/* The value of a hexadecimal digit; -1: it is not one. */
+/* The value of a hexadecimal digit, or -1. */
 static inline int td_hex_digit(uint8_t c)
 {
     uint8_t lower = c | 0x20;
@@ -46,7 +46,7 @@ static inline int td_hex_digit(uint8_t c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Order as memcmp, a prefix before the longer one: <0, 0, >0. */
+/* Compare as memcmp, a prefix first: <0, 0, >0. */
 static inline int td_bytes_compare(td_bytes a, td_bytes b)
 {
     size_t shorter = a.size < b.size ? a.size : b.size;
@@ -56,8 +56,8 @@ static inline int td_bytes_compare(td_bytes a, td_bytes b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-/* Little-endian numbers at p, which need not be aligned. Uses memcpy, because gcc 12 makes eight
- * byte stores of shifts (measured: a tenth of a replay). */
+/* Little-endian numbers at p, which need not be aligned. Uses memcpy, because gcc 12 compiles
+ * shifts to eight byte stores (measured: a tenth of a replay's time). */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
 
 static inline uint16_t td_le16(const uint8_t *p)

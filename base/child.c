@@ -16,7 +16,7 @@ td_result td_child_start(const char *program, char *const words[], td_child_ends
     sigset_t none;
     sigset_t all;
     int failed = 0;
-    (void)sigemptyset(&none); /* these cannot fail */
+    (void)sigemptyset(&none); /* these calls cannot fail */
     (void)sigfillset(&all);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);

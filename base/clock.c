@@ -44,7 +44,7 @@ static void real_sleep_until(void *ctx, uint64_t mono_ns)
         .tv_sec = (time_t)(mono_ns / TD_NS_PER_S),
         .tv_nsec = (long)(mono_ns % TD_NS_PER_S),
     };
-    /* EINTR ends the sleep early, as the contract allows, because a signal may ask to stop. */
+    /* EINTR ends the sleep early, which clock.h allows: the signal may request a stop. */
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 

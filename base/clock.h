@@ -1,4 +1,4 @@
-/* Time, through a table, so that tests can control it. Real: clock_real(). Simulated:
+/* Time, through a table of functions, so that tests can control it. Real: clock_real(). Simulated:
  * tests/testing/clock_sim.h. No other module reads the system's time or sleeps. */
 #ifndef TD_BASE_CLOCK_H
 #define TD_BASE_CLOCK_H
@@ -20,7 +20,7 @@ typedef struct td_clock_ops {
     void (*sleep_until)(void *ctx, uint64_t mono_ns);
 } td_clock_ops;
 
-/* A table and its context; passed by value. All functions may be called by any thread. */
+/* A table and its context; passed by value. Any thread. */
 typedef struct td_clock {
     const td_clock_ops *ops;
     void *ctx;
@@ -30,20 +30,19 @@ typedef struct td_clock {
  * CLOCK_THREAD_CPUTIME_ID, clock_nanosleep to an absolute time. */
 td_clock clock_real(void);
 
-/* Nanoseconds since 1970-01-01 UTC; may step either way. */
+/* Nanoseconds since 1970-01-01 UTC; may jump in both directions. */
 static inline uint64_t clock_wall_ns(td_clock clock)
 {
     return clock.ops->wall_ns(clock.ctx);
 }
 
-/* Nanoseconds since a fixed moment; never steps. Excludes the time that the machine was
- * suspended. */
+/* Nanoseconds since a fixed time; never jumps. Excludes suspend time of the machine. */
 static inline uint64_t clock_mono_ns(td_clock clock)
 {
     return clock.ops->mono_ns(clock.ctx);
 }
 
-/* The same including the time that the machine was suspended. */
+/* As clock_mono_ns, including suspend time of the machine. */
 static inline uint64_t clock_boot_ns(td_clock clock)
 {
     return clock.ops->boot_ns(clock.ctx);
@@ -55,7 +54,7 @@ static inline uint64_t clock_thread_ns(td_clock clock)
     return clock.ops->thread_ns(clock.ctx);
 }
 
-/* Sleep until the monotonic clock reaches mono_ns. May return early when a signal arrives. */
+/* Sleep until the monotonic clock reaches mono_ns. May return early after a signal. */
 static inline void clock_sleep_until(td_clock clock, uint64_t mono_ns)
 {
     clock.ops->sleep_until(clock.ctx, mono_ns);

@@ -7,7 +7,7 @@
 
 enum { NAME_BYTES = 128 };
 
-/* Names that contain one of these. */
+/* Parts of secret names. */
 static const char *const SECRET_PARTS[] = {
     "apikey",     "accesskey",  "privatekey",  "userkey",       "clientkey",    "authkey",
     "signkey",    "sessionkey", "listenkey",   "secret",        "signature",    "passphrase",
@@ -16,11 +16,11 @@ static const char *const SECRET_PARTS[] = {
     "accesssign", NULL,
 };
 
-/* Names that are one of these, and those whose last word is one of the first two. */
+/* Whole names that are vague; the first two are vague as a name's last word, too. */
 static const char *const VAGUE_NAMES[] = {"sign", "sig", "key", "keyid", "auth",
                                           "pass", "pwd", "otp", "jwt"};
 enum { VAGUE_COUNT = sizeof VAGUE_NAMES / sizeof *VAGUE_NAMES, VAGUE_LAST_WORDS = 2 };
-static const char TOKEN[] = "token"; /* names that end so */
+static const char TOKEN[] = "token"; /* names that end with it are vague */
 
 static const char *const AUTH_PARTS[] = {"auth", "login", "logon", "signin", NULL};
 
@@ -43,11 +43,11 @@ static int is_digit(uint8_t c)
 
 /* ---- names ---- */
 
-/* A name's letters and digits, in lower case. */
+/* A name's letters and digits in lower case. */
 typedef struct folded_name {
     char text[NAME_BYTES];
     size_t size;
-    size_t last_word; /* where it begins: after punctuation, or at a capital after a small letter */
+    size_t last_word; /* its start: after punctuation, or at a capital after a non-capital */
     uint8_t is_cut;
 } folded_name;
 
@@ -86,7 +86,7 @@ static size_t pair_of(const char *text)
     return ((size_t)(uint8_t)text[0] * 33 + (uint8_t)text[1]) % PAIRS;
 }
 
-/* Parts have two characters or more; most places of a text begin with none of these pairs. */
+/* Parts have at least two characters; at most positions of a text no part's first pair is found. */
 static int has_part(const char *text, const char *const *parts)
 {
     uint8_t begins_part[PAIRS] = {0};
@@ -135,8 +135,8 @@ int td_is_auth_name(td_bytes name)
 
 /* ---- texts ---- */
 
-/* The text in lower case without zero bytes and these ones, into out, which is as large; a NUL is
- * after it. */
+/* Copy the text in lower case, with a NUL, without zero bytes and the characters in left_out. out
+ * has text.size + 1 bytes. */
 static void fold_text(td_bytes text, const char *left_out, char *out)
 {
     size_t size = 0;
@@ -149,7 +149,7 @@ static void fold_text(td_bytes text, const char *left_out, char *out)
     out[size] = '\0';
 }
 
-/* The word is in the text, without letters around it. */
+/* 1 if the text contains the word without letters around it. */
 static int has_word(const char *text, const char *word)
 {
     const char *at = text;
@@ -168,7 +168,7 @@ int td_mentions_credential(td_bytes text)
     fold_text(text, "_-", folded);
     int is_found = has_part(folded, SECRET_PARTS) || has_part(folded, AUTH_PARTS) ||
                    strstr(folded, TOKEN) != NULL;
-    /* Bytes of other content have short words by chance. */
+    /* Binary data contains short words by chance. */
     int is_text = !is_found && td_utf8_is_text(text);
     if (is_text)
         fold_text(text, "", folded);

@@ -1,6 +1,6 @@
-/* Names and texts of credentials: of members of JSON, parameters of URLs and header
- * fields. Compared without case, '_', '-' and other punctuation, and with %XX and \u00XX resolved.
- * Pure functions; any thread. */
+/* Recognizes credentials by their names: JSON members, URL parameters and header fields. Names are
+ * compared without case and punctuation, and with %XX and \u00XX decoded. Pure functions; any
+ * thread. */
 #ifndef TD_BASE_CREDENTIAL_H
 #define TD_BASE_CREDENTIAL_H
 
@@ -11,21 +11,22 @@
 
 typedef enum td_name_kind {
     TD_NAME_PLAIN,
-    TD_NAME_VAGUE,  /* the name of a credential, or of something else: key, sign, token, auth */
-    TD_NAME_SECRET, /* apiKey, signature, password */
+    TD_NAME_VAGUE,  /* may name a credential or something else: key, sign, token, auth */
+    TD_NAME_SECRET, /* names a credential: apiKey, signature, password */
 } td_name_kind;
 
+/* The kind of a name. */
 td_name_kind td_name_kind_of(td_bytes name);
 
-/* 1 if a request of this name authenticates: it contains auth, login, logon or signin. */
+/* 1 if a request of this name authenticates: the name contains auth, login, logon or signin. */
 int td_is_auth_name(td_bytes name);
 
-/* 1 if the name of a credential, or of a request that authenticates, is anywhere in a text of any
- * form. Zero bytes do not matter (UTF-16). */
+/* 1 if a text of any format contains the name of a credential or of a request that authenticates.
+ * Ignores zero bytes (UTF-16). */
 int td_mentions_credential(td_bytes text);
 
-/* The character at the front of a text, which is not empty, as JSON or a URL may spell it (\u0061,
- * \/, %61). Returns the bytes of its spelling. */
+/* Decode the first character of a text (not empty), which JSON or a URL may have escaped (\u0061,
+ * \/, %61). Returns the bytes of its escaped form. */
 static inline size_t td_read_spelt(td_bytes text, uint8_t *out)
 {
     const uint8_t *at = text.data;

@@ -13,7 +13,7 @@
 #include "base/limits.h"
 
 enum {
-    APPENDER_WAIT_MS = 100, /* the disk thread must not stand still for an index */
+    APPENDER_WAIT_MS = 100, /* the disk thread must not wait for an index */
     OTHERS_WAIT_MS = 5000,
 };
 
@@ -22,13 +22,13 @@ struct database {
     sqlite3 *db;
     database_mode mode;
     char *path;
-    uint64_t held_ns; /* since this time of the monotonic clock a lock is held; 0: none */
+    uint64_t held_ns; /* when database_hold locked (monotonic clock); 0: not locked */
     sqlite3_stmt *statements[];
 };
 
 /* ---- statements ---- */
 
-/* Set err for one of SQLite's results; returns the code that belongs to it. */
+/* Set err for an SQLite result; returns its td_result. */
 static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err)
 {
     static const struct {
@@ -54,7 +54,7 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
                       d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
 }
 
-/* Run SQL text that gives no rows. */
+/* Run SQL text without result rows. */
 static td_result run_sql(database *d, const char *sql, const char *doing, td_err *err)
 {
     int rc = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
@@ -67,7 +67,7 @@ database_query database_query_begin(database *d, size_t which)
     return (database_query){.db = d, .stmt = d->statements[which], .next = 1};
 }
 
-/* Statements have the parameters that are bound, and their values are not too long. */
+/* Callers bind only existing parameters and values within the limit. */
 static void check_bound(database_query *query, int rc)
 {
     if (rc == SQLITE_NOMEM)
@@ -106,14 +106,14 @@ void database_bind_null(database_query *query)
 
 void database_bind_blob(database_query *query, const void *bytes, size_t size)
 {
-    /* A NULL pointer would bind NULL, an empty blob is meant. */
+    /* A NULL pointer would bind NULL instead of an empty blob. */
     check_bound(query, sqlite3_bind_blob64(query->stmt, query->next, size == 0 ? "" : bytes, size,
                                            SQLITE_STATIC));
 }
 
 td_result database_query_end(database_query *query, td_result rc)
 {
-    /* Resetting repeats the failure of the last step, which was reported. */
+    /* The reset returns the failure of the last step, which was reported. */
     (void)sqlite3_reset(query->stmt);
     (void)sqlite3_clear_bindings(query->stmt);
     return rc == TD_EOF ? TD_OK : rc;
@@ -168,7 +168,7 @@ td_result database_end(database *d, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
         rc = run_sql(d, "COMMIT", "writing", err);
-    /* Some failures have undone it already. */
+    /* After some failures SQLite has rolled back already. */
     if (rc != TD_OK && sqlite3_get_autocommit(d->db) == 0)
         (void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
     return rc;
@@ -210,11 +210,10 @@ td_bytes database_column_blob(const database_query *query, int column)
 
 /* ---- opening ---- */
 
-/* Nothing that a file could bring along is run: no triggers, no views, no functions of its schema.
- */
+/* Let SQLite run no triggers, views or functions of the file's schema. */
 static td_result harden(database *d, td_err *err)
 {
-    (void)sqlite3_extended_result_codes(d->db, 1); /* fails on NULL only */
+    (void)sqlite3_extended_result_codes(d->db, 1); /* fails only for NULL */
     (void)sqlite3_limit(d->db, SQLITE_LIMIT_LENGTH, (int)d->kind->value_bytes_max);
     static const int SWITCHES[][2] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
                                       {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
@@ -233,25 +232,25 @@ static td_result harden(database *d, td_err *err)
                    err);
 }
 
-/* SQLite would wait without end for a writer of a FIFO, and follow a link to write into whatever it
- * leads to. (Its own flag against that refuses links in folders above, too, where they are fine.)
- * An empty file counts as missing, as SQLite has it. */
+/* SQLite would wait forever for a writer of a FIFO, and would write through a symbolic link. (Its
+ * own flag against links also refuses links in parent folders, which are fine.) An empty file
+ * counts as missing, as in SQLite. */
 static td_result check_file(const database *d, td_err *err)
 {
     struct stat info;
     int is_read = d->mode == DATABASE_READ;
     if ((is_read ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
         (S_ISREG(info.st_mode) && info.st_size == 0))
-        return is_read
-                   ? td_err_set(err, TD_E_NOTFOUND, "%s '%s': not there", d->kind->name, d->path)
-                   : TD_OK;
+        return is_read ? td_err_set(err, TD_E_NOTFOUND, "%s '%s': does not exist", d->kind->name,
+                                    d->path)
+                       : TD_OK;
     return S_ISREG(info.st_mode) ? TD_OK
                                  : td_err_set(err, TD_E_UNSUPPORTED, "%s '%s': not a regular file",
                                               d->kind->name, d->path);
 }
 
-/* Reading makes no file, and needs only the right to read: a transaction that a crash left
- * unfinished is undone by the next writer, and a reader fails until then. */
+/* Reading creates no file and needs only read permission. So the next writer rolls back a
+ * transaction that a crash left unfinished, and readers fail until then. */
 static td_result open_file(database *d, td_err *err)
 {
     int how = d->mode == DATABASE_READ ? SQLITE_OPEN_READONLY
@@ -264,9 +263,9 @@ static td_result open_file(database *d, td_err *err)
     return TD_OK;
 }
 
-/* The table, unless it is there. A transaction that writes shows whether that is possible at all: a
- * header may ask for a later SQLite. A power cut may leave any state of the file: what is read of
- * it has hashes, and is derived. */
+/* Create the tables if missing, in a transaction that also checks whether writing is possible: the
+ * file's header may require a later SQLite. Synchronous is off: a power cut may leave the file in
+ * any state, but its content is derived, and hashes are checked on reading. */
 static td_result make_table(database *d, td_err *err)
 {
     td_result rc = run_sql(d,
@@ -278,7 +277,7 @@ static td_result make_table(database *d, td_err *err)
     return rc == TD_OK ? run_sql(d, "COMMIT", "making its table", err) : rc;
 }
 
-/* A file of another kind or version has no such table. */
+/* Fails for a file of another kind or version, which lacks the tables. */
 static td_result prepare_all(database *d, td_err *err)
 {
     int rc = SQLITE_OK;
@@ -323,7 +322,7 @@ void database_close(database *d)
     if (d == NULL)
         return;
     for (size_t i = 0; i < d->kind->statement_count; i++)
-        (void)sqlite3_finalize(d->statements[i]); /* repeats the result of its last step */
+        (void)sqlite3_finalize(d->statements[i]); /* returns the result of its last step */
     (void)sqlite3_close_v2(d->db);
     td_free(d->path);
     td_free(d);

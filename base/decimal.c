@@ -6,17 +6,17 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Expected load: two calls for every level of every book frame, nearly always up to 12 digits
- * with or without a point. That is the fast path at the start of td_decimal_parse: one pass,
- * with one check of limits at the end. Everything else (exponents, more than 18 digits, errors)
- * takes the slow path through a scan. */
+/* Load: two calls for each level of each book frame, nearly always up to 12 digits with or without
+ * a point. The fast path at the start of td_decimal_parse handles these: one pass, with one check
+ * of limits at the end. Everything else (exponents, more than 18 digits, errors) takes the slow
+ * path. */
 
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
 
 enum { FAST_DIGITS = 18 };
 
-/* Larger exponents count as infinite: no text is long enough to balance them. */
+/* Larger exponents count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
 static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
@@ -72,20 +72,19 @@ static int scale_up(uint64_t *magnitude, int64_t power, uint64_t limit)
     return 1;
 }
 
-/* Exponents, more than 18 digits, errors. The value keeps its written scale if that fits, else it
- * gets its shortest form. */
+/* The slow path. The value keeps its written scale if that fits, else it gets its shortest form. */
 static td_result parse_slowly(td_bytes text, td_decimal *out, td_err *err)
 {
     const uint8_t *p = text.data;
     const uint8_t *end = p + text.size;
     int is_negative = text.size > 0 && *p == '-';
     p += is_negative;
-    uint64_t value = 0; /* the digits up to the last one that is not 0 */
-    int64_t zeros = 0;  /* after it */
+    uint64_t value = 0; /* the digits up to the last non-zero one */
+    int64_t zeros = 0;  /* zeros after it */
     int64_t places = 0, exponent = 0;
     int fits = 1, has_digit = 0, has_point = 0;
     for (; p < end && (is_digit(*p) || (*p == '.' && has_digit && !has_point)); p++) {
-        has_digit = *p != '.'; /* a point needs a digit on either side */
+        has_digit = *p != '.'; /* a point needs digits before and after it */
         if (*p == '.') {
             has_point = 1;
             continue;
@@ -123,7 +122,7 @@ static td_result parse_slowly(td_bytes text, td_decimal *out, td_err *err)
         scale_up(&value, written - scale, limit))
         scale = written;
     TD_ASSERT(scale >= 0 && scale <= TD_DECIMAL_SCALE_MAX);
-    /* In two's complement this is correct for -2^63 as well, whose negation does not exist. */
+    /* Unsigned negation is also correct for -2^63. */
     out->mantissa = (int64_t)(is_negative ? 0 - value : value);
     out->scale = (uint8_t)scale;
     return TD_OK;
@@ -133,7 +132,7 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
 {
     const uint8_t *p = text.data;
     size_t left = text.size;
-    /* 20 = sign, 18 digits, point: nothing below can overflow. */
+    /* 20 = sign, 18 digits, point: the code below cannot overflow. */
     if (TD_UNLIKELY(left == 0 || left > FAST_DIGITS + 2))
         return parse_slowly(text, out, err);
     const uint8_t *end = p + left;
@@ -165,8 +164,8 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
     return TD_OK;
 }
 
-/* Strip `zeros` trailing zeros at once if there are so many. An odd number has none, which saves
- * the division in half of all cases. */
+/* Strip `zeros` trailing zeros if the value has as many. The test for odd numbers saves the
+ * division in half of all cases. */
 static void strip(td_decimal *value, uint8_t zeros, int64_t power)
 {
     if (value->scale >= zeros && (value->mantissa & 1) == 0 && value->mantissa % power == 0) {
@@ -182,8 +181,8 @@ td_decimal td_decimal_shortest(td_decimal value)
         return (td_decimal){0};
     if (value.scale == 0 || (value.mantissa & 1) != 0)
         return value;
-    /* By halves: a scale is at most 18 = 8 + 8 + 2, and divisors are constants, so that each step
-     * is a multiplication. */
+    /* Fixed steps cover a scale of at most 18, and the compiler replaces divisions by constants
+     * with multiplications. */
     strip(&value, 8, 100000000);
     strip(&value, 8, 100000000);
     strip(&value, 4, 10000);
@@ -214,7 +213,7 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     TD_ASSERT(b.scale <= TD_DECIMAL_SCALE_MAX);
     if (TD_LIKELY(a.scale == b.scale))
         return a.mantissa < b.mantissa ? -1 : a.mantissa > b.mantissa;
-    /* 2^63 * 10^18 is below 2^123. */
+    /* cannot overflow: 2^63 * 10^18 < 2^123 */
     int128 left = a.mantissa;
     int128 right = b.mantissa;
     if (a.scale < b.scale)
@@ -224,7 +223,7 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     return left < right ? -1 : left > right;
 }
 
-/* Both operands of the division are exact, so its result is the nearest one. */
+/* If both operands of the division are exact, its result is the nearest double. */
 double td_decimal_double(td_decimal value)
 {
     static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
@@ -282,7 +281,7 @@ size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
     value = td_decimal_shortest(value);
     uint64_t magnitude =
         value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
-    /* Write from the end: digits until the point is written and nothing is left. */
+    /* Write digits from the end until none is left and the point is written. */
     char text[TD_DECIMAL_TEXT_BYTES];
     char *p = text + sizeof text;
     unsigned written = 0;

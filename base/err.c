@@ -23,7 +23,7 @@ static void format_cut(char *out, size_t out_bytes, const char *format, va_list 
         memcpy(out + out_bytes - sizeof CUT_MARK, CUT_MARK, sizeof CUT_MARK);
 }
 
-/* Values come from files and peers; escaping keeps the text one printable line. */
+/* Text may contain values from files and peers: escaping keeps it one printable line. */
 static void make_one_line(char *text, size_t text_bytes)
 {
     char raw[TD_ERR_TEXT_BYTES];

@@ -8,8 +8,8 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 
-/* The next character of text, or its escape. Sets the number of bytes of text; returns the size
- * of the output. */
+/* Write the next character of text, or its escape. *taken: its bytes in text. Returns the size of
+ * the output. */
 static size_t next_piece(td_bytes text, char piece[TD_ESCAPE_BYTES], size_t *taken)
 {
     TD_ASSERT(text.size > 0);
@@ -53,7 +53,7 @@ int td_escape(td_bytes text, char *out, size_t out_bytes)
         td_bytes next = td_escape_next(&text, piece);
         size_t space = out_bytes - 1 - used;
         fits = next.size <= space;
-        if (!fits) /* plain text may be cut anywhere, an escape nowhere */
+        if (!fits) /* plain text may be cut anywhere, an escape not at all */
             next.size = next.data == (const uint8_t *)piece ? 0 : space;
         memcpy(out + used, next.data, next.size);
         used += next.size;

@@ -20,7 +20,7 @@ td_result td_escape_append(td_buf *out, td_bytes text, td_err *err)
     return rc;
 }
 
-/* One value, by its conversion without '%', which becomes the rest of the format. */
+/* Print one value; *format is its conversion after the '%', and is moved past it. */
 static td_result put_value(td_buf *out, const char **format, va_list *values, td_err *err)
 {
     char digits[NUMBER_BYTES];

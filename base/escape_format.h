@@ -1,4 +1,4 @@
-/* Escaped text (base/escape.h) into buffers. Pure functions; any thread. */
+/* Writes escaped text (base/escape.h) to buffers. Pure functions; any thread. */
 #ifndef TD_BASE_ESCAPE_FORMAT_H
 #define TD_BASE_ESCAPE_FORMAT_H
 
@@ -8,11 +8,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-/* Append escaped text. As td_buf_reserve. */
+/* Append escaped text. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_escape_append(td_buf *out, td_bytes text, td_err *err);
 
-/* Append formatted text: the format's own characters unchanged, the values escaped, their line
- * breaks too. Conversions: %s %*s %.*s %c %u %zu; another is an assertion. As td_buf_reserve. */
+/* Append formatted text: the format's own characters unchanged, values escaped, including their
+ * line breaks. Conversions: %s %*s %.*s %c %u %zu; others fail an assertion. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_escape_vprintf(td_buf *out, td_err *err, const char *format,
                                         va_list values) TD_PRINTF(3, 0);
 

@@ -6,19 +6,19 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#define XXH_STATIC_LINKING_ONLY /* the size of the state, to allocate it ourselves */
+#define XXH_STATIC_LINKING_ONLY /* for the size of the state, to allocate it */
 #include <xxhash.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Small pieces are gathered before XXH3 gets them: one call for each field of a record costs
- * more than the hashing. */
+/* Small pieces are collected before they are passed to XXH3: a call for each field of a record
+ * costs more than the hashing. */
 enum { GATHER_BYTES = 1024 };
 
 struct td_hasher {
-    XXH3_state_t *state; /* in memory[], aligned as XXH3 needs it */
-    size_t gathered;     /* bytes in gather that XXH3 has not got yet */
+    XXH3_state_t *state; /* in memory[], aligned for XXH3 */
+    size_t gathered;     /* bytes in gather, not yet passed to XXH3 */
     unsigned char gather[GATHER_BYTES];
     unsigned char memory[];
 };
@@ -78,7 +78,7 @@ static td_hash128 canonical(XXH128_hash_t hash)
 
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size)
 {
-    /* libdeflate restarts when buffer is NULL; an empty piece changes nothing. */
+    /* libdeflate would restart at a NULL buffer. */
     return size == 0 ? crc : libdeflate_crc32(crc, bytes, size);
 }
 
@@ -146,7 +146,7 @@ static void add_bytes(XXH3_state_t *state, const void *bytes, size_t size)
     TD_ASSERT(rc == XXH_OK);
 }
 
-/* The piece does not fit after the gathered bytes. */
+/* Add a piece that does not fit after the gathered bytes. */
 static void update_over(td_hasher *hasher, const void *bytes, size_t size)
 {
     add_bytes(hasher->state, hasher->gather, hasher->gathered);

@@ -1,4 +1,4 @@
-/* Checksums and digests, over the libraries that compute them. */
+/* Checksums and digests. Wraps the libraries that compute them. */
 #ifndef TD_BASE_HASH_H
 #define TD_BASE_HASH_H
 
@@ -8,12 +8,12 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-/* 128 bits of XXH3, kept as the 16 bytes of its canonical (big-endian) form. */
+/* An XXH3-128 value in its canonical (big-endian) form. */
 typedef struct td_hash128 {
     uint8_t bytes[16];
 } td_hash128;
 
-/* Streaming state of XXH3-128; owned by the caller through open and close. */
+/* Streaming state of XXH3-128. */
 typedef struct td_hasher td_hasher;
 
 enum {
@@ -23,8 +23,8 @@ enum {
     TD_SHA256_HEX_BYTES = 65
 };
 
-/* Let OpenSSL allocate by base/alloc.h, so that it ends the program as all else does when memory
- * runs out. To be called before its first use. 1; 0: it was used before. */
+/* Let OpenSSL allocate with base/alloc.h, so that the program aborts when memory runs out. Call
+ * before OpenSSL's first use. 1; 0: OpenSSL was used before. */
 int td_hash_begin(void);
 
 /* CRC-32 (IEEE, as in MCAP and gzip) of bytes, continued from crc; start with 0. */
@@ -33,7 +33,7 @@ uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
 /* XXH64 with seed 0. */
 uint64_t td_xxh64(const void *bytes, size_t size);
 
-/* The same over bytes that come in pieces: begin, update for each piece, end. On the caller's
+/* XXH64 over bytes in pieces: begin, update for each piece, end. The state is on the caller's
  * stack; nothing is freed. */
 typedef struct td_xxh64_state {
     uint64_t words[11];
@@ -42,36 +42,36 @@ void td_xxh64_begin(td_xxh64_state *state);
 void td_xxh64_update(td_xxh64_state *state, const void *bytes, size_t size);
 uint64_t td_xxh64_end(const td_xxh64_state *state);
 
-/* XXH3-128 of bytes at once. */
+/* XXH3-128 of bytes in one call. */
 td_hash128 td_hash128_of(const void *bytes, size_t size);
 
-/* New state. Free with td_hasher_close. */
+/* Allocate a state; free it. */
 TD_NEVER_NULL td_hasher *td_hasher_open(void);
 void td_hasher_close(td_hasher *hasher);
 
-/* Start over. */
+/* Discard the bytes added so far. */
 void td_hasher_reset(td_hasher *hasher);
 
 /* Add bytes. */
 void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size);
 
-/* Digest of the bytes added since open or reset; more may be added afterwards. */
+/* Digest of the bytes added since open or reset; more may be added later. */
 td_hash128 td_hasher_digest(const td_hasher *hasher);
 
-/* 32 hex digits, lower case, and a NUL. */
+/* Format as 32 lower-case hex digits and a NUL. */
 void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES]);
 
 /* 1 if equal. */
 int td_hash128_equal(td_hash128 a, td_hash128 b);
 
-/* SHA-1 of bytes as 40 hex digits and a NUL (only for levels of books; not for security). */
+/* SHA-1 of bytes as 40 hex digits and a NUL, only for levels of books, not for security. */
 void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES]);
 
 /* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. */
 void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
                         char out[TD_SHA256_HEX_BYTES]);
 
-/* 1 if equal, in constant time, for values that a peer may guess. */
+/* 1 if equal. Takes constant time, for values that a peer may try to guess. */
 int td_is_equal_secret(const void *a, const void *b, size_t size);
 
 #endif

@@ -40,8 +40,8 @@ td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size, t
     size_t got = 0;
     td_result rc = file->ops->read_at(file, at, buf, size, &got, err);
     if (rc == TD_OK && got < size)
-        return td_err_set(err, TD_E_TRUNCATED, "%zu bytes wanted at offset %llu, %zu are there",
-                          size, (unsigned long long)at, got);
+        return td_err_set(err, TD_E_TRUNCATED, "%zu bytes expected at offset %llu, %zu found", size,
+                          (unsigned long long)at, got);
     return rc;
 }
 
@@ -138,7 +138,7 @@ td_result td_io_unlink(td_io io, const char *path, td_err *err)
     return io.ops->unlink(io.ctx, path, err);
 }
 
-/* Make the folder path[0..length) and sync its parent. path is restored. */
+/* Make the folder path[0..length) and sync its parent. path is unchanged afterwards. */
 static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {
     TD_ASSERT(length > 0);
@@ -152,7 +152,7 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     return rc;
 }
 
-/* Make the folders of path below its first here bytes. */
+/* Make the folders of path after its first `here` bytes. */
 static td_result make_down(td_io io, char *path, size_t here, td_err *err)
 {
     td_result rc = TD_OK;
@@ -164,7 +164,7 @@ static td_result make_down(td_io io, char *path, size_t here, td_err *err)
     return rc;
 }
 
-/* Length of the parent's path without trailing slashes; 0 if there is no folder to make. */
+/* Length of the parent's path without trailing slashes; 0 if it has no parent to make. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 0 && path[length - 1] != '/')
@@ -174,8 +174,8 @@ static size_t parent_length(const char *path, size_t length)
     return length;
 }
 
-/* From the path upwards to the first folder whose parent exists, then down again. Folders above are
- * not touched; they may be unreadable. */
+/* Tries path and its parents upwards until one can be made, then makes the rest downwards. Does not
+ * touch folders above, which may be unreadable. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
 {
     char copy[LIMIT_PATH_BYTES];
@@ -223,7 +223,7 @@ td_result td_io_sync_dir(td_io io, const char *path, td_err *err)
     return io.ops->sync_dir(io.ctx, path, err);
 }
 
-/* Bytes of path up to its last '/', without it except for the root; 0 if absent. */
+/* Length of path's folder, without the '/' except for the root; 0 without a folder. */
 static size_t folder_bytes(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -309,13 +309,13 @@ void td_io_unlock_file(td_file *file)
 
 static td_result refuse_link(const char *path, td_err *err)
 {
-    td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
-                              "'%s' is a symbolic link, or was replaced a moment ago", path);
+    td_result rc =
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is a symbolic link, or was just replaced", path);
     td_err_hint(err, "locks are regular files: remove it while nothing uses the archive");
     return rc;
 }
 
-/* The first line of a lock file. */
+/* Read the first line of a lock file. */
 static td_result read_holder(td_file *file, char out[TD_HOLDER_BYTES], td_err *err)
 {
     size_t got = 0;
@@ -351,8 +351,8 @@ td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err
     return rc;
 }
 
-/* The file is empty, or has the line of a holder that was killed, or zeros in its place after a
- * power cut. Anything else is a file of another program. */
+/* A lock file is empty, or has the line of a killed holder, or zeros instead of it after a power
+ * cut. Any other file belongs to another program. */
 static td_result check_lock_content(const char *path, td_file *file, td_err *err)
 {
     char text[TD_HOLDER_BYTES];
@@ -367,13 +367,13 @@ static td_result check_lock_content(const char *path, td_file *file, td_err *err
     int is_line = got > start && got < sizeof text && memcmp(text, HOLDER_START, start) == 0;
     if (is_line || (zeros == got && got < sizeof text))
         return TD_OK;
-    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a lock: it has other content", path);
+    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is not a lock file: it has other content", path);
     td_err_hint(err, "move it away, if it is yours");
     return rc;
 }
 
-/* The line is only informative: on a full disk the lock is taken without it (better an empty
- * file than the line of an earlier holder). */
+/* The line is only informative: on a full disk the lock file is empty (better than the line of an
+ * earlier holder). */
 static td_result write_holder(td_file *file, const char *holder, td_err *err)
 {
     char line[TD_HOLDER_BYTES];
@@ -441,7 +441,7 @@ void td_io_unlock(td_lock *lock)
 {
     if (lock == NULL)
         return;
-    /* A line that stays names a former holder, but is not read while the lock is free. */
+    /* If this fails, the old line remains, but is not read while the lock is free. */
     td_result emptied = td_io_truncate(lock->file, 0, NULL);
     (void)emptied;
     free_lock(lock);

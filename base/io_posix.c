@@ -28,7 +28,7 @@ static posix_file *as_file(td_file *file)
     return (posix_file *)file;
 }
 
-/* An error about a path. A missing file has a code of its own, because callers act on it. */
+/* Set an error about a path. A missing file gets its own code, because callers handle it. */
 static td_result path_error(td_err *err, int os_errno, const char *doing, const char *path)
 {
     if (os_errno == ENOENT || os_errno == ENOTDIR) {
@@ -48,9 +48,8 @@ static int open_again(const char *path, int flags, mode_t access)
     return fd;
 }
 
-/* O_NONBLOCK, so that an unexpected FIFO in an archive cannot block; it has no effect on regular
- * files, and only those are accepted. Nothing is written through a symbolic link, which may lead
- * anywhere. */
+/* O_NONBLOCK, so that an unexpected FIFO in an archive cannot block; regular files ignore it, and
+ * only these are accepted. O_NOFOLLOW, so that nothing is written through a symbolic link. */
 static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
                             td_err *err)
 {
@@ -77,7 +76,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
     struct stat info;
     td_result rc = TD_OK;
     if (fstat(fd, &info) != 0)
-        rc = td_err_set_os(err, errno, "cannot look at '%s'", path);
+        rc = td_err_set_os(err, errno, "cannot examine '%s'", path);
     else if (!S_ISREG(info.st_mode)) {
         rc = td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
         if ((FLAGS[mode] & O_NOFOLLOW) != 0)
@@ -97,7 +96,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
 static void posix_close(td_file *base)
 {
     posix_file *file = as_file(base);
-    /* Data that must be durable was synced before; an error here has no consequence. */
+    /* Durable data was synced before, so an error here has no consequence. */
     (void)close(file->fd);
     td_free(file);
 }
@@ -106,7 +105,7 @@ static td_result posix_size(td_file *base, uint64_t *out, td_err *err)
 {
     struct stat info;
     if (fstat(as_file(base)->fd, &info) != 0)
-        return td_err_set_os(err, errno, "cannot tell the size");
+        return td_err_set_os(err, errno, "cannot get the size");
     TD_ASSERT(info.st_size >= 0);
     *out = (uint64_t)info.st_size;
     return TD_OK;
@@ -120,8 +119,8 @@ static td_result posix_size_at(void *ctx, const char *path, uint64_t *out, td_er
         return path_error(err, errno, "open", path);
     if (!S_ISREG(info.st_mode))
         return td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
-    /* Listings ask this for each file of an archive: a second call only where the mode leaves it
-     * open whether this user may read it. */
+    /* Listings call this for each file of an archive: make a second system call only if the mode
+     * does not show whether this user may read the file. */
     const mode_t all = S_IRUSR | S_IRGRP | S_IROTH;
     if ((info.st_mode & all) != all && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
         return path_error(err, errno, "open", path);
@@ -133,7 +132,7 @@ static td_result posix_size_at(void *ctx, const char *path, uint64_t *out, td_er
 static td_result posix_make_private(void *ctx, const char *path, td_err *err)
 {
     (void)ctx;
-    return chmod(path, 0700) == 0 ? TD_OK : path_error(err, errno, "keep others out of", path);
+    return chmod(path, 0700) == 0 ? TD_OK : path_error(err, errno, "restrict access to", path);
 }
 
 static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
@@ -142,7 +141,7 @@ static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     posix_file *file = as_file(base);
     *got = 0;
     if (at > INT64_MAX - size)
-        return td_err_set(err, TD_E_INVALID, "read at offset %llu: beyond any file",
+        return td_err_set(err, TD_E_INVALID, "read at offset %llu: too large for a file",
                           (unsigned long long)at);
     while (*got < size) {
         ssize_t n = pread(file->fd, (char *)buf + *got, size - *got, (off_t)(at + *got));
@@ -164,7 +163,7 @@ static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, 
 {
     size_t done = 0;
     if (at > INT64_MAX - size)
-        return td_err_set(err, TD_E_INVALID, "write at offset %llu: beyond any file",
+        return td_err_set(err, TD_E_INVALID, "write at offset %llu: too large for a file",
                           (unsigned long long)at);
     while (done < size) {
         ssize_t n =
@@ -181,7 +180,7 @@ static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, 
     return TD_OK;
 }
 
-/* Not by O_APPEND, with which pwrite ignores its offset on Linux: a file has one writer at a time.
+/* Without O_APPEND, with which Linux's pwrite ignores its offset. A file has one writer at a time.
  */
 static td_result posix_append(td_file *base, const void *bytes, size_t size, td_err *err)
 {
@@ -195,7 +194,7 @@ static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
     posix_file *file = as_file(base);
     int rc;
     if (size > INT64_MAX)
-        return td_err_set(err, TD_E_INVALID, "cut to %llu bytes: beyond any file",
+        return td_err_set(err, TD_E_INVALID, "cut to %llu bytes: too large for a file",
                           (unsigned long long)size);
     do
         rc = ftruncate(file->fd, (off_t)size);
@@ -205,7 +204,7 @@ static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
     return TD_OK;
 }
 
-/* A repeat after EINTR is safe: only a reported write error means that pages were dropped. */
+/* Repeating after EINTR is safe: pages are dropped only after a reported write error. */
 static td_result posix_sync(td_file *base, td_err *err)
 {
     posix_file *file = as_file(base);
@@ -253,7 +252,7 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const dir_entry *)a)->name, ((const dir_entry *)b)->name);
 }
 
-/* Links count as their targets: the bulk of an archive may be on another disk. */
+/* Links count as their targets: most of an archive may be on another disk. */
 static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
 {
     if (entry->d_type == DT_REG)
@@ -281,7 +280,7 @@ static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *u
         return path_error(err, errno, "list", path);
     while (rc == TD_OK) {
         errno = 0;
-        /* readdir is safe here: the stream is local to this call. */
+        /* readdir is safe here: the DIR is local to this call. */
         const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
         if (entry == NULL)
             break;
@@ -318,8 +317,8 @@ static td_result posix_sync_dir(void *ctx, const char *path, td_err *err)
     while (rc != 0 && errno == EINTR);
     int os_errno = rc == 0 ? 0 : errno;
     close(fd);
-    /* EINVAL: this file system cannot sync folders (some network ones), so this is as durable as
-     * it gets. */
+    /* EINVAL: this file system (some network ones) cannot sync folders, and nothing more can be
+     * done. */
     if (os_errno != 0 && os_errno != EINVAL)
         return path_error(err, os_errno, "sync folder", path);
     return TD_OK;
@@ -334,7 +333,7 @@ static td_result posix_space(void *ctx, const char *path, td_space *out, td_err 
         rc = statvfs(path, &info);
     while (rc != 0 && errno == EINTR);
     if (rc != 0)
-        return path_error(err, errno, "tell the free space of", path);
+        return path_error(err, errno, "get the free space of", path);
     out->free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
     out->total_bytes = (uint64_t)info.f_blocks * info.f_frsize;
     return TD_OK;
@@ -347,18 +346,18 @@ static td_result posix_check_name(void *ctx, const char *path, td_file *base, td
     struct stat named;
     struct stat opened;
     if (fstat(as_file(base)->fd, &opened) != 0)
-        return td_err_set_os(err, errno, "cannot look at '%s'", path);
+        return td_err_set_os(err, errno, "cannot examine '%s'", path);
     *out = TD_NAME_GONE;
     if (lstat(path, &named) == 0)
         *out = named.st_ino == opened.st_ino && named.st_dev == opened.st_dev ? TD_NAME_SAME
                                                                               : TD_NAME_OTHER;
     else if (errno != ENOENT && errno != ENOTDIR)
-        return td_err_set_os(err, errno, "cannot look at '%s'", path);
+        return td_err_set_os(err, errno, "cannot examine '%s'", path);
     return TD_OK;
 }
 
-/* Locks of an open file description: they end with the descriptor, and two of one process exclude
- * each other. */
+/* Open file description locks: they end with the descriptor, and two of one process exclude each
+ * other. */
 static struct flock whole_file(short type)
 {
     return (struct flock){.l_type = type, .l_whence = SEEK_SET};
@@ -386,7 +385,7 @@ static td_result posix_lock(td_file *base, td_err *err)
 static void posix_unlock(td_file *base)
 {
     struct flock lock = whole_file(F_UNLCK);
-    /* An error has no remedy; the lock ends with the descriptor then. */
+    /* After an error the lock ends with the descriptor. */
     if (fcntl(as_file(base)->fd, F_OFD_SETLK, &lock) != 0)
         errno = 0;
 }

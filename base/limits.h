@@ -1,106 +1,107 @@
-/* Every bound of the project: what it bounds, in which unit, and why that number. Meeting one is a
- * named result and a counter, never a silent drop. */
+/* Every bound of the project, with its unit and its reason. Reaching one gives a named result and
+ * is counted; nothing is dropped silently. */
 #ifndef TD_BASE_LIMITS_H
 #define TD_BASE_LIMITS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Largest WebSocket message that is accepted: some eighty times the largest documented frame
- * (1,024 trades, 180 KB), yet one bad length cannot take the ring. */
+/* Largest WebSocket message that is accepted: some 80 times the largest documented frame (1,024
+ * trades, 180 KB), but small enough that a wrong length cannot fill the ring. */
 #define LIMIT_FRAME_BYTES ((size_t)16 << 20)
 
-/* Ring between the network and the encoder thread: at 560 bytes a frame some 115,000 frames, about
- * a minute of all topics of a family at their busiest. */
+/* Ring between network and encoder thread: some 115,000 frames of 560 bytes, about a minute of all
+ * topics of a family at their busiest. */
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
 _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
-/* What a feed's compressed frames may cost the recorder's encoder, and the compressed messages of a
- * connection, or of all clients of a server, their network thread: a quarter of the time, and what
- * they did not use of the last second. One of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to
- * LIMIT_FRAME_BYTES 50 ms. Beyond that frames are discarded for so long, which bounds the rows in
- * the ledger; such a connection is closed; such a client waits. */
+/* Inflating may use one in LIMIT_INFLATE_SHARE of a thread's time, plus the unused share of the
+ * last second: the encoder's time for a feed's compressed frames, and the network thread's time for
+ * the compressed messages of a connection or of all clients of a server. A message of 4 KiB takes
+ * 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50 ms. Beyond the share, the encoder
+ * discards frames for LIMIT_INFLATE_PAUSE_NS, which bounds the rows in the ledger; such a
+ * connection is closed; such a client waits. */
 #define LIMIT_INFLATE_SHARE    4u
 #define LIMIT_INFLATE_PAUSE_NS UINT64_C(10000000000)
 
-/* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %
- * better (zstd 1), smaller ones cost index. */
+/* A chunk is sealed once it has this many uncompressed bytes: larger ones compress less than 1 %
+ * better (zstd 1), smaller ones need more index. */
 #define LIMIT_CHUNK_TARGET_BYTES ((size_t)1 << 20)
 
-/* Largest uncompressed chunk that is written or read: one frame of the largest size on top of a
- * chunk that was about to close, and its channel records. */
+/* Largest uncompressed chunk that is written or read: an almost full chunk, one more frame of the
+ * largest size, and its channel records. */
 #define LIMIT_CHUNK_BYTES ((size_t)40 << 20)
 
-/* Largest MCAP record outside a chunk that a reader accepts (attachments are skipped unread). */
+/* Largest MCAP record outside of a chunk that a reader accepts (attachments are not read). */
 #define LIMIT_RECORD_BYTES ((size_t)64 << 20)
 
-/* Channels of one segment; MCAP's ids are 16 bit, and a catalog bitmap of a chunk stays at 2 KiB.
- */
+/* Channels of one segment: MCAP's ids have 16 bits, and a chunk's bitmap in the catalog has 2 KiB
+ * at most. */
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
-/* Of these, a quarter is kept for the feed's own channels, so that they always have a place however
- * many topics a server sends: for each connection _control in both directions and _unknown, each
- * as text and binary, JSON and not; _unknown of HTTP replies; _events. The rest are topics' (with
- * their symbols), HTTP replies', and those of compressed or fragmented messages; frames of further
- * ones go to _unknown or lose their form, counted, until the segment ends. */
+/* A quarter of these is reserved for the feed's own channels, however many topics a server sends:
+ * for each connection _control in both directions and _unknown, each as text and binary, JSON and
+ * not; _unknown of HTTP replies; _events. The rest is for topics (with their symbols), HTTP
+ * replies, and compressed or fragmented messages. When it is full, frames of further channels go to
+ * _unknown or lose their form, counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 
 /* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk
  * indexes, one per chunk and channel, 10 bytes each. The last two bound the summary, which is in
- * memory until the segment ends: it stays below the 64 MiB that readers take (LIMIT_RECORD_BYTES)
- * however many channels the chunks have. */
+ * memory until the segment ends: it stays below the 64 MiB that readers accept
+ * (LIMIT_RECORD_BYTES). */
 #define LIMIT_SEGMENT_BYTES         ((uint64_t)1 << 30)
 #define LIMIT_SEGMENT_CHUNKS        4096u
 #define LIMIT_SEGMENT_INDEX_ENTRIES ((uint64_t)4 << 20)
 
-/* A checkpoint's table, and its states as they are stored: those of 5,000 options take some 5 MB.
- * Further states are left out and counted. */
+/* A checkpoint's table, and its stored states: the states of 5,000 options take some 5 MB. Further
+ * states are omitted and counted. */
 #define LIMIT_CHECKPOINT_BYTES ((size_t)16 << 20)
 
-/* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
+/* Slots (configured connections) of one feed, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
 
-/* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
- * overlap it. At the limit, the connection that was silent for longest is dropped. */
+/* Connections tracked for one topic and symbol: all of a feed's own, and as many of overlapping
+ * sessions. At the limit, the connection that was silent longest is dropped. */
 #define LIMIT_CHOICE_CONNECTIONS 512u
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 2,
                "every connection's own channels fit");
 
-/* Connections to one host that are remembered, to keep the exchange's limit on them: one that is
- * known allows 500 in five minutes. */
+/* Remembered times of connections to one host, to observe the exchange's limit on connections: one
+ * known exchange allows 500 in five minutes. */
 #define LIMIT_HOST_CONNECTS 1024u
 
-/* Values that are hidden in frames: of a feed its key, secret and those in its URLs; of a capture
- * that is imported, a signature for each of a thousand connections. And one value's bytes: a key is
- * 18 to 64, a signed token may have 2,000. */
+/* Secret values that are hidden in frames: a feed's key, its secret and the secrets in its URLs; in
+ * an imported capture, a signature for each of a thousand connections. And the bytes of one value:
+ * a key has 18 to 64, a signed token may have 2,000. */
 #define LIMIT_SECRETS      1024u
 #define LIMIT_SECRET_BYTES 4096u
 
-/* HTTP beside a feed's frames: kinds of requests of one feed, bytes of one reply (all instruments
- * of a category are about 1 MB), and how far apart a feed's requests are at least. The exchange
- * allows hundreds in 5 s; a recorder needs a few a day. */
+/* HTTP requests of a feed: kinds of requests, bytes of one reply (all instruments of a category are
+ * about 1 MB), and the minimum interval between requests. The exchange allows hundreds in 5 s; a
+ * recorder needs a few a day. */
 #define LIMIT_FEED_HTTP        16u
 #define LIMIT_HTTP_REPLY_BYTES ((size_t)8 << 20)
 #define LIMIT_HTTP_SPACING_NS  UINT64_C(1000000000)
 _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
 
-/* Longest wait that a peer may ask for by Retry-After: an exchange's ban lasts ten minutes, and a
- * wrong header must not stop a feed for a day. */
+/* Longest wait that is accepted from Retry-After: an exchange's ban lasts ten minutes, and a wrong
+ * header must not stop a feed for a day. */
 #define LIMIT_RETRY_AFTER_NS UINT64_C(900000000000)
 
-/* Look-ups of names: threads, of which one whose name server does not answer takes one; and names
- * at once, which is every host that a configuration can name. */
+/* Name look-ups: threads, each of which a silent name server may occupy; and concurrent names,
+ * which covers every host that a configuration can name. */
 #define LIMIT_RESOLVE_THREADS 64u
 #define LIMIT_RESOLVE_NAMES   (LIMIT_FEEDS * (1 + LIMIT_FEED_HTTP))
 
-/* Symbols of one feed, and the file that lists them: twice what the largest family has. */
+/* Topics of one feed, and bytes of its file of symbols: twice as many as the largest family has. */
 #define LIMIT_FEED_TOPICS       16384u
 #define LIMIT_SYMBOL_FILE_BYTES ((size_t)1 << 20)
 
-/* Names: a feed or family, a topic as the exchange writes it, a symbol, a URL, a path, in bytes
- * with the NUL. The longest topics known have about 60. */
+/* Names: a feed or family, an exchange's topic, a symbol, a URL, a path, in bytes with the NUL. The
+ * longest topics known have about 60. */
 #define LIMIT_NAME_BYTES   64u
 #define LIMIT_TOPIC_BYTES  256u
 #define LIMIT_SYMBOL_BYTES 128u
@@ -114,64 +115,62 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
 
-/* Ids of entries that a topic remembers to notice one that comes twice: four of the largest trade
- * frames (1,024), and up to as many before them. A repeat from further back is not noticed. */
+/* Ids of entries that a topic remembers to detect repeats: at least those of four of the largest
+ * trade frames (1,024 each), at most twice as many. A repeat from further back is not detected. */
 #define LIMIT_TRACK_IDS 4096u
 
-/* The newest of these that a saved state has (book/symbol_state.h): a fourth of the largest trade
+/* The newest of these ids, in a saved state (book/symbol_state.h): a quarter of the largest trade
  * frame. */
 #define LIMIT_STATE_IDS 256u
 
-/* Frames that a topic remembers (as hashes) to notice one that comes twice. Repeats follow each
- * other closely; a ticker has its share for each of some thousand symbols. */
+/* Frames that a topic remembers (as hashes) to detect repeats. Repeats follow closely; a ticker
+ * remembers its share for each of some thousand symbols. */
 #define LIMIT_TRACK_FRAMES 64u
 
-/* Books and tickers that a replay server follows for one client, to have a snapshot for a late
- * subscription. Above the some 3,600 of a feed with 600 symbols and five depths. Further ones are
- * served without one, and counted. */
+/* Books and tickers that a replay server maintains for one client, for snapshots at late
+ * subscriptions. More than the some 3,600 of a feed with 600 symbols and five depths. Further ones
+ * are served without a snapshot, and counted. */
 #define LIMIT_SERVE_BOOKS 4096u
 
-/* Symbols that one topic of several (a coin's options, an account) is followed by; some 1,500
- * options of a coin are traded at once. Entries of further symbols are not judged, and counted. */
+/* Symbols tracked in one topic that has several (a coin's options, an account); some 1,500 options
+ * of a coin are traded at a time. Entries of further symbols are not checked, but counted. */
 #define LIMIT_TRACK_SYMBOLS 4096u
 
 /* Audits across the topics of a symbol (book/audit.h). Members: topics and lines of one symbol; v5
- * has four depths, a ticker, trades and some candles, each on two lines. States of a book that are
- * remembered: 1.3 s of the fastest topic, when the slowest shows a state after 0.1 to 0.3 s.
- * Trades: several times what a second of the busiest symbol has; a candle is read each second or
- * so. */
+ * has four depths, a ticker, trades and some candles, each on two lines. Remembered states of a
+ * book: 1.3 s of the fastest topic, while the slowest shows a state after 0.1 to 0.3 s. Trades:
+ * several seconds of the busiest symbol; a candle arrives about every second. */
 #define LIMIT_AUDIT_MEMBERS 32u
 #define LIMIT_AUDIT_STATES  64u
 #define LIMIT_AUDIT_TRADES  16384u
 
-/* Memory of a recorder's live check: all channels, books and audits that it follows. 250 channels
- * of all families take some 20 MiB; a book at its bound has 512 KiB, so hostile ones would take
+/* Memory of a recorder's live check: all its channels, books and audits. 250 channels of all
+ * families take some 20 MiB; a book at its bound has 512 KiB, so hostile input would need
  * gigabytes. */
 #define LIMIT_LIVE_CHECK_BYTES ((size_t)256 << 20)
 
 /* A saved state of one symbol of a feed (book/symbol_state.h). A v5 symbol with four books takes
- * some 100 KB, and two books and two lists of trades at their bounds 2.6 MB. */
+ * some 100 KB; two books and two lists of trades at their bounds take 2.6 MB. */
 #define LIMIT_STATE_BYTES ((size_t)16 << 20)
 
-/* Frames that a ticker's values come from (book/ticker_frames.h). A v5 contract has some ten, of
- * 4 KB; at most one for each of 60 fields, of which real ones have at most 1.4 KB. Beyond that the
- * ticker is unknown until its next snapshot. */
+/* Bytes of the frames that a ticker's values come from (book/ticker_frames.h). A v5 contract has
+ * some ten frames, of 4 KB together; at most one for each of 60 fields, of at most 1.4 KB in
+ * practice. Beyond the limit the ticker is unknown until its next snapshot. */
 #define LIMIT_TICKER_BYTES ((size_t)64 << 10)
 
-/* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
+/* Gaps that replay lists for one topic and symbol; further ones are counted per rule. */
 #define LIMIT_STREAM_GAPS 1024u
 
-/* Different members of one frame that a survey of it lists though its row does not name them;
- * further ones are counted. A topic's changes come a few members at a time; only a frame that is
- * made up has more. */
+/* Members of one frame that a survey lists although its row does not name them; further ones are
+ * counted. A topic changes by a few members at a time; only made-up frames have more. */
 #define LIMIT_SURVEY_UNEXPECTED 64u
 
-/* Drift (schema/drift.h). Findings of one table: an exchange changes some tens of members in a
- * year; a thousand and more only come from a schema that does not fit at all. Texts of members
- * whose documented values are incomplete, beside these: all such members have some tens. Findings
- * of one kind in one topic, so that a flood hides no change elsewhere. Notes of one frame. Bytes of
- * an example, whole for nearly all frames: with all findings at their bound 64 MiB. Bytes of a path
- * and of a detail, with the NUL; longer texts are cut. */
+/* Drift (schema/drift.h). FINDINGS of one table: an exchange changes some tens of members a year; a
+ * thousand and more come only from a wrong schema. LEARNT: texts of members whose documented values
+ * are incomplete; all such members have some tens. SHARE: findings of one kind in one topic, so
+ * that a flood does not hide changes elsewhere. NOTES: of one frame. EXAMPLE: bytes of an example,
+ * enough for nearly all frames; 64 MiB with the maximum of findings. PATH, DETAIL: bytes with the
+ * NUL; longer texts are truncated. */
 #define LIMIT_DRIFT_FINDINGS      4096u
 #define LIMIT_DRIFT_LEARNT        1024u
 #define LIMIT_DRIFT_SHARE         256u
@@ -186,85 +185,83 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Digits of a decimal; 19 fit in 64 bits. */
 #define LIMIT_DECIMAL_DIGITS 19u
 
-/* Digits of a decimal that is kept as text because 64 bits do not hold it; the longest known have
- * 23 (net values of leveraged tokens). */
+/* Digits of a decimal that is kept as text because it exceeds 64 bits; the longest known have 23
+ * (net values of leveraged tokens). */
 #define LIMIT_BIG_DECIMAL_DIGITS 38u
 
-/* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
+/* Decompressed chunks in a merge at a time, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
-/* The wall clock under a recorder (recorder/pipeline/session_clock.h). A step of up to the first is
- * trusted at once, and receive times may stay ahead by as much; a leap second is one. A larger one
- * must have lasted for the second: a clock that jumps by mistake (a time server's bad answer, a
- * wrong `date`) is usually right again by then. New sessions because of a clock that went back are
- * at least the third apart, so that an oscillating clock cannot stop the recording. */
+/* Steps of a recorder's wall clock (recorder/pipeline/session_clock.h). A step of up to TRUST (a
+ * leap second is one) is accepted at once, and receive times may stay ahead by as much. A larger
+ * one must last for CONFIRM: a clock that jumps by mistake (a time server's bad answer, a wrong
+ * `date`) is usually corrected by then. New sessions because of a clock that went back are at least
+ * SESSION apart, so that an oscillating clock cannot stop the recording. */
 #define LIMIT_CLOCK_TRUST_NS   (UINT64_C(1000) * 1000 * 1000)
 #define LIMIT_CLOCK_CONFIRM_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define LIMIT_CLOCK_SESSION_NS (UINT64_C(300) * 1000 * 1000 * 1000)
 
-/* Longest pause of a recorder's loop that is not an event: frames that arrive during a pause get
- * receive times that are late by up to its length. The loop runs every 10 ms; a loaded machine
- * rarely delays it by half a second. */
+/* Longest pause of a recorder's loop that is not recorded as an event: frames that arrive during a
+ * pause get receive times that are late by up to its length. The loop runs every 10 ms; a loaded
+ * machine rarely delays it by half a second. */
 #define LIMIT_PAUSE_NS (UINT64_C(500) * 1000 * 1000)
 
-/* Longest time without any frame between what prune removes by age and what it keeps, if the age
- * itself is not longer: a day, for feeds without data at weekends. After a longer one the clock may
- * have jumped, so prune refuses. */
+/* Longest time without frames between the newest segment that prune removes by age and the oldest
+ * it keeps, unless the age itself is longer: a day, for feeds without data at weekends. After a
+ * longer one the clock may have jumped, so prune refuses. */
 #define LIMIT_PRUNE_HOLE_NS (UINT64_C(24) * 3600 * 1000 * 1000 * 1000)
 
-/* Receive times that import accepts: 1990-01-01 to 2100-01-01, UTC. No feed is older, and no later
- * time can be right; so a wrong digit or unit makes the line malformed. */
+/* Receive times that import accepts: 1990-01-01 to 2100-01-01 UTC. No feed is outside of it, so a
+ * wrong digit or unit makes the line malformed. */
 #define LIMIT_IMPORT_FIRST_NS UINT64_C(631152000000000000)
 #define LIMIT_IMPORT_END_NS   UINT64_C(4102444800000000000)
 
-/* A line of a capture file that import reads: a frame of the largest size cannot come in a line,
- * and has never come near it. A longer line is reported and passed over. */
+/* Longest line of a capture file that import reads: the largest frame would not fit in a line, but
+ * no known frame is near that size. A longer line is reported and skipped. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
 
-/* Records that import holds to put lines of several connections in order of time: the seconds by
- * which programs that write a capture confuse the order, or a small capture whose connections are
- * one after the other. Of a capture in order it holds none. */
+/* Records that import buffers to sort the lines of several connections by time: covers the seconds
+ * by which programs confuse the order, or a small capture whose connections follow one another. A
+ * sorted capture needs no buffer. */
 #define LIMIT_IMPORT_WINDOW_BYTES ((size_t)64 << 20)
 
-/* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */
+/* Entries of one folder, which are sorted in memory. A day of 64 feeds has some 1,600 segments. */
 #define LIMIT_FOLDER_ENTRIES (1u << 20)
 
-/* Files that an export writes at once: a day's symbols times types. Each takes some 400 KiB, nearly
- * all of it the compressor's. */
+/* Files that an export writes at a time: a day's symbols times types. Each takes some 400 KiB,
+ * mostly for the compressor. */
 #define LIMIT_EXPORT_FILES 2048u
 
-/* Files that one export may know of by exchange, type and symbol, whatever the days: their names
- * are in memory. An options feed lists some thousand new symbols a month. */
+/* Combinations of exchange, type and symbol in one export, over all days: their names are in
+ * memory. An options feed lists some thousand new symbols a month. */
 #define LIMIT_EXPORT_SERIES 65536u
 
-/* Changed instruments that an export has in memory for a day and an HTTP request. A full list has
- * 700 KiB and changes in a few entries a day. */
+/* Bytes of changed instruments in an export's memory, per day and HTTP request. A full list has 700
+ * KiB, of which a few entries change in a day. */
 #define LIMIT_EXPORT_INSTRUMENT_BYTES (64u << 20)
 
-/* Symbols that an export lists as left out, because no cell or file name can hold them; those
- * beyond are one row. The exchange has no such symbols: only hostile input reaches the limit. */
+/* Symbols that an export lists as omitted because a cell or file name cannot contain them; further
+ * ones share one row. The exchange has no such symbols: only hostile input reaches the limit. */
 #define LIMIT_EXPORT_LEFT_OUT 256u
 
-/* Interruptions of a book that an export's manifest lists for one file; beyond, they are counted.
- */
+/* Interruptions of a book that an export's manifest lists per file; further ones are counted. */
 #define LIMIT_EXPORT_BREAKS 64u
 
-/* diff: frames of both sides, at 24 bytes each (a list grows to twice that). */
+/* diff: frames of both archives, at 24 bytes each (a list grows to twice that). */
 #define LIMIT_DIFF_FRAMES (1u << 25)
 
-/* Streams of a baseline: some times the symbols and topics of all families over a year; names that
- * are made up, one with each frame, reach the limit. Streams whose first differing frame is
- * described, in the order of the archive, and bytes of such a frame. */
+/* Streams of a baseline: several times the symbols and topics of all families over a year; only
+ * made-up names reach the limit. Bytes of a stream's first differing frame, which is described. */
 #define LIMIT_REGRESS_STREAMS     (1u << 20)
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
-/* A user's decoder. An answer of a program: a frame of the largest size as message JSON, four times
- * as long. */
+/* An answer of a user's decoder program: the largest frame as message JSON, which is four times as
+ * long. */
 #define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
 
 /* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
- * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
- * at once; how long the end of the program waits for a reader. */
+ * durable lines, or an hour and a half of one feed's; bytes of one line, which a pipe accepts at
+ * once; how long the program waits for the reader at its end. */
 #define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
 #define LIMIT_OUTPUT_END_NS      UINT64_C(3000000000)
@@ -272,9 +269,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 
-/* Stack of each thread, and of the main one where the process's limit allows it: what systems give
- * by default, because users' decoders run on them. And the least for the main one: some
- * five times what the largest verb needs. */
+/* Stack of each thread, and of the main thread if the process's limit allows it: the usual default,
+ * because users' decoders run on these threads. And the minimum for the main thread: some five
+ * times as much as the largest verb needs. */
 #define LIMIT_STACK_BYTES     ((size_t)8 << 20)
 #define LIMIT_STACK_BYTES_MIN ((size_t)1 << 20)
 

@@ -19,8 +19,8 @@ void td_log_emit(const td_log *log, td_log_level level, const char *format, ...)
     va_end(values);
     if (length < 0)
         return;
-    /* Escaping keeps one line one line, whatever a peer sent. */
+    /* Escaping keeps it one line, even with values from peers. */
     char shown[LINE_BYTES];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* cut if too long, as documented */
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* may be cut */
     log->fn(log->ctx, level, shown);
 }

@@ -1,5 +1,5 @@
-/* Log lines of libraries. Libraries never print: they are given a td_log, and the program that
- * owns it decides where lines go and which are shown. */
+/* Log lines of libraries. Libraries never print: they get a td_log, whose owner decides which lines
+ * are shown and where. */
 #ifndef TD_BASE_LOG_H
 #define TD_BASE_LOG_H
 
@@ -12,7 +12,7 @@ typedef enum td_log_level {
     TD_LOG_DEBUG,   /* for debugging (-v) */
 } td_log_level;
 
-/* Receives one line without LF, as td_escape() leaves it. Must be callable by any thread. */
+/* Receives one line without LF, escaped by td_escape(). Must be callable by any thread. */
 typedef void td_log_fn(void *ctx, td_log_level level, const char *line);
 
 typedef struct td_log {
@@ -21,7 +21,7 @@ typedef struct td_log {
     td_log_level level_max; /* lines above this level are not formatted */
 } td_log;
 
-/* Log one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
+/* Log one line, escaped (base/escape.h) and truncated to 1,024 bytes. log may be NULL. */
 void td_log_emit(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
 
 #endif

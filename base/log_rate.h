@@ -1,5 +1,5 @@
-/* One line of log a minute for what may happen for each of many clients: the first one is logged at
- * once, and further ones with their number. Zero-initialise. */
+/* Limits a repeated log message to one line a minute: the first event is logged at once, later ones
+ * with their number. Zero-initialise. */
 #ifndef TD_BASE_LOG_RATE_H
 #define TD_BASE_LOG_RATE_H
 
@@ -11,11 +11,11 @@
 
 typedef struct td_log_rate {
     uint64_t logged_ns; /* 0: never */
-    uint64_t count;     /* since then */
+    uint64_t count;     /* events since then */
 } td_log_rate;
 
-/* Another one came, at mono_ns > 0. Returns how many came since the last line, with this one, if a
- * line is due; 0: it is not. */
+/* Count an event at mono_ns > 0. Returns the number of events since the last line, including this
+ * one, if a line is due; else 0. */
 static inline uint64_t td_log_rate_count(td_log_rate *self, uint64_t mono_ns)
 {
     uint64_t count = ++self->count;

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The lowest free descriptor; the limit if there is none. Standard error is always open
+/* The lowest free descriptor, or the limit if all are in use. Standard error is always open
  * (io_posix_open_standard). */
 static uint64_t lowest_free(uint64_t limit)
 {
@@ -19,7 +19,7 @@ td_open_files td_open_files_reserve(uint64_t more)
 {
     struct rlimit now;
     if (getrlimit(RLIMIT_NOFILE, &now) != 0)
-        return (td_open_files){more, more, more}; /* unknown: what opens files will report it */
+        return (td_open_files){more, more, more}; /* unknown: opening files may fail */
     uint64_t before = now.rlim_cur;
     uint64_t needed = lowest_free(before) + more;
     if (needed > before) {

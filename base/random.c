@@ -15,8 +15,8 @@ static uint64_t rotate_left(uint64_t x, int bits)
 
 void td_random_init(td_random *random, uint64_t seed)
 {
-    /* splitmix64 spreads a small seed over the whole state, as its authors advise; four of its
-     * outputs are never all zero. */
+    /* splitmix64 spreads a small seed over the state, as the authors advise; four of its outputs
+     * are never all zero. */
     for (size_t i = 0; i < 4; i++) {
         seed += UINT64_C(0x9e3779b97f4a7c15);
         uint64_t z = seed;
@@ -45,8 +45,7 @@ uint64_t td_random_next(td_random *random)
 uint64_t td_random_below(td_random *random, uint64_t bound)
 {
     TD_ASSERT(bound > 0);
-    /* Values in the incomplete last multiple of bound are drawn again; otherwise small results
-     * would be likelier. */
+    /* Redraw values that would make small results likelier. */
     uint64_t unfair = (UINT64_MAX - bound + 1) % bound;
     uint64_t value;
     do

@@ -13,32 +13,31 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* How the two threads agree.
+/* Synchronization of the two threads.
  *
  * head and tail count bytes since the ring was opened and never wrap (64 bits); a position in
- * memory is the count modulo the capacity. The producer alone writes head, the consumer alone
- * tail, each on a cache line of its own beside the writer's private copy of the other one, so
- * that a line travels between cores only when a side believes the ring full or empty.
+ * memory is the count modulo the capacity. Only the producer writes head, only the consumer writes
+ * tail. Each is on its own cache line, together with its writer's last copy of the other one, so
+ * that a line moves between cores only when the copy shows a full or empty ring.
  *
  *   producer: fills the record, then stores head with release; the consumer's load of head is
  *             acquire: a consumer that sees the new head sees the record.
  *   consumer: reads the record, then stores tail with release; the producer's load of tail is
  *             acquire: a producer that sees the space sees that reading it has ended.
  *
- * Sleeping. The consumer stores in wake_at the head that it waits for, then looks at head once
- * more, then sleeps. The producer stores head, then looks at wake_at. Each may miss the other's
- * store, and then the consumer sleeps until the next record or its timeout. To exclude that, the
- * producer would have to wait after each record until all its stores have left the core, a frame's
- * copy into memory that is in no cache among them: 60 ns a frame. Only when head has got to wake_at
- * there is a system call; it costs more than a frame, so a consumer that keeps up should wait for
- * more than one. */
+ * Sleeping. The consumer stores in wake_at the head that it waits for, loads head once more, then
+ * sleeps. The producer stores head, then loads wake_at. Each may miss the other's store; then the
+ * consumer sleeps until the next record or its timeout. Preventing that would need a full fence
+ * after each record, which waits for the frame's copy to uncached memory: 60 ns a frame. The
+ * producer makes a system call only when head reaches wake_at. That costs more than a frame, so a
+ * consumer that keeps up should wait for several. */
 
 enum { CACHE_LINE_BYTES = 64, RECORD_ALIGN_BYTES = 8 };
 
 static const uint64_t NO_WAITER = UINT64_MAX;
 
 typedef struct record_header {
-    uint64_t size; /* bytes of the record, without header and padding */
+    uint64_t size; /* of the record, without header and padding */
 } record_header;
 
 _Static_assert(sizeof(record_header) == RECORD_ALIGN_BYTES, "records after it stay aligned");
@@ -50,17 +49,17 @@ struct td_ring {
     size_t mask;
     size_t control_bytes; /* mapping of this struct, before data */
 
-    /* The producer's line. */
+    /* The producer's cache line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t head;
     uint64_t seen_tail;
-    size_t reserved; /* largest size of the open reservation, with its header; 0: none */
+    size_t reserved; /* size of the open reservation, with its header; 0: no reservation */
 
-    /* The consumer's line. */
+    /* The consumer's cache line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t tail;
     uint64_t seen_head;
     uint64_t peeked; /* end of the peeked records: tail <= peeked <= head */
 
-    /* Read by both, but written only around a sleep. */
+    /* Read by both threads, but written only around a sleep. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NO_WAITER, or a value of head */
     _Atomic uint32_t is_waiting;                         /* futex word */
     _Atomic uint32_t is_woken;
@@ -72,9 +71,9 @@ static size_t record_bytes(uint64_t size)
            (((size_t)size + RECORD_ALIGN_BYTES - 1) & ~(size_t)(RECORD_ALIGN_BYTES - 1));
 }
 
-/* The same memory at data and after it. An old size of 0 maps the pages of a shared mapping once
- * more (mremap(2)), which valgrind does not know; a memfd would do, but is a file, whose size
- * `ulimit -f` bounds. */
+/* Map the same memory at data and after it. mremap with an old size of 0 maps a shared mapping a
+ * second time (mremap(2)), but valgrind does not know this. A memfd works there, but is a file,
+ * whose size `ulimit -f` limits. */
 static int map_shared(uint8_t *data, size_t capacity)
 {
     int access = PROT_READ | PROT_WRITE;
@@ -92,7 +91,7 @@ static int map_shared(uint8_t *data, size_t capacity)
     return is_mapped;
 }
 
-/* One range of address space: the control page, then the same memory twice. */
+/* Map one address range: the control page, then the same memory twice. */
 static uint8_t *map_twice(size_t control, size_t capacity)
 {
     uint8_t *base = mmap(NULL, control + 2 * capacity, PROT_NONE,
@@ -157,8 +156,8 @@ void *td_ring_reserve(td_ring *ring, size_t size)
 
 static void wake_sleeper(td_ring *ring)
 {
-    /* Only the thread that clears the 1 makes the system call; the producer gets here with every
-     * record until the sleeper runs. */
+    /* Only the thread that clears is_waiting makes the system call; the producer calls this for
+     * every record until the sleeper runs. */
     if (atomic_load_explicit(&ring->is_waiting, memory_order_seq_cst) == 0)
         return;
     if (atomic_exchange_explicit(&ring->is_waiting, 0, memory_order_seq_cst) == 1)
@@ -207,8 +206,8 @@ void td_ring_release(td_ring *ring)
 
 size_t td_ring_used_bytes(const td_ring *ring)
 {
-    /* Tail is read first: it only grows towards head, so the difference is not negative. If the
-     * producer has lapped meanwhile the difference is too large, hence the bound. */
+    /* Load tail first: it never passes head, so the difference is not negative. If the producer
+     * advances between the loads, the difference may exceed the capacity, so bound it. */
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     uint64_t used = head - tail;
@@ -225,7 +224,7 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
     TD_ASSERT(bytes > 0);
     TD_ASSERT(bytes <= ring->capacity);
     uint64_t wake_at = ring->peeked + bytes;
-    /* seq_cst, as in td_ring_wake: these stores, then the looks at head and is_woken. */
+    /* seq_cst, as in td_ring_wake: the stores come before the loads of head and is_woken. */
     atomic_store_explicit(&ring->is_waiting, 1, memory_order_seq_cst);
     atomic_store_explicit(&ring->wake_at, wake_at, memory_order_seq_cst);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_seq_cst);
@@ -234,21 +233,20 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
             .tv_sec = (time_t)(timeout_ns / TD_NS_PER_S),
             .tv_nsec = (long)(timeout_ns % TD_NS_PER_S),
         };
-        /* Returns at once if the word is 0 already; early returns (EINTR) are within the contract.
-         */
+        /* Returns at once if the word is 0 already; may return early (EINTR). */
         (void)syscall(SYS_futex, &ring->is_waiting, FUTEX_WAIT_PRIVATE, 1, &timeout, NULL, 0);
     }
-    /* relaxed: a producer that still sees the old values wakes once for nothing. */
+    /* relaxed: a producer that still sees the old values makes a useless wake-up. */
     atomic_store_explicit(&ring->wake_at, NO_WAITER, memory_order_relaxed);
     atomic_store_explicit(&ring->is_waiting, 0, memory_order_relaxed);
-    /* A wake counts for one wait. An exchange, so that what the waker did before is seen now. */
+    /* A wake ends one wait. An exchange, so that the waker's earlier stores are visible now. */
     (void)atomic_exchange_explicit(&ring->is_woken, 0, memory_order_seq_cst);
 }
 
 void td_ring_wake(td_ring *ring)
 {
-    /* seq_cst, like the look at is_waiting after it: either the consumer sees this, or we see it.
-     */
+    /* seq_cst, as the load of is_waiting in wake_sleeper: either the consumer sees this store, or
+     * wake_sleeper sees the consumer. */
     atomic_store_explicit(&ring->is_woken, 1, memory_order_seq_cst);
     wake_sleeper(ring);
 }

@@ -7,7 +7,7 @@
 
 enum { CAPACITY_MIN = 64 };
 
-/* Into the first free slot, from the hash's own on. There is one. */
+/* Store at the first free entry from the hash's position on; the table is never full. */
 static void enter(slot_table *table, table_slot slot)
 {
     size_t mask = table->capacity - 1;

@@ -1,14 +1,14 @@
-/* Rows of an array by hash: an open-addressed table of their indexes. The rows stay with the
- * caller, and may move. A look-up gives the rows that may be the wanted one, in no fixed order; the
- * caller compares them:
+/* A hash table of array indexes, with open addressing. The caller owns the rows of the array and
+ * may move them. A look-up returns the rows with the hash, in no fixed order; the caller compares
+ * them:
  *
  *     slot_probe at = slot_probe_of(hash);
  *     while (slot_table_next(&table, &at))
  *         if (is_wanted(&rows[at.row]))
  *             return &rows[at.row];
  *
- * Slots keep 32 bits of the hash, so that growing needs no rows, and few wrong rows are compared.
- * Rows are only removed all at once. Zero-initialise to start. One thread. */
+ * Entries store 32 bits of the hash, so that growing does not read the rows, and few wrong rows are
+ * compared. Rows can only be removed all together. Zero-initialise to start. One thread. */
 #ifndef TD_BASE_SLOT_TABLE_H
 #define TD_BASE_SLOT_TABLE_H
 
@@ -19,23 +19,23 @@
 
 typedef struct table_slot {
     uint32_t hash;
-    uint32_t entry; /* row + 1; 0: the slot is free */
+    uint32_t entry; /* row + 1; 0: free */
 } table_slot;
 
 typedef struct slot_table {
     table_slot *slots;
-    size_t capacity; /* 0 or a power of two; half of it is used at most, so that a probe ends */
-    size_t count;    /* rows */
+    size_t capacity; /* 0 or a power of two; at most half used, so that a probe ends */
+    size_t count;    /* number of rows */
 } slot_table;
 
-/* A look-up. */
+/* State of a look-up. */
 typedef struct slot_probe {
     uint32_t hash;
     uint32_t row; /* after slot_table_next */
     size_t at;
 } slot_probe;
 
-/* Begin to look for the rows of this hash (all 64 bits count). */
+/* Begin a look-up of the rows with this hash (all 64 bits are used). */
 static inline slot_probe slot_probe_of(uint64_t hash)
 {
     uint32_t folded = (uint32_t)(hash ^ hash >> 32);
@@ -43,7 +43,7 @@ static inline slot_probe slot_probe_of(uint64_t hash)
     return probe;
 }
 
-/* The next row with the probe's hash into probe->row. 0 if absent. */
+/* Set probe->row to the next row with the probe's hash. 1, or 0 after the last one. */
 static inline int slot_table_next(const slot_table *table, slot_probe *probe)
 {
     if (table->capacity == 0)
@@ -59,14 +59,13 @@ static inline int slot_table_next(const slot_table *table, slot_probe *probe)
     }
 }
 
-/* Put a row, also if one of this hash is there. Rows are numbered in 32 bits (asserted): what they
- * come from has a lower bound. */
+/* Add a row; several may have the same hash. Row numbers have 32 bits (asserted). */
 void slot_table_put(slot_table *table, uint64_t hash, size_t row);
 
-/* Remove all rows; the space stays. */
+/* Remove all rows; keeps the memory. */
 void slot_table_clear(slot_table *table);
 
-/* Free the space. The table is empty afterwards. */
+/* Free the memory. The table is empty afterwards. */
 void slot_table_fini(slot_table *table);
 
 #endif

@@ -6,10 +6,10 @@
 #include <strings.h>
 
 enum {
-    NAME_MAX = 128, /* longer names are compared by their beginnings only */
-    COMMON_MIN = 3, /* letters of a common beginning */
+    NAME_MAX = 128, /* for longer names, edits are not counted */
+    COMMON_MIN = 3, /* letters of a common prefix */
     COMMON_FAR = 500,
-    WITHIN_FAR = 900,   /* a part of a name */
+    WITHIN_FAR = 900,   /* contained in the name */
     SUGGEST_FAR = 1000, /* not similar */
 };
 
@@ -19,12 +19,10 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-/* Number of edits that turn one text into the other, ignoring case; swapping two letters is one
- * edit. */
+/* Number of edits between two texts, ignoring case; swapping two letters is one edit. */
 static unsigned edits(td_bytes a, td_bytes b)
 {
-    unsigned rows[3][NAME_MAX +
-                     1]; /* distances of a's first i letters, for i and the two values before */
+    unsigned rows[3][NAME_MAX + 1]; /* rows of the distance matrix: i and the two before */
     for (size_t k = 0; k <= b.size; k++)
         rows[0][k] = (unsigned)k;
     for (size_t i = 1; i <= a.size; i++) {
@@ -67,7 +65,7 @@ static int is_within(td_bytes written, const char *name)
     return 0;
 }
 
-/* 0: equal. */
+/* Distance of a name from the written one; 0: equal, SUGGEST_FAR: not similar. */
 static unsigned distance_of(td_bytes written, const char *name)
 {
     td_bytes other = td_bytes_str(name);

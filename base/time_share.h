@@ -1,5 +1,5 @@
-/* What work that delays others may cost: LIMIT_INFLATE_SHARE of the time, and what was not used of
- * the last second. Zero-initialise. */
+/* Limits work that delays other connections to a share of the time: one in LIMIT_INFLATE_SHARE,
+ * plus the unused share of the last second. Zero-initialise. */
 #ifndef TD_BASE_TIME_SHARE_H
 #define TD_BASE_TIME_SHARE_H
 
@@ -9,12 +9,13 @@
 #include "base/limits.h"
 
 typedef struct time_share {
-    uint64_t paid_ns; /* the time at which all work so far is within its share */
+    uint64_t paid_ns; /* time at which all work so far is within its share */
     uint64_t latest_ns;
 } time_share;
 
-/* Work took cost_ns; the time is mono_ns, or the latest that was given: messages in pieces are as
- * old as their first byte. Returns how long no more work is due; 0: it is within its share. */
+/* Add work of cost_ns, at mono_ns or the latest time given so far (a message in pieces has the time
+ * of its first byte, which may be earlier). Returns how long to pause; 0: the work is within its
+ * share. */
 static inline uint64_t time_share_spend(time_share *self, uint64_t mono_ns, uint64_t cost_ns)
 {
     if (mono_ns > self->latest_ns)

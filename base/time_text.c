@@ -26,8 +26,8 @@ typedef struct civil_time {
     unsigned year, month, day, hour, minute, second;
 } civil_time;
 
-/* Days since 1970-01-01 of a date from then on; months counted from March, so that the leap day
- * comes last (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+/* Days from 1970-01-01 to a later date; months are counted from March, so that the leap day is last
+ * (H. Hinnant, "chrono-compatible low-level date algorithms"). */
 static uint64_t days_of_date(unsigned year, unsigned month, unsigned day)
 {
     TD_ASSERT(year >= 1970);
@@ -59,7 +59,7 @@ static unsigned days_in_month(unsigned year, unsigned month)
     return DAYS[month - 1] + (month == 2 && is_leap ? 1u : 0u);
 }
 
-/* A position in a text; every take_ function advances only if it finds its item. */
+/* A position in a text; each read_ function returns 1 and advances if it finds its item. */
 typedef struct text_cursor {
     const uint8_t *p;
     const uint8_t *end;
@@ -78,7 +78,7 @@ static int read_char(text_cursor *at, const char *any_of)
     return 1;
 }
 
-/* Take exactly so many digits. */
+/* Read exactly `digits` digits. */
 static int read_number(text_cursor *at, unsigned digits, unsigned *out)
 {
     if ((size_t)(at->end - at->p) < digits)
@@ -107,21 +107,21 @@ static int read_date(text_cursor *at, civil_time *out)
            is_date(out);
 }
 
-/* Take "16:43". */
+/* Read "16:43". */
 static int read_minute(text_cursor *at, civil_time *out)
 {
     return read_number(at, 2, &out->hour) && read_char(at, ":") &&
            read_number(at, 2, &out->minute) && out->hour < 24 && out->minute < 60;
 }
 
-/* Take ":05". No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot
- * express them. */
+/* Read ":05". No second 60: exchanges' clocks smear leap seconds, and ns since 1970 cannot express
+ * them. */
 static int read_second(text_cursor *at, civil_time *out)
 {
     return read_char(at, ":") && read_number(at, 2, &out->second) && out->second < 60;
 }
 
-/* Take ".5", up to nine digits, as ns; 0 ns if absent. */
+/* Read ".5", up to nine digits, as ns; 0 ns if absent. */
 static int read_fraction(text_cursor *at, uint64_t *ns)
 {
     *ns = 0;
@@ -136,7 +136,7 @@ static int read_fraction(text_cursor *at, uint64_t *ns)
     return at->p > first;
 }
 
-/* Take "Z" or "+08:00" as seconds east of Greenwich. */
+/* Read "Z" or "+08:00" as seconds east of Greenwich. */
 static int read_offset(text_cursor *at, int64_t *seconds)
 {
     *seconds = 0;
@@ -161,7 +161,7 @@ static int64_t seconds_of(const civil_time *time)
            (int64_t)((time->hour * 60 + time->minute) * 60 + time->second);
 }
 
-/* seconds + ns as ns since 1970; 0 if they do not fit. */
+/* Convert seconds and ns to ns since 1970; 0 if out of range. */
 static int time_to_ns(int64_t seconds, uint64_t ns, uint64_t *out)
 {
     uint64_t whole;
@@ -177,7 +177,7 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-/* "2021-04-17", or with a time of that day, of which seconds and zone may be missing. */
+/* Parse "2021-04-17", or a date with a time, whose seconds and zone may be missing. */
 static td_result parse_civil(td_bytes text, int *is_bare, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
@@ -228,7 +228,7 @@ static td_result parse_epoch(td_bytes text, uint64_t *ns, td_err *err)
     return __builtin_mul_overflow(value, unit_ns, ns) ? not_a_time(err, text) : TD_OK;
 }
 
-/* text begins with "now". */
+/* Parse a text that begins with "now". */
 static td_result parse_before_now(const char *text, uint64_t now_ns, uint64_t *ns, td_err *err)
 {
     const char *rest = text + 3;
@@ -345,7 +345,7 @@ void td_time_date(uint64_t ns, unsigned *year, unsigned *month, unsigned *day)
     *day = (unsigned)t.tm_mday;
 }
 
-/* "12 s" or "12.3 s": tenths of the unit, rounded to the nearest. */
+/* Format tenths of a unit: "12 s" or "12.3 s". */
 static void format_tenths(uint64_t tenths, const char *unit, char *out)
 {
     if (tenths % 10 == 0)
@@ -355,7 +355,7 @@ static void format_tenths(uint64_t tenths, const char *unit, char *out)
                  (unsigned long long)tenths % 10, unit);
 }
 
-/* "2 h 5 m": the unit i and the next smaller one, rounded to that one. */
+/* Format "2 h 5 m": a count of unit i - 1, as unit i and the remainder. */
 static void format_pair(uint64_t smaller, uint64_t ratio, size_t i, char *out)
 {
     int length = snprintf(out, TD_TIME_TEXT_BYTES, "%llu %s", (unsigned long long)(smaller / ratio),
@@ -371,7 +371,7 @@ void td_duration_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         format_tenths(ns * 10, "ns", out);
         return;
     }
-    /* Rounding comes before the choice of the unit: 59.96 s is "1 m", not "60 s". */
+    /* Round before choosing the unit: 59.96 s is "1 m", not "60 s". */
     for (size_t i = 1; i < 4; i++) {
         uint64_t tenth = UNITS[i].ns / 10;
         uint64_t tenths = ns / tenth + (ns % tenth >= tenth / 2);

@@ -43,7 +43,7 @@ static int is_port(td_bytes text)
     return text.size > 0;
 }
 
-/* The ':' after a scheme, or NULL. A later "://" is part of a path, a query or a password. */
+/* The ':' after a scheme, or NULL. A later "://" would be part of a path, query or password. */
 static const uint8_t *scheme_end(td_bytes url)
 {
     size_t at = 0;
@@ -53,9 +53,9 @@ static const uint8_t *scheme_end(td_bytes url)
     return url.size - at < 2 || memcmp(url.data + at, ":/", 2) != 0 ? NULL : url.data + at;
 }
 
-/* "user:password" before the '@' of an authority that begins at from. Also in a malformed URL whose
- * password contains '/' or '?': the text up to it is not a host and port, and an '@' follows later.
- */
+/* "user:password" before the '@' of an authority that begins at `from`. Also found in a malformed
+ * URL whose password contains '/' or '?': then the text up to there is not a host and port, and an
+ * '@' follows later. */
 static td_bytes user_info(const uint8_t *from, const uint8_t *end)
 {
     const uint8_t *stop = find_any(from, end, "/?#");
@@ -92,7 +92,7 @@ td_url td_url_split(td_bytes text)
             url.scheme = between(begin, colon);
             begin = colon + 3;
         }
-        /* Any number of slashes may precede a password. */
+        /* In malformed URLs any number of slashes may precede a password. */
         for (user_begin = colon + 1; user_begin < end && *user_begin == '/';)
             user_begin++;
     }
@@ -207,7 +207,7 @@ static void set_authority(td_server_url *url)
     TD_ASSERT((size_t)length < sizeof url->authority);
 }
 
-/* The schemes of a protocol, plain and with TLS. */
+/* A protocol's schemes, without and with TLS. */
 typedef struct url_schemes {
     const char *plain, *tls;
 } url_schemes;
@@ -225,7 +225,7 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, td_se
         return td_err_set(err, TD_E_INVALID, "it begins with neither %s:// nor %s://",
                           schemes->plain, schemes->tls);
     if (url.user.size > 0)
-        return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
+        return td_err_set(err, TD_E_INVALID, "a user name is not allowed in it");
     td_result rc = td_url_read_authority(&url, out->host, &out->port, err);
     if (rc != TD_OK)
         return rc;
@@ -284,12 +284,12 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     td_bytes user = td_url_split(url).user;
     if (*at == 0) {
         const uint8_t *colon = user.size == 0 ? NULL : memchr(user.data, ':', user.size);
-        *at = 1; /* nothing of a query can begin there */
+        *at = 1; /* past the user-info; a query cannot begin earlier */
         *out = colon == NULL ? user : between(colon + 1, user.data + user.size);
         if (out->size > 0)
             return 1;
     }
-    /* From the first '?' on, though it may be part of a fragment. */
+    /* Search from the first '?' on, even if it is part of a fragment. */
     const uint8_t *query = find_any(user.size == 0 ? url.data : user.data + user.size, end, "?");
     query += query < end;
     td_bytes rest = between(query > url.data + *at ? query : url.data + *at, end);

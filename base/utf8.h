@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 
-/* Length of the UTF-8 sequence at p (1 to 4), or 0 if there is no valid one. Table 3-7 of the
- * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
+/* Length of the UTF-8 sequence at p (1 to 4), or 0 if it is invalid. By table 3-7 of the Unicode
+ * standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
 {
     uint8_t lead = p[0];
@@ -28,14 +28,14 @@ static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
     return size;
 }
 
-/* Text that comes in pieces: what its next byte may be. All zero at the beginning, and wherever a
- * character ends. */
+/* Checks UTF-8 that arrives in pieces: the allowed range of the next byte. All zero at the start;
+ * left is 0 between characters. */
 typedef struct utf8_check {
-    uint8_t left; /* bytes of the character that are still to come */
+    uint8_t left; /* bytes missing of the current character */
     uint8_t min, max;
 } utf8_check;
 
-/* The bytes from p on up to the first one that is not ASCII, or less: whole words. */
+/* Skip ASCII bytes from p, in whole words: stops at or before the first other byte. */
 static inline const uint8_t *td_utf8_skip_ascii(const uint8_t *p, const uint8_t *end)
 {
     const uint64_t high_bits = UINT64_C(0x8080808080808080);
@@ -47,7 +47,7 @@ static inline const uint8_t *td_utf8_skip_ascii(const uint8_t *p, const uint8_t 
     return p;
 }
 
-/* The next piece. 0: it is not UTF-8 (td_utf8_bytes), whatever may follow. */
+/* Check the next piece. 0: not UTF-8 (as td_utf8_bytes), whatever follows. */
 static inline int utf8_check_add(utf8_check *check, td_bytes piece)
 {
     const uint8_t *end = piece.data + piece.size;
@@ -72,7 +72,7 @@ static inline int utf8_check_add(utf8_check *check, td_bytes piece)
     return 1;
 }
 
-/* 1 if the text may end here: not within a character. */
+/* 1 if the text does not end within a character. */
 static inline int utf8_check_is_whole(const utf8_check *check)
 {
     return check->left == 0;
@@ -85,8 +85,8 @@ static inline int td_utf8_is_text(td_bytes text)
     return text.size == 0 || (utf8_check_add(&check, text) && utf8_check_is_whole(&check));
 }
 
-/* Copy a text with a NUL into capacity (at least 1) bytes; what does not fit is cut, between
- * characters, and so is what follows a NUL or bytes that are no UTF-8. */
+/* Copy a text, with a NUL, to capacity (at least 1) bytes. Truncates, between characters, at the
+ * capacity, a NUL, or bytes that are not UTF-8. */
 static inline void td_utf8_copy(char *to, size_t capacity, td_bytes text)
 {
     size_t size = 0;
@@ -101,7 +101,7 @@ static inline void td_utf8_copy(char *to, size_t capacity, td_bytes text)
     to[size] = '\0';
 }
 
-/* The code point of the sequence at p, whose length td_utf8_bytes() returned (not 0). */
+/* The code point of the valid sequence of size bytes at p. */
 static inline uint32_t td_utf8_code(const uint8_t *p, size_t size)
 {
     static const uint8_t LEAD_BITS[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* by size */
@@ -112,7 +112,7 @@ static inline uint32_t td_utf8_code(const uint8_t *p, size_t size)
 }
 
 /* 1 if a terminal may act on the code point instead of showing it: C0, DEL and C1 controls, line
- * and paragraph separators, and what changes the direction of text (Unicode, UAX #9). */
+ * and paragraph separators, and bidirectional controls (Unicode, UAX #9). */
 static inline int td_utf8_is_control(uint32_t code)
 {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0))

@@ -1,4 +1,4 @@
-/* The version of all programs and of what they write into archives. */
+/* The version of all programs, which they write to archives. */
 #ifndef TD_BASE_VERSION_H
 #define TD_BASE_VERSION_H
 

@@ -9,8 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* One mutex guards everything below it: a job is a chunk of work (a millisecond), so contention
- * is low. */
+/* The mutex guards all members below it. A job takes about a millisecond, so contention is low. */
 struct td_workers {
     pthread_t threads[LIMIT_THREADS];
     unsigned thread_count;
@@ -36,7 +35,7 @@ static td_job *take_job(td_workers *pool)
     return job;
 }
 
-/* Run the first job, with the mutex given back meanwhile. */
+/* Run the first job with the mutex released. */
 static void run_first(td_workers *pool)
 {
     td_job *job = take_job(pool);
@@ -70,13 +69,13 @@ static void *worker_main(void *arg)
 
 static int start_threads(td_workers *pool, unsigned count)
 {
-    /* Signals are for the main thread: workers block them. */
+    /* Only the main thread handles signals: workers block them. */
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = 0;
-    /* Under the mutex, because workers compare against thread_count. */
+    /* Under the mutex, because workers read thread_count. */
     pthread_mutex_lock(&pool->mutex);
     while (rc == 0 && pool->thread_count < count) {
         rc = pthread_create(&pool->threads[pool->thread_count], NULL, worker_main, pool);
@@ -209,7 +208,7 @@ unsigned td_core_count(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return (unsigned)CPU_COUNT(&set);
-    /* More cores than the set can name. */
+    /* The machine has more cores than cpu_set_t. */
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : (unsigned)online;
 }

@@ -3,7 +3,7 @@ _PROGRAM()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} words=() lines=() found=() i kind prefix word head
     COMPREPLY=()
-    # "--net=main" comes as three words.
+    # The shell splits "--net=main" into three words.
     for ((i = 1; i <= COMP_CWORD; i++)); do
         if ((i > 1)) && [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i - 1]} == = ]]; then
             words[-1]+=${COMP_WORDS[i]}
@@ -11,7 +11,7 @@ _PROGRAM()
             words+=("${COMP_WORDS[i]}")
         fi
     done
-    # Of the words before it, quotes are the shell's.
+    # Remove the shell's quotes from the words before it.
     for ((i = 0; i < ${#words[@]} - 1; i++)); do
         words[i]=${words[i]//[\\\"\']/}
     done

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first line; the prefix ends at end. */
+/* Print the first line; its prefix is word up to end. */
 static void print_kind(const char *kind, const char *word, const char *end, const char *what)
 {
     printf("%s\t%.*s\t%s\n", kind, (int)(end - word), word, what);
 }
 
-/* The kind of a path by its metavar, or by an operand such as "[FILE]...". */
+/* The kind of a path, from its metavar or an operand such as "[FILE]...". */
 static const char *path_kind(const char *metavar)
 {
     if (strstr(metavar, "FILE") != NULL || strstr(metavar, "PEM") != NULL)
@@ -26,7 +26,7 @@ static void offer_name(const char *name)
     puts(name);
 }
 
-/* The path as a shell would open it: the words that come here have "~" still. */
+/* Print the archive's names. Expands "~", which the shell has not done yet. */
 static void print_names(const options_spec *spec, const char *archive, option_names names)
 {
     char path[PATH_MAX];
@@ -37,8 +37,8 @@ static void print_names(const options_spec *spec, const char *archive, option_na
         spec->list_names(path, names, offer_name);
 }
 
-/* Candidates for an option's value, which begins within the word. archive: of the line, NULL: it
- * has none. */
+/* Print candidates for an option's value, which begins within the word. archive: the line's, or
+ * NULL. */
 static void offer_value(const options_spec *spec, const option_row *row, const char *archive,
                         const char *word, const char *value)
 {
@@ -64,7 +64,7 @@ static void offer_operand(const options_spec *spec, const char *word)
                    "argument");
 }
 
-/* An option and its help in one line, without the table that this may end with. */
+/* Print an option and its help on one line, without the table at the help's end. */
 static void offer_option(const option_row *row)
 {
     char help[512];
@@ -88,8 +88,8 @@ static void offer_options(const options_spec *spec, const char *word)
     offer_option(&OPTIONS_HELP_ROW);
 }
 
-/* The option that a word names, if it takes a value, and where in the word that begins (NULL: it is
- * the next word). */
+/* The option that a word names, if it takes a value. *value: the value in the word, or NULL if it
+ * is the next word. */
 static const option_row *read_word(const options_spec *spec, const char *word, const char **value)
 {
     int is_long = word[0] == '-' && word[1] == '-';
@@ -105,11 +105,11 @@ static const option_row *read_word(const options_spec *spec, const char *word, c
     return row;
 }
 
-/* What the words before the last one leave. */
+/* State after the words before the last one. */
 typedef struct read_words {
-    const option_row *waiting; /* the option whose value is the next word; NULL: none is */
+    const option_row *waiting; /* the option whose value is the next word, or NULL */
     int has_ended;             /* "--" was read: operands follow */
-    const char *archive;       /* NULL: none was given */
+    const char *archive;       /* NULL: not given */
 } read_words;
 
 static read_words read_all(const completion_line *of, const options_spec *spec)

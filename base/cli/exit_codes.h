@@ -1,4 +1,4 @@
-/* Exit status of every program, and which result of a library ends in which. */
+/* Exit statuses of all programs, and the status for each library result. */
 #ifndef TD_CLI_EXIT_CODES_H
 #define TD_CLI_EXIT_CODES_H
 
@@ -10,11 +10,11 @@ typedef enum exit_code {
     EXIT_CODE_DIFFERS = 1, /* done, but something differs or is incomplete */
     EXIT_CODE_USAGE = 2,   /* wrong command line or configuration */
     EXIT_CODE_DAMAGE = 3,  /* recorded data is damaged or lost */
-    EXIT_CODE_FAILED = 4,  /* could not do it: I/O, network, refused, full disk */
+    EXIT_CODE_FAILED = 4,  /* could not be done: I/O, network, refused, full disk */
     EXIT_CODE_FAULT = TD_EXIT_FAULT,
 } exit_code;
 
-/* The status that a verb ends with when this result stopped it. TD_OK and TD_EOF give DONE. */
+/* The exit status of a verb that this result ended. TD_OK and TD_EOF give DONE. */
 static inline exit_code exit_code_of(td_result result)
 {
     if (result >= TD_OK)

@@ -20,16 +20,16 @@ struct line_writer {
     line_writer_format format_lost;
     void *user;
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards everything below */
-    pthread_cond_t work;   /* there is a line, or the end */
+    pthread_mutex_t mutex; /* guards all members below */
+    pthread_cond_t work;   /* a line was queued, or the writer closes */
     pthread_cond_t ended;  /* the thread has ended; monotonic clock */
-    char *waiting;         /* lines of the next write; space for one more */
-    char *writing;         /* likewise: while the thread writes one, the other takes lines */
+    char *waiting;         /* queued lines for the next write, with space for one more */
+    char *writing;         /* a buffer like waiting: the two are swapped for each write */
     size_t waiting_bytes;
-    td_bytes left;       /* of writing, not written yet */
-    uint64_t lost;       /* lines, in all */
-    uint64_t unreported; /* lost ones that no written line reports; they follow those that wait */
-    uint8_t is_full;     /* 1: lines are dropped until the waiting ones are being written */
+    td_bytes left;       /* the unwritten part of writing */
+    uint64_t lost;       /* number of lost lines */
+    uint64_t unreported; /* lost lines not reported yet; their place is after the waiting ones */
+    uint8_t is_full;     /* 1: lines are dropped until the next write begins */
     uint8_t is_closing;
     uint8_t is_given_up;
     uint8_t has_ended;
@@ -47,11 +47,11 @@ static uint64_t count_lines(td_bytes text)
 
 /* ---- the thread ---- */
 
-/* Returns 0, or errno. May wait for the reader without end: see line_writer_close. */
+/* Returns 0, or errno. May block forever: see line_writer_close. */
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
-        /* For a descriptor that another process made non-blocking. Errors come from the write. */
+        /* For a descriptor that another process made non-blocking. write() reports errors. */
         struct pollfd ready = {.fd = fd, .events = POLLOUT};
         (void)poll(&ready, 1, -1);
         ssize_t written = write(fd, bytes, size);
@@ -74,7 +74,7 @@ static void fail(line_writer *self, int failure)
     self->waiting_bytes = 0;
 }
 
-/* What one write takes: whole lines, as long as they fit (a status line has no end). */
+/* Size of the next write: as many whole lines as fit (a status line has no LF). */
 static size_t first_part(td_bytes text)
 {
     if (text.size <= PIPE_BUF)
@@ -83,7 +83,7 @@ static size_t first_part(td_bytes text)
     return end == NULL ? PIPE_BUF : (size_t)(end - text.data) + 1;
 }
 
-/* Write what waits, with the mutex released; lines that come meanwhile wait in the other buffer. */
+/* Write the queued lines with the mutex released; new lines are queued in the other buffer. */
 static void write_waiting(line_writer *self)
 {
     uint64_t reported = self->unreported;
@@ -139,14 +139,14 @@ static void *run(void *arg)
     pthread_cond_signal(&self->ended);
     pthread_mutex_unlock(&self->mutex);
     if (is_given_up)
-        free_writer(self); /* line_writer_close left it to this thread */
+        free_writer(self); /* line_writer_close gave up */
     return NULL;
 }
 
 /* ---- opening and closing ---- */
 
-/* Without signals: they are for the thread that waits for them (base/cli/stop_signal.h), and a
- * reader that went away is a failed write, not the end of the program (SIGPIPE). */
+/* Start it with all signals blocked: another thread waits for them (base/cli/stop_signal.h), and a
+ * missing reader is a failed write, not the end of the program (SIGPIPE). */
 static int start_thread(line_writer *self)
 {
     sigset_t all, before;
@@ -226,7 +226,7 @@ td_result line_writer_failure(line_writer *self, td_err *err)
     return rc;
 }
 
-/* Under the mutex: wait until the thread has ended, or its reader is too slow. */
+/* Under the mutex: wait until the thread has ended or the time limit passed. */
 static void wait_for_end(line_writer *self)
 {
     uint64_t until_ns = clock_mono_ns(clock_real()) + LIMIT_OUTPUT_END_NS;
@@ -254,7 +254,7 @@ td_result line_writer_close(line_writer *self, td_err *err)
         rc = td_err_set(err, TD_E_IO,
                         "cannot write output: its reader has stopped; %llu line%s not written",
                         (unsigned long long)missing, missing == 1 ? " was" : "s were");
-    /* A write without a reader may never return and cannot be cancelled. The thread then owns the
+    /* A write without a reader may never return and cannot be cancelled. Then the thread owns the
      * writer, and frees it if the write returns before the process ends. */
     int is_given_up = !self->has_ended;
     self->is_given_up = (uint8_t)is_given_up;

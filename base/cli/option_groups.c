@@ -28,8 +28,9 @@ td_result archive_choice_require(const archive_choice *options, const char **pat
     *path = options->path != NULL ? options->path : getenv("TAPEDECK_ARCHIVE");
     if (*path == NULL || (*path)[0] == '\0') {
         td_err_set(err, TD_E_INVALID, "no archive is given");
-        td_err_hint(err, "give --archive DIR, or set TAPEDECK_ARCHIVE; most verbs take it as their "
-                         "argument, too");
+        td_err_hint(err,
+                    "give --archive DIR, or set TAPEDECK_ARCHIVE; most verbs also accept it as an "
+                    "argument");
         return TD_E_INVALID;
     }
     return TD_OK;
@@ -178,8 +179,8 @@ static const option_row ORIGIN_ROWS[] = {
     {.long_name = "allow-origin",
      OPTION_INTO(listen_options, origins),
      .metavar = "ORIGIN",
-     .help = "let web pages of ORIGIN connect, as http://tapes.example:8080; repeatable\n"
-             "(pages of this machine may)"},
+     .help = "let web pages of ORIGIN connect, such as http://tapes.example:8080 (repeatable);\n"
+             "pages of this machine always may"},
 };
 
 option_group option_group_origins(listen_options *target)
@@ -192,7 +193,7 @@ void listen_options_log_trust(const listen_options *options, const td_log *log)
     if (options->is_plain || options->tls_cert != NULL)
         return;
     if (options->ready_file != NULL)
-        td_log_emit(log, TD_LOG_INFO, "clients trust this run's certificate by '%s.pem'",
+        td_log_emit(log, TD_LOG_INFO, "clients can trust this run's certificate with '%s.pem'",
                     options->ready_file);
     else
         td_log_emit(log, TD_LOG_WARNING,

@@ -1,5 +1,5 @@
-/* Option groups that many verbs share, each with the struct that it fills. The words and letters
- * are the same everywhere; a verb that takes the group takes all of it. */
+/* Option groups that many verbs share, each with the struct that it fills. A verb uses a group as a
+ * whole, so names and letters are the same everywhere. */
 #ifndef TD_CLI_OPTION_GROUPS_H
 #define TD_CLI_OPTION_GROUPS_H
 
@@ -8,18 +8,18 @@
 #include "base/log.h"
 #include "base/cli/options.h"
 
-/* The archive: an argument where the verb has no others, -a, --archive, TAPEDECK_ARCHIVE. */
+/* The archive: -a, --archive, TAPEDECK_ARCHIVE, or the operand of a verb without operands of its
+ * own. */
 typedef struct archive_choice {
     const char *path; /* folder, or a single .mcap file for reading; NULL: not given */
 } archive_choice;
 option_group option_group_archive(archive_choice *target);
 
-/* Path of the archive, or TD_E_INVALID with how to name one. */
+/* Get the archive's path. TD_E_INVALID, with a hint, if not given. */
 TD_MUST_USE td_result archive_choice_require(const archive_choice *options, const char **path,
                                              td_err *err);
 
-/* --feed --topic --symbol --from --to. The globs of one option are alternatives; the options narrow
- * each other. */
+/* --feed --topic --symbol --from --to. A frame must match one glob of each given option. */
 typedef struct selection_options {
     options_list feeds;
     options_list topics;
@@ -29,7 +29,7 @@ typedef struct selection_options {
 } selection_options;
 option_group option_group_selection(selection_options *target);
 
-/* --price --size: frames with an entry (a trade, a level, an order) in both ranges. */
+/* --price --size: frames that have an entry (a trade, level or order) within both ranges. */
 typedef struct entry_options {
     td_decimal_range price;
     td_decimal_range size;
@@ -37,7 +37,7 @@ typedef struct entry_options {
 option_group option_group_entries(entry_options *target);
 int entry_options_are_given(const entry_options *options);
 
-/* -j, --threads; 0: as many as cores, which threads_options_count resolves. */
+/* -j, --threads; 0: the number of cores. threads_options_count returns the actual number. */
 typedef struct threads_options {
     uint64_t count;
 } threads_options;
@@ -50,7 +50,7 @@ typedef struct json_options {
 } json_options;
 option_group option_group_json(json_options *target);
 
-/* What is printed on stderr: -q; -q and -v. */
+/* Messages on stderr: a group with -q, and one with -q and -v. */
 typedef struct verbosity_options {
     uint8_t is_quiet;
     uint8_t is_verbose;
@@ -58,7 +58,7 @@ typedef struct verbosity_options {
 option_group option_group_quiet(verbosity_options *target);
 option_group option_group_verbosity(verbosity_options *target);
 
-/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
+/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: for programs that listen */
 typedef struct listen_options {
     const char *address; /* "127.0.0.1:0" */
     const char *ready_file;
@@ -69,10 +69,10 @@ typedef struct listen_options {
 } listen_options;
 option_group option_group_listen(listen_options *target);
 
-/* --allow-origin: of those, servers that answer by themselves */
+/* --allow-origin: for servers that answer requests themselves */
 option_group option_group_origins(listen_options *target);
 
-/* Log how clients come to trust a certificate that was generated, or that they cannot. */
+/* Log how clients can trust a generated certificate, or that they cannot. */
 void listen_options_log_trust(const listen_options *options, const td_log *log);
 
 #endif

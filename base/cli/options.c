@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/suggest.h"
 
-/* State of one walk over argv. Operands are moved to its beginning, which was read already. */
+/* State of parsing argv. Operands are moved to its beginning, which has been read. */
 typedef struct walk {
     const options_spec *spec;
     char **argv;
@@ -57,7 +57,7 @@ static td_result refuse_unknown(const walk *w, const char *name, size_t length)
     return TD_E_INVALID;
 }
 
-/* The first option that begins with the letter may be meant. */
+/* Suggests the first option that begins with the letter. */
 static td_result refuse_unknown_letter(const walk *w, char letter)
 {
     const char *name = NULL;
@@ -73,7 +73,7 @@ static td_result refuse_unknown_letter(const walk *w, char letter)
     return TD_E_INVALID;
 }
 
-/* Set a row's target from its value, which is given, or the next word of the command line. */
+/* Set a row's target from its value; NULL: the value is the next word of the command line. */
 static td_result parse_value(walk *w, const option_group *group, const option_row *row,
                              const char *value)
 {
@@ -110,7 +110,7 @@ static td_result parse_long(walk *w, const char *word)
     return parse_value(w, group, row, equals == NULL ? NULL : equals + 1);
 }
 
-/* A word such as "-qv" or "-j4": flags, of which the last may be an option with its value. */
+/* Parse a word such as "-qv" or "-j4": flags, of which the last may be an option with its value. */
 static td_result parse_short(walk *w, const char *word)
 {
     for (const char *c = word; *c != '\0'; c++) {
@@ -156,8 +156,8 @@ const option_row *options_operand_row(const options_spec *spec)
     return spec->operands == NULL || is_named ? row : NULL;
 }
 
-/* The first operand goes where such a row says, unless the option was given as well; before a
- * verb's own operands only where there is one more than these. */
+/* Set the operand row from the first operand; refused if the option was given, too. If the verb has
+ * its own operands, only if there is one more than these. */
 static td_result apply_operand(const walk *w, options_operands *operands)
 {
     const option_row *row = options_operand_row(w->spec);

@@ -1,15 +1,12 @@
-/* The command line as tables. One row describes an option completely: its names, what
- * its value is, where the value goes, and its help text. Parser and --help read the same
- * rows.
+/* The command line as tables. A row describes an option completely: its names, the type and target
+ * of its value, and its help text. Parser and --help read the same rows.
  *
- * A verb lists groups: its own rows, and the common ones of base/cli/option_groups.h; each group
- * comes with the struct that its rows' offsets point into. Defaults are what that struct holds
- * before.
+ * A verb lists groups: its own rows, and common ones of base/cli/option_groups.h. Each group has
+ * the struct that its rows' offsets refer to; the struct's initial values are the defaults.
  *
  * Grammar: "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", flags in one word ("-qv"), "--"
- * ends the options, "-" is an operand. Options and operands may be mixed. Nothing is guessed: a
- * shortened or unknown name, a missing or a needless value is refused. Values borrow from argv. One
- * thread. */
+ * ends the options, "-" is an operand. Options and operands may be mixed. Shortened or unknown
+ * names and missing or superfluous values are refused. Values borrow from argv. One thread. */
 #ifndef TD_CLI_OPTIONS_H
 #define TD_CLI_OPTIONS_H
 
@@ -22,11 +19,11 @@
 #include "base/time_text.h"
 #include "base/cli/exit_codes.h"
 
-/* What an option's value is, and the C type of its target. */
+/* The type of an option's value, and the C type of its target. */
 typedef enum option_type {
     OPTION_FLAG,     /* no value; uint8_t becomes 1 */
-    OPTION_TEXT,     /* const char *; the last one wins */
-    OPTION_LIST,     /* options_list; each one is added */
+    OPTION_TEXT,     /* const char *; the last value wins */
+    OPTION_LIST,     /* options_list; each value is added */
     OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */
     OPTION_DURATION, /* uint64_t ns, a DURATION, bounds as for OPTION_UINT */
     OPTION_SIZE,     /* uint64_t bytes: a whole number and optionally K, KiB, M, MiB, G, GiB, T, TiB
@@ -36,7 +33,7 @@ typedef enum option_type {
     OPTION_ENUM,     /* int: index of the value in choices */
 } option_type;
 
-/* Names in the archive of the command line that completions offer for a value. */
+/* Names, from the archive on the command line, that completions offer for a value. */
 typedef enum option_names {
     OPTION_NAMES_NONE,
     OPTION_NAMES_FEEDS,
@@ -44,7 +41,7 @@ typedef enum option_names {
     OPTION_NAMES_SYMBOLS,
 } option_names;
 
-/* Values of one option that may be repeated. */
+/* Values of an option that may be repeated. */
 enum { OPTIONS_LIST_MAX = 512 };
 
 typedef struct options_list {
@@ -58,25 +55,24 @@ typedef struct options_time {
 } options_time;
 
 typedef struct option_row {
-    const char *long_name;      /* without the dashes */
-    size_t offset;              /* of the target in the group's struct */
-    const char *metavar;        /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
-    const char *help;           /* --help breaks it into lines; one that begins with spaces
-                                 * is a row of a table */
-    uint64_t min, max;          /* see OPTION_UINT */
+    const char *long_name; /* without the dashes */
+    size_t offset;         /* offset of the target in the group's struct */
+    const char *metavar;   /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
+    const char *help;      /* --help wraps it; a line that begins with spaces is a row of a table */
+    uint64_t min, max;     /* see OPTION_UINT */
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
-                                 * that completions offer; the verb judges the value */
+                                   that completions offer; the verb checks the value */
     option_type type;
-    option_names names;  /* in an archive, which completions offer */
-    td_date_edge edge;   /* OPTION_TIME: what a bare date means */
-    char short_name;     /* 0: none */
+    option_names names;  /* archive names that completions offer */
+    td_date_edge edge;   /* OPTION_TIME: meaning of a bare date */
+    char short_name;     /* 0: no short name */
     uint8_t is_relative; /* OPTION_TIME: may count from the first frame of a selection */
-    uint8_t is_operand;  /* OPTION_TEXT, a verb's first row: also its operand, if it has none of
-                          * its own */
+    uint8_t is_operand;  /* OPTION_TEXT, in a verb's first row: the verb's operand also sets it, see
+                            operands */
 } option_row;
 
-/* The target of a row, which also implies its type (of numbers OPTION_UINT). The literal is not
- * read: it gives the member its type without a null pointer. */
+/* Sets a row's target, and its type from the member's type (OPTION_UINT for uint64_t). The literal
+ * is not read: it gives the member its type without a null pointer. */
 #define OPTION_INTO(of, member)                                                                    \
     .offset = offsetof(of, member),                                                                \
     .type = _Generic(((const of *)(const void *)"")->member,                                       \
@@ -97,30 +93,30 @@ enum { OPTIONS_GROUPS_MAX = 12, OPTIONS_STATUSES = EXIT_CODE_FAILED + 1 };
 typedef struct options_spec {
     const char *verb;    /* "cat" */
     const char *summary; /* a sentence or two */
-    /* "[FILE]..." as --help prints it; "[ARCHIVE] NAME": the first row's operand before its own;
-     * NULL if it takes none of its own */
+    /* for --help: "[FILE]..."; "[ARCHIVE] NAME" if the first row's operand precedes the verb's own;
+     * NULL if the verb has no operands of its own */
     const char *operands;
     size_t operand_min;
     size_t operand_max;
     const option_group *groups;
     size_t group_count;
-    const char *examples; /* lines of OPTIONS_HELP_COLUMNS less 2: commands that work */
-    /* What each exit status means; NULL: the verb has no such status. EXIT_CODE_USAGE and
-     * EXIT_CODE_FAULT mean the same for all. */
+    const char *examples; /* lines of at most OPTIONS_HELP_COLUMNS - 2: working commands */
+    /* Meaning of each exit status; NULL: the verb does not use it. EXIT_CODE_USAGE and
+     * EXIT_CODE_FAULT mean the same in all verbs. */
     const char *statuses[OPTIONS_STATUSES];
     uint64_t now_ns; /* wall clock, for TIME values such as now-2h */
-    /* Offer each of the names in an archive, for completions; NULL: no names. */
+    /* Call offer with each name in an archive, for completions; may be NULL. */
     void (*list_names)(const char *archive, option_names names, void (*offer)(const char *name));
 } options_spec;
 
-/* The operands of a command line; borrows from argv. */
+/* The operands of a command line; borrowed from argv. */
 typedef struct options_operands {
     const char *const *items;
     size_t count;
 } options_operands;
 
-/* Read argv[1 ...] into the targets. argv's entries are overwritten by the operands. TD_OK; TD_EOF:
- * --help was given (the rest was not read); TD_E_INVALID with what is wrong, and a hint. */
+/* Parse argv[1 ...] into the targets. The operands overwrite argv's entries. TD_OK; TD_EOF: --help
+ * was given (the rest was not read); TD_E_INVALID with a hint. */
 TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **argv,
                                     options_operands *operands, td_err *err);
 
@@ -128,23 +124,23 @@ TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **a
 enum { OPTIONS_HELP_COLUMNS = 80 };
 void options_print_help(const options_spec *spec, FILE *out);
 
-/* Read the text of one value as the row says, into target (the value's own place: the struct plus
- * the row's offset). TD_E_INVALID has the value and what is allowed; the caller adds the option.
- * For configuration files too, so that both accept the same. */
+/* Parse the text of one value by its row to target (address of the struct plus the row's offset).
+ * TD_E_INVALID has the value and the allowed values; the caller adds the option's name. Also used
+ * for configuration files, so that both accept the same. */
 TD_MUST_USE td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns,
                                         void *target, td_err *err);
 
 /* ---- for help and completions ---- */
 
-/* --help, which every verb has without listing it. */
+/* The row of --help, which every verb has implicitly. */
 extern const option_row OPTIONS_HELP_ROW;
 
-/* The row of a long name of that length, or (length 0) of the letter at name, and its group; NULL
- * if absent. */
+/* Find the row of a long name of this length, or (length 0) of the letter at name, and its group;
+ * NULL if absent. */
 const option_row *options_find(const options_spec *spec, const char *name, size_t length,
                                const option_group **group);
 
-/* The row that takes the operand of a verb without operands of its own, or the one before them;
+/* The row that the operand of a verb without its own operands sets, or the operand before its own;
  * NULL if absent. */
 const option_row *options_operand_row(const options_spec *spec);
 

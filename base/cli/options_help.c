@@ -1,4 +1,4 @@
-/* --help, from the same rows that the parser reads. */
+/* Prints --help from the same rows that the parser reads. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -10,7 +10,7 @@ enum { HELP_COLUMN = 30, STATUS_COLUMN = 6, HELP_NAME_BYTES = 96, HELP_TEXT_BYTE
 const option_row OPTIONS_HELP_ROW = {
     .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "print this help"};
 
-/* "  -a, --archive DIR"; returns its width. */
+/* Format "  -a, --archive DIR"; returns its width. */
 static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
 {
     char letter[8] = "   ";
@@ -25,7 +25,7 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     return (size_t)width;
 }
 
-/* Print text from column first on, broken into lines of which the further ones begin at indent. */
+/* Print text from column `first` on, wrapped; later lines begin at `indent`. */
 static void print_lines(FILE *out, const char *text, size_t size, size_t first, size_t indent)
 {
     for (size_t at = 0; at < size;) {
@@ -41,8 +41,8 @@ static void print_lines(FILE *out, const char *text, size_t size, size_t first, 
     fputc('\n', out);
 }
 
-/* Likewise; a line of the text that begins with spaces is a row: it begins a line, further in by
- * them, and its further lines by ROW_INDENT more. */
+/* Print wrapped text. A line of the text that begins with spaces is a row of a table: it begins a
+ * new line, indented by these spaces; its continuation lines by ROW_INDENT more. */
 static void print_broken(FILE *out, const char *text, size_t indent)
 {
     enum { ROW_INDENT = 2 };

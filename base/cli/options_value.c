@@ -1,4 +1,4 @@
-/* Texts of values into numbers, times, choices. */
+/* Parses texts of values to numbers, times, choices. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "base/time_text.h"
 #include "base/cli/options.h"
 
-/* Digits only: no sign, no blanks, no "0x". Returns the text after them, or NULL. */
+/* Parse digits only: no sign, no blanks, no "0x". Returns the text after them, or NULL. */
 static const char *parse_digits(const char *text, uint64_t *out)
 {
     size_t size = strspn(text, "0123456789");
@@ -35,7 +35,7 @@ static td_result parse_size(const char *text, uint64_t *bytes, td_err *err)
                                  text);
 }
 
-/* The text of a row's bounds in its own unit. */
+/* Format a row's bound in its own unit. */
 static void format_bound(const option_row *row, uint64_t value, char out[TD_TIME_TEXT_BYTES])
 {
     if (row->type == OPTION_DURATION)
@@ -54,7 +54,7 @@ static td_result check_bounds(const option_row *row, const char *text, uint64_t 
     format_bound(row, row->max, high);
     if (row->max == 0)
         return td_err_set(err, TD_E_INVALID, "'%s' is below %s", text, low);
-    return td_err_set(err, TD_E_INVALID, "'%s' is not from %s to %s", text, low, high);
+    return td_err_set(err, TD_E_INVALID, "'%s' is not in the range %s to %s", text, low, high);
 }
 
 static td_result set_number(const option_row *row, const char *text, uint64_t *target, td_err *err)

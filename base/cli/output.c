@@ -12,7 +12,7 @@
 
 enum {
     OUTPUT_FLUSH_BYTES = 64 << 10,
-    /* The largest value we print is a frame in JSON escapes: six bytes for one, at the worst. */
+    /* The largest value is a frame in JSON escapes: at most six bytes for one. */
     OUTPUT_VALUE_FACTOR = 8,
 };
 
@@ -24,7 +24,7 @@ void output_init(output_stream *output, FILE *out)
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
 }
 
-/* The line in place of the missing ones. */
+/* Format the line that reports lost lines. */
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     (void)user;

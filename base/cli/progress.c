@@ -10,7 +10,7 @@
 enum { PROGRESS_LINE_BYTES = 256 };
 
 static const uint64_t PROGRESS_EVERY_NS = TD_NS_PER_S / 10;
-static const uint64_t PACE_KNOWN_NS = TD_NS_PER_S; /* no time left is shown before */
+static const uint64_t PACE_KNOWN_NS = TD_NS_PER_S; /* shows no remaining time before this */
 
 void progress_init(progress_line *progress, reporter *report)
 {
@@ -34,12 +34,12 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     report_show_status(progress->report, line);
 }
 
-/* A whole percent, so that a line shows 100 only at the end. */
+/* Rounds down, so that 100 % is shown only at the end. */
 unit_text progress_part(progress_line *progress, uint64_t mono_ns, uint64_t done, uint64_t total)
 {
     unit_text out = {""};
     char left[TD_TIME_TEXT_BYTES];
-    if (progress->begin_mono_ns == 0 || done < progress->last_done) { /* or another phase */
+    if (progress->begin_mono_ns == 0 || done < progress->last_done) { /* or a new phase began */
         progress->begin_mono_ns = mono_ns;
         progress->begin_done = done;
     }

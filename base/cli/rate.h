@@ -1,5 +1,5 @@
-/* The rate of a count over the last seconds, for status lines: what happens now, not the average
- * since the start. One thread. */
+/* The recent rate of a count, for status lines: over the last seconds, not since the start. One
+ * thread. */
 #ifndef TD_CLI_RATE_H
 #define TD_CLI_RATE_H
 
@@ -15,14 +15,13 @@ typedef struct rate_mark {
     uint64_t total;
 } rate_mark;
 
-/* Two moments at least RATE_WINDOW_NS apart; zeroed is empty. */
+/* Totals at two times at least RATE_WINDOW_NS apart. Zero-initialise. */
 typedef struct rate_window {
     rate_mark before, recent;
 } rate_window;
 
-/* Add the total at this moment (neither falls from call to call) and return how much it grew a
- * second over the last five to ten seconds, or since the first call if that is later. 0 at first.
- */
+/* Add the total at mono_ns (neither may decrease) and return its growth per second over the last
+ * five to ten seconds, or since the first call if that is later. 0 at first. */
 uint64_t rate_update(rate_window *rate, uint64_t mono_ns, uint64_t total);
 
 #endif

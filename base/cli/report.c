@@ -13,7 +13,7 @@
 
 enum { REPORT_LINE_BYTES = 1024 };
 
-/* What is written at once: a line with its name, time, level and styles. */
+/* Largest write: a line with its name, time, level and styles. */
 enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + LIMIT_NAME_BYTES + 256 };
 _Static_assert((unsigned)REPORT_WRITE_BYTES <= LIMIT_OUTPUT_LINE_BYTES, "a line is queued whole");
 
@@ -29,7 +29,7 @@ void report_init(reporter *report, const char *program, FILE *out)
     report->is_log = 0;
     report->status[0] = '\0';
     int failure = pthread_mutex_init(&report->mutex, NULL);
-    TD_ASSERT(failure == 0); /* of the default kind: it needs nothing */
+    TD_ASSERT(failure == 0); /* cannot fail with default attributes */
 }
 
 void report_name_verb(reporter *report, const char *verb)
@@ -37,12 +37,12 @@ void report_name_verb(reporter *report, const char *verb)
     snprintf(report->name, sizeof report->name, "tapedeck %s", verb);
 }
 
-/* ---- the form of a line ---- */
+/* ---- the format of a line ---- */
 
-/* Kinds of lines beside the levels. */
+/* Kinds of lines, in addition to the levels. */
 enum { LINE_END = TD_LOG_DEBUG + 1 /* the error that ends a program */, LINE_HINT };
 
-/* How each kind looks: its level in a log, which is also its mark at a prompt. */
+/* Format of each kind: its level in a log, which also marks it outside of a log. */
 static const struct {
     const char *level;
     uint8_t is_marked;
@@ -53,7 +53,7 @@ static const struct {
     [LINE_END] = {"", 0, TERMINAL_BAD},          [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
 };
 
-/* A line in the form of the report, without LF; returns its length. */
+/* Format a line without LF; returns its length. */
 static size_t format_line(const reporter *report, unsigned kind, const char *line, char *out,
                           size_t out_bytes)
 {
@@ -62,7 +62,7 @@ static size_t format_line(const reporter *report, unsigned kind, const char *lin
     char before[TD_TIME_TEXT_BYTES + 16] = "";
     int is_log = report->is_log && kind < LINE_END;
     int is_marked = !is_log && LOOKS[kind].is_marked;
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* may be cut */
     td_time_format_ms(clock_wall_ns(clock_real()), time);
     if (is_log)
         (void)snprintf(before, sizeof before, "%s %s ", time, LOOKS[kind].level); /* fits */
@@ -75,7 +75,7 @@ static size_t format_line(const reporter *report, unsigned kind, const char *lin
     return (size_t)length;
 }
 
-/* In place of lines that are missing. */
+/* Format the line that reports lost lines. */
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     char what[96];
@@ -87,7 +87,7 @@ static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_byte
     return size + 1;
 }
 
-/* ---- where it goes ---- */
+/* ---- writing ---- */
 
 td_result report_detach(reporter *report, td_err *err)
 {
@@ -98,11 +98,11 @@ td_result report_detach(reporter *report, td_err *err)
 void report_fini(reporter *report)
 {
     td_result rc = line_writer_close(report->writer, NULL);
-    (void)rc; /* the failed output was the only place to report it */
+    (void)rc; /* a failure could only be reported to this output */
     report->writer = NULL;
 }
 
-/* At once, so that what several threads write stays whole. */
+/* Write in one call, so that lines of several threads do not mix. */
 static void write_text(reporter *report, const char *text, size_t size)
 {
     if (report->writer != NULL) {
@@ -129,7 +129,7 @@ void report_begin_log(reporter *report, const verbosity_options *verbosity)
 
 static const char WIPE[] = "\r\033[K";
 
-/* Write a line in place of the status line, which is drawn again after it. */
+/* Write a line in place of the status line, and redraw that below. */
 static void write_line(reporter *report, unsigned kind, const char *line)
 {
     char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];
@@ -153,7 +153,7 @@ void report_show_status(reporter *report, const char *line)
     if (report->writer != NULL && !line_writer_is_idle(report->writer))
         return;
     char shown[REPORT_STATUS_BYTES - sizeof "\r\033[K"];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a status line may be cut */
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* may be cut */
     terminal_fit(shown, terminal_columns(fileno(report->out)) - 1);
     pthread_mutex_lock(&report->mutex);
     int length = snprintf(report->status, sizeof report->status, "\r%s\033[K", shown);

@@ -14,15 +14,15 @@
 
 struct result_field {
     const char *name; /* NULL: a row, or a document */
-    size_t parent;    /* the object or list that it is in, or NO_FIELD */
-    uint64_t value;   /* a number, rows of a list; of others 1; 0: empty */
+    size_t parent;    /* index of the enclosing object or list, or NO_FIELD */
+    uint64_t value;   /* a number, a list's rows, else 1; 0: empty */
     size_t text_at, text_size;
 };
 
 void result_begin(result_writer *r, output_stream *output, const json_options *form)
 {
     *r = (result_writer){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
-    td_buf_init(&r->page, SIZE_MAX); /* as long as the result that it describes */
+    td_buf_init(&r->page, SIZE_MAX); /* bounded by the result */
     r->json = form->is_json ? &output->json : NULL;
 }
 
@@ -49,7 +49,7 @@ static void TD_PRINTF(2, 3) print(result_writer *r, const char *format, ...)
     va_end(values);
 }
 
-/* A new field, without text yet. */
+/* Add a field without text. */
 static result_field *add_field(result_writer *r, const char *name, uint64_t value)
 {
     r->fields = td_array_grow(r->fields, r->field_count, sizeof *r->fields);
@@ -58,7 +58,7 @@ static result_field *add_field(result_writer *r, const char *name, uint64_t valu
     return field;
 }
 
-/* The field's text is what the page has after its beginning. */
+/* The field's text is the page from text_at to its end. */
 static void end_text(result_writer *r, result_field *field)
 {
     field->text_size = r->page.size - field->text_at;
@@ -73,7 +73,7 @@ static void add_text(result_writer *r, const char *name, uint64_t value, const c
 
 /* ---- patterns ---- */
 
-/* The last field of that name in an object, or NO_FIELD. */
+/* The last field of this name in an object, or NO_FIELD. */
 static size_t find_in(const result_writer *r, size_t scope, const char *name, size_t size)
 {
     for (size_t i = r->field_count; i-- > 0;) {
@@ -85,14 +85,14 @@ static size_t find_in(const result_writer *r, size_t scope, const char *name, si
     return NO_FIELD;
 }
 
-/* The field named "a.b": a is in the open object or around it, b in a. */
+/* Find the field "a.b": a in the open object or an enclosing one, b in a. */
 static const result_field *find(const result_writer *r, const char *path)
 {
     size_t size = strcspn(path, ". |?!}");
     size_t scope = r->scope;
     size_t at;
     while ((at = find_in(r, scope, path, size)) == NO_FIELD) {
-        TD_ASSERT(scope != NO_FIELD); /* else: a pattern has a name that no field has */
+        TD_ASSERT(scope != NO_FIELD); /* fails for a name that no field has */
         scope = r->fields[scope].parent;
     }
     while (path[size] == '.') {
@@ -104,7 +104,7 @@ static const result_field *find(const result_writer *r, const char *path)
     return &r->fields[at];
 }
 
-/* The page has the text already: with space for a copy it does not move while that is made. */
+/* Copy text within the page: reserving space first keeps the page from moving during the copy. */
 static void print_text(result_writer *r, const result_field *field)
 {
     td_buf_grow(&r->page, field->text_size);
@@ -124,7 +124,7 @@ static void print_all(result_writer *r, const char *between, int between_size)
     }
 }
 
-/* Print a placeholder, from after its "{". Returns what follows its "}". */
+/* Print a placeholder; at: after its "{". Returns the text after its "}". */
 static const char *print_field(result_writer *r, const char *at)
 {
     const char *end = at + strcspn(at, "}");
@@ -152,7 +152,7 @@ static const char *print_field(result_writer *r, const char *at)
     return end + 1;
 }
 
-/* 1 if the part from after its "[" is to be left out. */
+/* 1 if an optional part must be omitted; part: after its "[". */
 static int is_left_out(const result_writer *r, const char *part)
 {
     const char *at = part + strcspn(part, "{]");
@@ -197,7 +197,7 @@ void result_object_begin(result_writer *r, const char *name)
     json_write_object_begin(r->json);
 }
 
-/* The cells of a row, which are its text until the table ends. */
+/* Append a row's cells, which are its text until the table ends. */
 static void add_cells(result_writer *r)
 {
     for (size_t i = 0; i < r->column_count; i++) {
@@ -206,8 +206,8 @@ static void add_cells(result_writer *r)
     }
 }
 
-/* The text of a document: lines that are wider than the terminal are broken, and their further
- * lines are indented by two more. */
+/* Print a document's text: lines wider than the terminal are wrapped, and their continuation lines
+ * are indented by two more. */
 static void print_page(output_stream *output, const td_buf *page)
 {
     const char *at = (const char *)page->data;
@@ -232,8 +232,7 @@ static void print_page(output_stream *output, const td_buf *page)
         output_bytes(output, td_bytes_of(at, (size_t)(end - at)));
 }
 
-/* The text of a row takes the place of its fields' texts: a list has nothing but its rows' texts
- * between its beginning and the page's end. */
+/* Replace a row's field texts by the row's text, so that a list has only its rows' texts. */
 static void end_row(result_writer *r, result_field *row, size_t text_at)
 {
     td_buf *page = &r->page;
@@ -246,7 +245,7 @@ static void end_row(result_writer *r, result_field *row, size_t text_at)
         r->fields[r->scope].value++;
         return;
     }
-    td_buf_add(page, "", 1); /* an end for print_page */
+    td_buf_add(page, "", 1); /* print_page needs a NUL */
     page->size--;
     print_page(r->output, page);
     td_buf_clear(page);
@@ -326,7 +325,7 @@ void result_list_end(result_writer *r)
 
 /* ---- fields ---- */
 
-/* A value that is a number or a word in JSON. */
+/* Add a value that is a number or a word in JSON. */
 static void add_value(result_writer *r, const char *name, uint64_t value, const char *json,
                       const char *text)
 {
@@ -363,7 +362,7 @@ void result_size(result_writer *r, const char *name, uint64_t bytes)
     add_value(r, name, bytes, digits_of(bytes).text, format_size(bytes).text);
 }
 
-/* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
+/* from "2021-04-17T16:43:05.489609000Z": date, and time with milliseconds */
 void result_time(result_writer *r, const char *name, uint64_t ns)
 {
     char all[TD_TIME_TEXT_BYTES];

@@ -1,10 +1,9 @@
-/* What a verb found, described once and printed in one of two forms: JSON for programs, text for
- * people.
+/* A verb's result, described once and printed as JSON for programs or as text for people.
  *
- * A verb adds the fields of its result in the order of the JSON document, objects and lists in
- * between. As JSON each field is written at once. As text each object is a pattern, into which its
- * fields are filled as their kind is read by people (1,016,334; 1.2 GiB; 2021-04-17 16:43:06.801).
- * The text of a list is that of its rows, one after the other, or a table.
+ * A verb adds the fields of its result in the order of the JSON document, with objects and lists
+ * between them. As JSON each field is written immediately. As text each object has a pattern that
+ * is filled with its fields, formatted by kind (1,016,334; 1.2 GiB; 2021-04-17 16:43:06.801). The
+ * text of a list is the texts of its rows, or a table.
  *
  *   {name}           the text of a field, "" for null; {a.b}: of field b of the object a
  *   {name|none}      "none" if the field is empty: 0, "", false, null, no rows
@@ -15,12 +14,12 @@
  *   [{name?} ...]    the same with a field that is not printed
  *   [{name!} ...]    left out unless that field is empty
  *
- * A name is looked up in the object itself, then in those around it. Fields that people do not need
- * are in no pattern. Fields that programs do not need, because they follow from others or are
- * printed in words, are notes: in no JSON.
+ * A name is looked up in the object itself, then in the enclosing ones. Fields that people do not
+ * need are in no pattern. Fields that programs do not need, because they follow from other fields,
+ * are notes, which JSON omits.
  *
- * Names are borrowed until result_end; texts are copied, and escaped for screens (base/escape.h). A
- * wrong name, pattern or nesting is an assertion. One thread. */
+ * Names are borrowed until result_end; texts are copied, and escaped for screens (base/escape.h).
+ * Wrong names, patterns or nesting fail an assertion. One thread. */
 #ifndef TD_CLI_RESULT_H
 #define TD_CLI_RESULT_H
 
@@ -38,38 +37,39 @@ typedef struct result_field result_field;
 typedef struct result_writer {
     output_stream *output;
     json_writer *json; /* NULL: text */
-    /* Of text: */
-    td_buf page;          /* the texts of all fields, and of what ended */
-    result_field *fields; /* of the open objects and lists, and of what ended in them */
+    /* Only for text: */
+    td_buf page;          /* texts of all fields and of ended objects and lists */
+    result_field *fields; /* fields of the open objects and lists, and the ended ones in them */
     size_t field_count;
-    size_t scope;                /* field of the innermost open object or list */
-    const table_column *columns; /* of the table that is described */
+    size_t scope;                /* index of the innermost open object or list */
+    const table_column *columns; /* of the current table */
     size_t column_count;
-    size_t table_of; /* field of the list with its rows */
+    size_t table_of; /* index of the list with the table's rows */
 } result_writer;
 
-/* Describe results for output, which is borrowed, in the given form. */
+/* Start to describe results for output, which is borrowed, in the given form. */
 void result_begin(result_writer *r, output_stream *output, const json_options *form);
 
-/* Free everything; text that is still open, because the verb failed half way, is dropped. What
- * could not be written is the output's own failure. */
+/* Free everything; drops text that is still open because the verb failed. A failed write is
+ * reported by output_finish. */
 void result_end(result_writer *r);
 
-/* An object. The name is NULL for a row of a list, and for a whole document: outside of everything
- * each object is a line of JSON. The pattern is its text, NULL: none; that of a document is broken
- * at spaces to fit a terminal. A table's row has the patterns of the columns instead. */
+/* Begin and end an object. The name is NULL for a row of a list and for a document: each top-level
+ * object is a line of JSON. The pattern is the object's text; NULL: no text. A document's text is
+ * wrapped at spaces to fit a terminal. A table's row uses the columns' patterns instead. */
 void result_object_begin(result_writer *r, const char *name);
 void result_object_end(result_writer *r, const char *pattern);
 
-/* A list of objects; with columns a table of text (base/cli/table.h). One table at a time. */
+/* Begin and end a list of objects, or a list that is a table as text (base/cli/table.h). One table
+ * at a time. */
 void result_list_begin(result_writer *r, const char *name);
 void result_table_begin(result_writer *r, const char *name, const table_column *columns,
                         size_t count);
 void result_list_end(result_writer *r);
 
-/* Fields. A count of UINT64_MAX is unknown: null, "?". A time of 0 is "-" as text. In JSON
- * times, sizes and fractions (mantissa / 10^places) are numbers, decimals are strings. Text NULL is
- * null. */
+/* Add a field. A count of UINT64_MAX is unknown: null in JSON, "?" as text. A time of 0 is "-" as
+ * text. In JSON times, sizes and fractions (mantissa / 10^places) are numbers, decimals are
+ * strings. Text NULL is null. */
 void result_count(result_writer *r, const char *name, uint64_t count);
 void result_number(result_writer *r, const char *name, uint64_t number); /* without separators */
 void result_size(result_writer *r, const char *name, uint64_t bytes);
@@ -98,14 +98,14 @@ static inline void result_time_or_null(result_writer *r, const char *name, uint6
         result_time(r, name, ns);
 }
 
-/* Fields for people only. */
+/* Add a field for people only. */
 void result_note(result_writer *r, const char *name, const char *format, ...) TD_PRINTF(3, 4);
 void result_duration(result_writer *r, const char *name, uint64_t ns);
 void result_styled(result_writer *r, const char *name, terminal_style style, const char *text);
 void result_filled(result_writer *r, const char *name,
                    const char *pattern); /* with the fields so far */
 
-/* The writer for what is for programs only; NULL if the form is text. */
+/* The writer for fields for programs only; NULL if the form is text. */
 static inline json_writer *result_json(const result_writer *r)
 {
     return r->json;

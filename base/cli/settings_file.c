@@ -49,7 +49,7 @@ setting settings_entry(setting list, size_t index)
     return index < count ? value_of(list.file, start[index]) : (setting){list.file, NULL};
 }
 
-/* The value of a key as it is in the file. */
+/* The value of a key, spelt as in the file. */
 static setting find_key(setting mapping, const char *key)
 {
     if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE)
@@ -163,7 +163,7 @@ static td_result set_value(const option_row *row, setting key, setting value, vo
         return set_list(row, value, out, err);
     td_result rc;
     if (!is_text(value))
-        rc = td_err_set(err, TD_E_INVALID, "a %s is given where %s is expected",
+        rc = td_err_set(err, TD_E_INVALID, "found a %s, expected %s",
                         value.node->type == YAML_SEQUENCE_NODE ? "list" : "mapping",
                         row->type == OPTION_LIST ? "a list of plain texts" : "one plain value");
     else if (row->type == OPTION_FLAG)
@@ -180,8 +180,7 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
 {
     td_result rc = TD_OK;
     if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE) {
-        rc = td_err_set(err, TD_E_INVALID, "keys with values are expected, such as %s",
-                        keys->example);
+        rc = td_err_set(err, TD_E_INVALID, "expected keys with values, such as %s", keys->example);
         return settings_err_add(mapping, rc, err);
     }
     for (const yaml_node_pair_t *pair = mapping.node->data.mapping.pairs.start;

@@ -11,10 +11,10 @@
 
 #define SECOND_WITHIN_NS (5 * TD_NS_PER_S)
 
-/* What comes sooner is the same wish: timeout(1) signals the process and then its group. */
+/* An earlier second signal is a repeat: timeout(1) signals the process and then its group. */
 #define SECOND_AFTER_NS (TD_NS_PER_S / 10)
 
-/* What a shell expects of a program that SIGINT ended. */
+/* Exit status of a process ended by a signal, less the signal's number, as in shells. */
 enum { EXIT_BY_SIGNAL = 128 };
 
 struct stop_signal {
@@ -22,7 +22,7 @@ struct stop_signal {
     sigset_t signals;
     stop_signal_calls calls;
     atomic_int is_closing;
-    atomic_int has_come; /* only a flag: nothing that was written before it is read through it */
+    atomic_int has_come; /* only a flag: no other data is published by it */
 };
 
 static void release(const stop_signal *self, int is_released)
@@ -31,11 +31,11 @@ static void release(const stop_signal *self, int is_released)
         self->calls.release(self->calls.user, is_released);
 }
 
-/* What SIGTSTP does by default, with the terminal given back. */
+/* Stop as SIGTSTP does by default, with the terminal restored. */
 static void suspend(const stop_signal *self)
 {
     release(self, 1);
-    (void)raise(SIGSTOP); /* of this thread, or another might take it and this one run on */
+    (void)raise(SIGSTOP); /* to this thread, so that it does not run on */
     release(self, 0);
 }
 
@@ -67,7 +67,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* nohup(1) ignores SIGHUP; blocking would queue it nevertheless, so it is left alone then. */
+/* If nohup(1) ignores SIGHUP, do not block it: blocking would queue it nevertheless. */
 static int is_hangup_ignored(void)
 {
     struct sigaction action;
@@ -119,7 +119,7 @@ void stop_signal_close(stop_signal *self)
     if (self == NULL)
         return;
     atomic_store_explicit(&self->is_closing, 1, memory_order_release);
-    /* The thread waits for it with sigwait: blocked everywhere, it ends nothing.
+    /* The thread gets it by sigwait. It is blocked everywhere, so it does not end the process.
      * NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
     pthread_kill(self->thread, SIGTERM);
     pthread_join(self->thread, NULL);

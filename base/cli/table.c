@@ -7,7 +7,7 @@
 
 enum { BETWEEN_COLUMNS = 2 };
 
-/* Columns on a terminal: code points, which is right for everything but wide scripts. */
+/* Width on a terminal in code points, which is right except for wide scripts. */
 static size_t text_width(const char *text)
 {
     size_t width = 0;
@@ -42,7 +42,7 @@ static int is_spare(const table_column *column)
     return column->align == TABLE_SPARE_LEFT || column->align == TABLE_SPARE_RIGHT;
 }
 
-/* How many spare columns fit: the first so many. */
+/* Number of spare columns that fit. */
 static size_t count_spare(const text_table *table, size_t columns)
 {
     size_t total = 0;
@@ -67,10 +67,10 @@ static void print_spaces(td_buf *out, size_t count)
         td_buf_add(out, " ", 1);
 }
 
-/* A row's cells, or the head. Returns what follows the cells. */
+/* Print a row's cells, or the head (cells NULL). Returns the next row's cells. */
 static const char *print_row(const text_table *table, const char *cells, size_t spare, td_buf *out)
 {
-    size_t pad = 0; /* not printed yet: lines have no spaces at their end */
+    size_t pad = 0; /* printed only before another cell, so lines have no trailing spaces */
     for (size_t i = 0; i < table->column_count; i++) {
         const table_column *column = &table->columns[i];
         const char *cell = cells == NULL ? column->title : cells;

@@ -1,6 +1,6 @@
-/* Tables for people: columns as wide as their widest cell, numbers to the right. For a terminal
- * columns that the table can do without are left out, the last one first, until it fits. No cell is
- * ever cut. A file or a pipe gets all columns. */
+/* Text tables: columns as wide as their widest cell, numbers right-aligned. On a terminal spare
+ * columns are omitted, the last ones first, until the table fits. Cells are never truncated. A file
+ * or a pipe gets all columns. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 
@@ -14,18 +14,18 @@ enum { TABLE_COLUMNS_MAX = 16 };
 typedef enum table_align {
     TABLE_LEFT,        /* text */
     TABLE_RIGHT,       /* numbers */
-    TABLE_SPARE_LEFT,  /* the same, and left out where the terminal is too narrow */
-    TABLE_SPARE_RIGHT, /* (not for a table's first column) */
+    TABLE_SPARE_LEFT,  /* text; omitted if the terminal is too narrow */
+    TABLE_SPARE_RIGHT, /* numbers, likewise; not for a table's first column */
 } table_align;
 
 typedef struct table_column {
     const char *title;
     table_align align;
-    const char *pattern; /* of its cells in a table of base/cli/result.h; else NULL */
+    const char *pattern; /* pattern of its cells in a table of base/cli/result.h, else NULL */
 } table_column;
 
-/* Append head and rows, for a terminal of that width (0: no terminal); nothing at all if there are
- * no rows. cells: their texts in order of rows, each with its NUL. */
+/* Append head and rows, for a terminal of this width (0: no terminal); nothing without rows. cells:
+ * the cells' texts row by row, each with its NUL. */
 void table_print(const table_column *columns, size_t column_count, td_bytes cells, size_t width,
                  int has_colour, td_buf *out);
 

@@ -23,7 +23,7 @@ void terminal_fit(char *text, size_t columns)
         size_t end = strlen(text);
         while (end > 0 && strncmp(text + end, FIELD_SEPARATOR, strlen(FIELD_SEPARATOR)) != 0)
             end--;
-        if (end == 0) /* the first field is cut between two characters */
+        if (end == 0) /* cut the first field between two characters */
             for (end = columns; ((unsigned char)text[end] & 0xc0) == 0x80;)
                 end--;
         text[end] = '\0';
@@ -33,7 +33,7 @@ void terminal_fit(char *text, size_t columns)
 size_t terminal_line(const char *text, size_t size, size_t columns)
 {
     size_t used = 0;
-    size_t fits = 0; /* up to the last space after a word */
+    size_t fits = 0; /* bytes up to the last space after a word */
     for (size_t at = 0; at < size; at++) {
         if (text[at] == '\033') {
             while (at < size && text[at] != 'm')

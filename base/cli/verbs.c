@@ -59,11 +59,11 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
     return report_error(context->report, &err);
 }
 
-/* Replace this process by a program in the folder of this one. Returns only on failure. */
+/* Replace this process by a program in this program's folder. Returns only on failure. */
 static td_result run_program(const char *program, char **argv, td_err *err)
 {
     char path[2 * LIMIT_PATH_BYTES];
-    char **words = argv - 1; /* the word before the verb names the program */
+    char **words = argv - 1; /* the word before the verb becomes the program */
     ssize_t length = readlink("/proc/self/exe", path, LIMIT_PATH_BYTES);
     while (length > 0 && path[length - 1] != '/')
         length--;
@@ -84,7 +84,7 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     const char *above = strchr(table->program, ' ');
     char name[LIMIT_NAME_BYTES];
     (void)snprintf(name, sizeof name, "%s%s%s", above == NULL ? "" : above + 1,
-                   above == NULL ? "" : " ", row->name); /* ours: it fits */
+                   above == NULL ? "" : " ", row->name); /* fits */
     report_name_verb(context->report, name);
     if (row->run != NULL)
         return row->run(context, argc, argv);
@@ -94,7 +94,7 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     return report_error(context->report, &err);
 }
 
-/* --complete WORD...: another program's verb is completed by that program. argv[0] is the word
+/* --complete WORD...: a verb of another program is completed by that program. argv[0] is the word
  * before them. */
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
                           char **argv)
@@ -112,7 +112,7 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
     return EXIT_CODE_DONE;
 }
 
-/* "help VERB..." is "VERB... --help". argv[0] is "help". */
+/* Run "help VERB..." as "VERB... --help". argv[0] is "help". */
 static exit_code help(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
     static char option[] = "--help";
@@ -149,8 +149,8 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
     return EXIT_CODE_DONE;
 }
 
-/* Help and version are printed without checks, so check standard output here. A verb whose own
- * output (base/cli/output.h) failed has reported it. */
+/* Help and version are printed without checks, so check standard output here. A verb whose output
+ * (base/cli/output.h) failed has reported that. */
 static exit_code finish_output(const verb_context *context, exit_code status)
 {
     td_err err;
@@ -162,15 +162,15 @@ static exit_code finish_output(const verb_context *context, exit_code status)
     return report_error(context->report, &err);
 }
 
-/* A write beyond the limit on file sizes fails with EFBIG. Not SIG_IGN, which programs that are
- * started from here would inherit. */
+/* With a handler, a write beyond the limit on file sizes fails with EFBIG. SIG_IGN would be
+ * inherited by programs that are started from here. */
 static void on_file_too_large(int number)
 {
     (void)number;
 }
 
-/* Limits of the process that would end it by a signal: stacks get what programs here need, whatever
- * `ulimit -s` says, and a file that grows too large is a failed write. */
+/* Adapt process limits whose violation would end it by a signal: give stacks enough memory whatever
+ * `ulimit -s` is, and make writes to too large files fail. */
 static td_result settle_limits(td_err *err)
 {
     struct sigaction beyond = {.sa_handler = on_file_too_large, .sa_flags = SA_RESTART};

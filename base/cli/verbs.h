@@ -1,4 +1,4 @@
-/* A program's verbs as one table: dispatch and the list in --help come from it. */
+/* A program's verbs as one table, which dispatch and the list in --help use. */
 #ifndef TD_CLI_VERBS_H
 #define TD_CLI_VERBS_H
 
@@ -9,18 +9,18 @@
 #include "base/cli/options.h"
 #include "base/cli/report.h"
 
-/* What a verb is given. */
+/* Context of a verb. */
 typedef struct verb_context {
-    reporter *report;                  /* the program's, for its own lines */
+    reporter *report;                  /* the program's, for the verb's lines */
     const completion_line *completing; /* or NULL; verb_begin completes it and does nothing else */
 } verb_context;
 
 typedef struct verb_row {
     const char *name;
-    const char *summary; /* for the list */
-    /* argv[0] is the verb. Returns the exit status; prints for itself. */
+    const char *summary; /* one line for the list of verbs */
+    /* argv[0] is the verb. Prints its own errors; returns the exit status. */
     exit_code (*run)(const verb_context *context, int argc, char **argv);
-    const char *program; /* run NULL: the program beside this one that has the verb */
+    const char *program; /* run NULL: the program in the same folder that has the verb */
 } verb_row;
 
 typedef struct verb_table {
@@ -31,18 +31,17 @@ typedef struct verb_table {
 } verb_table;
 
 /* Run the verb that argv[1] names. Handles --help, --version, --complete WORD...
- * (base/cli/completions.h), and a missing or unknown verb (status 2). Opens those
- * of descriptors 0 to 2 that are closed, before anything else is opened; the report is finished
- * when it returns. For main() only, as the first thing it does. */
+ * (base/cli/completions.h), and a missing or unknown verb (status 2). First opens the closed ones
+ * of descriptors 0 to 2; finishes the report at the end. For main() only, as its first call. */
 int verbs_main(const verb_table *table, int argc, char **argv);
 
-/* A verb that has verbs of its own ("tapedeck regress save"): what its run function calls, with
- * their table, which has the program "tapedeck VERB" and no verbs of other programs. Their
- * options_spec has the verb "VERB NAME". Help and completions work as for a program's verbs. */
+/* For the run function of a verb that has its own verbs ("tapedeck regress save"). Their table has
+ * the program "tapedeck VERB" and no verbs of other programs; their options_spec has the verb "VERB
+ * NAME". Help and completions work as for a program's verbs. */
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv);
 
-/* Start of every verb: parse argv, or print help, the error or completions. Returns 1 to
- * continue; 0: end with *status. */
+/* Start of every verb: parse argv, or print help, the error or completions. Returns 1 to continue;
+ * 0 to end with *status. */
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
                options_operands *operands, exit_code *status);
 

@@ -1,4 +1,4 @@
-/* The tree's headers are C. */
+/* The project's headers are C. */
 extern "C" {
 #include "base/json/json_index.h"
 #include "base/alloc.h"
@@ -29,7 +29,7 @@ void reserve(json_indexer &indexer, size_t size)
     size_t capacity = CAPACITY_MIN;
     while (capacity < size)
         capacity *= 2;
-    /* Depth is stage 2's business, which is never run: 1 keeps its memory small. */
+    /* Only stage 2, which never runs, needs a depth: 1 keeps its memory small. */
     simdjson::error_code error =
         indexer.stage == nullptr
             ? simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, 1,

@@ -1,12 +1,12 @@
-/* The structure of a JSON text as simdjson's first stage finds it: where each token begins. This is
- * the only user of simdjson (base/json/json_index.cc is the only C++ of the project).
+/* The tokens of a JSON text: their offsets, found by simdjson's first stage. This module alone uses
+ * simdjson (base/json/json_index.cc is the only C++ of the project).
  *
- * It calls the stage itself, which is simdjson's internal interface, because its public ones do not
- * serve. DOM keeps neither a number's digits nor offsets. On-demand walks the very same index, but
- * forwards and once, where rows read a frame's parts in an order of their own; it leaves numbers,
- * words and escapes unchecked until they are read; and it has no index of a frame that is not
- * valid, by which such a frame is still filed under its topic. Instructions a frame
- * (callgrind; frames of 400 bytes of the simulated exchange, inverse and v5-linear):
+ * It calls the stage directly, an internal interface of simdjson, because the public ones do not
+ * fit. DOM keeps neither a number's digits nor offsets. On-demand walks the same index, but only
+ * once and forwards, while decoder rows read a frame's parts in their own order; it checks numbers,
+ * words and escapes only when they are read; and it gives no index of an invalid frame, which is
+ * needed to file such a frame under its topic. Instructions per frame (callgrind; frames of 400
+ * bytes of the simulated exchange, inverse and v5-linear):
  *
  *   this index                                                    1,810    1,880
  *   on-demand, all tokens visited                                 4,560    5,550
@@ -14,10 +14,9 @@
  *   json_parse(), this index included                             8,120    8,930
  *   DOM                                                           4,950    5,300
  *
- * A token is one of { } [ ] : , or the first byte of a string, number or word. Tokens lie apart
- * from each other by white space at most, so that a scalar ends at the next token, trimmed. The
- * index proves that the text is UTF-8, that strings are closed and hold no control characters;
- * nothing else. */
+ * A token is one of { } [ ] : , or the first byte of a string, number or word. Only white space can
+ * follow a scalar before the next token, so a scalar ends there, trimmed. The index proves only
+ * that the text is UTF-8 and that strings are closed and have no control characters. */
 #ifndef TD_JSON_INDEX_H
 #define TD_JSON_INDEX_H
 
@@ -31,15 +30,16 @@ typedef struct json_index {
     uint32_t size; /* bytes of the text */
 } json_index;
 
-/* Memory of indexes: 4 bytes per byte of the longest text so far. One thread. */
+/* Makes indexes. Memory: 4 bytes per byte of the longest text so far. One thread. */
 typedef struct json_indexer json_indexer;
 
+/* Allocate an indexer; free it. */
 json_indexer *json_indexer_open(void);
 void json_indexer_close(json_indexer *indexer);
 
-/* Index size bytes, after which JSON_PADDING_BYTES are readable. 1, and *out is valid until the
- * next call; 0 if they are empty, no UTF-8, or have an open string, or a control character in one.
- */
+/* Index size bytes, after which JSON_PADDING_BYTES must be readable. 1, and *out is valid until the
+ * next call; 0 if the text is empty, not UTF-8, or has an unclosed string or a control character in
+ * a string. */
 int json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size, json_index *out);
 
 #endif

@@ -13,12 +13,12 @@
 struct json_parser {
     json_indexer *indexer;
     json_index index;   /* of the text after its byte order mark */
-    uint32_t bom_bytes; /* 3 if there was one, else 0 */
-    td_buf after;       /* of each token that opens a container: the token after its end */
-    td_buf copy;        /* text with padding after it, of JSON_COPIED */
-    td_buf strings; /* strings with escapes, resolved: each at the offset that it has in the text */
+    uint32_t bom_bytes; /* 3 with a byte order mark, else 0 */
+    td_buf after;       /* for each token that opens a container: the token after its end */
+    td_buf copy;        /* JSON_COPIED: the text with padding */
+    td_buf strings;     /* decoded strings with escapes, each at its offset in the text */
     size_t bytes_max;
-    uint8_t has_escapes; /* the text has strings with escapes, and strings has space for it */
+    uint8_t has_escapes; /* 1: the text has strings with escapes, and `strings` has space for it */
     json_error error;
 };
 
@@ -55,13 +55,13 @@ static json_error explain_refusal(td_bytes text)
         uint8_t byte = text.data[at];
         size = td_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
-            return (json_error){at, "no UTF-8", 1};
+            return (json_error){at, "not UTF-8", 1};
         if (in_string && byte < 0x20)
             return (json_error){at, "control character in a string", 0};
         in_string ^= byte == '"' && !is_escaped;
         is_escaped = byte == '\\' && !is_escaped;
     }
-    return (json_error){text.size, "no value, or a string without an end", 0};
+    return (json_error){text.size, "no value, or an unclosed string", 0};
 }
 
 td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding)
@@ -94,13 +94,12 @@ const json_index *json_parser_tokens(const json_parser *parser)
     return &parser->index;
 }
 
-/* ---- checking an index against the grammar of RFC 8259: what simdjson's first stage leaves open
- * ---- */
+/* ---- checking an index against the grammar of RFC 8259 ---- */
 
-/* A walk over the tokens of one value. */
+/* State of a check: a walk over the tokens of one value. */
 typedef struct check {
     const json_index *index;
-    uint32_t *after; /* where the ends of containers are noted */
+    uint32_t *after; /* json_parser.after */
     uint32_t token;
     uint32_t depth;
     uint32_t open[LIMIT_JSON_DEPTH]; /* tokens that opened the containers around token */
@@ -131,7 +130,7 @@ static int hex_digits(const uint8_t *p, size_t left, uint32_t *value)
     return 1;
 }
 
-/* Length of the escape at p (a backslash), or 0: no escape, or half of a surrogate pair. */
+/* Length of the escape at p (a backslash); 0: invalid, or half of a surrogate pair. */
 static size_t escape_bytes(const uint8_t *p, size_t left)
 {
     if (left < 2)
@@ -149,7 +148,7 @@ static size_t escape_bytes(const uint8_t *p, size_t left)
     return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
 }
 
-/* The inside of a string. The index checked UTF-8 and control characters; escapes remain. */
+/* Check a string's escapes; the index has checked UTF-8 and control characters. */
 static int check_string(check *c, td_bytes text)
 {
     const uint8_t *at = text.data;
@@ -167,7 +166,7 @@ static int check_string(check *c, td_bytes text)
     return 1;
 }
 
-/* Skip digits; 0 if it begins with another byte. */
+/* Skip digits; 0 if there is no digit. */
 static int skip_digits(td_bytes text, size_t *at)
 {
     size_t from = *at;
@@ -176,7 +175,7 @@ static int skip_digits(td_bytes text, size_t *at)
     return *at > from;
 }
 
-/* 1 if the whole text, which is not empty, is a number of RFC 8259, section 6. */
+/* 1 if the whole text (not empty) is a number (RFC 8259, section 6). */
 static int is_number(td_bytes text)
 {
     size_t whole = text.data[0] == '-';
@@ -197,7 +196,7 @@ static int is_number(td_bytes text)
     return at == text.size;
 }
 
-/* A string, number or word, to its last byte. */
+/* Check a string, number or word. */
 static int check_scalar(check *c)
 {
     td_bytes text = json_token(c->index, c->token);
@@ -218,7 +217,7 @@ static int check_scalar(check *c)
     }
 }
 
-/* The key at the token and its colon; goes to the value. */
+/* Check the key at the token and its colon, and move to the value. */
 static int check_key(check *c)
 {
     TD_ASSERT(c->depth > 0);
@@ -233,8 +232,8 @@ static int check_key(check *c)
     return 1;
 }
 
-/* After a value: close the containers that end here, and go to the next value. 1 if there is one, 0
- * if not (refused, or the outermost value is complete: depth 0). */
+/* After a value: close the containers that end here, and move to the next value. 1; 0: no next
+ * value (refused, or depth is 0 and the outermost value is complete). */
 static int check_after_value(check *c)
 {
     while (c->depth > 0) {
@@ -255,8 +254,8 @@ static int check_after_value(check *c)
     return 0;
 }
 
-/* Enter the container at the token. 1 if it has a first value, which the token then is at; else the
- * token is at the closing bracket. */
+/* Enter the container at the token. 1, with the token at its first value; 0: at its closing
+ * bracket, or refused. */
 static int check_enter(check *c)
 {
     uint8_t bracket = json_char(c->index, c->token);
@@ -267,7 +266,7 @@ static int check_enter(check *c)
     return bracket == '[' || check_key(c);
 }
 
-/* Check the value at the token; 1, and the token is the next one, or 0 and the error. */
+/* Check the value at the token. 1, with the token after it; 0: refused, with the error. */
 static int check_value(check *c)
 {
     int has_value = 1;
@@ -338,7 +337,7 @@ td_result json_parse(json_parser *parser, td_bytes text, json_padding padding, j
     if (rc == TD_OK && parser->has_escapes)
         td_buf_grow(&parser->strings, parser->index.size);
     if (rc != TD_OK) {
-        parser->has_escapes = 0; /* strings may have no space for them */
+        parser->has_escapes = 0; /* `strings` may have no space for them */
         return td_err_set(err, rc, "JSON at byte %zu: %s", parser->error.offset,
                           parser->error.what);
     }
@@ -446,9 +445,9 @@ size_t json_count(json_value container)
     return count;
 }
 
-/* ---- scalars: strings with their escapes resolved, numbers, words ---- */
+/* ---- scalars ---- */
 
-/* Write a code point as UTF-8; the bytes written. */
+/* Write a code point as UTF-8; returns its size. */
 static size_t put_utf8(uint8_t *out, uint32_t code)
 {
     if (code < 0x80) {
@@ -465,7 +464,7 @@ static size_t put_utf8(uint8_t *out, uint32_t code)
     return size;
 }
 
-/* Resolve the escape at *from (a backslash) into out; moves past it. Returns the bytes written,
+/* Decode the escape at *from (a backslash) to out, and move past it. Returns the bytes written,
  * never more than the escape has. */
 static size_t resolve_escape(const uint8_t **from, uint8_t *out)
 {
@@ -481,7 +480,7 @@ static size_t resolve_escape(const uint8_t **from, uint8_t *out)
     }
     uint32_t code = 0;
     uint32_t second = 0;
-    int is_hex = hex_digits(p + 2, 4, &code); /* as check_string() found */
+    int is_hex = hex_digits(p + 2, 4, &code); /* check_string() has checked it */
     *from += 6;
     if (code >= 0xd800 && code <= 0xdbff) {
         is_hex &= hex_digits(p + 8, 4, &second);
@@ -504,7 +503,7 @@ int json_text(json_value value, td_bytes *out)
         *out = text;
         return 1;
     }
-    /* The resolved form is never longer, so each string has its own place at its own offset. */
+    /* The decoded form is never longer, so each string fits at its offset in the text. */
     TD_ASSERT(parser->strings.capacity >= index->size);
     uint8_t *begin = parser->strings.data + (text.data - index->bytes);
     uint8_t *to = begin;

@@ -1,6 +1,5 @@
-/* Tokens of a text that simdjson has indexed and that is not checked any further, to read a few
- * members of a frame (schema/classify.c). All others use json.h. Each function says what it
- * checks. One thread per parser. */
+/* Reads tokens of a text that is indexed but not checked further, for a few members of a frame
+ * (schema/classify.c). Other users need json.h. One thread per parser. */
 #ifndef TD_JSON_TOKENS_H
 #define TD_JSON_TOKENS_H
 
@@ -11,19 +10,18 @@
 #include "base/json/json.h"
 #include "base/json/json_index.h"
 
-/* Index a text, unchecked otherwise: TD_OK, or TD_E_* as json_parse(). */
+/* Index a text without checking its grammar. TD_OK, or TD_E_* as json_parse(). */
 TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding);
 
-/* The index of the text that was indexed or parsed last, without its byte order mark. The address
- * stays the same as long as the parser lives. A json_value of that parser is a token of it: its
- * accessors, except iteration and json_raw() of containers, only require that the token is its
- * value's first. */
+/* The index of the last indexed or parsed text, without its byte order mark. Its address never
+ * changes. A json_value with a token of it works with json.h's accessors, except iteration and
+ * json_raw() of containers, if the token begins a value. */
 const json_index *json_parser_tokens(const json_parser *parser);
 
-/* The token after a value, found by counting brackets only; index->count at the latest. */
+/* The token after a value, found only by counting brackets; at most index->count. */
 uint32_t json_skip_value(const json_index *index, uint32_t token);
 
-/* Byte at a token; 0 after the last one. */
+/* The byte at a token; 0 after the last token. */
 static inline uint8_t json_char(const json_index *index, uint32_t token)
 {
     return token < index->count ? index->bytes[index->starts[token]] : 0;
@@ -34,7 +32,7 @@ static inline int json_is_space(uint8_t byte)
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/* A scalar token's bytes, without the white space after it. token < index->count. */
+/* A scalar token's bytes, without trailing white space. token < index->count. */
 static inline td_bytes json_token(const json_index *index, uint32_t token)
 {
     uint32_t start = index->starts[token];
@@ -44,9 +42,9 @@ static inline td_bytes json_token(const json_index *index, uint32_t token)
     return td_bytes_of(index->bytes + start, end - start);
 }
 
-/* The text between the quotes of a string token, with its escapes; data NULL if it is no string.
- * token < index->count. The index made sure that the string is closed, and that nothing but white
- * space lies between its end and the next token. */
+/* The text between the quotes of a string token, with its escapes; data NULL if it is not a string.
+ * token < index->count. The index has checked that the string is closed and that only white space
+ * lies between its end and the next token. */
 static inline td_bytes json_string_token(const json_index *index, uint32_t token)
 {
     td_bytes text = json_token(index, token);

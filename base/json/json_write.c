@@ -6,14 +6,14 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 
-/* What an open container is and what it has so far, as bits of json_writer.frames. */
+/* Kind and state of an open container: bits of json_writer.frames. */
 enum {
     FRAME_OBJECT = 1 << 0,    /* else an array */
     FRAME_NOT_EMPTY = 1 << 1, /* a comma comes before the next member */
     FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
 };
 
-/* All output goes through here: the place of the next size bytes; NULL after the first failure. */
+/* Reserve the next size bytes of output; NULL after the first failure. All output uses it. */
 static inline uint8_t *reserve(json_writer *writer, size_t size)
 {
     td_buf *out = writer->out;
@@ -42,7 +42,7 @@ static inline void put_char(json_writer *writer, char c)
     writer->out->size++;
 }
 
-/* The escape of a control character, of '"' or of '\\'. */
+/* Write the escape of a control character, '"' or '\\'. */
 static void put_escape(json_writer *writer, uint32_t code)
 {
     static const char SHORT_FROM[] = "\"\\\b\f\n\r\t";
@@ -59,8 +59,8 @@ static void put_escape(json_writer *writer, uint32_t code)
     put(writer, text, (size_t)size);
 }
 
-/* Bytes at p that stand in a string as they are; 0: they are escaped. JSON would allow DEL, C1 and
- * direction marks, but output goes to terminals, too. */
+/* Bytes of the character at p if a string has it unescaped, else 0. JSON would allow DEL, C1 and
+ * direction marks, but output also goes to terminals. */
 static size_t plain_bytes(const uint8_t *p, size_t size)
 {
     if (size == 1)
@@ -68,7 +68,7 @@ static size_t plain_bytes(const uint8_t *p, size_t size)
     return size == 0 || (size < 4 && td_utf8_is_control(td_utf8_code(p, size))) ? 0 : size;
 }
 
-/* 1 if eight bytes are ASCII, and all stand in a string as they are. */
+/* 1 if eight bytes are ASCII and need no escapes. */
 static inline int word_is_plain(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -76,13 +76,13 @@ static inline int word_is_plain(uint64_t word)
     const uint64_t quote = word ^ (ones * '"');
     const uint64_t slash = word ^ (ones * '\\');
     const uint64_t del = word ^ (ones * 0x7f);
-    /* A borrow out of another byte can show one too many, never one too few. */
+    /* A borrow from another byte may give a false 0, but never a false 1. */
     return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
             high) == 0;
 }
 
-/* Write a text that is plain from end to end, as most texts and all our keys are, with its quotes,
- * at to, where there is space. Returns its end; NULL: it is not plain. */
+/* Write a text without escapes, as nearly all are, with its quotes, at to, which has space for it.
+ * Returns its end; NULL: it needs escapes. */
 static uint8_t *place_plain(uint8_t *to, td_bytes text)
 {
     const uint8_t *p = text.data;
@@ -97,7 +97,7 @@ static uint8_t *place_plain(uint8_t *to, td_bytes text)
         p += sizeof word;
         to += sizeof word;
     }
-    if (left >= sizeof(uint32_t)) { /* the first four and the last four, which may overlap */
+    if (left >= sizeof(uint32_t)) { /* the first and last four bytes, which may overlap */
         uint32_t first;
         uint32_t last;
         memcpy(&first, p, sizeof first);
@@ -118,7 +118,7 @@ static uint8_t *place_plain(uint8_t *to, td_bytes text)
     return to;
 }
 
-/* A string with its quotes. Runs of plain characters are copied at once. */
+/* Write a string with its quotes. Runs of unescaped characters are copied together. */
 static void put_string(json_writer *writer, td_bytes text)
 {
     uint8_t *to = reserve(writer, text.size + 2);
@@ -128,7 +128,7 @@ static void put_string(json_writer *writer, td_bytes text)
         return;
     }
     put_char(writer, '"');
-    size_t done = 0; /* text before it is in the buffer */
+    size_t done = 0; /* the text before it has been written */
     for (size_t at = 0; at < text.size;) {
         const uint8_t *p = text.data + at;
         size_t size = td_utf8_bytes(p, text.size - at);
@@ -145,12 +145,12 @@ static void put_string(json_writer *writer, td_bytes text)
         at += size == 0 ? 1 : size;
         done = at;
     }
-    if (done < text.size) /* an empty view may point nowhere */
+    if (done < text.size) /* an empty view may have no data pointer */
         put(writer, text.data + done, text.size - done);
     put_char(writer, '"');
 }
 
-/* Comma or nothing before a value, and the bookkeeping that makes misuse an assertion. */
+/* Write the comma before a value if needed, and assert that a value is allowed here. */
 static inline void value_begins(json_writer *writer)
 {
     if (writer->depth == 0) {
@@ -174,7 +174,7 @@ static inline void value_ends(json_writer *writer)
         writer->is_complete = 1;
 }
 
-/* A value that is a few bytes of text. */
+/* Write a value that is a few bytes of text. */
 static void put_value(json_writer *writer, const void *text, size_t size)
 {
     value_begins(writer);
@@ -201,7 +201,7 @@ td_result json_write_end(json_writer *writer, td_err *err)
     return td_err_set(err, writer->rc, "writing JSON: %s", writer->err.text);
 }
 
-/* Open and close containers; what is open must be what is closed. */
+/* Open and close containers; the closed one must be the open one. */
 static void container_begin(json_writer *writer, uint8_t frame, char bracket)
 {
     TD_ASSERT(writer->depth < LIMIT_JSON_DEPTH);
@@ -325,7 +325,7 @@ static const char PAIRS[] = "000102030405060708091011121314151617181920212223242
                             "3536373839404142434445464748495051525354555657585960616263646566676869"
                             "707172737475767778798081828384858687888990919293949596979899";
 
-/* Digits in pairs from the last ones back, then the sign. */
+/* Write digits in pairs from the end, then the sign. */
 static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
     char text[24];

@@ -1,14 +1,14 @@
-/* JSON text, written piece by piece into a td_buf: reports, events, requests, schemas.
+/* Writes JSON text piece by piece to a td_buf: reports, events, requests, schemas.
  *
- * The writer puts in commas and colons, escapes strings, and asserts that calls nest as JSON does
- * (a key only in an object, a value only where one belongs): a wrong order is our own fault, never
- * the input's. The first failure (the buffer's bound) is kept: later calls do nothing and
- * json_write_end() returns it, so that callers check once.
+ * The writer adds commas and colons, escapes strings, and asserts that calls nest correctly (keys
+ * only in objects, values only where allowed): a wrong order is a bug. The first failure (the
+ * buffer's bound) is kept: later calls do nothing and json_write_end() returns it, so that callers
+ * check once.
  *
- * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes
- * U+FFFD, one for each byte that belongs to no valid sequence; controls and direction marks, which
- * a terminal may act on, are escaped. Decimals are exact strings in shortest form. The writer lives
- * on the caller's stack; one thread. */
+ * Text is compact, without white space. Strings may have any bytes: each byte that is not part of
+ * valid UTF-8 becomes U+FFFD; controls and direction marks, on which a terminal may act, are
+ * escaped. Decimals are exact strings in shortest form. The writer is on the caller's stack; one
+ * thread. */
 #ifndef TD_JSON_WRITE_H
 #define TD_JSON_WRITE_H
 
@@ -25,17 +25,18 @@ typedef struct json_writer {
     td_err err;                       /* of the first failure */
     td_result rc;                     /* TD_OK, or the first failure */
     uint32_t depth;                   /* open objects and arrays */
-    uint8_t frames[LIMIT_JSON_DEPTH]; /* what each of them is, and has (json_write.c) */
+    uint8_t frames[LIMIT_JSON_DEPTH]; /* their kinds and states (json_write.c) */
     uint8_t is_complete;              /* 1: a whole value was written at depth 0 */
 } json_writer;
 
 /* Start one JSON value at the end of out, which is borrowed until json_write_end(). */
 void json_write_begin(json_writer *writer, td_buf *out);
 
-/* The value is complete (asserted). Returns the first failure; out then holds the text so far. */
+/* End the value, which must be complete (asserted). Returns the first failure; out then has the
+ * text so far. */
 TD_MUST_USE td_result json_write_end(json_writer *writer, td_err *err);
 
-/* Containers. Nesting beyond LIMIT_JSON_DEPTH is an assertion: what we write has a known depth. */
+/* Containers. Nesting is at most LIMIT_JSON_DEPTH (asserted). */
 void json_write_object_begin(json_writer *writer);
 void json_write_object_end(json_writer *writer);
 void json_write_array_begin(json_writer *writer);
@@ -45,29 +46,29 @@ void json_write_array_end(json_writer *writer);
 void json_write_key(json_writer *writer, const char *key);
 void json_write_key_bytes(json_writer *writer, td_bytes key);
 
-/* Members and a key as JSON text, up to its colon, as they stand: for what is written thousands of
- * times. It is not checked. */
+/* Copy members and the next key, up to its colon, as unchecked JSON text: for text that is written
+ * thousands of times. */
 void json_write_raw_key(json_writer *writer, td_bytes text);
 
-/* Strings, escaped. NULL text writes null. */
+/* Write a string, escaped. NULL text writes null. */
 void json_write_text(json_writer *writer, const char *text);
 void json_write_bytes(json_writer *writer, td_bytes text);
 
-/* Whole numbers, as they are. Readers that use floating point lose digits above 2^53. */
+/* Write an integer. Readers that use floating point lose digits above 2^53. */
 void json_write_i64(json_writer *writer, int64_t value);
 void json_write_u64(json_writer *writer, uint64_t value);
 
-/* A decimal as a string in shortest form: "60591", "0.5". */
+/* Write a decimal as a string in shortest form: "60591", "0.5". */
 void json_write_decimal(json_writer *writer, td_decimal value);
 
-/* true for any value but 0. */
+/* Write true or false (value 0); write null. */
 void json_write_bool(json_writer *writer, int value);
 void json_write_null(json_writer *writer);
 
-/* A value that is JSON text; copied without a check. */
+/* Write a value that is JSON text; it is copied unchecked. */
 void json_write_raw(json_writer *writer, td_bytes json);
 
-/* Key and value in one call. */
+/* Write key and value in one call. */
 static inline void json_write_member_text(json_writer *writer, const char *key, const char *text)
 {
     json_write_key(writer, key);
@@ -92,7 +93,7 @@ static inline void json_write_member_bytes(json_writer *writer, const char *key,
     json_write_bytes(writer, text);
 }
 
-/* Bytes from outside: a string if they are UTF-8; if not, hex digits under the other key. */
+/* Write external bytes: as a string if they are UTF-8, else as hex digits under the other key. */
 void json_write_member_text_or_hex(json_writer *writer, const char *key, const char *hex_key,
                                    td_bytes bytes);
 

@@ -59,7 +59,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
       return program.stderr;
     };
     assert.match(await said(), /warning .*no file has this run's certificate, so clients cannot trust it: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
-    assert.match(await said("--ready-file", file), new RegExp(`info .*clients trust this run's certificate by '${file}\\.pem'\n`));
+    assert.match(await said("--ready-file", file), new RegExp(`info .*clients can trust this run's certificate with '${file}\\.pem'\n`));
     assert.doesNotMatch(await said("--plain"), /certificate/);
     const star = await tapedeck(t, [...args(archive), "--listen", "*:0"], { status: 2 });
     assert.match(star.stderr, /'\*:0' is not HOST:PORT: '\*' cannot be in a host name\n.*hint: 0\.0\.0\.0:PORT listens on all addresses/);

@@ -121,7 +121,7 @@ static td_result fault_make_private(void *ctx, const char *path, td_err *err)
     io_fault *disk = ctx;
     pthread_mutex_lock(&disk->mutex);
     uint32_t number = disk_find(disk, path);
-    td_result rc = number == NO_INODE ? disk_missing("keep others out of", path, err) : TD_OK;
+    td_result rc = number == NO_INODE ? disk_missing("restrict access to", path, err) : TD_OK;
     pthread_mutex_unlock(&disk->mutex);
     return rc;
 }

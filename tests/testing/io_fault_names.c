@@ -195,9 +195,9 @@ td_result disk_space(void *ctx, const char *path, td_space *out, td_err *err)
 {
     io_fault *disk = ctx;
     pthread_mutex_lock(&disk->mutex);
-    td_result rc = disk_begin(disk, IO_FAULT_OP_SPACE, "tell the free space of", path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_SPACE, "get the free space of", path, err);
     if (rc == TD_OK && disk_find(disk, path) == NO_INODE)
-        rc = disk_missing("tell the free space of", path, err);
+        rc = disk_missing("get the free space of", path, err);
     out->free_bytes = disk->free_bytes;
     out->total_bytes = UINT64_C(1) << 50;
     pthread_mutex_unlock(&disk->mutex);

@@ -205,7 +205,7 @@ static const refusal_row REFUSALS[] = {
     {"negative", "-n -7", "--limit: '-7' is not a whole number", NULL},
     {"too large for 64 bits", "-n 99999999999999999999", "not a whole number", NULL},
     {"relative time", "--at +90s", "--at: '+90s' counts from the first frame", "a date"},
-    {"below the bound", "-n 0", "--limit: '0' is not from 1 to 1000", NULL},
+    {"below the bound", "-n 0", "--limit: '0' is not in the range 1 to 1000", NULL},
     {"above the bound", "-n 1001", "not from 1 to 1000", NULL},
     {"duration without unit", "--wait 5", "--wait", NULL},
     {"duration below the bound", "--wait 5us", "--wait: '5us' is below 1 ms", NULL},
@@ -214,7 +214,7 @@ static const refusal_row REFUSALS[] = {
     {"not a choice", "--pace medium", "--pace: 'medium' is not one of slow, fast", NULL},
     {"no range", "--price 10..x", "--price: '10..x' is not a number or a range", NULL},
     {"bad time", "--from tomorrow", "--from", NULL},
-    {"threads 0", "-j 0", "--threads: '0' is not from 1 to 64", NULL},
+    {"threads 0", "-j 0", "--threads: '0' is not in the range 1 to 64", NULL},
     {"too many operands", "a b c d", "unexpected argument 'd'", "--help"},
 };
 
