@@ -15,7 +15,7 @@ typedef struct td_url {
     td_bytes scheme;    /* before "://" */
     td_bytes user;      /* user-info, "user:password" */
     td_bytes authority; /* host and port, without the user-info */
-    td_bytes host;      /* an IPv6 address without its brackets */
+    td_bytes host;      /* without the brackets of an IPv6 address */
     td_bytes port;      /* after the ':' of the host; data is NULL without a ':' */
     td_bytes path;      /* from its '/' on */
     td_bytes query;     /* after '?', without the fragment; data is NULL without a '?' */

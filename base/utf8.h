@@ -85,8 +85,8 @@ static inline int td_utf8_is_text(td_bytes text)
     return text.size == 0 || (utf8_check_add(&check, text) && utf8_check_is_whole(&check));
 }
 
-/* Copy a text, with a NUL, to capacity (at least 1) bytes. Truncates, between characters, at the
- * capacity, a NUL, or bytes that are not UTF-8. */
+/* Copy a text, with a NUL, to capacity (at least 1) bytes. Stops, between characters, at the
+ * capacity, at a NUL, and at bytes that are not UTF-8. */
 static inline void td_utf8_copy(char *to, size_t capacity, td_bytes text)
 {
     size_t size = 0;

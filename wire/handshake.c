@@ -205,7 +205,7 @@ void handshake_copy_fields(td_bytes bytes, td_buf *out)
                                       "sec-websocket-key",
                                       "sec-websocket-version",
                                       "sec-websocket-accept"};
-    (void)cut(&bytes, '\n'); /* the first line */
+    (void)cut(&bytes, '\n'); /* skip the first line */
     while (bytes.size > 0) {
         td_bytes line = cut(&bytes, '\n');
         td_bytes value = line;

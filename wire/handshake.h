@@ -71,7 +71,7 @@ typedef struct handshake_ask {
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
     uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with fields, set it if
                              they offer it */
-    const char *fields;   /* instead of our User-Agent, or NULL; they may offer subprotocols */
+    const char *fields;   /* lines instead of our User-Agent, or NULL; may offer subprotocols */
 } handshake_ask;
 
 /* Append the request. */

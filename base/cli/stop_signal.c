@@ -14,7 +14,7 @@
 /* An earlier second signal is a repeat: timeout(1) signals the process and then its group. */
 #define SECOND_AFTER_NS (TD_NS_PER_S / 10)
 
-/* Exit status of a process ended by a signal, less the signal's number, as in shells. */
+/* Plus the signal's number: exit status of a process that a signal ended, as in shells. */
 enum { EXIT_BY_SIGNAL = 128 };
 
 struct stop_signal {

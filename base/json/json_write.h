@@ -61,7 +61,7 @@ void json_write_u64(json_writer *writer, uint64_t value);
 /* Write a decimal as a string in shortest form: "60591", "0.5". */
 void json_write_decimal(json_writer *writer, td_decimal value);
 
-/* Write true or false (value 0); write null. */
+/* Write true, or false for 0; write null. */
 void json_write_bool(json_writer *writer, int value);
 void json_write_null(json_writer *writer);
 
