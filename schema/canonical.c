@@ -1,6 +1,6 @@
-/* Writing and reading stand side by side, part by part: level, trade, value, head. Whole numbers
- * are little-endian, decimals 128 bits of 10^-18, which needs no division to be the same for 1.50
- * and 1.5. Texts follow their length, so that no two messages have the same bytes. */
+/* Little-endian numbers; decimals are 128-bit multiples of 10^-18, so that 1.50 and 1.5 are equal
+ * without a division. A text follows its length, so that different messages never have the same
+ * bytes. */
 #include "schema/canonical.h"
 
 #include <string.h>
@@ -9,19 +9,19 @@
 #include "base/limits.h"
 #include "schema/decode_value.h"
 
-/* ---- writing: bytes are gathered some hundred levels at a time, because one call for each number
- * would cost more than the hashing ---- */
+/* ---- writing: buffers some hundred levels, because one call per number would cost more than the
+ * hashing ---- */
 
 typedef struct canon canon;
 
 struct canon {
-    void (*flush)(canon *c); /* give away bytes[0 .. size) */
+    void (*flush)(canon *c); /* pass on bytes[0 .. size) */
     void *to;
     size_t size;
     uint8_t bytes[2048];
 };
 
-/* Not inlined, so that canon_space() is: 160 instructions a frame. */
+/* Not inlined, so that canon_space() is: saves 160 instructions per frame. */
 static __attribute__((noinline)) void canon_flush(canon *c)
 {
     TD_ASSERT(c->size <= sizeof c->bytes);
@@ -29,7 +29,7 @@ static __attribute__((noinline)) void canon_flush(canon *c)
     c->size = 0;
 }
 
-/* size more bytes, which are at most what the buffer holds. */
+/* Reserve size bytes, at most the size of the buffer. */
 static inline uint8_t *canon_space(canon *c, size_t size)
 {
     TD_ASSERT(size <= sizeof c->bytes);
@@ -73,10 +73,10 @@ static uint8_t *put_decimal(uint8_t *space, td_decimal value)
 
 static void canon_decimal(canon *c, td_decimal value)
 {
-    (void)put_decimal(canon_space(c, DECIMAL_BYTES), value); /* only where it ends is ignored */
+    (void)put_decimal(canon_space(c, DECIMAL_BYTES), value); /* ignores only the end position */
 }
 
-/* A number that may be absent: absent is not 0. */
+/* A number that may be absent, which differs from 0. */
 static void canon_optional(canon *c, int is_present, int64_t value)
 {
     canon_byte(c, is_present ? 1 : 0);
@@ -110,18 +110,18 @@ static uint8_t kind_letter(frame_kind kind)
     return (uint8_t)frame_kind_name(kind)[0];
 }
 
-/* Flags of the head: what follows in it, or in the body. */
+/* Flags of the head: its optional members and parts of the body. */
 enum {
     HAS_CROSS_SEQ = 1,
     HAS_U = 2,
     HAS_SEQ = 4,
     HAS_MATCH_TIME = 8,
-    HAS_VERSION = 16, /* of a book; other types have it among their values */
-    HAS_RPI = 32,     /* the levels of a book have sizes of retail orders */
+    HAS_VERSION = 16, /* of a book; in other types it is a value */
+    HAS_RPI = 32,     /* the book has sizes of retail orders */
     HAS_BESIDE = 64,
 };
 
-/* Letters of values and of a trade's marks. */
+/* Letters of values and of a trade's optional members. */
 enum {
     VALUE_LETTER_TEXT = 't',
     VALUE_LETTER_DECIMAL = 'd',
@@ -139,7 +139,7 @@ enum {
 
 /* ---- writing the parts ---- */
 
-/* The most frequent: one reservation for the whole level. */
+/* One reservation for the whole level, because levels are the most frequent. */
 static void canon_level(canon *c, const msg_level *level)
 {
     int has_size = level->action != ACTION_DELETE;
@@ -196,11 +196,11 @@ static uint8_t value_letter(const msg_value *value)
     case VALUE_ABSENT:
         break;
     }
-    TD_ASSERT(!"a value that is written"); /* canon_values() passes over what is absent */
+    TD_ASSERT(!"a value that is written"); /* canon_values() skips absent values */
     return 0;
 }
 
-/* A member by its name, a letter for its type, and its value. */
+/* A member's name, a letter for its type, and its value. */
 static void canon_value(canon *c, const msg_value *value)
 {
     td_bytes name = msg_member_text(value->member);
@@ -219,7 +219,7 @@ static void canon_value(canon *c, const msg_value *value)
         canon_text(c, value->as.text);
 }
 
-/* Values in the order of their names, so that the order of a row's fields does not matter. */
+/* Write values sorted by name, so that the order of a row's fields does not matter. */
 static void canon_values(canon *c, const msg_value *values, size_t count)
 {
     enum { INDEX_BITS = 16 };
@@ -265,7 +265,7 @@ static void canon_record(canon *c, const msg_record *record)
     canon_values(c, record->values, record->value_count);
 }
 
-/* Deleted levels have no sizes. */
+/* Deleted levels have no retail size, so a book of deletes alone has none to write. */
 static int has_rpi(const msg_book *book)
 {
     for (size_t i = 0; book->rpi_sizes != NULL && i < book->level_count; i++)
@@ -286,7 +286,7 @@ static unsigned head_flags(const message *m)
 
 enum { HEAD_BYTES = 2 + 5 * 8 };
 
-/* The part that every message has: which members are present, and the numbers, 0 where absent. */
+/* Written for every message: which members are present, and the numbers, 0 if absent. */
 static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t item_count)
 {
     uint8_t *space = canon_space(c, HEAD_BYTES);
@@ -303,7 +303,7 @@ static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t it
         canon_text(c, head->version);
 }
 
-/* All but the type. */
+/* Everything except the type. */
 static void canon_message(canon *c, const message *m)
 {
     unsigned flags = head_flags(m);
@@ -322,9 +322,9 @@ static void canon_typed(canon *c, const message *m)
     canon_message(c, m);
 }
 
-/* ---- where it goes ---- */
+/* ---- output ---- */
 
-/* Bytes of a form that did not fit canon.bytes. */
+/* Hash state for a form that does not fit canon.bytes. */
 typedef struct canon_hash {
     td_xxh64_state state;
     uint8_t is_begun;
@@ -347,7 +347,7 @@ static void begin_hash(canon *c, canon_hash *to)
     c->size = 0;
 }
 
-/* Nearly all fit, and need no state. */
+/* Nearly all forms fit in the buffer, and need no state. */
 static uint64_t canon_hash_end(canon *c)
 {
     canon_hash *to = c->to;
@@ -357,7 +357,7 @@ static uint64_t canon_hash_end(canon *c)
     return td_xxh64_end(&to->state);
 }
 
-/* Bit 0 is the mark of a failure. */
+/* Bit 0 marks failures. */
 static uint64_t decoded_hash(uint64_t hash)
 {
     hash &= ~CANONICAL_FAILED;

@@ -1,13 +1,11 @@
-/* The canonical form of a message (docs/regress.md, "Canonical form"): bytes that are equal for
- * equal messages, whichever decoder they came from and however the frame was written: key order,
- * white space, trailing zeros and scaled spellings do not matter. Baselines hash it, and
- * the digest "messages" covers it. The same on every machine
- * and, within a version of the form, for every version of the programs: it has names and letters of
- * its own, not the numbers of enums.
+/* The canonical form of a message (docs/regress.md, "Canonical form"): equal messages give equal
+ * bytes, whichever decoder they came from and however the frame was written: key order, white
+ * space, trailing zeros and scaled spellings do not matter. Baselines hash it, and the digest
+ * "messages" covers it. It is the same on every machine and, within a version of the form, in every
+ * version of the programs: it uses names and letters of its own instead of enum numbers.
  *
- * Not in it: topic and symbol, which are the stream's; unknown fields; that a scale is assumed;
- * message.beside.
- * Pure functions; any thread. */
+ * It excludes topic and symbol, which belong to the stream; unknown fields; is_scale_assumed; and
+ * message.beside. Pure functions; any thread. */
 #ifndef TD_SCHEMA_CANONICAL_H
 #define TD_SCHEMA_CANONICAL_H
 
@@ -22,22 +20,22 @@
 
 enum { CANONICAL_VERSION = 1 };
 
-/* Set in hashes of frames that were not decoded, and in no others. */
+/* Set only in hashes of frames that were not decoded. */
 #define CANONICAL_FAILED UINT64_C(1)
 
-/* XXH64 of the form, its type in front, with CANONICAL_FAILED cleared; 2 where that would be 0. */
+/* XXH64 of the message's type and its form, with CANONICAL_FAILED cleared; 2 instead of 0. */
 uint64_t canonical_hash(const message *m);
 
-/* Feed the form to a digest, without the type. Streams have one type each, and
- * a caller that digests several streams keeps them apart. */
+/* Feed the form to a digest, without the type. A stream has one type; callers that digest several
+ * streams keep them apart. */
 void canonical_digest(const message *m, td_hasher *into);
 
-/* Instead of the message of a control frame: XXH64 of 0xfe, class, success and the exchange's
+/* For a control frame, which has no message: XXH64 of 0xfe, class, success and the exchange's
  * topic; CANONICAL_FAILED cleared as above. */
 uint64_t canonical_control(const classification *what);
 
-/* Instead of the message of a frame that was not decoded: XXH64 of 0xff "not decoded " and the
- * reason's name, with CANONICAL_FAILED set. reason is not DECODE_OK. */
+/* For a frame that was not decoded: XXH64 of 0xff "not decoded " and the reason's name, with
+ * CANONICAL_FAILED set. reason is not DECODE_OK. */
 uint64_t canonical_failure(decode_reason reason);
 
 #endif

@@ -1,19 +1,18 @@
-/* Classification, by the rules of the family's exchange: the first rule that fits decides.
+/* Classification, by the rules of the family's exchange: the first matching rule decides.
  *
- * A frame is read as the members of its object. Two readers find them: the ordinary data frame's
- * from its two ends, byte by byte, without its entries; any other frame's over the JSON
- * reader's index. What the members say, the topic's row and the exchange's time, is found by the
- * same functions for both. Where they need more of a frame than its ends, the index
- * decides (SEEN_UNSURE), so that for valid JSON both readers give the same answer.
+ * There are two readers for the members of a frame's object. One reads an ordinary data frame from
+ * both ends, byte by byte, and skips its entries; the other reads any frame with the JSON reader's
+ * index. The same functions then find the topic's row and the exchange's time for both. If they
+ * need more than the ends of a frame, the index decides (SEEN_UNSURE), so that both readers give
+ * the same answer for valid JSON.
  *
- * Expected load: every frame of a recorder. Instructions a frame (callgrind; the simulated
- * exchange's inverse and v5-linear frames of 400 bytes): from both ends 1,640 and 1,800; over the
- * index 4,770 and 5,100, of which making the index is 1,810 and 1,880.
+ * Expected load: every frame of a recorder. Instructions per frame (callgrind; the simulated
+ * exchange's inverse and v5-linear frames of 400 bytes): 1,640 and 1,800 from both ends; 4,770 and
+ * 5,100 with the index, of which 1,810 and 1,880 build the index.
  *
- * Classification judges no frame. It does not see what is malformed between the ends: such a frame
- * is its topic's, and the decoder reports what is wrong with it. The index is unchecked, too,
- * unless keys or topic have escapes: then the text is checked first, because checking resolves
- * them. */
+ * Classification does not validate frames. A frame that is malformed between its ends gets its
+ * topic, and the decoder reports the error. The index is not validated either, unless keys or topic
+ * have escapes: resolving them requires a valid text. */
 #include "schema/classify.h"
 
 #include <string.h>
@@ -30,60 +29,61 @@
 
 enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_SLOT_BYTES = 64 };
 
-/* A topic's text and what it matched. */
+/* A topic's text and its match. */
 typedef struct topic_slot {
-    const family *of; /* NULL: free */
+    const family *of; /* NULL: unused */
     const topic_row *row;
     uint8_t bytes;
     uint8_t topic_bytes;
     uint8_t symbol_bytes;
-    uint8_t has_any_symbol; /* the topic's text has none, its entries name some: "*" */
+    uint8_t has_any_symbol; /* 1: the text has no symbol, but the entries have: "*" */
     uint8_t text[TOPIC_SLOT_BYTES];
 } topic_slot;
 
 struct classifier {
-    topic_slot topics[CLASSIFIER_TOPICS_MAX]; /* by a hash of their text */
-    char composed[LIMIT_TOPIC_BYTES];         /* a topic that was put together */
+    topic_slot topics[CLASSIFIER_TOPICS_MAX]; /* by a hash of the text */
+    char composed[LIMIT_TOPIC_BYTES];         /* a composed topic */
 };
 
-/* A member of an object. */
+/* A member of an object. If the frame is indexed, token is its value, else json. */
 typedef struct member {
     td_bytes key;
-    td_bytes json;  /* a scalar, as it stands, of a frame that is not indexed */
-    uint32_t token; /* of the value, of one that is */
+    td_bytes json; /* a scalar, as written */
+    uint32_t token;
 } member;
 
-/* A frame's object, or an event's. */
-enum { MEMBERS_MAX = 64 }; /* an order of spot has some 40; known keys are found after them, too */
+/* The members of a frame's object, or of an event's. */
+enum { MEMBERS_MAX = 64 }; /* an order of spot has some 40; known keys are found even after these */
 typedef struct members {
-    const frame_keys *keys; /* the known ones */
+    const frame_keys *keys; /* the exchange's known keys */
     json_parser *parser;
-    const json_index *index; /* the parser's; NULL: the frame is not indexed */
-    uint32_t object;         /* token of the object */
-    const uint8_t *data;     /* the bracket of the entries, of a frame that is not indexed */
-    const uint8_t *end;      /* of that frame */
+    const json_index
+        *index;          /* the parser's; NULL: the frame is not indexed (read from both ends) */
+    uint32_t object;     /* token of the object */
+    const uint8_t *data; /* not indexed: the opening bracket of the entries */
+    const uint8_t *end;  /* not indexed: the end of the frame */
     uint32_t count;
-    /* Token of the first value of each known key; 0: it is absent. That of FRAME_KEY_NONE stays 0.
-     */
+    /* Token of the value of each known key, its first occurrence; 0: absent. Always 0 for
+     * FRAME_KEY_NONE. */
     uint32_t known[FRAME_KEYS_MAX + 1];
-    uint8_t has_escapes; /* a key has some, which are not resolved */
-    uint8_t is_checked;  /* the text is valid, and they are */
-    uint8_t is_partial;  /* keys between containers may have been passed over */
+    uint8_t has_escapes; /* 1: a key has escapes */
+    uint8_t is_checked;  /* 1: the text is valid, and escapes in keys are resolved */
+    uint8_t is_partial;  /* 1: keys between containers may be missing here */
     member at[MEMBERS_MAX];
 } members;
 
-/* A frame's classification, and what it needs. */
+/* The inputs and the output of a classification. */
 typedef struct job {
     classifier *memory;
     json_parser *parser;
     const json_index *index;
     const family *of;       /* NULL: no topic is matched */
-    const frame_keys *keys; /* of its exchange */
-    uint64_t at_ns;         /* the moment whose rows hold */
+    const frame_keys *keys; /* the family's exchange's */
+    uint64_t at_ns;         /* selects the valid rows */
     classification *out;
 } job;
 
-/* Whether a value is present: yes, no, or only the index can tell. */
+/* Whether a value is present; SEEN_UNSURE if only the index can tell. */
 typedef enum seen { SEEN_FOUND, SEEN_ABSENT, SEEN_UNSURE } seen;
 
 classifier *classifier_open(void)
@@ -98,7 +98,7 @@ void classifier_close(classifier *c)
 
 /* ---- members from both ends of a frame ---- */
 
-/* Could the value of the shared key be a control frame's? */
+/* 1 if a value of the shared key may belong to a control frame. */
 static int is_of_control(const frame_keys *keys, td_bytes json)
 {
     if (json_has_escape(json))
@@ -111,7 +111,7 @@ static int is_of_control(const frame_keys *keys, td_bytes json)
     return 0;
 }
 
-/* Add a member. 0 if this may be no data frame, or there are too many members. */
+/* Add a member. Returns 0 if this may not be a data frame, or there are too many members. */
 static int add_plain(members *m, td_bytes key, const uint8_t *value, const uint8_t *value_end)
 {
     td_bytes json = td_bytes_of(value, (size_t)(value_end - value));
@@ -128,8 +128,8 @@ static int add_plain(members *m, td_bytes key, const uint8_t *value, const uint8
     return 1;
 }
 
-/* The topic, at the beginning of a data frame ({"topic":"…"); returns the place after it, or NULL.
- */
+/* Read the topic at the start of a data frame ({"topic":"…"). Returns the position after it, or
+ * NULL. */
 static const uint8_t *read_topic(const members *m, const uint8_t *begin, td_bytes *topic)
 {
     td_bytes start = m->keys->data_start;
@@ -138,7 +138,8 @@ static const uint8_t *read_topic(const members *m, const uint8_t *begin, td_byte
     return scan_text(begin + start.size - 1, m->end, topic);
 }
 
-/* The members from p, at a comma, up to the entries. 1, and data is set; 0: not plain. */
+/* Read members from p, at a comma, up to the entries. Returns 1 with m->data set, or 0 if the frame
+ * is not plain. */
 static int read_head(members *m, const uint8_t *p)
 {
     while (p != NULL && p + 4 < m->end && *p == ',') {
@@ -158,8 +159,8 @@ static int read_head(members *m, const uint8_t *p)
     return 0;
 }
 
-/* The opening quote of the string that ends before end (after its closing quote); NULL if there is
- * none, or an escape is near. */
+/* The opening quote of the string that ends before end; NULL if there is no string, or a backslash
+ * precedes one of its quotes. */
 static const uint8_t *string_start(const members *m, const uint8_t *end)
 {
     if (end - m->data < 3 || end[-1] != '"' || end[-2] == '\\')
@@ -168,7 +169,7 @@ static const uint8_t *string_start(const members *m, const uint8_t *end)
     return quote == NULL || quote == m->data || quote[-1] == '\\' ? NULL : quote;
 }
 
-/* The start of the scalar before end; NULL if it is not plain. */
+/* The start of the scalar that ends before end; NULL if it is not plain. */
 static const uint8_t *scalar_start(const members *m, const uint8_t *end)
 {
     if (end[-1] == '"')
@@ -180,8 +181,8 @@ static const uint8_t *scalar_start(const members *m, const uint8_t *end)
     return p == end || p == m->data ? NULL : p;
 }
 
-/* The members after the entries, from the end of the frame to a closing bracket. 1, or 0: not
- * plain. */
+/* Read the members after the entries, from the end of the frame back to a closing bracket. Returns
+ * 0 if they are not plain. */
 static int read_tail(members *m)
 {
     const uint8_t *end = m->end - 1; /* of a value */
@@ -203,7 +204,7 @@ static int read_tail(members *m)
 
 /* ---- members over an index ---- */
 
-/* No members. The array is left as it is: it is large, and few places are used. */
+/* No members yet. Does not clear the array, which is large and mostly unused. */
 static void members_init(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     m->keys = keys;
@@ -242,8 +243,8 @@ static int is_scalar_at(const json_index *index, uint32_t token)
     return first != '{' && first != '[' && first != 0;
 }
 
-/* Read members forwards from token; stops after the last one, or before a container. Returns the
- * token it stopped at. */
+/* Read members forwards from token, up to the last one or a container. Returns the token after
+ * them. */
 typedef enum stop { STOP_AT_END, STOP_AT_CONTAINER } stop;
 static uint32_t read_forwards(members *m, uint32_t token, stop where)
 {
@@ -264,10 +265,10 @@ static uint32_t read_forwards(members *m, uint32_t token, stop where)
 static void read_object(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     members_init(m, keys, parser, object);
-    (void)read_forwards(m, object + 1, STOP_AT_END); /* the end is not needed */
+    (void)read_forwards(m, object + 1, STOP_AT_END); /* the position is not needed */
 }
 
-/* Read members with scalars backwards from the end of the frame: "key" : value , … } */
+/* Read scalar members backwards from the end of the frame: "key" : value , … } */
 static void read_backwards(members *m, uint32_t first)
 {
     const json_index *index = m->index;
@@ -284,7 +285,7 @@ static void read_backwards(members *m, uint32_t first)
     }
 }
 
-/* The members of the frame's own object: all of a small one; of others those up to the data, and
+/* Read the members of the frame's own object: all of a small object, else those up to the data and
  * the scalars after it. */
 static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
 {
@@ -303,7 +304,7 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
         if (is_whole && is_data && (index->count > SMALL_TOKENS || has_topic)) {
             read_backwards(m, token);
             m->is_partial = 1;
-            if (m->known[keys->topic] == 0) /* it is between containers: read everything */
+            if (m->known[keys->topic] == 0) /* the topic is between containers */
                 read_object(m, keys, parser, 0);
             return;
         }
@@ -314,8 +315,8 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
     }
 }
 
-/* Read the members of an object again, with the escapes in their keys resolved. The text has to be
- * valid for that: else they stay as they are. */
+/* Read an object's members again, with escapes in keys resolved. If the text is invalid, they stay
+ * unresolved. */
 static void resolve_escapes(members *m)
 {
     json_value key;
@@ -336,8 +337,8 @@ static void resolve_escapes(members *m)
             add_member(m, text, element.token);
 }
 
-/* The string at a token (0: absent), with its escapes resolved if the text is checked; data
- * NULL if it is no string. */
+/* The string at a token (0: absent), with escapes resolved if the text is checked; data NULL if it
+ * is not a string. */
 static td_bytes text_at(const members *m, uint32_t token)
 {
     td_bytes text = td_bytes_of(NULL, 0);
@@ -358,8 +359,8 @@ static const member *find_member(const members *m, td_bytes key)
     return NULL;
 }
 
-/* Token of a key's value in the object whose first key is at token; 0 if it is absent. Entries have
- * more keys than members holds: an order some 60. */
+/* Token of a key's value in the object whose first key is at token; 0 if absent. Does not use
+ * `members`, because entries may have more keys than it can hold. */
 static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes key)
 {
     while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
@@ -373,7 +374,8 @@ static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes
     return 0;
 }
 
-/* The same of the object at a token, with escapes in its keys resolved if the text is checked. */
+/* find_in_object() for the object at a token, with escapes in its keys resolved if the text is
+ * checked. */
 static uint32_t find_inside(const members *m, uint32_t object, td_bytes key)
 {
     json_value value;
@@ -382,8 +384,8 @@ static uint32_t find_inside(const members *m, uint32_t object, td_bytes key)
     return json_find_key((json_value){m->parser, object}, key, &value) ? value.token : 0;
 }
 
-/* The value that a path leads to from a frame's keys, through the first element of an array; 0 if
- * there is none. Of an indexed frame. */
+/* Token of the value at a path, through the first element of arrays; 0 if absent. Only for indexed
+ * frames. */
 static uint32_t follow(const members *m, const char *path)
 {
     const json_index *index = m->index;
@@ -401,8 +403,8 @@ static uint32_t follow(const members *m, const char *path)
     return token;
 }
 
-/* find_in_object() by the bytes of the entry that begins at p, among its first members: more than
- * that, and what is not plain, is unsure. */
+/* find_in_object() without an index, for the entry at p. Reads only its first members; SEEN_UNSURE
+ * if the key is not among them, or they are not plain. */
 static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td_bytes *json)
 {
     enum { SCANNED_MAX = 16 };
@@ -425,7 +427,7 @@ static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td
 
 /* ---- the exchange's time ---- */
 
-/* A time as a row's field writes it, in canonical form. 0: it is no time, and *ns is as it was. */
+/* Read a time in canonical form. Returns 0 without setting *ns if it is not one. */
 static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
 {
     uint64_t unit_ns = field_unit_ns(field->unit);
@@ -436,7 +438,8 @@ static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
     return 1;
 }
 
-/* The time at a token in any form without escapes. What the decoder would reject is no time. */
+/* Read the time at a token, in any form without escapes. A value that the decoder would reject
+ * counts as absent. */
 static seen read_field(const members *m, const field_row *field, uint32_t token, uint64_t *ns)
 {
     const json_index *index = m->index;
@@ -455,13 +458,13 @@ static seen read_field(const members *m, const field_row *field, uint32_t token,
     return SEEN_FOUND;
 }
 
-/* 1 if a field may hold the row's time. */
+/* 1 if the field can hold the row's time. */
 static int is_time(const topic_row *row, const field_row *field)
 {
     return field->member == row->time_member && field->type == FIELD_TIME;
 }
 
-/* The time in a field of the envelope. */
+/* Read the time from a field of the envelope. */
 static seen envelope_field(const members *m, const field_row *field, uint64_t *ns)
 {
     if (m->index != NULL)
@@ -474,7 +477,7 @@ static seen envelope_field(const members *m, const field_row *field, uint64_t *n
                                                 : SEEN_UNSURE;
 }
 
-/* The time in a field of the first of a list of entries, or of the one entry. */
+/* Read the time from a field of the first, or only, entry. */
 static seen entry_field(const members *m, const items_row *items, const field_row *field,
                         uint64_t *ns)
 {
@@ -498,7 +501,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
     return read_field(m, field, find_in_object(index, token + 1, key), ns);
 }
 
-/* The time of the first entry at a path, by the row's fields; the preferred spelling first. */
+/* Read the time of the first entry at a path; preferred fields first. */
 static seen entry_time(const members *m, const topic_row *row, const items_row *items, uint64_t *ns)
 {
     for (int is_preferred = 1; is_preferred >= 0; is_preferred--) {
@@ -514,8 +517,8 @@ static seen entry_time(const members *m, const topic_row *row, const items_row *
     return SEEN_ABSENT;
 }
 
-/* A row's time: in the envelope, else in the first entry; 0 if absent. SEEN_UNSURE of a
- * frame that is not indexed only. */
+/* Read a frame's time: from the envelope, else from the first entry; 0 if absent. SEEN_UNSURE only
+ * if the frame is not indexed. */
 static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 {
     seen found = row->time_member == MEMBER_NONE ? SEEN_FOUND : SEEN_ABSENT;
@@ -531,7 +534,7 @@ static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 
 /* ---- topics ---- */
 
-/* The slot of a topic's text. */
+/* The cache entry for a topic's text. */
 static topic_slot *slot_of(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
@@ -542,16 +545,16 @@ static topic_slot *slot_of(classifier *c, td_bytes text)
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];
 }
 
-/* 1 if the slot holds this text's match, valid at that moment. */
+/* 1 if the cache entry is this text's match and valid at the job's time. */
 static int slot_answers(const topic_slot *slot, const job *j, td_bytes text)
 {
     return slot->of == j->of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&
            (!topic_row_is_dated(slot->row) || topic_row_is_valid(slot->row, j->at_ns));
 }
 
-/* topic_match_text() over the family's rows, with a cache: a connection has few topics and many
- * frames. 200 instructions a frame instead of 600 (inverse) to 1,550 (v5-linear). 1, or 0: no row
- * fits. */
+/* topic_match_text() over the family's rows, with a cache, because a connection has few topics and
+ * many frames: 200 instructions per frame instead of 600 (inverse) to 1,550 (v5-linear). Returns 0
+ * if no row matches. */
 static int match_topic(const job *j, td_bytes text, topic_match *out)
 {
     const family *of = j->of;
@@ -581,13 +584,14 @@ static int match_topic(const job *j, td_bytes text, topic_match *out)
     return 1;
 }
 
-/* A topic that is being put together. */
+/* A topic while it is composed. */
 typedef struct topic_text {
     char *text; /* LIMIT_TOPIC_BYTES */
     size_t size;
 } topic_text;
 
-/* Append a part of a topic, after a dot if it is not the first. 0: it is empty, or does not fit. */
+/* Append a part of a topic, after a dot unless it is the first. Returns 0 if it is empty or does
+ * not fit. */
 static int add_part(topic_text *out, td_bytes part)
 {
     if (part.size == 0 || out->size + 1 + part.size >= LIMIT_TOPIC_BYTES)
@@ -599,7 +603,7 @@ static int add_part(topic_text *out, td_bytes part)
     return 1;
 }
 
-/* Append a part of a topic that stands elsewhere in the frame: a string, or a number's digits. */
+/* Append a part of a topic from another member of the frame: a string, or a number as written. */
 static int add_part_at(const members *m, const char *path, topic_text *out)
 {
     const json_index *index = m->index;
@@ -610,9 +614,8 @@ static int add_part_at(const members *m, const char *path, topic_text *out)
     return add_part(out, text.data != NULL ? text : json_token(index, token));
 }
 
-/* Put a topic together as a row says, into the classifier's memory. 0: the frame is not of that
- * row.
- */
+/* Compose a topic as a row defines it, in the classifier's memory. Returns 0 if the frame does not
+ * belong to the row. */
 static int compose(const job *j, const topic_row *row, const members *m, td_bytes wire,
                    td_bytes *out)
 {
@@ -628,7 +631,7 @@ static int compose(const job *j, const topic_row *row, const members *m, td_byte
     return 1;
 }
 
-/* The row of a frame's topic: as it stands, or put together. *topic becomes what it is. */
+/* Find the row of a frame's topic, as written or composed; *topic becomes the matched text. */
 static int match_data(const job *j, const members *m, td_bytes *topic, topic_match *out)
 {
     td_bytes wire = *topic;
@@ -641,12 +644,12 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
 
 /* ---- data frames ---- */
 
-/* An inbound frame that begins with a whole topic, continues with scalars, then "data" with an
- * object or array, and ends with scalars after a bracket, without its index. 1; or 0: this frame
- * has to be indexed, and *out is as it was. */
+/* Classify, without its index, an inbound frame that begins with a whole topic, continues with
+ * scalars, then "data" with an object or array, and ends with scalars. Returns 0 without setting
+ * *out if the frame has another form and must be indexed. */
 static int classify_plain(const job *j, td_bytes frame)
 {
-    members m; /* what belongs to an index stays unset */
+    members m; /* members of indexed frames stay unset */
     td_bytes wire;
     topic_match topic;
     uint64_t exchange_ns;
@@ -669,7 +672,7 @@ static int classify_plain(const job *j, td_bytes frame)
     return 1;
 }
 
-/* Fill in topic and time. 1 if neither is missing. */
+/* Fill in topic and time. Returns 1 if both were found. */
 static int fill_data(const job *j, const members *m, td_bytes topic)
 {
     topic_match match = {.row = NULL};
@@ -681,8 +684,8 @@ static int fill_data(const job *j, const members *m, td_bytes topic)
     return is_known && exchange_time(m, match.row, &out->exchange_ns) == SEEN_FOUND;
 }
 
-/* Fill in the topic of a data frame, or of an event, which is the value of a key, and its time.
- * Leaves *out alone if that value is no topic. */
+/* Fill in the topic and time of a data frame or event, whose topic is the value of topic_key. Does
+ * nothing if that value is empty or not a string. */
 static void classify_data(const job *j, const members *m, uint8_t topic_key)
 {
     td_bytes topic = text_at(m, m->known[topic_key]);
@@ -691,14 +694,14 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     j->out->frame_class = CLASS_DATA;
     if (fill_data(j, m, topic) || !m->is_partial)
         return;
-    /* What is missing may stand between containers. */
+    /* The missing ones may be between containers. */
     members all;
     read_object(&all, m->keys, m->parser, m->object);
-    (void)fill_data(j, &all, topic); /* what is still missing is absent */
+    (void)fill_data(j, &all, topic); /* otherwise they are absent */
 }
 
-/* Order entry: a request or an answer whose op is a topic. 0: the op is none, and *out is as it
- * was. */
+/* Classify a request or answer of order entry, whose op is its topic. Returns 0 without setting
+ * *out if the op is not a topic. */
 static int classify_entry(const job *j, const members *m)
 {
     topic_match match;
@@ -708,8 +711,8 @@ static int classify_entry(const job *j, const members *m)
     return 1;
 }
 
-/* A data frame by its keys; a second time if the parts of the topic that stand beside it (spot's
- * symbol), or their keys, may have escapes, which have to be resolved first. */
+/* Classify a data frame by its keys. Repeats this if topic parts in other members (spot's symbol),
+ * or their keys, may have escapes, which must be resolved first. */
 static void classify_topic(const job *j, members *m)
 {
     td_bytes all = td_bytes_of(m->index->bytes, m->index->size);
@@ -720,7 +723,7 @@ static void classify_topic(const job *j, members *m)
         if (m->is_checked)
             classify_data(j, m, j->keys->topic);
     }
-    /* Without data only a known topic proves that this is its frame, and no answer. */
+    /* Without data, only a known topic proves that this is a data frame and not an answer. */
     if (j->out->topic.row == NULL && m->known[j->keys->data] == 0)
         *j->out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
 }
@@ -735,14 +738,14 @@ static void classify_event(const job *j, uint32_t object)
     read_object(&event, keys, j->parser, object);
     if (event.has_escapes || json_has_escape(text_at(&event, event.known[keys->event])))
         resolve_escapes(&event);
-    int is_listed = object != 0; /* an event without a list must have a time */
+    int is_listed = object != 0; /* an event outside a list must have a time */
     if (!event.known[keys->topic] && (is_listed || event.known[keys->event_time]))
         classify_data(j, &event, keys->event);
 }
 
 /* ---- control frames ---- */
 
-/* 1 if a value that control frames are distinguished by is written with escapes. */
+/* 1 if a value that distinguishes control frames has escapes. */
 static int has_escaped_words(const members *m)
 {
     const frame_keys *keys = m->keys;
@@ -767,7 +770,7 @@ static td_bytes echoed_op(const members *m)
     return text_at(&inside, inside.known[op]);
 }
 
-/* The exchange's rules over the frame's members; CLASS_UNKNOWN if it is no control frame. */
+/* Apply the exchange's rules to the frame's members; CLASS_UNKNOWN if it is not a control frame. */
 static frame_class classify_control(const members *m, classification *out)
 {
     const json_index *index = m->index;
@@ -799,7 +802,7 @@ static void classify_indexed(const job *j)
         return;
     members m;
     int may_be_entry = j->of != NULL && j->of->op_is_topic;
-    if (may_be_entry) /* the op may stand between containers */
+    if (may_be_entry) /* the op may be between containers */
         read_object(&m, j->keys, j->parser, 0);
     else
         read_frame(&m, j->keys, j->parser);

@@ -14,7 +14,7 @@ struct decoder {
     fast_decoder fast;
     row_decoder rows;
     uint64_t slow_count;
-    inflater *inflater; /* made at the first compressed frame */
+    inflater *inflater; /* NULL until the first compressed frame */
 };
 
 decoder *decoder_open(void)
@@ -38,7 +38,7 @@ void decoder_close(decoder *d)
     td_free(d);
 }
 
-/* ---- from a record of a book or of trades to its plain struct ---- */
+/* ---- from the record of a book or trade frame to its plain struct ---- */
 
 static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
 {
@@ -47,7 +47,7 @@ static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
         td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
         td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
         int is_whole = msg_level_of(&record.items[i], &fast->levels[i], &fast->rpi_sizes[i]);
-        TD_ASSERT(is_whole); /* the sizes were added up before */
+        TD_ASSERT(is_whole); /* decode_rows() checked the sums */
     }
     m->book =
         (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
@@ -63,7 +63,7 @@ static void fill_trades(fast_decoder *fast, message *m)
     m->trades = (msg_trades){record.head, fast->trades, record.item_count};
 }
 
-/* Members of the plain struct are not repeated in the record, which is the decoder's own. */
+/* Remove the struct's members from the record, which the decoder owns. */
 static void drop_struct_values(const msg_record *record)
 {
     msg_item *items = (msg_item *)record->items;
@@ -83,7 +83,7 @@ static int refuse(decode_error *why, decode_reason reason)
     return 0;
 }
 
-/* 1 if a text is JSON with an object or array at the top; or 0 and *why. */
+/* Parse JSON with an object or array at the top. Returns 1, or 0 and *why. */
 static int read_root(decoder *d, td_bytes text, json_value *root, decode_error *why)
 {
     td_result rc = json_parse(d->parser, text, JSON_PADDED, root, NULL);
@@ -95,7 +95,7 @@ static int read_root(decoder *d, td_bytes text, json_value *root, decode_error *
     return 0;
 }
 
-/* The topic is unknown, or there is none: perhaps because it is no JSON. */
+/* Why a frame without a row is not decoded: its topic is unknown or missing, or it is not JSON. */
 static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, decode_error *why)
 {
     json_value root;
@@ -103,10 +103,8 @@ static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, 
            refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
 }
 
-/* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; no
- * compressed format begins so (docs/wire.md 5.1), except a raw deflate stream, which cannot be
- * recognized.
- */
+/* JSON begins with a bracket, a byte order mark, white space or the first byte of a scalar.
+ * Compressed formats do not (docs/wire.md 5.1), except raw deflate, which cannot be recognized. */
 static int is_compressed(td_bytes frame)
 {
     static const char FIRST[] = "{[\"-0123456789tfn \t\r\n\xef";
@@ -118,8 +116,8 @@ int decoder_inflates(td_bytes frame)
     return frame.size > 0 && *frame.data != '{' && *frame.data != '[' && is_compressed(frame);
 }
 
-/* The bytes to read a frame by: its own, or what it inflates to (with padding; valid until the next
- * frame that is compressed). TD_OK, or what inflater_run() says. */
+/* The bytes to decode: the frame's own, or its inflated text (with padding; valid until the next
+ * compressed frame). Returns TD_OK, or the result of inflater_run(). */
 static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
@@ -130,7 +128,8 @@ static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
     return inflater_run(d->inflater, frame, out, NULL);
 }
 
-/* Text is no JSON, rather than not compressed. */
+/* 1 if bytes look like text: such a frame is reported as invalid JSON, not as invalid
+ * compression. */
 static int is_text(td_bytes bytes)
 {
     size_t size = bytes.size < 32 ? bytes.size : 32;
@@ -148,7 +147,7 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
     return refuse(why, rc == TD_E_LIMIT ? DECODE_LIMIT : DECODE_NOT_INFLATED);
 }
 
-/* decoder_decode() of a frame that is not compressed. */
+/* decoder_decode() for an uncompressed frame. */
 static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                         message *out, decode_error *why)
 {
@@ -157,7 +156,7 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
     int is_hot = is_struct && path != DECODE_PATH_ROWS;
     d->fast.wants_whole = path == DECODE_PATH_WHOLE;
-    /* The fast path does not say why it gave up: decode_rows() judges. */
+    /* If the fast path refuses a frame, decode_rows() decodes it or reports the error. */
     if (is_hot && p->is_fast && decode_fast(&d->fast, p, topic, frame, out))
         return 1;
     d->slow_count += (uint64_t)is_hot;

@@ -1,9 +1,8 @@
-/* From a frame's bytes to a typed message.
+/* Decodes a frame's bytes into a typed message.
  *
  * A decoder owns a JSON parser and an arena, and belongs to one thread. Order book and trade frames
- * in canonical form are read on a fast path; those in any other form, and all other topics, by the
- * one decoder that reads the topic's row. Both give equal messages.
- * Nothing here keeps state between frames. */
+ * in canonical form are read on a fast path; other forms and other topics by the row-driven
+ * decoder. Both give equal messages. Nothing is kept between frames. */
 #ifndef TD_SCHEMA_DECODE_H
 #define TD_SCHEMA_DECODE_H
 
@@ -19,54 +18,55 @@
 typedef struct decoder decoder;
 
 enum {
-    /* Bytes after a frame that must be readable (their values do not matter): the JSON parser
-     * works in blocks. Chunk buffers have them, so that frames are decoded in place. */
+    /* Readable bytes required after a frame, of any value: the JSON parser works in blocks. Chunk
+     * buffers have them, so that frames are decoded in place. */
     DECODE_PADDING_BYTES = 64,
 };
 
 typedef enum decode_path {
-    DECODE_PATH_FAST,  /* books and trades on the fast path, into plain structs */
-    DECODE_PATH_WHOLE, /* the same with every member: message.beside is filled where the plain
-                          structs have no place for some */
-    DECODE_PATH_ROWS,  /* the same, never on the fast path (tests compare the two) */
+    DECODE_PATH_FAST, /* books and trades on the fast path, only the members of the plain structs */
+    DECODE_PATH_WHOLE, /* as FAST with every member: message.beside has members without a place in
+                          the plain structs */
+    DECODE_PATH_ROWS,  /* as WHOLE, but never on the fast path (tests compare the two) */
 } decode_path;
 
+/* Close accepts NULL. */
 TD_NEVER_NULL decoder *decoder_open(void);
 void decoder_close(decoder *d);
 
-/* Decode a frame of a known topic (from its channel or from classify). frame must have
- * DECODE_PADDING_BYTES readable bytes after it. A compressed frame (one that begins neither as
- * JSON nor with white space) is inflated first. Returns 1 and fills *out (valid until the next
- * call and while the frame's bytes are), or 0 and fills *why. Without a row: DECODE_UNKNOWN_TOPIC,
- * DECODE_NO_TOPIC if topic->topic is empty (as classify leaves it for a frame that names none), or
- * why the frame is no JSON. */
+/* Decode a frame of a known topic (from its channel or from decoder_classify()). frame must be
+ * followed by DECODE_PADDING_BYTES readable bytes. Compressed frames, which begin neither as JSON
+ * nor with white space, are inflated first. Returns 1 and fills *out (valid until the next call and
+ * while the frame's bytes are), or 0 and fills *why. If topic->row is NULL, *why is
+ * DECODE_UNKNOWN_TOPIC, DECODE_NO_TOPIC if topic->topic is empty (as decoder_classify() leaves it
+ * for frames without a topic), or why the frame is not JSON. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
-/* ---- what a frame holds, beside what it means ---- */
+/* ---- surveys: the members of a frame ---- */
 
-/* decoder_decode() by the row (DECODE_PATH_ROWS), with a list of the frame's members. *survey is
- * filled when the frame is decoded, and valid as long as *out; on 0 only its text is. topic->row is
- * not NULL. */
+/* decoder_decode() by the row (DECODE_PATH_ROWS) that also lists the frame's members in *survey,
+ * valid as long as *out; if it returns 0, only survey->text is set. topic->row is not NULL. */
 int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
                    frame_survey *survey, decode_error *why);
 
-/* The JSON of a frame that no row fits: root and text alone. 1, or 0 and *why: it is no JSON. */
+/* Parse a frame that no row matches; sets only root and text. Returns 1, or 0 and *why if it is not
+ * JSON. */
 int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why);
 
-/* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns: the
- * receive time, which selects the rows that are valid (TOPIC_NOW if unknown). Padding as for
+/* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns is the
+ * receive time, which selects the valid rows (TOPIC_NOW if unknown). Padding as for
  * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
  * next call for another frame, and while the frame's bytes are. */
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* 1 if a decoder tries to inflate this frame, which may take a thousand times as long as its size
+/* 1 if decoders try to inflate this frame, which may take a thousand times as long as its size
  * suggests. */
 int decoder_inflates(td_bytes frame);
 
-/* Frames of books and trades that the row-driven decoder had to read, which is some five times
- * slower: those that are not in canonical form. */
+/* Number of book and trade frames that the row-driven decoder read because they were not in
+ * canonical form, which is some five times slower. */
 uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */

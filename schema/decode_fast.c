@@ -1,11 +1,11 @@
-/* The fast path: one pass over the bytes, from the frame's object through the way to its entries to
- * each entry's fields, checking as it goes. Frames in any other form (white space, escapes, entries
- * before the kind, lists in another order than the row's, anything malformed) are left to
- * decode_rows.c: that alone reports what is wrong with a frame. Both give the same message for a
+/* The fast path: one pass over the bytes, from the frame's object along the path to its entries to
+ * each entry's fields, with all checks. It refuses frames in any other form (white space, escapes,
+ * entries before the kind, lists in another order than the row's, malformed JSON); decode_rows.c
+ * then reads them and reports errors. Both give the same message for a
  * frame that both accept.
  *
- * Why a separate path, and why without the JSON reader's index. Instructions a frame, by
- * callgrind, of the simulated exchange's frames (seed 7, some 400 bytes each, books and trades):
+ * The reason for a separate path without the JSON reader's index: instructions per frame,
+ * by callgrind, for the simulated exchange's frames (seed 7, some 400 bytes, books and trades):
  *
  *                                                        inverse    v5-linear
  *   this path, frame to message                            3,170        4,400
@@ -14,7 +14,7 @@
  *   json_parse() only                                      8,120        8,930
  *   decode_rows(), frame to message                       21,630       34,080
  *
- * Every byte is either compared with what the row expects there, or belongs to a number or to a
+ * Every byte is either compared with the row's expectation, or part of a number or of a
  * string of printable ASCII. */
 #include "schema/decode_fast.h"
 
@@ -29,7 +29,7 @@
 enum { SCAN_KEY_BYTES_MAX = 40 };
 _Static_assert((int)SCAN_KEY_BYTES_MAX + 8 < (int)SCAN_REACH, "a key, its quotes and its colon");
 
-/* "Buy" or "Sell", without a branch on which: that cannot be predicted. */
+/* Read "Buy" or "Sell" without a branch, which would be unpredictable. */
 static inline const uint8_t *scan_side(const uint8_t *p, uint8_t *side)
 {
     static const char TEXTS[2][8] = {"\"Sell\"", "\"Buy\""};
@@ -54,14 +54,14 @@ static inline const uint8_t *scan_unread_digits(const uint8_t *p)
     return is_plain ? p + count : NULL;
 }
 
-/* Skip a string or number: a text field may be either. */
+/* Skip a string or number: text fields may have either. */
 static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
 {
     td_bytes text;
     return *p == '"' ? scan_string(p, end, &text) : scan_unread_digits(p);
 }
 
-/* true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
+/* Read true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
 static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
 {
     int is_string = *p == '"';
@@ -78,10 +78,11 @@ static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
     return !is_string ? p : *p == '"' ? p + 1 : NULL;
 }
 
-/* How deeply a skipped value may be nested on this path. */
+/* Maximum nesting of a skipped value on this path. */
 enum { UNKNOWN_DEPTH = 4 };
 
-/* Any plain value, containers too. Every element begins inside the text. */
+/* Skip any plain value, including containers. Each element's start is checked to be inside the
+ * text. */
 static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth)
 {
     td_bytes key;
@@ -104,7 +105,7 @@ static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth
     return p != NULL && p < end && *p == closing ? p + 1 : NULL;
 }
 
-/* scan_key() where the key is not the one that was guessed. */
+/* scan_key() for a key other than the predicted one. */
 static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
                                          const uint8_t *end, uint32_t *found)
 {
@@ -122,7 +123,8 @@ static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uin
     return *p == ':' ? p + 1 : NULL;
 }
 
-/* A key and its colon, the place-th of its object: which of the set's it is (KEY_NONE: none). */
+/* Read a key and its colon. *found is its index in the set, or KEY_NONE; place is its position in
+ * the object. */
 static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
                                       const uint8_t *end, uint32_t *found)
 {
@@ -145,20 +147,20 @@ typedef struct fast_frame {
     fast_decoder *d;
     decode_plan *p;
     const topic_match *topic;
-    const uint8_t *end; /* of the text */
+    const uint8_t *end; /* end of the text */
     msg_head head;
-    const key_word *symbol; /* the topic's, to compare each entry's with */
+    const key_word *symbol; /* the topic's symbol, which each entry's is compared with */
     size_t count;           /* entries so far */
-    uint64_t beside_fields; /* the plan's if the frame is read whole; else 0 */
-    uint64_t entry_seen;    /* those of the last of d->items: a bit for each */
+    uint64_t beside_fields; /* the plan's if the frame is decoded whole; else 0 */
+    uint64_t entry_seen;    /* bits of the fields in the last of d->items */
     size_t item_count;      /* in d->items */
     size_t value_count;     /* in d->values */
-    uint32_t envelope_seen; /* fields of d->envelope: a bit for each */
+    uint32_t envelope_seen; /* bits of the fields in d->envelope */
 } fast_frame;
 
-/* ---- members beside the plain struct, of a frame that is read whole ---- */
+/* ---- members without a place in the plain struct, if the frame is decoded whole ---- */
 
-/* The value of a field that stands between p and after. NULL: leave the frame to decode_rows(). */
+/* Read the value of a field, from p to after. Returns NULL to leave the frame to decode_rows(). */
 static const uint8_t *read_beside(const field_row *field, const uint8_t *p, const uint8_t *after,
                                   msg_value *out)
 {
@@ -171,7 +173,7 @@ static const uint8_t *read_beside(const field_row *field, const uint8_t *p, cons
     return !value_says_nothing(text) && decode_text(field, text, out, &ignored) ? after : NULL;
 }
 
-/* Entries that have no values, up to count of them. */
+/* Add entries without values until there are count of them. */
 static void reach_items(fast_frame *h, size_t count)
 {
     fast_decoder *d = h->d;
@@ -181,7 +183,8 @@ static void reach_items(fast_frame *h, size_t count)
     }
 }
 
-/* An entry's values are in the order of the row: in any other, decode_rows() reads them. */
+/* Add a value without a place in the plain struct. NULL if the entry's values are not in the row's
+ * order: decode_rows() sorts them. */
 static const uint8_t *add_beside(fast_frame *h, uint32_t field, const uint8_t *p,
                                  const uint8_t *after)
 {
@@ -195,14 +198,15 @@ static const uint8_t *add_beside(fast_frame *h, uint32_t field, const uint8_t *p
     return read_beside(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
 }
 
-/* After an entry's field, between p and after, that the struct has no place for. */
+/* Called after each such field of an entry, between p and after; adds its value if the frame is
+ * decoded whole. */
 static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
                                          const uint8_t *after)
 {
     return TD_LIKELY((h->beside_fields >> field & 1) == 0) ? after : add_beside(h, field, p, after);
 }
 
-/* The values move no more: let the message point to them. */
+/* The values have their final address now: point the message to them. */
 static const msg_beside *publish_beside(fast_frame *h)
 {
     fast_decoder *d = h->d;
@@ -220,8 +224,8 @@ static const msg_beside *publish_beside(fast_frame *h)
     return &d->beside;
 }
 
-/* After a member of an object: 1 another one follows, 0 it was the last. *p moves past it, or is
- * NULL. */
+/* Step over the comma or brace after a member of an object. Returns 1 if another member follows. *p
+ * becomes NULL if neither is there. */
 static inline int fast_goes_on(const uint8_t **p, const uint8_t *end)
 {
     const uint8_t *at = *p;
@@ -233,12 +237,12 @@ static inline int fast_goes_on(const uint8_t **p, const uint8_t *end)
     return *at == ',';
 }
 
-/* Read the value of an entry's field at p into the entry (a msg_level or msg_trade). */
+/* Reads the value of an entry's field at p into the entry (a msg_level or msg_trade). */
 typedef const uint8_t *fast_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p,
                                   void *entry);
 
-/* fast_fields() from where the order of the row ends. p is at the object's brace, or at
- * the comma after the fields that were seen. */
+/* The rest of fast_fields(), once fields are not in the row's order. p is at the object's brace, or
+ * at the comma after the fields that were read. */
 static inline __attribute__((always_inline)) const uint8_t *
 fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
@@ -264,9 +268,9 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
     return p;
 }
 
-/* The fields of the object at p, and which there were: a bit for each. Frames have them in the
- * order of the row, mostly: then brace or comma, key and colon are one comparison. From where that
- * ends, each key is looked for. Always inlined, so that value is no call. */
+/* Read the fields of the object at p; *seen gets a bit for each. Most frames have them in the row's
+ * order: then brace or comma, key and colon are one comparison. After the first other key, each key
+ * is searched. Always inlined, so that value is not an indirect call. */
 static inline __attribute__((always_inline)) const uint8_t *
 fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
@@ -287,8 +291,7 @@ fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
     return fast_other_fields(h, p, value, entry, seen);
 }
 
-/* An entry's symbol: compare it with the topic's, and count a foreign one, which goes to *foreign.
- */
+/* Compare an entry's symbol with the topic's. Counts a different one and sets *foreign. */
 static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 {
     if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
@@ -302,14 +305,14 @@ static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_byt
     return p;
 }
 
-/* ---- levels: some five in each of a hundred frames a second and symbol ---- */
+/* ---- levels: some five in each of a hundred frames per second and symbol ---- */
 
-/* The value of one of a level's fields. */
+/* Read one field of a level. */
 static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fast_role role,
                                               const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
-    td_bytes foreign; /* counted */
+    td_bytes foreign; /* only counted */
     switch (role) {
     case ROLE_PRICE:
         return scan_decimal(p, &level->price, &level->price_scale);
@@ -331,7 +334,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(h, field, p, scan_unread(p, h->end)); /* it has to be a value */
+    return pass_beside(h, field, p, scan_unread(p, h->end)); /* it must be a value */
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -346,8 +349,8 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     p = fast_fields(h, p, read_level_value, level, &seen);
     if (p == NULL || (h->p->required_fields & ~seen) != 0)
         return NULL;
-    /* Deletes mostly come without a size, some with 0 (docs/wire.md 2): in the message none has
-     * one. */
+    /* Most deletes have no size, some have 0 (docs/wire.md 2): in messages their size is always
+     * 0. */
     int has_size = (seen & h->p->size_bit) != 0;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;
@@ -360,7 +363,7 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     return p;
 }
 
-/* The end of a level of a topic with separate retail orders: ,"size"] at p. */
+/* Read the end of a level with separate retail orders: ,"size"] at p. */
 static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
 {
     fast_decoder *d = h->d;
@@ -379,8 +382,8 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
     return p;
 }
 
-/* ["price","size"], and a third for topics with a separate retail size. Two sizes of 0 are a sum of
- * 0: none is below. */
+/* Read ["price","size"], with a third value if the topic has a separate retail size. Both sizes are
+ * at least 0, so their sum is 0 only if both are. */
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     fast_decoder *d = h->d;
@@ -407,9 +410,9 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
     return p + 1;
 }
 
-/* ---- trades: one frame may hold a thousand ---- */
+/* ---- trades: up to a thousand in a frame ---- */
 
-/* A side as a boolean: true is Buy. */
+/* Read a side written as a boolean: true is Buy. */
 static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
 {
     int8_t is_buy = 0;
@@ -418,7 +421,7 @@ static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
     return p;
 }
 
-/* The value of one of a trade's fields. */
+/* Read one field of a trade. */
 static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fast_role role,
                                               const uint8_t *p, void *entry)
 {
@@ -454,10 +457,11 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(h, field, p, scan_unread(p, h->end)); /* such as the time's other spelling */
+    return pass_beside(h, field, p,
+                       scan_unread(p, h->end)); /* for example the time in its other form */
 }
 
-/* The frame's own time and sequence, where its entries have them, are the first one's. */
+/* If only entries have time and sequence, the first entry's become the frame's. */
 static void note_first(fast_frame *h, const msg_trade *trade)
 {
     const topic_row *row = h->p->row;
@@ -475,7 +479,7 @@ static void note_first(fast_frame *h, const msg_trade *trade)
 
 static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
-    (void)items; /* trades have no action, and no side of their path */
+    (void)items; /* trades have no action, and their path implies no side */
     fast_decoder *d = h->d;
     uint64_t seen = 0;
     td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades);
@@ -491,24 +495,24 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
     return p;
 }
 
-/* ---- the walk to the entries ---- */
+/* ---- the path to the entries ---- */
 
-/* One entry of a list: an object or array at p. */
+/* Reads one entry of a list: an object or array at p. */
 typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
 
 /* A walk over the nodes of the plan. */
 typedef struct walk {
     fast_frame *h;
     fast_entry *entry;
-    int last_items;         /* lists come in the order of the row: the last one read */
+    int last_items;         /* index of the items read last: lists must be in the row's order */
     uint32_t items_seen;    /* a bit for each */
-    uint32_t envelope_seen; /* likewise, of required fields that say something */
-    uint8_t parts_seen;     /* of the topic, where they stand beside it */
+    uint32_t envelope_seen; /* a bit for each field */
+    uint8_t parts_seen;     /* parts of the topic outside its text */
     uint8_t has_topic;
     uint8_t has_kind;
 } walk;
 
-/* size bytes at a, which padding follows, are those at b; size is at least 8. */
+/* 1 if the size bytes at a, which padding follows, equal those at b; size is at least 8. */
 static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
 {
     uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
@@ -517,8 +521,8 @@ static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
     return differs == 0;
 }
 
-/* "topic.symbol", where the topic is its row's name alone (which is plain text), or has a parameter
- * of plain text: NULL if it takes more than word comparisons to decide. */
+/* Compare "topic.symbol" with the channel's by words. Works if the topic is its row's name, or has
+ * a parameter of plain text; otherwise returns NULL, which decides nothing. */
 static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
 {
     td_bytes topic = w->h->topic->topic;
@@ -537,8 +541,8 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     return dot + symbol->bytes + 2;
 }
 
-/* The frame's topic is "topic.symbol", or the topic alone; or the part that does not stand
- * elsewhere. */
+/* Check the frame's topic: "topic.symbol", the topic alone, or the part of the topic that is in
+ * this text. */
 static const uint8_t *scan_topic(walk *w, const uint8_t *p)
 {
     const uint8_t *after = scan_whole_topic(w, p);
@@ -564,7 +568,7 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
-/* A part of the topic that stands beside it: the same text as the channel's. */
+/* Check a part of the topic in another member: it must equal the channel's. */
 static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
 {
     const topic_match *topic = w->h->topic;
@@ -583,7 +587,7 @@ static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
     return p;
 }
 
-/* One of the row's words for a kind. */
+/* Read the frame's kind: one of the row's words. */
 static const uint8_t *scan_kind(walk *w, const uint8_t *p)
 {
     decode_plan *own = w->h->p;
@@ -606,8 +610,8 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     return p;
 }
 
-/* A field of the envelope that plain structs have no place for: its type is checked, and its value
- * kept if the frame is read whole. */
+/* Read a field of the envelope without a place in the head: check its type, and keep its value if
+ * the frame is decoded whole. */
 static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
     const field_row *field = &h->p->row->envelope[index];
@@ -636,7 +640,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_TIME:
         after = h->p->envelope_unit_ns[index] != 0
                     ? scan_time(p, h->p->envelope_unit_ns[index], &ns)
-                    : NULL; /* RFC 3339 */
+                    : NULL; /* RFC 3339 is left to decode_rows() */
         break;
     case FIELD_SIDE:
     case FIELD_ANY_SIDE:
@@ -650,7 +654,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     return read_beside(field, p, after, &h->d->envelope[index]);
 }
 
-/* A field of the envelope, into the head where that has a place for it. */
+/* Read a field of the envelope, into the head if it has a place there. */
 static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
 {
     const decode_plan *own = w->h->p;
@@ -676,7 +680,7 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
     return scan_envelope_other(w->h, index, p);
 }
 
-/* A list of entries. */
+/* Read a list of entries. */
 static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 {
     TD_ASSERT(items >= 0);
@@ -705,7 +709,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
 
-/* An object on the way to entries, or a list of one: spot's data is that. */
+/* Walk an object on the path to entries, or a list with one such object, as spot's data is. */
 static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
 {
     if (*p != '[')
@@ -714,7 +718,7 @@ static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
     return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
 }
 
-/* 1 if entries stand here, in frames of some kind. */
+/* 1 if the node has entries, in frames of some kind. */
 static int holds_items(const plan_node *node)
 {
     return node->items[FRAME_UNTYPED] != PLAN_NO_ITEMS ||
@@ -722,7 +726,7 @@ static int holds_items(const plan_node *node)
            node->items[FRAME_DELTA] != PLAN_NO_ITEMS;
 }
 
-/* The value of a key of a node. The caller made sure that p is inside the text. */
+/* Read the value of a node's key. The caller made sure that p is inside the text. */
 static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 {
     plan_node *child;
@@ -738,7 +742,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
         return scan_envelope(w, target.index, p);
     case TARGET_NODE:
         child = &w->h->p->nodes[target.index];
-        /* Which entries these are depends on the kind, which is still unknown. */
+        /* The kind, which is still unknown, determines which entries these are. */
         if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
@@ -749,10 +753,10 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
     return NULL;
 }
 
-/* An object on the way to entries. Recursion is as deep as the plan's paths. */
+/* Walk an object on the path to entries. Recursion is as deep as the plan's paths. */
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
 {
-    uint32_t seen = 0; /* a bit for each key: a key that occurs twice is left to decode_rows() */
+    uint32_t seen = 0; /* a bit for each key: decode_rows() handles repeated keys */
     uint32_t place = 0;
     TD_ASSERT_SLOW(node->keys.count <= PLAN_NODE_KEYS_MAX);
     if (*p != '{')
@@ -778,7 +782,7 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
     return p;
 }
 
-/* Were all required parts of the frame present? */
+/* 1 if all required parts of the frame were present. */
 static int has_required(const walk *w)
 {
     const decode_plan *p = w->h->p;
@@ -788,8 +792,8 @@ static int has_required(const walk *w)
            (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
-/* A symbol that is not plain text is written in a frame with escapes: make its key one that no text
- * equals. */
+/* A frame writes a symbol that is not plain text with escapes: give it a key that matches nothing,
+ * which leaves the frame to decode_rows(). */
 static void symbol_word_init(key_word *key, td_bytes symbol)
 {
     key_word_init(key, symbol);
@@ -799,7 +803,7 @@ static void symbol_word_init(key_word *key, td_bytes symbol)
             key->bytes = UINT32_MAX;
 }
 
-/* A symbol as a key: one that is remembered, or own, filled. */
+/* A symbol as a key: a remembered one, or *own, initialized. */
 static const key_word *symbol_key(fast_decoder *d, td_bytes symbol, key_word *own)
 {
     _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes a slot");
@@ -837,7 +841,8 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                        : p->is_positional ? fast_book_pair
                                           : fast_book_entry,
               .last_items = -1};
-    /* The walk may end in the padding: the frame is whole only if it ends at the text's end. */
+    /* The walk may run into the padding: the frame is complete only if it ends exactly at the
+     * text's end. */
     if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
         return 0;
     if (is_book)

@@ -24,7 +24,7 @@ void key_word_init(key_word *key, td_bytes text)
     key->bytes = (uint32_t)text.size;
 }
 
-/* A key that no text equals: no JSON string holds a NUL byte, and none is that long. */
+/* Make a key that matches nothing: JSON strings have no NUL bytes, and none is that long. */
 static void key_word_never(key_word *key)
 {
     *key = (key_word){.text = "", .bytes = UINT32_MAX};
@@ -69,10 +69,10 @@ uint64_t field_unit_ns(field_unit unit)
     return 0;
 }
 
-/* A node without keys. */
+/* Add a node without keys. */
 static plan_node *node_new(decode_plan *p)
 {
-    TD_ASSERT(p->node_count < PLAN_NODES_MAX); /* tests make the plan of every row */
+    TD_ASSERT(p->node_count < PLAN_NODES_MAX); /* tests build the plan of every row */
     plan_node *node = &p->nodes[p->node_count++];
     node->keys.keys = node->words;
     node->keys.guess = node->guesses;
@@ -81,7 +81,7 @@ static plan_node *node_new(decode_plan *p)
     return node;
 }
 
-/* Add a key to a node, at the end of the order that it is guessed in. */
+/* Add a key to a node, last in the predicted order. */
 static void node_add(plan_node *node, td_bytes key, plan_target target)
 {
     TD_ASSERT(key.size > 0);
@@ -93,7 +93,7 @@ static void node_add(plan_node *node, td_bytes key, plan_target target)
     node->keys.count++;
 }
 
-/* Cut the next key off a path. */
+/* Cut the first key off a path. */
 static td_bytes path_next(td_bytes *path)
 {
     const uint8_t *dot = memchr(path->data, '.', path->size);
@@ -104,7 +104,7 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The child node of a key; made if absent. */
+/* The child node of a key; created if absent. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
@@ -113,14 +113,14 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
         return &p->nodes[node->targets[found].index];
     }
     plan_node *child = node_new(p);
-    /* The key is the end of a path that began with the node's. */
+    /* The key is inside the path's text, right after the node's own path. */
     const uint8_t *from = node == &p->nodes[0] ? key.data : key.data - node->path.size - 1;
     child->path = td_bytes_of(from, (size_t)(key.data + key.size - from));
     node_add(node, key, (plan_target){TARGET_NODE, (uint32_t)(child - p->nodes)});
     return child;
 }
 
-/* Make a target the end of a path, through nodes. */
+/* Add a target at the end of a path, creating nodes on the way. */
 static void plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
@@ -145,7 +145,7 @@ static plan_node *node_at(decode_plan *p, const char *path)
     return node;
 }
 
-/* Note where entries stand. */
+/* Note which node has these items. */
 static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
@@ -158,16 +158,16 @@ static void plan_items(decode_plan *p, uint32_t index)
             node->items[kind] = (int8_t)index;
 }
 
-/* 1 if this path continues the other. */
+/* 1 if path continues from. */
 static int leads_on(const char *path, const char *from)
 {
     size_t size = strlen(from);
     return strncmp(path, from, size) == 0 && (path[size] == '.' || (size == 0 && path[0] != '\0'));
 }
 
-/* The first pass of decode_rows() stops where entries stand: those further inside are found by
- * following their path, and so are those that inherit fields on the way. Of a list and what is in
- * an object in its place, the first pass sees which there is. */
+/* The first pass of decode_rows() does not enter entries. Entries inside others, and entries that
+ * inherit fields on their path, are found by following the path. For a list and the items inside an
+ * object at the same path (ITEMS_LIST), the first pass finds out which the frame has. */
 static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
@@ -187,7 +187,7 @@ static void plan_follow(decode_plan *p)
     }
 }
 
-/* The bytes before a field's value. */
+/* The text before a field's value. */
 static void plan_lead_init(plan_lead *lead, char first, const char *key)
 {
     char text[sizeof lead->word] = {0};
@@ -202,7 +202,7 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
     lead->bytes = (uint32_t)size;
 }
 
-/* Keys of entries, and which of them stand for the same. */
+/* Prepare the keys of entries, and note fields with the same member. */
 static void plan_entry(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -261,15 +261,16 @@ static role_fields find_roles(const topic_row *row)
     return roles;
 }
 
-/* 1 if every field is one that the struct keeps, or text (such as a level's id), which is its only
- * spelling and needs no reading to be accepted. */
+/* 1 if every field has a place in the struct, or is text (such as a level's id), which is accepted
+ * in any form. */
 static int fields_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
-        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
+        int is_twin =
+            field->member == MEMBER_EXCHANGE_TIME; /* another form of the preferred time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
@@ -285,7 +286,8 @@ static int is_required(const topic_row *row, uint8_t field, unsigned flag)
     return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
 }
 
-/* The fast path requires price and side, and the size of what is no delete: so must the row. */
+/* The fast path requires price and side, and a size unless it is a delete: the row must require
+ * them, too. */
 static int roles_are_required(const topic_row *row, const role_fields *roles)
 {
     return is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) &&
@@ -294,8 +296,7 @@ static int roles_are_required(const topic_row *row, const role_fields *roles)
                        row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET);
 }
 
-/* 1 if the fast path can read entries that are objects. Of trades, the members that have a place
- * in the struct have it as one type only. */
+/* 1 if the fast path can read entries that are objects. */
 static int objects_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
@@ -307,8 +308,8 @@ static int objects_are_fast(const decode_plan *p, const role_fields *roles)
     return fields_are_fast(p, roles);
 }
 
-/* 1 if it can read levels that are arrays. Price, size and, if there is a third, the size of retail
- * orders. */
+/* 1 if the fast path can read levels that are arrays: price, size and, if there is a third value,
+ * the size of retail orders. */
 static int arrays_are_fast(const decode_plan *p)
 {
     static const msg_member ORDER[] = {MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
@@ -325,8 +326,8 @@ static int arrays_are_fast(const decode_plan *p)
     return 1;
 }
 
-/* 1 if the entries of all items of a row are arrays, 0 if they are objects; -1: the fast path does
- * not know some of the items' flags. */
+/* 1 if the entries of all items of a row are arrays, 0 if they are objects; -1 if the fast path
+ * does not support a flag of the items. */
 static int fast_items_are_positional(const topic_row *row)
 {
     unsigned known = ITEMS_OPTIONAL | ITEMS_EMPTY | ITEMS_ZERO_DELETES | ITEMS_LIST;
@@ -342,8 +343,7 @@ static int fast_items_are_positional(const topic_row *row)
     return is_positional;
 }
 
-/* 1 if the fast path of the row's type can read its frames. The ordinary frame is then read without
- * the row-driven decoder. */
+/* 1 if the fast path can read the row's frames in their usual form. */
 static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
@@ -358,7 +358,7 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
     return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
 }
 
-/* Note what the fast path needs of each field. */
+/* Prepare the fields for the fast path. */
 static void plan_fast_fields(decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
@@ -384,7 +384,8 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     if (time == KEY_NONE)
         return;
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
-    if (row->type == MSG_TRADE) /* its other spelling is the row-driven decoder's */
+    if (row->type ==
+        MSG_TRADE) /* trades with the time's other form are left to the row-driven decoder */
         p->required_fields |= UINT64_C(1) << time;
 }
 
@@ -398,7 +399,7 @@ static void plan_kinds(decode_plan *p)
         key_word_init(&p->kind_keys[p->kinds.count++], td_bytes_str(word->text));
 }
 
-/* Where the parts of the topic, and the kind, stand in a frame. */
+/* Where a frame has the parts of its topic, and its kind. */
 static void plan_identity(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -415,7 +416,7 @@ static void plan_identity(decode_plan *p)
         plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0});
 }
 
-/* Where the fast path puts a field of the envelope. */
+/* Where the fast path stores a field of the envelope. */
 static head_place place_of(const topic_row *row, const field_row *field)
 {
     if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
@@ -430,7 +431,7 @@ static head_place place_of(const topic_row *row, const field_row *field)
                                              : PLACE_NONE;
 }
 
-/* What the fast path requires of a whole frame. */
+/* The fast path's requirements for a whole frame. */
 static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -449,7 +450,7 @@ static void plan_requirements(decode_plan *p)
                 p->required_items[kind] |= 1u << i;
 }
 
-/* Everything that follows from the row. */
+/* Fill in everything that follows from the row. */
 static void plan_fill(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -491,7 +492,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
             return cache->last = cache->plans[slot];
         slot = (slot + 1) & (PLAN_CACHE_MAX - 1);
     }
-    /* More rows than any version has: the caller makes rows up. Clear the cache. */
+    /* More rows than any version has: only callers that invent rows get here. Clear the cache. */
     if (cache->count >= PLAN_CACHE_MAX / 4 * 3) {
         plan_cache_fini(cache);
         slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
@@ -500,6 +501,6 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
     cache->last->row = row;
     plan_fill(cache->last);
     cache->count++;
-    TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at a free slot */
+    TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at an unused entry */
     return cache->last;
 }

@@ -1,5 +1,6 @@
-/* Two passes over the checked text: one over what stands around the entries (kind, sequences, time,
- * unknown members), one over the entries, in the order of the row's items, not of the text. */
+/* Two passes over the validated text: the first reads everything around the entries (kind,
+ * sequences, time, unknown members); the second reads the entries in the order of the row's items,
+ * not of the text. */
 #include "schema/decode_rows.h"
 
 #include <stdio.h>
@@ -9,27 +10,27 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* A frame that is being decoded. */
+/* A frame while it is decoded. */
 typedef struct rows {
     row_decoder *d;
     decode_plan *p;
     const topic_match *topic;
     decode_error *why;
     msg_head head;
-    size_t value_count; /* in d->values: the envelope's, then each entry's, one after the other */
+    size_t value_count; /* in d->values: the envelope's, then each entry's */
     size_t envelope_count;
-    uint32_t envelope_seen;                     /* a bit for each field of the envelope so far */
-    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* which field each of its values is of */
+    uint32_t envelope_seen;                     /* a bit for each field read so far */
+    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* the index of each value's field */
     size_t item_count;
     size_t place_count; /* lists and objects of entries that were read */
-    /* Where the entries of each of the row's items stand, as the first pass found them. */
+    /* Where the first pass found the entries of each of the row's items. */
     json_value items_at[TOPIC_ITEMS_MAX];
-    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often: more than once inside arrays only */
+    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often; more than once only inside arrays */
     uint8_t symbol_is_set;
     json_value root;
 } rows;
 
-/* What is wrong with the frame, and where; 0. */
+/* Report what is wrong and where. Returns 0. */
 static inline int refuse(rows *r, decode_reason reason, size_t offset, const char *field)
 {
     *r->why = (decode_error){.reason = reason, .offset = offset, .field = field};
@@ -60,7 +61,7 @@ static int is_same_unexpected(const survey_unexpected *a, const survey_unexpecte
            td_bytes_equal(a->at, b->at);
 }
 
-/* Count a member that the row does not name, a repeated one, or one that is left out. */
+/* Count an unknown, repeated or omitted member. */
 static void count_unexpected(rows *r, const survey_unexpected *unexpected)
 {
     row_decoder *d = r->d;
@@ -76,7 +77,7 @@ static void count_unexpected(rows *r, const survey_unexpected *unexpected)
         d->unexpected_left_out++;
 }
 
-/* The path at which the entries of one of the row's items stand. */
+/* The path of the entries of one of the row's items. */
 static td_bytes items_path(const items_row *items)
 {
     return td_bytes_str(items->path);
@@ -89,7 +90,7 @@ static int is_own_topic(const rows *r, td_bytes text)
 {
     topic_match found;
     const topic_row *row = r->p->row;
-    if (row->symbol_path != NULL) /* the rest of it stands elsewhere */
+    if (row->symbol_path != NULL) /* the other parts are in other members */
         return td_bytes_equal(text, td_bytes_of((const uint8_t *)row->pattern, r->p->topic_bytes));
     return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
            td_bytes_equal(found.topic, r->topic->topic) &&
@@ -104,7 +105,7 @@ static int check_topic(rows *r, json_value value, const char *key)
     return is_own_topic(r, text) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
-/* The value that a path of keys leads to, through objects only. */
+/* Find the value at a path of keys, through objects only. */
 static int find_path(json_value root, const char *path, json_value *out)
 {
     *out = root;
@@ -118,7 +119,7 @@ static int find_path(json_value root, const char *path, json_value *out)
     }
 }
 
-/* A part of the topic that stands elsewhere in the frame: text, or a number's digits. */
+/* Check a topic part in another member: text, or a number as written. */
 static int check_part(rows *r, const char *path, td_bytes wanted)
 {
     json_value value;
@@ -145,7 +146,7 @@ static int check_parts(rows *r)
             check_part(r, row->symbol_path, r->topic->symbol));
 }
 
-/* The topic of a list of events, or of one that comes bare. */
+/* Check the topic of each event in a list, or of a single event. */
 static int check_events(rows *r, const char *key)
 {
     json_value event;
@@ -176,7 +177,7 @@ static int refuse_missing_kind(rows *r)
     return refuse(r, DECODE_MISSING_FIELD, 0, topic_row_kind_key(r->p->row));
 }
 
-/* The kind that a value of kind_key names; null and "" name none. 0: it is no word for a kind. */
+/* Read the kind that kind_key names; null and "" name none. Returns 0 if the text is not a kind. */
 static int read_kind(rows *r, json_value value)
 {
     int is_true;
@@ -196,7 +197,7 @@ static int read_kind(rows *r, json_value value)
     return 1;
 }
 
-/* Topic and kind, wherever they stand in the frame: the rest depends on them. */
+/* Read topic and kind first, wherever they are in the frame: the rest depends on them. */
 static int read_identity(rows *r)
 {
     json_value value = r->root;
@@ -226,7 +227,7 @@ static int read_identity(rows *r)
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
-/* Append to the values of the frame: one array, which may move while it grows. */
+/* Append a value to the frame's array, which may move while it grows. */
 static void add_value(rows *r, const msg_value *value)
 {
     TD_ASSERT(value->type != VALUE_ABSENT);
@@ -235,7 +236,7 @@ static void add_value(rows *r, const msg_value *value)
     d->values[r->value_count++] = *value;
 }
 
-/* Take a symbol that an entry names, or the frame beside its topic. */
+/* Note a symbol that an entry names, or the frame outside its topic. */
 static void note_symbol(rows *r, td_bytes symbol)
 {
     td_bytes own = r->topic->symbol;
@@ -250,8 +251,7 @@ static void note_symbol(rows *r, td_bytes symbol)
     r->symbol_is_set = 1;
 }
 
-/* The head's place for a number of that member; NULL if it has none. *has: the flag of that number.
- */
+/* The head's member for a number, and its flag in *has; NULL if the head does not have it. */
 static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
 {
     if (member == MEMBER_CROSS_SEQ) {
@@ -266,7 +266,7 @@ static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
     return member == MEMBER_SEQ ? &head->seq : NULL;
 }
 
-/* Append a value of the envelope, in the row's order whatever that of the text. */
+/* Add a value of the envelope, sorted by the row's order. */
 static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 {
     TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
@@ -281,8 +281,8 @@ static void add_envelope(rows *r, uint32_t index, const msg_value *value)
     r->envelope_order[at] = (uint8_t)index;
 }
 
-/* Take a value of the envelope, into the head if that has a place for it. Where a list is on the
- * way, the first value counts. */
+/* Read a value of the envelope, into the head if it has a place there. If the path leads through a
+ * list, the first value counts. */
 static int read_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
@@ -320,7 +320,9 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     case VALUE_TEXT:
         if (value.member == MEMBER_VERSION)
-            head->version = value.as.text; /* a value as well: books alone have no others */
+            head->version =
+                value.as
+                    .text; /* also added as a value below: only books have no other place for it */
         if (value.member == MEMBER_SYMBOL) {
             note_symbol(r, value.as.text);
             return 1;
@@ -339,7 +341,7 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
 
 static int walk_node(rows *r, plan_node *node, json_value value);
 
-/* Walk one member of an object on the way to entries. */
+/* Walk one member of an object on the path to entries. */
 static int walk_member(rows *r, plan_node *node, uint32_t key, json_value element)
 {
     plan_target target = node->targets[key];
@@ -360,7 +362,8 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     return 0;
 }
 
-/* The next member of an object: its key with escapes resolved, and its value. 0 at the end. */
+/* The next member of an object: its key with escapes resolved, and its value. Returns 0 at the
+ * end. */
 static int next_member(json_iter *it, td_bytes *key, json_value *element)
 {
     json_value name;
@@ -371,13 +374,13 @@ static int next_member(json_iter *it, td_bytes *key, json_value *element)
     return 1;
 }
 
-/* Walk an object on the way to entries; count members that the plan does not have. */
+/* Walk an object on the path to entries; count members that the plan does not have. */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
     td_bytes text;
     json_value element;
     uint32_t place = 0;
-    uint32_t seen = 0; /* a bit for each key: what occurs twice counts as unknown */
+    uint32_t seen = 0; /* a bit for each key: a repeated key counts as unknown */
     _Static_assert(PLAN_NODE_KEYS_MAX <= 32, "a bit for each key of a node");
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&node->keys, place, text);
@@ -397,7 +400,7 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     return 1;
 }
 
-/* Walk a value: note where entries stand for the second pass, or walk what is inside. */
+/* Walk a value: remember where entries are for the second pass, or walk its content. */
 static int walk_node(rows *r, plan_node *node, json_value value)
 {
     TD_ASSERT(r->head.kind < FRAME_ANY);
@@ -439,13 +442,13 @@ static int check_envelope(rows *r)
     return 1;
 }
 
-/* ---- entries: objects by their keys, arrays by their places, over what the objects around them
- * have; in the order of the row's items, whatever that of the text ---- */
+/* ---- entries: objects by key, arrays by position, in the order of the row's items. Fields of the
+ * objects around an entry are its defaults. ---- */
 
-/* The fields of an entry as they were found, before any is read. */
+/* The fields that were found for an entry, before they are read. */
 typedef struct slots {
-    uint32_t token[TOPIC_FIELDS_MAX]; /* 0: not there */
-    uint8_t is_around;                /* they are all of an object around, which holds no entry */
+    uint32_t token[TOPIC_FIELDS_MAX]; /* token of each field's value; 0: absent */
+    uint8_t is_around; /* 1: they belong to an object around, which contains no entry */
 } slots;
 
 static const slots NOTHING_AROUND = {{0}, 0};
@@ -456,21 +459,21 @@ typedef struct msg_values {
     size_t count;
 } msg_values;
 
-/* One side of an entry that is the best of both sides. */
+/* One side of an entry with ITEMS_BEST. */
 typedef struct best_side {
     msg_value price;
     msg_value size;
 } best_side;
 
-/* 1 if one of two fields of a member is a scaled integer, and the other plain. */
+/* 1 if two fields of one member are a scaled integer and its plain twin. */
 static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 {
     return scaled->member == plain->member && scaled->type == FIELD_DECIMAL &&
            plain->type == FIELD_DECIMAL && scaled->scale_e10 != 0 && plain->scale_e10 == 0;
 }
 
-/* 1 if a plain value repeats the integer of its scaled twin, as the documents print it. A 0 does
- * not: it is the same at any scale. */
+/* 1 if a plain value repeats the integer of its scaled twin, as in the documents' samples. A value
+ * of 0 does not count: it is the same at any scale. */
 static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
@@ -478,7 +481,7 @@ static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
     field_row integer = *field;
     integer.scale_e10 = 0;
     msg_value whole;
-    decode_error ignored; /* the plain value counts if the twin cannot be read */
+    decode_error ignored; /* the plain value counts if the twin is unreadable */
     if (values[plain].type != VALUE_DECIMAL || values[plain].as.decimal.mantissa == 0 ||
         !decode_field(&r->d->texts, &integer, (json_value){r->root.parser, s->token[scaled]},
                       &whole, &ignored))
@@ -487,7 +490,7 @@ static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
            td_decimal_compare(whole.as.decimal, values[plain].as.decimal) == 0;
 }
 
-/* Of a scaled integer and its plain twin one value stays: the plain one, unless it repeats the
+/* If an entry has a scaled integer and its plain twin, drop the plain value if it repeats the
  * integer. */
 static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
 {
@@ -502,7 +505,8 @@ static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
     }
 }
 
-/* 1 if field i gives way to a twin that has a value: a preferred one, else the one further up. */
+/* 1 if another field with the same member has a value and takes precedence: a preferred one, or
+ * else an earlier one. */
 static int is_shadowed(const rows *r, const slots *s, size_t i, const msg_value *values)
 {
     const topic_row *row = r->p->row;
@@ -518,7 +522,7 @@ static int is_shadowed(const rows *r, const slots *s, size_t i, const msg_value 
     return 0;
 }
 
-/* Check that an entry has the required members, in any of their spellings. */
+/* Check that an entry has the required members, in any of their forms. */
 static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
                           size_t offset)
 {
@@ -533,9 +537,8 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
     return 1;
 }
 
-/* A time that cannot be read is left out and counted, because the rest of the entry is sound;
- * unless it is required, or the topic's own time, by which its frames are ordered. 1 if it was left
- * out, 0 if the frame is refused. */
+/* Omit and count an unreadable time, because the rest of the entry is sound. Returns 0, which
+ * refuses the frame, if the time is required or is the topic's own, which orders its frames. */
 static int pass_over(rows *r, const items_row *items, const field_row *field, uint32_t token,
                      msg_value *value)
 {
@@ -584,7 +587,7 @@ static int read_slots(rows *r, const items_row *items, const slots *s)
     return 1;
 }
 
-/* A sequence of the first entry is the frame's where the row says so. */
+/* Use a sequence of the first entry as the frame's, if the row says so. */
 static void note_sequence(rows *r, const msg_values *values, msg_member member)
 {
     uint8_t *has = NULL;
@@ -596,7 +599,7 @@ static void note_sequence(rows *r, const msg_values *values, msg_member member)
     *has = 1;
 }
 
-/* Take an entry's symbol, and sequence and time of the first entry, into the head. */
+/* Copy an entry's symbol into the head, and from the first entry also sequence and time. */
 static void note_entry(rows *r, const msg_values *values)
 {
     const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
@@ -631,7 +634,7 @@ static int is_zero(const msg_value *value)
     return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
 }
 
-/* The action of an entry: its path's, or a deletion if its size is 0 and the path says so. */
+/* The action of an entry: its path's, or a delete if its size is 0 and the path allows that. */
 static msg_action entry_action(const items_row *items, const msg_values *values)
 {
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
@@ -640,7 +643,7 @@ static msg_action entry_action(const items_row *items, const msg_values *values)
     return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
 }
 
-/* Check that the sizes of a level add up to a number that a book can hold. */
+/* Check that the sum of a level's sizes fits into 64 bits. */
 static int check_sum(rows *r, const msg_values *values, size_t offset)
 {
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
@@ -651,7 +654,7 @@ static int check_sum(rows *r, const msg_values *values, size_t offset)
     return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
 }
 
-/* An entry with count values, those from first on. */
+/* Add an entry whose values begin at first. */
 static void add_item(rows *r, size_t first, msg_action action)
 {
     row_decoder *d = r->d;
@@ -659,14 +662,14 @@ static void add_item(rows *r, size_t first, msg_action action)
     d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
 }
 
-/* The values of the entry that begins at first; valid until the next is added. */
+/* The values of the entry that begins at first; valid until another value is added. */
 static msg_values values_from(const rows *r, size_t first)
 {
     const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
     return (msg_values){at, r->value_count - first};
 }
 
-/* One side of an entry that is the best of both, as a level; none if it has no price. */
+/* Add one side of an ITEMS_BEST entry as a level, if it has a price. */
 static int add_best(rows *r, const best_side *best, msg_side side, size_t offset)
 {
     if (best->price.type != VALUE_DECIMAL)
@@ -692,7 +695,7 @@ static msg_value value_or_absent(const msg_values *values, msg_member member)
     return found != NULL ? *found : (msg_value){.member = member, .type = VALUE_ABSENT};
 }
 
-/* Both sides of such an entry, in place of it. */
+/* Replace an ITEMS_BEST entry by its two sides. */
 static int add_both(rows *r, size_t first, size_t offset)
 {
     msg_values values = values_from(r, first);
@@ -704,7 +707,7 @@ static int add_both(rows *r, size_t first, size_t offset)
     return add_best(r, &bid, SIDE_BUY, offset) && add_best(r, &ask, SIDE_SELL, offset);
 }
 
-/* List an entry and the fields that were found. */
+/* List an entry and its fields for a survey. */
 static void list_entry(rows *r, const items_row *items, const slots *s)
 {
     const topic_row *row = r->p->row;
@@ -718,7 +721,7 @@ static void list_entry(rows *r, const items_row *items, const slots *s)
             list_member(r, SURVEY_FIELD, place, i, s->token[i]);
 }
 
-/* The bits of the fields that were found. */
+/* A bit for each field that was found. */
 static uint64_t fields_of(const topic_row *row, const slots *s)
 {
     uint64_t fields = 0;
@@ -727,7 +730,7 @@ static uint64_t fields_of(const topic_row *row, const slots *s)
     return fields;
 }
 
-/* One entry from the fields that were found. */
+/* Read one entry from the fields that were found. */
 static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
 {
     size_t first = r->value_count;
@@ -754,7 +757,7 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     return 1;
 }
 
-/* 1 if a key of an entry leads to other entries, or is one of the envelope. */
+/* 1 if a key of an entry leads to other entries or belongs to the envelope. */
 static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
 {
     size_t index = (size_t)(items - r->p->row->items);
@@ -765,7 +768,7 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
            (node->targets[found].kind == TARGET_NODE || node == &r->p->nodes[0]);
 }
 
-/* An entry that is an object: its fields by their keys, over those of the objects around it. */
+/* Read an entry that is an object. Its own fields override those of the objects around it. */
 static int read_object_entry(rows *r, const items_row *items, json_value entry, const slots *around)
 {
     slots s = *around;
@@ -785,7 +788,7 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry, 
     return add_entry(r, items, &s, json_offset(entry));
 }
 
-/* An entry that is an array: its fields by their places. */
+/* Read an entry that is an array: its fields by position. */
 static int read_array_entry(rows *r, const items_row *items, json_value entry, const slots *around)
 {
     slots s = *around;
@@ -807,14 +810,14 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
     return add_entry(r, items, &s, json_offset(entry));
 }
 
-/* No entries at the end of a path, for want of a value: only if the row allows it. */
+/* Accept a missing value at a path if the row allows it. */
 static int accept_absence(rows *r, const items_row *items, size_t offset)
 {
     return (items->flags & ITEMS_OPTIONAL) != 0 ||
            refuse(r, DECODE_MISSING_FIELD, offset, items->path);
 }
 
-/* Read the value at the end of a path: a list of entries, or one. */
+/* Read the value at the end of a path: a list of entries, or a single one. */
 static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
 {
     json_value element;
@@ -846,8 +849,8 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
     return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Note the fields that entries inherit from an object on the way to them. They replace those of the
- * objects around it; of a key that occurs twice the first counts. */
+/* Note the fields that entries inherit from an object on the path to them. They override those of
+ * outer objects; if a key occurs twice, the first counts. */
 static void note_around(rows *r, json_value object, slots *around)
 {
     slots own = NOTHING_AROUND;
@@ -887,11 +890,11 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
         return 0;
     if (!is_last || !has_own || r->item_count != before)
         return 1;
-    s.is_around = 1; /* it holds no entry, so it is one */
+    s.is_around = 1; /* without entries inside, the object counts as an entry */
     return add_entry(r, items, &s, json_offset(object));
 }
 
-/* Follow the rest of a path, through arrays as well. */
+/* Follow the rest of a path, also through arrays. */
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
                         const slots *around)
 {
@@ -906,8 +909,8 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
     return 1;
 }
 
-/* 1 if a list and what is in an object in its place are one of each other, and the frame has the
- * other one. */
+/* 1 if the items do not apply to the frame: at a path with ITEMS_LIST it has either the list, or an
+ * object with other items. */
 static int is_replaced(const rows *r, size_t index)
 {
     int list = r->p->list_instead[index];
@@ -916,7 +919,7 @@ static int is_replaced(const rows *r, size_t index)
     return (r->p->row->items[index].flags & ITEMS_LIST) != 0 && r->items_seen[index] == 0;
 }
 
-/* Read the entries of one of the row's items, in all places that its path leads to. */
+/* Read the entries of one of the row's items, everywhere its path leads. */
 static int read_places(rows *r, size_t index)
 {
     const items_row *items = &r->p->row->items[index];
@@ -924,7 +927,7 @@ static int read_places(rows *r, size_t index)
     size_t before = r->place_count;
     if (seen == 1 && !r->p->is_followed[index])
         return read_entries(r, items, r->items_at[index], &NOTHING_AROUND);
-    /* Those that are followed may be inside other entries, which the first pass did not enter. */
+    /* Followed paths may lead inside other entries, which the first pass did not enter. */
     if ((seen != 0 || r->p->is_followed[index]) &&
         !follow_items(r, items, items->path, r->root, &NOTHING_AROUND))
         return 0;
@@ -961,7 +964,7 @@ decode_reason decode_json_reason(td_result rc, const json_error *error)
     return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
 }
 
-/* Check the whole text. */
+/* Parse and validate the whole text. */
 static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
 {
     td_result rc = json_parse(parser, frame, JSON_PADDED, &r->root, NULL);
@@ -969,7 +972,7 @@ static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
     return rc == TD_OK || refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
 }
 
-/* The array of values moves no more: let the items point into it. */
+/* The values have their final address now: point the items to them. */
 static void publish(const rows *r, message *out)
 {
     row_decoder *d = r->d;

@@ -1,5 +1,5 @@
-/* The decoder that reads any topic by its row, in any order of keys and any form of JSON. It alone
- * says what is wrong with a frame. */
+/* The row-driven decoder: reads any topic by its row, with keys in any order and JSON in any form.
+ * Only it reports why a frame cannot be decoded. */
 #ifndef TD_SCHEMA_DECODE_ROWS_H
 #define TD_SCHEMA_DECODE_ROWS_H
 
@@ -8,15 +8,15 @@
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 
-/* Memory for the record of the last frame; it grows to the largest frame so far, and stays. Zeros
- * to begin with. */
+/* Memory for the record of the last frame; it grows to the largest frame so far.
+ * Zero-initialise. */
 typedef struct row_decoder {
     msg_item *items;
     size_t item_capacity;
     msg_value *values;
     size_t value_capacity;
     value_texts texts;
-    uint8_t surveys; /* 1: the lists below are filled as well */
+    uint8_t surveys; /* 1: also fill the lists below */
     survey_member *members;
     size_t member_capacity;
     size_t member_count;
@@ -25,14 +25,15 @@ typedef struct row_decoder {
     uint64_t unexpected_left_out;
 } row_decoder;
 
+/* Free its memory. */
 void row_decoder_fini(row_decoder *d);
 
-/* Decode a frame, which has JSON_PADDING_BYTES after it. 1 and a record, valid until the next call
- * and as long as the parser's text; or 0 and *why. */
+/* Decode a frame, which is followed by JSON_PADDING_BYTES. Returns 1 and a record, valid until the
+ * next call and while the parser's text is; or 0 and *why. */
 int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
                 td_bytes frame, message *out, decode_error *why);
 
-/* Why a text is no JSON. */
+/* Why a text is not JSON, from the result of json_parse(). */
 decode_reason decode_json_reason(td_result rc, const json_error *error);
 
 #endif

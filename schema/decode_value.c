@@ -20,7 +20,7 @@ int value_says_nothing(td_bytes text)
     return text.size == 0 || td_bytes_is(text, "None");
 }
 
-/* An exact decimal; a scaled integer ("_e4") gets its places here. */
+/* Read an exact decimal; a scaled integer ("_e4") gets its places here. */
 static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
 {
     if (td_decimal_parse(text, out, NULL) != TD_OK)
@@ -35,7 +35,7 @@ static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
     return 1;
 }
 
-/* Digits from p on. */
+/* The end of the digits from p on. */
 static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
 {
     while (p < end && *p >= '0' && *p <= '9')
@@ -65,7 +65,7 @@ int value_big_decimal(td_bytes text, td_bytes *out)
     return digits <= LIMIT_BIG_DECIMAL_DIGITS;
 }
 
-/* A whole number, also if it is written "7.0" or "1e3". */
+/* Read a whole number, also written as "7.0" or "1e3". */
 static int read_integer(td_bytes text, int64_t *out)
 {
     td_decimal value;
@@ -76,7 +76,7 @@ static int read_integer(td_bytes text, int64_t *out)
     return value.scale == 0;
 }
 
-/* All spellings that occur (docs/wire.md 5.5). */
+/* Accepts all forms that occur (docs/wire.md 5.5). */
 static int read_bool(td_bytes text, uint8_t *out)
 {
     int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");
@@ -93,8 +93,8 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
 }
 
-/* A time in its unit, up to 2262 (63 bits of ns). RFC 3339 is accepted for every unit, because some
- * fields changed to another form. */
+/* Read a time in its unit, up to 2262 (63 bits of ns). Accepts RFC 3339 for every unit, because
+ * some fields changed between the forms. */
 static int read_time(const field_row *field, td_bytes text, uint64_t *out)
 {
     if (text.size > 4 && text.data[4] == '-')
@@ -162,14 +162,14 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
         out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
     case FIELD_JSON:
-        break; /* not read from a text */
+        break; /* not read from text */
     }
     TD_ASSERT(!"an unknown field type"); /* tests check the rows */
     return 0;
 }
 
-/* The text of a value that is to be read as the field's type; *is_absent if it stands for no value.
- * 0: the JSON type does not fit. */
+/* The text of a value, to be read as the field's type. *is_absent is 1 if it means that there is no
+ * value. Returns 0 if the JSON type does not fit the field. */
 static int value_text(const field_row *field, json_value value, td_bytes *text, int *is_absent)
 {
     json_type type = json_type_of(value);
@@ -197,22 +197,22 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     return 0;
 }
 
-/* ---- values kept as JSON text (FIELD_JSON), in canonical form: objects whose members the row
- * cannot name, such as fees by coin ---- */
+/* ---- FIELD_JSON: values as canonical JSON text, for objects with members that a row cannot name,
+ * such as fees by coin ---- */
 
-/* Objects of more members keep their order. */
+/* Larger objects keep their order. */
 enum { JSON_SORTED_MEMBERS_MAX = 64 };
 
-/* Text that is being written. */
+/* Text while it is written. */
 typedef struct json_out {
     uint8_t *at;
     const uint8_t *end;
-    uint8_t is_full; /* there was no space for all of it */
+    uint8_t is_full; /* 1: the space was too small */
 } json_out;
 
 /* A member of an object, to be sorted. */
 typedef struct json_member {
-    td_bytes key; /* as it stands in the text, with its quotes */
+    td_bytes key; /* as written, with its quotes */
     json_value value;
 } json_member;
 
@@ -250,7 +250,7 @@ static int is_before(td_bytes a, td_bytes b)
     return order < 0 || (order == 0 && a.size < b.size);
 }
 
-/* The members of a small object, sorted by insertion: equal keys stay in the order of the text. */
+/* The members of a small object, sorted by insertion, so that equal keys keep their order. */
 static size_t sort_members(json_value object, json_member members[JSON_SORTED_MEMBERS_MAX])
 {
     json_value key;
@@ -285,7 +285,7 @@ static void put_object(json_out *out, json_value object)
     put_char(out, '}');
 }
 
-/* Recursion is as deep as the text, which is checked: LIMIT_JSON_DEPTH. */
+/* Recursion is bounded: the text was parsed, so its depth is at most LIMIT_JSON_DEPTH. */
 static void put_value(json_out *out, json_value value)
 {
     json_value element;
@@ -332,9 +332,8 @@ void value_texts_fini(value_texts *texts)
     *texts = (value_texts){.bytes = NULL};
 }
 
-/* JSON text of a checked value, without white space and with the members of objects in order of
- * their keys. The texts of a frame are never longer than the frame, as rows name each value once:
- * memory is taken once, and views stay. */
+/* Append the canonical text of a value. A row names each value once, so the texts of a frame are
+ * never longer than the frame: memory is allocated once, and views stay valid. */
 static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
 {
     if (texts->used == 0 && texts->capacity < texts->frame_bytes) {
@@ -349,7 +348,6 @@ static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
     TD_ASSERT(texts->used <= texts->capacity);
 }
 
-/* A value kept as JSON text. */
 static void read_json(value_texts *texts, json_value value, msg_value *out)
 {
     td_bytes text;

@@ -8,13 +8,13 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* A client's request has kilobytes; what is larger is not read at all. An answer may echo one. */
+/* Requests have kilobytes; larger ones are not read at all. An answer may echo a request. */
 enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
 
-/* Topics that are put together: each at most a topic's stem and its part of the request. */
+/* Composed topics: each consists of a topic's stem and a part of the request. */
 enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
 
-/* ---- what is read into ---- */
+/* ---- memory for readers ---- */
 
 td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
 {
@@ -34,15 +34,15 @@ td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, 
     for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);) {
         td_bytes item;
         if (!json_text(element, &item))
-            item = json_raw(element); /* numbers: auth's expires is one as often as a string */
+            item = json_raw(element); /* numbers: auth's expires is a number as often as a string */
         TD_ASSERT(*count < text->arg_capacity);
         text->args[(*count)++] = item;
     }
     return TD_OK;
 }
 
-/* Exchanges write the same member as a string here and as a number or boolean there (docs/wire.md
- * 5.5): to us it is its text. */
+/* Text, because exchanges write the same member as a string or as a number or boolean (docs/wire.md
+ * 5.5). */
 int dialect_text_scalar(json_value object, const char *key, td_bytes *out)
 {
     json_value value;
@@ -96,7 +96,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
     TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
     if (rc == TD_OK)
         return TD_OK;
-    out->args = NULL; /* half a list is no list */
+    out->args = NULL; /* discard an incomplete list */
     out->arg_count = 0;
     return td_err_add(err, rc, "request");
 }
@@ -116,7 +116,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;
-    *out = nothing; /* data has ids, too */
+    *out = nothing; /* the id may be data's */
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
 }
 
@@ -159,8 +159,8 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
            td_bytes_is(answer->blamed, topic);
 }
 
-/* 1 if each of the named topics is one of the request's. Echoes keep the order, so the next one is
- * looked at first. */
+/* 1 if all named topics are in the request. Echoes keep the order, so the search begins after the
+ * last match. */
 static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
 {
     size_t next = 0;

@@ -9,57 +9,59 @@
 #include "schema/decode_value.h"
 #include "schema/exchange.h"
 
-/* Times before 2010-01-01 and after 2100-01-01, UTC, are not this exchange's. */
+/* Times before 2010-01-01 or after 2100-01-01, UTC, are implausible. */
 #define TIME_MIN_NS UINT64_C(1262304000000000000)
 #define TIME_MAX_NS UINT64_C(4102444800000000000)
 
-/* How far an exchange's own time may be from the receive time. Later: clocks differ by seconds.
+/* How far the exchange's time may be from the receive time. Later: clocks differ by seconds.
  * Earlier: the first trade after a subscription is the market's last one, which may be weeks old in
- * a quiet market. A wrong unit is off by a thousand. */
+ * a quiet market. A wrong unit is off by a factor of a thousand. */
 #define TIME_LATER_NS   (UINT64_C(3600) * 1000000000)
 #define TIME_EARLIER_NS (UINT64_C(30) * 86400 * 1000000000)
 
-/* Frames in a row with a price ten times or a tenth of the one before, until it is the new price.
- */
+/* A price ten times, or a tenth of, the last one is accepted as the new price after this many
+ * consecutive frames. */
 enum { JUMPS_MAX = 10 };
 
-/* How long a price is the one before: sessions of an archive may be years apart. */
+/* How long the last price is compared: sessions of an archive may be years apart. */
 #define PRICE_HOLDS_NS (UINT64_C(86400) * 1000000000)
 
-/* Where members of one row stand: in entries of each of its items, and in the envelope of frames of
- * each kind, because snapshots and deltas have different ones. The member that names the frame's
- * kind: in frames of all kinds, so that it is missed. And those that the paths to entries lead
- * through, in frames of each kind: a slot for each key of a path. */
+/* Places of members: 0 to SURVEY_ENVELOPE - 1 are entries of that one of the row's items,
+ * SURVEY_ENVELOPE is the envelope, PLACE_KIND the member with the frame's kind, PLACE_PATHS the
+ * members on the paths to entries (PATH_KEYS_MAX for each of the items). Envelope and paths are
+ * tracked by kind, because snapshots and deltas differ; the kind itself is not, so that a missing
+ * one is noticed. */
 enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACE_PATHS, PLACES };
 enum { PATH_KEYS_MAX = 2 };
 
 /* What one member had so far. */
 typedef struct slot {
     uint64_t seen;                      /* frames that had it */
-    uint64_t at;                        /* number in its scope of the last one */
-    uint64_t typed_at;                  /* and of the first one with a value */
-    uint64_t missing;                   /* frames of the scope in a row without it */
+    uint64_t at;                        /* in->frames of the last frame that had it */
+    uint64_t typed_at;                  /* in->frames of the first frame that had a value */
+    uint64_t missing;                   /* consecutive frames of the scope without it */
     uint64_t missing_ns, missing_order; /* the first of these */
-    td_decimal last;                    /* price */
-    uint64_t last_ns;                   /* when it was received; 0: unknown */
-    const value_row *values;            /* of texts, once knows_values is 1 */
-    uint32_t numbers;                   /* that showed its places */
+    td_decimal last;                    /* the last price */
+    uint64_t last_ns;                   /* receive time of last; 0: unknown */
+    const value_row *values;            /* its documented texts, once knows_values is 1 */
+    uint32_t numbers;                   /* numbers that counted for places */
     uint8_t knows_values;
-    uint8_t types;  /* a bit for each json_type of its first frame with a value */
+    uint8_t types;  /* a bit for each json_type in its first frame with a value */
     uint8_t places; /* most decimal places so far */
     uint8_t has_last;
     uint8_t jumps;
 } slot;
 
+/* A place, for envelope and paths in frames of one kind. */
 typedef struct scope {
-    uint64_t frames; /* that could have members here */
-    slot *slots;     /* of each field; NULL: no frame yet */
+    uint64_t frames; /* frames that could have members here */
+    slot *slots;     /* one per field; NULL: no frame yet */
 } scope;
 
 struct drift_stream {
     const topic_row *row;
-    uint8_t has_one_price;           /* prices of its frames are those of one market */
-    scope scopes[PLACES][FRAME_ANY]; /* by kind: of the envelope and of paths; else [0] */
+    uint8_t has_one_price;           /* 1: its prices belong to one market */
+    scope scopes[PLACES][FRAME_ANY]; /* by kind for envelope and paths; else [0] */
 };
 
 struct drift_reader {
@@ -69,10 +71,10 @@ struct drift_reader {
     char topic[LIMIT_TOPIC_BYTES];
 };
 
-/* A frame that is being looked at. */
+/* A frame while it is examined. */
 typedef struct look {
     drift_reader *reader;
-    drift_stream *stream; /* NULL: nothing to compare with */
+    drift_stream *stream; /* NULL: no comparison with earlier frames */
     const drift_frame *frame;
     const topic_row *row;
     const frame_survey *survey; /* the reader's */
@@ -140,7 +142,7 @@ static size_t slots_of(const topic_row *row, size_t place)
                                       : row->field_count;
 }
 
-/* The scope of a place in this frame; NULL: there is no stream. */
+/* The scope of a place in this frame; NULL if there is no stream. */
 static scope *scope_of(look *l, size_t place)
 {
     if (l->stream == NULL)
@@ -155,8 +157,8 @@ static scope *scope_of(look *l, size_t place)
 
 /* ---- notes ---- */
 
-/* Copy a text, cut to the space. A NUL in it is written as JSON writes it: texts that differ after
- * one are not the same. */
+/* Copy a text, cut to the space. Writes NULs as JSON does, so that texts that differ after a NUL
+ * stay different. */
 static void copy_text(char *to, size_t space, td_bytes text)
 {
     for (;;) {
@@ -175,7 +177,7 @@ static void copy_text(char *to, size_t space, td_bytes text)
     }
 }
 
-/* Append to a path, after a dot if it is not empty. */
+/* Append to a path, after a dot unless it is empty. */
 static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
 {
     size_t size = strlen(path);
@@ -184,7 +186,7 @@ static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
     copy_text(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
 }
 
-/* A new note; NULL: the frame has one like it, or too many. */
+/* Add a note. NULL if the frame already has an equal one, or too many. */
 static drift_note *add_note(look *l, const drift_note *like)
 {
     drift_note *notes = l->reader->notes;
@@ -204,7 +206,7 @@ static drift_note *add_note(look *l, const drift_note *like)
     return note;
 }
 
-/* A note about a member at a path; both may be empty. */
+/* Add a note about a member at a path; both may be empty. */
 static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
                              const char *detail)
 {
@@ -215,14 +217,14 @@ static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes k
     return add_note(l, &note);
 }
 
-/* A known member, as its place in the row says. */
+/* The row's field for a known member. */
 static const field_row *field_of(const look *l, const survey_member *m)
 {
     return m->place == SURVEY_ENVELOPE ? &l->row->envelope[m->index] : &l->row->fields[m->index];
 }
 
-/* The path of the object that a field stands in. Inherited ones are in the object around the
- * entries: no row has more of them on the way. */
+/* The path of the object with a field. Inherited fields are in the object directly around the
+ * entries: no row inherits from further out. */
 static td_bytes path_of(const look *l, size_t place, const field_row *field)
 {
     if (place >= SURVEY_ENVELOPE)
@@ -272,7 +274,7 @@ static const char *type_name(json_type type)
     return NAMES[type];
 }
 
-/* The first of a set of types. */
+/* The first type of a set. */
 static json_type first_type(uint8_t types)
 {
     json_type type = JSON_NULL;
@@ -281,8 +283,8 @@ static json_type first_type(uint8_t types)
     return type;
 }
 
-/* Some topics write a member in more than one way within a frame: the types of the first frame
- * count together. */
+/* Some topics write a member in several ways within a frame: all types of its first frame are
+ * accepted. */
 static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_type type)
 {
     char detail[LIMIT_DRIFT_DETAIL_BYTES];
@@ -295,11 +297,11 @@ static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_typ
         return;
     }
     (void)snprintf(detail, sizeof detail, "%s to %s", type_name(first_type(s->types)),
-                   type_name(type)); /* it fits */
+                   type_name(type)); /* fits */
     note_path(l, DRIFT_TYPE_CHANGED, path, key, detail);
 }
 
-/* A text in quotes, cut if it is too long. */
+/* Note a text in quotes, cut if it is too long. */
 static drift_note *note_value(look *l, const survey_member *m, td_bytes text)
 {
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
@@ -309,7 +311,7 @@ static drift_note *note_value(look *l, const survey_member *m, td_bytes text)
     return note_field(l, m, DRIFT_NEW_VALUE, detail);
 }
 
-/* Texts of members that have a closed set of them. */
+/* Check a text against the member's documented ones. */
 static void look_at_text(look *l, const survey_member *m, const value_row *values, td_bytes text)
 {
     if (values == NULL)
@@ -322,7 +324,7 @@ static void look_at_text(look *l, const survey_member *m, const value_row *value
         note->is_learnt = values->is_open;
 }
 
-/* 1 for prices that follow the market. Best prices of a quiet one do not. */
+/* 1 for prices that follow the market. Best prices of a quiet market do not. */
 static int is_market_price(msg_member member)
 {
     static const msg_member PRICES[] = {MEMBER_PRICE,       MEMBER_LAST_PRICE, MEMBER_MARK_PRICE,
@@ -334,8 +336,8 @@ static int is_market_price(msg_member member)
     return 0;
 }
 
-/* 1 for amounts of a market: 64 bits hold them, they have as many decimal places as the market
- * allows, and none is below 0. Others have a sign (bases, positions of options), or twenty digits
+/* 1 for amounts of a market: they fit in 64 bits, have at most the market's decimal places, and are
+ * not negative. Other amounts may have a sign (bases, positions of options) or twenty digits
  * (leveraged tokens). */
 static int is_market_amount(const look *l, const field_row *field)
 {
@@ -356,13 +358,13 @@ static int has_signed_prices(const look *l)
     return l->frame->of != NULL && l->frame->of->has_signed_prices;
 }
 
-/* 1 for a member of a trade. */
+/* 1 for a given member of a trade. */
 static int is_of_trade(const look *l, const field_row *field, msg_member member)
 {
     return l->row->type == MSG_TRADE && field->member == member;
 }
 
-/* Decimal places. JSON numbers are not compared: families that write sizes so print binary
+/* Check decimal places. Ignores JSON numbers: families that write sizes as numbers print binary
  * fractions in full (docs/wire.md 5.4). */
 static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal value,
                            json_type type)
@@ -384,7 +386,7 @@ static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal 
         s->places = places;
 }
 
-/* 1 if a is ten times b or more. Both are above 0. */
+/* 1 if a is at least ten times b. Both are positive. */
 static int is_ten_times(td_decimal a, td_decimal b)
 {
     if (b.scale > 0)
@@ -410,7 +412,7 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
                    is_up ? "ten times the last price or more"
                          : "a tenth of the last price or less");
     if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
-        return; /* one wrong price must not make the next one look wrong */
+        return; /* keep the last price: a single wrong one must not make the next one look wrong */
     s->jumps = 0;
     s->last = value;
     s->last_ns = now_ns;
@@ -423,7 +425,7 @@ static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value
     field_row plain = *field;
     plain.scale_e10 = 0;
     msg_value value;
-    decode_error ignored; /* a twin of a field that was read */
+    decode_error ignored; /* only an unused twin of a field can fail */
     if (!decode_field(NULL, &plain, json, &value, &ignored) || value.type == VALUE_ABSENT)
         return;
     if (value.type == VALUE_BIG_DECIMAL) {
@@ -445,7 +447,7 @@ static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value
     look_at_jump(l, m, s, number);
 }
 
-/* 1 if a field is the frame's own time, and not an older spelling of it beside that. */
+/* 1 if a field is the frame's own time, in its preferred form if there are several. */
 static int is_own_time(const topic_row *row, const field_row *field)
 {
     if (field->member != row->time_member)
@@ -462,12 +464,12 @@ static void look_at_time(look *l, const survey_member *m, json_value json)
     const field_row *field = field_of(l, m);
     uint64_t recv_ns = l->frame->recv_ns;
     msg_value value;
-    decode_error ignored; /* a time that cannot be read is among the unexpected */
+    decode_error ignored; /* unreadable times are reported as unexpected */
     if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS)
         return;
     uint64_t ns = value.as.time_ns;
     if (ns == 0 && !is_own_time(l->row, field))
-        return; /* nothing happened yet */
+        return; /* means "not yet" */
     int is_own = recv_ns != 0 && is_own_time(l->row, field);
     if (ns < TIME_MIN_NS)
         note_field(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
@@ -479,7 +481,7 @@ static void look_at_time(look *l, const survey_member *m, json_value json)
         note_field(l, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
 }
 
-/* 1 if a value stands for none. */
+/* 1 for null, "" and "None". */
 static int is_absent(json_value value)
 {
     td_bytes text;
@@ -487,7 +489,7 @@ static int is_absent(json_value value)
            (json_text(value, &text) && (text.size == 0 || td_bytes_is(text, "None")));
 }
 
-/* Orders and positions may have no side, and say so; a trade has one. */
+/* "None" is a valid side of orders and positions, but not of a trade. */
 static void look_at_none(look *l, const survey_member *m, json_value value)
 {
     td_bytes text;
@@ -495,7 +497,7 @@ static void look_at_none(look *l, const survey_member *m, json_value value)
         note_value(l, m, text);
 }
 
-/* The documented texts of a field; looked up once for a stream. */
+/* The documented texts of a field; a stream looks them up only once. */
 static const value_row *values_of(const look *l, const field_row *field, slot *s)
 {
     if (s == NULL)
@@ -527,7 +529,8 @@ static void look_at_field(look *l, const survey_member *m, slot *s)
         look_at_text(l, m, values_of(l, field, s), text);
 }
 
-/* Note that the frame has a member. The place of it in the stream; NULL: there is no stream. */
+/* Note that the frame has a member. Returns the member's state in the stream; NULL without a
+ * stream. */
 static slot *meet_member(look *l, size_t place, size_t index)
 {
     scope *in = scope_of(l, place);
@@ -542,7 +545,7 @@ static slot *meet_member(look *l, size_t place, size_t index)
     return s;
 }
 
-/* ---- members that lead to entries ---- */
+/* ---- members on the paths to entries ---- */
 
 /* The first key_count keys of a path. */
 static td_bytes path_start(const char *path, size_t key_count)
@@ -553,8 +556,8 @@ static td_bytes path_start(const char *path, size_t key_count)
     return td_bytes_of(path, size);
 }
 
-/* The members on the path of one of the row's items, of the first element where a list is on the
- * way: a list that became an object, or the reverse, may be decoded all the same. */
+/* Check the members on the path of one of the row's items, in lists of the first element: a list
+ * may become an object, or the reverse, and the frame still decodes. */
 static void look_at_path(look *l, size_t index)
 {
     const char *path = l->row->items[index].path;
@@ -629,8 +632,8 @@ static void look_for_gone(look *l, size_t place)
 
 /* ---- frames ---- */
 
-/* A bit for each place that could have members in this frame: the envelope, and where entries
- * are. */
+/* A bit for each place that could have members in this frame: the envelope, and entries that are
+ * present. */
 static unsigned places_of(const frame_survey *survey)
 {
     unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND | 1u << PLACE_PATHS;
@@ -670,7 +673,7 @@ static void look_at_members(look *l)
             look_for_gone(l, place);
 }
 
-/* Options go from 5 to 50 and back in a day. */
+/* Prices of options move from 5 to 50 and back in a day. */
 static int is_option(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -679,7 +682,7 @@ static int is_option(const topic_row *row)
     return 0;
 }
 
-/* 1 if the frames of a stream have prices of one market, and no far ones. */
+/* 1 if the stream's frames have only prices of one market, close to each other. */
 static int has_one_price(const look *l)
 {
     const topic_row *row = l->row;
@@ -694,7 +697,7 @@ static void note_failure(look *l, const decode_error *why)
               decode_reason_name(why->reason));
 }
 
-/* A frame of a topic that has a row. */
+/* Examine a frame whose topic has a row. */
 static void look_at_data(look *l, const topic_match *topic)
 {
     message m;
@@ -722,7 +725,7 @@ static void look_at_data(look *l, const topic_match *topic)
     look_at_members(l);
 }
 
-/* 1 if a part of a topic looks like a symbol: three characters and more, no lower case, and a
+/* 1 if a part of a topic looks like a symbol: at least three characters, no lower case, and a
  * letter. */
 static int is_like_symbol(td_bytes part)
 {
@@ -735,7 +738,7 @@ static int is_like_symbol(td_bytes part)
     return has_letter && part.size >= 3;
 }
 
-/* 1 if a topic is documented, and has no row on purpose. */
+/* 1 if a topic is documented and has no row on purpose. */
 static int is_raw_topic(const family *of, td_bytes topic)
 {
     const char *const *raw = exchange_of(of)->raw_topics;
@@ -745,8 +748,8 @@ static int is_raw_topic(const family *of, td_bytes topic)
     return 0;
 }
 
-/* A topic that no row fits, its symbol, if it seems to have one, left out wherever it stands but at
- * the beginning: it may come with all symbols of a market. */
+/* Name a topic without a row. Parts after the first that look like a symbol become "{symbol}",
+ * because the topic may occur with all symbols of a market. */
 static void name_topic(look *l, td_bytes text)
 {
     char *name = l->reader->topic;
@@ -769,7 +772,7 @@ static void name_topic(look *l, td_bytes text)
     l->out->topic = td_bytes_str(name);
 }
 
-/* Members of an answer, ping or error. */
+/* Check the members of an answer, ping or error. */
 static void look_at_control(look *l, const classification *what)
 {
     const char *const *known = exchange_of(l->frame->of)->control_keys;
@@ -798,7 +801,7 @@ static void look_at_control(look *l, const classification *what)
     }
 }
 
-/* A frame that no row was found for before. */
+/* Classify and examine a frame whose channel has no row. */
 static void look_at_other(look *l, const classification *what)
 {
     frame_survey *survey = &l->reader->survey;

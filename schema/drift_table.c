@@ -7,18 +7,19 @@
 #include "base/hash.h"
 #include "base/slot_table.h"
 
-/* Findings that are bounded together. Those with the lowest hashes stay: which ones these are does
- * not depend on the order of frames, and one that had to go can never come back, so the counts of
- * those that stay are whole. */
+/* Findings with a common limit. Those with the lowest hashes are kept: the choice does not depend
+ * on the order of frames. Their counts are complete, because a finding that was removed never
+ * returns. */
 typedef struct part {
     size_t count;
-    size_t last; /* row of the one with the highest hash, which goes first; NO_ROW: look for it */
+    size_t last; /* index of the finding with the highest hash, which is removed first; NO_ROW:
+                    unknown */
 } part;
 
-/* A part of one feed, topic and kind, so that no flood hides other changes. Topics that no row fits
- * have one for all: their names may be made up. */
+/* Findings of one feed, topic and kind, limited so that many similar ones do not displace other
+ * changes. Topics without rows share one, because their names may be invented. */
 typedef struct share {
-    uint64_t hash; /* of these; two with the same hash would be one */
+    uint64_t hash; /* of feed, topic and kind; equal hashes share a limit */
     part part;
 } share;
 
@@ -30,7 +31,8 @@ struct drift_table {
     drift_finding *findings;
     size_t count;
     slot_table index;
-    part wholes[WHOLES]; /* learnt ones apart, so that no flood of them hides others */
+    part wholes[WHOLES]; /* separate for learnt values, so that many of them do not displace other
+                            findings */
     share *shares;
     size_t share_count;
     slot_table share_index;
@@ -78,7 +80,7 @@ int drift_finding_is_new(const drift_finding *f, uint64_t since_ns)
     return f->first_ns >= since_ns && (!f->is_learnt || since_ns != 0);
 }
 
-/* ---- looking up ---- */
+/* ---- look-up ---- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -109,7 +111,7 @@ static drift_finding *find(const drift_table *table, uint64_t hash, const char *
     return NULL;
 }
 
-/* The rows have changed their places. */
+/* Rebuild the index after findings moved. */
 static void index_again(drift_table *table)
 {
     slot_table_clear(&table->index);
@@ -121,7 +123,7 @@ static void index_again(drift_table *table)
         table->shares[i].part.last = NO_ROW;
 }
 
-/* ---- places ---- */
+/* ---- limits ---- */
 
 /* Index of the share that a note belongs to. */
 static size_t find_share(drift_table *table, const char *feed, td_bytes topic,
@@ -180,7 +182,8 @@ static void remove_finding(drift_table *table, size_t row)
     index_again(table);
 }
 
-/* Make a place for a finding, where another one must go for it. 0: it must go itself. */
+/* Make space for a finding, by removing another one if necessary. Returns 0 if the new one must be
+ * dropped. */
 static int make_place(drift_table *table, const drift_finding *made)
 {
     part *whole = whole_of(table, made);
@@ -202,7 +205,7 @@ static char *copy_of(td_bytes text)
     return td_strndup(text.size == 0 ? "" : (const char *)text.data, text.size);
 }
 
-/* Put a finding for which there is a place, with its names, not counted yet. */
+/* Add a finding, which must have space, with its names and a count of 0. */
 static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
                           const drift_note *note, drift_finding made)
 {
@@ -222,7 +225,7 @@ static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
     return out;
 }
 
-/* The finding of a note that has none yet; NULL: it is left out. */
+/* Create the finding for a note; NULL if it was dropped. */
 static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
                            const drift_note *note, uint64_t hash)
 {
@@ -239,7 +242,7 @@ static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
     return NULL;
 }
 
-/* The example is the first frame. */
+/* The example is the first frame with the finding. */
 static void keep_example(drift_finding *f, const drift_frame *frame, const drift_look *look)
 {
     if (frame->order >= f->example_order)

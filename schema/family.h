@@ -1,6 +1,6 @@
 /* Families: an exchange's product lines, as rows of one table. A row names hosts and paths, the
- * dialect of its connections, and its topics. A topic string alone is ambiguous;
- * with its family it is not. Constant data only; any thread. */
+ * dialect of its connections, and its topics. A topic string is ambiguous without its family.
+ * Constant data only; any thread. */
 #ifndef TD_SCHEMA_FAMILY_H
 #define TD_SCHEMA_FAMILY_H
 
@@ -25,75 +25,77 @@ typedef struct family_endpoint {
 
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
-/* What a family's instruments are, for types of data sets that are about one kind. */
+/* Kind of a family's instruments, for dataset types that apply to one kind. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
 
-/* What a family is in data sets. */
+/* How datasets name and use a family. */
 typedef struct family_market {
-    const char *exchange; /* in the Tardis CSV format; NULL: it is not in it */
+    const char *exchange; /* name in the Tardis CSV format; NULL: not part of it */
     const char *book_topic;
     market_kind kind;
-    const char *category; /* of its instruments, as in lists of them (schema/instrument.h); NULL:
-                             "linear" */
-    const char *coin_category;     /* of its symbols that end with "USD"; NULL: as others */
-    const char *liquidation_topic; /* with every one; other topics have some. NULL: there is no such
-                                      topic */
+    const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
+                             NULL: "linear" */
+    const char
+        *coin_category; /* category of its symbols that end with "USD"; NULL: the category above */
+    const char *liquidation_topic; /* the topic with every liquidation, if other topics have only
+                                      some; NULL: no such topic */
 } family_market;
 
 typedef struct family {
-    const char *name; /* as users write it: "inverse", "v5-linear" */
+    const char *name; /* the name for users: "inverse", "v5-linear" */
     const exchange_row *exchange;
-    const struct dialect *dialect;                   /* of its connections */
+    const struct dialect *dialect;                   /* dialect of its connections */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
-    const topic_row *topics;                         /* rows of its file */
+    const topic_row *topics;                         /* the rows of its file */
     family_market market;
-    size_t topic_count;        /* 0: no rows, every frame is raw */
-    uint8_t has_signed_prices; /* 1: prices may be below 0 (combinations of instruments) */
-    uint8_t op_is_topic; /* 1: its topics are requests and their answers, whose op is the topic */
+    size_t topic_count;        /* 0: every frame stays raw */
+    uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
+    uint8_t op_is_topic;       /* 1: its topics are the ops of requests and their answers */
 } family;
 
-/* All families, in the order of docs/design.md ("Words"); *count of them. */
+/* All families, in the order of docs/design.md ("Words"); *count is their number. */
 const family *const *family_table(size_t *count);
 
-/* The exchange of a family; of is NULL: the first family's. Never NULL. */
+/* The exchange of a family; of NULL: the first family's exchange. Never NULL. */
 const exchange_row *exchange_of(const family *of);
 
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);
 
-/* The first family that has an endpoint with this URL's host (any known one) and path; a query is
- * ignored. NULL if absent: a private address shared by several families gives the first. */
+/* The first family that has an endpoint with this URL's host (any known one) and path; the query is
+ * ignored. NULL if absent. Several families may share a private address: the first one is
+ * returned. */
 const family *family_find_by_url(td_bytes url);
 
 /* The path of an endpoint's URL: "/realtime" of "wss://stream.bybit.com/realtime". A view into it.
  */
 const char *family_url_path(const char *url);
 
-/* The path as the family's endpoints have it, a constant; NULL if none has it. *accesses: which
- * kinds of endpoints do, 1 << family_access. */
+/* The path as a constant of the family's endpoints; NULL if the family does not have it. *accesses:
+ * the kinds of endpoints with this path, as bits 1 << family_access. */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
 
-/* Append a family's paths to the text "nothing is served at PATH; try /a /b"; to be called for each
- * family that is served, with why "" at first. What does not fit into why_bytes is left out. */
+/* Append a family's paths to the text "nothing is served at PATH; try /a /b"; call it for each
+ * served family, the first time with why "". Text beyond why_bytes is dropped. */
 void family_paths_text(const family *of, td_bytes path, char *why, size_t why_bytes);
 
-/* URL of a family's endpoint, or NULL if it has none of that kind. */
+/* URL of a family's endpoint, or NULL if it has no such endpoint. */
 const char *family_url(const family *of, family_net net, family_access access);
 
-/* Names of all families, in the order of the table; NULL ends them. */
+/* Names of all families, in the order of the table; ends with NULL. */
 extern const char *const FAMILY_NAMES[];
 
 /* Names of all families joined by ", ", for error texts; a constant. */
 const char *family_names(void);
 
-/* TD_E_INVALID: there is no family of that name; the hint lists similar names, or all. */
+/* Returns TD_E_INVALID for an unknown name; the hint lists similar names, or all. */
 TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
 
-/* The row of a topic that a user names, with or without a symbol; *symbol is its symbol part ("A|B"
- * too), empty if it has none. NULL: no row. */
+/* The row of a topic as users write it, with or without a symbol. *symbol is its symbol part ("A|B"
+ * too), empty if absent. NULL: unknown topic. */
 const topic_row *family_topic_row(const family *of, const char *topic, td_bytes *symbol);
 
-/* The row of a topic's name, without a symbol; NULL: no row. */
+/* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);
 
 /* The documented texts of a field in the family's frames (exchange_values). */

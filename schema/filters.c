@@ -31,7 +31,7 @@ void topic_filters_fini(topic_filters *filters)
 
 /* ---- by text ---- */
 
-/* Index of a text; text_count if it is not there. */
+/* Index of a text; text_count if absent. */
 static size_t find(const topic_filters *filters, td_bytes wanted)
 {
     slot_probe at = slot_probe_of(td_xxh64(wanted.data, wanted.size));
@@ -43,7 +43,7 @@ static size_t find(const topic_filters *filters, td_bytes wanted)
     return filters->text_count;
 }
 
-/* The array has space. */
+/* Add a text. The array must have space. */
 static void put(topic_filters *filters, char *text)
 {
     size_t at = filters->text_count++;
@@ -51,7 +51,7 @@ static void put(topic_filters *filters, char *text)
     slot_table_put(&filters->by_text, td_xxh64(text, strlen(text)), at);
 }
 
-/* Forget the places of removed texts. The cost is amortized over these. */
+/* Remove the entries of removed texts. The cost is amortized over the removals. */
 static void pack(topic_filters *filters)
 {
     size_t was = filters->text_count;
@@ -64,8 +64,8 @@ static void pack(topic_filters *filters)
 
 /* ---- lists ---- */
 
-/* The next of the single subscriptions that a text stands for: *rest is what remains of the list
- * after the last dot. 0 when none is left. */
+/* The next single subscription of a list: *rest is what follows in the list. Returns 0 at the
+ * end. */
 static int next_alternative(const topic_filters *filters, td_bytes *rest, td_bytes *alternative)
 {
     if (rest->data == NULL)
@@ -84,7 +84,7 @@ static int next_alternative(const topic_filters *filters, td_bytes *rest, td_byt
     return 1;
 }
 
-/* Size of "topic." before the list; 0 if there is no list. */
+/* Size of "topic." before a list; 0 if there is no list. */
 static size_t stem_size(const topic_filters *filters, td_bytes subscription)
 {
     if (!filters->dialect->has_lists || memchr(subscription.data, '|', subscription.size) == NULL)
@@ -106,7 +106,7 @@ static td_result check_text(td_bytes subscription, td_err *err)
     return TD_OK;
 }
 
-/* Stem and tail as one subscription. */
+/* Join stem and tail to one subscription. */
 static td_bytes join(char out[LIMIT_URL_BYTES + 1], td_bytes stem, td_bytes tail)
 {
     TD_ASSERT(stem.size + tail.size <= LIMIT_URL_BYTES);
@@ -160,7 +160,7 @@ void topic_filters_remove(topic_filters *filters, td_bytes subscription)
         filters->bytes -= strlen(filters->texts[at]);
         filters->count--;
         td_free(filters->texts[at]);
-        filters->texts[at] = NULL; /* it keeps its place until texts are packed */
+        filters->texts[at] = NULL; /* the entry stays until pack() */
     }
     if (filters->count == 0)
         topic_filters_clear(filters);

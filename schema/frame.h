@@ -1,6 +1,5 @@
-/* The one frame: from a tape, or from the recorder's ring, to books, observers and
- * exports. It says where a frame came from, when, and what it is. Plain data; whoever makes it says
- * how long it is valid. */
+/* A frame as tapes and the recorder's ring deliver it to books, observers and exports: its origin,
+ * its times and its content. Plain data; the producer documents its lifetime. */
 #ifndef TD_SCHEMA_FRAME_H
 #define TD_SCHEMA_FRAME_H
 
@@ -20,32 +19,34 @@
 typedef struct frame_channel {
     uint32_t index; /* 0, 1, 2 … in no fixed order; for the user's own tables */
     channel_info info;
-    frame_role role;             /* of its frames */
+    frame_role role;             /* role of its frames */
     const struct family *family; /* NULL if this version does not know it */
     topic_match topic;           /* row NULL for control, events, unknown */
-    /* Of data: 0, 1, 2 … for each stream (book/conn_choice.h); channels differ in shard, direction,
-     * opcode or family besides. FRAME_NO_STREAM: the channel is of no stream. */
+    /* Data frames: the number of the stream (book/conn_choice.h), from 0. A stream may have several
+     * channels, which differ in shard, direction, opcode or family. FRAME_NO_STREAM: no stream. */
     uint32_t stream;
-    void *user;                       /* for the reader of the tape; NULL at first */
-    struct symbol_topic *topic_state; /* of data, for replay/play/stream.h; NULL at first */
+    void *user;                       /* for the tape's user; NULL at first */
+    struct symbol_topic *topic_state; /* data: for replay/play/stream.h; NULL at first */
 } frame_channel;
 
-/* A connection: one object each, so pointers can be compared. It does not change. */
+/* A connection: one object each, so pointers can be compared. Constant. */
 typedef struct frame_conn {
-    uint32_t session; /* which recording it is from: 1, 2 … */
+    uint32_t session; /* the recording that it belongs to: 1, 2 … */
     uint32_t line, shard;
-    uint32_t number; /* of its slot and session, from 1; 0: unknown, or the frame is of none */
-    const char *session_id; /* as the archive calls it: 8 hex digits, or the file's name */
-    uint64_t since_ns;      /* when it began; 0: unknown */
-    uint8_t is_recorded;    /* 1: the session is a recorder's */
+    uint32_t number; /* within its slot and session, from 1; 0: unknown, or the frame has no
+                        connection */
+    const char
+        *session_id;     /* the archive's name for the session: 8 hex digits, or the file's name */
+    uint64_t since_ns;   /* start of the connection; 0: unknown */
+    uint8_t is_recorded; /* 1: a recorder made the session */
 } frame_conn;
 
-/* The content of a frame. It depends on the frame's bytes, its channel and its time alone. */
+/* The content of a frame. It depends only on the frame's bytes, channel and time. */
 typedef struct frame_content {
-    const struct message *message; /* NULL: it is no data, or cannot be decoded */
-    decode_error why;              /* of data: why not */
-    const classification *what;    /* of what the client sent, of control frames, and of those of no
-                                      topic; else NULL */
+    const struct message *message; /* NULL: not data, or not decodable */
+    decode_error why;              /* data: why it is not decodable */
+    const classification *what; /* set for a client's requests, control frames and frames without a
+                                   topic; else NULL */
 } frame_content;
 
 struct event;      /* archive/event.h */
@@ -53,27 +54,27 @@ struct tape_block; /* tape/cursor.h */
 
 typedef struct frame_ref {
     uint64_t recv_ns;
-    uint64_t ordinal;  /* on its connection, in and out each from 1; 0 for events */
+    uint64_t ordinal;  /* within its connection and direction, from 1; 0 for events */
     uint64_t position; /* among the frames of the tape, from 0 */
     frame_channel *channel;
     const frame_conn *conn;    /* never NULL */
-    const topic_row *row;      /* of data: the row that holds at its time; NULL: absent */
+    const topic_row *row;      /* data: the topic's row at this time; NULL: unknown topic */
     frame_content content;     /* only if is_read */
-    td_bytes bytes;            /* DECODE_PADDING_BYTES readable after it */
-    uint64_t publish_ns;       /* exchange time; recv_ns where the frame has none */
-    const struct event *event; /* of an events channel; NULL: it cannot be read */
-    struct tape_block *block; /* keeps the frame and all of its memory; NULL: something else does */
-    uint64_t damaged_until_ns; /* last time of a frame of its feed and session that cannot be read,
-                                  of those that were met before this one; 0: none */
-    uint64_t granted_ns;    /* the stream (of a copy: its connection) has every frame of its topic
+    td_bytes bytes;            /* followed by DECODE_PADDING_BYTES readable bytes */
+    uint64_t publish_ns;       /* exchange time; recv_ns if the frame has no time */
+    const struct event *event; /* frames of an events channel; NULL: unreadable */
+    struct tape_block *block;  /* keeps the frame and all of its memory; NULL: the producer does */
+    uint64_t damaged_until_ns; /* latest time of an unreadable frame of its feed and session, among
+                                  the frames before this one; 0: every frame was readable */
+    uint64_t granted_ns;    /* the stream (for a copy: its connection) has every frame of its topic
                                since then; 0: unknown */
-    uint32_t conn_index;    /* of its connection in its stream and line (book/conn_choice.h) */
+    uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
     uint8_t is_copy;        /* 1: its stream follows another connection */
-    uint8_t is_interleaved; /* 1: the frame before was of another session of the recorder, which has
-                               later frames, too: their clocks differ */
-    uint8_t is_late;        /* 1: recv_ns is late: an overload, or a clock that went back */
-    uint8_t is_lead_in;     /* 1: before the selection */
-    uint8_t is_read;        /* 1: content is set. Events and HTTP answers have none. */
+    uint8_t is_interleaved; /* 1: the frame before is from another of the recorder's sessions, which
+                               has later frames, too: their clocks differ */
+    uint8_t is_late;        /* 1: recv_ns is too late: overload, or a clock that was set back */
+    uint8_t is_lead_in;     /* 1: precedes the selection */
+    uint8_t is_read;        /* 1: content is set. Events and HTTP answers have no content. */
 } frame_ref;
 
 #endif

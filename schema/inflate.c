@@ -20,7 +20,7 @@ struct inflater {
     size_t padding;
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
-    size_t size;     /* size of the last output */
+    size_t size;     /* of the last output */
 };
 
 /* td_alloc for zlib. */
@@ -57,7 +57,8 @@ static int has_head(td_bytes stream)
            ((first & 0x0f) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0);
 }
 
-/* More space for output: the first, or twice as much, up to one byte more than may come out. */
+/* Enlarge the output: first FIRST_OUTPUT_BYTES, then twice as much, up to bytes_max + 1, which
+ * reveals a larger output. */
 static void grow(inflater *self)
 {
     TD_ASSERT(self->capacity <= self->bytes_max);
@@ -68,7 +69,7 @@ static void grow(inflater *self)
     self->capacity = wanted;
 }
 
-/* Inflate until the stream ends. *size: bytes of output. */
+/* Inflate until the stream ends. *size is the number of bytes in the output. */
 static td_result run(inflater *self, z_stream *z, size_t *size, td_err *err)
 {
     for (*size = 0;;) {
@@ -103,7 +104,7 @@ td_result inflater_run(inflater *self, td_bytes stream, td_bytes *out, td_err *e
     if (stream.size > UINT32_MAX)
         return td_err_set(err, TD_E_LIMIT, "a compressed message of %zu bytes", stream.size);
     z_stream z = {.zalloc = allocate, .zfree = td_free_hook};
-    /* zlib's interface is older than const: it does not write there. */
+    /* zlib's next_in lacks const, but zlib does not write there. */
     memcpy(&z.next_in, &stream.data, sizeof z.next_in);
     z.avail_in = (uInt)stream.size;
     int is_ready = inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW);
@@ -117,7 +118,7 @@ td_result inflater_run(inflater *self, td_bytes stream, td_bytes *out, td_err *e
     inflateEnd(&z);
     if (rc != TD_OK)
         return rc;
-    if (self->capacity == 0) /* an empty stream still has its padding */
+    if (self->capacity == 0) /* an empty output also needs its padding */
         grow(self);
     memset(self->output + size, 0, self->padding);
     *out = td_bytes_of(self->output, size);

@@ -1,6 +1,6 @@
-/* What is known of an instrument, from lists that exchanges serve over HTTP: names and types, the
- * same for all exchanges, and how an exchange's lists give them. The category is one of linear,
- * inverse, spot, option and spread. Constants only. */
+/* Properties of instruments, from lists that exchanges serve over HTTP: names and types, the same
+ * for all exchanges, and where an exchange's lists have them. The category is linear, inverse,
+ * spot, option or spread. Constants only. */
 #ifndef TD_SCHEMA_INSTRUMENT_H
 #define TD_SCHEMA_INSTRUMENT_H
 
@@ -44,23 +44,24 @@ typedef enum instrument_value {
 } instrument_value;
 #undef INSTRUMENT_NUMBER
 
-/* How an entry shows its category, where its list does not name it: it has this member. */
+/* How the category of an entry is recognized if its list does not name it. */
 typedef struct category_sign {
-    const char *member;             /* NULL, in the last row: any entry */
-    const char *text_member, *text; /* and this one with that text; NULL: whatever else it has */
+    const char *member; /* the entry has this member; NULL, in the last row: any entry */
+    const char *text_member, *text; /* and this member has this text; NULL: not required */
     const char *category;
 } category_sign;
 
-/* The lists of an exchange. */
+/* An exchange's instrument lists. */
 typedef struct instrument_lists {
-    const char *const *lists; /* members of a result that may be the list; ends with NULL. A result
-                                 may be one itself */
-    const char *category;     /* the member of a result that names the category of all entries */
-    const char *page; /* the one that names the next page; absent or empty: it is the last */
+    const char *const *lists; /* members of a result that may hold the list; ends with NULL. A
+                                 result may itself be the list */
+    const char *category;     /* the result's member with the category of all entries */
+    const char
+        *page; /* the result's member that names the next page; absent or empty on the last page */
     const category_sign *signs;
-    const char *const *members; /* by instrument_value: which of an entry may have it, as
-                                   "filter.tick|tick"; the first that is there counts; NULL: no
-                                   member has it */
+    const char *const
+        *members; /* by instrument_value: an entry's members with that value, as "filter.tick|tick";
+                     the first that is present counts; NULL: no member */
 } instrument_lists;
 
 #endif

@@ -196,15 +196,15 @@ int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)
     return !__builtin_add_overflow(whole, part, &out->mantissa);
 }
 
-/* ---- from the values of an entry to its plain struct ---- */
+/* ---- from an entry's values to its plain struct ---- */
 
 static const msg_value *item_value(const msg_item *item, msg_member member)
 {
     return msg_value_find(item->values, item->value_count, member);
 }
 
-/* Values are typed by the row that they were read with, so a member's type is known here. Absent
- * numbers are 0, absent texts empty. */
+/* Values have the type that their row gives the member. Absent numbers are 0, absent texts
+ * empty. */
 static td_decimal decimal_of(const msg_value *value)
 {
     return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};

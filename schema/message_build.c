@@ -1,5 +1,5 @@
-/* Entries are gathered in arrays of the builder, which grow, and copied into the arena at the end:
- * their number is not known before. Texts are copied at once. */
+/* Entries are collected in growing arrays of the builder and copied into the arena at the end, when
+ * their number is known. Texts are copied immediately. */
 #include "schema/message_build.h"
 
 #include <inttypes.h>
@@ -13,51 +13,51 @@
 #include "schema/decode_value.h"
 
 enum {
-    /* Members of an entry whose order is remembered, so that most names are compared once. */
+    /* Positions of an entry whose member is remembered, so that most names need one comparison. */
     GUESSES = 64,
-    /* Of a value in a fault. */
+    /* Bytes of a value shown in a fault. */
     SHOWN_BYTES = 48,
 };
 
 struct message_builder {
-    json_parser *parser; /* of texts that are JSON; made at the first */
+    json_parser *parser; /* for texts with JSON; NULL until the first */
     td_arena *arena;
     message_subject subject;
-    td_bytes bytes; /* texts in them are not copied */
-    td_result rc;   /* TD_OK, or that of the first fault */
+    td_bytes bytes; /* texts inside these are not copied */
+    td_result rc;   /* TD_OK, or the result for the first fault */
     td_err fault;
     msg_head head;
     uint8_t has_type;
     uint8_t head_seen[MEMBER_COUNT];
     uint8_t kind_seen;
-    msg_value *head_values; /* of the envelope, besides what the head has */
+    msg_value *head_values; /* envelope values without a member in head */
     size_t head_value_count, head_value_capacity;
-    /* Entries: one of levels, trades and items by the type. */
+    /* Entries: only one of these arrays is used, by the message's type. */
     msg_level *levels;
     td_decimal *rpi_sizes;
     msg_trade *trades;
     msg_item *items;
     size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
     size_t entry_count; /* complete ones */
-    msg_value *values; /* of items, one after the other; of a level or trade until it is complete */
+    msg_value *values;  /* of all items; of a level or trade only until it is complete */
     size_t value_count, value_capacity;
     uint8_t has_rpi; /* 1: a level has a size of retail orders */
-    /* The entry that is being built. */
+    /* The current entry. */
     uint8_t in_entry;
     uint8_t has_action;
     size_t first_value;
     msg_action action;
-    size_t place; /* of the next member in it */
+    size_t place; /* position of its next member */
     struct {
         td_bytes name;
         msg_member member;
-    } guess[GUESSES]; /* the member that had this place in the entry before */
+    } guess[GUESSES]; /* the member at this position in the previous entry */
 };
 
 message_builder *message_builder_open(void)
 {
     message_builder *made = td_alloc_zero(1, sizeof *made);
-    made->rc = TD_E_INVALID; /* nothing is begun */
+    made->rc = TD_E_INVALID; /* no message yet */
     return made;
 }
 
@@ -123,7 +123,7 @@ const char *message_build_entries_name(const message_builder *b)
                                            : "items";
 }
 
-/* What is wrong with a member, by the caller's name of it. */
+/* Report a fault of a member, by the caller's name for it. */
 static void fault_member(message_builder *b, int in_entry, td_bytes name, const char *what)
 {
     int size = name.size > LIMIT_NAME_BYTES ? (int)LIMIT_NAME_BYTES : (int)name.size;
@@ -134,7 +134,7 @@ static void fault_member(message_builder *b, int in_entry, td_bytes name, const 
         message_build_fault(b, "%.*s: %s", size, (const char *)name.data, what);
 }
 
-/* A value of another type than it should have. */
+/* Report a value of a wrong type. */
 static void fault_value(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                         const char *wanted)
 {
@@ -148,7 +148,7 @@ static void fault_value(message_builder *b, int in_entry, td_bytes name, const w
     fault_member(b, in_entry, name, what);
 }
 
-/* What is wrong with the entry as a whole. */
+/* Report a fault of the whole entry. */
 static void fault_entry(message_builder *b, const char *what)
 {
     message_build_fault(b, "%s[%zu]: %s", message_build_entries_name(b), b->entry_count, what);
@@ -164,7 +164,7 @@ static void keep_text(message_builder *b, td_bytes *text)
         text->data = td_arena_copy(b->arena, text->data, text->size);
 }
 
-/* Find the JSON of a value that is kept as such. 1; 0: it is not JSON. */
+/* The JSON of a FIELD_JSON value. Returns 0 if the text is not JSON. */
 static int parse_value(message_builder *b, const written_value *value, json_value *out)
 {
     *out = value->json;
@@ -183,12 +183,12 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
     size_t size = json_raw(root).size;
     uint8_t *text = td_arena_alloc(b->arena, size);
     int is_written = value_json_text(root, text, size, &out->as.text);
-    TD_ASSERT(is_written); /* it is never longer */
+    TD_ASSERT(is_written); /* never longer than the value */
     out->type = VALUE_JSON;
     return 1;
 }
 
-/* Read a value as a field's type, texts as views. 1, or 0: it is of another type. */
+/* Read a value as a field's type; text values are views. Returns 0 if it has another type. */
 static int read_as(message_builder *b, field_type type, const written_value *value, msg_value *out)
 {
     decode_reason ignored;
@@ -212,7 +212,7 @@ static int read_as(message_builder *b, field_type type, const written_value *val
     return decode_text(&field, value->text, out, &ignored);
 }
 
-/* The type of a value of a topic that no row describes. */
+/* A type for a value whose topic has no row. */
 static field_type guess_type(const written_value *value)
 {
     switch (value->kind) {
@@ -230,14 +230,14 @@ static field_type guess_type(const written_value *value)
     return FIELD_TEXT;
 }
 
-/* Keep the text of a value that has one. */
+/* Copy the text of a value that has one, unless it is in the frame. */
 static void keep_value(message_builder *b, msg_value *value)
 {
     if (value->type == VALUE_TEXT || value->type == VALUE_BIG_DECIMAL)
         keep_text(b, &value->as.text);
 }
 
-/* Read a value as the row types the member. 0 after a fault. */
+/* Read a value with the type that the row gives the member. Returns 0 after a fault. */
 static int read_member(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                        msg_value *out)
 {
@@ -272,8 +272,7 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
     (*values)[(*count)++] = *value;
 }
 
-/* The member of a name; MEMBER_NONE after a fault. place: of the member in
- * its entry. */
+/* The member with a name; MEMBER_NONE after a fault. place is its position in the entry. */
 static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
 {
     size_t at = place < GUESSES ? place : GUESSES - 1;
@@ -322,7 +321,7 @@ static void head_kind(message_builder *b, td_bytes name, const written_value *va
     fault_value(b, 0, name, value, "a kind");
 }
 
-/* A name of the frame's, which must be its own where it is known. */
+/* Check the topic or symbol against the frame's; if is_open, accept any. */
 static void head_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
                       int is_open)
 {
@@ -336,7 +335,8 @@ static void head_name(message_builder *b, td_bytes name, const written_value *va
     keep_text(b, own);
 }
 
-/* The members that every message can have and that its row does not list. 1 if this is one. */
+/* Read a member that every message can have without a field in its row. Returns 1 if name is
+ * one. */
 static int head_common(message_builder *b, td_bytes name, const written_value *value)
 {
     int is_known = b->subject.row != NULL;
@@ -355,7 +355,8 @@ static int head_common(message_builder *b, td_bytes name, const written_value *v
     return 1;
 }
 
-/* A field of the envelope that is no number of the head, whatever its name is. */
+/* 1 if the row has the member with another type, as an ordinary value instead of a number of the
+ * head. */
 static int is_plain_field(const message_builder *b, msg_member member, field_type of_head)
 {
     const topic_row *row = b->subject.row;
@@ -365,7 +366,7 @@ static int is_plain_field(const message_builder *b, msg_member member, field_typ
     return 0;
 }
 
-/* Read a number that the head has a place for, if the member is one. 1 if it is. */
+/* Read a member that has a place in the head. Returns 1 if it has one, also after a fault. */
 static int head_number(message_builder *b, td_bytes name, msg_member member,
                        const written_value *value)
 {
@@ -412,7 +413,8 @@ void message_build_head(message_builder *b, td_bytes name, const written_value *
     if (head_number(b, name, read.member, value) || !read_member(b, 0, name, value, &read))
         return;
     if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
-        b->head.version = read.as.text; /* a value as well: books alone have no others */
+        b->head.version =
+            read.as.text; /* also added as a value: only books have no other place for it */
     add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read);
 }
 
@@ -423,7 +425,7 @@ static int is_struct(const message_builder *b)
     return b->head.type == MSG_BOOK_CHANGE || b->head.type == MSG_TRADE;
 }
 
-/* The values of the entry so far. */
+/* The current entry with its values so far. */
 static msg_item entry_of(const message_builder *b)
 {
     return (msg_item){.action = b->action,
@@ -436,7 +438,7 @@ static const msg_value *entry_value(const msg_item *entry, msg_member member)
     return msg_value_find(entry->values, entry->value_count, member);
 }
 
-/* The level is complete: what books need is there, and its sizes are added up. */
+/* Complete a level: check that it has what a book needs, and add up its sizes. */
 static int end_level(message_builder *b, const msg_item *entry)
 {
     size_t at = b->entry_count;
@@ -459,7 +461,8 @@ static int end_level(message_builder *b, const msg_item *entry)
     return b->rc == TD_OK;
 }
 
-/* Members that plain structs have no place for were checked, and are left out. */
+/* Complete the current entry. Values without a place in the plain struct were checked, and are
+ * dropped. */
 static void end_entry(message_builder *b)
 {
     if (!b->in_entry || b->rc != TD_OK)
@@ -517,7 +520,7 @@ static void entry_action(message_builder *b, td_bytes name, const written_value 
         fault_value(b, 1, name, value, "an action");
 }
 
-/* The types of members of plain structs that are no decimals, whatever a row says. */
+/* The type of a member of a plain struct, whatever the row says. */
 static field_type struct_type(msg_member member)
 {
     static const struct {
@@ -536,8 +539,8 @@ static field_type struct_type(msg_member member)
     return FIELD_DECIMAL;
 }
 
-/* Read a member that the plain struct has a place for; for decimals beyond 64 bits it has none. 0
- * after a fault. */
+/* Read a member of the plain struct, which cannot hold decimals beyond 64 bits. Returns 0 after a
+ * fault. */
 static int read_struct_member(message_builder *b, td_bytes name, const written_value *value,
                               msg_value *out)
 {
@@ -582,7 +585,7 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
         add_member(b, name, value);
 }
 
-/* ---- entries with the members that nearly all have ---- */
+/* ---- whole levels and trades ---- */
 
 static int read_side(td_bytes text, uint8_t *out)
 {
@@ -590,7 +593,8 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell");
 }
 
-/* 0: something is wrong, or written in another way; no member was added. */
+/* Add a level without looking up names. Returns 0, without adding members, if the slow path must
+ * read it. */
 static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                            td_bytes size)
 {
@@ -681,7 +685,7 @@ static void keep_message(message_builder *b, message *out)
     }
 }
 
-/* The symbol that an entry names; empty: none. */
+/* The symbol that an entry names; empty if absent. */
 static td_bytes entry_symbol(const message *m, size_t index)
 {
     if (m->head.type == MSG_TRADE && m->trades.trades[index].symbol.size > 0)
@@ -693,8 +697,8 @@ static td_bytes entry_symbol(const message *m, size_t index)
     return found != NULL && found->type == VALUE_TEXT ? found->as.text : td_bytes_of(NULL, 0);
 }
 
-/* Symbols of entries: they are the message's where its topic names none, and foreign where it names
- * another. */
+/* Entries' symbols become the message's if its topic has none; otherwise a different symbol counts
+ * as foreign. */
 static void note_symbols(message *m, const message_subject *subject)
 {
     td_bytes own = subject->symbol;
@@ -713,7 +717,7 @@ static void note_symbols(message *m, const message_subject *subject)
             m->head.symbol = td_bytes_str("*");
         is_set = 1;
     }
-    /* A trade names its symbol only where that is not the message's. */
+    /* A trade keeps its symbol only if it differs from the message's. */
     for (size_t i = 0; m->head.type == MSG_TRADE && i < m->trades.trade_count; i++) {
         msg_trade *trade = (msg_trade *)&m->trades.trades[i];
         if (td_bytes_equal(trade->symbol, m->head.symbol))
@@ -730,7 +734,7 @@ td_result message_build_end(message_builder *b, message *out, td_err *err)
     if (b->rc == TD_OK)
         keep_message(b, &made);
     td_result rc = b->rc == TD_OK ? TD_OK : td_err_pass(err, b->rc, &b->fault);
-    b->rc = TD_E_INVALID; /* nothing is begun */
+    b->rc = TD_E_INVALID; /* no message */
     if (rc != TD_OK)
         return rc;
     note_symbols(&made, &b->subject);

@@ -1,7 +1,7 @@
-/* Messages put together from names and texts, as decoders other than ours answer. Names are those
- * of message JSON (schema/message_json.h); values get the type that the topic's row gives the
- * member, times are ns. The result is what schema/message.h promises, whatever the caller passes:
- * everything comes from outside and is checked. One thread per builder. */
+/* Builds messages from names and texts, for the answers of users' decoders. Names are those in
+ * message JSON (schema/message_json.h); values get the type that the topic's row gives the member,
+ * times are ns. All input is untrusted and checked: the result is valid by schema/message.h,
+ * whatever the caller passes. One thread per builder. */
 #ifndef TD_SCHEMA_MESSAGE_BUILD_H
 #define TD_SCHEMA_MESSAGE_BUILD_H
 
@@ -14,16 +14,17 @@
 
 typedef struct message_builder message_builder;
 
-/* What is known about a frame before it is decoded. */
+/* Known facts about a frame before it is decoded. */
 typedef struct message_subject {
-    const topic_row *row; /* that holds at its time; NULL: none, its type is anyone's guess */
-    td_bytes topic;       /* without the symbol */
+    const topic_row
+        *row;       /* the row that is valid at its time; NULL: no row, so every type is possible */
+    td_bytes topic; /* without the symbol */
     td_bytes symbol;
 } message_subject;
 
-/* How a value was written. */
+/* The form of a written value. */
 typedef enum written_kind {
-    WRITTEN_ABSENT, /* null; an empty text counts as that, too */
+    WRITTEN_ABSENT, /* null; an empty text counts as absent, too */
     WRITTEN_TEXT,
     WRITTEN_NUMBER,
     WRITTEN_BOOL,
@@ -33,48 +34,48 @@ typedef enum written_kind {
 /* A value before its type is known. */
 typedef struct written_value {
     written_kind kind;
-    td_bytes text;    /* of a JSON string the resolved one, else as written */
-    json_value json;  /* if has_json: where it was read from */
-    uint8_t has_json; /* 0: a member that is kept as JSON is parsed out of the text */
+    td_bytes text;    /* strings with escapes resolved, everything else as written */
+    json_value json;  /* if has_json: the value that was read */
+    uint8_t has_json; /* 0: FIELD_JSON values are parsed from text */
 } written_value;
 
+/* Close accepts NULL. */
 TD_NEVER_NULL message_builder *message_builder_open(void);
 void message_builder_close(message_builder *b);
 
-/* Begin a message; subject and arena are borrowed until its end. Texts that lie in bytes, which may
- * be empty, are not copied. What was begun before is dropped. */
+/* Begin a message; subject and arena are borrowed until it ends. Texts inside bytes, which may be
+ * empty, are not copied. Discards an unfinished message. */
 void message_build_begin(message_builder *b, const message_subject *subject, td_bytes bytes,
                          td_arena *arena);
 
-/* The calls below return nothing: the first fault is kept, and later calls do nothing. */
+/* The calls below return nothing: the builder keeps the first fault and ignores later calls. */
 
-/* A member of the message itself. Without a row, "type" comes before any entry. */
+/* Add a member of the message itself. Without a row, "type" must precede any entry. */
 void message_build_head(message_builder *b, td_bytes name, const written_value *value);
 
-/* Begin an entry: a level, a trade, an item. */
+/* Begin an entry: a level, a trade, or an item. */
 void message_build_entry(message_builder *b);
 
-/* A member of the entry that was begun last, "action" included. */
+/* Add a member of the current entry, including "action". */
 void message_build_member(message_builder *b, td_bytes name, const written_value *value);
 
-/* A level, or a trade, with these members: an entry and its members in one. exchange_ns 0: absent.
- */
+/* Add a whole level or trade with these members. exchange_ns 0: absent. */
 void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                          td_bytes size);
 void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_bytes size,
                          uint64_t exchange_ns, td_bytes trade_id);
 
-/* Keep a fault of the caller's own, if it is the first: what is wrong with the message. */
+/* Report a fault of the message that the caller found; kept if it is the first one. */
 void message_build_fault(message_builder *b, const char *format, ...) TD_PRINTF(2, 3);
 
 /* 1 if there was a fault. */
 int message_build_is_faulty(const message_builder *b);
 
-/* "levels", "trades" or "items": what the message calls its entries. */
+/* The message's name for its entries: "levels", "trades" or "items". */
 const char *message_build_entries_name(const message_builder *b);
 
-/* The message, in the arena. TD_E_INVALID: it is not one, with the place ("levels[2].px: unknown
- * member"). err may be NULL. */
+/* Finish the message, in the arena. TD_E_INVALID if there was a fault; err tells where
+ * ("levels[2].px: unknown member"). err may be NULL. */
 TD_MUST_USE td_result message_build_end(message_builder *b, message *out, td_err *err);
 
 #endif

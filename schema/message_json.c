@@ -17,7 +17,7 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
         json_write_bytes(w, text);
 }
 
-/* 0 is "the frame has no time". */
+/* 0 means that the frame has no time. */
 static void member_exchange_time(json_writer *w, uint64_t ns)
 {
     json_write_key(w, "exchange_ns");
@@ -27,7 +27,7 @@ static void member_exchange_time(json_writer *w, uint64_t ns)
         json_write_u64(w, ns);
 }
 
-/* The head of every message; sequences that the frame does not have are left out. */
+/* The head of every message; absent sequences are omitted. */
 static void write_head(json_writer *w, const msg_head *head)
 {
     json_write_member_text(w, "type", msg_type_name(head->type));
@@ -41,22 +41,23 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "seq", head->has_seq, head->seq);
     if (head->match_ns != 0)
         json_write_member_u64(w, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
-    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* others list it as a value */
+    if (head->version.size > 0 &&
+        head->type == MSG_BOOK_CHANGE) /* other types have it as a value */
         json_write_member_bytes(w, "version", head->version);
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
-/* The size of a level as in the frame: without its retail orders. */
+/* The size of a level as in the frame: without retail orders. */
 static td_decimal own_size(const msg_level *level, td_decimal rpi)
 {
     td_decimal size = {level->size, level->size_scale};
     rpi.mantissa = -rpi.mantissa;
     int is_whole = msg_size_with_rpi(size, rpi, &size);
-    TD_ASSERT(is_whole); /* it was part of the sum */
+    TD_ASSERT(is_whole); /* the level's size is their sum */
     return size;
 }
 
-/* The members before a price, as text: a book has thousands of them. */
+/* The members before a price, as one text, because a book has thousands of them. */
 #define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":"
 #define LEVEL_HEADS(action)                                                                        \
     {                                                                                              \
@@ -69,8 +70,8 @@ static const char *const HEADS[][2] = {
     [ACTION_INSERT] = LEVEL_HEADS("insert"),
 };
 
-/* A level; a deleted one has no size. rpi: of its retail orders; NULL where the topic does not tell
- * them apart. */
+/* Write a level; a deleted one has no size. rpi is the size of its retail orders, NULL if the topic
+ * does not separate them. */
 static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
     TD_ASSERT(level->action <= ACTION_INSERT);
@@ -113,7 +114,7 @@ static void write_trade(json_writer *w, const msg_trade *trade)
         json_write_member_bool(w, "is_rpi_trade", trade->is_rpi_trade);
 }
 
-/* A value under its member's name: decimals as strings, times as whole ns. */
+/* Write a value under its member's name: decimals as strings, times as integers in ns. */
 static void write_value(json_writer *w, const msg_value *value)
 {
     TD_ASSERT(value->member != MEMBER_NONE);
@@ -149,7 +150,7 @@ static void write_value(json_writer *w, const msg_value *value)
     }
 }
 
-/* The values of an entry whose scale is assumed, by name; nothing if there are none. */
+/* List the members of an entry whose scale is assumed, if any. */
 static void write_assumed_scales(json_writer *w, const msg_item *item)
 {
     size_t count = 0;
@@ -182,7 +183,7 @@ void message_json_members(json_writer *writer, const message *m)
     message_json_entries(writer, m);
 }
 
-/* An entry of a book or of trades, and what it says beyond the plain struct. */
+/* Write an entry of a book or trade frame, with its members outside the plain struct. */
 static void write_struct_entry(json_writer *w, const message *m, size_t index)
 {
     json_write_object_begin(w);
@@ -209,7 +210,7 @@ void message_json_entries(json_writer *writer, const message *m)
     size_t value_count = is_record           ? m->record.value_count
                          : m->beside != NULL ? m->beside->value_count
                                              : 0;
-    /* A book's version is in the head. */
+    /* The head already has a book's version. */
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);
@@ -258,7 +259,7 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
     json_write_object_end(writer);
 }
 
-/* place: where the key is. */
+/* Write a field; place is "frame" or "entry". */
 static void write_field_row(json_writer *w, const field_row *field, const char *place)
 {
     json_write_object_begin(w);
@@ -299,7 +300,7 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
     json_write_member_text(writer, "title", row->title);
     json_write_member_text(writer, "valid_from", row->valid_from);
     json_write_member_text(writer, "valid_until", row->valid_until);
-    json_write_key(writer, "book_depth"); /* null: no book, or one without a bound */
+    json_write_key(writer, "book_depth"); /* null: not a book, or unbounded */
     if (row->book_depth == 0)
         json_write_null(writer);
     else

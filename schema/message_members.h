@@ -1,9 +1,8 @@
-/* Every meaning that a field of any topic can have: its enumerator (MEMBER_SYMBOL) and its name in
- * JSON ("symbol"). One meaning has one member, however the families spell it; look here before
- * adding one. Times end in _ns whatever the frame's unit: a message holds them in ns. In the order
- * of the names' bytes, so that members in order of their numbers are in order of their names, too
- * (schema/canonical.h). Numbers are not stored: a new member changes them. For message.h and
- * message.c alone. */
+/* All meanings of fields: the enumerator (MEMBER_SYMBOL) and the name in JSON ("symbol"). Each
+ * meaning has one member, however families spell it; look for an existing one before adding
+ * another. Times end in _ns whatever the frame's unit: a message holds them in ns. Sorted by the
+ * names' bytes, so that members sorted by number are sorted by name, too (schema/canonical.h).
+ * Numbers are not stored: a new member changes them. Only for message.h and message.c. */
 #ifndef TD_SCHEMA_MESSAGE_MEMBERS_H
 #define TD_SCHEMA_MESSAGE_MEMBERS_H
 

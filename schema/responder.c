@@ -3,14 +3,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* An answer may echo a request of 2 MiB, with its text escaped. */
+/* An answer may echo a request of 2 MiB, with escapes. */
 enum { ANSWER_BYTES_MAX = 4 << 20 };
 
 struct responder {
     const char *secret;
     dialect_parser *parser;
     td_buf answer;
-    td_buf failed; /* of each topic of a request: 1 if it was refused */
+    td_buf failed; /* for each topic of a request: 1 if refused */
 };
 
 responder *responder_open(const char *secret)
@@ -33,7 +33,7 @@ void responder_close(responder *r)
     td_free(r);
 }
 
-/* ---- refusing ---- */
+/* ---- checking a request ---- */
 
 static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic,
                            const char **words)
@@ -51,7 +51,7 @@ static refusal judge_topic(const responder_client *client, request_kind kind, td
     return REFUSAL_NONE;
 }
 
-/* The first topic that is refused refuses the whole request. */
+/* One refused topic refuses the whole request: stop at the first. */
 static void judge_whole(const responder_client *client, const dialect_request *request,
                         dialect_reply *reply)
 {
@@ -94,7 +94,7 @@ static td_result judge_topics(responder *r, const responder_client *client,
     return TD_OK;
 }
 
-/* parsed: the result of request_parse, TD_OK or TD_E_INVALID. */
+/* parsed is the result of request_parse(), TD_OK or TD_E_INVALID. */
 static td_result judge(responder *r, const responder_client *client, const dialect_request *request,
                        td_result parsed, dialect_reply *reply, td_err *err)
 {
@@ -111,7 +111,7 @@ static td_result judge(responder *r, const responder_client *client, const diale
     return TD_OK;
 }
 
-/* ---- doing what was granted ---- */
+/* ---- performing a request ---- */
 
 static void subscribe(responder *r, const responder_client *client, const dialect_request *request,
                       dialect_reply *reply)
@@ -180,7 +180,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     rc = client->dialect->build_answer(&r->answer, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
-    if (r->answer.size > 0) /* else the exchange does not answer it */
+    if (r->answer.size > 0) /* else the exchange does not answer */
         client->ops->send(client->user, td_buf_view(&r->answer));
     if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
         client->ops->authenticated(client->user);

@@ -16,13 +16,13 @@ const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count
     }
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    digits = digits << (56 - 8 * rest) << 8; /* two steps, because rest may be 0 */
     *value = total * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = whole + rest;
     return p + *count;
 }
 
-/* A whole number of 8 to 16 digits, as times and sequences are; NULL: it is something else. */
+/* Read a whole number of 8 to 16 digits, such as a time or sequence; NULL for other numbers. */
 static inline const uint8_t *scan_two_whole_words(const uint8_t *p, uint64_t *value)
 {
     const uint64_t zeros = UINT64_C(0x3030303030303030);

@@ -1,12 +1,12 @@
 /* Scanners for JSON in canonical form: as exchanges write it, without white space or escapes.
  *
- * What these functions accept, the JSON reader (base/json/json.h) accepts with the same value; the
- * rest, valid or not (escapes, white space, other characters, odd numbers), they refuse. Callers
- * have a slow path over the JSON reader, so that a refusal costs time and changes no result.
+ * The JSON reader (base/json/json.h) accepts everything that these functions accept, with the same
+ * value. They refuse everything else, valid or not (escapes, white space, other characters, odd
+ * numbers). Callers then use the JSON reader, so a refusal costs time and changes no result.
  *
- * Each takes the place where something should begin and returns the place after it, or NULL. None
- * reads more than SCAN_REACH bytes beyond the place where it begins, or beyond the end of the text:
- * callers make sure that it begins inside the text, and padding covers the rest. */
+ * Each function gets the position of a token and returns the position after it, or NULL. It reads
+ * at most SCAN_REACH bytes beyond that position or beyond the end of the text: callers ensure that
+ * the position is inside the text, and padding covers the rest. */
 #ifndef TD_SCHEMA_SCAN_H
 #define TD_SCHEMA_SCAN_H
 
@@ -24,8 +24,8 @@ enum {
 };
 _Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
-/* The digits in the low bytes of word (each byte 0 to 9, the first digit lowest) as a number:
- * pairs, then fours, then all eight, three multiplications instead of eight. */
+/* Convert eight digits, one per byte of word (0 to 9, the first digit in the lowest byte), to a
+ * number: pairs, then fours, then all eight, with three multiplications instead of eight. */
 static inline uint64_t scan_eight_digits(uint64_t word)
 {
     const uint64_t mask = UINT64_C(0x000000ff000000ff);
@@ -35,7 +35,7 @@ static inline uint64_t scan_eight_digits(uint64_t word)
            32;
 }
 
-/* The top bit of each byte that is no digit. */
+/* Sets the top bit of each byte that is not a digit. */
 static inline uint64_t scan_other_bytes(uint64_t word)
 {
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
@@ -45,11 +45,12 @@ static inline uint64_t scan_other_bytes(uint64_t word)
 static const uint32_t SCAN_POW10[9] = {1,      10,      100,      1000,     10000,
                                        100000, 1000000, 10000000, 100000000};
 
-/* scan_digits() where there are eight or more. */
+/* scan_digits() for eight or more digits. */
 const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count);
 
-/* Digits, added to *value; *count of them, more than SCAN_DIGITS_MAX if there are too many. Eight
- * at a time: a loop over single digits misses its end in every second size. */
+/* Read digits and append them to *value. *count is their number; above SCAN_DIGITS_MAX there are
+ * too many. Reads eight at a time: a loop over single digits mispredicts its end in every second
+ * size. */
 static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size_t *count)
 {
     uint64_t word = td_le64(p);
@@ -58,7 +59,7 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
         return scan_many_digits(p, value, count);
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    digits = digits << (56 - 8 * rest) << 8; /* two steps, because rest may be 0 */
     *value = *value * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = rest;
     return p + rest;
@@ -67,8 +68,8 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
 /* scan_number() after the sign, for numbers of any length. */
 const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
 
-/* scan_number() after the sign, where the point follows whole digits (1 to 7) of
- * the word at p, and digits follow it up to the word's end. */
+/* scan_number() after the sign, if 1 to 7 digits (whole) precede the point and the word at p ends
+ * in digits after it. */
 static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
                                             uint8_t *scale)
 {
@@ -86,7 +87,7 @@ static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint
 }
 
 /* A decimal without quotes: no leading zero, no exponent, at most 18 digits. Most end within eight
- * bytes: then the point is cut out of the word, and all digits are read at once. */
+ * bytes: then the point is removed from the word, and all digits are converted at once. */
 static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
     int is_negative = *p == '-';
@@ -135,7 +136,7 @@ static inline const uint8_t *scan_integer(const uint8_t *p, int64_t *value)
     return scale == 0 ? p : NULL;
 }
 
-/* A time of unit_ns each since 1970. */
+/* A time since 1970 in units of unit_ns. */
 static inline const uint8_t *scan_time(const uint8_t *p, uint64_t unit_ns, uint64_t *ns)
 {
     int64_t value = 0;
@@ -146,8 +147,8 @@ static inline const uint8_t *scan_time(const uint8_t *p, uint64_t unit_ns, uint6
     return p;
 }
 
-/* A bit in the top of each byte of word that is a control character, '"', '\\' or no ASCII.
- * (Borrows may set bits above the first one that is right; only the first is used.) */
+/* Sets the top bit of each byte of word that is a control character, '"', '\\' or not ASCII. Bytes
+ * after the first such byte may be wrong (borrows), so only the first is used. */
 static inline uint64_t scan_special_bytes(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -157,7 +158,8 @@ static inline uint64_t scan_special_bytes(uint64_t word)
     return special & (ones * 0x80);
 }
 
-/* A string of printable ASCII without escapes, of any length. The text between its quotes. */
+/* A string of printable ASCII without escapes, of any length. *text is the text between its
+ * quotes. */
 static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
     if (TD_UNLIKELY(*p != '"'))
@@ -174,7 +176,7 @@ static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, t
     return NULL;
 }
 
-/* A string with a value: not "" and not "None". */
+/* A string with a value, not "" or "None". */
 static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
     p = scan_string(p, end, text);

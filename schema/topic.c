@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 
-/* Cut the next dot-separated part off rest; 0 if nothing is left (data NULL marks the end). */
+/* Cut the first dot-separated part off rest. Returns 0 at the end (rest->data is NULL then). */
 static int next_part(td_bytes *rest, td_bytes *part)
 {
     if (rest->data == NULL)
@@ -24,7 +24,7 @@ static int is_placeholder(td_bytes part)
     return part.size > 2 && part.data[0] == '{' && part.data[part.size - 1] == '}';
 }
 
-/* A coin in a symbol's place is the topic's symbol: insurance.BTC. */
+/* A coin in place of a symbol is the topic's symbol: insurance.BTC. */
 static int is_symbol(td_bytes part)
 {
     return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{coin}");
@@ -58,7 +58,7 @@ int topic_row_has_state(const topic_row *row)
     return 0;
 }
 
-/* 1 if entries of the row name a symbol, in a field of their own or inherited. */
+/* 1 if the row's entries name a symbol, in their own or an inherited field. */
 static int topic_row_names_symbols(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -67,7 +67,7 @@ static int topic_row_names_symbols(const topic_row *row)
     return 0;
 }
 
-/* 1 if a topic's text fits the row's pattern, part by part. */
+/* 1 if a topic's text matches the row's pattern, part by part. */
 static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 {
     td_bytes pattern_rest = td_bytes_str(row->pattern);
@@ -98,9 +98,9 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     return text_rest.data == NULL;
 }
 
-/* ---- rows of some time ---- */
+/* ---- rows that are limited in time ---- */
 
-/* A date of a row ("2025-04-01") as ns since 1970; otherwise if it is NULL or none. */
+/* A row's date ("2025-04-01") as ns since 1970; otherwise if it is NULL or invalid. */
 static uint64_t date_ns(const char *date, uint64_t otherwise)
 {
     char text[sizeof "2025-04-01T00:00:00Z"];
@@ -120,7 +120,7 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
     return at_ns >= date_ns(row->valid_from, 0) && at_ns < date_ns(row->valid_until, UINT64_MAX);
 }
 
-/* Of two rows of one pattern, is this the later one? */
+/* Rows of one pattern are ordered by their start. */
 static int is_later(const topic_row *row, const topic_row *than)
 {
     return date_ns(row->valid_from, 0) > date_ns(than->valid_from, 0);
