@@ -1,9 +1,9 @@
-/* Reading answers. The exchange's rules give an answer's kind (schema/exchange.h); its other
+/* Reads answers. The exchange's rules give the kind of an answer (schema/exchange.h); the other
  * members are read here.
  *
- * None of these is required: in real answers they are missing, empty or of another type
- * (docs/wire.md 5.2 to 5.5), and a client that rejects one never learns the result of its request.
- * What cannot be read counts as absent. */
+ * All members are optional: in real answers they are missing, empty or of another type
+ * (docs/wire.md 5.2 to 5.5), and a client that rejects an answer never learns the result of its
+ * request. Unreadable members count as absent. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -13,14 +13,14 @@
 
 /* ---- single members ---- */
 
-/* 1 if the object has the key, with a value of any type, also null. */
+/* 1 if the object has the key, with any value, including null. */
 static int has(json_value object, const char *key)
 {
     json_value value;
     return json_find(object, key, &value);
 }
 
-/* "Invalid symbol :[TOPIC]". */
+/* The topic in "Invalid symbol :[TOPIC]". */
 static td_bytes find_bracketed(td_bytes reason)
 {
     static const char MARK[] = "Invalid symbol :[";
@@ -31,7 +31,7 @@ static td_bytes find_bracketed(td_bytes reason)
     return td_bytes_of(reason.data + mark, reason.size - mark - 1);
 }
 
-/* The topic in a refusal's text, as bybit_refusal_text() words it. */
+/* The topic in a refusal's text; the reverse of bybit_refusal_text(). */
 static td_bytes find_blamed(td_bytes reason)
 {
     static const char MARK[] = "topic:";
@@ -59,7 +59,7 @@ static int is_repeat(td_bytes reason)
 
 /* ---- topics that an answer names ---- */
 
-/* Append the topics of a list; a value that is no list has none. */
+/* Append the topics of a list; a missing list, or another type, has no topics. */
 static td_result read_list(dialect_text *text, json_value object, const char *key, size_t *count,
                            td_err *err)
 {
@@ -75,7 +75,7 @@ static size_t list_size(json_value object, const char *key)
     return json_find(object, key, &list) ? json_count(list) : 0;
 }
 
-/* The topics were granted or refused, by the answer's success. */
+/* Store the topics as granted or refused, depending on the answer's success. */
 static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
 {
     TD_ASSERT(count <= text->arg_capacity);
@@ -90,7 +90,7 @@ static void file_topics(dialect_answer *out, const dialect_text *text, size_t co
     }
 }
 
-/* C: data{successTopics, failTopics}, or the same of channels. */
+/* Dialect C: data{successTopics, failTopics}, or the same for channels. */
 static td_result read_command(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     static const char *const GRANTED[] = {"successTopics", "successChannels"};
@@ -113,12 +113,12 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
         rc = read_list(text, data, FAILED[i], &count, err);
     TD_ASSERT(count >= out->granted_count);
     TD_ASSERT(count <= text->arg_capacity);
-    out->failed = text->args + out->granted_count; /* one list, one after the other */
+    out->failed = text->args + out->granted_count; /* both in one array */
     out->failed_count = count - out->granted_count;
     return rc;
 }
 
-/* Dialect A echoes the request, B names its op; some answers name neither. */
+/* Dialect A echoes the request, B names its op; some answers have neither. */
 static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op,
                                 dialect_answer *out, td_err *err)
 {
@@ -135,7 +135,7 @@ static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op
     return rc;
 }
 
-/* D: the request and a code, or a code alone. */
+/* Dialect D: the request and a code, or only a code. */
 static td_result read_spot(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     td_bytes echo[SPOT_PARTS] = {{0}};
@@ -150,7 +150,7 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
         out->of = td_bytes_is(echo[SPOT_EVENT], "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     if (echo[SPOT_TOPIC].size == 0 || echo[SPOT_SYMBOL].size == 0)
         return TD_OK;
-    /* Only the first generation has lists; it has its symbols at the top. */
+    /* Only v1 has lists; its symbols are at the top of the answer. */
     spot_symbols symbols = has(root, "symbol") ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
     td_result rc = bybit_spot_topics(text, echo, symbols, &count, err);
     if (rc == TD_OK)
@@ -158,9 +158,9 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
     return rc;
 }
 
-/* ---- the whole ---- */
+/* ---- whole answers ---- */
 
-/* The members that control_find() needs. */
+/* Read the members for control_find(). */
 static void read_words(json_value root, frame_words *out)
 {
     const frame_keys *keys = &BYBIT.frames;
@@ -175,10 +175,10 @@ static void read_words(json_value root, frame_words *out)
     }
     out->op = out->text[keys->op];
     if (out->op.size == 0 && json_find_key(root, keys->names[keys->request], &value))
-        (void)json_find_text(value, "op", &out->op); /* else it stays empty */
+        (void)json_find_text(value, "op", &out->op); /* empty if absent */
 }
 
-/* Acks, and refusals that name no known request. */
+/* Read an ack, or a refusal that names no known request. */
 static td_result read_ack(dialect_text *text, json_value root, td_bytes op, dialect_answer *out,
                           td_err *err)
 {
@@ -191,7 +191,7 @@ static td_result read_ack(dialect_text *text, json_value root, td_bytes op, dial
         return read_op_answer(text, root, op, out, err);
     if (has(root, "event") || has(root, "code"))
         return read_spot(text, root, out, err);
-    out->kind = ANSWER_NONE; /* of order entry, which is no feed */
+    out->kind = ANSWER_NONE; /* order entry, which has no topics */
     return TD_OK;
 }
 
@@ -201,7 +201,7 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     read_words(root, &words);
     frame_class is = control_find(&BYBIT.frames, &words, &out->success);
     if (!dialect_text_scalar(root, "ret_msg", &out->reason))
-        (void)dialect_text_scalar(root, "retMsg", &out->reason); /* what is missing stays empty */
+        (void)dialect_text_scalar(root, "retMsg", &out->reason); /* empty if both are missing */
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
     out->blamed = find_blamed(out->reason);
@@ -217,7 +217,7 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     case CLASS_AUTH:
         out->kind = ANSWER_AUTH;
         out->of = REQUEST_AUTH;
-        (void)dialect_text_scalar(root, "auth", &out->reason); /* all that dialect E answers */
+        (void)dialect_text_scalar(root, "auth", &out->reason); /* dialect E's only member */
         break;
     case CLASS_ACK:
     case CLASS_ERROR:

@@ -1,4 +1,4 @@
-/* The exchange's row: hosts, limits, and what distinguishes its control frames from data. */
+/* The exchange's row: hosts, limits, and how control frames differ from data. */
 #include "schema/bybit/topics.h"
 #include "schema/bybit/values.h"
 #include "schema/exchange.h"
@@ -11,8 +11,8 @@ static const char *const OTHER_HOSTS[] = {
     "stream.bybitgeorgia.ge", "stream.bybit.id", NULL,
 };
 
-/* USDC families have NEW and CHANGE, or MergedSnapshot; spot's "f" is true, or its name, in the
- * first frame. */
+/* Most families send snapshot and delta; USDC families NEW and CHANGE, or MergedSnapshot. Spot's
+ * "f" is true, or "True", in the first frame. */
 const kind_word BYBIT_KINDS[] = {
     {"snapshot", FRAME_SNAPSHOT}, {"NEW", FRAME_SNAPSHOT},  {"MergedSnapshot", FRAME_SNAPSHOT},
     {"True", FRAME_SNAPSHOT},     {"true", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA},
@@ -20,7 +20,7 @@ const kind_word BYBIT_KINDS[] = {
     {NULL, FRAME_UNTYPED},
 };
 
-/* Keys of one size stand together. */
+/* Sorted by size, for first_of_size. */
 enum {
     KEY_E,
     KEY_TIME_E,
@@ -64,7 +64,7 @@ static const char *const FAILURE[] = {"false", "False", "fail", NULL};
 /* docs/wire.md 3.7. */
 static const char *const RAW_TOPICS[] = {"rfq.", "earn.", NULL};
 
-/* Of all dialects' answers, pings and errors: docs/wire.md 1. */
+/* Members of all dialects' answers, pings and errors: docs/wire.md 1. */
 static const char *const CONTROL_KEYS[] = {
     "success", "ret_msg", "retMsg", "retCode", "retExtInfo", "conn_id", "connId", "req_id",
     "reqId",   "id",      "op",     "args",    "request",    "data",    "type",   "pong",
@@ -78,7 +78,7 @@ static const char *const CONTROL_KEYS[] = {
         NULL, 0                                                                                    \
     }
 
-/* docs/wire.md 1, points 3 to 9, in their order. */
+/* docs/wire.md 1, points 3 to 9, in that order. */
 static const control_rule RULES[] = {
     {KEY_PONG, ANY, ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
     {KEY_PING, ANY, ANY, CLASS_PING, CLASS_PING, 0, SUCCESS_UNSAID},
@@ -97,7 +97,7 @@ static const control_rule RULES[] = {
     {KEY_RET_CODE, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_RET_CODE, SUCCESS_CODE},
 };
 
-/* In all lists of the exchange, old and new. */
+/* For all instrument lists of the exchange, old and new. */
 static const char *const INSTRUMENT_MEMBERS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SYMBOL] = "symbol|name",
     [INSTRUMENT_SYMBOL_ID] = "symbolId",
@@ -132,7 +132,7 @@ static const char *const INSTRUMENT_MEMBERS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SHARE_MULTIPLIER] = "xstockMultiplier",
 };
 
-/* Replies before v5 do not name it. */
+/* Replies before v5 do not name the category. */
 static const category_sign CATEGORY_SIGNS[] = {
     {"lotSize", NULL, NULL, "spread"},      {"minPricePrecision", NULL, NULL, "spot"},
     {"minOrderSize", NULL, NULL, "option"}, {"price_filter", "quote_currency", "USD", "inverse"},

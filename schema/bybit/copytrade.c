@@ -1,6 +1,6 @@
-/* Copy trading, the older form of document 003 (docs/wire.md 3.2). Its public side is that of
- * linear: symbols are USDT symbols and have the linear shapes. Numbers of its private side are
- * strings, times numbers. */
+/* Copy trading, the older form of document 003 (docs/wire.md 3.2). Its public topics are those of
+ * linear: USDT symbols and the same frames. Its private topics have numbers as strings and times as
+ * numbers. */
 #include "schema/bybit/op_linear.h"
 #include "schema/bybit/op_private.h"
 
@@ -22,7 +22,7 @@ static const field_row POSITION[] = {
     {MEMBER_RISK_ID, "riskId", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_LEVERAGE, "leverage", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_IS_ISOLATED, "isIsolated", FIELD_BOOL, UNIT_NONE, 0, 0},
-    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0, 0}, /* as the document's table */
+    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0, 0}, /* in the document's table */
     {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, 0},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
     {MEMBER_UNREALISED_PNL, "unrealisedPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
@@ -87,7 +87,7 @@ static const topic_row TOPICS[] = {
     OP_TRADE(TRADE, "klineV2.1"),
     OP_TICKER(OP_ENVELOPE, LINEAR_INSTRUMENT),
     OP_KLINE("klineV2", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
-    /* the name that linear connections know */
+    /* the same candles by linear's name */
     OP_KLINE("candle", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
     OP_LIQUIDATION,
     OP_INSURANCE,
@@ -105,7 +105,7 @@ const family FAMILY_COPYTRADE = {
     .name = "copytrade",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    /* it has the symbols of linear, so it is an exchange of its own */
+    /* has the same symbols as linear, so it needs an exchange name of its own */
     .market = {"bybit-copytrade", "orderBookL2_25", MARKET_OTHER, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),

@@ -1,4 +1,4 @@
-/* Credentials: signing them, and checking them as a server (docs/wire.md 1.1). */
+/* Signs credentials, and checks them for servers (docs/wire.md 1.1). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,9 +21,8 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
 
 /* ---- checking credentials ---- */
 
-/* The key is not compared: a client that has the secret may use any key. Without a secret
- * not even the time matters, so that a recorded login can be played against a server years later.
- */
+/* The key is not checked: a client that has the secret may use any key. Without a secret the time
+ * is not checked either, so that a recorded login works against a server years later. */
 static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,
                                  const char *secret, uint64_t now_ms)
 {
@@ -38,7 +37,7 @@ static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signat
         return REFUSAL_EXPIRED;
     const dialect_auth auth = {
         .api_key = "", .secret = secret, .expires_ms = (uint64_t)expires_ms.mantissa};
-    /* Compared in constant time: a server may be reachable by others. */
+    /* In constant time, because the server may be reachable from the network. */
     bybit_sign(&auth, expected);
     if (signature.size != DIALECT_SIGNATURE_BYTES - 1 ||
         !td_is_equal_secret(signature.data, expected, signature.size))
@@ -55,8 +54,8 @@ refusal bybit_check_auth(const dialect_request *request, const char *secret, uin
     return check_credentials(request->args[0], request->args[1], request->args[2], secret, now_ms);
 }
 
-/* Value of a member of a query, or an empty view. Our values need no escapes, except the key's,
- * which is not compared. */
+/* Value of a query member, or an empty view. Values need no unescaping: only the key may have
+ * escapes, and it is not compared. */
 static td_bytes query_value(td_bytes query, const char *name)
 {
     td_bytes at;

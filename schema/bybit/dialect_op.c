@@ -1,22 +1,22 @@
 /* Dialect A: {"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, request{op, args}}.
- * Spoken by inverse, linear, copy trading and USDC perpetuals (docs/wire.md 1). */
+ * Used by inverse, linear, copy trading and USDC perpetuals (docs/wire.md 1). */
 #include <string.h>
 
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
-/* ---- the client ---- */
+/* ---- client ---- */
 
-/* No id: in this dialect an answer echoes its request. */
+/* Requests need no id, because answers echo them. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, NULL, ask, err);
 }
 
-/* ---- the server ---- */
+/* ---- server ---- */
 
-/* The request as the exchange echoes it: always compact, members of args always strings, and an op
- * that it does not know left empty (docs/wire.md 1.1, 5.3). */
+/* Echo the request as the exchange does: always compact, args always as strings, an unknown op
+ * empty (docs/wire.md 1.1, 5.3). */
 static void write_echo(json_writer *writer, const dialect_request *request)
 {
     TD_ASSERT(request->args != NULL || request->arg_count == 0);
@@ -55,7 +55,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     return json_write_end(&writer, err);
 }
 
-/* ---- subscriptions: lists, stars and bare topics ---- */
+/* ---- subscriptions: lists, wildcards and bare topics ---- */
 
 /* Offset of the last dot, or size if absent. */
 static size_t last_dot(td_bytes text)
@@ -67,7 +67,7 @@ static size_t last_dot(td_bytes text)
     return text.size;
 }
 
-/* 1 if symbol is one of "A|B|C", or the list is "*". */
+/* 1 if symbol is in "A|B|C", or the list is "*". */
 static int list_has(td_bytes list, td_bytes symbol)
 {
     if (td_bytes_is(list, "*"))
@@ -83,8 +83,8 @@ static int list_has(td_bytes list, td_bytes symbol)
     return 0;
 }
 
-/* "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover "trade.XRPUSD" (docs/wire.md 1.3). Parts
- * between dots are compared whole, and only the last one may be a list, "*" or left out, so
+/* "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover "trade.XRPUSD" (docs/wire.md 1.3).
+ * Compares whole dot-separated parts. Only the last part may be a list, "*" or omitted, so
  * "orderBook_200" does not cover "orderBook_200.100ms.BTCUSD". */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
@@ -92,7 +92,7 @@ static int covers(td_bytes subscription, td_bytes exchange_topic)
         return 1;
     size_t topic_dot = last_dot(exchange_topic);
     if (topic_dot == exchange_topic.size)
-        return 0; /* no symbol: only the same text covers it */
+        return 0; /* without a symbol, only the same text covers it */
     TD_ASSERT(topic_dot < exchange_topic.size);
     td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
     if (td_bytes_equal(subscription, stem))

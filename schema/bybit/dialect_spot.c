@@ -1,24 +1,24 @@
 /* Dialect D: {"topic","event":"sub","symbol","params"}, answered by the request with a code. v1
- * takes a list of symbols; v2 has its one symbol in params (docs/wire.md 1.3). */
+ * accepts a list of symbols; v2 has a single symbol, in params (docs/wire.md 1.3). */
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "schema/bybit/dialects.h"
 
-/* The two generations. */
+/* The versions of the dialect, which differ in requests and answers. */
 typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
 
-/* ---- the client ---- */
+/* ---- client ---- */
 
-/* The parts of a topic in canonical spelling. */
+/* The parts of a topic in the form used here (spot_topics.c). */
 typedef struct spot_parts {
     td_bytes name;
-    td_bytes parameter; /* empty: none */
+    td_bytes parameter; /* empty: no parameter */
     td_bytes symbol;
 } spot_parts;
 
-/* Size of what stands before the last dot; 0 if absent. */
+/* Size of the text before the last dot; 0 without a dot. */
 static size_t stem_size(const char *topic)
 {
     const char *dot = strrchr(topic, '.');
@@ -59,19 +59,19 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     return TD_OK;
 }
 
-/* A scale is written as a number, as the exchange's own samples have it; an interval is text. No
- * leading zero: JSON has none. */
+/* 1 if a parameter is written as a JSON number (a scale), as in the exchange's samples; an interval
+ * is text. JSON numbers have no leading zero. */
 static int is_number(td_bytes text)
 {
     uint64_t number;
     return td_digits_parse(text, 999999999, &number) && (text.data[0] != '0' || text.size == 1);
 }
 
-/* "dumpScale":1, "klineType":"1m". */
+/* Write "dumpScale":1 or "klineType":"1m". */
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
     TD_ASSERT(parts->parameter.size > 0);
-    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* split() checked it */
+    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* checked by split() */
     json_write_key(writer, bybit_spot_parameter(parts->name));
     if (is_number(parts->parameter))
         json_write_raw(writer, parts->parameter);
@@ -92,14 +92,14 @@ static void write_params(json_writer *writer, const spot_parts *parts, generatio
     json_write_object_end(writer);
 }
 
-/* v1's candles have their interval in the topic's name: "kline_1m". */
+/* v1 has the interval of candles in the topic's name: "kline_1m". */
 static void write_name(json_writer *writer, const spot_parts *parts, generation of)
 {
     char text[LIMIT_TOPIC_BYTES];
     td_bytes name = parts->name;
     size_t size = name.size + 1 + parts->parameter.size;
     if (of == GENERATION_V1 && td_bytes_is(name, "kline")) {
-        TD_ASSERT(size <= sizeof text); /* split() checked it */
+        TD_ASSERT(size <= sizeof text); /* checked by split() */
         memcpy(text, name.data, name.size);
         text[name.size] = '_';
         memcpy(text + name.size + 1, parts->parameter.data, parts->parameter.size);
@@ -114,12 +114,12 @@ static const char *event_name(request_kind kind)
     return kind == REQUEST_SUBSCRIBE ? "sub" : "cancel";
 }
 
-/* Symbols of all topics, joined by commas; parts are those of the first. */
+/* Join the symbols of all topics with commas. Their other parts are the first topic's. */
 static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < ask->count && rc == TD_OK; i++) {
-        /* fit_v1() gives topics that differ after their last dot only */
+        /* fit_v1() selects topics that differ only after their last dot */
         TD_ASSERT(stem_size(ask->topics[i]) == stem_size(ask->topics[0]));
         const char *symbol = ask->topics[i] + stem_size(ask->topics[i]) + 1;
         if (i > 0)
@@ -130,7 +130,7 @@ static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
     return rc;
 }
 
-/* Members in the order of document 001's requests of that generation. */
+/* Members are in the order of document 001's v1 and v2 requests. */
 static td_result build_v1(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     TD_ASSERT(ask->count > 0);
@@ -172,14 +172,14 @@ static td_result build_v2(td_buf *out, const dialect_ask *ask, td_err *err)
     return json_write_end(&writer, err);
 }
 
-/* A request holds topics that differ in their symbol only. */
+/* A request has topics that differ only in their symbol. */
 static size_t fit_v1(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);
     size_t stem = stem_size(topics[0]);
     size_t taken = 1;
     TD_ASSERT(most > 0);
-    /* Bytes first: a list is one text, and the request must stay below its bound. */
+    /* Limit by bytes first, so that the request with its list stays small. */
     while (taken < most && stem > 0 && stem_size(topics[taken]) == stem &&
            memcmp(topics[taken], topics[0], stem) == 0)
         taken++;
@@ -193,9 +193,9 @@ static size_t fit_v2(const char *const *topics, size_t count)
     return 1;
 }
 
-/* ---- the server: requests ---- */
+/* ---- server: requests ---- */
 
-/* No other event is documented. */
+/* Only these events are documented. */
 static request_kind event_kind(td_bytes event)
 {
     if (td_bytes_is(event, "sub"))
@@ -210,7 +210,8 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     td_bytes op;
     const spot_symbols symbols =
         out->spoken->variant == GENERATION_V1 ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
-    /* {"op":"ping"} is that of other dialects; clients that serve several generations send it. */
+    /* {"op":"ping"} belongs to other dialects, but clients that use several of them send it here,
+     * too. */
     if (json_find(root, "ping", &heartbeat) ||
         (json_find_text(root, "op", &op) && td_bytes_is(op, bybit_op_name(REQUEST_PING)))) {
         out->kind = REQUEST_PING;
@@ -220,7 +221,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         out->kind = REQUEST_PONG;
         return TD_OK;
     }
-    /* Read even if the event is unknown: refusals of v2 echo it. */
+    /* Read the parts even if the event is unknown: refusals of v2 echo them. */
     bybit_spot_read(root, out->kept);
     out->kind = event_kind(out->kept[SPOT_EVENT]);
     if (out->kind == REQUEST_UNKNOWN)
@@ -231,9 +232,9 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return rc;
 }
 
-/* ---- the server: answers ---- */
+/* ---- server: answers ---- */
 
-/* The topics (docs/wire.md 4.2), to distinguish an unknown topic from an unknown symbol. */
+/* All topics (docs/wire.md 4.2), to distinguish an unknown topic from an unknown symbol. */
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
@@ -247,7 +248,7 @@ static int is_one_of(td_bytes text, const char *const *names)
     return *names != NULL;
 }
 
-/* "kline.9m.A" and "bookTicker.A,B" fit patterns, and are no topics. */
+/* "kline.9m.A" and "bookTicker.A,B" match patterns, but are not topics. */
 static int is_possible(td_bytes topic)
 {
     static const char KLINE[] = "kline.";
@@ -262,11 +263,12 @@ static int is_possible(td_bytes topic)
                      KLINE_TYPES);
 }
 
-/* Why the exchange refuses a request (docs/wire.md 5.3). */
+/* A refusal of the exchange (docs/wire.md 5.3). */
 typedef struct spot_error {
     const char *code;
     const char *text;
-    int is_echoed; /* with the request, the text as msg; else as desc, alone */
+    int is_echoed; /* 1: the answer echoes the request and has the text as msg; 0: only code and
+                      desc */
 } spot_error;
 
 static spot_error error_of(const dialect_request *request, const dialect_reply *reply,
@@ -281,7 +283,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
         if (td_bytes_is(stem.name, "kline") && !is_one_of(stem.parameter, KLINE_TYPES))
             return PERIOD;
         if (!stem.has_parameter || stem.parameter.size > 0)
-            return SYMBOLS; /* all else is in order */
+            return SYMBOLS; /* everything else is valid */
     }
     return (spot_error){"-100011", "Parameter error!",
                         of == GENERATION_V2 && request->kept[SPOT_EVENT].size > 0};
@@ -303,7 +305,7 @@ static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_P
     json_write_object_end(writer);
 }
 
-/* The request again; members of params are always strings. */
+/* Echo the request; params always has strings. */
 static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], generation of)
 {
     json_write_member_bytes(writer, "topic", parts[SPOT_TOPIC]);
@@ -317,9 +319,9 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     const generation of = (generation)request->spoken->variant;
-    TD_ASSERT(request->kind != REQUEST_AUTH); /* this dialect reads none: public streams only */
+    TD_ASSERT(request->kind != REQUEST_AUTH); /* public only: this dialect has no auth */
     if (request->kind == REQUEST_PONG)
-        return TD_OK; /* to a ping of the server's own */
+        return TD_OK; /* no answer: it answers the server's own ping */
     if (request->kind == REQUEST_PING)
         return dialect_heartbeat(out, BYBIT_SPOT_PONG, reply->now_ms, err);
     spot_error error = {"0", "Success", 1};

@@ -1,6 +1,6 @@
-/* Dialect E: auth brings every private topic, and there is no other request but ping
- * (docs/wire.md 1.1). Credentials in the URL are auth as well, and ping comes in the shape of A,
- * too: clients that serve several generations send both. */
+/* Dialect E: auth subscribes to every private topic, and ping is the only other request
+ * (docs/wire.md 1.1). Credentials in the URL count as auth, and pings in the form of dialect A are
+ * accepted, because clients that use several dialects send both. */
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
@@ -8,7 +8,7 @@ static size_t fit(const char *const *topics, size_t count)
 {
     (void)topics;
     TD_ASSERT(count > 0);
-    return count; /* no request is sent */
+    return count; /* no subscribe request is sent */
 }
 
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
@@ -30,7 +30,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return rc;
 }
 
-/* The exchange's answer to other requests is unknown: none is sent. */
+/* The exchange's answer to other requests is unknown, so they get no answer. */
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
@@ -45,7 +45,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 /* An authenticated client gets everything. */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
-    TD_ASSERT(subscription.size > 0); /* authenticating added one */
+    TD_ASSERT(subscription.size > 0); /* the subscription that auth added */
     (void)exchange_topic;
     return 1;
 }

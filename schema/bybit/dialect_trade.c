@@ -1,15 +1,15 @@
 /* v5's order entry: requests of {"reqId","op","args"}, answered by {"reqId","retCode","retMsg",
  * "op","connId"} (docs/wire.md 3.8). Requests about orders and their answers are frames of a topic,
- * their op; here are auth, ping, and what is neither. */
+ * their op. This file handles auth, ping and unknown requests. */
 #include <string.h>
 
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
-/* What a request keeps for its answer. */
+/* Part of the request that the answer needs. */
 enum { KEPT_OP };
 
-/* Ops of requests about orders begin with it. */
+/* Prefix of the ops of requests about orders. */
 static const char ORDER[] = "order.";
 
 static size_t fit(const char *const *topics, size_t count)
@@ -22,7 +22,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
                               td_err *err)
 {
     td_result rc = bybit_read_op(text, root, out, err);
-    (void)json_find_text(root, "op", &out->kept[KEPT_OP]); /* may be absent: an unknown request */
+    (void)json_find_text(root, "op", &out->kept[KEPT_OP]); /* absent in an unknown request */
     out->id = (td_bytes){0};
     out->has_id = (uint8_t)json_find_text(root, "reqId", &out->id);
     if (out->kind != REQUEST_AUTH && out->kind != REQUEST_PING)
@@ -35,10 +35,11 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     out->order_topic = out->kept[KEPT_OP];
     if (out->has_id && json_find(root, "reqId", &id))
         out->id_raw = json_raw(id);
-    return TD_OK; /* its args are no list of texts */
+    return TD_OK; /* bybit_read_op() may have failed: args is not a list of texts */
 }
 
-/* An answer without an id stays as it is: its client sends none. Likewise a damaged one. */
+/* Replace the id in a recorded answer. An answer without an id, or a damaged one, is copied
+ * unchanged. */
 static void build_again(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw)
 {
     json_value root;
@@ -70,7 +71,7 @@ static void write_code(json_writer *writer, refusal why)
         [REFUSAL_BAD_KEY] = {10004, "Invalid sign"},
     };
     TD_ASSERT((size_t)why < sizeof CODES / sizeof *CODES);
-    TD_ASSERT(CODES[why].text != NULL); /* there are no topics to refuse */
+    TD_ASSERT(CODES[why].text != NULL); /* there are no topics, so no other refusals */
     json_write_member_u64(writer, "retCode", CODES[why].code);
     json_write_member_text(writer, "retMsg", CODES[why].text);
 }

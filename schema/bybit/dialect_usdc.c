@@ -1,6 +1,6 @@
-/* Dialect C: {"id":..,"op":..,"args":[..]}, answered by COMMAND_RESP, topic by topic. Spoken by
- * USDC options and all private USDC streams; options and spreads of v5 answer nearly so
- * (docs/wire.md 1, 1.5). */
+/* Dialect C: {"id":..,"op":..,"args":[..]}, answered by COMMAND_RESP, topic by topic. Used by USDC
+ * options and all private USDC topics; options and spreads of v5 answer similarly (docs/wire.md 1,
+ * 1.5). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,25 +8,25 @@
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
-/* ---- the client ---- */
+/* ---- client ---- */
 
-/* The id comes back in the answer, so several requests may be open. */
+/* The answer has the id, so several requests may be open. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, "id", ask, err);
 }
 
-/* ---- the server ---- */
+/* ---- server ---- */
 
-/* {"method":"private/subscribe","id":..,"params":{"channels":[..]}}, the second form on private
- * connections. */
+/* Read {"method":"private/subscribe","id":..,"params":{"channels":[..]}}, the second form of
+ * requests on private connections. */
 static td_result read_method(dialect_text *text, json_value root, td_bytes method,
                              dialect_request *out, td_err *err)
 {
     json_value params;
     json_value channels;
     TD_ASSERT(out->arg_count == 0);
-    out->is_second = 1; /* answered in its own shape, whatever the request */
+    out->is_second = 1; /* such requests have their own form of answer */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
@@ -50,7 +50,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     if (json_find_text(root, "method", &word))
         return read_method(text, root, word, out, err);
     if (json_find_text(root, "op", &word) && td_bytes_is(word, "unSubAll")) {
-        out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if it has any, mean nothing */
+        out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if any, have no meaning */
         bybit_read_id(root, out);
         return TD_OK;
     }
@@ -68,7 +68,7 @@ void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms
     json_write_array_end(writer);
 }
 
-/* Was an arg of the request refused: it, or the request as a whole? */
+/* 1 if an arg of the request was refused, individually or with the whole request. */
 static int is_failed(const dialect_reply *reply, size_t arg)
 {
     TD_ASSERT(arg < DIALECT_ARGS_MAX);
@@ -89,7 +89,7 @@ static void write_topics(json_writer *writer, const char *key, const dialect_req
     json_write_array_end(writer);
 }
 
-/* "success" is taken to be false as soon as one topic failed; clients look at the lists. */
+/* "success" is false if any topic failed, which is an assumption; clients should read the lists. */
 static int has_failed(const dialect_request *request, const dialect_reply *reply)
 {
     int failed = reply->refused != REFUSAL_NONE;
@@ -101,14 +101,13 @@ static int has_failed(const dialect_request *request, const dialect_reply *reply
 static void write_id(json_writer *writer, const dialect_request *request)
 {
     if (request->has_id) {
-        TD_ASSERT(request->id_raw.size > 0); /* as JSON: a number stays one */
+        TD_ASSERT(request->id_raw.size > 0); /* JSON text, so that a number stays a number */
         json_write_key(writer, "id");
         json_write_raw(writer, request->id_raw);
     }
 }
 
-/* Write the reason if the request itself was refused; else the answer lists the topics that failed.
- */
+/* Write the reason if no topics were refused; otherwise the answer lists them. */
 static void write_reason(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
@@ -120,8 +119,8 @@ static void write_reason(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "ret_msg", reason);
 }
 
-/* [id], success, conn_id, data{successTopics, failTopics}, type; of v5 without an id, and data's
- * members the other way round. */
+/* [id], success, conn_id, data{successTopics, failTopics}, type. v5 has no id, and data's members
+ * in reverse order. */
 static void write_command(json_writer *writer, const dialect_request *request,
                           const dialect_reply *reply)
 {
@@ -150,7 +149,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     json_write_member_object_begin(writer, "data");
     write_topics(writer, "successChannels", request, reply, FATE_GRANTED);
-    if (has_failed(request, reply)) /* as failTopics: no refusal is documented */
+    if (has_failed(request, reply)) /* by analogy with failTopics: refusals are undocumented */
         write_topics(writer, "failChannels", request, reply, FATE_FAILED);
     json_write_object_end(writer);
     json_write_member_u64(writer, "usIn", reply->now_ms * 1000);
@@ -159,7 +158,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "COMMAND_RESP");
 }
 
-/* The codes that are known stand for "good" and "refused". */
+/* The only known codes: success and refused. */
 static void write_auth(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
@@ -172,7 +171,7 @@ static void write_auth(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "AUTH_RESP");
 }
 
-/* v5's has its members the other way round. */
+/* In v5 the members are in reverse order. */
 static void write_pong(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
@@ -184,7 +183,7 @@ static void write_pong(json_writer *writer, const dialect_request *request,
         json_write_member_text(writer, "op", "pong");
 }
 
-/* Public connections of v5 have no authentication: its answer is as C's would be. */
+/* Public connections of v5 have no authentication; they answer auth as dialect C does. */
 td_result bybit_build_command_answer(td_buf *out, const dialect_request *request,
                                      const dialect_reply *reply, td_err *err)
 {
@@ -205,7 +204,7 @@ td_result bybit_build_command_answer(td_buf *out, const dialect_request *request
 
 const dialect BYBIT_USDC = {
     .name = "usdc",
-    BYBIT_SHARED, /* after 30 s without one it closes */
+    BYBIT_SHARED, /* the exchange closes after 30 s without a ping */
     .answers_topics = 1,
     .fit = bybit_fit_bytes,
     .build_topics = build_topics,

@@ -1,6 +1,6 @@
 /* Dialect B: {"req_id":..,"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, req_id,
- * op}. Spoken by contract v3, and by v5, whose spot and private connections answer a little
- * differently (docs/wire.md 1.5). */
+ * op}. Used by contract v3 and v5; v5's spot and private connections answer slightly differently
+ * (docs/wire.md 1.5). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,15 +9,15 @@
 #include "schema/bybit/dialects.h"
 
 enum {
-    ARGS_PER_REQUEST_MAX = 10,         /* contract v3, and v5's spot */
-    CONNECTION_ARGS_BYTES_MAX = 21000, /* v5: all args of a public connection */
+    ARGS_PER_REQUEST_MAX = 10,         /* contract v3 and v5 spot */
+    CONNECTION_ARGS_BYTES_MAX = 21000, /* v5: total of a public connection */
 };
 _Static_assert((int)DIALECT_REQUEST_BYTES <= (int)CONNECTION_ARGS_BYTES_MAX,
                "a request fits a connection");
 
-/* ---- the client ---- */
+/* ---- client ---- */
 
-/* Where a request for more than ten topics is refused. */
+/* For servers that refuse requests with more than ten topics. */
 static size_t fit_ten(const char *const *topics, size_t count)
 {
     return bybit_fit_bytes(topics,
@@ -29,26 +29,26 @@ static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
     return bybit_ask_op(out, "req_id", ask, err);
 }
 
-/* ---- the server ---- */
+/* ---- server ---- */
 
-/* What the generations write differently in an answer. */
+/* The forms of answers. */
 typedef enum answer_shape {
-    SHAPE_V3,      /* success, ret_msg, conn_id, req_id, op; req_id is there even if empty */
-    SHAPE_SPOT,    /* the same, ret_msg says what was done, req_id only if it was sent */
-    SHAPE_PRIVATE, /* req_id if it was sent, success, ret_msg, op, conn_id */
+    SHAPE_V3,      /* success, ret_msg, conn_id, req_id (even if empty), op */
+    SHAPE_SPOT,    /* as V3, but ret_msg names the request, and req_id only if the client sent it */
+    SHAPE_PRIVATE, /* req_id if the client sent it, success, ret_msg, op, conn_id */
 } answer_shape;
 
 /* The text of a refusal in dialect B. */
 static void reason_text(const dialect_reply *reply, request_kind kind, char out[BYBIT_REASON_BYTES])
 {
-    static const char AUTH_REFUSED[] = "Params Error"; /* v5, whatever was wrong */
+    static const char AUTH_REFUSED[] = "Params Error"; /* v5's text for every refused auth */
     if (kind == REQUEST_AUTH && reply->refused != REFUSAL_NONE)
         memcpy(out, AUTH_REFUSED, sizeof AUTH_REFUSED);
     else
         bybit_refusal_text(reply, out);
 }
 
-/* Spot says "subscribe" to unsubscribing, too: those answers differ in op only. */
+/* Spot answers unsubscribe with "subscribe", too: such answers differ only in op. */
 static const char *granted_text(answer_shape shape, request_kind kind)
 {
     if (kind == REQUEST_PING)
@@ -64,8 +64,8 @@ static void write_id(json_writer *writer, const dialect_request *request)
     json_write_member_bytes(writer, "req_id", request->id);
 }
 
-/* The exchange's writer escapes what HTML gives a meaning: "args size \u003e10" (docs/wire.md 1.3).
- * Outside of strings none of these stands in JSON. */
+/* Escape characters that are special in HTML, as the exchange does: "args size \u003e10"
+ * (docs/wire.md 1.3). In JSON they occur only inside strings. */
 static td_result append_for_html(td_buf *out, td_bytes text, td_err *err)
 {
     td_result rc = TD_OK;
@@ -103,7 +103,7 @@ static void write_answer(json_writer *writer, const dialect_request *request,
     json_write_object_end(writer);
 }
 
-/* {"req_id":..,"op":"pong","args":["MS"],"conn_id":..}. */
+/* Write {"req_id":..,"op":"pong","args":["MS"],"conn_id":..}. */
 static void write_private_pong(json_writer *writer, const dialect_request *request,
                                const dialect_reply *reply)
 {
@@ -137,7 +137,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 
 /* ---- private subscriptions ---- */
 
-/* 1 if longer is shorter with one more part, a category, after it: "order" and "order.linear". */
+/* 1 if longer is shorter plus a category: "order" and "order.linear". */
 static int is_category_of(td_bytes shorter, td_bytes longer)
 {
     static const char *const CATEGORIES[] = {"spot", "linear", "inverse", "option"};
@@ -153,8 +153,8 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
     return 0;
 }
 
-/* A topic and a category of it do not go into one request (docs/wire.md 1.5). A private connection
- * has some twenty topics, so all pairs are looked at. */
+/* A request must not have both a topic and a category of it (docs/wire.md 1.5). A private
+ * connection has some twenty topics, so comparing all pairs is cheap. */
 static size_t fit_private(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);
@@ -169,8 +169,8 @@ static size_t fit_private(const char *const *topics, size_t count)
     return most;
 }
 
-/* Which topic a push of a filtered subscription carries is not documented, so either fits the
- * other; "execution" is not "execution.fast" (docs/wire.md 1.5). */
+/* It is undocumented whether frames for "order.linear" have that topic or "order", so each covers
+ * the other; "execution" does not cover "execution.fast" (docs/wire.md 1.5). */
 static int covers_private(td_bytes subscription, td_bytes exchange_topic)
 {
     return dialect_covers_same(subscription, exchange_topic) ||
@@ -178,19 +178,20 @@ static int covers_private(td_bytes subscription, td_bytes exchange_topic)
            is_category_of(exchange_topic, subscription);
 }
 
-/* A subscription narrower than the topic takes frames in which its category stands. */
+/* A subscription to a category covers a frame of the whole topic if the frame contains that
+ * category. */
 static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, td_bytes frame)
 {
     if (subscription.size <= exchange_topic.size)
         return 1;
     char member[48];
-    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* covers_private() checked it */
+    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* by covers_private() */
     td_bytes category = td_bytes_of(subscription.data + exchange_topic.size + 1,
                                     subscription.size - exchange_topic.size - 1);
     int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,
                           (const char *)category.data);
     TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof member); /* covers_private() knows the categories */
+    TD_ASSERT((size_t)length < sizeof member); /* covers_private() accepts only known categories */
     return memmem(frame.data, frame.size, member, (size_t)length) != NULL;
 }
 

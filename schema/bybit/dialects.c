@@ -1,4 +1,4 @@
-/* What several dialects have in common: how clients ask, the words of refusals, requests of
+/* Shared by several dialects: building requests, texts of refusals, reading requests of
  * {"op","args"}. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
     TD_ASSERT(count > 0);
     size_t bytes = 0;
     size_t taken = 0;
-    /* A topic that is too large for a request is sent alone: the exchange may judge it. */
+    /* A topic that is too large for a request is sent alone; the exchange decides about it. */
     while (taken < count && taken < DIALECT_ARGS_MAX) {
         bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
         if (taken > 0 && bytes > DIALECT_REQUEST_BYTES)
@@ -82,14 +82,14 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
     return taken;
 }
 
-/* ---- words and names ---- */
+/* ---- texts and names ---- */
 
-/* Words of docs/wire.md 1.1, 1.3 and 5.3. Refusals whose words are unknown (missing args) are
- * worded like the others, so that clients find "success":false and a text. */
+/* Texts from docs/wire.md 1.1, 1.3 and 5.3. If the exchange's text is unknown (missing args), a
+ * similar one is used, so that clients find "success":false and a text. */
 void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES])
 {
     static const struct {
-        const char *before, *after; /* after NULL: no topic between */
+        const char *before, *after; /* after NULL: without a topic */
     } WORDS[] = {
         [REFUSAL_NONE] = {"", NULL},
         [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},
@@ -129,7 +129,7 @@ void bybit_read_id(json_value root, dialect_request *out)
     json_type type = json_type_of(value);
     if (type != JSON_STRING && type != JSON_NUMBER)
         return;
-    out->has_id = 1; /* "" is an id: some answers distinguish it from none */
+    out->has_id = 1; /* "" counts as an id: some answers distinguish it from a missing one */
     out->id_raw = json_raw(value);
     if (!json_text(value, &out->id))
         out->id = out->id_raw;
@@ -142,11 +142,11 @@ td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *ou
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     if (json_find_text(root, "op", &op))
         out->kind = bybit_op_kind(op);
-    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has it, and reads it itself */
+    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has it, and reads it separately */
         out->kind = REQUEST_UNKNOWN;
     bybit_read_id(root, out);
-    /* Without args, or null: a ping has none, and what a subscription without any means is the
-     * server's to say. */
+    /* args may be missing or null: a ping has none, and the server decides what a subscription
+     * without topics means. */
     if (!json_find(root, "args", &args) || json_is_null(args))
         return TD_OK;
     td_result rc = dialect_text_reserve(text, json_count(args), err);

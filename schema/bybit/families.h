@@ -1,6 +1,6 @@
-/* Bybit and its families: each is defined in a file of this folder, with its topics. A new one is a
- * line here and that file. The order is that of docs/design.md ("Words"). For
- * schema/family.c and the families' own files: all others use schema/family.h. */
+/* Bybit and its families: each is defined in a file of this folder, with its topics. Another family
+ * is such a file and a line here, in the order of docs/design.md ("Words"). Only for
+ * schema/family.c and the families' files: all others use schema/family.h. */
 #ifndef TD_SCHEMA_BYBIT_FAMILIES_H
 #define TD_SCHEMA_BYBIT_FAMILIES_H
 

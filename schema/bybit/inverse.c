@@ -7,7 +7,8 @@ static const field_row BOOK_ENVELOPE[] = {
     OP_ENVELOPE_FIELDS,
 };
 
-/* timestamp is trade_time_ms cut to seconds; frames of 2019 have nothing else (docs/wire.md 2). */
+/* timestamp is trade_time_ms cut to seconds; frames of 2019 have only timestamp (docs/wire.md
+ * 2). */
 static const field_row TRADE[] = {
     {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
@@ -62,9 +63,9 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* ---- the generation before (docs/wire.md 2.4) ---- */
+/* ---- the previous version of the topics (docs/wire.md 2.4) ---- */
 
-/* A candle was one object without end and confirm; later frames had a timestamp in seconds. */
+/* A candle was one object, without end and confirm; later frames had a timestamp in seconds. */
 static const field_row OLD_KLINE[] = {
     {MEMBER_KLINE_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -79,7 +80,7 @@ static const field_row OLD_KLINE[] = {
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_S, 0, 0},
 };
 
-/* Only what changed: a frame may have nothing but the symbol. */
+/* Only changed prices: a frame may have nothing but the symbol. */
 static const field_row OLD_INSTRUMENT[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_MARK_PRICE, "mark_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
@@ -113,7 +114,7 @@ static const topic_row TOPICS[] = {
         .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},
         TOPIC_FIELDS(TRADE),
         .rules = {{RULE_SEQ_FRAME_EQUAL, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
-                  /* docs/wire.md 6.2: 74 of 74 next frames are higher, times never fall */
+                  /* docs/wire.md 6.2: cross_seq rose in 74 of 74 frames, and times never fell */
                   {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
                   {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
@@ -124,12 +125,12 @@ static const topic_row TOPICS[] = {
     OP_INSURANCE,
     OP_PRIVATE_TOPICS(MEMBER_EXCHANGE_TIME),
     {
-        /* The symbol is not the last part of this topic, so all of it is its name, and the entry
-         * says which symbol it is about. */
+        /* The pair is not the last part of this topic, so it belongs to the topic's name; the entry
+         * has the symbol. */
         .name = "kline",
         .pattern = "kline.{pair}.{interval}",
         .type = MSG_KLINE,
-        .title = "Candles, the generation before klineV2",
+        .title = "Candles, predecessor of klineV2",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
         .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},
@@ -140,7 +141,7 @@ static const topic_row TOPICS[] = {
         .name = "instrument",
         .pattern = "instrument.{symbol}",
         .type = MSG_TICKER,
-        .title = "Prices that changed, the generation before instrument_info",
+        .title = "Prices that changed, predecessor of instrument_info",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_NONE,
         .items = {{"data", ACTION_UPDATE, FRAME_ANY, 0}},
@@ -151,7 +152,7 @@ static const topic_row TOPICS[] = {
         .name = "orderBook25",
         .pattern = "orderBook25.{symbol}",
         .type = MSG_BOOK_CHANGE,
-        .title = "Order book, 25 levels a side, whole each time; the generation before L2_25",
+        .title = "Order book, 25 levels a side, snapshots only; predecessor of L2_25",
         .book_depth = 25,
         .sequence = SEQ_NONE,
         .time_member = MEMBER_NONE,

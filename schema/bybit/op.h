@@ -1,5 +1,5 @@
-/* What the op dialect's families have in common: fields, and whole rows of topics that differ in
- * one place. A family's file has the rest. Tables only; for schema/bybit/ alone. */
+/* Shared by the families of the op dialect: fields, and whole rows of topics with small
+ * differences. The rest is in the families' files. Tables only; only for schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_OP_H
 #define TD_SCHEMA_TOPICS_OP_H
 
@@ -7,14 +7,14 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A scaled integer and its plain twin. The twin is missing in old frames, and the exchange's own
- * samples print the scaled integer in it; real frames have the decimal there. Symbols of five
- * decimals scale "_e4" by 10^5 (docs/wire.md 2.1). */
+/* A scaled integer and its plain twin. Old frames lack the twin, and in the exchange's samples it
+ * repeats the scaled integer; real frames have the decimal there. For symbols with five decimals,
+ * "_e4" means 10^5 (docs/wire.md 2.1). */
 #define OP_PRICE(member, key)                                                                      \
     FIELD(member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                    \
         FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
 
-/* One level of a book. id is price times 10^4, a number or a string; the exchange calls it
+/* One level of a book. id is the price times 10^4, as number or string; the exchange calls it
  * deprecated. */
 static const field_row OP_LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
@@ -24,7 +24,7 @@ static const field_row OP_LEVEL[] = {
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
 };
 
-/* Order and time of a frame. */
+/* Sequence and time of a frame. */
 #define OP_ENVELOPE_FIELDS                                                                         \
     FIELD(MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0),                          \
         FIELD(MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0)
@@ -44,34 +44,35 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         FIELD(MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0),           \
         OP_PRICE(MEMBER_MARK_PRICE, "mark_price"), OP_PRICE(MEMBER_INDEX_PRICE, "index_price")
 
-/* A delta has three lists, of which some are empty; delete and insert may be null, or left out
- * (docs/wire.md 5.4). empty: ITEMS_EMPTY, or 0 where each delta has an update. */
+/* A delta has three lists, some of them empty; delete and insert may be null or missing
+ * (docs/wire.md 5.4). empty is ITEMS_EMPTY, or 0 if each delta has an update. */
 #define OP_DELTA_ITEMS(empty)                                                                      \
     ITEMS("data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY),                \
         ITEMS("data.update", ACTION_UPDATE, FRAME_DELTA, empty),                                   \
         ITEMS("data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY)
 
-/* Where a book's entries stand: the snapshot's differ by family, the delta's do not. */
+/* The entries of a book: the path of snapshots differs by family, the paths of deltas do not. */
 #define OP_ITEMS(snapshot_path)                                                                    \
     {                                                                                              \
         ITEMS(snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(ITEMS_EMPTY)           \
     }
 
-/* The same where older frames, and the samples of document 003, have the list itself in data. */
+/* The same for families in which older frames, and the samples of document 003, have the list in
+ * data itself. */
 #define OP_ITEMS_LIST_TOO(snapshot_path)                                                           \
     {                                                                                              \
         ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_LIST),                                     \
             ITEMS(snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(ITEMS_EMPTY)       \
     }
 
-/* A ticker's delta has the changed fields in update. */
+/* The entries of a ticker: in deltas, update has the changed fields. */
 #define OP_TICKER_ITEMS                                                                            \
     {                                                                                              \
         ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(0)                            \
     }
 
-/* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 deltas; the depth
- * is full only where the market is liquid. */
+/* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, hold in 4,268 of 4,268 deltas; the depth
+ * is full only in liquid markets. */
 #define OP_BOOK(topic_name, words, depth, item_table, envelope_table)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
@@ -94,8 +95,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},                           \
     }
 
-/* Trades that carry no sequence, so that no loss shows in them; their ids never came twice and
- * their times never fell (docs/wire.md 6.2). checked_by: the candles that add them up. */
+/* Trades without a sequence, so that they do not reveal losses; ids were never repeated and times
+ * never fell (docs/wire.md 6.2). checked_by is the candle topic that sums them. */
 #define OP_TRADE(trade_table, checked_by)                                                          \
     {                                                                                              \
         .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \
@@ -106,7 +107,7 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* The ticker. No two consecutive real frames of one are known, so its order is a warning. */
+/* The ticker. There is no recording of two consecutive frames, so its order is only a warning. */
 #define OP_TICKER(envelope_table, ticker_table)                                                    \
     {                                                                                              \
         .name = "instrument_info.100ms", .pattern = "instrument_info.100ms.{symbol}",              \
@@ -120,8 +121,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
     }
 
-/* A candle. start and end are the first second and the one after the last; timestamp is the time
- * of the last match in it. */
+/* A candle. start is its first second, end the second after its last; timestamp is the time of its
+ * last match. */
 #define OP_KLINE_FIELDS                                                                            \
     FIELD(MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED),                           \
         FIELD(MEMBER_END, "end", FIELD_TIME, UNIT_S, 0, 0),                                        \
@@ -135,8 +136,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, 0),                        \
         FIELD(MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0)
 
-/* Of inverse and linear. cross_seq is a number; linear has volume and turnover as strings, and one
- * inverse frame of 2022 the inner timestamp. */
+/* Candles of inverse and linear. cross_seq is a number; linear has volume and turnover as strings,
+ * and one inverse frame of 2022 has the inner timestamp as a string. */
 static const field_row OP_CANDLE[] = {
     OP_KLINE_FIELDS,
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
@@ -146,12 +147,12 @@ static const field_row OP_CANDLE_ENVELOPE[] = {
     {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
 };
 
-/* Candles. What a candle adds is what the symbol's trades add, in contracts or coins; how far that
- * can be relied on differs by family (docs/wire.md 2.3). */
+/* Candles. Their increases equal the sum of the symbol's trades, in contracts or coins; how
+ * reliably differs by family (docs/wire.md 2.3). */
 #define OP_KLINE(topic_name, envelope_table, kline_table, complete_strength)                       \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,       \
-        .title = "Candles; confirm closes one", .sequence = SEQ_ITEM,                              \
+        .title = "Candles; confirm: the candle is closed", .sequence = SEQ_ITEM,                   \
         .time_member = MEMBER_EXCHANGE_TIME, .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},       \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(kline_table),                                 \
         .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
@@ -169,7 +170,7 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
     {MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
 };
 
-/* A liquidation is one object, in a frame without type, and its price is that of bankruptcy. */
+/* A liquidation is one object, in a frame without type; its price is the bankruptcy price. */
 #define OP_LIQUIDATION                                                                             \
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
@@ -179,8 +180,8 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
                   {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
 
-/* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. Frames
- * of 2018 have action, "update", and some of them walletBalance. */
+/* The insurance fund of a coin, in units of 10^-8, once a day. The coin is the topic's symbol.
+ * Frames of 2018 also have action, "update", and some of them walletBalance. */
 static const field_row OP_INSURANCE_FIELDS[] = {
     {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},

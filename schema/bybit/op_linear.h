@@ -1,11 +1,11 @@
-/* The public fields of USDT symbols in the op dialect: linear, and copy trading, which is the same
- * product. Numbers are often strings. Tables only; for schema/bybit/ alone. */
+/* Public fields of USDT symbols in the op dialect: linear, and copy trading, which is the same
+ * product. Numbers are often strings. Tables only; only for schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_OP_LINEAR_H
 #define TD_SCHEMA_TOPICS_OP_LINEAR_H
 
 #include "schema/bybit/op.h"
 
-/* timestamp is trade_time_ms cut to seconds; is_block_trade came later, as a string. */
+/* timestamp is trade_time_ms cut to seconds; is_block_trade was added later, as a string. */
 #define LINEAR_TRADE_FIELDS                                                                        \
     FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0),                                   \
         FIELD(MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0),               \

@@ -1,18 +1,17 @@
-/* The private topics of the op dialect. Those of inverse and linear have fields of the same names,
- * and differ in how they are written: money is a string in inverse and a number in linear, ids and
- * indexes the other way round. So they stand in tables that take both. For schema/bybit/ alone;
- * tables only. */
+/* The private topics of the op dialect. Inverse and linear have the same fields in different forms:
+ * money is a string in inverse and a number in linear, ids and indexes the reverse. The same tables
+ * read both. Tables only; only for schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_OP_PRIVATE_H
 #define TD_SCHEMA_TOPICS_OP_PRIVATE_H
 
 #include "schema/bybit/topics.h"
 
-/* "action" is there in linear, and was in frames of 2018: "update", or empty. */
+/* Linear has "action", as had frames of 2018: "update", or empty. */
 static const field_row OP_PRIVATE_ENVELOPE[] = {
     {MEMBER_PUSH_ACTION, "action", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* side is "None" where nothing is held. mode is a number in inverse and a word in linear. */
+/* side is "None" without a position. mode is a number in inverse and a word in linear. */
 static const field_row OP_POSITION_FIELDS[] = {
     {MEMBER_USER_ID, "user_id", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -71,8 +70,8 @@ static const field_row OP_EXECUTION_FIELDS[] = {
     {MEMBER_EXEC_TIME, "trade_time", FIELD_TIME, UNIT_RFC3339, 0, 0},
 };
 
-/* Orders and conditional orders. A linear conditional order calls its id stop_order_id. Times:
- * timestamp in inverse, update_time in linear. */
+/* Orders and conditional orders. A conditional order of linear has its id as stop_order_id. The
+ * time is timestamp in inverse, update_time in linear. */
 static const field_row OP_ORDER_FIELDS[] = {
     {MEMBER_ORDER_ID, "order_id", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_ORDER_ID, "stop_order_id", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -109,7 +108,7 @@ static const field_row OP_ORDER_FIELDS[] = {
     {MEMBER_POSITION_IDX, "position_idx", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* coin is inverse only: linear has one wallet. */
+/* Only inverse has coin: linear has a single wallet. */
 static const field_row OP_WALLET_FIELDS[] = {
     {MEMBER_USER_ID, "user_id", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_COIN, "coin", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -119,9 +118,9 @@ static const field_row OP_WALLET_FIELDS[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A private topic: no symbol of its own, its entries name theirs. What follows the table are its
- * rules: a position that did not change may be pushed again, and its numbers that fall are counted
- * and nothing more. */
+/* A private topic, without a symbol: its entries name symbols. The arguments after table are its
+ * rules. An unchanged position may be pushed again, and falling numbers of positions are only
+ * counted. */
 #define OP_PRIVATE(topic_name, message_type, words, time, table, ...)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
@@ -131,7 +130,7 @@ static const field_row OP_WALLET_FIELDS[] = {
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* Those of inverse and linear; time: what an order's time is called. */
+/* The private topics of inverse and linear; time is the member with an order's time. */
 #define OP_PRIVATE_TOPICS(time)                                                                    \
     OP_PRIVATE("position", MSG_POSITION, "Positions that changed", MEMBER_NONE,                    \
                OP_POSITION_FIELDS,                                                                 \

@@ -1,31 +1,31 @@
-/* Spot, its two public generations (docs/wire.md 4.2): keys are single letters, levels are pairs, a
- * topic's symbol and parameter stand beside it; all prices and sizes are strings.
+/* Both versions of public spot topics (docs/wire.md 4.2): keys are single letters, levels are
+ * pairs, and all prices and sizes are strings. A topic's symbol and parameter are in other members
+ * of the frame.
  *
- * In the first the symbol stands beside the topic, data is a list (of one item, except for trades),
- * and f says whether a frame is the first. In the second the symbol stands in params, data is one
- * object, and nothing says when a frame was sent. */
+ * In v1 the symbol is at the top of the frame, data is a list (of one item, except for trades), and
+ * f is true in the first frame. In v2 the symbol is in params, data is one object, and frames have
+ * no send time. */
 #include "schema/bybit/topics.h"
 
 /* ---- fields of frames ---- */
 
-/* A subscription as the frames echo it. */
+/* The subscription, which frames echo. */
 #define PARAMS_FIELDS                                                                              \
     FIELD(MEMBER_IS_BINARY, "params.binary", FIELD_BOOL, UNIT_NONE, 0, 0),                         \
         FIELD(MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0)
 
-/* sendTime is the server's, and the only time that a candle has. */
+/* sendTime is the server's time; candles have no other. */
 #define V1_FIELDS(send_time)                                                                       \
     FIELD(MEMBER_SYMBOL_NAME, "symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS,           \
         FIELD(send_time, "sendTime", FIELD_TIME, UNIT_MS, 0, 0)
 
-/* Where each frame is whole, being the first is of no consequence. */
+/* Whether a frame is the first; irrelevant where every frame is complete. */
 #define V1_IS_FIRST FIELD(MEMBER_IS_FIRST, "f", FIELD_BOOL, UNIT_NONE, 0, 0)
 
 #define V2_FIELDS                                                                                  \
     FIELD(MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS
 
-/* v is two or three numbers joined by "_"; how they are ordered is not documented. o is to be
- * ignored. */
+/* v is two or three numbers joined by "_"; their order is undocumented. o is reserved. */
 #define BOOK_FIELDS                                                                                \
     FIELD(MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0),                              \
         FIELD(MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0),                               \
@@ -49,7 +49,7 @@ static const field_row LEVEL[] = {
     {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-/* v is the trade's id, over all symbols; m: the buyer took. */
+/* v is the trade's id, shared by all symbols. m is true if the taker was the buyer. */
 #define TRADE_FIELDS                                                                               \
     FIELD(MEMBER_TRADE_ID, "v", FIELD_TEXT, UNIT_NONE, 0, 0),                                      \
         FIELD(MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0),                               \
@@ -59,13 +59,13 @@ static const field_row LEVEL[] = {
 
 static const field_row V1_TRADE[] = {TRADE_FIELDS};
 
-/* type came later: 1 is a block trade. */
+/* type was added later: 1 is a block trade. */
 static const field_row V2_TRADE[] = {
     TRADE_FIELDS,
     {MEMBER_IS_BLOCK_TRADE, "type", FIELD_BOOL, UNIT_NONE, 0, 0},
 };
 
-/* t is the first millisecond, the volume is in the base coin, there is no turnover. */
+/* t is the candle's first millisecond, v the volume in the base coin; there is no turnover. */
 static const field_row KLINE[] = {
     {MEMBER_START, "t", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -77,8 +77,8 @@ static const field_row KLINE[] = {
     {MEMBER_VOLUME, "v", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-/* The last 24 hours: o is the price then, m the change since, xp the index price in USD, which may
- * be empty. */
+/* The last 24 hours: o is the price 24 hours ago, m the change since then, xp the index price in
+ * USD, which may be empty. */
 static const field_row TICKER[] = {
     {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -124,14 +124,13 @@ static const field_row BEST[] = {
     .symbol_path = symbol_at, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,           \
     TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(table)
 
-/* A version that comes again is a repeated frame, its numbers a hint of order (docs/wire.md 6.6).
- */
+/* An equal version is a repeated frame; its numbers hint at the order (docs/wire.md 6.6). */
 #define VERSION_RULES                                                                              \
     RULE(RULE_VERSION_DIFFERS, STRENGTH_WARNING, MEMBER_VERSION),                                  \
         RULE(RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION),                               \
         RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE)
 
-/* A book that comes whole each time. */
+/* A book with complete frames only. */
 #define WHOLE_BOOK_ITEMS                                                                           \
     .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY},       \
               {"data.a", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_SELL}},     \
@@ -148,8 +147,8 @@ static const field_row BEST[] = {
                       {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                            \
     }
 
-/* Ids rose in 60 of 60 trades, with holes (docs/wire.md 6.6). key: of the frame's kind; flags: the
- * first frame of version 1 has the last trades, of which there may be none. */
+/* Ids rose in 60 of 60 trades, with gaps (docs/wire.md 6.6). key is the path of the frame's kind.
+ * flags: the first frame of v1 has the last trades, which may be an empty list. */
 #define TRADES(words, symbol_at, key, flags, envelope_table, table)                                \
     {                                                                                              \
         TOPIC("trade", "trade.{symbol}", MSG_TRADE, words, symbol_at, envelope_table, table),      \
@@ -172,7 +171,7 @@ static const field_row BEST[] = {
                   {RULE_TRADES_COMPLETE, STRENGTH_WARNING, MEMBER_VOLUME}},                        \
     }
 
-/* A state that comes whole each time. */
+/* A state that every frame has completely. */
 #define STATE(topic_name, message_type, words, symbol_at, envelope_table, table)                   \
     {                                                                                              \
         TOPIC(topic_name, topic_name ".{symbol}", message_type, words, symbol_at, envelope_table,  \
@@ -183,7 +182,7 @@ static const field_row BEST[] = {
     }
 
 #define TICKERS(symbol_at, envelope_table)                                                         \
-    STATE("realtimes", MSG_TICKER, "Ticker of the last 24 hours, whole each time", symbol_at,      \
+    STATE("realtimes", MSG_TICKER, "Ticker of the last 24 hours, snapshots only", symbol_at,       \
           envelope_table, TICKER)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -196,24 +195,24 @@ static const topic_row V1_TOPICS[] = {
            V1_TRADE_ENVELOPE, V1_TRADE),
     TICKERS(V1_SYMBOL, V1_ENVELOPE),
     KLINES(V1_SYMBOL, MEMBER_EXCHANGE_TIME, V1_KLINE_ENVELOPE),
-    DEPTH("Order book, 200 levels a side, whole each time", 200, V1_SYMBOL, V1_BOOK_ENVELOPE),
+    DEPTH("Order book, 200 levels a side, snapshots only", 200, V1_SYMBOL, V1_BOOK_ENVELOPE),
     {
         TOPIC("mergedDepth", "mergedDepth.{scale}.{symbol}", MSG_BOOK_CHANGE,
-              "Order book of rounded prices, 40 levels a side, whole each time", V1_SYMBOL,
+              "Order book of rounded prices, 40 levels a side, snapshots only", V1_SYMBOL,
               V1_BOOK_ENVELOPE, LEVEL),
         .parameter_path = "params.dumpScale",
         .book_depth = 40,
         WHOLE_BOOK_ITEMS,
-        /* Rounding may put both sides on one price, so crossing proves nothing here. */
+        /* Rounding may put both sides on the same price, so crossing proves nothing. */
         .rules = {VERSION_RULES,
                   {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
     },
     {
         TOPIC("diffDepth", "diffDepth.{symbol}", MSG_BOOK_CHANGE,
-              "Order book, 200 levels a side at first, then what changed", V1_SYMBOL,
+              "Order book, a snapshot of 200 levels a side, then changes", V1_SYMBOL,
               V1_DIFF_ENVELOPE, LEVEL),
-        /* no depth: it is not documented that deltas keep it */
+        /* no depth: it is undocumented whether deltas keep it */
         .items = {{"data.b", ACTION_SET, FRAME_ANY,
                    ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
                   {"data.a", ACTION_SET, FRAME_ANY,
@@ -228,9 +227,9 @@ static const topic_row V1_TOPICS[] = {
 };
 
 static const topic_row V2_TOPICS[] = {
-    DEPTH("Order book, 40 levels a side, 100 ms, whole each time", 40, V2_SYMBOL, V2_BOOK_ENVELOPE),
+    DEPTH("Order book, 40 levels a side, 100 ms, snapshots only", 40, V2_SYMBOL, V2_BOOK_ENVELOPE),
     KLINES(V2_SYMBOL, MEMBER_NONE, V2_ENVELOPE),
-    TRADES("Trades, one a frame", V2_SYMBOL, NULL, 0, V2_ENVELOPE, V2_TRADE),
+    TRADES("Trades, one per frame", V2_SYMBOL, NULL, 0, V2_ENVELOPE, V2_TRADE),
     {
         TOPIC("bookTicker", "bookTicker.{symbol}", MSG_BOOK_CHANGE, "Best bid and ask", V2_SYMBOL,
               V2_ENVELOPE, BEST),

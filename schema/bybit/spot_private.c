@@ -1,9 +1,9 @@
-/* The private side of spot (docs/wire.md 4.2): frames are lists of events, of which most have one,
- * and an event names its kind in "e". Case matters: c and C, s and S, and eight more pairs differ.
- * Sides are in capitals, numbers and times are strings. */
+/* Private spot topics (docs/wire.md 4.2): a frame is a list of events, usually one, and "e" names
+ * an event's kind. Case matters: c and C, s and S, and eight more pairs differ. Sides are in
+ * capitals; numbers and times are strings. */
 #include "schema/bybit/topics.h"
 
-/* Fields that every event about an order begins with. */
+/* The first fields of every event about an order. */
 #define ORDER_EVENT_FIELDS                                                                         \
     FIELD(MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0),                                   \
         FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                       \
@@ -16,8 +16,8 @@
         FIELD(MEMBER_ORDER_STATUS, "X", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                 \
         FIELD(MEMBER_ORDER_ID, "i", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED)
 
-/* M and A are the other side's; l and L what was filled last, z and Z all that was; n may be "" and
- * N with it; v is the leverage; d says NO_LIQ, or IOC for a liquidation. */
+/* M and A are the matched order and account; l and L the last fill, z and Z the total; n and N may
+ * be ""; v is the leverage; d is NO_LIQ, or IOC for a liquidation. */
 static const field_row ORDER[] = {
     ORDER_EVENT_FIELDS,
     {MEMBER_MATCH_ORDER_ID, "M", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -38,7 +38,7 @@ static const field_row ORDER[] = {
     {MEMBER_EXEC_ID, "t", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* t is 0 until the order is triggered; ti and si are not documented. */
+/* t is 0 until the order is triggered; ti and si are undocumented. */
 static const field_row STOP_ORDER[] = {
     ORDER_EVENT_FIELDS,
     {MEMBER_CREATED_AT, "T", FIELD_TIME, UNIT_MS, 0, 0},
@@ -50,7 +50,7 @@ static const field_row STOP_ORDER[] = {
     {MEMBER_TRACE_SI, "si", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* A fill; an executionReport comes with it. The side came later. */
+/* A fill; an executionReport accompanies it. The side was added later. */
 static const field_row EXECUTION[] = {
     {MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -83,7 +83,7 @@ static const field_row WALLET[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* An event is an entry itself. */
+/* The event is itself the entry. */
 #define EVENT(event, message_type, words, table, ...)                                              \
     {                                                                                              \
         .name = event, .pattern = event, .type = message_type, .title = words,                     \

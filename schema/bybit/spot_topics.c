@@ -1,4 +1,4 @@
-/* How spot spells topics on the wire, and how they are written everywhere else: "depth.BTCUSDT",
+/* Spot's topics: their form on the wire, and the form used everywhere else: "depth.BTCUSDT",
  * "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT" (docs/wire.md 1.3). */
 #include <string.h>
 
@@ -27,7 +27,7 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 {
     json_value params;
     td_bytes binary;
-    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]); /* what is missing stays empty */
+    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]); /* missing parts stay empty */
     (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
     int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);
     if (!json_find(root, "params", &params))
@@ -75,7 +75,7 @@ static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes sym
     return rc == TD_OK ? append(texts, symbol, err) : rc;
 }
 
-/* The next of "A,B"; 0 at the end. One that is empty counts. */
+/* The next symbol of "A,B". Empty ones count. Returns 0 at the end. */
 static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
 {
     if (rest->data == NULL)
@@ -111,12 +111,13 @@ td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS]
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
     TD_ASSERT(wanted > 0);
-    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would become invalid */
-    /* With its two dots. Symbols share out what the list has; the sum is bounded by the parser's
-     * limit on frames and DIALECT_ARGS_MAX. */
+    TD_ASSERT(text->texts.size ==
+              0); /* a reallocation would invalidate views of an earlier topic */
+    /* Includes two dots. The symbols together are as long as the list, so the sum is bounded by the
+     * parser's limit on frames and by DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
-    if (rc == TD_OK) /* once, so that views into it stay valid */
+    if (rc == TD_OK) /* once, so that views stay valid */
         rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
     td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
     td_bytes symbol;

@@ -1,5 +1,5 @@
-/* What the files of schema/bybit/ share; private to them: each defines one family and the
- * rows of its topics. Tables only. */
+/* Shared by the files of schema/bybit/, each of which defines a family and the rows of its topics;
+ * only for them. Tables only. */
 #ifndef TD_SCHEMA_TOPICS_TOPICS_H
 #define TD_SCHEMA_TOPICS_TOPICS_H
 
@@ -7,10 +7,10 @@
 #include "schema/bybit/families.h"
 #include "schema/topic.h"
 
-/* The exchange's words for the kind of a frame (docs/wire.md 4 says which families have which). */
+/* The exchange's words for the kind of a frame (docs/wire.md 4 lists them by family). */
 extern const kind_word BYBIT_KINDS[];
 
-/* Rows of tables, for macros that stand for some of them. */
+/* Rows as macros, for macros that contain several rows. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 #define FIELD(member, key, type, unit, scale_e10, flags)                                           \
     {                                                                                              \
@@ -26,22 +26,22 @@ extern const kind_word BYBIT_KINDS[];
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A table of fields and its length, as members of a topic_row. Every row has TOPIC_FIELDS, and so
- * the exchange's words. */
+/* A table of fields and its length, as members of a topic_row. TOPIC_FIELDS, which every row has,
+ * also sets the exchange's kind words. */
 #define TOPIC_ENVELOPE(table)                                                                      \
     .envelope = (table), .envelope_count = sizeof(table) / sizeof(table)[0]
 #define TOPIC_FIELDS(table)                                                                        \
     .fields = (table), .field_count = sizeof(table) / sizeof(table)[0], .kind_words = BYBIT_KINDS
 
-/* Rules of private topics. An execution has an id of its own. An order that did not change may be
- * pushed again, but not the same update of it, with its time (or the frame's id); that times do not
- * fall is undocumented. */
+/* Rules of private topics. Each execution has its own id. An unchanged order may be pushed again,
+ * but no push is repeated with its time (or the frame's id). It is undocumented whether times can
+ * fall. */
 #define EXECUTION_RULE RULE(RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID)
 #define ORDER_RULES(time)                                                                          \
     RULE(RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE),                                          \
         RULE(RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time)
 
-/* A table of topics and its length, as the two members of a family. */
+/* A table of topics and its length, as members of a family. */
 #define FAMILY_TOPICS(table) .topics = (table), .topic_count = sizeof(table) / sizeof(table)[0]
 
 /* Hosts and paths: docs/wire.md 1.4. */
@@ -49,7 +49,7 @@ extern const kind_word BYBIT_KINDS[];
 #define HOST_TEST "wss://stream-testnet.bybit.com"
 #define HOST_DEMO "wss://stream-demo.bybit.com"
 
-/* A path that both networks have. */
+/* A path on both networks. */
 #define PUBLIC(path)                                                                               \
     {NET_MAIN, ACCESS_PUBLIC, HOST_MAIN path},                                                     \
     {                                                                                              \

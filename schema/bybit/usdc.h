@@ -1,6 +1,6 @@
-/* What the USDC families have in common: the envelope of dialect C, and fields whose names the
- * exchange's first document spells otherwise than the wire does (docs/wire.md 4.1). Tables only;
- * for schema/bybit/ alone. */
+/* Shared by the USDC families: the envelope of dialect C, and fields whose names in the exchange's
+ * first document differ from those on the wire (docs/wire.md 4.1). Tables only; only for
+ * schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_USDC_H
 #define TD_SCHEMA_TOPICS_USDC_H
 
@@ -9,12 +9,12 @@
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* A frame's id has no fixed form: topic, sequence and time in some frames, random text in others.
- * meaning: what creationTime is to the topic. */
+ * meaning is the topic's member for creationTime. */
 #define USDC_ENVELOPE_FIELDS(meaning)                                                              \
     FIELD(MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0),                                     \
         FIELD(meaning, "creationTime", FIELD_TIME, UNIT_MS, 0, 0)
 
-/* Volatility and prices beside a trade of an option. */
+/* Volatility and prices in a trade of an option. */
 #define USDC_OPTION_TRADE_FIELDS                                                                   \
     FIELD(MEMBER_IV, "iv", FIELD_DECIMAL, UNIT_RATE, 0, 0),                                        \
         FIELD(MEMBER_MARK_IV, "markIv", FIELD_DECIMAL, UNIT_RATE, 0, 0),                           \

@@ -1,23 +1,23 @@
 /* USDC options, public (docs/wire.md 4.1). All numbers are strings. Document 000 has only tables of
- * fields, some under other names than the wire's: both are read. */
+ * fields, some with other names than on the wire: both are read. */
 #include "schema/bybit/usdc.h"
 
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
 };
 
-/* Where data has a time of its own, creationTime is when the frame was made. */
+/* For topics whose data has its own time: creationTime is when the frame was sent. */
 static const field_row TIMED_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_SEND_TIME),
 };
 
-/* version counts a symbol's messages; it is text, as books keep it. */
+/* version counts a symbol's messages; books keep it as text. */
 static const field_row DELTA_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* The symbol is document 000's; real frames have none. */
+/* Only document 000 has the symbol; real frames do not. */
 static const field_row LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
@@ -42,7 +42,7 @@ static const field_row TRADE[] = {
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* The names on the wire first, then those of document 000. */
+/* The names on the wire first, then document 000's. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_BID1_PRICE, "bidPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
@@ -81,7 +81,7 @@ static const field_row UNDERLYING_LIST_ENVELOPE[] = {
     {MEMBER_BASE_COIN, "data.baseCoin", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* One entry for each date of delivery; seconds is what is left until then. */
+/* One entry per delivery date; seconds is the time left until then. */
 static const field_row UNDERLYING_LIST[] = {
     {MEMBER_DELIVERY_DATE, "deliveryDate", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_IS_ESTIMATED, "isEstimated", FIELD_BOOL, UNIT_NONE, 0, 0},
@@ -89,7 +89,7 @@ static const field_row UNDERLYING_LIST[] = {
     {MEMBER_TIME_TO_SETTLE, "seconds", FIELD_INTEGER, UNIT_S, 0, 0},
 };
 
-/* Prices of one date of delivery: of its underlying, and its own estimated delivery price. */
+/* Prices of one delivery date: the underlying's, and the estimated delivery price. */
 static const field_row INDEX[] = {
     {MEMBER_BASE_COIN, "baseCoin", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_QUOTE_COIN, "quoteCoin", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -111,7 +111,7 @@ static const field_row INSURANCE[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A book that comes whole each time, and has no number to compare books by. */
+/* A book with complete frames only, and without a number for comparing it with other books. */
 #define FULL_BOOK(topic_name, words, depth)                                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
@@ -126,7 +126,7 @@ static const field_row INSURANCE[] = {
                   {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                                \
     }
 
-/* Prices of one date of delivery. The topic has no symbol: all of it is its name. */
+/* Prices of one delivery date. The topic has no symbol: pair and date belong to its name. */
 #define INDEX_TOPIC(topic_name, words)                                                             \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{pair}.{date}", .type = MSG_INDEX,             \
@@ -138,13 +138,13 @@ static const field_row INSURANCE[] = {
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static const topic_row TOPICS[] = {
-    FULL_BOOK("orderbook25", "Order book, 25 levels a side, whole each time", 25),
-    FULL_BOOK("orderbook100", "Order book, 100 levels a side, whole each time", 100),
+    FULL_BOOK("orderbook25", "Order book, 25 levels a side, snapshots only", 25),
+    FULL_BOOK("orderbook100", "Order book, 100 levels a side, snapshots only", 100),
     {
         .name = "delta.orderbook100",
         .pattern = "delta.orderbook100.{symbol}",
         .type = MSG_BOOK_CHANGE,
-        .title = "Order book, 100 levels a side, whole once and then what changed",
+        .title = "Order book, 100 levels a side, a snapshot and then changes",
         .book_depth = 100,
         .sequence = SEQ_ENVELOPE,
         .time_member = MEMBER_EXCHANGE_TIME,
@@ -199,7 +199,7 @@ static const topic_row TOPICS[] = {
         .name = "instrument_info",
         .pattern = "instrument_info.{symbol}",
         .type = MSG_TICKER,
-        .title = "Ticker, whole each time",
+        .title = "Ticker, snapshots only",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
         .items = {{"data", ACTION_SET, FRAME_ANY, 0}},
@@ -213,7 +213,7 @@ static const topic_row TOPICS[] = {
         .name = "underlying_price",
         .pattern = "underlying_price.{coin}",
         .type = MSG_INDEX,
-        .title = "Underlying prices of a coin, one for each date of delivery",
+        .title = "Underlying prices of a coin, one per delivery date",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
         .items = {{"data.priceList", ACTION_SET, FRAME_ANY, 0}},
@@ -222,8 +222,8 @@ static const topic_row TOPICS[] = {
         TOPIC_FIELDS(UNDERLYING_LIST),
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},
     },
-    INDEX_TOPIC("underlying", "Underlying price of one date of delivery"),
-    INDEX_TOPIC("estimated_delivery_price", "Estimated delivery price of one date of delivery"),
+    INDEX_TOPIC("underlying", "Underlying price of one delivery date"),
+    INDEX_TOPIC("estimated_delivery_price", "Estimated price of one delivery date"),
     {
         .name = "platform.insurance",
         .pattern = "platform.insurance.{coin}",
@@ -242,7 +242,7 @@ const family FAMILY_USDC_OPTION = {
     .name = "usdc-option",
     .exchange = &BYBIT,
     .dialect = &BYBIT_USDC,
-    /* these options are undocumented; they are named like those of v5 */
+    /* Tardis does not document these options; the name is the one of v5's */
     .market = {"bybit-options", "orderbook25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),

@@ -1,10 +1,10 @@
-/* USDC perpetuals, public: the topics of linear in camel case (docs/wire.md 4.1). What is private
- * comes over another connection: family usdc-private. */
+/* USDC perpetuals, public: the topics of linear in camel case (docs/wire.md 4.1). Private topics
+ * use another connection: family usdc-private. */
 #include "schema/bybit/op.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A scaled integer and its plain twin, as OP_PRICE. */
+/* A scaled integer and its plain twin, as in OP_PRICE. */
 #define USDC_PRICE(member, key)                                                                    \
     FIELD(member, key "E4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                     \
         FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
@@ -25,7 +25,7 @@ static const field_row TRADE[] = {
     {MEMBER_EXCHANGE_TIME, "tradeTimeMs", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
     {MEMBER_SIDE, "side", FIELD_ANY_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_TRADE_ID, "tradeId", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_EXCHANGE_TIME, "tradeTime", FIELD_TIME, UNIT_MS, 0, 0}, /* document 000 */
+    {MEMBER_EXCHANGE_TIME, "tradeTime", FIELD_TIME, UNIT_MS, 0, 0}, /* only in document 000 */
 };
 
 static const field_row INSTRUMENT[] = {
@@ -56,7 +56,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_FUNDING_RATE_INTERVAL, "fundingRateInterval", FIELD_INTEGER, UNIT_NONE, 0, 0},
     USDC_PRICE(MEMBER_BID1_PRICE, "bid1Price"),
     USDC_PRICE(MEMBER_ASK1_PRICE, "ask1Price"),
-    /* document 000, whose table is that of options as well */
+    /* from document 000, whose table also covers options */
     {MEMBER_BID1_PRICE, "bidPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
     {MEMBER_BID1_IV, "bidIv", FIELD_DECIMAL, UNIT_RATE, 0, 0},
     {MEMBER_BID1_SIZE, "bidSize", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
@@ -77,7 +77,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_THETA, "theta", FIELD_DECIMAL, UNIT_NONE, 0, 0},
 };
 
-/* All values are JSON numbers here, the frame's time too. */
+/* All values are JSON numbers here, including the frame's time. */
 static const field_row KLINE[] = {
     OP_KLINE_FIELDS,
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},

@@ -1,20 +1,20 @@
-/* The private topics of USDC options and perpetuals: one connection for both (docs/wire.md 4.1).
- * Document 000 has tables of fields, some under other names than the wire's: both are read. */
+/* The private topics of USDC options and perpetuals, on one connection (docs/wire.md 4.1). Document
+ * 000 has tables of fields, some with other names than on the wire: both are read. */
 #include "schema/bybit/usdc.h"
 
-/* baseLine restarts a count; version counts within it. */
+/* version counts frames; a new baseLine restarts the count. */
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_BASE_LINE, "data.baseLine", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* Where data is the entry itself. */
+/* For topics whose data is the entry itself. */
 static const field_row EVENT_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
 };
 
-/* The size of an option is negative where it was sold. */
+/* The size of a sold option is negative. */
 static const field_row POSITION[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_POSITION_STATUS, "positionStatus", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -42,7 +42,7 @@ static const field_row POSITION[] = {
     {MEMBER_STOP_LOSS, "stopLoss", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
     {MEMBER_ADL_RANK, "deleverageIndicator", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_RISK_ID, "riskId", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    /* document 000 */
+    /* only in document 000 */
     {MEMBER_POSITION_PNL, "positionPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
     {MEMBER_ROI, "roi", FIELD_DECIMAL, UNIT_RATE, 0, 0},
     {MEMBER_SESSION_UPL, "sessionUpl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
@@ -59,8 +59,8 @@ static const field_row POSITION[] = {
     {MEMBER_CUM_COMMISSION, "cumCommission", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
 };
 
-/* Conditional orders are in the same topic. updatedAt is out of use where updateTimeStamp is there.
- * No value is "", "0", null or "None". */
+/* Also conditional orders. updatedAt is obsolete if updateTimeStamp is present. Absent values are
+ * "", "0", null or "None". */
 static const field_row ORDER[] = {
     {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_ORDER_LINK_ID, "orderLinkId", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -96,7 +96,7 @@ static const field_row ORDER[] = {
     {MEMBER_SL_TRIGGER_BY, "slTriggerBy", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_TRIGGER_PRICE, "triggerPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
     {MEMBER_STOP_ORDER_TYPE, "stopOrderType", FIELD_TEXT, UNIT_NONE, 0, 0},
-    /* document 000 */
+    /* only in document 000 */
     {MEMBER_PRICE, "orderPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
     {MEMBER_SIZE, "orderQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
     {MEMBER_ORDER_IM, "im", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
@@ -111,7 +111,7 @@ static const field_row EXECUTION[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, 0},
     {MEMBER_EXEC_PRICE, "execPrice", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_EXEC_PRICE, "excPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0}, /* document 000 */
+    {MEMBER_EXEC_PRICE, "excPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0}, /* only in document 000 */
     {MEMBER_EXEC_SIZE, "execQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
     {MEMBER_EXEC_FEE, "execFee", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
     {MEMBER_FEE_RATE, "feeRate", FIELD_DECIMAL, UNIT_RATE, 0, 0},
@@ -122,7 +122,7 @@ static const field_row EXECUTION[] = {
     USDC_OPTION_TRADE_FIELDS,
 };
 
-/* Each frame is one change of one order; the same may come again. */
+/* Each frame is one change of one order; the same change may be pushed again. */
 static const field_row ORDER_EVENT[] = {
     {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -153,7 +153,7 @@ static const field_row GREEKS[] = {
     {MEMBER_GAMMA, "totalGamma", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_VEGA, "totalVega", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_THETA, "totalTheta", FIELD_DECIMAL, UNIT_NONE, 0, 0},
-    /* document 000 */
+    /* only in document 000 */
     {MEMBER_COIN, "baseCoin", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_DELTA, "delta", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_GAMMA, "gamma", FIELD_DECIMAL, UNIT_NONE, 0, 0},
@@ -170,7 +170,7 @@ static const field_row SERVICE[] = {
     {MEMBER_VERSION, "version", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* frozenPeriodMs 0: until it is lifted. */
+/* frozenPeriodMs 0: frozen until it is reset manually. */
 static const field_row MMP[] = {
     {MEMBER_STATE, "triggerStatus", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_TRIGGER_TIME, "triggerTimestamp", FIELD_TIME, UNIT_MS, 0, 0},
@@ -180,8 +180,8 @@ static const field_row MMP[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A list that comes whole when the topic is subscribed to (it may be empty), then what changed. One
- * without dataType is taken for a change. */
+/* On subscription the complete list, which may be empty, then changes. A frame without dataType
+ * counts as a change. */
 #define STATE_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
@@ -204,7 +204,7 @@ static const field_row MMP[] = {
         .rules = {EXECUTION_RULE, {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},            \
     }
 
-/* That the same may come again is documented of user.order. */
+/* The document mentions repeated pushes only for user.order. */
 #define EVENT_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
@@ -225,12 +225,12 @@ static const topic_row TOPICS[] = {
                 ORDER),
     EXECUTION_TOPIC("user.openapi.option.trade"),
     EXECUTION_TOPIC("user.openapi.perp.trade"),
-    EVENT_TOPIC("user.order", MSG_ORDER, "Changes of orders of options, one a frame", ORDER_EVENT),
+    EVENT_TOPIC("user.order", MSG_ORDER, "Changes of option orders, one per frame", ORDER_EVENT),
     {
         .name = "user.openapi.greeks",
         .pattern = "user.openapi.greeks",
         .type = MSG_GREEKS,
-        .title = "Greeks of all options that are held, by coin",
+        .title = "Greeks of all held options, by coin",
         .sequence = SEQ_ENVELOPE,
         .time_member = MEMBER_EXCHANGE_TIME,
         .items = {{"data.result", ACTION_SET, FRAME_ANY, ITEMS_EMPTY}},
@@ -241,7 +241,7 @@ static const topic_row TOPICS[] = {
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},
                   {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},
     },
-    EVENT_TOPIC("user.service", MSG_NOTICE, "Steps of a change of the account", SERVICE),
+    EVENT_TOPIC("user.service", MSG_NOTICE, "Steps of an account change", SERVICE),
     EVENT_TOPIC("user.mmp.event", MSG_NOTICE, "Market maker protection was triggered", MMP),
 };
 

@@ -1,10 +1,10 @@
-/* What contract v3 and the v5 families have in common: fields, and whole rows of public topics that
- * differ in one place (docs/wire.md 3). A family's file says the rest; private topics are in
- * v3_private.h. Tables only; for schema/bybit/ alone.
+/* Shared by contract v3 and the v5 families: fields, and whole rows of public topics with small
+ * differences (docs/wire.md 3). The rest is in the families' files; private topics are in
+ * v3_private.h. Tables only; only for schema/bybit/.
  *
- * Fields are in the order in which the most frequent frames have them: readers guess by it. What is
- * called seq or cs on the wire counts the same events of a symbol, so it is one member. ts is when
- * a frame was made: its exchange time, but where entries have a time of their own. */
+ * Fields are in the order of the most frequent frames, which decoders predict from it. seq and cs
+ * on the wire count the same events of a symbol, so they are one member. ts is the time at which a
+ * frame was made: the exchange time, unless entries have their own. */
 #ifndef TD_SCHEMA_TOPICS_V3_H
 #define TD_SCHEMA_TOPICS_V3_H
 
@@ -13,7 +13,7 @@
 /* clang-format off: a constructor, a line */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Fields as these families write them: values are strings, times ms, "" is no value. */
+/* Fields in these families' form: values are strings, times ms, "" is absent. */
 #define V3_FIELD(member, key, type, unit, flags) FIELD(member, key, type, unit, 0, flags)
 #define V3_TEXT(member, key)                     V3_FIELD(member, key, FIELD_TEXT, UNIT_NONE, 0)
 #define V3_PRICE(member, key)                    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0)
@@ -27,10 +27,11 @@
 #define V3_MS(member, key)                       V3_FIELD(member, key, FIELD_TIME, UNIT_MS, 0)
 #define V3_JSON(member, key)                     V3_FIELD(member, key, FIELD_JSON, UNIT_NONE, 0)
 
-/* The symbol that an entry is about. */
+/* The symbol of an entry. */
 #define V3_SYMBOL V3_FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED)
 
-/* Entries of a topic that has no changes, or none that it names. */
+/* Entries: V3_ENTRIES for topics without kinds, V3_WHOLE for snapshots only, V3_CHANGES for
+ * snapshots and deltas. */
 #define V3_ENTRIES(path, action)                                                                   \
     {                                                                                              \
         ITEMS(path, action, FRAME_ANY, 0)                                                          \
@@ -46,19 +47,19 @@
 
 /* clang-format on */
 
-/* Around the entries of most topics. */
+/* The envelope of most topics. */
 static const field_row V3_TIME_ENVELOPE[] = {
     V3_MS(MEMBER_EXCHANGE_TIME, "ts"),
 };
 
-/* The same where each entry has its own time. */
+/* The envelope of topics whose entries have their own time. */
 static const field_row V3_SENT_ENVELOPE[] = {
     V3_MS(MEMBER_SEND_TIME, "ts"),
 };
 
 /* ---- books ---- */
 
-/* Around the levels. cts came in December 2023. */
+/* The envelope of books. cts was added in December 2023. */
 #define V3_BOOK_ENVELOPE_FIELDS                                                                    \
     V3_MS(MEMBER_EXCHANGE_TIME, "ts"), V3_TEXT(MEMBER_SYMBOL, "data.s"),                           \
         V3_FIELD(MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, FIELD_REQUIRED),                    \
@@ -72,26 +73,26 @@ static const field_row V3_BOOK_ENVELOPE[] = {V3_BOOK_ENVELOPE_FIELDS};
 
 static const field_row V3_LEVEL[] = {V3_LEVEL_FIELDS};
 
-/* The third number is the size of the level's retail orders. */
+/* The third number is the size of retail orders. */
 static const field_row V3_RPI_LEVEL[] = {
     V3_LEVEL_FIELDS,
     V3_FIELD(MEMBER_RPI_SIZE, "2", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
 };
 
-/* One side, in frames of one kind. A level has the new size of its price; 0 deletes it. */
+/* One side, in frames of one kind. A level has the new size at its price; 0 deletes it. */
 #define V3_LEVELS(path, kind, side)                                                                \
     ITEMS(path, ACTION_SET, kind, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side))
 #define V3_LEVELS_OF(kind)                                                                         \
     V3_LEVELS("data.b", kind, ITEMS_BUY), V3_LEVELS("data.a", kind, ITEMS_SELL)
 
-/* Rules of every book that is kept by deltas (docs/wire.md 6.5): u finds every loss. */
+/* Rules of every book with deltas (docs/wire.md 6.5): u reveals every loss. */
 #define V3_DELTA_RULES(seq_rule)                                                                   \
     RULE(RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U), RULE(seq_rule, STRENGTH_ERROR, MEMBER_SEQ),    \
         RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE),                                       \
         RULE(RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE)
 
-/* Rules of the levels of a windowed one. The depth means nothing in a thin market,
- * and it is not documented that books of equal seq are equal. */
+/* Rules for the levels of a book with limited depth. Thin markets may have fewer levels, so
+ * RULE_DEPTH is a statistic. */
 #define V3_LEVEL_RULES                                                                             \
     RULE(RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE),                                              \
         RULE(RULE_DELTA_NOT_EMPTY, STRENGTH_WARNING, MEMBER_NONE),                                 \
@@ -102,13 +103,14 @@ static const field_row V3_RPI_LEVEL[] = {
         RULE(RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE),                                         \
         RULE(RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE)
 
-/* What all books share. twin: the depth that audits it, or NULL. */
+/* Shared by all books. twin is the depth that audits it, or NULL. */
 #define V3_BOOK_COMMON(part, levels, twin, envelope_table)                                         \
     .name = "orderbook." part, .pattern = "orderbook." part ".{symbol}", .type = MSG_BOOK_CHANGE,  \
     .audit = twin, .book_depth = levels, .sequence = SEQ_ENVELOPE,                                 \
     .time_member = MEMBER_EXCHANGE_TIME, TOPIC_ENVELOPE(envelope_table)
 
-/* A book of so many levels a side, with deltas, between two dates; NULL: no end on that side. */
+/* A book with so many levels per side, with deltas, valid between two dates (NULL: unlimited).
+ * RULE_BOOKS_AGREE is a warning, because it is undocumented that books of equal seq are equal. */
 #define V3_BOOK_OF(levels, rate, twin, from, until, envelope_table, seq_rule)                      \
     {                                                                                              \
         V3_BOOK_COMMON(#levels, levels, twin, envelope_table),                                     \
@@ -124,17 +126,17 @@ static const field_row V3_RPI_LEVEL[] = {
     V3_BOOK_OF(levels, rate, twin, from, until, V3_BOOK_ENVELOPE, RULE_SEQ_STRICT)
 #define V3_BOOK(levels, rate, twin) V3_BOOK_DATED(levels, rate, twin, NULL, NULL)
 
-/* Level 1 as it was: a snapshot, then deltas that may delete the old best and insert the new one;
- * without change a snapshot again, with the u of before. */
+/* Level 1 in its former form: a snapshot, then deltas that may delete the old best level and insert
+ * the new one; without changes the snapshot is repeated with the same u. */
 #define V3_BOOK_1(until)                                                                           \
     V3_BOOK_OF(1, "10 ms", "orderbook.50", NULL, until, V3_BOOK_ENVELOPE, RULE_SEQ_WEAK)
 
-/* Level 1 since all symbols have snapshots only: u stays or rises by one, so a larger step is a
- * loss, which the next frame heals (docs/wire.md 3.3). */
+/* Level 1 since all symbols have only snapshots: u stays or rises by one, so a larger step is a
+ * loss, which the next frame repairs (docs/wire.md 3.3). */
 #define V3_BOOK_1_WHOLE(from)                                                                      \
     {                                                                                              \
         V3_BOOK_COMMON("1", 1, "orderbook.50", V3_BOOK_ENVELOPE),                                  \
-            .title = "Best bid and ask, 10 ms, whole each time", .valid_from = from,               \
+            .title = "Best bid and ask, 10 ms, snapshots only", .valid_from = from,                \
             .items = {V3_LEVELS_OF(FRAME_SNAPSHOT)}, TOPIC_FIELDS(V3_LEVEL),                       \
             .rules = {{RULE_SEQ_STEP, STRENGTH_ERROR, MEMBER_U},                                   \
                       {RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                 \
@@ -147,11 +149,11 @@ static const field_row V3_RPI_LEVEL[] = {
                       {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ}},                           \
     }
 
-/* The day after which no symbol has deltas at level 1 (docs/wire.md 3.3). */
+/* From this day on no symbol has deltas at level 1 (docs/wire.md 3.3). */
 #define V3_BOOK_1_WHOLE_FROM "2025-03-28"
 
-/* Retail orders beside the others. Such an order may stand across the others' best price and is
- * hidden then: whether the whole is crossed is a hint. */
+/* A book with retail orders. A retail order may cross the best price of the others and is hidden
+ * then, so a crossed book is only counted. */
 #define V3_BOOK_RPI                                                                                \
     {                                                                                              \
         V3_BOOK_COMMON("rpi", 50, "orderbook.50", V3_BOOK_ENVELOPE),                               \
@@ -166,8 +168,8 @@ static const field_row V3_RPI_LEVEL[] = {
                       {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE}},                              \
     }
 
-/* Everything, by deltas only: the snapshot comes by HTTP, so the frames alone are anchored to
- * nothing, and no rule can check their levels. */
+/* All levels, deltas only: the snapshot is available by HTTP, so frames alone have no starting
+ * state, and no rule can check their levels. */
 #define V3_BOOK_FULL                                                                               \
     {                                                                                              \
         V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
@@ -187,22 +189,22 @@ static const field_row V3_RPI_LEVEL[] = {
 #define V3_TRADE_TICK   V3_TEXT(MEMBER_TICK_DIRECTION, "L")
 #define V3_TRADE_ID     V3_TEXT(MEMBER_TRADE_ID, "i")
 #define V3_TRADE_BLOCK  V3_BOOL(MEMBER_IS_BLOCK_TRADE, "BT")
-#define V3_TRADE_RETAIL V3_BOOL(MEMBER_IS_RPI_TRADE, "RPI") /* both since 2025 */
+#define V3_TRADE_RETAIL V3_BOOL(MEMBER_IS_RPI_TRADE, "RPI") /* added in 2025, like seq */
 #define V3_TRADE_SEQ    V3_INTEGER(MEMBER_SEQ, "seq")
 
-/* A trade of contract v3, and of v5's futures and perpetuals except for later members. */
+/* Trades of contract v3, and of v5's futures and perpetuals, which add members. */
 #define V3_TRADE_FIELDS                                                                            \
     V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE, V3_TRADE_TICK,   \
         V3_TRADE_ID, V3_TRADE_BLOCK
 
-/* What all trades share: frames of up to 1,024. */
+/* Shared by all trades; a frame has up to 1,024. */
 #define V3_TRADES_COMMON(envelope_table)                                                           \
     .name = "publicTrade", .type = MSG_TRADE, .sequence = SEQ_ITEM,                                \
     .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
     TOPIC_ENVELOPE(envelope_table)
 
-/* Trades of one symbol. Order and repeats show; losses do not, candles prove them (docs/wire.md
- * 6.5). Contract v3 has no seq: then nothing breaks the rule. */
+/* Trades of one symbol. They reveal wrong order and repeats, but not losses, which candles reveal
+ * (docs/wire.md 6.5). Contract v3 has no seq, so that rule never fails there. */
 #define V3_TRADES(trade_table, candles)                                                            \
     {                                                                                              \
         V3_TRADES_COMMON(V3_SENT_ENVELOPE),                                                        \
@@ -233,7 +235,7 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 #define V3_OPEN_INTEREST V3_QUANTITY(MEMBER_OPEN_INTEREST, "openInterest")
 #define V3_DELIVERY      V3_PRICE(MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice")
 
-/* Perpetuals and dated futures; what only one kind has is absent, or "", in the other. */
+/* Perpetuals and dated futures; fields of the other kind are absent or "". */
 #define V3_TICKER_FIELDS                                                                           \
     V3_SYMBOL, V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"), V3_CHANGE_24H, V3_LAST_PRICE,      \
         V3_PREV_24H, V3_HIGH_24H, V3_LOW_24H, V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),       \
@@ -257,7 +259,7 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 
 static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
 
-/* A ticker whose deltas have what changed, and some values that did not. */
+/* A ticker whose deltas have the changed fields, and some unchanged ones. */
 #define V3_TICKERS V3_TICKERS_OF(V3_TICKER)
 #define V3_TICKERS_OF(ticker_table)                                                                \
     {                                                                                              \
@@ -272,12 +274,12 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_SEQ}},                               \
     }
 
-/* A ticker that is whole each time. Where it has a seq, that stands still while only the values of
- * 24 hours change. */
+/* A ticker with complete frames only. Its seq, if any, does not change if only the 24-hour values
+ * do. */
 #define V3_TICKERS_WHOLE(topic_name, rate, envelope_table, ticker_table, until)                    \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_TICKER,                 \
-        .title = "Ticker, " rate ", whole each time", .valid_until = until,                        \
+        .title = "Ticker, " rate ", snapshots only", .valid_until = until,                         \
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = V3_WHOLE,          \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
         .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                     \
@@ -296,7 +298,7 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
         V3_CANDLE_PRICE(MEMBER_OPEN, "open"), V3_CANDLE_PRICE(MEMBER_CLOSE, "close"),              \
         V3_CANDLE_PRICE(MEMBER_HIGH, "high"), V3_CANDLE_PRICE(MEMBER_LOW, "low")
 
-/* timestamp is documented as the last trade's time; in all real frames it is ts. */
+/* timestamp is documented as the last trade's time, but equals ts in all real frames. */
 #define V3_CANDLE_TAIL_FIELDS                                                                      \
     V3_FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, FIELD_REQUIRED),               \
         V3_MS(MEMBER_LAST_TRADE_TIME, "timestamp")
@@ -308,7 +310,7 @@ static const field_row V3_CANDLE[] = {
     V3_CANDLE_TAIL_FIELDS,
 };
 
-/* What all candles share. */
+/* Shared by all candles. */
 #define V3_CANDLES_COMMON(topic_name)                                                              \
     .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,           \
     .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
@@ -318,18 +320,19 @@ static const field_row V3_CANDLE[] = {
         RULE(RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE),                                     \
         RULE(RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE)
 
-/* Candles. What they add up is a running sum of the trades: checked is MEMBER_TURNOVER or
- * MEMBER_VOLUME (RULE_TRADES_COMPLETE). */
+/* Candles, which are running sums of the trades. checked is MEMBER_TURNOVER or MEMBER_VOLUME
+ * (RULE_TRADES_COMPLETE). */
 #define V3_CANDLES(checked, strength)                                                              \
     {                                                                                              \
         V3_CANDLES_COMMON("kline"),                                                                \
-            .title = "Candles, every 1 to 60 s; confirm closes one", TOPIC_FIELDS(V3_CANDLE),      \
+            .title = "Candles, every 1 to 60 s; confirm: the candle is closed",                    \
+            TOPIC_FIELDS(V3_CANDLE),                                                               \
             .rules = {V3_CANDLE_RULES, {RULE_TRADES_COMPLETE, strength, checked}},                 \
     }
 
 /* ---- liquidations, limits, the insurance fund ---- */
 
-/* The price is that of bankruptcy, the side the position's: Buy is a long that was liquidated. */
+/* The price is the bankruptcy price; the side is the position's: Buy is a liquidated long. */
 static const field_row V3_LIQUIDATION[] = {
     V3_FIELD(MEMBER_EXCHANGE_TIME, "updatedTime", FIELD_TIME, UNIT_MS, FIELD_REQUIRED),
     V3_SYMBOL,
@@ -342,11 +345,11 @@ static const field_row V3_ALL_LIQUIDATION[] = {
     V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE,
 };
 
-/* One liquidation a second and symbol; withdrawn. */
+/* At most one liquidation per second and symbol; discontinued. */
 #define V3_LIQUIDATIONS                                                                            \
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
-        .title = "Liquidations, one a second at most; withdrawn",                                  \
+        .title = "Liquidations, at most one per second; discontinued",                             \
         .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),             \
         TOPIC_ENVELOPE(V3_SENT_ENVELOPE), TOPIC_FIELDS(V3_LIQUIDATION),                            \
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \

@@ -1,6 +1,6 @@
-/* Private topics of contract v3 and v5: fields that both have (docs/wire.md 3.6). All of it is
- * known from descriptions and samples, so hardly anything is required. Tables only; for
- * schema/bybit/ alone. */
+/* Private topics of contract v3 and v5: shared fields (docs/wire.md 3.6). Known only from
+ * descriptions and samples, so hardly any field is required. Tables only; only for
+ * schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_V3_PRIVATE_H
 #define TD_SCHEMA_TOPICS_V3_PRIVATE_H
 
@@ -8,7 +8,7 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* An order of any product, also one of two legs. */
+/* An order of any product, including combinations of two legs. */
 #define V3_ORDER_FIELDS                                                                            \
     V3_SYMBOL, V3_FIELD(MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),        \
         V3_SIDE(MEMBER_SIDE, "side"), V3_TEXT(MEMBER_ORDER_TYPE, "orderType"),                     \
@@ -22,7 +22,7 @@
         V3_MONEY(MEMBER_CUM_EXEC_FEE, "cumExecFee"), V3_MS(MEMBER_CREATED_AT, "createdTime"),      \
         V3_MS(MEMBER_UPDATED_AT, "updatedTime"), V3_TEXT(MEMBER_REJECT_REASON, "rejectReason")
 
-/* What an order of a single contract has besides. */
+/* Additional fields of an order for a single contract. */
 #define V3_CONTRACT_ORDER_FIELDS                                                                   \
     V3_BOOL(MEMBER_IS_REDUCE_ONLY, "reduceOnly"), V3_TEXT(MEMBER_BLOCK_TRADE_ID, "blockTradeId"),  \
         V3_INTEGER(MEMBER_POSITION_IDX, "positionIdx"),                                            \
@@ -52,7 +52,7 @@
         V3_QUANTITY(MEMBER_ORDER_SIZE, "orderQty"), V3_TEXT(MEMBER_ORDER_TYPE, "orderType"),       \
         V3_SIDE(MEMBER_SIDE, "side"), V3_MS(MEMBER_EXEC_TIME, "execTime")
 
-/* A position; side is "" if absent. */
+/* A position; side is "" if there is no position. */
 #define V3_POSITION_FIELDS                                                                         \
     V3_INTEGER(MEMBER_POSITION_IDX, "positionIdx"), V3_INTEGER(MEMBER_TRADE_MODE, "tradeMode"),    \
         V3_INTEGER(MEMBER_RISK_ID, "riskId"), V3_MONEY(MEMBER_RISK_LIMIT_VALUE, "riskLimitValue"), \
@@ -75,7 +75,7 @@
         V3_MS(MEMBER_MMR_SYS_UPDATED, "mmrSysUpdatedTime"),                                        \
         V3_BOOL(MEMBER_IS_REDUCE_ONLY, "isReduceOnly")
 
-/* What all private topics share: a list of entries that may name several symbols. */
+/* Shared by all private topics: a list of entries that may name several symbols. */
 #define V3_PRIVATE_COMMON(topic_name, message_type, words, time, path)                             \
     .name = topic_name, .type = message_type, .title = words, .time_member = time,                 \
     .items = V3_ENTRIES(path, ACTION_NONE)

@@ -1,6 +1,6 @@
-/* What v5's families of perpetuals and futures have in common beyond contract v3 (docs/wire.md 3):
- * trades with what came in 2025, and the topics that only v5 has. Tables only; for schema/bybit/
- * alone. */
+/* Shared by v5's families of perpetuals and futures, in addition to contract v3 (docs/wire.md 3):
+ * trades with the members added in 2025, and topics that only v5 has. Tables only; only for
+ * schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_V5_H
 #define TD_SCHEMA_TOPICS_V5_H
 
@@ -10,7 +10,7 @@
 
 static const field_row V5_TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RETAIL, V3_TRADE_SEQ};
 
-/* The insurance funds of a settlement coin, isolated ones only; symbols is one symbol. */
+/* Insurance funds of a settlement coin, only isolated ones; symbols is a single symbol. */
 static const field_row V5_INSURANCE[] = {
     V3_TEXT(MEMBER_COIN, "coin"),
     V3_FIELD(MEMBER_SYMBOL, "symbols", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
@@ -18,8 +18,8 @@ static const field_row V5_INSURANCE[] = {
     V3_MS(MEMBER_UPDATED_AT, "updateTime"),
 };
 
-/* When positions are deleveraged: the fund's balance, and how far a symbol's profit and loss fell
- * in 8 hours, against what begins and ends it. Numbers in frames, strings by the description. */
+/* Auto-deleveraging: the fund's balance and the fall of a symbol's profit and loss in 8 hours, with
+ * the thresholds that start and stop it. Numbers in real frames, strings by the description. */
 static const field_row V5_ADL_ALERT[] = {
     V3_TEXT(MEMBER_COIN, "c"),
     V3_FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
@@ -48,19 +48,20 @@ static const field_row V5_PRICE_LIMIT[] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* Every liquidation, where the topic before it had one a second; several a frame, in any order. */
+/* Every liquidation, while the topic "liquidation" had at most one per second; several in a frame,
+ * in any order. */
 #define V5_ALL_LIQUIDATIONS                                                                        \
     {                                                                                              \
         .name = "allLiquidation", .pattern = "allLiquidation.{symbol}", .type = MSG_LIQUIDATION,   \
-        .title = "Liquidations, all of them, 500 ms", .time_member = MEMBER_EXCHANGE_TIME,         \
+        .title = "All liquidations, 500 ms", .time_member = MEMBER_EXCHANGE_TIME,                  \
         .items = V3_ENTRIES("data", ACTION_NONE), TOPIC_ENVELOPE(V3_SENT_ENVELOPE),                \
         TOPIC_FIELDS(V3_ALL_LIQUIDATION),                                                          \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* A topic of a settlement coin (or "inverse") whose entries name symbols. entries: WHOLE or
- * CHANGES, without their prefix. */
+/* A topic of a settlement coin (or "inverse") whose entries name symbols. entries is WHOLE or
+ * CHANGES, as in V3_WHOLE. */
 #define V5_OF_COIN(topic_name, message_type, words, entries, table)                                \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{coin}", .type = message_type, .title = words, \
@@ -69,8 +70,8 @@ static const field_row V5_PRICE_LIMIT[] = {
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                                \
     }
 
-/* The books of linear, inverse and spot that are the same in all three. 1000 levels came in August
- * 2025, every 300 ms at first. */
+/* The books that linear, inverse and spot share. 1000 levels were added in August 2025, at first
+ * every 300 ms. */
 #define V5_BOOKS                                                                                   \
     V3_BOOK_1(V3_BOOK_1_WHOLE_FROM), V3_BOOK_1_WHOLE(V3_BOOK_1_WHOLE_FROM),                        \
         V3_BOOK(50, "20 ms", "orderbook.200"),                                                     \
@@ -78,16 +79,16 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_BOOK_DATED(1000, "200 ms", "orderbook.50", "2025-11-25", NULL), V3_BOOK_RPI,            \
         V3_BOOK_FULL
 
-/* What linear and inverse share beside trades and candles. 500 levels went in September 2025,
- * but old clients continue to request them, so the row has no end. */
+/* Shared by linear and inverse, besides trades and candles. 500 levels were discontinued in
+ * September 2025, but old clients still request them, so the row has no end. */
 #define V5_FUTURES_TOPICS                                                                          \
     V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"), V3_BOOK(500, "100 ms", "orderbook.50"),      \
         V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \
         V5_PRICE_LIMITS,                                                                           \
-        V5_OF_COIN("insurance", MSG_INSURANCE, "Insurance funds, 1 s, those that changed",         \
-                   CHANGES, V5_INSURANCE),                                                         \
-        V5_OF_COIN("adlAlert", MSG_NOTICE, "Where positions are about to be deleveraged, 1 s",     \
-                   WHOLE, V5_ADL_ALERT)
+        V5_OF_COIN("insurance", MSG_INSURANCE, "Insurance funds that changed, 1 s", CHANGES,       \
+                   V5_INSURANCE),                                                                  \
+        V5_OF_COIN("adlAlert", MSG_NOTICE, "Alerts of auto-deleveraging, 1 s", WHOLE,              \
+                   V5_ADL_ALERT)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 

@@ -1,9 +1,10 @@
-/* v5 inverse: perpetuals and futures settled in the coin that they are about (docs/wire.md 3). */
+/* v5 inverse: perpetuals and futures settled in their base coin (docs/wire.md 3). */
 #include "schema/bybit/v5.h"
 
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
-    /* Turnover is in the coin: sizes by prices, with undocumented rounding. */
+    /* Turnover is in the coin, size divided by price, with undocumented rounding: only the volume
+     * is checked. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
 };
 

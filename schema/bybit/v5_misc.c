@@ -1,5 +1,5 @@
-/* v5: maintenance notices. Block trades (rfq.*) and earn offers (earn.*) have no rows: they are
- * kept raw, and counted (docs/wire.md 3.7). */
+/* v5: maintenance notices. Block trades (rfq.*) and earn offers (earn.*) have no rows: their frames
+ * stay raw, and are counted (docs/wire.md 3.7). */
 #include "schema/bybit/v3.h"
 
 /* serviceTypes, product and uidSuffix are lists of numbers. */

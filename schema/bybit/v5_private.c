@@ -1,9 +1,9 @@
 /* v5 private: all of an account's products on one connection (docs/wire.md 3.6). The subscriptions
- * dcp.future, dcp.spot and dcp.option arm disconnect protection and have no frames; rfq.* are kept
+ * dcp.future, dcp.spot and dcp.option enable disconnect protection and have no frames; rfq.* stay
  * raw. */
 #include "schema/bybit/v3_private.h"
 
-/* Entries have a time of their own, or, in the second, the frame's. */
+/* SENT_ENVELOPE is for entries with their own time; otherwise the time is the frame's. */
 static const field_row SENT_ENVELOPE[] = {
     V3_TEXT(MEMBER_FRAME_ID, "id"),
     V3_MS(MEMBER_SEND_TIME, "creationTime"),
@@ -16,7 +16,7 @@ static const field_row ENVELOPE[] = {
 #define CATEGORY V3_TEXT(MEMBER_CATEGORY, "category")
 #define SEQ      V3_INTEGER(MEMBER_SEQ, "seq")
 
-/* Where orders of v5 and of its combinations differ from v3's in the same way. */
+/* Fields that v5 adds to orders, including those for combinations. */
 #define ORDER_MORE_FIELDS                                                                          \
     CATEGORY, V3_BOOL(MEMBER_IS_LEVERAGE, "isLeverage"),                                           \
         V3_TEXT(MEMBER_CREATE_TYPE, "createType"), V3_MONEY(MEMBER_CLOSED_PNL, "closedPnl"),       \
@@ -39,7 +39,7 @@ static const field_row ORDER[] = {
     V3_QUANTITY(MEMBER_RPI_MATCHED_SIZE, "rpiMatchedQty"),
 };
 
-/* extraFees is a list, or "". */
+/* extraFees is a list or "". */
 #define EXECUTION_MORE_FIELDS                                                                      \
     CATEGORY, V3_BOOL(MEMBER_IS_LEVERAGE, "isLeverage"), V3_BOOL(MEMBER_IS_MAKER, "isMaker"), SEQ, \
         V3_TEXT(MEMBER_CREATE_TYPE, "createType"), V3_MONEY(MEMBER_EXEC_PNL, "execPnl")
@@ -58,8 +58,8 @@ static const field_row EXECUTION[] = {
     V3_TEXT(MEMBER_FEE_COIN, "feeCurrency"),
 };
 
-/* Trades only, earlier than the others and with fewer fields. In the order of the one real frame.
- */
+/* Only trades, sent earlier than `execution` and with fewer fields, in the order of the only real
+ * frame. */
 static const field_row FAST_EXECUTION[] = {
     CATEGORY,
     V3_SYMBOL,
@@ -74,7 +74,7 @@ static const field_row FAST_EXECUTION[] = {
     SEQ,
 };
 
-/* seq is -1 where nothing was ever traded. Greeks come with options. */
+/* seq is -1 before the first trade. Only options have greeks. */
 static const field_row POSITION[] = {
     V3_POSITION_FIELDS,
     CATEGORY,
@@ -91,7 +91,7 @@ static const field_row POSITION[] = {
     SEQ,
 };
 
-/* The account around the coins: each coin's entry has it. */
+/* Fields of the account, around the coins: each coin's entry inherits them. */
 #define OF_ACCOUNT(member, key, type, unit) V3_FIELD(member, key, type, unit, FIELD_INHERITED)
 #define ACCOUNT_MONEY(member, key)          OF_ACCOUNT(member, key, FIELD_DECIMAL, UNIT_MONEY)
 #define ACCOUNT_RATE(member, key)           OF_ACCOUNT(member, key, FIELD_DECIMAL, UNIT_RATE)
@@ -143,7 +143,7 @@ static const field_row GREEKS[] = {
     V3_DECIMAL(MEMBER_THETA, "totalTheta"),
 };
 
-/* Orders that the exchange places over time. One key begins with a capital. */
+/* Orders that the exchange splits over time. One key begins with a capital letter. */
 static const field_row STRATEGY[] = {
     V3_FIELD(MEMBER_STRATEGY_ID, "strategyId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
     V3_TEXT(MEMBER_STRATEGY_TYPE, "strategyType"),
@@ -185,7 +185,7 @@ static const field_row STRATEGY[] = {
     V3_MONEY(MEMBER_CUM_EXEC_VALUE, "filledPositionValue"),
 };
 
-/* ---- combinations: one frame holds the whole and its legs ---- */
+/* ---- combinations: a frame has the whole and its legs ---- */
 
 static const field_row SPREAD_ORDER[] = {
     V3_ORDER_FIELDS,
@@ -203,9 +203,9 @@ static const field_row SPREAD_EXECUTION[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The same final state of an order may come twice, in a frame with an id of its own, and a position
- * with every event of an order, so order is a hint; an execution comes once. Balances and greeks
- * have no number at all, and it is not documented that their times do not fall. */
+/* The final state of an order may be pushed twice, in frames with different ids, and a position
+ * with every event of an order, so their order is only counted; an execution is pushed once.
+ * Balances and greeks have no sequence, and it is undocumented whether their times can fall. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \
@@ -227,8 +227,8 @@ static const field_row SPREAD_EXECUTION[] = {
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* What follows a topic's name is a category (spot, linear, inverse, option), so the longer names
- * stand first. */
+/* A name may be followed by a category (spot, linear, inverse, option), so longer names come
+ * first. */
 static const topic_row TOPICS[] = {
     POSITIONS("position", "Positions, all categories"),
     POSITIONS("position.{category}", "Positions of one category"),
@@ -259,7 +259,7 @@ static const topic_row TOPICS[] = {
         TOPIC_FIELDS(GREEKS),
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},
     },
-    ORDERS("strategy", "strategy", "Orders that the exchange makes over time", STRATEGY),
+    ORDERS("strategy", "strategy", "Orders that the exchange splits over time", STRATEGY),
     ORDERS("spread.order", "spread.order", "Orders of combinations and their legs", SPREAD_ORDER),
     EXECUTIONS("spread.execution", "spread.execution", "Executions of combinations and their legs",
                SPREAD_EXECUTION),

@@ -1,7 +1,7 @@
-/* v5 spot, and the leveraged tokens that were there until July 2025 (docs/wire.md 3). */
+/* v5 spot, and leveraged tokens, which existed until July 2025 (docs/wire.md 3). */
 #include "schema/bybit/v5.h"
 
-/* The symbol comes late here, and there is no tick direction. */
+/* In spot the symbol is near the end, and there is no tick direction. */
 static const field_row TRADE[] = {
     V3_TRADE_ID,  V3_TRADE_TIME,   V3_TRADE_PRICE, V3_TRADE_SIZE,   V3_TRADE_SIDE,
     V3_TRADE_SEQ, V3_TRADE_SYMBOL, V3_TRADE_BLOCK, V3_TRADE_RETAIL,
@@ -45,7 +45,7 @@ static const topic_row TOPICS[] = {
     V3_TICKERS_WHOLE("tickers_lt", "leveraged tokens, 300 ms", V3_TIME_ENVELOPE, LT_TICKER, LT_END),
     {
         V3_CANDLES_COMMON("kline_lt"),
-        .title = "Candles of leveraged tokens; confirm closes one",
+        .title = "Candles of leveraged tokens; confirm: the candle is closed",
         .valid_until = LT_END,
         TOPIC_FIELDS(LT_CANDLE),
         .rules = {V3_CANDLE_RULES},

@@ -1,4 +1,4 @@
-/* v5 spread: combinations of two legs as one instrument, SOLUSDT_SOL/USDT; prices may be below 0
+/* v5 spread: combinations of two legs as one instrument, SOLUSDT_SOL/USDT; prices may be negative
  * (docs/wire.md 3). */
 #include "schema/bybit/v3.h"
 

@@ -2,7 +2,7 @@
  * its topic, in both directions: a request has "args", its answer "data". */
 #include "schema/bybit/v3.h"
 
-/* Times of a header are text: the client's own clock in a request, the exchange's in an answer. */
+/* Times in headers are text: the client's clock in requests, the exchange's in answers. */
 static const field_row ENVELOPE[] = {
     V3_TEXT(MEMBER_REQUEST_ID, "reqId"),
     V3_MS(MEMBER_SEND_TIME, "header.X-BAPI-TIMESTAMP"),
@@ -19,8 +19,7 @@ static const field_row ENVELOPE[] = {
     V3_TEXT(MEMBER_CONN_ID, "connId"),
 };
 
-/* Parameters of requests, and what answers name an order by. A request has those that its client
- * gives. */
+/* Parameters of requests, and the ids in answers. A request has only what its client sets. */
 #define CATEGORY(flags) V3_FIELD(MEMBER_CATEGORY, "category", FIELD_TEXT, UNIT_NONE, flags)
 #define ORDER_FIELDS                                                                               \
     V3_TEXT(MEMBER_SYMBOL, "symbol"), V3_TEXT(MEMBER_ORDER_ID, "orderId"),                         \
@@ -48,12 +47,12 @@ static const field_row ENVELOPE[] = {
         V3_MS(MEMBER_CREATED_AT, "createAt")
 
 static const field_row ORDER[] = {CATEGORY(0), ORDER_FIELDS};
-/* The category of a batch is beside its list. */
+/* A batch has its category outside its list. */
 static const field_row BATCH_ORDER[] = {CATEGORY(FIELD_INHERITED), CATEGORY(0), ORDER_FIELDS};
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Frames of order entry have no order: the exchange may answer a later request first. */
+/* Order entry has no rules about order: the exchange may answer a later request first. */
 #define ENTRY(op, words, sent, answered, table)                                                    \
     {                                                                                              \
         .name = op, .pattern = op, .type = MSG_ORDER_ENTRY, .title = words, .topic_key = "op",     \

@@ -1,12 +1,11 @@
-/* The texts that members of closed sets have, by the exchange's documents ("Enums Definitions" of
- * v5 and of the older interfaces), and in recordings. Families share most words; those that write
- * others have rows of their own. Sides that the decoder refuses need no row: such a frame is not
- * decoded. */
+/* Texts of members with a fixed set of values, from the exchange's documents ("Enums Definitions"
+ * of v5 and of older interfaces) and from recordings. Most families share them; the others have
+ * their own rows. Sides that the decoder refuses need no row: such frames are not decoded. */
 #include "schema/bybit/values.h"
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* A closed set; one of which the documents list a part; either as a family writes it. */
+/* CLOSED: all texts are documented; OPEN: only some of them. _IN: of one family. */
 #define CLOSED(member, ...)                                                                        \
     {                                                                                              \
         member, NULL, TEXTS(__VA_ARGS__), 0                                                        \

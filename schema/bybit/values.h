@@ -1,4 +1,4 @@
-/* The documented texts of members of closed sets. For the exchange's row alone. */
+/* Documented texts of members with a fixed set of values. Only for the exchange's row. */
 #ifndef TD_SCHEMA_BYBIT_VALUES_H
 #define TD_SCHEMA_BYBIT_VALUES_H
 

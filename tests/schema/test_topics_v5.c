@@ -239,9 +239,8 @@ static void test_dated_rows(void **state)
         const char *title; /* NULL: no such topic then */
     } rows[] = {
         {"v5-linear", "orderbook.1.AAAUSDT", 1743119999, "Order book, 1 levels a side, 10 ms"},
-        {"v5-linear", "orderbook.1.AAAUSDT", 1743120000,
-         "Best bid and ask, 10 ms, whole each time"},
-        {"v5-spot", "orderbook.1.AAAUSDT", 0, "Best bid and ask, 10 ms, whole each time"},
+        {"v5-linear", "orderbook.1.AAAUSDT", 1743120000, "Best bid and ask, 10 ms, snapshots only"},
+        {"v5-spot", "orderbook.1.AAAUSDT", 0, "Best bid and ask, 10 ms, snapshots only"},
         {"v5-inverse", "orderbook.500.AAAUSD", 1759276800, "Order book, 500 levels a side, 100 ms"},
         {"v5-inverse", "orderbook.500.AAAUSD", 0, "Order book, 500 levels a side, 100 ms"},
         {"v5-linear", "orderbook.1000.AAAUSDT", 1755129599, NULL},
@@ -251,7 +250,7 @@ static void test_dated_rows(void **state)
          "Order book, 1000 levels a side, 200 ms"},
         {"v5-spot", "orderbook.200.AAABBB", 1773878399, "Order book, 200 levels a side, 200 ms"},
         {"v5-spot", "orderbook.200.AAABBB", 1773878400, "Order book, 200 levels a side, 100 ms"},
-        {"v5-linear", "allLiquidation.AAAUSDT", 1739502303, "Liquidations, all of them, 500 ms"},
+        {"v5-linear", "allLiquidation.AAAUSDT", 1739502303, "All liquidations, 500 ms"},
         {"v5-spot", "lt.AAA3L", 1751673599, "Net asset value of leveraged tokens, 300 ms"},
         {"v5-spot", "lt.AAA3L", 1751673600, NULL},
         {"contract-v3", "orderbook.500.AAAUSDT", 0, "Order book, 500 levels a side, 100 ms"},
