@@ -7,26 +7,27 @@
 #include "base/assert.h"
 
 enum {
-    ACT_ONE_IN = 30, /* one event in so many of its symbols is the account's */
-    FEE_RATE = 6,    /* 10^-4, as the frames state it */
-    OWN_HEADS = 3,   /* of the seeded trader: the stop order, twice, and the order */
+    ACT_ONE_IN = 30, /* the account makes one in so many events of its symbols */
+    FEE_RATE = 6,    /* in units of 10^-4, as in the frames */
+    OWN_HEADS = 3,   /* the seeded trader's events before fills: stop order twice, order once */
 };
 
 #define FIRST_WALLET 100000000000000     /* 1,000,000 */
-#define FIRST_NUMBER 1162336018989827371 /* of orders in spot, before their serial */
+#define FIRST_NUMBER 1162336018989827371 /* of the first spot order, to which the serial is added  \
+                                          */
 
 struct account {
     td_random random;
-    td_random client_random; /* ids of clients' orders: the seeded trader's do not depend on them */
+    td_random client_random; /* separate, so that clients do not change the seeded trader's draws */
     account_holding held[ACCOUNT_SYMBOLS_MAX];
     uint8_t is_clients[ACCOUNT_SYMBOLS_MAX];  /* clients have traded in the symbol */
-    account_order orders[ACCOUNT_ORDERS_MAX]; /* open ones of clients, by serial */
+    account_order orders[ACCOUNT_ORDERS_MAX]; /* clients' open orders, by serial */
     size_t order_count;
     uint32_t serial;          /* of the last order */
-    const sim_symbol *symbol; /* of the present order; NULL: all its events were taken */
-    size_t step;              /* events taken of it */
-    size_t heads;             /* its events before the first fill */
-    uint8_t ends;             /* it is cancelled after its fills */
+    const sim_symbol *symbol; /* of the current order; NULL: all its events were taken */
+    size_t step;              /* number of its events taken */
+    size_t heads;             /* number of its events before the first fill */
+    uint8_t ends;             /* 1: it is cancelled after its fills */
     account_event event;      /* the last one */
 };
 
@@ -63,13 +64,14 @@ static market_side other_side(market_side side)
     return side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
 }
 
-/* The best price of the other side, in the engine's ticks. */
+/* The other side's best price, in engine ticks. */
 static int64_t best_price(const sim_symbol *s, market_side side)
 {
     return market_level_at(s->market, other_side(side), 0).price;
 }
 
-/* What clients may take from the other side: its worst level stays, for a market has two sides. */
+/* The lots that clients may take from the other side. Its worst level is excluded, so that the side
+ * never becomes empty. */
 static int64_t takeable(const sim_symbol *s, market_side side)
 {
     int64_t sum = 0;
@@ -90,7 +92,8 @@ static int is_market(const account_terms *of)
     return of->limit == market_any_price(of->side);
 }
 
-/* Coins must be bought before they are sold; all else must be worth at most the balance. */
+/* 1 if the order is covered: coins must be bought before they are sold; other orders may be worth
+ * at most the balance. */
 static int can_afford(const account *a, const sim_symbol *s, const account_terms *of)
 {
     if (s->traded.product == PRODUCT_SPOT && of->side == MARKET_SELL)
@@ -138,7 +141,7 @@ account_refusal account_place(account *a, const sim_symbol *s, const account_ter
     return ACCOUNT_GRANTED;
 }
 
-/* Begin the next change of an order, unless an event is due before it. */
+/* Apply the next change of an order, unless an earlier event is still due. */
 static void begin_next(account_order *order)
 {
     if (order->is_due)
@@ -192,8 +195,8 @@ static void remove_order(account *a, account_order *order)
     memmove(order, order + 1, (a->order_count - at) * sizeof *order);
 }
 
-/* The client's order that acts in this event of the symbol: one that is due, or one that waits and
- * whose price the market has reached. */
+/* The client's order that acts in this event of the symbol: a due order, or a waiting one whose
+ * price the market has reached. */
 static account_order *next_order(account *a, uint32_t index, const sim_symbol *s)
 {
     account_order *waiting = NULL;
@@ -209,7 +212,7 @@ static account_order *next_order(account *a, uint32_t index, const sim_symbol *s
     return waiting;
 }
 
-/* Match a client's order, or end it; its events follow from the market's trades. */
+/* Match or cancel a client's order; its events follow from the market's trades. */
 static void act_for_client(account *a, account_order *order, const sim_symbol *s)
 {
     const account_terms *of = &order->of;
@@ -237,8 +240,8 @@ static void act_for_client(account *a, account_order *order, const sim_symbol *s
 
 /* ---- the seeded trader ---- */
 
-/* An order that closes the position, or opens one. Spot coins and options must be bought before
- * they can be sold. */
+/* Place an order that closes the position, or opens one. Spot coins and options must be bought
+ * before they are sold. */
 static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
 {
     int64_t lots = a->held[index].lots;
@@ -257,7 +260,7 @@ static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
     };
     order->of.size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most);
     order->of.duration = DURATION_IOC;
-    (void)snprintf(order->of.link, sizeof order->of.link, "plan-%u", order->serial); /* it fits */
+    (void)snprintf(order->of.link, sizeof order->of.link, "plan-%u", order->serial); /* fits */
     a->heads = OWN_HEADS;
     a->ends = 0;
     market_take(s->market, side, order->of.limit, order->of.size);
@@ -282,7 +285,7 @@ int account_act(account *a, uint32_t index, const sim_symbol *s)
 
 /* ---- results ---- */
 
-/* A fill opens, increases, reduces or reverses a position. */
+/* Apply a fill, which opens, increases, reduces or reverses a position. */
 static void fill(account *a, const sim_trade *trade)
 {
     account_order *order = &a->event.order;
@@ -301,7 +304,7 @@ static void fill(account *a, const sim_trade *trade)
     held->lots += change;
 }
 
-/* All events of the present order were taken: its fills count from now on. */
+/* All events of the current order were taken: copy its totals to the client's order. */
 static void end_order(account *a)
 {
     const account_order *order = &a->event.order;
@@ -327,9 +330,9 @@ static account_status open_status(const account_order *order)
                                             : ACCOUNT_FILLED;
 }
 
-/* An order's events: before its fills, of the seeded trader its stop order and the order, of a
- * client's the order; each fill and the order after it; its end, if it is cancelled; the position
- * and the wallet, if there were fills. */
+/* The events of an order, in this sequence: before fills, the seeded trader's stop order and order,
+ * or the client's order; each fill, and the order after it; a cancelled order; after fills the
+ * position and the wallet. */
 const account_event *account_next_event(account *a)
 {
     account_event *event = &a->event;
@@ -367,7 +370,7 @@ const account_event *account_next_event(account *a)
 
 /* ---- values of frames ---- */
 
-/* Each status in the exchange's spellings. */
+/* Each status as the exchange spells it in different families. */
 static const struct {
     const char *plain, *spot, *copy_trading;
 } STATUSES[] = {
@@ -380,7 +383,7 @@ static const struct {
     [ACCOUNT_PARTLY_CANCELLED] = {"PartiallyFilledCanceled", "CANCELED", "Cancelled"},
 };
 
-/* Why the rest of an order was cancelled by the exchange. */
+/* Why the exchange cancelled the rest of an order. */
 static const char *reject_reason(const account_order *order)
 {
     if (order->status < ACCOUNT_CANCELLED || order->is_by_user)

@@ -5,13 +5,11 @@
 #define OF(...)   {__VA_ARGS__}, sizeof((product[]){__VA_ARGS__}) / sizeof(product)
 #define ACK_FIRST CATALOG_ACK_FIRST
 
-/* The account of v5 trades in all products of v5. */
+/* v5's account trades all products of v5. */
 #define V5_PRODUCTS PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD
 
 /* clang-format off: one family, one line */
 static const catalog_row CATALOG[] = {
-    /* family         products                                 flags      words               public
-       streams      account */
     {"inverse", OF(PRODUCT_INVERSE), 0, &ROWS_INVERSE, &ACCOUNT_INVERSE},
     {"linear", OF(PRODUCT_LINEAR), 0, &ROWS_LINEAR, &ACCOUNT_LINEAR},
     {"copytrade", OF(PRODUCT_LINEAR), 0, &ROWS_COPYTRADE, &ACCOUNT_COPYTRADE},

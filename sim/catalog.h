@@ -1,6 +1,6 @@
-/* What the simulated exchange serves, as data: a family is a row with its tables of streams; a
- * stream is a row with its topic, its schedule, and the templates of its frames
- * (sim/template.h). Adding a topic is adding a row. Constant data. */
+/* The simulated exchange's content, as data: a family is a row with tables of streams; a stream is
+ * a row with its topic, its schedule, and the templates of its frames (sim/template.h). Adding a
+ * topic is adding a row. Constant data. */
 #ifndef TD_SIM_CATALOG_H
 #define TD_SIM_CATALOG_H
 
@@ -10,16 +10,16 @@
 #include "sim/candle.h"
 #include "sim/instrument.h"
 
-/* What a stream shows, which decides when it has something to send. */
+/* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
     STREAM_BOOK,        /* the best levels; lists bids, asks, deleted, updated, inserted */
     STREAM_TRADE,       /* trades of a matching event, at once; list trades */
-    STREAM_TRADE_EACH,  /* likewise, a frame for each */
-    STREAM_TICKER,      /* the ticker, when one of its values changed */
+    STREAM_TRADE_EACH,  /* likewise, one frame per trade */
+    STREAM_TICKER,      /* the ticker, when a value changed */
     STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
     STREAM_LIQUIDATION, /* a trade of a liquidated position */
-    STREAM_NOTICE,      /* repeatedly, changed or not */
-    /* Of the simulated account (sim/account.h). */
+    STREAM_NOTICE,      /* periodically, changed or not */
+    /* The simulated account's (sim/account.h). */
     STREAM_ORDER,
     STREAM_STOP_ORDER,
     STREAM_EXECUTION,
@@ -28,21 +28,22 @@ typedef enum stream_kind {
     STREAM_KINDS,
 } stream_kind;
 
-/* What follows the topic, and so how many streams a row makes. */
+/* The part after the topic, which determines how many streams a row has. */
 typedef enum stream_scope {
     SCOPE_SYMBOL,
     SCOPE_COIN,          /* the base coin: one stream for all its symbols */
     SCOPE_SETTLE,        /* the settlement coin, or "inverse" */
     SCOPE_COIN_EXPIRY,   /* "BTC_USD.25DEC26" */
-    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m": old candles end with the interval */
-    SCOPE_ALL,           /* nothing follows: one stream */
+    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m": topics of old candles end with the interval */
+    SCOPE_ALL,           /* nothing: one stream */
 } stream_scope;
 
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
-    STREAM_NO_MARK = 1 << 1,    /* its content is not in the truth */
-    STREAM_MS = 1 << 2,         /* its times are whole milliseconds and rise strictly */
-    /* Trades: a new subscriber gets the last trade, however old, or nothing if there was none. */
+    STREAM_NO_MARK = 1 << 1,    /* the truth does not have its content */
+    STREAM_MS = 1 << 2,         /* its times are whole milliseconds and rise */
+    /* Trades: a new subscriber gets the last trade, however old, or nothing before the first
+     * trade. */
     STREAM_LAST_FIRST = 1 << 3,
 };
 
@@ -54,13 +55,13 @@ typedef struct stream_row {
     stream_kind kind;
     stream_scope scope;
     uint16_t flags;
-    uint16_t products;    /* bits of the products that have it; 0: all */
-    uint32_t depth;       /* of a book: levels a side */
-    const char *interval; /* of a candle, as the topic writes it */
-    uint32_t minutes;     /* its length */
-    uint32_t events_max;  /* it is sent every 1 to so many events of its symbol, */
-    uint32_t every_ms;    /* or, if that is 0, so often by exchange time */
-    const char *snapshot; /* the full state; first frame of a subscriber */
+    uint16_t products;    /* bits of the products with this stream; 0: all */
+    uint32_t depth;       /* books: levels per side */
+    const char *interval; /* candles: interval, as in the topic */
+    uint32_t minutes;     /* candles: length */
+    uint32_t events_max;  /* sends every 1 to events_max events of its symbol */
+    uint32_t every_ms;    /* or, if events_max is 0, every so many ms of exchange time */
+    const char *snapshot; /* the full state; a subscriber's first frame */
     const char *delta;    /* the changes; NULL: every frame is a snapshot */
 } stream_row;
 
@@ -76,7 +77,7 @@ typedef struct stream_table {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* What all rows have, and rows of a kind. change: the delta, or NULL. */
+/* Members of all rows, then rows by kind. change is the delta, or NULL. */
 #define ROW(name, what, over, more, text)                                                          \
     .topic = name, .kind = what, .scope = over, .flags = more, .snapshot = text
 #define BOOK_ROW(name, levels, events, more, text, change)                                         \
@@ -93,7 +94,7 @@ typedef struct stream_table {
         ROW(name, STREAM_NOTICE, over, more, text), .every_ms = ms                                 \
     }
 
-/* Candles of one interval, and of those that a family has here. */
+/* Candles of one interval, and of the intervals that families have here. */
 #define CANDLE_ROW(name, text_of, minutes_of, text)                                                \
     {                                                                                              \
         ROW(name "." text_of, STREAM_CANDLE, SCOPE_SYMBOL, 0, text), .interval = text_of,          \
@@ -126,21 +127,21 @@ enum {
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
-    product products[CATALOG_PRODUCTS_MAX]; /* its symbols are of these in turn */
+    product products[CATALOG_PRODUCTS_MAX]; /* its symbols have these products in turn */
     uint8_t product_count;
     uint8_t flags;
     const stream_table *streams; /* public streams; NULL: only an account */
-    const stream_table *account; /* streams that need authentication; NULL: none */
+    const stream_table *account; /* streams that need authentication; NULL: no account */
 } catalog_row;
 
 /* The row of a family, or NULL if it is not served. */
 const catalog_row *catalog_find(const char *family);
 
-/* All rows, *count of them. */
+/* All rows; *count is their number. */
 const catalog_row *catalog_table(size_t *count);
 
-/* Number of symbols of a family if `wanted` were requested: one with only private streams has at
- * most two of each product, for its account. */
+/* Number of a family's symbols if `wanted` were requested: a family with only private streams has
+ * at most two of each product, for its account. */
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted);
 
 /* The index-th symbol of a family. */

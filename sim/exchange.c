@@ -14,18 +14,18 @@
 enum {
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
-    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this queued is slow */
-    BOOK_MARK_EVERY = 100,       /* updates of a book between two marks in the truth */
-    TICK_US = 250,     /* shortest time between two batches: above 4,000 frames a second, frames are
-                          sent in groups, which costs less than a wake-up for each */
-    HELD_UP_US = 1000, /* how often a family looks whether its slow client has caught up */
-    TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds and rise strictly */
+    QUEUED_BYTES_HELD = 4 << 20, /* a client with more queued bytes is slow */
+    BOOK_MARK_EVERY = 100,       /* updates of a book between its entries in the truth */
+    TICK_US = 250, /* shortest time between batches: above 4,000 frames per second, frames are sent
+                      in groups, which costs less than one wake-up each */
+    HELD_UP_US = 1000,     /* how often a family checks whether its slow client has caught up */
+    TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds, and rise */
 };
 
-/* State of a stream for a connection. */
+/* A connection's subscription to a stream. */
 typedef enum subscription {
     SUBSCRIPTION_NONE,
-    SUBSCRIPTION_WAITS, /* its snapshot is still to be sent */
+    SUBSCRIPTION_WAITS, /* its snapshot is not sent yet */
     SUBSCRIPTION_LIVE,
 } subscription;
 
@@ -36,14 +36,14 @@ typedef struct sim_conn {
     served_family *of;
     wire_conn *wire;
     const char *path;
-    uint64_t number;   /* from 1, over the server's life */
+    uint64_t number;   /* number of the connection at this server, from 1 */
     uint64_t sent;     /* frames of any kind */
     uint64_t received; /* messages */
     char id[DIALECT_CONN_ID_BYTES];
-    uint8_t is_closing; /* nothing more is sent on it */
+    uint8_t is_closing; /* 1: send nothing more */
     uint8_t is_authed;
     uint8_t has_subscribed;
-    unsigned access;  /* bits of what its path has */
+    unsigned access;  /* bits of the access that its path has */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
@@ -55,14 +55,14 @@ struct served_family {
     const family *family;
     const catalog_row *row;
     const char *path;         /* its first path, which names it in the truth */
-    served_family *orders_of; /* order entry: the family whose account it is for; NULL: none */
+    served_family *orders_of; /* order entry: the family with its account; else NULL */
     sim_conn *first_conn;
     sim_family *sim;        /* NULL before the first subscription */
-    uint64_t start_mono_ns; /* monotonic time of slot 0 */
-    uint64_t start_ns;      /* its exchange time */
+    uint64_t start_mono_ns; /* monotonic time of step 0 */
+    uint64_t start_ns;      /* exchange time of step 0 */
     uint64_t last_ts_ns;
-    uint64_t slot; /* moments of frames so far */
-    uint64_t made; /* data frames so far: a slot can be empty */
+    uint64_t slot; /* steps so far, which may have a frame */
+    uint64_t made; /* data frames so far: fewer than steps */
     wire_timer *timer;
     uint8_t is_done;
 };
@@ -87,7 +87,7 @@ const char *const FAULT_NAMES[FAULT_KINDS] = {
 
 /* ---- connections ---- */
 
-/* Close a connection; nothing more is sent on it. code 0 cuts it, also one that is closing. */
+/* Close a connection and send nothing more on it. code 0 cuts it, even if it is closing. */
 static void conn_close(sim_conn *conn, unsigned code)
 {
     if (conn->is_closing && code != 0)
@@ -96,7 +96,7 @@ static void conn_close(sim_conn *conn, unsigned code)
     wire_close(conn->wire, code, td_bytes_of(NULL, 0));
 }
 
-/* Send a message; on failure close the connection. */
+/* Send a message; if that fails, close the connection. */
 static void conn_send(sim_conn *conn, wire_outgoing *what)
 {
     td_err err;
@@ -116,7 +116,7 @@ static void close_conns(served_family *f, unsigned code)
         conn_close(conn, code);
 }
 
-/* Make no more frames and close every client. */
+/* Stop making frames and close all clients. */
 static void end(exchange *x, unsigned code)
 {
     x->is_stopped = 1;
@@ -133,7 +133,7 @@ static truth_subject subject_of(const served_family *f, const sim_frame *frame)
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
-/* Record one sending of a frame, before it is sent. */
+/* Record that a frame is sent on a connection, before it is sent. */
 static void note_frame(sim_conn *conn, const sim_frame *frame)
 {
     truth_subject sent = subject_of(conn->of, frame);
@@ -145,7 +145,7 @@ static void note_frame(sim_conn *conn, const sim_frame *frame)
                       frame->ts_ns);
 }
 
-/* Record the content of a frame that was sent at least once, from the engine. */
+/* Record the content of a frame with at least one subscriber, from the engine. */
 static void note_content(served_family *f, const sim_frame *frame)
 {
     truth *t = f->exchange->options.truth;
@@ -160,7 +160,7 @@ static void note_content(served_family *f, const sim_frame *frame)
         truth_put_entry(t, &about, stream.row->kind, i, values);
 }
 
-/* Record a fault; frame: what was dropped, or NULL. */
+/* Record a fault; frame is the dropped one, or NULL. */
 static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame)
 {
     truth_subject about = {.path = f->path};
@@ -169,8 +169,8 @@ static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame
     truth_put_fault(f->exchange->options.truth, &about, f->made, FAULT_NAMES[kind]);
 }
 
-/* Called before the loop sends what was queued: nothing may be sent that the truth lacks. After a
- * failure, the first of which is reported, every connection is cut. */
+/* Called before the loop writes queued data, so that nothing is sent that the truth lacks. If it
+ * fails, the first error is kept and every connection is cut. */
 static void flush_truth(exchange *x)
 {
     if (x->failure != TD_OK)
@@ -190,7 +190,7 @@ static void schedule(served_family *f, uint64_t mono_ns)
     wire_timer_set(f->exchange->loop, &f->timer, mono_ns, tick, f);
 }
 
-/* Time from the start to the next slot. */
+/* Time from the start to the next step. */
 static uint64_t since_start_ns(const served_family *f)
 {
     uint64_t rate = f->exchange->options.rate;
@@ -204,7 +204,7 @@ static uint64_t slot_mono_ns(const served_family *f)
 
 /* ---- subscribers ---- */
 
-/* Give up a stream, whatever its state. */
+/* End a subscription, whatever its state. */
 static void end_subscription(sim_conn *conn, uint32_t stream)
 {
     conn->waiting -= conn->streams[stream] == SUBSCRIPTION_WAITS;
@@ -217,7 +217,7 @@ static void end_subscriptions(sim_conn *conn)
         end_subscription(conn, i);
 }
 
-/* 1 if the family waits for a client that has not taken what was sent. */
+/* 1 if the family waits for a slow client. */
 static int is_held_up(const served_family *f)
 {
     for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
@@ -228,8 +228,8 @@ static int is_held_up(const served_family *f)
 
 /* ---- frames ---- */
 
-/* Queue a frame for its subscribers, and record that in the truth. The truth is flushed before
- * the loop writes to sockets. */
+/* Queue a frame for its subscribers and record it in the truth, which is flushed before the loop
+ * writes to sockets. */
 static void send_frame(served_family *f, const sim_frame *frame)
 {
     wire_outgoing sent = {.opcode = 1, .bytes = frame->bytes};
@@ -256,7 +256,7 @@ static int is_due(const served_family *f, fault_kind kind)
     return 0;
 }
 
-/* Count a frame and send it, with the faults that are due. */
+/* Count a frame, send it, and inject the faults that are due. */
 static void on_frame(served_family *f, const sim_frame *frame)
 {
     f->made++;
@@ -272,7 +272,7 @@ static void on_frame(served_family *f, const sim_frame *frame)
     }
 }
 
-/* Fill the next slot with one frame or none. Returns the bytes of the frame. */
+/* Make the frame of the next step, if any. Returns its size. */
 static size_t fill_slot(served_family *f)
 {
     sim_frame frame;
@@ -295,7 +295,7 @@ static int is_full(const served_family *f)
     return frames_max > 0 && f->made >= frames_max;
 }
 
-/* Make and send the frames that are due at mono_ns, at most one batch. */
+/* Make and send the frames due at mono_ns, at most one batch. */
 static void make_batch(served_family *f, uint64_t mono_ns)
 {
     exchange *x = f->exchange;
@@ -349,7 +349,7 @@ static void start(served_family *f)
     if (f->sim != NULL)
         return;
     uint64_t ns = options->epoch_ns > 0 ? options->epoch_ns : clock_wall_ns(options->clock);
-    /* The family's name is mixed into the seed, so that families have different markets. */
+    /* The family's name is part of the seed, so that families have different markets. */
     sim_family_options opening = {
         .row = f->row,
         .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
@@ -364,7 +364,7 @@ static void start(served_family *f)
         wire_timer_set(x->loop, &x->end_timer, now + options->duration_ns, end_of_duration, x);
 }
 
-/* Send a stream's state, the first frame of a subscriber. */
+/* Send the state of a stream, a subscriber's first frame. */
 static void send_snapshot(sim_conn *conn, uint32_t index)
 {
     sim_frame frame;
@@ -378,11 +378,11 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = frame.bytes});
 }
 
-/* Send the snapshots that a connection waits for, while its queue has space. */
+/* Send the snapshots that a connection still waits for, while its queue has space. */
 static void send_snapshots(sim_conn *conn)
 {
     for (uint32_t i = 0; conn->waiting > 0; i++) {
-        TD_ASSERT(i < sim_family_stream_count(conn->of->sim)); /* a stream still waits */
+        TD_ASSERT(i < sim_family_stream_count(conn->of->sim)); /* at least one stream waits */
         if (conn->streams[i] != SUBSCRIPTION_WAITS)
             continue;
         if (conn->is_closing || wire_waiting_bytes(conn->wire) > QUEUED_BYTES_HELD)
@@ -426,14 +426,14 @@ static void unlink_conn(sim_conn *conn)
 
 /* ---- streams of a topic ---- */
 
-/* 1 if the connection's path has the stream, authentication aside. */
+/* 1 if the connection's path offers the stream, apart from authentication. */
 static int has_access(const sim_conn *conn, uint32_t stream)
 {
     int is_private = sim_family_stream_at(conn->of->sim, stream).is_private;
     return (conn->access & 1u << (is_private ? ACCESS_PRIVATE : ACCESS_PUBLIC)) != 0;
 }
 
-/* Call use (may be NULL) for each stream that a topic of a request names on this path. Returns
+/* Call use (may be NULL) for each stream that a topic of a request covers on this path. Returns
  * their number. */
 typedef void stream_use(sim_conn *conn, uint32_t stream);
 
@@ -459,10 +459,10 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
     return found;
 }
 
-/* Streams that the connection has already stay as they are. */
+/* Subscribe to a stream, unless the connection is already subscribed. */
 static void use_subscribe(sim_conn *conn, uint32_t stream)
 {
-    TD_ASSERT(conn->streams != NULL); /* prepare() */
+    TD_ASSERT(conn->streams != NULL); /* by prepare() */
     uint8_t *held = &conn->streams[stream];
     if (*held != SUBSCRIPTION_NONE)
         return;
@@ -472,9 +472,9 @@ static void use_subscribe(sim_conn *conn, uint32_t stream)
     sim_family_subscribe(conn->of->sim, stream);
 }
 
-/* ---- standing of topics ---- */
+/* ---- known and held topics ---- */
 
-/* 1 if the family has a topic of this form, for symbols. */
+/* 1 if the family has topics of this form for symbols. */
 static int is_of_symbol(const family *of, td_bytes topic)
 {
     topic_match match;
@@ -512,7 +512,7 @@ static void prepare(sim_conn *conn)
         conn->streams = td_alloc_zero(sim_family_stream_count(conn->of->sim), 1);
 }
 
-/* Several families can share a path: the first topic of a client selects one. */
+/* Several families may share a path: a client's first topic selects one. */
 static void find_family(sim_conn *conn, const dialect_request *request)
 {
     exchange *x = conn->exchange;
@@ -533,7 +533,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     }
 }
 
-/* The family knows which topics exist, so the markets start with the first request for a topic. */
+/* Only started markets know their topics, so the first request for a topic starts them. */
 static void on_prepare(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
@@ -563,7 +563,7 @@ static void on_changed(void *user, request_kind kind)
     sim_conn *conn = user;
     (void)kind; /* snapshots are sent for subscriptions only */
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
-        send_snapshots(conn); /* data before the ack, as in the recordings */
+        send_snapshots(conn); /* data precedes the ack, as in recordings */
 }
 
 static void on_answer(void *user, td_bytes answer)
@@ -573,7 +573,7 @@ static void on_answer(void *user, td_bytes answer)
     conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = answer});
 }
 
-/* Where there are no requests for topics, authentication subscribes to every private stream. */
+/* For dialects without requests for topics: authentication subscribes to every private stream. */
 static void on_authenticated(void *user)
 {
     sim_conn *conn = user;
@@ -598,7 +598,7 @@ static const responder_ops RESPONDER_OPS = {
     .authenticated = on_authenticated,
 };
 
-/* The exchange time of now, of a family that has started. */
+/* The current exchange time of a started family. */
 static uint64_t exchange_ns(const served_family *f)
 {
     uint64_t now = clock_mono_ns(f->exchange->options.clock);
@@ -607,7 +607,7 @@ static uint64_t exchange_ns(const served_family *f)
     return f->start_ns + (now - f->start_mono_ns) * f->exchange->options.time_scale;
 }
 
-/* Answer a request about an order. 0: it is none. */
+/* Answer a request about an order. Returns 0 if it is another request. */
 static int answer_order(sim_conn *conn, td_bytes bytes)
 {
     exchange *x = conn->exchange;
@@ -673,7 +673,7 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     return 401;
 }
 
-/* The exchange time of the first family that has started, or that at which one would start. */
+/* The exchange time of the first started family; without one, the time at which it would start. */
 static uint64_t now_ns(const exchange *x)
 {
     for (uint32_t i = 0; i < x->options.family_count; i++)
@@ -711,7 +711,7 @@ static void *on_opened(void *user, wire_conn *wire, td_bytes path, td_bytes quer
     conn->exchange = x;
     conn->wire = wire;
     conn->number = ++x->connections;
-    /* on_accept has checked the key already. */
+    /* on_accept() checked the key before. */
     conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;
@@ -743,16 +743,16 @@ static void on_closed(void *user)
 static void on_drained(void *user, wire_conn *wire)
 {
     sim_conn *conn = user;
-    (void)wire; /* it is conn->wire */
+    (void)wire; /* the same as conn->wire */
     send_snapshots(conn);
 }
 
 static void on_message(void *user, wire_conn *wire, const ws_message *got)
 {
     sim_conn *conn = user;
-    (void)wire; /* it is conn->wire */
+    (void)wire; /* the same as conn->wire */
     if (!conn->is_closing)
-        on_request(conn, got->bytes); /* of both kinds */
+        on_request(conn, got->bytes); /* text and binary alike */
 }
 
 /* ---- opening ---- */
@@ -766,7 +766,7 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
-/* Order entry brings the family with it whose account it is for. */
+/* Order entry needs the family with its account: add it unless it is served already. */
 static void add_account(exchange *x)
 {
     exchange_options *options = &x->options;

@@ -1,18 +1,19 @@
-/* The simulated exchange: connects WebSocket clients with the markets of families. Requests are
- * answered by schema/responder.
+/* The simulated exchange: connects WebSocket clients with the markets of families. schema/responder
+ * answers requests.
  *
- * The markets of a family start settle_ns after its first subscription and run at a fixed rate from
- * then on, with or without clients: slot k has exchange time start + k / rate, and its frame is
- * sent as soon as that time has come. A topic takes part from its first subscription on. So with
- * the same seed, a client that subscribes to the same topics at once gets the same frames in the
- * same order. A new subscriber gets the present state of each of its topics; the ack comes before
- * or after it, as in the family's dialect.
+ * A family's markets start settle_ns after its first subscription and then run at a fixed rate,
+ * with or without clients: step k has exchange time start + k / rate, and its frame is sent at that
+ * time. A topic has frames from its first subscription on. So with the same seed, clients that
+ * subscribe to the same topics at once get the same frames in the same order. A new subscriber gets
+ * the current state of each of its topics; the ack precedes or follows it, depending on the
+ * family's dialect.
  *
- * The account of a family trades in the family's own markets. A family with only private streams
- * has two symbols of each product for its account.
+ * A family's account trades in the family's own markets. A family with only private streams has two
+ * symbols of each product for its account.
  *
- * The slowest client of a family sets its pace: one that does not read stops the family's market,
- * and the held frames are sent at once afterwards. Nothing is dropped. One thread: the loop's. */
+ * The slowest client of a family sets its pace: a client that does not read stops the family's
+ * markets, and the delayed frames are then sent at once. Nothing is dropped. One thread: the
+ * loop's. */
 #ifndef TD_SIM_EXCHANGE_H
 #define TD_SIM_EXCHANGE_H
 
@@ -31,10 +32,10 @@ typedef struct exchange exchange;
 
 enum { EXCHANGE_FAMILIES_MAX = 24 };
 
-/* Faults that are injected. Named in the truth, and on the command line. */
+/* Faults that can be injected. The truth and the command line use their names. */
 typedef enum fault_kind {
-    FAULT_DISCONNECT, /* after the frame every connection is closed with 1001 */
-    FAULT_CUT,        /* the same without a close frame, as by a crash */
+    FAULT_DISCONNECT, /* after the frame, all connections are closed with 1001 */
+    FAULT_CUT,        /* the same without a close frame, as in a crash */
     FAULT_DROP,       /* the frame is dropped */
     FAULT_KINDS,
 } fault_kind;
@@ -43,7 +44,7 @@ extern const char *const FAULT_NAMES[FAULT_KINDS];
 
 typedef struct fault {
     fault_kind kind;
-    uint64_t at; /* a data frame, counted from 1 as the family makes them */
+    uint64_t at; /* number of the family's data frame, from 1 */
 } fault;
 
 typedef struct exchange_options {
@@ -52,16 +53,18 @@ typedef struct exchange_options {
     uint32_t symbol_count; /* of each family */
     uint64_t rate;         /* data frames per second of each family, > 0 */
     uint64_t seed;
-    uint64_t frames_max;  /* data frames of each family before its clients are closed; 0: no end */
-    uint64_t duration_ns; /* from the first subscription until all clients are closed; 0: no end */
-    uint64_t settle_ns;   /* from the first subscription to the first frame, so that clients can
-                             subscribe topic by topic */
-    uint64_t epoch_ns;    /* exchange time of the start; 0: the wall clock's */
-    uint64_t time_scale;  /* exchange time runs so many times as fast as the clock; 0: as 1 */
-    const char *secret;   /* checks signatures; NULL: any key is accepted */
-    const fault *faults;  /* borrowed until close */
+    uint64_t
+        frames_max; /* data frames of each family before its clients are closed; 0: unlimited */
+    uint64_t
+        duration_ns;    /* from the first subscription until all clients are closed; 0: unlimited */
+    uint64_t settle_ns; /* from the first subscription to the first frame, so that clients can
+                           subscribe to topics one by one */
+    uint64_t epoch_ns;  /* exchange time at the start; 0: the wall clock's */
+    uint64_t time_scale; /* speed of exchange time relative to the clock; 0: as 1 */
+    const char *secret;  /* checks signatures; NULL accepts every key */
+    const fault *faults; /* borrowed until close */
     size_t fault_count;
-    truth *truth; /* borrowed until close; NULL: no truth is written */
+    truth *truth; /* borrowed until close; NULL: no truth file */
     listen_options listen;
     td_clock clock;
     const td_log *log; /* may be NULL */
@@ -75,13 +78,14 @@ void exchange_close(exchange *x);
 /* The server, for its URL and ready file. */
 const wire_server *exchange_server(const exchange *x);
 
-/* Stop sending frames and close clients (1001). exchange_is_done once they are gone. */
+/* Stop sending frames and close clients (1001). exchange_is_done() returns 1 once they are
+ * closed. */
 void exchange_stop(exchange *x);
 
-/* 1 once all frames were sent, or it was stopped, and all clients are gone. */
+/* 1 once all frames were sent, or the exchange was stopped, and no client is connected. */
 int exchange_is_done(const exchange *x);
 
-/* The failure that stopped the exchange (of the truth file), or TD_OK. */
+/* The failure that stopped the exchange (an error of the truth file), or TD_OK. */
 td_result exchange_failure(const exchange *x, td_err *err);
 
 #endif

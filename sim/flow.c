@@ -4,11 +4,12 @@
 
 enum {
     FILL_LEVELS = 300,  /* levels of each side at the start */
-    DEPTH_TICKS = 550,  /* missing levels are added within so many ticks of the best price; below
-                           price_min, so that all of them fit */
-    TAKE_PERMILLE = 36, /* market orders: some 7 % of the frames are trades then */
+    DEPTH_TICKS = 550,  /* missing levels are added within this distance of the best price, which
+                           fits above price_min */
+    TAKE_PERMILLE = 36, /* market orders; about 7 % of the frames are then trades */
     CANCEL_PERMILLE = 430,
-    CANCEL_SHARE = 32, /* at most 1 / CANCEL_SHARE of a level is cancelled beyond an order's size */
+    CANCEL_SHARE =
+        32, /* a cancel removes at most 1 / CANCEL_SHARE of a level beyond an order's size */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -19,7 +20,7 @@ void flow_init(flow *f, const instrument *traded, uint64_t seed)
     TD_ASSERT(traded->first_price > 2 * (FILL_LEVELS + f->price_min));
 }
 
-/* A distance from 0 to max, of which each step has the chance mean / (mean + 1). */
+/* A random distance from 0 to max; each further step has probability mean / (mean + 1). */
 static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
 {
     int64_t distance = 0;
@@ -28,7 +29,7 @@ static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
     return distance;
 }
 
-/* Order sizes span three powers of ten; round sizes are no likelier than others. */
+/* Order sizes span three powers of ten; round sizes are not favoured. */
 static int64_t draw_size(flow *f)
 {
     uint64_t scale = td_random_below(&f->random, 100);
@@ -49,8 +50,8 @@ void flow_fill(flow *f, const instrument *traded, market *m)
     }
 }
 
-/* Add an order to a side that is short of levels, anywhere in its depth: always beyond the worst
- * level, the book would drift away from its price. */
+/* Add an order to a side with too few levels, anywhere in its depth: if it were always beyond the
+ * worst level, the book would drift away from its price. */
 static void deepen(flow *f, market *m, market_side side)
 {
     int64_t away = 1 + (int64_t)td_random_below(&f->random, DEPTH_TICKS);
@@ -59,8 +60,7 @@ static void deepen(flow *f, market *m, market_side side)
     market_limit(m, side, price < 1 ? 1 : price, draw_size(f));
 }
 
-/* Place a limit order: mostly near the best price of its side, sometimes inside or across the
- * spread. */
+/* Place a limit order: mostly near its side's best price, sometimes inside or across the spread. */
 static void place(flow *f, market *m, market_side side)
 {
     market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
@@ -72,8 +72,8 @@ static void place(flow *f, market *m, market_side side)
     market_limit(m, side, price, draw_size(f));
 }
 
-/* Cancel orders: mostly near the best price, where most are placed, but also far levels. Larger
- * levels lose more, so that no level grows without bound. */
+/* Cancel orders: mostly near the best price, where most orders are placed, but also at far levels.
+ * Larger levels lose more, so that no level grows without bound. */
 static void cancel(flow *f, market *m, market_side side)
 {
     int64_t count = (int64_t)market_level_count(m, side);
@@ -95,7 +95,8 @@ void flow_step(flow *f, market *m)
     }
     uint64_t what = td_random_below(&f->random, 1000);
     if (what < TAKE_PERMILLE) {
-        int64_t size = draw_size(f); /* a compiler may draw for arguments in any order */
+        int64_t size =
+            draw_size(f); /* in this order: compilers may evaluate arguments in any order */
         market_side side = draw_side(f);
         market_take(m, side, market_any_price(side), size);
     } else if (what < TAKE_PERMILLE + CANCEL_PERMILLE) {

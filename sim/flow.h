@@ -1,6 +1,6 @@
-/* Order flow: seeded limit orders near the best prices, market orders and cancels. Each side
- * keeps well over 200 price levels of similar sizes, as a liquid symbol has; the price wanders.
- * The same seed gives the same orders. One thread. */
+/* Order flow: seeded limit orders near the best prices, market orders and cancels. Each side keeps
+ * well over 200 price levels of similar sizes, as liquid symbols do; the price wanders. The same
+ * seed gives the same orders. One thread. */
 #ifndef TD_SIM_FLOW_H
 #define TD_SIM_FLOW_H
 
@@ -13,14 +13,15 @@
 typedef struct flow {
     td_random random;
     int64_t lots_typical;
-    int64_t price_min; /* no order rests below, so that prices stay positive */
+    int64_t price_min; /* no resting order is below, so that prices stay positive */
 } flow;
 
 enum {
-    FLOW_LEVELS_MIN = 240, /* levels of a side; a window of 200 never runs short */
+    FLOW_LEVELS_MIN = 240, /* levels per side; enough for a book of 200 levels */
     FLOW_LEVELS_MAX = 600,
 };
 
+/* The same seed gives the same orders. */
 void flow_init(flow *f, const instrument *traded, uint64_t seed);
 
 /* Fill an empty market around the instrument's first price. */

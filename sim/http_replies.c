@@ -61,7 +61,7 @@
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A path, or one category of it, and the families whose instruments it lists. */
+/* A path (or one category of it) and the families whose instruments it lists. */
 typedef struct reply_row {
     const char *path;
     const char *category; /* NULL: any */
@@ -97,7 +97,7 @@ typedef struct listing {
     const http_markets *markets;
     const reply_row *row;
     td_bytes coin; /* baseCoin; empty: all */
-    uint32_t at;   /* the next one, counted over all families */
+    uint32_t at;   /* index of the next one, over all families */
     instrument now;
 } listing;
 
@@ -108,7 +108,7 @@ static int is_listed(const reply_row *row, const char *name)
            (of[1] != NULL && strcmp(of[1], name) == 0);
 }
 
-/* The next instrument, or 0. */
+/* Advance to the next instrument. Returns 0 at the end. */
 static int next_instrument(listing *l)
 {
     const http_markets *m = l->markets;
@@ -127,8 +127,8 @@ static int next_instrument(listing *l)
 static int set_instrument(void *user, sim_list_id list, size_t nth, sim_value *values)
 {
     listing *l = user;
-    (void)list; /* there is only one */
-    (void)nth;  /* l->at counts */
+    (void)list; /* there is only one list */
+    (void)nth;  /* l->at is used instead */
     if (!next_instrument(l))
         return 0;
     const instrument *of = &l->now;
@@ -176,13 +176,13 @@ int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query,
     if (row == NULL)
         return 0;
     listing instruments = {.markets = markets, .row = row, .coin = param(query, "baseCoin")};
-    if (td_bytes_is(param(query, "status"), "PreLaunch")) /* all are launched */
+    if (td_bytes_is(param(query, "status"), "PreLaunch")) /* all instruments are launched already */
         instruments.at = UINT32_MAX;
     sim_value values[SIM_COUNT] = {[SIM_TS] = sim_time(markets->now_ns)};
     const template_source source = {
         .values = values, .next_item = set_instrument, .user = &instruments};
     template *reply = template_open(row->text);
-    (void)template_render(reply, &source, json); /* nothing of it is optional */
+    (void)template_render(reply, &source, json); /* without optional parts it always succeeds */
     template_close(reply);
     return 1;
 }

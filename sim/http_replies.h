@@ -1,5 +1,5 @@
-/* What the exchange answers over HTTP, of which client libraries load their markets: its time, and
- * lists of instruments, those of v5 (/v5/market/…) and of the families before it. */
+/* The exchange's HTTP replies from which client libraries load their markets: the time, and lists
+ * of instruments, both v5's (/v5/market/…) and older ones. */
 #ifndef TD_SIM_HTTP_REPLIES_H
 #define TD_SIM_HTTP_REPLIES_H
 
@@ -11,18 +11,18 @@
 #include "schema/family.h"
 
 typedef struct http_markets {
-    const family *const *families; /* that are served */
+    const family *const *families; /* served ones */
     uint32_t family_count;
-    uint32_t symbol_count; /* of each */
+    uint32_t symbol_count; /* of each family */
     uint64_t now_ns;       /* exchange time */
 } http_markets;
 
-/* Append the reply to a request. 0: there is no such path. A list has every instrument of its
- * category that is served; status=PreLaunch and baseCoin select as on the exchange, other
- * parameters are ignored. */
+/* Append the reply to a request. Returns 0 for an unknown path. A list has every served instrument
+ * of its category; status=PreLaunch and baseCoin filter as on the exchange, other parameters are
+ * ignored. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
 
-/* The template of the index-th reply, and its path; NULL: there are no more. */
+/* The template and path of the index-th reply; NULL at the end. */
 const char *http_replies_template(size_t index, const char **path);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct coin_row {
     const char *name;
     int64_t tick;        /* in units of the last place of a price */
     int64_t first_price; /* in ticks */
-    int64_t lots_linear; /* typical order of the linear contract */
+    int64_t lots_linear; /* typical order size of the linear contract */
     uint8_t price_places;
     uint8_t size_places; /* of the linear contract */
 } coin_row;
@@ -30,11 +30,11 @@ enum {
     COIN_COUNT = sizeof COINS / sizeof COINS[0],
     LOTS_INVERSE = 12000,
     OPTION_COINS = 3,
-    SPOT_FINER_PLACES = 3, /* more places of a spot size than of a linear contract's */
+    SPOT_FINER_PLACES = 3, /* spot sizes have so many more places than linear ones */
 };
 
-/* What follows the coin in symbols of a product (NULL: they are no such pairs), and the settlement
- * coin (NULL: the coin itself). */
+/* The text after the coin in symbols of a product (NULL: other names), and the settlement coin
+ * (NULL: the coin). */
 static const struct {
     const char *tail, *settle;
 } PAIRS[] = {
@@ -51,7 +51,7 @@ static void make_spot(instrument *made)
     made->lots_typical = made->lots_typical * sim_power10(SPOT_FINER_PLACES) + 7;
 }
 
-/* Calls and puts in turn, with strikes around the price of the coin. */
+/* Make an option: calls and puts alternate, with strikes around the coin's price. */
 static void make_option(instrument *made, uint32_t index)
 {
     const coin_row *coin = &COINS[index % OPTION_COINS];
@@ -68,7 +68,7 @@ static void make_option(instrument *made, uint32_t index)
                          .lots_typical = 300};
     memcpy(made->base, coin->name, strlen(coin->name) + 1);
     (void)snprintf(made->symbol, sizeof made->symbol, "%s-" INSTRUMENT_EXPIRY "-%lld-%c",
-                   coin->name, (long long)strike, nth % 2 == 0 ? 'C' : 'P'); /* it fits */
+                   coin->name, (long long)strike, nth % 2 == 0 ? 'C' : 'P'); /* fits */
 }
 
 /* The first price of a spread is a few ticks above zero, so its bids go below zero. */
@@ -97,11 +97,11 @@ instrument instrument_make(product of, uint32_t index)
     if (index < COIN_COUNT)
         memcpy(made.base, coin->name, strlen(coin->name) + 1);
     else
-        (void)snprintf(made.base, sizeof made.base, "S%04u", index); /* it fits */
+        (void)snprintf(made.base, sizeof made.base, "S%04u", index); /* fits */
     made.settle = PAIRS[of].settle;
     if (PAIRS[of].tail != NULL)
         (void)snprintf(made.symbol, sizeof made.symbol, "%s%s", made.base,
-                       PAIRS[of].tail); /* it fits */
+                       PAIRS[of].tail); /* fits */
     if (of == PRODUCT_INVERSE) {
         made.is_inverse = 1;
         made.size_places = 0;

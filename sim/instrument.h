@@ -14,7 +14,7 @@ typedef enum product {
     PRODUCT_SPOT,
     PRODUCT_OPTION, /* calls and puts on a few coins */
     PRODUCT_SPREAD, /* a contract against its coin; prices can be negative */
-    PRODUCT_NONE,   /* notices only: a symbol without a name, whose market is not shown */
+    PRODUCT_NONE,   /* notices only: a symbol without a name and without visible trading */
 } product;
 
 enum {
@@ -34,29 +34,29 @@ typedef struct instrument {
     uint8_t price_places; /* decimal places of prices */
     uint8_t size_places;  /* decimal places of sizes; 0: whole contracts */
     int64_t tick;         /* price step, in units of the last place */
-    int64_t first_price;  /* in ticks of the engine, whose prices are at least 1 */
-    int64_t price_shift;  /* ticks by which wire prices are below the engine's */
+    int64_t first_price;  /* in engine ticks; engine prices are at least 1 */
+    int64_t price_shift;  /* ticks that are subtracted from engine prices on the wire */
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
 /* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
 instrument instrument_make(product of, uint32_t index);
 
-/* An engine price as on the wire, in units of the last place. */
+/* The price on the wire for an engine price, in units of the last place. */
 static inline int64_t instrument_price(const instrument *traded, int64_t ticks)
 {
     return (ticks - traded->price_shift) * traded->tick;
 }
 
-/* Decimal places of an amount of money (price times size; coins for inverse contracts). */
+/* Decimal places of an amount of money (price times size; for inverse contracts coins). */
 static inline uint8_t instrument_money_places(const instrument *traded)
 {
     enum { COIN_PLACES = 8 };
     return traded->is_inverse ? COIN_PLACES : (uint8_t)(traded->price_places + traded->size_places);
 }
 
-/* Value of a trade in units of 10^-instrument_money_places: exact for price times size, rounded
- * to the nearest for coins. price in units of the last place, size in lots. */
+/* Value of a trade in units of 10^-instrument_money_places: exact for price times size, rounded to
+ * nearest for coins. price is in units of the last place, size in lots. */
 int64_t instrument_money(const instrument *traded, int64_t price, int64_t size);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* One side, worst level first: most changes are at the end. */
+/* One side, worst level first, because most changes are near the best level, at the end. */
 typedef struct half_book {
     market_level levels[MARKET_LEVELS_MAX];
     size_t count;
@@ -32,7 +32,7 @@ void market_close(market *m)
 
 /* ---- levels ---- */
 
-/* 1 if price a is matched before b. */
+/* 1 if price a is matched before price b. */
 static int is_better(market_side side, int64_t a, int64_t b)
 {
     return side == MARKET_BUY ? a > b : a < b;
@@ -112,7 +112,8 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size)
     TD_ASSERT(size > 0);
     begin_event(m);
     size = match(m, side, price, size);
-    /* After a cut at MARKET_TRADES_MAX the rest is dropped: resting, it would cross the book. */
+    /* After a cut at MARKET_TRADES_MAX the remainder is dropped, because it would cross the
+     * book. */
     if (size > 0 && m->trade_count < MARKET_TRADES_MAX)
         add_to_level(&m->sides[side], side, price, size);
 }
@@ -121,7 +122,7 @@ void market_take(market *m, market_side side, int64_t limit, int64_t size)
 {
     TD_ASSERT(size >= 0);
     begin_event(m);
-    (void)match(m, side, limit, size); /* the rest is dropped */
+    (void)match(m, side, limit, size); /* the remainder is dropped */
 }
 
 void market_cancel(market *m, market_side side, size_t index, int64_t size)

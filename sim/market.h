@@ -2,8 +2,8 @@
  * price are one level, because frames show only the size of each execution. Its state is the truth
  * that recordings are checked against, so it shares no code with book/.
  *
- * Prices and sizes are whole ticks and lots. Each order and each cancel is one matching event;
- * seq counts them. No randomness, time or I/O. One thread. */
+ * Prices and sizes are whole ticks and lots. Each order and each cancel is one matching event; seq
+ * counts them. No randomness, time or I/O. One thread. */
 #ifndef TD_SIM_MARKET_H
 #define TD_SIM_MARKET_H
 
@@ -18,7 +18,7 @@ typedef enum market_side { MARKET_BUY, MARKET_SELL } market_side;
 
 typedef struct market_level {
     int64_t price; /* ticks */
-    int64_t size;  /* lots, > 0: the sum of the resting orders */
+    int64_t size;  /* lots, > 0: the sum of resting orders */
 } market_level;
 
 /* One execution against a level. */
@@ -29,38 +29,39 @@ typedef struct market_trade {
 } market_trade;
 
 enum {
-    MARKET_LEVELS_MAX = 1024, /* of a side */
-    MARKET_TRADES_MAX = 64,   /* of one event; a larger order is cut there, as by a price band */
+    MARKET_LEVELS_MAX = 1024, /* per side */
+    MARKET_TRADES_MAX = 64,   /* per event; a larger order is cut, as by a price band */
 };
 
-/* Open an empty market whose events count from first_seq + 1. */
+/* Open an empty market whose events are numbered from first_seq + 1. */
 market *market_open(int64_t first_seq);
 void market_close(market *m);
 
-/* Place a limit order: the crossing part is matched at the resting prices, best first; the rest
- * rests. An order that was cut, or whose level finds no space, loses that rest. price, size > 0. */
+/* Place a limit order: the crossing part is matched at the resting prices, best first; the
+ * remainder rests. The remainder is dropped if the order was cut, or if there is no space for its
+ * level. price, size > 0. */
 void market_limit(market *m, market_side side, int64_t price, int64_t size);
 
-/* Match an order against the other side down to a limit; the unmatched rest is dropped. size 0: an
+/* Match an order against the other side, down to a limit; the unmatched part is dropped. size 0: an
  * event without executions. */
 void market_take(market *m, market_side side, int64_t limit, int64_t size);
 
-/* The limit of a market order, which takes any price. */
+/* The limit of a market order, which accepts any price. */
 static inline int64_t market_any_price(market_side side)
 {
     return side == MARKET_BUY ? INT64_MAX : 0;
 }
 
-/* Remove size lots, at most all, from the index-th best level of a side. */
+/* Remove size lots, or all if there are fewer, from the index-th best level of a side. */
 void market_cancel(market *m, market_side side, size_t index, int64_t size);
 
 /* Executions of the last event, in order; valid until the next event. */
 const market_trade *market_trades(const market *m, size_t *count);
 
-/* Number of the last event, counted from first_seq. */
+/* Number of the last event. */
 int64_t market_seq(const market *m);
 
-/* Number of price levels of a side, and the index-th best of them (0 = best). index < count. */
+/* Number of price levels of a side, and its index-th best level (0 is the best). index < count. */
 size_t market_level_count(const market *m, market_side side);
 market_level market_level_at(const market *m, market_side side, size_t index);
 

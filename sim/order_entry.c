@@ -15,12 +15,12 @@
 
 enum {
     ANSWER_BYTES_MAX = 4096,
-    ID_BYTES_MAX = 36, /* of a request; a larger one is refused */
+    ID_BYTES_MAX = 36, /* a request with a longer id is refused */
     OP_BYTES_MAX = 32,
-    LOTS_MAX = 1000,       /* of an order, in typical ones: its value fits 64 bits */
-    TIMES_PRICE_MAX = 100, /* the highest limit, in first prices */
-    WINDOW_MS = 5000,      /* of a request without one */
-    AHEAD_MS = 1000,       /* that a client's clock may be ahead */
+    LOTS_MAX = 1000,       /* largest order, in typical ones, so that its value fits 64 bits */
+    TIMES_PRICE_MAX = 100, /* highest limit, in first prices */
+    WINDOW_MS = 5000,      /* for a request without a window */
+    AHEAD_MS = 1000,       /* how far a client's clock may be ahead */
 };
 
 struct order_entry {
@@ -47,7 +47,7 @@ void order_entry_close(order_entry *e)
 
 /* ---- refusals ---- */
 
-/* How each refusal is worded. Spot has codes of its own for what concerns orders. */
+/* The exchange's codes and texts. Spot has other codes for refusals about orders. */
 static const struct {
     unsigned code;
     const char *text;
@@ -78,19 +78,19 @@ static const struct {
 
 /* ---- reading a request ---- */
 
-/* A request that is being read, and what became of it. */
+/* A request while it is read, and its result. */
 typedef struct request {
     const order_entry_client *client;
     sim_family *with;
     json_value root;
-    json_value order; /* the first of its args */
+    json_value order; /* the first element of args */
     const sim_symbol *symbol;
-    uint32_t index; /* of the symbol */
+    uint32_t index; /* index of the symbol */
     uint8_t is_spot;
-    const account_order *done; /* the order that it placed or changed */
+    const account_order *done; /* the order that was placed or changed */
 } request;
 
-/* The value of a member of the order, a string or a number; empty if it has none. */
+/* A member of the order as text, from a string or number; empty if absent. */
 static td_bytes text_of(const request *r, const char *key)
 {
     td_bytes text = {0};
@@ -98,7 +98,7 @@ static td_bytes text_of(const request *r, const char *key)
     return text;
 }
 
-/* A category's product. 1, or 0: it is none. */
+/* The product of a category. Returns 0 if it is unknown. */
 static int read_category(td_bytes category, product *out)
 {
     static const struct {
@@ -130,7 +130,7 @@ static account_refusal read_symbol(request *r)
     return ACCOUNT_UNKNOWN_SYMBOL;
 }
 
-/* A number as a whole number of units of 10^-places, above 0. 1, or 0: it is none. */
+/* Read a positive number as an integer in units of 10^-places. Returns 0 if it is not one. */
 static int read_units(td_bytes text, uint8_t places, int64_t *out)
 {
     td_decimal value;
@@ -148,7 +148,7 @@ static account_refusal read_size(const request *r, td_bytes text, int64_t *out)
     return is_fine ? ACCOUNT_GRANTED : ACCOUNT_BAD_SIZE;
 }
 
-/* A limit, as a price of the engine. */
+/* Read a limit as an engine price. */
 static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
@@ -159,7 +159,7 @@ static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
     return *out <= TIMES_PRICE_MAX * traded->first_price ? ACCOUNT_GRANTED : ACCOUNT_BAD_PRICE;
 }
 
-/* A client's own id, which goes into frames as it is. Returns 0 if it may not be one. */
+/* Read a client id, which frames contain unchanged. Returns 0 if it is invalid. */
 static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
 {
     if (text.size >= ACCOUNT_LINK_BYTES)
@@ -184,7 +184,7 @@ static account_refusal read_duration(td_bytes text, account_duration *out)
     return is_known ? ACCOUNT_GRANTED : ACCOUNT_BAD_PARAMS;
 }
 
-/* ---- the ops ---- */
+/* ---- operations ---- */
 
 static account_refusal create(request *r)
 {
@@ -211,14 +211,14 @@ static account_refusal create(request *r)
     return account_place(sim_family_account(r->with), r->symbol, &terms, &r->done);
 }
 
-/* The order that amend and cancel are about, or NULL. */
+/* The order to amend or cancel, or NULL. */
 static account_order *find(const request *r)
 {
     return account_find(sim_family_account(r->with), r->symbol, r->index, text_of(r, "orderId"),
                         text_of(r, "orderLinkId"));
 }
 
-/* What the request does not name stays. */
+/* Values that the request omits stay unchanged. */
 static account_refusal amend(request *r)
 {
     account_order *order = find(r);
@@ -247,7 +247,7 @@ static account_refusal cancel(request *r)
     return ACCOUNT_GRANTED;
 }
 
-/* 1 if the request is not in its window of time. */
+/* 1 if the request is outside its time window. */
 static int is_late(const request *r)
 {
     json_value header;
@@ -354,7 +354,7 @@ int order_entry_answer(order_entry *e, sim_family *with, const order_entry_clien
     json_write_member_text(&w, "connId", client->conn_id);
     json_write_object_end(&w);
     td_result rc = json_write_end(&w, &err);
-    TD_ASSERT(rc == TD_OK); /* a message is far smaller */
+    TD_ASSERT(rc == TD_OK); /* messages are far smaller than the buffer */
     *answer = td_buf_view(&e->answer);
     return 1;
 }

@@ -1,13 +1,13 @@
-/* Streams of the account, for every family with private ones (docs/wire.md 2 to 4). Families
- * differ in member names and in which values are text; the account is the same. A frame has the
- * members that the account has values for; the exchange's have more. */
+/* Streams of the account, for every family with private ones (docs/wire.md 2 to 4). Families differ
+ * in member names and in which values are text; the account is the same. Frames have only the
+ * members for which the account has values; the exchange's frames have more. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 #define PRIVATE(name, what, text) ROW(name, what, SCOPE_ALL, STREAM_NO_INITIAL, text)
 
-/* ---- inverse and linear: money is text (quote is "'") in inverse, and numbers in linear ---- */
+/* ---- inverse and linear: money is text (quote is "'") in inverse, and a number in linear ---- */
 
 #define ORDER_OP(head, quote)                                                                      \
     head ":'$order_id','order_link_id':'$order_link','symbol':'$symbol','side':'$side'"            \
@@ -62,7 +62,7 @@ static const stream_row LINEAR[] = {
              ",'available_balance':$wallet:s}]}")},
 };
 
-/* ---- members of the later generations: all numbers are text ---- */
+/* ---- members of the later versions: all numbers are text ---- */
 
 #define ORDER                                                                                      \
     "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
@@ -97,7 +97,7 @@ static const stream_row COPYTRADE[] = {
              ",'availableBalance':'$wallet:s'}}")},
 };
 
-/* ---- USDC: a version counts the frames of a topic; the first frame is the present state ---- */
+/* ---- USDC: version counts the frames of a topic; the first frame is the current state ---- */
 
 #define HEAD_USDC "{'id':'$uuid','topic':'$topic','creationTime':$ts:e3,'data':"
 #define NEW_AND_CHANGED(name, what, which, item)                                                   \
@@ -124,7 +124,7 @@ static const stream_row COPYTRADE[] = {
     ",'updatedAt':$cts:e3}"
 
 static const stream_row USDC[] = {
-    /* Every order ends within its own event, so none is ever open. */
+    /* The first frame has no orders, because every order is finished within its own event. */
     NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, ORDER_USDC),
     NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, ORDER_USDC),
     NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION, POSITION_USDC),
@@ -153,7 +153,7 @@ static const stream_row USDC[] = {
      .every_ms = 5000, ONLY(PRODUCT_OPTION)},
 };
 
-/* ---- spot: arrays of events, everything as text; there are no requests for topics ---- */
+/* ---- spot: arrays of events, all values as text; there are no requests for topics ---- */
 
 #define EVENT_SPOT(name) "[{'e':'" name "','E':'$ts:e3',"
 #define ORDER_SPOT                                                                                 \
@@ -234,7 +234,7 @@ static const stream_row CONTRACT_V3[] = {
     {                                                                                              \
         PRIVATE(name, what, text), .products = (which)                                             \
     }
-/* The topic of a single category has a name of its own. */
+/* The topic of a single category has its own name. */
 #define V5_DERIVATIVES(name, what, text)                                                           \
     V5(name ".linear", what, LINEAR_BIT, text), V5(name ".inverse", what, INVERSE_BIT, text),      \
         V5(name ".option", what, OPTION_BIT, text)

@@ -1,10 +1,10 @@
-/* Streams of the op dialect's families (docs/wire.md 2): inverse, linear, copy trading's public
- * side, USDC perpetuals. They differ in names and in which values are text. */
+/* Streams of the op dialect's families (docs/wire.md 2): inverse, linear, public topics of copy
+ * trading, USDC perpetuals. They differ in names and in which values are text. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A level, and a deleted one: its id is a number, or text (quote is "'"). */
+/* A level, and a deleted one. The id is a number, or text (quote is "'"). */
 #define GONE(quote)                                                                                \
     "{'price':'$price','symbol':'$symbol','id':" quote "$price:e4" quote ",'side':'$side'"
 #define LEVEL(quote) GONE(quote) ",'size':$size:s}"
@@ -26,8 +26,8 @@
     ",'size':$size:s,'price':$price:s,'tick_direction':'PlusTick'"                                 \
     ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
-/* A part of a ticker that is left out while unchanged. Numbers are numbers in the inverse
- * family, and text (quote is "'") in the others. */
+/* A part of a ticker that is omitted while unchanged. Numbers are numbers in inverse, and text
+ * (quote is "'") in the others. */
 #define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
 #define PRICE(quote, key, value)                                                                   \
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
@@ -108,8 +108,8 @@
 
 /* ---- rows ---- */
 
-/* In the recordings, books of 25 levels have a median step of 3 to 9 events; the one of 200 levels
- * and the ticker come every 100 ms instead of 20. */
+/* As in recordings, where a frame of 25 levels follows after a median of 3 to 9 events; 200 levels
+ * and the ticker are sent every 100 ms instead of 20. */
 #define BOOKS(all, change)                                                                         \
     BOOK_ROW("orderBookL2_25", 25, 6, 0, all, change),                                             \
         BOOK_ROW("orderBook_200.100ms", 200, 30, 0, all, change)
@@ -138,7 +138,7 @@
     NOTICE_ROW("insurance", SCOPE_COIN, STREAM_NO_INITIAL, 5000,                                   \
                "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:i0'"                \
                ",'wallet_balance':118014486587280}]}")
-/* Frames have the changed members in a list. */
+/* In deltas, a list has the changed members. */
 #define TICKER(members, lists, after, tail)                                                        \
     TICKER_ROW("instrument_info.100ms",                                                            \
                "{'topic':'$topic','type':'snapshot','data':{" members "}" tail,                    \
@@ -152,7 +152,7 @@ static const stream_row INVERSE[] = {
     CANDLES("klineV2", CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
-    /* The topics of the generation before. */
+    /* Topics of the previous version. */
     {ROW("kline", STREAM_CANDLE, SCOPE_SYMBOL_MINUTE, 0,
          "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
          ",'open_time':$start:e0,'open':$open:s,'high':$high:s,'low':$low:s"
@@ -173,7 +173,7 @@ static const stream_row INVERSE[] = {
 
 #define TICKER_USDT TICKER(MEMBERS_LINEAR, "", "", TAIL_LINEAR)
 
-/* A subscription begins with an old trade (docs/wire.md 5.9). */
+/* A subscription starts with an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR), BOOKS_LINEAR, TICKER_USDT,
     CANDLES("candle", CANDLE_USDT),          LIQUIDATION,  INSURANCE,
@@ -185,7 +185,7 @@ static const stream_row COPYTRADE[] = {
     BOOKS_LINEAR,
     TICKER_USDT,
     CANDLES("klineV2", CANDLE_USDT),
-    /* the topic name that linear connections use */
+    /* the topic name on linear connections */
     CANDLE_ROW("candle", "1", 1, CANDLE_USDT),
     LIQUIDATION,
     INSURANCE,

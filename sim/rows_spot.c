@@ -1,12 +1,12 @@
-/* Streams of spot, generations 1 and 2 (docs/wire.md 4.2). Frames name the topic and the symbol
- * separately; the canonical topic is not on the wire. */
+/* Streams of spot v1 and v2 (docs/wire.md 4.2). Frames have topic and symbol in different members;
+ * the composed topic is not on the wire. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 #define LEVELS "'b':[@bids(['$price:s','$size:s'])],'a':[@asks(['$price:s','$size:s'])]"
 
-/* ---- generation 1 ---- */
+/* ---- v1 ---- */
 
 #define HEAD_1(name, more)                                                                         \
     "{'symbol':'$symbol','symbolName':'$symbol','topic':'" name                                    \
@@ -22,7 +22,7 @@
     "[@trades({'v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"                                  \
     ",'q':'$size:s','m':$is_buy:b})]}"
 
-/* The scales differ in name only: no levels are merged. */
+/* The scales differ only in name: no levels are merged. */
 #define MERGED(scale)                                                                              \
     BOOK_ROW("mergedDepth." scale, 40, 20, STREAM_MS,                                              \
              DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false"), NULL)
@@ -51,7 +51,7 @@ static const stream_row SPOT_1[] = {
                                 ",'l':'3.210417733802260118'}]" TAIL_1("'True'")),
 };
 
-/* ---- generation 2 ---- */
+/* ---- v2 ---- */
 
 #define HEAD_2(name, more)                                                                         \
     "{'topic':'" name "','params':{'symbol':'$symbol','binary':'false'," more                      \

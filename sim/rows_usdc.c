@@ -1,5 +1,5 @@
-/* Streams of USDC options (docs/wire.md 4.1). The id of a frame is its topic, the matching event
- * and the time. */
+/* Streams of USDC options (docs/wire.md 4.1). A frame's id consists of its topic, the matching
+ * event and the time. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

@@ -1,5 +1,5 @@
-/* Streams of the v5 families and of contract v3 (docs/wire.md 3): member order, and which values
- * are text, as in the exchange's frames. */
+/* Streams of the v5 families and of contract v3 (docs/wire.md 3). The order of members, and which
+ * values are text, are as in the exchange's frames. */
 #include "sim/catalog.h"
 #include "sim/window.h"
 
@@ -13,10 +13,10 @@
     head "{'s':'$symbol','b':[@bids([" level "])],'a':[@asks([" level                              \
          "])],'u':$u,'seq':$seq},'cts':$cts:e3}"
 #define BOOK_LINEAR BOOK_OF(HEAD, "'$price','$size'")
-/* Trailing zeros are dropped. */
+/* Without trailing zeros. */
 #define BOOK_SHORT  BOOK_OF(HEAD, "'$price:s','$size:s'")
 #define BOOK_OPTION BOOK_OF(HEAD_OPTION, "'$price:s','$size:s'")
-/* No level has improvement orders. */
+/* The size of retail orders is 0 at every level. */
 #define BOOK_RPI BOOK_OF(HEAD, "'$price:s','$size:s','0'")
 
 #define BOOK(levels, events, text)                                                                 \
@@ -24,7 +24,7 @@
 #define BOOK_WITH_RPI BOOK_ROW("orderbook.rpi", 50, 30, STREAM_MS, BOOK_RPI, BOOK_RPI)
 /* Level 1 has no deltas. */
 #define BOOK_TOP(text) BOOK_ROW("orderbook.1", 1, 3, STREAM_MS, text, NULL)
-/* Deltas only: clients fetch the snapshot over HTTP. */
+/* Only deltas: clients fetch the snapshot by HTTP. */
 #define BOOK_ALL(text)                                                                             \
     BOOK_ROW("orderbook.full", WINDOW_DEPTH_MAX, 60,                                               \
              STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_MARK, text, text)
@@ -49,7 +49,7 @@
 
 /* ---- tickers ---- */
 
-/* Price and size of a side always come together. */
+/* Price and size of a side change together. */
 #define TICKER_LINEAR                                                                              \
     HEAD "{'symbol':'$symbol'~(,'tickDirection':'PlusTick')~(,'price24hPcnt':'$pcnt_24h')"         \
          "~(,'lastPrice':'$last')~(,'prevPrice24h':'$prev_24h')~(,'highPrice24h':'$high_24h')"     \
@@ -88,7 +88,7 @@
     {                                                                                              \
         ROW(name, STREAM_LIQUIDATION, SCOPE_SYMBOL, STREAM_NO_INITIAL, HEAD data "}")              \
     }
-/* Withdrawn from v5; contract v3 had it too. */
+/* Discontinued in v5; contract v3 had it too. */
 #define LIQUIDATION_ONE                                                                            \
     LIQUIDATION("liquidation", "{'updatedTime':$trade_time:e3,'symbol':'$symbol'"                  \
                                ",'side':'$side','size':'$size','price':'$price'}")
@@ -104,7 +104,7 @@ static const stream_row LINEAR[] = {
     BOOK_TOP(BOOK_LINEAR),
     BOOK(50, 6, BOOK_LINEAR),
     BOOK(200, 30, BOOK_LINEAR),
-    /* Withdrawn. */
+    /* Discontinued. */
     BOOK(500, 60, BOOK_LINEAR),
     BOOK(1000, 60, BOOK_LINEAR),
     BOOK_WITH_RPI,
@@ -116,7 +116,7 @@ static const stream_row LINEAR[] = {
                 "[{'T':$trade_time:e3,'s':'$symbol','S':'$side','v':'$size','p':'$price'}]"),
     LIQUIDATION_ONE,
     {ROW("insurance", STREAM_NOTICE, SCOPE_SETTLE, 0, POOL), .every_ms = 1000, .delta = POOL},
-    /* Signed and fractional numbers, where the exchange's own documentation has text. */
+    /* Numbers with signs and fractions, although the exchange's documents have text. */
     NOTICE_ROW("adlAlert", SCOPE_SETTLE, 0, 1000,
                HEAD "[{'c':'$settle','s':'$symbol','b':1180144.8658728"
                     ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"
@@ -157,7 +157,7 @@ static const stream_row MISC[] = {
 };
 
 static const stream_row CONTRACT_V3[] = {
-    /* Level 1 has deltas here. */
+    /* In contract v3, level 1 has deltas. */
     BOOK(1, 3, BOOK_LINEAR),        BOOK(50, 6, BOOK_LINEAR),
     BOOK(200, 30, BOOK_LINEAR),     BOOK(500, 60, BOOK_LINEAR),
     TRADES(SCOPE_SYMBOL, TRADE_V3), TICKER_ROW("tickers", TICKER_LINEAR, TICKER_LINEAR),

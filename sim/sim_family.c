@@ -16,35 +16,35 @@
 
 enum {
     /* Most events between two frames. With the usual topics every second or third event makes a
-     * frame; a client that has only candles must not speed the markets up. */
+     * frame; if a client has only candles, the markets must not run faster. */
     EVENTS_MAX = 16,
     STREAM_NAME_BYTES = 96,
-    LIQUIDATE_ONE_IN = 3, /* events with trades of which one is a liquidation */
+    LIQUIDATE_ONE_IN = 3, /* one in so many events with trades is a liquidation */
 };
 
 typedef struct compiled_row {
     const stream_row *row;
-    uint8_t is_private; /* one of the account's */
+    uint8_t is_private; /* 1: the account's */
     template *snapshot;
     template *delta; /* NULL: frames are snapshots */
 } compiled_row;
 
-/* A stream, and what was shown of it last. */
+/* A stream, and its state as last shown. */
 typedef struct stream {
     const stream_row *row;
     const compiled_row *text;
     char name[STREAM_NAME_BYTES];
-    uint32_t first;     /* index of its symbol, or of the first one of its coin */
-    uint32_t countdown; /* events until the stream is shown again */
-    uint64_t due_ns;    /* exchange time at which it is shown again */
+    uint32_t first;     /* index of its symbol, or of its coin's first symbol */
+    uint32_t countdown; /* events until the next frame */
+    uint64_t due_ns;    /* exchange time of the next frame */
     int64_t u;
     int64_t seq;
     uint64_t ts_ns;
     uint64_t cts_ns;
-    book_window *window; /* of a book */
-    sim_value *shown;    /* of a ticker: SIM_COUNT values */
-    sim_trade last;      /* of trades */
-    candle_pair candles; /* the present state */
+    book_window *window; /* books */
+    sim_value *shown;    /* tickers: SIM_COUNT values */
+    sim_trade last;      /* the last trade shown */
+    candle_pair candles; /* the current state */
     candle candle;       /* as last shown */
     uint8_t is_wanted;   /* a client has subscribed */
 } stream;
@@ -59,7 +59,7 @@ typedef struct family_member {
 typedef struct list_source {
     const stream *of;
     const sim_symbol *symbol;
-    size_t at; /* next of the family's changes to examine */
+    size_t at; /* index of the next of the family's changes */
     const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
@@ -68,27 +68,27 @@ typedef struct list_source {
 
 struct sim_family {
     sim_family_options options;
-    td_random random; /* draws symbols, times and ids */
+    td_random random; /* for symbols, times and ids */
     family_member *members;
     stream *streams;
     uint32_t stream_count;
     slot_table by_name; /* of streams */
-    compiled_row *rows; /* the public ones, then the account's */
+    compiled_row *rows; /* public ones, then the account's */
     size_t row_count;
-    family_member *present; /* the member whose event is being shown */
-    uint64_t to_show;       /* bits of the positions in present->streams */
-    int64_t next_number;    /* of trades */
-    size_t next_trade;      /* of the event: the next trade of a stream with a frame for each */
-    book_window *scratch;   /* of the largest depth */
+    family_member *present; /* the member whose event is shown */
+    uint64_t to_show;       /* a bit for each position in present->streams */
+    int64_t next_number;    /* the last trade number */
+    size_t next_trade; /* index of the event's next trade, for streams with one frame per trade */
+    book_window *scratch;   /* has the largest depth */
     window_changes changes; /* the levels of the frame */
     sim_value values[SIM_COUNT];
     account *account;           /* NULL: the family has no account */
-    uint32_t account_symbols;   /* the account trades in the first so many */
-    const account_event *event; /* the account's event to show next; NULL: none */
-    uint32_t next_stream;       /* the next stream to show it in */
+    uint32_t account_symbols;   /* the account trades only the first ones, this many */
+    const account_event *event; /* the account's event that is shown; NULL: ask for the next */
+    uint32_t next_stream;       /* index of the next stream that may show it */
     list_source items;
     char frame_id[SYMBOL_ID_BYTES];
-    td_buf text; /* of the last frame */
+    td_buf text; /* the last frame */
 };
 
 static int has_row(const stream_row *row, const instrument *traded)
@@ -98,7 +98,7 @@ static int has_row(const stream_row *row, const instrument *traded)
 
 /* ---- lists ---- */
 
-/* 1 if a change belongs to this list. */
+/* 1 if a change belongs to the list. */
 static int is_listed(const window_change *change, sim_list_id which)
 {
     if (which == SIM_LIST_BIDS || which == SIM_LIST_ASKS)
@@ -117,7 +117,7 @@ static int next_level(sim_family *v, sim_list_id which, sim_value *values)
             continue;
         int64_t size = change->level.size;
         values[SIM_PRICE] = sim_number(change->level.price, traded->price_places);
-        /* A deleted level has the size "0", without places. */
+        /* A deleted level has size "0", without decimal places. */
         values[SIM_SIZE] = sim_number(size, size == 0 ? 0 : traded->size_places);
         values[SIM_SIDE] = sim_text(change->side == MARKET_BUY ? "Buy" : "Sell");
         return 1;
@@ -169,7 +169,7 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 
 /* ---- frames ---- */
 
-/* Set the values of the whole frame. */
+/* Set the values for the whole frame. */
 static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
@@ -181,7 +181,7 @@ static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, cons
     values[SIM_SEQ] = sim_number(of->seq, 0);
     values[SIM_U] = sim_number(of->u, 0);
     values[SIM_INTERVAL] = sim_text(of->row->interval);
-    /* A frame's id comes from its content: drawing it would change later events. */
+    /* A frame's id is computed from its content: drawing it would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
     symbol_format_uuid(id, v->frame_id);
@@ -201,7 +201,7 @@ static int render(sim_family *v, const template *text, const sim_value *shown)
     return template_render(text, &source, &v->text);
 }
 
-/* Render the stream's next frame: its delta, if the row has one. */
+/* Render the stream's next frame: a delta, if the row has one. */
 static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
 {
     int is_delta = of->text->delta != NULL;
@@ -209,7 +209,7 @@ static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
     return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL);
 }
 
-/* Make all levels of a book the changes: its snapshot. */
+/* List all levels of a book, for a snapshot. */
 static void list_window(sim_family *v, const stream *of)
 {
     v->scratch->depth = of->window->depth;
@@ -223,7 +223,7 @@ static void fill_window(const stream *of, const sim_symbol *s, book_window *wind
     window_fill(window, &s->traded, s->market);
 }
 
-/* Set the event and times of the stream's next frame. */
+/* Set the event and the times of the stream's next frame. */
 static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     of->seq = market_seq(s->market);
@@ -263,7 +263,7 @@ static int show_trades(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
     return 1;
 }
 
-/* Show a ticker if any of its values changed; a delta has only the changed ones. */
+/* Show a ticker if a value changed; a delta has only the changed ones. */
 static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int i = SIM_TICKER_FIRST;
@@ -279,7 +279,7 @@ static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
     return 1;
 }
 
-/* The final state of the candle that was shown last, then the current one. */
+/* Show a candle: first the final state of the one shown last, then the current one. */
 static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;
@@ -295,7 +295,7 @@ static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
     return 1;
 }
 
-/* Make the frame of a due stream about the present event. */
+/* Make the frame of a due stream for the current event. Returns 0 if the stream has nothing new. */
 static int show(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->present->symbol;
@@ -317,8 +317,7 @@ static int show(sim_family *v, stream *of, uint64_t ts_ns)
     return 1;
 }
 
-/* Make the frame of an account's stream about v->event. Returns 0 if the stream does not show
- * it. */
+/* Make a frame of the account for v->event. Returns 0 if the stream does not show it. */
 static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const account_event *event = v->event;
@@ -354,7 +353,7 @@ static int show_state(sim_family *v, const stream *of)
     return render(v, of->text->snapshot, NULL);
 }
 
-/* Treat the present state as shown: the state before the first frame. */
+/* Treat the current state as shown: the first frame then has only later changes. */
 static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
@@ -365,7 +364,7 @@ static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = of->candles.now;
-    of->last = s->last; /* a trade of the present event is not shown any more */
+    of->last = s->last; /* trades of the current event are not shown any more */
 }
 
 void sim_family_subscribe(sim_family *v, uint32_t index)
@@ -402,7 +401,7 @@ int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 /* 1 if a stream is due after this event. */
 static int is_due(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
-    /* Long candles are sent rarely, a finished one at once. */
+    /* Long candles are sent rarely, but a finished one at once. */
     enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
     stream_kind kind = of->row->kind;
     uint32_t every_ms = kind != STREAM_CANDLE   ? of->row->every_ms
@@ -437,7 +436,7 @@ static void update_candle(stream *of, const sim_symbol *s)
         candle_add(&of->candles, s->trades[i].price, s->trades[i].done.size, s->trades[i].money);
 }
 
-/* Make one event in one market, and mark the streams that show it. */
+/* Make one event in one market, and mark the streams that must show it. */
 static void step(sim_family *v, uint64_t ts_ns)
 {
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
@@ -458,20 +457,21 @@ static void step(sim_family *v, uint64_t ts_ns)
         stream *of = &v->streams[member->streams[i]];
         if (of->row->kind == STREAM_CANDLE)
             update_candle(of, s);
-        /* is_due draws for every stream, so that draws do not depend on subscriptions. */
+        /* is_due() draws random numbers for every stream, so that they do not depend on
+         * subscriptions. */
         if (is_due(v, of, s, ts_ns) && of->is_wanted)
             v->to_show |= (uint64_t)1 << i;
     }
 }
 
-/* The next frame about the present event. Returns 0 if absent. */
+/* The next frame for the current event. Returns 0 at the end. */
 static int next_public(sim_family *v, uint64_t ts_ns, sim_frame *out)
 {
     while (v->to_show != 0) {
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
         stream *of = &v->streams[v->present->streams[place]];
-        /* A stream with a frame for each trade is shown until the last one. */
+        /* Streams with one frame per trade stay marked until the last trade. */
         if (of->row->kind != STREAM_TRADE_EACH || ++v->next_trade == v->present->symbol.trade_count)
             v->to_show &= v->to_show - 1;
         if (!show(v, of, ts_ns))
@@ -482,7 +482,7 @@ static int next_public(sim_family *v, uint64_t ts_ns, sim_frame *out)
     return 0;
 }
 
-/* The next frame about the account's events. Returns 0 if absent. */
+/* The next frame for the account's events. Returns 0 at the end. */
 static int next_private(sim_family *v, uint64_t ts_ns, sim_frame *out)
 {
     if (v->account == NULL)
@@ -514,7 +514,7 @@ int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out)
 
 /* ---- opening ---- */
 
-/* The name of a row's stream for a symbol. Returns its size. */
+/* Write the name of a row's stream for a symbol. Returns its size. */
 static int format_name(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
 {
     const char *topic = row->topic;
@@ -537,7 +537,7 @@ static int format_name(const stream_row *row, const instrument *traded, char out
     return snprintf(out, STREAM_NAME_BYTES, "%s", topic);
 }
 
-/* Allocate what a stream shows, and set it to the symbol's present state. */
+/* Allocate a stream's shown state, and set it to the symbol's current state. */
 static void open_shown(sim_family *v, stream *made, const sim_symbol *s)
 {
     const stream_row *row = made->row;

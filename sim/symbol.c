@@ -10,7 +10,8 @@
 __extension__ typedef __int128 wide;
 
 enum {
-    WARM_UP_EVENTS = 4000, /* after the first fill, so that sizes and gaps between levels vary */
+    WARM_UP_EVENTS =
+        4000, /* after the book is filled, so that sizes and gaps between levels vary */
     RATE_PLACES = 6,
 };
 
@@ -144,7 +145,7 @@ void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *ne
 void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns)
 {
     s->traded = *traded;
-    /* Each symbol numbers its own events, from a number as large as the exchange's. */
+    /* Each symbol numbers its own events, starting with a number as large as the exchange's. */
     int64_t first_seq = 1000000000 + (int64_t)td_random_below(random, 9000000000u);
     s->market = market_open(first_seq);
     flow_init(&s->flow, &s->traded, td_random_next(random));

@@ -1,7 +1,8 @@
-/* One traded symbol: its market, and what follows from the trades in it: the ticker, the last
- * trade. The frames of every family show these; no frame is kept here.
+/* One traded symbol: its market, and the results of its trades: the ticker and the last trade. The
+ * frames of every family show these; no frame is stored here.
  *
- * A matching event is one order or cancel in s->market, then symbol_end_event. One thread. */
+ * A matching event is one order or cancel in s->market, followed by symbol_end_event(). One
+ * thread. */
 #ifndef TD_SIM_SYMBOL_H
 #define TD_SIM_SYMBOL_H
 
@@ -18,9 +19,9 @@
 typedef struct sim_trade {
     market_trade done;
     int64_t price;  /* in units of the last place */
-    int64_t money;  /* as of instrument_money */
+    int64_t money;  /* in units as instrument_money() */
     uint64_t id[2]; /* random bits of its UUID */
-    int64_t number; /* of spot trades: rising over all symbols, with holes */
+    int64_t number; /* spot: its id, rising over all symbols, with gaps */
     uint64_t ns;    /* 0: no trade */
 } sim_trade;
 
@@ -28,10 +29,10 @@ typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT]; /* the ticker's are kept; the rest are set for each frame */
+    sim_value values[SIM_COUNT]; /* the ticker's persist; the others are set for each frame */
     sim_trade trades[MARKET_TRADES_MAX]; /* of the last event */
     size_t trade_count;
-    sim_trade last;    /* the last trade, of any event */
+    sim_trade last;    /* the last trade of any event */
     uint64_t event_ns; /* exchange time of the last event */
 } sim_symbol;
 
@@ -39,8 +40,8 @@ typedef struct sim_symbol {
 void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns);
 void symbol_close(sim_symbol *s);
 
-/* Turn the event's executions into trades and totals, and update the ticker. ns: its exchange time,
- * not before that of the last one. next_number is the family's last trade number. */
+/* Turn the event's executions into trades and totals, and update the ticker. ns is its exchange
+ * time, not before the previous event's. next_number is the family's last trade number. */
 void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *next_number);
 
 /* Set the values of a trade, except its id. */
@@ -49,11 +50,11 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
 /* Set the names and coins of a symbol, and its ticker. */
 void symbol_set_names(const sim_symbol *s, sim_value *values);
 
-/* A UUID of version 5 of random bits, NUL-terminated. */
+/* Format a UUID of version 5 from random bits, with a NUL. */
 enum { SYMBOL_ID_BYTES = 37 };
 void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES]);
 
-/* The id of a trade or an order of the symbol: such a UUID, or in spot the number. */
+/* The id of a trade or order of the symbol: such a UUID, or in spot the number. */
 void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
                       char out[SYMBOL_ID_BYTES]);
 

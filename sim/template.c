@@ -11,14 +11,14 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 
-/* A compiled template is the text of the frame, which has no bytes below a space, with these
- * codes for the parts that change. */
+/* A compiled template is the text of the frame, without bytes below a space, with these codes for
+ * the variable parts. */
 enum {
-    CODE_VALUE = 1,    /* then a value's id, its format's letter or 0, its digit */
-    CODE_LIST = 2,     /* then a list's id, and the size of the part that follows, in two bytes */
+    CODE_VALUE = 1,    /* then the value's id, the letter of its format or 0, and its digit */
+    CODE_LIST = 2,     /* then the list's id, and the size of the following part in two bytes */
     CODE_OPTIONAL = 3, /* then 0, and that size */
-    CODE_BYTES = 4,    /* of each code */
-    DEPTH_MAX = 4,     /* of nested parts: one more than the frames have */
+    CODE_BYTES = 4,    /* size of each code */
+    DEPTH_MAX = 4,     /* nesting of parts; frames have one less */
 };
 
 _Static_assert(SIM_COUNT <= 256, "a value's id is a byte");
@@ -37,14 +37,14 @@ static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 
 /* ---- compiling ---- */
 
-/* The text that is left, and what it has become. */
+/* The remaining text, and the template made of it so far. */
 typedef struct compiler {
     const char *at;
     template *into;
     td_err *err;
 } compiler;
 
-/* Where in the text an error is: the next few bytes. */
+/* Bytes of the text shown with an error. */
 enum { SHOWN_BYTES = 24 };
 
 static td_result expect_mark(compiler *c, char mark)
@@ -61,10 +61,10 @@ static int is_word(char letter)
     return isalnum((unsigned char)letter) || letter == '_';
 }
 
-/* What names can be of. */
+/* The names of one kind. */
 typedef struct vocabulary {
     const char *what;
-    char mark; /* before a name */
+    char mark; /* precedes a name */
     const char *const *names;
     size_t count;
 } vocabulary;
@@ -84,7 +84,7 @@ static td_result refuse_name(compiler *c, td_bytes name, const vocabulary *of)
     return rc;
 }
 
-/* *id: the index of the name after a mark. */
+/* Read the name after a mark; *id is its index. */
 static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
 {
     size_t size = 0;
@@ -102,8 +102,8 @@ static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
     return TD_OK;
 }
 
-/* A format after a value's name: s, b, or e or i with a digit. A colon belongs to the frame if no
- * word follows it. */
+/* Read the format after a value's name: s, b, or e or i with a digit. A colon without a following
+ * letter or digit belongs to the frame. */
 static td_result read_format(compiler *c, uint8_t code[CODE_BYTES])
 {
     const char *word = c->at + 1;
@@ -135,7 +135,7 @@ static td_result compile_value(compiler *c)
 
 static td_result compile_text(compiler *c, unsigned depth);
 
-/* A list or an optional part, with what is in its brackets. */
+/* Compile a list or an optional part, with the content of its parentheses. */
 static td_result compile_part(compiler *c, unsigned depth)
 {
     template *t = c->into;
@@ -167,7 +167,7 @@ static td_result compile_part(compiler *c, unsigned depth)
     return rc;
 }
 
-/* Compile the text up to a closing bracket, or all of it. */
+/* Compile the text up to a closing parenthesis, or all of it. */
 static td_result compile_text(compiler *c, unsigned depth)
 {
     template *t = c->into;
@@ -190,7 +190,7 @@ static td_result compile_text(compiler *c, unsigned depth)
 
 td_result template_compile(const char *text, template **out, td_err *err)
 {
-    /* A value's name can be shorter than its code. */
+    /* Codes may be longer than the names in the text. */
     template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
     compiler c = {.at = text, .into = t, .err = err};
     td_result rc = compile_text(&c, 0);
@@ -232,12 +232,12 @@ static void put_text(td_buf *out, const char *text)
     td_buf_add(out, text, strlen(text));
 }
 
-/* n / 10^places with all its places ("-29914.50"). */
+/* Write n / 10^places with all its places ("-29914.50"). */
 static void put_fixed(td_buf *out, int64_t n, unsigned places)
 {
     char digits[24];
     size_t at = sizeof digits;
-    size_t least = places > 0 ? places + 2 : 1; /* a zero before the point */
+    size_t least = places > 0 ? places + 2 : 1; /* at least one digit before the point */
     uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
     while (size > 0 || sizeof digits - at < least) {
         if (places > 0 && sizeof digits - at == places)
@@ -253,7 +253,7 @@ static void put_fixed(td_buf *out, int64_t n, unsigned places)
 static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
 {
     enum { TO_THE_SECOND = 19 };
-    char text[TD_TIME_TEXT_BYTES]; /* with nine digits of fraction */
+    char text[TD_TIME_TEXT_BYTES]; /* has nine digits of fraction */
     td_time_format(ns, text);
     td_buf_add(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
     td_buf_add(out, "Z", 1);
@@ -276,7 +276,7 @@ static void put_value(td_buf *out, const sim_value *value, uint8_t format, unsig
         put_fixed(out, value->n, value->places);
 }
 
-/* 1 if a value of the part differs from the one last shown. */
+/* 1 if a value in the part differs from the last one shown. */
 static int has_changed(const uint8_t *at, const uint8_t *end, const template_source *source)
 {
     for (; at < end; at += *at < ' ' ? CODE_BYTES : 1) {
@@ -290,7 +290,7 @@ static int has_changed(const uint8_t *at, const uint8_t *end, const template_sou
     return 0;
 }
 
-/* Returns the number of optional parts that were rendered. */
+/* Render a part. Returns the number of optional parts included. */
 static unsigned render_part(const uint8_t *at, const uint8_t *end, const template_source *source,
                             td_buf *out)
 {

@@ -1,18 +1,18 @@
-/* Templates: how a frame looks, as text. A template is the frame with named values in place of what
- * changes, so a topic is a row of a table and no code:
+/* Templates: frames as text. A template is the text of a frame, with names in place of values, so a
+ * topic is a row of a table and needs no code:
  *
  *   {'topic':'$topic','ts':$ts:e3,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
  *
  *   '              a quotation mark (frames have no apostrophes)
- *   $name          a value, with all its decimal places; a text as it is
+ *   $name          a value, with all its decimal places; a text unchanged
  *   $name:s        in its shortest form            $name:b    true or false
- *   $name:e4       times 10^4, as a whole number: $time:e3 is in milliseconds
+ *   $name:e4       times 10^4, as a whole number; for a time :e3 means ms
  *   $name:i3       a time as RFC 3339 text with so many digits of the fraction
  *   @name(...)     once for each item of a list, commas between
- *   ~(...)         left out unless a value in it differs from what was shown last
+ *   ~(...)         omitted unless a value in it differs from the last one shown
  *
- * Values are those of sim/value.h. A colon between a value and a letter or digit begins a format.
- * Compiled once, rendered often. One thread a template set. */
+ * sim/value.h lists the values. A colon between a value and a letter or digit begins a format.
+ * Compiled once, rendered often. One thread per set of templates. */
 #ifndef TD_SIM_TEMPLATE_H
 #define TD_SIM_TEMPLATE_H
 
@@ -25,25 +25,25 @@
 
 typedef struct template template;
 
-/* Compile. *out: NULL unless TD_OK. TD_E_INVALID: err names the mistake. */
+/* Compile a template. *out is NULL unless TD_OK. TD_E_INVALID: err names the mistake. */
 td_result template_compile(const char *text, template **out, td_err *err);
 
-/* Compile one of the program's own templates, which the build has checked (tests/templates). */
+/* Compile one of the program's own templates, which the build checks (tests/templates). */
 template *template_open(const char *text);
 void template_close(template *t);
 
 /* The values for a template. */
 typedef struct template_source {
     sim_value *values;      /* SIM_COUNT values; next_item may change them */
-    const sim_value *shown; /* the values last shown; NULL: everything is new */
-    /* Set the values of the index-th item of a list; called with rising indexes from 0. Returns
-     * 0 if absent. */
+    const sim_value *shown; /* the values last shown; NULL: include all optional parts */
+    /* Set the values of the index-th item of a list; called with rising indexes from 0. Returns 0
+     * at the end. */
     int (*next_item)(void *user, sim_list_id list, size_t index, sim_value *values);
     void *user;
 } template_source;
 
 /* Append the frame to out, which must have space. Returns 0, with out unchanged, if the template
- * has optional parts and all were left out. */
+ * has optional parts and all were omitted. */
 int template_render(const template *t, const template_source *source, td_buf *out);
 
 #endif

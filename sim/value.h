@@ -1,5 +1,5 @@
-/* Named values of the frames of the simulated exchange. Engine code sets them, templates
- * (sim/template.h) place them by name; the list below is the vocabulary of both. Constant data. */
+/* Named values in the frames of the simulated exchange. Engine code sets them, templates
+ * (sim/template.h) place them by name; the list below has all names. Constant data. */
 #ifndef TD_SIM_VALUE_H
 #define TD_SIM_VALUE_H
 
@@ -12,7 +12,7 @@ typedef struct sim_value {
     uint8_t places;
 } sim_value;
 
-/* Enumerator and name. Meanings are explained where the values are set: sim/sim_family.c,
+/* Enumerator and name. The meaning is documented where a value is set: sim/sim_family.c,
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
     /* Of the frame: */                                                                            \
@@ -21,19 +21,19 @@ typedef struct sim_value {
     X(COIN, "coin")         /* base coin */                                                        \
     X(SETTLE, "settle")     /* settlement coin */                                                  \
     X(TYPE, "type")         /* snapshot or delta */                                                \
-    X(TS, "ts")             /* moment of the frame */                                              \
-    X(CTS, "cts")           /* moment of the matching event */                                     \
+    X(TS, "ts")             /* time of the frame */                                                \
+    X(CTS, "cts")           /* time of the matching event */                                       \
     X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
     X(U, "u")               /* update number of the stream */                                      \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
-    X(INTERVAL, "interval") /* of a candle, as the topic writes it */                              \
+    X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \
     /* Of an item of a list: */                                                                    \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
-    X(SIDE, "side")         /* Buy, Sell: of a level, or the taker's */                            \
+    X(SIDE, "side")         /* Buy or Sell: the level's, or the taker's */                         \
     X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
     X(TRADE_TIME, "trade_time")                                                                    \
-    X(IS_BUY, "is_buy") /* the taker bought */                                                     \
+    X(IS_BUY, "is_buy") /* the taker is the buyer */                                               \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
     X(LAST_MS, "last_ms") /* its last millisecond */                                               \
@@ -60,11 +60,11 @@ typedef struct sim_value {
     /* Of private frames: the order, the fill, the position, the balances. */                      \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id")             /* a UUID; in spot 19 digits */                            \
-    X(ORDER_LINK, "order_link")         /* the client's own id of it */                            \
+    X(ORDER_LINK, "order_link")         /* the client's id of the order */                         \
     X(ORDER_TYPE, "order_type")         /* Market, Limit */                                        \
-    X(ORDER_PRICE, "order_price")       /* of a market order 0 */                                  \
+    X(ORDER_PRICE, "order_price")       /* 0 for a market order */                                 \
     X(ORDER_DURATION, "order_duration") /* IOC, GTC, PostOnly */                                   \
-    X(TRIGGER, "trigger")               /* price of a stop order; "" */                            \
+    X(TRIGGER, "trigger")               /* price of a stop order, or "" */                         \
     X(CANCEL_TYPE, "cancel_type")                                                                  \
     X(REJECT_REASON, "reject_reason")                                                              \
     X(IS_MAKER, "is_maker")                                                                        \
@@ -76,7 +76,7 @@ typedef struct sim_value {
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
     X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
-    X(EXEC_ID, "exec_id") /* likewise; this and what follows are of its last fill */               \
+    X(EXEC_ID, "exec_id") /* likewise; this and the next ones are the last fill's */               \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_QTY, "exec_qty")                                                                        \
     X(EXEC_FEE, "exec_fee")                                                                        \
@@ -97,18 +97,19 @@ typedef struct sim_value {
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 #undef SIM_VALUE_ENUM
 
+/* The values of the ticker. */
 enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_VOLUME_24H };
 
-/* Lists that a template repeats a part for. */
+/* Lists for which a template repeats a part. */
 #define SIM_LISTS(X)                                                                               \
-    X(BIDS, "bids") /* of a window best first, or, in a delta, what changed of them */             \
+    X(BIDS, "bids") /* best first: all levels, or, in a delta, the changed ones */                 \
     X(ASKS, "asks")                                                                                \
-    X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
+    X(DELETED, "deleted") /* in a delta, levels by kind of change */                               \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \
-    X(TRADES, "trades")           /* of the matching event, or, in a snapshot, the last ones */    \
-    X(CANDLES, "candles")         /* one */                                                        \
-    X(INSTRUMENTS, "instruments") /* that are served */
+    X(TRADES, "trades")           /* of the matching event; in a snapshot the last one */          \
+    X(CANDLES, "candles")         /* a single one */                                               \
+    X(INSTRUMENTS, "instruments") /* the served ones */
 
 #define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
 typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;

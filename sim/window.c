@@ -50,8 +50,8 @@ static void add_change(window_changes *list, change_kind kind, market_side side,
     list->items[list->count++] = (window_change){.kind = kind, .side = side, .level = level};
 }
 
-/* Walk one side of both windows from the best price: a level of the old one alone is deleted,
- * one of the new one alone is inserted. */
+/* Walk one side of both windows from the best price: a level only in the old one is deleted, a
+ * level only in the new one is inserted. */
 static void compare_side(window_changes *list, const book_window *from, const book_window *to,
                          market_side side)
 {

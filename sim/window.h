@@ -1,5 +1,5 @@
-/* What a book topic shows of a market: its best levels, and the differences between two states.
- * No state of its own. */
+/* The visible part of a market's book: its best levels, and the differences between two states.
+ * Stateless. */
 #ifndef TD_SIM_WINDOW_H
 #define TD_SIM_WINDOW_H
 
@@ -12,7 +12,7 @@
 
 enum { WINDOW_DEPTH_MAX = 1000 };
 
-/* A level as on the wire: the price in units of the instrument's last place. */
+/* A level on the wire: the price is in units of the instrument's last place. */
 typedef struct window_level {
     int64_t price;
     int64_t size; /* lots; 0 in a change: the level is deleted */
@@ -34,9 +34,10 @@ static inline const window_level *window_side(const book_window *window, market_
     return window->levels + (side == MARKET_BUY ? 0 : window->depth);
 }
 
-/* Fill it with the market's best levels. */
+/* Fill a window with the market's best levels. */
 void window_fill(book_window *window, const instrument *traded, const market *m);
 
+/* Copy a window of the same depth. */
 void window_copy(book_window *to, const book_window *from);
 
 typedef enum change_kind { CHANGE_DELETE, CHANGE_UPDATE, CHANGE_INSERT } change_kind;
@@ -47,13 +48,13 @@ typedef struct window_change {
     window_level level;
 } window_change;
 
-/* All old levels of both sides can go, and as many new ones come. */
+/* Space for deleting all old levels of both sides and inserting as many new ones. */
 typedef struct window_changes {
     window_change items[4 * WINDOW_DEPTH_MAX];
     uint32_t count;
 } window_changes;
 
-/* The changes: bids, then asks, each best first. */
+/* The changes between two windows: bids, then asks, each best first. */
 void window_compare(const book_window *from, const book_window *to, window_changes *out);
 
 #endif
