@@ -57,11 +57,10 @@ enum { MEMBERS_MAX = 64 }; /* an order of spot has some 40; known keys are found
 typedef struct members {
     const frame_keys *keys; /* the exchange's known keys */
     json_parser *parser;
-    const json_index
-        *index;          /* the parser's; NULL: the frame is not indexed (read from both ends) */
-    uint32_t object;     /* token of the object */
-    const uint8_t *data; /* not indexed: the opening bracket of the entries */
-    const uint8_t *end;  /* not indexed: the end of the frame */
+    const json_index *index; /* the parser's; NULL: the frame is not indexed */
+    uint32_t object;         /* token of the object */
+    const uint8_t *data;     /* not indexed: the opening bracket of the entries */
+    const uint8_t *end;      /* not indexed: the end of the frame */
     uint32_t count;
     /* Token of the value of each known key, its first occurrence; 0: absent. Always 0 for
      * FRAME_KEY_NONE. */

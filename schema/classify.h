@@ -18,10 +18,9 @@ typedef struct classification {
                           topic was escaped, compressed or composed */
     td_bytes exchange_topic; /* the topic as one string, as in the frame; spot's is composed from
                                 its parts ("kline.1m.BTCUSDT") if a row defines how */
-    uint64_t
-        exchange_ns; /* the exchange's time, 0 if absent. Prefer the decoded message's: if a member
-                        occurs twice this may be either value, and it is 0 if the key has escapes */
-    int8_t success;  /* acks and auth: 1, 0, or -1 if not stated */
+    uint64_t exchange_ns;    /* 0 if absent, or if its key has escapes; either value of a repeated
+                                member. A decoded message has the exact time */
+    int8_t success;          /* acks and auth: 1, 0, or -1 if not stated */
 } classification;
 
 /* 1 if the first bytes of an inbound frame prove that it is data, as in nearly all data frames of

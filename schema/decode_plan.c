@@ -269,8 +269,7 @@ static int fields_are_fast(const decode_plan *p, const role_fields *roles)
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
-        int is_twin =
-            field->member == MEMBER_EXCHANGE_TIME; /* another form of the preferred time */
+        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
@@ -384,8 +383,7 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     if (time == KEY_NONE)
         return;
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
-    if (row->type ==
-        MSG_TRADE) /* trades with the time's other form are left to the row-driven decoder */
+    if (row->type == MSG_TRADE) /* its other form is left to decode_rows() */
         p->required_fields |= UINT64_C(1) << time;
 }
 

@@ -105,8 +105,7 @@ typedef struct plan_node {
     key_word words[PLAN_NODE_KEYS_MAX];
     uint8_t guesses[PLAN_NODE_KEYS_MAX + 1];
     plan_target targets[PLAN_NODE_KEYS_MAX];
-    td_bytes
-        path; /* from the frame to this node, in the syntax of rows; a view into the row's text */
+    td_bytes path; /* from the frame to this node, in the syntax of rows; a view into a row */
     int8_t items[FRAME_ANY]; /* by kind of frame: index of the row's items with entries here, or
                                 PLAN_NO_ITEMS */
 } plan_node;
@@ -173,8 +172,7 @@ typedef struct decode_plan {
                        for every field; a field of the other set has a key that matches nothing */
     key_word around_words[TOPIC_FIELDS_MAX];
     uint8_t around_guesses[TOPIC_FIELDS_MAX + 1];
-    uint8_t
-        items_node[TOPIC_ITEMS_MAX]; /* by index of the row's items: the node with its entries */
+    uint8_t items_node[TOPIC_ITEMS_MAX];  /* for each item: the node with its entries */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* 1: decode_rows() finds these entries by following their
                                              path, not on its first pass */
     int8_t list_instead[TOPIC_ITEMS_MAX]; /* index of the row's items that replaces these if it is a

@@ -320,9 +320,7 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     case VALUE_TEXT:
         if (value.member == MEMBER_VERSION)
-            head->version =
-                value.as
-                    .text; /* also added as a value below: only books have no other place for it */
+            head->version = value.as.text; /* added as a value, too, for all but books */
         if (value.member == MEMBER_SYMBOL) {
             note_symbol(r, value.as.text);
             return 1;

@@ -157,12 +157,11 @@ struct dialect {
     uint8_t answers_topics;    /* servers grant or refuse topics individually, not the request as a
                                   whole */
     uint8_t refuses_repeats;   /* servers refuse a topic that the connection already has */
-    uint8_t
-        subscribes_with_auth; /* no subscribe requests: authentication subscribes to everything */
-    uint8_t names_symbols;    /* servers refuse an unknown symbol as a symbol, not as a topic */
-    uint8_t has_binary;       /* clients may request compressed frames */
-    uint8_t echoes_topics;    /* answers are the request with a code, so they begin as data does */
-    uint8_t variant;          /* distinguishes dialects that share functions */
+    uint8_t subscribes_with_auth; /* authentication subscribes to everything */
+    uint8_t names_symbols;        /* servers refuse an unknown symbol as a symbol, not as a topic */
+    uint8_t has_binary;           /* clients may request compressed frames */
+    uint8_t echoes_topics; /* answers are the request with a code, so they begin as data does */
+    uint8_t variant;       /* distinguishes dialects that share functions */
 
     /* Client: the number of the next topics that fit into one request, 1 to count. */
     size_t (*fit)(const char *const *topics, size_t count);

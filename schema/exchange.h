@@ -134,8 +134,7 @@ typedef struct exchange_row {
                                        ends with NULL */
     connect_limit connects;
     frame_keys frames;
-    const value_row
-        *values; /* rows of one family before rows of all; ends with MEMBER_NONE; NULL: unknown */
+    const value_row *values;       /* a family's own first; ends with MEMBER_NONE; NULL: unknown */
     const char *const *raw_topics; /* prefixes of documented topics that intentionally have no rows;
                                       ends with NULL; may be NULL */
     const struct instrument_lists *instruments; /* schema/instrument.h; NULL: no lists known */

@@ -35,8 +35,7 @@ typedef struct family_market {
     market_kind kind;
     const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
                              NULL: "linear" */
-    const char
-        *coin_category; /* category of its symbols that end with "USD"; NULL: the category above */
+    const char *coin_category;     /* category of symbols ending with "USD"; NULL: as above */
     const char *liquidation_topic; /* the topic with every liquidation, if other topics have only
                                       some; NULL: no such topic */
 } family_market;

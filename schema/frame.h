@@ -33,12 +33,11 @@ typedef struct frame_channel {
 typedef struct frame_conn {
     uint32_t session; /* the recording that it belongs to: 1, 2 … */
     uint32_t line, shard;
-    uint32_t number; /* within its slot and session, from 1; 0: unknown, or the frame has no
-                        connection */
-    const char
-        *session_id;     /* the archive's name for the session: 8 hex digits, or the file's name */
-    uint64_t since_ns;   /* start of the connection; 0: unknown */
-    uint8_t is_recorded; /* 1: a recorder made the session */
+    uint32_t number;        /* within its slot and session, from 1; 0: unknown, or the frame has no
+                               connection */
+    const char *session_id; /* 8 hex digits, or the file's name */
+    uint64_t since_ns;      /* start of the connection; 0: unknown */
+    uint8_t is_recorded;    /* 1: a recorder made the session */
 } frame_conn;
 
 /* The content of a frame. It depends only on the frame's bytes, channel and time. */

@@ -56,12 +56,10 @@ typedef struct instrument_lists {
     const char *const *lists; /* members of a result that may hold the list; ends with NULL. A
                                  result may itself be the list */
     const char *category;     /* the result's member with the category of all entries */
-    const char
-        *page; /* the result's member that names the next page; absent or empty on the last page */
+    const char *page; /* the result's member that names the next page; absent or empty at the end */
     const category_sign *signs;
-    const char *const
-        *members; /* by instrument_value: an entry's members with that value, as "filter.tick|tick";
-                     the first that is present counts; NULL: no member */
+    const char *const *members; /* by instrument_value: its members in an entry, "filter.tick|tick",
+                                   of which the first present one counts; NULL: no member */
 } instrument_lists;
 
 #endif

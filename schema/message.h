@@ -138,9 +138,9 @@ typedef enum value_type {
 typedef struct msg_value {
     msg_member member;
     value_type type;
-    uint8_t
-        is_scale_assumed; /* 1: a decimal from a scaled integer alone, of a field whose scale varies
-                             by symbol: it may be off by a power of ten. Not in the digest */
+    uint8_t is_scale_assumed; /* 1: the decimal may be off by a power of ten: it is a scaled integer
+                                 without its plain twin, and the scale varies by symbol. Not in the
+                                 digest */
     union {
         td_bytes text;
         td_decimal decimal;

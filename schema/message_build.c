@@ -413,8 +413,7 @@ void message_build_head(message_builder *b, td_bytes name, const written_value *
     if (head_number(b, name, read.member, value) || !read_member(b, 0, name, value, &read))
         return;
     if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
-        b->head.version =
-            read.as.text; /* also added as a value: only books have no other place for it */
+        b->head.version = read.as.text; /* added as a value, too, for all but books */
     add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read);
 }
 

@@ -16,9 +16,8 @@ typedef struct message_builder message_builder;
 
 /* Known facts about a frame before it is decoded. */
 typedef struct message_subject {
-    const topic_row
-        *row;       /* the row that is valid at its time; NULL: no row, so every type is possible */
-    td_bytes topic; /* without the symbol */
+    const topic_row *row; /* valid at its time; NULL: no row, so every type is possible */
+    td_bytes topic;       /* without the symbol */
     td_bytes symbol;
 } message_subject;
 

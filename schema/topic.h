@@ -208,9 +208,8 @@ typedef struct topic_row {
     /* If the topic is not one string on the wire (spot), it is composed in the order of the
      * pattern: the frame's "topic", then the values at these paths from the top. NULL: part of the
      * topic's own text. */
-    const char
-        *parameter_path; /* path of the placeholder that is not the symbol: "params.klineType" */
-    const char *symbol_path; /* "symbol", "params.symbol" */
+    const char *parameter_path; /* of the other placeholder: "params.klineType" */
+    const char *symbol_path;    /* "symbol", "params.symbol" */
     /* The topic of the same symbol that reveals losses of this one, without its symbol but with its
      * parameter ("klineV2.1" for trades, another depth for a book); NULL: no such topic. Feeds with
      * `audit: true` also subscribe to it. */
@@ -226,8 +225,7 @@ typedef struct topic_row {
     const char *kind_key;  /* path of the frame's kind; NULL: topic_row_kind_key() */
     const kind_word *kind_words; /* the exchange's words for kinds, ending with text NULL; NULL:
                                     "snapshot" and "delta" */
-    frame_kind
-        default_kind; /* kind of frames that name no kind: FRAME_SNAPSHOT if each is complete */
+    frame_kind default_kind;     /* of frames without a kind: FRAME_SNAPSHOT if each is complete */
     const field_row *envelope; /* fields of the frame itself besides topic and kind; a key may be a
                                   path ("data.u") */
     size_t envelope_count;

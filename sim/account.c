@@ -13,8 +13,7 @@ enum {
 };
 
 #define FIRST_WALLET 100000000000000     /* 1,000,000 */
-#define FIRST_NUMBER 1162336018989827371 /* of the first spot order, to which the serial is added  \
-                                          */
+#define FIRST_NUMBER 1162336018989827371 /* of spot orders, plus their serial */
 
 struct account {
     td_random random;

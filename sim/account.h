@@ -23,11 +23,10 @@
 typedef struct account account;
 
 enum {
-    ACCOUNT_SYMBOLS_MAX =
-        2 * CATALOG_PRODUCTS_MAX, /* the account trades the first symbols of a family */
-    ACCOUNT_MONEY_PLACES = 8,     /* of all amounts of money here */
-    ACCOUNT_ORDERS_MAX = 500,     /* open orders of clients, as on the exchange */
-    ACCOUNT_LINK_BYTES = 37,      /* a client's id of an order, and a NUL */
+    ACCOUNT_SYMBOLS_MAX = 2 * CATALOG_PRODUCTS_MAX, /* it trades a family's first symbols */
+    ACCOUNT_MONEY_PLACES = 8,                       /* of all amounts of money here */
+    ACCOUNT_ORDERS_MAX = 500,                       /* open orders of clients, as on the exchange */
+    ACCOUNT_LINK_BYTES = 37,                        /* a client's id of an order, and a NUL */
 };
 
 typedef enum account_status {
@@ -55,8 +54,7 @@ typedef struct account_terms {
 
 typedef struct account_order {
     account_terms of;
-    account_terms
-        next; /* the terms after a change that waits for the order's due event; only if has_next */
+    account_terms next; /* only if has_next: the terms after a change that waits */
     uint8_t has_next;
     uint64_t id[2];  /* random bits */
     uint32_t serial; /* from 1 */

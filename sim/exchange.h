@@ -53,16 +53,14 @@ typedef struct exchange_options {
     uint32_t symbol_count; /* of each family */
     uint64_t rate;         /* data frames per second of each family, > 0 */
     uint64_t seed;
-    uint64_t
-        frames_max; /* data frames of each family before its clients are closed; 0: unlimited */
-    uint64_t
-        duration_ns;    /* from the first subscription until all clients are closed; 0: unlimited */
-    uint64_t settle_ns; /* from the first subscription to the first frame, so that clients can
-                           subscribe to topics one by one */
-    uint64_t epoch_ns;  /* exchange time at the start; 0: the wall clock's */
-    uint64_t time_scale; /* speed of exchange time relative to the clock; 0: as 1 */
-    const char *secret;  /* checks signatures; NULL accepts every key */
-    const fault *faults; /* borrowed until close */
+    uint64_t frames_max;  /* a family's data frames before its clients are closed; 0: no limit */
+    uint64_t duration_ns; /* from the first subscription to the end of all clients; 0: no limit */
+    uint64_t settle_ns;   /* from the first subscription to the first frame, so that clients can
+                             subscribe to topics one by one */
+    uint64_t epoch_ns;    /* exchange time at the start; 0: the wall clock's */
+    uint64_t time_scale;  /* speed of exchange time relative to the clock; 0: as 1 */
+    const char *secret;   /* checks signatures; NULL accepts every key */
+    const fault *faults;  /* borrowed until close */
     size_t fault_count;
     truth *truth; /* borrowed until close; NULL: no truth file */
     listen_options listen;

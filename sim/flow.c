@@ -8,8 +8,7 @@ enum {
                            fits above price_min */
     TAKE_PERMILLE = 36, /* market orders; about 7 % of the frames are then trades */
     CANCEL_PERMILLE = 430,
-    CANCEL_SHARE =
-        32, /* a cancel removes at most 1 / CANCEL_SHARE of a level beyond an order's size */
+    CANCEL_SHARE = 32, /* a cancel may exceed an order's size by 1 / CANCEL_SHARE of its level */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -95,8 +94,7 @@ void flow_step(flow *f, market *m)
     }
     uint64_t what = td_random_below(&f->random, 1000);
     if (what < TAKE_PERMILLE) {
-        int64_t size =
-            draw_size(f); /* in this order: compilers may evaluate arguments in any order */
+        int64_t size = draw_size(f); /* drawn first: arguments have no fixed order */
         market_side side = draw_side(f);
         market_take(m, side, market_any_price(side), size);
     } else if (what < TAKE_PERMILLE + CANCEL_PERMILLE) {

@@ -10,8 +10,7 @@
 __extension__ typedef __int128 wide;
 
 enum {
-    WARM_UP_EVENTS =
-        4000, /* after the book is filled, so that sizes and gaps between levels vary */
+    WARM_UP_EVENTS = 4000, /* after filling the book, so that sizes and gaps vary */
     RATE_PLACES = 6,
 };
 

@@ -8,11 +8,10 @@
 
 /* v5's requests are v3's; each connection type with other answers has its own table (docs/wire.md
  * 1.5). */
-extern const dialect BYBIT_OP; /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
-extern const dialect BYBIT_V3; /* as OP with req_id; acks name op; ten topics per request */
-extern const dialect BYBIT_V5; /* as V3 without that limit */
-extern const dialect
-    BYBIT_V5_SPOT; /* as V3; acks have "subscribe" as text, and req_id only if it was sent */
+extern const dialect BYBIT_OP;      /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
+extern const dialect BYBIT_V3;      /* as OP with req_id; acks name op; ten topics per request */
+extern const dialect BYBIT_V5;      /* as V3 without that limit */
+extern const dialect BYBIT_V5_SPOT; /* as V3; ack text "subscribe"; req_id only if it was sent */
 extern const dialect BYBIT_V5_OPTION;    /* requests as V3, answers as USDC: options and spreads */
 extern const dialect BYBIT_V5_PRIVATE;   /* as V3; acks without req_id, pong with args */
 extern const dialect BYBIT_V5_TRADE;     /* order entry: answers with reqId, retCode, retMsg, op */

@@ -111,8 +111,7 @@ td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS]
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
     TD_ASSERT(wanted > 0);
-    TD_ASSERT(text->texts.size ==
-              0); /* a reallocation would invalidate views of an earlier topic */
+    TD_ASSERT(text->texts.size == 0); /* growing would invalidate earlier views */
     /* Includes two dots. The symbols together are as long as the list, so the sum is bounded by the
      * parser's limit on frames and by DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
