@@ -6,24 +6,24 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Rows of a piece that are in memory while it is merged. */
+/* Rows of each piece that are in memory while pieces are merged. */
 enum { WINDOW_ROWS = 64 };
 
-/* The two orders. In the file a piece is there once in each. */
+/* The two orders. The file holds every piece twice, sorted once by each order. */
 typedef enum event_side { SIDE_EXCH, SIDE_LOCAL, EVENT_SIDES } event_side;
 
 typedef int event_compare(const void *a, const void *b);
 
-/* One piece of one order, as it is read. */
+/* Reads one piece in one of the orders. */
 typedef struct piece_reader {
-    hft_event *window; /* of WINDOW_ROWS; NULL: rows has all of it */
+    hft_event *window; /* of WINDOW_ROWS; NULL if rows holds the whole piece */
     const hft_event *rows;
     size_t at, count; /* in rows */
-    uint64_t offset;  /* of what is not read, in the file */
-    uint64_t left;    /* rows there */
+    uint64_t offset;  /* of the first unread row in the file */
+    uint64_t left;    /* unread rows in the file */
 } piece_reader;
 
-/* Pieces merged: a heap by the rows that they are at. */
+/* Merges the pieces: a heap of their indexes, ordered by each piece's next row. */
 typedef struct piece_merge {
     event_compare *compare;
     piece_reader *pieces;
@@ -35,13 +35,13 @@ typedef struct piece_merge {
 struct event_order {
     td_io io;
     char *path;
-    td_file *file; /* open for a pass */
+    td_file *file; /* open during a pass */
     uint8_t has_file;
     size_t piece_rows;
     uint64_t count;  /* of all rows */
     hft_event *rows; /* of the last piece */
     size_t row_count;
-    hft_event *last[EVENT_SIDES]; /* the last piece in its orders, for passes */
+    hft_event *last[EVENT_SIDES]; /* the last piece, sorted; during a pass */
     piece_merge merges[EVENT_SIDES];
 };
 
@@ -52,7 +52,7 @@ static int compare_i64(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-/* By kind, then as they came. */
+/* By kind, then in the order in which rows were added. */
 static int compare_ranks(const hft_event *a, const hft_event *b)
 {
     return (a->rank > b->rank) - (a->rank < b->rank);
@@ -111,20 +111,20 @@ void event_order_close(event_order *order)
     close_merges(order);
     if (order->has_file) {
         td_result rc = td_io_unlink(order->io, order->path, NULL);
-        (void)rc; /* what stays has a name that says what it is */
+        (void)rc; /* a leftover is recognizable by its name */
     }
     td_free(order->rows);
     td_free(order->path);
     td_free(order);
 }
 
-/* The file is open while it is written only: many symbols may be at work. */
+/* The file is open only during the write: thousands of symbols may be exported at once. */
 static td_result write_piece(event_order *order, td_err *err)
 {
     td_file *to = NULL;
     td_result rc = TD_OK;
     if (!order->has_file)
-        rc = td_io_unlink(order->io, order->path, err); /* what a killed export left */
+        rc = td_io_unlink(order->io, order->path, err); /* left by a killed export */
     if (rc == TD_OK || rc == TD_E_NOTFOUND)
         rc = td_io_open(order->io, order->path, order->has_file ? TD_OPEN_APPEND : TD_OPEN_CREATE,
                         &to, err);
@@ -162,7 +162,7 @@ td_result event_order_add(event_order *order, const hft_event *row, td_err *err)
 
 /* ---- merging ---- */
 
-/* The row that a piece is at. */
+/* The next row of a piece. */
 static const hft_event *piece_row(const piece_merge *merge, size_t piece)
 {
     const piece_reader *reader = &merge->pieces[piece];
@@ -175,7 +175,7 @@ static int is_before(const piece_merge *merge, size_t heap_a, size_t heap_b)
                           piece_row(merge, merge->heap[heap_b])) < 0;
 }
 
-/* The heap is right but for this place, whose piece may have to go down. */
+/* Restores the heap after the entry at `at` grew: moves it down to its place. */
 static void sink(piece_merge *merge, size_t at)
 {
     for (;;) {
@@ -192,7 +192,7 @@ static void sink(piece_merge *merge, size_t at)
     }
 }
 
-/* Read on, if the window is used up. TD_EOF: the piece is. */
+/* Reads more rows when the window is used up. TD_EOF at the end of the piece. */
 static td_result fill(event_order *order, piece_reader *reader, td_err *err)
 {
     if (reader->at < reader->count)
@@ -208,7 +208,7 @@ static td_result fill(event_order *order, piece_reader *reader, td_err *err)
     return rc;
 }
 
-/* A pass of one order: the pieces of the file, and the last one, which is in memory. */
+/* Begins a pass in one order over the pieces in the file and the last piece, which is in memory. */
 static td_result begin_merge(event_order *order, event_side side, td_err *err)
 {
     piece_merge *merge = &order->merges[side];
@@ -238,7 +238,7 @@ static td_result begin_merge(event_order *order, event_side side, td_err *err)
         if (rc == TD_OK)
             merge->heap[merge->heap_count++] = i;
         else if (rc == TD_EOF)
-            rc = TD_OK; /* the last one, of no rows at all */
+            rc = TD_OK; /* the last piece, if it is empty */
     }
     for (size_t i = merge->heap_count; i > 0; i--)
         sink(merge, i - 1);
@@ -256,7 +256,7 @@ td_result event_order_rewind(event_order *order, td_err *err)
     return rc;
 }
 
-/* The least row; NULL: no row is left. */
+/* The smallest row, or NULL at the end. */
 static const hft_event *first(const piece_merge *merge)
 {
     return merge->heap_count == 0 ? NULL : piece_row(merge, merge->heap[0]);
@@ -276,15 +276,14 @@ static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
     return rc;
 }
 
-/* 1 if a row of the exchange's order comes before one of the local order. */
+/* 1 if the next row in exchange order precedes the next row in local order. */
 static int is_exch_first(const hft_event *exch, const hft_event *local)
 {
     int order = compare_i64(exch->exch_ns, local->exch_ns);
     return order != 0 ? order < 0 : exch->local_ns < local->local_ns;
 }
 
-/* Rows with the same times at the same place of both orders are the same row: both have those of
- * equal times by rank. */
+/* Next rows with the same two times are one row: both orders sort equal times by rank. */
 td_result event_order_next(event_order *order, hft_event *out, td_err *err)
 {
     piece_merge *merges = order->merges;

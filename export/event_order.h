@@ -1,10 +1,10 @@
-/* The order of hftbacktest's events (docs/export.md): of rows in any order, one list that is sorted
- * by the exchange's time for the exchange's side of a simulation, and by the time of receipt for
- * the local side. It equals correct_event_order of hftbacktest.data, over trades, then depth, then
- * best prices (EVENT_BBO), each in the order in which they were added.
+/* Sorts hftbacktest's events (docs/export.md). Rows are added in any order; the result is one list,
+ * sorted by exchange time for the exchange's side of a simulation and by receive time for the local
+ * side. It equals hftbacktest.data.correct_event_order applied to trades, then depth, then best
+ * prices (EVENT_BBO), each in the order in which they were added.
  *
- * Memory does not grow with the number of rows: beyond EVENT_ORDER_ROWS they are sorted in pieces,
- * which go to a file and are merged. One thread. */
+ * Memory does not grow with the number of rows: every EVENT_ORDER_ROWS rows are sorted and written
+ * to a file as a piece, and the pieces are merged. One thread. */
 #ifndef TD_EXPORT_EVENT_ORDER_H
 #define TD_EXPORT_EVENT_ORDER_H
 
@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 
-/* Of an event's kind, as hftbacktest has them (types.py): its low byte, and flags. */
+/* An event's kind, as in hftbacktest's types.py: the low byte, and flags. */
 enum {
     EVENT_DEPTH = 1,
     EVENT_TRADE = 2,
@@ -29,32 +29,31 @@ enum {
 #define EVENT_EXCH  (UINT64_C(1) << 31)
 
 typedef struct hft_event {
-    uint64_t kind; /* with EVENT_SELL, EVENT_BUY; of an ordered one with EVENT_EXCH, EVENT_LOCAL */
+    uint64_t kind; /* with flags; event_order_next sets EVENT_EXCH, EVENT_LOCAL */
     int64_t exch_ns;
     int64_t local_ns;
     double price;
     double amount;
-    uint64_t rank; /* event_order's */
+    uint64_t rank; /* used by event_order only */
 } hft_event;
 
 enum { EVENT_ORDER_ROWS = 16 << 10 };
 
 typedef struct event_order event_order;
 
-/* path: where the file of pieces is made if there are more than piece_rows rows; copied. */
+/* path: the file for pieces, made if there are more than piece_rows rows; copied. */
 TD_NEVER_NULL event_order *event_order_open(td_io io, const char *path, size_t piece_rows);
 
-/* Free, and remove the file. NULL is fine. */
+/* Frees the order and removes its file. NULL is fine. */
 void event_order_close(event_order *order);
 
-/* Add a row. TD_E_NOSPACE, TD_E_IO. */
+/* Adds a row. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result event_order_add(event_order *order, const hft_event *row, td_err *err);
 
-/* Begin a pass over all rows in their order, from the first one; there may be several, but none
- * added after the first call. TD_E_*. */
+/* Begins a pass over all rows; more may follow, but no more rows may be added. TD_E_*. */
 TD_MUST_USE td_result event_order_rewind(event_order *order, td_err *err);
 
-/* The next row of the pass. TD_EOF: no row is left; TD_E_*. */
+/* The next row of the pass. TD_EOF at the end; TD_E_*. */
 TD_MUST_USE td_result event_order_next(event_order *order, hft_event *out, td_err *err);
 
 #endif

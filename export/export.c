@@ -25,22 +25,21 @@ struct export_run;
 
 typedef enum day_state {
     DAY_TO_DO,
-    DAY_KEPT,  /* it was there */
-    DAY_EMPTY, /* made, without its name: it counts only if another day has something */
+    DAY_KEPT,  /* published by an earlier run */
+    DAY_EMPTY, /* not published: it has no rows, and counts only if another day has some */
     DAY_DONE,
 } day_state;
 
-/* One day of the selection. */
 typedef struct run_day {
     struct export_run *run;
     uint32_t day;
     char manifest[EXPORT_MANIFEST_NAME_BYTES];
     selection_window window;
-    uint64_t first_ns, last_ns; /* of its segments, cut to the day */
-    uint64_t bytes;             /* of these, about */
+    uint64_t first_ns, last_ns; /* of its segments, within the day */
+    uint64_t bytes;             /* of its segments, estimated */
     uint64_t frames, recv_ns;   /* progress */
     day_state state;
-    export_facts facts; /* unless it is to be done */
+    export_facts facts; /* unless state is DAY_TO_DO */
 } run_day;
 
 typedef struct export_run {
@@ -48,12 +47,12 @@ typedef struct export_run {
     selection_window window;
     run_day *days;
     size_t day_count;
-    const gap_row **gaps; /* of the selection, by time */
+    const gap_row **gaps; /* in the selection, by time */
     size_t gap_count;
-    export_precisions precisions; /* of the days that are there */
+    export_precisions precisions; /* of the days already in the folder */
     unsigned day_threads;
     atomic_int is_stopped;
-    pthread_mutex_t lock; /* of progress */
+    pthread_mutex_t lock; /* guards the progress of all days */
 } export_run_state;
 
 /* ---- the days of the selection ---- */
@@ -79,7 +78,7 @@ static run_day *day_of(export_run_state *run, uint32_t day)
     return made;
 }
 
-/* A segment's days, with its bytes in proportion to its time on each. */
+/* Adds the days that a segment covers; its bytes are divided in proportion to time. */
 static void add_segment(export_run_state *run, const segment_index *index)
 {
     uint64_t from_ns =
@@ -114,8 +113,8 @@ static int compare_gaps(const void *a, const void *b)
     return gap_row_compare(x, y);
 }
 
-/* Gaps by time over all feeds. Each makes the day on which it begins, or the selection if that is
- * later: a segment may be missing that was all of a day. */
+/* Sorts the gaps of all feeds by time. Each gap adds the day on which it begins, or on which the
+ * selection begins if that is later: the lost segment may have held the whole day. */
 static void gather_gaps(export_run_state *run)
 {
     const gap_list *all = run->options->ledger;
@@ -135,7 +134,7 @@ static void gather_gaps(export_run_state *run)
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
 }
 
-/* Those that touch a day, so that its files say what it lacks whatever other days are there. */
+/* The gaps that touch a day. Each day lists all of its own, whatever other days the folder has. */
 static const gap_row **gaps_of(const run_day *day, size_t *count)
 {
     const export_run_state *run = day->run;
@@ -147,7 +146,7 @@ static const gap_row **gaps_of(const run_day *day, size_t *count)
     return gaps;
 }
 
-/* Days that another shard has. */
+/* Drops the days of other shards. */
 static void drop_others_days(export_run_state *run)
 {
     size_t kept = 0;
@@ -168,7 +167,7 @@ static td_result find_days(export_run_state *run, td_err *err)
     if (rc != TD_OK)
         return rc;
     read_query query = selection_query(&copy, run->window);
-    query.is_quiet = 1; /* the tapes' own plans log what cannot be read */
+    query.is_quiet = 1; /* the tape of each day logs unreadable segments */
     rc = read_plan_open(options->archive, &query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
         add_segment(run, read_plan_segment(plan, i)->index);
@@ -207,7 +206,7 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* A day is kept if it would be made of the same again, or of less, and its files are there. */
+/* Keeps a published day if its files are there and a new run would use no other segments. */
 static td_result judge(run_day *day, const export_folder *folder, const export_document *there,
                        const export_manifest_head *head, td_err *err)
 {
@@ -226,10 +225,10 @@ static td_result judge(run_day *day, const export_folder *folder, const export_d
     if (!is_same)
         td_log_emit(options->log, TD_LOG_WARNING,
                     "'%s' stays as it is: the archive no longer has all segments that it was made "
-                    "from; --force makes it of the others",
+                    "from; --force rebuilds it from the remaining ones",
                     day->manifest);
     day->state = DAY_KEPT;
-    day->bytes = 0; /* that are to be read */
+    day->bytes = 0; /* nothing left to read */
     day->facts = there->facts;
     return TD_OK;
 }
@@ -257,7 +256,7 @@ static td_result keep_day(run_day *day, td_err *err)
     return rc;
 }
 
-/* Of a forced export nothing is kept. */
+/* A forced export keeps no days. */
 static td_result keep_days(export_run_state *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -296,7 +295,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return atomic_load(&run->is_stopped);
 }
 
-/* An archive takes one thread at a time, so each of several days has its own. */
+/* One thread at a time may use an archive, so each of several days opens its own. */
 static td_result open_archive(const export_run_state *run, archive **out, td_err *err)
 {
     archive *from = run->options->archive;
@@ -318,8 +317,8 @@ typedef struct day_work {
     archive *archive;
     export_folder *folder;
     export_manifest_head head;
-    export_document published; /* the manifest that is there */
-    export_document left;      /* of a run that did not end */
+    export_document published; /* the day's manifest, if any */
+    export_document left;      /* the partial manifest of an unfinished run */
     export_document made;
 } day_work;
 
@@ -344,20 +343,20 @@ static void discard_files(const day_work *work, const export_document *document,
         export_folder_discard(work->folder, name, suffix);
 }
 
-/* Take back what has no name yet. */
+/* Removes the files that have no final name yet. */
 static void discard_made(const day_work *work)
 {
     discard_files(work, &work->made, EXPORT_PARTIAL);
     export_folder_discard(work->folder, export_folder_manifest(work->folder), EXPORT_PARTIAL);
 }
 
-/* What is there of the day: a whole one without its name is published as it is. */
+/* Reads what earlier runs left: a complete day that only lacks its final names is published. */
 static void look_at_past(day_work *work)
 {
     const export_options *options = work->day->run->options;
     td_err ignored;
     if (read_manifest(work->folder, "", &work->published, &ignored) != TD_OK)
-        work->published = (export_document){0}; /* none, or of no use */
+        work->published = (export_document){0}; /* absent or unreadable */
     if (read_manifest(work->folder, EXPORT_PARTIAL, &work->left, &ignored) != TD_OK)
         work->left = (export_document){0};
     if (options->overwrite == EXPORT_REPLACE || work->published.text != NULL ||
@@ -414,13 +413,13 @@ static size_t folder_size(const char *name)
     return end == NULL ? 0 : (size_t)(end - name);
 }
 
-/* Names are durable before the manifest has them. Files of one folder stand together, so that each
- * folder is synced once, or a few times. */
+/* Makes names durable before the manifest lists them. Files of one folder are mostly adjacent in
+ * the list, so each folder is synced once, or a few times. */
 static td_result publish_files(const day_work *work, td_err *err)
 {
     json_value file;
     char name[LIMIT_PATH_BYTES];
-    char unsynced[LIMIT_PATH_BYTES] = ""; /* the last file that got its name */
+    char unsynced[LIMIT_PATH_BYTES] = ""; /* the last published file of a folder not synced yet */
     td_result rc = TD_OK;
     json_iter it = export_document_files(&work->made);
     while (rc == TD_OK && export_next_file(&it, name, &file)) {
@@ -436,8 +435,8 @@ static td_result publish_files(const day_work *work, td_err *err)
                                               : rc;
 }
 
-/* A day that is made again may have fewer files than before. While files get their names there is
- * no manifest; then it comes last. */
+/* Replaces the published day, which may have had more files. The manifest is removed first and
+ * written last, so a day with a manifest is always complete. */
 static td_result publish(const day_work *work, td_err *err)
 {
     const char *manifest = export_folder_manifest(work->folder);
@@ -460,7 +459,7 @@ static td_result publish(const day_work *work, td_err *err)
     return TD_OK;
 }
 
-/* 1 if the day has something of what was requested. */
+/* 1 if the day has frames of the requested types (and books of the requested depth). */
 static int has_something(const run_day *day)
 {
     const export_spec *spec = day->run->options->spec;
@@ -468,7 +467,7 @@ static int has_something(const run_day *day)
            (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
 }
 
-/* One that has nothing waits for the other days. */
+/* A day without anything to export is published only if another day has something. */
 static td_result end_day(day_work *work, td_err *err)
 {
     run_day *day = work->day;
@@ -519,7 +518,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
     return rc;
 }
 
-/* As many days at a time as there are threads; what is left over is for the work within a day. A
+/* Runs as many days at a time as there are threads; any further threads work within the days. A
  * failure stops the other days. */
 static td_result run_days(export_run_state *run, td_err *err)
 {
@@ -556,7 +555,7 @@ static uint64_t sum(const export_run_state *run, export_total total)
     return sum;
 }
 
-/* The error of a selection that no file can be made of. */
+/* The error for a selection with nothing to export. */
 static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
@@ -578,8 +577,8 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     return TD_E_NOTFOUND;
 }
 
-/* Days that have nothing count beside those that have something: their manifests say that
- * nothing is missing, or what. */
+/* Publishes a day without rows, if other days have some: its manifest shows that nothing is
+ * missing, or which part is. Otherwise removes it. */
 static td_result end_empty(run_day *day, int is_published, td_err *err)
 {
     const export_options *options = day->run->options;
@@ -600,7 +599,7 @@ static td_result end_empty(run_day *day, int is_published, td_err *err)
 
 static td_result conclude(export_run_state *run, td_err *err)
 {
-    int has_some = run->options->spec->shard_count > 0; /* the others may have something */
+    int has_some = run->options->spec->shard_count > 0; /* other shards may have some */
     td_result rc = TD_OK;
     for (size_t i = 0; i < run->day_count; i++)
         has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
@@ -610,8 +609,8 @@ static td_result conclude(export_run_state *run, td_err *err)
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
-/* First, to complete what a killed run began, and for the precisions that new days begin with;
- * last, for what the new days need. Only the last one logs. */
+/* Called first to complete a killed run's replacements and to get precisions for the new days, and
+ * last with what the new days need. Only the last call logs. */
 static td_result settle(export_run_state *run, const td_log *log, td_err *err)
 {
     const export_options *options = run->options;
@@ -639,7 +638,7 @@ static void log_foreign(const export_run_state *run)
     uint64_t count = sum(run, TOTAL_FOREIGN_FRAMES);
     if (count > 0)
         td_log_emit(run->options->log, TD_LOG_WARNING,
-                    "%s of families that the format does not have: left out",
+                    "%s skipped: the format does not support their families",
                     format_counted(count, "frame").text);
 }
 
@@ -664,7 +663,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
         log_foreign(&run);
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
         if (run.days[i].state == DAY_EMPTY && end_empty(&run.days[i], 0, NULL) != TD_OK)
-            break; /* names say what it is */
+            break; /* a leftover is recognizable by its name */
     if (rc != TD_OK)
         export_folder_tidy(options->io, options->folder, was_there);
     *out = result_of(&run);

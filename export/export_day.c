@@ -18,7 +18,7 @@
 #include "replay/play/player.h"
 #include "tape/cursor.h"
 
-/* What the frames of a channel are to the export. */
+/* How the export uses the frames of a channel. */
 typedef enum channel_use {
     USE_UNKNOWN,
     USE_NOT_CLEAN,
@@ -27,35 +27,35 @@ typedef enum channel_use {
     USE_ROWS
 } channel_use;
 
-/* One format's writer of a maker's rows. */
+/* The writer of one format for a maker's rows. */
 typedef struct maker_end {
     const export_output *output;
-    export_writer *writer; /* NULL: the rows' own symbols decide */
+    export_writer *writer; /* NULL: found for each row by the row's symbol */
 } maker_end;
 
 struct day_route;
 
-/* One type's maker of a stream. */
+/* The maker of one type for one topic. */
 typedef struct day_maker {
     struct day_route *route;
     const export_type *type;
     void *made;
-    const export_choice *choice; /* NULL: the type takes all topics */
+    const export_choice *choice; /* NULL: the type exports all topics */
     maker_end *ends;
     size_t end_count;
 } day_maker;
 
-/* What becomes of the frames of a stream; one thread at a time. */
+/* Where the frames of one topic of a symbol go; one thread at a time. */
 typedef struct day_route {
     struct day_run *run;
     const frame_channel *channel; /* of the first frame */
     const channel_info *latest;   /* of the last frame */
-    const struct stream *of;      /* which knows what to trust */
-    uint8_t has_intervals;        /* 1: a maker's rows are about intervals */
-    coverage covered;             /* of those */
-    size_t gap_next;              /* of the ledger: the first that was not looked at */
-    const char *refusal;          /* why its symbol is left out; NULL: it is not */
-    const maker_frame *seen;      /* the frame that is worked on */
+    const struct stream *of;      /* its trust decides which rows are written */
+    uint8_t has_intervals;        /* 1 if a maker's rows are about intervals */
+    coverage covered;             /* the covered time of these intervals */
+    size_t gap_next;              /* index of the first gap in the ledger not checked yet */
+    const char *refusal;          /* why the symbol is left out; NULL if it is exported */
+    const maker_frame *seen;      /* the current frame */
     day_maker *makers;
     size_t maker_count;
 } day_route;
@@ -71,11 +71,11 @@ typedef struct day_run {
     int64_t clock_offset_ns;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
-    export_writer *lines; /* of the format that takes frames (jsonl); NULL: not requested */
+    export_writer *lines; /* of the format that writes frames (jsonl); NULL if not requested */
     day_route **routes;
     size_t route_count;
-    topic_times *times;   /* NULL: no type's rows are about intervals */
-    pthread_mutex_t lock; /* of left_out */
+    topic_times *times;   /* NULL if no type's rows are about intervals */
+    pthread_mutex_t lock; /* guards left_out */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
     uint64_t useful_frames;
@@ -105,21 +105,21 @@ static export_left_out *find_left_out(day_run *run, const char *feed, const char
     return row;
 }
 
-/* Count a frame of a symbol that has no file. */
+/* Counts a frame of a symbol that has no file. */
 static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, const char *reason)
 {
     char name[LIMIT_SYMBOL_BYTES] = "";
     (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
     (void)pthread_mutex_lock(&run->lock);
     export_left_out *row = find_left_out(run, frame->channel->info.feed, name, reason);
-    row->frames += row->position != frame->position + 1; /* of many entries once */
+    row->frames += row->position != frame->position + 1; /* once, however many entries it has */
     row->position = frame->position + 1;
     (void)pthread_mutex_unlock(&run->lock);
 }
 
 /* ---- rows ---- */
 
-/* The frame gives a row to a writer. Of a frame with many symbols each counts it once. */
+/* Puts a row of the current frame. A frame with many symbols counts once for each. */
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
                          const export_row *row, td_err *err)
 {
@@ -141,8 +141,8 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     return rc;
 }
 
-/* A row about an interval that lacks something goes to formats that say so, unless the export is of
- * clean days only. */
+/* 1 if the writer gets the row. Rows of incomplete intervals go everywhere if the user wants them,
+ * otherwise only to formats that can mark them; an export of clean days has none. */
 static int says_it(const day_maker *maker, size_t end, const export_row *row)
 {
     const export_spec *spec = maker->route->run->day->spec;
@@ -158,7 +158,7 @@ static void leave_out_bar(export_writer *writer)
     (void)pthread_mutex_unlock(&writer->own->lock);
 }
 
-/* A maker's row goes to each format that has the type. */
+/* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
     day_maker *maker = ctx;
@@ -172,7 +172,7 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
                               td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;
     if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
-        run->useful_frames++; /* the player has ended */
+        run->useful_frames++; /* no lock: the player has ended */
     for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
         export_writer *writer = maker->ends[i].writer;
         int is_by_row = writer == NULL;
@@ -228,8 +228,8 @@ static channel_use use_of(day_run *run, const frame_channel *channel)
     return (channel_use)*use;
 }
 
-/* The topic that a type has rows of, where it has one. One that damage hid from the scan is chosen
- * now, if no topic is; what only the lead-in has is not. 1: it is the channel's. */
+/* The topic that supplies a type's rows of this symbol, if only one does. If damage hid all from
+ * the scan, this one is, unless only the lead-in has it. *is_own: it is the channel's. */
 static td_result choose(day_run *run, const export_type *type, const frame_ref *first,
                         const export_choice **choice, int *is_own, td_err *err)
 {
@@ -248,8 +248,8 @@ static td_result choose(day_run *run, const export_type *type, const frame_ref *
     return rc;
 }
 
-/* The writers of a type's rows of a channel. Those of one symbol are made now, so that the manifest
- * has a day without rows, too. */
+/* Finds the writers for a type's rows of a channel. With one symbol the writer is made now, so that
+ * the manifest lists it even on a day without rows. */
 static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_err *err)
 {
     const export_spec *spec = run->day->spec;
@@ -303,8 +303,7 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     return rc;
 }
 
-/* Why the books of a channel with another depth than the requested one are missing; NULL: the
- * symbol has others, of that depth. */
+/* Why a channel's books of another depth are missing; NULL if the symbol has the right one. */
 static const char *depth_refusal(const day_run *run, const frame_channel *channel)
 {
     const export_spec *spec = run->day->spec;
@@ -319,7 +318,7 @@ static const char *depth_refusal(const day_run *run, const frame_channel *channe
     return NULL;
 }
 
-/* The first gap of the ledger that is of a feed: its rows stand together. */
+/* The first gap of a feed in the ledger, which is sorted by feed. */
 static size_t first_gap(const gap_list *ledger, const char *feed)
 {
     size_t i = 0;
@@ -359,7 +358,7 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
 
 /* ---- frames ---- */
 
-/* The last gap of the ledger about the route's topic that began since the frame before. */
+/* The last gap in the ledger that is about the route's topic and began since the previous frame. */
 static const gap_row *gap_before(day_route *route, const channel_info *info, uint64_t until_ns)
 {
     const gap_list *ledger = route->run->day->ledger;
@@ -375,7 +374,7 @@ static const gap_row *gap_before(day_route *route, const channel_info *info, uin
     return found;
 }
 
-/* What a frame costs or adds, apart from its rows. */
+/* Counts a frame, apart from its rows. */
 static void count_frame(const day_maker *maker, export_counts *counts, const maker_frame *seen)
 {
     const message *m = seen->message;
@@ -399,7 +398,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         export_counts_restart(counts, seen->frame->recv_ns);
 }
 
-/* Rows of a book stop where it broke, unless another connection's book takes its place at once. */
+/* Puts a gap row: a book's rows stop where it broke. */
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
     TD_ASSERT(broke != NULL);
@@ -408,7 +407,7 @@ static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err
     return put(maker, &row, err);
 }
 
-/* What ended the maker's book before the frame; NULL: nothing, or it makes rows of no book. */
+/* Why the maker's book ended before this frame; NULL if it did not, or was taken over. */
 static const trust_break *book_break(const day_maker *maker, const trust_answer *trust)
 {
     return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
@@ -435,19 +434,19 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 
-/* Frames of a family that has another market since are of other files. */
+/* Rejects a feed that changed its market within the day: its files would mix two exchanges. */
 static td_result check_family(const day_route *route, const frame_channel *channel, td_err *err)
 {
     if (channel == route->channel || channel->family == route->channel->family ||
         strcmp(export_exchange_of(channel), export_exchange_of(route->channel)) == 0)
         return TD_OK;
-    td_err_set(err, TD_E_INVALID, "its frames of one day are of two exchanges, %s and %s",
+    td_err_set(err, TD_E_INVALID, "its frames of one day come from two exchanges, %s and %s",
                export_exchange_of(route->channel), export_exchange_of(channel));
-    td_err_hint(err, "export them into folders of their own: choose by --from and --to");
+    td_err_hint(err, "export them into separate folders: choose by --from and --to");
     return TD_E_INVALID;
 }
 
-/* What a frame of trades says of what is covered. */
+/* Adds a frame of trades to the covered time. */
 static void cover(day_route *route, const frame_ref *frame, const trust_answer *trust)
 {
     const coverage_frame next = coverage_frame_of(frame, trust);
@@ -484,7 +483,7 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     return rc;
 }
 
-/* Show the makers the frames that a ticker's values come from, as if they were of the lead-in. */
+/* Shows the makers the frames that hold a ticker's current values, as part of the lead-in. */
 static td_result show_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
                              td_err *err)
 {
@@ -526,7 +525,7 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
-/* Its format is EXPORT_PER_DAY, so there are no workers: frames are in the order of the tape. */
+/* jsonl is EXPORT_PER_DAY, so the player has no workers and frames are in the order of the tape. */
 static td_result write_line(const day_run *run, const frame_ref *frame, const trust_answer *trust,
                             td_err *err)
 {
@@ -550,7 +549,7 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
     return add_context(seen->frame, rc, err);
 }
 
-/* A book may be older than its first frame. NULL: it is not. */
+/* The topic's state before its first frame, from a checkpoint; NULL if unknown. */
 static const symbol_topic *state_before(const struct stream *of, const frame_ref *first)
 {
     const symbol_topic *topic;
@@ -570,7 +569,7 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     day_route *made = NULL;
     if (!frame_role_is_of_topic(channel->role) && channel->role != ROLE_HTTP)
         return TD_OK;
-    /* Workers may be adding topics to the symbol. */
+    /* Wait for the workers, which may be adding topics to the symbol. */
     td_result rc = player_drain(run->player, err);
     if (rc != TD_OK)
         return rc;
@@ -599,7 +598,7 @@ static void on_close(void *ctx, void *state)
 
 /* ---- playing ---- */
 
-/* 1 if the day has topics of types that prefer in this way. */
+/* 1 if the day has topics chosen by this preference. */
 static int has_topics(const day_run *run,
                       int (*prefers)(const family_market *, const topic_row *, const topic_row *))
 {
@@ -609,14 +608,14 @@ static int has_topics(const day_run *run,
     return 0;
 }
 
-/* What is filed as unknown may be of any symbol. */
+/* A channel of an unknown role may have frames of any symbol. */
 static int wants_channel(void *user, const channel_info *info)
 {
     const export_day *day = ((const day_run *)user)->day;
     return channel_role(info) == ROLE_UNKNOWN || is_wanted(day, info);
 }
 
-/* A file for each symbol of each type. What has too many is refused before it is played. */
+/* Checks that there are not too many files, one per type and symbol, before the tape is played. */
 static td_result check_files(const export_spec *spec, const uint64_t *symbols, td_err *err)
 {
     uint64_t files = 0;
@@ -695,7 +694,7 @@ static void init_writers(day_run *run)
     export_date_format(day->day, target->date);
 }
 
-/* Its writer begins with the day. */
+/* Opens the writer of jsonl, which begins with the day. */
 static td_result open_lines(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
@@ -734,8 +733,8 @@ static void count_use(day_run *run, const frame_ref *frame, channel_use use)
     run->foreign_frames += use == USE_FOREIGN;
 }
 
-/* What is received soon after the day is of its intervals. The player does not see it: the day's
- * counts and books end before. */
+/* Shows frames received soon after the day to makers of intervals, whose last rows may need them.
+ * The player does not get them, because the day's counts and books end with the day. */
 static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
 {
     td_result rc = player_drain(run->player, err);
@@ -757,7 +756,7 @@ static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-/* As player_play, but a stop is a result. */
+/* Like player_play, but returns TD_EOF if progress stops the export. */
 static td_result play(day_run *run, td_err *err)
 {
     for (;;) {
@@ -796,7 +795,7 @@ static td_result put_day_rows(day_run *run, td_err *err)
     return rc;
 }
 
-/* A gap after a book's last frame of the day, which no frame of the day shows. */
+/* Puts a break that happened after the book's last frame of the day. */
 static td_result end_book(day_maker *maker, td_err *err)
 {
     const day_run *run = maker->route->run;
@@ -846,7 +845,7 @@ static td_result end_makers(day_run *run, td_err *err)
 
 /* ---- the end ---- */
 
-/* Files of an instrument have one precision, of all types and days. */
+/* All files of an instrument have one precision, across types and days. */
 static void join_precisions(day_run *run)
 {
     export_precisions_join(&run->precisions, run->day->precisions);
@@ -867,14 +866,14 @@ static void find_clock_offset(day_run *run)
     }
 }
 
-/* All files at a time: most of it is waiting for the disk, and compressing. */
+/* Finishes all files, several at a time: most of it is waiting for the disk, and compressing. */
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
     const export_writer *writer = ((const day_run *)user)->writers.items[i];
     return writer->made == NULL ? TD_OK : writer->output->format->finish(writer->made, err);
 }
 
-/* One line each, and the rest in the manifest. */
+/* Logs the first few; the manifest lists all. */
 static void log_left_out(const day_run *run, const char *date)
 {
     enum { LINES_MAX = 16 };
@@ -894,12 +893,11 @@ static void log_clock(const day_run *run, const char *date)
     if (run->clock_offset_ns > 0)
         td_log_emit(run->day->log, TD_LOG_WARNING,
                     "%s: frames were received before the exchange sent them, so the recorder's "
-                    "clock was behind: %" PRId64 " ns are added to all times of receipt",
+                    "clock was behind; %" PRId64 " ns are added to all receive times",
                     date, run->clock_offset_ns);
 }
 
-/* Books that could not be taken from the topic that the market's users know; the manifest has each.
- */
+/* Warns if books come from another topic than the market's usual one; the manifest lists each. */
 static void log_choices(const day_run *run, const char *date)
 {
     const export_choice *first = NULL;
@@ -915,8 +913,8 @@ static void log_choices(const day_run *run, const char *date)
     }
     if (count > 0)
         td_log_emit(run->day->log, TD_LOG_WARNING,
-                    "%s: books of %s are from other topics than usual: of feed %s, %s, %s was not "
-                    "recorded, %s is the deepest that was",
+                    "%s: books of %s come from other topics than usual: feed %s, symbol %s has no "
+                    "%s, so the export uses %s, the deepest recorded book",
                     date, format_counted(count, "symbol").text, first->feed, first->symbol,
                     first->of->market.book_topic, first->row->name);
 }
@@ -931,7 +929,7 @@ static void describe(day_run *run, td_buf *manifest, export_facts *out)
     gap_list_join(&found, cursor_get_damage(run->tape));
     report_add_gaps(&report, &found, day->wanted, day->window);
     gap_list_fini(&found);
-    gap_list_join(&found, &report.gaps); /* without the ledger's, which the head has */
+    gap_list_join(&found, &report.gaps); /* without the ledger's gaps, which the head has */
     report_add_gaps(&report, day->ledger, day->wanted, day->window);
     *out =
         (export_facts){.totals = {[TOTAL_FOREIGN_FRAMES] = run->foreign_frames,
@@ -972,7 +970,7 @@ static td_result run_all(day_run *run, td_err *err)
 
 static void close_run(day_run *run)
 {
-    player_close(run->player); /* with the routes; its streams are known to the tape's channels */
+    player_close(run->player); /* also closes the routes */
     td_free(run->routes);
     td_free(run->uses);
     export_writers_fini(&run->writers);

@@ -11,21 +11,21 @@
 #include "export/export_folder.h"
 
 enum {
-    TEXT_BYTES = 16 << 10,    /* of text before it is passed on */
-    MEMBER_BYTES = 128 << 10, /* of text before it is compressed */
+    TEXT_BYTES = 16 << 10,    /* of text before it is compressed or written */
+    MEMBER_BYTES = 128 << 10, /* of text in a gzip member */
     GZIP_LEVEL = 1,
-    WRITE_BYTES = 64 << 10,       /* of a file before it is written */
-    READ_BYTES = 1 << 20,         /* of a file that is hashed */
-    BUFFER_BYTES_MAX = 256 << 20, /* one frame of the largest size as text, with space */
+    WRITE_BYTES = 64 << 10,       /* of a file before they are written */
+    READ_BYTES = 1 << 20,         /* read at a time to hash a file */
+    BUFFER_BYTES_MAX = 256 << 20, /* the largest frame as text, with some reserve */
 };
 
 struct export_file {
     export_files *files;
-    char *name;                  /* below the export's folder */
+    char *name;                  /* relative to the export's folder */
     char path[LIMIT_PATH_BYTES]; /* of the partial file */
     export_packing packing;
     td_hasher *hasher;
-    td_buf text;   /* as it was put */
+    td_buf text;   /* not yet compressed */
     td_buf packed; /* not yet written */
     uint64_t raw_bytes;
     uint64_t bytes;
@@ -49,12 +49,12 @@ void export_files_discard(export_files *files)
 
 /* ---- compression ---- */
 
-/* Append a gzip member of a text: a file is several, one after the other. libdeflate's level 1
- * makes CSV 2.5 % larger than zlib's 6, in a fifth of its time. */
+/* Appends a text as a gzip member; a file is a sequence of members. libdeflate's level 1 makes CSV
+ * 2.5 % larger than zlib's level 6, in a fifth of the time. */
 static td_result add_member(td_buf *out, td_bytes text, td_err *err)
 {
     struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(GZIP_LEVEL);
-    TD_ASSERT(compressor != NULL); /* it fails without memory alone */
+    TD_ASSERT(compressor != NULL); /* fails only if memory runs out */
     size_t most = libdeflate_gzip_compress_bound(compressor, text.size);
     td_result rc = td_buf_reserve(out, most, err);
     if (rc == TD_OK)
@@ -75,7 +75,7 @@ static void file_free(export_file *file)
     td_free(file);
 }
 
-/* Make the empty file, instead of one that a killed export left, and the folders on the way. */
+/* Creates the empty file and its parent folders; replaces a file that a killed export left. */
 static td_result create_partial(export_file *file, td_err *err)
 {
     const export_folder *folder = file->files->folder;
@@ -147,7 +147,7 @@ const char *export_file_path(const export_file *file)
     return file->path;
 }
 
-/* Compress what was put. */
+/* Compresses the text put so far. */
 static td_result pack(export_file *file, td_err *err)
 {
     td_bytes text = td_buf_view(&file->text);
@@ -161,7 +161,7 @@ static td_result pack(export_file *file, td_err *err)
 
 typedef enum file_end { FILE_GOES_ON, FILE_ENDS } file_end;
 
-/* The file is open during the write only: thousands may be at work. */
+/* The file is open only during the write: thousands may be in progress. */
 static td_result write_out(export_file *file, file_end end, td_err *err)
 {
     td_file *to = NULL;
@@ -208,7 +208,7 @@ static td_result hash_path(td_io io, const char *path, td_hasher *hasher, uint64
     return rc;
 }
 
-/* Hash what another library wrote into the file. */
+/* Hashes a file that another library has written. */
 static td_result hash_file(export_file *file, td_err *err)
 {
     td_result rc = hash_path(export_folder_io(file->files->folder), file->path, file->hasher,

@@ -16,54 +16,54 @@ typedef struct export_file export_file;
 
 typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
 
-/* A finished file. */
 typedef struct export_finished {
-    char *name;                      /* below the export's folder */
+    char *name;                      /* relative to the export's folder */
     uint64_t bytes;                  /* on disk */
     uint64_t raw_bytes;              /* before compression */
-    char hash[TD_HASH128_HEX_BYTES]; /* XXH3-128 of what is on disk */
-    export_precision precision;      /* of formats that have one; the format sets it */
+    char hash[TD_HASH128_HEX_BYTES]; /* XXH3-128 of the bytes on disk */
+    export_precision precision;      /* set by formats that have one */
 } export_finished;
 
-/* The files of one writer. Zero-initialise, set folder and prefix, which are borrowed. */
+/* The files of one writer. Zero-initialise; set folder and prefix, which are borrowed. */
 typedef struct export_files {
     export_folder *folder;
-    const char *prefix; /* of all names: "" or "FORMAT/" */
+    const char *prefix; /* of all names: "", or "FORMAT/" if there are several formats */
     export_finished *items;
     size_t count;
 } export_files;
 
+/* Frees the list; the files stay. */
 void export_files_fini(export_files *files);
 
-/* Remove the files that are finished. */
+/* Removes the finished files. */
 void export_files_discard(export_files *files);
 
-/* A new file "name.partial"; name is a path whose folders are made. No descriptor is held between
- * writes, so the number of files that are written at once is bounded by memory alone.
- * TD_E_INVALID if a file of that name is there and must not be replaced; TD_E_*. */
+/* Creates "name.partial" and the folders in the path `name`. No descriptor is held between writes,
+ * so only memory bounds the number of files written at once. TD_E_INVALID if a file of that name
+ * exists and must not be replaced; TD_E_*. */
 TD_MUST_USE td_result export_file_open(export_files *files, const char *name,
                                        export_packing packing, export_file **out, td_err *err);
 
-/* Where bytes for the file are put: append, and call export_file_flush. Never NULL. */
+/* The file's buffer: append to it, then call export_file_flush. Never NULL. */
 td_buf *export_file_buf(export_file *file);
 
-/* Pass on what was put, once there is enough of it. TD_E_NOSPACE, TD_E_IO. */
+/* Compresses and writes the buffer once it is large enough. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result export_file_flush(export_file *file, td_err *err);
 
-/* The path of "name.partial", for a writer that puts nothing and writes there itself: the file is
- * empty, and finish hashes what it is then. */
+/* The path of "name.partial", for a library that writes the file itself. It is empty; leave the
+ * buffer empty as well. export_file_finish then hashes the file. */
 const char *export_file_path(const export_file *file);
 
-/* The file is complete: write all of it, durably. The manifest lists it, and it gets its name when
- * the export is published. name: NULL, or its name if that could not be known before. The file is
- * freed, also after a failure. */
+/* Completes the file, durably; it gets its final name when the export is published. name: NULL, or
+ * the file's name if it was unknown when the file was opened. The file is freed, also after a
+ * failure. */
 TD_MUST_USE td_result export_file_finish(export_file *file, const char *name, td_err *err);
 
-/* The hash of a file that has its name, as finish makes it. TD_E_NOTFOUND, TD_E_IO. */
+/* The hash of a published file, as export_file_finish computes it. TD_E_NOTFOUND, TD_E_IO. */
 TD_MUST_USE td_result export_file_hash(const export_folder *folder, const char *name,
                                        char out[TD_HASH128_HEX_BYTES], td_err *err);
 
-/* Free; the partial file is removed. NULL is fine. */
+/* Frees the file and removes its partial file. NULL is fine. */
 void export_file_abandon(export_file *file);
 
 #endif

@@ -58,12 +58,12 @@ static td_result take_lock(export_folder *folder, td_err *err)
     if (rc == TD_OK)
         rc = td_io_check_name(folder->io, path, folder->lock, &name, err);
     if (name != TD_NAME_SAME)
-        rc = TD_E_BUSY; /* another export has just ended, and this is its manifest */
+        rc = TD_E_BUSY; /* another export has just ended and renamed its manifest */
     if (rc == TD_E_BUSY) {
         td_err_set(err, rc, "'%s': another export is writing there", path);
         td_err_hint(err, "wait for it, or export into another folder");
     }
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* a file system may have no locks */
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* some file systems have no locks */
 }
 
 td_result export_folder_lock(export_folder *folder, td_err *err)
@@ -102,8 +102,8 @@ td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err)
     return rc == TD_OK ? td_io_sync(folder->lock, err) : rc;
 }
 
-/* If the name cannot be made durable, the day is whole all the same: after a power cut it may have
- * its partial name, and the next export publishes it. */
+/* If the name cannot be made durable, the day is complete all the same: after a power cut it may
+ * have its partial name, and the next export publishes it. */
 td_result export_folder_publish_manifest(export_folder *folder, td_err *err)
 {
     td_result rc = export_folder_publish(folder, folder->manifest, err);
@@ -132,7 +132,7 @@ td_result export_folder_size(const export_folder *folder, const char *name, cons
     return rc == TD_OK ? td_io_size_at(folder->io, path, size, err) : rc;
 }
 
-/* Whatever cannot be looked at for another reason than that it is missing is in the way as well. */
+/* A name that cannot be checked for any reason but absence counts as taken. */
 td_result export_folder_check(const export_folder *folder, const char *name, td_err *err)
 {
     uint64_t size;
@@ -198,7 +198,7 @@ static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_e
     return TD_OK;
 }
 
-/* A folder that has something stays. */
+/* Folders with content stay. */
 static void remove_empty(td_io io, const char *path, int with_itself)
 {
     tidying of = {io, path};

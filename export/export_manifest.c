@@ -16,14 +16,14 @@
 #include "format/segment_name.h"
 #include "base/json/json_write.h"
 
-/* ---- pieces: texts whose size other limits keep in bounds ---- */
+/* ---- pieces: their texts are bounded by other limits ---- */
 
 static void put(td_buf *out, const char *text)
 {
     td_buf_add(out, text, strlen(text));
 }
 
-/* A value is complete. The buffer has no bound, so that nothing can fail. */
+/* Ends a value. The buffer is unbounded, so this cannot fail. */
 static void end_value(json_writer *json)
 {
     td_result rc = json_write_end(json, NULL);
@@ -41,7 +41,7 @@ static void write_globs(json_writer *json, const char *key, const selection_glob
     json_write_array_end(json);
 }
 
-/* null, never a number that stands for "none". */
+/* null, rather than a number with a special meaning, if absent. */
 static void member_u64_or_null(json_writer *json, const char *key, int is_there, uint64_t value)
 {
     if (is_there)
@@ -50,8 +50,7 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
         json_write_member_text(json, key, NULL);
 }
 
-/* Globs as they were given; times as they were resolved, and only those within the day, so that a
- * whole day is the same of any range. */
+/* Globs as given; times only if they cut the day, so that a whole day is the same in any range. */
 static void write_selection(json_writer *json, const selection *wanted, uint32_t day,
                             selection_window window)
 {
@@ -64,7 +63,7 @@ static void write_selection(json_writer *json, const selection *wanted, uint32_t
     json_write_object_end(json);
 }
 
-/* Choices that a type or a single format has. */
+/* The options of single types and formats. */
 static void write_choices(json_writer *json, const export_spec *spec)
 {
     const export_settings *settings = &spec->settings;
@@ -89,7 +88,7 @@ static void write_choices(json_writer *json, const export_spec *spec)
     json_write_member_bool(json, "bbo", settings->has_bbo);
 }
 
-/* What would make the same files again. */
+/* The request: all that determines the files, apart from the archive. */
 static void write_request(td_buf *out, const export_spec *spec, const selection *wanted,
                           uint32_t day, selection_window window)
 {
@@ -161,7 +160,7 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* An array of them; one that is there twice in a row once. */
+/* An array of the lines. Adjacent duplicates are written once. */
 static void write_lines(td_buf *out, const char *key, line_list *lines)
 {
     uint64_t written = 0;
@@ -199,7 +198,7 @@ static void end_line(line_list *to, td_buf *text, json_writer *json)
 
 /* ---- the head of a day ---- */
 
-/* The last value of the segment's chain covers every byte of it, and of those before it. */
+/* The last value of the segment's chain covers all of its bytes, and all segments before it. */
 static void add_segment(line_list *to, td_buf *text, const planned_segment *segment)
 {
     const segment_index *index = segment->index;
@@ -222,7 +221,7 @@ static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
     end_line(to, text, &json);
 }
 
-/* Quiet: the tape's own plan logs what cannot be read. */
+/* Quiet, because the tape logs unreadable segments. */
 static td_result add_segments(line_list *to, td_buf *text, archive *from, const selection *wanted,
                               selection_window window, td_err *err)
 {
@@ -237,7 +236,7 @@ static td_result add_segments(line_list *to, td_buf *text, archive *from, const 
     return rc;
 }
 
-/* Each symbol once, with the reasons of all its topics. */
+/* One line per symbol, with the reasons of all its topics. */
 static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, uint32_t day)
 {
     size_t next = 0;
@@ -304,7 +303,7 @@ static void write_break(json_writer *json, const trust_break *broke)
     json_write_object_end(json);
 }
 
-/* Which topic the rows came from, and that it is not the one that users of the format expect. */
+/* The topic that supplied the rows, and whether users of the format would expect another. */
 static void write_choice(json_writer *json, const export_choice *choice)
 {
     if (choice == NULL)
@@ -318,8 +317,7 @@ static void write_choice(json_writer *json, const export_choice *choice)
         json_write_member_text(json, "instead_of", usual);
 }
 
-/* What there is and what was lost; interruptions of books only, because other rows have no state.
- */
+/* Counts of rows and losses. Only books have interruptions, because other rows have no state. */
 static void write_counts(json_writer *json, const export_writer *writer)
 {
     const export_counts *counts = &writer->counts;
@@ -346,7 +344,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
-/* What changes with a file's precision. */
+/* The members that change with a file's precision. */
 static void write_finished(json_writer *json, const export_finished *file)
 {
     if (file->precision.instrument[0] != '\0') {
@@ -359,7 +357,7 @@ static void write_finished(json_writer *json, const export_finished *file)
     json_write_member_text(json, "xxh3_128", file->hash);
 }
 
-/* file NULL: the writer made none. The counts are with the first one. */
+/* Lists a file; NULL if the writer made no file. Counts are listed with the writer's first file. */
 static void add_file(line_list *to, td_buf *text, const export_writer *writer,
                      const export_finished *file, int is_first)
 {
@@ -374,7 +372,7 @@ static void add_file(line_list *to, td_buf *text, const export_writer *writer,
     }
     json_write_member_text(&json, "date", writer->target.date);
     if (file != NULL && writer->of.exchange[0] != '\0')
-        json_write_member_text(&json, "feed", writer->feed); /* null: of all */
+        json_write_member_text(&json, "feed", writer->feed); /* null if rows are of all feeds */
     if (is_first) {
         write_choice(&json, writer->choice);
         write_counts(&json, writer);
@@ -485,7 +483,7 @@ const char *export_verdict_name(replay_verdict found)
     return VERDICTS[found];
 }
 
-/* Equal digests say that two days had equal input, whatever their archives are called. */
+/* Equal digests prove that two days had equal input, whatever their archives are called. */
 static void write_digests(td_buf *out, const replay_report *report)
 {
     json_writer json;
@@ -530,17 +528,17 @@ static td_result read_facts(json_value root, export_facts *out, td_err *err)
     td_bytes word;
     *out = (export_facts){.verdict = REPLAY_DAMAGED};
     if (!json_find(root, "totals", &totals) || !json_find_text(root, "verdict", &word))
-        return td_err_set(err, TD_E_INVALID, "it lacks members");
+        return td_err_set(err, TD_E_INVALID, "'totals' or 'verdict' is missing");
     for (size_t i = 0; i < EXPORT_TOTALS; i++)
         if (!json_find_u64(totals, TOTALS[i], &out->totals[i]))
-            return td_err_set(err, TD_E_INVALID, "it lacks totals");
+            return td_err_set(err, TD_E_INVALID, "members of 'totals' are missing");
     for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
         if (td_bytes_is(word, VERDICTS[i]))
             out->verdict = (replay_verdict)i;
     return TD_OK;
 }
 
-/* Of out's own text. */
+/* Parses out's own text. */
 static td_result parse(export_document *out, td_err *err)
 {
     json_value file;
@@ -586,7 +584,7 @@ int export_document_begins(const export_document *document, td_bytes text)
     return document->size >= text.size && memcmp(document->text, text.data, text.size) == 0;
 }
 
-/* A segment that was being written then has lost the end of its name since. */
+/* A segment that was being written when the manifest was made has lost its suffix since. */
 static int has_segment(json_value segments, const char *name)
 {
     td_bytes wanted = segment_final_name(name);

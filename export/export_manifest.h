@@ -1,9 +1,9 @@
-/* MANIFEST.2021-04-17.json: what a day of an export was made from and what came out. One JSON
+/* MANIFEST.2021-04-17.json: what a day of an export was made from, and its result. One JSON
  * document; docs/export.md explains each member. The same selection of the same archive gives the
- * same bytes: no time of day, no path.
+ * same bytes, so it has neither the time of the export nor paths.
  *
- * It begins with the request, then with what the day is made from: a day whose head is the same
- * need not be made again. */
+ * The head has the request and the input. A day whose head would be unchanged is not exported
+ * again. */
 #ifndef TD_EXPORT_EXPORT_MANIFEST_H
 #define TD_EXPORT_EXPORT_MANIFEST_H
 
@@ -20,16 +20,16 @@
 #include "replay/play/report.h"
 #include "tape/selection.h"
 
-/* A symbol that no file can hold, or whose books were not recorded with the requested depth. */
+/* A symbol that no file can hold, or that has no book of the requested depth. */
 typedef struct export_left_out {
-    char feed[LIMIT_NAME_BYTES];     /* "" in the row of what is beyond the limit */
-    char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, cut */
-    const char *reason;              /* a literal */
-    uint64_t frames;                 /* that have it */
-    uint64_t position;               /* of the last one, and 1 */
+    char feed[LIMIT_NAME_BYTES];     /* "" in the entry that sums up all symbols beyond the limit */
+    char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, possibly cut */
+    const char *reason;              /* string literal */
+    uint64_t frames;                 /* number of its frames */
+    uint64_t position;               /* of the last one, plus 1 */
 } export_left_out;
 
-/* What a day adds up to; in the order of the document. */
+/* Totals of a day, in the order of the document. */
 typedef enum export_total {
     TOTAL_ROWS,
     TOTAL_FRAMES,
@@ -40,9 +40,9 @@ typedef enum export_total {
     TOTAL_HTTP,
     TOTAL_COPIES,
     TOTAL_LEFT_OUT_FRAMES,
-    TOTAL_FOREIGN_FRAMES, /* of families that no format has */
+    TOTAL_FOREIGN_FRAMES, /* of families that no requested format supports */
     TOTAL_USEFUL_FRAMES,
-    TOTAL_BOOKS, /* 1: there were topics with books of the requested depth */
+    TOTAL_BOOKS, /* 1 if there were books of the requested depth */
     TOTAL_VIOLATIONS,
     TOTAL_DAMAGED_CHUNKS,
     TOTAL_SEGMENTS_UNREADABLE,
@@ -52,7 +52,7 @@ typedef enum export_total {
 
 typedef struct export_facts {
     uint64_t totals[EXPORT_TOTALS];
-    uint64_t files; /* that have a name */
+    uint64_t files; /* published ones */
     replay_verdict verdict;
 } export_facts;
 
@@ -62,75 +62,74 @@ typedef struct export_facts {
 enum { EXPORT_MANIFEST_NAME_BYTES = 32 };
 void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES]);
 
-/* 1 if a file of this name is a manifest, or that and a suffix. */
+/* 1 if a file name is a manifest's name followed by suffix. */
 int export_manifest_is_name(const char *name, const char *suffix);
 
 /* The head of a day's manifest. */
 typedef struct export_manifest_head {
     td_buf text;          /* owned */
-    size_t request_bytes; /* that it begins with: the request, and which part of the day */
+    size_t request_bytes; /* length of the beginning that has the request and the part of the day */
 } export_manifest_head;
 
-/* Make it: the request, the day's segments with their hashes, the gaps of the ledger, and symbols
- * that are left out because the day is not clean. window: the part of the day. TD_E_*. */
+/* Makes the head: the request, the day's segments with their hashes, the gaps of the ledger, and
+ * symbols left out because the day is not clean. window: the part of the day. TD_E_*. */
 TD_MUST_USE td_result export_manifest_begin(export_manifest_head *out, archive *from,
                                             const export_spec *spec, const selection *wanted,
                                             uint32_t day, selection_window window,
                                             const gap_list *ledger, td_err *err);
 
-/* "complete", "incomplete", "damaged". */
+/* "complete", "incomplete" or "damaged". */
 const char *export_verdict_name(replay_verdict found);
 
-/* What a day gave. */
+/* The results of a day. */
 typedef struct export_manifest_day {
     const export_writers *writers;
     const export_left_out *left_out;
     size_t left_out_count;
-    const gap_list *found; /* that the ledger lacks */
+    const gap_list *found; /* gaps that the ledger lacks */
     const replay_report *report;
 } export_manifest_day;
 
-/* The rest of the document. facts: with the verdict and what neither writers nor report have; the
- * others are set. */
+/* Appends the rest of the document. facts: the caller sets the verdict and the totals that neither
+ * writers nor report have; the others are set here. */
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts);
 
 /* ---- reading ---- */
 
-/* A manifest that was read. Zero-initialise. */
+/* A parsed manifest. Zero-initialise. */
 typedef struct export_document {
     uint8_t *text;
     size_t size;
     json_parser *parser;
-    json_value root; /* only if text is not NULL */
+    json_value root; /* valid if text is not NULL */
     export_facts facts;
 } export_document;
 
-/* Take one from a text, or read one. TD_E_NOTFOUND; TD_E_INVALID: it is malformed. */
+/* Parses a text (copied), or reads a file. TD_E_NOTFOUND; TD_E_INVALID: malformed. */
 TD_MUST_USE td_result export_document_parse(td_bytes text, export_document *out, td_err *err);
 TD_MUST_USE td_result export_document_open(td_io io, const char *path, export_document *out,
                                            td_err *err);
 void export_document_close(export_document *document);
 
-/* 1 if it begins so. */
+/* 1 if the document begins with the text. */
 int export_document_begins(const export_document *document, td_bytes text);
 
-/* 1 if a segment that it was made from is not among those of the head. */
+/* 1 if the document was made from a segment that the head lacks. */
 int export_document_has_more(const export_document *document, const export_manifest_head *head);
 
-/* Iterate over the files that have a name. A name that is too long is cut, so that no path can hold
- * it. */
+/* Iterates over files with names. Names that are too long are cut, so that no path matches. */
 json_iter export_document_files(const export_document *document);
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
 
-/* The precision of a file in a document, or 0. */
+/* 1 and the precision of a file in a document, or 0 if it has no precision. */
 int export_file_precision(json_value file, export_precision *out);
 
-/* Append the document with other precisions, sizes and hashes of some of its files, which are those
- * of it that have a precision, in its order. */
+/* Appends the document with the new precisions, sizes and hashes of `files`: all of its files that
+ * have a precision, in its order. */
 void export_document_replace(const export_document *document, const export_files *files,
                              td_buf *out);
 
-/* 1 if the files are there, under one of their names, and as long as it says. */
+/* 1 if the document's files exist, partial or published, with the listed sizes. */
 int export_document_is_whole(const export_document *document, const export_folder *folder);
 
 #endif

@@ -1,6 +1,6 @@
-/* The precision of each instrument: how many places its prices and sizes have at most. All files of
- * an instrument in a dataset have the same, of formats that have any. A table of them; one thread
- * at a time, any number while it does not change. */
+/* The precision of each instrument: the largest number of decimal places of its prices and sizes.
+ * All files of an instrument in a dataset have the same precision, in formats that record one. A
+ * table; any number of threads may read it while no thread changes it. */
 #ifndef TD_EXPORT_EXPORT_PRECISION_H
 #define TD_EXPORT_EXPORT_PRECISION_H
 
@@ -9,10 +9,10 @@
 
 #include "base/slot_table.h"
 
-enum { EXPORT_INSTRUMENT_BYTES = 192 }; /* a symbol as names of files have it, and 32 */
+enum { EXPORT_INSTRUMENT_BYTES = 192 }; /* a symbol as in file names, and 32 */
 
 typedef struct export_precision {
-    char instrument[EXPORT_INSTRUMENT_BYTES]; /* "": of no instrument */
+    char instrument[EXPORT_INSTRUMENT_BYTES]; /* "": no instrument */
     unsigned price, size;
 } export_precision;
 
@@ -23,19 +23,20 @@ typedef struct export_precisions {
     slot_table slots;
 } export_precisions;
 
+/* Frees the entries; the table is empty afterwards. */
 void export_precisions_fini(export_precisions *table);
 
-/* NULL: the instrument is not in the table. */
+/* NULL if the instrument is absent. */
 const export_precision *export_precisions_find(const export_precisions *table,
                                                const char *instrument);
 
-/* The instrument has so many places at least. 1 if it was there with another number of them. */
+/* Raises an instrument to at least these places. 1 if it had another precision before. */
 int export_precisions_raise(export_precisions *table, const export_precision *to);
 
-/* The same for all of another table. */
+/* Raises the table to all precisions of another table. */
 void export_precisions_join(export_precisions *table, const export_precisions *other);
 
-/* 1 if the table has more places for the instrument. */
+/* 1 if the table has a higher precision for the instrument. */
 int export_precisions_exceed(const export_precisions *table, const export_precision *is);
 
 #endif

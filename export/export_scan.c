@@ -79,17 +79,17 @@ enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 typedef struct scan_run {
     const export_scan *scan;
     export_choices *out;
-    channel_table *channels; /* one object for a channel of several segments */
+    channel_table *channels; /* one object per channel, for all segments */
     read_plan *plan;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
-    slot_table counted;         /* types' symbols, by hash alone: two that collide count as one */
-    uint8_t bits[BITMAP_BYTES]; /* channels that a segment has in the selection, by id */
+    slot_table counted;         /* symbols by type, by hash only: two that collide count as one */
+    uint8_t bits[BITMAP_BYTES]; /* by id: the segment's channels in the selection */
 } scan_run;
 
 /* ---- channels ---- */
 
-/* Feeds of one family have files of one name. */
+/* Counts a type's symbols by family: feeds of one family share file names. */
 static void count_symbol(scan_run *run, size_t type, const frame_channel *channel)
 {
     uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
@@ -100,7 +100,7 @@ static void count_symbol(scan_run *run, size_t type, const frame_channel *channe
     slot_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
 }
 
-/* The channel has frames in the selection. */
+/* Records a channel that has frames in the selection. */
 static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
@@ -125,8 +125,8 @@ static int is_in(const selection_window *window, uint64_t first_ns, uint64_t las
     return last_ns >= window->from_ns && first_ns < window->to_ns;
 }
 
-/* A chunk at the edge of the selection: its message indexes have the times of each channel. A
- * channel with frames on both sides counts. */
+/* Adds the channels of a chunk that the selection cuts, by the times in its message indexes. A
+ * channel with frames only before and after the selection counts, too. */
 static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t chunk, td_err *err)
 {
     td_result rc = segment_reader_chunk_channels(reader, chunk, run->scratch, &run->sealed, err);
@@ -139,8 +139,8 @@ static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t 
     return TD_OK;
 }
 
-/* The channels of a segment's chunks in the selection. The segment is opened for the edges alone.
- */
+/* Adds the channels of a segment's chunks in the selection. Opens it only if the selection cuts a
+ * chunk. */
 static td_result add_chunks(scan_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
@@ -161,7 +161,7 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
             rc = segment_reader_open(archive_io(run->scan->from), segment->path, &reader, err);
         if (rc == TD_OK && (i >= segment_reader_chunk_count(reader) ||
                             segment_reader_chunk(reader, i)->offset != chunk->offset))
-            rc = TD_E_CORRUPT; /* another file than the plan knows */
+            rc = TD_E_CORRUPT; /* not the file that the plan describes */
         if (rc == TD_OK)
             rc = add_edge(run, reader, i, err);
     }
@@ -169,7 +169,7 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
     return rc;
 }
 
-/* The selected channels of a segment. What cannot be read is reported when it is played. */
+/* Records the selected channels of a segment. Skips what is unreadable: the tape reports it. */
 static td_result note_segment(scan_run *run, size_t i, td_err *err)
 {
     td_err ignored;
@@ -198,7 +198,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     td_buf_init(&run->sealed, SIZE_MAX);
     selection copy = *scan->wanted;
     read_query query = selection_query(&copy, scan->window);
-    query.is_quiet = 1; /* the tape's own plan logs what cannot be read */
+    query.is_quiet = 1; /* the tape logs unreadable segments */
     td_result rc = read_plan_open(scan->from, &query, &run->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(run->plan); i++)
         rc = note_segment(run, i, err);

@@ -1,10 +1,10 @@
-/* Which topic an export takes the rows of a feed's symbol from, where a type has one topic of
- * several (export_type.prefers): one for each feed, market, symbol and kind of preference. The scan
- * before a day offers what the day has; the day looks it up.
+/* Decides which topic supplies the rows for a feed's symbol, for types that use one topic of
+ * several (export_type.prefers): one choice per feed, family, symbol and preference. A scan before
+ * each day offers the day's topics; the day then looks up the choice.
  *
- * The scan reads no frames: the read plan knows the channels of each chunk, and of chunks at the
- * edge of the selection the message indexes do. What cannot be read is passed over: the tape
- * reports it. One thread. */
+ * The scan reads no frames: the read plan has the channels of each chunk, and message indexes have
+ * the times in chunks that the selection cuts. Skips what is unreadable, because the tape reports
+ * it. One thread. */
 #ifndef TD_EXPORT_EXPORT_SCAN_H
 #define TD_EXPORT_EXPORT_SCAN_H
 
@@ -17,47 +17,47 @@
 #include "export/export_type.h"
 #include "tape/selection.h"
 
-/* The topic that a feed's rows of a symbol are taken from. */
+/* The topic that supplies a feed's rows for a symbol. */
 typedef struct export_choice {
     char *feed;
-    char *symbol;     /* as the topic has it */
-    const family *of; /* whose market it is */
+    char *symbol;     /* as in the topic */
+    const family *of; /* its market */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
     const topic_row *row;
 } export_choice;
 
-/* Zero-initialise to start. */
+/* Zero-initialise. */
 typedef struct export_choices {
-    export_choice *items; /* in the order of the first offers */
+    export_choice *items; /* in the order of their first offers */
     size_t count;
     slot_table slots; /* by feed, family and symbol */
 } export_choices;
 
+/* Frees the entries; the table is empty afterwards. */
 void export_choices_fini(export_choices *table);
 
-/* The choice of a type for a channel's feed, family and symbol, or NULL. (A feed may change its
- * family from session to session, as the exchange changes its endpoints.) */
+/* The choice of a type for a channel's feed, family and symbol, or NULL. (A feed may have another
+ * family in another session, if the exchange changes its endpoints.) */
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel);
 
-/* A type takes the channel's topic: it becomes the choice unless a better one is known. TD_E_LIMIT
- * (LIMIT_EXPORT_SERIES). */
+/* Offers a channel's topic for a type, which must take it: it becomes the choice unless a preferred
+ * one is known. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_choice_offer(export_choices *table, const export_type *type,
                                           const frame_channel *channel, td_err *err);
 
-/* What is looked for. */
+/* The input of a scan. */
 typedef struct export_scan {
     const export_settings *settings;
     const export_type *const *types;
     size_t type_count;
-    uint64_t *symbols; /* by type: symbols whose topics it takes, counted up */
+    uint64_t *symbols; /* by type: the number of symbols with a topic for it is added here */
     archive *from;
     const selection *wanted;
     selection_window window;
 } export_scan;
 
-/* Offer the topics of a selection, which begins and ends with window, to out. TD_E_LIMIT: too many;
- * the errors of reading. */
+/* Offers all topics in the window to out. TD_E_LIMIT: too many; errors of reading. */
 TD_MUST_USE td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *err);
 
 #endif

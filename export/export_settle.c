@@ -9,7 +9,7 @@
 /* A manifest in the folder. */
 typedef struct found_manifest {
     char name[EXPORT_MANIFEST_NAME_BYTES];
-    const char *suffix; /* EXPORT_PARTIAL: of a day that is being made, or whose maker was killed */
+    const char *suffix; /* EXPORT_PARTIAL: the day is being made, or its export was killed */
 } found_manifest;
 
 typedef struct settling {
@@ -17,16 +17,16 @@ typedef struct settling {
     export_precisions *table;
     found_manifest *found;
     size_t found_count;
-    size_t mixed_count;    /* files whose precision differs from that of others */
-    size_t replaced_count; /* days, in this pass */
+    size_t mixed_count;    /* files with another precision than the instrument's other files */
+    size_t replaced_count; /* days replaced in this pass */
 } settling;
 
 /* A day whose files are replaced. */
 typedef struct settled_day {
     export_folder *folder;
     export_document published;
-    export_document left; /* of a replacement that was cut off */
-    export_files files;   /* the new ones */
+    export_document left; /* the partial manifest of an interrupted replacement */
+    export_files files;   /* the replacements */
 } settled_day;
 
 /* ---- all days ---- */
@@ -63,8 +63,8 @@ static void note_precisions(settling *self, const export_document *document)
             self->mixed_count++;
 }
 
-/* Partial manifests count as well: a replacement that was cut off has raised files to them. A run
- * that wants a day reports that its manifest is malformed. */
+/* Partial manifests count as well: an interrupted replacement has already raised some files to
+ * theirs. A malformed manifest is skipped; a run that needs the day reports it. */
 static td_result read_all(settling *self, td_err *err)
 {
     const export_dataset *of = self->of;
@@ -99,7 +99,7 @@ static const export_format *format_of(json_value file)
     return NULL;
 }
 
-/* 1 if a document lists a file with this hash. */
+/* 1 if a document lists the file `wanted` with this hash. */
 static int lists(const export_document *document, const char *wanted, const char *hash)
 {
     char name[LIMIT_PATH_BYTES];
@@ -111,7 +111,7 @@ static int lists(const export_document *document, const char *wanted, const char
     return 0;
 }
 
-/* A copy of damaged bytes would get a hash that says they are right. */
+/* *out: the file has the listed hash. A copy of damaged bytes would get a valid hash. */
 static td_result is_sound(const settled_day *day, const char *name, int *out, td_err *err)
 {
     char hash[TD_HASH128_HEX_BYTES];
@@ -122,7 +122,7 @@ static td_result is_sound(const settled_day *day, const char *name, int *out, td
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
-/* Copy a file that has a lower precision than others. */
+/* Copies a file if its precision is lower than that of the instrument's other files. */
 static td_result raise_file(const settling *self, settled_day *day, const char *name,
                             json_value file, td_err *err)
 {
@@ -139,12 +139,12 @@ static td_result raise_file(const settling *self, settled_day *day, const char *
     if (rc == TD_OK)
         td_log_emit(self->of->log, TD_LOG_WARNING,
                     "'%s/%s' is not what its manifest lists: it keeps a lower precision than "
-                    "other files of %s; --force makes its day of the archive",
+                    "other files of %s; --force exports its day again",
                     self->of->folder, name, is.instrument);
     return rc;
 }
 
-/* The manifest comes last: without it, the day still counts as one that is to be settled. */
+/* Publishes the copies, then the manifest: until then the day still counts as unsettled. */
 static td_result replace_files(settled_day *day, td_err *err)
 {
     td_buf text;
@@ -182,7 +182,7 @@ static td_result settle_locked(settling *self, settled_day *day, td_err *err)
     return rc;
 }
 
-/* 1 if a file of the day has a lower precision than others. */
+/* 1 if a file of the day has a lower precision than the instrument's other files. */
 static td_result is_lower(const settling *self, const export_folder *folder, int *out, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
@@ -197,7 +197,7 @@ static td_result is_lower(const settling *self, const export_folder *folder, int
     return rc;
 }
 
-/* Runs that share a folder need locks, or two could replace one file at a time. */
+/* Locks the day: without locks, two runs in one folder could replace a file at the same time. */
 static td_result replace_lower(settling *self, settled_day *day, td_err *err)
 {
     td_result rc = export_folder_lock(day->folder, err);

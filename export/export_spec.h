@@ -1,4 +1,4 @@
-/* What is requested of an export. Plain data, made by the verb. */
+/* The request of an export. Plain data, filled in by the verb. */
 #ifndef TD_EXPORT_EXPORT_SPEC_H
 #define TD_EXPORT_EXPORT_SPEC_H
 
@@ -11,34 +11,34 @@
 enum { EXPORT_OUTPUTS_MAX = 256, EXPORT_SHARDS_MAX = 65535 };
 
 typedef struct export_spec {
-    const export_format *formats[EXPORT_OUTPUTS_MAX]; /* each once */
+    const export_format *formats[EXPORT_OUTPUTS_MAX]; /* without duplicates */
     size_t format_count;
-    export_output outputs[EXPORT_OUTPUTS_MAX]; /* in the order of the formats and of their types */
+    export_output outputs[EXPORT_OUTPUTS_MAX]; /* by format, then by type */
     size_t output_count;
-    const export_type *types[EXPORT_OUTPUTS_MAX]; /* of the outputs, each once */
+    const export_type *types[EXPORT_OUTPUTS_MAX]; /* of the outputs, without duplicates */
     size_t type_count;
     export_settings settings;
-    /* One of several runs that share the days of an export: number shard of shard_count, from 1;
-     * count 0: this run does all. */
+    /* If several runs share the days of an export: this run is number shard of shard_count, from 1.
+     * shard_count 0: this run does all days. */
     uint32_t shard;
     uint32_t shard_count;
-    const day_list *days; /* of the selection: symbols are left out on days that are not clean.
-                             NULL: none is */
+    const day_list
+        *days; /* quality of days; those not clean are left out; NULL: all are exported */
 } export_spec;
 
-/* 1 if the format is one of the export's. */
+/* 1 if the export has this format. */
 int export_has_format(const export_spec *spec, const export_format *format);
 
 /* 1 if a type's rows are about intervals (EXPORT_OF_INTERVALS). */
 int export_has_intervals(const export_spec *spec);
 
-/* What is read for a part of a day: intervals also need what is received soon after it. */
+/* The window to read for a part of a day: intervals also need frames received soon after it. */
 selection_window export_reads(const export_spec *spec, selection_window window);
 
-/* 1 if a day is this run's. */
+/* 1 if this run does the day. */
 int export_is_own(const export_spec *spec, uint32_t day);
 
-/* 1 if the spec takes a feed's symbol on a day: of any quality, or the day is clean. */
+/* 1 if the spec wants a feed's symbol on a day: the day is clean, or any quality will do. */
 int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol);
 
 #endif

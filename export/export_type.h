@@ -1,10 +1,10 @@
-/* Types of datasets, as a table: their columns, which channels they are made of, and their makers.
+/* Types of datasets, as a table: their columns, their source channels, and their makers.
  *
  * A new type is a file rows_NAME.c with its export_type, a declaration below, and a line in
- * EXPORT_TYPES (export_type.c); a format that calls it by another name has a line in its own
- * table. Formats that take all types (export/export_format.h) have it then.
+ * EXPORT_TYPES (export_type.c). A format with a name of its own for it has a line in its own table;
+ * formats that take all types (export/export_format.h) get it automatically.
  *
- * A maker is the state of one type for one stream: frames in, rows out. It opens no files and reads
+ * A maker is the state of one type for one topic: frames in, rows out. It opens no files and reads
  * no tape. One maker belongs to one thread at a time. */
 #ifndef TD_EXPORT_EXPORT_TYPE_H
 #define TD_EXPORT_EXPORT_TYPE_H
@@ -21,89 +21,88 @@
 #include "schema/family.h"
 #include "schema/frame.h"
 
-/* What a user chose about types; one struct for all of them. */
+/* The user's options for types; one struct for all types. */
 typedef struct export_settings {
-    uint32_t depth;  /* of books: the topic with so many levels a side; 0: the market's own */
-    uint64_t bar_ns; /* length of bars; 0: no bars */
-    uint8_t has_suspect_bars; /* 1: also in formats that do not say which they are */
-    /* Of book_snapshots; every_ns and every_changes 0: none */
+    uint32_t depth;  /* of books: levels per side of the topic; 0: the market's usual topic */
+    uint64_t bar_ns; /* length of bars; 0 without bars */
+    uint8_t has_suspect_bars; /* 1: include incomplete bars even in formats that cannot mark them */
+    /* Options of book_snapshots; every_ns and every_changes are 0 if not given. */
     uint64_t every_ns;
     uint32_t every_changes;
     uint32_t levels;
-    /* Of hftbacktest: */
-    uint8_t has_sod; /* 1: a book that is alive begins with all of it */
-    uint8_t has_bbo; /* 1: with the exchange's own best prices */
-    /* Of parquet: */
-    uint8_t has_floats;    /* parquet */
-    uint8_t decimal_scale; /* decimals are DECIMAL(18, this); 0: DECIMAL(38, 18) */
+    /* Options of hftbacktest: */
+    uint8_t has_sod; /* 1: the first event of a known book is the whole book */
+    uint8_t has_bbo; /* 1: include the exchange's own best prices */
+    /* Options of parquet: */
+    uint8_t has_floats;    /* 1: decimals are DOUBLE */
+    uint8_t decimal_scale; /* decimals are DECIMAL(18, decimal_scale); 0: DECIMAL(38, 18) */
 } export_settings;
 
-/* A frame as a maker sees it: copies are not shown, frames before the selection are
- * (frame->is_lead_in): those bring the state up to date and give no rows. */
+/* A frame as shown to a maker. Copies are not shown. Frames before the selection
+ * (frame->is_lead_in) only bring the state up to date and give no rows. */
 typedef struct maker_frame {
     const frame_ref *frame;
-    const message *message;    /* NULL: not decoded, or an HTTP answer */
-    const book *book;          /* of a topic of book changes: after the frame; else NULL */
-    const trust_answer *trust; /* of frames of topics; else NULL */
-    const gap_row *gap; /* the last gap of the ledger about this topic since the frame before, of
-                           the first frame: since ever; NULL: without a gap */
-    uint64_t from_ns;   /* the day, or the selection, begins */
-    uint64_t to_ns;     /* it ends: types of EXPORT_OF_INTERVALS are also shown what is received in
-                           the COVERAGE_DELAY_NS after it */
+    const message *message; /* NULL if not decoded, or an HTTP answer */
+    const book *book;       /* the book after the frame, if the topic has book changes; else NULL */
+    const trust_answer *trust; /* NULL for HTTP answers */
+    const gap_row
+        *gap; /* latest gap in the ledger about the topic since its previous frame, or NULL */
+    uint64_t from_ns; /* start of the day's selected part */
+    uint64_t to_ns;   /* its end (exclusive); EXPORT_OF_INTERVALS: later frames are shown for
+                         COVERAGE_DELAY_NS */
 } maker_frame;
 
-/* What the rows of a frame have in common: times, number, flags, is_suspect. */
+/* A row with the members that all rows of a frame share: times, number, flags, is_suspect. */
 export_row export_row_of(const maker_frame *seen);
 
 enum {
-    EXPORT_ALL_SYMBOLS = 1,   /* rows are not of one symbol: one file for all, with columns of its
-                                 own for the symbol */
-    EXPORT_OF_BOOKS = 2,      /* made of order books: --depth means it, the manifest has breaks */
-    EXPORT_NO_SYMBOL = 4,     /* rows may be of no symbol at all (wallets) */
+    EXPORT_ALL_SYMBOLS =
+        1, /* rows of all symbols: one file for all, with its own column for the symbol */
+    EXPORT_OF_BOOKS = 2,      /* made of order books: --depth applies, the manifest lists breaks */
+    EXPORT_NO_SYMBOL = 4,     /* rows may have no symbol at all (wallets) */
     EXPORT_OF_REPLIES = 8,    /* made of HTTP replies, which are read whatever symbols are selected;
-                                 rows are selected by their own */
-    EXPORT_OF_INTERVALS = 16, /* a row is about a time; its last column, `covered`, is one that
-                                 formats without suspect do not have (export_plain_columns) */
+                                 rows are selected by their own symbol */
+    EXPORT_OF_INTERVALS = 16, /* rows of intervals; formats that cannot mark suspect rows lack the
+                                 last column, `covered` */
 };
 
 struct export_type;
 
-/* Where a maker begins. */
+/* The input for opening a maker. */
 typedef struct maker_begin {
     const struct export_type *type;
     const export_settings *settings;
     const frame_channel *channel; /* of the first frame */
-    const book *before;           /* the book that a checkpoint has; NULL: it has no book */
-    const coverage *covered; /* of types of EXPORT_OF_INTERVALS: what is missing, as far as it is
-                                known with the frames that were shown; lives as long as the maker */
+    const book *before;           /* the book in a checkpoint; NULL if absent */
+    const coverage *covered;      /* with EXPORT_OF_INTERVALS: what is missing, as far as the frames
+                                     shown so far reveal it; outlives the maker */
 } maker_begin;
 
 typedef struct export_type {
     const char *name;
-    const export_column *columns; /* NULL: of a format with frame (export/export_format.h) */
+    const export_column *columns; /* NULL if the format has `frame` (export/export_format.h) */
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
-    msg_type message; /* topics with messages of this type give rows; MSG_RAW: as takes says */
-    /* 1 if frames of a channel give rows. Called for data and HTTP answers. NULL: as message says.
-     */
+    msg_type message; /* topics with messages of this type give rows; MSG_RAW: `takes` decides */
+    /* 1 if frames of a channel (data or HTTP answers) give rows. NULL: `message` decides. */
     int (*takes)(const export_settings *settings, const frame_channel *channel);
-    /* Of the topics that it takes, each feed's symbol has one: the one that is preferred to all
-     * others that the selection has. NULL: all topics give rows. */
+    /* Set if only one topic per feed and symbol supplies rows: 1 if `topic` is preferred to
+     * `other`. NULL: all topics give rows. */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
-    /* A maker for a channel's stream. NULL: frame is called with NULL. */
+    /* Makes a maker for a channel's topic. NULL: `frame` is called with maker NULL. */
     void *(*open)(const maker_begin *of);
     td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
-    /* The day, or the selection, ends at end_ns: rows that were waiting. gap: as above, after the
-     * last frame. May be NULL. */
+    /* The day's selected part ends at end_ns: puts rows that were waiting. gap: the last gap since
+     * the last frame, or NULL. May be NULL. */
     td_result (*end)(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                      td_err *err);
     void (*close)(void *maker); /* may be NULL */
-    /* Rows about the day as a whole, beside those of frames, before all others: gaps are those of
-     * the ledger that begin on it, by time. May be NULL. */
+    /* Puts rows about the whole day, before all others. gaps: the ledger's gaps that touch the day,
+     * by time. May be NULL. */
     td_result (*day)(const gap_row *const *gaps, size_t gap_count, const row_out *out, td_err *err);
 } export_type;
 
-/* ---- types, and the indexes of the columns that formats read by themselves ---- */
+/* ---- types, and indexes of columns that formats access directly ---- */
 
 enum { TRADE_ID, TRADE_SIDE, TRADE_PRICE, TRADE_SIZE, TRADE_COLUMNS }; /* and of liquidations */
 extern const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS];
@@ -154,15 +153,15 @@ extern const export_type EXPORT_LIQUIDATIONS;
 extern const export_type EXPORT_GAPS;
 extern const export_type EXPORT_INSTRUMENTS;
 
-/* Types that are made of a message type's entries as they are, by msg_type: a row for each entry,
- * with every member that the rows of schema/ give to the type as a column. A book that was not
- * proven whole has its rows, with a flag. name NULL: messages of that type have no entries. Their
- * columns are there after export_message_types_init(), which any thread may call at any time. */
-enum { MESSAGE_TOPIC }; /* the first column of all of them */
+/* Types with a message type's entries unchanged, by msg_type: a row for each entry, with a column
+ * for each member that schema/ defines for the message type. Rows of a book that was not proven
+ * complete are kept and flagged. name NULL: messages of that type have no entries. Columns are set
+ * by export_message_types_init(), which any thread may call at any time. */
+enum { MESSAGE_TOPIC }; /* the first column of each of them */
 extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
 void export_message_types_init(void);
 
-/* The type EXPORT_BOOK_SNAPSHOTS with the columns of so many levels. */
+/* EXPORT_BOOK_SNAPSHOTS with the columns of so many levels. */
 enum { EXPORT_SNAPSHOT_LEVELS = 1000 };
 typedef struct export_book_snapshots {
     export_type type;
@@ -171,7 +170,7 @@ typedef struct export_book_snapshots {
 } export_book_snapshots;
 void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out);
 
-/* How many of its columns a type has in formats that do not say what is suspect. */
+/* The number of a type's columns in formats that cannot mark suspect rows. */
 size_t export_plain_columns(const export_type *type);
 
 /* All types with columns, in the order in which --help lists them. */
@@ -179,28 +178,27 @@ const export_type *const *export_type_table(size_t *count);
 
 /* ---- topics, for `takes` and `prefers` ---- */
 
-/* 1 if books can be made from this topic: it is one of book changes whose depth is known (depth 0:
- * any; else that one alone). */
+/* 1 if books can be made from this topic: it has book changes of a known depth, which equals depth
+ * unless that is 0. */
 int export_is_book_topic(const topic_row *row, uint32_t depth);
 
-/* 1 if a type has rows of the frames of a channel. */
+/* 1 if frames of a channel give rows of a type. */
 int export_type_takes(const export_type *type, const export_settings *settings,
                       const frame_channel *channel);
 
 /* `takes` of types that are made of books. */
 int export_takes_book(const export_settings *settings, const frame_channel *channel);
 
-/* 1 if a feed's book is rather taken from topic than from other: the market's own topic before all
- * others, a deeper one before a flatter, at one depth the first in byte order. */
+/* 1 if topic is preferred to other for a feed's book: first the market's usual topic, then the
+ * deeper one, then the first in byte order. */
 int export_prefers_book(const family_market *market, const topic_row *topic,
                         const topic_row *other);
 
-/* The parts of an option's symbol, as "BTC-30JUN23-45000-P": coin, date, strike, right. */
+/* The parts of an option's symbol such as "BTC-30JUN23-45000-P": coin, date, strike, right. */
 enum { EXPORT_OPTION_PARTS = 4 };
 void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS]);
 
-/* 1 if the topic's frames are not about the symbol that the topic names (it is a coin, or nothing):
- * each row says its own. */
+/* 1 if entries of the topic's frames name symbols; the topic names a coin, or nothing. */
 int export_entries_have_symbols(const topic_row *row);
 
 #endif

@@ -75,7 +75,7 @@ static export_writer *find(const export_writers *table, const export_output *out
     slot_probe at = slot_probe_of(writer_hash(output, exchange, symbol));
     while (slot_table_next(&table->slots, &at)) {
         export_writer *is = table->items[at.row];
-        int is_same = output->format->per == EXPORT_JOINED || /* its files do not name it */
+        int is_same = output->format->per == EXPORT_JOINED || /* its file names lack it */
                       strcmp(is->of.exchange, exchange) == 0;
         if (is->output == output && is_same && strcmp(is->symbol, symbol) == 0)
             return is;
@@ -83,7 +83,7 @@ static export_writer *find(const export_writers *table, const export_output *out
     return NULL;
 }
 
-/* Texts in the order of their bytes, so that the error does not depend on who came first. */
+/* Names both in byte order: the error must not depend on which row came first. */
 static td_result explain_clash(const export_writer *writer, const char *what, const char *one,
                                const char *two, td_err *err)
 {
@@ -91,7 +91,7 @@ static td_result explain_clash(const export_writer *writer, const char *what, co
     td_err_set(err, TD_E_INVALID, "%s '%s' and '%s' would share the %s file of %s%s%s", what,
                is_first ? one : two, is_first ? two : one, writer->of.name, writer->symbol,
                writer->symbol[0] == '\0' ? "" : ", ", writer->target.date);
-    td_err_hint(err, "export them into folders of their own: choose by --feed, --symbol, or time");
+    td_err_hint(err, "export them into separate folders: choose by --feed, --symbol, or time");
     return TD_E_INVALID;
 }
 
@@ -133,7 +133,7 @@ const char *export_exchange_of(const frame_channel *channel)
     return of != NULL && of->market.exchange != NULL ? of->market.exchange : exchange_of(of)->name;
 }
 
-/* The output of the same format that comes first: its writers are those of EXPORT_JOINED. */
+/* The format's first output, which owns the writers of EXPORT_JOINED. */
 static const export_output *first_output(const export_writers *table, const export_output *output)
 {
     const export_output *first = table->template.outputs;
@@ -142,7 +142,7 @@ static const export_output *first_output(const export_writers *table, const expo
     return first;
 }
 
-/* With the table's lock. channel NULL: of rows that are of none, all of one exchange. */
+/* With the table's lock. channel NULL: rows of no channel, all of one exchange. */
 static td_result get(export_writers *table, const export_output *output,
                      const frame_channel *channel, const char *symbol, export_writer **out,
                      td_err *err)
@@ -242,8 +242,7 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     export_writer *own = writer->own;
     const export_format *format = own->output->format;
     if (own->made == NULL && row->is_gap && format->per != EXPORT_JOINED)
-        return TD_OK; /* rows that have not begun cannot stop; joined ones go on from the day before
-                       */
+        return TD_OK; /* no gap before the first row, unless joined */
     if (own->made == NULL)
         own->made = format->open(&own->target);
     if (format->take != NULL && !format->take(own->made, row))

@@ -14,7 +14,7 @@ enum { NS_PER_US = 1000, NUMBER_BYTES = 24 };
 
 typedef struct csv_writer {
     const export_target *target;
-    export_file *file; /* NULL: no row yet */
+    export_file *file; /* NULL before the first row */
 } csv_writer;
 
 static void *open_csv(const export_target *target)
@@ -35,7 +35,7 @@ static void close_csv(void *writer)
 
 /* ---- lines ---- */
 
-/* A column under the name that the format's owner gives it. */
+/* A column's name in Tardis's files. */
 static td_result add_header(td_buf *out, const char *name, td_err *err)
 {
     static const char SIZE[] = "size";
@@ -47,7 +47,7 @@ static td_result add_header(td_buf *out, const char *name, td_err *err)
     return td_buf_printf(out, err, ",%.*samount", (int)(length - (sizeof SIZE - 1)), name);
 }
 
-/* Of a level in a book, or of the taker. */
+/* "bid" or "ask" for a level, the taker's side for a trade. */
 static const char *side_name(const export_type *type, unsigned side)
 {
     static const char *const TAKERS[] = {
@@ -57,7 +57,7 @@ static const char *side_name(const export_type *type, unsigned side)
     return side == SIDE_SELL ? "ask" : "bid";
 }
 
-/* The header, with the first row. */
+/* Creates the file and writes its header, before the first row. */
 static td_result begin_file(csv_writer *csv, const export_source *of, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
@@ -85,7 +85,7 @@ static void add_u64(td_buf *out, uint64_t value)
     td_buf_add(out, digits + at, sizeof digits - at);
 }
 
-/* A text that would break the line leaves its cell empty. */
+/* A text that would break the line is left out: its cell is empty. */
 static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
 {
     if (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES)
@@ -94,7 +94,7 @@ static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
         td_buf_add(out, text.data, text.size);
 }
 
-/* Numbers and the format's own words fit into any cell. */
+/* Numbers and the format's own words are always valid cells; texts are checked. */
 static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
 {
     char memory[ROW_TEXT_BYTES];
@@ -111,7 +111,7 @@ static void add_value(csv_writer *csv, td_buf *out, const export_type *type, con
         td_buf_add(out, text.data, text.size);
 }
 
-/* Times are cut to us, not rounded; a row without an exchange time has the receive time in both. */
+/* Times are cut to us, not rounded. A missing exchange time becomes the receive time. */
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     csv_writer *csv = writer;
@@ -149,7 +149,7 @@ static td_result finish(void *writer, td_err *err)
     return file == NULL ? TD_OK : export_file_finish(file, NULL, err);
 }
 
-/* Types as the format's owner names them. */
+/* Types under Tardis's names. */
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
                                           {"incremental_book_L2", &EXPORT_BOOK_DELTAS},
                                           {"book_snapshot_25", &EXPORT_BOOK_SNAPSHOT_25},

@@ -25,10 +25,10 @@ enum { RECORD_BYTES = 64, BATCH_RECORDS = 256 };
 
 typedef struct hft_writer {
     const export_target *target;
-    export_file *file;     /* NULL: no row yet */
-    event_order *order;    /* likewise */
-    int64_t depth_ns;      /* latest exchange time of the book; 0: none */
-    hft_event *end_of_day; /* levels of the book after the day */
+    export_file *file;     /* NULL before the first row */
+    event_order *order;    /* NULL before the first row */
+    int64_t depth_ns;      /* latest exchange time of the book; 0 if unknown */
+    hft_event *end_of_day; /* levels of the book at the end of the day */
     size_t end_of_day_count;
 } hft_writer;
 
@@ -62,7 +62,7 @@ static void name_file(const export_target *target, const char *suffix, char out[
                    date + 8, suffix);
 }
 
-/* The file, and the one beside it for rows that do not fit into memory. */
+/* Creates the file, and the sorter with its temporary file for rows that do not fit in memory. */
 static td_result begin(hft_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
@@ -79,15 +79,15 @@ static td_result begin(hft_writer *self, td_err *err)
     return TD_OK;
 }
 
-/* A frame without an exchange time gets the latest that a simulator takes. */
+/* A missing exchange time becomes the latest that a simulator accepts. */
 static void set_times(const export_row *row, hft_event *out)
 {
     out->exch_ns = (int64_t)(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns - 1);
     out->local_ns = (int64_t)row->recv_ns;
 }
 
-/* At the start of a gap the book is empty, for the exchange's side with the last frame before, and
- * so is a book that ended before. */
+/* At the start of a gap the book becomes empty, for the exchange's side at the last frame before
+ * the gap. The book at the end of the day becomes empty, too. */
 static hft_event gap_event(hft_writer *self, const export_row *row)
 {
     uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
@@ -114,8 +114,8 @@ static hft_event trade_event(const export_row *row)
     return out;
 }
 
-/* Clearing to infinity takes the whole side: a book of the exchange is a window, whose last price
- * says nothing about what lies beyond. */
+/* Clears a whole side, up to infinity: the exchange's book is a window, and its last price does not
+ * bound what the simulator holds beyond it. */
 static hft_event depth_event(const export_row *row)
 {
     hft_event out = {.kind = (uint64_t)row->values[HFT_KIND].as.integer};
@@ -136,7 +136,7 @@ static void add_end_of_day(hft_writer *self, hft_event level)
     self->end_of_day[self->end_of_day_count++] = level;
 }
 
-/* How far the recorder's clock was behind the exchange's, at the least. */
+/* Records the least time by which the recorder's clock was behind the exchange's. */
 static void note_clock(const hft_writer *self, const hft_event *row)
 {
     export_counts *counts = self->target->counts;
@@ -150,7 +150,7 @@ static td_result add_event(hft_writer *self, hft_event made, td_err *err)
     return event_order_add(self->order, &made, err);
 }
 
-/* A row for each side that is known. */
+/* Adds an event for each known side. */
 static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
 {
     static const struct {
@@ -261,7 +261,7 @@ static td_result finish_events(hft_writer *self, td_err *err)
     return export_file_finish(file, NULL, err);
 }
 
-/* The book at the end of the day, for the next day's initial_snapshot. */
+/* Writes the book at the end of the day, for the next day's initial_snapshot. */
 static td_result finish_end_of_day(hft_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];

@@ -1,4 +1,4 @@
-/* JSON lines, in the order of the tape, one file a day, a message a line (docs/export.md). */
+/* JSON lines in the order of the tape: one file per day, one message per line (docs/export.md). */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,9 +12,9 @@
 
 typedef struct jsonl_writer {
     const export_target *target;
-    export_file *file; /* NULL: no line yet */
-    size_t gap_next;   /* of the target's gaps: the first without a line */
-    uint64_t number;   /* of the last frame among those of the day, from 1 */
+    export_file *file; /* NULL before the first line */
+    size_t gap_next;   /* index in the target's gaps: the first not written yet */
+    uint64_t number;   /* of the last frame in the day, from 1 */
 } jsonl_writer;
 
 static void *open_jsonl(const export_target *target)
@@ -35,7 +35,7 @@ static void close_jsonl(void *writer)
 
 /* ---- lines ---- */
 
-/* Begin an object in the file of the day. */
+/* Begins an object in the day's file. */
 static td_result begin_line(jsonl_writer *self, json_writer *json, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
@@ -51,7 +51,7 @@ static td_result begin_line(jsonl_writer *self, json_writer *json, td_err *err)
     return TD_OK;
 }
 
-/* A failure of the writer shows here. */
+/* Ends a line. Errors of the JSON writer are returned here. */
 static td_result end_line(jsonl_writer *self, json_writer *json, td_err *err)
 {
     json_write_object_end(json);
@@ -73,7 +73,7 @@ static td_result write_gap(jsonl_writer *self, const gap_row *gap, td_err *err)
     return end_line(self, &json, err);
 }
 
-/* Gaps that begin before this moment. */
+/* Writes the gaps that begin before recv_ns. */
 static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
 {
     const export_target *target = self->target;
@@ -86,8 +86,8 @@ static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
 
 /* ---- messages ---- */
 
-/* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
- * well: a stream without it would seem whole. */
+/* A message as in all other JSON output (schema/message_json.h). A frame that cannot be decoded is
+ * a line as well: without it, the lines would seem complete. */
 static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsigned flags,
                                td_err *err)
 {
@@ -108,7 +108,7 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsig
     return end_line(self, &json, err);
 }
 
-/* A reader of the lines does not have the copies. Control frames and requests have a number. */
+/* Copies get neither number nor line. Control frames get a number only. */
 static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
                           td_err *err)
 {
@@ -136,7 +136,7 @@ static td_result finish(void *writer, td_err *err)
     return export_file_finish(file, NULL, err);
 }
 
-/* Frames, not rows: a line is a whole message, and one of a frame that was not decoded. */
+/* Has no rows: a line is a whole message, or a frame that was not decoded. */
 static const export_type MESSAGES = {.name = "messages"};
 static const export_named_type TYPES[] = {{"messages", &MESSAGES}, {NULL, NULL}};
 

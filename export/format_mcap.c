@@ -1,7 +1,7 @@
-/* MCAP, a file for each day (docs/export.md). A message is a decoded message as JSON: a channel for
- * each topic and symbol of a feed, and a schema for each type of messages. A message is an entry,
- * of order books a frame with its levels. Viewers plot numbers, so a decimal is one, with its exact
- * text beside it; they know no integers beyond 2^53, so a time is an object of seconds and
+/* MCAP, one file per day (docs/export.md). Each message is one entry of a decoded frame as JSON, or
+ * a whole frame of an order book. There is a channel for each topic and symbol of a feed, and a
+ * schema for each type. Viewers plot numbers, so a decimal is a JSON number, and its exact text a
+ * second member. They read no integers above 2^53, so a time is an object of seconds and
  * nanoseconds. */
 #include <stdio.h>
 #include <string.h>
@@ -28,25 +28,24 @@ typedef struct topic_channel {
 
 typedef struct mcap_writer {
     const export_target *target;
-    export_file *file; /* NULL: no row yet */
+    export_file *file; /* NULL before the first row */
     chunk_packer *packer;
     sealed_chunk *sealed;
     mcap_summary summary;
-    td_buf chunk, pack, text; /* text: of the message that is being written */
-    json_writer json;         /* into text */
-    uint16_t message_id;      /* channel of the message in text, which lacks its last
-                                 levels; 0: there is no such message */
-    uint8_t *is_of_level;     /* by column of book changes */
-    uint64_t bytes;           /* of the file so far */
-    uint32_t crc;             /* of these */
+    td_buf chunk, pack, text; /* text: of the message being written */
+    json_writer json;         /* writes to text */
+    uint16_t message_id;      /* of the message in text; 0 if text is empty */
+    uint8_t *is_of_level;     /* by column of book changes: 1 if each level has its own value */
+    uint64_t bytes;           /* written to the file so far */
+    uint32_t crc;             /* of these bytes */
     const export_type *schemas[SCHEMAS_MAX];
     size_t schema_count;
-    topic_channel *channels; /* channel id less 1 */
+    topic_channel *channels; /* by channel id - 1 */
     size_t channel_count;
-    slot_table slots; /* of channels by key */
+    slot_table slots; /* indexes channels by key */
 } mcap_writer;
 
-/* 1 if the column is a level's own; the others are of the whole frame. */
+/* 1 if each level has its own value; other columns are the same for the whole frame. */
 static int is_of_level(const export_column *column)
 {
     msg_member member = msg_member_find(td_bytes_str(column->name));
@@ -161,10 +160,10 @@ static void write_schema(td_buf *out, const export_type *type)
     json_write_object_end(&json);
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, NULL);
-    TD_ASSERT(rc == TD_OK); /* the buffer has no bound */
+    TD_ASSERT(rc == TD_OK); /* the buffer is unbounded */
 }
 
-/* "tapedeck.BookChange" of the type book_change. */
+/* The schema's name: "tapedeck.BookChange" for the type book_change. */
 static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
 {
     const char *from = type == &EXPORT_GAPS ? "gap"
@@ -180,7 +179,7 @@ static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-/* The number of a type's schema; its record stands before the first channel that has it. */
+/* The number of a type's schema, whose record precedes the first channel that uses it. */
 static uint16_t schema_of(mcap_writer *self, const export_type *type)
 {
     char name[LIMIT_NAME_BYTES];
@@ -203,7 +202,7 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 
 /* ---- channels ---- */
 
-/* The number of the channel with this key; 0: there is none. */
+/* The id of the channel with this key, or 0. */
 static uint16_t find_channel(const mcap_writer *self, const char *key)
 {
     slot_probe at = slot_probe_of(td_xxh64(key, strlen(key)));
@@ -213,7 +212,7 @@ static uint16_t find_channel(const mcap_writer *self, const char *key)
     return 0;
 }
 
-/* Its metadata is in pack. */
+/* Adds a channel, whose metadata the caller has put in pack. */
 static td_result add_channel(mcap_writer *self, const char *key, const export_type *type,
                              const char *name, uint16_t *id, td_err *err)
 {
@@ -304,7 +303,7 @@ static void write_time(json_writer *json, const char *name, uint64_t ns)
     json_write_object_end(json);
 }
 
-/* A number as viewers take it, and exactly. */
+/* A decimal twice: as a number for viewers, and as exact text. */
 static void write_decimal(json_writer *json, const char *name, td_bytes text)
 {
     static const char SUFFIX[] = "_text";

@@ -1,5 +1,5 @@
 /* Nautilus's ParquetDataCatalog, in its second layout (docs/export.md):
- * data/TYPE/INSTRUMENT/FIRST_LAST.parquet, one file a day. */
+ * data/TYPE/INSTRUMENT/FIRST_LAST.parquet, one file per day. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "schema/instrument.h"
 
 enum {
-    PLACES = 16, /* of DECIMAL(38,16) */
+    PLACES = 16, /* in DECIMAL(38,16) */
     TRADE_ID_BYTES_MAX = 36,
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
@@ -28,7 +28,7 @@ enum {
     FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     CLASS_COLUMNS_MAX = 9,
-    OF_INSTRUMENT = 2, /* of those: without precisions */
+    OF_INSTRUMENT = 2, /* entries of PAIRS without the precisions */
     OF_PRICES = 3,
 };
 
@@ -39,49 +39,49 @@ enum { F_LAST = 128, F_SNAPSHOT = 32, F_MBP = 16 };
 
 typedef struct catalog_writer catalog_writer;
 
-/* How a column's value is made of the one in its source. */
+/* How a column's value is made from the row. */
 typedef enum conversion {
     AS_NULL,
-    AS_INSTRUMENT, /* its id, whatever the row has */
-    AS_PRICE,      /* a number, whose places count for the instrument's prices, */
-    AS_SIZE,       /* or for its sizes */
+    AS_INSTRUMENT, /* the instrument's id */
+    AS_PRICE,      /* a number that counts for the precision of prices */
+    AS_SIZE,       /* a number that counts for the precision of sizes */
     AS_TEXT,
     AS_TRADE_ID,
     AS_TAKER,
     AS_TIME,
-    AS_EVENT_TIME, /* of the row */
+    AS_EVENT_TIME, /* the row's exchange time */
     AS_INIT_TIME,
 } conversion;
 
-/* A column of a class. from: the column of the type that it is made of. */
+/* A column of a class. from: the column of the type that supplies the value. */
 typedef struct class_column {
     parquet_column is;
     size_t from;
     conversion as;
 } class_column;
 
-/* A class of Nautilus. */
+/* A data class of Nautilus. */
 typedef struct catalog_class {
     const export_type *type;
     const char *folder;
     const char *name;
     const class_column *columns;
     size_t column_count;
-    size_t pair_count; /* of PAIRS, in their order */
+    size_t pair_count; /* number of entries of PAIRS that it uses */
     int (*take)(catalog_writer *self, const export_row *row);
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
 
-/* A level of a frame that is not yet complete. */
+/* A level of a frame that is still incomplete. */
 typedef struct pending_level {
     uint8_t is_snapshot, is_bid;
     td_decimal price, size;
 } pending_level;
 
-/* An instrument that has rows. */
+/* An instrument with rows. */
 typedef struct known_instrument {
-    uint64_t source;        /* hash of the request that listed it first: others may list it, too */
-    export_precision needs; /* the places of its ticks and steps */
+    uint64_t source;        /* hash of the request that listed it first */
+    export_precision needs; /* the decimal places of its tick and step */
 } known_instrument;
 
 struct listed;
@@ -93,17 +93,17 @@ struct catalog_writer {
     parquet_column columns[CLASS_COLUMNS_MAX];
     parquet_pair pairs[PAIRS];
     char instrument[ID_BYTES];
-    char bar_type[BAR_TYPE_BYTES]; /* "": it has no bars */
+    char bar_type[BAR_TYPE_BYTES]; /* "" without bars */
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
     unsigned price_places, size_places;
-    msg_value last[2];          /* of tickers: the values of the last row */
-    uint64_t first_ns, last_ns; /* of ts_init */
-    parquet_file *file;         /* NULL: no row yet */
+    msg_value last[2];          /* of tickers: the last row's values */
+    uint64_t first_ns, last_ns; /* of the rows' ts_init */
+    parquet_file *file;         /* NULL before the first row */
     pending_level *levels;
     size_t level_count, level_capacity;
-    known_instrument *known; /* of instruments */
+    known_instrument *known; /* of the type instruments */
     size_t known_count;
-    struct listed *listed; /* its rows, until the precisions of the day are known */
+    struct listed *listed; /* rows of the type instruments, until the day's precisions are known */
     size_t listed_count;
 };
 
@@ -142,7 +142,7 @@ static const class_column FUNDING_RATE_UPDATE[] = {
     TIMES,
     {{"identifier", PARQUET_TEXT, 0, 1}, 0, AS_INSTRUMENT}};
 
-/* Put by put_delta. */
+/* Columns of order book deltas, for put_delta. */
 enum {
     DELTA_ACTION,
     DELTA_OF,
@@ -165,8 +165,8 @@ static const class_column ORDER_BOOK_DELTA[DELTA_PLACES] = {
     TIMES};
 /* clang-format on */
 
-/* Columns of instruments, in the order of all classes. from: the
- * instrument_value that it has; MADE: it is made here; NEVER: it is null. */
+/* Columns of instruments, in the order of all classes. from: the index of the instrument_value;
+ * MADE: computed here; NEVER: always null. */
 enum { PERPETUAL = 1, FUTURE = 2, OPTION = 4, PAIR = 8, CONTRACTS = 7, DATED = 6, EACH = 15 };
 enum {
     ID,
@@ -219,7 +219,7 @@ static const struct listed_column {
     [EVENT_TIME] = {{"ts_event", PARQUET_TIME_NS, 0, 0}, EACH, MADE},
     [INIT_TIME] = {{"ts_init", PARQUET_TIME_NS, 0, 0}, EACH, MADE}};
 
-/* The classes of instruments. */
+/* The classes of instruments, with their bits. */
 static const struct listed_class {
     unsigned is;
     const char *folder, *name;
@@ -229,12 +229,12 @@ static const struct listed_class {
                       {PAIR, "currency_pair", "CurrencyPair"},
                       {0, NULL, NULL}};
 
-/* A row of an instrument. */
+/* A row of the type instruments. */
 typedef struct listed {
     const struct listed_class *of;
     char id[ID_BYTES];
     msg_value values[LISTED]; /* without the precisions */
-    char *texts[LISTED];      /* owned, of those that are texts */
+    char *texts[LISTED];      /* owned; the texts that values refer to */
 } listed;
 
 /* ---- rows ---- */
@@ -244,7 +244,7 @@ static void raise_to(unsigned *places, unsigned others)
     *places = others > *places ? others : *places;
 }
 
-/* Precision is that of the largest number of places as written. */
+/* Puts a number and raises *places, the column's precision, to its decimal places as written. */
 static td_result put_number(catalog_writer *self, size_t column, td_decimal value, unsigned *places,
                             td_err *err)
 {
@@ -337,7 +337,7 @@ static td_result put_columns(catalog_writer *self, const export_row *row, td_err
     return rc == TD_OK ? end_row(self, row, err) : rc;
 }
 
-/* A quote has both sides; a row with one is left out. */
+/* A quote needs both sides; a row with one side is left out. */
 static int take_quote(catalog_writer *self, const export_row *row)
 {
     (void)self;
@@ -347,7 +347,7 @@ static int take_quote(catalog_writer *self, const export_row *row)
 
 /* ---- tickers ---- */
 
-/* 1 if a value is known and is not that of the last row. */
+/* 1 if a value is present and differs from the last row's. */
 static int has_changed(msg_value *last, const msg_value *value)
 {
     if (value->type == VALUE_ABSENT ||
@@ -374,14 +374,14 @@ static int take_funding(catalog_writer *self, const export_row *row)
 
 /* ---- bars ---- */
 
-/* A second part of a bar is left out, and a bar that began before the selection. */
+/* Leaves out rows of late trades for an earlier bar, and a bar that began before the selection. */
 static int take_bar(catalog_writer *self, const export_row *row)
 {
     return (row->flags & ROW_LATE) == 0 &&
            row->values[BAR_START].as.time_ns >= self->target->from_ns;
 }
 
-/* Its time is its end, or the time of receipt of its last trade, if that is later. */
+/* A bar's times are its end, but init is at least the receive time of its last trade. */
 static td_result put_bar(catalog_writer *self, const export_row *row, td_err *err)
 {
     export_row at = *row;
@@ -410,7 +410,7 @@ static void format_bar_type(const catalog_writer *self, char out[BAR_TYPE_BYTES]
 
 /* ---- order books ---- */
 
-/* level NULL: CLEAR. */
+/* level NULL writes a CLEAR. */
 static td_result put_delta(catalog_writer *self, const export_row *row, const pending_level *level,
                            unsigned flags, td_err *err)
 {
@@ -437,8 +437,8 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
     return end_row(self, row, err);
 }
 
-/* A complete frame: of its levels those of the snapshot after a CLEAR, then changes; bids before
- * asks in both. The last row has F_LAST. */
+/* Writes a complete frame: a CLEAR and the levels of its snapshot, then changes; bids before asks
+ * in both. The last row has F_LAST. */
 static td_result put_frame(catalog_writer *self, const export_row *row, td_err *err)
 {
     int has_snapshot = self->level_count > 0 && self->levels[0].is_snapshot;
@@ -464,7 +464,7 @@ static td_result put_frame(catalog_writer *self, const export_row *row, td_err *
     return rc;
 }
 
-/* A snapshot's CLEAR deletes what rows before it would delete one by one. */
+/* Adds a level. A snapshot drops the deletes before it, because its CLEAR replaces them. */
 static td_result add_level(catalog_writer *self, const export_row *row, td_err *err)
 {
     pending_level level = {.is_snapshot = row->values[DELTA_IS_SNAPSHOT].as.is_true != 0,
@@ -500,8 +500,7 @@ static const catalog_class CLASSES[] = {
 
 /* ---- files ---- */
 
-/* As Nautilus's adapter names instruments: "BTCUSDT-LINEAR.BYBIT", with the category as a part of
- * the name. It finds files by it. */
+/* The id in Nautilus's adapter, which finds files by it: "BTCUSDT-LINEAR.BYBIT". */
 static void format_id(td_bytes symbol, td_bytes category, const exchange_row *exchange,
                       char out[ID_BYTES])
 {
@@ -626,7 +625,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     catalog_writer *self = writer;
     td_result rc = TD_OK;
     if (self->of->put == NULL)
-        return TD_OK; /* kept by take, until precisions are known */
+        return TD_OK; /* kept by `take` until the precisions are known */
     if (self->file == NULL)
         rc = begin_file(self, err);
     if (rc != TD_OK)
@@ -636,7 +635,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", of->name, self->instrument);
 }
 
-/* A moment as names of files have it: 2024-01-01T00-00-00-000000000Z. */
+/* A time as in file names: 2024-01-01T00-00-00-000000000Z. */
 static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
     td_time_format(ns, out);
@@ -644,7 +643,7 @@ static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         *c = (char)(*c == ':' || *c == '.' ? '-' : *c);
 }
 
-/* A file is named by the interval of its ts_init. */
+/* A file name: the first and last ts_init of its rows. */
 static void format_interval(uint64_t first_ns, uint64_t last_ns, char out[2 * TD_TIME_TEXT_BYTES])
 {
     char first[TD_TIME_TEXT_BYTES];
@@ -659,7 +658,7 @@ static void format_precision(unsigned places, char out[TEXT_BYTES])
     (void)snprintf(out, TEXT_BYTES, "%u", places % 100);
 }
 
-/* The file that was finished last has this precision. */
+/* Sets the precision of the file that was finished last. */
 static void note_precision(export_files *files, const export_precision *is)
 {
     files->items[files->count - 1].precision = *is;
@@ -695,7 +694,7 @@ static known_instrument *find_known(const catalog_writer *self, const char *id)
     return NULL;
 }
 
-/* 1 if the day has data of the instrument, or no other type is exported. */
+/* 1 if the day has data of the instrument, or if no other type is exported. */
 static int has_data(const export_target *target, const char *id)
 {
     char other[ID_BYTES];
@@ -715,7 +714,7 @@ static int has_data(const export_target *target, const char *id)
     return !has_types;
 }
 
-/* 1 if no other request has listed the instrument. */
+/* 1 if the row's request is the first that listed the instrument. */
 static int is_first_source(catalog_writer *self, const export_row *row, const char *id)
 {
     td_bytes feed = row->values[INSTRUMENT_FEED].as.text;
@@ -735,7 +734,7 @@ static int is_first_source(catalog_writer *self, const export_row *row, const ch
     return 1;
 }
 
-/* 0: Nautilus has no class for it. */
+/* The bit of an instrument's class in Nautilus, or 0. */
 static unsigned class_bit(const export_row *row)
 {
     td_bytes category = row->values[INSTRUMENT_CATEGORY].as.text;
@@ -753,8 +752,7 @@ static unsigned class_bit(const export_row *row)
                : PERPETUAL;
 }
 
-/* The values of an instrument whose class and id are set, as the row has them. 0: one is missing
- * that its class needs. */
+/* Sets all but class and id from the row. 0 if a value is missing that the class needs. */
 static int set_listed(const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
@@ -783,7 +781,7 @@ static int set_listed(const export_row *row, listed *out)
     return is_whole;
 }
 
-/* With the places that it was written with, or more: those of an increment are a precision. */
+/* At least with the places as written: the places of an increment are the precision. */
 static td_bytes decimal_text(td_decimal value, unsigned least_places,
                              char out[2 * TD_DECIMAL_TEXT_BYTES])
 {
@@ -823,7 +821,7 @@ static void put_listed(parquet_writer *to, size_t column, const msg_value *value
                                                        : (int64_t)value->as.time_ns);
 }
 
-/* The columns of a class; their number. */
+/* The columns of a class; returns their number. */
 static size_t columns_of(const struct listed_class *of, parquet_column out[LISTED])
 {
     size_t count = 0;
@@ -833,7 +831,7 @@ static size_t columns_of(const struct listed_class *of, parquet_column out[LISTE
     return count;
 }
 
-/* A file with one row: another tick or step begins a new one. */
+/* Writes a file of one row. Another tick or step needs another file. */
 static td_result write_listed(export_files *files, const char *name, const listed *row,
                               const export_precision *precision, td_err *err)
 {
@@ -862,7 +860,7 @@ static td_result write_listed(export_files *files, const char *name, const liste
     return rc;
 }
 
-/* Keep the row of an instrument until the precisions of the day are known. */
+/* Keeps an instrument's row until the day's precisions are known. */
 static int take_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.of = LISTED_CLASSES};
@@ -929,7 +927,7 @@ static td_result finish(void *writer, td_err *err)
     return self->file == NULL ? TD_OK : finish_data(self, err);
 }
 
-/* Copy a file but for its footer. */
+/* Copies a file up to its footer. */
 static td_result copy_groups(td_file *from, uint64_t size, export_file *to, td_err *err)
 {
     uint8_t *bytes = td_alloc(COPY_BYTES);
@@ -946,7 +944,7 @@ static td_result copy_groups(td_file *from, uint64_t size, export_file *to, td_e
     return rc;
 }
 
-/* The footer of a file of data, with another precision; the size of what is before it. */
+/* Reads a data file's footer and changes its precision. *before: bytes before the footer. */
 static td_result read_footer(td_file *from, const export_precision *to, td_buf *footer,
                              uint64_t *before, td_err *err)
 {
@@ -977,7 +975,7 @@ static td_result read_footer(td_file *from, const export_precision *to, td_buf *
                        : rc;
 }
 
-/* Numbers have 16 places whatever the precision is, so that only the metadata changes. */
+/* Numbers have 16 places whatever the precision is, so only the metadata changes. */
 static td_result raise_data(export_files *files, const char *path, const char *name,
                             const export_precision *to, td_err *err)
 {
@@ -1003,7 +1001,7 @@ static td_result raise_data(export_files *files, const char *path, const char *n
     return rc;
 }
 
-/* A value as put_listed takes it; its text becomes the row's. 0: it is no number. */
+/* A value in the form of put_listed; the row takes over its text. 0 if a number is malformed. */
 static int take_listed(listed *row, size_t i, const parquet_value *value)
 {
     parquet_kind kind = LISTED_COLUMNS[i].is.kind;
@@ -1024,7 +1022,7 @@ static int take_listed(listed *row, size_t i, const parquet_value *value)
     return 1;
 }
 
-/* The row of an instrument has the precision in it, and increments with so many places. */
+/* The row of an instrument has the precision, and increments with as many places. */
 static td_result raise_listed(export_files *files, const char *path, const char *name,
                               const struct listed_class *of, const export_precision *to,
                               td_err *err)
@@ -1049,7 +1047,7 @@ static td_result raise_listed(export_files *files, const char *path, const char 
         if ((LISTED_COLUMNS[i].classes & of->is) != 0)
             is_whole &= take_listed(&row, i, &values[next++]);
     rc = is_whole ? write_listed(files, name, &row, to, err)
-                  : td_err_set(err, TD_E_INVALID, "an increment is no number");
+                  : td_err_set(err, TD_E_INVALID, "an increment is not a number");
     free_listed(&row);
     return rc;
 }

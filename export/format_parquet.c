@@ -1,4 +1,4 @@
-/* Parquet: a file for each day, type and symbol, in folders that Hive's readers know
+/* Parquet: one file per day, type and symbol, in folders that readers of Hive's layout know
  * (docs/export.md): exchange=E/type=T/date=D/SYMBOL.parquet. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,17 +14,17 @@
 
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
 
-/* Places of prices and amounts: readers that multiply decimals of 38 digits add up the places, and
- * so have 14 digits left for the product and its sums. Averages and limits have more. */
+/* Decimal places of prices and amounts: a product of two has twice as many, which leaves 14 of 38
+ * digits for its whole part. Averages and limits have MOST_PLACES. */
 enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 12, MOST_PLACES = 18 };
 
 typedef struct table_writer {
     const export_target *target;
     parquet_schema schema;
     parquet_column *columns;
-    char (*names)[COLUMN_NAME_BYTES]; /* of those that the type gives */
+    char (*names)[COLUMN_NAME_BYTES]; /* of the type's own columns */
     size_t first_value;               /* index of the type's first column */
-    parquet_file *file;               /* NULL: no row yet */
+    parquet_file *file;               /* NULL before the first row */
 } table_writer;
 
 static void close_table(void *writer)
@@ -40,7 +40,7 @@ static void close_table(void *writer)
 
 /* ---- the schema ---- */
 
-/* --scale is about prices and amounts; what replies say of instruments has more places. */
+/* --scale applies to prices and amounts; instruments in replies may have more places. */
 static uint8_t scale_of(const export_settings *settings, const export_type *type)
 {
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
@@ -79,8 +79,8 @@ static parquet_column column_of(const export_settings *settings, const export_ty
     return (parquet_column){.kind = PARQUET_TEXT};
 }
 
-/* A column's name as SQL takes it without quotes: "asks[0].price" is asks_0_price. A name that the
- * layout has already gets a "_" at its end. */
+/* A column's name in a form that SQL reads without quotes: "asks[0].price" becomes asks_0_price. A
+ * name that the layout uses itself gets a "_" at its end. */
 static void format_column(const export_type *type, const char *name, char out[COLUMN_NAME_BYTES])
 {
     static const char *const TAKEN[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
@@ -103,8 +103,8 @@ static void format_column(const export_type *type, const char *name, char out[CO
         }
 }
 
-/* Symbol, if rows are of one; what all rows have; what the type gives, all of it optional, so that
- * all days have one schema. */
+/* The columns: the symbol, if rows have one; those of all rows; those of the type, all of them
+ * optional, so that all days have one schema. */
 static void make_schema(table_writer *self, const export_source *of)
 {
     const export_settings *settings = self->target->settings;
@@ -159,7 +159,7 @@ static td_result begin_file(table_writer *self, const export_source *of, td_err 
 
 /* ---- rows ---- */
 
-/* A text of a frame may be no UTF-8. */
+/* Puts a text, or null if it is not UTF-8, which frames may contain. */
 static void put_text(const table_writer *self, parquet_writer *to, size_t column, td_bytes text)
 {
     if (td_utf8_is_text(text)) {
@@ -175,7 +175,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
 {
     char text[ROW_TEXT_BYTES];
     if (self->columns[column].kind == PARQUET_TEXT && value->type != VALUE_ABSENT) {
-        put_text(self, to, column, row_value_text(value, text)); /* topics may differ in types */
+        put_text(self, to, column, row_value_text(value, text)); /* topics differ in types */
         return TD_OK;
     }
     switch (value->type) {

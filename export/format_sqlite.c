@@ -1,6 +1,6 @@
-/* SQLite: a database for each day, with a table for each type of messages and one for the gaps
- * (docs/export.md). Rows are in the order of the tape. Exact decimals are texts; beside each is a
- * number, which costs no space because SQLite computes it when it is read. */
+/* SQLite: one database per day, with a table for each type of messages and one for the gaps
+ * (docs/export.md). Rows are in the order of the tape. An exact decimal is a text; a second column
+ * has it as a number, which takes no space because SQLite computes it when it is read. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,16 +11,16 @@
 #include "export/export_format.h"
 #include "export/export_name.h"
 
-/* Statements, before those of the tables. */
+/* Statements that precede the insertions. */
 enum { NO_JOURNAL, SORT_IN_FILES, BEGIN, COMMIT, FIRST_INSERT };
 
 typedef struct sqlite_writer {
     const export_target *target;
-    export_file *file; /* NULL: no row yet */
+    export_file *file; /* NULL before the first row */
     database *db;
     database_kind kind;
-    td_buf sql;              /* its texts, each with a NUL */
-    const char **statements; /* insertions of the tables, then their indexes */
+    td_buf sql;              /* texts of the statements, each with a NUL */
+    const char **statements; /* from FIRST_INSERT: insertions by table, then indexes by table */
     size_t table_count;
 } sqlite_writer;
 
@@ -58,7 +58,7 @@ static void add_name(td_buf *sql, const char *before, const char *name, const ch
     add(sql, after);
 }
 
-/* 1 if a table has the columns of a row that a gap does not have. */
+/* 1 if a table has the columns of a row from a frame, which a gap lacks. */
 static int has_place(const export_type *type)
 {
     return (type->flags & EXPORT_ALL_SYMBOLS) == 0;
@@ -99,7 +99,7 @@ static void add_insert(td_buf *sql, const export_output *output)
 static void add_index(td_buf *sql, const export_output *output)
 {
     const export_type *type = output->type;
-    size_t time = 0; /* the first column of times */
+    size_t time = 0; /* index of the first time column */
     add_name(sql, "CREATE INDEX \"", output->name, "_by_symbol\" ON ");
     add_name(sql, "\"", output->name, "\" (\"symbol\", ");
     while (!has_place(type) && type->columns[time].type != VALUE_TIME_NS)
@@ -108,7 +108,7 @@ static void add_index(td_buf *sql, const export_output *output)
     td_buf_add(sql, "", 1);
 }
 
-/* The outputs that are this format's, which are its tables. */
+/* This format's output number `index`, which is a table; NULL at the end. */
 static const export_output *table_at(const sqlite_writer *self, size_t index)
 {
     for (size_t i = 0; i < self->target->output_count; i++)
@@ -130,10 +130,10 @@ static void make_kind(sqlite_writer *self)
         add_index(sql, table_at(self, i));
     self->statements = td_alloc_zero(count, sizeof *self->statements);
     self->statements[NO_JOURNAL] = "PRAGMA journal_mode = MEMORY";
-    self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* else a day's index is memory */
+    self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* not memory */
     self->statements[BEGIN] = "BEGIN";
     self->statements[COMMIT] = "COMMIT";
-    const char *text = (const char *)sql->data; /* which does not grow any more */
+    const char *text = (const char *)sql->data; /* complete, so it no longer moves */
     for (size_t i = FIRST_INSERT; i < count; i++)
         self->statements[i] = text += strlen(text) + 1;
     self->kind = (database_kind){.name = "database",
@@ -151,8 +151,8 @@ static td_result run(sqlite_writer *self, size_t statement, td_err *err)
     return database_query_end(&query, database_query_next(&query, err));
 }
 
-/* One transaction without a journal beside the file, which is removed if it is not complete. (A
- * defensive connection ignores OFF.) */
+/* Writes in one transaction, with its journal in memory: an incomplete file is removed anyway.
+ * (journal_mode OFF is ignored by a defensive connection.) */
 static td_result begin_file(sqlite_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
@@ -167,7 +167,7 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     return rc;
 }
 
-/* Whole numbers are numbers, all else is text. text: memory until the row is written. */
+/* Integers are numbers, other values text. text: memory until the row is written. */
 static void bind_value(database_query *query, const msg_value *value, char text[ROW_TEXT_BYTES])
 {
     if (value->type == VALUE_ABSENT)

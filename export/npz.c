@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ZLIB_CONST /* zlib then takes its input as what it is: not to be written */
+#define ZLIB_CONST /* makes zlib's input pointer const */
 #include <zlib.h>
 
 #include "base/alloc.h"
@@ -11,8 +11,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 
-/* Of the zip format (APPNOTE.TXT 6.3, sections 4.3 and 4.5). The sizes are not known when the
- * member's header is written: they follow its data (flag 8), and are in the directory. */
+/* The zip format (APPNOTE.TXT 6.3, sections 4.3 and 4.5). A member's sizes are unknown when its
+ * header is written: they follow its data (flag 8), and are in the directory. */
 enum {
     LOCAL_SIGNATURE = 0x04034b50,
     DESCRIPTOR_SIGNATURE = 0x08074b50,
@@ -26,27 +26,27 @@ enum {
     METHOD_DEFLATE = 8,
     DATE_1980 = 0x21,
     ZIP64_FIELD = 1,
-    END64_BYTES = 44, /* of the record's rest */
+    END64_BYTES = 44, /* of the record after its size */
 };
 
-/* Sizes from here on need ZIP64; below 4 GiB, because deflate may enlarge what it cannot pack. */
+/* From this size on ZIP64 is used: below 4 GiB, because deflate may enlarge data. */
 static const uint64_t ZIP64_BYTES = 0xF0000000;
 static const uint32_t IN_ZIP64 = 0xFFFFFFFF;
 
 static const char MEMBER[] = "data.npy";
 
-/* Of numpy's format. Its writer leaves space for a count of 21 digits. */
+/* Constants of numpy's format. numpy leaves space for a count of 21 digits. */
 enum { NPY_PREFIX_BYTES = 10, NPY_ALIGNMENT = 64, NPY_COUNT_DIGITS = 21 };
 
 enum {
-    STEP_BYTES = 16 << 10, /* space made for what zlib gives */
-    MEMORY_LEVEL = 8,      /* zlib's default: 256 KiB a stream */
+    STEP_BYTES = 16 << 10, /* of output space for zlib at a time */
+    MEMORY_LEVEL = 8,      /* zlib's default: 256 KiB per stream */
 };
 
 struct npz_writer {
     z_stream stream;
     size_t record_bytes;
-    uint64_t left; /* records to come */
+    uint64_t left; /* records still to be added */
     uint64_t packed_bytes;
     uint64_t plain_bytes;
     uint64_t offset; /* of the file, without packed_bytes */
@@ -99,13 +99,13 @@ static void pack(npz_writer *npz, const void *bytes, size_t size, int flush, td_
     TD_ASSERT(stream->avail_in == 0);
 }
 
-/* What the member's header and its row of the directory share, up to the CRC. */
+/* The fields, up to the CRC, that the member's header shares with its entry in the directory. */
 static void put_common(const npz_writer *npz, td_buf *out)
 {
     put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION);
     put16(out, FLAG_DESCRIPTOR);
     put16(out, METHOD_DEFLATE);
-    put16(out, 0); /* midnight */
+    put16(out, 0); /* time: midnight */
     put16(out, DATE_1980);
 }
 
@@ -133,7 +133,7 @@ static void put_local_header(const npz_writer *npz, td_buf *out)
         put_zip64_field(0, 0, out);
 }
 
-/* numpy's header: as long as with a count of the most digits, and up to a multiple of 64. */
+/* numpy's header: padded to the length that the largest count needs, then to a multiple of 64. */
 static void npy_header(const char *descr, uint64_t count, td_buf *header)
 {
     static const char MAGIC[] = "\x93NUMPY\x01";
@@ -143,7 +143,7 @@ static void npy_header(const char *descr, uint64_t count, td_buf *header)
     put16(header, 0);
     td_result rc = td_buf_printf(
         header, NULL, "{'descr': %s, 'fortran_order': False, 'shape': (%s,), }", descr, digits);
-    TD_ASSERT(rc == TD_OK); /* the buffer has no bound */
+    TD_ASSERT(rc == TD_OK); /* the buffer is unbounded */
     size_t most = header->size + (size_t)(NPY_COUNT_DIGITS - digit_count) + 1;
     size_t total = (most + NPY_ALIGNMENT - 1) / NPY_ALIGNMENT * NPY_ALIGNMENT;
     while (header->size < total - 1)
@@ -162,7 +162,7 @@ npz_writer *npz_open(const char *descr, size_t record_bytes, uint64_t count, td_
                          .stream = {.zalloc = alloc_memory, .zfree = td_free_hook}};
     int rc = deflateInit2(&made->stream, Z_BEST_SPEED, Z_DEFLATED, -MAX_WBITS, MEMORY_LEVEL,
                           Z_DEFAULT_STRATEGY);
-    TD_ASSERT(rc == Z_OK); /* it fails without memory alone */
+    TD_ASSERT(rc == Z_OK); /* fails only if memory runs out */
     size_t before = out->size;
     put_local_header(made, out);
     made->offset = out->size - before;
@@ -198,15 +198,15 @@ static void put_descriptor(const npz_writer *npz, td_buf *out)
 static void put_directory(const npz_writer *npz, td_buf *out)
 {
     put32(out, DIRECTORY_SIGNATURE);
-    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION); /* made by */
+    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION); /* version made by */
     put_common(npz, out);
     put32(out, npz->crc);
     put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->packed_bytes);
     put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->plain_bytes);
     put16(out, sizeof MEMBER - 1);
     put16(out, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0);
-    put16(out, 0); /* no comment */
-    put16(out, 0); /* on disk 0 */
+    put16(out, 0); /* comment length */
+    put16(out, 0); /* disk number */
     put16(out, 0); /* attributes */
     put32(out, 0);
     put32(out, 0); /* offset of the member */
@@ -223,14 +223,14 @@ static void put_zip64_end(uint64_t at, uint64_t size, td_buf *out)
     put16(out, VERSION_ZIP64);
     put32(out, 0);
     put32(out, 0);
-    put64(out, 1); /* member on this disk */
-    put64(out, 1); /* and on all */
+    put64(out, 1); /* members on this disk */
+    put64(out, 1); /* members in total */
     put64(out, size);
     put64(out, at);
     put32(out, LOCATOR_SIGNATURE);
     put32(out, 0);
     put64(out, at + size);
-    put32(out, 1); /* disk */
+    put32(out, 1); /* number of disks */
 }
 
 void npz_finish(npz_writer *npz, td_buf *out)
@@ -246,19 +246,19 @@ void npz_finish(npz_writer *npz, td_buf *out)
     if (npz->is_zip64)
         put_zip64_end(at, size, out);
     put32(out, END_SIGNATURE);
-    put16(out, 0); /* on disk 0, as its directory */
+    put16(out, 0); /* number of this disk, and of the directory's */
     put16(out, 0);
-    put16(out, 1); /* member on this disk */
-    put16(out, 1); /* and on all */
+    put16(out, 1); /* members on this disk */
+    put16(out, 1); /* members in total */
     put32(out, (uint32_t)size);
     put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)at);
-    put16(out, 0); /* no comment */
+    put16(out, 0); /* comment length */
 }
 
 void npz_close(npz_writer *npz)
 {
     if (npz == NULL)
         return;
-    (void)deflateEnd(&npz->stream); /* an unfinished stream is freed all the same */
+    (void)deflateEnd(&npz->stream); /* also frees an unfinished stream */
     td_free(npz);
 }

@@ -1,6 +1,6 @@
 /* Bars of trades by exchange time: open, high, low, close, amounts. Sums are exact; the average
- * price is rounded once, at the end. Trades come nearly in the order of their times, so the latest
- * bars wait for more; a trade that is older than all of them gives a row of its own. */
+ * price is rounded once, at the end. Trades arrive almost in order, so the latest bars wait for
+ * more; a trade older than these gets a row of its own. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -36,20 +36,20 @@ typedef struct bar {
     exact_sum volumes[SIDES]; /* by msg_side */
     exact_sum turnover;       /* prices times amounts */
     int64_t count;
-    uint64_t recv_ns, exchange_ns; /* of its last trade */
+    uint64_t recv_ns, exchange_ns; /* of the bar's last trade */
 } bar;
 
 typedef struct bar_maker {
     const export_settings *settings;
     const coverage *covered;
-    uint64_t written_ns; /* end of the latest bar that has its row; 0: none */
+    uint64_t written_ns; /* end of the latest bar written, or 0 */
     size_t count;
-    bar bars[OPEN_BARS + 1]; /* by time */
+    bar bars[OPEN_BARS + 1]; /* open bars, by time */
 } bar_maker;
 
 /* ---- exact sums ---- */
 
-/* 0: it does not fit. */
+/* Adds value / 10^scale. 0 on overflow. */
 static int add_exact(exact_sum *to, int128 value, uint8_t scale)
 {
     for (; to->scale < scale; to->scale++)
@@ -61,7 +61,7 @@ static int add_exact(exact_sum *to, int128 value, uint8_t scale)
     return !__builtin_add_overflow(to->value, value, &to->value);
 }
 
-/* In shortest form, which lives as long as text. */
+/* A value in shortest form, which may refer to text. */
 static msg_value value_of(exact_sum sum, char text[NUMBER_BYTES])
 {
     char *at = text + NUMBER_BYTES;
@@ -85,8 +85,8 @@ static msg_value value_of(exact_sum sum, char text[NUMBER_BYTES])
                        .as.text = td_bytes_of(at, (size_t)(text + NUMBER_BYTES - at))};
 }
 
-/* a / b, b > 0, rounded half to even to so many places, or those that a has more than b. 0: it does
- * not fit. */
+/* a / b, b > 0, rounded half to even to `places` decimal places, or to a.scale - b.scale places if
+ * there are more. 0 on overflow. */
 static int divide(exact_sum a, exact_sum b, uint8_t places, exact_sum *out)
 {
     exact_sum quotient = {a.value / b.value, (uint8_t)(a.scale - b.scale)};
@@ -132,7 +132,7 @@ static td_result add_trade(bar *to, const msg_trade *trade, td_err *err)
     return TD_OK;
 }
 
-/* The bar of a time, which may be a new one. */
+/* Finds or adds the bar for a time. */
 static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
 {
     const uint64_t start_ns = exchange_ns - exchange_ns % self->settings->bar_ns;
@@ -148,7 +148,7 @@ static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
 
 /* ---- rows ---- */
 
-/* The share of a bar's time in which nothing is missing, rounded down: 1 is all of it. */
+/* The share of a bar's time in which nothing is missing, rounded down; 1 if complete. */
 static td_decimal share_of(const bar_maker *self, const bar *at)
 {
     const uint64_t length_ns = self->settings->bar_ns;
@@ -203,8 +203,8 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     return out->put(out->ctx, &row, err);
 }
 
-/* A bar has the trades of its time, whenever they came. Those that come soon after the selection's
- * end are shown, and what comes as soon after its beginning is of an earlier selection's bars. */
+/* A bar has the trades of its interval, whenever they were received. Trades received soon after the
+ * selection's end may be of its last bars; as soon after its start, of earlier bars. */
 static int is_of_selection(const maker_frame *seen, uint64_t exchange_ns)
 {
     if (exchange_ns < seen->from_ns)
@@ -247,7 +247,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     return rc;
 }
 
-/* Entries of topics with many symbols have no bars. */
+/* Topics whose entries name many symbols give no bars. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);

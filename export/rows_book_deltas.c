@@ -1,8 +1,8 @@
-/* Changes of a book, for a reader who makes the book of the rows of one file. Such a reader starts
- * over where is_snapshot goes from false to true, and only there (docs/export.md): two snapshots in
- * a row look like one to it, so levels that are gone must be deleted by hand.
+/* Changes of a book, for a reader that rebuilds the book from the rows of one file. Such a reader
+ * starts over where is_snapshot changes from false to true, and only there (docs/export.md). It
+ * sees two consecutive snapshots as one, so levels that the second one lacks need deletes.
  *
- * A maker knows the book that a reader of its rows has, and brings it to the next state. */
+ * A maker tracks the book that a reader of its rows has, and writes rows that update it. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "export/export_type.h"
@@ -13,23 +13,23 @@ static const export_column COLUMNS[DELTA_COLUMNS] = {
     [DELTA_PRICE] = {"price", VALUE_DECIMAL},
     [DELTA_SIZE] = {"size", VALUE_DECIMAL}};
 
-/* What a file's last row was. */
+/* The kind of the last row in the file. */
 typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
 
-/* A reader of nothing yet has an empty book, of the topic's depth, which is its own. */
+/* The state of a reader. Before the first row its book is empty; it has the topic's depth. */
 typedef struct delta_reader {
-    book *held; /* what a reader has: every frame that was written, and no other */
+    book *held; /* the reader's book: all written frames applied, and no others */
     last_rows last;
 } delta_reader;
 
 /* ---- rows ---- */
 
-/* The rows of one frame. Each waits for the next, because the last one is marked. */
+/* The rows of one frame. Each is held back until the next, because the last one is marked. */
 typedef struct frame_rows {
     export_row common;
     const row_out *out;
     export_row waiting;
-    msg_value values[DELTA_COLUMNS]; /* of the one that waits */
+    msg_value values[DELTA_COLUMNS]; /* of the waiting row */
     uint64_t count;
     td_result rc;
     td_err *err;
@@ -41,7 +41,7 @@ static void put_waiting(frame_rows *rows)
         rows->rc = rows->out->put(rows->out->ctx, &rows->waiting, rows->err);
 }
 
-/* A level; is_own: the frame has it as such. */
+/* Adds a row for a level. is_own: 1 if the frame contains it in this form. */
 static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const book_level *level,
                       int is_own)
 {
@@ -59,11 +59,11 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
     rows->count++;
 }
 
-/* Asks before bids, everywhere. */
+/* Asks before bids, in all rows. */
 static const msg_side SIDES[] = {SIDE_SELL, SIDE_BUY};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
-/* The levels of a book change, each side in the frame's order. */
+/* Adds the levels of a book change, each side in the frame's order. */
 static void add_change(frame_rows *rows, const message *m, int is_snapshot)
 {
     size_t count = message_item_count(m);
@@ -79,7 +79,7 @@ static void add_change(frame_rows *rows, const message *m, int is_snapshot)
     }
 }
 
-/* A whole book as a snapshot, best first. */
+/* Adds a whole book as a snapshot, best levels first. */
 static void add_book(frame_rows *rows, const book *from)
 {
     book_level level;
@@ -88,8 +88,7 @@ static void add_book(frame_rows *rows, const book *from)
             add_level(rows, 1, SIDES[k], &level, 0);
 }
 
-/* 1 if a side has a level at this price; both sides are walked from their best, so *at only goes
- * on. */
+/* 1 if a side has a level at this price. Books are walked from the best, so *at only grows. */
 static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
 {
     book_level level;
@@ -103,7 +102,7 @@ static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
     return 0;
 }
 
-/* Deletes of the levels that held has and now has not, best first. */
+/* Adds deletes for levels that are in held but not in now, best first. */
 static void add_vanished(frame_rows *rows, const book *held, const book *now)
 {
     for (size_t k = 0; k < SIDE_COUNT; k++) {
@@ -120,10 +119,10 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 
 /* ---- the reader ---- */
 
-/* As the trusted book took it: a frame may be a snapshot without being called one. */
+/* Applies a frame as the trusted book did: it may be a snapshot that is not marked as one. */
 static void hold(delta_reader *reader, const maker_frame *seen)
 {
-    book_outcome ignored; /* the trusted book has judged the same frame */
+    book_outcome ignored; /* the trusted book has checked the same frame */
     if (seen->trust->is_taken_over)
         book_copy(reader->held, seen->book);
     else if (seen->trust->is_snapshot)
@@ -132,7 +131,7 @@ static void hold(delta_reader *reader, const maker_frame *seen)
         book_apply(reader->held, &seen->message->book, &ignored);
 }
 
-/* A file begins with a snapshot: if the book is older than the file, with the whole of it. */
+/* A file begins with a snapshot; if the book is older than the file, with the whole book. */
 static void begin_file(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     if (!seen->trust->was_alive) {
@@ -149,16 +148,16 @@ static int is_empty(const book *of)
     return book_level_count(of, SIDE_BUY) == 0 && book_level_count(of, SIDE_SELL) == 0;
 }
 
-/* Deletes first, if the reader needs them. A book that was taken over is no frame's: all of it is
- * written as one. */
+/* Adds a snapshot, after deletes if the reader needs them. A book that was taken over from another
+ * connection is in no frame, so all of it is written. */
 static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     const trust_answer *trust = seen->trust;
     int has_none =
         trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
     uint64_t before = rows->count;
-    /* After changes, the first row of the snapshot makes a reader start over; if it has none,
-     * nothing does. */
+    /* After changes, the first row of a snapshot makes a reader start over; an empty snapshot has
+     * no row. */
     if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && has_none))
         add_vanished(rows, reader->held, seen->book);
     if (rows->count > before)
@@ -175,8 +174,8 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
 static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     uint64_t before = rows->count;
-    /* The book was empty when the file began, so that no row could say so: what is in it now is
-     * what it begins with. */
+    /* The book was empty when the file began, which no row can express, so its content after this
+     * frame is written as the first snapshot. */
     int is_first = reader->last == LAST_NONE;
     if (is_first)
         add_book(rows, seen->book);
@@ -213,7 +212,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* ---- the type ---- */
 
-/* The reader's book is the topic's then: a book that is not trusted begins with a snapshot. */
+/* Begins with the checkpoint's book. Without one, the first trusted frame is a snapshot. */
 static void *open_reader(const maker_begin *of)
 {
     delta_reader *made = td_alloc_zero(1, sizeof *made);

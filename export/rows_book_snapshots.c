@@ -1,6 +1,6 @@
-/* The best levels of a book: a row whenever one of their prices or amounts changes, at every Nth
- * change, or at the times of a grid. What the row before had is not known after a break, nor where
- * a file begins: then the first state is a row, but of a grid. */
+/* The best levels of a book: a row whenever a price or amount among them changes, at every Nth
+ * change, or at the times of a grid. After a break, and at the start of a file, there is no
+ * previous row to compare with: then the first state is a row, except with a grid. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,11 +16,11 @@ typedef struct best_levels {
     size_t levels;
     uint8_t are_quotes;
     uint8_t has_last;
-    uint32_t every_changes, changes; /* since the row before */
-    uint64_t every_ns;               /* 0: no grid */
-    uint64_t last_ns;                /* of a grid: the last frame's receipt; 0: none */
-    msg_value *now;                  /* in values */
-    msg_value values[];              /* of the state before, and the next one */
+    uint32_t every_changes, changes; /* since the last row */
+    uint64_t every_ns;               /* 0 without a grid */
+    uint64_t last_ns;                /* with a grid: receive time of the last frame, or 0 */
+    msg_value *now;                  /* points into values */
+    msg_value values[];              /* of the previous state and the current one */
 } best_levels;
 
 /* ---- rows ---- */
@@ -80,7 +80,7 @@ static td_result put_levels(best_levels *best, const maker_frame *seen, const ro
     return out->put(out->ctx, &row, err);
 }
 
-/* The book had its state until this frame, if that finds it whole. */
+/* Rows of the grid up to this frame, which has found the book complete until now. */
 static td_result put_grid(best_levels *best, const maker_frame *seen, const row_out *out,
                           td_err *err)
 {
@@ -127,7 +127,7 @@ static void *open_levels(const maker_begin *of)
     return made;
 }
 
-/* A checkpoint may have the state that a grid begins with. */
+/* A checkpoint may hold the state at the start of a grid. */
 static void *open_chosen(const maker_begin *of)
 {
     best_levels *made = open_levels(of);
@@ -148,7 +148,7 @@ static void *open_chosen(const maker_begin *of)
     }
 /* clang-format on */
 
-/* Of fewer levels, their first. */
+/* Types with fewer levels use the first columns. */
 static const export_column SNAPSHOT_COLUMNS[TARDIS_VALUES_MAX] = {
     LEVEL(0),  LEVEL(1),  LEVEL(2),  LEVEL(3),  LEVEL(4),  LEVEL(5),  LEVEL(6),
     LEVEL(7),  LEVEL(8),  LEVEL(9),  LEVEL(10), LEVEL(11), LEVEL(12), LEVEL(13),

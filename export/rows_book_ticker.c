@@ -1,5 +1,5 @@
 /* The exchange's own best bid and ask: a row for each frame of the topic, changed or not. A side
- * without a level keeps its former value; both are forgotten where the topic breaks. */
+ * that the frame lacks keeps its value. A break of the topic clears both. */
 #include "base/alloc.h"
 #include "export/export_type.h"
 #include "export/rows_hftbacktest.h"
@@ -23,7 +23,7 @@ static void set_from_book(best_prices *best, const book *from)
         set_side(best, SIDE_BUY, level.price, level.size);
 }
 
-/* The first level of the side that is not deleted. */
+/* Sets a side from the first level that is not deleted. */
 static void set_from_frame(best_prices *best, msg_side side, const message *m)
 {
     size_t count = message_item_count(m);

@@ -1,13 +1,13 @@
-/* Funding, open interest and prices of a contract, merged from tickers that have only what changed:
- * a row whenever one of the values changes, with all that are known. All are forgotten where frames
- * may be missing. */
+/* Funding, open interest and prices of a contract, merged from tickers that have only the changed
+ * values: a row with all known values whenever one changes. A possible loss of frames clears all.
+ */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "export/export_type.h"
 
-/* The columns: their names, their types, and the members that they have. */
+/* The columns: names, types, and source members. */
 #define TICKER_VALUES(X)                                                                           \
     X("funding_timestamp", VALUE_TIME_NS, NEXT_FUNDING_TIME)                                       \
     X("funding_rate", VALUE_DECIMAL, FUNDING_RATE)                                                 \
@@ -26,10 +26,10 @@ enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
 _Static_assert((int)COLUMNS == (int)TICKER_COLUMNS, "columns of tickers");
 
 typedef struct ticker_state {
-    const frame_conn *conn; /* of the last frame; NULL: unknown */
-    uint64_t exchange_ns;   /* never steps back by a whole ms */
+    const frame_conn *conn; /* of the last frame; NULL if unknown */
+    uint64_t exchange_ns;   /* never steps back by 1 ms or more */
     msg_value values[COLUMNS];
-    uint8_t is_state_due; /* 1: they are from before the selection, and no row has them */
+    uint8_t is_state_due; /* 1 if values are from before the selection and not written yet */
 } ticker_state;
 
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
@@ -46,7 +46,7 @@ static int is_same(const msg_value *a, const msg_value *b)
                                     : td_decimal_compare(a->as.decimal, b->as.decimal) == 0;
 }
 
-/* 1 if a value changed. A funding time of 0 is absent. */
+/* 1 if a value changed. A funding time of 0 counts as absent. */
 static int set_values(ticker_state *state, const msg_item *item)
 {
     int has_changed = 0;
@@ -72,7 +72,7 @@ static void set_time(ticker_state *state, const maker_frame *seen, const msg_ite
         state->exchange_ns = ns;
 }
 
-/* The values at the beginning of the selection. */
+/* Puts the values at the start of the selection. */
 static td_result put_state(ticker_state *state, const maker_frame *seen, const row_out *out,
                            td_err *err)
 {
@@ -110,7 +110,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return out->put(out->ctx, &row, err);
 }
 
-/* Tickers of contracts that have deltas: instrument_info and tickers. */
+/* Takes tickers of contracts that have deltas: instrument_info and tickers. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
@@ -119,7 +119,7 @@ static int takes(const export_settings *settings, const frame_channel *channel)
            channel->family != NULL && channel->family->market.kind == MARKET_CONTRACTS;
 }
 
-/* A symbol has one of them; so that two could not share a file. */
+/* Uses one topic per symbol, because two would share a file. */
 static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
 {
     (void)market;

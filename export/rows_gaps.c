@@ -1,7 +1,7 @@
-/* Gaps: a row for each gap of the ledger that touches the day. */
+/* One row for each gap in the ledger that touches the day. */
 #include "export/export_type.h"
 
-/* In the order of GAP_MEMBERS, under its names. */
+/* In the order and with the names of GAP_MEMBERS. */
 static const export_column GAP_COLUMNS[GAP_MEMBER_COUNT] = {
     {"reason", VALUE_TEXT},         {"feed", VALUE_TEXT},       {"line", VALUE_INTEGER},
     {"shard", VALUE_INTEGER},       {"conn", VALUE_INTEGER},    {"topic", VALUE_TEXT},

@@ -11,12 +11,11 @@ static const export_column COLUMNS[HFT_COLUMNS] = {[HFT_KIND] = {"kind", VALUE_I
 typedef struct hft_depth {
     const export_settings *settings;
     uint8_t has_begun;
-    /* After the last frame; it lives as long as the stream. NULL: not trusted. */
+    /* After the last frame; lives as long as the topic. NULL if not trusted. */
     const book *book;
     export_row last; /* without values */
 } hft_depth;
 
-/* The rows of one frame. */
 typedef struct hft_rows {
     export_row common;
     const row_out *out;
@@ -29,7 +28,7 @@ static uint64_t side_flag(msg_side side)
     return side == SIDE_BUY ? EVENT_BUY : EVENT_SELL;
 }
 
-/* level: NULL for EVENT_CLEAR. */
+/* level: NULL with EVENT_CLEAR. */
 static void add(hft_rows *rows, uint64_t kind, const book_level *level)
 {
     msg_value values[HFT_COLUMNS] = {[HFT_KIND] = row_integer((int64_t)kind)};
@@ -43,7 +42,7 @@ static void add(hft_rows *rows, uint64_t kind, const book_level *level)
     rows->rc = rows->out->put(rows->out->ctx, &rows->common, rows->err);
 }
 
-/* The frame's levels of a side, in its order. */
+/* Adds the frame's levels of a side, in its order. */
 static void add_levels(hft_rows *rows, const message *m, uint64_t kind, msg_side side)
 {
     size_t count = message_item_count(m);
@@ -57,7 +56,7 @@ static void add_levels(hft_rows *rows, const message *m, uint64_t kind, msg_side
     }
 }
 
-/* A side of a book, best first. */
+/* Adds a side of a book, best levels first. */
 static void add_side(hft_rows *rows, const book *from, uint64_t kind, msg_side side)
 {
     book_level level;
@@ -68,7 +67,7 @@ static void add_side(hft_rows *rows, const book *from, uint64_t kind, msg_side s
 static const msg_side SIDES[] = {SIDE_BUY, SIDE_SELL};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
-/* A snapshot replaces each side: of the frame, or, of_book not NULL, of all that the book has. */
+/* A snapshot clears each side, then adds its levels: of of_book, or, if NULL, of the message. */
 static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
 {
     rows->common.flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
@@ -81,7 +80,7 @@ static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
     }
 }
 
-/* The book continues from the day before, unless --sod wants all of it with the first frame. */
+/* The book continues from the day before, unless --sod asks for all of it at the start. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     hft_depth *self = maker;
@@ -99,13 +98,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         add_snapshot(&rows, seen->message, is_whole ? seen->book : NULL);
         return rows.rc;
     }
-    /* As in docs/export.md: asks, then bids. */
+    /* Asks, then bids, as in docs/export.md. */
     add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_SELL);
     add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_BUY);
     return rows.rc;
 }
 
-/* Bids, then asks. */
+/* Puts the book at the end of the day: bids, then asks. */
 static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                         td_err *err)
 {

@@ -1,7 +1,7 @@
-/* Instruments as recorded HTTP replies list them: a row whenever one changes. A reply is known by
- * its content, because an imported one has no URL. Each request of a feed has rows of its own,
- * because it always asks for the same list. They are put when the day ends, when it is known how
- * long each was valid. */
+/* Instruments listed in recorded HTTP replies: a row whenever one changes. A reply is recognized by
+ * its content, because imported replies have no URL. Each request of a feed has its own rows,
+ * because it always asks for the same list. Rows are put at the end of the day, when it is known
+ * how long each was valid. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -20,11 +20,11 @@
 enum { COLUMNS = INSTRUMENT_VALUE_COUNT };
 static const export_column INSTRUMENT_COLUMNS[COLUMNS] = {INSTRUMENT_VALUES(COLUMN_OF)};
 
-/* An entry of a list, for as long as nothing but its maxima changed. */
+/* One version of a list's entry: valid until anything but its maxima changes. */
 typedef struct instrument {
-    td_bytes raw, category, symbol; /* in the table's memory */
-    uint64_t from_ns, to_ns;        /* to_ns 0: still valid */
-    uint64_t before_ns;             /* of the last reply without it; 0: unknown */
+    td_bytes raw, category, symbol; /* in the table's arena */
+    uint64_t from_ns, to_ns;        /* to_ns is 0 while it is valid */
+    uint64_t before_ns;             /* of the last reply without it, or 0 */
     uint64_t seen_ns;               /* of the last reply with it */
     uint64_t exchange_ns;
 } instrument;
@@ -35,15 +35,15 @@ typedef struct instrument_table {
     const instrument_lists *lists;
     json_parser *reply, *entry;
     td_arena *memory;
-    instrument *rows; /* by from_ns */
+    instrument *rows; /* in the order of from_ns */
     size_t count, capacity;
     slot_table by_symbol;
-    uint64_t complete_ns; /* of the last complete reply; 0: none */
+    uint64_t complete_ns; /* of the last complete reply, or 0 */
 } instrument_table;
 
 /* ---- values ---- */
 
-/* "a.b": member b of the object in member a. */
+/* Finds a member; path "a.b" is member b of the object in member a. */
 static int find_member(json_value entry, td_bytes path, json_value *out)
 {
     const uint8_t *dot = memchr(path.data, '.', path.size);
@@ -53,7 +53,7 @@ static int find_member(json_value entry, td_bytes path, json_value *out)
     return dot == NULL || find_member(*out, td_bytes_of(dot + 1, path.size - size - 1), out);
 }
 
-/* What is empty, 0 as a time, or not of the type, is absent. */
+/* Empty values, times of 0, and values of another type are absent. */
 static msg_value value_of(json_value from, value_type type)
 {
     td_bytes text = json_raw(from);
@@ -75,8 +75,8 @@ static msg_value value_of(json_value from, value_type type)
     return whole == 0 ? row_absent() : row_time(whole * TD_NS_PER_MS);
 }
 
-/* paths: members of an entry, of which the first that is there counts; NULL: it has no such value.
- */
+/* paths: alternative members of an entry, separated by "|"; the first one present counts. NULL: the
+ * value does not exist. */
 static msg_value find_value(json_value entry, size_t column, const char *paths)
 {
     const char *path = paths;
@@ -90,7 +90,7 @@ static msg_value find_value(json_value entry, size_t column, const char *paths)
     return row_absent();
 }
 
-/* The minimum quantity of spot is an obsolete member. */
+/* Spot's minimum quantity member is obsolete, so it is not exported. */
 static void set_values(const instrument_table *table, msg_value *values, json_value entry,
                        td_bytes category)
 {
@@ -115,7 +115,7 @@ static int is_same_value(const msg_value *a, const msg_value *b)
                                     : td_bytes_equal(a->as.text, b->as.text);
 }
 
-/* Maxima change twice a month. */
+/* Ignores the maxima, which change twice a month. */
 static int is_same(const msg_value *a, const msg_value *b)
 {
     size_t i = 0;
@@ -148,7 +148,7 @@ static td_bytes category_of(const instrument_lists *lists, json_value result, js
     return td_bytes_str(sign->category);
 }
 
-/* 1 if the result has a list. */
+/* 1 if the result has a list of instruments. */
 static int find_list(const instrument_lists *lists, json_value result, json_value *out)
 {
     *out = result;
@@ -178,7 +178,7 @@ static int is_unchanged(instrument_table *table, const instrument *known, const 
     if (td_bytes_equal(known->raw, values[INSTRUMENT_RAW].as.text))
         return 1;
     td_result rc = json_parse(table->entry, known->raw, JSON_COPIED, &entry, NULL);
-    TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
+    TD_ASSERT(rc == TD_OK); /* it has been parsed before, within a reply */
     set_values(table, before, entry, known->category);
     return is_same(before, values);
 }
@@ -196,7 +196,7 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
     td_bytes symbol = values[INSTRUMENT_SYMBOL].as.text;
     if (values[INSTRUMENT_SYMBOL].type == VALUE_ABSENT ||
         values[INSTRUMENT_TICK].type == VALUE_ABSENT)
-        return TD_OK; /* something else */
+        return TD_OK; /* not an instrument */
     uint64_t hash = td_xxh64(symbol.data, symbol.size);
     instrument *known = find_valid(table, category, symbol, hash);
     if (known != NULL && is_unchanged(table, known, values)) {
@@ -219,12 +219,12 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
                             LIMIT_EXPORT_INSTRUMENT_BYTES >> 20);
 }
 
-/* What a complete reply lacks has ended, if all replies are to one request. */
+/* Ends instruments that a complete reply lacks, if the reply shares one with earlier replies. */
 static void note_complete(instrument_table *table, const frame_ref *frame, json_value result,
                           int is_listed)
 {
     td_bytes cursor = {0};
-    (void)json_find_text(result, table->lists->page, &cursor); /* absent: a single page */
+    (void)json_find_text(result, table->lists->page, &cursor); /* absent if there is one page */
     for (size_t i = 0; i < table->count; i++)
         is_listed |= table->rows[i].seen_ns == frame->recv_ns;
     if (cursor.size > 0 || !frame->conn->is_recorded || !is_listed)
@@ -277,7 +277,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         msg_value values[COLUMNS];
         json_value entry;
         rc = json_parse(table->entry, is->raw, JSON_COPIED, &entry, err);
-        TD_ASSERT(rc == TD_OK); /* it was a part of a reply */
+        TD_ASSERT(rc == TD_OK); /* it has been parsed before, within a reply */
         set_values(table, values, entry, is->category);
         values[INSTRUMENT_VALID_FROM] = row_time(is->from_ns);
         values[INSTRUMENT_VALID_TO] = moment(is->to_ns);

@@ -1,5 +1,5 @@
-/* Liquidations: a row for each. The exchange names the side of the position, rows that of the order
- * which closed it: sell liquidated a long. The exchange gives no ids. */
+/* Liquidations: one row each. The exchange names the position's side, rows name the side of the
+ * order that closed it: sell liquidated a long. The exchange gives no ids. */
 #include <string.h>
 
 #include "export/export_type.h"
@@ -21,7 +21,7 @@ static msg_value value_of(const msg_item *item, msg_member member)
     return value != NULL ? *value : row_absent();
 }
 
-/* When the frame was made, where it has one entry; else the entry's own time. */
+/* The frame's send time if it has one entry; else the entry's own time. */
 static uint64_t time_of(const family_market *market, const msg_record *record, const msg_item *item)
 {
     const msg_value *sent = msg_value_find(record->values, record->value_count, MEMBER_SEND_TIME);

@@ -1,4 +1,4 @@
-/* A message type's entries as rows: all of their members, none left out, none added. */
+/* Entries of a message type as rows, with exactly their members. */
 #include <pthread.h>
 #include <string.h>
 
@@ -8,10 +8,10 @@
 
 enum {
     COLUMNS_MAX = 192,
-    ACTION = MESSAGE_TOPIC + 1, /* of types whose entries have actions */
+    ACTION = MESSAGE_TOPIC + 1, /* only if entries of the type have actions */
 };
 
-/* The columns of a type, and where a member's is; 0: it has none. */
+/* The columns of a type. place: a member's column; 0 if it has no column. */
 typedef struct type_columns {
     export_column columns[COLUMNS_MAX];
     size_t count;
@@ -41,8 +41,8 @@ static void add_column(type_columns *to, const char *name, value_type type)
     to->columns[to->count++] = (export_column){name, type};
 }
 
-/* The symbol and the exchange time are of every row; a row has a number called "seq". A member that
- * rows type differently is a text. */
+/* Adds columns for members. Every row already has symbol and exchange time; "seq" is a number in
+ * all rows. A member that topics define with different types is a text. */
 static void add_members(type_columns *to, const field_row *fields, size_t count, int is_envelope)
 {
     for (size_t i = 0; i < count; i++) {
@@ -60,7 +60,7 @@ static void add_members(type_columns *to, const field_row *fields, size_t count,
     }
 }
 
-/* Call visit with all rows of the type. */
+/* Calls visit with all topics of the type. */
 static void each_topic(msg_type type, type_columns *to,
                        void (*visit)(type_columns *to, const topic_row *row))
 {
@@ -108,11 +108,11 @@ void export_message_types_init(void)
 
 /* ---- rows ---- */
 
-/* A row's values while they are put together. */
+/* A row's values while it is being built. */
 typedef struct entry_row {
     const type_columns *of;
     msg_value values[COLUMNS_MAX];
-    char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* of numbers in columns of text */
+    char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* numbers as text, in columns of text */
 } entry_row;
 
 static void set(entry_row *to, msg_member member, msg_value value)
@@ -145,7 +145,7 @@ static void set_text(entry_row *to, msg_member member, td_bytes text)
         set(to, member, row_text(text));
 }
 
-/* What all entries of a message have in common. */
+/* Sets the members that all entries of a message share. */
 static void set_head(entry_row *to, const message *m)
 {
     const msg_head *head = &m->head;
@@ -162,7 +162,7 @@ static void set_head(entry_row *to, const message *m)
         set_all(to, m->beside->values, m->beside->value_count);
 }
 
-/* As in the frame: a deleted level has no size, that of others is without their retail orders. */
+/* Sets a level as in the frame: a deleted level has no size, other sizes exclude RPI orders. */
 static void set_level(entry_row *to, const message *m, size_t index)
 {
     const msg_level level = message_level(m, index);
@@ -176,7 +176,7 @@ static void set_level(entry_row *to, const message *m, size_t index)
     if (m->book.rpi_sizes != NULL) {
         set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
         int is_whole = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
-        TD_ASSERT(is_whole); /* it was part of the sum */
+        TD_ASSERT(is_whole); /* the size is a sum that includes it */
     }
     set(to, MEMBER_SIZE, row_decimal(size));
 }
@@ -235,7 +235,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     to.of = &COLUMNS[m->head.type];
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
-    int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* which have no rows */
+    int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* copies have no rows */
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         export_row row = export_row_of(seen);
         td_bytes symbol = m->head.symbol;

@@ -1,13 +1,13 @@
-/* Tickers of options: a row for each frame, which is whole. What the contract is comes from its
- * symbol: BTC-30JUN23-45000-P. */
+/* Tickers of options: a row for each frame, which has all values. The contract's properties come
+ * from its symbol: BTC-30JUN23-45000-P. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/time_text.h"
 #include "export/export_type.h"
 
-/* The columns that a frame fills: their names, their types, and the members that they have. The
- * exchange has neither an underlying index nor rho. */
+/* The columns filled from a frame: names, types, and source members. The exchange publishes neither
+ * an underlying index nor rho. */
 #define OPTION_VALUES(X)                                                                           \
     X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
     X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
@@ -55,7 +55,7 @@ void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS])
     }
 }
 
-/* 08:00 UTC of a day like 30JUN23 or 5JUL23; absent: it is no day. */
+/* 08:00 UTC on a date such as 30JUN23 or 5JUL23; absent if it is not a date. */
 static msg_value expiration(td_bytes date)
 {
     static const char MONTHS[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
@@ -91,7 +91,7 @@ static void set_contract(td_bytes symbol, msg_value values[COLUMNS])
 
 /* ---- rows ---- */
 
-/* 0 is no value. */
+/* Sets the values; 0 counts as absent. */
 static void set_values(const msg_item *item, msg_value values[COLUMNS])
 {
     for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {

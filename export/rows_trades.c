@@ -1,4 +1,4 @@
-/* Trades: a row for each trade of a frame. They have no state: whatever was recorded is a row. */
+/* Trades: one row for each recorded trade, because trades have no state. */
 #include "export/export_type.h"
 
 const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_id", VALUE_TEXT},

@@ -11,13 +11,13 @@ static void add_byte(td_buf *out, unsigned byte)
     td_buf_add(out, &one, 1);
 }
 
-/* Bits that a number needs. */
+/* The number of bits of a value. */
 static unsigned width_of(uint64_t value)
 {
     return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
 }
 
-/* Values of width bits each, the lowest bit first, padded with zeros to padded values. */
+/* Packs values with width bits each, the lowest bit first, then zeros up to `padded` values. */
 static void pack_bits(td_buf *out, const uint64_t *values, size_t count, size_t padded,
                       unsigned width)
 {
@@ -46,11 +46,11 @@ void encode_bits(td_buf *out, const int64_t *values, size_t count)
     }
 }
 
-/* One block: count (at most BLOCK) deltas of values, from the one after values[0]. Differences
- * wrap, as the format has it. */
+/* One block: count (at most BLOCK) deltas, the first from values[0] to values[1]. Differences wrap,
+ * as the format requires. */
 static void encode_block(td_buf *out, const int64_t *values, size_t count)
 {
-    uint64_t above[BLOCK]; /* each delta less the smallest one */
+    uint64_t above[BLOCK]; /* each delta minus the smallest delta */
     uint8_t widths[MINIBLOCKS] = {0};
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < count; i++) {

@@ -16,17 +16,17 @@ typedef enum parquet_encoding {
     ENCODING_RLE_DICTIONARY = 8,
 } parquet_encoding;
 
-/* PLAIN of BOOLEAN: a bit each, the lowest first. */
+/* PLAIN for BOOLEAN: one bit each, the lowest first. */
 void encode_bits(td_buf *out, const int64_t *values, size_t count);
 
-/* DELTA_BINARY_PACKED, of 64 bits. */
+/* DELTA_BINARY_PACKED for 64 bits. */
 void encode_deltas(td_buf *out, const int64_t *values, size_t count);
 
-/* RLE_DICTIONARY: the width of the indexes, then one run of them: of copies if all are equal, else
+/* RLE_DICTIONARY: the width of the indexes, then one run of them: repeated if all are equal, else
  * bit-packed. count > 0. */
 void encode_indexes(td_buf *out, const int64_t *indexes, size_t count);
 
-/* A run of RLE: count copies of a level, which is 0 or 1. count > 0. */
+/* An RLE run: count copies of a level, which is 0 or 1. count > 0. */
 void encode_run(td_buf *out, uint8_t level, size_t count);
 
 #endif

@@ -13,12 +13,12 @@
 enum {
     LENGTH_BYTES = 4,
     VARINT_BITS = 64,
-    PAGE_BYTES_MAX = 64 << 20, /* a dictionary with one text of the largest instrument */
+    PAGE_BYTES_MAX = 64 << 20, /* a dictionary with the text of the largest instrument */
 };
 
 /* ---- Thrift's compact protocol ---- */
 
-/* Types in headers of fields. */
+/* Types in field headers. */
 enum {
     TYPE_TRUE = 1,
     TYPE_FALSE = 2,
@@ -28,7 +28,7 @@ enum {
     TYPE_LIST = 9,
 };
 
-/* After bytes that are not what they should be, all else reads as 0 and nothing is left. */
+/* After malformed bytes nothing is left, and all further values read as 0. */
 typedef struct reader {
     td_bytes left;
     uint8_t is_bad;
@@ -82,7 +82,7 @@ static td_bytes take_text(reader *from)
     return take_bytes(from, size);
 }
 
-/* The number of elements; each takes a byte at least. */
+/* Reads a list's header; returns the number of elements, each of which takes at least a byte. */
 static uint64_t take_list(reader *from, unsigned *type)
 {
     unsigned head = take_byte(from);
@@ -95,7 +95,7 @@ static uint64_t take_list(reader *from, unsigned *type)
     return from->is_bad ? 0 : count;
 }
 
-/* The next field of a struct whose last one was *id. 0: it has no more. */
+/* The header of a struct's next field; *id is the previous field's. 0 at the struct's end. */
 static int next_field(reader *from, int *id, unsigned *type)
 {
     unsigned head = take_byte(from);
@@ -143,7 +143,7 @@ static void skip(reader *from, unsigned type, unsigned depth)
         give_up(from);
 }
 
-/* Go to a field of a struct. 0: it is absent, or of another type. */
+/* Skips to a field of a struct. 0 if it is absent or has another type. */
 static int find_field(reader *from, int wanted, unsigned wanted_type)
 {
     int id = 0;
@@ -156,7 +156,7 @@ static int find_field(reader *from, int wanted, unsigned wanted_type)
     return 0;
 }
 
-/* The same of a list of structs; the number of its elements. */
+/* Skips to a list of structs; returns the number of its elements. */
 static uint64_t find_list(reader *from, int wanted)
 {
     unsigned type = THRIFT_STRUCT;
@@ -170,7 +170,8 @@ static uint64_t find_list(reader *from, int wanted)
 
 static td_result refuse(td_err *err)
 {
-    return td_err_set(err, TD_E_INVALID, "it is not a whole Parquet file of this program");
+    return td_err_set(err, TD_E_INVALID,
+                      "it is not a complete Parquet file written by this program");
 }
 
 td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES], uint64_t file_bytes,
@@ -182,7 +183,7 @@ td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES], uint64_t f
     return TD_OK;
 }
 
-/* Where a value is in a footer, with its size before it. 0: the key is absent. */
+/* Finds a metadata value in a footer; *out includes its length prefix. 0 if the key is absent. */
 static int find_value(reader *from, const char *key, td_bytes *out)
 {
     uint64_t count = find_list(from, 5);
@@ -233,13 +234,13 @@ td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err)
 
 /* ---- a row ---- */
 
-/* Where the pages of a column begin. */
+/* The offsets of a column's pages. */
 typedef struct chunk_at {
     uint64_t data;
-    uint64_t dictionary; /* 0: no dictionary */
+    uint64_t dictionary; /* 0 without a dictionary */
 } chunk_at;
 
-/* Of a ColumnChunk. */
+/* Reads a ColumnChunk. */
 static chunk_at take_chunk(reader *from)
 {
     chunk_at found = {0, 0};
@@ -260,7 +261,7 @@ static chunk_at take_chunk(reader *from)
     return found;
 }
 
-/* The content of the page at an offset, allocated. */
+/* Decompresses the page at an offset; *out is allocated. */
 static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t *size, td_err *err)
 {
     int id = 0;
@@ -286,7 +287,7 @@ static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t
     return refuse(err);
 }
 
-/* The first entry of a dictionary. */
+/* Reads the first entry of a dictionary. */
 static int first_text(td_bytes page, parquet_value *out)
 {
     reader from = {.left = page};
@@ -299,16 +300,16 @@ static int first_text(td_bytes page, parquet_value *out)
     return 1;
 }
 
-/* The first number of a page, in the encoding of its kind. */
+/* Reads the first number of a page, encoded as its kind requires. */
 static int first_number(td_bytes page, parquet_kind kind, parquet_value *out)
 {
     reader from = {.left = page};
     if (kind == PARQUET_BOOL || kind == PARQUET_U8) {
-        out->integer = (int64_t)take_byte(&from); /* bits, or INT32 in little-endian order */
+        out->integer = (int64_t)take_byte(&from); /* a bit, or the low byte of an INT32 */
         out->integer &= kind == PARQUET_BOOL ? 1 : UINT8_MAX;
         return !from.is_bad;
     }
-    for (unsigned i = 0; i < 3; i++) /* sizes of a block and of its parts, the number of values */
+    for (unsigned i = 0; i < 3; i++) /* block size, number of miniblocks, number of values */
         (void)take_varint(&from);
     out->integer = take_number(&from);
     return !from.is_bad;

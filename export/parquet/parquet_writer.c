@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
+#define ZSTD_STATIC_LINKING_ONLY /* declares functions for an allocator */
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -22,8 +22,8 @@ enum {
     WIDE_BYTES = 16,
     LENGTH_BYTES = 4,
     NUMBER_BYTES = sizeof(int64_t),
-    LEVEL = 3,                 /* of zstd; its own default */
-    BUFFER_BYTES_MAX = 1 << 30 /* a page ends with the value that fills it */
+    LEVEL = 3,                 /* zstd's default level */
+    BUFFER_BYTES_MAX = 1 << 30 /* a page ends after the value that fills it */
 };
 
 #define MAGIC      "PAR1"
@@ -33,7 +33,7 @@ static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_hook, .customFree 
 
 /* ---- kinds of columns ---- */
 
-/* Numbers of physical types in the file. */
+/* Numbers of physical types, as in the file. */
 typedef enum physical {
     TYPE_BOOLEAN = 0,
     TYPE_INT32 = 1,
@@ -57,7 +57,7 @@ enum { NO_CONVERTED = -1, UNIT_NANOS = 3 };
 typedef struct kind_row {
     physical type;
     logical meaning;
-    int8_t converted; /* the older form of meaning */
+    int8_t converted; /* meaning as an older ConvertedType */
     uint8_t detail;   /* bits of an INTEGER, unit of a TIMESTAMP, precision of a DECIMAL */
 } kind_row;
 
@@ -81,34 +81,34 @@ typedef struct page_sizes {
     uint64_t compressed;
 } page_sizes;
 
-/* A column of the row group at work. */
+/* A column in the current row group. */
 typedef struct chunk {
     const parquet_column *column;
     const kind_row *kind;
-    /* the page at work */
+    /* the current page: */
     td_buf numbers; /* int64_t: values, or indexes of the dictionary */
-    td_buf plain;   /* values as PLAIN */
-    td_buf levels;  /* runs of definition levels, but the last one */
-    uint8_t level;  /* of the last run: 1: there are values */
+    td_buf plain;   /* encoded as PLAIN */
+    td_buf levels;  /* complete runs of definition levels */
+    uint8_t level;  /* of the current run; 1: values, 0: nulls */
     size_t level_count;
     size_t null_count;
     size_t row_count;
-    /* the dictionary: values as PLAIN, and where each of them is */
+    /* the dictionary: its values as PLAIN, and the offset of each */
     td_buf dictionary;
     uint32_t *entries;
     size_t entry_count;
     slot_table slots;
-    uint8_t is_full; /* later values are PLAIN */
-    /* the chunk */
-    td_buf pages; /* finished data pages, with headers */
+    uint8_t is_full; /* 1: further values are PLAIN */
+    /* the chunk: */
+    td_buf pages; /* complete data pages with headers */
     uint64_t uncompressed_bytes;
     uint64_t rows;
     uint64_t nulls;
-    unsigned encodings; /* 1 << parquet_encoding */
-    /* the smallest and largest value: its bytes as in statistics */
+    unsigned encodings; /* bit set of parquet_encoding */
+    /* the smallest and largest value, encoded as in statistics */
     td_buf least, most;
     uint8_t has_bounds, is_beyond_bounds;
-    uint8_t has_fallen; /* a number is below one before it */
+    uint8_t has_fallen; /* 1 if a number is lower than its predecessor */
 } chunk;
 
 struct parquet_writer {
@@ -116,13 +116,13 @@ struct parquet_writer {
     parquet_out out;
     chunk *chunks;
     ZSTD_CCtx *compressor; /* NULL before the first page */
-    td_buf scratch;        /* a page's bytes */
-    td_buf header;         /* of a page; the footer */
-    td_buf groups;         /* what the footer says of each */
+    td_buf scratch;        /* bytes of the current page */
+    td_buf header;         /* of a page; later the footer */
+    td_buf groups;         /* descriptions of the row groups, for the footer */
     size_t group_count;
-    uint64_t group_rows; /* of the one at work */
-    uint64_t rows;       /* of those before */
-    uint64_t bytes;      /* written */
+    uint64_t group_rows; /* in the current row group */
+    uint64_t rows;       /* in earlier row groups */
+    uint64_t bytes;      /* written so far */
 };
 
 parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
@@ -166,7 +166,7 @@ void parquet_close(parquet_writer *writer)
         td_free(at->entries);
     }
     td_free(writer->chunks);
-    (void)ZSTD_freeCCtx(writer->compressor); /* always 0 */
+    (void)ZSTD_freeCCtx(writer->compressor); /* always returns 0 */
     td_buf_fini(&writer->scratch);
     td_buf_fini(&writer->header);
     td_buf_fini(&writer->groups);
@@ -175,8 +175,8 @@ void parquet_close(parquet_writer *writer)
 
 /* ---- the smallest and largest value ---- */
 
-/* Numbers are little-endian and decimals big-endian, both signed, but for unsigned ones; texts are
- * bytes. */
+/* Compares encoded values. Numbers are little-endian and decimals big-endian, both signed except in
+ * unsigned columns; texts compare as bytes. */
 static int compare_values(const chunk *at, td_bytes a, td_bytes b)
 {
     if (at->kind->type == TYPE_BYTE_ARRAY)
@@ -220,7 +220,7 @@ static void widen_bounds(chunk *at, td_bytes value)
 
 /* ---- pages ---- */
 
-/* Number of bytes of a value in statistics and, without its length, as PLAIN. */
+/* The size of a number in statistics and as PLAIN. */
 static size_t number_bytes(const chunk *at)
 {
     if (at->kind->type == TYPE_BOOLEAN)
@@ -230,8 +230,8 @@ static size_t number_bytes(const chunk *at)
 
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 
-/* The page in scratch, after its header, to out: a data page of value_count values and nulls, or
- * the dictionary's entries. */
+/* Compresses the page in scratch and appends it, after a header, to out. The page has value_count
+ * values and nulls, or the dictionary's entries. */
 static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding encoding,
                            size_t value_count, td_buf *out)
 {
@@ -244,7 +244,7 @@ static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding en
     td_buf_grow(raw, bound);
     size_t size = ZSTD_compressCCtx(writer->compressor, raw->data + raw->size, bound, raw->data,
                                     raw->size, LEVEL);
-    TD_ASSERT(!ZSTD_isError(size)); /* with space for the bound, only memory could be missing */
+    TD_ASSERT(!ZSTD_isError(size)); /* there is enough space, so only memory could be missing */
     const uint8_t *packed = raw->data + raw->size;
     td_buf_clear(header);
     thrift to = {.out = header};
@@ -257,7 +257,7 @@ static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding en
     thrift_i32(&to, 2, (int32_t)encoding);
     if (type == PAGE_DATA) {
         thrift_i32(&to, 3, ENCODING_RLE); /* of definition levels */
-        thrift_i32(&to, 4, ENCODING_RLE); /* of repetition levels, which flat columns lack */
+        thrift_i32(&to, 4, ENCODING_RLE); /* of repetition levels, unused in flat columns */
     }
     thrift_end(&to);
     thrift_end(&to);
@@ -273,8 +273,8 @@ static void end_run(chunk *at)
     at->level_count = 0;
 }
 
-/* The page's values in the encoding of their kind; PLAIN where there are no values, so that no
- * reader has to know the empty form of an encoding. */
+/* Encodes the page's values as their kind requires. An empty page is PLAIN, so that readers need
+ * not know the empty form of other encodings. */
 static parquet_encoding encode_values(const chunk *at, td_buf *out)
 {
     const int64_t *numbers = (const int64_t *)(const void *)at->numbers.data;
@@ -303,7 +303,7 @@ static parquet_encoding encode_values(const chunk *at, td_buf *out)
     return ENCODING_RLE_DICTIONARY;
 }
 
-/* The page at work is complete; if it has rows. */
+/* Ends the current page, if it has rows. */
 static void end_page(parquet_writer *writer, chunk *at)
 {
     td_buf *raw = &writer->scratch;
@@ -332,7 +332,7 @@ static void end_page(parquet_writer *writer, chunk *at)
 
 /* ---- values ---- */
 
-/* A value, or (level 0) a null. */
+/* Counts a value, or a null if level is 0. */
 static void count_value(chunk *at, uint8_t level)
 {
     TD_ASSERT(level == 1 || at->column->is_optional);
@@ -368,7 +368,7 @@ void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
     put_number(at, value);
 }
 
-/* A value as PLAIN; texts have their length before them. Where it begins, without that. */
+/* Appends a value as PLAIN, a text after its length. Returns the offset of its first byte. */
 static size_t add_plain(const chunk *at, td_buf *to, td_bytes value)
 {
     uint8_t size[LENGTH_BYTES];
@@ -389,7 +389,7 @@ static td_bytes entry_of(const chunk *at, size_t index)
     return td_bytes_of(bytes, size);
 }
 
-/* The index of a value in the dictionary, where it is put if it is new. */
+/* The index of a value in the dictionary; a new value is added. */
 static int64_t index_of(chunk *at, td_bytes value)
 {
     uint64_t hash = td_xxh64(value.data, value.size);
@@ -442,7 +442,7 @@ static void put_wide(parquet_writer *writer, chunk *at, int128 value)
     put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
 }
 
-/* Formats have one zero. Bytes as they are in memory: machines are little-endian, as the file. */
+/* -0 is written as 0. The machine is little-endian, like the file, so bytes are copied. */
 static void put_double(parquet_writer *writer, chunk *at, double value)
 {
     uint8_t bytes[sizeof value];
@@ -451,7 +451,7 @@ static void put_double(parquet_writer *writer, chunk *at, double value)
     put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
 }
 
-/* 18 digits fit in an INT64, as does every mantissa of 128 bits and 18 places in 38 digits. */
+/* Mantissas below this have 18 digits and fit in an INT64. All fit in 38 digits at 18 places. */
 static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
 
 td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
@@ -531,7 +531,7 @@ static td_result write_bytes(parquet_writer *writer, td_bytes bytes, td_err *err
     return writer->out.write(writer->out.ctx, bytes, err);
 }
 
-/* The file begins with its magic. */
+/* Writes the magic at the start of the file. */
 static td_result begin_file(parquet_writer *writer, td_err *err)
 {
     return writer->bytes > 0 ? TD_OK : write_bytes(writer, td_bytes_str(MAGIC), err);
@@ -547,13 +547,13 @@ static void describe_bounds(thrift *to, const chunk *at)
                     td_bytes_of(at->most.data, is_number ? number_bytes(at) : at->most.size));
         thrift_text(to, 6,
                     td_bytes_of(at->least.data, is_number ? number_bytes(at) : at->least.size));
-        thrift_bool(to, 7, 1); /* both are values, not cut */
+        thrift_bool(to, 7, 1); /* is_max_value_exact, is_min_value_exact */
         thrift_bool(to, 8, 1);
     }
     thrift_end(to);
 }
 
-/* A ColumnChunk for the footer. dictionary: its page, which is before the data pages. */
+/* A ColumnChunk for the footer. dictionary: its page, which precedes the data pages. */
 static void describe_chunk(thrift *to, const chunk *at, page_sizes dictionary, uint64_t file_offset)
 {
     static const parquet_encoding ENCODINGS[] = {
@@ -601,7 +601,7 @@ static void begin_chunk(chunk *at)
     at->has_fallen = 0;
 }
 
-/* Write a column's pages, the dictionary first, and describe them. */
+/* Writes a column's pages, the dictionary first, and describes them. */
 static td_result write_chunk(parquet_writer *writer, chunk *at, thrift *to, page_sizes *sizes,
                              td_err *err)
 {
@@ -630,7 +630,7 @@ static td_result write_chunk(parquet_writer *writer, chunk *at, thrift *to, page
     return rc;
 }
 
-/* The row group at work is complete; if it has rows. */
+/* Ends the current row group, if it has rows. */
 static td_result end_group(parquet_writer *writer, td_err *err)
 {
     const parquet_schema *schema = writer->schema;
@@ -697,7 +697,7 @@ static void describe_meaning(thrift *to, const parquet_column *column)
         thrift_i32(to, 2, kind->detail);
         break;
     case LOGICAL_TIMESTAMP:
-        thrift_bool(to, 1, 1); /* adjusted to UTC */
+        thrift_bool(to, 1, 1); /* isAdjustedToUTC */
         thrift_begin(to, 2);
         thrift_begin(to, kind->detail);
         thrift_end(to);
@@ -705,7 +705,7 @@ static void describe_meaning(thrift *to, const parquet_column *column)
         break;
     case LOGICAL_INTEGER:
         thrift_i8(to, 1, (int8_t)kind->detail);
-        thrift_bool(to, 2, 0); /* signed */
+        thrift_bool(to, 2, 0); /* isSigned */
         break;
     }
     thrift_end(to);
@@ -757,7 +757,7 @@ static void describe_file(const parquet_writer *writer, thrift *to)
     thrift_text(to, 6, td_bytes_str(CREATED_BY));
     thrift_list(to, 7, THRIFT_STRUCT, schema->column_count);
     for (size_t i = 0; i < schema->column_count; i++) {
-        thrift_item(to); /* the order of the type */
+        thrift_item(to); /* ColumnOrder: TypeDefinedOrder */
         thrift_begin(to, 1);
         thrift_end(to);
         thrift_end(to);

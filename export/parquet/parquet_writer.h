@@ -1,15 +1,14 @@
-/* Writes one Parquet file: flat columns, rows one after another. The format is that of
- * https://github.com/apache/parquet-format, version 2.11; docs/export.md says what this writer
- * uses.
+/* Writes one Parquet file of flat columns, row by row. The format is version 2.11 of
+ * https://github.com/apache/parquet-format; docs/export.md lists the parts that this writer uses.
  *
- * Values go into pages by column: times and numbers of 64 bits as DELTA_BINARY_PACKED, texts and
- * decimals of 128 bits as RLE_DICTIONARY until the dictionary has PARQUET_DICTIONARY_BYTES, then
- * PLAIN. Pages are compressed with zstd and have a CRC. Column chunks have the smallest and largest
- * value and the number of nulls. The same rows give the same bytes.
+ * Values are collected in a page per column: times and 64-bit numbers as DELTA_BINARY_PACKED; texts
+ * and 128-bit decimals as RLE_DICTIONARY until the dictionary has PARQUET_DICTIONARY_BYTES, then as
+ * PLAIN. Pages are compressed with zstd and have a CRC. Column chunks have statistics: the smallest
+ * and largest value and the number of nulls. The same rows give the same bytes.
  *
- * Memory: a row group ends when its compressed pages and its dictionaries have PARQUET_GROUP_BYTES;
- * beside these, the indexes of the dictionaries (at most about twice their bytes), and for each
- * column a page of PARQUET_PAGE_BYTES and one value of any size. One thread. */
+ * Memory: a row group ends when its compressed pages and its dictionaries reach
+ * PARQUET_GROUP_BYTES. Added to that are the dictionaries' indexes (at most about twice their
+ * bytes) and, per column, a page of PARQUET_PAGE_BYTES and one value of any size. One thread. */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
 #define TD_PARQUET_PARQUET_WRITER_H
 
@@ -21,22 +20,22 @@
 #include "base/err.h"
 
 enum {
-    PARQUET_PAGE_BYTES = 32 << 10, /* of values before they are compressed */
+    PARQUET_PAGE_BYTES = 32 << 10, /* of values, uncompressed */
     PARQUET_DICTIONARY_BYTES = 64 << 10,
     PARQUET_GROUP_BYTES = 2 << 20,
     PARQUET_GROUP_ROWS = 1 << 20,
-    PARQUET_BOUND_BYTES = 256, /* a chunk with a longer text has no smallest and largest */
+    PARQUET_BOUND_BYTES = 256, /* a chunk with a longer text has no smallest and largest value */
 };
 
 typedef enum parquet_kind {
     PARQUET_BOOL,
-    PARQUET_U8,  /* INT32, unsigned of 8 bits */
+    PARQUET_U8,  /* INT32, unsigned 8 bits */
     PARQUET_U64, /* INT64, unsigned */
     PARQUET_I64,
     PARQUET_TIME_NS,     /* INT64, ns since 1970 (UTC) */
     PARQUET_DECIMAL_64,  /* INT64, DECIMAL(18, scale) */
     PARQUET_DECIMAL_128, /* 16 bytes, DECIMAL(38, scale) */
-    PARQUET_F64,         /* DOUBLE: the nearest one of a decimal */
+    PARQUET_F64,         /* DOUBLE: the one nearest to a decimal */
     PARQUET_TEXT,        /* UTF-8 */
     PARQUET_KIND_COUNT,
 } parquet_kind;
@@ -44,7 +43,7 @@ typedef enum parquet_kind {
 typedef struct parquet_column {
     const char *name;
     parquet_kind kind;
-    uint8_t scale; /* of decimals: 0 to TD_DECIMAL_SCALE_MAX */
+    uint8_t scale; /* of decimals, up to TD_DECIMAL_SCALE_MAX */
     uint8_t is_optional;
 } parquet_column;
 
@@ -61,12 +60,12 @@ typedef struct parquet_schema {
     size_t column_count;
     const parquet_pair *pairs;
     size_t pair_count;
-    int sorted_by;       /* a column of numbers, or PARQUET_NOT_SORTED: row groups in which its
-                            values do not fall are marked as sorted by it */
-    uint32_t group_rows; /* of a row group, at most PARQUET_GROUP_ROWS; 0: that */
+    int sorted_by; /* index of a column of numbers, or PARQUET_NOT_SORTED. Row groups in which its
+                      values never fall are marked as sorted by it. */
+    uint32_t group_rows; /* maximum rows in a row group; 0: PARQUET_GROUP_ROWS */
 } parquet_schema;
 
-/* Where the file's bytes go, in order. */
+/* Receives the file's bytes, in order. */
 typedef struct parquet_out {
     td_result (*write)(void *ctx, td_bytes bytes, td_err *err);
     void *ctx;
@@ -74,31 +73,30 @@ typedef struct parquet_out {
 
 typedef struct parquet_writer parquet_writer;
 
-/* A file. The schema is borrowed until it is closed. Writes nothing. */
+/* Opens a writer; writes nothing yet. The schema is borrowed until it is closed. */
 TD_NEVER_NULL parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out);
 
-/* A row: one value for each column, in any order, then parquet_end_row. A null needs an optional
- * column, an integer one of kinds BOOL to TIME_NS (U64: its bits). */
+/* A row: put one value for each column, in any order, then call parquet_end_row. Nulls need an
+ * optional column; integers need a column of kind BOOL to TIME_NS (for U64: the bits). */
 void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
 
-/* TD_E_LIMIT if the column cannot hold the value exactly; the error names both. Then the file
- * cannot be continued. */
+/* TD_E_LIMIT if the column cannot hold the value exactly; the error names both. Ends the file. */
 TD_MUST_USE td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value,
                                           td_err *err);
 
-/* The same of a text [-]digits[.digits], for values beyond td_decimal. */
+/* The same for a text [-]digits[.digits], for values too large for td_decimal. */
 TD_MUST_USE td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text,
                                               td_err *err);
 
-/* The row is complete (asserted). May write. What out returns. */
+/* Ends the row, which must be complete (asserted). May write; returns the result of out.write. */
 TD_MUST_USE td_result parquet_end_row(parquet_writer *writer, td_err *err);
 
-/* The file is complete: write the rest. What out returns. */
+/* Writes the rest of the file. Returns the result of out.write. */
 TD_MUST_USE td_result parquet_finish(parquet_writer *writer, td_err *err);
 
-/* Free it; NULL is fine. */
+/* Frees the writer; NULL is fine. */
 void parquet_close(parquet_writer *writer);
 
 #endif
