@@ -151,8 +151,7 @@ void fixture_feed_rotate(fixture_feed *feed)
     chunk_builder_end_segment(feed->builder);
 }
 
-/* Ordinals as the fixture gives them have holes unless every frame comes: they are counted again.
- */
+/* The fixture's ordinals have holes if frames are skipped, so number the frames again. */
 static void append_frame(fixture_feed *feed)
 {
     fixture_frame frame;

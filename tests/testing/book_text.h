@@ -1,8 +1,8 @@
 /* Order book frames and books as short texts, for tests.
  *
  * A frame: "S B100.5x10 A101x5" or "D -B100 =B99.5x3 +A102x1 B98x7": S snapshot, D delta; then
- * levels, each with its operation (- delete, = update, + insert, none: set), its side (B buy, A
- * sell), price, and size after an "x". A book: "B100.5x10,B100x3|A101x5,A102x1", each side from
+ * levels, each with its operation (- delete, = update, + insert, nothing for set), its side (B buy,
+ * A sell), price, and size after an "x". A book: "B100.5x10,B100x3|A101x5,A102x1", each side from
  * the best, shortest decimals. */
 #ifndef TD_TESTS_TESTING_BOOK_TEXT_H
 #define TD_TESTS_TESTING_BOOK_TEXT_H
@@ -17,7 +17,7 @@ typedef struct book_frame {
     msg_book message;
 } book_frame;
 
-/* Read a frame; fails the test if the text is none. frame->message points into frame. */
+/* Parse a frame; fails the test if the text is malformed. frame->message points into frame. */
 void book_frame_parse(const char *text, book_frame *frame);
 
 /* Append a book's text and a NUL (which is not counted in out->size). */

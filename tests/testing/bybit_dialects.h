@@ -1,5 +1,5 @@
-/* Bybit's dialects with a number each: for tests' tables, and for the first byte of the fuzz corpus
- * of requests and answers. */
+/* Bybit's dialects by number, for tables of tests and for the first byte of the fuzz corpus of
+ * requests and answers. */
 #ifndef TD_TESTS_TESTING_BYBIT_DIALECTS_H
 #define TD_TESTS_TESTING_BYBIT_DIALECTS_H
 
@@ -20,7 +20,7 @@ typedef enum dialect_id {
     DIALECT_COUNT,
 } dialect_id;
 
-/* Never NULL for one of the enumerators; NULL else. */
+/* Never NULL for an enumerator; NULL for other values. */
 const dialect *dialect_find(dialect_id id);
 
 #endif

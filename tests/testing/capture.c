@@ -17,7 +17,7 @@
 
 enum { PADDING_BYTES = 64 };
 
-/* As tests/e2e/lib.mjs has it: tests/run.mjs counts both together. */
+/* The same text as in tests/e2e/lib.mjs, because tests/run.mjs counts both together. */
 #define CAPTURE_UNRECORDED                                                                         \
     "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)"
 
@@ -27,7 +27,7 @@ struct capture {
     char *line;
     size_t capacity;
     size_t number;
-    uint8_t *frame; /* of such lines: resolved, with padding after it */
+    uint8_t *frame; /* the frame of such a line, unescaped, followed by padding */
     size_t frame_capacity;
 };
 
@@ -88,7 +88,7 @@ void capture_close(capture *c)
     td_free(c);
 }
 
-/* The next line without its LF, with padding after it; 0 at the end. */
+/* Reads the next line without its LF, followed by padding; 0 at the end. */
 static int read_line(capture *c, size_t *size)
 {
     *size = 0;
@@ -111,7 +111,7 @@ static int read_line(capture *c, size_t *size)
     }
 }
 
-/* Seconds with a fraction as ns; goes after them. */
+/* Parses decimal seconds to ns; *at is then after them. */
 static uint64_t read_seconds(const char **at)
 {
     char *end = NULL;
@@ -188,7 +188,7 @@ static void parse_json_line(capture *c, size_t size, capture_line *out)
         out->kind = CAPTURE_IN;
     if (out->kind != CAPTURE_OTHER && json_find_text(root, "data", &frame))
         out->frame = keep_frame(c, frame);
-    (void)json_find_text(root, "addr", &out->url); /* receives have none */
+    (void)json_find_text(root, "addr", &out->url); /* received frames lack it */
 }
 
 int capture_next(capture *c, capture_line *out)

@@ -17,7 +17,7 @@ typedef struct loader {
     decoder *decoder;
     size_t bytes_used;
     uint64_t recv_ns;
-    uint64_t granted_ns; /* of the last answer on the connection; 0: none */
+    uint64_t granted_ns; /* of the connection's last grant; 0 if none came */
     uint64_t in;
     uint64_t out;
     uint32_t conn;
@@ -40,7 +40,7 @@ static const char *keep_name(td_bytes name)
     return copy;
 }
 
-/* The channel of that direction and exchange topic; control frames have the topic "". */
+/* The channel of a direction and an exchange topic; "" for control frames. */
 static frame_channel *channel_of(loader *l, const classification *what, channel_dir dir)
 {
     capture_tape *made = l->tape;
@@ -65,7 +65,7 @@ static frame_channel *channel_of(loader *l, const classification *what, channel_
                                         .opcode = OPCODE_TEXT}};
     (void)topic_match_text(l->family->topics, l->family->topic_count,
                            td_bytes_str(channel->info.exchange_topic), TOPIC_ANY_TIME,
-                           &channel->topic); /* control frames have none */
+                           &channel->topic); /* control frames match no topic */
     made->channel_count++;
     return channel;
 }
@@ -105,7 +105,7 @@ void capture_tape_load(capture_tape *made, const char *name, const char *family_
 {
     const char *path = capture_path_or_skip(name);
     *made = (capture_tape){.channels = td_alloc_zero(CHANNELS_MAX, sizeof *made->channels),
-                           .bytes = td_alloc(BYTES_MAX), /* most of it is never touched */
+                           .bytes = td_alloc(BYTES_MAX), /* most of it stays untouched */
                            .frames = td_alloc_zero(FRAMES_MAX, sizeof *made->frames)};
     assert_true(made->channels != NULL && made->bytes != NULL && made->frames != NULL);
     loader l = {.tape = made, .family = family_find(td_bytes_str(family_name))};

@@ -1,6 +1,6 @@
-/* A recorded capture as the frames of a tape, without an archive in between: each line classified
- * and put on its channel as import would, one slot, receive times strictly rising. For tests of
- * code that reads a tape. */
+/* A recorded capture as the frames of a tape, without an archive: each line is classified and put
+ * on its channel as import would do it, with one connection slot and strictly rising receive times.
+ * For tests of code that reads a tape. */
 #ifndef TD_TESTS_TESTING_CAPTURE_TAPE_H
 #define TD_TESTS_TESTING_CAPTURE_TAPE_H
 
@@ -9,16 +9,16 @@
 typedef struct capture_tape {
     frame_channel *channels; /* names are owned */
     size_t channel_count;
-    uint8_t *bytes;    /* of all frames, DECODE_PADDING_BYTES after each */
-    frame_ref *frames; /* in order; block is NULL: bytes live as long as this */
+    uint8_t *bytes;    /* of all frames, each followed by DECODE_PADDING_BYTES */
+    frame_ref *frames; /* in order; block is NULL, because the bytes live as long as this struct */
     size_t frame_count;
 } capture_tape;
 
-/* Load captures/<name> as a feed with the family's name; skips the test if it is not there. */
+/* Load captures/<name> as a feed named after the family; skips the test if the file is missing. */
 void capture_tape_load(capture_tape *tape, const char *name, const char *family);
 void capture_tape_fini(capture_tape *tape);
 
-/* Let another reader have the channels: forget what user pointers the last one left. */
+/* Clear the user pointers in the channels, so that another reader can use them. */
 void capture_tape_rewind(capture_tape *tape);
 
 #endif

@@ -32,7 +32,7 @@ char *catalog_text(const char *path)
             &row, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW)
         rc = add_row(row, &text) == TD_OK ? SQLITE_OK : SQLITE_NOMEM;
-    (void)sqlite3_finalize(row); /* its error is rc's */
+    (void)sqlite3_finalize(row); /* rc has its error */
     int is_closed = sqlite3_close(db) == SQLITE_OK;
     if (rc == SQLITE_DONE && is_closed && td_buf_append(&text, "", 1, NULL) == TD_OK)
         return (char *)text.data;

@@ -1,10 +1,10 @@
-/* The rows of a catalog as text, read by SQLite alone: what P5 compares. */
+/* The rows of a catalog as text, read with plain SQLite: for comparing catalogs (P5). */
 #ifndef TD_TESTING_CATALOG_TEXT_H
 #define TD_TESTING_CATALOG_TEXT_H
 
-/* A line for each segment, by path: path, size, last chain value, and hashes of its rows and of its
- * chunks, separated by tabs. Equal archives give equal texts. In memory of td_alloc,
- * NUL-terminated; NULL if the file is no readable catalog. */
+/* One line per segment, in the order of paths, with tabs between: path, size, last chain value,
+ * hash of its rows, hash of its chunks. Equal archives give equal texts. Allocated with td_alloc,
+ * NUL-terminated; NULL if the file is not a readable catalog. */
 char *catalog_text(const char *path);
 
 #endif

@@ -1,5 +1,5 @@
-/* Numbers for channels, as chunk_builder wants them of its caller: the same channel, the same
- * number. Names are copied, a schema's text is borrowed. */
+/* Numbers channels for chunk_builder: equal channels get equal numbers. Names are copied, a
+ * schema's text is borrowed. */
 #ifndef TD_TESTS_TESTING_CHANNEL_NUMBERS_H
 #define TD_TESTS_TESTING_CHANNEL_NUMBERS_H
 
@@ -7,7 +7,7 @@
 
 #include "format/chunk_builder.h"
 
-/* All zero: none yet. */
+/* Empty if all zero. */
 typedef struct channel_numbers {
     channel_info **infos;
     size_t count;
@@ -16,7 +16,7 @@ typedef struct channel_numbers {
 /* Set the frame's number and info. */
 void channel_numbers_set(channel_numbers *self, const channel_info *info, feed_frame *frame);
 
-/* After the builder is closed. */
+/* Free it, after the builder is closed. */
 void channel_numbers_fini(channel_numbers *self);
 
 #endif

@@ -100,7 +100,7 @@ bench *bench_open(void)
 
 void bench_close(bench *b, const char *what)
 {
-    if (bench_verify(b) != VERIFY_SOUND) /* each try was taken back */
+    if (bench_verify(b) != VERIFY_SOUND) /* every change has been undone */
         fail_msg("%s", b->text);
     print_message("%s: %u tried\n", what, b->tried);
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
@@ -128,7 +128,7 @@ size_t bench_journal_ends(const bench *b, size_t *ends, size_t max)
     for (size_t at = 0; at + 8 < b->sizes[BENCH_SEGMENTS]; at++) {
         if (memcmp(b->bytes[BENCH_SEGMENTS] + at, MAGIC, 8) == 0) {
             assert_true(count < max);
-            ends[count++] = at + 84; /* content of a chain record without connections */
+            ends[count++] = at + 84; /* size of a chain record without connections */
         }
     }
     assert_true(count > 0 && ends[count - 1] == b->sizes[BENCH_SEGMENTS]);

@@ -1,5 +1,5 @@
-/* An archive of two segments and its journal, for tests that spoil a file and see what verify says
- * of it. Fails the running cmocka test where that is not what must be said. */
+/* An archive of two segments and a journal, for tests that damage a file and check the findings of
+ * verify. Fails the running cmocka test if the findings are wrong. */
 #ifndef TD_TESTS_TESTING_DAMAGE_BENCH_H
 #define TD_TESTS_TESTING_DAMAGE_BENCH_H
 
@@ -13,31 +13,31 @@ enum { BENCH_SEGMENTS = 2, BENCH_CHUNKS = 3, BENCH_TEXT_BYTES = 1 << 16 };
 
 typedef struct bench {
     archive_place place;
-    char paths[BENCH_SEGMENTS + 1][LIMIT_PATH_BYTES]; /* of the segments, then of the journal */
+    char paths[BENCH_SEGMENTS + 1][LIMIT_PATH_BYTES]; /* of the segments and the journal */
     uint8_t *bytes[BENCH_SEGMENTS + 1];
     size_t sizes[BENCH_SEGMENTS + 1];
     unsigned tried;
-    char text[BENCH_TEXT_BYTES]; /* findings of the last verify, one a line */
+    char text[BENCH_TEXT_BYTES]; /* findings of the last verify, one per line */
 } bench;
 
-/* A sound one, on a simulated disk, with a note and a gap in its journal. */
+/* A sound archive on a simulated disk, with a note and a gap in its journal. */
 bench *bench_open(void);
 
-/* It must be sound again; prints how much was tried. */
+/* Check that the archive is sound again, and print how much was tried. */
 void bench_close(bench *b, const char *what);
 
 /* The verdict of verify; the findings are in b->text. */
 verify_severity bench_verify(bench *b);
 
-/* Verify, and count it as tried. least: the mildest verdict that will do; names: what a finding
- * must say. */
+/* Verify and count the try. least: the mildest acceptable verdict; names: text that a finding must
+ * contain. */
 void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,
                      size_t at);
 
-/* Where each entry of the journal ends; how many there are. */
+/* The end offset of each entry of the journal; returns their number. */
 size_t bench_journal_ends(const bench *b, size_t *ends, size_t max);
 
-/* Put other bytes in place of file i; and its own back. */
+/* Replace the bytes of file i; put_back restores them. */
 void bench_put(bench *b, size_t i, const void *bytes, size_t size);
 void bench_put_back(bench *b, size_t i);
 

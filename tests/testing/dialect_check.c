@@ -54,7 +54,7 @@ void dialect_check_close(dialect_check *check)
     td_free(check);
 }
 
-/* The args as C strings; 0 if they are too many, or one holds a NUL. */
+/* Copies the args to C strings; 0 if there are too many, or one contains a NUL. */
 static int copy_topics(dialect_check *check, const dialect_request *request)
 {
     size_t bytes = 0;
@@ -84,7 +84,7 @@ static int is_about_topics(request_kind kind)
     return kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE;
 }
 
-/* The client finds its request in the answer, and every topic's fate. */
+/* Checks that the client recognizes its request in the answer, and each topic's result. */
 static void check_fits(dialect_check *check, const dialect_request *request,
                        const dialect_answer *answer, refusal refused)
 {
@@ -105,7 +105,7 @@ static void check_fits(dialect_check *check, const dialect_request *request,
         TD_ASSERT(dialect_answer_grants(answer, ask.topics[i]) == (refused == REFUSAL_NONE));
 }
 
-/* The answer is JSON, the classifier calls it a control frame, the client an answer. */
+/* Checks that the answer is JSON, and that classifier and client recognize it. */
 static void check_answer(dialect_check *check, const dialect *spoken,
                          const dialect_request *request, refusal refused)
 {
@@ -130,13 +130,13 @@ static void check_answer(dialect_check *check, const dialect *spoken,
     dialect_answer answer;
     td_result rc = answer_parse(check->answers, spoken, text, &answer, NULL);
     if (rc == TD_E_LIMIT)
-        return; /* an echo may be larger than what was echoed: escapes */
+        return; /* escapes may make an echo larger than the original */
     expect_ok(rc);
     TD_ASSERT(answer.kind != ANSWER_NONE);
     check_fits(check, request, &answer, refused);
 }
 
-/* What is subscribed to is covered, until it is given up. */
+/* Checks that subscribed topics match the filters until they are unsubscribed. */
 static void check_filters(const dialect *spoken, const dialect_request *request)
 {
     topic_filters filters;
@@ -164,7 +164,7 @@ static void check_request(dialect_check *check, const dialect *spoken, td_bytes 
     if (rc != TD_OK)
         return;
     if (request.kind == REQUEST_AUTH)
-        (void)bybit_check_auth(&request, "secret", 1); /* whatever it says */
+        (void)bybit_check_auth(&request, "secret", 1); /* any result will do */
     check_answer(check, spoken, &request, REFUSAL_NONE);
     check_answer(check, spoken, &request, REFUSAL_UNKNOWN_TOPIC);
     if (is_about_topics(request.kind))
@@ -191,8 +191,8 @@ static void check_inbound(dialect_check *check, td_bytes frame)
 
 /* ---- topics that a client asks for ---- */
 
-/* Lines as topics that can be written and read back: text of one byte a character, no list where
- * that means several. */
+/* The lines as topics that can be written and read back: ASCII, and without the comma of spot,
+ * which would make a list of several topics. */
 static size_t split_lines(dialect_check *check, const dialect *spoken, td_bytes lines)
 {
     size_t count = 0;

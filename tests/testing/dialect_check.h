@@ -1,4 +1,4 @@
-/* What must hold of every dialect for any bytes, for the fuzz target and for a test that goes over
+/* Checks that hold for every dialect and any bytes, for the fuzz target and for a test that runs
  * its corpus. A violation is an assertion. */
 #ifndef TD_TESTS_TESTING_DIALECT_CHECK_H
 #define TD_TESTS_TESTING_DIALECT_CHECK_H
@@ -8,11 +8,12 @@
 
 typedef struct dialect_check dialect_check;
 
+/* Memory for the checks, used for any number of inputs; close frees it. */
 dialect_check *dialect_check_open(void);
 void dialect_check_close(dialect_check *check);
 
-/* The first byte chooses dialect and side: '0' to '8' a request that a server reads, '@' to 'H' an
- * answer that a client reads, 'P' to 'X' topics (each followed by a LF) that a client requests. */
+/* The first byte chooses dialect and side: '0' to '8': a server reads a request; '@' to 'H': a
+ * client reads an answer; 'P' to 'X': a client requests topics, each followed by a LF. */
 void dialect_check_input(dialect_check *check, const uint8_t *data, size_t size);
 
 #endif

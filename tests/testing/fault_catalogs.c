@@ -17,7 +17,7 @@ enum { FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
 typedef struct version {
     td_hash128 hash;
-    uint8_t *packed; /* NULL: the file was not there */
+    uint8_t *packed; /* NULL if the file was missing */
     size_t packed_bytes;
     size_t bytes;
 } version;
@@ -30,7 +30,7 @@ struct fault_catalogs {
     version *versions;
     size_t version_count;
     size_t version_capacity;
-    uint64_t *at; /* [n]: version when change n was about to be made */
+    uint64_t *at; /* [n]: the version just before change n */
     size_t at_count;
     size_t at_capacity;
 };
@@ -93,7 +93,7 @@ static void pack(fault_catalogs *c, const td_buf *content, version *out)
     out->packed_bytes = codec_compress(c->coder, 1, td_buf_view(content), out->packed, capacity);
 }
 
-/* Keep the catalog as it is now, if it is not as it was last. */
+/* Stores the catalog if it differs from the last stored version. */
 static void look(fault_catalogs *c)
 {
     int is_there = read_file(c->path, &c->content);
@@ -152,7 +152,7 @@ static int put_version(const version *from, const char *path)
     return ok;
 }
 
-/* Noise; or what begins as a database and is none. */
+/* Writes random bytes, or random bytes after a database header. */
 static int put_garbage(uint64_t seed, const char *path)
 {
     uint8_t bytes[GARBAGE_BYTES];

@@ -155,7 +155,7 @@ int fault_check_settled(fault_place *place, io_fault *disk)
 static void note_finding(void *user, const verify_finding *finding)
 {
     fault_place *place = user;
-    /* The worst is kept, the last of several. */
+    /* Keep the worst finding, and the last of equal ones. */
     int is_damage_said = strncmp(place->what, "verify: damaged", 15) == 0;
     if (finding->severity != VERIFY_SOUND &&
         (finding->severity == VERIFY_DAMAGED || !is_damage_said))
@@ -183,7 +183,7 @@ char *fault_dump(fault_place *place)
     return text;
 }
 
-/* P5: the dump of a catalog made of segments and journal alone. */
+/* The dump of a catalog that is rebuilt from segments and journal (P5). */
 static char *dump_rebuilt(fault_place *place, archive *a)
 {
     const reindex_options options = {.scope = REINDEX_ALL};
@@ -228,7 +228,7 @@ int fault_check_sound(fault_place *place, io_fault *disk)
     return ok;
 }
 
-/* Only what recover mends: a crash damages nothing. */
+/* Checks that there is no damage beyond what recover repairs: a crash damages nothing. */
 static int check_recoverable(fault_place *place, io_fault *disk)
 {
     archive *a = NULL;
@@ -242,7 +242,7 @@ static int check_recoverable(fault_place *place, io_fault *disk)
 
 /* ---- the ledger ---- */
 
-/* 1 if a crash gap of the feed begins before the time and has not ended by it. */
+/* 1 if a crash gap of the feed begins before the time and does not end before it. */
 static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv_ns)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -254,7 +254,7 @@ static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv
     return 0;
 }
 
-/* A feed that has no frame in the archive has no place in its ledger either. */
+/* A feed without frames in the archive has no gaps in the ledger either. */
 int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
 {
     const fault_recording *r = place->recording;
@@ -290,7 +290,8 @@ static int read_gaps(fault_place *place, io_fault *disk, gap_list *out)
     return rc == TD_OK || wrong(place, "gaps: %s", err.text);
 }
 
-/* Readers list the same gaps before recovery as after it: nothing looks complete until then. */
+/* Checks that readers see the same gaps before recovery as after it, so that nothing looks complete
+ * in between. */
 static int compare_gaps(fault_place *place, const gap_list *before, const gap_list *after)
 {
     for (size_t i = 0; i < after->count; i++) {
@@ -337,7 +338,7 @@ int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth
            fault_check_settled(place, disk);
 }
 
-/* ---- what comes after ---- */
+/* ---- after the check ---- */
 
 int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth *truth,
                           fault_found *found)
@@ -348,7 +349,7 @@ int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth 
     return ok;
 }
 
-/* The same frames up to what is there, for another session to go on from. */
+/* A recording with the frames that were found, for another session to continue. */
 static void begin_next(fault_recording *next, const fault_recording *from, const fault_found *found)
 {
     for (size_t i = 0; i < FAULT_FEEDS; i++) {

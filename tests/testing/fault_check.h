@@ -1,6 +1,5 @@
-/* Checks whether an archive on a simulated disk holds what it must after a fault. A failure is
- * described in one line. Returns instead of failing the test, because sweeps check
- * disks in processes of their own. */
+/* Checks an archive on a simulated disk after a fault. A failure is described in one line and
+ * returned, rather than failing the test, because sweeps run in child processes. */
 #ifndef TD_TESTS_TESTING_FAULT_CHECK_H
 #define TD_TESTS_TESTING_FAULT_CHECK_H
 
@@ -11,33 +10,34 @@
 
 enum { FAULT_WHAT_BYTES = 600 };
 
-/* What must be on a disk. */
+/* The expected content of a disk. */
 typedef struct fault_truth {
-    uint64_t durable[FAULT_FEEDS]; /* frames of each feed, from the first on */
+    uint64_t durable[FAULT_FEEDS]; /* frames of each feed, counted from the first */
     uint64_t fed[FAULT_FEEDS];
 } fault_truth;
 
+/* The expected content of the disk after change_count changes. */
 fault_truth fault_truth_at(const fault_recording *recording, uint64_t change_count);
 
-/* A place to check disks at: a recording's truth, and a catalog. */
+/* The recording to compare disks with, and a path for the catalog. */
 typedef struct fault_place {
     const fault_recording *recording;
     char catalog[FAULT_PATH_BYTES];
-    char what[FAULT_WHAT_BYTES]; /* what was wrong */
+    char what[FAULT_WHAT_BYTES]; /* description of the failure */
 } fault_place;
 
-/* What was found. */
+/* The result of a check. */
 typedef struct fault_found {
-    int has_archive; /* 0: there is none yet, and nothing was durable */
+    int has_archive; /* 0 if there is no archive yet, and nothing was durable */
     uint64_t frames[FAULT_FEEDS];
     uint64_t fed[FAULT_FEEDS];
-    uint64_t lost; /* frames fed and not found: all of them in a gap */
+    uint64_t lost; /* frames fed but not found, each of them in a gap */
 } fault_found;
 
-/* All return 1 if all is well, else 0 with place->what. */
+/* All return 1 on success, else 0 and set place->what. */
 
-/* Read every frame of the archive as it is: each as it was fed, at least the durable ones, none but
- * the last ones missing. */
+/* Read every frame of the archive before recovery: each must be as fed, all durable ones must be
+ * there, and only frames at the end may be missing. */
 int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *truth,
                        fault_found *found);
 
@@ -47,27 +47,27 @@ int fault_check_recover(fault_place *place, io_fault *disk, recover_report *repo
 /* verify reports a sound archive, and the catalog equals a rebuilt one. */
 int fault_check_sound(fault_place *place, io_fault *disk);
 
-/* What is missing lies in an open crash gap of its feed. */
+/* Missing frames must be in an open crash gap of their feed. */
 int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found);
 
-/* Another recovery finds nothing to do, and changes no byte. */
+/* Another recovery must find nothing to do, and change no byte. */
 int fault_check_settled(fault_place *place, io_fault *disk);
 
-/* All of them, in that order; before recovery verify finds nothing worse than what that mends, and
- * readers list the gaps that they list after it. */
+/* All of these checks, in this order. Before recovery verify must find nothing that recovery does
+ * not repair, and readers must see the same gaps as after it. */
 int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
                     fault_found *found);
 
-/* The power fails once more, with everything recovered and nothing being written: what was found to
- * be there must be on the disk by now. */
+/* Cut the power again after recovery, while nothing is written: all frames found must be on the
+ * disk by now. */
 int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth *truth,
                           fault_found *found);
 
-/* Record on from what was found (fault_check_frames), stop cleanly, cut the power: the frames of
- * both sessions are there. */
+/* Continue recording after the frames found (fault_check_frames), stop cleanly, cut the power: the
+ * frames of both sessions must be there. */
 int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found);
 
-/* The catalog's dump, in memory of td_alloc; NULL with place->what. */
+/* The catalog's dump, allocated with td_alloc; NULL and place->what on failure. */
 char *fault_dump(fault_place *place);
 
 #endif

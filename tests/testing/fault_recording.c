@@ -28,9 +28,9 @@ static const char *const FEED_FAMILIES[FAULT_FEEDS] = {"inverse", "linear", "v5-
 static const char *const TOPICS[FAULT_FEEDS] = {"trade.BTCUSD", "trade.BTCUSDT",
                                                 "publicTrade.BTCUSDT"};
 
-/* ---- what is fed ---- */
+/* ---- frames ---- */
 
-/* Make space for one more row; no memory is no case here. */
+/* Makes space for one more row. Out of memory is not handled. */
 static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
 {
     if (count < *capacity)
@@ -40,8 +40,8 @@ static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
     return grown;
 }
 
-/* Frame n of a feed: its text is a function of both. Lengths differ, and half of each does not
- * compress, so that chunks end anywhere within a sector. */
+/* The text of a feed's frame n. Lengths differ and half of each text is incompressible, so that
+ * chunks end anywhere within a sector. */
 static size_t make_text(size_t feed, uint64_t n, char out[FRAME_BYTES_MAX])
 {
     td_random random;
@@ -86,7 +86,7 @@ typedef struct session {
     disk *disk;
     intake *intake;
     intake_slot slots[FAULT_FEEDS];
-    uint64_t fed; /* frames of this session */
+    uint64_t fed; /* frames in this session */
     atomic_ullong durable[FAULT_FEEDS];
 } session;
 
@@ -107,7 +107,8 @@ static void do_nothing(void *user)
     (void)user;
 }
 
-/* Between two changes the count of frames only grows, so the last look before a change counts. */
+/* The number of fed frames only grows between two changes, so the last observation before a change
+ * counts. */
 static void on_call(void *user, io_fault_op op, uint64_t change_count)
 {
     fault_recording *r = user;
@@ -137,7 +138,7 @@ static void configure(session *s)
     }
 }
 
-/* As the recorder begins: recover what a crash left, then begin a session. */
+/* As the recorder does: recover after a crash, then begin a session. */
 static td_result open_archive(session *s, td_err *err)
 {
     fault_recording *r = s->recording;
@@ -185,7 +186,7 @@ static td_result open_pipeline(session *s, td_err *err)
     return rc;
 }
 
-/* A gap between two connections, told with both its ends. */
+/* A gap between two connections, with both ends known. */
 static void print_gap(session *s, size_t feed)
 {
     const fault_feed *from = &s->recording->feeds[feed];
@@ -221,7 +222,7 @@ static void connect_slot(session *s, size_t feed)
     (void)intake_event(s->intake, (uint16_t)feed, &connect);
 }
 
-/* One in ten is sent. */
+/* One frame in ten is a sent one. */
 static void add_feed_frame(session *s, size_t feed)
 {
     fault_feed *to = &s->recording->feeds[feed];
@@ -254,7 +255,7 @@ static uint64_t durable_count(const session *s)
     return count;
 }
 
-/* Until it is so, or the recorder has given up. */
+/* Waits until the count is reached, or the recorder has failed. */
 static void await(session *s, uint64_t (*count)(const session *))
 {
     while (count(s) < s->fed && !disk_has_failed(s->disk)) {
@@ -263,8 +264,8 @@ static void await(session *s, uint64_t (*count)(const session *))
     }
 }
 
-/* The encoder takes the frames, time passes, it seals, and the disk thread writes: one chunk of
- * each feed. */
+/* One chunk per feed: the encoder gets the frames, time passes, it seals, and the disk thread
+ * writes. */
 static void feed_round(session *s, const fault_size *size)
 {
     for (unsigned n = 0; n < size->frames_per_round; n++) {

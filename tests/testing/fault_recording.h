@@ -1,11 +1,11 @@
-/* A recording for fault sweeps: several feeds through the recorder's own intake, encoder, disk
- * thread and archive_writer, onto a simulated disk, with many small chunks and segments, and a
- * reconnect half way. The clock is simulated, and each round of frames is waited for, so
- * the changes of the disk come in the same order each time.
+/* A recording for fault sweeps: several feeds pass through the recorder's own intake, encoder, disk
+ * thread and archive_writer to a simulated disk, in many small chunks and segments, with a
+ * reconnect half way. The clock is simulated, and each round of frames is awaited, so the disk's
+ * changes always have the same order.
  *
- * What was fed and what was reported durable is kept, by the change of the disk before which it
- * was: the truth that a disk is compared with after a fault. Nothing here fails a test by itself:
- * sweeps run it in processes of their own. */
+ * For each change of the disk it is recorded what had been fed, and reported as durable, before it:
+ * disks are compared with this after a fault. No function fails the test, because sweeps run in
+ * child processes. */
 #ifndef TD_TESTS_TESTING_FAULT_RECORDING_H
 #define TD_TESTS_TESTING_FAULT_RECORDING_H
 
@@ -22,14 +22,15 @@
 
 enum { FAULT_FEEDS = 3, FAULT_PATH_BYTES = 128 };
 
-/* How large a recording is. A round is one chunk of each feed; the hour changes after so many. */
+/* The size of a recording. A round is one chunk of each feed; the hour changes every
+ * rounds_per_hour rounds. */
 typedef struct fault_size {
     unsigned rounds;
-    unsigned frames_per_round; /* of each feed */
+    unsigned frames_per_round; /* per feed */
     unsigned rounds_per_hour;
 } fault_size;
 
-/* A frame as it was fed. */
+/* A frame that was fed. */
 typedef struct fault_frame {
     uint64_t recv_ns;
     uint64_t ordinal;
@@ -45,11 +46,11 @@ typedef struct fault_feed {
     fault_frame *frames;
     uint64_t count;
     uint64_t capacity;
-    atomic_ullong fed; /* frames that the intake has got: count, for other threads */
-    uint64_t base;     /* count when the present session began */
+    atomic_ullong fed; /* frames passed to the intake: count, for other threads */
+    uint64_t base;     /* count at the start of the current session */
 } fault_feed;
 
-/* "After this many changes of the disk, so many frames of the feed had been announced." */
+/* A report: after change_count changes of the disk, `frames` frames of the feed were durable. */
 typedef struct fault_durable {
     uint64_t change_count;
     uint64_t frames;
@@ -61,7 +62,7 @@ typedef struct fault_fed {
 } fault_fed;
 
 typedef struct fault_recording {
-    io_fault *disk; /* not owned: the caller's, may be exchanged between sessions */
+    io_fault *disk; /* owned by the caller, who may exchange it between sessions */
     clock_sim *clock;
     char folder[64]; /* temporary and real: SQLite does its own I/O */
     char catalog[FAULT_PATH_BYTES];
@@ -69,31 +70,31 @@ typedef struct fault_recording {
     fault_durable *durable;
     size_t durable_count;
     size_t durable_capacity;
-    fault_fed *fed; /* [n]: when change n was about to be made */
+    fault_fed *fed; /* [n]: just before change n */
     size_t fed_count;
     size_t fed_capacity;
-    /* Called as each call of the disk begins, while a session runs; see io_fault_observe. */
+    /* Called at the start of each call of the disk while a session runs; see io_fault_observe. */
     io_fault_observer *observer;
     void *observer_user;
 } fault_recording;
 
-/* An empty one, with a clock and a folder. 0 if they cannot be had. */
+/* An empty recording with a clock and a folder. 0 on failure. */
 int fault_recording_init(fault_recording *recording);
 void fault_recording_fini(fault_recording *recording);
 
 /* How a session ended. */
 typedef struct fault_end {
     td_result result;   /* TD_OK: a clean stop */
-    uint64_t announced; /* frames in all */
+    uint64_t announced; /* number of frames reported as durable */
     td_err err;
 } fault_end;
 
-/* Run one session on recording->disk: recover the feeds' segments, record, stop; or end at the
- * first failure, as the recorder does. */
+/* Run one session on recording->disk: recover the feeds' segments, record, stop; like the recorder,
+ * end at the first failure. */
 void fault_recording_run(fault_recording *recording, const fault_size *size, fault_end *end);
 
-/* Frames of a feed that were announced (fault_durable_at) or fed (fault_fed_at) when so many
- * changes of the disk had been made. */
+/* The number of a feed's frames that were reported as durable, or fed, when change_count changes of
+ * the disk had been made. */
 uint64_t fault_durable_at(const fault_recording *recording, size_t feed, uint64_t change_count);
 uint64_t fault_fed_at(const fault_recording *recording, size_t feed, uint64_t change_count);
 

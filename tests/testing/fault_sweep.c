@@ -11,10 +11,10 @@
 #include "base/assert.h"
 #include "tests/testing/long_test.h"
 
-/* More than these of a process say nothing new. */
+/* Failures printed per process; more give no new information. */
 enum { FAILURES_SAID_MAX = 5 };
 
-/* Every so many cases are run: an odd number, because cases alternate. */
+/* Every case_step-th case is run: an odd number, because cases alternate between kinds. */
 static uint64_t case_step(void)
 {
     return long_tests_are_on() || getenv("TAPEDECK_SWEEP") != NULL ? 1 : 5;
@@ -39,7 +39,7 @@ static void run_worker(const fault_sweep *sweep, unsigned worker, fault_tally *t
         atomic_fetch_add(&tally->failures, 1);
         said++;
         (void)printf("%s, case %" PRIu64 ": %s\n", sweep->name, i, what);
-        (void)fflush(stdout); /* a sweep may take long, and who runs it may not wait for its end */
+        (void)fflush(stdout); /* a sweep may take long, so results appear at once */
     }
     sweep->close(state);
     (void)fflush(stdout);
@@ -97,8 +97,8 @@ static void print_ops(fault_tally *t)
     }
 }
 
-/* "In the ledger" is what was never durable and is not there: a gap says so. Of what was durable
- * nothing may be missing, and that would be a failure. */
+/* "In the ledger" counts frames that were not durable and are missing, in a gap. A missing durable
+ * frame is a failure instead. */
 static void say(const char *name, fault_tally *t)
 {
     (void)printf("%s: %llu cases, %llu failures\n", name, atomic_load(&t->cases),

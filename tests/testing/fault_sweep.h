@@ -1,5 +1,5 @@
-/* Many cases of a sweep, spread over processes of their own: a case that crashes, or that fails an
- * assertion, is then one case, and memory that one leaves does not add up. */
+/* Runs many cases of a sweep in child processes: a crash or a failed assertion then fails one case,
+ * and leaked memory does not add up. */
 #ifndef TD_TESTS_TESTING_FAULT_SWEEP_H
 #define TD_TESTS_TESTING_FAULT_SWEEP_H
 
@@ -9,53 +9,54 @@
 #include "tests/testing/io_fault.h"
 #include "tests/testing/fault_check.h"
 
-/* How a disk came about that is compared with the truth. */
+/* How a disk that is compared came about. */
 typedef enum fault_way {
-    FAULT_CUT_CATALOG_MOMENT, /* power cut; in the order of fault_catalog_kind */
+    FAULT_CUT_CATALOG_MOMENT, /* power cut; same order as fault_catalog_kind */
     FAULT_CUT_CATALOG_OLDER,
     FAULT_CUT_CATALOG_NONE,
     FAULT_CUT_CATALOG_GARBAGE,
     FAULT_KILLED,
-    FAULT_KILLED_THEN_CUT, /* recovered in between */
-    FAULT_RECORDED_ON,     /* killed; another session; power cut */
+    FAULT_KILLED_THEN_CUT, /* with a recovery in between */
+    FAULT_RECORDED_ON,     /* killed, another session, power cut */
     FAULT_WAY_COUNT,
 } fault_way;
 
-/* Disks that came about in one way. */
+/* The disks of one way. */
 typedef struct fault_tally_way {
-    atomic_ullong disks;  /* that were recovered and compared with the truth */
+    atomic_ullong disks;  /* recovered and compared */
     atomic_ullong frames; /* compared byte for byte */
-    atomic_ullong lost;   /* frames not there, none of them durable, all of them in the ledger */
+    atomic_ullong lost;   /* missing frames, none of them durable, all in the ledger */
 } fault_tally_way;
 
 /* Failing calls of one operation. */
 typedef struct fault_tally_op {
-    atomic_ullong fired;   /* faults that were met */
-    atomic_ullong stopped; /* recordings (or other acts) that ended by their fault */
+    atomic_ullong fired;   /* faults that occurred */
+    atomic_ullong stopped; /* recordings (or other runs) that ended because of the fault */
 } fault_tally_op;
 
-/* Summed up over the processes. */
+/* Sums over all processes. */
 typedef struct fault_tally {
     atomic_ullong cases;
     atomic_ullong failures;
     fault_tally_way ways[FAULT_WAY_COUNT];
     fault_tally_op ops[IO_FAULT_OP_COUNT];
-    atomic_ullong died; /* processes that ended in the middle */
+    atomic_ullong died; /* processes that died */
 } fault_tally;
 
-/* Count a disk that was compared, and had an archive. */
+/* Count a compared disk that had an archive. */
 void fault_tally_disk(fault_tally *tally, fault_way way, const fault_found *found);
 
-/* Count what a run with a failing call came to: TD_OK, or it stopped. 1 if the call was made. */
+/* Count the result of a run with a failing call: TD_OK, or it stopped. 1 if the failing call was
+ * made. */
 int fault_tally_error(fault_tally *tally, io_fault *disk, td_result rc);
 
-/* Faults met, of all operations. */
+/* The number of faults that occurred, over all operations. */
 unsigned long long fault_tally_fired(fault_tally *tally);
 
 enum { FAULT_WORKERS = 2, FAULT_CASE_WHAT_BYTES = 800 };
 
-/* One case; 1 if all is well, else 0 and what. Called with rising index in each process. state is
- * the process's own. */
+/* Run one case: 1 on success, else 0 and what. Called with rising index in each process. state: the
+ * process's own. */
 typedef int fault_case_fn(void *state, uint64_t index, fault_tally *tally,
                           char what[FAULT_CASE_WHAT_BYTES]);
 
@@ -63,18 +64,18 @@ typedef struct fault_sweep {
     const char *name;
     uint64_t count;
     fault_case_fn *run;
-    /* Makes and frees the state of a process (worker 0, 1, …). */
+    /* Make and free the state of a process (worker 0, 1, …). */
     void *(*open)(void *user, unsigned worker);
     void (*close)(void *state);
     void *user;
 } fault_sweep;
 
-/* How many of the cases fault_sweep_run runs: all with TAPEDECK_LONG or TAPEDECK_SWEEP, else some.
- */
+/* The number of cases that fault_sweep_run runs: all with TAPEDECK_LONG or TAPEDECK_SWEEP set, else
+ * a fifth. */
 uint64_t fault_sweep_cases(const fault_sweep *sweep);
 
-/* Run them; prints what failed, and a table of what was tried and what was lost. The tally's
- * failures are the result. */
+/* Run the sweep; prints failures and a table of what was tried and lost. Returns the number of
+ * failures. */
 uint64_t fault_sweep_run(const fault_sweep *sweep, fault_tally *out);
 
 #endif

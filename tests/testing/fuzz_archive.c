@@ -23,7 +23,7 @@
 
 enum { CHUNKS = 3, FRAMES_PER_CHUNK = 6 };
 
-/* ---- making one ---- */
+/* ---- making an archive ---- */
 
 typedef struct maker {
     archive_writer *writer;
@@ -31,7 +31,7 @@ typedef struct maker {
     chunk_builder *builder;
     channel_numbers channels;
     sealed_chunk *chunk;
-    uint64_t count; /* messages so far */
+    uint64_t count; /* messages written so far */
     uint64_t ordinal;
     char session[SESSION_ID_BYTES];
 } maker;
@@ -159,7 +159,7 @@ fuzz_archive *fuzz_archive_make(writer_end end)
     return self;
 }
 
-/* ---- spoiling one ---- */
+/* ---- copying ---- */
 
 io_fault *fuzz_archive_copy(const fuzz_archive *from)
 {
@@ -179,7 +179,7 @@ td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mo
     return archive_open(&options, FUZZ_ARCHIVE_PATH, mode, out, NULL);
 }
 
-/* ---- using one ---- */
+/* ---- reading ---- */
 
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk)
 {
@@ -215,7 +215,7 @@ static void play(const fuzz_archive *from, io_fault *disk)
         fuzz_must(player_finish(p, NULL), NULL);
         player_digests(p, digests);
     }
-    player_close(p); /* it keeps streams in the tape's channels */
+    player_close(p); /* first, because it stores its streams in the tape's channels */
     cursor_close(frames);
     gap_list_fini(&ledger);
     archive_close(a);
@@ -235,7 +235,7 @@ static td_result recover(const fuzz_archive *from, io_fault *disk, recover_repor
 void fuzz_archive_use(const fuzz_archive *from, io_fault *disk)
 {
     recover_report report = {0};
-    (void)fuzz_archive_verify(from, disk); /* whatever it finds */
+    (void)fuzz_archive_verify(from, disk); /* any result will do */
     play(from, disk);
     if (recover(from, disk, &report) == TD_OK) {
         fuzz_must(recover(from, disk, &report), NULL);

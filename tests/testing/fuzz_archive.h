@@ -1,6 +1,6 @@
-/* A small sound archive for fuzz targets to spoil: one feed, one crashed segment or a finished one,
- * a journal, a catalog. On a simulated disk; the catalog in a temporary folder, because SQLite does
- * its own I/O. Everything but the session's id is the same each time. */
+/* A small sound archive for fuzz targets to damage: one feed with one segment, crashed or finished,
+ * a journal and a catalog. On a simulated disk; the catalog is in a temporary folder, because
+ * SQLite does its own I/O. Everything except the session's id is always the same. */
 #ifndef TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 #define TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 
@@ -14,29 +14,30 @@
 #define FUZZ_ARCHIVE_PATH "archive"
 
 typedef struct fuzz_archive {
-    io_fault *disk; /* as it was made; spoil a copy (fuzz_archive_copy) */
+    io_fault *disk; /* undamaged; damage a copy (fuzz_archive_copy) */
     clock_sim *clock;
-    char folder[64];                /* temporary, removed when the process ends well */
+    char folder[64];                /* temporary; removed when the process exits normally */
     char catalog_path[128];         /* of the archive's catalog */
     char segment[LIMIT_PATH_BYTES]; /* on the disk */
 } fuzz_archive;
 
-/* The archive; its last segment is finished and the session stopped (WRITER_STOP), or neither. */
+/* Make an archive. With WRITER_STOP its last segment is finished and the session stopped; otherwise
+ * neither. */
 fuzz_archive *fuzz_archive_make(writer_end end);
 
-/* Another disk with the same on it, and no catalog. */
+/* Another disk with the same files, without the catalog. */
 io_fault *fuzz_archive_copy(const fuzz_archive *from);
 
-/* Open it on a disk. */
+/* Open the archive on a disk. */
 td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mode mode,
                             archive **out);
 
-/* The verdict over the archive on a disk; VERIFY_DAMAGED if there is none. */
+/* The verdict of verify for the archive on a disk; VERIFY_DAMAGED if it is missing. */
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk);
 
-/* Everything that reads: verify, then a replay of all that there is, then recover, twice: the
- * second one has nothing to do. What they find is their business; that they end, free all and close
- * all files is checked. */
+/* Run all readers: verify, a replay of everything, and recover twice, where the second must find
+ * nothing to do. Checked is not what they find, but that they end, free their memory and close
+ * their files. */
 void fuzz_archive_use(const fuzz_archive *from, io_fault *disk);
 
 #endif

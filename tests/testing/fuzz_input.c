@@ -5,7 +5,8 @@
 
 #include "base/assert.h"
 
-/* Instead of base/assert.c's, which ends the process quietly: the fuzzer has to see a crash. */
+/* Replaces the function in base/assert.c, which ends the process quietly: the fuzzer must see a
+ * crash. */
 void td_assert_failed(const char *condition, const char *file, int line)
 {
     fprintf(stderr, "%s:%d: %s\n", file, line, condition);

@@ -1,6 +1,6 @@
-/* What every fuzz target is: one function that takes one input. `make fuzz` links it with
- * libFuzzer, the suite with tests/fuzz/corpus_main.c, which gives it the corpus in the tree. A
- * violation is an assertion, and ends the process so that a fuzzer sees it. */
+/* The interface of a fuzz target: a function that takes one input. `make fuzz` links it with
+ * libFuzzer, the suite with tests/fuzz/corpus_main.c, which runs the corpus in the tree. A
+ * violation is an assertion, which ends the process so that a fuzzer notices. */
 #ifndef TD_TESTS_TESTING_FUZZ_INPUT_H
 #define TD_TESTS_TESTING_FUZZ_INPUT_H
 
@@ -9,10 +9,10 @@
 
 #include "base/err.h"
 
-/* Returns 0. The name and type are libFuzzer's. */
+/* Returns 0. libFuzzer defines the name and the type. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Assert that rc is TD_OK; err, which may be NULL, says more. */
+/* Assert that rc is TD_OK; prints err, which may be NULL. */
 void fuzz_must(td_result rc, const td_err *err);
 
 #endif

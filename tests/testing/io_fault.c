@@ -24,7 +24,7 @@ static fault_file *as_file(td_file *file)
 
 /* ---- files ---- */
 
-/* The inode to open, made if mode says so. */
+/* The inode to open; created if the mode requires it. */
 static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mode, uint32_t *out,
                               td_err *err)
 {
@@ -72,7 +72,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     return rc;
 }
 
-/* The caller holds the mutex. */
+/* Call with the mutex held. */
 static void end_lock(fault_file *file)
 {
     inode *node = disk_inode(file->disk, file->inode);
@@ -115,7 +115,7 @@ static td_result fault_size_at(void *ctx, const char *path, uint64_t *out, td_er
     return rc;
 }
 
-/* Permissions do not affect durability, so this call is not counted and never fails. */
+/* Permissions do not affect durability, so calls are neither counted nor made to fail. */
 static td_result fault_make_private(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
@@ -218,7 +218,7 @@ static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
     return rc;
 }
 
-/* Wait while syncs are held; the caller holds the mutex. */
+/* Waits while syncs are held. Call with the mutex held. */
 static void wait_while_held(io_fault *disk)
 {
     if (disk->sync_mode != IO_FAULT_SYNC_HELD)

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-/* The side of a simulated disk that tests turn: plans, space, sync, damage. */
+/* The test's control of a simulated disk: plans, space, sync, damage. */
 
 void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
 {
@@ -16,7 +16,7 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
     pthread_mutex_unlock(&disk->mutex);
 }
 
-/* Names come in order, so equal folders give equal bytes. */
+/* Names are in order, so equal folders give equal bytes. */
 static void digest_inode(const io_fault *disk, uint32_t number, td_hasher *hasher)
 {
     const inode *node = disk_inode(disk, number);

@@ -10,12 +10,12 @@
 
 enum { SECTOR_BYTES = 512, CHANCES = 8 };
 
-/* How the disk at hand happens to behave. Some keep nearly everything, some nearly nothing, and
- * some write strictly in order: faults hide in all three. */
+/* How a disk behaves. Some keep nearly everything, some nearly nothing, and some write strictly in
+ * order: each kind reveals other bugs. */
 typedef struct cut_luck {
     td_random random;
-    unsigned keep_of_8; /* of 8 changes, so many survive */
-    int is_ordered;     /* nothing survives after the first that did not */
+    unsigned keep_of_8; /* of 8 changes, this many survive */
+    int is_ordered;     /* nothing survives after the first lost change */
     int is_best;
 } cut_luck;
 
@@ -45,7 +45,7 @@ static int luck_keeps(cut_luck *luck)
     return luck->is_best || td_random_below(&luck->random, CHANCES) < luck->keep_of_8;
 }
 
-/* A write that is not kept whole is torn only where luck keeps anything at all. */
+/* A write that is not kept whole can only be torn if the disk keeps anything at all. */
 static write_fate luck_fate(cut_luck *luck)
 {
     if (luck_keeps(luck))
@@ -55,14 +55,15 @@ static write_fate luck_fate(cut_luck *luck)
     return (write_fate)(FATE_NONE + td_random_below(&luck->random, FATE_COUNT - FATE_NONE));
 }
 
-/* End of the sector that holds offset at, or of the write if that is sooner. */
+/* The end of the sector that contains offset at, or the end of the write if that is sooner. */
 static uint64_t sector_end(uint64_t at, uint64_t write_end)
 {
     uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
     return end < write_end ? end : write_end;
 }
 
-/* Those sectors of a write that survived; the file may have grown to the end of the last one. */
+/* Applies the sectors of a write that survived; the file may have grown to the end of the last one.
+ */
 static void keep_sectors(td_buf *content, const file_change *change, write_fate fate,
                          cut_luck *luck)
 {
@@ -96,7 +97,7 @@ static void cut_write(td_buf *content, const file_change *change, write_fate fat
         keep_sectors(content, change, fate, luck);
 }
 
-/* What becomes of a change that no sync made durable: a write may be torn, a new length not. */
+/* The fate of a change that is not durable: a write may be torn, a new length may not. */
 static write_fate change_fate(const file_change *change, cut_luck *luck)
 {
     TD_ASSERT(!change->is_durable);
@@ -105,7 +106,7 @@ static write_fate change_fate(const file_change *change, cut_luck *luck)
     return luck_keeps(luck) ? FATE_WHOLE : FATE_NONE;
 }
 
-/* The content of a file after the cut, in content, which holds what is durable. */
+/* Computes the content of a file after the cut; content has the durable bytes. */
 static void cut_file(td_buf *content, const inode *node, cut_luck *luck)
 {
     int is_over = 0;
@@ -119,7 +120,7 @@ static void cut_file(td_buf *content, const inode *node, cut_luck *luck)
     }
 }
 
-/* Folders first: which of the changes of names survived. */
+/* Decides first which changes of names survived. */
 static void cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
 {
     for (uint32_t i = 1; i < from->inode_count; i++) {
@@ -145,7 +146,7 @@ static void cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
     }
 }
 
-/* After the reboot the cache holds what the platter does. */
+/* After the reboot the cache equals the platter. */
 static void settle(inode *node)
 {
     TD_ASSERT(node->change_count == 0);

@@ -11,7 +11,7 @@ static const uint64_t INODE_MAGIC = UINT64_C(0x1f0de1f0de1f0de1);
 
 /* ---- entries of folders ---- */
 
-/* Index of a name, or of the first one after it. */
+/* The index of a name, or where it would be inserted. */
 static size_t names_index(const dir_names *names, td_bytes name, int *is_there)
 {
     size_t i = 0;
@@ -150,7 +150,7 @@ inode *disk_inode(const io_fault *disk, uint32_t number)
 
 /* ---- paths ---- */
 
-/* The next part of a path, passing over "/" and "."; length 0 at the end. */
+/* The next component of a path, skipping "/" and "."; length 0 at the end. */
 static td_bytes next_part(const char **path)
 {
     for (;;) {
@@ -213,7 +213,7 @@ void content_apply(td_buf *content, const file_change *change)
     memcpy(content->data + change->at, change->bytes, (size_t)change->size);
 }
 
-/* Change the cache and remember the change until a sync. */
+/* Changes the cache, and keeps the change until a sync. */
 static void apply_to_file(inode *node, file_change change)
 {
     content_apply(&node->cache, &change);
@@ -231,8 +231,8 @@ static void apply_write(inode *node, uint64_t at, td_bytes bytes)
     apply_to_file(node, (file_change){.at = at, .size = bytes.size, .bytes = copy});
 }
 
-/* Whether a dropped change reached the platter is open for good, but what was synced later came
- * later: such changes stay in line after it. */
+/* It stays undecided whether a dropped change reached the platter. Changes that were synced after
+ * it are later, so they stay in the list. */
 static void apply_sync(inode *node)
 {
     size_t kept = 0;
@@ -262,7 +262,7 @@ static void set_fill(name_set *set, uint32_t dir, const char *name, uint32_t num
     *set = (name_set){.dir = dir, .inode = number, .name = td_strdup(name)};
 }
 
-/* A rename first gives the new name, then takes the old one. */
+/* A rename sets the new name first, then removes the old one. */
 static void apply_to_names(io_fault *disk, const disk_change *change)
 {
     name_change filled = {.set_count = 1};
@@ -287,7 +287,7 @@ static void apply_to_names(io_fault *disk, const disk_change *change)
     disk->name_changes[disk->name_change_count++] = filled;
 }
 
-/* The sets of this folder become durable and leave their changes. */
+/* Makes the changes of this folder's names durable. */
 static void apply_sync_dir(io_fault *disk, uint32_t dir)
 {
     TD_ASSERT(disk_inode(disk, dir)->kind == TD_ENTRY_DIR);

@@ -1,11 +1,11 @@
 /* The simulated disk's insides, shared by io_fault.c (the table: files, locks), io_fault_names.c
- * (the table: names and folders), io_fault_plan.c (faults), io_fault_control.c (what tests turn),
- * io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). No other file includes this.
+ * (the table: names and folders), io_fault_plan.c (faults), io_fault_control.c (the test's
+ * control), io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). No other file
+ * includes this.
  *
  * A disk is an array of inodes; an inode's number is its index and never changes, so that a change
- * noted on one disk can be applied to a copy. Every change, live or from the log, goes through
- * disk_apply. Everything here expects the disk's mutex to be held, or the disk not to be shared.
- */
+ * logged on one disk can be applied to a copy. Every change, live or from the log, goes through
+ * disk_apply. Call all functions with the disk's mutex held, or on a disk that is not shared. */
 #ifndef TD_TESTS_TESTING_IO_FAULT_IMPL_H
 #define TD_TESTS_TESTING_IO_FAULT_IMPL_H
 
@@ -18,11 +18,11 @@ enum { NO_INODE = 0, ROOT_INODE = 1, NAMES_OF_RENAME = 2 };
 
 /* A change of a file since its last sync. */
 typedef struct file_change {
-    uint64_t at;    /* append: where */
+    uint64_t at;    /* append: offset */
     uint64_t size;  /* append: bytes; truncate: new size */
-    uint8_t *bytes; /* append: what, owned; NULL: a truncate */
-    int is_dropped; /* a sync has failed to write it, and no later one will */
-    int is_durable; /* synced, but kept: it comes after a dropped one */
+    uint8_t *bytes; /* append: the bytes, owned; NULL for a truncate */
+    int is_dropped; /* a failed sync lost it, and later syncs skip it */
+    int is_durable; /* synced, but kept because it follows a dropped change */
 } file_change;
 
 typedef struct dir_name {
@@ -40,26 +40,26 @@ typedef struct dir_names {
 typedef struct inode {
     td_entry_kind kind;
     uint64_t magic;
-    /* A file: content as read, and as on the platter. */
+    /* A file: its content as read, and on the platter. */
     td_buf cache;
     td_buf durable;
     file_change *changes;
     size_t change_count;
     size_t change_capacity;
-    /* A folder: the same. */
+    /* A folder: its names as read, and on the platter. */
     dir_names names;
     dir_names durable_names;
-    const void *locked_by; /* the open file that has it locked; NULL: none */
+    const void *locked_by; /* the open file that has locked it, or NULL */
 } inode;
 
-/* "In folder dir, name stands for inode" (NO_INODE: for nothing). */
+/* Sets a name in folder dir to an inode (NO_INODE: removes it). */
 typedef struct name_set {
     uint32_t dir;
     uint32_t inode;
     char *name; /* owned */
 } name_set;
 
-/* A change of folders that is not durable yet: all of it or nothing survives. */
+/* A change of folders that is not durable yet; it survives as a whole or not at all. */
 typedef struct name_change {
     name_set sets[NAMES_OF_RENAME];
     unsigned set_count;
@@ -68,18 +68,18 @@ typedef struct name_change {
 /* One change of the disk, in terms of inodes. */
 typedef struct disk_change {
     io_fault_change what;
-    uint32_t inode; /* file or folder it is about; CREATE: the number that the new one gets */
+    uint32_t inode; /* the file or folder; CREATE: the number for the new one */
     td_entry_kind kind;
-    uint32_t dir; /* CREATE, UNLINK, RENAME: the entry */
+    uint32_t dir; /* CREATE, UNLINK, RENAME: the folder of the name */
     const char *name;
-    uint32_t to_dir; /* RENAME: the new entry */
+    uint32_t to_dir; /* RENAME: the folder of the new name */
     const char *to_name;
     uint64_t size;  /* TRUNCATE */
     uint64_t at;    /* OVERWRITE */
     td_bytes bytes; /* APPEND, OVERWRITE */
 } disk_change;
 
-/* A noted change. It points into the strings after it, which are owned. */
+/* A logged change. Its pointers refer to the owned strings below. */
 typedef struct log_row {
     disk_change change;
     char *name;
@@ -91,7 +91,7 @@ typedef struct log_row {
 
 struct io_fault {
     pthread_mutex_t mutex;
-    inode **inodes; /* [NO_INODE] is NULL, all others are there; kept even without a name */
+    inode **inodes; /* [NO_INODE] is NULL, all others exist; kept even without a name */
     uint32_t inode_count;
     size_t inode_capacity;
     name_change *name_changes;
@@ -101,12 +101,12 @@ struct io_fault {
     unsigned open_count;
 
     io_fault_plan plan;
-    uint64_t planned_calls; /* calls that the plan has counted */
+    uint64_t planned_calls; /* calls counted by the plan */
     int did_fire;
-    io_fault_op fired_op; /* the first of them */
+    io_fault_op fired_op; /* of the first failed call */
     uint64_t calls[IO_FAULT_OP_COUNT];
 
-    io_fault_observer *observer; /* NULL: none */
+    io_fault_observer *observer; /* may be NULL */
     void *observer_user;
 
     pthread_cond_t sync_changed;
@@ -114,45 +114,45 @@ struct io_fault {
     unsigned held_count;
     unsigned let_count;
 
-    io_fault *log_base; /* NULL: nothing is noted */
+    io_fault *log_base; /* NULL if changes are not logged */
     log_row *log;
     size_t log_count;
     size_t log_capacity;
 };
 
-/* A disk with nothing in it, not even a root. */
+/* A disk without a root folder. */
 TD_NEVER_NULL io_fault *disk_new(void);
 
-/* Put a new, empty inode on the disk. */
+/* Add a new, empty inode. */
 uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind);
 
-/* The inode, which is there. */
+/* The inode, which must exist. */
 inode *disk_inode(const io_fault *disk, uint32_t number);
 
-/* The inode of a path, NO_INODE if there is none. */
+/* The inode of a path, or NO_INODE. */
 uint32_t disk_find(const io_fault *disk, const char *path);
 
-/* The folder that holds the last part of a path (NO_INODE if there is none), and that part, which
- * points into path. TD_OK or TD_E_INVALID for a path without a last part. */
+/* The folder that contains the last component of a path (NO_INODE if missing), and that component,
+ * which points into path. Its length is 0 if the path has no component. */
 uint32_t disk_find_parent(const io_fault *disk, const char *path, const char **name,
                           size_t *name_length);
 
-/* What a name stands for in a set of entries; NO_INODE for nothing. */
+/* The inode of a name in a set of entries, or NO_INODE. */
 uint32_t names_find(const dir_names *names, const char *name, size_t name_length);
 
-/* Set or (NO_INODE) remove one. */
+/* Set the inode of a name, or remove it (NO_INODE). */
 void names_set(dir_names *names, const char *name, uint32_t number);
 
-/* Make the change. */
+/* Apply a change to the disk. */
 void disk_apply(io_fault *disk, const disk_change *change);
 
-/* Apply one file change to a content. */
+/* Apply a change of a file to its content. */
 void content_apply(td_buf *content, const file_change *change);
 
-/* A copy with everything but open files, locks, faults and log. */
+/* A copy without open files, locks, faults and log. */
 TD_NEVER_NULL io_fault *disk_clone(const io_fault *disk);
 
-/* Note a change that was made, if changes are noted. */
+/* Log a change that was made, if changes are logged. */
 void disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path);
 
 /* Free the log. */
@@ -160,26 +160,27 @@ void disk_forget_log(io_fault *disk);
 
 /* ---- faults ---- */
 
-/* Count a call; the kind of fault that it meets, mostly none. */
+/* Count a call; returns the fault that the plan gives it, usually IO_FAULT_NONE. */
 io_fault_kind disk_meet_plan(io_fault *disk, io_fault_op op);
 
-/* The error of a fault; TD_OK for none. */
+/* The error of a fault; TD_OK for IO_FAULT_NONE. */
 td_result disk_fault_error(io_fault_kind kind, const char *doing, const char *path, td_err *err);
 
-/* What an operation begins with: count the call, and fail it if the plan says so. */
+/* Begin an operation: count the call, and fail it if the plan requires it. */
 TD_MUST_USE td_result disk_begin(io_fault *disk, io_fault_op op, const char *doing,
                                  const char *path, td_err *err);
 
-/* The error of a path that leads nowhere. */
+/* The error of a missing path. */
 td_result disk_missing(const char *doing, const char *path, td_err *err);
 
-/* Make a change and note it. */
+/* Apply a change and log it. */
 void disk_make_change(io_fault *disk, const disk_change *change, const char *path,
                       const char *to_path);
 
-/* ---- names and folders: functions of the table, with the mutex free, except for the first ---- */
+/* ---- names and folders: functions of the table, called without the mutex, except for the first
+ * ---- */
 
-/* A new entry; out gets its inode. */
+/* Add an entry; out gets its inode. Call with the mutex held. */
 TD_MUST_USE td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind,
                                         uint32_t *out, td_err *err);
 

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* The part of the I/O table that is about names and folders. */
+/* The I/O table's functions for names and folders. */
 
 td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind, uint32_t *out,
                             td_err *err)
@@ -26,7 +26,7 @@ td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind
     return TD_OK;
 }
 
-/* Where a name lies; the name is a copy, to be freed. */
+/* A name's folder and inode; name is a copy, to be freed. */
 typedef struct found_name {
     uint32_t dir;
     uint32_t inode;
@@ -153,7 +153,7 @@ static void copy_entries(const io_fault *disk, uint32_t dir, listed_entry **out,
     }
 }
 
-/* Callbacks run without the mutex: they may use the disk. */
+/* Callbacks run without the mutex, because they may use the disk. */
 td_result disk_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
 {
     io_fault *disk = ctx;

@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 
-/* Which calls fail, by the plan of a test, and what they say then. */
+/* Which calls fail, by the plan of a test, and with which error. */
 
 static uint32_t counted_ops(const io_fault_plan *plan)
 {

@@ -1,5 +1,5 @@
-/* Tests that take long by waiting, or do at length what another test does in short: they run if
- * TAPEDECK_LONG is set, as `make check` sets it. Any thread. */
+/* Tests that take long because they wait, or repeat a short test at length: they run if
+ * TAPEDECK_LONG is set, as `make check` does. Any thread. */
 #ifndef TD_TESTS_TESTING_LONG_TEST_H
 #define TD_TESTS_TESTING_LONG_TEST_H
 
@@ -17,7 +17,7 @@ static inline int long_tests_are_on(void)
     return getenv("TAPEDECK_LONG") != NULL;
 }
 
-/* Skip the running test unless they are on. The text is that of tests/e2e/lib.mjs. */
+/* Skip the running test unless long tests are on. The text is the one in tests/e2e/lib.mjs. */
 static inline void long_test(void)
 {
     if (long_tests_are_on())

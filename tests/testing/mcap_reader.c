@@ -14,19 +14,19 @@
 struct mcap_reader {
     td_bytes file;
     size_t at;         /* next record of the file */
-    size_t summary_at; /* after Data End; 0 = not reached */
-    uint8_t *records;  /* of the present chunk, decompressed; NULL outside of one */
+    size_t summary_at; /* after Data End; 0 before it was read */
+    uint8_t *records;  /* of the current chunk, decompressed; NULL outside of chunks */
     size_t records_bytes, records_at;
     uint8_t is_done;
     mcap_reader_stats stats;
 };
 
-/* Ids of the channels seen, one bit each. */
+/* Channel ids so far, one bit each. */
 typedef struct channel_set {
     uint8_t bits[(UINT16_MAX + 1) / 8];
 } channel_set;
 
-/* Fields of a record, from the first on. */
+/* The remaining fields of a record. */
 typedef struct fields {
     td_bytes left;
     uint8_t is_short; /* 1: a field did not fit */
@@ -52,13 +52,13 @@ static uint64_t read_number(fields *f, size_t size)
     return number;
 }
 
-/* Bytes after their length, which has length_bytes. */
+/* Reads bytes that follow their length, a number of length_bytes. */
 static td_bytes read_sized(fields *f, size_t length_bytes)
 {
     return read_bytes(f, read_number(f, length_bytes));
 }
 
-/* The record at *at of bytes. TD_OK, TD_EOF, TD_E_TRUNCATED. */
+/* Reads the record at *at. TD_OK, TD_EOF, TD_E_TRUNCATED. */
 static td_result split(td_bytes bytes, size_t *at, mcap_record *out)
 {
     TD_ASSERT(*at <= bytes.size);
@@ -120,7 +120,7 @@ static td_bytes range(const mcap_reader *r, size_t from, size_t to)
     return td_bytes_of(r->file.data + from, to - from);
 }
 
-/* The records of a chunk come next. */
+/* Continues with the records of a chunk. */
 static td_result enter_chunk(mcap_reader *r, td_bytes content)
 {
     TD_ASSERT(r->records == NULL);
@@ -157,8 +157,8 @@ static td_result check_data_end(mcap_reader *r, const mcap_record *record)
     return f.is_short ? TD_E_CORRUPT : check_crc(r, range(r, 0, (size_t)record->offset), crc);
 }
 
-/* The summary reaches from Data End to the footer's CRC; after the footer only the magic follows.
- * A damaged Data End would else pass as an unknown record. */
+/* The summary is the range from Data End to the footer's CRC, and only the magic follows the
+ * footer. Checked because a damaged Data End would pass as an unknown record. */
 static td_result check_footer(mcap_reader *r, const mcap_record *record)
 {
     fields f = {.left = record->content};
@@ -189,7 +189,7 @@ int mcap_reader_message(const mcap_record *record, mcap_message *out)
 static td_result check(mcap_reader *r, const mcap_record *record)
 {
     if (r->records != NULL)
-        return TD_OK; /* the other records have their meaning outside of chunks alone */
+        return TD_OK; /* other records matter only outside of chunks */
     switch (record->opcode) {
     case MCAP_DATA_END:
         return check_data_end(r, record);
@@ -200,7 +200,7 @@ static td_result check(mcap_reader *r, const mcap_record *record)
     }
 }
 
-/* The next record of the present chunk; TD_EOF after its last. */
+/* The next record of the current chunk; TD_EOF after its last. */
 static td_result next_in_chunk(mcap_reader *r, mcap_record *out)
 {
     td_result rc = split(td_bytes_of(r->records, r->records_bytes), &r->records_at, out);
@@ -219,7 +219,7 @@ static td_result next_in_file(mcap_reader *r, mcap_record *out)
     if (rc == TD_OK)
         return rc;
     r->is_done = 1;
-    return TD_E_TRUNCATED; /* in a record, or without a footer */
+    return TD_E_TRUNCATED; /* within a record, or no footer */
 }
 
 td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
@@ -242,7 +242,7 @@ td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
     }
 }
 
-/* A message has its fields, and its channel before it. */
+/* Checks that a message is complete and follows its channel's record. */
 static td_result check_channel(channel_set *seen, const mcap_record *record)
 {
     fields f = {.left = record->content};
@@ -274,7 +274,7 @@ td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* The next message of the second reader is what segment_reader gave. */
+/* Compares the second reader's next message with the one from segment_reader. */
 static void compare_message(mcap_reader *second, const segment_message *got)
 {
     mcap_record record = {0};
@@ -289,7 +289,7 @@ static void compare_message(mcap_reader *second, const segment_message *got)
     TD_ASSERT(td_bytes_equal(got->data, want.data));
 }
 
-/* All messages of a file, compared; their number. */
+/* Compares all messages of a file; returns their number. */
 static uint64_t compare_messages(const segment_reader *first, mcap_reader *second)
 {
     segment_scratch *scratch = segment_scratch_open();

@@ -1,6 +1,5 @@
-/* Compares two messages, whichever decoder made them. Fails the test at the first difference.
- * Reads the messages with its own eyes, member by member, and then compares their hashes as well.
- */
+/* Compares the messages of two decoders, member by member with its own code, and then by hash.
+ * Fails the test at the first difference. */
 #ifndef TD_TESTS_TESTING_MESSAGE_COMPARE_H
 #define TD_TESTS_TESTING_MESSAGE_COMPARE_H
 
@@ -10,10 +9,10 @@
 /* The first 64 bits of a message's digest. */
 uint64_t message_hash64(const message *m);
 
+/* Fail the test at the first difference. */
 void assert_messages_equal(const message *a, const message *b);
 
-/* What d reads of a frame as a whole has the same text in JSON as the row-driven decoder's message.
- */
+/* Check that a frame decoded by d has the same JSON text as the row-driven decoder's message. */
 void assert_whole_equal(decoder *d, const topic_match *topic, td_bytes frame, const message *rows);
 
 #endif

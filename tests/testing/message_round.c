@@ -39,7 +39,7 @@ void message_round_close(message_round *round)
     free(round);
 }
 
-/* The message of a text; 0 and err if it is none. */
+/* Reads a message from a text; 0 and err if the text is invalid. */
 static int read_text(message_round *round, const message_subject *subject, td_bytes text,
                      td_arena *arena, message *out, td_err *err)
 {
@@ -52,7 +52,7 @@ static int read_text(message_round *round, const message_subject *subject, td_by
     return rc == TD_OK;
 }
 
-/* Write the message, read it, and compare. */
+/* Writes the message as JSON, reads it back, and compares. */
 static void check(message_round *round, const message_subject *subject, const message *m)
 {
     json_writer w;
@@ -69,7 +69,7 @@ static void check(message_round *round, const message_subject *subject, const me
         return;
     td_err_clear(&err);
     int is_read = read_text(round, subject, td_buf_view(&round->text), round->again, &again, &err);
-    /* Without a row a decimal is read back as the text that it is written as. */
+    /* Without a row, a decimal is read back as a text. */
     int is_same =
         is_read && (subject->row == NULL || (canonical_hash(m) == canonical_hash(&again) &&
                                              td_bytes_equal(m->head.symbol, again.head.symbol)));

@@ -1,4 +1,4 @@
-/* A message as JSON and back again, for tests and fuzz targets. A violation is an assertion. */
+/* Converts messages to JSON and back, for tests and fuzz targets. A violation is an assertion. */
 #ifndef TD_TESTS_TESTING_MESSAGE_ROUND_H
 #define TD_TESTS_TESTING_MESSAGE_ROUND_H
 
@@ -8,16 +8,17 @@
 
 typedef struct message_round message_round;
 
+/* Memory for the checks, used for any number of messages; close frees it. */
 message_round *message_round_open(void);
 void message_round_close(message_round *round);
 
-/* A decoder's message: what is read back from its JSON has the same canonical form with all
- * members, the same symbol and as many foreign ones. */
+/* Check a decoder's message: the one read back from its JSON must have the same canonical form with
+ * all members, the same symbol, and as many foreign members. */
 void message_round_check(message_round *round, const topic_match *topic, const message *m);
 
-/* Any text as an answer about a frame of subject: what is accepted can be written, and read back to
- * the same; of what is refused the error says why. 1 if it was accepted. *out is valid until the
- * next call, err may be NULL. */
+/* Read any text as an answer about a frame of subject: an accepted text must survive writing and
+ * reading; a refused one must have an error. 1 if it was accepted. *out is valid until the next
+ * call, err may be NULL. */
 int message_round_read(message_round *round, const message_subject *subject, td_bytes text,
                        message *out, td_err *err);
 

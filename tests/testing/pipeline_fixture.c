@@ -15,9 +15,9 @@
 #include "tape/cursor.h"
 #include "tests/testing/files.h"
 
-/* Received = written + dropped + in flight, at every chunk. The test counts what it gives; what is
- * in flight is what it gave beyond the ordinals that the chunk tells, of the session's first
- * connection. A chunk of a later connection alone does not tell those of the first. */
+/* Checks at every chunk that received = written + dropped + in flight. The test counts the frames
+ * that it gives; those in flight are beyond the chunk's ordinals of the session's first connection.
+ * Chunks that only have later connections lack these ordinals, and are not checked. */
 static void check_counters(pipeline *f, const sealed_chunk *chunk)
 {
     const chain_totals *now = &chunk->totals;
@@ -36,7 +36,7 @@ static void check_counters(pipeline *f, const sealed_chunk *chunk)
         assert_int_equal(now->frames_written, written);
         assert_int_equal(now->frames_in, counted);
     }
-    /* In flight is never less than nothing. */
+    /* The number in flight is not negative. */
     assert_true(atomic_load(&f->received) >= now->frames_in);
     f->durable = *now;
 }
@@ -92,7 +92,7 @@ void pipeline_open_intake(pipeline *f)
     f->intake = intake_open(&taking);
 }
 
-/* The encoder's clock is the machine's, but for its CPU time. */
+/* The encoder's clock is the machine's, except for CPU time. */
 static uint64_t encoder_mono_ns(void *ctx)
 {
     (void)ctx;
@@ -127,7 +127,7 @@ static void open_threads(pipeline *f)
     pipeline_open_intake(f);
 }
 
-/* min_free_bytes: what the disk thread leaves free; 0: whatever. */
+/* min_free_bytes: space that the disk thread leaves free; 0: no check. */
 void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes)
 {
     memset(f, 0, sizeof *f);
@@ -182,7 +182,7 @@ void pipeline_put_frames(pipeline *f)
         pipeline_put_frame(f, n);
 }
 
-/* End the threads; returns what the disk thread ended with. */
+/* End the threads; returns the disk thread's result. */
 td_result pipeline_finish(pipeline *f, writer_end end)
 {
     td_err err;
@@ -212,7 +212,7 @@ void pipeline_close(pipeline *f)
     temp_folder_remove(f->catalog_folder);
 }
 
-/* Read the archive back: every frame with its ordinal, no secret anywhere. */
+/* Read the archive back: checks each frame's ordinal, and that no secret is stored. */
 uint64_t pipeline_read_back(pipeline *f)
 {
     td_err err;

@@ -1,6 +1,7 @@
-/* The recorder from intake to disk in a test: intake, encoder, disk thread and archive_writer on a
- * simulated disk, with one feed and one connection. Fails the running cmocka test on any error that
- * it is not asked about; what is announced is checked as it comes. */
+/* The recorder's path from intake to disk, in a test: intake, encoder, disk thread and
+ * archive_writer on a simulated disk, with one feed and one connection. Errors fail the running
+ * cmocka test, except in functions that return td_result; each announcement of durable frames is
+ * checked. */
 #ifndef TD_TESTS_TESTING_PIPELINE_FIXTURE_H
 #define TD_TESTS_TESTING_PIPELINE_FIXTURE_H
 
@@ -13,15 +14,15 @@
 #include "recorder/pipeline/encoder.h"
 #include "recorder/pipeline/intake.h"
 
-/* Stands in some of the frames, and must not in the archive. */
+/* Contained in some of the frames; the archive must not contain it. */
 #define PIPELINE_SECRET "VERYSECRETKEY"
 
 enum { PIPELINE_FRAMES = 300 };
 
 typedef struct pipeline {
     io_fault *disk_model;
-    td_clock clock;                    /* the intake's */
-    atomic_ullong thread_ns, frame_ns; /* of the encoder: CPU time, and what a frame takes of it */
+    td_clock clock;                    /* of the intake */
+    atomic_ullong thread_ns, frame_ns; /* of the encoder: CPU time so far, and per frame */
     char catalog_folder[64];
     char catalog[96];
     pipeline_config *config;
@@ -35,37 +36,40 @@ typedef struct pipeline {
     lag *lag;
     intake *intake;
     intake_slot slot;
-    atomic_ullong received; /* frames given to the intake, counted before it has them */
+    atomic_ullong received; /* frames given to the intake; counted before the call */
     atomic_ullong durable_in, durable_calls;
-    chain_totals durable;  /* of the last chunk; the disk thread's until it has ended */
-    int has_failed;        /* encoder or disk, once they have ended */
-    td_err end_reason;     /* what the disk thread ended with */
-    free_space free_space; /* path NULL: not looked at */
-    td_result encoded;     /* what the encoder is expected to end with */
+    chain_totals
+        durable;       /* totals at the last chunk; owned by the disk thread until it has ended */
+    int has_failed;    /* 1 if encoder or disk failed; set when they have ended */
+    td_err end_reason; /* error of the disk thread */
+    free_space free_space; /* path NULL: no check */
+    td_result encoded;     /* the result expected of the encoder */
 } pipeline;
 
-/* Open all of it. min_free_bytes: what the disk thread leaves free; 0: whatever. */
+/* Open everything. min_free_bytes: space that the disk thread leaves free; 0: no check. */
 void pipeline_open(pipeline *f);
 void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes);
 
-/* An intake in place of the one there was, with f->clock. */
+/* Replace the intake by one with f->clock. */
 void pipeline_open_intake(pipeline *f);
 
-/* A frame comes; frame n of the test's own; the connection's beginning and PIPELINE_FRAMES of them.
- */
+/* Receive a frame; receive frame n of the fixture; begin the connection and receive PIPELINE_FRAMES
+ * frames. */
 void pipeline_receive(pipeline *f, channel_dir dir, td_bytes bytes);
 void pipeline_put_frame(pipeline *f, int n);
 void pipeline_put_frames(pipeline *f);
 
-/* End the threads; returns what the disk thread ended with. */
+/* End the threads; returns the disk thread's result. */
 td_result pipeline_finish(pipeline *f, writer_end end);
 
-/* How to open its archive, "tape". */
+/* The options for opening the archive, "tape". */
 archive_options pipeline_archive_options(const pipeline *f);
 
-/* Read the archive back: every frame with its ordinal, no secret anywhere. Returns how many. */
+/* Read the archive back: checks each frame's ordinal, and that no secret is stored. Returns the
+ * number of frames. */
 uint64_t pipeline_read_back(pipeline *f);
 
+/* Free everything, after pipeline_finish. */
 void pipeline_close(pipeline *f);
 
 #endif

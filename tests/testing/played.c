@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "tests/testing/filled.h"
 
-static td_workers *pools[LIMIT_THREADS + 1]; /* by threads */
+static td_workers *pools[LIMIT_THREADS + 1]; /* by number of threads */
 
 static void close_pools(void)
 {

@@ -12,7 +12,8 @@
 
 #include "base/alloc.h"
 
-static char removed[PRUNE_TEXT_BYTES]; /* "why number\n" of each segment, in order; one thread */
+static char
+    removed[PRUNE_TEXT_BYTES]; /* "why feed number " for each segment, in order; one thread */
 
 static void note_removal(void *user, const segment_index *going, prune_reason reason)
 {

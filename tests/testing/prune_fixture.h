@@ -1,5 +1,6 @@
-/* Retention in tests: prune an archive of the fixture, and see what went and that the rest is
- * sound. Fails the running cmocka test on any error that it is not asked about. One thread. */
+/* Retention in tests: prunes an archive of the fixture, and checks what was removed and that the
+ * rest is sound. Errors fail the running cmocka test, except in functions that return td_result.
+ * One thread. */
 #ifndef TD_TESTS_TESTING_PRUNE_FIXTURE_H
 #define TD_TESTS_TESTING_PRUNE_FIXTURE_H
 
@@ -16,26 +17,26 @@ enum { SEGMENT_FRAMES = 60, PRUNE_TEXT_BYTES = 1 << 15 };
 /* Receive time of frame i. */
 #define AT(i) (FIXTURE_START_NS + FIXTURE_STEP_NS * (i))
 
-/* What verify found, one finding a line. */
+/* Findings of verify, one per line. */
 typedef struct prune_found {
     char text[PRUNE_TEXT_BYTES];
     verify_severity verdict;
 } prune_found;
 
-/* Prune with the fixture's gap reader; options.removing is ours. */
+/* Prune with the fixture's gap reader; options.removing is set here. */
 td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err);
 prune_report prune(archive_place *place, prune_options options);
 
-/* What the last of them said to remove: "why feed number" LF of each segment, in order. */
+/* Segments that the last prune removed, in order: "why feed number" and LF for each. */
 const char *prune_removed(void);
 
-/* Remove what is older than frame i. */
+/* Options that remove frames older than frame i. */
 prune_options older_than_frame(uint64_t i);
 
-/* Valid until the next call. */
+/* Verify; the result is valid until the next call. */
 const prune_found *prune_verify(archive_place *place);
 
-/* Nothing is found at all, and the catalog equals a rebuilt one. */
+/* Check that verify finds nothing, and that the catalog equals a rebuilt one. */
 void prune_check_sound(archive_place *place);
 
 #endif

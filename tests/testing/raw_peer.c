@@ -26,8 +26,8 @@ struct raw_peer {
     pthread_t thread;
     int listen_fd;
     uint16_t port;
-    int fd;   /* of the client */
-    SSL *ssl; /* NULL: plain */
+    int fd;   /* the client's connection */
+    SSL *ssl; /* NULL without TLS */
     const raw_script *script;
     char request[8192];
 };
@@ -52,7 +52,7 @@ static ssize_t receive(raw_peer *peer, void *bytes, size_t size)
                              : recv(peer->fd, bytes, size, 0);
 }
 
-/* Reads up to the empty line, or the first bytes. 0 if the client went away before. */
+/* Reads up to the empty line, or, if hasty, the first bytes. 0 if the client disconnected. */
 static int read_head(raw_peer *peer)
 {
     char *out = peer->request;
@@ -86,7 +86,7 @@ static void accept_key(const char *request, char out[64])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }
 
-/* As a proxy that is the server, too. */
+/* Acts as a proxy first, then as the server. */
 static int answer_connect(raw_peer *peer)
 {
     const char *tunnel = peer->script->tunnel;
@@ -107,8 +107,7 @@ static int answer_upgrade(raw_peer *peer)
     return send_all(peer, text, (size_t)size);
 }
 
-/* An own BIO would be needed to send without a signal where the client is gone: the test ignores
- * it. */
+/* OpenSSL's socket BIO raises SIGPIPE if the client is gone; the test ignores it. */
 static int begin_tls(raw_peer *peer)
 {
     if (peer->script->tls == NULL)
@@ -120,7 +119,7 @@ static int begin_tls(raw_peer *peer)
     return SSL_accept(peer->ssl) == 1;
 }
 
-/* 0 if the client went away. */
+/* 0 if the client disconnected. */
 static int ask_for_handshakes(raw_peer *peer)
 {
     for (size_t i = 0; i < peer->script->handshakes; i++) {
@@ -153,18 +152,18 @@ static void end_connection(raw_peer *peer)
     else
         (void)shutdown(fd, SHUT_WR);
     if (end == RAW_END_CLOSE)
-        wait_for_end(peer); /* closing with unread bytes would be a reset */
+        wait_for_end(peer); /* closing with unread bytes would reset the connection */
     SSL_free(peer->ssl);
     close(fd);
 }
 
-/* Of every connection: before the first one may come. */
+/* For every connection, so before the first is accepted. */
 static void limit_buffers(const raw_peer *peer)
 {
     const int few = 4096;
     const int segment = peer->script->segment_bytes;
     int fd = peer->listen_fd;
-    if (peer->script->handshakes > 0) /* so that what is not read soon waits at the other end */
+    if (peer->script->handshakes > 0) /* so that unread bytes soon wait at the other end */
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
     if (segment > 0)
         assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);
@@ -221,7 +220,7 @@ uint16_t raw_peer_port(const raw_peer *peer)
 
 void raw_peer_stop(raw_peer *peer, char *request, size_t request_bytes)
 {
-    (void)shutdown(peer->listen_fd, SHUT_RDWR); /* ends a waiting accept */
+    (void)shutdown(peer->listen_fd, SHUT_RDWR); /* ends a blocked accept */
     assert_int_equal(pthread_join(peer->thread, NULL), 0);
     close(peer->listen_fd);
     if (request != NULL)

@@ -16,11 +16,11 @@ typedef enum node_type { NODE_SCALAR, NODE_OBJECT, NODE_ARRAY } node_type;
 typedef struct node {
     node_type type;
     char key[ROW_FRAME_TEXT_BYTES];  /* of a member */
-    char text[ROW_FRAME_TEXT_BYTES]; /* of a scalar, as it stands in the frame */
-    const char *other;      /* in the place of the text or the children, if it was spoiled */
-    const field_row *field; /* of a value that a row knows */
-    uint8_t is_absent;      /* the frame does not have it, or nothing in its place */
-    uint8_t is_value;       /* JSON that is a value as a whole */
+    char text[ROW_FRAME_TEXT_BYTES]; /* of a scalar, as in the frame */
+    const char *other;      /* replaces the text or the children, if the node was spoiled */
+    const field_row *field; /* of a value that the row knows */
+    uint8_t is_absent;      /* 1: missing in the frame, or written as an empty value */
+    uint8_t is_value;       /* 1: JSON that is a value as a whole */
     struct node *children[ROW_FRAME_CHILDREN_MAX];
     size_t count;
 } node;
@@ -90,7 +90,7 @@ static int chance(row_frame *f, unsigned percent)
     return below(f, 100) < percent;
 }
 
-/* A whole number as a number or a string. */
+/* An integer, as a number or as a string. */
 static void number_text(row_frame *f, uint64_t number, char out[ROW_FRAME_TEXT_BYTES])
 {
     snprintf(out, ROW_FRAME_TEXT_BYTES, chance(f, 50) ? "%" PRIu64 : "\"%" PRIu64 "\"", number);
@@ -112,7 +112,7 @@ static void time_text(row_frame *f, field_unit unit, char out[ROW_FRAME_TEXT_BYT
     number_text(f, s * scale + below(f, scale), out);
 }
 
-/* Beyond books and trades decimals may be large, below zero, or written with an exponent. */
+/* Outside of books and trades decimals may be large, negative, or have an exponent. */
 static int strange_decimal(row_frame *f, char out[ROW_FRAME_TEXT_BYTES])
 {
     static const struct {
@@ -205,7 +205,7 @@ static void set_field(row_frame *f, node *object, const char *key, const field_r
     }
 }
 
-/* An object and a list within, whose members may come in any order as well. */
+/* An object that contains a list; the order of its members may change, too. */
 static void set_json(row_frame *f, node *object, const char *key)
 {
     if (find_child(object, key) != NULL)
@@ -223,13 +223,13 @@ static void set_json(row_frame *f, node *object, const char *key)
     set_scalar(f, inner, "x", "null");
 }
 
-/* What stands in the place of an optional member when it has to stand somewhere. */
+/* Adds an optional member that is absent, in a form that counts as absent. */
 static void set_absent(row_frame *f, node *object, const field_row *field)
 {
     static const char *const NOTHING[] = {"null", "\"\"", "\"None\""};
     if (field->type == FIELD_JSON || find_child(object, field->key) != NULL)
         return;
-    /* A text may be any text. */
+    /* The other two are valid texts. */
     set_scalar(f, object, field->key, NOTHING[field->type == FIELD_TEXT ? 0 : below(f, 3)]);
     find_child(object, field->key)->is_absent = 1;
 }
@@ -241,7 +241,7 @@ static int is_wanted(row_frame *f, const field_row *field)
 
 /* ---- the frame ---- */
 
-/* Set a field at a path of keys, through objects that are made where there are none. */
+/* Sets a field at a path of keys; creates missing objects. */
 static void set_path(row_frame *f, node *from, const char *path, const field_row *field,
                      const char *text)
 {
@@ -290,7 +290,7 @@ static void fill_entry(row_frame *f, const items_row *items, node *entry)
     }
 }
 
-/* A list of entries. */
+/* Makes a list of entries. */
 static node *make_list(row_frame *f, const items_row *items)
 {
     node *list = new_node(f, NODE_ARRAY);
@@ -303,7 +303,7 @@ static node *make_list(row_frame *f, const items_row *items)
     return list;
 }
 
-/* What the objects around entries have for them: never the frame's own. */
+/* Adds the fields that entries inherit from an object around them; never the frame's own fields. */
 static void fill_around(row_frame *f, node *object)
 {
     for (size_t i = 0; i < f->row->field_count; i++)
@@ -311,14 +311,14 @@ static void fill_around(row_frame *f, node *object)
             set_field(f, object, f->row->fields[i].key, &f->row->fields[i]);
 }
 
-/* 1 if the path to something beside entries leads through here. */
+/* 1 if a path continues through this object. */
 static int leads_on(const char *path, const char *way, size_t size)
 {
     return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
 }
 
-/* What stands on the way to entries: an object, or, where nothing else is looked for in it, a list
- * of some. */
+/* Makes a node on the path to entries: an object, or, if no other path leads through it, a list of
+ * several. */
 static node *make_way(row_frame *f, const char *way, size_t size)
 {
     int is_alone = !leads_on(f->row->symbol_path, way, size) &&
@@ -334,7 +334,7 @@ static node *make_way(row_frame *f, const char *way, size_t size)
     return list;
 }
 
-/* Put entries at the end of a path. */
+/* Adds entries at the end of a path. */
 static void put_items(row_frame *f, node *from, const items_row *items, const char *path, int depth)
 {
     char key[ROW_FRAME_TEXT_BYTES];
@@ -358,7 +358,7 @@ static void put_items(row_frame *f, node *from, const items_row *items, const ch
     put_items(f, next, items, path + size + 1, depth + 1);
 }
 
-/* A kind that the row has entries for; FRAME_ANY if it has them for all. */
+/* A kind for which the row has entries; FRAME_ANY if entries are for all kinds. */
 static frame_kind pick_kind(row_frame *f)
 {
     size_t count = 0;
@@ -407,7 +407,7 @@ row_frame *row_frame_make(const topic_row *row, td_random *random)
             set_path(f, object, row->envelope[i].key, &row->envelope[i], NULL);
         else if (strchr(row->envelope[i].key, '.') == NULL)
             set_absent(f, object, &row->envelope[i]);
-    /* Events come in lists; one that comes bare is known by its time. */
+    /* Events are in lists; an event outside of a list is recognized by its time. */
     const node *time = find_child(object, "E");
     if (row->is_event && (time == NULL || time->is_absent || chance(f, 80))) {
         f->root = new_node(f, NODE_ARRAY);
@@ -453,7 +453,7 @@ uint64_t row_frame_moment(const topic_row *row)
 
 /* ---- spoiling ---- */
 
-/* 1 if another field of the row means the same, so that one of them may be wrong. */
+/* 1 if another field of the row has the same member, so that one of them may be wrong. */
 static int has_rival(const topic_row *row, const field_row *field)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -467,7 +467,7 @@ static int is_spoilable(const row_frame *frame, const node *n, row_frame_spoil w
     const field_row *field = n->field;
     if (field == NULL || n->is_absent || has_rival(frame->row, field))
         return 0;
-    if (strchr(field->key, '.') != NULL) /* the way there may lead through entries */
+    if (strchr(field->key, '.') != NULL) /* its path may lead through entries */
         return 0;
     switch (what) {
     case SPOIL_DECIMAL:
@@ -494,7 +494,7 @@ const char *row_frame_set(row_frame *frame, row_frame_spoil what, const char *te
     for (size_t i = 0; i < frame->count; i++) {
         node *n = frame->nodes[i];
         if (!is_spoilable(frame, n, what) || (text == NULL && n->key[0] == '\0'))
-            continue; /* without one part, a level is another level */
+            continue; /* a level that lacks an element is a different level */
         n->other = text;
         n->is_absent = text == NULL;
         return n->field->key;
@@ -509,7 +509,7 @@ typedef struct writing {
     td_random *random;
     td_buf *out;
     const topic_row *row;
-    unsigned lists; /* around what is written now */
+    unsigned lists; /* number of open lists */
 } writing;
 
 static void put(writing *w, const char *text)
@@ -526,7 +526,7 @@ static void put_space(writing *w)
 
 static void put_node(writing *w, const node *n);
 
-/* A string with its quotes; in another spelling, some of its letters as escapes. */
+/* Writes a string with quotes; with ROW_FRAME_ESCAPED, some letters as escapes. */
 static void put_string(writing *w, const char *text)
 {
     char escape[8];
@@ -571,7 +571,7 @@ static const char *any_value(writing *w)
     return VALUES[td_random_below(w->random, sizeof VALUES / sizeof VALUES[0])];
 }
 
-/* 1 if the row has a key like that, anywhere in a path. */
+/* 1 if the row has this key anywhere in a path. */
 static int row_knows(const topic_row *row, const char *key)
 {
     const char *paths[2 * ROW_FRAME_CHILDREN_MAX];
@@ -588,8 +588,7 @@ static int row_knows(const topic_row *row, const char *key)
     return 0;
 }
 
-/* Keys that tell frames apart whatever stands after them: with one of these it is another frame.
- */
+/* Keys that identify a kind of frame, whatever their value: adding one would make another frame. */
 static int is_telling(const char *key)
 {
     static const char *const KEYS[] = {"e",    "E",    "op",   "code", "ping",
@@ -600,7 +599,7 @@ static int is_telling(const char *key)
     return 0;
 }
 
-/* A member that the row does not know; its key is like one that it does. */
+/* Adds a member that the row does not know, with a key similar to a known one. */
 static void put_unknown(writing *w, const node *object)
 {
     char key[ROW_FRAME_TEXT_BYTES + 8];
@@ -609,7 +608,7 @@ static void put_unknown(writing *w, const node *object)
     snprintf(key, sizeof key, "zz_%u", (unsigned)td_random_below(w->random, 1000000));
     if (like != NULL && td_random_below(w->random, 2) == 0) {
         snprintf(key, sizeof key, "%s%s", like->key, td_random_below(w->random, 2) == 0 ? "x" : "");
-        key[0] ^= 0x20; /* the other case */
+        key[0] ^= 0x20; /* change the case of the first letter */
         if (row_knows(w->row, key) || is_telling(key) || key[0] < 'A')
             snprintf(key, sizeof key, "%s_", like->key);
     }
@@ -617,7 +616,7 @@ static void put_unknown(writing *w, const node *object)
     put(w, any_value(w));
 }
 
-/* The order in which children are written. */
+/* Sets the order in which children are written. */
 static void order_children(writing *w, const node *n, size_t order[ROW_FRAME_CHILDREN_MAX])
 {
     for (size_t i = 0; i < n->count; i++)
@@ -637,7 +636,7 @@ static int is_written(const writing *w, const node *n)
     return !n->is_absent || (w->how & ROW_FRAME_NULLED);
 }
 
-/* What separates from what is before. */
+/* Writes a comma, except before the first element. */
 static void put_comma(writing *w, int *is_first)
 {
     if (!*is_first) {
@@ -648,7 +647,7 @@ static void put_comma(writing *w, int *is_first)
     put_space(w);
 }
 
-/* What may stand in an object or a level beside what the row knows. */
+/* Adds unknown members to an object, or unknown elements to a level. */
 static void put_more(writing *w, const node *n, int *is_first)
 {
     int is_level = n->type == NODE_ARRAY && n->count > 0 && n->children[0]->type == NODE_SCALAR;
@@ -699,7 +698,7 @@ static void put_scalar(writing *w, const char *text)
         put(w, text);
 }
 
-/* A number as a string, and the reverse. */
+/* Writes a number as a string, or the reverse. */
 static void put_number(writing *w, const char *text)
 {
     char other[ROW_FRAME_TEXT_BYTES + 2];
@@ -736,7 +735,7 @@ static void put_node(writing *w, const node *n)
         return;
     }
     unsigned how = w->how;
-    if (n->is_value) /* such a value is text, strings in it as they are written */
+    if (n->is_value) /* its strings are part of a text, and must stay as written */
         w->how &= ~(unsigned)ROW_FRAME_ESCAPED;
     w->lists += n->type == NODE_ARRAY;
     put(w, n->type == NODE_OBJECT ? "{" : "[");

@@ -1,5 +1,5 @@
-/* Rows of makers as text, for tests: a line for each,
- * "exchange,symbol,exchange_us,recv_us,VALUE,..." with "" for absent values; gap rows are
+/* Rows of makers as text, for tests: one line per row,
+ * "exchange,symbol,exchange_us,recv_us,VALUE,..." with "" for absent values; a gap row is
  * "gap,recv_us". */
 #ifndef TD_TESTING_ROW_TEXT_H
 #define TD_TESTING_ROW_TEXT_H
@@ -9,7 +9,7 @@
 
 typedef struct row_lines {
     const char *exchange;
-    const char *symbol; /* where a row names none */
+    const char *symbol; /* if the row names no symbol */
     size_t column_count;
     td_buf out;     /* initialised by the test */
     unsigned flags; /* of the last row */

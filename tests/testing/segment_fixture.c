@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 
-/* Text of an event that opens or closes a gap (archive/event.h); closed 0: it has no end yet. */
+/* The text of an event that opens or closes a gap (archive/event.h); closed 0: the gap is open. */
 static size_t write_gap(uint64_t opened, uint64_t closed, char out[FIXTURE_FRAME_BYTES])
 {
     char end[64] = "";
@@ -43,7 +43,7 @@ void fixture_get(uint64_t i, fixture_frame *out)
         out->topic = digit == 2 ? CHANNEL_TOPIC_CONTROL : digit % 2 == 1 ? "trade" : "book";
         out->symbol = digit == 2 ? "" : digit % 2 == 1 ? "BTCUSD" : "EOSUSD";
     }
-    /* A few bytes that do not compress, so that chunks are not all alike. */
+    /* Some incompressible bytes, so that chunks differ. */
     uint64_t noise = i * UINT64_C(0x9e3779b97f4a7c15);
     out->size =
         (size_t)snprintf(out->text, sizeof out->text,
@@ -64,7 +64,7 @@ static uint32_t channel_of(const fixture_frame *frame)
     return frame->topic[0] == '_' ? CONTROL : frame->topic[0] == 't' ? TRADES : BOOKS;
 }
 
-/* Topics and symbols of the fixture are constants. */
+/* The fixture's topics and symbols are constants. */
 static const channel_info *info_of(const fixture_frame *frame)
 {
     static channel_info infos[CHANNELS];
@@ -111,7 +111,7 @@ segment_session fixture_session(const fixture_spec *spec)
                              .version = "0.1"};
 }
 
-/* The states of two symbols; the third was left out. */
+/* Adds the states of two symbols; a third one is marked as left out. */
 static void add_checkpoint(sealed_chunk *sealed)
 {
     checkpoint_builder building;

@@ -1,10 +1,10 @@
-/* Segments with known frames, for tests: frame i is a function of i alone, so a test can say what
- * must come back without asking the code that wrote it. Fails the running cmocka test on any error.
+/* Segments with known frames, for tests: frame i is a function of i alone, so a test knows the
+ * expected frames without using the code that wrote them. Errors fail the running cmocka test.
  *
- * Of every 10 frames: 0 is an event, 1 an outbound request, 2 a pong on _control, the others go
- * alternately to trade/BTCUSD and book/EOSUSD; in and out ordinals count each for itself. The event
- * of frame i with i % 100 == 50 opens a gap at its receive time, that with i % 100 == 60 closes the
- * one of 10 frames before. Every third chunk, from the second on, has a checkpoint. */
+ * Of every 10 frames, 0 is an event, 1 an outbound request, 2 a pong on _control; the others are
+ * alternately trade/BTCUSD and book/EOSUSD. In and out ordinals are counted separately. The event
+ * of a frame with i % 100 == 50 opens a gap at its receive time, and the one with i % 100 == 60
+ * closes it. Every third chunk, from the second on, has a checkpoint. */
 #ifndef TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 #define TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 
@@ -21,7 +21,7 @@
 
 enum { FIXTURE_FRAME_BYTES = 256 };
 
-/* What frame i is. */
+/* Frame i. */
 typedef struct fixture_frame {
     channel_dir dir;
     const char *topic, *symbol;
@@ -31,6 +31,7 @@ typedef struct fixture_frame {
     size_t size;
 } fixture_frame;
 
+/* Sets out to frame i. */
 void fixture_get(uint64_t i, fixture_frame *out);
 
 /* Append frames [from, to) to a builder, without sealing. */
@@ -49,13 +50,13 @@ typedef struct fixture_spec {
     uint64_t frames_per_chunk;
     fixture_end end;
     td_hash128 previous_chain;
-    const char *previous_segment; /* NULL = "" */
+    const char *previous_segment; /* NULL means "" */
 } fixture_spec;
 
-/* Session that fixture segments carry. */
+/* The session record of a fixture segment. */
 segment_session fixture_session(const fixture_spec *spec);
 
-/* Write a segment; its totals. */
+/* Write a segment; returns its totals. */
 segment_totals fixture_write(td_io io, const fixture_spec *spec);
 
 #endif

@@ -22,12 +22,12 @@ struct sim_feed {
     const family *family;
     frame_channel channels[STREAMS_MAX];
     uint8_t is_wanted[STREAMS_MAX];
-    frame_channel control[2]; /* out, in */
+    frame_channel control[2]; /* sent, received */
     uint8_t bytes[SIM_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
     uint64_t step;
     uint64_t recv_ns;
     uint64_t in;
-    uint32_t greeted; /* control frames, then streams whose first frame came */
+    uint32_t greeted; /* number of control frames and first frames of topics returned so far */
 };
 
 static int is_wanted(const sim_feed *feed, sim_stream stream)
@@ -119,7 +119,7 @@ static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns,
                        .bytes = td_bytes_of(feed->bytes, bytes.size)};
 }
 
-/* What a client sees first. 0: all of it was seen. */
+/* The frames that a client receives first. 0 after the last of them. */
 static int greet(sim_feed *feed, frame_ref *out)
 {
     static const char *const CONTROL[] = {
@@ -165,7 +165,7 @@ static const char *keep(const char *text)
     return copy;
 }
 
-/* A channel that outlives the feed. */
+/* Copies a channel so that it outlives the feed. */
 static void keep_channel(const frame_channel *from, frame_channel *to)
 {
     *to = *from;
@@ -182,7 +182,7 @@ void sim_feed_record(const sim_feed_options *options, size_t frame_count, captur
     uint32_t streams = sim_family_stream_count(feed->market);
     *out = (capture_tape){.channels = td_alloc_zero(streams + 2, sizeof *out->channels),
                           .channel_count = streams + 2,
-                          .bytes = td_alloc(BYTES_MAX), /* most of it is never touched */
+                          .bytes = td_alloc(BYTES_MAX), /* most of it stays untouched */
                           .frames = td_alloc_zero(frame_count, sizeof *out->frames)};
     assert_non_null(out->channels);
     assert_non_null(out->bytes);

@@ -1,6 +1,6 @@
-/* A simulated exchange in the test's own loop, over real sockets, and clients of it that keep every
- * message. Hardly anything waits: without a rate markets make 100,000 frames a second from the
- * first subscription on. */
+/* A simulated exchange in the test's own loop, over real sockets, and clients that keep every
+ * message. Waits are short: without a rate, markets make 100,000 frames per second from the first
+ * subscription on. */
 #ifndef TD_TESTS_TESTING_SIM_SCENE_H
 #define TD_TESTS_TESTING_SIM_SCENE_H
 
@@ -11,7 +11,7 @@
 #include "sim/exchange.h"
 #include "wire/client.h"
 
-/* One client, which keeps every message as a line. */
+/* A client, which keeps every message as a line. */
 typedef struct sim_client {
     wire_loop *loop;
     wire_conn *conn;
@@ -27,30 +27,31 @@ typedef struct sim_scene {
     wire_loop *loop;
     exchange *exchange;
     exchange_options options;
-    io_fault *disk; /* the truth's, if it has one of its own */
+    io_fault *disk; /* the truth file's, if it has its own disk */
     char url[256];
 } sim_scene;
 
 /* Options with these families (NULL after the last) and this rate. */
 exchange_options sim_scene_families(const char *const *families, uint64_t rate);
 
-/* Start an exchange: inverse and linear where options name no family, two symbols, a fixed seed. */
+/* Start an exchange with two symbols and a fixed seed; inverse and linear if options name no
+ * family. */
 void sim_scene_open(sim_scene *s, const exchange_options *options);
 void sim_scene_close(sim_scene *s);
 
 void sim_client_connect(sim_scene *s, sim_client *c, const char *path);
 void sim_client_close(sim_client *c);
-/* Send once it is open. */
+/* Wait until the client is open, then send. */
 void sim_client_send(sim_client *c, const char *text);
 
-/* Run the loop until *counter reaches wanted, or a message with part has come; 30 s at most. */
+/* Run the loop until *counter reaches wanted, or until a message contains part; at most 30 s. */
 void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted);
 void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part);
 
-/* How many lines hold part. */
+/* The number of lines that contain part. */
 uint64_t sim_client_count(const sim_client *c, const char *part);
 
-/* Where part stands first in all that came; -1: nowhere. */
+/* The offset of the first part in all lines, or -1. */
 long sim_client_find(const sim_client *c, const char *part);
 
 #endif

@@ -28,7 +28,7 @@ struct tape_segment {
     chunk_builder *builder;
     channel_numbers channels;
     sealed_chunk *sealed;
-    td_buf checkpoint; /* before the next chunk */
+    td_buf checkpoint; /* to be written before the next chunk */
     segment_writer *writer;
     segment_written last;
 };
@@ -39,7 +39,7 @@ static void expect_ok(td_result rc, const td_err *err)
         fail_msg("%s", err->text);
 }
 
-/* An archive with segments has a journal. */
+/* Writes a journal, because an archive with segments must have one. */
 static void make_journal(const tape_fixture *fixture)
 {
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .verb = "test"};

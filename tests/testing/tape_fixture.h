@@ -1,6 +1,5 @@
-/* Small archives for tests of the tape: segments written frame by frame, chunk by chunk, without
- * journal, locks or catalog, as a reader may find them. Fails the running cmocka test on any error.
- */
+/* Small archives for tests of the tape: segments written frame by frame and chunk by chunk, without
+ * journal, locks or catalog, as a reader may find them. Errors fail the running cmocka test. */
 #ifndef TD_TESTS_TESTING_TAPE_FIXTURE_H
 #define TD_TESTS_TESTING_TAPE_FIXTURE_H
 
@@ -17,7 +16,7 @@
 
 typedef struct tape_fixture {
     char folder[64];
-    const char *verb; /* of the segments to open; NULL: record */
+    const char *verb; /* of segments opened from now on; NULL: record */
     archive *archive; /* opened for reading by tape_fixture_archive */
 } tape_fixture;
 
@@ -25,7 +24,8 @@ typedef struct tape_fixture {
 void tape_fixture_init(tape_fixture *fixture);
 void tape_fixture_fini(tape_fixture *fixture);
 
-/* One for a test, in *state; and cmocka's row of such a test. */
+/* Set-up and tear-down of a test with an archive in *state; and a row of cmocka's table for such a
+ * test. */
 int tape_fixture_set_up(void **state);
 int tape_fixture_tear_down(void **state);
 #define tape_fixture_test(function)                                                                \
@@ -38,10 +38,10 @@ archive *tape_fixture_archive(tape_fixture *fixture);
 cursor *tape_fixture_tape(tape_fixture *fixture, const selection *wanted,
                           const cursor_options *options);
 
-/* The number that a frame's text is. */
+/* A frame's text as a number. */
 unsigned tape_frame_number(const frame_ref *frame);
 
-/* A segment being written. */
+/* A segment that is being written. */
 typedef struct tape_segment tape_segment;
 
 typedef struct tape_segment_spec {
@@ -52,9 +52,8 @@ typedef struct tape_segment_spec {
     uint32_t number;
 } tape_segment_spec;
 
-/* A frame. Without a topic it is a trade of BTCUSD, or of the symbol; without a text, that is the
- * number of the frames before it on its connection. Topics with a leading "_" have no exchange's
- * text. */
+/* A frame. Defaults: a trade of BTCUSD or of `symbol`; its text is the number of earlier frames on
+ * its connection. Topics with a leading "_" have no exchange topic. */
 typedef struct tape_put {
     uint32_t line, shard;
     channel_dir dir;
@@ -64,33 +63,33 @@ typedef struct tape_put {
     uint64_t ordinal;
     uint64_t recv_ns;
     const char *text;
-    const char *exchange_topic; /* NULL: topic and symbol with a dot between */
+    const char *exchange_topic; /* NULL: topic, dot, symbol */
     channel_opcode opcode;
 } tape_put;
 
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec);
-/* Of another family than inverse. */
+/* As tape_segment_open, for another family than inverse. */
 tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
                                        const char *family_name);
 void tape_segment_put(tape_segment *segment, const tape_put *put);
 void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_ns);
 
-/* A connection of slot 0/0 begins. */
+/* Begin a connection of slot 0/0. */
 void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns);
 
 /* Write the record of a checkpoint before the next chunk. */
 void tape_segment_checkpoint(tape_segment *segment, td_bytes record);
 
-/* End the chunk: it is written and synced. Returns where it lies. */
+/* End the chunk, write and sync it. Returns its position. */
 segment_chunk tape_segment_seal(tape_segment *segment);
 
-/* Seal what is pending and finish the segment. */
+/* Seal pending frames and finish the segment. */
 void tape_segment_finish(tape_segment *segment);
 
-/* Path of the file as it is now (with ".open" or without). */
+/* The file's current path (with ".open" or without). */
 const char *tape_segment_path(const tape_segment *segment);
 
-/* Turn over one bit of a file. */
+/* Flip one bit of a file. */
 void tape_fixture_damage(const char *path, uint64_t offset);
 
 #endif

@@ -1,5 +1,5 @@
-/* A server that echoes, in a loop of its own, for tests of the wire and of what is built on it.
- * Fails the running test on anything that it does not expect. */
+/* A server that echoes, in its own loop, for tests of wire/ and its users. Unexpected events fail
+ * the running test. */
 #ifndef TD_TESTS_WIRE_ECHO_H
 #define TD_TESTS_WIRE_ECHO_H
 
@@ -10,7 +10,7 @@
 
 enum { PEERS_MAX = 4 };
 
-/* A server that echoes, and what it saw. */
+/* A server that echoes, and a record of its events. */
 typedef struct echo {
     wire_loop *loop;
     wire_server *server;
@@ -21,26 +21,28 @@ typedef struct echo {
     wire_conn *peers[PEERS_MAX];
     char path[256], query[256];
     int is_silent;       /* 1: does not echo */
-    uint64_t flood_left; /* messages that drained continues to send to the first peer */
+    uint64_t flood_left; /* messages that `drained` still has to send to the first peer */
     td_bytes flood;
 } echo;
 
-/* Its server's functions, for further servers. /realtime is accepted, /401 /403 /502 are refused
- * so, everything else with 404; the query "refuse" is turned away after the upgrade. */
+/* The server's functions, also for other servers. /realtime is accepted; /401, /403 and /502 are
+ * refused with that status, all other paths with 404; with the query "refuse" the connection is
+ * closed after the upgrade. */
 extern const wire_server_ops ECHO_OPS;
 
-/* Loop, server, folder, ready file. options may be NULL; ops and user are filled in here. */
+/* Opens the loop, the server, the folder and the ready file. options may be NULL; ops and user are
+ * set here. */
 void echo_open(echo *e, const wire_server_options *options);
-/* Checks that no peer is left and nothing else is in the folder. */
+/* Checks that all peers are gone and that the folder is empty. */
 void echo_close(echo *e);
 
 /* The server's URL and path; valid until the next call. */
 const char *echo_url(const echo *e, const char *path);
-/* Connect a side, trusting the server; join: to /realtime, and wait until it is open. */
+/* Connect a side that trusts the server; join: to /realtime, and wait until it is open. */
 void echo_connect(echo *e, wire_side *side, const char *path);
 void echo_join(echo *e, wire_side *side);
 
-/* Queue as many of the flood's messages as the connection takes. */
+/* Queue as many of the flood's messages as the connection accepts. */
 void echo_flood(echo *e, wire_conn *conn);
 
 #endif

@@ -1,5 +1,5 @@
-/* One client connection of a test, which writes down what happens to it, and ways to wait for it
- * without sleeping. */
+/* A client connection of a test that records its events, and functions that wait for these without
+ * sleeping. */
 #ifndef TD_TESTS_WIRE_SIDE_H
 #define TD_TESTS_WIRE_SIDE_H
 
@@ -9,13 +9,13 @@
 
 typedef struct wire_side {
     wire_loop *loop;
-    wire_conn *conn; /* NULL once it ended */
+    wire_conn *conn; /* NULL after the end */
     unsigned opened, ended, messages, sent;
     uint64_t message_bytes;
     unsigned last_opcode;
     uint64_t last_recv_ns;
     unsigned is_last_fragmented;
-    char last[512]; /* begin of the last message, NUL-terminated */
+    char last[512]; /* beginning of the last message, NUL-terminated */
     size_t last_size;
     uint64_t last_hash; /* XXH64 of the last message */
     char last_sent[512];
@@ -30,14 +30,14 @@ typedef struct wire_side {
 
 extern const wire_client_ops WIRE_SIDE_OPS;
 
-/* Connect a fresh side. options may be NULL; url, ops and user are filled in here. */
+/* Connect a new side. options may be NULL; url, ops and user are set here. */
 void wire_side_connect(wire_side *side, wire_loop *loop, const char *url,
                        const wire_client_options *options);
 
 /* Run the loop until *counter reaches wanted; fails the test after 30 s. */
 void wire_run_until(wire_loop *loop, const unsigned *counter, unsigned wanted, const char *what);
 
-/* Run the loop until the side has ended, and check the cause and that the text says words. */
+/* Run the loop until the side has ended; check the cause, and that the text contains words. */
 void wire_side_expect_end(wire_side *side, wire_cause cause, const char *words);
 
 #endif
