@@ -51,7 +51,8 @@ static verify_severity verdict_of(archive_place *place)
     return archive_fixture_verify(place, &options).verdict;
 }
 
-/* No file was made, written, cut, renamed or removed, except the locks of earlier processes. */
+/* Checks that no file was created, written, truncated, renamed or removed, except for locks of
+ * earlier processes. */
 static void check_nothing_changed(archive_place *place)
 {
     for (uint64_t i = 0; i < io_fault_log_count(place->disk); i++) {
@@ -63,7 +64,8 @@ static void check_nothing_changed(archive_place *place)
     }
 }
 
-/* The ledger has one gap, an open one after a crash: it begins with the data of this frame. */
+/* Checks that the ledger has one gap, an open one after a crash, which begins at this data frame.
+ */
 static void check_crash_gap(archive_place *place, uint64_t last_frame, const char *cause)
 {
     gap_list gaps;
@@ -78,7 +80,8 @@ static void check_crash_gap(archive_place *place, uint64_t last_frame, const cha
     gap_list_fini(&gaps);
 }
 
-/* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable data on. */
+/* "recover alone opens a crash gap (to_ns null) in the journal", which begins at the last durable
+ * data frame. */
 static void test_kill_is_one_crash_gap(void **state)
 {
     archive_place *place = *state;
@@ -95,12 +98,12 @@ static void test_kill_is_one_crash_gap(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
     check_crash_gap(place, 39, "recorder ended without a stop");
     io_fault_log_start(place->disk);
-    recover(place, &report); /* nothing is left to do */
+    recover(place, &report); /* finds nothing to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
     check_nothing_changed(place);
 }
 
-/* After the last data come an event, a request and a pong: they do not count. */
+/* The last data frame is followed by an event, a request and a pong, which do not count. */
 static void test_crash_gap_begins_with_data(void **state)
 {
     archive_place *place = *state;
@@ -110,14 +113,14 @@ static void test_crash_gap_begins_with_data(void **state)
     check_crash_gap(place, 39, "recorder ended without a stop");
 }
 
-/* A recorder of one feed at work. */
+/* A recorder with one feed. */
 typedef struct recording {
     archive *archive;
     archive_writer *writer;
     fixture_feed feed;
 } recording;
 
-/* Begin one in an archive that is open for appending, and put a chunk. */
+/* Begins recording in an archive that is open for appending, and writes a chunk. */
 static void begin_recording(recording *r, archive *a, const char *feed, uint64_t first)
 {
     r->archive = a;
@@ -140,8 +143,8 @@ static void kill_recording(recording *r, archive_place *place)
     archive_place_swap_disk(place, killed);
 }
 
-/* One chunk in a finished segment; then an I/O error at the given call of the next one's making,
- * and the power is cut with nothing but what was synced surviving. */
+/* Writes one chunk to a finished segment; then, while the next segment is created, an I/O error at
+ * call fail_at, and a power cut that only synced changes survive. */
 static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
 {
     recording r;
@@ -155,7 +158,7 @@ static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_
 }
 
 /* "A crash gap is opened by recovery for each slot of a crashed recorder: from the last durable
- * message of the feed on": also where no segment was left open that would tell. */
+ * message of the feed on": also if the crash left no open segment. */
 static void test_crash_behind_a_finished_segment(void **state)
 {
     archive_place *place = *state;
@@ -171,7 +174,7 @@ static void test_crash_behind_a_finished_segment(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* A finished segment and an open one of frames 20 to 39; then killed. */
+/* A finished segment, an open one with frames 20 to 39, and a kill. */
 static void record_two_and_kill(archive_place *place)
 {
     recording r;
@@ -196,8 +199,9 @@ static void remove_segments(archive_place *place, int with_finished)
     archive_close(a);
 }
 
-/* "The segment has a loss": what was durable in an open segment is lost with the file, from the
- * second in its name on; and what came after the last segment that is there, as after any crash. */
+/* "The segment has a loss": what was durable in an open segment is lost with its file, from the
+ * second in its name on; as after any crash, what followed the last remaining segment is lost, too.
+ */
 static void test_open_segment_is_missing(void **state)
 {
     (void)state;
@@ -211,9 +215,9 @@ static void test_open_segment_is_missing(void **state)
         remove_segments(&place, with_finished);
         recover(&place, &report);
         assert_true(report.is_lossy);
-        assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* the other one is derived */
+        assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* segments show the other */
         archive_fixture_gaps(&place, &gaps);
-        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* two of one second are one row */
+        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* of one second: one row */
         assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
         assert_true(gaps.rows[0].from_ns >= second_ns &&
                     gaps.rows[0].from_ns <= FIXTURE_START_NS + 20 * FIXTURE_STEP_NS);
@@ -225,7 +229,7 @@ static void test_open_segment_is_missing(void **state)
             assert_int_equal(gaps.rows[1].to_ns, GAP_OPEN);
         }
         gap_list_fini(&gaps);
-        recover(&place, &report); /* it stays lost, and the ledger has it already */
+        recover(&place, &report); /* still lost, and already in the ledger */
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, 0);
         assert_int_equal(verdict_of(&place), VERIFY_DAMAGED);
@@ -233,13 +237,13 @@ static void test_open_segment_is_missing(void **state)
     }
 }
 
-/* A segment whose head never reached the disk holds nothing: no damage to readers and verify, and
- * the gap begins with the segment before. */
+/* A segment whose head was never durable holds nothing: readers and verify report no damage, and
+ * the gap begins with the previous segment. */
 static void test_stillborn_segment(void **state)
 {
     archive_place *place = *state;
     recover_report report;
-    record_and_fail(place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
+    record_and_fail(place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; chunk */
     assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
     assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
     recover(place, &report);
@@ -249,8 +253,8 @@ static void test_stillborn_segment(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
- * does, or it would be reported as missing at every later check. */
+/* A kill after such a segment was moved to torn/, but before the journal lists it: the next
+ * recovery adds the entry, or every later check would report the segment as missing. */
 static void test_killed_while_putting_away(void **state)
 {
     archive_place *place = *state;
@@ -270,7 +274,7 @@ static void test_killed_while_putting_away(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* What the rest of the capture has is missing: half an import must not look like a whole one. */
+/* The rest of the capture becomes a gap: half an import must not look complete. */
 static void test_killed_import_is_a_gap(void **state)
 {
     archive_place *place = *state;
@@ -315,7 +319,7 @@ static void test_torn_tail_is_no_loss(void **state)
     assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
 }
 
-/* No change of the disk was of a file of that session. */
+/* Checks that no file of that session was changed. */
 static void check_untouched(archive_place *place, const char *session)
 {
     uint64_t changes = io_fault_log_count(place->disk);
@@ -343,7 +347,7 @@ static void test_live_session_is_left_alone(void **state)
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
     check_untouched(place, archive_session(live.archive));
-    /* A second time nothing at all is changed, the live one being there still. */
+    /* The second run changes nothing while the live session is still there. */
     io_fault_log_start(place->disk);
     recover(place, &report);
     assert_int_equal(report.segments_live, 1);
@@ -355,8 +359,8 @@ static void test_live_session_is_left_alone(void **state)
     assert_int_equal(archive_fixture_check_frames(place, "other", 200, 1), 2 * CHUNK_FRAMES);
 }
 
-/* "Before connecting, crashed segments of its feeds are recovered": by the appender itself, whose
- * chain then continues from the recovered segment. */
+/* "Before connecting, crashed segments of its feeds are recovered"by the appender itself; its chain
+ * then continues after the recovered segment. */
 static void test_appender_recovers_before_it_writes(void **state)
 {
     archive_place *place = *state;
@@ -374,8 +378,8 @@ static void test_appender_recovers_before_it_writes(void **state)
     }
     recover(place, &report);
     archive_fixture_gaps(place, &gaps);
-    /* No session ends the gap of the first kill, so it covers the others, too; frame 50 tells of a
-     * disconnect. */
+    /* No session ends the gap of the first kill, so it covers those of the others; frame 50 opens a
+     * gap for a disconnect. */
     assert_int_equal(gaps.count, 1 + 1);
     unsigned crashes = 0;
     for (size_t i = 0; i < gaps.count; i++)
@@ -386,7 +390,8 @@ static void test_appender_recovers_before_it_writes(void **state)
     assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
 }
 
-/* Fail each call of a recovery, cut the power, recover again: as if it had gone through at once. */
+/* Fails each call of a recovery, cuts the power and recovers again: the result must be the same as
+ * without a fault. */
 static void sweep(io_fault_kind kind, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {

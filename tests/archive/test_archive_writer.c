@@ -26,7 +26,7 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-/* What the catalog has, all segments together. */
+/* The catalog's content, summed over all segments. */
 typedef struct totals {
     size_t segments, chunks, channels, gaps;
 } totals;
@@ -53,7 +53,7 @@ static totals count_rows(const archive_place *place)
     return all;
 }
 
-/* P5: delete the catalog, reindex, and its rows are the same. */
+/* P5: after the catalog is deleted, reindex makes the same rows. */
 static void test_catalog_is_derived(void **state)
 {
     archive_place *place = *state;
@@ -64,10 +64,10 @@ static void test_catalog_is_derived(void **state)
     totals all = count_rows(place);
     assert_int_equal(all.segments, 4 + 2);
     assert_int_equal(all.chunks, 14);
-    /* events, control in, control out, trade, book */
+    /* 5 channels in each of 6 segments: events, control in and out, trade, book */
     assert_int_equal(all.channels, 6 * 5);
-    /* At frames 50, 150 and 250; the ends of the first and the last are in another segment, which
-     * tells the gap too. */
+    /* Opened at frames 50, 150 and 250. The ends of the first and the last are in another segment,
+     * which lists the gap as well. */
     assert_int_equal(all.gaps, 5);
 
     td_err err;
@@ -175,7 +175,7 @@ static void test_held_sync_announces_nothing(void **state)
     archive_close(a);
 }
 
-/* "with sync failing, never": not even once it works again, for the pages may be gone. */
+/* "with sync failing, never": not even after sync works again, because the pages may be lost. */
 static void test_failing_sync_announces_nothing_ever(void **state)
 {
     archive_place *place = *state;
@@ -197,7 +197,8 @@ static void test_failing_sync_announces_nothing_ever(void **state)
     archive_close(a);
 }
 
-/* The catalog of the crash itself has every chunk that was announced: no reader needs more. */
+/* The catalog that a crash leaves has every announced chunk, so that readers need not read the
+ * segments. */
 static void test_catalog_keeps_up_while_recording(void **state)
 {
     archive_place *place = *state;

@@ -30,7 +30,8 @@ static void count_durable(void *user, size_t feed_index, const sealed_chunk *chu
     counts->frames += chunk->message_count;
 }
 
-/* Three chunks, another segment, three more; puts that find the disk full are tried once more. */
+/* Three chunks, a new segment, three more chunks; a write that fails because the disk is full is
+ * repeated once. */
 static void record_with_faults(archive_place *place, announced *counts)
 {
     archive *a = NULL;
@@ -52,13 +53,13 @@ static void record_with_faults(archive_place *place, announced *counts)
         fixture_feed_close(&feed);
         td_result ended =
             archive_writer_close(writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON, 1, &err);
-        (void)ended; /* how it ends with a fault is what the disk shows afterwards */
+        (void)ended; /* the content of the disk is checked instead */
     }
     archive_close(a);
 }
 
-/* Fail call 1, 2, 3, … of a recording, cut the power, recover: every frame that was announced is
- * there, in order and unchanged, and a recovery finds nothing more to do. */
+/* Fails call 1, 2, 3, … of a recording, cuts the power and recovers: all announced frames must be
+ * there, in order and unchanged, and another recovery must find nothing to do. */
 static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
@@ -111,7 +112,7 @@ static void test_full_disks(void **state)
     sweep(IO_FAULT_SHORT, IO_FAULT_FOR_EVER, 11);
 }
 
-/* A disk that was full for one call loses nothing: the same chunk, put again, is written. */
+/* A disk that is full for one call loses nothing: the chunk is written when it is put again. */
 static void test_full_once_goes_on(void **state)
 {
     (void)state;
@@ -149,7 +150,7 @@ static void test_full_once_goes_on(void **state)
     fail_msg("the sweep never ended");
 }
 
-/* Cut the power after each single change of a recording, with everything unsynced lost. */
+/* Cuts the power after each change of a recording; all unsynced changes are lost. */
 static void test_power_cut_behind_every_change(void **state)
 {
     (void)state;
@@ -177,7 +178,7 @@ static void test_power_cut_behind_every_change(void **state)
             assert_false(report.is_lossy);
             count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
         }
-        /* What is on disk only grows, except for the chunk that was in flight. */
+        /* The content of the disk only grows, except for the chunk in flight. */
         if (count + CHUNK_FRAMES < last)
             fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
                      (unsigned long long)count, (unsigned long long)last);

@@ -1,6 +1,6 @@
-/* The catalog as a database: versions, other files, locks, rights. Expected:
+/* The catalog as a database: versions, files of other programs, locks, permissions. Expected:
  * docs/design.md, "Catalog", and the contract in archive/catalog.h; databases are made here with
- * SQLite itself. */
+ * plain SQLite. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static void reindex(archive_place *place, reindex_scope scope, reindex_report *r
 
 /* ---- versions ---- */
 
-/* Give the rows of all segments another version, under a right hash. */
+/* Gives the rows of all segments another version, with a valid hash. */
 static void change_version(const char *path)
 {
     sqlite3 *db = NULL;
@@ -80,8 +80,8 @@ static void change_version(const char *path)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* Rows of another version, or no rows but what another program has: readers do without them, a
- * writer makes them again. */
+/* The rows have another version, or another program's tables take their place: readers ignore the
+ * catalog, a writer rebuilds it. */
 static void test_another_version_is_replaced(void **state)
 {
     (void)state;
@@ -107,9 +107,9 @@ static void test_another_version_is_replaced(void **state)
     }
 }
 
-/* ---- files that are no catalog ---- */
+/* ---- files that are not catalogs ---- */
 
-/* What a hostile or broken file may be: SQL run on a good catalog, or NULL for bytes. */
+/* Hostile or broken files: made by SQL on a good catalog, or random bytes if sql is NULL. */
 static const struct {
     const char *name;
     const char *sql;
@@ -145,7 +145,7 @@ static void make_hostile(const archive_place *place, size_t row)
     file_replace(io_posix(), place->catalog_path, garbage, sizeof garbage);
 }
 
-/* Frames are read all the same, and a reindex brings the catalog back. */
+/* Frames are still read, and reindex restores the catalog. */
 static void test_hostile_catalogs(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void test_hostile_catalogs(void **state)
     }
 }
 
-/* The same files found by a recorder. */
+/* A recorder finds the same files. */
 static void test_appending_beside_hostile_catalogs(void **state)
 {
     (void)state;
@@ -186,7 +186,7 @@ static void test_appending_beside_hostile_catalogs(void **state)
     }
 }
 
-/* Flip bits all over the file, a page at a time: nothing crashes, and no frame is missing. */
+/* Flips bits in the file, one per page: nothing crashes, and no frame is missing. */
 static void test_decayed_catalogs(void **state)
 {
     (void)state;
@@ -211,8 +211,8 @@ static void test_decayed_catalogs(void **state)
         archive_check_catalog(view, NULL, NULL, what);
         archive_view_close(view);
         archive_close(a);
-        /* What the file says of chunks may be wrong now; readers
-         * of the chunks check it. Without the catalog, all is there. */
+        /* The rows of chunks may be wrong now; readers of chunks check them. Without the catalog,
+         * everything is found. */
         assert_int_equal(fseek(file, at, SEEK_SET), 0);
         assert_true(fputc(byte, file) >= 0);
         assert_int_equal(fflush(file), 0);
@@ -222,9 +222,9 @@ static void test_decayed_catalogs(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- locks and rights ---- */
+/* ---- locks and permissions ---- */
 
-/* One that cannot be written when a segment is finished is brought up to date at the end. */
+/* A catalog that cannot be written when a segment is finished is updated at the end. */
 static void test_locked_catalog_is_left_behind(void **state)
 {
     (void)state;
@@ -254,7 +254,7 @@ static void test_locked_catalog_is_left_behind(void **state)
     archive_place_fini(&place);
 }
 
-/* Deleted under a recorder: it must not go on writing into a file without a name. */
+/* Deleted while a recorder uses it: it must not continue to write to a file without a name. */
 static void test_removed_while_in_use(void **state)
 {
     (void)state;
@@ -307,8 +307,8 @@ static void test_reading_makes_no_file(void **state)
     archive_place_fini(&place);
 }
 
-/* A writer was killed inside a transaction: its journal says how to undo what is in the file.
- * Readers undo nothing and do without the catalog; the next writer undoes it. */
+/* A writer was killed in a transaction, so SQLite's journal has changes to undo. Readers do not
+ * undo them and ignore the catalog; the next writer does. */
 static void test_killed_writer(void **state)
 {
     (void)state;
@@ -341,7 +341,7 @@ static void test_killed_writer(void **state)
     archive_place_fini(&place);
 }
 
-/* A folder without write permission. Root may write everywhere, so for root this shows only that
+/* A folder without write permission. Root may write anywhere, so as root this only shows that
  * reading works. */
 static void test_read_only_folder(void **state)
 {
@@ -357,7 +357,7 @@ static void test_read_only_folder(void **state)
     archive_place_fini(&place);
 }
 
-/* A reader beside a writer sees whole transactions. */
+/* A reader sees only complete transactions of a concurrent writer. */
 static void test_reader_beside_writer(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Copies of an archive that were made while it was written: files of different moments side by
- * side. Expected: FORMAT.md ("The folder", "Recovery"), docs/archive.md ("Backup"). */
+/* Copies of an archive that were made while it was written: their files are of different times.
+ * Expected: FORMAT.md ("The folder", "Recovery"), docs/archive.md ("Backup"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static void must_be(bench *b, verify_severity wanted, const char *doing, size_t 
         fail_msg("%s %zu: %s wanted:\n%s", doing, at, verify_severity_name(wanted), b->text);
 }
 
-/* Gaps without an end begin after all frames. */
+/* Checks that open gaps begin after all frames. */
 static void must_not_hide_frames(bench *b, size_t at)
 {
     const uint64_t last_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * (FRAMES - 1);
@@ -52,7 +52,7 @@ static void must_not_hide_frames(bench *b, size_t at)
     archive_close(a);
 }
 
-/* The journal was copied first: each of its moments, with all segments. */
+/* The journal was copied first: every earlier version of it, with all segments. */
 static void test_older_journal(void **state)
 {
     (void)state;
@@ -78,7 +78,7 @@ static void test_older_journal(void **state)
     assert_true(count >= 8);
 }
 
-/* Where the blocks of a segment end. */
+/* The end offsets of a segment's blocks. */
 static size_t block_ends(const bench *b, size_t segment, size_t *ends, size_t max)
 {
     static const char MAGIC[] = "TDCHAIN1";
@@ -93,7 +93,7 @@ static size_t block_ends(const bench *b, size_t segment, size_t *ends, size_t ma
     return count;
 }
 
-/* The beginning of a segment under its open name, with some of a block that was under way. */
+/* Puts the beginning of a segment under its open name, up to the middle of a block. */
 static void put_open(const bench *b, size_t segment, size_t size, char path[LIMIT_PATH_BYTES])
 {
     (void)snprintf(path, LIMIT_PATH_BYTES, "%.4000s.open", b->paths[segment]);
@@ -125,8 +125,8 @@ static void must_put_away(bench *b, size_t segment, size_t size)
     must_have_all_frames(b);
 }
 
-/* Copied while it was written, and again when it was finished. Of any size: nothing in it yet, torn
- * anywhere, or with its end, but not renamed. */
+/* A segment copied while it was written, and again when it was finished. The older copy may have
+ * any size: empty, torn anywhere, or complete but not renamed. */
 static void test_older_copy(void **state)
 {
     (void)state;
@@ -150,8 +150,8 @@ static void must_leave(bench *b, const char *path)
     assert_true(is_there(b, path));
 }
 
-/* The journal was copied after the segments: what an open one lacks is not hidden by finishing it.
- */
+/* The journal was copied after the segments: it shows that an open segment is incomplete, also
+ * after recovery has finished it. */
 static void test_newer_journal(void **state)
 {
     (void)state;
@@ -167,7 +167,7 @@ static void test_newer_journal(void **state)
             assert_int_equal(td_io_unlink(io_of(b), path, NULL), TD_OK);
         }
         recover_report report;
-        put_open(b, segment, ends[count - 1] + 5, path); /* all but the end */
+        put_open(b, segment, ends[count - 1] + 5, path); /* all blocks but the last */
         archive_fixture_recover(&b->place, &report);
         assert_int_equal(report.segments_recovered, 1);
         assert_false(report.is_lossy);
@@ -176,7 +176,7 @@ static void test_newer_journal(void **state)
     }
 }
 
-/* Neither the journal nor another file shows it: the next segment does. */
+/* Neither the journal nor another file of the segment shows the loss; the next segment does. */
 static void test_short_before_the_next(void **state)
 {
     (void)state;
@@ -186,7 +186,7 @@ static void test_short_before_the_next(void **state)
     bench *b = bench_open();
     (void)bench_journal_ends(b, entries, ENDS_MAX);
     (void)block_ends(b, 0, ends, ENDS_MAX);
-    bench_put(b, BENCH_SEGMENTS, b->bytes[BENCH_SEGMENTS], entries[1]); /* the first was begun */
+    bench_put(b, BENCH_SEGMENTS, b->bytes[BENCH_SEGMENTS], entries[1]); /* it has begun */
     assert_int_equal(td_io_unlink(io_of(b), b->paths[0], NULL), TD_OK);
     put_open(b, 0, ends[1], path);
     must_leave(b, path);

@@ -1,5 +1,5 @@
-/* The recorder's own events. Expected JSON is written from archive/event.h and docs/design.md
- * ("Events", "Gaps"), not taken from the encoder. */
+/* The recorder's own events. Expected JSON is written by hand from archive/event.h and
+ * docs/design.md ("Events", "Gaps"), not taken from the encoder. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,7 +152,7 @@ static void test_written(void **state)
     }
 }
 
-/* What was read is written again: the same text, whatever the kind. */
+/* An event that was read is written back as the same text, for every kind. */
 static void test_read_back(void **state)
 {
     (void)state;
@@ -182,7 +182,7 @@ static void test_segment_slots(void **state)
     assert_int_equal(got.slots[1].since_ns, 2000);
 }
 
-/* Text if it shows on a screen, else hex. */
+/* Printable bytes are text, others hex. */
 static void test_control_bytes(void **state)
 {
     (void)state;
@@ -217,7 +217,7 @@ static void test_control_bytes(void **state)
     assert_int_equal(strlen(hex), 250);
 }
 
-/* Members of later versions are passed over, in any order of keys. */
+/* Unknown members, as later versions may add, are skipped; keys may have any order. */
 static void test_unknown_members(void **state)
 {
     (void)state;

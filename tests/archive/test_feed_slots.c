@@ -31,7 +31,7 @@ static void read_slots(archive_place *place, const feed_slots_query *query, feed
     archive_close(a);
 }
 
-/* Data is what counts, and what came before the moment that is asked about. */
+/* Only data frames count, and only those before the given time. */
 static void the_last_frame_of_data(void **state)
 {
     (void)state;
@@ -39,7 +39,7 @@ static void the_last_frame_of_data(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 5); /* frames 0 to 99 */
     static const struct {
-        uint64_t before; /* frame */
+        uint64_t before; /* number of a frame */
         uint8_t is_control_data;
         uint64_t last, any;
     } ROWS[] = {
@@ -53,7 +53,8 @@ static void the_last_frame_of_data(void **state)
                                         .is_control_data = ROWS[i].is_control_data};
         read_slots(&place, &query, &slots);
         assert_int_equal(slots.slot_count, 1);
-        /* Within a chunk only each channel's first and last are known: never later than it was. */
+        /* For a chunk only the first and last time of each channel are known, so the result may be
+         * earlier than the frame, never later. */
         assert_true(slots.slots[0].last_ns <= ns_of(ROWS[i].last));
         assert_true(slots.slots[0].last_ns + FRAMES_PER_CHUNK * FIXTURE_STEP_NS >=
                     ns_of(ROWS[i].last));
@@ -76,7 +77,7 @@ static void topics_and_other_feeds(void **state)
     read_slots(&place,
                &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
                &slots);
-    assert_int_equal(slots.topic_count, 2); /* control frames have none */
+    assert_int_equal(slots.topic_count, 2); /* control frames have no topic */
     for (size_t i = 0; i < 2; i++) {
         int is_trade = strcmp(slots.topics[i]->name, "trade.BTCUSD") == 0;
         assert_string_equal(slots.topics[i]->name, is_trade ? "trade.BTCUSD" : "book.EOSUSD");
@@ -93,8 +94,8 @@ static void topics_and_other_feeds(void **state)
     archive_place_fini(&place);
 }
 
-/* The order in which sessions were written does not matter: an import of an older capture came
- * last. */
+/* The order in which sessions were written does not matter: here an older capture is imported last.
+ */
 static void the_newest_is_asked_first(void **state)
 {
     (void)state;
@@ -108,7 +109,7 @@ static void the_newest_is_asked_first(void **state)
                &slots);
     assert_int_equal(slots.slots[0].last_ns, ns_of(4000039));
     feed_slots_fini(&slots);
-    /* and a session of times to come does not count */
+    /* a session in the future does not count */
     read_slots(
         &place,
         &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = ns_of(3000000), .shard_count = 1},
@@ -118,7 +119,7 @@ static void the_newest_is_asked_first(void **state)
     archive_place_fini(&place);
 }
 
-/* A capture does not prove that it has all of a recording's topics. */
+/* A capture does not prove that it has all topics of a recording. */
 static void an_import_has_no_slot(void **state)
 {
     (void)state;

@@ -45,7 +45,7 @@ static void test_reasons_have_their_names(void **state)
     assert_false(gap_reason_parse(td_bytes_of(NULL, 0), &reason));
 }
 
-/* The order in which rows of one key are met must not show, whatever they say. */
+/* Rows with one key merge to the same row in any order. */
 static void test_rows_of_one_key_merge_in_any_order(void **state)
 {
     (void)state;
@@ -86,7 +86,7 @@ static void test_rows_are_listed_by_key(void **state)
     assert_string_equal(list.rows[0].feed, "a");
     assert_int_equal(list.rows[0].from_ns, 3);
     assert_string_equal(list.rows[list.count - 1].feed, "b");
-    /* Of two lists with a row in common the row is there once, whichever is joined to which. */
+    /* Joining two lists keeps a common row once, in either order. */
     gap_list other = {0};
     gap_row more = make_row("c", 5, 6, "");
     gap_list_add(&other, &rows[0]);
@@ -181,7 +181,7 @@ static void expect_equal_rows(const gap_row *got, const gap_row *expected)
     }
 }
 
-/* No member lacks a row in the table or has two, and a copy has texts of its own. */
+/* Every member has exactly one row in the table, and copies have their own texts. */
 static void test_copies_have_every_member(void **state)
 {
     (void)state;
@@ -212,7 +212,7 @@ static void test_copies_have_every_member(void **state)
     assert_null(copy.detail);
 }
 
-/* FORMAT.md, "The journal": the keys of a gap in their order; absent ones are left out. */
+/* FORMAT.md, "The journal": the keys of a gap, in order, without absent ones. */
 static td_result check_keys(void *user, const journal_entry *entry, td_err *err)
 {
     static const char *const EXPECTED[] = {
@@ -236,7 +236,7 @@ static td_result check_keys(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-/* What is written into the journal is read from it, absent members too. */
+/* A gap read from the journal equals the one written, including absent members. */
 static void test_journal_keeps_every_member(void **state)
 {
     (void)state;

@@ -21,7 +21,7 @@
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"
 enum { SWEEP_CALLS_MAX = 200 };
 
-/* Append entries "act" with n = from … to - 1; the first failure. */
+/* Appends entries "act" with n = from … to - 1; returns the first failure. */
 static td_result append_entries(journal *j, uint64_t from, uint64_t to, td_err *err)
 {
     td_result rc = TD_OK;
@@ -45,7 +45,7 @@ static td_result check_entry(void *user, const journal_entry *entry, td_err *err
     return TD_OK;
 }
 
-/* How many entries 0, 1, … are there. */
+/* The number of entries 0, 1, … in the journal. */
 static uint64_t count_entries(archive *a, journal_state *state)
 {
     uint64_t next = 0;
@@ -56,7 +56,7 @@ static uint64_t count_entries(archive *a, journal_state *state)
     return next;
 }
 
-/* A reader finds entries 0 … count - 1. */
+/* Checks that a reader finds the entries 0 … count - 1. */
 static journal_state check_entries(archive_place *place, uint64_t count)
 {
     journal_state got;
@@ -82,13 +82,13 @@ static void test_entries_come_back(void **state)
 {
     archive_place *place = *state;
     write_journal(place, 0, 3);
-    write_journal(place, 3, 5); /* continues where the first writer ended */
+    write_journal(place, 3, 5); /* continues after the first writer's entries */
     journal_state got = check_entries(place, 5);
     assert_int_equal(got.valid_bytes, got.file_bytes);
     assert_true(got.is_present);
     size_t size = 0;
     uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
-    assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* it is an MCAP file */
+    assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* an MCAP file */
     td_free(bytes);
 }
 
@@ -139,11 +139,11 @@ static void test_torn_tail_is_kept_and_cut(void **state)
     td_free(bytes);
 }
 
-/* What reading a damaged journal gave. */
+/* The result of reading a damaged journal. */
 typedef struct damaged_read {
-    uint64_t numbers; /* a bit for each entry's n */
+    uint64_t numbers; /* a bit for each entry, by n */
     uint64_t damages;
-    uint64_t bytes; /* of the damages */
+    uint64_t bytes; /* total size of the damages */
 } damaged_read;
 
 static td_result note_entry(void *user, const journal_entry *entry, td_err *err)
@@ -172,7 +172,7 @@ static damaged_read read_damaged(archive_place *place)
     return read;
 }
 
-/* Every bit of every byte: one entry is lost, the others are read, and entries can follow. */
+/* A flip of any bit loses one entry; the others are read, and further entries can be appended. */
 static void test_flipped_bits_lose_one_entry(void **state)
 {
     enum { ENTRIES = 4, ALL = (1 << ENTRIES) - 1 };
@@ -181,7 +181,7 @@ static void test_flipped_bits_lose_one_entry(void **state)
     const journal_state whole = check_entries(place, ENTRIES);
     for (uint64_t bit = 0; bit < 8 * whole.file_bytes; bit++) {
         archive_place copy = *place;
-        uint64_t entry_bytes = whole.file_bytes / ENTRIES; /* the first one has the header, too */
+        uint64_t entry_bytes = whole.file_bytes / ENTRIES; /* the first entry includes the header */
         copy.disk = io_fault_kill(place->disk);
         uint8_t mask = (uint8_t)(1U << (bit % 8));
         assert_int_equal(io_fault_damage(copy.disk, JOURNAL_PATH, bit / 8, mask, NULL), TD_OK);
@@ -202,8 +202,8 @@ static void test_flipped_bits_lose_one_entry(void **state)
     }
 }
 
-/* "less than two chain records after the last complete entry are a torn tail": an entry cut at any
- * byte, and one of whose sectors zeros stand instead, were never durable. */
+/* "less than two chain records after the last complete entry are a torn tail": an entry that is cut
+ * at any byte, or has sectors of zeros, was never durable. */
 static void test_cut_entries_are_no_damage(void **state)
 {
     archive_place *place = *state;
@@ -251,7 +251,7 @@ static void test_two_writers_take_turns(void **state)
     archive_place_fini(&place);
 }
 
-/* What is there may have been a journal: it stays, and entries follow it. */
+/* The bytes may have been a journal: they stay, and entries are appended after them. */
 static void test_garbage_stays(void **state)
 {
     static const char GARBAGE[] = "something else entirely";
@@ -267,8 +267,8 @@ static void test_garbage_stays(void **state)
     assert_int_equal(read.bytes, sizeof GARBAGE);
 }
 
-/* Fail I/O call 1, 2, 3, … : every entry whose append returned TD_OK is there after a power cut,
- * and the journal can be written again. */
+/* Fails I/O call 1, 2, 3, …: after a power cut every entry whose append returned TD_OK is there,
+ * and the journal can be written. */
 static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
@@ -321,7 +321,8 @@ static void test_failing_calls(void **state)
     }
 }
 
-/* Its maker was killed before the folder was synced: the next writer does it, before its entry. */
+/* The file's creator was killed before it synced the folder: the next writer syncs it before its
+ * entry. */
 static void test_file_of_a_killed_writer(void **state)
 {
     archive_place *place = *state;

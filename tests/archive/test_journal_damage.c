@@ -1,6 +1,6 @@
-/* A damaged or missing journal: what it may have listed stays in the ledger, and no reader calls
- * the archive whole, until a user accepts the loss. Expected: docs/archive.md ("When the journal is
- * damaged") and FORMAT.md ("The journal"). */
+/* A damaged or missing journal: gaps that it may have listed stay in the ledger, and readers report
+ * the archive as incomplete, until a user accepts the loss. Expected: docs/archive.md ("When the
+ * journal is damaged") and FORMAT.md ("The journal"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,10 +23,10 @@
 #include "tests/testing/segment_fixture.h"
 
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/" JOURNAL_FILE
-/* Every flip is tried in test_journal.c; here each that many bytes. */
+/* test_journal.c tries every flip; here one in STRIDE bytes. */
 enum { ENTRIES_MAX = 64, STRIDE = 29 };
 
-/* Two clean sessions, then one that was killed and recovered: a gap that only the journal has. */
+/* Two clean sessions, then a killed and recovered one: a gap that only the journal has. */
 static void record_all(archive_place *place)
 {
     recover_report report;
@@ -38,7 +38,7 @@ static void record_all(archive_place *place)
     assert_int_equal(report.gaps_opened, 1);
 }
 
-/* The same archive, to be changed. */
+/* A copy of the archive, to be damaged. */
 static archive_place copy_of(const archive_place *place)
 {
     archive_place copy = *place;
@@ -59,7 +59,7 @@ static verify_severity verdict_of(archive_place *place)
     return archive_fixture_verify(place, &options).verdict;
 }
 
-/* What readers add to their status. */
+/* The number of unreadable files that readers report. */
 static size_t unreadable_of(archive_place *place)
 {
     td_err err;
@@ -85,8 +85,8 @@ static int covers(const gap_row *row, const gap_row *other)
            (row->to_ns == GAP_OPEN || (other->to_ns != GAP_OPEN && row->to_ns >= other->to_ns));
 }
 
-/* Each gap of the sound archive is still listed, or lies within one that the damage has left.
- * Returns how many of these there are. */
+/* Checks that each gap of the sound archive is still listed, or is inside a gap for the damage.
+ * Returns the number of gaps for damage. */
 static size_t check_gaps(archive_place *place, const gap_list *sound, const char *what)
 {
     gap_list now;
@@ -171,7 +171,7 @@ static void accept_loss(archive_place *place)
     archive_close(a);
 }
 
-/* Writing continues, and neither that nor recovery makes the archive whole; accepting does, and the
+/* Neither writing nor recovery makes the archive complete again; accepting the loss does, and the
  * gap stays. */
 static void check_until_accepted(archive_place *place, const gap_list *sound, const char *what)
 {
@@ -193,7 +193,7 @@ static void check_until_accepted(archive_place *place, const gap_list *sound, co
     archive_fixture_check_dump(place);
 }
 
-/* A bit in each part of each entry: length, act, content, chain record, value. */
+/* A flip in each part of each entry: length, act, content, chain record, value. */
 static void test_damage_stays_until_it_is_accepted(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static void test_damage_stays_until_it_is_accepted(void **state)
     archive_place_fini(&place);
 }
 
-/* An empty file, one of other content, none at all. */
+/* An empty file, a file with other content, a missing file. */
 static void test_lost_journal(void **state)
 {
     (void)state;

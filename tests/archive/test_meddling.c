@@ -1,6 +1,6 @@
 /* Locks that are removed, and segments and journals that other programs remove, replace or change
- * while a session writes to them. Expected: FORMAT.md, "Locks" and "Writing a segment"; frames are
- * those of tests/testing/segment_fixture.h. */
+ * during a session. Expected: FORMAT.md, "Locks" and "Writing a segment"; frames are those of
+ * tests/testing/segment_fixture.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-/* The lock's line names the session; another program's line, which is unknown. */
+/* The text of a lock names the session; another program's text gives no session. */
 static void test_sessions_of_holders(void **state)
 {
     (void)state;
@@ -62,7 +62,7 @@ typedef struct scene {
     archive *into;
     archive_writer *writer;
     fixture_feed feed;
-    uint64_t announced; /* chunks */
+    uint64_t announced; /* number of chunks */
 } scene;
 
 static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
@@ -103,7 +103,7 @@ static td_io io_of(const scene *s)
     return io_fault_io(s->place.disk);
 }
 
-/* Path of a file of the archive. */
+/* The path of a file in the archive. */
 static const char *path_in(const scene *s, const char *relative, char out[LIMIT_PATH_BYTES])
 {
     assert_int_equal(archive_join(s->into, relative, out, NULL), TD_OK);
@@ -149,7 +149,7 @@ static void test_without_its_lock_file(void **state)
     assert_non_null(strstr(err.text, pid));
     archive_close(second);
 
-    /* The first one works as before. */
+    /* The first session works as before. */
     assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
     end_session(&s, WRITER_STOP);
     assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
@@ -157,7 +157,7 @@ static void test_without_its_lock_file(void **state)
     end(&s);
 }
 
-/* A recovery that listed the segment before it was locked finds the lock. */
+/* The segment was locked after recovery listed it: recovery then finds the lock. */
 static void test_recovery_of_a_locked_segment(void **state)
 {
     (void)state;
@@ -244,15 +244,15 @@ static unsigned count_corrupt_gaps(const scene *s)
     return count;
 }
 
-/* Nothing more is announced, ever; journal and ledger have it; recovery makes it no better, but
- * where all that was announced is still there. */
+/* Nothing more is ever announced; journal and ledger list it. Recovery restores the archive only if
+ * all announced data is still there. */
 static void test_segments_that_others_change(void **state)
 {
     (void)state;
     static const struct {
         meddle_fn *meddle;
         const char *words;
-        int has_all; /* what was announced is still there */
+        int has_all; /* 1: all announced data is still there */
     } ROWS[] = {{remove_file, "removed or renamed", 0},
                 {move_file, "removed or renamed", 0},
                 {replace_file, "replaced", 0},
@@ -280,8 +280,8 @@ static void test_segments_that_others_change(void **state)
     }
 }
 
-/* Also at the very end, where nothing is announced any more: a name is not given to another file.
- */
+/* Also at the end of a session, when nothing is announced any more: another file must not get the
+ * segment's name. */
 static void test_segment_that_is_replaced_before_its_end(void **state)
 {
     (void)state;
@@ -324,7 +324,7 @@ static void test_journals_that_others_change(void **state)
     }
 }
 
-/* Two writers of one journal whose file was replaced in between do not write into two files. */
+/* Two writers of one journal, whose file is replaced in between, do not end up with two files. */
 static void test_journal_of_two_writers(void **state)
 {
     (void)state;

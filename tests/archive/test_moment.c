@@ -1,4 +1,4 @@
-/* What connections are open and granted, from the events of a segment. Expected: docs/design.md
+/* Which connections are open and granted, from the events of a segment. Expected: docs/design.md
  * ("Events"). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +46,7 @@ static const moment_case CASES[] = {
     {"an event that cannot be read", {"{"}, 1},
 };
 
-/* The rows of a segment with these events, from FIRST_NS on. */
+/* The rows of a segment with these events, which begin at FIRST_NS. */
 static segment_rows rows_of(const char *const events[EVENTS_MAX])
 {
     segment_rows rows = {0};
@@ -74,7 +74,7 @@ static segment_rows rows_of(const char *const events[EVENTS_MAX])
     return rows;
 }
 
-/* Events of the moment itself are later. */
+/* An event at the given time itself counts as later. */
 static void what_is_granted(void **state)
 {
     (void)state;
@@ -96,7 +96,7 @@ static int covers_all(td_bytes subscription, td_bytes topic)
     return td_bytes_is(subscription, EVENT_GRANT_ALL);
 }
 
-/* Sessions overlap: the end of one says nothing about another one's connections. */
+/* Sessions may overlap: the end of one does not end another's connections. */
 static void sessions_and_covers(void **state)
 {
     (void)state;
@@ -114,7 +114,7 @@ static void sessions_and_covers(void **state)
     segment_rows_fini(&sessions[1].rows);
 }
 
-/* A segment restates what is open: an older one is not needed. */
+/* A segment repeats what is open at its start, so older segments are not needed. */
 static void what_is_open(void **state)
 {
     (void)state;

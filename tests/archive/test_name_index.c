@@ -1,4 +1,4 @@
-/* Rows by name, against a plain search through all of them. Expected: archive/name_index.h. */
+/* Finds rows by name, compared with a linear search. Expected: archive/name_index.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@ enum { NAMES = 5000, NAME_BYTES = 64 };
 
 static char names[NAMES][NAME_BYTES];
 
-/* Names as segments have them: long, and alike except for a few digits. Of equal ones the first
- * counts. */
+/* Names like those of segments: long, with a few different digits. The first of equal names counts.
+ */
 static void test_every_name_is_found(void **state)
 {
     (void)state;
@@ -30,7 +30,7 @@ static void test_every_name_is_found(void **state)
     }
     for (size_t i = 0; i < NAMES; i++) {
         assert_int_equal(name_index_find(&index, td_bytes_str(names[i])), i);
-        /* The beginning of a name is another name. */
+        /* A prefix of a name is a different name. */
         assert_true(name_index_find(&index, td_bytes_of(names[i], 20)) == NAME_INDEX_NONE);
     }
     name_index_put(&index, td_bytes_of(NULL, 0), 9);

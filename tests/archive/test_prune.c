@@ -43,7 +43,7 @@ static void record_feed(archive_place *place, const char *name, uint64_t from, u
     archive_close(a);
 }
 
-/* ---- what goes ---- */
+/* ---- what is removed ---- */
 
 static void test_by_age(void **state)
 {
@@ -52,7 +52,7 @@ static void test_by_age(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 12); /* 4 segments */
     prune_report report = prune(&place, older_than_frame(119));
-    /* The second one's last frame is number 119 itself: it is not before it. */
+    /* The second segment's last frame is frame 119 itself, which is not older. */
     assert_string_equal(prune_removed(), "age inverse 1\n");
     assert_int_equal(report.segments, 1);
     assert_int_equal(report.frames, SEGMENT_FRAMES);
@@ -126,7 +126,7 @@ static void test_bounds_together(void **state)
     prune(&place, options);
     assert_string_equal(prune_removed(), "age two 1\nsize two 2\nsize two 3\n");
     prune_check_sound(&place);
-    /* Over all feeds the oldest go first. */
+    /* The oldest of all feeds are removed first. */
     record_feed(&place, "two", 2000, 1);
     options = (prune_options){.is_dry_run = 1, .keep_bytes = 0};
     prune(&place, options);
@@ -134,7 +134,7 @@ static void test_bounds_together(void **state)
     archive_place_fini(&place);
 }
 
-/* A catalog that lies, its checksums right: the newest segment is a day old there. */
+/* Makes a catalog with wrong rows and valid checksums, where the newest segment is a day old. */
 static void lie(archive_place *place, uint64_t last_ns)
 {
     archive_listing listing;
@@ -193,7 +193,7 @@ static void test_looking_changes_nothing(void **state)
 
 /* ---- what stays provable ---- */
 
-/* A feed continues after segments that are gone: the journal has the chain's value. */
+/* A feed continues after its segments were pruned: the journal has the last chain value. */
 static void test_chain_goes_on(void **state)
 {
     (void)state;
@@ -220,7 +220,7 @@ static void first_segment(archive_place *place, char out[LIMIT_PATH_BYTES])
     archive_close(a);
 }
 
-/* Killed between journal and file, or put back from a backup. */
+/* Killed between journal entry and removal, or restored from a backup. */
 static void test_leftover_is_no_fault(void **state)
 {
     (void)state;
@@ -251,7 +251,8 @@ static void note_entry(void *user, past_segment *segment)
     (*(unsigned *)user)++;
 }
 
-/* Every reader reports a deleted segment, with a catalog or without; none reports a pruned one. */
+/* All readers report a deleted segment, with and without a catalog, and no reader reports a pruned
+ * one. */
 static void test_deleted_is_not_pruned(void **state)
 {
     (void)state;
@@ -267,7 +268,7 @@ static void test_deleted_is_not_pruned(void **state)
         archive_listing listing;
         archive_history past;
         unsigned missing = 0;
-        if (round == 1) { /* with a catalog that has it, then with one that was made without it */
+        if (round == 1) { /* first with a catalog that has it, then without */
             first_segment(&place, path);
             assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
         }
@@ -329,7 +330,7 @@ static void test_empty_folders_go(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- who else is at work ---- */
+/* ---- other processes ---- */
 
 static void test_open_segments_stay(void **state)
 {
@@ -405,8 +406,8 @@ static void test_one_maintainer(void **state)
 
 /* ---- gaps ---- */
 
-/* The fixture's gaps go from frame 50 to 60 of each hundred; the first segment ends with frame 59,
- * so it knows only the beginning of the first gap. */
+/* The fixture's gaps last from frame 50 to 60 of every hundred; the first segment ends at frame 59,
+ * so it has only the beginning of the first gap. */
 static void test_gaps_go_with_their_segments(void **state)
 {
     (void)state;
@@ -415,7 +416,7 @@ static void test_gaps_go_with_their_segments(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 12); /* gaps at 50 and 150; segments of 60 */
     prune_report report = prune(&place, older_than_frame(60));
-    /* Its end is in the second segment. */
+    /* The gap's end is in the second segment. */
     assert_int_equal(report.gaps_kept, 1);
     archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 2);
@@ -432,8 +433,8 @@ static void test_gaps_go_with_their_segments(void **state)
     archive_place_fini(&place);
 }
 
-/* Sessions overlap: what another one that stays has is not pruned, and its gaps stay, also those
- * that only the journal tells. */
+/* Sessions overlap: the time that a remaining session covers is not pruned, and its gaps stay,
+ * including those that only the journal has. */
 static void test_gaps_of_an_overlapping_session_stay(void **state)
 {
     (void)state;
@@ -498,7 +499,7 @@ static void test_ages_do_not_trust_the_clock_alone(void **state)
     assert_int_equal(report.segments, 0);
     assert_true(report.counted_from_ns < AT(37 * day));
     prune_check_sound(&place);
-    /* A recorder that took the wrong clock for right: its frames make no others old. */
+    /* A recorder has used the wrong clock: its frames do not make others old. */
     clock_sim_set_wall(place.clock, AT(3650 * day));
     record_feed(&place, "one", 3649 * day, 1);
     assert_int_equal(prune_try(&place, month, &report, &err), TD_E_LIMIT);
@@ -508,14 +509,14 @@ static void test_ages_do_not_trust_the_clock_alone(void **state)
     archive_place_fini(&place);
 }
 
-/* A gap that has no end yet is in the segment in which it began, and only there. */
+/* An open gap is listed only in the segment in which it began. */
 static void test_open_gap_outlives_its_segment(void **state)
 {
     (void)state;
     archive_place place;
     gap_list gaps;
     archive_place_init_sim(&place);
-    record_feed(&place, FIXTURE_FEED, 0, 1);  /* to frame 59: opened at 50 */
+    record_feed(&place, FIXTURE_FEED, 0, 1);  /* to frame 59; a gap opens at 50 */
     record_feed(&place, FIXTURE_FEED, 70, 1); /* does not close it */
     prune_report report = prune(&place, older_than_frame(60));
     assert_int_equal(report.gaps_kept, 1);
@@ -528,8 +529,8 @@ static void test_open_gap_outlives_its_segment(void **state)
     archive_place_fini(&place);
 }
 
-/* The folder in which earlier versions kept states of segments is anybody's: verify finds nothing
- * there, and prune removes nothing of it. */
+/* Earlier versions kept states in this folder; its files may be anyone's now: verify reports
+ * nothing there, and prune removes nothing. */
 static void test_other_files_stay(void **state)
 {
     (void)state;

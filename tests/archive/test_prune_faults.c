@@ -1,5 +1,5 @@
-/* A prune that loses its power after every change, or meets an error at every call: nothing is
- * damaged, and another one comes to the same end. Expected: the contract in archive/prune.h. */
+/* A prune during which the power fails after any change, or any call fails: nothing is damaged, and
+ * another prune reaches the same result. Expected: the contract in archive/prune.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ static uint64_t frames_from(archive_place *place, uint64_t first)
     return archive_fixture_check_frames(place, FIXTURE_FEED, first, 1);
 }
 
-/* What must hold whatever happened: nothing is damaged, and another prune comes to the same end. */
+/* Checks after any fault: nothing is damaged, and another prune reaches the same result. */
 static void check_after_fault(archive_place *place, const char *what, uint64_t at)
 {
     const prune_found *f = prune_verify(place);
@@ -29,7 +29,7 @@ static void check_after_fault(archive_place *place, const char *what, uint64_t a
     prune(place, older_than_frame(120));
     f = prune_verify(place);
     if (f->verdict != VERIFY_SOUND || f->text[0] != '\0') {
-        /* Nothing was left to do, so the catalog was not read. */
+        /* There was nothing left to do, so the catalog was not read. */
         const reindex_options options = {.scope = REINDEX_CHANGED};
         reindex_report report;
         td_err err;
@@ -41,7 +41,7 @@ static void check_after_fault(archive_place *place, const char *what, uint64_t a
     assert_int_equal(frames_from(place, 120), 120);
 }
 
-/* The power fails after each change that a prune makes. */
+/* Cuts the power after each change of a prune. */
 static void test_power_cut_behind_every_change(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Read plans: the same from the catalog as from the segments, and only what is wanted. Expected:
- * which frames are in which chunk follows from tests/testing/segment_fixture.h. */
+/* Read plans: equal from the catalog and from the segments, with only the wanted chunks. Expected:
+ * tests/testing/segment_fixture.h determines which frames are in which chunk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static int wants_feed(void *user, const char *feed)
 
 typedef struct plan_row {
     const char *name;
-    uint64_t from_frame, to_frame; /* in time; UINT64_MAX: no end */
+    uint64_t from_frame, to_frame; /* times of frames; UINT64_MAX: unbounded */
     const char *symbol;            /* NULL: all channels */
     size_t segments;
     size_t chunks;
@@ -76,7 +76,7 @@ static void check_plan(archive_place *place, const plan_row *row, const char *ho
         assert_string_equal(segment->index->feed, FIXTURE_FEED);
         assert_int_equal(segment->index->channel_count, 5);
         assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
-        assert_true(segment->index->first_ns > last_ns); /* in order of time */
+        assert_true(segment->index->first_ns > last_ns); /* in the order of time */
         last_ns = segment->index->first_ns;
         for (size_t k = 0; k < index->chunk_count; k++) {
             chunks += read_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
@@ -104,15 +104,15 @@ static void test_same_with_and_without_catalog(void **state)
     archive_place_fini(&place);
 }
 
-/* Receive times of 2^63 ns and more are no less within a plan without an end, though the numbers of
- * a catalog have a sign. */
+/* Receive times of 2^63 ns and more are inside an unbounded plan, although the catalog's integers
+ * are signed. */
 static void test_times_near_the_end_of_numbers(void **state)
 {
     (void)state;
     archive_place place;
     archive_place_init_sim(&place);
     uint64_t from = (((uint64_t)INT64_MAX - FIXTURE_START_NS) / FIXTURE_STEP_NS) - 30;
-    archive_fixture_record(&place, from, 3); /* one segment, on both sides of 2^63 */
+    archive_fixture_record(&place, from, 3); /* one segment, before and after 2^63 */
     archive_fixture_record(&place, from + 60, 3);
     const plan_row all = {"near 2^63", 0, UINT64_MAX, NULL, 2, 6};
     check_plan(&place, &all, "with the catalog");
@@ -122,7 +122,7 @@ static void test_times_near_the_end_of_numbers(void **state)
     archive_place_fini(&place);
 }
 
-/* With the catalog, and from the files. */
+/* By the catalog, and by the files. */
 static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
 {
     uint64_t found_ns[2];
@@ -140,7 +140,7 @@ static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
     return found_ns[0];
 }
 
-/* The newest frame is that of the latest time, whatever was written last. */
+/* The newest frame is the one with the latest time, whichever was written last. */
 static void test_the_newest_is_by_time(void **state)
 {
     (void)state;
@@ -151,7 +151,8 @@ static void test_the_newest_is_by_time(void **state)
     archive_fixture_record(&place, 50 * hour, 3);
     archive_fixture_record(&place, 0, 3);
     archive_fixture_record(&place, 10 * hour, 5);
-    /* Of 60, 60 and 100 frames; a bound within a chunk of 20 gives that chunk's first. */
+    /* Segments of 60, 60 and 100 frames; a bound inside a chunk of 20 gives that chunk's first
+     * frame. */
     const struct {
         uint64_t until, newest;
     } rows[] = {{UINT64_MAX, 50 * hour + 59},
@@ -169,8 +170,8 @@ static void test_the_newest_is_by_time(void **state)
     archive_place_fini(&place);
 }
 
-/* A segment that is being written says how many frames each channel has, as a finished one does:
- * the sum is that of its chunks, 20 each. */
+/* An open segment has the number of frames of each channel, as a finished one does: the sum over
+ * its chunks, 20 each. */
 static void test_open_segment_counts_its_channels(void **state)
 {
     (void)state;
@@ -205,7 +206,7 @@ static void test_open_segment_counts_its_channels(void **state)
     archive_place_fini(&place);
 }
 
-/* A plan comes from a catalog that is current: segments are opened only for their sizes. */
+/* A plan comes from a current catalog: segments are opened only for their sizes. */
 static void test_current_catalog_saves_reading(void **state)
 {
     (void)state;
@@ -219,7 +220,7 @@ static void test_current_catalog_saves_reading(void **state)
     uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 4);
-    /* The journal says which segments must be there, the lock whether a session is live; no segment
+    /* The journal tells which segments must exist, the lock whether a session is live; no segment
      * is opened. */
     assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before + 2);
     read_plan_close(plan);
@@ -233,8 +234,8 @@ static uint64_t reading_calls(const archive_place *place)
            io_fault_call_count(place->disk, IO_FAULT_OP_LIST);
 }
 
-/* Plans from one view read neither folders, nor the journal, nor the catalog's list of segments
- * again, and load chunks when the view is closed. What comes later is not in the view. */
+/* Plans from one view do not read the folders, the journal and the catalog's list of segments
+ * again, and can load chunks after the view is closed. Later changes are not in the view. */
 static void test_plans_from_one_view(void **state)
 {
     (void)state;
@@ -270,8 +271,7 @@ static void test_plans_from_one_view(void **state)
     archive_place_fini(&place);
 }
 
-/* A catalog that does not know a segment, or knows another of its name, is passed by for that one.
- */
+/* If the catalog lacks a segment, or has another one of its name, the segment itself is read. */
 static void test_segment_that_the_catalog_lacks(void **state)
 {
     (void)state;
@@ -309,7 +309,7 @@ static void test_other_feeds_are_not_opened(void **state)
     assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 0);
     read_plan_close(plan);
-    /* A segment that is being written is planned as far as it is proved. */
+    /* The plan has an open segment up to its last chain record. */
     const read_query all = {.to_ns = UINT64_MAX};
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 1);
@@ -335,7 +335,8 @@ static size_t count_for_channels(archive_place *place)
     return count;
 }
 
-/* Four segments with the same channels, and one with one of them, which only the catalog knows. */
+/* Four segments with the same channels and one with a single channel: only a catalog shows which
+ * are the same. */
 static void test_segments_with_the_same_channels(void **state)
 {
     (void)state;

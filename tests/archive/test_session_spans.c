@@ -1,4 +1,4 @@
-/* What lies between sessions. Expected: FORMAT.md ("The ledger of gaps") and the contract in
+/* Gaps between sessions. Expected: FORMAT.md ("The ledger of gaps") and the contract in
  * archive/session_spans.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,10 +28,10 @@ typedef struct between_case {
     const char *what;
     stretch_row spans[SPANS_MAX];
     stretch_row told[ROWS_MAX];
-    stretch_row found[ROWS_MAX]; /* rows that are added */
-    uint64_t end_ns;             /* last message of the first session, if after its last frame */
-    const char *topic;           /* of the told rows; NULL: the whole connection */
-    int is_one;                  /* 1: the spans are of one session */
+    stretch_row found[ROWS_MAX]; /* rows that are expected to be added */
+    uint64_t end_ns;   /* last message of the first session, if later than its last frame */
+    const char *topic; /* of the rows in told; NULL: the whole connection */
+    int is_one;        /* 1: all spans are of one session */
 } between_case;
 
 /* Feed "a" has pruned segments of [100, 120] and [140, 160]. */
@@ -101,8 +101,8 @@ static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, 
     return journal_append(j, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
 }
 
-/* A segment of a feed with frames from first_ns to last_ns on channels "TOPIC" NUL "SYMBOL" NUL;
- * number gives its hour, too. */
+/* A segment of a feed, with frames from first_ns to last_ns on channels "TOPIC" NUL "SYMBOL" NUL;
+ * number also determines its hour. */
 typedef struct made_segment {
     const char *feed;
     char session;
@@ -169,7 +169,7 @@ static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
                      .detail = ""};
 }
 
-/* Another feed beside it changes nothing, and gets nothing. */
+/* Another feed next to it changes nothing and gets no rows. */
 static void check_case(archive *a, const between_case *c)
 {
     session_spans spans = {0};
@@ -239,7 +239,7 @@ static void test_stretches_between(void **state)
     archive_place_fini(&place);
 }
 
-/* A feed's sessions with their topics, "TOPIC" NUL "SYMBOL" NUL; its literal's own NUL is the last.
+/* A feed's sessions with their topics, "TOPIC" NUL "SYMBOL" NUL; the last NUL is the literal's own.
  */
 typedef struct topics_span {
     stretch_row times;
@@ -250,8 +250,8 @@ typedef struct topics_span {
 typedef struct topics_case {
     const char *what;
     topics_span spans[SPANS_MAX];
-    stretch_row told;            /* of the whole feed */
-    stretch_row found[ROWS_MAX]; /* rows of trade BTCUSD */
+    stretch_row told;            /* a row for the whole feed */
+    stretch_row found[ROWS_MAX]; /* expected rows of trade BTCUSD */
 } topics_case;
 
 #define BTC  TOPICS("trade\0BTCUSD")
@@ -331,7 +331,7 @@ static void check_topics(archive *a, const topics_case *c)
     gap_list_fini(&ledger);
 }
 
-/* A capture answers only for the topics that it has. */
+/* A capture covers only the topics that it has. */
 static void test_topics_that_captures_lack(void **state)
 {
     (void)state;
@@ -344,8 +344,8 @@ static void test_topics_that_captures_lack(void **state)
     archive_place_fini(&place);
 }
 
-/* Receive time of the received frame at i, or the next one in the direction of step: some of the
- * fixture's frames were sent, and some are events. */
+/* The receive time of frame i, or, if that was not received, of the next received one in direction
+ * step: some of the fixture's frames were sent, and some are events. */
 static uint64_t received_ns(uint64_t i, int step)
 {
     fixture_frame frame;
@@ -354,7 +354,7 @@ static uint64_t received_ns(uint64_t i, int step)
     return frame.recv_ns;
 }
 
-/* The newer of two sessions was recorded first. The catalog gives the same range as the files. */
+/* The newer of two sessions was recorded first. Catalog and files give the same range. */
 static void test_spans_of_several_segments(void **state)
 {
     (void)state;
@@ -400,8 +400,7 @@ static void test_spans_of_several_segments(void **state)
     archive_place_fini(&place);
 }
 
-/* A recorder finishes a segment between the listing and the reading: its rows are not passed over.
- */
+/* A recorder finishes a segment between listing and reading: its rows must not be lost. */
 static void test_renamed_meanwhile(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* The proof. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must show),
- * and the list in archive/verify.h. */
+/* verify. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must be
+ * detected), and the list in archive/verify.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 
 enum { TEXT_BYTES = 1 << 16 };
 
-/* Findings as lines, in the order in which they came. */
+/* Findings, one per line, in the order in which they were reported. */
 typedef struct findings_text {
     char text[TEXT_BYTES];
     size_t size;
@@ -60,14 +60,14 @@ static verify_report verify(archive_place *place, unsigned threads, findings_tex
 
 static void check(archive_place *place, verify_severity verdict, const char *finding)
 {
-    static findings_text text; /* large; one thread */
+    static findings_text text; /* too large for the stack; one thread */
     verify_report report = verify(place, 1, &text);
     if (report.verdict != verdict || strstr(text.text, finding) == NULL)
         fail_msg("'%s' wanted, verdict %s, found:\n%s", finding,
                  verify_severity_name(report.verdict), text.text);
 }
 
-/* Path on the disk of segment i in order of listing. */
+/* The path of segment i in the listing. */
 static void segment_path(archive_place *place, size_t i, char out[LIMIT_PATH_BYTES])
 {
     archive_listing listing;

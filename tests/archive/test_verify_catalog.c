@@ -1,7 +1,7 @@
-/* Whatever happens to a row or a byte of the catalog, verify reports it and calls it no damage, and
- * readers give the answers that they give with a right one. Expected: docs/design.md ("Exit
- * status": a catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints
- * how much it tried. */
+/* For any change of a row or byte of the catalog, verify reports it, but not as damage, and readers
+ * give the same answers as with a correct catalog. Expected: docs/design.md ("Exit status": a
+ * catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints how much it
+ * tried. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
-/* Run it; 1 if it changed a row: a constraint may be in the way. */
+/* Runs the SQL; 1 if it changed a row. A constraint may prevent it. */
 static int change(const bench *b, const char *sql)
 {
     sqlite3 *db = NULL;
@@ -46,7 +46,7 @@ static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
     file_make(io_posix(), b->place.catalog_path, bytes, size);
 }
 
-/* ---- what readers answer ---- */
+/* ---- readers' answers ---- */
 
 static void answer(td_buf *out, const char *format, ...) TD_PRINTF(2, 3);
 static void answer(td_buf *out, const char *format, ...)
@@ -130,7 +130,8 @@ static void answer_removal(void *user, const segment_index *segment, prune_reaso
            segment->file_bytes, segment->message_count);
 }
 
-/* Gaps, plans of three selections, and what prune would remove: as text, of td_alloc. */
+/* Gaps, plans of three selections, and what prune would remove, as text; allocated with td_alloc.
+ */
 static char *answers_of(bench *b)
 {
     td_buf out;
@@ -169,7 +170,7 @@ static void must_answer(bench *b, const char *right, const char *doing, size_t a
 
 /* ---- rows ---- */
 
-/* Done to one row. */
+/* A change of one row. */
 typedef struct row_change {
     const char *table;
     const char *sql;
@@ -195,7 +196,7 @@ static const row_change CHANGES[] = {
     {"days", "UPDATE days SET (rows, hash) = (SELECT max(rows), hash FROM days)"},
 };
 
-/* A right catalog, and what readers answer with it. */
+/* A correct catalog, and the readers' answers with it. */
 typedef struct original {
     uint8_t *bytes;
     size_t size;
@@ -216,8 +217,8 @@ static void original_fini(original *o)
     td_free(o->answers);
 }
 
-/* recover leaves a right catalog, whatever it found: a copy of one in use may have anything in it.
- */
+/* Checks that recover leaves a correct catalog, whatever it found: a copy of a catalog in use may
+ * have any content. */
 static void must_mend(bench *b, const char *doing, size_t at)
 {
     recover_report report;
@@ -226,7 +227,8 @@ static void must_mend(bench *b, const char *doing, size_t at)
         fail_msg("%s %zu, recovered:\n%s", doing, at, b->text);
 }
 
-/* The catalog was changed: verify names it, readers answer as before, and it is right again. */
+/* After a change of the catalog: verify names it, readers answer as before, and recover corrects
+ * it. */
 static void see_change(bench *b, const original *o, const char *sql, unsigned row)
 {
     bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
@@ -235,7 +237,7 @@ static void see_change(bench *b, const original *o, const char *sql, unsigned ro
     put_catalog_back(b, o->bytes, o->size);
 }
 
-/* A row of no segment is out of date, and harmless. */
+/* A row without a segment is out of date, and harmless. */
 static void add_row(bench *b, const original *o)
 {
     assert_true(change(b, "INSERT INTO segments SELECT path || 'x', file_bytes, chain, hash, rows, "
@@ -257,7 +259,7 @@ static void test_catalog_rows(void **state)
                            CHANGES[i].sql, CHANGES[i].table, row);
             if (!change(b, sql))
                 break;
-            if (bench_verify(b) != VERIFY_SOUND) /* one gets its own rows again */
+            if (bench_verify(b) != VERIFY_SOUND) /* a row may get its own values again */
                 see_change(b, &o, sql, row);
             rows++;
         }
@@ -272,8 +274,8 @@ static void test_catalog_rows(void **state)
     bench_close(b, "catalog rows added, changed, removed");
 }
 
-/* A flipped bit in the database may lie where nothing is kept. It is never damage, and never
- * anything worse: readers answer as before. */
+/* A flipped bit may be in an unused part of the database. It is never damage, and readers answer as
+ * before. */
 static void test_catalog_bits(void **state)
 {
     (void)state;
@@ -301,7 +303,8 @@ static void test_catalog_bits(void **state)
     bench_close(b, "bits of the catalog");
 }
 
-/* A file that was cut after it was finished: the rows describe what it held, and no answer does. */
+/* A file that was cut after it was finished: the catalog still describes its old content, but
+ * answers must not include it. */
 static void test_cut_files_with_a_catalog(void **state)
 {
     (void)state;

@@ -1,7 +1,6 @@
-/* Whatever happens to the files of an archive, verify names it. Expected: docs/design.md ("Archive
- * on disk": a flipped bit anywhere, a chunk or a segment that is missing, bytes after the closing
- * magic; "Exit status": a catalog that differs is not damage). Each sweep prints how much it tried.
- */
+/* For any change of an archive's files, verify names the file. Expected: docs/design.md ("Archive
+ * on disk": a flipped bit anywhere, a missing chunk or segment, bytes after the closing magic;
+ * "Exit status": a catalog that differs is not damage). Each sweep prints how much it tried. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +21,7 @@
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
-/* File i's own name in a finding. */
+/* The file name that a finding must contain. */
 static const char *name_of(const bench *b, size_t i)
 {
     return strrchr(b->paths[i], '/') + 1;
@@ -30,8 +29,8 @@ static const char *name_of(const bench *b, size_t i)
 
 /* ---- bytes ---- */
 
-/* Every bit position, over all bytes in steps that share no factor with 8. A flip in the journal's
- * last entry cannot be told from one that was torn: it is named all the same. */
+/* Flips every bit position, in steps that share no factor with 8. A flip in the journal's last
+ * entry looks like a torn entry, and is reported as well. */
 static void test_flipped_bits(void **state)
 {
     (void)state;
@@ -59,7 +58,7 @@ static void test_cut_files(void **state)
         }
         bench_put_back(b, i);
     }
-    /* A journal that ends between two entries is a sound one, if it lists all segments. */
+    /* A journal that ends between two entries is sound if it lists all segments. */
     size_t ends[64] = {0};
     size_t count = bench_journal_ends(b, ends, 64);
     for (size_t size = 0; size < b->sizes[BENCH_SEGMENTS]; size += 13) {
@@ -85,7 +84,7 @@ static void test_bytes_behind_the_end(void **state)
             size_t extra = EXTRA[k / 2];
             uint8_t *longer = td_alloc_zero(1, b->sizes[i] + extra);
             memcpy(longer, b->bytes[i], b->sizes[i]);
-            if (k % 2 == 1) /* bytes that look like its own */
+            if (k % 2 == 1) /* bytes that look like the file's own */
                 memcpy(longer + b->sizes[i], b->bytes[i],
                        extra < b->sizes[i] ? extra : b->sizes[i]);
             bench_put(b, i, longer, b->sizes[i] + extra);
@@ -100,9 +99,8 @@ static void test_bytes_behind_the_end(void **state)
 
 /* ---- chunks ---- */
 
-/* Where block k (a chunk, its indexes, its chain record) begins; k = BENCH_CHUNKS: where the last
- * ends.
- */
+/* The offset of block k (a chunk, its indexes, its chain record); k = BENCH_CHUNKS: the end of the
+ * last one. */
 static size_t block_at(const bench *b, size_t i, size_t k)
 {
     segment_reader *reader = NULL;
@@ -146,7 +144,7 @@ static void test_removed_chunks(void **state)
     bench_close(b, "removed chunks");
 }
 
-/* The same, with the file made sound again: only the journal shows it. */
+/* The same, with the end rewritten so that the file is sound: only the journal reveals the loss. */
 static void test_removed_chunks_and_a_new_end(void **state)
 {
     (void)state;
@@ -170,7 +168,7 @@ static void test_removed_chunks_and_a_new_end(void **state)
     bench_close(b, "removed chunks, files made sound again");
 }
 
-/* bytes of file i with block k replaced by block m of file n. */
+/* The bytes of file i, with block k replaced by block m of file n. */
 static uint8_t *with_block(const bench *b, size_t i, size_t k, size_t n, size_t m, size_t *size)
 {
     size_t from = block_at(b, i, k);
@@ -185,7 +183,7 @@ static uint8_t *with_block(const bench *b, size_t i, size_t k, size_t n, size_t 
     return made;
 }
 
-/* Two chunks of one file in each other's place: the later one first, so that offsets stay good. */
+/* The bytes of a file with blocks k and m exchanged; k < m. */
 static uint8_t *swapped(const bench *b, size_t i, size_t k, size_t m)
 {
     assert_true(k < m);
@@ -274,7 +272,7 @@ static void test_journal_entries(void **state)
         memcpy(made, bytes, from);
         memcpy(made + from, bytes + ends[i], b->sizes[BENCH_SEGMENTS] - ends[i]);
         bench_put(b, BENCH_SEGMENTS, made, b->sizes[BENCH_SEGMENTS] - (ends[i] - from));
-        /* A journal without its last entry is one of an earlier moment. */
+        /* A journal without its last entry is the journal of an earlier time. */
         if (i + 1 < count)
             bench_must_show(b, i + 2 < count ? VERIFY_DAMAGED : VERIFY_RECOVERABLE,
                             "journal.mcap.open", "without entry", i);
@@ -282,7 +280,7 @@ static void test_journal_entries(void **state)
             assert_int_equal(bench_verify(b), VERIFY_SOUND);
         td_free(made);
     }
-    for (size_t i = 0; i + 1 < count; i++) { /* the journal of an earlier moment */
+    for (size_t i = 0; i + 1 < count; i++) { /* the journal of an earlier time */
         bench_put(b, BENCH_SEGMENTS, bytes, ends[i]);
         verify_severity verdict = bench_verify(b);
         print_message("  journal up to entry %zu: %s\n", i, verify_severity_name(verdict));
@@ -292,8 +290,8 @@ static void test_journal_entries(void **state)
     bench_close(b, "journal entries removed");
 }
 
-/* An earlier journal, as a copy may have it: segments that it does not know tell, and go on from
- * what it knows; except one whose place in the chain is another's. */
+/* An earlier journal, as a copy may have it: segments that it lacks are reported, and accepted if
+ * they continue its chain; not if another segment has that place in the chain. */
 static void test_journal_forgets_a_segment(void **state)
 {
     (void)state;
