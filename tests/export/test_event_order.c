@@ -1,5 +1,5 @@
-/* The order of hftbacktest's events, compared with the rule of docs/export.md written out over
- * arrays in memory. */
+/* The order of hftbacktest's events, compared with the rule in docs/export.md applied to arrays in
+ * memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ enum { ROWS_MAX = 3000 };
 
 static hft_event g_rows[ROWS_MAX];
 
-/* A stable sort: rows change places with their neighbours only. Trades come first. */
+/* A stable sort that only exchanges neighbours. Trades first. */
 static void sort_rows(hft_event *rows, size_t count, int by_local)
 {
     for (size_t i = 1; i < count; i++) {
@@ -70,7 +70,7 @@ static size_t order_rows(const hft_event *added, size_t count, hft_event *out)
 
 /* ---- the module ---- */
 
-/* Each row has a price of its own, by which it is known again. */
+/* Makes rows that differ in price, by which the test recognizes them. */
 static void make_rows(td_random *random, size_t count, int64_t lateness)
 {
     static const uint64_t KINDS[] = {EVENT_TRADE, EVENT_DEPTH, EVENT_SNAPSHOT, EVENT_CLEAR};
@@ -83,7 +83,7 @@ static void make_rows(td_random *random, size_t count, int64_t lateness)
                         .local_ns = local_ns,
                         .price = (double)i};
         if (td_random_below(random, 50) == 0)
-            g_rows[i].local_ns -= (int64_t)td_random_below(random, 100); /* as a gap's */
+            g_rows[i].local_ns -= (int64_t)td_random_below(random, 100); /* like a gap's */
     }
 }
 

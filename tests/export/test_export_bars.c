@@ -1,5 +1,5 @@
-/* Bars from trades: scripts of trades with the rows that docs/export.md asks for, written down by
- * hand. tests/export/derived.py computes those of whole captures. */
+/* Bars from trades: scripts of trades with the rows that docs/export.md requires, written by hand.
+ * tests/export/derived.py computes the bars of whole captures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,6 @@
-/* Books on their way into files: which frames are trusted, and the rows that tell a reader of it.
- * Each case is a script of frames with the rows that docs/export.md asks for, written down by hand.
- * It is played whole, and with a new trust before each frame, which begins at the state then.
- */
+/* Which frames of a book are trusted, and the rows that a file gets from them. Each case is a
+ * script of frames with the rows that docs/export.md requires, written by hand. It is played as a
+ * whole, and with a new trust before each frame, which resumes from the current state. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,23 +18,23 @@
 
 enum { STEPS_MAX = 10 };
 
-/* What happens: a frame ("S …", "D …" as in book_text.h), "!" for one that cannot be decoded, "day"
- * for a new file. Rows as "t a101x5": flag, side, price, amount; NULL: not trusted, no rows. */
+/* A step: a frame ("S …", "D …" as in book_text.h), "!" for one that cannot be decoded, "day" for a
+ * new file. Rows as "t a101x5": flag, side, price, amount; NULL: not trusted, without rows. */
 typedef struct step {
     const char *what;
     const char *rows;
     uint64_t at_ns;
-    uint32_t conn;       /* 0: the same as before */
-    uint32_t conn_index; /* of the connection; 0: the first one */
+    uint32_t conn;       /* 0: as in the step before */
+    uint32_t conn_index; /* of the connection; 0: the first connection */
     uint8_t is_copy;
     uint8_t needs_copies;
-    uint64_t damaged_until_ns; /* 0: the same as before */
+    uint64_t damaged_until_ns; /* 0: as in the step before */
 } step;
 
 typedef struct script {
     const char *name;
     step steps[STEPS_MAX];
-    trust_break_cause broke; /* the first interruption, if there is one */
+    trust_break_cause broke; /* cause of the first break, if any */
 } script;
 
 static const script SCRIPTS[] = {
@@ -173,7 +172,7 @@ static const script SCRIPTS[] = {
 };
 
 /* The ledger of all scripts: an overload from 5000 to 5100, a disconnect from 7000 to 7300, and
- * gaps that are of no concern. */
+ * unrelated gaps. */
 static gap_row gap_at(const char *feed, const char *topic, const char *symbol, uint64_t from_ns)
 {
     return (gap_row){.reason = GAP_OVERLOAD,
@@ -209,7 +208,7 @@ static void fill_ledger(gap_list *gaps)
         gap_list_add(gaps, &rows[i]);
 }
 
-/* "t a101x5;…" of CSV rows. */
+/* Shortens CSV rows to "t a101x5;…". */
 static void shorten(const td_buf *rows, char *out, size_t out_bytes)
 {
     const char *at = (const char *)rows->data;
@@ -243,13 +242,13 @@ typedef struct actors {
     uint64_t damaged_until_ns;
     uint32_t conn;
     trust_break_cause broke;
-    uint8_t resumes; /* 1: the trust begins again before each frame */
+    uint8_t resumes; /* 1: a new trust resumes before each frame */
 } actors;
 
 static void resume(actors *a)
 {
     const symbol_topic *topic = symbol_state_topic_at(a->state, 0);
-    if (topic == NULL || a->damaged_until_ns > 0) /* a state does not know damage */
+    if (topic == NULL || a->damaged_until_ns > 0) /* a state has no damage */
         return;
     td_buf saved;
     symbol_state *loaded = NULL;
@@ -272,7 +271,7 @@ static void open_maker(actors *a, const book *before)
         &(maker_begin){&EXPORT_BOOK_DELTAS, &settings, &a->channel, before, NULL});
 }
 
-/* Another file: its maker begins with the book as it is, if it is there. */
+/* Begins another file: its maker starts with the current book, if any. */
 static void begin_day(actors *a)
 {
     const symbol_topic *topic = symbol_state_topic_at(a->state, 0);

@@ -1,6 +1,5 @@
-/* Rows of the types that are made of messages as they are: all members of an entry, and nothing
- * else. Expected rows are the frames' fields, written down by hand under the names of
- * docs/json.md. */
+/* Rows of types that keep messages as they are: all members of an entry, and nothing else. Expected
+ * rows are the frames' fields, written by hand under the names in docs/json.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,10 +19,10 @@ enum { FRAME_BYTES = 4096, RECV_NS = 5000 };
 typedef struct row_texts {
     const export_type *type;
     td_buf text;
-    unsigned flags; /* that all rows have */
+    unsigned flags; /* flags that all rows have */
 } row_texts;
 
-/* "NAME=VALUE " of each value that is there, and "; ". */
+/* Writes "NAME=VALUE " for each value that is present, then "; ". */
 static td_result put_row(void *ctx, const export_row *row, td_err *err)
 {
     row_texts *to = ctx;
@@ -81,7 +80,7 @@ static void assert_rows(const char *family_name, const char *frame_text, const c
     assert_int_equal(type->frame(NULL, &seen, &out, &err), TD_OK);
     td_buf_add(&rows.text, "", 1);
     assert_string_equal((const char *)rows.text.data, expected);
-    /* Copies have no rows, so a reader of those lacks the frames that only copies brought. */
+    /* Copies have no rows, so a reader of the rows lacks frames that only copies have. */
     const trust_answer taken_over = {.is_trusted = 1, .needs_copies = 1};
     seen.trust = &taken_over;
     rows.flags = UINT_MAX;
@@ -117,7 +116,7 @@ static void test_rows(void **state)
                 "topic=tickers action=update mark_price=7.5 open_interest=12 entry_seq=6 1; ");
 }
 
-/* Names are columns of a table, beside those that every row has. */
+/* Names are unique among a table's columns, including those of every row. */
 static void test_columns(void **state)
 {
     static const char *const OTHERS[] = {"exchange", "feed",  "symbol", "ts_recv", "ts_exch",
@@ -136,7 +135,7 @@ static void test_columns(void **state)
     }
 }
 
-/* A gap has the members of the ledger under their names. */
+/* A gap has the ledger's members, under their names. */
 static void test_gaps(void **state)
 {
     gap_row gap = gap_row_of(GAP_STALE, "f", 7, GAP_OPEN, "quiet");

@@ -1,6 +1,5 @@
-/* A whole export of two days and two formats on a simulated disk: whole or not at all, whatever
- * call fails, and completed by the same call afterwards. What must hold is what docs/export.md
- * promises. */
+/* A whole export of two days and two formats on a simulated disk: whichever call fails, each day is
+ * complete or absent, and the same export completes it afterwards. Expected: docs/export.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +91,7 @@ static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overw
     return export_run(&options, result, err);
 }
 
-/* ---- what is there afterwards ---- */
+/* ---- the folder afterwards ---- */
 
 static td_result add_name(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
@@ -159,10 +158,10 @@ static void test_publish(void **state)
     assert_int_equal(result.rows, 160);
     assert_int_equal(result.days, 2);
     assert_int_equal(result.days_kept, 0);
-    /* Publishing is durable: a power cut right after it takes nothing. */
+    /* Publishing is durable: a power cut right after it loses nothing. */
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
     assert_whole(io_fault_io(after), io);
-    /* A second one has nothing to do; with force it takes the place of the first. */
+    /* A second export has nothing to do; with --force it replaces the first. */
     assert_int_equal(run_export(*state, io, EXPORT_KEEP, &result, &err), TD_OK);
     assert_int_equal(result.days_kept, 2);
     assert_int_equal(result.files, 4);
@@ -176,7 +175,7 @@ static void test_publish(void **state)
     io_fault_close(disk);
 }
 
-/* A day that has a manifest has its files. */
+/* Checks that a day with a manifest has all of its files. */
 static void assert_days_whole(const char *names)
 {
     static const char *const DAYS[][3] = {{MANIFEST_OF("20") " ", "messages_2026-11-20.jsonl ",
@@ -189,7 +188,7 @@ static void assert_days_whole(const char *names)
                 assert_non_null(strstr(names, DAYS[i][k]));
 }
 
-/* Make call n fail for n = 1, 2, 3 …; then the same export without a failure. */
+/* Makes call n fail for n = 1, 2, 3 …; then exports again without a failure. */
 static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
 {
     io_fault *fresh = io_fault_open();
@@ -232,7 +231,7 @@ static void test_failing_calls(void **state)
     sweep(*state, IO_FAULT_SHORT, IO_FAULT_ONCE);
 }
 
-/* A disk that is full: the error says so, and the folder is as it was. */
+/* A full disk: the error names it, and the folder is as before. */
 static void test_full_disk(void **state)
 {
     io_fault *disk = io_fault_open();

@@ -1,5 +1,5 @@
-/* What an export finds out before its first row, from docs/export.md: which topics have books,
- * exact to the frame at the edges of the selection, without reading frames. */
+/* What an export reads before its first row, from docs/export.md: which topics have books, exact to
+ * the frame at the edges of the selection, without reading frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "export/export_scan.h"
 #include "tests/testing/tape_fixture.h"
 
-/* The midnight after TAPE_FIXTURE_NS, as tests count times. */
+/* The midnight after TAPE_FIXTURE_NS, relative to it. */
 #define MIDNIGHT (UINT64_C(18) * 3600 * 1000000000)
 
 typedef struct fixture {
@@ -38,7 +38,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Survey from_ns <= time < to_ns. */
+/* Scans from_ns <= time < to_ns. */
 static td_result scan(fixture *f, uint64_t from_ns, uint64_t to_ns)
 {
     const selection all = {0};
@@ -83,7 +83,7 @@ static void test_cut_chunks(void **state)
     fixture *f = *state;
     static const struct {
         uint64_t from_ns, to_ns;
-        const char *topic; /* of A's book; NULL: none */
+        const char *topic; /* of A's book; NULL without a book */
     } CASES[] = {{0, 300, NULL},
                  {0, 301, "orderBook_200.100ms"},
                  {301, 400, NULL},
@@ -106,7 +106,7 @@ static void test_cut_chunks(void **state)
 
 /* ---- what is read ---- */
 
-/* Damage inside a chunk does not show: what the chunk holds is known without its frames. */
+/* Damage inside a chunk goes unnoticed: the content is known without reading frames. */
 static void test_frames_are_not_read(void **state)
 {
     fixture *f = *state;

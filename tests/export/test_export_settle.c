@@ -1,6 +1,6 @@
-/* A Nautilus dataset that grows by a day with finer prices and sizes: whatever call of that run
- * fails, and whenever it is killed or the power is cut, the next run leaves all files with one
- * precision, byte for byte those of one run. What must hold is what docs/export.md promises. */
+/* A Nautilus dataset that gets a day with more decimal places in prices and sizes. Whichever call
+ * of that run fails, and whenever it is killed or the power is cut, the next run leaves all files
+ * with one precision, byte for byte as a single run would write them. Expected: docs/export.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The nights until the end of a day, from 1; the way in which docs/recipes.md exports them. */
+/* Exports the first `days` days as docs/recipes.md does it every night. */
 static td_result run_nights(tape_fixture *tape, td_io io, unsigned days, td_err *err)
 {
     static const export_spec SPEC = {
@@ -102,7 +102,7 @@ static int has_text(td_io io, const char *path, const char *text)
     return found;
 }
 
-/* A disk with both days, of one run. */
+/* A disk with both days, exported by one run. */
 static io_fault *export_both(tape_fixture *tape)
 {
     io_fault *disk = io_fault_open();
@@ -139,7 +139,7 @@ static void test_growth(void **state)
     assert_true(has_text(io, OLD_MANIFEST, "\"price_precision\":3,\"size_precision\":0,"));
     assert_true(has_text(io, OLD_FILE, "price_precision\x18\x01\x33"));
     assert_same_disk(disk, whole, "grown", 0);
-    /* A later run has nothing to do, and a power cut takes nothing. */
+    /* A later run has nothing to do, and a power cut loses nothing. */
     assert_int_equal(run_nights(*state, io, 2, &err), TD_OK);
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
     assert_same_disk(after, whole, "cut", 0);
@@ -189,7 +189,7 @@ static void complete(tape_fixture *tape, io_fault *disk, io_fault *whole, const 
     io_fault_close(disk);
 }
 
-/* After each change of the second night. */
+/* Stops after each change of the second night. */
 static void test_kills_and_power_cuts(void **state)
 {
     io_fault *whole = export_both(*state);
@@ -211,7 +211,7 @@ static void test_kills_and_power_cuts(void **state)
     io_fault_close(whole);
 }
 
-/* A copy of damaged bytes would get a hash that says they are right. */
+/* A copy of damaged bytes would get a hash that hides the damage. */
 static void test_damage(void **state)
 {
     io_fault *disk = export_first(*state);

@@ -1,7 +1,7 @@
 /* Rows of the types that Tardis publishes, from frames. Scripts have the rows that docs/export.md
- * asks for, written down by hand. The cases of captures/tardis/mapper-cases.jsonl have what
- * another normalizer makes of real frames, pinned by the format's owner; they are compared by
- * value, because they are JavaScript numbers. */
+ * requires, written by hand. The cases of captures/tardis/mapper-cases.jsonl have the output of
+ * another normalizer for real frames, pinned by the format's owner; they are compared by value,
+ * because they are JavaScript numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,17 +21,16 @@
 
 enum { STEPS_MAX = 9, NS_PER_US = 1000, FRAME_BYTES = 4096 };
 
-/* ---- a stream with a maker ---- */
+/* ---- a topic with a maker ---- */
 
 enum {
     STEP_LEAD_IN = 1,
     STEP_GAP = 2,       /* the ledger has a gap before the frame */
-    STEP_RECONNECT = 4, /* another connection began, whose topic is new */
-    STEP_TAKEOVER = 8,  /* another connection, which had the topic before */
+    STEP_RECONNECT = 4, /* a new connection, without an earlier state of the topic */
+    STEP_TAKEOVER = 8,  /* a connection that already had the topic */
 };
 
-/* A stream with its maker. Its trust is as simple as can be: a snapshot begins it, a step may end
- * it. */
+/* A topic with its maker. Its trust is minimal: a snapshot starts it, a step may end it. */
 typedef struct stream_feed {
     decoder *decoder;
     frame_channel channel;
@@ -41,9 +40,9 @@ typedef struct stream_feed {
     const export_type *type;
     void *maker;
     int is_alive;
-    td_bytes symbol;  /* that rows have; empty: not compared */
+    td_bytes symbol;  /* expected in rows; empty: not compared */
     uint64_t recv_ns; /* of the last frame */
-    td_buf rows;      /* with a NUL, after apply_frame */
+    td_buf rows;      /* NUL-terminated after apply_frame */
 } stream_feed;
 
 static void add_value(td_buf *out, const export_type *type, const msg_value *value)
@@ -69,13 +68,13 @@ static void add_value(td_buf *out, const export_type *type, const msg_value *val
         td_buf_add(out, text, strlen(text));
 }
 
-/* "TIME: VALUE,VALUE; ": the exchange's time in us; an absent value is "-". */
+/* Writes "TIME: VALUE,VALUE; ": the exchange's time in us; "-" for an absent value. */
 static td_result put_row(void *ctx, const export_row *row, td_err *err)
 {
     stream_feed *f = ctx;
     const td_bytes symbol = row->symbol.size > 0 ? row->symbol : f->channel.topic.symbol;
     assert_true(f->symbol.size == 0 || td_bytes_equal(f->symbol, symbol));
-    assert_true(row->recv_ns == (row->is_state ? 0 : f->recv_ns)); /* the selection's beginning */
+    assert_true(row->recv_ns == (row->is_state ? 0 : f->recv_ns)); /* start of the selection */
     td_result rc =
         td_buf_printf(&f->rows, err, "%llu: ", (unsigned long long)row->exchange_ns / NS_PER_US);
     for (size_t i = 0; i < f->type->column_count; i++) {
@@ -89,7 +88,7 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
     return rc;
 }
 
-/* The channel that such a frame is on; 0: it is of no topic. */
+/* Finds the channel of a frame; 0 if it has no topic. */
 static int find_channel(decoder *with, const char *family_name, const char *frame, uint64_t recv_ns,
                         frame_channel *out)
 {
@@ -145,7 +144,7 @@ static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
     return out;
 }
 
-/* The rows of a frame. NULL: it cannot be decoded. */
+/* The rows of a frame, or NULL if it cannot be decoded. */
 static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_ns, unsigned flags)
 {
     static char padded[FRAME_BYTES + DECODE_PADDING_BYTES];
@@ -195,10 +194,10 @@ typedef struct script {
     const char *name;
     const char *family;
     const export_type *type;
-    script_step steps[STEPS_MAX]; /* ends with rows NULL or the array */
+    script_step steps[STEPS_MAX]; /* ends at rows NULL, or with the array */
 } script;
 
-/* A book of v5: kind, time in ms, bids, asks. */
+/* A v5 book frame: kind, time in ms, bids, asks. */
 #define BOOK(topic, kind, ts, bids, asks)                                                          \
     "{\"topic\":\"orderbook." topic ".X\",\"type\":\"" kind "\",\"ts\":" ts                        \
     ",\"data\":{\"s\":\"X\",\"b\":[" bids "],\"a\":[" asks "],\"u\":1,\"seq\":1}}"
@@ -360,7 +359,7 @@ static void play(decoder *with, const script *of)
     open_feed(&f, with, &channel, of->type, NULL);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].rows != NULL; i++) {
         const script_step *step = &of->steps[i];
-        /* Options name their contract in the topic: another is another stream. */
+        /* Topics of options name the contract: each contract has its own channel. */
         if (of->type == &EXPORT_OPTIONS_CHAIN)
             assert_true(find_channel(with, of->family, step->frame, TOPIC_NOW, &f.channel));
         const char *rows = apply_frame(&f, step->frame, 1000 + i, step->flags);
@@ -379,7 +378,7 @@ static void test_scripts(void **state)
     decoder_close(with);
 }
 
-/* Columns that a macro makes. */
+/* Columns made by a macro. */
 static void test_snapshot_columns(void **state)
 {
     (void)state;
@@ -442,7 +441,7 @@ static void test_all_liquidations_are_preferred(void **state)
 
 enum { CASES = 36, COLUMNS_MAX = 20 };
 
-/* Its types, and its key for each of our columns; NULL: ours is empty. */
+/* Its types, and its key for each of our columns; NULL if our column is empty. */
 static const struct mapped_type {
     const char *name;
     const export_type *type;
@@ -461,7 +460,7 @@ static const struct mapped_type {
       "bestBidPrice", "bestBidAmount", "bestBidIV",      "bestAskPrice",    "bestAskAmount",
       "bestAskIV",    "markPrice",     "markIV",         "underlyingIndex", "underlyingPrice",
       "delta",        "gamma",         "vega",           "theta",           "rho"}},
-    /* Ours have no id, theirs only in frames that were made from HTTP answers. */
+    /* Our rows have no id, the other's only in frames made from HTTP answers. */
     {"liquidation", &EXPORT_LIQUIDATIONS, {NULL, "side", "price", "amount"}},
 };
 enum { MAPPED_COUNT = sizeof MAPPED / sizeof MAPPED[0] };
@@ -494,12 +493,12 @@ static int ends_with(td_bytes text, const char *tail)
     return text.size >= size && memcmp(text.data + text.size - size, tail, size) == 0;
 }
 
-/* The feed that such a frame came from: its exchange, the date of the rules, and its symbol. */
+/* The family of a frame, from its exchange, the date of the mapper's rules, and its topic. */
 static const char *family_of(json_value input, td_bytes exchange, td_bytes as_of)
 {
     int is_v5 = memcmp(as_of.data, "2023-04-05", 10) >= 0;
     td_bytes topic = td_bytes_str("");
-    (void)json_find_text(input, "topic", &topic); /* an ack has none */
+    (void)json_find_text(input, "topic", &topic); /* absent in an ack */
     if (td_bytes_is(exchange, "bybit-options"))
         return "v5-option";
     if (td_bytes_is(exchange, "bybit-spot"))
@@ -512,7 +511,7 @@ static const char *family_of(json_value input, td_bytes exchange, td_bytes as_of
     return is_v5 ? "v5-inverse" : "inverse";
 }
 
-/* The value of a cell as add_value prints it. */
+/* Prints a cell's value as add_value does. */
 static void add_expected(td_buf *out, json_value object, const char *key, value_type type)
 {
     json_value value = {0};
@@ -569,7 +568,7 @@ static void add_expected_side(mapper_fixture *f, td_buf *out, size_t type, json_
     }
 }
 
-/* The rows that the case's outputs of a type are, in the order of our columns, and their symbol. */
+/* The rows in a case's outputs of a type, in the order of our columns, and their symbol. */
 static void expected_rows(mapper_fixture *f, json_value outputs, size_t type,
                           const frame_channel *channel, td_buf *out, td_bytes *symbol)
 {
@@ -599,8 +598,8 @@ static void copy_text(json_value from, char out[FRAME_BYTES])
     out[text.size] = '\0';
 }
 
-/* The other normalizer writes changes of a book whose snapshot it has not seen; we do not. So that
- * they come out, ours begins with a book, whose rows come first. */
+/* The other normalizer also writes changes of a book whose snapshot is missing; ours does not. A
+ * book to begin with makes it write them, after the book's own rows. */
 static book *book_before(const export_type *type, json_value input)
 {
     static const msg_level LEVEL = {.price = 1, .size = 1, .side = SIDE_BUY, .action = ACTION_SET};
@@ -621,8 +620,8 @@ static const char *skip_rows_before(const char *rows, const book *before)
     return before == NULL || end == NULL ? rows : end + 2;
 }
 
-/* All that was recorded is exported (docs/export.md); theirs reads this topic from a later day on.
- */
+/* We export everything that was recorded (docs/export.md); the other reads this topic only from a
+ * later day on. */
 static int is_other_by_rule(json_value one, json_value input)
 {
     td_bytes topic = {0};
@@ -662,7 +661,7 @@ static void check_type(mapper_fixture *f, json_value one, const frame_channel *c
     feed.symbol = symbol;
     for (json_iter it = json_iter_of(prior); json_next(&it, NULL, &earlier);) {
         copy_text(earlier, text);
-        (void)apply_frame(&feed, text, recv_ns, 0); /* of other cases */
+        (void)apply_frame(&feed, text, recv_ns, 0); /* frames of other cases */
     }
     copy_text(input, text);
     const char *rows = skip_rows_before(apply_frame(&feed, text, recv_ns, 0), before);
@@ -687,8 +686,9 @@ static void check_case(mapper_fixture *f, td_bytes line)
     assert_true(json_find(one, "input", &input));
     copy_text(input, text);
     const char *of = family_of(input, text_of(one, "exchange"), text_of(one, "mappers_as_of"));
-    decoder *with = decoder_open(); /* the channel's views point into it */
-    (void)find_channel(with, of, text, time_of(one, "localTimestamp"), &channel); /* an ack */
+    decoder *with = decoder_open(); /* kept open: the channel's texts are in it */
+    (void)find_channel(with, of, text, time_of(one, "localTimestamp"),
+                       &channel); /* not for an ack */
     for (size_t i = 0; i < MAPPED_COUNT; i++)
         check_type(f, one, &channel, i);
     decoder_close(with);
@@ -698,7 +698,7 @@ static void check_case(mapper_fixture *f, td_bytes line)
 static void test_mapper_cases(void **state)
 {
     (void)state;
-    /* Totals counted in the file by a script. */
+    /* Totals, counted in the file by a script. */
     static const unsigned ROWS[MAPPED_COUNT] = {7, 22, 2, 5, 1, 5};
     const char *path = capture_path_or_skip("tardis/mapper-cases.jsonl");
     mapper_fixture f = {.parser = json_parser_open(0), .decoder = decoder_open()};

@@ -47,7 +47,7 @@ static void test_formats(void **state)
     assert_true(has_deltas);
 }
 
-/* What a table of types promises to makers and formats. */
+/* Checks what makers and formats require of the table of types. */
 static void test_types(void **state)
 {
     (void)state;
@@ -65,13 +65,13 @@ static void test_types(void **state)
     }
 }
 
-/* Every public family that trades has a market, and only they. */
+/* Exactly the public families with trades have a market. */
 static void test_markets(void **state)
 {
     (void)state;
     static const struct {
         const char *family;
-        const char *exchange; /* NULL: none */
+        const char *exchange; /* NULL: no market */
         const char *book;
     } CASES[] = {
         {"inverse", "bybit", "orderBookL2_25"},
@@ -103,7 +103,7 @@ static void test_markets(void **state)
         }
         assert_string_equal(market->exchange, CASES[i].exchange);
         assert_string_equal(market->book_topic, CASES[i].book);
-        /* The topic is one of the family's, and books can be made of it. */
+        /* The topic is the family's, and books can be made from it. */
         int is_known = of->topic_count == 0;
         for (size_t k = 0; k < of->topic_count; k++)
             is_known |= strcmp(of->topics[k].name, market->book_topic) == 0 &&
@@ -170,7 +170,7 @@ static void test_names(void **state)
     of.symbol = "";
     assert_int_equal(export_name_format(&of, date, ".csv.gz", name, &err), TD_OK);
     assert_string_equal(name, "bybit_incremental_book_L2_2021-04-17.csv.gz");
-    /* The longest name there can be leaves space for ".partial". */
+    /* The longest possible name leaves space for ".partial". */
     longest[LIMIT_SYMBOL_BYTES - 1] = '\0';
     of.symbol = longest;
     of.exchange = "bybit-copytrade";
@@ -228,7 +228,7 @@ static void close_refusing(void *writer)
     (void)writer;
 }
 
-/* A row that a format does not take counts neither as a row nor as a synthesized one. */
+/* A row that a format does not take is counted neither as a row nor as a synthesized one. */
 static void test_refused_rows(void **state)
 {
     (void)state;
@@ -305,7 +305,7 @@ static void test_bound(void **state)
     export_writers_fini(&table);
 }
 
-/* Whatever the order in which topics are met. */
+/* The choice does not depend on the order of topics. */
 static void test_choices(void **state)
 {
     (void)state;

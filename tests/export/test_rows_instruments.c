@@ -1,5 +1,5 @@
-/* Instruments from HTTP replies: when rows begin and end, and the lists of all families. What a
- * row has of each is written down by hand. */
+/* Instruments from HTTP replies: when rows begin and end, and the lists of all families. Expected
+ * values are written by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,8 @@ enum { ROWS_BYTES = 4096, REPLIES_MAX = 6 };
 
 typedef struct reply_case {
     const char *name;
-    const char *replies[REPLIES_MAX]; /* one a second from 1 s on */
-    const char *columns;              /* that are compared */
+    const char *replies[REPLIES_MAX]; /* one per second, from 1 s on */
+    const char *columns;              /* columns to compare */
     const char *rows;
     int is_imported;
 } reply_case;
@@ -32,7 +32,7 @@ static void print(const char *text, size_t size)
     assert_true(printed_size < ROWS_BYTES);
 }
 
-/* "SYMBOL VALUE,VALUE; ": times in s, decimals in shortest form, an absent value is "-". */
+/* Writes "SYMBOL VALUE,VALUE; ": times in s, decimals in shortest form, "-" for an absent value. */
 static td_result put_row(void *ctx, const export_row *row, td_err *err)
 {
     char text[TD_DECIMAL_TEXT_BYTES];
@@ -193,7 +193,7 @@ static void run(const reply_case *c)
         const maker_frame seen = {.frame = &frame};
         assert_int_equal(EXPORT_INSTRUMENTS.frame(maker, &seen, &out, &err), TD_OK);
     }
-    assert_int_equal(printed_size, 0); /* rows come when the day ends */
+    assert_int_equal(printed_size, 0); /* rows are put at the end of the day */
     assert_int_equal(EXPORT_INSTRUMENTS.end(maker, 0, NULL, &out, &err), TD_OK);
     EXPORT_INSTRUMENTS.close(maker);
     if (strcmp(printed, c->rows) != 0)

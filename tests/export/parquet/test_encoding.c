@@ -1,5 +1,6 @@
 /* Encodings of values, and Thrift's compact protocol. Expected bytes: the examples of Parquet's
- * Encodings.md where it has them, else by hand from there and from thrift-compact-protocol.md. */
+ * Encodings.md where it has them, otherwise written by hand from it and from
+ * thrift-compact-protocol.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +41,7 @@ static void test_deltas(void **state)
     td_buf_fini(&out);
 }
 
-/* Second miniblocks and blocks: 161 values have 128 + 32 differences. */
+/* Values in a second miniblock and a second block: 161 values have 128 + 32 differences. */
 static void test_long_deltas(void **state)
 {
     (void)state;
@@ -50,7 +51,7 @@ static void test_long_deltas(void **state)
     for (int i = 0; i < 161; i++)
         values[i] = i < 34 ? 0 : 1;
     encode_deltas(&out, values, 161);
-    /* The only difference that is not 0 is the second one of the second miniblock. */
+    /* The only difference other than 0 is the second one of the second miniblock. */
     check_bytes(&out, "800104a10100"
                       "00"
                       "00010000"

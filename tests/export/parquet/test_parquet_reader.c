@@ -1,5 +1,5 @@
-/* What parquet_writer.h wrote, read and changed. The expected bytes are those that the writer gives
- * with the changed values; damaged files are refused or read, and never crash. */
+/* Reads and changes files of parquet_writer.h. Expected bytes: what the writer gives for the
+ * changed values. Damaged files are refused or read, and never crash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static uint64_t footer_of(const td_buf *file)
     return size;
 }
 
-/* Set an entry of a file's metadata, in memory. */
+/* Sets an entry of a file's metadata, in memory. */
 static td_result set_entry(td_buf *file, parquet_pair entry, td_err *err)
 {
     td_buf footer;
@@ -106,7 +106,7 @@ static void check_row(td_bytes note)
     td_buf_fini(&file);
 }
 
-/* Texts with bounds in the footer, without, and larger than a dictionary. */
+/* Texts with bounds in the footer, without bounds, and larger than a dictionary. */
 static void test_row(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void test_damage(void **state)
     assert_int_equal(parquet_read_row(td_buf_view(&file), COLUMNS_OF, COLUMNS, values, &err),
                      TD_E_INVALID);
     td_buf_fini(&file);
-    /* Other columns than the file has. */
+    /* Columns that differ from the file's. */
     file = write_file("1", td_bytes_str("note"));
     assert_int_equal(parquet_read_row(td_buf_view(&file), COLUMNS_OF, COLUMNS - 1, values, &err),
                      TD_E_INVALID);

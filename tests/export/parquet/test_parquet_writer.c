@@ -1,5 +1,5 @@
-/* Parquet files. The bytes of a small one are written here by hand from parquet.thrift; what other
- * readers make of large ones is tests/e2e/parquet.test.mjs. */
+/* Parquet files. The bytes of a small one are written here by hand from parquet.thrift;
+ * tests/e2e/parquet.test.mjs reads large ones with other readers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,12 +36,13 @@ static void add_text(td_buf *to, const char *text)
 
 #define CREATED_BY "tapedeck version " TAPEDECK_VERSION " (build " TAPEDECK_VERSION ")"
 
-/* A file of one row: true in the column b, null in the optional column d. CRCs: Python's zlib. */
+/* A file of one row: true in column b, null in the optional column d. CRCs are from Python's zlib.
+ */
 static void add_expected(td_buf *to)
 {
     add_text(to, "PAR1");
     /* The page of b: data, 1 byte, 10 compressed, CRC; 1 value, PLAIN, RLE, RLE. Then zstd: one
-     * block, which is stored. */
+     * stored block. */
     add_hex(to, "1500"
                 "1502"
                 "1514"
@@ -53,7 +54,7 @@ static void add_expected(td_buf *to)
     add_hex(to, "28b52ffd2001"
                 "090000"
                 "01");
-    /* The page of d: 6 bytes, which are the size of its levels and a run of 1 times 0. */
+    /* The page of d: 6 bytes: the size of the levels, and a run of one 0. */
     add_hex(to, "1500"
                 "150c"
                 "151e"
@@ -171,8 +172,8 @@ static void test_small_file(void **state)
     td_buf_fini(&want);
 }
 
-/* 1 if a file of these numbers is marked as sorted: bytes of "sorting_columns" that nothing else in
- * such a file has. */
+/* 1 if a file with these numbers is marked as sorted: it contains the bytes of "sorting_columns",
+ * which nothing else in such a file has. */
 static int is_marked(const int64_t *values, size_t count)
 {
     static const parquet_column COLUMN = {"n", PARQUET_I64, 0, 0};
@@ -213,7 +214,7 @@ static const decimal_row DECIMAL_ROWS[] = {
     {"9223372036854775807", PARQUET_DECIMAL_128, 18, TD_OK},
     {"0.000000000000000001", PARQUET_DECIMAL_128, 18, TD_OK},
     {"0.0000000000000001", PARQUET_DECIMAL_128, 16, TD_OK},
-    {"0.00000000000000010", PARQUET_DECIMAL_128, 16, TD_OK}, /* its value has 16 places */
+    {"0.00000000000000010", PARQUET_DECIMAL_128, 16, TD_OK}, /* the value has 16 places */
     {"0.00000000000000001", PARQUET_DECIMAL_128, 16, TD_E_LIMIT},
     {"999999999999999999", PARQUET_DECIMAL_64, 0, TD_OK},
     {"1000000000000000000", PARQUET_DECIMAL_64, 0, TD_E_LIMIT},
@@ -267,7 +268,7 @@ static void test_decimals(void **state)
 
 /* ---- memory ---- */
 
-/* A file whose bytes come in pieces: the largest one, and their number. */
+/* Receives a file in pieces: the size of the largest, and their number. */
 typedef struct pieces {
     size_t largest;
     size_t count;
@@ -282,7 +283,7 @@ static td_result count_piece(void *ctx, td_bytes bytes, td_err *err)
     return TD_OK;
 }
 
-/* Texts that do not compress end row groups long before these have all rows. */
+/* Incompressible texts end row groups long before PARQUET_GROUP_ROWS. */
 static void test_groups_are_bounded(void **state)
 {
     (void)state;
@@ -306,7 +307,7 @@ static void test_groups_are_bounded(void **state)
     td_free(text);
     assert_in_range(got.largest, PARQUET_GROUP_BYTES - 2 * PARQUET_DICTIONARY_BYTES,
                     PARQUET_GROUP_BYTES + 2 * PARQUET_PAGE_BYTES);
-    /* groups of a dictionary and pages, the last one shorter; magic, footer */
+    /* each group is a dictionary and pages, the last one shorter; also magic and footer */
     const size_t groups = (size_t)TEXTS * TEXT_BYTES / PARQUET_GROUP_BYTES;
     assert_in_range(got.count, 2 * groups - 4, 2 * groups + 4);
 }
