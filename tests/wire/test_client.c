@@ -1,5 +1,5 @@
 /* The client's end against peers that misbehave. The bytes they send are written by hand from RFC
- * 6455, section 5; causes and words are what wire/client.h promises. */
+ * 6455, section 5; expected causes and texts are from wire/client.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static const char *url_of(const raw_peer *peer, const char *scheme)
     return url;
 }
 
-/* What a peer does, and how the connection ends for it. */
+/* A peer's behavior, and how the connection ends. */
 typedef struct end_case {
     const char *name;
     raw_script script;
@@ -162,7 +162,8 @@ static void test_never_answers(void **state)
         raw_peer *peer = raw_peer_start(&SILENT);
         wire_loop *loop = open_loop();
         wire_side side;
-        wire_client_options options = {.connect_timeout_ns = TD_NS_PER_S}; /* the look-up's, too */
+        wire_client_options options = {.connect_timeout_ns =
+                                           TD_NS_PER_S}; /* also limits the name lookup */
         wire_side_connect(&side, loop, url_of(peer, ROWS[i].scheme), &options);
         wire_side_expect_end(&side, WIRE_CAUSE_TIMEOUT, ROWS[i].words);
         wire_loop_close(loop);
@@ -194,11 +195,11 @@ static void test_unknown_name(void **state)
     wire_side side;
     wire_side_connect(&side, loop, "wss://tapedeck.invalid/", NULL);
     wire_side_expect_end(&side, WIRE_CAUSE_RESOLVE, "'tapedeck.invalid' has no address");
-    /* One that is given up while the look-up runs. */
+    /* Closed while the lookup is in progress. */
     wire_side_connect(&side, loop, "wss://tapedeck.invalid/", NULL);
     wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
-    /* And one that outlives the loop. */
+    /* The lookup outlives the loop. */
     wire_side_connect(&side, loop, "wss://tapedeck.invalid/", NULL);
     wire_loop_close(loop);
     assert_int_equal(side.ended, 1);
@@ -220,7 +221,8 @@ static void test_arguments_refused(void **state)
     wire_loop_close(loop);
 }
 
-/* Text in three fragments with a ping and a pong in between, an empty message, a binary one. */
+/* Text in three fragments with a ping and a pong between them, an empty message, a binary message.
+ */
 static void test_fragments(void **state)
 {
     (void)state;
@@ -270,7 +272,8 @@ static void test_whole_text_of_fragments(void **state)
     raw_peer_stop(peer, NULL, 0);
 }
 
-/* A frame of exactly the limit is taken, one byte more is not; in one frame and in fragments. */
+/* A message of exactly the limit is accepted, one byte more is not; in one frame and in fragments.
+ */
 static void test_limit(void **state)
 {
     (void)state;
@@ -306,7 +309,7 @@ static void test_limit(void **state)
     }
 }
 
-/* A frame that announces 4 GiB is refused once its head has come. */
+/* A frame that announces 4 GiB is refused as soon as its head has arrived. */
 static void test_announced_too_large(void **state)
 {
     (void)state;
@@ -326,14 +329,14 @@ static void test_announced_too_large(void **state)
     free(bytes);
 }
 
-/* A clock on which a thread's work takes a million times as long. */
+/* A clock on which a thread's CPU time is a million times as long. */
 static uint64_t slow_thread_ns(void *ctx)
 {
     (void)ctx;
     return clock_thread_ns(clock_real()) * 1000000;
 }
 
-/* A peer whose messages take too long to inflate is closed; on the machine's clock it is not. */
+/* A peer whose messages take too long to inflate is closed; with the machine's clock it is not. */
 static void test_costly_to_inflate(void **state)
 {
     (void)state;
@@ -362,7 +365,7 @@ static void test_costly_to_inflate(void **state)
     }
 }
 
-/* What a connection asks for: path and query as given, Host with its port, no subprotocol. */
+/* A connection's request: path and query as given, Host with its port, no subprotocol. */
 static void test_request(void **state)
 {
     (void)state;

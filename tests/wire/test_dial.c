@@ -1,4 +1,4 @@
-/* Addresses of one name. */
+/* A name with several addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "tests/testing/wire_side.h"
 #include "wire/dial.h"
 
-/* Stands in for the system's: two.test has the addresses 127.0.0.2 and 127.0.0.1. */
+/* Replaces the system's function: two.test has the addresses 127.0.0.2 and 127.0.0.1. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
@@ -65,7 +65,7 @@ static int listen_at(const char *address, int backlog, struct sockaddr_in *place
     return fd;
 }
 
-/* The first address drops what asks for a connection: the second one still has its time. */
+/* The first address drops connection attempts: enough time is left for the second one. */
 static void test_silent_address(void **state)
 {
     (void)state;

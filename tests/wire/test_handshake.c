@@ -1,5 +1,5 @@
-/* The opening handshake: which requests and answers are accepted, and what refuses the others. Key
- * and accept value are RFC 6455's own example (1.3). */
+/* The opening handshake: which requests and answers are accepted, and the errors for the others.
+ * Key and accept value are RFC 6455's own example (1.3). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,7 +102,7 @@ static void test_requests(void **state)
     }
 }
 
-/* 431: a head of too many bytes, and one of too many lines. */
+/* 431 for a head with too many bytes, and for one with too many lines. */
 static void test_large_heads(void **state)
 {
     (void)state;
@@ -129,7 +129,7 @@ static void test_large_heads(void **state)
     assert_int_equal(handshake_head_bytes((td_bytes){0}), 0);
 }
 
-/* RFC 7692, 7.1: the window of the first offer that fits. */
+/* RFC 7692, 7.1: the window of the first acceptable offer. */
 static void test_offers(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void test_offers(void **state)
         {"permessage-deflate;server_no_context_takeover ;client_no_context_takeover", 15, 0},
         {"x-webkit-deflate-frame, permessage-deflate", 15, 0},
         {"permessage-deflate; server_max_window_bits=8, permessage-deflate", 15, 0},
-        {"permessage-deflate; server_max_window_bits=8", 0, 0}, /* zlib cannot send it */
+        {"permessage-deflate; server_max_window_bits=8", 0, 0}, /* zlib cannot compress with it */
         {"permessage-deflate; server_max_window_bits", 0, 0},
         {"permessage-deflate; server_max_window_bits=16", 0, 0},
         {"permessage-deflate; server_max_window_bits=010", 0, 0},
@@ -169,7 +169,7 @@ static void test_offers(void **state)
     }
 }
 
-/* RFC 6455, 9.1: what is not of its grammar fails the connection. */
+/* RFC 6455, 9.1: offers that violate the grammar fail the connection. */
 static void test_offers_out_of_grammar(void **state)
 {
     (void)state;

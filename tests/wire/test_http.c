@@ -1,6 +1,6 @@
-/* GET requests against peers that reply by hand-written bytes (RFC 9112: 6.2 Content-Length, 7.1
- * chunks, 6.3 a body that ends with the connection); causes and words are what wire/client.h
- * promises. */
+/* GET requests against peers that reply with hand-written bytes (RFC 9112: 6.2 Content-Length, 7.1
+ * chunks, 6.3 a body that ends with the connection); expected causes and texts are from
+ * wire/client.h. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include "tests/testing/wire_side.h"
 #include "wire/http.h"
 
-/* What came of a request. */
+/* The result of a request. */
 typedef struct http_side {
     unsigned done;
     wire_cause cause;
@@ -58,8 +58,8 @@ typedef struct http_case {
     raw_script script;
     wire_cause cause;
     unsigned status;
-    const char *body;  /* where cause is NONE */
-    const char *words; /* else */
+    const char *body;  /* if cause is NONE */
+    const char *words; /* in the error otherwise */
     uint64_t timeout_ns;
 } http_case;
 
@@ -130,7 +130,7 @@ static const http_case CASES[] = {
      .script = {.answer = "", .end = RAW_END_CLOSE},
      .cause = WIRE_CAUSE_CLOSED_BY_PEER,
      .words = "before it replied"},
-    /* Long enough that even a busy machine comes to the phase that the words are about. */
+    /* Long enough to reach the phase named in `words` even on a busy machine. */
     {.name = "silence",
      .script = {.answer = "", .end = RAW_END_HOLD},
      .cause = WIRE_CAUSE_TIMEOUT,
@@ -187,15 +187,15 @@ static void one_reply(const http_case *row)
 
 static void replies(void **state)
 {
-    (void)state; /* rows only */
+    (void)state; /* unused */
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         one_reply(&CASES[i]);
 }
 
-/* One body over many reads comes whole. */
+/* A body that needs many reads is complete. */
 static void a_large_reply_comes_whole(void **state)
 {
-    (void)state; /* none */
+    (void)state; /* unused */
     enum { BODY_BYTES = 3 << 20 };
     static char answer[BODY_BYTES + 128];
     int head = snprintf(answer, sizeof answer, OK_HEAD "Content-Length: %d\r\n\r\n", BODY_BYTES);
@@ -220,7 +220,7 @@ static void a_large_reply_comes_whole(void **state)
 
 static void nobody_listens(void **state)
 {
-    (void)state; /* none */
+    (void)state; /* unused */
     wire_loop *loop = open_loop();
     http_side side = {0};
     wire_http_options options = {.url = "http://127.0.0.1:1/", .done = on_done, .user = &side};
@@ -233,7 +233,7 @@ static void nobody_listens(void **state)
 
 static void wrong_urls_are_refused_at_once(void **state)
 {
-    (void)state; /* none */
+    (void)state; /* unused */
     static const char *const URLS[] = {"wss://h/", "ftp://h/", "https://", "h", "http://u@h/"};
     wire_loop *loop = open_loop();
     http_side side = {0};
@@ -248,11 +248,11 @@ static void wrong_urls_are_refused_at_once(void **state)
     assert_int_equal(side.done, 0);
 }
 
-/* Given up before and after it was sent; and requests under way when the loop closes are reported.
- */
+/* Cancelled before and after it was sent; requests in progress when the loop closes get their
+ * callback. */
 static void given_up(void **state)
 {
-    (void)state; /* none */
+    (void)state; /* unused */
     raw_script script = {.answer = "", .end = RAW_END_HOLD};
     raw_peer *peer = raw_peer_start(&script);
     wire_loop *loop = open_loop();
@@ -271,7 +271,7 @@ static void given_up(void **state)
     wire_loop_close(loop);
     assert_int_equal(side.done, 1);
     assert_int_equal(side.cause, WIRE_CAUSE_CLOSED_BY_US);
-    wire_loop *other = open_loop(); /* the peer serves one connection: let it have it */
+    wire_loop *other = open_loop(); /* the peer serves one connection; this one uses it */
     assert_int_equal(wire_http_send(other, &options, &http, NULL), TD_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(wire_loop_run(other, TD_NS_PER_MS, NULL), TD_OK);
@@ -281,7 +281,8 @@ static void given_up(void **state)
     assert_int_equal(side.done, 1);
 }
 
-/* Through a proxy that answers this, and then is the server: with TLS, in front of a reply "ok". */
+/* A request through a proxy that answers with `tunnel` and then acts as the server: with TLS, and
+ * with a reply "ok". */
 static void get_through_proxy(const char *tunnel, http_side *side)
 {
     char folder[TEMP_FOLDER_BYTES];
@@ -295,7 +296,7 @@ static void get_through_proxy(const char *tunnel, http_side *side)
     (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_peer_port(peer));
     assert_int_equal(setenv("HTTPS_PROXY", proxy, 1), 0);
     wire_loop *loop = open_loop();
-    /* Another spelling of ::1, which no proxy serves. */
+    /* ::1 in a spelling that is not recognized as local, so that the request uses the proxy. */
     wire_http_options options = {.url = "https://[0:0:0:0:0:0:0:1]/",
                                  .ca_file = ca,
                                  .reply_bytes_max = 64,
@@ -312,10 +313,10 @@ static void get_through_proxy(const char *tunnel, http_side *side)
     tls_context_close(script.tls);
 }
 
-/* What a proxy sends behind its answer did not come through TLS: it is no reply. */
+/* Bytes that a proxy sends after its answer did not arrive through TLS, so they are not a reply. */
 static void a_proxy_cannot_reply_for_the_server(void **state)
 {
-    (void)state; /* none */
+    (void)state; /* unused */
     http_side side;
     get_through_proxy("HTTP/1.1 200 OK\r\n\r\n", &side);
     assert_string_equal(side.text, "");
@@ -333,6 +334,6 @@ int main(void)
         cmocka_unit_test(nobody_listens), cmocka_unit_test(wrong_urls_are_refused_at_once),
         cmocka_unit_test(given_up),       cmocka_unit_test(a_proxy_cannot_reply_for_the_server),
     };
-    signal(SIGPIPE, SIG_IGN); /* OpenSSL's own way to a socket has no flag against it */
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL's own writes to a socket cannot suppress it */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

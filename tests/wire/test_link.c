@@ -1,5 +1,4 @@
-/* Both ends of our own over real sockets, most of it with TLS. Expected values are what was put in.
- */
+/* Our client and server over real sockets, mostly with TLS. Expected values are what was sent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,7 +80,7 @@ static void test_statuses(void **state)
     echo_close(&e);
 }
 
-/* Sizes around what changes the way of a message: header lengths, batches, reads, fragments. */
+/* Sizes at which a message is handled differently: header lengths, batches, reads, fragments. */
 static void test_sizes(void **state)
 {
     (void)state;
@@ -117,7 +116,7 @@ static void test_sizes(void **state)
     free(bytes);
 }
 
-/* The other way: requests up to the client's bound, and one over the server's. */
+/* The opposite direction: requests up to the client's limit, and one above the server's. */
 static void test_client_sends(void **state)
 {
     (void)state;
@@ -138,16 +137,16 @@ static void test_client_sends(void **state)
     wire_run_until(e.loop, &side.messages, 501, "many");
     assert_int_equal(side.sent, 501);
     assert_int_equal(side.message_bytes, most + 499 * 500 / 2);
-    /* Closing sends what is queued first. */
+    /* Closing first sends what is queued. */
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, 10), NULL), TD_OK);
     wire_close(side.conn, 3000, td_bytes_of(NULL, 0));
     assert_int_equal(wire_send(side.conn, 1, td_bytes_of(text, 10), NULL), TD_E_NETWORK);
     wire_run_until(e.loop, &side.ended, 1, "end");
     wire_run_until(e.loop, &e.messages, 506, "the rest at the server");
-    assert_int_equal(side.close_code, 3000); /* the peer's, in answer to ours */
+    assert_int_equal(side.close_code, 3000); /* the peer's code, in answer to ours */
     assert_int_equal(side.sent_code, 3000);
-    assert_int_equal(side.messages, 506); /* what came before the peer had closed, too */
+    assert_int_equal(side.messages, 506); /* including those received before the peer closed */
     echo_close(&e);
 }
 
@@ -168,7 +167,7 @@ static void test_server_closes(void **state)
     echo_join(&e, &side);
     wire_close(e.peers[1], 0, td_bytes_of(NULL, 0));
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "without a close frame");
-    /* The whole server, with one client on and one on its way. */
+    /* Closes the whole server, with one open connection and one still connecting. */
     wire_side on_its_way;
     echo_join(&e, &side);
     echo_connect(&e, &on_its_way, "/realtime");
@@ -179,7 +178,8 @@ static void test_server_closes(void **state)
     echo_close(&e);
 }
 
-/* No descriptor is left for another connection: the spare one answers it, and the next ones. */
+/* No descriptor is left for another connection: the server answers it with its spare one, and later
+ * connections too. */
 static void test_out_of_descriptors(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void test_out_of_descriptors(void **state)
     struct rlimit before;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     struct rlimit tight = before;
-    tight.rlim_cur = (rlim_t)next + 1; /* one more: the client's own */
+    tight.rlim_cur = (rlim_t)next + 1; /* one for the client itself */
     echo_connect(&e, &side, "/realtime");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
     for (int i = 0; i < 3; i++) {
@@ -208,9 +208,8 @@ static void test_out_of_descriptors(void **state)
     echo_close(&e);
 }
 
-/* One connection stops reading while the server floods it: TCP holds the server back, its queue
- * stays bounded, the other connection continues, and after resuming everything arrives, in
- * order. */
+/* One connection stops reading while the server floods it: TCP stops the server, its queue stays
+ * bounded, the other connection continues, and after resuming everything arrives in order. */
 static void test_pause(void **state)
 {
     (void)state;
@@ -241,7 +240,7 @@ static void test_pause(void **state)
         wire_run_until(e.loop, &paused.messages, MESSAGES, "the rest of the flood");
         assert_int_equal(paused.message_bytes, (uint64_t)MESSAGES * BYTES);
         assert_int_equal(e.flood_left, 0);
-        /* Closing while paused works too. */
+        /* Closing also works while paused. */
         wire_pause(paused.conn);
         wire_close(paused.conn, 1000, td_bytes_of(NULL, 0));
         wire_side_expect_end(&paused, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
@@ -255,7 +254,7 @@ static void pause_in_message(wire_side *side)
         wire_pause(side->conn);
 }
 
-/* Pausing inside a callback: of what was read already nothing comes before resuming. */
+/* Pausing inside a callback: bytes that were already read are not delivered before resuming. */
 static void test_pause_inside(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* A link with TLS over a pair of sockets, where the test drives OpenSSL at the other end. And peers
- * that ask for new keys, or for handshakes, without end, and read no answer: such a connection
- * ends, and meanwhile others of the loop are served. */
+/* A link with TLS over a socket pair, with OpenSSL at the test's end. And peers that endlessly
+ * request new keys or handshakes and read no answers: such a connection ends, and the loop's other
+ * connections are served meanwhile. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,7 +23,7 @@
 
 enum { TURNS_MAX = 10000, TURN_MS_MAX = 2000, OUT_BYTES = 1 << 20 };
 
-/* ---- a pair ---- */
+/* ---- a socket pair ---- */
 
 typedef struct pair {
     wire_loop *loop;
@@ -43,9 +43,9 @@ static void on_secured(void *user)
 static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     (void)read_ns;
-    memset(bytes, 0, size); /* it may change them */
+    memset(bytes, 0, size); /* the receiver may change the bytes */
     ((pair *)user)->received += size;
-    errno = ECONNRESET; /* of something else */
+    errno = ECONNRESET; /* left by another call */
     return size;
 }
 
@@ -76,7 +76,7 @@ static void open_pair(pair *p)
     link_init(&p->link, p->loop, &OPS, p, OUT_BYTES);
     assert_int_equal(link_adopt(&p->link, fds[0], NULL), TD_OK);
     link_secure(&p->link, tls_server_session(context));
-    tls_context_close(context); /* sessions keep it */
+    tls_context_close(context); /* sessions hold a reference */
     context = SSL_CTX_new(TLS_client_method());
     p->peer = SSL_new(context);
     SSL_CTX_free(context);
@@ -113,8 +113,8 @@ static void ask_for_keys(pair *p)
     run(p);
 }
 
-/* The peer asks for new keys, and reads no answer until they fill the socket. Once the peer reads,
- * both directions continue. */
+/* The peer requests new keys and reads no answers until these fill the socket. After it reads, both
+ * directions continue. */
 static void test_keys_while_full(void **state)
 {
     (void)state;
@@ -125,7 +125,7 @@ static void test_keys_while_full(void **state)
         ask_for_keys(&p);
     assert_true(link_waiting_bytes(&p.link) > 0);
     for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(SSL_read(p.peer, bytes, sizeof bytes), -1); /* keys only */
+        assert_int_equal(SSL_read(p.peer, bytes, sizeof bytes), -1); /* key updates only */
         run(&p);
     }
     assert_int_equal(p.ended, 0);
@@ -133,7 +133,8 @@ static void test_keys_while_full(void **state)
     close_pair(&p);
 }
 
-/* It asks while the socket is full in the middle of a record: what it reads then is whole. */
+/* The peer requests keys while the socket is full in the middle of a record: what it then reads is
+ * complete. */
 static void test_keys_amid_a_record(void **state)
 {
     (void)state;
@@ -157,12 +158,12 @@ static void test_keys_amid_a_record(void **state)
     assert_int_equal(size, OUT_BYTES);
     assert_memory_equal(got, sent, OUT_BYTES);
     assert_int_equal(link_waiting_bytes(&p.link), 0);
-    assert_true(link_output(&p.link)->capacity <= 64 << 10); /* the memory is given back */
+    assert_true(link_output(&p.link)->capacity <= 64 << 10); /* the memory was freed */
     send_hi(&p);
     close_pair(&p);
 }
 
-/* Whatever errno is when a peer ends the stream without close_notify: it did not reset it. */
+/* A peer that ends the stream without close_notify has not reset it, whatever errno is. */
 static void test_end_without_notify(void **state)
 {
     (void)state;
@@ -179,7 +180,7 @@ static void test_end_without_notify(void **state)
 
 /* ---- floods ---- */
 
-/* A flooded connection, and a good one in the same loop. */
+/* A flooded connection, and a well-behaved one in the same loop. */
 typedef struct flood {
     struct ssl_ctx_st *tls;
     raw_peer *peer;
@@ -188,7 +189,7 @@ typedef struct flood {
     uint64_t turn_ns_max;
 } flood;
 
-/* Time that this thread computed, not that it waited: others may have the processors. */
+/* This thread's CPU time without waiting, because other processes may use the processors. */
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -213,7 +214,7 @@ static void begin_flood(flood *f, raw_script *script)
     assert_int_equal(unlink(ca), 0);
 }
 
-/* One message there and back on the good connection. */
+/* Sends a message on the well-behaved connection and waits for its echo. */
 static void exchange(flood *f)
 {
     td_err err;
@@ -248,7 +249,7 @@ static void test_no_data(void **state)
         begin_flood(&f, &script);
         while (f.flooded.ended == 0)
             exchange(&f);
-        /* Answers that the peer is slow to read may reach their bound first. */
+        /* Pending answers may reach their limit first, if the peer reads slowly. */
         wire_side_expect_end(&f.flooded, WIRE_CAUSE_TLS_OTHER,
                              strstr(f.flooded.text, "new keys") != NULL ? "reads no answers"
                                                                         : "records without data");
@@ -256,7 +257,7 @@ static void test_no_data(void **state)
     }
 }
 
-/* Between data: until more answers wait than the link keeps. */
+/* With data in between: ends when more answers are pending than the link keeps. */
 static void test_between_data(void **state)
 {
     (void)state;
@@ -281,6 +282,6 @@ int main(void)
         cmocka_unit_test(test_end_without_notify), cmocka_unit_test(test_no_data),
         cmocka_unit_test(test_between_data),
     };
-    signal(SIGPIPE, SIG_IGN); /* OpenSSL's own way to a socket has no flag against it */
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL's own writes to a socket cannot suppress it */
     return cmocka_run_group_tests_name("wire/link_tls", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Timers and waking. Expected values are what wire/client.h promises. */
+/* Timers and waking. Expected: wire/client.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void again(void *user)
     wire_timer_set(o->all->loop, NULL, 0, again, o);
 }
 
-/* A timer that makes another one that is due at once does not keep the loop from returning. */
+/* Timers that keep adding timers which are due at once do not keep the loop from returning. */
 static void test_timers_do_not_starve(void **state)
 {
     (void)state;
@@ -89,7 +89,7 @@ static void test_timers_do_not_starve(void **state)
         assert_int_equal(wire_loop_run(all.loop, TD_NS_PER_S, NULL), TD_OK);
         assert_int_equal(all.count, i);
     }
-    wire_loop_close(all.loop); /* with a timer left */
+    wire_loop_close(all.loop); /* with a timer pending */
 }
 
 static void *wake_from_thread(void *loop)
@@ -106,7 +106,7 @@ static void wake_from_handler(int signal_number)
     wire_loop_wake(signalled);
 }
 
-/* Each run would wait for an hour. */
+/* Without waking, each run would wait for an hour. */
 static void test_wake(void **state)
 {
     (void)state;

@@ -15,7 +15,7 @@ static void test_requests(void **state)
     (void)state;
     static const struct {
         const char *host, *origin;
-        unsigned status; /* 101: an upgrade */
+        unsigned status; /* 101 for an upgrade */
         int is_listing;
         int is_refused;
     } ROWS[] = {
@@ -27,7 +27,7 @@ static void test_requests(void **state)
         {"LOCALHOST:1", "", 405, 0, 0},
         {"[::1]:8080", "", 200, 0, 0},
         {"192.0.2.7:80", "", 200, 0, 0},
-        /* A name that was made to resolve to this machine. */
+        /* A name that resolves to this machine without being local. */
         {"tapes.example:8080", "", 200, 0, 1},
         {"tapes.example:8080", "", 405, 0, 1},
         {"localhost.example", "", 200, 0, 1},
@@ -35,7 +35,7 @@ static void test_requests(void **state)
         {"tapes.example:8080", "", 405, 1, 0},
         {"tapes.example:8081", "", 405, 1, 1},
         {"", "", 200, 0, 1},
-        /* Pages. */
+        /* Web pages. */
         {"127.0.0.1:8080", "http://localhost:3000", 101, 0, 0},
         {"127.0.0.1:8080", "https://app.localhost", 101, 0, 0},
         {"127.0.0.1:8080", "http://[::1]:3000", 405, 0, 0},

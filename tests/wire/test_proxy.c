@@ -1,4 +1,4 @@
-/* Proxies and NO_PROXY. Expected values by hand from RFC 3986, and what wire/proxy.h promises. */
+/* Proxies and NO_PROXY. Expected values by hand from RFC 3986 and wire/proxy.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ static void test_proxy_parts(void **state)
     }
 }
 
-/* Errors quote what is wrong, and never a password. */
+/* Errors quote the faulty part, and never a password. */
 #define HUNTER_64  "hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-"
 #define HUNTER_256 HUNTER_64 HUNTER_64 HUNTER_64 HUNTER_64
 
@@ -79,7 +79,7 @@ static void test_proxy_of_environment(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *value, *no_proxy, *url, *host; /* host "": no proxy */
+        const char *name, *value, *no_proxy, *url, *host; /* host "": without a proxy */
     } ROWS[] = {
         {"HTTPS_PROXY", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
         {"https_proxy", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},

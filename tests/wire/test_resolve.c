@@ -1,6 +1,6 @@
-/* Looking up names that hang, or answer at once: how many look-ups run at a time, and which wait
- * for others. Expected values: the rules at the top of wire/resolve.h. Time is simulated; what
- * "hang" means is a look-up that waits until the test lets it go. */
+/* Lookups of names that hang or answer at once: how many run at a time, and which wait for others.
+ * Expected: the rules at the top of wire/resolve.h. Time is simulated; a lookup that hangs waits
+ * until the test releases it. */
 #include "wire/resolve.h"
 
 #include <setjmp.h>
@@ -17,23 +17,23 @@
 
 #include "tests/testing/clock_sim.h"
 
-/* What the look-ups of a test see and do. */
+/* The state of a test's lookups. */
 typedef struct scene {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int is_released; /* names that hang may return */
-    int inside;      /* look-ups that hang now */
-    int hung_calls;  /* look-ups of names that hang */
+    int is_released; /* 1: hanging lookups may return */
+    int inside;      /* lookups hanging now */
+    int hung_calls;  /* lookups of names that hang */
     int calls;
     clock_sim *clock;
     resolver *names;
-    int answers; /* that were delivered */
+    int answers; /* answers delivered */
 } scene;
 
 static scene *present;
 
-/* Stands in for the system's. Names that begin with "hang" wait; every name has one address, which
- * is good on interface 7. */
+/* Replaces the system's function. Names that begin with "hang" hang; every name has one address,
+ * valid on interface 7. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
@@ -66,7 +66,7 @@ void freeaddrinfo(struct addrinfo *info)
 
 static void notify(void *user)
 {
-    (void)user; /* the test asks again and again */
+    (void)user; /* the test polls */
 }
 
 static void open_scene(scene *s)
@@ -85,7 +85,7 @@ static void release(scene *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Wait until so many look-ups hang. */
+/* Waits until `count` lookups hang. */
 static void until_inside(scene *s, int count)
 {
     pthread_mutex_lock(&s->lock);
@@ -94,14 +94,14 @@ static void until_inside(scene *s, int count)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* TSan makes a thread of its own beside the first one that a program makes. */
+/* TSan adds a thread of its own when a program creates its first one. */
 #ifdef __SANITIZE_THREAD__
 enum { OWN_THREADS = 2 };
 #else
 enum { OWN_THREADS = 1 };
 #endif
 
-/* Threads of this process besides the test's own, as the kernel lists them. */
+/* The number of this process's threads besides the test's own, as the kernel lists them. */
 static int threads_now(void)
 {
     int count = -OWN_THREADS;
@@ -113,7 +113,7 @@ static int threads_now(void)
     return count;
 }
 
-/* Wait until there are no more threads; those that have ended are listed for a moment. */
+/* Waits until at most `most` threads are left; ended ones are listed for a short time. */
 static void until_threads(int most)
 {
     while (threads_now() > most)
@@ -169,11 +169,11 @@ static void test_names_are_answered(void **state)
     start_many(&s, "fast", 100);
     until_answers(&s, 100);
     assert_int_equal(s.calls, 100);
-    until_threads(0); /* what has nothing to do ends */
+    until_threads(0); /* idle threads end */
     close_scene(&s);
 }
 
-/* Callers that want a name that is being looked up wait for that answer. */
+/* Callers that want a name that is already being looked up wait for its answer. */
 static void test_one_lookup_a_name(void **state)
 {
     (void)state;
@@ -208,8 +208,8 @@ static void test_hung_names_delay_no_others(void **state)
     close_scene(&s);
 }
 
-/* However many names hang for however long, threads are bounded; when they return, all continues.
- */
+/* Threads are bounded, however many names hang and for how long; after they return, all lookups
+ * continue. */
 static void test_threads_are_bounded(void **state)
 {
     (void)state;
@@ -237,15 +237,15 @@ static void test_names_are_bounded(void **state)
     td_err err;
     assert_int_equal(resolver_start(s.names, "more", on_done, &s, &job, &err), TD_E_LIMIT);
     assert_non_null(strstr(err.text, "more"));
-    resolve_job *known = start(&s, "hang7"); /* waits with another */
+    resolve_job *known = start(&s, "hang7"); /* waits for the running lookup */
     resolve_job_cancel(known);
     release(&s);
     until_answers(&s, LIMIT_RESOLVE_NAMES);
     close_scene(&s);
 }
 
-/* A look-up that is given up ends without a callback, also after the resolver's end; what has no
- * thread then is not looked up. */
+/* A cancelled lookup ends without a callback, also after the resolver is closed; a lookup without a
+ * thread is then dropped. */
 static void test_cancel_and_close(void **state)
 {
     (void)state;
@@ -261,7 +261,7 @@ static void test_cancel_and_close(void **state)
     until_inside(&s, LIMIT_RESOLVE_THREADS);
     for (int i = 0; i < NAMES; i++)
         resolve_job_cancel(jobs[i]);
-    resolver_close(s.names); /* does not wait for them */
+    resolver_close(s.names); /* does not wait for the lookups */
     clock_sim_close(s.clock);
     release(&s);
     until_threads(0);

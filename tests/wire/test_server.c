@@ -1,5 +1,5 @@
 /* One message to many peers: with and without permessage-deflate, in any order. Expected values are
- * what was put in. And a peer whose messages take long to inflate or handle, beside another one. */
+ * what was sent. And a peer whose messages take long to inflate or handle, next to another one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ typedef struct scene {
     wire_side sides[SIDES];
 } scene;
 
-/* Every second one offers compression. */
+/* Every second peer offers compression. */
 static void open_scene(scene *s)
 {
     const wire_server_options listening = {.is_plain = 1};
@@ -72,8 +72,8 @@ static void test_to_all(void **state)
     free(bytes);
 }
 
-/* Two messages whose peers come by turns, with memory that is used again, and one of its own in
- * between: none gets what was compressed for another. */
+/* Two messages whose peers alternate, in reused memory, with another message in between: no peer
+ * gets bytes that were compressed for another message. */
 static void test_by_turns(void **state)
 {
     (void)state;
@@ -119,14 +119,14 @@ static void test_full_queue(void **state)
     free(bytes);
 }
 
-/* A clock on which a thread's work takes a million times as long. */
+/* A clock on which a thread's CPU time is a million times as long. */
 static uint64_t slow_thread_ns(void *ctx)
 {
     (void)ctx;
     return clock_thread_ns(clock_real()) * 1000000;
 }
 
-/* A clock on which only handling a message takes time, a minute. */
+/* A clock on which only handling a message takes time: a minute. */
 static uint64_t handling_ns;
 
 static uint64_t handling_thread_ns(void *ctx)
@@ -141,7 +141,7 @@ static void handle_message(void *user, wire_conn *conn, const ws_message *got)
     handling_ns += 60 * TD_NS_PER_S;
 }
 
-/* Connect to the server as a client that compresses, and send "Hello" three times at once. */
+/* Connects to the server as a client that compresses, and sends "Hello" three times at once. */
 static int send_compressed(const wire_server *server)
 {
     static const char REQUEST[] =
@@ -165,8 +165,8 @@ static int send_compressed(const wire_server *server)
     return fd;
 }
 
-/* Where inflating or handling takes longer than its share, the rest waits, and others are served.
- */
+/* If inflating or handling takes more than its share of time, the rest waits, and others are
+ * served. */
 static void test_costly_to_inflate(void **state)
 {
     (void)state;
@@ -191,7 +191,7 @@ static void test_costly_to_inflate(void **state)
         assert_int_equal(wire_send(good.conn, 1, td_bytes_str("good"), NULL), TD_OK);
         wire_run_until(e.loop, &good.messages, 1, "an answer");
         assert_int_equal(e.messages, is_slow ? 2 : 4);
-        /* reads on, for the peer's close frame, and waits again */
+        /* reads further, for the peer's close frame, and waits again */
         wire_close(e.peers[0], 1000, td_bytes_of(NULL, 0));
         assert_int_equal(wire_loop_run(e.loop, 0, NULL), TD_OK);
         wire_loop_close(e.loop);

@@ -1,5 +1,5 @@
-/* Certificates and how servers start. Expected values are what was put in, and the words that
- * wire/client.h and wire/tls.h promise; certificates with other dates are made by openssl(1). */
+/* Certificates, and how servers start. Expected values are what was sent, and the texts of
+ * wire/client.h and wire/tls.h; certificates with other dates are made by openssl(1). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static void test_ready_file(void **state)
     assert_string_equal(pem, wire_server_ca_pem(e.server));
     assert_non_null(strstr(pem, "BEGIN CERTIFICATE"));
     assert_null(strstr(pem, "PRIVATE"));
-    /* Again over the old one, and where no folder is. */
+    /* Replaces the existing file; fails if the folder is missing. */
     td_err err;
     assert_int_equal(wire_server_write_ready(e.server, io_posix(), e.ready, &err), TD_OK);
     assert_int_not_equal(
@@ -52,15 +52,15 @@ static void test_trust(void **state)
     wire_side side;
     echo_open(&e, NULL);
     echo_open(&other, NULL);
-    /* Its issuer is not trusted by the system. */
+    /* The system does not trust the issuer. */
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), NULL);
     wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "give that CA with --ca-file");
-    /* Another server's certificate as CA. */
+    /* With another server's certificate as CA. */
     wire_client_options options = {.ca_file = other.pem};
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
     wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "which is not in the CA file");
     assert_non_null(strstr(side.text, other.pem));
-    /* A CA file that is none. */
+    /* With a file that is not a CA file. */
     options.ca_file = e.ready;
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
     wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "no certificate can be read from it");
@@ -68,7 +68,7 @@ static void test_trust(void **state)
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
     wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "/no/such/file");
     assert_int_equal(e.opened, 0);
-    /* The right one, in the same loop: earlier failures leave no trace. */
+    /* The right CA, in the same loop: earlier failures have no effect. */
     echo_join(&e, &side);
     assert_int_equal(strncmp(side.tls_subject, "CN = tapedeck ", 14), 0);
     assert_non_null(strstr(side.tls_subject, " (made for this run)"));
@@ -76,7 +76,7 @@ static void test_trust(void **state)
     echo_close(&e);
 }
 
-/* The certificate is for localhost, 127.0.0.1 and ::1; 127.0.0.2 reaches the same server. */
+/* The certificate is for localhost, 127.0.0.1 and ::1, and 127.0.0.2 reaches the same server. */
 static void test_wrong_host(void **state)
 {
     (void)state;
@@ -98,8 +98,7 @@ static void test_wrong_host(void **state)
     echo_close(&e);
 }
 
-/* A certificate from files: made by openssl(1), one that expired in 2001 and one that begins in
- * 2100. */
+/* A certificate from files, made by openssl(1): one expired in 2001, one becomes valid in 2100. */
 static void test_certificate_files(void **state)
 {
     (void)state;

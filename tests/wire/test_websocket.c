@@ -1,5 +1,5 @@
-/* Frames to events, however the bytes are cut into reads: the same events each time. The bytes are
- * written by hand from RFC 6455, 5.2 and 5.7; sections stand beside the rows. */
+/* Frames become the same events however the bytes are split into reads. The bytes are written by
+ * hand from RFC 6455, 5.2 and 5.7; sections are next to the rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 enum { LIMIT_BYTES = 70000, TEXT_BYTES = 1 << 16 };
 
-/* ---- a transcript of a stream ---- */
+/* ---- the events of a byte stream ---- */
 
 typedef struct transcript {
     char text[TEXT_BYTES];
@@ -54,7 +54,7 @@ static void note_event(transcript *t, const ws_event *event)
     note(t, kind, got->bytes);
 }
 
-/* Read a stream in pieces of piece_bytes (0: of random sizes). */
+/* Reads a byte stream in pieces of piece_bytes (0: random sizes). */
 static void read_stream(ws_peer peer, td_bytes stream, size_t piece_bytes, td_random *random,
                         deflate_receiver *inflater, transcript *out)
 {
@@ -67,7 +67,8 @@ static void read_stream(ws_peer peer, td_bytes stream, size_t piece_bytes, td_ra
     for (size_t at = 0; at < stream.size && rc != WS_FAILURE;) {
         size_t size = piece_bytes != 0 ? piece_bytes : 1 + td_random_below(random, 9);
         size = size < stream.size - at ? size : stream.size - at;
-        uint8_t *piece = malloc(size); /* so that a sanitizer sees each byte beyond */
+        uint8_t *piece =
+            malloc(size); /* a separate allocation, so that a sanitizer detects reads beyond it */
         memcpy(piece, stream.data + at, size);
         at += size;
         ws_give(&reader, piece, size, at);
@@ -97,7 +98,7 @@ static void expect_stream(const char *name, ws_peer peer, td_bytes stream, const
     }
 }
 
-/* A stream of bytes, and what must come of it. */
+/* A byte stream and the expected events. */
 typedef struct stream_row {
     const char *name, *bytes;
     size_t size;
@@ -111,7 +112,7 @@ static void expect_streams(ws_peer peer, const stream_row *rows, size_t count)
                       rows[i].expected);
 }
 
-/* ---- what a server sends ---- */
+/* ---- frames from a server ---- */
 
 #define ROW(name, bytes, expected)                                                                 \
     {                                                                                              \
@@ -229,7 +230,7 @@ static void test_close_codes(void **state)
     }
 }
 
-/* ---- what a client sends ---- */
+/* ---- frames from a client ---- */
 
 static void test_client_frames(void **state)
 {
@@ -250,7 +251,7 @@ static void test_client_frames(void **state)
 
 /* ---- both directions ---- */
 
-/* Frames of all sizes around the borders of lengths and words, written and read again. */
+/* Frames with sizes around the boundaries of length fields and words are written and read back. */
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -277,7 +278,8 @@ static void test_round_trip(void **state)
     }
 }
 
-/* A message in pieces has the time of its first byte; one in a read of its own, that. */
+/* A message in several reads has the time of its first byte; a message in one read, the time of
+ * that. */
 static void test_times(void **state)
 {
     (void)state;
@@ -299,14 +301,14 @@ static void test_times(void **state)
     assert_int_equal(event.message.mono_ns, 100);
     assert_int_equal(ws_read(&reader, &event), WS_EVENT);
     assert_int_equal(event.message.mono_ns, 300);
-    assert_ptr_equal(event.message.bytes.data, bytes + 12); /* where it lies */
+    assert_ptr_equal(event.message.bytes.data, bytes + 12); /* the offset in the buffer */
     assert_int_equal(ws_read(&reader, &event), WS_MORE);
     ws_reader_fini(&reader);
 }
 
 /* ---- permessage-deflate ---- */
 
-/* RFC 7692, 7.2.3: its own examples, and the bound. */
+/* RFC 7692, 7.2.3: the RFC's own examples, and the limit. */
 static void test_deflate(void **state)
 {
     (void)state;
@@ -344,8 +346,8 @@ static void test_deflate(void **state)
     }
 }
 
-/* What a sender made comes back, at the bound; whatever came before it: one byte over the bound,
- * and a broken message. */
+/* A sender's messages are inflated to the same bytes, up to the limit; also after one byte above
+ * the limit, and after a broken message. */
 static void test_deflate_round_trip(void **state)
 {
     (void)state;
@@ -380,7 +382,7 @@ static void test_deflate_round_trip(void **state)
     }
 }
 
-/* One message that ends many streams would keep a thread busy for seconds. */
+/* A message that ends many deflate streams would keep a thread busy for seconds. */
 static void test_many_streams(void **state)
 {
     (void)state;
@@ -388,7 +390,7 @@ static void test_many_streams(void **state)
     td_bytes out;
     deflate_receiver *receiver = deflate_receiver_open(DEFLATE_NO_TAKEOVER);
     for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = i % 2 == 0 ? 3 : 0; /* RFC 1951: an empty block, the last one of its stream */
+        bytes[i] = i % 2 == 0 ? 3 : 0; /* RFC 1951: an empty block, the last of its stream */
     bytes[sizeof bytes - 1] = 0;
     const td_bytes most = td_bytes_of(bytes + 2, sizeof bytes - 2);
     assert_int_equal(deflate_receive(receiver, most, 1, &out), DEFLATE_OK);
