@@ -1,5 +1,5 @@
-/* Expected values: the rules stated in recorder/backoff.h; the limit of connections from document
- * 004 (500 per 5 minutes). */
+/* Expected: the rules in recorder/backoff.h; the limit of connections is from document 004 (500 per
+ * 5 minutes). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,8 +24,8 @@ static void first_network_failure_is_retried_at_once(void **state)
     assert_int_not_equal(backoff_next_ns(&tries, BACKOFF_NETWORK, 2), 0);
 }
 
-/* Rows: how long the connection was live after each failure, and whether the waits stay short or
- * grow as if it had never been. */
+/* Rows: how long the connection was live after each failure, and whether waits stay short or grow
+ * as if it had not been live. */
 static void only_live_time_makes_up_for_failures(void **state)
 {
     static const struct {
@@ -59,7 +59,7 @@ static void only_live_time_makes_up_for_failures(void **state)
     }
 }
 
-/* However many failures there were, 40 s of a live connection make up for all of them. */
+/* However many failures there were, 40 s of a live connection reset the waits. */
 static void live_time_makes_up_for_a_long_outage(void **state)
 {
     (void)state;
@@ -162,7 +162,7 @@ static void no_more_than_500_connects_in_five_minutes(void **state)
     assert_int_not_equal(connect_budget_spend(&budget, now_ns + 500 + wait_ns), 0);
 }
 
-/* Never more than 500 in any five minutes. */
+/* At most 500 in any five minutes. */
 static void the_window_slides(void **state)
 {
     (void)state;

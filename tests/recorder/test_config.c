@@ -1,4 +1,4 @@
-/* Expected values: the keys and bounds of recorder/config.h; lines counted by hand in the texts
+/* Expected: the keys and bounds in recorder/config.h; line numbers are counted by hand in the texts
  * below. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,7 +183,7 @@ static feed_config *one_feed(recorder_config *config, const char *family_name)
 /* The addresses of a family: docs/wire.md 1.1, 1.4. */
 static void credentials_choose_the_address(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         const char *family;
         int has_credentials;
@@ -205,7 +205,7 @@ static void credentials_choose_the_address(void **state)
             feed->api_key_env = "A";
             feed->api_secret_env = "B";
         }
-        if (strcmp(ROWS[i].family, "spot-private") != 0) /* everything comes by itself */
+        if (strcmp(ROWS[i].family, "spot-private") != 0) /* needs no request */
             feed->topics = (options_list){.items = {"order"}, .count = 1};
         if (config_finish(config, &err) != TD_OK)
             fail_msg("%s: %s", ROWS[i].family, err.text);
@@ -231,13 +231,13 @@ static int asks_for(const feed_config *feed, const char *wanted)
     return 0;
 }
 
-/* The requests of ccxt's loadMarkets, as the sources of 4.5 and 1.95 have them. */
+/* The requests of ccxt's loadMarkets, from the sources of versions 4.5 and 1.95. */
 static void http_presets_are_requests(void **state)
 {
     static const char *const QUERIES[] = {"category=spot", "category=linear&limit=1000",
                                           "category=inverse&limit=1000&status=PreLaunch",
                                           "category=option&baseCoin=DOGE"};
-    (void)state; /* none */
+    (void)state;
     td_err err;
     recorder_config *config = td_alloc(sizeof *config);
     static const char TEXT[] = "feeds:\n  - family: v5-linear\n    topics: [publicTrade.A]\n"
@@ -268,7 +268,7 @@ static void http_presets_are_requests(void **state)
         {"linear", NULL, "https://api.bybit.com/v2/public/symbols", HTTP_PRESET_CCXT, 3},
         {"v5-linear", "wss://stream.bytick.com/v5/public/linear",
          "https://api.bybit.com/v5/market/time", HTTP_PRESET_CCXT, 12},
-        /* another server, such as sim and serve: there */
+        /* another server, such as sim and serve: requests go to it */
         {"v5-linear", "wss://[::1]:9443/v5/public/linear", "https://[::1]:9443/v5/market/time",
          HTTP_PRESET_CCXT, 12},
         {"v5-linear", "ws://h/x", "http://h/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
@@ -288,7 +288,7 @@ static void http_presets_are_requests(void **state)
 
 static void http_requests_are_read(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     td_err err;
     recorder_config *config = td_alloc(sizeof *config);
     feed_config *feed = one_feed(config, "inverse");

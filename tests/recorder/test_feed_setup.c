@@ -1,5 +1,5 @@
-/* What feeds share: the limit of connections is per host (docs/wire.md 1.3), whatever the family,
- * path and port. */
+/* What feeds share: connections are limited per host (docs/wire.md 1.3), whatever the family, path
+ * and port. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,10 +15,10 @@
 
 static void feeds_of_one_host_share_its_limit(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     static const struct {
         const char *family, *url;
-        size_t shares; /* index of the feed whose budget it has */
+        size_t shares; /* index of the feed with the same budget */
     } ROWS[] = {
         {"v5-linear", "wss://stream.bybit.com/v5/public/linear", 0},
         {"v5-spot", "wss://stream.bybit.com/v5/public/spot", 0},
@@ -66,10 +66,10 @@ static void keep_line(void *ctx, td_log_level level, const char *line)
     (void)snprintf(text + used, 1024 - used, "%s\n", line);
 }
 
-/* One that the exchange withdrew is no unknown one. */
+/* A topic that the exchange has withdrawn is not unknown. */
 static void topics_without_a_row_are_logged_by_what_they_are(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     static const struct {
         const char *topic;
         uint8_t allows_unknown;

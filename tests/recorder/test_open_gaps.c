@@ -1,4 +1,4 @@
-/* Which rows a feed's open gaps emit, and when they end. Expected values: the rules stated in
+/* The rows that a feed's open gaps emit, and when they end. Expected: the rules in
  * recorder/open_gaps.h, and docs/archive.md#gaps. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,7 @@
 
 enum { NOW = 1000, ROWS_MAX = 16 };
 
-/* A feed of topics that are spread over shards by hand, what it has in the archive, and its rows.
- */
+/* A feed whose topics are assigned to shards by hand, its data in the archive, and its rows. */
 typedef struct scene {
     feed_config feed;
     subscription wanted;
@@ -27,7 +26,7 @@ typedef struct scene {
     past_topic *travel_list[8];
     gap_list ledger;
     open_gaps *gaps;
-    char rows[1024]; /* "reason slot topic from-to;" of each row, in order */
+    char rows[1024]; /* "reason slot topic from-to;" for each row, in order */
 } scene;
 
 static void add_row(void *user, uint16_t feed_index, const gap_row *row)
@@ -50,7 +49,7 @@ static void add_row(void *user, uint16_t feed_index, const gap_row *row)
         (s)->rows[0] = '\0';                                                                       \
     } while (0)
 
-/* Topics of shard 0, 1, …: each list ends with NULL, all with two. */
+/* Topics of shard 0, 1, …: each list ends with NULL, the last with two. */
 static void init(scene *s, const char *const *topics)
 {
     *s = (scene){0};
@@ -100,7 +99,7 @@ static void put_row(scene *s, gap_reason reason, uint32_t shard, const char *top
     gap_list_add(&s->ledger, &row);
 }
 
-/* Begin, and emit what that opens and ends. */
+/* Begins, and emits the rows that this opens and ends. */
 static void begin(scene *s)
 {
     const open_gaps_options options = {.feed = &s->feed,
@@ -118,7 +117,7 @@ static void begin(scene *s)
         add_row(s, 7, &rows[i]);
 }
 
-/* The n-th topic is granted, and the n-th shard expects no further grants. */
+/* Grants the n-th topic; the n-th shard waits for no further grants. */
 static void grant_and_settle(scene *s, uint32_t n, uint64_t now_ns)
 {
     open_gaps_granted(s->gaps, n, now_ns);
@@ -161,7 +160,7 @@ static void a_reconnect_is_one_row(void **state)
         open_gaps_granted(s->gaps, topic, 1010);
     open_gaps_lost(s->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
     assert_rows(s, "disconnect 0  1020-;");
-    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it never came back */
+    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it was never back */
     assert_rows(s, "");
     open_gaps_connected(s->gaps, 0);
     open_gaps_granted(s->gaps, 1, 1030);
@@ -172,8 +171,8 @@ static void a_reconnect_is_one_row(void **state)
     assert_false(open_gaps_wait_for(s->gaps, 0));
 }
 
-/* The one that stays out has a row from where the others had theirs; it has one only, and a topic
- * that was never recorded none. */
+/* A topic that is not granted gets a row that begins where the others' row began, and only one; a
+ * topic that was never recorded gets no row. */
 static void a_topic_that_stays_out(void **state)
 {
     scene *s = *state;
@@ -194,8 +193,8 @@ static void a_topic_that_stays_out(void **state)
     assert_rows(s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
 }
 
-/* A topic that was withdrawn has a row until it is granted again, and another one the next time;
- * while the slot has one, the topic's begins with that. */
+/* A withdrawn topic has a row until it is granted again, and another row the next time. While the
+ * slot has a row, the topic's row begins with it. */
 static void a_topic_that_is_withdrawn(void **state)
 {
     scene *s = *state;
@@ -237,7 +236,7 @@ static void a_session_begins(void **state)
     assert_rows(s, "restart 1  500-1020;");
 }
 
-/* If topics are on other shards now, the gap of each slot waits for all shards. */
+/* If topics are on other shards now, the gap of each slot ends when all shards are complete. */
 static void topics_move(void **state)
 {
     scene *s = *state;
@@ -247,7 +246,7 @@ static void topics_move(void **state)
     put_slot(s, 2, 920, 925, "1");
     put_travel(s, "trade.A", 6, 0);
     put_travel(s, "trade.B", 6, 1);
-    put_travel(s, "trade.C", 6, 2); /* no longer subscribed: ends with all others */
+    put_travel(s, "trade.C", 6, 2); /* no longer subscribed: ends with the others */
     begin(s);
     assert_rows(s, "restart 0  900-;restart 1  910-;restart 2  920-;");
     grant_and_settle(s, 0, 1010);
@@ -256,7 +255,7 @@ static void topics_move(void **state)
     assert_rows(s, "restart 2  920-1020;restart 1  910-1020;restart 0  900-1020;");
 }
 
-/* A slot that the last session did not have any more is no gap of this one. */
+/* A slot that the last session no longer had is not a gap of this one. */
 static void a_slot_that_was_given_up(void **state)
 {
     scene *s = *state;
@@ -270,8 +269,8 @@ static void a_slot_that_was_given_up(void **state)
     assert_rows(s, "restart 0  900-;");
 }
 
-/* Without data since the last gap ended, the connection stood from there on; and a row never has
- * the key of one that has ended. */
+/* Without data since the last gap ended, the connection was complete from then on. A row never has
+ * the key of an ended one. */
 static void a_quiet_slot(void **state)
 {
     scene *s = *state;
@@ -284,7 +283,7 @@ static void a_quiet_slot(void **state)
     assert_rows(s, "restart 0  601-;");
 }
 
-/* The row of a damaged journal ends where a session begins: it writes all rows that are open. */
+/* The row for a damaged journal ends at the start of a session, which writes all open rows. */
 static void a_row_of_a_damaged_journal(void **state)
 {
     scene *s = *state;
@@ -299,8 +298,9 @@ static void a_row_of_a_damaged_journal(void **state)
     assert_rows(s, "restart 0  900-1010;");
 }
 
-/* A row of a topic: open until it is granted, also in a later session; it ends at the start of one
- * that does not ask for the topic. One of all symbols waits for all of them. */
+/* A topic's row is open until the topic is granted, also in a later session; it ends at the start
+ * of a session that does not subscribe to the topic. A row for all symbols waits for all of them.
+ */
 static void rows_of_topics_from_earlier_sessions(void **state)
 {
     scene *s = *state;
@@ -320,8 +320,8 @@ static void rows_of_topics_from_earlier_sessions(void **state)
     assert_rows(s, "disconnect 0 trade.A 500-1030;");
 }
 
-/* The clock was ahead when an earlier session recorded: its row ends where it begins, and what is
- * missing now has one of its own. */
+/* An earlier session recorded with a clock that was ahead: its row ends where it begins, and what
+ * is missing now gets its own row. */
 static void a_row_from_the_future(void **state)
 {
     scene *s = *state;

@@ -1,6 +1,6 @@
-/* Requests, answers, and what becomes of each topic. Answers are written by hand after docs/wire.md
- * 1, 1.3 and 1.5; a model of the exchange (below) refuses a request as a whole for any topic that
- * it does not know, as A and B do. Expected values: the rules stated in recorder/subscriber.h. */
+/* Requests, answers, and the result for each topic. Answers are written by hand from docs/wire.md
+ * 1, 1.3 and 1.5; a model of the exchange (below) refuses a whole request if it does not know one
+ * of the topics, as A and B do. Expected: the rules in recorder/subscriber.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,16 +15,16 @@
 
 enum { REQUESTS_MAX = 512, TEXT_BYTES = 1 << 16 };
 
-/* One connection's side of the exchange, and what it was asked. */
+/* The exchange's side of a connection, and the requests it received. */
 typedef struct scene {
     const dialect *dialect;
     subscriber *asks;
     dialect_parser *answers;
     td_buf out;
-    const char *bad[4]; /* topics that are not known */
+    const char *bad[4]; /* unknown topics */
     unsigned requests;
     unsigned topics_asked;
-    char open[REQUESTS_MAX][20 << 10]; /* topics of requests without an answer */
+    char open[REQUESTS_MAX][20 << 10]; /* topics of unanswered requests */
     char ids[REQUESTS_MAX][32];
     unsigned open_count;
     const char *const *topics;
@@ -66,7 +66,7 @@ static void close_scene(scene *s)
     td_buf_fini(&s->out);
 }
 
-/* The id that a request carries, as its JSON says ("" if none). */
+/* Copies a request's id, as in its JSON, or "". */
 static void copy_id(const td_buf *request, char out[32])
 {
     static const char *const KEYS[] = {"\"req_id\":\"", "\"id\":\""};
@@ -89,7 +89,7 @@ static unsigned count_topics(const char *joined)
     return count;
 }
 
-/* Take every request that may go out now. */
+/* Takes all requests that may be sent now. */
 static unsigned send_requests(scene *s)
 {
     unsigned taken = 0;
@@ -140,7 +140,8 @@ static const char *bad_topic(const scene *s, const char *joined)
     return NULL;
 }
 
-/* Answers the oldest open request as B does: the whole is taken, or refused because of one. */
+/* Answers the oldest open request as B does: grants all of it, or refuses all because of one topic.
+ */
 static void answer_first(scene *s)
 {
     char text[512];
@@ -185,13 +186,13 @@ static const char *const *many_topics(size_t count)
     return topics;
 }
 
-/* An answer to no open request takes back what was granted: what it names, or everything. */
+/* An answer without an open request withdraws grants: of the topics that it names, or all. */
 static void what_was_granted_may_be_withdrawn(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         const char *answer;
-        unsigned count; /* of withdrawn topics, of which t.3 is one */
+        unsigned count; /* number of withdrawn topics, one of them t.3 */
     } ROWS[] = {
         {"{\"success\":false,\"ret_msg\":\"error:handler not found,topic:t.3\",\"conn_id\":\"c\","
          "\"req_id\":\"sub-1\",\"op\":\"subscribe\"}",
@@ -227,17 +228,17 @@ static void what_was_granted_may_be_withdrawn(void **state)
         assert_int_equal(subscriber_granted_count(s->asks), 10 - ROWS[i].count);
         assert_int_equal(send_requests(s), 0);
         s->now_ns += SUBSCRIBER_RETRY_NS;
-        assert_int_equal(send_requests(s), ROWS[i].count); /* each alone */
+        assert_int_equal(send_requests(s), ROWS[i].count); /* each topic in its own request */
         answer_all(s);
         assert_int_equal(subscriber_granted_count(s->asks), 10);
         close_scene(s);
     }
 }
 
-/* B takes 10 args a request; 64 requests may be open; each answer makes space for another. */
+/* B allows 10 args per request and 64 open requests; each answer allows another. */
 static void requests_are_cut_and_held_back(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_V3, many_topics(1000), 1000);
     assert_int_equal(send_requests(s), SUBSCRIBER_OPEN_MAX);
     assert_int_equal(s->topics_asked, 10 * SUBSCRIBER_OPEN_MAX);
@@ -255,7 +256,7 @@ static void requests_are_cut_and_held_back(void **state)
 
 static void answers_are_matched_by_id(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_V3, many_topics(20), 20);
     assert_int_equal(send_requests(s), 2);
     assert_string_not_equal(s->ids[0], s->ids[1]);
@@ -265,24 +266,24 @@ static void answers_are_matched_by_id(void **state)
                    s->ids[1]);
     assert_int_equal(answer(s, text), 1);
     assert_string_equal(s->granted, s->open[1]);
-    assert_int_equal(answer(s, text), 0); /* no second time */
+    assert_int_equal(answer(s, text), 0); /* no request is left to answer */
     assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"req_id\":\"other\","
                                "\"op\":\"subscribe\"}"),
                      0);
-    /* Without an id: the oldest. */
+    /* An answer without an id belongs to the oldest request. */
     assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}"), 1);
     assert_string_equal(s->granted, s->open[0]);
     assert_true(subscriber_is_answered(s->asks));
     close_scene(s);
 }
 
-/* A echoes what it was asked: answers find their request in any order. */
+/* A echoes the request: answers find their request in any order. */
 static void answers_are_matched_by_echo(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_OP, many_topics(1500), 1500);
     unsigned requests = send_requests(s);
-    assert_true(requests >= 2); /* 42,000 bytes of topics, 16 KiB a request */
+    assert_true(requests >= 2); /* 42,000 bytes of topics, 16 KiB per request */
     char text[TEXT_BYTES];
     size_t used = (size_t)snprintf(text, sizeof text,
                                    "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\","
@@ -300,10 +301,11 @@ static void answers_are_matched_by_echo(void **state)
     close_scene(s);
 }
 
-/* The bad one of ten: 10, 5+5, 2+3 (or 3+2), 1+2, 1+1 …: never more than two requests a halving. */
+/* Finding the bad one of ten topics: 10, 5+5, 2+3 (or 3+2), 1+2, 1+1 …: at most two requests per
+ * halving. */
 static void the_bad_topic_ends_up_alone(void **state)
 {
-    (void)state; /* every place once */
+    (void)state; /* for each position of the bad topic */
     for (size_t bad = 0; bad < 10; bad++) {
         scene *s = open_scene(DIALECT_V3, TEN, 10);
         s->bad[0] = TEN[bad];
@@ -323,7 +325,7 @@ static void the_bad_topic_ends_up_alone(void **state)
 
 static void it_is_tried_again_slowly(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_V3, TEN, 10);
     s->bad[0] = "t.3";
     s->bad[1] = "t.7";
@@ -336,7 +338,7 @@ static void it_is_tried_again_slowly(void **state)
         s->now_ns += wait_ns - 1;
         assert_int_equal(send_requests(s), 0);
         s->now_ns += 1;
-        assert_int_equal(send_requests(s), 2); /* each alone */
+        assert_int_equal(send_requests(s), 2); /* each topic in its own request */
         assert_string_equal(s->open[0], "t.3");
         assert_string_equal(s->open[1], "t.7");
         answer_first(s);
@@ -345,7 +347,7 @@ static void it_is_tried_again_slowly(void **state)
         wait_ns = wait_ns * 2 < SUBSCRIBER_RETRY_NS_MAX ? wait_ns * 2 : SUBSCRIBER_RETRY_NS_MAX;
     }
     assert_int_equal(wait_ns, SUBSCRIBER_RETRY_NS_MAX);
-    s->bad[0] = "t.7"; /* the exchange has it now */
+    s->bad[0] = "t.7"; /* the exchange now knows t.3 */
     s->bad[1] = NULL;
     s->now_ns += wait_ns;
     send_requests(s);
@@ -356,10 +358,11 @@ static void it_is_tried_again_slowly(void **state)
     close_scene(s);
 }
 
-/* What was refused does not spoil the first request of the next connection, nor come sooner. */
+/* Refused topics neither spoil the first request of the next connection, nor are they retried
+ * sooner. */
 static void a_new_connection_begins_with_the_good_ones(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_V3, TEN, 10);
     s->bad[0] = "t.0";
     send_requests(s);
@@ -373,7 +376,7 @@ static void a_new_connection_begins_with_the_good_ones(void **state)
     s->now_ns += SUBSCRIBER_RETRY_NS;
     assert_int_equal(send_requests(s), 1);
     assert_string_equal(s->open[0], "t.0");
-    subscriber_restart(s->asks); /* in the middle of it */
+    subscriber_restart(s->asks); /* during the search */
     s->open_count = 0;
     s->bad[0] = NULL;
     answer_all(s);
@@ -381,10 +384,10 @@ static void a_new_connection_begins_with_the_good_ones(void **state)
     close_scene(s);
 }
 
-/* C says topic by topic what became of it (docs/wire.md 1). */
+/* C answers for each topic by name (docs/wire.md 1). */
 static void failures_by_name(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char *topics[] = {"a.1", "a.2", "a.3"};
     scene *s = open_scene(DIALECT_USDC, topics, 3);
     assert_int_equal(send_requests(s), 1);
@@ -400,10 +403,10 @@ static void failures_by_name(void **state)
     close_scene(s);
 }
 
-/* v1: symbols of one topic in one request; an error names nothing. v2: one symbol a request. */
+/* v1: one topic's symbols in one request; an error has no names. v2: one symbol per request. */
 static void spot_requests(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char *topics[] = {"trade.BTCUSDT", "trade.ETHUSDT", "kline.1m.BTCUSDT",
                                    "kline.1m.ETHUSDT", "depth.BTCUSDT"};
     scene *s = open_scene(DIALECT_SPOT, topics, 5);
@@ -428,7 +431,7 @@ static void spot_requests(void **state)
 
 static void what_is_not_answered_is_asked_again(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_V3, TEN, 10);
     send_requests(s);
     assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + SUBSCRIBER_ANSWER_NS);
@@ -443,7 +446,7 @@ static void what_is_not_answered_is_asked_again(void **state)
     assert_true(subscriber_is_answered(s->asks)); /* they wait for their next try */
     s->now_ns += SUBSCRIBER_RETRY_NS;
     assert_int_equal(send_requests(s), 10);
-    /* They had been taken: it was the answer that got lost (docs/wire.md 1.5). */
+    /* The requests had been granted; only the answer was lost (docs/wire.md 1.5). */
     for (int i = 0; i < 10; i++)
         assert_int_equal(answer(s, "{\"success\":false,\"ret_msg\":\"error:already "
                                    "subscribed,topic:x\",\"op\":\"subscribe\"}"),
@@ -453,10 +456,11 @@ static void what_is_not_answered_is_asked_again(void **state)
     close_scene(s);
 }
 
-/* A topic that the exchange ignores takes the others of its request along once, and never again. */
+/* A topic that the exchange ignores takes the other topics of its request with it once, and never
+ * again. */
 static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char GRANTED[] = "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}";
     static const char REFUSED[] =
         "{\"success\":false,\"ret_msg\":\"error:handler not found\",\"op\":\"subscribe\"}";
@@ -476,7 +480,7 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
     subscriber_restart(s->asks);
     assert_int_equal(send_requests(s), 3);
     assert_int_equal(count_topics(s->open[0]), 8);
-    assert_string_equal(s->open[1], TEN[9]); /* at once, though its waiting time is not over */
+    assert_string_equal(s->open[1], TEN[9]); /* at once, although its waiting time is not over */
     assert_string_equal(s->open[2], TEN[8]); /* its 10 s are over */
     char refused[128];
     (void)snprintf(refused, sizeof refused, "{\"req_id\":\"%s\",%s", s->ids[2], REFUSED + 1);
@@ -486,7 +490,7 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
     assert_false(subscriber_is_answered(s->asks));
     s->now_ns += SUBSCRIBER_ANSWER_NS;
     assert_string_equal(subscriber_expired(s->asks, s->now_ns), TEN[9]);
-    s->now_ns += 4 * SUBSCRIBER_RETRY_NS; /* both wait for the third time */
+    s->now_ns += 4 * SUBSCRIBER_RETRY_NS; /* the third waiting time of both */
     assert_int_equal(send_requests(s), 2);
     assert_int_equal(answer(s, REFUSED), 1);
     assert_int_equal(answer(s, GRANTED), 1);
@@ -496,7 +500,7 @@ static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **stat
 
 static void nothing_to_ask_for(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     scene *s = open_scene(DIALECT_SPOT_PRIVATE, NULL, 0);
     assert_true(subscriber_is_answered(s->asks));
     assert_int_equal(send_requests(s), 0);

@@ -1,5 +1,5 @@
-/* What is subscribed to, and over which connections. Expected values: the rules stated in
- * recorder/subscription.h and symbols.h, and docs/wire.md 1.3 for what a connection may hold. */
+/* The topics of a feed, and their connections. Expected: the rules in recorder/subscription.h and
+ * symbols.h, and docs/wire.md 1.3 for the limits of a connection. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static options_list *list_put(options_list *list, const char *text)
     return list;
 }
 
-/* Both steps; symbols without a file need no disk. */
+/* Both steps; symbols that are not from a file need no disk. */
 static td_result plan(const feed_config *feed, td_io io, subscription *out, td_err *err)
 {
     symbol_list symbols;
@@ -47,19 +47,19 @@ static void assert_says(const td_err *err, const char *words)
         fail_msg("'%s' does not say '%s'", err->text, words == NULL ? "" : words);
 }
 
-/* Where there is no way to mean all symbols, a topic without its own would only be refused. */
+/* In dialects that cannot request all symbols, a topic without a symbol would be refused. */
 static void a_topic_without_its_symbol(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         const char *family, *topic;
-        const char *words; /* NULL: it is taken */
+        const char *words; /* NULL: accepted */
     } ROWS[] = {
         {"v5-linear", "orderbook.50", "topic 'orderbook.50' needs a symbol"},
         {"v5-option", "publicTrade", "topic 'publicTrade' needs a symbol"},
         {"contract-v3", "tickers", "topic 'tickers' needs a symbol"},
         {"v5-linear", "orderbook.50.BTCUSDT", NULL},
-        {"v5-linear", "new.topic", NULL}, /* the exchange may know it */
+        {"v5-linear", "new.topic", NULL}, /* the exchange may know the topic */
         {"v5-misc", "system.status", NULL},
         {"inverse", "trade", NULL}, /* all symbols */
     };
@@ -77,10 +77,11 @@ static void a_topic_without_its_symbol(void **state)
     }
 }
 
-/* A topic that has its symbol already is taken as it is; every topic's name alone is crossed. */
+/* A topic that includes its symbol is unchanged; a topic's name alone is combined with each symbol.
+ */
 static void complete_topics_are_not_crossed(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         const char *family, *topic, *wanted;
     } ROWS[] = {
@@ -107,7 +108,7 @@ static void complete_topics_are_not_crossed(void **state)
         assert_string_equal(wanted.topics[0], ROWS[i].wanted);
         subscription_fini(&wanted);
     }
-    /* and whatever a row is called, it is crossed if its pattern has a symbol */
+    /* every row whose pattern has a symbol is combined, whatever its name */
     size_t count;
     const family *const *families = family_table(&count);
     for (size_t i = 0; i < count; i++) {
@@ -131,7 +132,7 @@ static void complete_topics_are_not_crossed(void **state)
 
 static void topics_are_crossed_with_symbols_and_spread(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     size_t count;
     subscription wanted = {0};
     feed_config feed = feed_of("inverse");
@@ -153,7 +154,7 @@ static void topics_are_crossed_with_symbols_and_spread(void **state)
 
 static void topics_without_symbols_stay_as_they_are(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     size_t count;
     subscription wanted = {0};
     feed_config feed = feed_of("inverse");
@@ -165,10 +166,10 @@ static void topics_without_symbols_stay_as_they_are(void **state)
     subscription_fini(&wanted);
 }
 
-/* "*" and lists where the dialect has them; elsewhere a file is needed. */
+/* "*" and lists, in dialects that have them; the others need a file. */
 static void stars_and_lists(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     static const struct {
         const char *family, *topic, *symbol, *wanted, *says;
     } ROWS[] = {
@@ -201,11 +202,11 @@ static void stars_and_lists(void **state)
     }
 }
 
-/* docs/wire.md 1.5: the args of a public connection of v5 hold 21,000 characters together; options
- * 2,000 args. */
+/* docs/wire.md 1.5: the args of a public v5 connection may have 21,000 characters in total, those
+ * of options 2,000 args. */
 static void connections_hold_what_they_may(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     enum { SYMBOLS = 1500 };
     static char names[SYMBOLS][32];
     static const char *symbols[SYMBOLS];
@@ -236,7 +237,8 @@ static void connections_hold_what_they_may(void **state)
             assert_true(ROWS[r].bytes_max == 0 || bytes <= ROWS[r].bytes_max);
         }
         assert_int_equal(seen, SYMBOLS);
-        /* 1,500 topics of 27 characters are 40,500, so at least two; and none is half empty. */
+        /* 1,500 topics of 27 characters are 40,500, so at least two connections, each at least half
+         * full. */
         assert_in_range(wanted.shard_count, ROWS[r].bytes_max == 0 ? 1 : 2,
                         ROWS[r].bytes_max == 0 ? 1 : 3);
         subscription_fini(&wanted);
@@ -245,7 +247,7 @@ static void connections_hold_what_they_may(void **state)
 
 static void too_many_connections_are_refused(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static char names[LIMIT_FEED_SLOTS + 1][16];
     td_err err;
     subscription wanted = {0};
@@ -271,7 +273,7 @@ static void put_file(td_io io, const char *path, const char *text)
 
 static void symbols_of_a_file_follow(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char TEXT[] =
         "\xef\xbb\xbf# what is traded\nBTCUSDT\r\n\n ETHUSDT \nSOLUSD\nBTC-PERP\nBTCUSDT";
     static const char *const TOPICS[] = {"trade.SOLUSD", "trade.BTCUSDT", "trade.ETHUSDT",
@@ -293,7 +295,7 @@ static void symbols_of_a_file_follow(void **state)
 
 static void files_that_are_none(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     static const struct {
         const char *text, *says;
         td_result rc;
@@ -330,10 +332,10 @@ static int has_topic(const subscription *wanted, const char *topic)
     return 0;
 }
 
-/* Candles for trades, the second depth for a book (docs/wire.md 6.4), in the form the topic has. */
+/* Candles for trades, the second depth for a book (docs/wire.md 6.4), in the topic's form. */
 static void audits_are_added(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     subscription wanted = {0};
     feed_config feed = feed_of("inverse");
     feed.is_audited = 1;
@@ -348,15 +350,15 @@ static void audits_are_added(void **state)
     list_put(list_put(list_put(&feed.topics, "trade"), "orderBookL2_25"), "orderBook_200.100ms");
     list_put(&feed.symbols, "BTCUSD");
     assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
-    assert_int_equal(wanted.topic_count, 4); /* the second depth was wanted already */
+    assert_int_equal(wanted.topic_count, 4); /* the second depth had been requested already */
     assert_true(has_topic(&wanted, "klineV2.1.BTCUSD"));
     subscription_fini(&wanted);
 }
 
-/* Every row names an audit that its family knows. */
+/* Every row's audit is a topic of its family. */
 static void audits_are_topics(void **state)
 {
-    (void)state; /* the table */
+    (void)state;
     size_t family_count;
     size_t audits = 0;
     const family *const *families = family_table(&family_count);

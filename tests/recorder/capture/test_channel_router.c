@@ -1,6 +1,5 @@
-/* recorder/capture/channel_router: where frames go. Expected channels are written from
- * docs/design.md
- * ("Channels") and the rules at the top of channel_router.h. */
+/* recorder/capture/channel_router: which channel a frame gets. Expected channels are written from
+ * docs/design.md ("Channels") and the rules at the top of channel_router.h. */
 #include "recorder/capture/channel_router.h"
 
 #include <setjmp.h>
@@ -24,11 +23,11 @@ typedef struct route_row {
     const char *exchange_topic;
     const char *symbol;
     const char *encoding;
-    uint64_t publish_ns; /* 0: the receive time */
+    uint64_t publish_ns; /* 0: equals the receive time */
     frame_class frame_class;
 } route_row;
 
-/* A frame with its channel, and what else was found. */
+/* A frame with its channel and other results. */
 typedef struct routed {
     feed_frame frame;
     channel_route found;
@@ -104,9 +103,10 @@ static void route_text(channel_router *r, uint32_t shard, channel_dir dir, chann
 
 static void test_rows(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     channel_router *r = open_router();
-    for (int round = 0; round < 2; round++) { /* the second one finds what the first one made */
+    for (int round = 0; round < 2;
+         round++) { /* the second round finds the first round's channels */
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
             const route_row *row = &ROWS[i];
             routed route;
@@ -131,7 +131,7 @@ static void test_rows(void **state)
     channel_router_close(r);
 }
 
-/* A topic that changed under its name on 2026-03-19 keeps its channel. */
+/* A topic whose row changed on 2026-03-19 keeps its channel. */
 static void test_dated_rows(void **state)
 {
     (void)state;
@@ -154,10 +154,10 @@ static void test_dated_rows(void **state)
     channel_router_close(r);
 }
 
-/* Rows: a URL, and the name in it, which is a channel's. */
+/* Rows: a URL, and the name in it that becomes a channel's topic. */
 static void test_http_names(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     static const struct {
         const char *url, *name;
     } ROWS_OF_URLS[] = {
@@ -201,10 +201,11 @@ static void test_http_names(void **state)
     channel_router_close(r);
 }
 
-/* Numbers go up by first sight, one per (slot, dir, opcode, form, encoding, topic), and stay. */
+/* Numbers are assigned in the order of first use, one per (slot, dir, opcode, form, encoding,
+ * topic), and never change. */
 static void test_numbers(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     channel_router *r = open_router();
     routed route;
     const char *trade = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
@@ -221,7 +222,7 @@ static void test_numbers(void **state)
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "x", &route);
     assert_int_equal(route.frame.channel, 4);
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{}", &route);
-    assert_int_equal(route.frame.channel, 5); /* json beside raw */
+    assert_int_equal(route.frame.channel, 5); /* JSON has another channel than raw frames */
     route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, trade, &route);
     assert_int_equal(route.frame.channel, 1);
     assert_ptr_equal(route.frame.info, first);
@@ -234,11 +235,11 @@ static void test_numbers(void **state)
     channel_router_close(r);
 }
 
-/* Topics beyond the bound go to _unknown, which the route says; known ones and our own go on; where
- * a segment begins there is space again. */
+/* Topics beyond the limit get _unknown, and the route says so; known topics and the recorder's own
+ * channels are unaffected. A new segment has space again. */
 static void test_overflow(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     channel_router *r = open_router();
     routed route;
     char text[96];
@@ -268,10 +269,11 @@ static void test_overflow(void **state)
     channel_router_close(r);
 }
 
-/* Each form has a channel of its own. Beyond the bound new channels lose it, counted. */
+/* Each form has its own channel. Beyond the limit, frames on new channels lose their form, which is
+ * counted. */
 static void test_forms(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char TRADE[] = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
     channel_router *r = open_router();
     routed route;
@@ -285,7 +287,8 @@ static void test_forms(void **state)
         assert_int_equal(route.frame.info->form, form);
         assert_string_equal(route.frame.info->topic, CHANNEL_TOPIC_CONTROL);
     }
-    for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1; i++) { /* one of those before is plain */
+    for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1;
+         i++) { /* one of the earlier channels is plain */
         char text[96];
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
         route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
@@ -305,11 +308,11 @@ static void test_forms(void **state)
     channel_router_close(r);
 }
 
-/* With every topic's place taken, each slot of a feed gets all channels of its own, and a segment
- * has an id for each of what the router gave. */
+/* When all channels for topics are taken, each slot of a feed still gets its own channels, and a
+ * segment has an id for each channel that the router gave. */
 static void test_own_channels_fit(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     channel_router *r = open_router();
     chunk_builder *b = NULL;
     b = chunk_builder_open(NULL);

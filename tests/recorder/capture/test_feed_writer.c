@@ -1,5 +1,5 @@
 /* recorder/capture/feed_writer: from stamped frames to chunks of an archive, which is read back
- * with the tape. Expected: the rules at the top of feed_writer.h, docs/design.md ("Channels",
+ * with a tape. Expected: the rules at the top of feed_writer.h, docs/design.md ("Channels",
  * "Events"; P2, P3). */
 #include "recorder/capture/feed_writer.h"
 
@@ -31,11 +31,11 @@ typedef struct scene {
     redactor secrets;
     feed_writer *writer;
     sealed_chunk *chunk;
-    char *padded; /* the frame that is put */
+    char *padded; /* the current frame */
     unsigned seals, warnings;
-    td_result full_result; /* what `full` is to give */
+    td_result full_result; /* the result that `full` returns */
     uint64_t now_ns;
-    /* Of the last frame. */
+    /* Results of the last frame. */
     feed_written written;
     feed_frame shown;
 } scene;
@@ -101,7 +101,7 @@ static int set_up(void **state)
     return set_up_feed(state, "inverse");
 }
 
-/* None of its topics covers another: of thousands, each is looked up once. */
+/* v5: no topic covers another, so each of thousands is looked up once. */
 static int set_up_v5(void **state)
 {
     return set_up_feed(state, "v5-linear");
@@ -164,7 +164,7 @@ static void put_topic(scene *s, unsigned n)
 
 /* ---- reading back ---- */
 
-/* What a message is to be; an event's text is a part of it, a frame's is all of it. */
+/* An expected message; text is a part of an event, or a whole frame. */
 typedef struct expected_row {
     channel_dir dir;
     uint32_t shard;
@@ -213,7 +213,7 @@ static void close_read(scene *s, cursor *t)
     s->archive = NULL;
 }
 
-/* The cursor has these messages, in this order. */
+/* Checks that the cursor has these messages, in this order. */
 static void expect_rows(scene *s, cursor *t, const expected_row *rows, size_t count)
 {
     const frame_ref *frame;
@@ -231,8 +231,8 @@ static void expect_rows(scene *s, cursor *t, const expected_row *rows, size_t co
 
 /* ---- tests ---- */
 
-/* Ordinals that the caller does not give go on from the last; a hole is frames that were dropped.
- */
+/* Ordinals that the caller does not set continue from the last one; a hole in them means dropped
+ * frames. */
 static void ordinals_are_numbered_or_given(void **state)
 {
     static const expected_row ROWS[] = {
@@ -276,7 +276,7 @@ static void ordinals_are_numbered_or_given(void **state)
     EXPECT_ARCHIVE(s, ROWS);
 }
 
-/* An ordinal that falls is refused: it would be another frame's. */
+/* An ordinal that is not higher than the last one is refused: it would be another frame's. */
 static void an_ordinal_that_falls_is_refused(void **state)
 {
     scene *s = *state;
@@ -285,8 +285,8 @@ static void an_ordinal_that_falls_is_refused(void **state)
     assert_int_equal(try_put(s, 0, CHANNEL_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
 }
 
-/* Each segment can be read alone: it lists the connections that are open, how far they
- * are, and their topics. */
+/* Each segment can be read on its own: it lists the open connections, their ordinals, and their
+ * topics. */
 static void a_segment_restates_open_connections(void **state)
 {
     static const expected_row ROWS[] = {
@@ -325,13 +325,14 @@ static void a_segment_restates_open_connections(void **state)
     assert_int_equal(feed_writer_segment(s->writer), 2);
     assert_int_equal(s->seals, 1);
     assert_int_equal(feed_writer_pending_count(s->writer), 4);
-    /* Channels are the new segment's: the events' came first in it. */
+    /* Channels are numbered anew in the new segment; its events came first. */
     assert_int_equal(s->shown.channel, 1);
     assert_string_equal(s->shown.info->topic, "trade");
     EXPECT_ARCHIVE(s, ROWS);
 }
 
-/* In place and before every frame that had one; the caller gets the frame as it was written. */
+/* Secrets are overwritten in place, and an event precedes every frame that had one; the caller gets
+ * the frame as it was written. */
 static void secrets_are_hidden_and_an_event_comes_first(void **state)
 {
     static const expected_row ROWS[] = {
@@ -355,7 +356,7 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
     EXPECT_ARCHIVE(s, ROWS);
 }
 
-/* How many events of a chunk have these words; of the last one the time. */
+/* Counts the events of a chunk that contain these words; *recv_ns is the time of the last one. */
 static size_t count_events(const sealed_chunk *chunk, const char *words, uint64_t *recv_ns)
 {
     size_t at = 0;
@@ -371,7 +372,7 @@ static size_t count_events(const sealed_chunk *chunk, const char *words, uint64_
     return found;
 }
 
-/* The catalog gets rows with the chunk whose events tell them. */
+/* The catalog gets the rows of events together with their chunk. */
 static void events_go_with_their_chunk(void **state)
 {
     uint64_t recv_ns = 0;
@@ -403,8 +404,8 @@ static void what_full_gives_ends_the_call(void **state)
     assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
 }
 
-/* A frame that fills the pending chunk to so many bytes short of its target. It comes on _unknown,
- * whose definition the third and the fifth chunk with it do not have. */
+/* Adds a frame that fills the pending chunk up to short_by bytes below its target. It is on
+ * _unknown, whose channel record is missing in the third and fifth chunk with such a frame. */
 static void fill_chunk(scene *s, size_t short_by)
 {
     char *text = malloc(LIMIT_CHUNK_TARGET_BYTES);
@@ -423,7 +424,7 @@ static void fill_chunk(scene *s, size_t short_by)
     free(text);
 }
 
-/* The event before a frame may fill the chunk; the frame then goes to the next one. */
+/* If the event before a frame fills the chunk, the frame is in the next one. */
 static void an_event_may_fill_the_chunk(void **state)
 {
     scene *s = *state;
@@ -435,7 +436,7 @@ static void an_event_may_fill_the_chunk(void **state)
     assert_int_equal(feed_writer_pending_count(s->writer), 1);
 }
 
-/* More topics than a segment has channels: all frames are kept, and a warning comes once. */
+/* More topics than channels: all frames are kept, with one warning. */
 static void topics_beyond_the_channels(void **state)
 {
     enum { MORE = 3 };
@@ -448,7 +449,7 @@ static void topics_beyond_the_channels(void **state)
         put_topic(s, LIMIT_TOPIC_CHANNELS + n);
     assert_int_equal(s->warnings, 1);
     assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE);
-    s->now_ns += HOUR_NS; /* a new segment has channels again, and as few */
+    s->now_ns += HOUR_NS; /* a new segment has the same number of channels again */
     for (unsigned n = 0; n <= LIMIT_TOPIC_CHANNELS; n++)
         put_topic(s, n);
     assert_int_equal(s->warnings, 1);

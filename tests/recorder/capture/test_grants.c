@@ -1,4 +1,4 @@
-/* What a feed's connections are subscribed to, as events. Requests and answers are those of
+/* The subscriptions of a feed's connections, as events. Requests and answers are those of
  * docs/wire.md 1.1 and 1.3; expected: the rules at the top of grants.h. */
 #include "recorder/capture/grants.h"
 
@@ -16,8 +16,8 @@
 
 enum { STEPS_MAX = 8, EVENTS_MAX = 4 };
 
-/* A frame: a request ('>'), an answer ('<'), a frame of a topic ('.', its channel is its last
- * letter); a new connection ('c'), the end of one ('d'), a segment's beginning ('s'). Then the
+/* A step: a request ('>'), an answer ('<'), a frame of a topic ('.'; the channel is its last
+ * letter), a new connection ('c'), its end ('d'), the start of a segment ('s'). Then the expected
  * events, each as "KIND TOPIC WHY FROM". */
 typedef struct grant_step {
     char kind;
@@ -185,7 +185,7 @@ static void check_case(const grant_case *c)
         else
             count = apply_frame(g, step, channels, conn, i + 1);
         if (step->kind == 's')
-            memset(channels, 0, sizeof channels); /* as a router's */
+            memset(channels, 0, sizeof channels); /* as a router does */
         expect_events(g, step, count, c->what);
         for (size_t k = 0; k < count && step->kind != 's'; k++) {
             const event got = grants_event(g, k);
@@ -205,8 +205,8 @@ static void what_connections_are_subscribed_to(void **state)
         check_case(&CASES[i]);
 }
 
-/* Of a connection so many topics are followed; an event says that there are more. In this dialect
- * no topic covers another: each is looked up once. */
+/* The number of topics followed per connection is limited; an event tells that there are more. In
+ * this dialect no topic covers another, so each is looked up once. */
 static void topics_beyond_the_bound(void **state)
 {
     (void)state;

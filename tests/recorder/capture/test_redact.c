@@ -1,5 +1,5 @@
-/* Expected values: promise P2: same length, every occurrence, nothing else touched. Compressed
- * streams are made by zlib itself (deflateInit2's window chooses gzip, zlib or raw). */
+/* Expected: promise P2: same length, every occurrence, nothing else changed. zlib itself makes the
+ * compressed streams (deflateInit2's window selects gzip, zlib or raw). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static void occurrences_are_overwritten_in_place(void **state)
     redactor_fini(&hide);
 }
 
-/* A key that begins the secret, and one in the middle of it. */
+/* A key that is the beginning of the secret, and one inside it. */
 static void a_secret_within_another_leaves_nothing_of_it(void **state)
 {
     (void)state;
@@ -81,7 +81,7 @@ static void short_secrets_are_refused(void **state)
     redactor_fini(&hide);
 }
 
-/* One of LIMIT_SECRET_BYTES is hidden whole; a longer one is refused, however it is given. */
+/* A secret of LIMIT_SECRET_BYTES is hidden completely; a longer one is refused, from any source. */
 static void long_secrets_are_hidden_whole_or_refused(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void long_secrets_are_hidden_whole_or_refused(void **state)
     redactor_fini(&hide);
 }
 
-/* Any number of requests authenticate: their keys and signatures are hidden in what follows. */
+/* Any number of authentication requests: their keys and signatures are hidden in later frames. */
 static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
 {
     (void)state;
@@ -126,7 +126,7 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
     assert_int_equal(redactor_add_url(&hide, REDACT_AS_NEWEST,
                                       td_bytes_str("wss://h/p?token=t0kenT0ken&x=1"), NULL),
                      TD_OK);
-    /* The key has been used all the time: it is not the oldest. */
+    /* The key was used in every request, so it is not the oldest. */
     char echo[] = "signature-1023 the-only-key t0kenT0ken signature-0500";
     assert_int_equal(redactor_apply(&hide, (uint8_t *)echo, sizeof echo - 1).count, 3);
     assert_string_equal(echo, "************** ************ ********** signature-0500");
@@ -135,8 +135,7 @@ static void secrets_of_requests_are_hidden_as_they_are_met(void **state)
     redactor_fini(&hide);
 }
 
-/* A value of any size that was found is hidden whole, or as much of it as there is in such parts.
- */
+/* A found value of any size is hidden completely; of a part, as much as is there. */
 static void long_values_are_hidden_by_parts(void **state)
 {
     static const size_t SIZES[] = {LIMIT_SECRET_BYTES + 1, 2 * LIMIT_SECRET_BYTES,
@@ -178,7 +177,7 @@ static void old_signatures_make_space_but_the_key_stays(void **state)
     redactor_fini(&hide);
 }
 
-/* ---- every form, at every place ---- */
+/* ---- every form, at every position ---- */
 
 typedef struct long_text {
     uint8_t bytes[1 << 16];
@@ -198,7 +197,7 @@ static void put_bytes(long_text *out, const void *bytes, size_t size)
     out->size += size;
 }
 
-/* In either case, spelt in some way. */
+/* Appends the secret in a random spelling, in upper or lower case. */
 static void put_secret(long_text *out, const char *secret, uint32_t *seed)
 {
     unsigned spelling = next_random(seed) % 4;
@@ -214,7 +213,7 @@ static void put_secret(long_text *out, const char *secret, uint32_t *seed)
     }
 }
 
-/* Escapes undone by other means than redact.c's. */
+/* Resolves escapes, with other code than redact.c. */
 static void unescape(const long_text *from, long_text *out)
 {
     out->size = 0;
@@ -234,7 +233,7 @@ static void unescape(const long_text *from, long_text *out)
     }
 }
 
-/* The secret is not in the text, in either case and however it is spelt. */
+/* Checks that no spelling of the secret is left, in upper or lower case. */
 static void check_gone(const long_text *in, const char *secret)
 {
     static long_text plain;
@@ -263,7 +262,7 @@ static void no_form_survives(void **state)
         size_t wanted = round % 10 == 9 ? 40000 : 600;
         while (made.size < wanted) {
             if (next_random(&seed) % 40 == 0) {
-                put_bytes(&made, ":", 1); /* "%" before digits is an escape */
+                put_bytes(&made, ":", 1); /* "%" before digits would be an escape */
                 put_secret(&made, SECRETS[next_random(&seed) % 3], &seed);
                 put++;
             } else {
@@ -284,7 +283,7 @@ static void no_form_survives(void **state)
     }
 }
 
-/* Nothing else is changed: frames of other things, keys that are nearly ours. */
+/* Nothing else is changed: other frames, and keys that resemble the secret's. */
 static void other_text_is_left(void **state)
 {
     (void)state;
@@ -388,8 +387,8 @@ static void check_overwritten(scene *s, size_t size, int is_binary)
         assert_int_equal(s->out.data[i], '*');
 }
 
-/* Whatever its opcode: it does not begin as JSON does. Level 0 only stores, so the secret can be
- * read in the frame. */
+/* With any opcode, because the frame does not begin like JSON. Level 0 does not compress, so the
+ * secret is readable in the frame. */
 static void compressed_frames_are_overwritten(void **state)
 {
     static const int WINDOWS[] = {GZIP, ZLIB, RAW};
@@ -402,7 +401,7 @@ static void compressed_frames_are_overwritten(void **state)
             }
 }
 
-/* Cut off, with a wrong check, with more after it. */
+/* A truncated stream, one with a wrong checksum, one with bytes after it. */
 static void broken_streams_are_overwritten(void **state)
 {
     scene *s = *state;
@@ -443,7 +442,8 @@ static void frames_that_are_not_compressed(void **state)
     }
 }
 
-/* By name only in frames from clients, and only where the redactor is told that there are some. */
+/* Values are found by name only in frames from clients, and only if the redactor is set up for
+ * clients. */
 static void frames_of_clients(void **state)
 {
     static const char SENT[] =

@@ -1,5 +1,5 @@
-/* Expected values: the rules in recorder/capture/sent_secrets.h. tests/e2e/secrets.test.mjs has the
- * forms of requests. */
+/* Expected values: the rules in recorder/capture/sent_secrets.h. tests/e2e/secrets.test.mjs tests
+ * the forms of requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 enum { TEXT_BYTES = 1 << 16 };
 
-/* The text with its places overwritten, and the values that are hidden everywhere. */
+/* Shows the text with its secrets overwritten, and the values that are hidden everywhere. */
 static void show(sent_secrets *sent, const char *text, char *shown, char *values)
 {
     size_t at = 0;
@@ -39,7 +39,7 @@ static void test_places_and_values(void **state)
     static const struct {
         const char *text, *shown, *values;
     } ROWS[] = {
-        /* Arguments: times stay, other numbers do not. */
+        /* Arguments: times are kept, other numbers are not. */
         {"{\"op\":\"auth\",\"args\":[\"k3yK3yk3y\",1700000000000,\"opsigned\"]}",
          "{\"op\":\"auth\",\"args\":[\"*********\",1700000000000,\"********\"]}",
          " k3yK3yk3y opsigned"},
@@ -52,7 +52,7 @@ static void test_places_and_values(void **state)
          " k3yK3yk3y:s1gns1gns1gn k3yK3yk3y s1gns1gns1gn"},
         {"{\"op\":\"subscribe\",\"args\":[\"k3yK3yk3y\"]}",
          "{\"op\":\"subscribe\",\"args\":[\"k3yK3yk3y\"]}", ""},
-        /* Names that leave no doubt, and others. */
+        /* Names that are certainly secrets, and others. */
         {"{\"apiKey\":\"abcd\",\"secret\":\"abc\",\"password\":12345678,\"signature\":1234567}",
          "{\"apiKey\":\"****\",\"secret\":\"***\",\"password\":********,\"signature\":*******}",
          " abcd 12345678"},
@@ -66,14 +66,14 @@ static void test_places_and_values(void **state)
         /* Escapes are resolved, also zero bytes. */
         {"{\"\\u0061piKey\":\"\\u0061b\\/\\\"c\"}", "{\"\\u0061piKey\":\"************\"}",
          " ab/\"c"},
-        /* Texts that hold members. */
+        /* Texts that contain members. */
         {"{\"x\":\"{\\\"apiKey\\\":\\\"k3yK3yk3y\\\"}\"}", "{\"x\":\"**************************\"}",
          " k3yK3yk3y"},
         {"{\"x\":\"u?api_key=k3yK3yk3yK3y&a=1\"}", "{\"x\":\"**************************\"}",
          " k3yK3yk3yK3y"},
         {"{\"x\":\"a=1\",\"y\":\"my secret\",\"z\":\"[1]\"}",
          "{\"x\":\"a=1\",\"y\":\"my secret\",\"z\":\"[1]\"}", ""},
-        /* No JSON. */
+        /* Not JSON. */
         {"key=k3yK3yk3yK3y", "****************", " k3yK3yk3yK3y"},
         {"{\"op\":\"auth\",\"args\":[\"BTCUSDT\",\"orderbook\",\"k3yK3yk3yK3y\"",
          "*********************************************************", " k3yK3yk3yK3y"},
@@ -117,7 +117,7 @@ static void test_fields(void **state)
     sent_secrets_close(sent);
 }
 
-/* One request cannot make a redactor forget all others. */
+/* One request cannot make a redactor forget all other values. */
 static void test_many_values(void **state)
 {
     (void)state;

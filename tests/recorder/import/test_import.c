@@ -1,6 +1,6 @@
-/* recorder/import/import: captures in, frames out. Captures are written by the tests; what must
- * come out is written beside them, from docs/import.md and docs/design.md (P3, "Channels",
- * "Events"). Archives are read back with the tape. */
+/* recorder/import/import: captures are imported and the frames read back with the tape. The tests
+ * write the captures, with the expected frames next to them, from docs/import.md and docs/design.md
+ * (P3, "Channels", "Events"). */
 #include "recorder/import/import.h"
 
 #include <setjmp.h>
@@ -20,8 +20,7 @@
 #include "tests/testing/files.h"
 #include "tests/testing/archive_fixture.h"
 
-/* A message of the archive. Events: text is a part of it, dir CHANNEL_EVENT. NULL feed ends a list.
- */
+/* An expected message; text is a part of an event (dir CHANNEL_EVENT). A NULL feed ends a list. */
 typedef struct expected_row {
     const char *feed;
     channel_dir dir;
@@ -78,14 +77,14 @@ static void import_text(scene *s, const import_options *options, const char *tex
         fail_msg("%s", err.text);
 }
 
-/* The capture is refused before an archive is made. */
+/* Checks that the capture is refused before an archive is created. */
 static void expect_refused(scene *s, const import_options *options, td_err *err)
 {
     assert_int_equal(import_run(options, &s->report, err), TD_E_INVALID);
     assert_int_not_equal(access(s->place.path, F_OK), 0);
 }
 
-/* A capture in cryptofeed's format. */
+/* Imports a capture in cryptofeed's format. */
 static void import_lines(scene *s, const char *text)
 {
     const import_options options = options_of(s, IMPORT_CRYPTOFEED);
@@ -140,7 +139,7 @@ static uint64_t count_frames(archive_place *place)
     return frames;
 }
 
-/* The archive holds these messages, in this order. */
+/* Checks that the archive has these messages, in this order. */
 static void expect_archive(scene *s, const expected_row *rows)
 {
     archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
@@ -165,8 +164,8 @@ static void expect_archive(scene *s, const expected_row *rows)
 #define URL    "wss://stream.bybit.com/realtime"
 #define V5_URL "wss://stream.bybit.com/v5/public/linear"
 
-/* The line format with everything it has: a reconnect, whose gap ends with the first inbound frame,
- * equal and falling times, problems. */
+/* All features of the line format: a reconnect, whose gap ends with the first inbound frame, equal
+ * and falling times, errors. */
 static void test_line_format(void **state)
 {
     static const expected_row ROWS[] = {
@@ -218,8 +217,8 @@ static void test_line_format(void **state)
     "{\"t\":\"" t "\",\"conn\":\"" conn "\",\"ts\":" ts ",\"" member "\":\"" value "\""
 #define DATA2(text) ",\"data\":\"" text "\"}\n"
 
-/* Format 2: connections one after the other, of two families, and HTTP answers in front.
- * Everything comes out by time; each family is a feed. */
+/* Format 2: consecutive connections of two families, after HTTP answers. Messages are sorted by
+ * time; each family is a feed. */
 static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
     "http", "H", "1618675201.5", "url", "https://x/v2/symbols?y") DATA2("plain")
     LINE2("connect", "W.1", "1618675202", "addr", "wss://stream.bybit.com/realtime") "}\n" LINE2(
@@ -259,7 +258,8 @@ static void test_format2_sorted(void **state)
     assert_int_equal(s->report.feeds[0].counts.frames.http, 1);
 }
 
-/* jsonl: wrappers keep their time; bare frames take the exchange's, or that of the frame before. */
+/* jsonl: wrapped frames keep their time; bare frames have the exchange's, or that of the frame
+ * before. */
 static void test_jsonl(void **state)
 {
 #define TIMED                                                                                      \
@@ -289,7 +289,7 @@ static void test_jsonl(void **state)
     assert_int_equal(s->report.adjusted, 0);
 }
 
-/* What is refused before anything is written. */
+/* Captures that are refused before anything is written. */
 static void test_refused(void **state)
 {
     static const struct {
@@ -319,8 +319,8 @@ static void test_refused(void **state)
     }
 }
 
-/* A connection after more than the window of another one's later frames: refused whole, before
- * anything is written. */
+/* A connection that comes later in the file than another one's later frames, by more than the
+ * window: the capture is refused before anything is written. */
 static void test_too_late(void **state)
 {
     scene *s = *state;
@@ -340,7 +340,7 @@ static void test_too_late(void **state)
     assert_non_null(strstr(err.hint, "sort the capture by time"));
 }
 
-/* Nothing but lines that hold no frame: no session. */
+/* Lines without any frame: no session. */
 static void test_nothing(void **state)
 {
     scene *s = *state;
@@ -350,7 +350,7 @@ static void test_nothing(void **state)
     assert_int_not_equal(access(s->place.path, F_OK), 0);
 }
 
-/* Two imports of one feed: sessions of their own, frames of both. */
+/* Two imports of one feed: two sessions, with all frames. */
 static void test_twice(void **state)
 {
     scene *s = *state;
@@ -376,8 +376,8 @@ static void test_twice(void **state)
     expect_archive(s, ROWS);
 }
 
-/* Keys and signatures of URLs and auth requests are overwritten in frames, also in those that come
- * before them, and in HTTP replies; an event before each frame says where. */
+/* Keys and signatures of URLs and auth requests are overwritten in frames, also in earlier ones,
+ * and in HTTP replies; an event before each such frame has the offsets. */
 static void test_secrets(void **state)
 {
     static const expected_row ROWS[] = {
@@ -411,7 +411,7 @@ static void test_secrets(void **state)
     assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
 }
 
-/* Requests of order entry have a channel of their topic; secrets in their headers are hidden. */
+/* Order entry requests have a channel for their topic; secrets in their headers are hidden. */
 static void test_requests(void **state)
 {
 #define TRADE_URL "wss://stream.bybit.com/v5/trade"
@@ -439,7 +439,7 @@ static void test_requests(void **state)
     expect_archive(s, ROWS);
 }
 
-/* One that is longer than a secret may be is hidden by parts. */
+/* A value longer than LIMIT_SECRET_BYTES is hidden in parts. */
 static void test_long_secret(void **state)
 {
     enum { BYTES = LIMIT_SECRET_BYTES + 900 };
@@ -473,7 +473,7 @@ static void test_long_secret(void **state)
     expect_archive(*state, ROWS);
 }
 
-/* Frames on either side of a full hour: two segments, the second one restates the connection. */
+/* Frames before and after a full hour: two segments, and the second repeats the connection. */
 static void test_hours(void **state)
 {
     static const expected_row ROWS[] = {
@@ -494,7 +494,7 @@ static void test_hours(void **state)
 }
 
 /* One topic more than a segment has channels: its frame is kept. No topic of this family covers
- * another, so that each is looked up once. */
+ * another, so each is looked up once. */
 static void test_too_many_topics(void **state)
 {
     enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
@@ -560,7 +560,7 @@ static uint64_t count_calls(io_fault_op op, unsigned chunk_count, unsigned frame
     return calls;
 }
 
-/* Imports in a row: none of them looks at the segments of those before. */
+/* An import does not open the segments of earlier imports. */
 static void test_many_segments(void **state)
 {
     (void)state;

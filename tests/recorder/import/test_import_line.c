@@ -1,5 +1,5 @@
-/* recorder/import/import_line: what each line of a capture means. Expected values are written from
- * the format's description in docs/import.md; nanoseconds are the decimal digits of the text,
+/* recorder/import/import_line: the meaning of each line of a capture. Expected values are written
+ * from the format's description in docs/import.md; nanoseconds are the text's decimal digits,
  * padded to nine by hand. */
 #include "recorder/import/import_line.h"
 
@@ -16,11 +16,11 @@ typedef struct line_row {
     const char *line;
     import_kind kind;
     channel_dir dir;
-    uint64_t time_ns; /* 0: no time */
+    uint64_t time_ns; /* 0 if absent */
     const char *conn;
     const char *url;
     const char *data;
-    const char *reason; /* part of it; NULL: the line is fine */
+    const char *reason; /* part of the reason; NULL: the line is valid */
 } line_row;
 
 static const line_row CRYPTOFEED_ROWS[] = {
@@ -145,7 +145,7 @@ static void expect_text(td_bytes found, const char *expected)
         assert_memory_equal(found.data, expected, found.size);
 }
 
-/* Every row as a line of its own, with padding after it that must not matter. */
+/* Checks every row as a line, followed by padding that must not matter. */
 static void check_rows(import_format format, const line_row *rows, size_t count)
 {
     import_line_reader *reader = import_line_reader_open(format);
@@ -179,13 +179,13 @@ static void check_rows(import_format format, const line_row *rows, size_t count)
 
 static void test_cryptofeed(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     check_rows(IMPORT_CRYPTOFEED, CRYPTOFEED_ROWS, sizeof CRYPTOFEED_ROWS / sizeof(line_row));
 }
 
 static void test_jsonl(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     check_rows(IMPORT_JSONL, JSONL_ROWS, sizeof JSONL_ROWS / sizeof(line_row));
 }
 

@@ -1,5 +1,5 @@
-/* recorder/import/import_order: which connection a line belongs to, and records of
- * several connections in order of time. Expected slots are written from the rules at the top of
+/* recorder/import/import_order: which connection a line belongs to, and the order by time of
+ * several connections' records. Expected slots are written from the rules at the top of
  * import_order.h. */
 #include "recorder/import/import_order.h"
 
@@ -20,7 +20,7 @@ typedef struct slot_row {
     uint64_t time_ns;
     const char *conn;
     const char *url;
-    uint32_t slot; /* expected, like the rest */
+    uint32_t slot; /* expected, as the following members */
     uint32_t conn_number;
     uint8_t is_new_conn;
     uint64_t effective_ns;
@@ -101,7 +101,7 @@ static void test_slots(void **state)
         {IMPORT_FRAME, CHANNEL_OUT, 0, "", "wss://b", 1, 1, 1, 7},
         {IMPORT_FRAME, CHANNEL_IN, 6, "", "", 1, 1, 0, 7},
     };
-    (void)state; /* rows only */
+    (void)state;
     CHECK_SLOTS("one connection and its reconnect", ONE);
     CHECK_SLOTS("a capture that begins in the middle", NO_CONNECT);
     CHECK_SLOTS("a connect in the past is another connection", RESTART);
@@ -112,7 +112,7 @@ static void test_slots(void **state)
 
 static void test_too_many_slots(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     import_order *order = import_order_open(NULL);
     import_place place;
     td_err err;
@@ -131,8 +131,8 @@ static void test_too_many_slots(void **state)
     import_order_close(order);
 }
 
-/* Records of three connections come out as a stable sort by time of the list that the test keeps
- * beside. Sizes vary; all fit into the window. */
+/* Records of three connections are returned like a stable sort by time of the list that the test
+ * keeps. Sizes vary; all records fit into the window. */
 enum { WINDOW_RECORDS = 3000, WINDOW_RECORD_BYTES_MAX = 600000 };
 
 typedef struct kept {
@@ -166,7 +166,7 @@ static td_result put(import_order *order, const char *name, uint64_t ns, td_byte
 
 static void test_window(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     import_order *survey = NULL;
     import_order *order = NULL;
     import_record record;
@@ -222,10 +222,10 @@ static void test_window(void **state)
     free(data);
 }
 
-/* The second reading of lines in order holds none of them. */
+/* The second pass over sorted lines keeps no lines in memory. */
 static void test_window_in_order(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     import_order *survey = import_order_open(NULL);
     import_record record;
     import_place place;
@@ -244,12 +244,12 @@ static void test_window_in_order(void **state)
     import_order_close(survey);
 }
 
-/* The window is full after 64 MiB; then a line that is earlier than what was taken is refused, and
- * one that is not is kept. */
+/* The window is full after 64 MiB; then a line that is earlier than the last returned one is
+ * refused, and other lines are kept. */
 static void test_window_full(void **state)
 {
     enum { RECORD_BYTES = 1 << 20 };
-    (void)state; /* none */
+    (void)state;
     import_order *order = import_order_open(NULL);
     import_record record;
     import_place place;

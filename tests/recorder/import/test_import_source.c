@@ -1,6 +1,6 @@
-/* recorder/import/import_source: lines out of plain and gzip input. Expected lines are what the
- * test wrote; gzip is made by zlib's own deflate here, and the captures' line counts come
- * from `zcat | wc -l`. */
+/* recorder/import/import_source: lines of plain and gzip input. Expected lines are what the test
+ * wrote; zlib's deflate makes the gzip input, and the captures' line counts come from `zcat | wc
+ * -l`. */
 #include "recorder/import/import_source.h"
 
 #include <setjmp.h>
@@ -46,7 +46,7 @@ static void write_file(const fixture *f, const void *bytes, size_t size)
     file_replace(io_posix(), f->path, bytes, size);
 }
 
-/* text as one gzip member, appended to out. */
+/* Appends text to out as a gzip member. */
 static void gzip(td_buf *out, td_bytes text)
 {
     z_stream z = {0};
@@ -70,7 +70,7 @@ static import_source *open_file(const fixture *f)
     return source;
 }
 
-/* The next line is text. */
+/* Checks the text of the next line. */
 static void expect_line(import_source *source, uint64_t number, const char *text)
 {
     import_text_line line;
@@ -120,7 +120,7 @@ static void test_plain_lines(void **state)
     }
 }
 
-/* Lines of all lengths around the buffers' sizes, plain and gzip, come out as they went in. */
+/* Lines of lengths around the buffers' sizes, plain and gzip, are read unchanged. */
 static void test_long_lines(void **state)
 {
     static const size_t SIZES[] = {0,      1,      131071,  131072,  131073, 262143,
@@ -157,7 +157,7 @@ static void test_long_lines(void **state)
     td_buf_fini(&packed);
 }
 
-/* A line of exactly the limit is read; one more byte, and it is refused. */
+/* A line of exactly the limit is read; a longer one is refused. */
 static void test_line_limit(void **state)
 {
     const fixture *f = *state;
@@ -198,9 +198,9 @@ static void test_gzip_members(void **state)
     td_buf_fini(&packed);
 }
 
-/* Cut at bytes of all parts: whole lines before the cut, one TD_E_TRUNCATED, the end. Never a part
- * of a line. A flipped byte gives nothing that is not in the text and ends in an error or the end.
- */
+/* Cut in every part: the complete lines before the cut, one TD_E_TRUNCATED, the end, and never a
+ * part of a line. A flipped byte gives no bytes that are not in the text, and leads to an error or
+ * the end. */
 static void test_damaged_gzip(void **state)
 {
     const fixture *f = *state;

@@ -1,5 +1,5 @@
-/* How much must stay free, and what is reported when it is less. Expected values: docs/recording.md
- * ("Free disk space"): the smaller of 1 GiB and 5 % of the file system, unless told otherwise. */
+/* How much space must stay free, and the report when there is less. Expected: docs/recording.md
+ * ("Free disk space"): the smaller of 1 GiB and 5 % of the file system, unless configured. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Overload as docs/design.md ("Overload") describes it. Expected values: counted by the test itself
- * as it feeds frames; topics and sizes chosen here. */
+/* Overload as described in docs/design.md ("Overload"). Expected values: the test's own counts of
+ * the frames it feeds, with its own topics and sizes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,14 +22,14 @@ typedef struct fixture {
     char *big; /* a data frame of BIG_FRAME_BYTES */
     uint64_t mono_ns;
     int pauses, resumes;
-    /* what was read back from the ring */
+    /* read back from the ring */
     uint64_t frames_read, last_ordinal, last_recv_ns, holes;
     event_kind kinds[EVENTS_MAX];
     char states[EVENTS_MAX][32];
     size_t event_count;
     uint64_t gap_frames, gap_count;
-    uint64_t gap_from_ns, gap_to_ns; /* of the last one */
-    event clock;                     /* numbers of the last clock event */
+    uint64_t gap_from_ns, gap_to_ns; /* of the last gap */
+    event clock;                     /* with the numbers of the last clock event */
     event_reader *events;
 } fixture;
 
@@ -61,7 +61,7 @@ static void on_resume(void *user)
     ((fixture *)user)->resumes++;
 }
 
-/* Events of all feeds go to those that have begun. */
+/* Events for all feeds are for feeds that have begun. */
 static void begin_feed(fixture *f)
 {
     const event begins = {.kind = EVENT_SESSION, .state = "starts"};
@@ -143,7 +143,7 @@ static void read_event(fixture *f, td_bytes text)
     f->gap_frames += found.gap.frames_lost;
 }
 
-/* Read at most count records out of the ring. */
+/* Reads at most count records from the ring. */
 static void drain(fixture *f, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -175,7 +175,7 @@ static void frames_are_stamped_and_counted(void **state)
     open_fixture(&f, OVERLOAD_PAUSE);
     uint64_t last_ns = 0;
     for (int i = 0; i < 100; i++) {
-        /* Two frames of one moment, and one from the past: times rise all the same. */
+        /* Two frames at one time, and one from the past: receive times rise nevertheless. */
         uint64_t mono_ns = i % 3 == 0 ? f.mono_ns : f.mono_ns - 5;
         uint64_t at_ns = put_at(&f, &f.slot, CHANNEL_IN, mono_ns);
         assert_true(at_ns > last_ns);
@@ -198,9 +198,9 @@ static void a_full_ring_pauses_the_sockets_and_loses_nothing(void **state)
         put_big(&f);
         put_count++;
     }
-    /* Paused while the largest frame still fits. */
+    /* Reading was paused while the largest frame still fits. */
     assert_true(td_ring_used_bytes(f.ring) + LIMIT_FRAME_BYTES < td_ring_capacity_bytes(f.ring));
-    /* What was read from sockets before still comes, and is kept. */
+    /* Bytes that were read from sockets before are kept. */
     put_big(&f);
     put_count++;
     intake_tick(f.intake);
@@ -228,8 +228,8 @@ static void put_topic(fixture *f, const char *topic)
     put(f, td_bytes_of(frame, (size_t)length));
 }
 
-/* Gaps begin where the connection was complete, not with the first frame that was discarded; those
- * of another overload begin apart, or the two would be one in the ledger. */
+/* Gaps begin where the connection was last complete, not at the first dropped frame. Gaps of
+ * another overload begin later, or the ledger would merge the two. */
 static void what_is_dropped_is_missing_since_the_connection_was_complete(void **state)
 {
     (void)state;
@@ -262,18 +262,18 @@ static void what_is_dropped_is_counted_by_connection(void **state)
         put_big(&f);
         put_count++;
     }
-    /* The one that tipped it over was kept; from here on frames are dropped. */
+    /* The frame that started the overload was kept; further frames are dropped. */
     for (int i = 0; i < 7; i++)
         put_topic(&f, "trade.BTCUSD");
     put_at(&f, &other, CHANNEL_IN, f.mono_ns);
     put_at(&f, &other, CHANNEL_OUT, f.mono_ns);
     drain(&f, 1000);
-    intake_closed(f.intake, &other); /* its row need not wait for the ring */
+    intake_closed(f.intake, &other); /* its row need not wait for space in the ring */
     drain(&f, 1000);
     assert_int_equal(f.gap_count, 1);
     assert_int_equal(f.gap_frames, 2);
     assert_int_equal(f.gap_from_ns, 5);
-    put_topic(&f, "trade.BTCUSD"); /* the ring is empty: this one is kept, after the account */
+    put_topic(&f, "trade.BTCUSD"); /* the ring is empty: kept, after the gaps' rows */
     drain(&f, 1000);
     assert_int_equal(f.frames_read, put_count + 1);
     assert_int_equal(f.holes, 7);
@@ -301,13 +301,13 @@ static void a_pause_that_lasts_too_long_becomes_a_drop(void **state)
     intake_get_stats(f.intake, &stats);
     assert_int_equal(stats.frames_dropped, 1);
     drain(&f, 1000);
-    intake_tick(f.intake); /* half empty: the account is written without a further frame */
+    intake_tick(f.intake); /* half empty: the rows of the gaps are written without another frame */
     drain(&f, 1000);
     assert_int_equal(f.gap_frames, 1);
     close_fixture(&f);
 }
 
-/* A reply that just fits still does after its event. */
+/* A reply of the largest size that fits still fits after its event. */
 static void a_reply_fills_what_frames_leave(void **state)
 {
     (void)state;
@@ -330,7 +330,7 @@ static void a_reply_fills_what_frames_leave(void **state)
     close_fixture(&f);
 }
 
-/* 10 ms apart, for so long. */
+/* Ticks every 10 ms, for this long. */
 static void tick_for(fixture *f, uint64_t ns)
 {
     for (uint64_t i = 0; i < ns / (10 * TD_NS_PER_MS); i++) {
@@ -358,7 +358,7 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     assert_string_equal(f.states[0], "paused");
     assert_int_equal(f.clock.from_ns, from_ns);
     assert_int_equal(f.clock.to_ns, from_ns + 3 * TD_NS_PER_S);
-    intake_rest(f.intake); /* sockets are closed: nothing is late */
+    intake_rest(f.intake); /* sockets are closed, so nothing is late */
     f.mono_ns += TD_NS_PER_S;
     intake_tick(f.intake);
     drain(&f, 1000);

@@ -1,5 +1,5 @@
-/* Stretches in which durability lags. Expected values: the contract in recorder/pipeline/lag.h; the
- * clock is the test's. */
+/* Periods in which durability lags. Expected: the contract in recorder/pipeline/lag.h; the test
+ * controls the clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,14 +11,14 @@
 #include "recorder/pipeline/lag.h"
 
 #define LIMIT_NS TD_NS_PER_S
-enum { CHUNK_COUNT = 3 }; /* that are not durable, at most */
+enum { CHUNK_COUNT = 3 }; /* maximum number of chunks that are not durable */
 
 #define MS(n) ((uint64_t)(n)*TD_NS_PER_MS)
 
 typedef struct fixture {
     clock_sim *sim;
     lag *lag;
-    uint64_t number; /* of the chunk: its times and frames follow from it */
+    uint64_t number; /* of the chunk; determines its times and frames */
 } fixture;
 
 static void open_fixture(fixture *f, uint64_t limit_ns)
@@ -34,7 +34,7 @@ static void close_fixture(fixture *f)
     clock_sim_close(f->sim);
 }
 
-/* Chunk n has frames from 1000 n to 1000 n + 9, and n of them. Its oldest came age_ns ago. */
+/* Seals chunk n: n frames, with times from 1000 n to 1000 n + 9; its oldest frame is age_ns old. */
 static void seal(fixture *f, uint64_t age_ns)
 {
     f->number++;
@@ -44,7 +44,7 @@ static void seal(fixture *f, uint64_t age_ns)
     lag_sealed(f->lag, mono_ns - age_ns, &chunk);
 }
 
-/* A chunk that is age_ns old is written in sync_ns. */
+/* Writes a chunk that is age_ns old; the write takes sync_ns. */
 static uint64_t write_chunk(fixture *f, uint64_t age_ns, uint64_t sync_ns)
 {
     seal(f, age_ns);
@@ -72,7 +72,7 @@ static void in_time_is_counted_and_no_stretch(void **state)
     assert_int_equal(stats.max_ns, 0);
     assert_int_equal(stats.mean_ns, 0);
     assert_int_equal(write_chunk(&f, MS(750), MS(10)), MS(760));
-    assert_int_equal(write_chunk(&f, MS(750), MS(250)), MS(1000)); /* not more than the limit */
+    assert_int_equal(write_chunk(&f, MS(750), MS(250)), MS(1000)); /* exactly the limit */
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1000));
@@ -94,17 +94,17 @@ static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 2000, 2009, MS(1250), 2);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
-    write_chunk(&f, MS(750), MS(10)); /* in time, but the stretch is not over yet */
+    write_chunk(&f, MS(750), MS(10)); /* in time, but the stretch is not over */
     clock_sim_advance(f.sim, LAG_CALM_NS - MS(1000));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
-    write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm restarts */
+    write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm time restarts */
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, LAG_CALM_NS - 1);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, 1);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_ENDS);
     assert_stretch(&s, 2000, 4009, MS(1750), 6);
-    /* Another one has nothing of it. */
+    /* Another stretch starts from zero. */
     write_chunk(&f, MS(750), MS(300));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 5000, 5009, MS(1050), 5);
@@ -118,7 +118,7 @@ static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
     close_fixture(&f);
 }
 
-/* A sync that hangs is known before it returns. */
+/* A hanging sync is reported before it returns. */
 static void a_sync_that_hangs_begins_a_stretch(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
     assert_stretch(&s, 1000, 0, MS(1100), 0);
     clock_sim_advance(f.sim, 3 * LAG_CALM_NS);
-    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED); /* it continues */
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED); /* the stretch continues */
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.max_ns, MS(1100) + 3 * LAG_CALM_NS);
@@ -143,14 +143,14 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     close_fixture(&f);
 }
 
-/* The disk thread may hang in any of its calls, between two chunks as well. */
+/* The disk thread may hang in any call, also between two chunks. */
 static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
 {
     (void)state;
     fixture f;
     lag_stretch s;
     open_fixture(&f, LIMIT_NS);
-    for (int round = 0; round < 3; round++) { /* so that the ring wraps around */
+    for (int round = 0; round < 3; round++) { /* the ring wraps around */
         seal(&f, MS(750));
         seal(&f, MS(700));
         seal(&f, MS(100));
@@ -171,7 +171,8 @@ static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
     close_fixture(&f);
 }
 
-/* With a commit interval that is longer than the calm, each late chunk would be one of its own. */
+/* If the commit interval is longer than the calm time, each late chunk would otherwise be a stretch
+ * of its own. */
 static void the_calm_is_two_limits_at_least(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* The live check on simulated feeds: nothing is found where nothing is missing; a frame of trades
- * that is taken out becomes an aggregate gap between two readings, a book's update that is lost a
- * sequence gap that ends when the other book agrees again. */
+/* The live check on simulated feeds: without loss nothing is found; a removed frame of trades
+ * becomes an aggregate gap between two candles, and a lost update of a book becomes a sequence gap,
+ * which ends when the other book agrees again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 enum { FINDINGS_KEPT = 64 };
 
-/* A gap with texts of its own. */
+/* A gap with copies of its texts. */
 typedef struct seen_gap {
     gap_row row;
     char topic[LIMIT_TOPIC_BYTES];
@@ -52,7 +52,7 @@ static void keep_found(findings_seen *seen, const event *what)
 
 enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
 
-/* slots: of a segment's channels, CHANNELS_MAX. */
+/* slots: for the channels of a segment, CHANNELS_MAX of them. */
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
                 channel_slots *slots)
 {
@@ -68,17 +68,17 @@ static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t s
     live_check_put(w, 0, &passed, &written);
 }
 
-/* What the live check is given besides the frames. */
+/* A variation of the live check's input. */
 typedef struct live_check_case {
-    size_t lost;           /* the frame that is left out */
-    size_t again;          /* from this one on frames come as if over a new connection */
-    size_t segment_frames; /* a segment begins after so many frames; 0: never */
-    size_t memory_bytes;   /* 0: as much as a recorder has */
-    uint8_t is_twice;      /* 1: every frame comes over another connection of the feed as well */
-    size_t closed;         /* from this frame on the first of the two is silent; 0: never */
+    size_t lost;           /* index of the frame that is left out */
+    size_t again;          /* from this frame on, frames belong to a new connection */
+    size_t segment_frames; /* number of frames per segment; 0: one segment */
+    size_t memory_bytes;   /* 0: as in a recorder */
+    uint8_t is_twice;      /* 1: every frame is also received over another connection of the feed */
+    size_t closed; /* from this frame on, the first of the two connections is silent; 0: never */
 } live_check_case;
 
-/* The same frame on the feed's other shard, with channels of its own. */
+/* Puts the same frame on the feed's other shard, with its own channels. */
 static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
                      channel_slots *slots)
 {
@@ -91,8 +91,7 @@ static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint3
     put(w, &copy, conn, segment, slots);
 }
 
-/* Run the live check on a recorded tape. Any receive time that its findings name is one of the
- * tape's. */
+/* Runs the live check on a tape. Each receive time in its findings must be one of the tape's. */
 static live_check_stats live_check_case_run(const capture_tape *from, const char *family_name,
                                             const live_check_case *how, findings_seen *seen)
 {
@@ -109,7 +108,7 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
     for (size_t i = 0; i < from->frame_count; i++) {
         if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
             segment++;
-            memset(slots, 0, sizeof slots); /* new channels, as of a router */
+            memset(slots, 0, sizeof slots); /* new channels, as a router gives */
         }
         uint32_t conn = from->frames[i].conn->number + (i >= how->again);
         int is_closed = how->closed > 0 && i >= how->closed;
@@ -147,7 +146,7 @@ static void live_check_without(const capture_tape *from, const char *family_name
     live_check_broken(from, family_name, lost, SIZE_MAX, seen);
 }
 
-/* The n-th frame of a topic. */
+/* The index of the n-th frame of a topic. */
 static size_t nth_of(const capture_tape *from, const char *topic, size_t n)
 {
     for (size_t i = 0; i < from->frame_count; i++) {
@@ -158,7 +157,8 @@ static size_t nth_of(const capture_tape *from, const char *topic, size_t n)
     return 0;
 }
 
-/* The first frames of a simulated feed whose exchange's time continues by step_ms a frame. */
+/* Records the first frames of a simulated feed, whose exchange time advances by step_ms per frame.
+ */
 static void record(const char *family_name, const char *const *topics, uint32_t symbol_count,
                    uint64_t seed, uint64_t step_ms, size_t frame_count, capture_tape *out)
 {
@@ -195,7 +195,7 @@ static void test_lost_trades(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* A whole book in each frame: the one that shows a loss ends the gap that it opens. */
+/* Each frame has a whole book: the frame that reveals a loss also ends the gap. */
 static void test_mended_by_the_frame_that_shows_it(void **state)
 {
     (void)state;
@@ -207,7 +207,7 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
     for (size_t lost = 10; lost < 300; lost += 3) {
         live_check_without(&recorded, "v5-linear", lost, &seen);
         if (seen.count == 0)
-            continue; /* a repetition was lost */
+            continue; /* the lost frame was a repetition */
         assert_int_equal(seen.count, 2);
         assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_STEP));
         assert_int_equal(seen.items[0].row.from_ns, recorded.frames[lost - 1].recv_ns);
@@ -222,8 +222,8 @@ static void test_mended_by_the_frame_that_shows_it(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Topics that come over two connections are compared over one of them, and over the other one when
- * that is silent. */
+/* Topics received over two connections are compared over one of them, and over the other if the
+ * first is silent. */
 static void test_two_connections(void **state)
 {
     (void)state;
@@ -246,7 +246,7 @@ static void test_two_connections(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Which lost updates show is measured in tests/replay/play/test_audit_sim.c; one of these does. */
+/* tests/replay/play/test_audit_sim.c measures which lost updates are detected; this one is. */
 static void test_lost_update(void **state)
 {
     (void)state;
@@ -263,7 +263,7 @@ static void test_lost_update(void **state)
             seen.count == 4 && strcmp(seen.items[0].row.cause, rule_name(RULE_BOOKS_AGREE)) == 0;
     }
     assert_true(was_found);
-    /* either may be wrong: two rows of the ledger, each opened, and closed */
+    /* either book may be wrong: two gaps in the ledger, each opened and closed */
     assert_string_not_equal(seen.items[0].row.topic, seen.items[1].row.topic);
     for (size_t i = 0; i < 2; i++) {
         const gap_row *opened = &seen.items[i].row;
@@ -280,8 +280,8 @@ static void test_lost_update(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* The snapshot that mends a book may come over the next connection: it ends the row that was
- * opened, whose key has the connection on which the book broke. */
+/* The snapshot that repairs a book may come over the next connection: it ends the open gap, whose
+ * key has the connection on which the book broke. */
 static void test_mended_by_the_next_connection(void **state)
 {
     (void)state;
@@ -298,7 +298,7 @@ static void test_mended_by_the_next_connection(void **state)
     size_t again = nth_of(&recorded, "orderbook.50", 80);
     recorded.frames[again].bytes = recorded.frames[snapshot].bytes;
     live_check_broken(&recorded, "v5-linear", lost, again, &seen);
-    assert_true(seen.count >= 2); /* what follows does not fit the old snapshot */
+    assert_true(seen.count >= 2); /* later frames do not fit the old snapshot */
     assert_string_equal(seen.items[0].row.cause, rule_name(RULE_SEQ_DENSE));
     assert_int_equal(strncmp(seen.items[0].row.detail, "seq_dense: expected ", 20), 0);
     assert_int_equal(seen.items[0].row.to_ns, GAP_OPEN);
@@ -308,12 +308,12 @@ static void test_mended_by_the_next_connection(void **state)
     assert_string_equal(seen.items[1].row.symbol, seen.items[0].row.symbol);
     assert_int_equal(seen.items[1].row.conn, seen.items[0].row.conn);
     assert_int_equal(seen.items[0].row.frames_lost, 1);
-    assert_int_equal(seen.items[1].row.frames_lost, 2); /* all until the snapshot */
+    assert_int_equal(seen.items[1].row.frames_lost, 2); /* all frames until the snapshot */
     assert_int_equal(recorded.frames[again].conn->number, seen.items[0].row.conn);
     capture_tape_fini(&recorded);
 }
 
-/* Frames of one topic by turns as text and as binary ones, on a channel each: one book. */
+/* Frames of one topic alternate between text and binary, each with its own channel: one book. */
 static void test_text_and_binary_frames_of_a_topic(void **state)
 {
     (void)state;
@@ -334,8 +334,8 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Books go on over segments, where their channels are new: nothing is found where
- * nothing is missing, and what is missing is found. */
+/* Books continue over segments, where their channels are new: without loss nothing is found, and a
+ * loss is found. */
 static void test_segments(void **state)
 {
     (void)state;
@@ -355,9 +355,9 @@ static void test_segments(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* With memory for some of the books only, the others are unchecked and counted, and nothing is
- * found that is not there: neither while memory lasts, nor where a segment gives a topic another
- * chance in the middle of its connection. */
+/* If memory suffices for some of the books only, the others are counted as unchecked, and there are
+ * no false findings: neither while memory lasts, nor when a new segment lets a topic try again in
+ * the middle of its connection. */
 static void test_memory_budget(void **state)
 {
     (void)state;
@@ -392,10 +392,10 @@ static void count_warning(void *ctx, td_log_level level, const char *line)
     *(size_t *)ctx += strstr(line, "is not recorded") != NULL;
 }
 
-/* A frame of a book; a delta that does not follow breaks it, a snapshot mends it. */
+/* Puts a frame of a book; a delta that does not follow breaks it, a snapshot repairs it. */
 static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
 {
-    channel_slots slots = {0}; /* as in a segment that begins */
+    channel_slots slots = {0}; /* as at the start of a segment */
     static const channel_info INFO = {
         .topic = "orderbook.50", .symbol = "AUSDT", .exchange_topic = "orderbook.50.AUSDT"};
     char text[256];
@@ -412,7 +412,7 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
     live_check_put(w, 0, &frame, &written);
 }
 
-/* What was found comes out in order, again and again; what does not fit is logged. */
+/* Findings are returned in order, over many rounds; those that do not fit are logged. */
 static void test_found_is_bounded(void **state)
 {
     (void)state;

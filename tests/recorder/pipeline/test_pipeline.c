@@ -1,6 +1,5 @@
-/* The recorder from intake to disk, on a simulated disk: what is announced is durable, and what is
- * not durable is not announced. Expected values: counted by the test as it feeds frames; promises
- * P1 and P2. */
+/* The recorder from intake to disk, on a simulated disk: exactly what is durable is announced.
+ * Expected values: the test's own counts of the frames it feeds; promises P1 and P2. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +22,7 @@ static void everything_is_written_and_announced(void **state)
     pipeline_put_frames(&f);
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
     assert_int_equal(atomic_load(&f.durable_in), PIPELINE_FRAMES);
-    /* Nothing is in flight any more. */
+    /* Nothing is in flight now. */
     assert_int_equal(atomic_load(&f.received), f.durable.frames_in);
     assert_int_equal(f.durable.frames_dropped, 0);
     assert_int_equal(pipeline_read_back(&f), PIPELINE_FRAMES);
@@ -71,7 +70,7 @@ static void a_full_disk_ends_it_with_its_own_result(void **state)
     pipeline_close(&f);
 }
 
-/* Short of space everything received is still written, and it is reported once. */
+/* Low on space, everything received is still written, and the shortage is reported once. */
 static void short_of_space_it_says_so_and_goes_on(void **state)
 {
     (void)state;
@@ -90,7 +89,7 @@ static void short_of_space_it_says_so_and_goes_on(void **state)
     pipeline_close(&f);
 }
 
-/* Others may fill the disk while nothing is recorded. */
+/* Other programs may fill the disk while nothing is recorded. */
 static void space_is_looked_at_while_nothing_comes(void **state)
 {
     (void)state;
@@ -106,7 +105,7 @@ static void space_is_looked_at_while_nothing_comes(void **state)
     pipeline_close(&f);
 }
 
-/* A file system that does not answer stops nothing: the writes after the question tell. */
+/* A file system that does not report its space stops nothing: a full disk shows in the writes. */
 static void space_that_cannot_be_asked_for_stops_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* What an archive says of itself after a recording through the whole pipeline: counters, overload,
- * clocks that step. Expected values: counted by the test as it feeds frames; promises P1 and P3. */
+/* An archive's records of its own recording through the whole pipeline: counters, overload, clock
+ * steps. Expected values: the test's own counts of the frames it feeds; promises P1 and P3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static void on_finding(void *user, const verify_finding *finding)
         fail_msg("%s: %s", finding->segment, finding->what);
 }
 
-/* What the ledger says was lost, and how many clock events of either kind there are. */
+/* The losses in the ledger, and the number of clock events of each kind. */
 typedef struct account {
     uint64_t lost, frames;
     uint64_t last_ns;
@@ -64,7 +64,7 @@ static void add_frame(const frame_ref *frame, event_reader *events, account *out
     }
 }
 
-/* Verify the archive, and read its frames and events. */
+/* Verifies the archive, and reads its frames and events. */
 static account verified_account(pipeline *f)
 {
     td_err err;
@@ -91,7 +91,7 @@ static account verified_account(pipeline *f)
     return found;
 }
 
-/* The disk stands still until frames are discarded, both ways; then it continues. */
+/* The disk hangs until received and sent frames are dropped; then it continues. */
 static void what_was_received_is_written_or_in_the_ledger(void **state)
 {
     (void)state;
@@ -125,7 +125,7 @@ static void what_was_received_is_written_or_in_the_ledger(void **state)
     pipeline_close(&f);
 }
 
-/* P3: a large step forward that lasts is adopted, one back is never; times rise strictly, and each
+/* P3: a large step forward that lasts is adopted, a step back never; times rise strictly, and each
  * step is an event. */
 static void times_rise_while_the_clock_steps(void **state)
 {
@@ -134,7 +134,7 @@ static void times_rise_while_the_clock_steps(void **state)
     enum { STEP_COUNT = sizeof STEPS_S / sizeof STEPS_S[0], PER_STEP = 150 };
     pipeline f;
     pipeline_open(&f);
-    /* The pipeline began with the real clock; the intake is opened again with one that can be set.
+    /* The pipeline began with the real clock; open the intake again with a clock that can be set.
      */
     clock_sim *sim = clock_sim_open(clock_wall_ns(clock_real()), 5 * TD_NS_PER_S);
     assert_non_null(sim);
@@ -154,8 +154,9 @@ static void times_rise_while_the_clock_steps(void **state)
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
     account found = verified_account(&f);
     assert_int_equal(found.frames, STEP_COUNT * PER_STEP);
-    /* Each is seen. Forward of the session's times: 3600; 86400 (from 7200 behind). After all
-     * others the wall clock is behind them, and for as long as a session may be wrong. */
+    /* Each step is seen. Two are forward of the session's times and adopted: 3600, and 86400 (from
+     * 7200 behind). After the others the wall clock is behind the session's times for long enough
+     * to be reported as wrong. */
     assert_int_equal(found.seen, STEP_COUNT);
     assert_int_equal(found.adopted, 2);
     assert_int_equal(found.wrong, STEP_COUNT - 2);
@@ -171,9 +172,9 @@ static void receive_compressed(pipeline *f, clock_sim *sim, uint64_t count, uint
     }
 }
 
-/* A quarter of the time is free, by receive times: the encoder gets all frames at once. Then three
- * frames cost more than was saved, and what comes in the 10 s after that is lost, unless it is not
- * compressed. */
+/* By receive times a quarter of the CPU time is free, although the encoder gets all frames at once.
+ * Then three frames cost more than was saved, and compressed frames of the next 10 s are lost;
+ * others are kept. */
 static void compressed_frames_that_cost_too_much_are_in_the_ledger(void **state)
 {
     (void)state;

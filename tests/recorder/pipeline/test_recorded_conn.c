@@ -1,5 +1,5 @@
-/* What is recorded of a connection besides its frames. Expected values: the order of the pings and
- * pongs that the test itself sends, each at a time of its own. */
+/* What is recorded about a connection besides its frames. Expected values: the order of the pings
+ * and pongs that the test sends, each at its own time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +79,7 @@ static event next_event(bench *b)
     return found;
 }
 
-/* A ping or pong a second after the last one; '>' pings, '<' answers. Returns its time. */
+/* Sends a ping ('>') or a pong ('<') a second after the last one. Returns its time. */
 static uint64_t step(bench *b, char what, ping_kind kind)
 {
     clock_sim_advance(b->clock, TD_NS_PER_S);
@@ -113,7 +113,7 @@ static void events_of_its_life(void **state)
     bench_close(&b);
 }
 
-/* An answer is to the oldest open ping, however many were sent since. */
+/* An answer belongs to the oldest open ping, however many were sent since. */
 static void answers_come_in_order(void **state)
 {
     (void)state;
@@ -129,12 +129,12 @@ static void answers_come_in_order(void **state)
     assert_int_equal(recorded_conn_open_pings(&b.conn, PING_DIALECT), 1);
     (void)step(&b, '<', PING_DIALECT);
     assert_int_equal(b.slot.complete_ns, third_ns);
-    (void)step(&b, '<', PING_DIALECT); /* unasked */
+    (void)step(&b, '<', PING_DIALECT); /* without a ping */
     assert_int_equal(b.slot.complete_ns, third_ns);
     bench_close(&b);
 }
 
-/* A peer that does not answer one kind of ping answers the other. */
+/* Each kind of ping has its own answers. */
 static void kinds_of_pings_are_answered_apart(void **state)
 {
     (void)state;
@@ -155,8 +155,8 @@ static void kinds_of_pings_are_answered_apart(void **state)
     bench_close(&b);
 }
 
-/* A ping that was sent before the session proves nothing in it, nor does its answer answer a later
- * one. */
+/* A ping sent before the session proves nothing in it, and its answer does not belong to a later
+ * ping. */
 static void a_ping_of_an_earlier_session(void **state)
 {
     (void)state;

@@ -1,6 +1,5 @@
-/* Expected values: promise P3: times strictly increase within a session;
- * recorder/pipeline/session_clock.h has what becomes of each kind of step; bounds are in
- * base/limits.h. */
+/* Expected: promise P3: times strictly increase within a session; recorder/pipeline/session_clock.h
+ * describes the treatment of each kind of step; limits are in base/limits.h. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,12 +65,11 @@ static void times_follow_the_monotonic_clock(void **state)
     finish(&f);
 }
 
-/* Look once a second for so long; the one step that is found, or none. */
-/* ---- a thread that waits for a CPU between two readings ---- */
+/* ---- a thread that is preempted between two clock readings ---- */
 
 typedef struct waiting_clock {
     fixture *of;
-    unsigned waits; /* left, one after each reading of the wall clock */
+    unsigned waits; /* remaining waits, one after each reading of the wall clock */
 } waiting_clock;
 
 static uint64_t waiting_wall_ns(void *ctx)
@@ -103,8 +101,7 @@ static void a_wait_between_the_clocks_changes_no_time(void **state)
         session_clock_init(&clock, (td_clock){&ops, &waiting});
         assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
     }
-    /* Where every reading takes as long, the wall clock was read in the middle of it, more or less.
-     */
+    /* If every reading takes as long, the wall clock was read about in the middle. */
     waiting_clock waiting = {&f, UINT_MAX};
     const td_clock_ops ops = {
         .wall_ns = waiting_wall_ns, .mono_ns = waiting_mono_ns, .boot_ns = waiting_mono_ns};
@@ -113,6 +110,7 @@ static void a_wait_between_the_clocks_changes_no_time(void **state)
     finish(&f);
 }
 
+/* Checks once a second for this long; returns the step that is found, or none. */
 static session_clock_step look(fixture *f, session_clock *clock, unsigned seconds, int64_t *step_ns)
 {
     session_clock_step found = CLOCK_STEP_NONE;
@@ -162,7 +160,7 @@ static void a_clock_that_is_wrong_for_a_while_changes_no_time(void **state)
         assert_int_equal(look(&f, &clock, 3, &step_ns), CLOCK_STEP_WITHDRAWN);
         assert_int_equal(step_ns, sign * DAYS_30_NS);
         assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
-        /* The same again restarts it. */
+        /* The same step again restarts the time to confirm. */
         step_wall(&f, sign * DAYS_30_NS);
         assert_int_equal(look(&f, &clock, CONFIRM_S - 1, &step_ns), CLOCK_STEP_SEEN);
         finish(&f);
@@ -212,7 +210,7 @@ static void a_small_step_back_is_held_and_reported_once(void **state)
     assert_int_equal(look(&f, &clock, 60, &step_ns), CLOCK_STEP_HELD);
     assert_int_equal(step_ns, -(int64_t)TD_NS_PER_S);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), before_ns + 60 * TD_NS_PER_S);
-    /* The wall clock is set right again: nothing happened to our times. */
+    /* The wall clock is corrected: the session's times are unaffected. */
     step_wall(&f, (int64_t)TD_NS_PER_S);
     assert_int_equal(look(&f, &clock, 60, &step_ns), CLOCK_STEP_NONE);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
@@ -228,7 +226,7 @@ static void a_large_step_back_that_lasts_makes_the_session_wrong(void **state)
     start(&f, &clock);
     step_wall(&f, -DAYS_30_NS);
     assert_int_equal(look(&f, &clock, CONFIRM_S, &step_ns), CLOCK_STEP_SEEN);
-    assert_int_equal(look(&f, &clock, 30, &step_ns), CLOCK_STEP_WRONG); /* once */
+    assert_int_equal(look(&f, &clock, 30, &step_ns), CLOCK_STEP_WRONG); /* reported once */
     assert_int_equal(step_ns, -DAYS_30_NS);
     assert_true(clock.is_wrong);
     uint64_t stamped_ns = session_clock_stamp(&clock, mono_ns(&f));

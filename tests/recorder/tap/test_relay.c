@@ -1,6 +1,6 @@
-/* A relay between two sockets that the test holds, as bytes: what one end sends, the other one
- * gets, in order, and a session records it. Both ends are read by the frame reader of the wire.
- * Texts begin as JSON: others might be compressed ones, which must not take long. */
+/* A relay between two of the test's sockets, as bytes: each end gets what the other sends, in
+ * order, and a session records it. Both ends use the frame reader of wire/. Texts begin like JSON,
+ * because others may be compressed and would be inflated within a time limit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -27,18 +27,19 @@
 #define START_NS UINT64_C(1795000000000000000)
 #define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
 
-/* Small, so that little waits in the kernel. */
+/* Small, so that little data waits in the kernel. */
 enum { SOCKET_BYTES = 64 << 10, HALF_A_MINUTE = 30000 };
 
-/* A socket of the test, and what came over it: "text:hello ping:a close:1000:why end". */
+/* A socket of the test, and a record of what it received: "text:hello ping:a close:1000:why end".
+ */
 typedef struct side {
     int fd;
-    ws_peer from; /* whose frames it reads */
+    ws_peer from; /* the peer whose frames it reads */
     ws_reader reader;
-    uint8_t is_open;   /* the handshake is done */
-    uint8_t is_unread; /* the test leaves its socket alone */
+    uint8_t is_open;   /* 1: the handshake is done */
+    uint8_t is_unread; /* 1: the test does not read the socket */
     td_buf head;
-    td_buf out; /* what the socket has not taken yet begins at sent */
+    td_buf out; /* unsent bytes begin at `sent` */
     size_t sent;
     char seen[2048];
     unsigned messages;
@@ -54,7 +55,7 @@ typedef struct bench {
     wire_loop *loop;
     wire_server *server;
     relay_env env;
-    char url[64]; /* upstream */
+    char url[64]; /* of the upstream */
     int listen_fd;
     side client, exchange;
     unsigned opened, ended, refused;
@@ -95,7 +96,7 @@ static void read_frames(side *s, uint8_t *bytes, size_t size)
     assert_int_equal(rc, WS_MORE);
 }
 
-/* The exchange answers the request; the client's end takes the answer. */
+/* The exchange answers the request; the client reads the answer. */
 static size_t read_handshake(side *s, uint8_t *bytes, size_t size)
 {
     td_buf_add(&s->head, bytes, size);
@@ -145,7 +146,7 @@ static void flush(side *s)
     }
 }
 
-/* Put a frame's head, and as much of its payload as is given. */
+/* Puts a frame's head, and the given part of its payload. */
 static void put_frame(side *s, unsigned opcode, unsigned flags, size_t size, td_bytes payload)
 {
     static const uint8_t MASK[4] = {1, 2, 3, 4};
@@ -169,7 +170,7 @@ static void put_close(side *s, unsigned code, const char *reason)
     put_frame(s, WS_CLOSE, WS_FINAL, size, td_bytes_of(payload, size));
 }
 
-/* Everything happens within a turn of the loop; time stands still but for that. */
+/* Runs one turn of the loop; the clock advances only here. */
 static void turn(bench *b)
 {
     td_err err;
@@ -198,7 +199,7 @@ static void turn_until(bench *b, const unsigned *counter, unsigned wanted)
     assert_int_equal(*counter, wanted);
 }
 
-/* ---- the relay's surroundings ---- */
+/* ---- the relay's environment ---- */
 
 static void on_ended(void *user, uint16_t feed_index, uint32_t shard)
 {
@@ -314,7 +315,7 @@ static void side_fini(side *s)
     td_buf_fini(&s->out);
 }
 
-/* A client connects through the relay, and the exchange accepts it. */
+/* Connects a client through the relay; the exchange accepts it. */
 static void join(bench *b)
 {
     const char *port = strrchr(wire_server_url(b->server), ':') + 1;
@@ -338,7 +339,7 @@ static void part(bench *b, unsigned ended)
     side_fini(&b->exchange);
 }
 
-/* End the session: so many frames were recorded. */
+/* Ends the session, and checks the number of recorded frames. */
 static void bench_close(bench *b, uint64_t frames)
 {
     td_err err;
@@ -360,7 +361,7 @@ static void bench_close(bench *b, uint64_t frames)
 
 /* ---- tests ---- */
 
-/* Nothing but the close frames comes from the relay itself: no pong, and no answer. */
+/* The relay itself sends nothing but close frames: no pong, and no answer. */
 static void test_both_directions(void **state)
 {
     (void)state;
@@ -386,8 +387,8 @@ static void test_both_directions(void **state)
     bench_close(&b, 8);
 }
 
-/* Two pings wait for their answers: the second answer is to the second one, not to one that the
- * client sent meanwhile. */
+/* Two pings are open: the second pong answers the second ping, not one that the client sent in the
+ * meantime. */
 static void test_answers_to_pings(void **state)
 {
     (void)state;
@@ -416,11 +417,11 @@ static void test_answers_to_pings(void **state)
     bench_close(&b, 0);
 }
 
-/* One side reads nothing: the other one can send what fits into the sockets and the relay, and no
- * more; all of it arrives later. */
+/* One side does not read: the other can send what fits into the sockets and the relay, and no more;
+ * all of it arrives later. */
 static void flood(bench *b, side *from, side *to)
 {
-    enum { FRAMES = 500, FRAME_BYTES = 100 << 10 }; /* more than all buffers hold */
+    enum { FRAMES = 500, FRAME_BYTES = 100 << 10 }; /* more than all buffers can hold */
     static char text[FRAME_BYTES];
     memset(text, '{', sizeof text);
     to->is_unread = 1;
@@ -432,8 +433,9 @@ static void flood(bench *b, side *from, side *to)
         still = before == from->sent ? still : 0;
         before = from->sent;
     }
-    /* The relay's queue with the frame that went over it, what its reader holds, and the kernel's
-     * buffers at four ends, of which its own two grow, to 32 MiB by the limits of some kernels. */
+    /* Sent so far: the relay's queue and the frame that exceeded it, what its reader holds, and the
+     * kernel's buffers at four ends; the relay's two may grow to 32 MiB with some kernels' limits.
+     */
     assert_true(from->sent > RELAY_QUEUE_BYTES);
     assert_true(from->sent < from->out.size);
     to->is_unread = 0;
@@ -456,7 +458,7 @@ static void test_a_slow_side(void **state)
     }
 }
 
-/* Close frames pass both ways, and then both streams end. */
+/* Close frames pass in both directions, and then both connections end. */
 static void test_close_codes(void **state)
 {
     (void)state;
@@ -482,8 +484,8 @@ static void test_close_codes(void **state)
     bench_close(&b, 0);
 }
 
-/* A side ends or resets in the middle of a frame, or between two fragments: of that message nothing
- * passes, and the end does. */
+/* A side ends or resets within a frame, or between two fragments: nothing of that message passes,
+ * but the end does. */
 static void test_half_a_message(void **state)
 {
     (void)state;
@@ -523,8 +525,8 @@ static archive *take_archive(const bench *b)
     return found;
 }
 
-/* The session ends, and none can be opened: what comes meanwhile passes all the same, and the next
- * session has the rest. */
+/* The session ends, and another cannot be opened: frames still pass meanwhile, and the next session
+ * records the later ones. */
 static void test_nothing_is_recorded(void **state)
 {
     (void)state;

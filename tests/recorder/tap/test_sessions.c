@@ -1,5 +1,5 @@
-/* Sessions of a tap, one after the other: the relay's thread only ticks, and records while there is
- * one. */
+/* Consecutive sessions of a tap: the relay's thread only calls tick, and records while a session is
+ * open. */
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 enum { FRAMES = 10 };
 
-/* Sessions with one feed and slot. Log lines are counted, by their beginnings. */
+/* Sessions with one feed and slot. Log lines are counted by how they begin. */
 typedef struct bench {
     char folder[TEMP_FOLDER_BYTES];
     clock_sim *clock;
@@ -83,7 +83,7 @@ static void tick_until(bench *b, uint32_t number)
         tick(b);
 }
 
-/* A connection of the slot begins, and has frames. */
+/* A new connection of the slot, with frames. */
 static void record(bench *b, uint32_t expected_conns)
 {
     static const char FRAME[] = "{\"topic\":\"publicTrade.X\"}";
@@ -106,7 +106,7 @@ static void record(bench *b, uint32_t expected_conns)
     intake_closed(into, &slot->at);
 }
 
-/* As another program that has it. */
+/* Opens the archive as another program does. */
 static archive *open_archive(const bench *b, archive_mode mode, td_result *rc)
 {
     td_err err;
@@ -117,7 +117,7 @@ static archive *open_archive(const bench *b, archive_mode mode, td_result *rc)
     return found;
 }
 
-/* The wall clock has gone back: what follows would not be in order. No failure. */
+/* The wall clock was set back: later frames would be out of order. Not a failure. */
 static void test_the_next_one_follows(void **state)
 {
     (void)state;
@@ -126,7 +126,7 @@ static void test_the_next_one_follows(void **state)
     bench_open(&b);
     for (uint32_t number = 1; number <= 3; number++) {
         tick_until(&b, number);
-        record(&b, 0); /* slots are those of the session */
+        record(&b, 0); /* slots belong to a session */
         record(&b, 1);
         clock_sim_set_wall(b.clock, START_NS - number * HOUR_NS);
         if (number < 3)
@@ -140,8 +140,8 @@ static void test_the_next_one_follows(void **state)
     bench_close(&b);
 }
 
-/* Another program takes the archive between two sessions: one line for all attempts, and one when
- * it is over; the end reports the failure. */
+/* Another program opens the archive between two sessions: one log line for all attempts, and one at
+ * the end; closing reports the failure. */
 static void test_an_archive_that_is_taken(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void test_an_archive_that_is_taken(void **state)
     bench_close(&b);
 }
 
-/* It ends while the next session is being opened, or an old one ended. */
+/* Stopped while the next session is being opened, or the last one is ending. */
 static void test_stopped_between(void **state)
 {
     (void)state;
