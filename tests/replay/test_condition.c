@@ -1,5 +1,5 @@
-/* Conditions are read whole, or refused with what is wrong. Expected: replay/condition.h,
- * docs/replay.md ("Conditions"). */
+/* A condition is parsed completely, or refused with an error that names the fault. Expected:
+ * replay/condition.h, docs/replay.md ("Conditions"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +15,9 @@
 
 typedef struct parse_case {
     const char *text;
-    const char *error; /* a part of it; NULL: none */
+    const char *error; /* part of the error; NULL: valid */
     size_t terms;
-    uint8_t begins; /* it is met when it begins to hold */
+    uint8_t begins; /* 1: it is met when it starts to hold */
 } parse_case;
 
 static const parse_case CASES[] = {

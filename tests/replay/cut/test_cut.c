@@ -1,8 +1,7 @@
-/* Random cuts of tapes of every family and of the recorded captures, with frames that are lost,
- * frames that cannot be decoded, copies of another connection, and reconnects: each cut is sound,
- * has the selected frames as they are in the archive, and each of them has the verdict, the book
- * and the relation to its stream that it has there, and with the checkpoint also what it shows of
- * other topics. */
+/* Random cuts of tapes of every family and of the recorded captures, with lost frames, frames that
+ * cannot be decoded, copies from another connection, and reconnects. Each cut must be sound and
+ * contain the selected frames as in the archive; each frame must have the same verdict, book and
+ * relation to its stream as there, and, with the checkpoint, the same audit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,10 +33,10 @@
 
 enum { FRAMES = 900, PATH_BYTES = 160 };
 
-/* Of the tape: a gap of all topics until shard 0 is back. */
+/* In each tape: a gap of all topics until shard 0 is back. */
 static gap_row tape_gap;
 
-/* Over all cuts: frames that were compared, of the state, copies, broken rules, gaps. */
+/* Sums over all cuts: compared frames, frames of the state, copies, broken rules, gaps, … */
 static size_t compared_sum, state_sum, copies_sum, broken_sum, gaps_sum, audited_sum, made_sum;
 
 /* ---- an archive ---- */
@@ -131,7 +130,7 @@ static size_t third_segment_at(const capture_tape *from)
     return from->frame_count * 3 / 5;
 }
 
-/* The segment begins with a checkpoint that no reader uses: its states are left out. */
+/* The segment begins with an unused checkpoint: its states are left out. */
 static void put_hollow_checkpoint(const writer *w, uint64_t at_ns)
 {
     checkpoint_builder states;
@@ -147,10 +146,11 @@ static void put_hollow_checkpoint(const writer *w, uint64_t at_ns)
     td_buf_fini(&record);
 }
 
-/* Shard 0 reconnects in the middle; with copies shard 1 has the same from a third to the end. Shard
- * 0 loses nothing then: which connection a stream follows depends on the first frame that is read.
- * The second segment begins with the checkpoint, if that is not empty. A third one begins with one
- * that is not used then: the last one that is lies before the connection that is open then. */
+/* Shard 0 reconnects in the middle. With copies, shard 1 has the same frames from a third of the
+ * tape to the end; then shard 0 loses no frames, because the first frame read determines which
+ * connection a stream follows. The second segment begins with the checkpoint, unless that is empty.
+ * A third segment begins with an unused one: the last used checkpoint precedes the connection that
+ * is open then. */
 static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_copies,
                        td_bytes checkpoint)
 {
@@ -188,7 +188,7 @@ static void write_tape(tape_fixture *fixture, const capture_tape *from, int has_
     tape_segment_finish(w.segment);
 }
 
-/* ---- what its frames are ---- */
+/* ---- its frames ---- */
 
 typedef struct frame_row {
     uint64_t recv_ns, ordinal, book_hash, bytes_hash, verdict_hash, audit_hash;
@@ -247,7 +247,7 @@ static td_result note_frame(void *ctx, const stream *of, void **state, const obs
         row.audit_hash = hash_audit(&seen->found->audit);
         audited_sum += seen->found->audit.count;
         row.verdict_hash = hash_verdict(&seen->found->rules);
-        /* Without a snapshot a book has levels of an earlier connection. */
+        /* Before a snapshot a book has levels of an earlier connection. */
         if (track_book(seen->found->track) != NULL && track_has_snapshot(seen->found->track))
             row.book_hash = track_hash_best(seen->found->track, 0);
         broken_sum += seen->found->rules.count;
@@ -259,7 +259,7 @@ static td_result note_frame(void *ctx, const stream *of, void **state, const obs
 
 static const observer_ops NOTE = {.name = "note", .frame = note_frame};
 
-/* begins_with_state: 1: with what came before the selection; 0: with its first frame. */
+/* begins_with_state: 1: with the state before the selection; 0: with its first frame. */
 static frame_rows rows_of(archive *of, const selection *wanted, uint8_t begins_with_state)
 {
     frame_rows list = {0};
@@ -279,7 +279,7 @@ static frame_rows rows_of(archive *of, const selection *wanted, uint8_t begins_w
     return list;
 }
 
-/* The states before the second segment, as a checkpoint. */
+/* Saves the states before the second segment as a checkpoint. */
 static void save_states(archive *of, const capture_tape *from, td_buf *record)
 {
     const size_t second = second_segment_at(from);
@@ -353,7 +353,8 @@ static void same_row(const frame_row *was, const frame_row *is, int has_checkpoi
     compared_sum++;
 }
 
-/* The cut's frames from a time on are the archive's of the selection, and no other. */
+/* Checks that the cut's frames from the window's start on are exactly the archive's frames of the
+ * selection. */
 static void compare(const frame_rows *was, const frame_rows *is, selection_window window,
                     int has_checkpoint)
 {
@@ -371,7 +372,8 @@ static void compare(const frame_rows *was, const frame_rows *is, selection_windo
     assert_int_equal(at, is->count);
 }
 
-/* The gap is in the cut if it touches the selection, or lies in the time of the state. */
+/* Checks that the gap is in the cut exactly if it touches the selection or the time of the state.
+ */
 static void check_gap(archive *made, const cut_result *result, uint64_t from_ns, uint64_t to_ns)
 {
     gap_list found = {0};
@@ -402,7 +404,7 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     how.wanted = &wanted;
     how.path = path;
     td_result rc = cut_write(&how, &result, &err);
-    if (rc == TD_E_NOTFOUND) /* the symbol has no frame then, nor before */
+    if (rc == TD_E_NOTFOUND) /* the symbol has no frames then, and none before */
         return;
     if (rc != TD_OK)
         fail_msg("%s", err.text);
@@ -419,7 +421,7 @@ static void try_cut(archive *of, const frame_rows *all, const frame_rows *was,
     unlink(path);
 }
 
-/* Half of them from an archive whose second segment begins with a checkpoint. */
+/* Half of the cuts are from an archive whose second segment begins with a checkpoint. */
 static void try_cuts(const capture_tape *from, int has_copies)
 {
     static const selection ALL = {.has_from = 0};

@@ -1,5 +1,5 @@
-/* Audits, as replay runs them. What is expected of the recorded v5 capture is what
- * tests/replay/play/audit_expected.py prints, which shares no code with the program. */
+/* Audits, as run by replay. Expected for the recorded v5 capture: the output of
+ * tests/replay/play/audit_expected.py, which shares no code with the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,18 +15,18 @@
 #define V5      "v5-2026-08-09.jsonl.gz"
 #define V5_2025 "v5-linear-2025-06-13.jsonl.gz"
 
-/* As audit_expected.py has them. */
+/* From audit_expected.py. */
 enum {
     READINGS = 22,
     TRADE_FRAMES = 20,
     TRADE_FRAMES_FOUND = 19,
     BOOK_DELTAS = 617,
     BOOKS = 4,
-    /* Readings of four symbols before their first trade came: nothing to compare with. */
+    /* Readings of four symbols before their first trade: nothing to compare with. */
     READINGS_BEFORE_TRADES = 3,
 };
 
-/* Play a tape without one of its frames. */
+/* Plays a tape without one of its frames. */
 static player *played_without(capture_tape *from, size_t lost, unsigned threads)
 {
     capture_tape_rewind(from);
@@ -81,7 +81,7 @@ static void test_no_false_alarm(void **state)
     assert_true(stats.trades.compared > 0);
     assert_int_equal(stats.trades.differed, 0);
     assert_true(stats.best.compared > 100);
-    if (capture_is_recorded()) /* simulated tickers come at other moments than their books */
+    if (capture_is_recorded()) /* simulated tickers have other times than their books */
         assert_int_equal(stats.best.differed, 0);
     player_close(p);
     capture_tape_fini(&recorded);
@@ -100,7 +100,7 @@ static int is_of(const frame_ref *frame, const char *topic)
            strncmp(frame->channel->info.topic, topic, strlen(topic)) == 0;
 }
 
-/* Each trade frame in turn. Those that a later reading has are found. */
+/* Each trade frame in turn. A loss is found if a later candle reading includes it. */
 static void test_lost_trades(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void test_lost_trades(void **state)
         assert_int_equal(dropped, TRADE_FRAMES);
         assert_int_equal(found, TRADE_FRAMES_FOUND);
     }
-    assert_true(found > dropped / 2); /* of others no candle reading shows the loss */
+    assert_true(found > dropped / 2); /* the others are in no candle reading */
     capture_tape_fini(&recorded);
 }
 
@@ -144,7 +144,7 @@ static int is_last_of_channel(const capture_tape *in, size_t at)
     return 1;
 }
 
-/* Deltas of each book in turn: all but the last of a book are found, by u. */
+/* Deltas of each book in turn: every loss but that of a book's last delta is found, by u. */
 static void test_lost_book_deltas(void **state)
 {
     (void)state;
@@ -172,7 +172,7 @@ static void test_lost_book_deltas(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* What audits say does not depend on how many threads play, nor do the digests. */
+/* Neither the audits' results nor the digests depend on the number of threads. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -196,8 +196,8 @@ static void test_threads(void **state)
     capture_tape_fini(&recorded);
 }
 
-/* Level 1 of v5 has had no deltas since 2025-03-28: a stream that goes over that day changes its
- * rules at midnight and keeps its book. Frames are made up after docs/wire.md 3.3. */
+/* Level 1 of v5 has no deltas since 2025-03-28: a stream across that day changes its rules at
+ * midnight and keeps its book. Frames are written by hand from docs/wire.md 3.3. */
 static void test_dated_rows(void **state)
 {
     (void)state;
@@ -208,7 +208,7 @@ static void test_dated_rows(void **state)
         "{\"topic\":\"orderbook.1.X\",\"type\":\"delta\",\"ts\":1743119995000,\"data\":{\"s\":"
         "\"X\","
         "\"b\":[[\"10\",\"2\"]],\"a\":[],\"u\":6,\"seq\":51},\"cts\":1743119994999}",
-        /* sent again with the same u: a hole in the dense u of the old rules, fine in the new */
+        /* sent again with the same u: breaks the dense u of the old rules, allowed by the new */
         "{\"topic\":\"orderbook.1.X\",\"type\":\"snapshot\",\"ts\":1743120001000,\"data\":{\"s\":"
         "\"X\","
         "\"b\":[[\"10\",\"2\"]],\"a\":[[\"11\",\"1\"]],\"u\":6,\"seq\":52},\"cts\":1743120000999}",

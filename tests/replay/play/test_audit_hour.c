@@ -1,5 +1,5 @@
-/* An hour of the simulated exchange, whose books, trades and candles come out of one matching
- * engine, without a false alarm: of each family with candles, two symbols, and books of the others.
+/* An hour of the simulated exchange, whose books, trades and candles come from one matching engine,
+ * without a false alarm: two symbols of each family with candles, and books of the other families.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static const hour HOURS[] = {
      {"orderbook.1", "orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},
     {"v5-inverse", {"orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},
     {"v5-spot", {"orderbook.1", "orderbook.50", "publicTrade", "kline.1"}},
-    /* Without candles: books alone. */
+    /* Without candles: books only. */
     {"usdc-option", {"orderbook25", "orderbook100", "delta.orderbook100"}},
     {"v5-option", {"orderbook.25", "orderbook.100"}},
     {"v5-spread", {"orderbook.25", "publicTrade"}},
@@ -72,7 +72,7 @@ static void test_an_hour(void **state)
                       (unsigned long long)stats.books.compared,
                       (unsigned long long)stats.best.compared,
                       (unsigned long long)stats.trades.compared);
-        /* Between two states of a book the price may have been elsewhere: a statistic. */
+        /* Between two states of a book the price may have changed: only a statistic. */
         assert_true(stats.best.differed * 100 <= stats.best.compared);
         assert_int_equal(played_differences(p), 0);
         assert_int_equal(totals.violations, 0);
@@ -84,7 +84,7 @@ static void test_an_hour(void **state)
     }
 }
 
-/* Every family that has trades and candles is in the list, others at most. */
+/* The list has every family with trades and candles; others have one of them at most. */
 static void test_all_families(void **state)
 {
     (void)state;

@@ -1,7 +1,6 @@
-/* How much loss audits find on the simulated exchange, whose books, trades and candles come out of
- * one matching engine. What is lost is known, because it is taken out here. docs/completeness.md
- * states the numbers that are expected here: a change of the simulated market must update them
- * in both places. */
+/* How many losses audits find on the simulated exchange, whose books, trades and candles come from
+ * one matching engine. The test removes the frames, so the losses are known. docs/completeness.md
+ * has the same numbers: if the simulated market changes, update both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +47,7 @@ static int has_text(td_bytes bytes, const char *text)
     return memmem(bytes.data, bytes.size, text, strlen(text)) != NULL;
 }
 
-/* 1 for a delta of updates only, which no rule of one topic can be sure to miss. */
+/* 1 for a delta with updates only, whose loss no rule of a single topic is sure to detect. */
 static int is_update_only(const frame_ref *frame)
 {
     return has_text(frame->bytes, "\"delta\"") && has_text(frame->bytes, "\"delete\":[]") &&
@@ -60,8 +59,8 @@ typedef struct update_loss {
     unsigned trials, by_audit, by_any;
 } update_loss;
 
-/* A book of 25 levels beside one of 200: an update that is lost is one of a level that both show.
- * Every third frame of the tape is tried, or every twelfth. */
+/* A book of 25 levels together with one of 200: the lost update is of a level in both. Tries every
+ * third frame of the tape, or every twelfth. */
 static void test_lost_updates(void **state)
 {
     (void)state;
@@ -81,7 +80,7 @@ static void test_lost_updates(void **state)
         unsigned trials = 0;
         unsigned by_audit = 0;
         unsigned by_any = 0;
-        /* Not the last ones: nothing would come after them that could tell. */
+        /* The last frames are not tried: no later frame could reveal their loss. */
         for (size_t i = 0; i < recorded.frame_count - 300; i += step) {
             if (!is_of(&recorded.frames[i], "orderBookL2_25") ||
                 !is_update_only(&recorded.frames[i]))
@@ -104,7 +103,7 @@ static void test_lost_updates(void **state)
     }
 }
 
-/* Over all families. */
+/* Totals of all families. */
 enum { TRADE_FRAMES = 4521, SHORT_STEP = 6, SHORT_FRAMES = 754 };
 
 typedef struct trade_loss {
@@ -120,9 +119,9 @@ static const trade_loss TRADE_LOSSES[] = {
     {"v5-inverse", {"publicTrade", "kline.1"}},  {"v5-spot", {"publicTrade", "kline.1"}},
 };
 
-/* Each frame of trades that came before the last reading of a candle but one, of the first candle
- * that began after the subscription or a later one. Where each trade has a frame, the frame can
- * come some steps after its trade. Without long tests, some of them. */
+/* Each frame of trades before the last candle reading but one, in the first candle that began after
+ * the subscription, or later. If each trade has its own frame, the frame may follow some steps
+ * after its trade. Only some of them without long tests. */
 static void test_lost_trades(void **state)
 {
     (void)state;
@@ -168,7 +167,7 @@ static void test_lost_trades(void **state)
     assert_int_equal(total, step == 1 ? TRADE_FRAMES : SHORT_FRAMES);
 }
 
-/* Every family that has trades and candles is in the list, no other. */
+/* The list has exactly the families with trades and candles. */
 static void test_all_families(void **state)
 {
     (void)state;

@@ -1,9 +1,8 @@
-/* Reading that begins at checkpoints. Expected: from the beginning of every segment of a simulated
- * day or of a stretched capture on, and from moments between, each frame of each family has the
- * verdict, the audit and the book that a replay of the whole gives it, also where frames are
- * missing and where the connection ended; and no frame of an earlier segment is read for it.
- * Replays of cuts that begin at these moments give them the same. A reader that begins there
- * without checkpoints reports no trade that is missing. */
+/* Reading from checkpoints. From the start of every segment of a simulated day or of a stretched
+ * capture, and from times in between, each frame of each family must have the same verdict, audit
+ * and book as in a replay of the whole, also where frames are missing and after the end of the
+ * connection, without reading frames of earlier segments. Replays of cuts from these times must
+ * give the same. Without checkpoints a reader that starts there must not report missing trades. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,10 +26,10 @@
 #include "tests/testing/sim_feed.h"
 
 enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
-#define STEP_NS (7 * TD_NS_PER_S) /* some six segments with those of the second connection */
+#define STEP_NS (7 * TD_NS_PER_S) /* about six segments, with the second connection's */
 #define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
 
-/* What became of each frame from a moment on. */
+/* A frame's result, from a start time on. */
 typedef struct seen_frame {
     uint64_t recv_ns;
     uint64_t hash;
@@ -41,7 +40,7 @@ typedef struct seen_frames {
     size_t count;
     uint64_t lead_from_ns;
     uint64_t lead_in;
-    uint64_t trades_missing; /* reports of it */
+    uint64_t trades_missing; /* number of reports of missing trades */
 } seen_frames;
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
@@ -113,7 +112,7 @@ static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
     return seen;
 }
 
-/* The frames of the whole from then on are those of the part. */
+/* Checks that the frames of the whole from then on equal those of the part. */
 static void must_equal(const char *family_name, const seen_frames *whole, const seen_frames *part,
                        uint64_t from_ns)
 {
@@ -130,8 +129,8 @@ static void must_equal(const char *family_name, const seen_frames *whole, const 
     }
 }
 
-/* Add a connection with these frames, stretched from the moment on; every now and then one of those
- * that were received is missing. Its end. */
+/* Appends a connection with these frames, from at_ns on, one per step_ns; every lost_every-th
+ * received frame is left out. Returns its end. */
 static uint64_t add_connection(td_buf *text, const capture_tape *from, uint64_t at_ns,
                                uint64_t step_ns, size_t lost_every)
 {
@@ -159,7 +158,7 @@ static void write_text(const char *path, td_buf *text)
     td_buf_fini(text);
 }
 
-/* A simulated day, over two connections, the second of which begins with snapshots again. */
+/* A simulated day over two connections; the second begins with new snapshots. */
 static void write_simulated(const char *path, const char *family_name)
 {
     td_buf text;
@@ -180,7 +179,7 @@ static void write_simulated(const char *path, const char *family_name)
     write_text(path, &text);
 }
 
-/* A capture that takes six hours, twice. */
+/* A capture stretched to six hours, twice. */
 static void write_stretched(const char *path, const char *capture_name, const char *family_name)
 {
     td_buf text;
@@ -212,7 +211,7 @@ static void import_capture(archive_place *place, const char *path, const char *f
     import_report_fini(&report);
 }
 
-/* The beginning of each segment but the first, and a moment in its middle. */
+/* The start of each segment except the first, and a time in its middle. */
 static size_t find_moments(archive *of, uint64_t moments[MOMENTS_MAX])
 {
     read_plan *plan = NULL;
@@ -253,7 +252,7 @@ static void check_cut(archive *of, const char *path, const char *family_name,
     assert_int_equal(td_io_unlink(io_posix(), path, NULL), TD_OK);
 }
 
-/* Reading from each moment on, with checkpoints and without, and cuts at path. */
+/* Reads from each of these times, with and without checkpoints, and makes cuts at path. */
 static void check_moments(archive *of, const char *name, const char *path)
 {
     uint64_t moments[MOMENTS_MAX];
@@ -281,7 +280,7 @@ static void check_moments(archive *of, const char *name, const char *path)
     td_free(whole.items);
 }
 
-/* capture_name NULL: of the simulated exchange. */
+/* capture_name NULL: from the simulated exchange. */
 static void check_family(const char *family_name, const char *capture_name)
 {
     archive_place place;

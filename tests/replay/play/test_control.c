@@ -1,5 +1,5 @@
-/* Commands of keys and requests. Expected: docs/replay.md and docs/serve.md ("Control"); what they
- * do to a pacer is tested in test_pacer.c. */
+/* Commands by key and by request. Expected: docs/replay.md and docs/serve.md ("Control");
+ * test_pacer.c tests their effect on a pacer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void test_texts(void **state)
                         "pause, resume, step, seek?to=TIME or speed?to=N");
 }
 
-/* A byte is the key of one command, or of none. */
+/* A byte is the key of one command at most. */
 static void test_keys(void **state)
 {
     (void)state;
@@ -74,7 +74,7 @@ static void test_documents(void **state)
     for (const char *key = KEYS; *key != '\0'; key++) {
         (void)snprintf(text, sizeof text, *key == ' ' ? "space" : "`%c`", *key);
         expect_in("docs/replay.md", text);
-        if (*key != ',') /* only pauses there */
+        if (*key != ',') /* there it only pauses */
             expect_in("docs/serve.md", text);
     }
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {

@@ -1,5 +1,5 @@
-/* Digests: what changes them, and what does not (docs/design.md, "Digests"). Which of the four a
- * change must show in is written by hand from that text. */
+/* Digests: which changes of a tape change them (docs/design.md, "Digests"). The digests that must
+ * change are written by hand from that text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 
-/* What is done to one frame, and which digests must change for it (docs/design.md, "Digests"). */
+/* A change of one frame. */
 typedef enum twist {
     TWIST_TIME,
     TWIST_ORDINAL,
@@ -26,11 +26,11 @@ typedef enum twist {
 typedef struct twist_case {
     const char *name;
     twist twist;
-    size_t frame; /* of the inverse capture: see below */
+    size_t frame; /* in the inverse capture */
     const char *changed;
 } twist_case;
 
-/* Outbound frames are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
+/* Frames 0 to 3 are outbound, 4 and 5 are acks, 6 is the EOSUSD snapshot. */
 enum { FRAME_ACK = 4, FRAME_SNAPSHOT_AT = 6 };
 
 static const twist_case TWISTS[] = {
@@ -44,7 +44,7 @@ static const twist_case TWISTS[] = {
     {"not JSON any more", TWIST_GARBAGE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
 };
 
-/* Replace the first occurrence of a text in a frame by one of the same length. */
+/* Replaces the first occurrence of a text in a frame by a text of the same length. */
 static void replace(const frame_ref *frame, const char *old, const char *new)
 {
     assert_int_equal(strlen(old), strlen(new));
@@ -53,7 +53,7 @@ static void replace(const frame_ref *frame, const char *old, const char *new)
     memcpy(at, new, strlen(new));
 }
 
-/* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's space. */
+/* Changes {"topic":T,...} to { "topic":T,...}; the space is taken from the padding. */
 static void add_space(frame_ref *frame)
 {
     uint8_t *bytes = (uint8_t *)frame->bytes.data;
@@ -62,7 +62,7 @@ static void add_space(frame_ref *frame)
     frame->bytes.size++;
 }
 
-/* Swap the first two members: {"topic":T,"type":K,...} becomes {"type":K,"topic":T,...}. */
+/* Swaps the first two members: {"topic":T,"type":K,...} becomes {"type":K,"topic":T,...}. */
 static void swap_keys(const frame_ref *frame)
 {
     static const char OLD[] = "{\"topic\":\"orderBookL2_25.EOSUSD\",\"type\":\"snapshot\",";
@@ -80,7 +80,7 @@ static frame_ref *first_trade(const capture_tape *from)
     return NULL;
 }
 
-/* Change the first digit after the first such key. */
+/* Changes the first digit after the key's first occurrence. */
 static void change_digit(const frame_ref *frame, const char *key)
 {
     uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, key, strlen(key));
@@ -141,7 +141,7 @@ static void test_digests(void **state)
         player *before = played(&from, 1);
         apply_twist(&from, &TWISTS[i]);
         for (size_t k = 0; k < from.frame_count; k++)
-            from.frames[k].is_read = 0; /* it is that of the frame before */
+            from.frames[k].is_read = 0; /* the content is of the unchanged frame */
         player *after = played(&from, 1);
         digest_texts a;
         digest_texts b;
@@ -157,7 +157,8 @@ static void test_digests(void **state)
     }
 }
 
-/* Another connection, other times, no control frames: what serve and record do to a tape. */
+/* Another connection, other times, no control frames: as when a tape is served and recorded again.
+ */
 static void test_payload_survives_a_new_recording(void **state)
 {
     (void)state;

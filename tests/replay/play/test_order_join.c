@@ -1,5 +1,5 @@
-/* Which answers and updates belong to which requests. Each case is a script of frames, at their
- * times; expected are the rows that come out, in their order. */
+/* Which answers and updates belong to which requests. Each case is a script of frames with times,
+ * and the expected rows in order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,14 +17,14 @@ typedef enum way { END, ASKED, ANSWERED, UPDATED } way;
 
 typedef struct step {
     way way;
-    unsigned conn; /* of those below */
+    unsigned conn; /* index in CONNS */
     uint64_t at_ns;
-    const char *op; /* "create" */
-    const char *id; /* of the request; NULL: it has none */
+    const char *op; /* "create" and so on */
+    const char *id; /* of the request; NULL if absent */
     const char *order;
 } step;
 
-/* The first two are of one session, the third is the first one's place in the next session. */
+/* The first two are of one session; the third has the first one's slot in the next session. */
 static const frame_conn CONNS[] = {
     {.session = 1, .shard = 0, .number = 1},
     {.session = 1, .shard = 1, .number = 1},
@@ -207,7 +207,7 @@ static void test_joined(void **state)
     }
 }
 
-/* A copy of a frame, and one that was not decoded, count for nothing. */
+/* Copies and frames that were not decoded are ignored. */
 static void test_passed_over(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Deadlines and lateness. Expected times are worked out by hand from the definition: deadline =
- * start + (tape time since the first frame) / speed, stretches cut to the longest one allowed. */
+/* Deadlines and lateness. Expected times are computed by hand from the definition: deadline = start
+ * + (tape time since the first frame) / speed, where longer pauses are cut to the maximum. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ typedef struct pace_case {
     const char *name;
     const char *speed;
     uint64_t gap_ns_max;
-    uint64_t tape_ns[FRAMES_MAX];     /* since the first frame; ends with 0 after the first */
+    uint64_t tape_ns[FRAMES_MAX];     /* since the first frame; a later 0 ends the list */
     uint64_t deadline_ns[FRAMES_MAX]; /* since the start; all 0 at full speed */
 } pace_case;
 
@@ -93,7 +93,7 @@ static void test_deadlines(void **state)
     }
 }
 
-/* A frame that is late does not make the next one late: no drift. */
+/* A late frame does not delay the next one: no drift. */
 static void test_no_drift(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void test_no_drift(void **state)
     for (uint64_t i = 0; i < 1000; i++) {
         assert_int_equal(pacer_wait(&p, TAPE_NS + i * 1000, &deadline_ns), PACER_GO);
         assert_int_equal(deadline_ns, START_NS + i * 1000);
-        clock_sim_advance(sim, i % 10 == 0 ? 2500 : 1); /* work that takes its time */
+        clock_sim_advance(sim, i % 10 == 0 ? 2500 : 1); /* some work takes longer */
     }
     assert_int_equal(p.late.count, 1000);
     assert_int_equal(p.late.ns_max, 1500);
@@ -126,7 +126,7 @@ static void test_full_speed(void **state)
     clock_sim_close(sim);
 }
 
-/* ---- hands on ---- */
+/* ---- with a user ---- */
 
 static pacer_answer press(pacer *p, char key)
 {
@@ -134,12 +134,12 @@ static pacer_answer press(pacer *p, char key)
     return command == NULL ? PACER_GO : control_apply(p, command, &command->value);
 }
 
-/* A user: each time the pacer idles, some time passes, and a key may be pressed. */
+/* A user: whenever the pacer idles, time passes, and a key may be pressed. */
 typedef struct hand {
     clock_sim *sim;
     pacer *pacer;
     uint64_t pass_ns;
-    const char *keys; /* '_' is none */
+    const char *keys; /* '_' presses no key */
 } hand;
 
 static pacer_answer hand_wait(void *ctx, uint64_t mono_ns)
@@ -155,7 +155,7 @@ static pacer_answer hand_wait(void *ctx, uint64_t mono_ns)
 typedef struct key_case {
     const char *name;
     const char *keys;       /* one per 100 ns while waiting for the frame at tape time 1000 */
-    uint64_t arrives_ns[2]; /* when that frame and the one at 1500 go, since the start */
+    uint64_t arrives_ns[2]; /* when that frame and the one at 1500 are released, since the start */
 } key_case;
 
 static const key_case KEYS[] = {
@@ -193,12 +193,12 @@ static void test_keys(void **state)
     }
 }
 
-/* Frames of a tape that are let go while a user holds the keys; the tape begins again, at the last
- * mark before its target, as often as they ask for it. */
+/* The frames that are released while a user presses keys. The tape is opened again at the last mark
+ * before the target as often as the keys require it. */
 typedef struct seek_case {
     const char *name;
     const char *keys; /* one per 100 ns of waiting */
-    const char *goes; /* the frames, 'a' to 'f', 1 s apart; 'A' to 'F' on a return over them */
+    const char *goes; /* the frames, 'a' to 'f', 1 s apart; 'A' to 'F' on the way back */
 } seek_case;
 
 static const seek_case SEEKS[] = {
@@ -247,8 +247,8 @@ static void test_seeks(void **state)
     }
 }
 
-/* Marks of a long tape, some of whose frames have the time of the one before: as many as fit, in
- * order, none between frames of one time, and the last one before any target is near. */
+/* Marks of a long tape with some frames of equal times: as many marks as fit, in order, not between
+ * frames with equal times, and close before any target. */
 static void test_marks(void **state)
 {
     (void)state;
@@ -279,7 +279,7 @@ static void test_marks(void **state)
     clock_sim_close(sim);
 }
 
-/* Without marks nothing goes back. */
+/* Without marks it cannot go back. */
 static void test_one_way(void **state)
 {
     (void)state;
@@ -295,7 +295,7 @@ static void test_one_way(void **state)
     clock_sim_close(sim);
 }
 
-/* Jumps that come before the tape has moved add up. */
+/* Jumps before the tape has moved add up. */
 static void test_jumps(void **state)
 {
     (void)state;
@@ -329,8 +329,7 @@ static void test_quit(void **state)
     clock_sim_close(sim);
 }
 
-/* Speeds stay within what can be shown: halving stops at six places, doubling before it overflows.
- */
+/* Speeds stay printable: halving stops at six decimal places, doubling before an overflow. */
 static void test_speed_bounds(void **state)
 {
     (void)state;
@@ -369,7 +368,7 @@ static void test_lateness(void **state)
     }
 }
 
-/* Small values are exact, the largest is possible. */
+/* Small values are exact, and the largest value is allowed. */
 static void test_lateness_edges(void **state)
 {
     (void)state;

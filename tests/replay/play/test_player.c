@@ -1,7 +1,7 @@
-/* The player over recorded frames, without an archive: counts, books, verdicts, digests, threads,
- * paces. Totals and books are those of the two captures in docs/wire.md 6, counted by scripts that
- * share no code with us; rows by topic come from a plain count over the lines; first violations
- * from tests/replay/play/cut_expected.py. */
+/* The player on recorded frames, without an archive: counts, books, verdicts, digests, threads,
+ * pacing. Totals and books are those of the two captures in docs/wire.md 6, counted by scripts that
+ * share no code with the program; counts by topic come from counting lines; first violations from
+ * tests/replay/play/cut_expected.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,8 @@
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 #define LINEAR  "linear-2021-04-17.jsonl.gz"
 
-/* Frames of the inverse capture: outbound ones are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
+/* Frames of the inverse capture: 0 to 3 are outbound, 4 and 5 are acks, 6 is the EOSUSD snapshot.
+ */
 enum { FRAME_SNAPSHOT_AT = 6 };
 
 /* ---- the two captures ---- */
@@ -57,8 +58,8 @@ static void assert_topics(const player *p, const topic_case *cases, size_t count
 
 typedef struct book_case {
     const char *symbol;
-    const char *best_bid, *best_bid_size, *best_ask, *best_ask_size; /* NULL: not stated */
-    int64_t cross_seq;                                               /* 0: not stated */
+    const char *best_bid, *best_bid_size, *best_ask, *best_ask_size; /* NULL: not compared */
+    int64_t cross_seq;                                               /* 0: not compared */
     const char *sha1;
 } book_case;
 
@@ -175,8 +176,8 @@ static void test_threads_change_nothing(void **state)
 
 enum { ROUNDS_MAX = 500 };
 
-/* Two workers are at work at once. When they are is the scheduler's choice, so the capture goes
- * round until they were: each round as another connection. */
+/* Two workers must be busy at the same time. The scheduler decides when, so the capture is repeated
+ * until they were, each time as a new connection. */
 static void test_two_workers_busy(void **state)
 {
     (void)state;
@@ -203,7 +204,7 @@ static void test_two_workers_busy(void **state)
 
 typedef struct cut_case {
     const char *capture, *family, *symbol;
-    size_t first, count; /* data frames of the book that are left out; 0 = the snapshot */
+    size_t first, count; /* data frames of the book that are removed; 0: the snapshot */
     uint64_t ordinal;
     rule_id rule;
     int64_t seq;
@@ -253,7 +254,7 @@ static void test_cut_frames_are_found(void **state)
         assert_true(track_is_broken(stream_last_track(s)));
         player_totals totals;
         player_get_totals(p, &totals);
-        assert_int_equal(totals.violations, 1); /* the rest is the same break */
+        assert_int_equal(totals.violations, 1); /* the others belong to the same break */
         assert_true(totals.unchecked > 0);
         player_close(p);
         capture_tape_fini(&from);
@@ -297,14 +298,14 @@ static void test_lead_in(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- input that is no good ---- */
+/* ---- invalid input ---- */
 
 static void test_undecodable(void **state)
 {
     (void)state;
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
-    from.frames[FRAME_SNAPSHOT_AT].bytes.size -= 1; /* cut: the last brace is gone */
+    from.frames[FRAME_SNAPSHOT_AT].bytes.size -= 1; /* cut: the last brace is missing */
     player *p = played(&from, 1);
     player_totals totals;
     player_get_totals(p, &totals);
@@ -315,7 +316,7 @@ static void test_undecodable(void **state)
     assert_true(s->undecoded.is_set);
     assert_int_equal(s->undecoded.reason, DECODE_NOT_JSON);
     assert_int_equal(s->undecoded.at.ordinal, 3);
-    /* without its snapshot each delta is one that came before the snapshot */
+    /* without the snapshot, every delta is one before a snapshot */
     assert_true(s->counts.deltas > 0);
     assert_int_equal(s->rules[STRENGTH_ERROR][RULE_ANCHORED], s->counts.deltas);
     assert_int_equal(totals.violations, s->counts.deltas);
@@ -323,7 +324,7 @@ static void test_undecodable(void **state)
     capture_tape_fini(&from);
 }
 
-/* A topic that this version has no row for, and a frame that cannot be classified. */
+/* A topic without a row in this version, and a frame that cannot be classified. */
 static void test_unknown_topics(void **state)
 {
     (void)state;
@@ -348,13 +349,13 @@ static void test_unknown_topics(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- frames that are due ---- */
+/* ---- pacing ---- */
 
 typedef struct witness {
     uint64_t frames;
     uint64_t last_recv_ns;
     uint64_t roles[ROLE_EVENT + 1];
-    uint64_t end_at; /* frame at which it answers with answer */
+    uint64_t end_at; /* number of the frame at which it returns `answer` */
     td_result answer;
     uint64_t deadline_ns_max;
 } witness;
@@ -412,8 +413,8 @@ static void test_due(void **state)
     capture_tape_fini(&from);
 }
 
-/* Paced frames come when they are due: the last deadline is the first plus the tape's length over
- * speed. */
+/* Paced frames are shown when they are due: the last deadline is the first plus the tape's length
+ * divided by the speed. */
 static void test_paced(void **state)
 {
     (void)state;
@@ -442,21 +443,21 @@ static void test_paced(void **state)
 
 /* ---- observers ---- */
 
-/* What an observer keeps of a stream. */
+/* An observer's state for a stream. */
 typedef struct watched {
     uint64_t frames;
     uint64_t lead_in;
     uint64_t decoded;
-    uint64_t unjudged; /* frames with a message, without a verdict */
+    uint64_t unjudged; /* frames with a message but without a verdict */
     uint64_t last_recv_ns;
     uint64_t best; /* hash of the book after the last frame */
 } watched;
 
-/* An observer's own context; workers count in it one at a time. */
+/* An observer's own context; workers lock it to count. */
 typedef struct watcher {
     pthread_mutex_t mutex;
     uint64_t frames;
-    uint64_t closed; /* frames of the states that were freed */
+    uint64_t closed; /* frames of all states that were freed */
     uint64_t fail_at;
     uint64_t stop_at;
 } watcher;
@@ -505,8 +506,8 @@ static player *watched_open(watcher *w, unsigned threads)
     return p;
 }
 
-/* The observer saw each frame of each stream, in order, with the message and the book that the
- * stream ends with; and nothing else came out differently. */
+/* Checks that the observer saw each frame of each stream, in order, with its message, and the book
+ * with which the stream ends; and that all other results are unchanged. */
 static void assert_watched(const player *p, const player *plain)
 {
     const stream_table *streams = player_streams(p);
@@ -553,7 +554,7 @@ static void test_observer(void **state)
     capture_tape_fini(&from);
 }
 
-/* After each drain the observer has seen all that was taken, and the play continues. */
+/* After each drain the observer has seen all frames so far, and the play continues. */
 static void test_drain(void **state)
 {
     (void)state;
@@ -588,7 +589,7 @@ static void test_observer_fails(void **state)
         w.fail_at = 100;
         td_err err;
         td_result rc = push_until(p, &from, &err);
-        if (rc == TD_OK) /* workers may come to the frame only now */
+        if (rc == TD_OK) /* workers may not have reached the frame yet */
             rc = player_drain(p, &err);
         assert_int_equal(rc, TD_E_NOSPACE);
         assert_string_equal(err.text, "watch: full");
@@ -598,7 +599,7 @@ static void test_observer_fails(void **state)
     capture_tape_fini(&from);
 }
 
-/* Inline, an observer may end the play as a sink may. */
+/* Without workers, an observer can end the play as a sink can. */
 static void test_observer_stops(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* The report of a replay: the JSON document, the text for people, messages as JSON lines; out
- * of a small archive with two connections, a gap, a frame that breaks a rule and one that is no
- * JSON. Expected values are written by hand from the frames below and the list of fields in
+/* The report of a replay: the JSON document, the text report, and messages as JSON lines, for a
+ * small archive with two connections, a gap, a frame that breaks a rule and one that is not JSON.
+ * Expected values are written by hand from the frames below and the list of members in
  * docs/design.md ("Report"); SHA-1 by sha1sum. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@
     "{\"delete\":[{\"price\":\"103.00\",\"symbol\":\"BTCUSD\",\"id\":1030000,\"side\":\"Sell\"}]," \
     "\"update\":[],\"insert\":[],\"transactTimeE6\":0}"
 
-/* A frame of a connection, received at_ms after the tape's begin. */
+/* A frame of a connection, received at_ms after the tape's start. */
 #define FRAME(direction, conn_number, at, at_ms, topic_name, symbol_name, text_of)                 \
     {                                                                                              \
         .dir = (direction), .topic = (topic_name), .symbol = (symbol_name), .conn = (conn_number), \
@@ -81,12 +81,12 @@ typedef struct replayed {
     player *player;
     pacer pacer;
     replay_report report;
-    char *text; /* what was printed */
+    char *text; /* the printed text */
     size_t text_size;
     FILE *out;
     output_stream output;
     sink_jsonl_lines lines;
-    size_t leaves_before; /* the replay ends before this frame; 0: it does not */
+    size_t leaves_before; /* the replay is stopped before this frame; 0: not stopped */
 } replayed;
 
 static td_result put_message(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
@@ -96,7 +96,7 @@ static td_result put_message(void *user, const frame_ref *frame, uint64_t deadli
     return sink_jsonl_put(&r->lines, frame, deadline_ns);
 }
 
-/* Wants no more before its n-th frame. */
+/* Stops the replay before its n-th frame. */
 static td_result leave(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
     replayed *r = user;
@@ -106,7 +106,7 @@ static td_result leave(void *user, const frame_ref *frame, uint64_t deadline_ns,
     return --r->leaves_before == 0 ? TD_EOF : TD_OK;
 }
 
-/* A new archive's only segment, with the first connection. */
+/* A new archive with one segment, with the first connection. */
 static tape_segment *begin_archive(tape_fixture *fixture)
 {
     tape_fixture_init(fixture);
@@ -159,7 +159,7 @@ static void add_gaps(replayed *r)
     gap_list_fini(&all);
 }
 
-/* Replay the archive that r->fixture is. */
+/* Replays the archive of r->fixture. */
 static void replay(replayed *r, int with_messages)
 {
     td_err err;
@@ -208,7 +208,7 @@ static void teardown_replay(replayed *r)
 
 /* ---- the document ---- */
 
-/* A value by path ("books.0.best_bid"), as it stands in the text. */
+/* A value by path ("books.0.best_bid"), as in the text. */
 static td_bytes value_at(json_value root, const char *path)
 {
     json_value at = root;
@@ -299,7 +299,7 @@ static const struct {
     {"stopped", "false"},
     {"speed", "\"max\""},
     {"late_us", "null"},
-    {"contents_read", "8"}, /* of 7 frames and a request */
+    {"contents_read", "8"}, /* 7 frames and a request */
     {"continuity.audits.left_out", "0"},
     {"elapsed_s", "2"},
     {"frames_per_s", "4"},
@@ -331,7 +331,7 @@ static void test_json(void **state)
     teardown_replay(&r);
 }
 
-/* ---- for people ---- */
+/* ---- the text report ---- */
 
 static void test_text(void **state)
 {
@@ -377,10 +377,10 @@ static void test_empty_text(void **state)
     teardown_replay(&r);
 }
 
-/* ---- the end that was not the tape's ---- */
+/* ---- a replay that was stopped ---- */
 
-/* Of the first four frames nothing is wrong, and the ledger's gap is not passed in
- * here; still the replay is not known to be complete. */
+/* The first four frames have no faults, and the ledger's gap is not reached; still the replay is
+ * not known to be complete. */
 static void test_stopped(void **state)
 {
     (void)state;
@@ -419,7 +419,7 @@ static void test_stopped(void **state)
 
 /* ---- the selection ---- */
 
-/* From the middle of the second connection: its snapshot is the lead-in. */
+/* From the middle of the second connection: its snapshot is in the lead-in. */
 static void test_from(void **state)
 {
     (void)state;
@@ -428,7 +428,7 @@ static void test_from(void **state)
     assert_int_equal(r.report.totals.lead_in, 1);
     assert_int_equal(r.report.totals.frames, 2);
     assert_int_equal(r.report.totals.violations, 1);
-    assert_int_equal(r.report.gaps.count, 0); /* it was over by then */
+    assert_int_equal(r.report.gaps.count, 0); /* it ended before */
     assert_non_null(r.report.violated);
     assert_int_equal(r.report.violated->violated.rule, RULE_DELETE_EXISTS);
     assert_string_equal(r.report.violated->topic, "orderBookL2_25");
@@ -438,9 +438,9 @@ static void test_from(void **state)
 typedef struct gap_case {
     const char *name;
     const char *feed, *topic, *symbol; /* of the gap */
-    uint64_t from_ns, to_ns;           /* GAP_OPEN: no end */
+    uint64_t from_ns, to_ns;           /* GAP_OPEN: without an end */
     const char *covered_by;
-    size_t count, uncovered; /* with the selection trade/BTC*, [100, 200) */
+    size_t count, uncovered; /* of gaps, with the selection trade/BTC*, [100, 200) */
 } gap_case;
 
 static const gap_case GAPS[] = {
@@ -486,7 +486,7 @@ static void test_gaps_of_a_selection(void **state)
 
 /* ---- damage ---- */
 
-/* A chunk that cannot be read any more is passed over, counted, and the verdict. */
+/* An unreadable chunk is skipped and counted, and determines the verdict. */
 static void test_damage(void **state)
 {
     (void)state;
@@ -506,12 +506,12 @@ static void test_damage(void **state)
     teardown_replay(&r);
 }
 
-/* ---- a bound ---- */
+/* ---- a limit ---- */
 
 enum { LINES = 40 };
 
-/* An audit takes part in from the second line on, and has so many members: the others' frames are
- * counted, and the text mentions them. */
+/* An audit compares from the second line on, and its members are limited: frames of further ones
+ * are counted, and the text report mentions them. */
 static void test_left_out(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Snapshots that are made from a book. What is expected is the recorded snapshot with the delta
- * applied by hand: the shapes are those of docs/wire.md 2.2, 3.3, 5.3. */
+/* Snapshots that are made from a book. Expected: the recorded snapshot with the delta applied by
+ * hand; shapes are from docs/wire.md 2.2, 3.3, 5.3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +119,7 @@ static void test_shapes(void **state)
     decoder_close(d);
 }
 
-/* A compressed frame is no model. */
+/* A compressed frame cannot be a model. */
 static void test_no_text(void **state)
 {
     (void)state;

@@ -1,6 +1,5 @@
-/* The replay server, asked by our own client over TLS. What must come is read from the capture file
- * itself, which the archive under test was imported from: every line that holds a topic, in order.
- */
+/* The replay server with our own client over TLS. Expected frames are read from the capture file
+ * from which the archive was imported: every line with a topic, in order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +21,7 @@
 #define CAPTURE    "inverse-2021-04-17.jsonl.gz"
 #define ALL_TOPICS "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|EOSUSD\",\"orderBookL2_25.*\"]}"
 
-/* All data frames of a client, one after the other, each with a LF. */
+/* All data frames of a client, in order, each followed by a LF. */
 typedef struct gathered {
     wire_side side;
     td_buf frames;
@@ -166,7 +165,7 @@ static void gather_end(gathered *g)
     td_buf_fini(&g->control);
 }
 
-/* What the capture says must come: frames whose topic holds one of two texts. */
+/* The frames that the capture requires: those whose topic contains one of two texts. */
 static void expected_frames(td_buf *out, const char *one, const char *other)
 {
     capture *from = capture_open(capture_path_or_skip(CAPTURE));
@@ -240,7 +239,7 @@ static void test_only_what_is_subscribed(void **state)
     setup *s = *state;
     open_serve(s, "max", TD_NS_PER_MS);
     gathered g[3];
-    /* At the same time: each has a tape of its own. */
+    /* At the same time: each client has its own tape. */
     for (size_t i = 0; i < 3; i++) {
         gather_begin(s, &g[i], "/realtime");
         gather_send(&g[i], ROWS[i].request);
@@ -252,7 +251,7 @@ static void test_only_what_is_subscribed(void **state)
     }
 }
 
-/* Two requests within the settle delay: both topics come from their first frame. */
+/* Two requests within the settle delay: both topics start from their first frame. */
 static void test_settles_behind_the_last_request(void **state)
 {
     setup *s = *state;
@@ -269,8 +268,8 @@ static void test_settles_behind_the_last_request(void **state)
     gather_end(&g);
 }
 
-/* Subscriptions that change while the tape runs: what was given up stops, what is new comes from
- * where the tape is. */
+/* Subscriptions that change while the tape plays: removed topics stop, new ones start from the
+ * tape's current time. */
 static void test_changes_on_the_way(void **state)
 {
     setup *s = *state;
@@ -287,7 +286,8 @@ static void test_changes_on_the_way(void **state)
     assert_non_null(change);
     size_t left = all.size - (size_t)(change - all.data);
     assert_null(memmem(change, left, "25.EOSUSD", 9));
-    /* The recorded snapshot was at the tape's beginning: this one is made, and begins the book. */
+    /* The recorded snapshot was at the tape's start, so a new one is made here; the client's book
+     * begins with it. */
     const uint8_t *snapshot = memmem(change, left, "\"snapshot\"", 10);
     const uint8_t *delta = memmem(change, left, "\"delta\"", 7);
     assert_non_null(snapshot);
@@ -321,7 +321,7 @@ static void test_answers(void **state)
         if (memmem(g.control.data, g.control.size, ROWS[i].answer, strlen(ROWS[i].answer)) == NULL)
             fail_msg("%s: %.*s", ROWS[i].request, (int)g.control.size, (char *)g.control.data);
     }
-    /* Nothing was subscribed to, so no tape has started. */
+    /* There is no subscription, so no tape has started. */
     for (int i = 0; i < 5; i++)
         assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_MS, NULL), TD_OK);
     assert_int_equal(g.data_count, 0);
@@ -345,12 +345,13 @@ static void test_paths(void **state)
     assert_int_equal(counts.refused, sizeof PATHS / sizeof *PATHS);
 }
 
-/* Clients that subscribe at once get the same frames from one tape, each those of its topics. */
+/* Clients that subscribe at the same time get their frames from one tape, each the frames of its
+ * topics. */
 static void test_a_tape_for_several(void **state)
 {
     enum { CLIENTS = 4 };
     setup *s = *state;
-    /* Late enough for all of them, however slow the machine is. */
+    /* A settle delay that is long enough for all clients, even on a slow machine. */
     open_serve(s, "1000", TD_NS_PER_S);
     gathered g[CLIENTS];
     for (size_t i = 0; i < CLIENTS; i++) {
@@ -367,11 +368,11 @@ static void test_a_tape_for_several(void **state)
         gather_end(&g[i]);
     }
     serve_counts counts = *serve_get_counts(s->server);
-    assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two periods */
+    assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two settle periods */
 }
 
-/* A reader that is slow, and one that is not. The capture alone (0.4 MB) fits into the sockets'
- * buffers, so there are many feeds of it. */
+/* A slow reader and a normal one. One capture (0.4 MB) fits into the sockets' buffers, so there are
+ * many feeds. */
 static void begin_slow(setup *s, gathered *slow, gathered *fast, unsigned feeds)
 {
     gather_begin(s, slow, "/realtime");
@@ -396,8 +397,8 @@ static void import_feeds(setup *s, unsigned feeds)
     assert_int_equal(s->feeds->count, feeds);
 }
 
-/* At full speed, or if that is wanted, a client that stops reading holds its tape back, and another
- * one gets all of its own meanwhile. */
+/* At full speed, or if requested, a client that stops reading holds back its own tape, while
+ * another client gets all of its frames. */
 static void test_slow_reader_waits(void **state)
 {
     enum { FEEDS = 24 };
@@ -427,15 +428,15 @@ static void test_slow_reader_waits(void **state)
     }
 }
 
-/* At any other speed it is closed, however late the tape is, and a client that shares its tape gets
- * everything. */
+/* At other speeds such a client is closed, however late the tape is, and a client that shares its
+ * tape gets everything. */
 static void test_slow_reader_is_closed(void **state)
 {
     enum { FEEDS = 48 };
     setup *s = *state;
     gathered slow, fast;
     import_feeds(s, FEEDS);
-    open_serve(s, "8", 100 * TD_NS_PER_MS); /* the other client must be able to follow under TSan */
+    open_serve(s, "8", 100 * TD_NS_PER_MS); /* slow enough for the other client under TSan */
     begin_slow(s, &slow, &fast, FEEDS);
     serve_counts counts;
     do {
@@ -451,7 +452,7 @@ static void test_slow_reader_is_closed(void **state)
     gather_end(&fast);
 }
 
-/* A client that goes away in the middle of its tape. */
+/* A client that disconnects in the middle of its tape. */
 static void test_client_leaves(void **state)
 {
     setup *s = *state;
@@ -491,7 +492,7 @@ static void test_needs_capture(void **state)
 
 int main(void)
 {
-    /* A set-up cannot skip its test. */
+    /* cmocka's set-up functions cannot skip a test. */
     const struct CMUnitTest without[] = {cmocka_unit_test(test_needs_capture)};
     if (capture_path(CAPTURE) == NULL)
         return cmocka_run_group_tests_name("replay/serve/serve", without, NULL, NULL);

@@ -1,5 +1,6 @@
-/* The replay server in every dialect: a small tape of each family, made up, and our own client that
- * asks as a client of that family does. Requests and answers follow docs/wire.md 1 to 1.5. */
+/* The replay server in every dialect: a small hand-made tape of each family, and our own client,
+ * which sends the requests of that family's clients. Requests and answers follow docs/wire.md 1 to
+ * 1.5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,10 +35,10 @@ typedef struct tape_line {
         topic, symbol, canonical, frame, CHANNEL_IN, OPCODE_TEXT                                   \
     }
 
-/* What happens: a request is sent and something of its answer awaited. */
+/* A step: send a request, and wait for an answer that contains a text. */
 typedef struct step {
     const char *request;
-    const char *answer; /* in the next control frame; NULL: there is none */
+    const char *answer; /* contained in the next control frame; NULL: no answer */
 } step;
 
 enum { LINES_MAX = 6, STEPS_MAX = 5 };
@@ -149,7 +150,7 @@ static const family_case CASES[] = {
      "[{\"e\":\"executionReport\"}]\n[{\"e\":\"ticketInfo\"}]\n"},
     {"v5-private",
      "/v5/private",
-     NULL, /* any key, and none is needed */
+     NULL, /* any key is accepted, and a key is optional */
      {LINE("order", "*", "order", "{\"topic\":\"order\",\"data\":[{\"category\":\"linear\"}]}"),
       LINE("order", "*", "order", "{\"topic\":\"order\",\"data\":[{\"category\":\"spot\"}]}"),
       LINE("execution.fast", "*", "execution.fast", "{\"topic\":\"execution.fast\"}"),
@@ -158,7 +159,7 @@ static const family_case CASES[] = {
       {"{\"op\":\"subscribe\",\"args\":[\"order.linear\",\"execution\"]}",
        "\"op\":\"subscribe\",\"conn_id\""}},
      "{\"topic\":\"order\",\"data\":[{\"category\":\"linear\"}]}\n{\"topic\":\"execution\"}\n"},
-    {"inverse", /* public and private at one path */
+    {"inverse", /* public and private topics on one path */
      "/realtime",
      SECRET,
      {LINE("order", "*", "order", "{\"topic\":\"order\"}"),
@@ -216,7 +217,7 @@ static void open_server(setup *s, const family_case *of)
                              .feeds = s->feeds,
                              .server = {.listen = "127.0.0.1:0", .is_plain = 1},
                              .clock = clock_real(),
-                             /* Steps follow each other at once; a busy machine may take a while. */
+                             /* Steps follow each other at once, but a busy machine may be slow. */
                              .settle_ns = 200 * TD_NS_PER_MS,
                              .secret = of->secret,
                              .seed = 1};
@@ -242,7 +243,7 @@ typedef struct gathered {
     const family_case *of;
 } gathered;
 
-/* Is this one of the tape's frames? With the opcode that it was recorded with. */
+/* 1 if this is one of the tape's frames, with its recorded opcode. */
 static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
 {
     for (unsigned i = 0; i < LINES_MAX && of->lines[i].topic != NULL; i++) {
@@ -326,13 +327,13 @@ static void test_families(void **state)
         play(&CASES[i]);
 }
 
-/* Credentials in the URL count as auth; wrong ones are refused before the upgrade. */
+/* Credentials in the URL count as an auth request; wrong ones are refused before the upgrade. */
 static void test_url_credentials(void **state)
 {
     (void)state;
     static const struct {
         const char *query;
-        unsigned status; /* 0: let in */
+        unsigned status; /* 0: accepted */
     } ROWS[] = {
         {"?api_key=k&expires=" EXPIRES "&signature=" SIGNATURE, 0},
         {"?api_key=k&expires=" EXPIRES "&signature=x", 401},
