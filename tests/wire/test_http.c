@@ -187,7 +187,7 @@ static void one_reply(const http_case *row)
 
 static void replies(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         one_reply(&CASES[i]);
 }
@@ -195,7 +195,7 @@ static void replies(void **state)
 /* A body that needs many reads is complete. */
 static void a_large_reply_comes_whole(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     enum { BODY_BYTES = 3 << 20 };
     static char answer[BODY_BYTES + 128];
     int head = snprintf(answer, sizeof answer, OK_HEAD "Content-Length: %d\r\n\r\n", BODY_BYTES);
@@ -220,7 +220,7 @@ static void a_large_reply_comes_whole(void **state)
 
 static void nobody_listens(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     wire_loop *loop = open_loop();
     http_side side = {0};
     wire_http_options options = {.url = "http://127.0.0.1:1/", .done = on_done, .user = &side};
@@ -233,7 +233,7 @@ static void nobody_listens(void **state)
 
 static void wrong_urls_are_refused_at_once(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     static const char *const URLS[] = {"wss://h/", "ftp://h/", "https://", "h", "http://u@h/"};
     wire_loop *loop = open_loop();
     http_side side = {0};
@@ -252,7 +252,7 @@ static void wrong_urls_are_refused_at_once(void **state)
  * callback. */
 static void given_up(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     raw_script script = {.answer = "", .end = RAW_END_HOLD};
     raw_peer *peer = raw_peer_start(&script);
     wire_loop *loop = open_loop();
@@ -316,7 +316,7 @@ static void get_through_proxy(const char *tunnel, http_side *side)
 /* Bytes that a proxy sends after its answer did not arrive through TLS, so they are not a reply. */
 static void a_proxy_cannot_reply_for_the_server(void **state)
 {
-    (void)state; /* unused */
+    (void)state;
     http_side side;
     get_through_proxy("HTTP/1.1 200 OK\r\n\r\n", &side);
     assert_string_equal(side.text, "");
