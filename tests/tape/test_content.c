@@ -1,5 +1,5 @@
-/* What frames say, as the tape has it: the same at every number of threads, each frame read once,
- * and the same still when the reader has gone on to other frames. */
+/* Decoded contents on a tape: equal for every number of threads, each frame decoded once, and still
+ * valid when the reader has moved on to other frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void append_content(const frame_ref *frame, td_buf *out)
 
 /* ---- kept contents ---- */
 
-/* Frames of every row there is, written so that texts stand in the decoder's memory, too. */
+/* Frames of every row, written so that some texts are in the decoder's memory. */
 static void keep_row(const family *of, const topic_row *row, content_reader *reader,
                      content_reader *other, td_arena *arena, td_random *random)
 {
@@ -64,7 +64,7 @@ static void keep_row(const family *of, const topic_row *row, content_reader *rea
     assert_true(kept.is_read);
     append_content(&kept, &before);
     content_keep(&kept, arena);
-    /* Another frame, which is no JSON of any row, takes the reader's memory. */
+    /* Another frame, which fits no row, reuses the reader's memory. */
     static const char OTHER[256] = "{\"topic\":\"\\u0041\\u0042\\u0043\\u0044\",\"data\":[1,2,3]}";
     frame_ref later = {.channel = &channel,
                        .recv_ns = kept.recv_ns,
@@ -110,7 +110,7 @@ static void test_kept(void **state)
 
 enum { TAPE_FRAMES = 600 };
 
-/* What one number of threads makes of an archive. */
+/* The result of reading an archive with a number of threads. */
 typedef struct seen_tape {
     td_buf text;
     uint64_t frames, contents;
@@ -161,7 +161,7 @@ static void put_frames(tape_fixture *f)
     tape_segment_finish(segment);
 }
 
-/* Blocks are held for a while, as the player's workers do. */
+/* Blocks are held for a while, as by the player's workers. */
 static td_result read_tape(tape_fixture *f, const cursor_options *options, seen_tape *out)
 {
     enum { HELD = 50 };
@@ -201,7 +201,8 @@ static td_result read_tape(tape_fixture *f, const cursor_options *options, seen_
 static void test_threads(void **state)
 {
     (void)state;
-    /* Requests are read where all is wanted; of what was unknown, every third frame has a row. */
+    /* Requests are decoded if everything is wanted; of the frames on unknown channels every third
+     * has a row. */
     static const struct {
         tape_reads reads;
         uint64_t contents;
@@ -236,12 +237,11 @@ static void test_threads(void **state)
 
 /* ---- another decoder ---- */
 
-/* A decoder in place of the built-in one: that one itself, and what it was asked. */
+/* A decoder that wraps the built-in one and records its calls. */
 typedef struct stand_in {
     tape_reads reads;
-    decode_reason
-        without_row; /* its answer about frames that no row is for; DECODE_OK: a message */
-    td_result rc;    /* of each call */
+    decode_reason without_row; /* its answer for frames without a row; DECODE_OK: a message */
+    td_result rc;              /* result of each call */
     atomic_uint calls, frames, most;
 } stand_in;
 
@@ -273,7 +273,8 @@ static td_result stand_in_read(void *ctx, frame_ref *const *frames, size_t count
     return s->rc == TD_OK ? TD_OK : td_err_set(err, s->rc, "of the decoder");
 }
 
-/* One that answers as the built-in one does: the tape is the same, and is asked by the chunk. */
+/* A decoder that answers like the built-in one: the tape is the same, and calls it once per chunk.
+ */
 static void test_decoding(void **state)
 {
     (void)state;
@@ -306,7 +307,7 @@ static void test_decoding(void **state)
     tape_fixture_fini(&f);
 }
 
-/* It may know topics that no row is for, and has reasons of its own. */
+/* A decoder may know topics without a row, and may give its own reasons. */
 static void test_decoding_without_row(void **state)
 {
     (void)state;
@@ -337,7 +338,7 @@ static void test_decoding_without_row(void **state)
     tape_fixture_fini(&f);
 }
 
-/* What it cannot answer for ends the tape, whatever the result is: it is no damaged chunk. */
+/* An error of the decoder ends the tape with its result; it does not count as a damaged chunk. */
 static void test_decoding_fails(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* tape/coverage: scripts of frames, and the holes that docs/completeness.md asks for, written down
- * by hand. Times are seconds; the window is 100 to 200. */
+/* tape/coverage: scripts of frames, and the holes that docs/completeness.md requires, written by
+ * hand. Times are in seconds; the window is 100 to 200. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,10 +23,10 @@ typedef struct step {
 
 typedef struct script {
     const char *name;
-    unsigned since_s, until_s; /* until_s 0: always */
+    unsigned since_s, until_s; /* until_s 0: unlimited */
     gap_row gaps[GAPS_MAX];
     step steps[STEPS_MAX];
-    const char *holes; /* within the window */
+    const char *holes; /* expected within the window */
 } script;
 
 #define GAP(why, from, to)                                                                         \

@@ -1,4 +1,4 @@
-/* Late receive times, from what the recorder's events say (docs/export.md, flag 4). */
+/* Late receive times, from the recorder's events (docs/export.md, flag 4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ typedef struct step {
 
 static const step STEPS[] = {
     {"one", 1, FRAME, 0},
-    /* what becomes durable late came in time */
+    /* a frame that becomes durable late was still received in time */
     {"one", 1, SLOW_DISK, 0},
     {"one", 1, FRAME, 0},
     {"one", 1, BEGINS, 0},
@@ -43,10 +43,10 @@ static const step STEPS[] = {
     {"one", 1, FRAME, 1},
     {"one", 1, ENDS, 0},
     {"one", 1, FRAME, 0},
-    /* a step forward leaves nothing late */
+    /* after a step forward frames are not late */
     {"one", 1, ADOPTED, 0},
     {"one", 1, FRAME, 0},
-    /* one backward does, until the session ends */
+    /* after a step back they are, until the session ends */
     {"one", 1, HELD, 0},
     {"one", 1, FRAME, 1},
     {"one", 1, BEGINS, 0},

@@ -1,4 +1,5 @@
-/* How long frames of several feeds are held back: the rules of order_hold.h, with a delay of 10. */
+/* How long frames of several feeds are held back: the rules of order_hold.h, with a delay of 10. A
+ * look is the newest readable frame at some time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,16 +14,16 @@ static void test_rules(void **state)
     static const struct {
         uint64_t mono_ns, newest_ns, until_ns;
     } LOOKS[] = {
-        {5, 100, 90},    /* what is 10 older than the newest frame */
-        {8, 103, 93},    /* it can be read, so all before 93 can */
+        {5, 100, 90},    /* frames up to 10 before the newest frame */
+        {8, 103, 93},    /* a newer frame can be read, so all before 93 can */
         {8, 103, 93},    /* nothing new */
         {14, 103, 93},   /* the look at 5 is 9 old */
-        {15, 103, 101},  /* the frame at 100 could be read for 10 */
+        {15, 103, 101},  /* the frame at 100 has been readable for 10 */
         {16, 104, 101},  /* a look that proves less changes nothing */
-        {30, 104, 105},  /* all looks are old, and so nothing is held */
-        {31, 4, 105},    /* it never falls */
+        {30, 104, 105},  /* all looks are old, so nothing is held */
+        {31, 4, 105},    /* the result never falls */
         {32, 120, 110},  /* the next frames */
-        {100, 120, 121}, /* and again all of them */
+        {100, 120, 121}, /* all of them again */
     };
     order_hold hold = {.delay_ns = 10};
     (void)state;
@@ -40,7 +41,7 @@ static void test_end_of_a_session(void **state)
     order_hold_look(&hold, 0, 100);
     order_hold_end(&hold);
     assert_int_equal(hold.until_ns, UINT64_MAX);
-    order_hold_look(&hold, 1, 200); /* another one has begun */
+    order_hold_look(&hold, 1, 200); /* another session has begun */
     assert_int_equal(hold.until_ns, 190);
     order_hold_look(&hold, 10, 200); /* the look at 0 is forgotten */
     assert_int_equal(hold.until_ns, 190);
@@ -48,7 +49,7 @@ static void test_end_of_a_session(void **state)
     assert_int_equal(hold.until_ns, 201);
 }
 
-/* Looks that do not fit hold frames longer, never shorter. */
+/* If there are too many looks, frames are held longer, never shorter. */
 static void test_many_looks(void **state)
 {
     const uint64_t count = 4 * ORDER_HOLD_LOOKS;

@@ -106,7 +106,7 @@ static void test_channels(void **state)
     }
 }
 
-/* Earlier versions wrote `_arrivals` events, which nothing reads, not even by name. */
+/* Events `_arrivals` of earlier versions are ignored, also if they are selected by name. */
 static void test_unknown_events(void **state)
 {
     (void)state;
@@ -140,7 +140,7 @@ static void test_windows(void **state)
     assert_int_equal(window.to_ns, 5000);
     wanted.from.ns = UINT64_MAX;
     assert_true(selection_resolve(&wanted, 1000).from_ns == UINT64_MAX);
-    /* A relative end counts from the beginning that is given, and else from the first frame. */
+    /* A relative end counts from the given beginning, or from the first frame. */
     wanted.from.ns = 90;
     wanted.to = (td_time_spec){TD_TIME_SINCE_FIRST, 10};
     window = selection_resolve(&wanted, 1000);
@@ -174,8 +174,8 @@ static void test_refused(void **state)
     assert_int_equal(selection_check(&bad, &err), TD_OK);
 }
 
-/* A row says topic and symbol apart, or neither: whatever was selected that it may touch is found.
- */
+/* A gap has topic and symbol separately, or neither: every selection that it may affect includes
+ * it. */
 static void test_gaps(void **state)
 {
     (void)state;
@@ -184,7 +184,7 @@ static void test_gaps(void **state)
                              *const FEED[] = {"g"};
     static const struct {
         selection wanted;
-        int has[3]; /* of a whole connection, of the topic, of its BTCUSD */
+        int has[3]; /* gap of a whole connection, of the topic, of the topic's BTCUSD */
     } ROWS[] = {
         {{.has_from = 0}, {1, 1, 1}},
         {{.topics = {TRADE, 1}}, {1, 1, 1}},
@@ -207,8 +207,8 @@ static void test_gaps(void **state)
                 fail_msg("row %zu, gap %zu", i, k);
 }
 
-/* What is asked of a row for one topic and symbol, and what a selection of just these asks, is the
- * same question. Frames of the symbol "*" may name any. */
+/* Whether a gap is about one topic and symbol, and whether a selection of exactly these wants it,
+ * have the same answer. Frames of symbol "*" may name any symbol. */
 static void test_gaps_of_one_topic(void **state)
 {
     (void)state;
@@ -238,7 +238,7 @@ static void test_gaps_of_one_topic(void **state)
         if (selection_has_gap(&wanted, &gap) != ROWS[i].is_about)
             fail_msg("row %zu: the selection of it", i);
     }
-    /* Of a feed as a whole only what a whole connection lacks counts. */
+    /* A whole feed is affected only by gaps of whole connections. */
     assert_true(gap_row_is_about(&(gap_row){.topic = "", .symbol = ""}, "", ""));
     assert_false(gap_row_is_about(&(gap_row){.topic = "trade", .symbol = ""}, "", ""));
 }
@@ -257,8 +257,8 @@ typedef struct wants_row {
     const char *name;
     selection wanted;
     selection_window window;
-    int wants_connection; /* the gap of a whole connection */
-    int wants_topic;      /* the gap of trade.BTCUSD, which is still open */
+    int wants_connection; /* 1: wants the gap of a whole connection */
+    int wants_topic;      /* 1: wants the gap of trade.BTCUSD, which is still open */
 } wants_row;
 
 static const wants_row WANTS[] = {

@@ -1,6 +1,6 @@
-/* What a tape opens and reads for a selection, and that nothing of what comes out rests on the
- * catalog. Expected: the frames of the same archive without a catalog, in which each segment is
- * asked itself. */
+/* Which files a tape opens and reads for a selection, and that its frames do not depend on the
+ * catalog. Expected: the frames of the same archive without a catalog, where each segment is read.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ enum { SEGMENTS = 5, CHUNKS = 3, CHUNK_FRAMES = 10, RARE_SEGMENT = 2, RARE_CHUNK
 
 /* ---- an archive ---- */
 
-/* Times of the segment's first chunk; of each chunk 100, of each segment 1,000. */
+/* The time of a chunk: chunks are 100 apart, segments 1,000. */
 static uint64_t chunk_ns(unsigned segment, unsigned chunk)
 {
     return 1000 * (segment + 1) + 100 * chunk;
@@ -40,8 +40,8 @@ static void put(tape_segment *segment, const char *symbol, uint64_t ordinal, uin
         segment, &(tape_put){.symbol = symbol, .conn = 3, .ordinal = ordinal, .recv_ns = recv_ns});
 }
 
-/* Each chunk has BTCUSD; one chunk of one segment has XRPUSD, too. The first chunk of a segment has
- * the event that restates the connection. */
+/* Each chunk has BTCUSD; one chunk of one segment also has XRPUSD. A segment's first chunk has the
+ * event that repeats the connection. */
 static void write_segment(tape_fixture *f, unsigned number, uint64_t *ordinal)
 {
     const tape_segment_spec spec = {"alpha", "aaaaaaaa", 1, chunk_ns(number, 0), number + 1};
@@ -93,13 +93,13 @@ static void make_archive(tape_fixture *f)
     make_catalog(f);
 }
 
-/* ---- what comes out ---- */
+/* ---- reading ---- */
 
-/* What was opened and read of segments, since the counts were set to 0. */
+/* Segments opened and bytes read since the counters were reset. */
 static unsigned opened;
 static uint64_t bytes_read;
 
-/* A file for reading, of which reads are counted. */
+/* A file for reading whose reads are counted. */
 typedef struct counted_file {
     td_file base;
     td_file *file;
@@ -185,7 +185,7 @@ static const td_io_ops COUNTING_OPS = {
 };
 
 typedef struct played {
-    td_buf text; /* a line a frame */
+    td_buf text; /* one line per frame */
     unsigned frames;
     unsigned opened;
     uint64_t bytes_read;
@@ -232,7 +232,7 @@ static played play(const tape_fixture *f, const selection *wanted, const cursor_
     return out;
 }
 
-/* ---- what is opened ---- */
+/* ---- opened files ---- */
 
 static const char *const RARE[] = {"XRPUSD"};
 static const char *const NONE[] = {"EOSUSD"};
@@ -247,13 +247,13 @@ static selection window(uint64_t from_ns, uint64_t to_ns)
 
 typedef struct open_case {
     const char *what;
-    uint64_t from_ns, to_ns; /* 0, 0: all time */
+    uint64_t from_ns, to_ns; /* both 0: unbounded */
     selection_globs symbols;
     uint8_t with_events;
     unsigned frames, opened, chunks;
 } open_case;
 
-/* The chunk with the segment's event is read in each segment that is opened. */
+/* In each opened segment the chunk with the segment's event is read. */
 static const open_case OPEN_CASES[] = {
     {"all", 0, 0, {0}, 0, SEGMENTS *CHUNKS *CHUNK_FRAMES + 1, SEGMENTS, SEGMENTS *CHUNKS},
     {"a symbol of one chunk", 0, 0, {RARE, 1}, 0, 1, 1, 2},
@@ -286,7 +286,7 @@ static void test_only_what_is_wanted_is_opened(void **state)
             p.stats.chunks_read != c->chunks)
             fail_msg("%s: %u frames, %u opened, %" PRIu64 " segments, %" PRIu64 " chunks", c->what,
                      p.frames, p.opened, p.stats.segments, p.stats.chunks_read);
-        /* Of each file the chunks, and the chain record that shows which file it is. */
+        /* Per file: its chunks, and the chain record that identifies the file. */
         assert_in_range(p.bytes_read - p.stats.bytes_read, 0, c->opened * CHAIN_RECORD_BYTES_MAX);
         assert_true(p.bytes_read >= p.stats.bytes_read);
         td_buf_fini(&p.text);
@@ -336,7 +336,7 @@ static void remove_catalog(const tape_fixture *f)
 
 enum { CASES = sizeof OPEN_CASES / sizeof OPEN_CASES[0] };
 
-/* The frames of each selection. */
+/* Plays the frames of each selection. */
 static void play_cases(const tape_fixture *f, played out[CASES])
 {
     for (size_t i = 0; i < CASES; i++) {
@@ -389,7 +389,7 @@ static void test_no_frame_rests_on_the_catalog(void **state)
 
 /* ---- rows of another file ---- */
 
-/* Rows with right checksums, as if another file of this name and size had been there. */
+/* Writes rows with valid checksums, as if another file of this name and size had been there. */
 static void put_rows(const tape_fixture *f, void (*spoil)(segment_index *index))
 {
     const archive_options options = {.io = io_posix(), .clock = clock_real()};

@@ -1,6 +1,5 @@
-/* The tape: what comes out, and in which order. The order that is expected is that of
- * docs/design.md, "Order of frames", sorted here by its own comparison; segments are written with
- * format/, archives without catalog. */
+/* The tape's frames and their order. Expected: docs/design.md, "Order of frames", sorted here with
+ * a comparison of its own; segments are written with format/, archives have no catalog. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +35,7 @@ static void expect_end(cursor *t)
     assert_int_equal(cursor_next(t, &frame, NULL), TD_EOF);
 }
 
-/* The only segment of a session that starts at 1. */
+/* The only segment of a session that starts at time 1. */
 static tape_segment *open_only(tape_fixture *f, uint64_t first_ns)
 {
     return tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, first_ns, 1});
@@ -44,7 +43,7 @@ static tape_segment *open_only(tape_fixture *f, uint64_t first_ns)
 
 /* ---- total order ---- */
 
-/* One frame as it was made: the text is its number. */
+/* A frame as it was made; its text is its number. */
 typedef struct made {
     const char *feed;
     const char *session;
@@ -84,12 +83,12 @@ static int compare_made(const void *a, const void *b)
     return order != 0 ? order : l->ordinal < r->ordinal ? -1 : 1;
 }
 
-/* Sessions that overlap in time, on a grid so coarse that times are equal all the time. Session
- * "aaaaaaaa" has two feeds, whose times differ as P3 wants. */
+/* Sessions that overlap in time, on a grid so coarse that many times are equal. Session "aaaaaaaa"
+ * has two feeds, whose times differ as P3 requires. */
 static void make_overlapping(tape_fixture *f, made *frames)
 {
     tape_segment *segments[ORDER_SEGMENTS];
-    uint64_t session_ns[ORDER_SEGMENTS] = {1000, 0, 1000, 1000}; /* [1] shares [0]'s */
+    uint64_t session_ns[ORDER_SEGMENTS] = {1000, 0, 1000, 1000}; /* [1] and [0] are one session */
     uint64_t ordinals[ORDER_SEGMENTS][2][2] = {0};
     unsigned in_chunk[ORDER_SEGMENTS] = {0};
     td_random random;
@@ -130,7 +129,7 @@ static void make_overlapping(tape_fixture *f, made *frames)
         tape_segment_finish(segments[i]);
 }
 
-/* P6: threads change nothing that comes out. */
+/* P6: the output does not depend on the number of threads. */
 static void test_total_order(void **state)
 {
     static const unsigned THREADS[] = {1, 2, 3, 8};
@@ -141,7 +140,7 @@ static void test_total_order(void **state)
     unsigned equal_times = 0;
     for (unsigned n = 1; n < ORDER_FRAMES; n++)
         equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
-    assert_true(equal_times > 100); /* else this test shows little */
+    assert_true(equal_times > 100); /* otherwise the test proves little */
     for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
         cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = THREADS[i]});
         for (unsigned n = 0; n < ORDER_FRAMES; n++) {
@@ -169,7 +168,7 @@ static void test_total_order(void **state)
 
 /* ---- threads ---- */
 
-/* Read to the end; what a user sees of the frames, as a hash. */
+/* Reads to the end; hashes all that a user sees of the frames. */
 static td_hash128 hash_rest(cursor *t)
 {
     td_hasher *hasher = td_hasher_open();
@@ -201,7 +200,7 @@ static void read_all(tape_fixture *f, unsigned threads, cursor_stats *stats)
 
 enum { BIG_FRAME_BYTES = 60000, BIG_FRAMES = 160, BIG_PER_CHUNK = 16 };
 
-/* Chunks so large that reading one takes longer than handing out the next. */
+/* Makes chunks so large that reading one takes longer than returning the frames of the last. */
 static void make_big(tape_fixture *f)
 {
     tape_segment *segment = open_only(f, 1000);
@@ -221,8 +220,8 @@ static void make_big(tape_fixture *f)
     tape_segment_finish(segment);
 }
 
-/* -j really is parallel: two workers are seen busy at one moment. A machine with other work may not
- * schedule them so in one run; in fifty it does. */
+/* -j is really parallel: two workers are busy at the same time. A busy machine may not schedule
+ * them so in a single run, but does in fifty. */
 static void test_two_workers_are_busy(void **state)
 {
     tape_fixture *f = *state;
@@ -237,7 +236,8 @@ static void test_two_workers_are_busy(void **state)
 
 /* ---- selection and window ---- */
 
-/* Four chunks: trade and book frames of two symbols, chunk by chunk; a connection from 500 on. */
+/* Four chunks with trade and book frames of two symbols, one kind per chunk; a connection from 500
+ * on. */
 static void make_plain(tape_fixture *f)
 {
     static const struct {
@@ -269,12 +269,12 @@ static const char *const NOBODY[] = {"nobody"};
 typedef struct pick_row {
     const char *name;
     selection wanted;
-    unsigned first, count; /* frames [first, first + count) come out */
+    unsigned first, count; /* frames [first, first + count) are returned */
     unsigned chunks_read;  /* of the four */
 } pick_row;
 
-/* "+200ns" counts from the first frame of the selected feeds (frame 0, at 1000), not from the event
- * before it. */
+/* "+200ns" counts from the first frame of the selected feeds (frame 0, at 1000), not from the
+ * earlier event. */
 static const pick_row PICKS[] = {
     {"all", {.has_from = 0}, 0, 40, 4},
     {"symbol", {.symbols = {EOS, 1}}, 20, 10, 2}, /* the first chunk has the events */
@@ -317,7 +317,7 @@ static void test_selections(void **state)
                 fail_msg("%s: frame %u is missing", row->name, n);
             assert_int_equal(frame->ordinal, n + 1);
             if (frame->conn->number !=
-                3) /* known by the events, though these lie before the window */
+                3) /* known from the events, although these precede the window */
                 fail_msg("%s: frame %u came over connection %u", row->name, n, frame->conn->number);
         }
         expect_end(t);
@@ -350,8 +350,8 @@ static void expect_no_damage(void *user, const verify_finding *finding)
         fail_msg("%s: %s", finding->segment, finding->what);
 }
 
-/* Earlier versions wrote `_arrivals` events into each chunk: they are passed over, and what the
- * other events show of the connections stays complete. */
+/* Earlier versions wrote `_arrivals` events into each chunk: they are skipped, and the other events
+ * still give the complete state of the connections. */
 static void test_unknown_events_are_skipped(void **state)
 {
     tape_fixture *f = *state;
@@ -395,11 +395,11 @@ static void test_unknown_events_are_skipped(void **state)
     assert_int_equal(report.frames, 4);
 }
 
-/* Starting inside a tape: book frames since the connection began come first, marked; a connection
- * that had ended before counts no more. */
+/* A tape that starts later: book frames since the connection's begin come first, marked as lead-in;
+ * connections that had ended do not count. */
 typedef enum lead_in_turn { TURNS_NOT, TURNS_BEFORE_SELECTION } lead_in_turn;
 
-/* The next segment of the session, which restates the connection that is open. */
+/* The session's next segment, which repeats the open connection. */
 static tape_segment *turn_segment(tape_fixture *f, tape_segment *full, uint64_t first_ns,
                                   const event_slot *open)
 {
@@ -412,8 +412,8 @@ static tape_segment *turn_segment(tape_fixture *f, tape_segment *full, uint64_t 
     return next;
 }
 
-/* A selection that begins in the midst of connection 2; the archive may turn to a new segment
- * before it, so that it begins between two. */
+/* A selection that begins in the middle of connection 2; the archive may begin a new segment before
+ * it, so that the lead-in spans two. */
 static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
 {
     tape_fixture f;
@@ -422,7 +422,7 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
     static const struct {
         uint64_t recv_ns;
         const char *topic; /* NULL: a new connection */
-        unsigned expected; /* 0 not at all, 1 lead-in, 2 selected */
+        unsigned expected; /* 0: not returned, 1: lead-in, 2: selected */
     } STEPS[] = {{100, NULL, 0},    {110, "orderBookL2_25", 0},
                  {200, NULL, 0},    {210, "orderBookL2_25", 1},
                  {220, "trade", 0}, {230, "orderBookL2_25", 1},
@@ -480,12 +480,12 @@ static void test_lead_in_between_segments(void **state)
     check_lead_in(TURNS_BEFORE_SELECTION, 260);
 }
 
-/* A frame says since when its connection has the topics that were granted to it. */
+/* A frame has the time since which its connection has had the granted topics. */
 static void test_grants(void **state)
 {
     static const struct {
         uint32_t conn;
-        uint64_t from_ns; /* of a grant before the frame; 0: none */
+        uint64_t from_ns; /* of a grant before the frame, or 0 */
         uint64_t granted_ns;
     } STEPS[] = {{1, 0, 0}, {1, 120, 120}, {1, 0, 120}, {1, 130, 130}, {2, 0, 0}, {2, 250, 250}};
     enum { COUNT = sizeof STEPS / sizeof STEPS[0] };
@@ -511,7 +511,7 @@ static void test_grants(void **state)
     cursor_close(t);
 }
 
-/* A segment restates its connections: 64-bit ordinals go on over the 32 bits of a message. */
+/* A segment repeats its connections: 64-bit ordinals continue beyond the 32 bits of a message. */
 static void test_long_connections(void **state)
 {
     tape_fixture *f = *state;
@@ -535,7 +535,7 @@ static void test_long_connections(void **state)
 
 /* ---- damage ---- */
 
-/* One chunk of four cannot be read: it is counted, and the others come out. */
+/* One chunk of four is unreadable: it is counted, and the others are returned. */
 static void test_damage_is_passed_over(void **state)
 {
     tape_fixture *f = *state;
@@ -570,7 +570,7 @@ static void test_damage_is_passed_over(void **state)
 
 /* ---- seeking ---- */
 
-/* From wherever it is, forwards and back, a cursor reads on as one that is opened there. */
+/* After a seek, forward or back, a cursor returns the same frames as one opened at that time. */
 static void test_seek(void **state)
 {
     static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
@@ -598,7 +598,7 @@ static void test_seek(void **state)
     }
 }
 
-/* ---- threads at work ---- */
+/* ---- number of threads ---- */
 
 static int count_tasks(void)
 {
@@ -611,7 +611,7 @@ static int count_tasks(void)
     return count;
 }
 
-/* The caller's thread is one of them. */
+/* The caller's thread counts as one. */
 static void test_as_many_threads_as_given(void **state)
 {
     tape_fixture *f = *state;
@@ -628,7 +628,7 @@ static void test_as_many_threads_as_given(void **state)
 
 /* ---- memory ---- */
 
-/* A block that is acquired outlives the next frames, and the tape. */
+/* An acquired block outlives the next frames, and the tape. */
 static void test_held_blocks(void **state)
 {
     tape_fixture *f = *state;
@@ -644,8 +644,9 @@ static void test_held_blocks(void **state)
     tape_block_release(first->block);
 }
 
-/* Tapes that share chunks, segments and channels, by turns, at other places of an archive with a
- * damaged chunk, and of other selections: each has what it has alone, and its damage. */
+/* Tapes that share chunks, segments and channels, and take turns at different positions of an
+ * archive with a damaged chunk, with different selections: each has the same frames and damage as
+ * alone. */
 static void test_shared(void **state)
 {
     static const char *const SYMBOL[] = {"B"};
@@ -696,7 +697,7 @@ static void test_shared(void **state)
     channel_table_close(options.channels);
 }
 
-/* A tape may be closed anywhere, with chunks still being read. */
+/* A tape may be closed at any time, even while chunks are being read. */
 static void test_closed_early(void **state)
 {
     tape_fixture *f = *state;

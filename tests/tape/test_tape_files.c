@@ -1,6 +1,6 @@
-/* The tape on files that are not finished segments of ours: one that grows, files of other
- * programs, a single file, things that are no MCAP. Foreign files are built record by record after
- * the MCAP specification. */
+/* The tape on other files than our finished segments: a growing one, files of other programs, a
+ * single file, files that are not MCAP. Foreign files are built record by record from the MCAP
+ * specification. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static tape_segment *open_segment(tape_fixture *f, uint32_t number)
     return tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, number});
 }
 
-/* Frames [from, to) come next, then there is nothing more for now. */
+/* Checks that frames [from, to) are returned next, and then nothing for now. */
 static void expect_frames(cursor *t, unsigned from, unsigned to)
 {
     const frame_ref *frame;
@@ -49,8 +49,8 @@ static void put_number(tape_segment *segment, unsigned n)
 
 /* ---- a segment that is being written ---- */
 
-/* Chunks that become durable are seen at the next look; so are channels that are new, the end of
- * the segment, and the segment after it. */
+/* The next poll returns chunks that have become durable, new channels, the end of the segment, and
+ * the next segment. */
 static void test_follow(void **state)
 {
     tape_fixture *f = *state;
@@ -87,7 +87,7 @@ static void test_follow(void **state)
     cursor_close(t);
 }
 
-/* An empty archive can be followed: a recorder may be started later. */
+/* An empty archive can be followed: a recorder may start later. */
 static void test_follow_from_nothing(void **state)
 {
     tape_fixture *f = *state;
@@ -103,7 +103,7 @@ static void test_follow_from_nothing(void **state)
     cursor_close(t);
 }
 
-/* A segment of another feed begins while one grows at each look. */
+/* A segment of another feed begins while one segment grows at each poll. */
 static void test_follow_finds_a_feed_beside_a_busy_one(void **state)
 {
     tape_fixture *f = *state;
@@ -124,7 +124,7 @@ static void test_follow_finds_a_feed_beside_a_busy_one(void **state)
     cursor_close(t);
 }
 
-/* An archive that an appender has, with a clock of the test. */
+/* An archive opened by an appender and a reader, with the test's clock. */
 typedef struct live_archive {
     clock_sim *clock;
     archive *appender, *reader;
@@ -147,8 +147,8 @@ static void close_live(live_archive *live)
     clock_sim_close(live->clock);
 }
 
-/* Even frames are of one feed, odd ones of another, which is durable later: the tape has them in
- * order, and none is missing or there twice. Once the session is over, nothing is held. */
+/* Even frames are of one feed, odd ones of another feed, which is durable later: the tape returns
+ * them in order, each exactly once. After the session has ended, none is held. */
 static void expect_order(tape_fixture *f, unsigned threads)
 {
     static const char *const FEEDS[] = {"alpha", "beta"};
@@ -165,7 +165,7 @@ static void expect_order(tape_fixture *f, unsigned threads)
         put_number(feeds[0], n);
     tape_segment_seal(feeds[0]);
     assert_int_equal(cursor_open(live.reader, &all, &options, &t, NULL), TD_OK);
-    expect_frames(t, 0, 0); /* earlier ones may come */
+    expect_frames(t, 0, 0); /* earlier frames may still follow */
     assert_int_equal(cursor_poll(t, NULL), TD_EOF);
     clock_sim_advance(live.clock, 99);
     for (unsigned n = 1; n <= 5; n += 2)
@@ -175,7 +175,7 @@ static void expect_order(tape_fixture *f, unsigned threads)
     expect_frames(t, 0, 0);
     clock_sim_advance(live.clock, 1);
     assert_int_equal(cursor_poll(t, NULL), TD_OK);
-    expect_frames(t, 0, 5); /* up to the newest that could be read at first */
+    expect_frames(t, 0, 5); /* up to the newest frame that was readable at first */
     put_number(feeds[0], 6);
     put_number(feeds[0], 8);
     tape_segment_seal(feeds[0]);
@@ -206,8 +206,8 @@ static void test_hold_with_threads(void **state)
     expect_order(*state, 3);
 }
 
-/* A tape that does not follow reads what is there when it is opened, and the file may be finished
- * and renamed before the tape comes to it. */
+/* A tape that does not follow reads what exists when it is opened; the file may be finished and
+ * renamed before the tape reads it. */
 static void test_finished_meanwhile(void **state)
 {
     tape_fixture *f = *state;
@@ -221,8 +221,8 @@ static void test_finished_meanwhile(void **state)
     cursor_close(t);
 }
 
-/* A finished segment of ours, named alone, is an archive for reading; and what is no MCAP is left
- * out of one, and counted. */
+/* A finished segment given as a single file is an archive for reading; in an archive, files that
+ * are not MCAP are skipped and counted. */
 static void test_single_and_unreadable_files(void **state)
 {
     tape_fixture *f = *state;
@@ -255,9 +255,9 @@ static void test_single_and_unreadable_files(void **state)
     cursor_close(t);
 }
 
-/* ---- what was unknown ---- */
+/* ---- topics that were unknown ---- */
 
-/* A real frame's shape (docs/wire.md 2), recorded by a version that had no row for it. */
+/* The shape of a real frame (docs/wire.md 2), recorded by a version without a row for it. */
 static const char TRADE_FRAME[] =
     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"timestamp\":"
     "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"
