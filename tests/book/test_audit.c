@@ -1,5 +1,5 @@
-/* Audits on made-up frames. What is expected is written by hand from book/audit.h and docs/wire.md
- * 6.7; no expectation comes from the program. */
+/* Audits on hand-made frames. Expected values are written by hand from book/audit.h and
+ * docs/wire.md 6.7, never taken from the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,19 +36,19 @@ static const topic_row TICKER = {
 
 /* ---- candles ---- */
 
-/* One thing that comes. Times in seconds; a candle lasts 60 s. */
+/* An event. Times are in seconds; a candle lasts 60 s. */
 typedef struct tick {
-    char kind;        /* T trade, B block trade, K reading, k reading without a time, ~ trades' new
-                         connection, ! undecodable trades, 0 end */
-    uint32_t at;      /* exchange time; it is received 1 s later */
+    char kind;   /* T trade, B block trade, K reading, k reading without a time, ~ new connection of
+                    the trades, ! undecodable trades, 0 end */
+    uint32_t at; /* exchange time; received 1 s later */
     uint32_t start;   /* of the candle */
     int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
-    uint32_t missing; /* items that are expected of it */
+    uint32_t missing; /* number of items that this must report as missing */
 } tick;
 
 typedef struct candle_case {
     const char *name;
-    uint64_t granted_s; /* receive time; 0 unknown */
+    uint64_t granted_s; /* receive time, or 0 if unknown */
     tick ticks[16];
     uint32_t missing_at_end;
     uint64_t compared, skipped;
@@ -152,7 +152,7 @@ static const candle_case CANDLE_CASES[] = {
      0,
      0,
      3},
-    /* Answered at 80: trades from 60 to 80 are not here. */
+    /* Granted at 80: trades from 60 to 80 are missing. */
     {"candles without a time, and a clock that is behind: a trade shows what the time is",
      50,
      {{'<', 30, 0, 0, 0},
@@ -182,7 +182,7 @@ typedef struct candle_bench {
     audit *a;
     audit_member *trades, *candles;
     uint64_t connection;
-    uint32_t behind_s; /* the recorder's clock */
+    uint32_t behind_s; /* of the recorder's clock */
 } candle_bench;
 
 static message trade_message(const tick *t, msg_trade *space)
@@ -194,7 +194,7 @@ static message trade_message(const tick *t, msg_trade *space)
     return (message){.trades = {{.type = MSG_TRADE, .exchange_ns = t->at * S}, space, 1}};
 }
 
-/* A volume below 0 stands for that volume with a turnover that is off by one. */
+/* A negative volume means its absolute value, with a turnover that is off by one. */
 static message candle_message(const tick *t, msg_value values[4], msg_item *item)
 {
     int64_t volume = t->size < 0 ? -t->size : t->size;
@@ -272,7 +272,8 @@ static void test_candles(void **state)
     }
 }
 
-/* More trades between two readings than are kept: skipped, not judged; and it continues. */
+/* More trades between two readings than can be kept: the candle is skipped, and later ones are
+ * compared. */
 static void test_trades_bound(void **state)
 {
     (void)state;
@@ -301,10 +302,10 @@ static void test_trades_bound(void **state)
 enum { BOOK_MEMBERS = 3 };
 
 typedef struct book_step {
-    int member;        /* 0: two levels, 1: three levels, 2: two levels on line 1; 3: the ticker */
+    int member;        /* 0: two levels, 1: three levels, 2: two levels on line 1, 3: the ticker */
     const char *frame; /* or the ticker's bid */
     int64_t seq;
-    const char *expected; /* rule that differs, "=rule" that agrees again, "" nothing */
+    const char *expected; /* rule that now differs, "=rule" that now agrees again, or "" */
 } book_step;
 
 static const book_step BOOK_STEPS[] = {
@@ -313,20 +314,19 @@ static const book_step BOOK_STEPS[] = {
     {2, "S B99x1 B98x2 A101x1 A102x1", 10, ""},
     {0, "D =B99x5", 12, ""},
     {0, "D =B99x6", 13, ""},
-    {1, "D =B99x5 =B97x8", 12, ""}, /* the state before the last of the other */
-    {1, "D =B97x7", 14, ""},        /* lost 13; no other book is at 14 */
+    {1, "D =B99x5 =B97x8", 12, ""}, /* the state before the other book's last */
+    {1, "D =B97x7", 14, ""},        /* its 13 is lost; no other book is at 14 */
     {0, "D =A101x4", 15, ""},
-    {1, "D =A101x4", 15, "books_agree"}, /* 99 has 5 here, 6 there */
+    {1, "D =A101x4", 15, "books_agree"}, /* 99 has size 5 here and 6 there */
     {0, "D =A101x3", 16, ""},
-    {1, "D =A101x3", 16, ""}, /* still: said once */
-    {2, "D =B99x6 =A101x3", 16,
-     "=lines"}, /* line 1 has what line 0 has; the book of three differs */
+    {1, "D =A101x3", 16, ""},              /* still different: reported once */
+    {2, "D =B99x6 =A101x3", 16, "=lines"}, /* equal to line 0; the book of three levels differs */
     {1, "D =B99x6", 17, ""},
     {0, "D =A101x2", 18, ""},
     {1, "D =A101x2", 18, "=books_agree"},
     {3, "99", 18, ""},
     {3, "98", 19, ""},            /* waits for a state at or after 19 */
-    {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best after it */
+    {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best price after it */
     {3, "96", 20, "best_agrees"},
 };
 
@@ -392,7 +392,7 @@ static void test_books(void **state)
 
 /* ---- members ---- */
 
-/* A topic without a partner takes no part. */
+/* A topic without a partner is not audited. */
 static void test_useful_parts(void **state)
 {
     (void)state;

@@ -191,8 +191,8 @@ static td_hash128 hash_of(book *b)
     return hash;
 }
 
-/* Two ways to one book give one hash, also when hashing began half way; any one change gives
- * another. */
+/* Two histories of one book give the same hash, even if hashing begins half way; any change gives
+ * another hash. */
 static void test_hash(void **state)
 {
     (void)state;
@@ -223,11 +223,11 @@ static void test_hash(void **state)
     book_close(b);
 }
 
-/* ---- against a plain model ---- */
+/* ---- compared with a simple model ---- */
 
 enum { MODEL_PRICES = 600, MODEL_STEPS = 20000 };
 
-/* A book as a table: size by side and price, 0 = no such level. */
+/* A book as a table: size by side and price, 0 without a level. */
 typedef struct model {
     int64_t size[2][MODEL_PRICES];
 } model;
@@ -268,8 +268,8 @@ static void assert_same(const book *b, const model *m)
     }
 }
 
-/* The levels of a book as one picture, each side from its best level on, or the other way around:
- * the two are taken in by different ways. */
+/* A copy of a book made from one snapshot, with the levels of each side from the best or in reverse
+ * order: these take different paths. */
 static book *rebuilt(const book *b, int from_best)
 {
     static msg_level levels[2 * MODEL_PRICES];
@@ -293,7 +293,7 @@ static book *rebuilt(const book *b, int from_best)
     return made;
 }
 
-/* Digests that followed changes are those of a rebuilt book. */
+/* Checks that incrementally updated digests equal those of a rebuilt book. */
 static void assert_digests(book *b)
 {
     static const uint32_t DEPTHS[] = {0, 1, 40, 41, 1000};
@@ -305,7 +305,7 @@ static void assert_digests(book *b)
     }
 }
 
-/* Deep sides take the other search and grow; every operation is compared with a table. */
+/* Deep sides use the other search and grow; each operation is compared with a table. */
 static void test_against_model(void **state)
 {
     (void)state;
@@ -321,7 +321,7 @@ static void test_against_model(void **state)
         book_outcome got;
         book_apply(b, &change, &got);
         assert_memory_equal(&got, &expected, sizeof got);
-        (void)book_hash_best(b, 40); /* from here on it is kept */
+        (void)book_hash_best(b, 40); /* from here on the hash is kept up to date */
         if (i % 997 == 0) {
             assert_same(b, &m);
             assert_digests(b);

@@ -1,5 +1,5 @@
-/* Which connection a stream follows, as book/conn_choice.h says: each case is a script of frames
- * with the index and the part that each of them has. */
+/* Which connection a stream follows, by book/conn_choice.h: each case is a script of frames with
+ * their expected index and whether they are copies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-/* Slots of the scripts: their present connection, and whether that has ended. */
+/* A connection slot of the scripts: its current connection, and whether that has ended. */
 typedef struct test_slot {
     frame_conn conn;
     int has_ended;
@@ -31,7 +31,7 @@ static int has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
     return slot->conn.number != conn->number || slot->has_ended;
 }
 
-/* The same as the stream, through bytes. */
+/* A copy of the stream's choice, saved and loaded. */
 static conn_choice reload(conn_choice *stream)
 {
     td_buf bytes;
@@ -46,7 +46,7 @@ static conn_choice reload(conn_choice *stream)
     return again;
 }
 
-/* Judge and note a frame. The stream that was saved and loaded before judges it the same. */
+/* Judges and records a frame. A copy that was saved and loaded before must judge it the same. */
 static frame_ref apply_granted(conn_choice *stream, test_slot *slot, uint64_t at_ns,
                                uint64_t granted_ns)
 {
@@ -94,16 +94,16 @@ static void test_until_it_ends(void **state)
     expect(apply(&stream, &a, 1), 0, 0);
     expect(apply(&stream, &b, 2), 1, 1);
     a.has_ended = 1;
-    /* Its frames before were copies: the stream is complete since this one. */
+    /* Its earlier frames were copies: the stream is complete since this one. */
     expect(apply(&stream, &b, 3), 1, 0);
     assert_int_equal(apply_granted(&stream, &b, 4, 2).granted_ns, 3);
     assert_int_equal(apply_granted(&stream, &b, 5, 4).granted_ns, 4);
     assert_int_equal(apply(&stream, &b, 5).granted_ns, 4);
-    /* It comes back, and is one among others. */
+    /* It reconnects, and is one of several. */
     a = slot_of(0, 2);
     expect(apply(&stream, &a, 4), 0, 1);
     expect(apply(&stream, &b, 5), 1, 0);
-    /* A new slot gets the index of a connection that ended. */
+    /* A new slot gets the index of an ended connection. */
     a.has_ended = 1;
     expect(apply(&stream, &c, 6), 0, 1);
     conn_choice_fini(&stream);
@@ -118,7 +118,7 @@ static void test_a_reconnect_keeps_its_place(void **state)
     a.conn.number = 2;
     expect(apply(&stream, &a, 2), 0, 0);
     assert_int_equal(apply_granted(&stream, &a, 2, 1).granted_ns, 1);
-    /* Where another connection was faster, that one is followed. */
+    /* If another connection was faster, that one is followed. */
     expect(apply(&stream, &b, 3), 1, 1);
     a.conn.number = 3;
     expect(apply(&stream, &b, 4), 1, 0);
@@ -135,15 +135,16 @@ static void test_until_it_is_silent(void **state)
     expect(apply(&stream, &b, 10 * SECOND + CONN_CHOICE_SILENCE_NS), 1, 1);
     expect(apply(&stream, &b, 10 * SECOND + CONN_CHOICE_SILENCE_NS + 1), 1, 0);
     expect(apply(&stream, &a, 10 * SECOND + CONN_CHOICE_SILENCE_NS + 2), 0, 1);
-    /* Alone, it may be silent for as long as it likes. */
+    /* A single connection may be silent for any time. */
     expect(apply(&stream, &b, 1000 * SECOND), 1, 0);
     expect(apply(&stream, &a, 1001 * SECOND), 0, 1);
-    /* A clock that went back is no silence. */
+    /* A clock that went back is not silence. */
     expect(apply(&stream, &a, 1 * SECOND), 0, 1);
     conn_choice_fini(&stream);
 }
 
-/* A recorder records one session at a time: no frame of one is a copy of another's. */
+/* A recorder records one session at a time, so frames of two sessions are not copies of each other.
+ */
 static void test_sessions_of_a_recorder(void **state)
 {
     (void)state;
@@ -161,7 +162,7 @@ static void test_sessions_of_a_recorder(void **state)
         assert_int_equal(answer.is_copy, steps[i].is_copy);
         assert_int_equal(answer.is_interleaved, steps[i].is_interleaved);
     }
-    /* One that has ended leaves the stream to the next. */
+    /* After a connection's end the stream follows the next one. */
     b.has_ended = 1;
     const frame_ref answer = apply(&stream, &a, 99);
     assert_int_equal(answer.is_copy, 0);
@@ -176,7 +177,7 @@ static void test_places_are_bounded(void **state)
     static test_slot slots[LIMIT_CHOICE_CONNECTIONS + 1];
     for (uint32_t i = 0; i <= LIMIT_CHOICE_CONNECTIONS; i++) {
         slots[i] = slot_of(i, 1);
-        /* The last one gets the index of the one that was silent for longest, which is not
+        /* The last one gets the index of the connection that has been silent longest and is not
          * followed. */
         expect(apply(&stream, &slots[i], i + 1), i < LIMIT_CHOICE_CONNECTIONS ? i : 1, i > 0);
     }
@@ -185,7 +186,7 @@ static void test_places_are_bounded(void **state)
     conn_choice_fini(&stream);
 }
 
-/* Each connection gets the answers to its own requests only. */
+/* Each connection gets answers only to its own requests. */
 static void test_answers_are_no_copies(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Verdicts, frame by frame. Expected ones are written by hand from docs/wire.md 6 and the states
- * in book/continuity.h; no expectation comes from the program. */
+/* Verdicts, frame by frame. Expected verdicts are written by hand from docs/wire.md 6 and the
+ * states in book/continuity.h, never taken from the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static const topic_row UNANCHORED_ROW = {
               {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ}},
 };
 
-/* orderbook.1: every frame is a snapshot; nothing has to come before it. */
+/* orderbook.1: every frame is a snapshot; nothing needs to precede it. */
 static const topic_row LEVEL1_ROW = {
     .name = "orderbook.1",
     .pattern = "orderbook.1.{symbol}",
@@ -60,7 +60,7 @@ static const topic_row LEVEL1_ROW = {
               {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
-/* The same in rows as v5 has it: a repeated frame differs from a restart. */
+/* The same as in v5's rows: a repeated frame differs from a restart. */
 static const topic_row REPEAT_ROW = {
     .name = "orderbook.1",
     .pattern = "orderbook.1.{symbol}",
@@ -73,7 +73,7 @@ static const topic_row REPEAT_ROW = {
               {RULE_SNAPSHOT_REPEAT, STRENGTH_STATISTIC, MEMBER_U}},
 };
 
-/* v5 books: levels are set or deleted, each entry changes something, the window is a bound. */
+/* v5 books: levels are set or deleted, each entry changes something, and the depth is a maximum. */
 static const topic_row WINDOW_ROW = {
     .name = "orderbook.2",
     .pattern = "orderbook.2.{symbol}",
@@ -100,15 +100,14 @@ static const topic_row FULL_ROW = {
               {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
-/* One frame and what is expected of it. Before the frame's text: "~" a new connection began,
- * "!" a frame that could not be decoded came in between, "*" one entry names another symbol. */
+/* A frame and its expected verdict. Prefixes of the frame's text: "~" a new connection began, "!"
+ * an undecodable frame came before, "*" one entry names another symbol. */
 typedef struct step {
     const char *frame;
-    int64_t cross_seq, u, seq; /* 0: the frame has none */
+    int64_t cross_seq, u, seq; /* 0 if absent */
     uint64_t time_ms;
-    const char
-        *verdict;  /* names of the broken rules in order, "" for none, "?" in front: unchecked */
-    int is_broken; /* afterwards */
+    const char *verdict; /* names of the broken rules in order, or ""; prefix "?": unchecked */
+    int is_broken;       /* after the frame */
 } step;
 
 typedef struct scenario {
@@ -329,8 +328,8 @@ static void test_scenarios(void **state)
     td_buf_fini(&text);
 }
 
-/* Whole books one after another, without a type: each replaces the one before, and says by its
- * version that it is another (docs/wire.md 6.6). */
+/* Consecutive whole books without a type: each replaces the last, and its version shows that it is
+ * a new one (docs/wire.md 6.6). */
 static void test_full_books(void **state)
 {
     (void)state;
@@ -366,7 +365,7 @@ static void test_full_books(void **state)
     track_close(t);
 }
 
-/* A topic that changed under its name: the book stays, the rules are the new row's. */
+/* A topic whose row changed: the book stays, the new row's rules apply. */
 static void test_set_row(void **state)
 {
     (void)state;
@@ -394,7 +393,7 @@ static void test_set_row(void **state)
     track_close(t);
 }
 
-/* What a verdict says about a violation, and that warnings and statistics are no violations. */
+/* The contents of a verdict about a violation; warnings and statistics are not violations. */
 static void test_violation(void **state)
 {
     (void)state;
@@ -445,7 +444,7 @@ static const topic_row TRADE_ROW = {
 enum { TRADES_MAX = 3 };
 
 typedef struct trade_step {
-    int64_t cross_seq[TRADES_MAX]; /* 0 ends the frame */
+    int64_t cross_seq[TRADES_MAX]; /* a 0 ends the frame */
     uint64_t time_ms[TRADES_MAX];
     const char *verdict;
 } trade_step;
@@ -489,7 +488,7 @@ static void test_trades(void **state)
         verdict_to_text(&v, &text);
         if (strcmp((const char *)text.data, TRADE_STEPS[i].verdict) != 0)
             fail_msg("trade frame %zu: verdict is '%s'", i, (const char *)text.data);
-        /* no frame stands on the one before it: what is broken is the frame */
+        /* frames do not depend on each other, so broken only describes the last one */
         if (track_is_broken(t) != (verdict_violation(&v) != NULL))
             fail_msg("trade frame %zu: broken %d", i, track_is_broken(t));
     }
@@ -507,7 +506,7 @@ static const topic_row CANDLE_ROW = {
     .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},
 };
 
-/* A sequence inside the entries of a topic that only its row describes. */
+/* A sequence number inside the entries of a record topic. */
 static void test_record(void **state)
 {
     (void)state;
@@ -533,7 +532,7 @@ static void test_record(void **state)
     track_close(t);
 }
 
-/* One wording for every rule that compares numbers. */
+/* All rules that compare numbers use the same text. */
 static void test_texts(void **state)
 {
     (void)state;

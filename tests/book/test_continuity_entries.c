@@ -1,5 +1,5 @@
 /* Rules about single entries: each symbol's order, ids, candles. Expected verdicts are written by
- * hand from docs/wire.md 6.6; no expectation comes from the program. */
+ * hand from docs/wire.md 6.6, never taken from the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,18 +35,18 @@ static const topic_row CANDLES =
     ROW("kline.1", MSG_KLINE, {RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},
         {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE});
 
-/* An entry as words: what it names, its number (cross_seq, seq or candle start; -2: none), its time
- * in ms, its id; a candle whose id is "closed" is. "X linear 1" is position 1 of a symbol in a
- * category. */
+/* An entry as words: what it names, its number (cross_seq, seq or candle start; -2: absent), its
+ * time in ms, its id; a candle with the id "closed" is closed. "X linear 1" is position 1 of a
+ * symbol in a category. */
 typedef struct entry_words {
-    const char *symbol; /* NULL: no entry */
+    const char *symbol; /* NULL ends the entries */
     int64_t number;
     uint64_t time_ms;
     const char *id;
 } entry_words;
 
 typedef struct frame_words {
-    const char *verdict; /* "~" in front: a new connection began */
+    const char *verdict; /* prefix "~": a new connection began */
     entry_words entries[ENTRIES_MAX];
 } frame_words;
 
@@ -122,7 +122,7 @@ typedef struct frame_space {
     msg_value values[ENTRIES_MAX][6];
 } frame_space;
 
-/* Whose entry it is, as values. */
+/* The names in an entry, as values. */
 static size_t put_names(const char *words, msg_value *values)
 {
     size_t symbol = strcspn(words, " ");
@@ -221,7 +221,7 @@ static void test_scenarios(void **state)
     }
 }
 
-/* ---- bounds ---- */
+/* ---- limits ---- */
 
 static void apply_one(track *t, const topic_row *row, const entry_words *words, verdict *v)
 {
@@ -231,8 +231,8 @@ static void apply_one(track *t, const topic_row *row, const entry_words *words, 
     track_apply(t, &m, v);
 }
 
-/* The last LIMIT_TRACK_IDS ids are known, and as many before them; the one before is not any more.
- */
+/* The last LIMIT_TRACK_IDS ids are known, and up to as many before them; the id before those is
+ * forgotten. */
 static void test_id_bound(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void test_id_bound(void **state)
     track_close(t);
 }
 
-/* One symbol more than are followed: the followed ones are still judged, the others are reported as
+/* One symbol beyond the limit: the followed symbols are still judged, others are reported as
  * unchecked. */
 static void test_symbol_bound(void **state)
 {

@@ -1,6 +1,6 @@
-/* How much loss the rules find: drop, repeat or swap one frame of the recorded books and replay the
- * rest (docs/wire.md 6.4). The numbers come from tests/book/loss_expected.py, which shares no code
- * with the program. */
+/* How many losses the rules find: drop, repeat or swap one frame of the recorded books and replay
+ * the rest (docs/wire.md 6.4). The numbers are from tests/book/loss_expected.py, which shares no
+ * code with the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +19,8 @@ typedef struct experiment {
     const char *capture;
     const char *family;
     change change;
-    /* Trials by the rule that was broken first (RULE_NONE: nothing was found), for frames with
-     * deletes or inserts, and for frames with updates only. */
+    /* Number of trials by the first broken rule (RULE_NONE: nothing found), for frames with deletes
+     * or inserts, and for frames with updates only. */
     uint32_t structural[RULE_COUNT];
     uint32_t update_only[RULE_COUNT];
 } experiment;
@@ -102,7 +102,7 @@ static void decode(decoder *d, const frame_ref *frame, message *out)
         decoder_decode(d, &frame->channel->topic, frame->bytes, DECODE_PATH_FAST, out, &why));
 }
 
-/* Take one frame; the first error, or RULE_NONE. */
+/* Applies a frame; returns the first broken rule, or RULE_NONE. */
 static rule_id apply(track *t, decoder *d, const frame_ref *frame)
 {
     message m;
@@ -113,7 +113,7 @@ static rule_id apply(track *t, decoder *d, const frame_ref *frame)
     return violation == NULL ? RULE_NONE : violation->rule;
 }
 
-/* Index of the frame that comes i-th once frame at is changed; SIZE_MAX after the last. */
+/* The index of the i-th frame after the change at `at`; SIZE_MAX after the last. */
 static size_t changed_index(size_t i, size_t at, size_t count, change how)
 {
     size_t index = i;
@@ -185,7 +185,7 @@ static void test_experiments(void **state)
     static recorded_book books[BOOKS_MAX];
     decoder *d;
     capture_recorded_or_skip();
-    /* Before anything is open: a skipped test cleans nothing up. */
+    /* First, because a skipped test frees nothing. */
     for (size_t i = 0; i < sizeof EXPERIMENTS / sizeof *EXPERIMENTS; i++)
         (void)capture_path_or_skip(EXPERIMENTS[i].capture);
     d = decoder_open();

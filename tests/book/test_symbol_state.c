@@ -1,8 +1,7 @@
-/* A reader that ends, saves its states, and begins again at that moment of the tape with what it
- * saved judges and follows as one that never ended: over every family's simulated tape and the
- * recorded captures, with frames that are lost or repeated, copies of other connections,
- * reconnects, and sessions that overlap. It begins again at
- * every hundredth frame and at random ones. */
+/* A reader that saves its states, ends, and resumes at the same time of the tape with the saved
+ * states must judge and follow like one that never ended: on every family's simulated tape and the
+ * recorded captures, with lost and repeated frames, copies of other connections, reconnects, and
+ * overlapping sessions. It resumes at every hundredth frame and at random ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,14 +27,14 @@ typedef struct tape_reader {
 } tape_reader;
 
 typedef struct bench {
-    tape_reader whole, again; /* the second one ends, and begins again */
+    tape_reader whole, again; /* again: ends and resumes */
     td_buf saved, same;
 } bench;
 
-/* Over all tapes: what was found, frames that are copies or interleaved, moves to another index. */
+/* Totals of all tapes: findings, copied and interleaved frames, changes of the followed index. */
 static size_t found_sum, copies_sum, interleaved_sum, moves_sum;
 
-/* Two audits name members of different objects. */
+/* Checks that two audits name the same party; their members are different objects. */
 static void same_party(const audit_party *a, const audit_party *b)
 {
     assert_int_equal(a->member == NULL, b->member == NULL);
@@ -97,7 +96,7 @@ static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
     moves_sum += t->choice.followed != followed;
 }
 
-/* The second reader's states go through bytes. */
+/* Saves and loads the second reader's states. */
 static void reload(bench *b)
 {
     for (size_t i = 0; i < b->whole.symbols.count; i++) {
@@ -113,8 +112,7 @@ static void reload(bench *b)
     }
 }
 
-/* Whatever is cut or changed of a saved state is refused or loads; nothing is read out of bounds.
- */
+/* Truncated or changed states are refused or load; nothing is read out of bounds. */
 static void check_malformed(td_buf *saved)
 {
     symbol_state *loaded = NULL;
@@ -133,7 +131,7 @@ static void check_malformed(td_buf *saved)
     }
 }
 
-/* The last comparisons, and no memory is left behind. */
+/* Makes the last comparisons, and frees everything. */
 static void finish(bench *b, uint64_t end_ns)
 {
     audit_verdict first;
@@ -153,19 +151,19 @@ static void finish(bench *b, uint64_t end_ns)
 
 /* ---- over a tape ---- */
 
-/* A connection that brings the frames of a tape, times in percent of it. It ends once, and another
- * one of its slot begins a little later. */
+/* A connection that carries a tape's frames; times are in percent of the tape. It is lost once, and
+ * a new connection of its slot begins a little later. */
 typedef struct bringer {
-    unsigned session; /* of SESSIONS */
+    unsigned session; /* index in SESSIONS */
     uint32_t shard;
     unsigned begins, drops, ends;
     unsigned silent_from, silent_to;
-    uint32_t conn; /* 0: none now */
+    uint32_t conn; /* 0: not connected */
     uint64_t ordinal, begun_ns;
 } bringer;
 
-/* A recorder's with two connections, one of which brings copies; one of the recorder with another
- * clock; an import. */
+/* A recorder's session with two connections, one of which carries copies; one of a recorder with
+ * another clock; an import. */
 static const tape_segment_spec SESSIONS[] = {
     {"f", "0a0a0a0a", 1, 0, 1}, {"f", "0b0b0b0b", 2, 0, 1}, {"f", "0c0c0c0c", 3, 0, 1}};
 static const bringer BRINGERS[] = {{0, 0, 0, 50, 100, .silent_from = 75, .silent_to = 92},
@@ -191,7 +189,7 @@ static void put_grant(writer *w, const bringer *by, uint64_t at_ns)
     tape_segment_event(w->segments[by->session], &grant, at_ns);
 }
 
-/* A segment that restates the connections of its session. */
+/* Opens a segment that repeats the connections of its session. */
 static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t at_ns)
 {
     tape_segment_spec spec = SESSIONS[session];
@@ -213,7 +211,7 @@ static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t 
         put_grant(w, &w->by[slots[i].shard], at_ns + 1 + i);
 }
 
-/* The connection begins or ends. */
+/* Begins or ends the connection. */
 static void set_conn(writer *w, bringer *by, uint32_t conn, uint64_t at_ns)
 {
     const event said = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
@@ -278,7 +276,7 @@ static cursor *tape_from(tape_fixture *of, uint64_t from_ns)
     return tape_fixture_tape(of, &wanted, &(cursor_options){.reads = TAPE_READS_ALL});
 }
 
-/* The second reader has a new cursor, or one that seeks. */
+/* The second reader resumes with a new cursor, or by a seek. */
 static void begin_again(bench *b, tape_fixture *of, const frame_ref *next)
 {
     reload(b);
@@ -314,7 +312,7 @@ static void play(capture_tape *from)
     tape_fixture fixture;
     td_random random;
     uint64_t last_ns = 0;
-    uint64_t drops_ns = from->frames[from->frame_count / 2].recv_ns; /* a connection's end */
+    uint64_t drops_ns = from->frames[from->frame_count / 2].recv_ns; /* end of a connection */
     const frame_ref *frame;
     const frame_ref *again;
     td_random_init(&random, from->frame_count);
@@ -354,7 +352,7 @@ static void test_families(void **state)
             .family = rows[i].family, .symbol_count = 2, .seed = 5, .step_ns = UINT64_C(40000000)};
         capture_tape from;
         if (rows[i].streams == NULL)
-            continue; /* an account: test_rows has frames of it */
+            continue; /* account topics: test_rows has their frames */
         sim_feed_record(&options, FRAMES, &from);
         play(&from);
         capture_tape_fini(&from);
@@ -363,7 +361,7 @@ static void test_families(void **state)
     assert_true(copies_sum > 1000 && interleaved_sum > 100 && moves_sum > 100);
 }
 
-/* Frames of every row of a family, with made-up values, as one symbol. */
+/* Frames of every row of a family, with generated values, as one symbol. */
 static void play_rows(const family *of, td_random *random)
 {
     enum { FRAMES_PER_ROW = 12, TEXT_BYTES = 1 << 20 };
@@ -440,8 +438,8 @@ static const topic_row *row_of(const char *topic)
     return match.row;
 }
 
-/* A connection is its session, its slot's shard and its number. Another topic is another book;
- * another row of the topic is not. */
+/* A connection is identified by session, shard and number. Another topic is another book; another
+ * row of the topic is not. */
 static void test_steps(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Symbols by feed and name, their states, and states that move from one table to another. Expected:
+/* Symbols by feed and name, their states, and moving states between tables. Expected:
  * book/symbol_table.h, symbol_state_move. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +70,7 @@ static void test_states(void **state)
     symbol_table_fini(&table);
 }
 
-/* A frame that cannot be decoded. */
+/* Applies an undecodable frame. */
 static symbol_step apply(symbol_topic *to, const frame_conn *conn, uint64_t recv_ns)
 {
     topic_match match;
@@ -90,7 +90,7 @@ static int keeps_none(void *user, const symbol_topic *topic)
     return 0;
 }
 
-/* The connection is the same one, by another tape's object. */
+/* The same connection is another object on another tape. */
 static void test_take(void **state)
 {
     (void)state;

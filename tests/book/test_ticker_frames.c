@@ -1,4 +1,4 @@
-/* Which frames of a ticker its state keeps: those that its values come from. */
+/* Which frames of a ticker its state keeps: those with current values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,12 +13,12 @@
 #define FAMILY "v5-linear"
 #define TOPIC  "tickers.BTCUSDT"
 
-/* Frames by their fields, in order: s a snapshot with a, b and c; a, b, c, x (unknown) one of them;
- * A the same, after which the topic is broken; ! one that cannot be decoded; | a new connection. */
+/* Frames by their fields, in order: s: a snapshot with a, b and c; a, b, c, x (unknown): one field;
+ * A: the same, after which the topic is broken; !: undecodable; |: a new connection. */
 typedef struct script {
     const char *name, *frames;
-    const char *kept; /* by their places */
-    size_t since;     /* the place before which values do not count */
+    const char *kept; /* indexes of the kept frames */
+    size_t since;     /* index of the first frame whose values count */
 } script;
 
 static const script SCRIPTS[] = {
@@ -41,7 +41,7 @@ typedef struct ticker_bench {
     uint64_t place;
 } ticker_bench;
 
-/* By its letter. The sequence falls where the topic is to break. */
+/* Applies the frame of a letter. A falling sequence number breaks the topic. */
 static void apply(ticker_bench *b, char letter)
 {
     char text[512];
@@ -112,7 +112,7 @@ static void test_scripts(void **state)
     td_buf_fini(&saved);
 }
 
-/* Add a frame of a fifth of the bound with one field. */
+/* Adds a frame of a fifth of the limit with one field. */
 static void add_large(ticker_frames *frames, uint64_t fields, int is_snapshot)
 {
     static const uint8_t LARGE[LIMIT_TICKER_BYTES / 5];
@@ -124,7 +124,7 @@ static void add_large(ticker_frames *frames, uint64_t fields, int is_snapshot)
     ticker_frames_add(frames, &frame, is_snapshot);
 }
 
-/* Frames that are not replaced fill the space; then all are gone until the next snapshot. */
+/* Frames that are not replaced fill the space; then all are dropped until the next snapshot. */
 static void test_bound(void **state)
 {
     (void)state;
@@ -142,7 +142,7 @@ static void test_bound(void **state)
     ticker_frames_close(frames);
 }
 
-/* States that older versions wrote have no frames of tickers; the rest is the same. */
+/* States from older versions lack ticker frames; the rest is the same. */
 static void test_version_1(void **state)
 {
     td_buf saved, part, older;
