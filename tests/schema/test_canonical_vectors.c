@@ -1,5 +1,5 @@
-/* The canonical form against fixed vectors: tests/schema/canonical_vectors.json, made by a program
- * that was written from docs/regress.md (tests/e2e/canonical_vectors.mjs). */
+/* The canonical form against fixed vectors: tests/schema/canonical_vectors.json, from a separate
+ * implementation of docs/regress.md (tests/e2e/canonical_vectors.mjs). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void assert_hash(json_value vector, const char *key, uint64_t hash)
                  key, hex);
 }
 
-/* A row whose frames and entries have the fields of the vector. */
+/* A row whose frames and entries have the vector's fields. */
 static topic_row row_of(json_value vector, field_row fields[FIELDS_MAX])
 {
     json_value types;
@@ -96,7 +96,7 @@ static topic_row row_of(json_value vector, field_row fields[FIELDS_MAX])
         while (!td_bytes_is(text, field_type_name(fields[count].type)))
             fields[count].type++;
         if (fields[count].type == FIELD_SIDE)
-            fields[count].type = FIELD_ANY_SIDE; /* one vector has none */
+            fields[count].type = FIELD_ANY_SIDE; /* one vector has no side */
     }
     if (!json_find(types, "version", &type))
         fields[count++] = (field_row){.key = "", .type = FIELD_TEXT, .member = MEMBER_VERSION};
@@ -149,7 +149,7 @@ static void test_failures(void **state)
         assert_true(reason < DECODE_REASON_COUNT);
         assert_hash(vector, "hash", canonical_failure((decode_reason)reason));
     }
-    /* A reason without vector is to be added to REASONS of tests/e2e/canonical_vectors.mjs. */
+    /* For a new reason, add a vector to REASONS in tests/e2e/canonical_vectors.mjs. */
     assert_int_equal(json_count(list), DECODE_REASON_COUNT - 1);
 }
 

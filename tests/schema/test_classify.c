@@ -14,7 +14,7 @@ typedef struct row {
     const char *frame;
     frame_class frame_class;
     int success;
-    const char *topic; /* of data; NULL: not looked at */
+    const char *topic; /* of data; NULL: not compared */
     const char *symbol;
     uint64_t exchange_ns;
 } row;
@@ -70,7 +70,7 @@ static const row ROWS[] = {
      "{\"topic\":\"depth\",\"event\":\"sub\",\"params\":{\"symbol\":\"BTCUSDT\"},\"code\":\"0\","
      "\"msg\":\"Success\"}",
      CLASS_ACK, 1, NULL, NULL, 0},
-    /* escapes (5.8) are not part of a name, wherever it stands */
+    /* escapes (5.8) are not part of a name, in any position */
     {"spot-v1",
      "{\"symbol\":\"BTC\\u0055SDT\",\"topic\":\"trade\",\"data\":[{\"t\":1500000000001}],\"f\":"
      "true,"
@@ -85,8 +85,8 @@ static const row ROWS[] = {
      CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
     {"spot-private", "[{\"\\u0065\":\"ticketInfo\",\"E\":\"1500000000001\",\"s\":\"BTCUSDT\"}]",
      CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
-    /* a topic that should stand in parts stands whole: no row's, however the frame is read (white
-       space in front: over the index) */
+    /* a topic that should be in several parts is in one: it matches no row, also if the frame is
+     * read with the index (because of the leading white space) */
     {"spot-v1", "{\"topic\":\"trade.BTCUSDT\",\"data\":[{\"t\":1500000000001}],\"f\":true}",
      CLASS_DATA, -1, "trade.BTCUSDT", "", 0},
     {"spot-v1", " {\"topic\":\"trade.BTCUSDT\",\"data\":[{\"t\":1500000000001}],\"f\":true}",
@@ -104,7 +104,7 @@ static const row ROWS[] = {
      CLASS_DATA, -1, "outboundAccountInfo", "", 1629969654753000000},
     {"spot-private", "{\"e\":\"executionReport\",\"E\":\"1499405658658\",\"s\":\"ETHBTC\"}",
      CLASS_DATA, -1, "executionReport", "*", 1499405658658000000},
-    /* data, with the exchange's time in each of its places */
+    /* data, with the exchange's time in each of its positions */
     {"inverse",
      "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{},\"cross_seq\":1,"
      "\"timestamp_e6\":1573044650731735}",
@@ -122,7 +122,7 @@ static const row ROWS[] = {
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
     {"inverse", "\xef\xbb\xbf{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade",
      "BTCUSD", 0},
-    /* order entry: a known op is a topic, whatever the answer's code, wherever it stands */
+    /* order entry: a known op is a topic, whatever the answer's code, in any position */
     {"v5-trade",
      "{\"reqId\":\"1\",\"retCode\":170131,\"retMsg\":\"Insufficient balance.\",\"op\":"
      "\"order.create\",\"data\":{},\"header\":{\"Timenow\":\"1714236608946\"},\"connId\":\"c\"}",
@@ -139,16 +139,16 @@ static const row ROWS[] = {
      CLASS_ERROR, 0, NULL, NULL, 0},
     {"v5-private", "{\"retCode\":0,\"op\":\"order.create\",\"data\":{}}", CLASS_ACK, 1, NULL, NULL,
      0},
-    /* topics that have no row */
+    /* topics without a row */
     {"inverse", "{\"topic\":\"purse\",\"data\":[]}", CLASS_DATA, -1, "purse", "", 0},
     {"v5-misc", "{\"topic\":\"rfq.open.public.trades\",\"creationTime\":1,\"data\":[]}", CLASS_DATA,
      -1, "rfq.open.public.trades", "", 0},
-    /* a topic is its family's */
+    /* a topic belongs to its family only */
     {"v5-spot", "{\"topic\":\"tickers.BTCUSDT\",\"ts\":1,\"data\":{}}", CLASS_DATA, -1, "tickers",
      "BTCUSDT", 1000000},
-    /* the frame's end is missing: still its topic's, the decoder says what is wrong */
+    /* the end of the frame is missing: it still has its topic, and the decoder reports the fault */
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[", CLASS_DATA, -1, "trade", "BTCUSD", 0},
-    /* begins like data, and is none */
+    /* begins like data, but is not */
     {"inverse", "{\"topic\":\"t\",\"type\":\"COMMAND_RESP\",\"success\":true,\"data\":{}}",
      CLASS_ACK, 1, NULL, NULL, 0},
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"ret_msg\":\"pong\"}", CLASS_PONG, -1,
@@ -157,14 +157,14 @@ static const row ROWS[] = {
      CLASS_AUTH, 0, NULL, NULL, 0},
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"code\":\"0\",\"data\":[{}]}", CLASS_ACK, 1, NULL,
      NULL, 0},
-    /* without data: of its topic if that is known */
+    /* without data: has its topic if that is known */
     {"inverse", "{\"topic\":\"trade.BTCUSD\"}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
     {"v5-linear", "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"delta\",\"ts\":7}", CLASS_DATA,
      -1, "orderbook.50", "BTCUSDT", 7000000},
     {"spot-v1", "{\"topic\":\"depth\",\"symbol\":\"BTCUSDT\",\"f\":false}", CLASS_DATA, -1, "depth",
      "BTCUSDT", 0},
     {"inverse", "{\"topic\":\"announcement.BTCUSD\"}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
-    /* escapes in a key on the way to a part of the topic */
+    /* escapes in a key on the path to a part of the topic */
     {"spot-v1",
      "{\"topic\":\"kline\",\"symbol\":\"BTCUSDT\",\"params\":{\"kl\\u0069neType\":\"1m\"},\"data\":"
      "[{}]}",
@@ -228,7 +228,7 @@ static void test_directions(void **state)
     decoder_close(d);
 }
 
-/* Large frames are read from both ends: the order of keys must not matter there either. */
+/* Large frames are read from both ends; the order of keys must not matter here, either. */
 static void test_large_frames(void **state)
 {
     (void)state;
@@ -262,8 +262,8 @@ static void test_large_frames(void **state)
     decoder_close(d);
 }
 
-/* A frame read from its ends and the same frame with white space in front, which must be read over
- * an index, are the same. */
+/* Checks that a frame is classified the same if it is read from its ends and, because of leading
+ * white space, with the index. */
 static void assert_roads_agree(decoder *d, const char *frame)
 {
     static char spaced[4096];

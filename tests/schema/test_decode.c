@@ -1,6 +1,6 @@
-/* Decoders on frames made for the purpose: shapes that the captures do not have. Expected values
- * are written by hand from docs/wire.md, sections 2 and 4.3, and from the exchange's samples
- * (documents 002 and 003 there). Every frame goes through both decoders, which must agree. */
+/* Decoders on hand-made frames with shapes that the captures lack. Expected values are written by
+ * hand from docs/wire.md, sections 2 and 4.3, and from the exchange's samples (documents 002 and
+ * 003 there). Every frame goes through both decoders, which must agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,24 +12,24 @@
 #include "tests/testing/decode_bench.h"
 #include "tests/testing/message_compare.h"
 
-/* ---- what is accepted ---- */
+/* ---- accepted frames ---- */
 
 #define LEVEL(price, size)                                                                         \
     "{\"price\":" price ",\"symbol\":\"BTCUSDT\",\"side\":\"Buy\",\"size\":" size "}"
 #define BOOK(data) "{\"topic\":\"orderBookL2_25.BTCUSDT\",\"type\":\"delta\",\"data\":" data "}"
 
-/* Frames of one meaning, however they are written: all have the same hash. */
+/* Frames with the same meaning in different spellings: all have the same hash. */
 static void test_same_meaning(void **state)
 {
     static const char *const frames[] = {
         BOOK("{\"delete\":[" LEVEL("\"1.5\"", "0") "],\"update\":[" LEVEL(
             "\"2\"", "6684.9995") "],\"insert\":[]}"),
-        /* numbers where strings were, trailing zeros, null and absent lists */
+        /* numbers instead of strings, trailing zeros, null and absent lists */
         BOOK("{\"delete\":[" LEVEL("1.50", "\"0.00\"") "],\"update\":[" LEVEL(
             "2.000", "\"6684.99950\"") "],\"insert\":null}"),
         BOOK("{\"delete\":[" LEVEL("15e-1", "null") "],\"update\":[" LEVEL("\"2\"",
                                                                            "66849995e-4") "]}"),
-        /* another order of keys, of lists too, and white space */
+        /* another order of keys and lists, and white space */
         " { \"data\" : { \"update\" : [ { \"size\":6684.9995, \"side\":\"Buy\" , \"price\":\"2\" } "
         "] ,"
         "\n\t\"delete\":[{\"side\":\"Buy\",\"price\":\"1.5\",\"size\":7}]},\"type\":\"delta\","
@@ -60,7 +60,7 @@ static void test_trade_of_2019(void **state)
 {
     message m;
     decode_error why;
-    /* Without trade_time_ms, the time is that of the text (docs/wire.md 2). */
+    /* Without trade_time_ms, the time is the text's (docs/wire.md 2). */
     assert_true(
         decode_bench_text(*state, "inverse", "trade.BTCUSD",
                           "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"timestamp\":\"2019-11-06T12:"
@@ -115,13 +115,13 @@ static const msg_value *value(const message *m, size_t item, msg_member member)
     return msg_value_find(m->record.items[item].values, m->record.items[item].value_count, member);
 }
 
-/* An unknown side decodes as none: the frame is valid all the same. */
+/* An unknown side decodes as SIDE_NONE; the frame is still valid. */
 static void test_other_sides(void **state)
 {
     static const struct {
         const char *family;
         const char *topic;
-        const char *before; /* the side */
+        const char *before; /* the side's value */
         const char *after;
     } rows[] = {
         {"inverse", "trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":\"",
@@ -171,8 +171,9 @@ static void assert_decimal(const msg_value *found, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* Of "_e4" and its plain twin the plain one counts, for symbols differ in the scale of the other;
- * where it repeats the integer, as the documents print it, the scale is assumed. */
+/* If both "_e4" and its plain twin are present, the plain one counts, because the scale of the
+ * other depends on the symbol. If the plain one repeats the integer, as in the documents, the scale
+ * is assumed. */
 static void test_ticker_spellings(void **state)
 {
     message m;

@@ -1,6 +1,6 @@
-/* Every recorded frame of inverse and linear: the hot and the row-driven decoders say the same,
- * nothing is undecoded, and the counts are those of docs/wire.md 6 (counted by scripts that share
- * no code with us). */
+/* Every recorded frame of inverse and linear: the fast and the row-driven decoder agree, all frames
+ * are decoded, and the counts are those of docs/wire.md 6 (counted by scripts that share no code
+ * with the program). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Decoders on bad input: what is refused, with which reason, where, and at which field. Expected
+/* Decoders on invalid input: what is refused, for which reason, at which offset and field. Expected
  * values are written by hand from docs/wire.md, section 5, and schema/decode.h. Every frame goes
  * through both decoders, which must agree. */
 #include <setjmp.h>
@@ -19,7 +19,7 @@ static void test_refused(void **state)
         const char *topic;
         const char *frame;
         decode_reason reason;
-        int offset; /* -1: not looked at */
+        int offset; /* -1: not compared */
         const char *field;
     } rows[] = {
         {"trade.BTCUSD", "", DECODE_NOT_JSON, 0, NULL},
@@ -121,7 +121,7 @@ static void test_unknown_topic(void **state)
     assert_false(
         decode_bench_frame(b, &none, td_bytes_str("{\"topic\":\"wallet\",\"data\":[]}"), &m, &why));
     assert_int_equal(why.reason, DECODE_UNKNOWN_TOPIC);
-    /* what is no JSON at all, or no object, has another fault */
+    /* input that is not JSON, or not an object, has another reason */
     assert_false(decode_bench_frame(b, &none, td_bytes_str("no JSON"), &m, &why));
     assert_int_equal(why.reason, DECODE_NOT_JSON);
     assert_false(decode_bench_frame(b, &none, td_bytes_str("{\"topic\":\"wallet\"]"), &m, &why));
@@ -131,7 +131,7 @@ static void test_unknown_topic(void **state)
     assert_int_equal(why.reason, DECODE_NOT_JSON);
 }
 
-/* A key that stands twice: the first one counts, the second is counted as unknown. */
+/* A duplicate key: the first one counts, the second counts as unknown. */
 static void test_duplicate_keys(void **state)
 {
     message m;
@@ -145,7 +145,7 @@ static void test_duplicate_keys(void **state)
     assert_int_equal(m.head.unknown_fields, 2);
 }
 
-/* 10^6 digits, 10^5 levels of nesting, more entries than the limit, a frame over the limit. */
+/* 10^6 digits, nesting of 10^5 levels, too many entries, a frame over the limit. */
 static void test_monsters(void **state)
 {
     decode_bench *b = *state;
@@ -188,8 +188,7 @@ static void test_monsters(void **state)
     td_free(text);
 }
 
-/* A frame cut at any byte, and with any byte changed, is decoded or refused the same on both paths.
- */
+/* A frame truncated at any byte, or with any byte changed, has the same result on both paths. */
 static void test_cut_and_changed(void **state)
 {
     decode_bench *b = *state;

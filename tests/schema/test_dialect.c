@@ -77,7 +77,7 @@ static void test_sign(void **state)
 static const struct {
     const char *name, *request;
     refusal refused;
-    const char *topic; /* that the refusal blames */
+    const char *topic; /* named by the refusal */
     const char *answer;
 } ANSWERS[] = {
     {"subscribe, as captured", "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}", REFUSAL_NONE,
@@ -156,7 +156,7 @@ static void test_requests_refused(void **state)
         if (request_parse(parser, op, td_bytes_str(TEXTS[i]), &request, NULL) != TD_E_INVALID)
             fail_msg("accepted %s", TEXTS[i]);
     }
-    /* One more than is read. */
+    /* One arg too many. */
     td_buf many;
     td_buf_init(&many, 1 << 20);
     assert_int_equal(td_buf_printf(&many, NULL, "{\"op\":\"subscribe\",\"args\":[0"), TD_OK);
@@ -165,7 +165,7 @@ static void test_requests_refused(void **state)
     assert_int_equal(td_buf_append(&many, "]}", 2, NULL), TD_OK);
     assert_int_equal(request_parse(parser, op, td_buf_view(&many), &request, NULL), TD_E_LIMIT);
     td_buf_fini(&many);
-    /* The parser continues. */
+    /* The parser can be used again. */
     assert_int_equal(request_parse(parser, op, td_bytes_str("{\"op\":\"ping\",\"req_id\":\"r\"}"),
                                    &request, NULL),
                      TD_OK);
@@ -296,8 +296,8 @@ static void test_filters_are_bounded(void **state)
     topic_filters_fini(&filters);
 }
 
-/* As many as a connection may ask for, some of them taken out and added again, over more text than
- * fits at once: what is gone makes space. A walk over all of them for each would take minutes. */
+/* As many topics as a connection may have, some removed and added again, with more text than fits
+ * at once: removed ones free space. A linear search for each would take minutes. */
 static void test_filters_are_many(void **state)
 {
     (void)state;

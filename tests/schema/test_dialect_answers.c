@@ -1,5 +1,5 @@
-/* What servers of every dialect write, and how a client understands it. Expected texts follow the
- * tables of docs/wire.md 1, 1.1 to 1.3, 1.5 and 5.3: members, their order and their words. */
+/* The answers of servers in every dialect, and how a client reads them. Expected texts follow the
+ * tables of docs/wire.md 1, 1.1 to 1.3, 1.5 and 5.3: members, their order, and their texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,9 +25,9 @@ static void assert_text(const char *name, td_bytes got, const char *expected)
         fail_msg("%s: got %.*s, not %s", name, (int)got.size, (const char *)got.data, expected);
 }
 
-/* ---- what servers write ---- */
+/* ---- answers of servers ---- */
 
-/* Failed: which args are marked so, "01" for the second of two; NULL: none. */
+/* failed: marks for args, "01" for the second of two; NULL if no arg failed. */
 typedef struct answer_row {
     dialect_id dialect;
     const char *request;
@@ -239,7 +239,7 @@ static void test_answered_again(void **state)
     dialect_parser_close(parser);
 }
 
-/* ---- what clients read ---- */
+/* ---- answers read by clients ---- */
 
 typedef struct read_row {
     const char *frame;
@@ -324,7 +324,7 @@ static void join(const td_bytes *list, size_t count, char *out, size_t size)
     assert_true(used < size);
 }
 
-/* The classifier and the reader of answers see the same, by the same rules. */
+/* Checks that the classifier and the reader of answers agree. */
 static void assert_classified(decoder *d, const read_row *row)
 {
     uint8_t padded[1024] = {0};
@@ -378,7 +378,7 @@ static void test_fits(void **state)
     static const char *const TOPICS[] = {"a.X", "b.X", "c.X"};
     static const struct {
         const char *answer;
-        int fits; /* the request "r1" for a.X, b.X and c.X */
+        int fits; /* 1: fits the request "r1" for a.X, b.X and c.X */
     } ROWS[] = {
         {"{\"success\":true,\"op\":\"subscribe\",\"req_id\":\"r1\"}", 1},
         {"{\"success\":true,\"op\":\"subscribe\",\"req_id\":\"r11\"}", 0},
@@ -427,7 +427,7 @@ static void test_topic_by_topic(void **state)
                      TD_OK);
     assert_true(dialect_answer_grants(&answer, "a"));
     assert_false(dialect_answer_grants(&answer, "b"));
-    assert_false(dialect_answer_grants(&answer, "c")); /* the whole was refused */
+    assert_false(dialect_answer_grants(&answer, "c")); /* the whole request was refused */
     assert_true(dialect_answer_names(&answer, "b"));
     assert_false(dialect_answer_names(&answer, "c"));
     assert_int_equal(answer_parse(parser, &BYBIT_OP,
@@ -440,7 +440,7 @@ static void test_topic_by_topic(void **state)
 
 /* ---- real answers ---- */
 
-/* Every control frame that was captured is one to us, too, as its file's name says. */
+/* Every captured control frame is recognized as the kind in its file name. */
 static void test_captured(void **state)
 {
     (void)state;

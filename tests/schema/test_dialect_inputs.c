@@ -1,5 +1,5 @@
-/* The fuzz target's corpus, and what becomes of it when bytes are changed, taken out, doubled or
- * cut off at random: the plain form of tests/fuzz/fuzz_dialect.c. */
+/* The fuzz target's corpus, as it is and with bytes changed, removed, doubled or cut off at random:
+ * tests/fuzz/fuzz_dialect.c as a plain test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 enum { CHANGED_BYTES_MAX = 4096, ROUNDS = 400 };
 
-/* One random change. */
+/* Makes one random change. */
 static size_t change(td_random *random, uint8_t *bytes, size_t size)
 {
     size_t at = 1 + (size_t)td_random_below(random, size);
@@ -44,7 +44,7 @@ static size_t change(td_random *random, uint8_t *bytes, size_t size)
     }
 }
 
-/* One input of the corpus, as it is and changed. */
+/* Tries an input of the corpus, unchanged and changed. */
 static void try_input(dialect_check *check, td_random *random, const char *name)
 {
     char path[512];
@@ -80,7 +80,7 @@ static void test_corpus(void **state)
         }
         td_free(names[i]);
     }
-    assert_true(tried >= 20); /* this test runs in the tree's root */
+    assert_true(tried >= 20); /* the test must run in the tree's top folder */
     td_free(names);
     dialect_check_close(check);
 }

@@ -1,5 +1,5 @@
-/* What clients of every dialect ask for, and that servers read the same back. Expected texts follow
- * docs/wire.md 1 and 1.1 to 1.3; the round trips use topics made up at random. */
+/* The requests of clients in every dialect, which servers must read back. Expected texts follow
+ * docs/wire.md 1 and 1.1 to 1.3; round trips use random topics. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ static void assert_text(const char *name, const td_buf *got, const char *expecte
         fail_msg("%s: got %.*s, not %s", name, (int)got->size, (const char *)got->data, expected);
 }
 
-/* ---- what clients write ---- */
+/* ---- requests of clients ---- */
 
 static void test_written(void **state)
 {
@@ -32,7 +32,7 @@ static void test_written(void **state)
         const char *topics[4];
         const char *id;
         dialect_frames frames;
-        const char *request; /* NULL: this dialect cannot say it */
+        const char *request; /* NULL: this dialect has no such request */
     } ROWS[] = {
         {DIALECT_V3,
          REQUEST_SUBSCRIBE,
@@ -118,7 +118,7 @@ static void test_heartbeats(void **state)
     (void)state;
     static const struct {
         dialect_id dialect;
-        const char *ping, *pong; /* pong to the server's own ping; NULL: it does not ping */
+        const char *ping, *pong; /* pong NULL: the server does not ping */
     } ROWS[] = {
         {DIALECT_OP, "{\"op\":\"ping\"}", NULL},
         {DIALECT_V3, "{\"op\":\"ping\"}", NULL},
@@ -169,7 +169,8 @@ static void test_fit(void **state)
         (void)snprintf(text[i], sizeof text[i], "orderbook.200.SYMBOL%04dUSDT", i);
         topics[i] = text[i];
     }
-    /* docs/wire.md 1.3, 1.5; elsewhere 28 bytes, two quotes and a comma each, in 16 KiB. */
+    /* docs/wire.md 1.3, 1.5; in other dialects 28 bytes, two quotes and a comma per topic, in 16
+     * KiB. */
     static const struct {
         dialect_id dialect;
         size_t fits;
@@ -181,14 +182,14 @@ static void test_fit(void **state)
         assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 2000), LISTS[i].fits);
         assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 3), 3);
     }
-    /* A topic and its category part; "execution.fast" is none of "execution". */
+    /* A topic and its categories; "execution.fast" is not a category of "execution". */
     static const char *const PRIVATE[] = {"order",          "wallet",         "execution",
                                           "execution.fast", "order.linear",   "order.spot",
                                           "execution.spot", "execution.fast", "position"};
     static const size_t PARTS[] = {4, 5, 4, 6, 5, 4, 3, 2, 1};
     for (size_t i = 0; i < 9; i++)
         assert_int_equal(dialect_find(DIALECT_V5_PRIVATE)->fit(PRIVATE + i, 9 - i), PARTS[i]);
-    /* One that is larger than a request should be goes alone. */
+    /* A topic that is larger than a request should be is sent alone. */
     static char big[20000];
     memset(big, 'x', sizeof big - 1);
     const char *one[] = {big, "trade.A"};
@@ -202,7 +203,7 @@ static void test_fit(void **state)
 
 enum { TOPICS = 24, TOPIC_BYTES = 48 };
 
-/* A word of characters that symbols have, and of some that make JSON and topics difficult. */
+/* A word of characters that symbols have, and of some that are special in JSON and topics. */
 static void random_word(td_random *random, const char *letters, char *out, size_t most)
 {
     size_t size = 1 + (size_t)td_random_below(random, most - 1);
@@ -221,7 +222,7 @@ static void random_topic(td_random *random, const dialect *spoken, unsigned numb
     char symbol[16];
     int is_spot = spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2;
     random_word(random, is_spot ? "ABCUSDT-_1" : "ABCUSDT-_/ \"\\\n<&>\xc3\xa9", symbol, 12);
-    /* Cut in the middle of a letter, text is not text any more: JSON cannot hold it. */
+    /* If a letter is cut in the middle, the text is no longer valid in JSON. */
     for (char *c = symbol; *c != '\0'; c++)
         *c = (unsigned char)*c >= 0x80 ? 'E' : *c;
     const char *stem = spoken == &BYBIT_SPOT      ? V1[td_random_below(random, 7)]
@@ -230,7 +231,7 @@ static void random_topic(td_random *random, const dialect *spoken, unsigned numb
     (void)snprintf(out, TOPIC_BYTES, "%s.%s%u", stem, symbol, number);
 }
 
-/* One request there and its answer back. */
+/* A request, and its answer. */
 typedef struct trip {
     const dialect *dialect;
     dialect_parser *requests;
@@ -240,7 +241,7 @@ typedef struct trip {
     td_buf request, answer;
 } trip;
 
-/* The classifier calls it an acknowledgement, or an error where it refuses. */
+/* Checks that the classifier calls it an acknowledgement, or an error if it refuses. */
 static void assert_classified(trip *t, int is_granted)
 {
     uint8_t padded[8192 + DECODE_PADDING_BYTES] = {0};
@@ -290,7 +291,7 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
     assert_true(dialect_answer_fits(&answer, ask));
     for (size_t i = 0; i < ask->count; i++)
         assert_int_equal(dialect_answer_grants(&answer, ask->topics[i]), !is_refused && !failed[i]);
-    /* Where an answer says anything of its request, it is not another's. */
+    /* If an answer has any information about its request, it does not fit another one. */
     if (answer.id.size > 0 || answer.granted_count + answer.failed_count > 0)
         assert_false(dialect_answer_fits(&answer, other));
 }
@@ -340,8 +341,8 @@ static void test_round_trips(void **state)
     td_buf_fini(&t.answer);
 }
 
-/* Auth and ping of each dialect: the server understands them, the client and the classifier
- * understand what it answers. */
+/* Auth and ping of each dialect: the server understands them; the client and the classifier
+ * understand its answer. */
 static void test_auth_and_ping(void **state)
 {
     (void)state;
@@ -361,7 +362,7 @@ static void test_auth_and_ping(void **state)
         td_buf_clear(&t.request);
         td_buf_clear(&t.answer);
         if (!is_ping && (spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2))
-            continue; /* public streams only */
+            continue; /* public topics only */
         assert_int_equal(is_ping ? dialect_heartbeat(&t.request, spoken->ping, 5, NULL)
                                  : spoken->build_auth(&t.request, &auth, NULL),
                          TD_OK);
@@ -395,7 +396,7 @@ static void test_auth_and_ping(void **state)
     td_buf_fini(&t.answer);
 }
 
-/* ---- what servers read ---- */
+/* ---- requests read by servers ---- */
 
 static void test_read(void **state)
 {
@@ -405,7 +406,7 @@ static void test_read(void **state)
         const char *request;
         td_result rc;
         request_kind kind;
-        const char *args; /* each followed by a space; NULL: none */
+        const char *args; /* each followed by a space; NULL without args */
     } ROWS[] = {
         {DIALECT_V3, "{\"args\":[\"a\"],\"op\":\"subscribe\",\"id\":\"x\"}", TD_OK,
          REQUEST_SUBSCRIBE, "a "},
@@ -455,7 +456,7 @@ static void test_read(void **state)
          NULL},
         {DIALECT_SPOT_V2,
          "{\"event\":\"cancel\",\"topic\":\"depth\",\"params\":{\"symbol\":\"A,B\"}}", TD_OK,
-         REQUEST_UNSUBSCRIBE, "depth.A,B "}, /* no lists here: an unknown symbol */
+         REQUEST_UNSUBSCRIBE, "depth.A,B "}, /* this dialect has no lists: an unknown symbol */
         {DIALECT_SPOT_V2, "{\"ping\":\"x\"}", TD_OK, REQUEST_PING, NULL},
         {DIALECT_SPOT_PRIVATE, "{\"op\":\"auth\",\"args\":[\"k\",1,\"s\"]}", TD_OK, REQUEST_AUTH,
          "k 1 s "},
@@ -483,7 +484,7 @@ static void test_read(void **state)
     dialect_parser_close(parser);
 }
 
-/* Lists that are too long, in each way that a list can be written. */
+/* Lists that are too long, in each spelling of lists. */
 static void test_bounds(void **state)
 {
     (void)state;
@@ -512,7 +513,7 @@ static void test_bounds(void **state)
         assert_int_equal(read.arg_count, 0);
         td_buf_fini(&text);
     }
-    /* A long name times many symbols: refused before it is multiplied. */
+    /* A long name times many symbols: refused before it is expanded. */
     char request[1024];
     char name[400];
     dialect_request read;

@@ -1,5 +1,5 @@
-/* Drift: frames of the documented shapes and real recordings have none; each change of a frame is
- * found, once, where and as what it is; findings are counted whatever the order of frames. */
+/* Drift: frames of the documented shapes and real recordings have no drift; each change of a frame
+ * is found once, with its place and kind; findings are counted in any order of frames. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 enum { STREAMS_MAX = 64, FRAME_BYTES = 8192 };
 
-/* One stream a topic and symbol, as a replay has them. */
+/* One drift stream per topic and symbol, as in a replay. */
 typedef struct stream_of {
     char name[LIMIT_TOPIC_BYTES];
     drift_stream *stream;
@@ -34,7 +34,7 @@ typedef struct bench {
     stream_of streams[STREAMS_MAX];
     size_t stream_count;
     uint64_t order;
-    drift_look look; /* of the last frame */
+    drift_look look; /* result of the last frame */
 } bench;
 
 static int bench_open(void **state)
@@ -77,7 +77,8 @@ static drift_stream *stream_for(bench *b, td_bytes topic)
     return made->stream;
 }
 
-/* Look at a frame, which has its padding, and add what is found. at_ns: when rows have to hold. */
+/* Checks a frame, which must be followed by padding, and adds the findings. at_ns: the time for
+ * which rows are chosen. */
 static size_t look_at(bench *b, const family *of, td_bytes frame, uint64_t at_ns, uint64_t recv_ns)
 {
     classification what;
@@ -99,7 +100,7 @@ static void print_look(const bench *b, const char *name)
                     b->look.notes[i].path, b->look.notes[i].detail);
 }
 
-/* When a golden frame of that name was received. */
+/* The time at which the golden frame of that name was received. */
 static uint64_t moment_of(const char *name)
 {
     const char *at = strchr(name, '@');
@@ -112,7 +113,7 @@ static uint64_t moment_of(const char *name)
     return ns;
 }
 
-/* 1 if the golden output of a frame says that something is wrong with it. */
+/* 1 if a frame's golden output reports a fault. */
 static int is_wrong(const char *folder, const char *name)
 {
     char path[512];
@@ -122,7 +123,7 @@ static int is_wrong(const char *folder, const char *name)
     int found = strstr((const char *)memory, "\"error\":") != NULL ||
                 strstr((const char *)memory, "\"unknown_fields\":") != NULL;
     td_free(memory);
-    /* Its side is a word that no document has. */
+    /* The side is a word that is in no document. */
     return found || strcmp(name, "trade.other-side.json") == 0;
 }
 
@@ -143,7 +144,7 @@ static void check_golden(bench *b, const family *of, const char *folder, const c
     td_free(memory);
 }
 
-/* A golden frame has drift exactly if it is not decoded, or has unknown fields. */
+/* A golden frame has drift exactly if it cannot be decoded or has unknown fields. */
 static void test_golden(void **state)
 {
     size_t families = 0;
@@ -162,7 +163,7 @@ static void test_golden(void **state)
     }
 }
 
-/* Folders of example frames: the families that their frames may be of. */
+/* Folders of example frames, and the families that they may belong to. */
 static const struct {
     const char *folder;
     const char *families[8];
@@ -181,7 +182,7 @@ static const struct {
      {"v5-linear", "v5-inverse", "v5-spot", "v5-option", "v5-spread", "v5-misc", "v5-private"}},
 };
 
-/* 1 if a frame has no drift in one of the families, received at its own time. */
+/* 1 if a frame has no drift in one of the families, with the rows of its own time. */
 static int is_clean(bench *b, td_bytes frame, const char *const *families)
 {
     for (size_t i = 0; families[i] != NULL; i++) {
@@ -191,15 +192,15 @@ static int is_clean(bench *b, td_bytes frame, const char *const *families)
         forget_streams(b);
         if (look_at(b, of, frame, what.exchange_ns, what.exchange_ns) == 0)
             return 1;
-        /* Samples of withdrawn topics have times of their documents. */
+        /* Samples of withdrawn topics have the times of their documents. */
         if (look_at(b, of, frame, TOPIC_ANY_TIME, what.exchange_ns) == 0)
             return 1;
     }
     return 0;
 }
 
-/* Example frames of the exchange and of others have no drift; requests and parts of frames are no
- * frames of a feed. */
+/* Example frames from the exchange and other sources have no drift; requests and parts of frames
+ * are not frames of a feed. */
 static void test_examples(void **state)
 {
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
@@ -213,7 +214,7 @@ static void test_examples(void **state)
             size_t size = 0;
             snprintf(path, sizeof path, "%s/%s", folder, names[n]);
             uint8_t *memory = capture_read_file(path, &size);
-            /* Of v5/position.4 a client changed the first letter of a member. */
+            /* A client changed the first letter of a member in v5/position.4. */
             int is_frame =
                 strstr(names[n], "request") == NULL && strstr(names[n], "data-only") == NULL &&
                 (strcmp(EXAMPLES[i].folder, "v5") != 0 || strcmp(names[n], "position.4.json") != 0);
@@ -228,7 +229,7 @@ static void test_examples(void **state)
     }
 }
 
-/* Recordings have none. */
+/* Recordings have no drift. */
 static void test_captures(void **state)
 {
     static const struct {
@@ -261,7 +262,7 @@ static void test_captures(void **state)
 
 /* ---- changed frames ---- */
 
-/* Copy a text behind which there is padding, and look at it. */
+/* Copies a text, adds padding, and checks it. */
 static size_t look_at_text(bench *b, const char *family_name, const char *text, uint64_t recv_ns)
 {
     static uint8_t memory[FRAME_BYTES + DECODE_PADDING_BYTES];
@@ -282,10 +283,10 @@ static size_t look_at_text(bench *b, const char *family_name, const char *text, 
              "\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"36000.5\"," fields)
 #define GOOD_TRADE TRADE("\"L\":\"PlusTick\",\"i\":\"a\",\"BT\":false")
 
-/* A frame after a good one, and the one note that it must give. */
+/* A frame that follows a good one, and the single note that it must give. */
 typedef struct changed {
     const char *family;
-    const char *good; /* NULL: none before */
+    const char *good; /* NULL: no frame before */
     const char *frame;
     const char *topic;
     drift_kind kind;
@@ -374,7 +375,7 @@ static const changed CHANGED[] = {
      "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":5000000000000,\"data\":"
      "[{\"T\":1700000000000,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"0.5\",\"p\":\"1\"}]}",
      "publicTrade", DRIFT_OUT_OF_RANGE, "ts", "a time after 2100"},
-    /* the members that lead to entries */
+    /* members on the path to entries */
     {"v5-linear",
      "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"delta\",\"cs\":1,\"ts\":1700000000000,\"data\":{"
      "\"symbol\":\"BTCUSDT\"}}",
@@ -442,7 +443,7 @@ static void test_changed(void **state)
     }
 }
 
-/* Without a stream, what a frame shows alone is found, and nothing else. */
+/* Without a stream, only what a single frame shows is found. */
 static void test_alone(void **state)
 {
     bench *b = *state;
@@ -459,7 +460,7 @@ static void test_alone(void **state)
     }
 }
 
-/* Levels of options and spreads may be negative or jump. */
+/* Levels of options and spreads may be negative or jump, so they are not compared. */
 static void test_not_compared(void **state)
 {
     static const char *const SPREAD[] = {
@@ -486,7 +487,7 @@ static void trade_text(char out[FRAME_BYTES], const char *size, const char *pric
              size, price, rest);
 }
 
-/* So many trades of a price; how many of them had a note. */
+/* Checks `count` trades at a price; returns how many gave a note. */
 static size_t trades(bench *b, size_t count, const char *size, const char *price, const char *rest)
 {
     char text[FRAME_BYTES];
@@ -497,7 +498,7 @@ static size_t trades(bench *b, size_t count, const char *size, const char *price
     return found;
 }
 
-/* The one finding of the table. */
+/* The only finding in the table. */
 static const drift_finding *only_finding(bench *b)
 {
     size_t count = 0;
@@ -524,7 +525,7 @@ static void test_places(void **state)
     assert_int_equal(f->last_order, first + 2);
 }
 
-/* A wrong price is one; a price that stays is the new one. */
+/* One jump of the price is a finding; if it persists, it is the new price. */
 static void test_jumps(void **state)
 {
     bench *b = *state;
@@ -536,7 +537,7 @@ static void test_jumps(void **state)
     assert_int_equal(only_finding(b)->count, 11);
 }
 
-/* Between sessions that are years apart, a price may have become any other. */
+/* Between sessions years apart, any change of a price is normal. */
 static void test_jump_in_time(void **state)
 {
     bench *b = *state;
@@ -573,7 +574,7 @@ static void test_gone(void **state)
     assert_null(strstr((const char *)f->example.data, "\"i\""));
 }
 
-/* What comes and goes is not gone; nor is what deltas leave out. */
+/* A member that comes and goes is not missing; neither are members that deltas omit. */
 static void test_comes_and_goes(void **state)
 {
     bench *b = *state;
@@ -594,7 +595,8 @@ static void test_comes_and_goes(void **state)
         assert_int_equal(look_at_text(b, "v5-linear", DELTA, START_NS), 0);
 }
 
-/* Topics that write a member both ways in one frame do so in all. */
+/* Some topics write a member with both types in one frame; that is normal for all of their frames.
+ */
 static void test_both_types(void **state)
 {
     static const char BOTH[] =
@@ -605,7 +607,7 @@ static void test_both_types(void **state)
         assert_int_equal(look_at_text(*state, "v5-linear", BOTH, START_NS), 0);
 }
 
-/* A compressed frame shows what the frame in it shows; its example can be read. */
+/* A compressed frame has the same findings as its content; its example is readable. */
 static void test_compressed(void **state)
 {
     bench *b = *state;
@@ -630,7 +632,7 @@ static void test_compressed(void **state)
 
 /* ---- findings ---- */
 
-/* A value of a set that the documents leave open is new only to what came before. */
+/* For a set that the documents leave open, a value is new only compared with earlier frames. */
 static void test_learnt(void **state)
 {
     static const char ORDER[] = "{\"topic\":\"order\",\"creationTime\":1700000000000,\"data\":[{"
@@ -651,7 +653,7 @@ static void test_learnt(void **state)
     assert_false(drift_finding_is_new(f, START_NS + SECOND + 1));
 }
 
-/* Notes made by hand, as of three streams. */
+/* Adds hand-made notes, as of three streams. */
 static void add_all(drift_table *table, const size_t *order, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -662,7 +664,7 @@ static void add_all(drift_table *table, const size_t *order, size_t count)
             {.kind = DRIFT_NEW_FIELD, .first_ns = n, .first_order = n, .count = 1},
             {.kind = DRIFT_FIELD_GONE, .first_ns = n, .first_order = n, .count = 1}};
         snprintf(notes[0].path, sizeof notes[0].path, "p%zu", n % 3);
-        if (n == 8) { /* said late, of frames before */
+        if (n == 8) { /* reported late, about an earlier frame */
             notes[1].first_ns = notes[1].first_order = 2;
             notes[1].count = 5;
         }
@@ -686,7 +688,7 @@ static void test_any_order(void **state)
         size_t count = 0;
         drift_table *table = drift_table_open();
         add_all(table, ORDERS[i], 6);
-        drift_table_list(table, &count); /* and continues */
+        drift_table_list(table, &count); /* the table can be used further */
         add_all(table, ORDERS[i] + 6, 6);
         const drift_finding *list = drift_table_list(table, &count);
         assert_int_equal(count, 4);
@@ -708,7 +710,7 @@ static void test_any_order(void **state)
     }
 }
 
-/* A note made by hand: finding n, in one of enough topics that no share is full. */
+/* Adds a hand-made note: finding n, spread over enough topics that no share is full. */
 static void add_value(drift_table *table, size_t n, uint64_t order, int is_learnt)
 {
     char topic[16];
@@ -724,7 +726,7 @@ static void add_value(drift_table *table, size_t n, uint64_t order, int is_learn
     drift_table_add(table, "f", &frame, &look);
 }
 
-/* However many texts of incomplete sets there are, other findings have their places. */
+/* Any number of new values in open sets leaves space for other findings. */
 static void test_learnt_bound(void **state)
 {
     bench *b = *state;
@@ -739,7 +741,8 @@ static void test_learnt_bound(void **state)
     assert_int_equal(drift_table_left_out(b->table, 1), 7);
 }
 
-/* Beyond the bound, too, the order of frames changes nothing; what stays is counted whole. */
+/* Above the limit, too, the result does not depend on the order of frames; findings that remain
+ * have complete counts. */
 static void test_any_order_beyond_the_bound(void **state)
 {
     enum { NOTES = 2 * LIMIT_DRIFT_FINDINGS, FRAMES_OF_EACH = 2, ORDERS = 3, STEP = 4999 };
@@ -750,7 +753,7 @@ static void test_any_order_beyond_the_bound(void **state)
     for (size_t t = 0; t < ORDERS; t++) {
         tables[t] = drift_table_open();
         for (size_t i = 0; i < NOTES * FRAMES_OF_EACH; i++) {
-            /* Forwards, backwards, and with steps to and fro. */
+            /* Forward, backward, and in steps back and forth. */
             size_t order = t == 0   ? i
                            : t == 1 ? NOTES * FRAMES_OF_EACH - 1 - i
                                     : i * STEP % (NOTES * FRAMES_OF_EACH);
@@ -772,7 +775,7 @@ static void test_any_order_beyond_the_bound(void **state)
         drift_table_close(tables[t]);
 }
 
-/* Whatever a flood is of, other kinds, topics and feeds have their places, in any order. */
+/* A flood of one kind leaves space for other kinds, topics and feeds, in any order. */
 static void test_shares(void **state)
 {
     static const char *const TOPICS[] = {"t", "t", "other", "t"};
@@ -782,7 +785,7 @@ static void test_shares(void **state)
     bench *b = *state;
     size_t size = 0;
     for (size_t i = 0; i < 4 + 2 * LIMIT_DRIFT_FINDINGS; i++) {
-        /* The first ones are the others', the last of the flood comes after all. */
+        /* The first notes are of the others; a last one of the flood comes after all. */
         size_t at = i < 4 ? 3 - i : 0;
         drift_note note = {.kind = KINDS[at], .count = 1};
         const drift_frame frame = {.order = i};
@@ -809,7 +812,7 @@ static void test_shares(void **state)
                      1 + 2 * LIMIT_DRIFT_FINDINGS - LIMIT_DRIFT_SHARE + LIMIT_DRIFT_SHARE);
 }
 
-/* Bounds: what is beyond them is counted. */
+/* Limits: findings beyond them are counted. */
 static void test_bounds(void **state)
 {
     bench *b = *state;
@@ -826,7 +829,7 @@ static void test_bounds(void **state)
     assert_int_equal(list[0].example_bytes, sizeof big);
     assert_int_equal(drift_table_left_out(b->table, 0), 0);
 
-    /* A frame of unknown members; the survey has as many as a look. */
+    /* A frame of unknown members; the survey has as many as one check. */
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true");
     for (size_t i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
@@ -835,7 +838,7 @@ static void test_bounds(void **state)
     assert_int_equal(b->look.left_out, 5);
     assert_int_equal(drift_table_left_out(b->table, 0), 5);
 
-    /* One more element in each level of a book is one finding. */
+    /* An extra element in each level of a book is one finding. */
     size = (size_t)snprintf(text, sizeof text,
                             "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"ts\":"
                             "1700000000000,\"data\":{\"s\":\"BTCUSDT\",\"b\":[");
@@ -846,7 +849,7 @@ static void test_bounds(void **state)
     assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 1);
     assert_int_equal(b->look.left_out, 0);
 
-    /* Too many different ones are counted. */
+    /* Too many different findings are counted. */
     size = (size_t)snprintf(text, sizeof text,
                             "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"snapshot\",\"data\":"
                             "{\"b\":[],\"a\":[],\"u\":1}");
@@ -856,7 +859,7 @@ static void test_bounds(void **state)
     assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
     assert_int_equal(b->look.left_out, 5);
 
-    /* Long and hostile names are cut, and stay one finding. */
+    /* Long and hostile names are cut, and remain one finding. */
     memset(text, 'k', sizeof text);
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true,\"");
     memset(text + size, 'k', 500);

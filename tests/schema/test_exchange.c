@@ -1,6 +1,5 @@
-/* Exchanges: that every row is sound, the rules that tell control frames
- * from data, and that what a frame's first bytes show is what its classification says.
- * Expected classes follow docs/wire.md 1. */
+/* Exchanges: every row is valid; the rules that distinguish control frames from data; a frame's
+ * first bytes agree with its classification. Expected classes follow docs/wire.md 1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +15,7 @@
 #include "schema/exchange.h"
 #include "tests/testing/row_faults.h"
 
-/* Topics are read by the keys that frames are classified by. */
+/* Checks that topics are read by the same keys as frames are classified. */
 static void check_topic_keys(const family *of)
 {
     const frame_keys *keys = &exchange_of(of)->frames;
@@ -43,7 +42,7 @@ static void test_rows(void **state)
             fail_msg("%s: %s", row->name, fault);
         assert_non_null(families[i]->dialect);
         check_topic_keys(families[i]);
-        /* Each of as many feeds as there may be has a reserve of its own (recorder/backoff.h). */
+        /* With the maximum number of feeds, each has its own reserve (recorder/backoff.h). */
         assert_true(row->connects.count / 2 / LIMIT_FEEDS > 0);
     }
 }
@@ -93,7 +92,8 @@ static exchange_row sound_row(const control_rule *rules)
     };
 }
 
-/* The rules of a made-up exchange, on members given as JSON: the key's number and its value. */
+/* The rules of a made-up exchange, applied to members given as JSON: the key's number and its
+ * value. */
 static void test_rules(void **state)
 {
     static const struct {
@@ -136,8 +136,8 @@ static void test_rules(void **state)
     }
 }
 
-/* What begins as data is no control frame, in any dialect: a recorder looks no further. Spot's
- * answers do begin so, in the dialects that echo topics. */
+/* In every dialect, a frame that begins like data is not a control frame, so a recorder need not
+ * read further. Spot's answers are an exception, in dialects that echo topics. */
 static void test_beginnings(void **state)
 {
     enum { SPOTS_ANSWER = 3 };

@@ -1,9 +1,9 @@
-/* Golden frames: tests/golden/FAMILY/NAME.json is a frame, NAME.out.json the line that decoding it
- * has to give, to the byte. Frames are made up after the documented shapes (docs/wire.md), values
- * were stated by hand from there. NAME@2023-04-05.json was received on that day, others now. Every
- * frame goes through the fast path as well, which must agree, and every row of every family has
- * at least one. `make golden-update` ($TAPEDECK_GOLDEN_UPDATE) writes what decoding gives now, to
- * be read as a diff before it is committed. */
+/* Golden frames: tests/golden/FAMILY/NAME.json is a frame, and NAME.out.json the exact line that
+ * decoding must give. Frames have the documented shapes (docs/wire.md), with values written by
+ * hand. NAME@2023-04-05.json was received on that day, others now. Every frame also goes through
+ * the fast path, which must agree, and every row of every family has at least one. `make
+ * golden-update` ($TAPEDECK_GOLDEN_UPDATE) writes the current results, to be reviewed as a diff
+ * before the commit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,11 +27,11 @@ typedef struct golden {
     const family *of;
     decoder_pair decoders;
     message_round *round;
-    const char *name;              /* of the file, for failures */
-    uint8_t seen[FAMILY_ROWS_MAX]; /* of the family's rows: decoded once at least */
+    const char *name;              /* of the file, for failure messages */
+    uint8_t seen[FAMILY_ROWS_MAX]; /* by row of the family: decoded at least once */
 } golden;
 
-/* A file without the line feed at its end. */
+/* Reads a file without its final line feed. */
 static td_bytes read_line(const char *folder, const char *name, uint8_t **memory)
 {
     char path[512];
@@ -43,7 +43,7 @@ static td_bytes read_line(const char *folder, const char *name, uint8_t **memory
     return td_bytes_of(*memory, size);
 }
 
-/* When the frame of that name was received. */
+/* The time at which the frame of that name was received. */
 static uint64_t moment_of(const char *name)
 {
     const char *at = strchr(name, '@');
@@ -57,7 +57,7 @@ static uint64_t moment_of(const char *name)
     return ns;
 }
 
-/* The line that decoding a frame gives: as `tapedeck decode`, from the decoder that knows all. */
+/* The line for a decoded frame: as `tapedeck decode`, by the row-driven decoder. */
 static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *out)
 {
     classification what;
@@ -129,7 +129,7 @@ static int is_frame(const char *name)
     return size < 9 || strcmp(name + size - 9, ".out.json") != 0;
 }
 
-/* All files of a family; how many of its rows have none. */
+/* Checks all files of a family; returns the number of its rows without a file. */
 static size_t check_family(golden *g)
 {
     char folder[128];

@@ -1,6 +1,6 @@
-/* Inflating: what zlib itself compressed comes back, in all three wrappings; bounds hold, and
- * broken input is reported. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of
- * ZLIB_HELLO and RAW_HELLO from Python's zlib. */
+/* Inflating: data that zlib compressed is restored, in all three wrappings; limits hold, and broken
+ * input is reported. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of ZLIB_HELLO
+ * and RAW_HELLO from Python's zlib. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ static void test_wrappings(void **state)
     inflater_close(z);
 }
 
-/* Every beginning of a stream is one that ends too early; none is taken for whole. */
+/* Every proper prefix of a stream is reported as truncated. */
 static void test_truncated(void **state)
 {
     (void)state;
@@ -77,13 +77,13 @@ static void test_truncated(void **state)
     inflater_close(z);
 }
 
-/* One flipped byte after the head is found by the check at the end, or before it. */
+/* A flipped byte after the head is found by the final checksum, or earlier. */
 static void test_flipped(void **state)
 {
     (void)state;
     inflater *z = open_one();
     for (size_t at = 10; at < sizeof GZIP_HELLO; at++) {
-        if (at == 16) /* the bits after the last symbol have no meaning */
+        if (at == 16) /* the bits after the last symbol are unused */
             continue;
         uint8_t bytes[sizeof GZIP_HELLO];
         td_bytes out;
@@ -98,7 +98,7 @@ static void test_flipped(void **state)
     inflater_close(z);
 }
 
-/* A thousand bytes that become a megabyte: fine; a megabyte and one: refused. */
+/* A thousand bytes that become a megabyte are accepted; one byte more is refused. */
 static void test_bomb(void **state)
 {
     (void)state;
@@ -115,12 +115,12 @@ static void test_bomb(void **state)
         assert_int_equal(out.size, more == 0 ? BYTES_MAX : 0);
     }
     free(zeros);
-    /* and the inflater continues */
+    /* the inflater can be used again */
     assert_int_equal(inflater_run(z, td_bytes_of(RAW_HELLO, sizeof RAW_HELLO), &out, NULL), TD_OK);
     inflater_close(z);
 }
 
-/* Noise is refused or inflates to something within bounds; nothing else happens. */
+/* Noise is refused, or inflates to something within the limits. */
 static void test_noise(void **state)
 {
     (void)state;

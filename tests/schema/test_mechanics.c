@@ -1,7 +1,7 @@
-/* What rows can say beyond objects in a list, by rows and frames made up for it: inheritance,
+/* Features of rows beyond lists of objects, with rows and frames made for the test: inheritance,
  * entries in entries, the best of both sides, retail orders, JSON kept as text, large decimals,
- * coins, symbols with dots, dates, compressed frames, and bad input with its reasons. Expected
- * values are written out by hand from schema/topic.h. */
+ * coins, symbols with dots, dates, compressed frames, and invalid input with its reasons. Expected
+ * values are written by hand from schema/topic.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,7 +174,7 @@ static int bench_close(void **state)
     return 0;
 }
 
-/* What the frame says, as JSON, or why it cannot be decoded; both paths agree. NUL after it. */
+/* The decoded frame as JSON, or why it cannot be decoded; both paths must agree. NUL-terminated. */
 static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
 {
     assert_true(frame.size <= TEXT_MAX);
@@ -207,12 +207,12 @@ static void test_entries(void **state)
         const char *frame;
         const char *says;
     } rows[] = {
-        /* coins inherit from their account; one without coins is an entry itself */
+        /* coins inherit from their account; an account without coins is an entry itself */
         {"{\"topic\":\"wallet\",\"data\":[{\"accountType\":\"A\",\"coin\":[{\"coin\":\"BTC\"},"
          "{\"walletBalance\":\"2.50\",\"coin\":\"ETH\"}]},{\"coin\":[],\"accountType\":\"B\"}]}",
          "{\"items\":[{\"coin\":\"BTC\",\"category\":\"A\"},{\"coin\":\"ETH\",\"wallet_balance\":"
          "\"2.5\",\"category\":\"A\"},{\"category\":\"B\"}]}"},
-        /* entries in entries; the inner ones know the outer's id; JSON in one form */
+        /* entries in entries: the inner ones inherit the outer's id; JSON in its canonical form */
         {"{\"topic\":\"legs\",\"data\":[{\"symbol\":\"X\",\"orderId\":7,\"fees\":{ \"b\":1,\"a\":[ "
          "1,{}]},\"legs\":[{\"symbol\":\"Y\",\"orderId\":\"8\"}]}]}",
          "{\"items\":[{\"symbol\":\"X\",\"order_id\":\"7\",\"title\":{\"a\":[1,{}],\"b\":1}},"
@@ -225,7 +225,7 @@ static void test_entries(void **state)
          "\"action\":\"set\",\"side\":\"Sell\",\"price\":\"1.5\",\"size\":\"3\"}]}"},
         {"{\"topic\":\"best.A\",\"data\":{\"bp\":\"\",\"bq\":\"\",\"ap\":\"-1.5\",\"aq\":3}}",
          "{\"levels\":[{\"action\":\"set\",\"side\":\"Sell\",\"price\":\"-1.5\",\"size\":\"3\"}]}"},
-        /* a level goes only when both of its sizes are 0 */
+        /* a level is deleted only if both of its sizes are 0 */
         {"{\"topic\":\"rpi.A\",\"data\":{\"b\":[[\"5\",\"0\",\"0.2\"],[\"4\",\"0\",\"0.0\"]],\"a\":"
          "[[\"6\",\"1.5\",\"0\"],[\"7\",\"1\",\"0.25\"]]}}",
          "{\"levels\":[{\"action\":\"set\",\"side\":\"Buy\",\"price\":\"5\",\"size\":\"0\",\"rpi_"
@@ -233,16 +233,16 @@ static void test_entries(void **state)
          "\"action\":\"set\",\"side\":\"Sell\",\"price\":\"6\",\"size\":\"1.5\",\"rpi_size\":\"0\"}"
          ",{\"action\":\"set\",\"side\":\"Sell\",\"price\":\"7\",\"size\":\"1\",\"rpi_size\":\"0."
          "25\"}]}"},
-        /* a topic that stands in three places, in any order; a side that is a boolean */
+        /* a topic in three parts, in any order; a side that is a boolean */
         {"{\"data\":{\"m\":\"True\",\"p\":1,\"q\":2},\"params\":{\"klineType\":\"1m\",\"symbol\":"
          "\"A\"},\"topic\":\"kline\"}",
          "{\"trades\":[{\"side\":\"Buy\",\"price\":\"1\",\"size\":\"2\",\"exchange_ns\":null,"
          "\"trade_id\":null,\"tick_direction\":null}]}"},
-        /* of a coin's topic each entry has its own symbol */
+        /* in a coin's topic each entry has its own symbol */
         {"{\"topic\":\"trades.BTC\",\"data\":[{\"s\":\"BTC-1\",\"p\":1,\"q\":2,\"m\":false}]}",
          "{\"trades\":[{\"symbol\":\"BTC-1\",\"side\":\"Sell\",\"price\":\"1\",\"size\":\"2\","
          "\"exchange_ns\":null,\"trade_id\":null,\"tick_direction\":null}]}"},
-        /* beyond 64 bits: exact all the same */
+        /* beyond 64 bits, but still exact */
         {"{\"topic\":\"nav.A.B\",\"data\":{\"nav\":\"18969.417302856190774523000\"}}",
          "{\"items\":[{\"last_price\":\"18969.417302856190774523\"}]}"},
         {"{\"topic\":\"nav.A\",\"data\":{\"nav\":-12345678901234567890}}",
@@ -259,7 +259,7 @@ static void test_reasons(void **state)
     static const struct {
         const char *frame;
         const char *reason;
-        const char *topic; /* NULL: none */
+        const char *topic; /* NULL without a topic */
     } rows[] = {
         {"{\"nav\":1}", "no_topic", NULL},
         {"[]", "no_topic", NULL},
@@ -299,7 +299,8 @@ static void test_reasons(void **state)
     }
 }
 
-/* Numbers of a million digits and nesting without end: a reason, and the decoder continues. */
+/* Numbers of a million digits and endless nesting give a reason, and the decoder can be used again.
+ */
 static void test_monsters(void **state)
 {
     enum { DIGITS = 1000000 };
@@ -320,7 +321,7 @@ static void test_monsters(void **state)
     assert_string_equal(says, "{\"items\":[{\"last_price\":\"1\"}]}");
 }
 
-/* A compressed frame says what the frame in it says; its bytes stay as they are. */
+/* A compressed frame decodes like its content; its bytes are unchanged. */
 static void test_compressed(void **state)
 {
     static const char FRAME[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1.50\"}}";
@@ -343,7 +344,8 @@ static void test_compressed(void **state)
     }
 }
 
-/* The row is that of the moment: half-open, in UTC; without a moment that of now. */
+/* The row valid at the given time is used: half-open intervals, UTC; without a time the current
+ * row. */
 static void test_dates(void **state)
 {
     static const uint64_t TURN = UINT64_C(1640995200000000000); /* 2022-01-01T00:00:00Z */
@@ -379,8 +381,7 @@ static void test_dates(void **state)
         assert_null(topic_rows_fault(families[i]->topics, families[i]->topic_count));
 }
 
-/* A row with keys of its own is read as one without: on the fast path, and its parts are checked.
- */
+/* A row with its own keys is read like others: on the fast path, with its parts checked. */
 static void test_other_keys(void **state)
 {
     static const topic_row ROW = {.name = "deals",

@@ -1,5 +1,5 @@
-/* Messages: their canonical hash and their JSON. docs/design.md, "Digests", defines what has to
- * be equal; the JSON is written by hand from message_json.h. */
+/* Messages: their canonical hash and their JSON. docs/design.md, "Digests", defines which must be
+ * equal; the JSON is written by hand from message_json.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ static td_hash128 hash_of(const message *m)
     return hash;
 }
 
-/* A book of more levels than the canonical form is buffered for. */
+/* A book with more levels than the buffer of the canonical form holds. */
 static void test_hash_of_many_levels(void **state)
 {
     (void)state;
@@ -183,7 +183,7 @@ static void test_json_of_others(void **state)
                 "\"offset\":54,\"field\":\"price\"}}");
 }
 
-/* Every enum value has a name of its own. */
+/* Every enumerator has a unique name. */
 static void test_names(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void test_names(void **state)
     assert_int_equal(msg_member_find(td_bytes_str("pric")), MEMBER_NONE);
     assert_int_equal(msg_member_find(td_bytes_str("")), MEMBER_NONE);
     assert_int_equal(msg_member_find(td_bytes_str("zzz")), MEMBER_NONE);
-    for (int i = MEMBER_NONE + 2; i < MEMBER_COUNT; i++) /* in order of their names */
+    for (int i = MEMBER_NONE + 2; i < MEMBER_COUNT; i++) /* in the order of names */
         assert_true(strcmp(msg_member_name((msg_member)(i - 1)), msg_member_name((msg_member)i)) <
                     0);
     for (int i = 0; i < MSG_TYPE_COUNT; i++)

@@ -1,5 +1,5 @@
-/* Message JSON back into messages: what other decoders answer. That every message of ours survives
- * it is in test_rows.c, test_golden.c and fuzz_message_read.c. */
+/* Reading message JSON, as other decoders answer it. test_rows.c, test_golden.c and
+ * fuzz_message_read.c check that every message of ours survives a round trip. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static message_subject subject_of(const char *family_name, const char *topic)
 #define BOOK  "inverse", "orderBookL2_25.BTCUSD"
 #define TRADE "inverse", "trade.BTCUSD"
 
-/* ---- what is refused ---- */
+/* ---- refused texts ---- */
 
 static void test_refused(void **state)
 {
@@ -101,9 +101,10 @@ static void test_refused(void **state)
     message_round_close(round);
 }
 
-/* ---- what is equal ---- */
+/* ---- equal texts ---- */
 
-/* Texts of one message: however numbers are written, in any order, with what stands for nothing. */
+/* Texts of one message: numbers in any spelling, members in any order, and the forms of absent
+ * values. */
 static void test_equal(void **state)
 {
     (void)state;
@@ -134,7 +135,8 @@ static void test_equal(void **state)
     message_round_close(round);
 }
 
-/* Symbols of entries: foreign where the topic names another, the message's where it names none. */
+/* Symbols of entries: foreign if the topic names another one, the message's if the topic names no
+ * symbol. */
 static void test_symbols(void **state)
 {
     (void)state;
@@ -164,7 +166,7 @@ static void test_symbols(void **state)
     message_round_close(round);
 }
 
-/* Of a topic without a row the types are those of the text. */
+/* For a topic without a row, values have the types of the text. */
 static void test_without_row(void **state)
 {
     (void)state;
@@ -200,7 +202,7 @@ static const written_value *text(const char *from)
     return &made[next];
 }
 
-/* Values that are kept as JSON may come as their text. */
+/* Values that are kept as JSON may be given as texts. */
 static void test_json_text(void **state)
 {
     (void)state;

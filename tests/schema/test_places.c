@@ -1,6 +1,7 @@
-/* The places of entries, in golden frames of every topic and kind: null, left out, emptied, or an
- * object where a list was. Nothing of that may decode to a message that changes nothing, unless the
- * exchange writes it so; both decoders agree. Expected: docs/wire.md, and the recordings. */
+/* The members that lead to entries, in golden frames of every topic and kind: null, removed,
+ * emptied, or an object instead of a list. Such a frame must not decode to a message without
+ * changes, unless the exchange writes it so; both decoders agree. Expected: docs/wire.md, and the
+ * recordings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_bench.h"
 
-/* What is done to a member on the way to entries. */
+/* A change of a member on the path to entries. */
 typedef enum harm { HARM_NULL, HARM_REMOVED, HARM_EMPTIED, HARM_OBJECT, HARM_COUNT } harm;
 
 static const char *const HARM_NAMES[HARM_COUNT] = {"null", "removed", "[]", "{}"};
@@ -29,10 +30,10 @@ enum {
     ALL_FINE = NULL_FINE | ABSENT_FINE | EMPTY_FINE | OBJECT_FINE,
 };
 
-/* Places that may be without entries. All others are in every frame of their kind. */
+/* Members that may lack entries. All others are in every frame of their kind. */
 typedef struct allowance {
-    const char *family; /* the beginning of its name */
-    const char *topic;  /* likewise */
+    const char *family; /* prefix of its name */
+    const char *topic;  /* prefix of its name */
     const char *path;
     unsigned fine;
 } allowance;
@@ -47,7 +48,7 @@ static const allowance ALLOWED[] = {
     {"", "orderBook_200.100ms", "data.insert", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
     {"", "instrument_info.100ms", "data.delete", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
     {"", "instrument_info.100ms", "data.insert", NULL_FINE | ABSENT_FINE | EMPTY_FINE},
-    /* either side of a book may be empty */
+    /* one side of a book may be empty */
     {"inverse", "orderBook25", "data.bids", EMPTY_FINE},
     {"inverse", "orderBook25", "data.asks", EMPTY_FINE},
     {"spot-v1", "trade", "data", EMPTY_FINE}, /* before the first trade */
@@ -59,7 +60,7 @@ static const allowance ALLOWED[] = {
     {"spot-", "diffDepth", "data.a", EMPTY_FINE},
     {"", "orderbook.", "data.b", EMPTY_FINE},
     {"", "orderbook.", "data.a", EMPTY_FINE},
-    /* docs/wire.md 4.1: a book may be empty, and nothing may be open or held */
+    /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */
     {"usdc-option", "orderbook25", "data.orderBook", EMPTY_FINE},
     {"usdc-option", "orderbook100", "data.orderBook", EMPTY_FINE},
     {"usdc-option", "delta.orderbook100", "data.orderBook", EMPTY_FINE},
@@ -71,9 +72,9 @@ static const allowance ALLOWED[] = {
     {"usdc-private", "user.openapi.option.order snapshot", "data.result", EMPTY_FINE},
     {"usdc-private", "user.openapi.perp.order snapshot", "data.result", EMPTY_FINE},
     {"usdc-private", "user.openapi.greeks", "data.result", EMPTY_FINE},
-    /* an account without coins; its coin is an object of optional fields */
+    /* an account without coins; a coin is an object of optional fields */
     {"v5-private", "wallet", "data.coin", EMPTY_FINE | OBJECT_FINE},
-    /* docs/wire.md 3.8: a request has args, an answer data, of fields that are all optional */
+    /* docs/wire.md 3.8: a request has args, an answer has data; all of their fields are optional */
     {"v5-trade", "order.create-batch", "args", ALL_FINE},
     {"v5-trade", "order.amend-batch", "args", ALL_FINE},
     {"v5-trade", "order.cancel-batch", "args", ALL_FINE},
@@ -99,7 +100,7 @@ static int begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* What may be done to a place of a frame. topic: the frame's, and its kind after a space. */
+/* The changes that are allowed at a path. topic: the frame's topic, a space, and its kind. */
 static unsigned allowed(places *p, const char *topic, const char *path)
 {
     for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++) {
@@ -113,12 +114,12 @@ static unsigned allowed(places *p, const char *topic, const char *path)
     return 0;
 }
 
-/* A member found by a path, from the quote of its key to the end of its value. */
+/* A member found by a path: from its key's quote to the end of its value. */
 typedef struct span {
     size_t key, value, end;
 } span;
 
-/* The end of the value that begins at at: golden frames are sound and compact. */
+/* The end of the value that begins at `at`. Golden frames are valid and compact. */
 static size_t value_end(td_bytes text, size_t at)
 {
     int depth = 0;
@@ -148,7 +149,7 @@ static size_t skip_space(td_bytes text, size_t at)
     return at;
 }
 
-/* Find a key in the object at at, or in the first element of a list there. */
+/* Finds a key in the object at `at`, or in the first element of a list there. */
 static int find_member(td_bytes text, size_t at, td_bytes key, span *out)
 {
     at = skip_space(text, at);
@@ -176,7 +177,7 @@ static int find_member(td_bytes text, size_t at, td_bytes key, span *out)
     return 0;
 }
 
-/* Find the member at the first size bytes of a path. 0 if the frame does not have it. */
+/* Finds the member at the first size bytes of a path. 0 if it is absent. */
 static int find_path(td_bytes text, const char *path, size_t size, span *out)
 {
     size_t at = 0;
@@ -192,7 +193,7 @@ static int find_path(td_bytes text, const char *path, size_t size, span *out)
     return 1;
 }
 
-/* The frame with that member harmed, with padding after it; the caller frees *memory. */
+/* The frame with that member changed, and padding; the caller frees *memory. */
 static td_bytes harmed(td_bytes text, const span *at, harm how, uint8_t **memory)
 {
     static const char *const VALUES[HARM_COUNT] = {"null", "", "[]", "{}"};
@@ -222,8 +223,8 @@ static td_bytes harmed(td_bytes text, const span *at, harm how, uint8_t **memory
     return td_bytes_of(made, whole);
 }
 
-/* Decode a harmed frame. Of a place without entries the reason has to be missing_field: of the
- * entries, or of what else the member held. */
+/* Decodes a changed frame. Without entries the reason must be missing_field, for the entries or for
+ * other fields in the member. */
 static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm how,
                        const char *path, int is_fine)
 {
@@ -235,20 +236,20 @@ static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm
     p->tried[how]++;
     p->fine[how] += (unsigned)is_decoded;
     int is_right = is_fine ? is_decoded : reason == DECODE_MISSING_FIELD;
-    if (how == HARM_OBJECT && !is_fine) /* a level is a list, as are the sides of a book */
+    if (how == HARM_OBJECT && !is_fine) /* a level is a list, and so is each side of a book */
         is_right |= reason == DECODE_WRONG_TYPE || (is_decoded && message_item_count(&fast) > 0);
     if (!is_right)
         fail_msg("%s/%s: %s %s: %s %s: %.*s", p->of->name, p->name, path, HARM_NAMES[how],
                  decode_reason_name(reason), reason == DECODE_OK || !why.field ? "" : why.field,
                  (int)frame.size, (const char *)frame.data);
-    /* It stays its topic's, and so breaks what is followed of that. */
+    /* The frame must keep its topic, so that it breaks the topic's state. */
     decoder_classify(p->decoders.rows, p->of, frame, CHANNEL_IN, p->at_ns, &what);
     if (topic->row->symbol_path == NULL &&
         (what.frame_class != CLASS_DATA || what.topic.row != topic->row))
         fail_msg("%s/%s: %s %s: is not its topic's", p->of->name, p->name, path, HARM_NAMES[how]);
 }
 
-/* All members on the way to the entries of one of the row's items. */
+/* Checks all members on the path to the entries of one of the row's items. */
 static void check_items(places *p, const topic_match *topic, const message *m, td_bytes text,
                         const items_row *items)
 {
@@ -287,7 +288,7 @@ static uint64_t moment_of(const char *name)
     return ns;
 }
 
-/* One golden frame, unless it is one that cannot be decoded. */
+/* Checks a golden frame, unless it cannot be decoded. */
 static void check_frame(places *p, td_bytes text)
 {
     classification what;
@@ -297,7 +298,7 @@ static void check_frame(places *p, td_bytes text)
     if (!decoder_pair_decode(&p->decoders, &what.topic, text, &m, NULL, &why))
         return;
     const topic_match topic = what.topic;
-    char names[2][256]; /* views into the frame end with the next one */
+    char names[2][256]; /* copies, because views into the frame end with the next one */
     snprintf(names[0], sizeof names[0], "%.*s", (int)topic.topic.size,
              (const char *)topic.topic.data);
     snprintf(names[1], sizeof names[1], "%.*s", (int)topic.symbol.size,

@@ -1,5 +1,5 @@
-/* The order in which requests are judged, and what is done for the granted ones. Expected refusals
- * follow docs/wire.md 1.1, 1.3 and 1.5. */
+/* The order in which the parts of requests are checked, and the actions for granted ones. Expected
+ * refusals follow docs/wire.md 1.1, 1.3 and 1.5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,13 +10,13 @@
 #include "schema/responder.h"
 #include "tests/testing/bybit_dialects.h"
 
-/* A client, and what the responder did for it: calls as letters, in order. */
+/* A client, and the responder's calls for it, as letters in order. */
 typedef struct fake_client {
     unsigned looks;
     char calls[32];
-    refusal refused; /* of the last answer; likewise what follows */
+    refusal refused; /* of the last answer, like the following members */
     char blamed[16];
-    char failed[16]; /* "01": by arg; empty: the request as a whole */
+    char failed[16]; /* "01": by arg; empty: the whole request */
 } fake_client;
 
 static void note(fake_client *client, char call)
@@ -26,8 +26,8 @@ static void note(fake_client *client, char call)
     client->calls[at] = call;
 }
 
-/* A server with the topics "known", "full" (no space for it), "mine" (held), "secret" (needs auth)
- * and, for other symbols, "other". */
+/* A server with the topics "known", "full" (no space left), "mine" (already held), "secret" (needs
+ * auth) and, for any other symbol, "other". */
 static topic_standing on_look(void *user, td_bytes topic)
 {
     fake_client *client = user;
@@ -70,7 +70,7 @@ static void on_changed(void *user, request_kind kind)
     note(user, 'c');
 }
 
-/* It answers those that have an id. */
+/* Answers orders that have an id. */
 static int on_order(void *user, const dialect_request *request)
 {
     note(user, 'o');
@@ -82,7 +82,7 @@ static void on_authenticated(void *user)
     note(user, 'a');
 }
 
-/* The answer is what build() put there. */
+/* Receives the answer, which is what build() wrote. */
 static void on_answer(void *user, td_bytes answer)
 {
     fake_client *client = user;
@@ -92,9 +92,9 @@ static void on_answer(void *user, td_bytes answer)
     memcpy(client->blamed, answer.data + 1, answer.size - 1);
 }
 
-static fake_client *built_for; /* whose failed args build() notes */
+static fake_client *built_for; /* the client whose failed args build() records */
 
-/* In place of a dialect's build_answer: the refusal, and the topic it is about. */
+/* Replaces a dialect's build_answer: writes the refusal, and the topic that it names. */
 static td_result build(td_buf *out, const dialect_request *request, const dialect_reply *reply,
                        td_err *err)
 {
@@ -124,8 +124,8 @@ typedef struct refusal_case {
     dialect_id dialect;
     const char *request;
     refusal refused;
-    const char *blamed; /* NULL: none */
-    const char *failed; /* "01": by arg; NULL: the request as a whole */
+    const char *blamed; /* NULL if no topic is named */
+    const char *failed; /* "01": by arg; NULL: the whole request */
     unsigned looks;
     const char *calls;
 } refusal_case;
@@ -161,12 +161,12 @@ static const refusal_case CASES[] = {
      NULL, "101", 3, "psc>"},
     {DIALECT_USDC, "{\"op\":\"unsubscribe\",\"args\":[\"no\",\"mine\"]}", REFUSAL_NONE, NULL, "10",
      2, "puc>"},
-    /* no space for a topic that was granted */
+    /* no space for a granted topic */
     {DIALECT_OP, "{\"op\":\"subscribe\",\"args\":[\"full\",\"known\"]}", REFUSAL_TOO_MANY, "full",
      NULL, 2, "pss>"},
     {DIALECT_USDC, "{\"op\":\"subscribe\",\"args\":[\"known\",\"full\"]}", REFUSAL_NONE, "full",
      "01", 2, "pssc>"},
-    /* credentials: any key without a secret */
+    /* credentials: without a secret any key is accepted */
     {DIALECT_V5, "{\"op\":\"auth\",\"args\":[\"key\",1,\"signature\"]}", REFUSAL_NONE, NULL, NULL,
      0, ">a"},
     {DIALECT_V5, "{\"op\":\"auth\",\"args\":[]}", REFUSAL_INVALID_ARGS, NULL, NULL, 0, ">"},
@@ -208,7 +208,7 @@ static void test_order(void **state)
     responder_close(r);
 }
 
-/* With a secret a wrong signature is refused, and nothing is granted. */
+/* With a secret, a wrong signature is refused, and nothing is granted. */
 static void test_secret(void **state)
 {
     (void)state;
@@ -224,7 +224,7 @@ static void test_secret(void **state)
     responder_close(r);
 }
 
-/* A request that is too large ends without an answer. */
+/* A request that is too large gets no answer. */
 static void test_too_large(void **state)
 {
     (void)state;

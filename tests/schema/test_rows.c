@@ -1,6 +1,6 @@
-/* Every row of every family, by frames that are made up from it: they decode; unknown members,
- * other orders of keys and white space change no decoded value; the fast path and the row-driven
- * decoder say the same; what is classified is what is decoded. */
+/* Every row of every family, with frames generated from it: they decode; unknown members, other
+ * orders of keys and white space change no decoded value; the fast path and the row-driven decoder
+ * agree, and so do classification and decoding. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ typedef struct bench {
     message_round *round;
     td_buf text;
     td_random random;
-    unsigned hot; /* frames of which the fast path read all members */
+    unsigned hot; /* number of frames that the fast path read completely */
 } bench;
 
 static int bench_open(void **state)
@@ -53,7 +53,7 @@ static int bench_close(void **state)
     return 0;
 }
 
-/* The text of a frame, with its padding. */
+/* Writes the text of a frame, with padding. */
 static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
 {
     static const char PADDING[DECODE_PADDING_BYTES];
@@ -64,8 +64,8 @@ static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
     return td_bytes_of(td_buf_view(&b->text).data, size);
 }
 
-/* Is the time that classification found the decoded one? It may have missed it where keys have
- * escapes, or have found another spelling of it, and of a time that stands twice take either
+/* Checks the time found by classification against the decoded time. It may be missing if keys have
+ * escapes, may come from another spelling of the time, or from either of two duplicates
  * (schema/classify.h). */
 static int is_same_time(const topic_row *row, uint64_t found_ns, uint64_t decoded_ns, unsigned how)
 {
@@ -76,7 +76,7 @@ static int is_same_time(const topic_row *row, uint64_t found_ns, uint64_t decode
            ((found_ns == 0 || spellings > 2) && (how & ROW_FRAME_ESCAPED) != 0);
 }
 
-/* Classify and decode a text on all paths; its digest. */
+/* Classifies and decodes a text on all paths; returns its digest. */
 static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text,
                           unsigned how)
 {
@@ -106,8 +106,8 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
     return digest;
 }
 
-/* Spellings of one frame. White space and escapes are the row-driven decoder's; of the others the
- * fast path reads books and trades itself, as far as it can. */
+/* Spellings of one frame. White space and escapes are left to the row-driven decoder; the others
+ * are read on the fast path, for books and trades, as far as possible. */
 static const struct {
     const char *name;
     unsigned how;
@@ -159,8 +159,8 @@ static void test_spellings(void **state)
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
-/* Books and trades whose entries have numbers that plain structs do not hold are read by the row
- * alone: few, and none of the busy ones. */
+/* Books and trades whose entries have numbers that plain structs cannot hold are read by rows only:
+ * a few, and none of the frequent ones. */
 static const char *const BY_ROW[] = {
     "inverse orderBook25",
     "usdc-option recenttrades",
@@ -178,8 +178,8 @@ static int is_by_row(const family *of, const topic_row *row)
     return 0;
 }
 
-/* Of frames as the exchange writes them, the fast path reads some of every other book and trade,
- * with all members. */
+/* For frames in the exchange's own spelling, the fast path reads some frames of every other book
+ * and trade completely. */
 static void test_hot_rows(void **state)
 {
     bench *b = *state;

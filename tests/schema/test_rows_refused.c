@@ -1,7 +1,6 @@
-/* Bad input, for every row of every family: frames that are made up from the row and then spoiled
- * in one place. Each has its reason on both paths, or is decoded where what is wrong stands in a
- * skipped member; and the next frame is decoded as if nothing had been. Expected:
- * docs/wire.md 5 and schema/decode.h. */
+/* Invalid input for every row of every family: frames generated from the row, with one fault each.
+ * They must have the same reason on both paths, or decode if the fault is in a skipped member; and
+ * the next frame must decode normally. Expected: docs/wire.md 5 and schema/decode.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +20,7 @@
 
 enum {
     MONSTER = 100000, /* digits, or levels */
-    TRIES = 60,       /* frames made until one has what is to be spoiled */
+    TRIES = 60,       /* frames generated until one has the value to spoil */
     TEXT_MAX = 2 * LIMIT_FRAME_BYTES,
 };
 
@@ -56,7 +55,7 @@ static int bench_close(void **state)
 
 /* ---- one frame ---- */
 
-/* The bench's text with padding after it. */
+/* The bench's text, with padding. */
 static td_bytes padded(bench *b)
 {
     static const char PADDING[DECODE_PADDING_BYTES];
@@ -82,8 +81,7 @@ static topic_match match_of(const bench *b)
     return match;
 }
 
-/* Decode on all paths: the reason, and the key that it is about. Whatever it is, a frame can be
- * classified. */
+/* Decodes on all paths; returns the reason and the key. Any frame can be classified. */
 static decode_error refuse(bench *b, td_bytes text)
 {
     message m;
@@ -113,11 +111,11 @@ static void expect(bench *b, td_bytes text, const char *what, decode_reason reas
 typedef struct spoiled {
     const char *name;
     row_frame_spoil what;
-    const char *text; /* NULL: taken away */
+    const char *text; /* NULL: removed */
     decode_reason reason;
 } spoiled;
 
-/* Texts that are too long to be written out. */
+/* Texts that are too long for literals. */
 static char many_digits[MONSTER + 4], quoted_digits[MONSTER + 4], deep[MONSTER + 4];
 static char fits[2 * (LIMIT_JSON_DEPTH - 4) + 1];
 
@@ -164,8 +162,8 @@ static void fill_texts(void)
     memset(fits + sizeof fits / 2, ']', sizeof fits / 2);
 }
 
-/* What a spoiled value of that key does: a time beside an entry, which orders nothing, is passed
- * over. */
+/* The expected reason for a spoiled value of that key: a time next to an entry, which orders
+ * nothing, is skipped. */
 static decode_reason reason_of(const bench *b, const spoiled *how, const char *key)
 {
     if (how->reason != DECODE_BAD_TIME)
@@ -179,7 +177,7 @@ static decode_reason reason_of(const bench *b, const spoiled *how, const char *k
     return how->reason;
 }
 
-/* One spoiled frame of a row, if the row has such a value at all. 1 if there was one. */
+/* Spoils one frame of a row. 1 if the row has such a value. */
 static int spoil(bench *b, const spoiled *how)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -232,7 +230,7 @@ static void for_each_row(bench *b, void (*fn)(bench *b))
     }
 }
 
-/* How many rows each way of spoiling was tried on. */
+/* The number of rows that each kind of fault was tried on. */
 static unsigned tried[sizeof SPOILED / sizeof SPOILED[0]];
 
 static void check_row(bench *b)
@@ -256,9 +254,9 @@ static void test_spoiled(void **state)
         print_message("  %s: %u frames\n", decode_reason_name((decode_reason)i), b->refused[i]);
 }
 
-/* ---- the wrong place ---- */
+/* ---- the wrong family ---- */
 
-/* On every other family's connection: a topic of its own, or one that is unknown there. */
+/* On every other family's connection, the frame has one of its topics, or an unknown topic. */
 static void check_elsewhere(bench *b)
 {
     size_t count = 0;
@@ -291,7 +289,7 @@ static void test_elsewhere(void **state)
     assert_true(b->refused[DECODE_UNKNOWN_TOPIC] > 100);
 }
 
-/* A frame over the limit is refused before it is parsed; one of each family's. */
+/* A frame over the limit is refused before it is parsed; one frame per family. */
 static void test_too_large(void **state)
 {
     bench *b = *state;

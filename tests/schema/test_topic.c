@@ -1,5 +1,4 @@
-/* Families and topics. Names are those of docs/design.md ("Words"), URLs those of docs/wire.md 1.4.
- */
+/* Families and topics. Names are from docs/design.md ("Words"), URLs from docs/wire.md 1.4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +86,7 @@ static void test_find_by_url(void **state)
     (void)state;
     static const struct {
         const char *url;
-        const char *family; /* NULL: none */
+        const char *family; /* NULL: no family */
     } rows[] = {
         {"wss://stream.bybit.com/realtime", "inverse"},
         {"wss://stream.bytick.com/realtime", "inverse"},
@@ -124,7 +123,7 @@ static const field_row ONE_FIELD[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PR
         .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, .fields = ONE_FIELD, .field_count = 1      \
     }
 
-/* Patterns as later families have them. */
+/* Patterns of later families. */
 static const topic_row ROWS[] = {
     ROW("order", "order"),
     ROW("orderbook.rpi", "orderbook.rpi.{symbol}"),
@@ -141,7 +140,7 @@ static void test_match(void **state)
     (void)state;
     static const struct {
         const char *text;
-        int row; /* -1: none fits */
+        int row; /* -1: no row matches */
         const char *topic;
         const char *symbol;
     } rows[] = {
@@ -180,8 +179,8 @@ static void test_match(void **state)
     }
 }
 
-/* Every shipped row is sound, and its name is what its pattern gives for its first placeholder-free
- * part. */
+/* Every shipped row is valid, and its name is the part of its pattern before the first placeholder.
+ */
 static void test_shipped_rows(void **state)
 {
     (void)state;
@@ -203,14 +202,14 @@ static void test_shipped_rows(void **state)
     assert_true(row_count >= 8);
 }
 
-/* Strengths as docs/wire.md 6.3 and 6.6 want them. */
+/* Strengths required by docs/wire.md 6.3 and 6.6. */
 static void test_rules(void **state)
 {
     (void)state;
     static const struct {
         const char *family, *topic;
         rule_id rule;
-        int strength; /* -1: not a rule of this topic */
+        int strength; /* -1: not a rule of the topic */
     } rows[] = {
         {"inverse", "orderBookL2_25.BTCUSD", RULE_SEQ_STRICT, STRENGTH_ERROR},
         {"inverse", "orderBookL2_25.BTCUSD", RULE_DEPTH, STRENGTH_WARNING},

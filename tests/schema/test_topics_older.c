@@ -1,8 +1,8 @@
-/* Every published and recorded frame of the older families under captures/frames (docs/wire.md 2 to
- * 4): what is JSON is decoded whole, without a member that no row knows, by both decoders alike;
- * what is none is refused with a place. What a file must be is in its name: an answer, a request,
- * or data; the "data-only" ones are the inside of a frame without its topic, so they cannot be
- * classified, and stay raw. Counts are those of the files. */
+/* Every published and recorded frame of the older families in captures/frames (docs/wire.md 2 to
+ * 4): valid JSON is decoded completely, without unknown members, by both decoders alike; other
+ * input is refused with an offset. The file's name gives its kind: an answer, a request, or data. A
+ * "data-only" file is the inside of a frame without its topic, so it cannot be classified and stays
+ * raw. Counts are those of the files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,13 +16,13 @@
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_bench.h"
 
-/* Topics of this family that begin so came over another family's connection. */
+/* Topics of this family with this prefix came over another family's connection. */
 #define PRIVATE_PREFIX "user."
 
 typedef struct folder_case {
     const char *folder;
     const char *family;
-    const char *private_family; /* of PRIVATE_PREFIX; NULL: the same */
+    const char *private_family; /* for PRIVATE_PREFIX; NULL: the same family */
     size_t data, control, requests, raw, nonstrict;
 } folder_case;
 
@@ -58,7 +58,7 @@ static const family *family_of(const frames *f, const char *name)
     return of;
 }
 
-/* A frame with data: both decoders say the same, and the row knows all of it. */
+/* Checks a data frame: both decoders agree, and the row knows all members. */
 static void check_data(frames *f, const char *name, td_bytes frame, const classification *what)
 {
     message fast;
@@ -74,7 +74,7 @@ static void check_data(frames *f, const char *name, td_bytes frame, const classi
         fail_msg("%s/%s has %u unknown members", f->of->folder, name, rows.head.unknown_fields);
     assert_int_equal(rows.head.foreign_symbols, 0);
     assert_int_equal(what->exchange_ns, rows.head.exchange_ns);
-    /* Lists that come whole may be empty: nothing is held, nothing open. */
+    /* Complete lists may be empty: no positions, no orders. */
     assert_true(message_item_count(&rows) > 0 || rows.head.kind == FRAME_SNAPSHOT);
     f->data++;
 }
@@ -101,7 +101,8 @@ static void check_frame(frames *f, const char *name, td_bytes frame)
     }
 }
 
-/* What is no JSON: refused as that, where it stops to be any, whatever it begins like. */
+/* Checks a file that is not JSON: refused as such at the offset of the fault, whatever it begins
+ * like. */
 static void check_nonstrict(frames *f, const char *name, td_bytes frame)
 {
     classification what;
@@ -118,7 +119,7 @@ static void check_nonstrict(frames *f, const char *name, td_bytes frame)
 
 typedef void check_file(frames *f, const char *name, td_bytes frame);
 
-/* Do this with every file of a folder; how many there are. */
+/* Calls check for every file of a folder; returns their number. */
 static size_t each_file(frames *f, const char *folder, const char *suffix, check_file *check)
 {
     char path[512];
@@ -149,7 +150,7 @@ static void close_frames(frames *f)
 static void test_frames(void **state)
 {
     (void)state;
-    (void)capture_path_or_skip("frames"); /* before anything is open: skipping cleans nothing up */
+    (void)capture_path_or_skip("frames"); /* first, because a skipped test frees nothing */
     for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0]; i++) {
         const folder_case *of = &FOLDERS[i];
         char folder[128];

@@ -1,6 +1,5 @@
-/* Contract v3 and v5 on real frames: every frame of the recordings, and every single frame and
- * sample that was published, decodes, or is raw for a reason that is written here. Counts are those
- * of docs/wire.md 6.5. */
+/* Contract v3 and v5 on real frames: every recorded frame, and every published frame and sample,
+ * decodes, or is raw for a reason that is written here. Counts are those of docs/wire.md 6.5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +50,7 @@ static void run_capture(const char *name, totals *t)
         t->snapshots += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_SNAPSHOT;
         t->deltas += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_DELTA;
     }
-    /* All books and trades are written as the fast path wants them. */
+    /* The fast path reads all books and trades. */
     assert_int_equal(decoder_slow_count(d.fast), 0);
     decoder_pair_close(&d);
     capture_close(c);
@@ -87,8 +86,8 @@ static void test_recording_of_2025(void **state)
 
 /* ---- single frames ---- */
 
-/* Which family a published frame of v5 is of: by what its name begins with, else by what it has in
- * it. The first that fits. */
+/* The family of a published v5 frame: by a prefix of its name, or by its content. The first match
+ * counts. */
 static const struct {
     const char *begins;
     const char *has;
@@ -116,10 +115,10 @@ static const struct {
     {"", "", "v5-linear"},
 };
 
-/* What is raw by decision: block trades and earn offers have no rows (docs/wire.md 3.7). */
+/* Raw by decision: block trades and earn offers have no rows (docs/wire.md 3.7). */
 static const char *const RAW[] = {"rfq.", "earn."};
 
-/* Test data of a client library writes createdTime with a capital. */
+/* A client library's test data spells createdTime with a capital letter. */
 static const char *const ODD = "position.4.json";
 
 static int begins(const char *text, const char *prefix)
@@ -142,7 +141,7 @@ static int is_raw_by_design(const char *name)
     return begins(name, RAW[0]) || begins(name, RAW[1]);
 }
 
-/* The frame's class, its topic matched for the moment that it tells itself: rows may be dated. */
+/* Classifies a frame with the rows of its own time, because rows may be dated. */
 static void classify_at_own_time(decoder_pair *d, const family *of, td_bytes frame,
                                  classification *what)
 {
@@ -151,7 +150,7 @@ static void classify_at_own_time(decoder_pair *d, const family *of, td_bytes fra
         decoder_classify(d->fast, of, frame, CHANNEL_IN, what->exchange_ns, what);
 }
 
-/* 1 if the frame was data that was decoded. */
+/* 1 if the frame was data and was decoded. */
 static int check_frame(decoder_pair *d, const char *folder, const char *name, td_bytes frame)
 {
     const family *of = family_of(folder, name);
@@ -229,14 +228,14 @@ static const topic_row *row_at(const char *family_name, const char *topic, uint6
                : NULL;
 }
 
-/* The dates are those of docs/wire.md 3.3; times in s since 1970 by date(1). */
+/* The dates are from docs/wire.md 3.3; times in s since 1970 by date(1). */
 static void test_dated_rows(void **state)
 {
     (void)state;
     static const struct {
         const char *family, *topic;
         uint64_t at_s;     /* 0: now */
-        const char *title; /* NULL: no such topic then */
+        const char *title; /* NULL: the topic does not exist then */
     } rows[] = {
         {"v5-linear", "orderbook.1.AAAUSDT", 1743119999, "Order book, 1 levels a side, 10 ms"},
         {"v5-linear", "orderbook.1.AAAUSDT", 1743120000, "Best bid and ask, 10 ms, snapshots only"},
@@ -265,7 +264,7 @@ static void test_dated_rows(void **state)
     }
 }
 
-/* Whole parts are compared, and the longer name wins (docs/wire.md 3.6, 1.5). */
+/* Whole parts are compared, and the longest name wins (docs/wire.md 3.6, 1.5). */
 static void test_names_that_begin_alike(void **state)
 {
     (void)state;
@@ -298,7 +297,7 @@ static void test_names_that_begin_alike(void **state)
     }
 }
 
-/* What a row names as its audit is a topic of the same family. */
+/* A row's audit is a topic of the same family. */
 static void test_audits_exist(void **state)
 {
     (void)state;
@@ -320,11 +319,10 @@ static void test_audits_exist(void **state)
     assert_true(audited > 20);
 }
 
-/* ---- a family is data ---- */
+/* ---- a family is only data ---- */
 
-/* An unknown family of a known dialect: one topic of its own, one as the
- * others have it. A shipped one is the same constant in a file of schema/bybit/, and its line in
- * schema/bybit/families.h. */
+/* A made-up family of a known dialect: one topic of its own, one that others have, too. A shipped
+ * family is such a constant in a file of schema/bybit/, with a line in schema/bybit/families.h. */
 static const field_row MADE_UP_FIELDS[] = {
     V3_SYMBOL,
     V3_FIELD(MEMBER_PRICE, "best", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
