@@ -1,5 +1,5 @@
-/* Checkpoints as records. Expected: every state comes back as it was added; those that were left
- * out are named; nothing that differs by a bit is read as a state. */
+/* Checkpoints as records. Expected: every state is read as it was added; states that were left out
+ * are named; a state with a flipped bit is not read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,9 +22,9 @@
 
 static const char PATH[] = "a";
 
-/* "SYMBOL=STATE;" of each state that was read. */
+/* "SYMBOL=STATE;" for each state read. */
 typedef struct seen {
-    const char *only; /* NULL: all */
+    const char *only; /* NULL: all symbols */
     char text[256];
 } seen;
 
@@ -55,7 +55,7 @@ static td_result read_all(io_fault *disk, const char *path, const segment_checkp
     return rc;
 }
 
-/* A record behind five other bytes. */
+/* A record after five other bytes. */
 static segment_checkpoint make(io_fault *disk, td_buf *bytes)
 {
     checkpoint_builder building;
@@ -125,7 +125,7 @@ static void test_damage(void **state)
     io_fault_close(disk);
 }
 
-/* States beyond the bound are left out, and counted. */
+/* States beyond the limit are left out, and counted. */
 static void test_bound(void **state)
 {
     (void)state;
@@ -167,7 +167,8 @@ static void check_list(io_fault *disk, const char *path, uint32_t expected)
     segment_reader_close(reader);
 }
 
-/* A segment lists them by its summary, and without one; recovery keeps those of sound blocks. */
+/* A segment lists its checkpoints, with and without its summary; recovery keeps those of intact
+ * blocks. */
 static void test_in_a_segment(void **state)
 {
     (void)state;

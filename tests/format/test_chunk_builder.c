@@ -1,6 +1,6 @@
-/* Chunks and the cutting of segments. Expected: the contract in format/chunk_builder.h and the
- * rules of docs/design.md, "Archive on disk" (UTC hour, 1 GiB, 4,096 chunks, 16,384 channels); the
- * chunk's bytes are read back by mcap_decode. */
+/* Chunks, and where segments end. Expected: the contract in format/chunk_builder.h and the rules of
+ * docs/design.md, "Archive on disk" (UTC hour, 1 GiB, 4,096 chunks, 16,384 channels); the chunk's
+ * bytes are read back by mcap_decode. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +59,7 @@ static channel_info info_of(const char *topic, const char *symbol)
                           .message_encoding = "json"};
 }
 
-/* A frame of the channel, of connection 1. */
+/* A frame of connection 1 on the channel. */
 static feed_frame channel_of(bench *b, const char *topic, const char *symbol)
 {
     channel_info info = info_of(topic, symbol);
@@ -85,7 +85,7 @@ static void seal(bench *b)
     assert_true(chunk_builder_seal(b->builder, b->sealed));
 }
 
-/* The sealed bytes, taken apart: one chunk, then one message index per channel. */
+/* Parses the sealed bytes: one chunk, then one message index per channel. */
 static void test_sealed_bytes(void **state)
 {
     (void)state;
@@ -145,8 +145,7 @@ static void test_sealed_bytes(void **state)
     close_bench(&b);
 }
 
-/* When a chunk must be sealed, and when a segment begins. */
-/* Records of an opcode in the last sealed chunk. */
+/* The number of records with an opcode in the last sealed chunk. */
 static uint32_t count_records(const bench *b, uint8_t opcode)
 {
     size_t at = 0;
@@ -167,8 +166,8 @@ static uint32_t count_records(const bench *b, uint8_t opcode)
     return count;
 }
 
-/* format/FORMAT.md, "Channels": the 1st, 2nd, 4th, 8th chunk of a channel define it; the
- * summary gets it once, and a new segment starts over. */
+/* format/FORMAT.md, "Channels": the 1st, 2nd, 4th, 8th chunk of a channel have its definition; the
+ * summary has it once, and a new segment starts over. */
 static void test_repeated_definitions(void **state)
 {
     (void)state;
@@ -198,6 +197,7 @@ static void test_repeated_definitions(void **state)
     close_bench(&b);
 }
 
+/* When a chunk must be sealed, and when a segment begins. */
 static void test_rotation(void **state)
 {
     (void)state;
@@ -271,14 +271,14 @@ static void test_segment_limits(void **state)
     }
 }
 
-/* A frame that belongs to the next segment is refused until the chunk is sealed. */
+/* A frame of the next segment is refused until the chunk is sealed. */
 static void test_append_checks(void **state)
 {
     (void)state;
     bench b = open_bench(&(chunk_builder_options){.target_bytes = 5000});
     feed_frame channel = channel_of(&b, "t", "s");
     assert_int_equal(append(&b, channel, START, 10), TD_OK);
-    assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* the same time again */
+    assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* an equal time */
     assert_int_equal(append(&b, channel, START - 1, 10), TD_E_INVALID);
     assert_int_equal(append(&b, channel, START + HOUR, 10), TD_E_LIMIT);
     feed_frame frame = channel;
@@ -304,8 +304,8 @@ static void test_append_checks(void **state)
     close_bench(&b);
 }
 
-/* Holes are dropped frames; a new connection of the slot takes over, the old one is listed once
- * more. */
+/* Holes in ordinals are dropped frames; after a new connection of the slot, the old one is listed
+ * once more. */
 static void test_connections(void **state)
 {
     (void)state;
@@ -340,7 +340,7 @@ static void test_connections(void **state)
     assert_int_equal(s->conns[0].out_ordinal, 2);
     assert_int_equal(s->conns[1].conn, 2);
     assert_int_equal(s->conns[1].in, 1);
-    /* Now the first one is over. */
+    /* Now the first connection is over. */
     frame.ordinal = 9;
     frame.recv_ns++;
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID);
@@ -349,7 +349,8 @@ static void test_connections(void **state)
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
     seal(&b);
     assert_int_equal(s->conns[0].late_ms, 0);
-    /* It ends later, complete until 5 ms before; the record lists it although no frame came. */
+    /* It ends later, complete until 5 ms before; the chain record lists it although it had no
+     * frame. */
     channel_info events = info_of("_events", "");
     events.dir = CHANNEL_EVENT;
     feed_frame ended = {.recv_ns = frame.recv_ns + 8000000};
@@ -371,7 +372,7 @@ static void test_connections(void **state)
     close_bench(&b);
 }
 
-/* Ids run out for what the exchange sends; our own topics still find space. */
+/* If ids for the exchange's topics run out, the recorder's own topics still get ids. */
 static void test_channel_limit(void **state)
 {
     (void)state;
@@ -398,7 +399,7 @@ static void test_channel_limit(void **state)
     close_bench(&b);
 }
 
-/* Numbers are a segment's: in the next one the same number may be another channel. */
+/* Numbers are per segment: in the next one the same number may be another channel. */
 static void test_numbers_of_a_segment(void **state)
 {
     (void)state;
@@ -418,7 +419,7 @@ static void test_numbers_of_a_segment(void **state)
     close_bench(&b);
 }
 
-/* A channel that is refused leaves its number free. */
+/* A refused channel does not use up its number. */
 static void test_bad_channels(void **state)
 {
     (void)state;

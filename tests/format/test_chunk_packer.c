@@ -1,5 +1,5 @@
-/* Chunks of records that are packed here. Expected: format/chunk_packer.h, and the fields of the
- * MCAP specification (https://mcap.dev/spec, "Chunk", "Message Index"). */
+/* Chunks of records that are packed by the test. Expected: format/chunk_packer.h, and the fields of
+ * the MCAP specification (https://mcap.dev/spec, "Chunk", "Message Index"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static mcap_record next(const sealed_chunk *chunk, size_t *at)
     return record;
 }
 
-/* The index of a channel has these times, in the order of the records. */
+/* Checks that a channel's index has these times, in the order of the records. */
 static void expect_index(const sealed_chunk *chunk, size_t *at, uint16_t channel,
                          const uint64_t *times, size_t count)
 {
@@ -37,7 +37,7 @@ static void expect_index(const sealed_chunk *chunk, size_t *at, uint16_t channel
         assert_int_equal(td_le64(index.entries.bytes.data + i * MCAP_INDEX_ENTRY_BYTES), times[i]);
 }
 
-/* Ids and times in any order, with other records in between; the next chunk begins anew. */
+/* Ids and times in any order, with other records in between; the next chunk starts over. */
 static void test_packed(void **state)
 {
     (void)state;

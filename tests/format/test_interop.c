@@ -1,5 +1,5 @@
-/* @mcap/core, an MCAP implementation that shares no code with ours, reads what we write: the
- * fixture's frames. Skipped where node or the packages cannot be had. */
+/* @mcap/core, an MCAP implementation that shares no code with ours, reads the files that we write:
+ * the fixture's frames. Skipped without node or the packages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ enum { COMMAND_BYTES = 512, LINE_BYTES = 2 * FIXTURE_FRAME_BYTES + 256 };
 
 static char folder[TEMP_FOLDER_BYTES];
 
-/* Tests run in the top folder of the tree. */
+/* Tests run in the tree's top folder. */
 static int enter(void **state)
 {
     (void)state;
@@ -55,13 +55,13 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-/* A file, and which frames of the fixture it has: [from, to). */
+/* A file with the fixture's frames [from, to). */
 typedef struct node_file {
     const char *name;
     uint64_t from, to;
 } node_file;
 
-/* Of each file both readers print what they see. */
+/* Prints each file with both of node's readers. */
 static FILE *read_by_node(const node_file *files, size_t count)
 {
     char command[COMMAND_BYTES];
@@ -95,7 +95,7 @@ static void expect_line(FILE *lines, const char *want)
     assert_string_equal(got, want);
 }
 
-/* Both of its readers give the frames of each file, in order. */
+/* Checks that both of its readers give the frames of each file, in order. */
 static void check_by_node(const node_file *files, size_t count)
 {
     FILE *lines = read_by_node(files, count);

@@ -21,7 +21,7 @@
 #include "tests/testing/mcap_reader.h"
 #include "tests/testing/segment_fixture.h"
 
-/* Bytes of a C string literal, NULs in it included. */
+/* The bytes of a C string literal, including NULs. */
 #define BYTES(literal) td_bytes_of(literal, sizeof(literal) - 1)
 
 typedef void encode_row(td_buf *buf);
@@ -162,18 +162,18 @@ static void test_encode(void **state)
     }
 }
 
-/* 0 for those that are written for other readers only. */
+/* 0 for records that are written for other readers only. */
 static int is_decoded(uint8_t opcode)
 {
     return opcode != MCAP_SCHEMA && opcode != MCAP_METADATA_INDEX &&
            opcode != MCAP_SUMMARY_OFFSET && opcode != MCAP_DATA_END;
 }
 
-/* Decode any record, and encode it again: the same bytes must come out. */
+/* Decodes any record and encodes it again: the bytes must be equal. */
 static td_result reencode(uint8_t opcode, td_bytes content, td_buf *buf)
 {
     td_result rc = TD_E_INVALID;
-    /* One line per type: what decodes is written back. */
+    /* One line per type: the decoded record is encoded again. */
 #define ROW(OP, TYPE)                                                                              \
     case OP: {                                                                                     \
         mcap_##TYPE record;                                                                        \
@@ -212,14 +212,14 @@ static void test_decode(void **state)
             fail_msg("%s: other bytes come back", RECORDS[i].name);
         td_buf_clear(&buf);
         if (bytes[0] != MCAP_FOOTER) {
-            /* Fields of later versions after the known ones are ignored. */
+            /* Fields of later versions, after the known ones, are ignored. */
             td_bytes longer = td_bytes_of(content.data, content.size + 5);
             assert_int_equal(reencode(bytes[0], longer, &buf), TD_OK);
             assert_int_equal(buf.size, size);
         }
         for (size_t cut = 0; cut < content.size; cut++) {
-            uint8_t *exact =
-                malloc(cut == 0 ? 1 : cut); /* its own, so that ASan sees one byte more */
+            uint8_t *exact = malloc(
+                cut == 0 ? 1 : cut); /* its own allocation, so that ASan detects reads beyond it */
             memcpy(exact, content.data, cut);
             if (reencode(bytes[0], td_bytes_of(exact, cut), &buf) != TD_E_CORRUPT)
                 fail_msg("%s of %zu bytes was taken", RECORDS[i].name, cut);
@@ -371,8 +371,8 @@ static void test_codec(void **state)
     codec_close(coder);
 }
 
-/* A chunk that claims much is looked at before it is decompressed: a record that no writer makes
- * ends it at its first bytes. */
+/* A chunk that claims to be large is checked before it is decompressed: at the first bytes of a
+ * record that no writer makes, it is refused. */
 static void test_long_records(void **state)
 {
     (void)state;
@@ -418,7 +418,7 @@ static void test_long_records(void **state)
     codec_close(coder);
 }
 
-/* The reader that others are compared with: it finds each flipped bit of a segment. */
+/* The reader that others are compared with detects each flipped bit of a segment. */
 static void test_flipped_bits(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* Recovery of segments that a crash left. Expected: the very bytes that the writer's own finish
- * gives for the chunks that were whole (segment_writer and recover share only the summary's
- * encoder), and that no byte of a tail is lost. */
+/* Recovery of segments after a crash. Expected: exactly the bytes that the writer's own finish
+ * gives for the complete chunks (segment_writer and recover share only the summary's encoder), and
+ * that no byte of a tail is lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static const char FINAL[] = "a.mcap";
 static const char OPEN[] = "a.mcap.open";
 static const char TORN[] = "torn";
 
-/* The bytes of a finished segment of n chunks, and where its data section ends. */
+/* The bytes of a finished segment of n chunks, and the size of its data section. */
 typedef struct expected {
     uint8_t *bytes;
     size_t size, data_bytes;
@@ -80,8 +80,8 @@ static int has_file(io_fault *disk, const char *path)
     return 1;
 }
 
-/* Cut at every place: the whole chunks are finished as the writer would have done, the rest is
- * kept. */
+/* Truncated at every offset: the complete chunks are finished as by the writer, the rest is kept.
+ */
 static void test_every_tail(void **state)
 {
     (void)state;
@@ -129,7 +129,7 @@ static void test_every_tail(void **state)
     td_free(result);
 }
 
-/* A writer that died while it wrote the end, at any byte of it. */
+/* A writer that died while it wrote the end, at any byte. */
 static void test_half_written_end(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static void test_half_written_end(void **state)
     td_free(result);
 }
 
-/* The end on the disk in parts, whatever their order was: the bytes from..to of it are not. */
+/* Checks recovery if the end was written except for its bytes from..to. */
 static void check_end_without(size_t from, size_t to, expected open, expected done)
 {
     io_fault *disk = open_disk();
@@ -175,8 +175,8 @@ static void check_end_without(size_t from, size_t to, expected open, expected do
     io_fault_close(disk);
 }
 
-/* A power cut while the end was written keeps any sectors of it, the last one with the closing
- * magic too. A sector's border may lie anywhere within the end. */
+/* A power cut while the end was written keeps any of its sectors, also the last one with the
+ * closing magic. Sector boundaries may be anywhere in the end. */
 static void test_end_in_pieces(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void test_end_in_pieces(void **state)
     td_free(done.bytes);
 }
 
-/* A file of which nothing can be proved is kept whole, and stays when the power fails at once. */
+/* A file in which nothing can be verified is kept whole, also after an immediate power cut. */
 static void test_put_away_is_durable(void **state)
 {
     (void)state;
@@ -214,8 +214,8 @@ static void test_put_away_is_durable(void **state)
     td_free(result);
 }
 
-/* A new file of which some sectors of the head are lost, and all of the first chunk, is no damage;
- * with a chunk after it that had been announced it is. */
+/* A new file that has lost sectors of its head and the whole first chunk is not damage; followed by
+ * an announced chunk it is. */
 static void test_head_in_pieces(void **state)
 {
     (void)state;
@@ -248,8 +248,7 @@ static void test_head_in_pieces(void **state)
     td_free(result);
 }
 
-/* One call after the other fails once, or always until the second run; then all is as it should
- * be. */
+/* Each call fails once, or always until the second run; then the result is correct. */
 static void test_failing_calls(void **state)
 {
     (void)state;
@@ -312,8 +311,7 @@ static void check_after_cut(io_fault *disk, const expected *open, const expected
     check_file(disk, tail, tail_bytes, sizeof tail_bytes);
 }
 
-/* The power fails after each change that recovery makes to the disk; it runs again, and once more.
- */
+/* Cuts the power after each of recovery's changes; then it runs twice. */
 static void test_power_cuts(void **state)
 {
     (void)state;
@@ -346,7 +344,7 @@ static void test_power_cuts(void **state)
     td_free(result);
 }
 
-/* Whatever is no segment goes to torn/ whole. */
+/* Files that are not segments are moved to torn/ whole. */
 static void test_unexpected_files(void **state)
 {
     (void)state;
@@ -368,7 +366,7 @@ static void test_unexpected_files(void **state)
         assert_false(result->has_segment);
         assert_false(has_file(disk, OPEN));
         check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
-        /* The same again: the name is taken, and what has it is not overwritten. */
+        /* Once more: the name exists, and its file is not overwritten. */
         file_make(io_fault_io(disk), OPEN, "other", 5);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
         check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
@@ -414,7 +412,7 @@ static void test_damage_in_the_middle(void **state)
     td_free(result);
 }
 
-/* A damaged header: nothing can be finished, but the result says that the file holds durable data.
+/* A damaged header: the file cannot be finished, but the result shows that it holds durable data.
  */
 static void test_damaged_header(void **state)
 {
@@ -452,7 +450,7 @@ static void test_refusals(void **state)
     td_free(result);
 }
 
-/* Bytes that this process has read so far, by the kernel's account; 0: it keeps none. */
+/* Bytes that this process has read so far, from the kernel's statistics; 0 without these. */
 static uint64_t bytes_read(void)
 {
     uint64_t bytes = 0;

@@ -1,5 +1,5 @@
 /* Segments written, and read back in each of their states. Expected: the fixture's own frames
- * (tests/testing/segment_fixture.h), and what format/FORMAT.md says of the bytes. */
+ * (tests/testing/segment_fixture.h), and format/FORMAT.md for the bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static segment_totals write_fixture(io_fault *disk, uint64_t frame_count, uint64
     return fixture_write(io_fault_io(disk), &spec);
 }
 
-/* What another program calls the channel. */
+/* Checks the channel's topic as other programs see it. */
 static void check_mcap_topic(io_fault *disk, const char *path, uint16_t id, const char *topic)
 {
     mcap_reader *reader;
@@ -76,7 +76,7 @@ static void check_message(const segment_message *got, uint64_t i)
     assert_memory_equal(got->data.data, want.text, want.size);
 }
 
-/* Read chunks [from, to) and compare with the fixture's frames from *next on. */
+/* Reads chunks [from, to) and compares them with the fixture's frames from *next on. */
 static void check_chunks(segment_reader *reader, uint32_t from, uint32_t to, uint64_t *next)
 {
     segment_scratch *scratch = segment_scratch_open();
@@ -107,7 +107,7 @@ static void check_all(segment_reader *reader, uint64_t frame_count)
     assert_int_equal(next, frame_count);
 }
 
-/* Every state in which a segment of ours can be found. */
+/* Every state of a segment on disk. */
 static void test_states(void **state)
 {
     (void)state;
@@ -193,7 +193,7 @@ static void test_channels_and_indexes(void **state)
     }
 }
 
-/* The last chain record: counts follow from the fixture's frames. */
+/* The last chain record; counts follow from the fixture's frames. */
 static void test_last_chain(void **state)
 {
     (void)state;
@@ -219,7 +219,7 @@ static void test_last_chain(void **state)
     io_fault_close(disk);
 }
 
-/* A segment that a test writes itself. */
+/* A segment that the test writes itself. */
 typedef struct writing {
     io_fault *disk;
     segment_writer *writer;
@@ -251,7 +251,7 @@ static void end_writing(writing *w)
     io_fault_close(w->disk);
 }
 
-/* What a reader that refreshes sees besides. */
+/* Refreshes the reader; checks the number of added chunks. */
 static void check_added(segment_reader *reader, uint32_t expected)
 {
     uint32_t added;
@@ -259,7 +259,7 @@ static void check_added(segment_reader *reader, uint32_t expected)
     assert_int_equal(added, expected);
 }
 
-/* A reader that follows a writer, over the rename at the end. */
+/* A reader follows a writer across the final rename. */
 static void test_follow(void **state)
 {
     (void)state;
@@ -282,7 +282,7 @@ static void test_follow(void **state)
     end_writing(&w);
 }
 
-/* Cut anywhere, an open segment gives exactly the chunks whose chain records are whole. */
+/* Truncated anywhere, an open segment has exactly the chunks with complete chain records. */
 static void test_cut_anywhere(void **state)
 {
     (void)state;
@@ -315,7 +315,8 @@ static void test_cut_anywhere(void **state)
     io_fault_close(disk);
 }
 
-/* A damaged block costs no other: structure broken (length of a chunk), or only content. */
+/* A damaged block does not affect others, whether its structure (a chunk's length) or only its
+ * content is damaged. */
 static void test_damage_in_the_middle(void **state)
 {
     (void)state;
@@ -386,7 +387,7 @@ static void test_bad_files(void **state)
     }
 }
 
-/* A disk that fills up: nothing of the chunk stays, and the same chunk can be put again. */
+/* A disk that fills up: no part of the chunk stays, and the same chunk can be written again. */
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -405,7 +406,7 @@ static void test_full_disk(void **state)
     end_writing(&w);
 }
 
-/* After a sync that failed, the writer never says OK again. */
+/* After a failed sync, the writer never returns TD_OK again. */
 static void test_dead_after_failed_sync(void **state)
 {
     (void)state;
@@ -422,7 +423,7 @@ static void test_dead_after_failed_sync(void **state)
     end_writing(&w);
 }
 
-/* What fuzzing found, each once a failed assertion: a file is refused or read, and nothing else. */
+/* Files found by fuzzing, each of which once failed an assertion: they must be refused or read. */
 static void test_files_that_fuzzing_found(void **state)
 {
     (void)state;
@@ -438,9 +439,9 @@ static void test_files_that_fuzzing_found(void **state)
     }
 }
 
-/* A reader that shares no code with ours gives the same messages of the files that the fuzzer
- * starts from (their numbers: @mcap/core), so that the fuzz target compares; it compares no file
- * that ends early. */
+/* A reader that shares no code with ours gives the same messages for the fuzzer's initial files
+ * (numbers of messages by @mcap/core), so the fuzz target does compare; truncated files are not
+ * compared. */
 static void test_second_reader(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Verification of one file. Expected: the list of what must show in docs/design.md, "Archive on
- * disk" (a flipped bit anywhere, a missing chunk, bytes after the end, a zero CRC, an index that
+/* Verification of one file. Expected: the list of what must be detected in docs/design.md, "Archive
+ * on disk" (a flipped bit anywhere, a missing chunk, bytes after the end, a zero CRC, an index that
  * disagrees with its chunk, ordinals). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,7 +83,7 @@ static void test_sound(void **state)
     }
 }
 
-/* Every byte of a file, one bit each (all eight bits every 16th byte). */
+/* Flips one bit of every byte of a file, and all eight bits of every 16th byte. */
 static void test_every_flipped_bit(void **state)
 {
     (void)state;
@@ -106,7 +106,7 @@ static void test_every_flipped_bit(void **state)
     io_fault_close(disk);
 }
 
-/* Whole parts of a file taken out, put in or cut off. */
+/* Whole parts of a file removed, inserted or cut off. */
 static void test_parts(void **state)
 {
     (void)state;
@@ -149,8 +149,8 @@ static void test_parts(void **state)
     io_fault_close(disk);
 }
 
-/* What a writer would have to get wrong: the chunk is changed before it is written, so that chain
- * and CRCs of the file are right. */
+/* A writer's possible mistakes: the chunk is changed before it is written, so the file's chain and
+ * CRCs are valid. */
 typedef enum forgery {
     FORGE_NOTHING,
     FORGE_TOTAL,
@@ -168,7 +168,8 @@ typedef enum forgery {
     FORGE_LESS, /* both chunks */
 } forgery;
 
-/* Make a Schema record of the chunk's first one, which defines a channel for the second time. */
+/* Turns the chunk's first record, which defines a channel for the second time, into a Schema
+ * record. */
 static void forge_schema(sealed_chunk *sealed)
 {
     enum { FIELDS_BYTES = 53, CAPACITY = 1 << 16 };
@@ -268,7 +269,7 @@ static making begin_making(td_io io)
     return m;
 }
 
-/* Write what was appended to the builder, forged. */
+/* Writes the builder's frames as a chunk, forged. */
 static void make_chunk(making *m, forgery how)
 {
     assert_true(chunk_builder_seal(m->builder, m->sealed));
@@ -285,7 +286,7 @@ static void end_making(making *m)
     chunk_builder_close(m->builder);
 }
 
-/* Two chunks; the second one is forged. hole: frames left out between them. */
+/* Two chunks, the second one forged. hole: number of frames left out between them. */
 static void write_forged(td_io io, forgery how, uint64_t hole)
 {
     making m = begin_making(io);
@@ -303,7 +304,7 @@ static void test_forged(void **state)
         const char *name;
         forgery how;
         uint64_t hole;
-        int expected; /* kind of a finding that must be there; -1 = none at all */
+        int expected; /* kind of a finding that must be reported; -1: no finding */
     } rows[] = {
         {"nothing", FORGE_NOTHING, 0, -1},
         {"dropped frames that are known", FORGE_NOTHING, 10, -1},
@@ -336,8 +337,7 @@ static void test_forged(void **state)
     }
 }
 
-/* Chunks of two builders in one segment: of frames from the first on, then of frames from the
- * second on, 20 of each. */
+/* A segment with chunks of two builders: 20 frames from `first` on, then 20 from `second` on. */
 static void write_out_of_order(td_io io, uint64_t first, uint64_t second)
 {
     making m = begin_making(io);
@@ -350,7 +350,7 @@ static void write_out_of_order(td_io io, uint64_t first, uint64_t second)
     end_making(&m);
 }
 
-/* P3: receive times strictly rise; ordinals go on; totals go on from one chunk to the next. */
+/* P3: receive times strictly rise; ordinals and totals continue from one chunk to the next. */
 static void test_chunks_out_of_order(void **state)
 {
     (void)state;
@@ -380,11 +380,11 @@ static void append_in(chunk_builder *builder, const channel_info *info, uint32_t
     assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
 }
 
-/* A connection opens, a chunk ends, and only the next one has its first frames: its ordinals begin
- * at 1 after those of the connection before it. */
+/* A connection opens, a chunk ends, and the next one has its first frames: its ordinals begin at 1
+ * after those of the previous connection. */
 static void test_reconnect_between_chunks(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const channel_info INFO = {.feed = FIXTURE_FEED,
                                       .family = "inverse",
                                       .dir = CHANNEL_IN,
@@ -411,8 +411,8 @@ static void test_reconnect_between_chunks(void **state)
     io_fault_close(disk);
 }
 
-/* A Schema record, which channels do not use, is no more than reported: readers and recovery skip
- * it, and recovery finishes the segment as its writer did. */
+/* A Schema record, which channels do not use, is only reported: readers and recovery skip it, and
+ * recovery finishes the segment as its writer did. */
 static void test_recovered(void **state)
 {
     (void)state;
