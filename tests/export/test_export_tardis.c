@@ -687,8 +687,7 @@ static void check_case(mapper_fixture *f, td_bytes line)
     copy_text(input, text);
     const char *of = family_of(input, text_of(one, "exchange"), text_of(one, "mappers_as_of"));
     decoder *with = decoder_open(); /* kept open: the channel's texts are in it */
-    (void)find_channel(with, of, text, time_of(one, "localTimestamp"),
-                       &channel); /* not for an ack */
+    (void)find_channel(with, of, text, time_of(one, "localTimestamp"), &channel); /* not an ack */
     for (size_t i = 0; i < MAPPED_COUNT; i++)
         check_type(f, one, &channel, i);
     decoder_close(with);

@@ -162,8 +162,7 @@ static void test_never_answers(void **state)
         raw_peer *peer = raw_peer_start(&SILENT);
         wire_loop *loop = open_loop();
         wire_side side;
-        wire_client_options options = {.connect_timeout_ns =
-                                           TD_NS_PER_S}; /* also limits the name lookup */
+        wire_client_options options = {.connect_timeout_ns = TD_NS_PER_S}; /* the lookup, too */
         wire_side_connect(&side, loop, url_of(peer, ROWS[i].scheme), &options);
         wire_side_expect_end(&side, WIRE_CAUSE_TIMEOUT, ROWS[i].words);
         wire_loop_close(loop);

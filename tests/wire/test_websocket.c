@@ -67,8 +67,7 @@ static void read_stream(ws_peer peer, td_bytes stream, size_t piece_bytes, td_ra
     for (size_t at = 0; at < stream.size && rc != WS_FAILURE;) {
         size_t size = piece_bytes != 0 ? piece_bytes : 1 + td_random_below(random, 9);
         size = size < stream.size - at ? size : stream.size - at;
-        uint8_t *piece =
-            malloc(size); /* a separate allocation, so that a sanitizer detects reads beyond it */
+        uint8_t *piece = malloc(size); /* exact size, for sanitizers */
         memcpy(piece, stream.data + at, size);
         at += size;
         ws_give(&reader, piece, size, at);
