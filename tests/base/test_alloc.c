@@ -1,4 +1,4 @@
-/* Memory: arrays that grow, and the end of a program that runs out of it. */
+/* Memory: growing arrays, and the end of a program that runs out of memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void test_arrays(void **state)
     for (uint32_t count = 0; count < 1000; count++) {
         uint32_t *grown = td_array_grow(rows, count, sizeof *rows);
         assert_non_null(grown);
-        moves += (count & (count - 1)) == 0; /* only there it may have moved */
+        moves += (count & (count - 1)) == 0; /* it may move only at powers of two */
         if ((count & (count - 1)) != 0)
             assert_ptr_equal(grown, rows);
         rows = grown;
@@ -52,7 +52,7 @@ static void test_arrays(void **state)
     assert_int_equal(moves, 11);
     for (uint32_t i = 0; i < 1000; i++)
         assert_int_equal(rows[i], i);
-    /* what was removed makes space, whatever the count was before */
+    /* removed rows leave space, whatever the count was before */
     rows = td_array_grow(rows, 8, sizeof *rows);
     rows[8] = 8;
     td_free(rows);
@@ -75,7 +75,7 @@ static void test_arrays(void **state)
     td_free(by_index);
 }
 
-/* What a process that does this prints on standard error before SIGABRT ends it. */
+/* Checks what a process that calls act prints to standard error before SIGABRT ends it. */
 static void assert_aborts(void (*act)(void), const char *expected)
 {
     int ends[2];

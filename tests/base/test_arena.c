@@ -23,7 +23,7 @@ static void test_alignment(void **state)
     td_arena_close(NULL);
 }
 
-/* What is handed out stays apart and keeps its content while more blocks come. */
+/* Allocations do not overlap and keep their content while blocks are added. */
 static void test_content_stays(void **state)
 {
     (void)state;

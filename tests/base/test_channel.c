@@ -25,7 +25,7 @@ static void test_roles(void **state)
         {CHANNEL_EVENT, CHANNEL_TOPIC_EVENTS, ROLE_EVENT, 0, 1},
         /* Of earlier versions: */
         {CHANNEL_EVENT, "_arrivals", ROLE_EVENT, 0, 0},
-        /* Of other programs: */
+        /* From other programs: */
         {CHANNEL_EVENT, "trade", ROLE_EVENT, 0, 0},
         {CHANNEL_IN, CHANNEL_TOPIC_EVENTS, ROLE_EVENT, 0, 1},
         {CHANNEL_OUT, CHANNEL_TOPIC_EVENTS, ROLE_OUT, 0, 0},

@@ -13,7 +13,7 @@ static void test_real(void **state)
 {
     (void)state;
     td_clock clock = clock_real();
-    /* Between 2020 and 2554: in ns, and since 1970. */
+    /* Between 2020 and 2554: ns since 1970. */
     assert_true(clock_wall_ns(clock) > UINT64_C(1577836800) * TD_NS_PER_S);
     uint64_t before = clock_mono_ns(clock);
     clock_sleep_until(clock, 0);
@@ -36,7 +36,7 @@ static void test_sim(void **state)
     clock_sleep_until(clock, 3600 * TD_NS_PER_S);
     assert_true(clock_mono_ns(clock) == 3600 * TD_NS_PER_S);
     assert_true(clock_wall_ns(clock) == 3600 * TD_NS_PER_S + 950);
-    clock_sleep_until(clock, 7); /* past: nothing moves */
+    clock_sleep_until(clock, 7); /* in the past: no change */
     assert_true(clock_mono_ns(clock) == 3600 * TD_NS_PER_S);
     clock_sim_set_wall(sim, 3); /* a step back */
     assert_int_equal(clock_wall_ns(clock), 3);

@@ -1,5 +1,5 @@
-/* Names in docs/wire.md 1.1 and 3.8, and in the documents of other exchanges' WebSocket APIs; what
- * subscriptions and orders of docs/wire.md have must not be among them. */
+/* Names in docs/wire.md 1.1 and 3.8, and in the documents of other exchanges' WebSocket APIs; names
+ * in the subscriptions and orders of docs/wire.md must not be among them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +95,7 @@ static void test_texts(void **state)
         if (td_mentions_credential(td_bytes_str(OTHER[i])))
             fail_msg("%s", OTHER[i]);
     assert_true(td_mentions_credential(td_bytes_of("a\0u\0t\0h", 8)));
-    assert_false(td_mentions_credential(td_bytes_of("\xff key \xfe", 7))); /* no text */
+    assert_false(td_mentions_credential(td_bytes_of("\xff key \xfe", 7))); /* not text */
 }
 
 int main(void)

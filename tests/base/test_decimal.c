@@ -41,7 +41,7 @@ static const parse_row PARSE_ROWS[] = {
     {"-9.223372036854775808", TD_OK, INT64_MIN, 18},
     {"999999999999999999", TD_OK, INT64_C(999999999999999999), 0},
     {"1.000000000000000000", TD_OK, INT64_C(1000000000000000000), 18},
-    /* The written scale does not fit, the value does. */
+    /* The scale as written is too large, the value is not. */
     {"1.00000000000000000000000000000000", TD_OK, 1, 0},
     {"10.000000000000000000", TD_OK, 10, 0},
     {"0.00000000000000000000", TD_OK, 0, 0},
@@ -102,7 +102,7 @@ static void test_parse(void **state)
     }
 }
 
-/* The view ends where it ends: bytes after it are not read. */
+/* Bytes after the view are not read. */
 static void test_parse_reads_its_view_only(void **state)
 {
     (void)state;
@@ -134,7 +134,7 @@ static void test_parse_a_million_digits(void **state)
     assert_int_equal(got.mantissa, 425);
     assert_int_equal(got.scale, 1);
 
-    /* 0.000…0001e1000000: a million places, and an exponent that takes them all back. */
+    /* 0.000…0001e1000000: a million decimal places, and an exponent that cancels them. */
     memset(text, '0', DIGITS);
     text[1] = '.';
     text[DIGITS - 1] = '1';
@@ -209,7 +209,7 @@ static void test_compare_and_rescale(void **state)
     assert_int_equal(td_decimal_rescale((td_decimal){INT64_MIN, 1}, 1, &mantissa), TD_OK);
 }
 
-/* Any value at any scale: formatted and parsed again it is the same value, in its shortest form. */
+/* Any value at any scale, formatted and parsed, is the same value in its shortest form. */
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -235,7 +235,7 @@ static void test_round_trip(void **state)
 
 typedef struct range_row {
     const char *text;
-    const char *in, *out; /* a value that it has, one that it has not; NULL: none is tried */
+    const char *in, *out; /* a value it contains, and one it does not contain; NULL: not tested */
     td_result rc;
 } range_row;
 

@@ -56,7 +56,7 @@ static void test_nobody_listens(void **state)
     td_err_clear(NULL);
 }
 
-/* Values come from files and peers: they can be long and hold line ends. */
+/* Values come from files and peers: they can be long and contain line ends. */
 static void test_long_and_many_lines(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* Text for screens. Expected texts: the contract in base/escape.h; code points: the Unicode
- * standard (C1 controls, UAX #9's format characters, table 3-7 for what is no UTF-8). */
+ * standard (C1 controls, UAX #9's format characters, table 3-7 for invalid UTF-8). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static void text_is_escaped(void **state)
             strcmp(out, ROWS[i].shown) != 0)
             fail_msg("%s: '%s'", ROWS[i].name, out);
         assert_int_equal(td_escape(td_bytes_str(out), again, sizeof again), 1);
-        assert_string_equal(again, out); /* twice is as once */
+        assert_string_equal(again, out); /* escaping twice changes nothing more */
         assert_int_equal(td_escape_append(&buf, td_bytes_str(ROWS[i].raw), NULL), TD_OK);
         assert_int_equal(buf.size, strlen(out));
         assert_memory_equal(buf.size == 0 ? out : (const char *)buf.data, out, buf.size);
@@ -61,7 +61,8 @@ static void text_is_escaped(void **state)
     }
 }
 
-/* Nothing that is not whole: a cut escape could be read as another. */
+/* A truncated text ends with a whole character or escape, because a part of an escape could be read
+ * as another one. */
 static void a_cut_is_between_characters(void **state)
 {
     (void)state;
@@ -78,7 +79,7 @@ static void a_cut_is_between_characters(void **state)
     assert_string_equal(out, "");
 }
 
-/* Whatever the bytes: what comes out is UTF-8 without a control. */
+/* For any bytes, the result is UTF-8 without control characters. */
 static void no_byte_gets_through(void **state)
 {
     (void)state;
@@ -114,7 +115,7 @@ static void check_format(const char *expected, const char *format, ...)
     td_buf_fini(&buf);
 }
 
-/* As printf has it (C17 7.21.6.1), but for escapes. */
+/* As in printf (C17 7.21.6.1), except for escapes. */
 static void formats_are_those_of_printf(void **state)
 {
     (void)state;

@@ -58,7 +58,7 @@ static void test_xxh3_128(void **state)
     td_hasher_close(NULL);
 }
 
-/* However the bytes are cut into pieces, and whenever the digest is looked at in between. */
+/* The digest is the same for any split into pieces, and if it is read in between. */
 static void test_streaming(void **state)
 {
     (void)state;
@@ -136,7 +136,7 @@ static void test_sha1(void **state)
     assert_string_equal(hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
-/* The first test: none before it uses OpenSSL. */
+/* Must be the first test, because later ones use OpenSSL. */
 static void test_begin(void **state)
 {
     (void)state;

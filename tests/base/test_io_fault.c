@@ -1,5 +1,5 @@
-/* The simulated disk where it is not a table as any other (test_io_posix.c). Expected results: the
- * model that tests/testing/io_fault.h states. */
+/* The simulated disk where it differs from other tables (test_io_posix.c). Expected results: the
+ * model in tests/testing/io_fault.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static td_file *open_file(io_fault *disk, const char *path, td_open_mode mode)
     return file;
 }
 
-/* A file with content; its entry and content as durable as asked. */
+/* Makes a file with content; nothing is synced yet. */
 static td_file *make_file(io_fault *disk, const char *path, const char *content)
 {
     td_file *file = open_file(disk, path, TD_OPEN_CREATE);
@@ -50,7 +50,7 @@ static void make_durable_file(io_fault *disk, const char *dir, const char *path,
     td_io_close(file);
 }
 
-/* Content of a file into text (with a NUL); 0 if it is not there. */
+/* Reads a file into text, with a NUL; 0 if it is missing. */
 static int read_file(io_fault *disk, const char *path, char *text, size_t text_bytes)
 {
     td_file *file = NULL;
@@ -77,7 +77,7 @@ static void assert_content(io_fault *disk, const char *path, const char *want)
     assert_string_equal(text, want);
 }
 
-/* After a cut with this seed the file has this content (NULL: is not there). */
+/* Checks a file's content after a cut with this seed; NULL: it is missing. */
 static void assert_after_cut(io_fault *disk, uint64_t seed, const char *path, const char *want)
 {
     io_fault *after = io_fault_power_cut(disk, seed);
@@ -106,7 +106,7 @@ static void test_cut_keeps_what_was_synced(void **state)
     for (uint64_t seed = 0; seed < SEEDS; seed++)
         assert_after_cut(disk, seed, "a", "synced more");
     td_io_close(file);
-    assert_content(disk, "a", "synced more"); /* the old disk is as it was */
+    assert_content(disk, "a", "synced more"); /* the old disk is unchanged */
 }
 
 static void test_cut_needs_sync_dir(void **state)
@@ -135,8 +135,8 @@ static void test_cut_needs_sync_dir(void **state)
     td_io_close(file);
 }
 
-/* A process that made a folder may have been killed before it synced the one around it: mkdir_below
- * does that again, so what is durable within is not lost with a name above it. */
+/* A process that made a folder may have been killed before it synced the parent: mkdir_below syncs
+ * it again, so that a durable file below it is not lost with a name above. */
 static void test_cut_and_folders_of_others(void **state)
 {
     io_fault *disk = *state;
@@ -154,7 +154,7 @@ static void test_cut_and_folders_of_others(void **state)
     assert_int_equal(td_io_mkdir_below(io, "none", "e", NULL), TD_E_NOTFOUND);
 }
 
-/* A durable file in a folder that is not is gone; mkdir_all leaves none such. */
+/* A durable file in a folder that is not durable is lost; mkdir_all leaves no such folder. */
 static void test_cut_and_folders(void **state)
 {
     io_fault *disk = *state;
@@ -168,7 +168,8 @@ static void test_cut_and_folders(void **state)
         assert_after_cut(disk, seed, "e/f/g/a", "x");
 }
 
-/* A rename inside one folder: under some seed either name, never both, never none. */
+/* A rename inside one folder: with some seeds the old name, with others the new one, never both or
+ * neither. */
 static void test_cut_rename_is_atomic(void **state)
 {
     io_fault *disk = *state;
@@ -187,7 +188,7 @@ static void test_cut_rename_is_atomic(void **state)
     assert_in_range(renamed, SEEDS / 4, SEEDS * 3 / 4);
 }
 
-/* Between two folders, with one of them synced: the half that is durable is durable. */
+/* Between two folders, one of them synced: that half of the rename is durable. */
 static void test_cut_rename_between_folders(void **state)
 {
     io_fault *disk = *state;
@@ -210,7 +211,8 @@ typedef struct tear_counts {
     unsigned whole, none, shorter, holes;
 } tear_counts;
 
-/* Every sector after what was synced is the written one or zeros, and a sector is never split. */
+/* Checks that every sector after the synced part is as written or zeros, and that no sector is
+ * split. */
 static void check_torn(const uint8_t *got, size_t size, tear_counts *counts)
 {
     assert_true(size >= SYNCED_BYTES && size <= BIG_BYTES);
@@ -255,14 +257,14 @@ static void test_cut_tears_writes(void **state)
         td_io_close(file);
         io_fault_close(after);
     }
-    /* Each kind of luck comes, and not just once. */
+    /* Each outcome occurs, and more than once. */
     assert_true(counts.whole > 20);
     assert_true(counts.none > 20);
     assert_true(counts.shorter > 20);
     assert_true(counts.holes > 20);
 }
 
-/* Of writes that were not synced, later ones may survive earlier ones; and cuts may not. */
+/* Later unsynced writes may survive without earlier ones; truncations may be lost. */
 static void test_cut_order_is_free(void **state)
 {
     io_fault *disk = *state;
@@ -312,7 +314,7 @@ static void test_cut_is_repeatable(void **state)
         assert_true(read_file(one, "a", text, sizeof text));
         assert_true(read_file(two, "a", other, sizeof other));
         assert_string_equal(text, other);
-        /* What is on the platter after the cut stays there at the next one. */
+        /* What is on the platter after a cut is still there after the next cut. */
         io_fault *again = io_fault_power_cut(one, IO_FAULT_CUT_WORST);
         assert_true(read_file(again, "a", other, sizeof other));
         assert_string_equal(text, other);
@@ -323,8 +325,8 @@ static void test_cut_is_repeatable(void **state)
     td_io_close(file);
 }
 
-/* What a sync failed to write may be there or not; what was synced after it always is, and is not
- * undone by it. */
+/* Bytes that a failed sync was to write may be there or not; bytes synced later are always there,
+ * and are not undone by them. */
 static void test_cut_after_a_failed_sync(void **state)
 {
     io_fault *disk = *state;
@@ -350,8 +352,8 @@ static void test_cut_after_a_failed_sync(void **state)
     td_io_close(file);
 }
 
-/* What a failed sync left in the cache alone is durable once it was written again and synced; and
- * what was durable stays so while that is on its way. */
+/* Bytes that a failed sync left only in the cache become durable when they are written again and
+ * synced; earlier durable bytes stay so meanwhile. */
 static void test_renewed_after_a_failed_sync(void **state)
 {
     io_fault *disk = *state;
@@ -378,7 +380,7 @@ static void test_renewed_after_a_failed_sync(void **state)
     td_io_close(file);
 }
 
-/* A killed process loses nothing, but what it had not synced still can be lost. */
+/* A killed process loses nothing, but its unsynced changes can still be lost. */
 static void test_kill(void **state)
 {
     io_fault *disk = *state;

@@ -1,5 +1,5 @@
-/* The simulated disk's controls: failing calls, syncs held back, the log of changes.
- * Expected results: tests/testing/io_fault.h. */
+/* The simulated disk's controls: failing calls, held syncs, the log of changes. Expected:
+ * tests/testing/io_fault.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static td_file *make_file(io_fault *disk, const char *path)
     return file;
 }
 
-/* Content of a file as "…", or "-" if it is not there. */
+/* A file's content as "…", or "-" if it is missing. */
 static const char *content_of(io_fault *disk, const char *path, char text[64])
 {
     td_file *file = NULL;
@@ -54,7 +54,7 @@ static void assert_after_worst_cut(io_fault *disk, const char *path, const char 
     io_fault_close(after);
 }
 
-/* Leaves "x" and one more folder; every step once. Which call failed is all that differs. */
+/* Leaves "x" and a folder; calls each step once, so that runs differ only in the failed call. */
 static td_result scenario(td_io io, td_err *err)
 {
     td_file *file = NULL;
@@ -184,7 +184,7 @@ static void test_short_write_and_full_disk(void **state)
     assert_int_equal(space.free_bytes, 8);
 }
 
-/* After a sync that failed, a later one that works does not bring the data back. */
+/* After a failed sync, a later successful one does not bring the data back. */
 static void test_failed_sync_loses_its_data(void **state)
 {
     io_fault *disk = *state;
@@ -208,7 +208,7 @@ static void test_failed_sync_loses_its_data(void **state)
     assert_int_equal(td_io_open(io_fault_io(after), "a", TD_OPEN_READ, &cut, NULL), TD_OK);
     char bytes[12] = {0};
     assert_int_equal(td_io_read_exact(cut, 0, bytes, 11, NULL), TD_OK);
-    assert_memory_equal(bytes, "one\0\0\0three", 11); /* a hole where "two" was */
+    assert_memory_equal(bytes, "one\0\0\0three", 11); /* a hole instead of "two" */
     td_io_close(cut);
     io_fault_close(after);
     io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
@@ -248,9 +248,9 @@ static void test_held_sync(void **state)
     io_fault_await_held(disk, 1);
     assert_int_equal(atomic_load(&s.done), 0);
     assert_after_worst_cut(disk, "a", "");
-    /* Others go on meanwhile. */
+    /* Other calls are not blocked. */
     td_io_close(make_file(disk, "b"));
-    /* One is let go, and the next one is held again. */
+    /* One sync is released, and the next one is held again. */
     io_fault_let_sync(disk, 1);
     while (atomic_load(&s.done) == 0)
         sched_yield();
@@ -280,7 +280,7 @@ static void test_damage(void **state)
     assert_int_equal(io_fault_damage(disk, "b", 0, 1, NULL), TD_E_NOTFOUND);
 }
 
-/* The disk after every change, rebuilt from the log, is the one that was there at that time. */
+/* The disk after every change, rebuilt from the log, equals the disk at that time. */
 static void test_log(void **state)
 {
     io_fault *disk = *state;
@@ -307,7 +307,7 @@ static void test_log(void **state)
         io_fault_change change;
         const char *path, *to_path;
         uint64_t size;
-        const char *a, *b;         /* content after this change: in the cache … */
+        const char *a, *b;         /* content after this change, in the cache … */
         const char *cut_a, *cut_b; /* … and after the worst power cut */
     } ROWS[] = {
         {IO_FAULT_CHANGE_APPEND, "a", NULL, 2, "012", "-", "0", "-"},
@@ -368,7 +368,7 @@ static void test_observer(void **state)
     td_io_close(file);
 }
 
-/* Half an append that failed is in the log as what it was. */
+/* Half of an append, before it failed, is logged as that half. */
 static void test_log_of_a_short_write(void **state)
 {
     io_fault *disk = *state;

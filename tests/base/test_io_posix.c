@@ -1,5 +1,5 @@
-/* The contract in base/io.h: of both tables what is true of both, the real one in a folder of its
- * own; and of the real one what the simulated disk has no such files for. */
+/* The contract in base/io.h: what holds for both tables is tested with both, the real one in its
+ * own folder; the rest with the real one only, because the simulated disk lacks such files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #include "tests/testing/io_fault.h"
 
 static td_io io;
-static io_fault *disk; /* NULL: the real table */
+static io_fault *disk; /* NULL with the real table */
 
 static int enter_folder(void **state)
 {
@@ -93,7 +93,7 @@ static void test_write_and_read(void **state)
     assert_int_equal(td_io_append(file, NULL, 0, &err), TD_OK);
     assert_int_equal(td_io_read_exact(file, 0, buf, 7, &err), TD_OK);
     assert_memory_equal(buf, "hello!?", 7);
-    /* Written again in place, and what is appended next still goes to the end. */
+    /* Rewritten in place; the next append still goes to the end. */
     assert_int_equal(td_io_rewrite(file, 2, 3, &err), TD_OK);
     assert_int_equal(td_io_append(file, "+", 1, &err), TD_OK);
     assert_int_equal(td_io_read_at(file, 0, buf, sizeof buf, &got, &err), TD_OK);
@@ -182,7 +182,7 @@ static void test_size_without_opening(void **state)
     size = 0;
     assert_int_equal(td_io_size_at(io, "link", &size, &err), TD_OK);
     assert_int_equal(size, 5);
-    /* One that could not be opened: no permission to read it. */
+    /* A file that cannot be opened: no permission to read it. */
     assert_int_equal(chmod("a", 0), 0);
     uid_t user = geteuid();
     if (user == 0)
@@ -283,7 +283,7 @@ static void test_list(void **state)
     assert_int_equal(symlink("dir", "l/link"), 0);
     assert_int_equal(symlink("nowhere", "l/dangling"), 0);
     assert_int_equal(td_io_list(io, "l", note_entry, &names, &err), TD_OK);
-    /* Byte order: digits, upper case, lower case, then what is not ASCII. */
+    /* Byte order: digits, upper case, lower case, then non-ASCII. */
     assert_true(td_bytes_is(td_buf_view(&names),
                             "10:f 9:f Z:f a:f a.open:f b:f dangling:o dir:d fifo:o link:d "
                             "\xc3\xa4:f "));
@@ -298,7 +298,7 @@ static void test_lock(void **state)
     td_lock *lock = NULL;
     td_lock *second = NULL;
     assert_int_equal(td_io_lock(io, "lock", "pid 12, record, since noon", &lock, &err), TD_OK);
-    /* Another lock of this process. */
+    /* A second lock by this process. */
     assert_int_equal(td_io_lock(io, "lock", "pid 13", &second, &err), TD_E_BUSY);
     assert_null(second);
     assert_string_equal(err.text, "'lock' is locked by pid 12, record, since noon");
@@ -310,7 +310,7 @@ static void test_lock(void **state)
     assert_null(lock);
 }
 
-/* A process that is killed leaves no lock, but its line: the next holder replaces it. */
+/* A killed process leaves no lock, but its line: the next holder replaces that. */
 static void test_lock_of_a_killed_process(void **state)
 {
     (void)state;
@@ -345,8 +345,8 @@ static void test_lock_of_a_killed_process(void **state)
     close(pipe_fd[1]);
 }
 
-/* The lock of an open file keeps other descriptors away, of this process and of others, until it is
- * let go or closed, also under another name; seeing it takes a descriptor for reading only. */
+/* The lock of an open file excludes other descriptors, of this process and others, until it is
+ * released or closed, also after a rename; checking it takes only a descriptor for reading. */
 static void test_lock_of_a_file(void **state)
 {
     (void)state;
@@ -356,7 +356,7 @@ static void test_lock_of_a_file(void **state)
     td_file *reader = NULL;
     td_file *file = make_file("a.open", "text\nmore");
     assert_int_equal(td_io_lock_file(file, &err), TD_OK);
-    assert_int_equal(td_io_lock_file(file, &err), TD_OK); /* it is its own */
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK); /* the caller holds it already */
     assert_int_equal(td_io_open(io, "a.open", TD_OPEN_APPEND, &second, &err), TD_OK);
     assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
     assert_int_equal(td_io_check_lock(io, "a.open", &view, &err), TD_OK);
@@ -377,7 +377,7 @@ static void test_lock_of_a_file(void **state)
     if (child > 0)
         assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    td_io_unlock_file(second); /* not its own */
+    td_io_unlock_file(second); /* not held by this descriptor */
     assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
     td_io_unlock_file(file);
     assert_int_equal(td_io_lock_file(second, &err), TD_OK);
@@ -416,7 +416,7 @@ static void test_names_of_open_files(void **state)
     assert_int_equal(td_io_unlink(io, "b", NULL), TD_OK);
     td_io_close(make_file("b", "x"));
     assert_int_equal(name_state("b", file), TD_NAME_OTHER);
-    /* It lives on while it is open. */
+    /* The file is usable as long as it is open. */
     char byte = 0;
     assert_int_equal(td_io_append(file, "y", 1, NULL), TD_OK);
     assert_int_equal(td_io_read_exact(file, 1, &byte, 1, NULL), TD_OK);
@@ -424,7 +424,7 @@ static void test_names_of_open_files(void **state)
     td_io_close(file);
 }
 
-/* Whatever is in a lock's place: it is written over only if it is empty or an earlier line. */
+/* A file with a lock's name is overwritten only if it is empty or has an earlier holder's line. */
 static void test_locks_spare_other_files(void **state)
 {
     (void)state;
@@ -492,7 +492,7 @@ static void test_nothing_is_written_through_links(void **state)
     td_io_close(file);
 }
 
-/* Those who come later look for it by its name. */
+/* Later processes look for the lock by its name. */
 static void test_lock_that_lost_its_name(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Files that are written as a whole, and names that survive a power cut: td_io_write_file,
- * td_io_publish and td_io_read_file on the simulated disk. Expected results: base/io.h. */
+/* Files written as a whole, and names that survive a power cut: td_io_write_file, td_io_publish and
+ * td_io_read_file on the simulated disk. Expected: base/io.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static td_result write_text(io_fault *disk, const char *path, const char *text, 
                             err);
 }
 
-/* "-" if the file is not there. */
+/* A file's content, or "-" if it is missing. */
 static const char *content_of(io_fault *disk, const char *path, char text[64])
 {
     uint8_t *bytes;
@@ -99,7 +99,7 @@ static void a_file_is_replaced(void **state)
     assert_int_equal(write_text(disk, "missing/a", NEW_CONTENT, &err), TD_E_NOTFOUND);
 }
 
-/* The root and the present folder have names of their own. */
+/* Files in the root and in the current folder. */
 static void folders_without_a_name(void **state)
 {
     io_fault *disk = *state;
@@ -111,7 +111,7 @@ static void folders_without_a_name(void **state)
     io_fault_close(after);
 }
 
-/* Whichever call fails: the old file or the new one is there, and the next attempt works. */
+/* Whichever call fails, the old or the new file is complete, and the next attempt succeeds. */
 static void a_failing_call_leaves_a_whole_file(void **state)
 {
     (void)state;
@@ -136,7 +136,7 @@ static void a_failing_call_leaves_a_whole_file(void **state)
     }
 }
 
-/* Whenever the power fails. */
+/* The same for a power cut after any change. */
 static void a_power_cut_leaves_a_whole_file(void **state)
 {
     io_fault *disk = *state;

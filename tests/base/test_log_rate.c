@@ -1,4 +1,4 @@
-/* base/log_rate: the first one at once, then one line a minute with the number of all. */
+/* base/log_rate: the first event is logged at once, then one line per minute with their number. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

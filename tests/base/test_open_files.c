@@ -1,5 +1,5 @@
-/* The limit of open files. Each case has a process of its own, because a lowered hard limit stays.
- */
+/* The limit of open files. Each case runs in its own process, because a hard limit cannot be raised
+ * again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +16,10 @@
 typedef struct limits_case {
     const char *name;
     uint64_t soft, hard, more;
-    uint64_t limit; /* expected; 0: what is needed */
+    uint64_t limit; /* expected; 0: as needed */
 } limits_case;
 
-/* Far above what a test has open. */
+/* Far more than a test has open. */
 static const limits_case CASES[] = {
     {"the soft limit suffices", 400, 600, 100, 400},
     {"the soft limit is raised as far as needed", 300, 600, 300, 0},
@@ -27,7 +27,7 @@ static const limits_case CASES[] = {
     {"the limits are equal", 300, 300, 1000, 300},
 };
 
-/* What the child finds wrong; 0: nothing. */
+/* Runs in the child; returns the number of the failed check, or 0. */
 static int find_wrong(const limits_case *of)
 {
     const struct rlimit limits = {of->soft, of->hard};
@@ -63,7 +63,7 @@ static void test_reserve(void **state)
     }
 }
 
-/* Without a free descriptor, all are in use. */
+/* If no descriptor is free, all count as in use. */
 static void test_none_is_free(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Randomness. Expected values: splitmix64 and xoshiro256** written again in Python from the
- * algorithms' description (prng.di.unimi.it). */
+/* Randomness. Expected values: splitmix64 and xoshiro256** reimplemented in Python from their
+ * description (prng.di.unimi.it). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static void test_below(void **state)
     for (int side = 0; side < 6; side++)
         assert_in_range(counts[side], 10000 - 457, 10000 + 457);
     assert_int_equal(td_random_below(&random, 1), 0);
-    /* Just over half of the range: half of all draws are unfair and must be repeated. */
+    /* Just over half of the range: half of all draws must be rejected. */
     uint64_t bound = (UINT64_C(1) << 63) + 1;
     unsigned upper = 0;
     for (int i = 0; i < 10000; i++) {

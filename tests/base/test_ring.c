@@ -1,4 +1,4 @@
-/* The ring: order, content and bounds, alone and between two threads (run under tsan as well).
+/* The ring: order, content and limits, in one thread and between two (also run under TSan).
  * Expected values follow from base/ring.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "base/ring.h"
 
 #define WAIT_NS UINT64_C(60000000000)
-/* For records that may come just as the consumer falls asleep. */
+/* For records that may arrive just as the consumer falls asleep. */
 #define NAP_NS UINT64_C(100000000)
 
 static td_ring *open_ring(size_t capacity)
@@ -63,7 +63,7 @@ static void test_order_and_views(void **state)
     put(ring, "");
     put(ring, "three");
     assert_true(td_bytes_is(td_ring_peek(ring), "one"));
-    assert_true(td_bytes_is(td_ring_peek(ring), "one")); /* peek starts over */
+    assert_true(td_bytes_is(td_ring_peek(ring), "one")); /* a repeated peek gives the same record */
     td_ring_release(ring);
     td_bytes empty = td_ring_peek(ring);
     assert_non_null(empty.data); /* an empty record is not "no record" */
@@ -72,7 +72,7 @@ static void test_order_and_views(void **state)
     assert_true(td_bytes_is(td_ring_peek(ring), "three"));
     td_ring_release(ring);
     assert_null(td_ring_peek(ring).data);
-    td_ring_release(ring); /* nothing peeked: nothing given back */
+    td_ring_release(ring); /* nothing was peeked, so nothing is released */
     assert_int_equal(td_ring_used_bytes(ring), 0);
     td_ring_close(ring);
 }
@@ -83,7 +83,7 @@ static void test_reservation(void **state)
     td_ring *ring = open_ring(4096);
     char *space = td_ring_reserve(ring, 1000);
     assert_int_equal((uintptr_t)space % 8, 0);
-    /* Given up: the next one gets the same space. */
+    /* An abandoned reservation: the next one gets the same space. */
     assert_ptr_equal(td_ring_reserve(ring, 10), space);
     memcpy(space, "abcdefghij", 10);
     td_ring_commit(ring, 4); /* less than was reserved */
@@ -103,13 +103,13 @@ static void test_full(void **state)
     assert_int_equal(td_ring_used_bytes(ring), 4096);
     assert_null(td_ring_reserve(ring, 0));
     assert_int_equal(td_ring_peek(ring).size, 4096 - 8);
-    assert_null(td_ring_reserve(ring, 0)); /* peeked is not released */
+    assert_null(td_ring_reserve(ring, 0)); /* a peeked record still takes space */
     td_ring_release(ring);
     assert_non_null(td_ring_reserve(ring, 4096 - 8));
     td_ring_close(ring);
 }
 
-/* Records of every size go round many times, contiguous across the end of the memory. */
+/* Records of every size wrap around many times, and are contiguous across the end of the memory. */
 static void test_wraps_unseen(void **state)
 {
     (void)state;
@@ -155,8 +155,8 @@ static void *produce(void *arg)
     return NULL;
 }
 
-/* Both threads at full speed over a small ring: every record arrives once, whole and in order,
- * with the consumer asleep whenever it has caught up. */
+/* Both threads at full speed over a small ring: every record arrives once, complete and in order,
+ * and the consumer sleeps whenever it has caught up. */
 static void test_two_threads(void **state)
 {
     (void)state;
@@ -190,8 +190,8 @@ typedef struct slow_pair {
     _Atomic unsigned consumed;
 } slow_pair;
 
-/* One record at a time, each only once the last one was taken: the consumer sleeps every time. It
- * may miss a record, but few. */
+/* Puts one record at a time, after the last one was taken, so the consumer sleeps every time. It
+ * may miss a wake-up, but rarely. */
 static void *produce_one_by_one(void *arg)
 {
     slow_pair *pair = arg;
@@ -236,7 +236,7 @@ static void *produce_small(void *arg)
     return NULL;
 }
 
-/* 200 records of 24 bytes; no thread is woken before 3,000 bytes have come. */
+/* 200 records of 24 bytes; the consumer is not woken before 3,000 bytes have arrived. */
 static void test_wait_for_many(void **state)
 {
     (void)state;
@@ -248,7 +248,7 @@ static void test_wait_for_many(void **state)
             td_ring_wait_bytes(ring, 3000, NAP_NS);
         pthread_join(producer, NULL);
         assert_int_equal(td_ring_used_bytes(ring), 200 * 24);
-        td_ring_wait_bytes(ring, 200 * 24, WAIT_NS); /* there already */
+        td_ring_wait_bytes(ring, 200 * 24, WAIT_NS); /* already there */
         unsigned count = 0;
         for (; td_ring_peek(ring).data != NULL; td_ring_release(ring))
             count++;
@@ -270,11 +270,11 @@ static void test_wait_ends(void **state)
 {
     (void)state;
     td_ring *ring = open_ring(4096);
-    td_ring_wait_bytes(ring, 1, 1000); /* by time */
+    td_ring_wait_bytes(ring, 1, 1000); /* by timeout */
     td_ring_wake(ring);
-    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by a wake that came before */
+    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by an earlier wake */
     put(ring, "x");
-    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by a record that is there */
+    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by an existing record */
     assert_true(td_bytes_is(td_ring_peek(ring), "x"));
     td_ring_release(ring);
     pthread_t waker;

@@ -1,4 +1,4 @@
-/* Rows by hash, against a plain search through all of them. Expected: base/slot_table.h. */
+/* Rows by hash, compared with a linear search. Expected: base/slot_table.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,8 @@
 
 enum { ROWS = 5000 };
 
-/* Hashes that are spread; that share the low bits, so that one run of slots holds all; that end in
- * the last slots, so that runs continue at the first; and that are all the same. */
+/* Hashes that are spread out; that share the low bits, so that one run of slots holds all; that end
+ * in the last slots, so that runs continue at the start; and that are all equal. */
 static uint64_t spread(uint64_t key)
 {
     return (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -49,8 +49,8 @@ static const struct {
 };
 enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
 
-/* Row i has the key 3 * i. The index of a key, or -1; fails if a row of another hash is given, or
- * one that was not put. */
+/* Row i has the key 3 * i. Returns the index of a key, or -1; fails if the table gives a row with
+ * another hash, or one that was not put. */
 static int find(const slot_table *table, size_t i, uint64_t key)
 {
     int found = -1;
@@ -111,7 +111,7 @@ static void test_rows_are_found(void **state)
     }
 }
 
-/* Rows need not be put in order, nor once: an offset in bytes is a row as well. */
+/* Rows may be put in any order and repeatedly; an offset in bytes is a row as well. */
 static void test_any_row(void **state)
 {
     (void)state;
@@ -128,7 +128,7 @@ static void test_any_row(void **state)
     slot_table_fini(&table);
 }
 
-/* Both halves of a hash count. */
+/* Both halves of a hash are used. */
 static void test_hash_is_folded(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Names that were meant by mistyped ones. */
+/* Suggestions for mistyped names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static void test_nearest(void **state)
         {"", {"a"}, NULL},
         {"nosuch", {"inverse"}, NULL},
         {"ab", {"cd"}, NULL},
-        /* a common beginning: a longer one is nearer, and an edit is nearer than any */
+        /* a common prefix: a longer one is nearer, and an edit is nearer than any prefix */
         {"orderBook", {"trade", "orderBookL2_25"}, "orderBookL2_25"},
         {"orderBook_2000000", {"orderBookL2_25", "orderBook_200.100ms"}, "orderBook_200.100ms"},
         {"trades", {"trad.something.else", "trade"}, "trade"},
@@ -33,7 +33,7 @@ static void test_nearest(void **state)
         {"csv", {"jsonl", "tardis-csv"}, "tardis-csv"},
         {"buy", {"bid", "ask"}, "bid"},
         {"ask", {"Buy", "sell"}, "sell"},
-        /* of equally near ones the first */
+        /* of equally near names the first */
         {"tradd", {"tradexy", "traded", "trade", "traded"}, "traded"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {

@@ -1,5 +1,5 @@
-/* base/time_share: a quarter of the time, what was not used of the last second, and times that are
- * older than the ones before. */
+/* base/time_share: a quarter of the time, the unused part of the last second, and times older than
+ * earlier ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

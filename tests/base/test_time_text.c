@@ -226,7 +226,7 @@ static void test_wrong_compact_times(void **state)
     }
 }
 
-/* Each day from 1970 to 2554 follows the one before, and reads back as itself. */
+/* Each day from 1970 to 2554 follows the one before, and is parsed back to the same time. */
 static void test_every_day(void **state)
 {
     (void)state;

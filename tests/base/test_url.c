@@ -10,7 +10,7 @@
 
 #include "base/url.h"
 
-/* A part that the URL does not have is empty. */
+/* A missing part is empty. */
 static void test_split(void **state)
 {
     (void)state;
@@ -34,7 +34,7 @@ static void test_split(void **state)
         {"u:p@h:1", "", "u:p", "h:1", "h", "1", "", ""},
         {"/p?q", "", "", "", "", "", "/p", "q"},
         {"h/p://x", "", "", "h", "h", "", "/p://x", ""},
-        /* malformed: a password with '/' or '?', slashes */
+        /* malformed: a password with '/' or '?', wrong slashes */
         {"wss://u:a/b?c@h/p?q", "wss", "u:a/b?c", "h", "h", "", "/p", "q"},
         {"wss:///u:p@h/", "wss", "u:p", "h", "h", "", "/", ""},
         {"wss:/u:p@h/", "", "u:p", "h", "h", "", "/", ""},
@@ -212,7 +212,7 @@ static void test_host_port(void **state)
 
 static void urls_of_http(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     td_server_url url;
     td_err err;
     assert_int_equal(td_url_parse_http("https://api.bybit.com/v5/x?a=b", &url, NULL), TD_OK);
@@ -228,12 +228,12 @@ static void urls_of_http(void **state)
     assert_null(strstr(err.text, "secret"));
 }
 
-/* Names of docs/wire.md 1.1; whole names only, and nothing of the path. */
+/* Names in docs/wire.md 1.1; whole names only, and not in the path. */
 static void test_secrets_of_a_query(void **state)
 {
     (void)state;
     static const struct {
-        const char *url, *secrets; /* each with a LF after it */
+        const char *url, *secrets; /* each followed by a LF */
     } ROWS[] = {
         {"wss://h/realtime?api_key=kk11&expires=5&signature=ss22", "kk11\nss22\n"},
         {"https://h/v5?category=linear&sign=aa&api_key=", "aa\n\n"},
@@ -259,7 +259,7 @@ static void test_secrets_of_a_query(void **state)
     }
 }
 
-/* What must not be seen of a URL or a proxy, also where it is written wrongly. */
+/* The hidden parts of a URL or a proxy, also of a malformed one. */
 static void test_hidden_parts(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static void test_hidden_parts(void **state)
                         "(21 bytes)");
 }
 
-/* Errors quote what is wrong, and never a password or what stands in a query. */
+/* Errors quote the faulty part, and never a password or part of a query. */
 static void test_errors_hide_secrets(void **state)
 {
     (void)state;

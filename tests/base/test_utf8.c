@@ -1,4 +1,4 @@
-/* UTF-8: what is text, and where a text is cut. Sequences are those of RFC 3629. */
+/* UTF-8: which bytes are text, and where a text is truncated. Sequences are from RFC 3629. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ static void test_is_text(void **state)
         {"", 1},
         {"a \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", 1},
         {"\xc3", 0},             /* cut */
-        {"a\x80", 0},            /* no lead byte */
+        {"a\x80", 0},            /* no lead byte before it */
         {"\xc0\x80", 0},         /* overlong */
         {"\xed\xa0\x80", 0},     /* surrogate */
         {"\xf4\x90\x80\x80", 0}, /* above U+10FFFF */
@@ -41,7 +41,7 @@ static void test_copy(void **state)
         {"abc", 3, 3, "ab"},
         {"abc", 3, 1, ""},
         {"a\xc3\xa4", 3, 4, "a\xc3\xa4"},
-        {"a\xc3\xa4", 3, 3, "a"}, /* not half of a character */
+        {"a\xc3\xa4", 3, 3, "a"}, /* not half a character */
         {"a\0b", 3, 8, "a"},
         {"a\xff!", 3, 8, "a"},
     };

@@ -1,4 +1,4 @@
-/* The thread pool (run under tsan as well). Expected results: the contract in base/workers.h. */
+/* The thread pool (also run under TSan). Expected: the contract in base/workers.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static void note(void *arg)
     a->order[(*a->count)++] = a->number;
 }
 
-/* No thread but the one that helps: in order of submission. */
+/* No thread but the helping one: jobs run in the order of submission. */
 static void test_order(void **state)
 {
     (void)state;
@@ -74,8 +74,8 @@ static void test_really_parallel(void **state)
     pthread_barrier_destroy(&barrier);
 }
 
-/* One thread and one that helps: two jobs that end only when both run. Afterwards nothing is left
- * queued. */
+/* One thread and a helping one: two jobs that end only when both run. Afterwards the queue is
+ * empty. */
 static void test_help(void **state)
 {
     (void)state;
@@ -155,7 +155,7 @@ static void see_mask(void *arg)
     pthread_sigmask(SIG_BLOCK, NULL, arg);
 }
 
-/* Signals are the main thread's business. */
+/* Signals are left to the main thread. */
 static void test_signals_blocked(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static td_result visit(void *user, size_t i, td_err *err)
     return i == 3 || i == 5 ? td_err_set(err, TD_E_INVALID, "item %zu", i) : TD_OK;
 }
 
-/* All items run, and the first failure counts that is no stop. */
+/* All items run; the first failure other than a stop is returned. */
 static void test_each(void **state)
 {
     (void)state;

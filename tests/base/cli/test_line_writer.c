@@ -1,5 +1,5 @@
-/* Lines that a thread writes. Expected values: the contract in base/cli/line_writer.h; the reader
- * is a pipe that the test reads, or does not. */
+/* Lines written by a thread. Expected: the contract in base/cli/line_writer.h; the reader is a pipe
+ * that the test may leave unread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static void close_fixture(fixture *f)
     free(f->text);
 }
 
-/* Fill the pipe, so that the writer cannot write. */
+/* Fills the pipe, so that the writer blocks. */
 static void stuff(fixture *f)
 {
     char dots[4096];
@@ -60,7 +60,7 @@ static void stuff(fixture *f)
     assert_int_equal(fcntl(f->write_fd, F_SETFL, 0), 0);
 }
 
-/* Read what there is; dots are left out. Waits for the first byte. */
+/* Reads what is available, without the dots. Waits for the first byte. */
 static void read_some(fixture *f)
 {
     char part[65536];
@@ -97,7 +97,7 @@ static void lines_come_in_order(void **state)
         put(&f, "line", n);
         if (n % 500 < 499)
             continue;
-        /* The queue is small: wait until all of it was written. */
+        /* The queue is small, so wait until everything was written. */
         char last[64];
         snprintf(last, sizeof last, "line %08d\n", n);
         read_until(&f, last);
@@ -121,8 +121,8 @@ static void *read_to_end(void *arg)
     return NULL;
 }
 
-/* The caller that puts a line never waits; whole lines are dropped, from the first that does not
- * fit until those before it are being written, and a line with their number is in their place. */
+/* A caller that puts a line never waits. Whole lines are dropped, from the first that does not fit
+ * until the earlier ones are being written; a line with their number replaces them. */
 static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
 {
     (void)state;
@@ -134,10 +134,10 @@ static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
     for (int n = 0; n < PUT; n++)
         put(&f, "line", n);
     uint64_t lost = line_writer_lost(f.writer);
-    /* One queue is filled while one is being written. */
+    /* One queue is filled while another is being written. */
     assert_true(lost >= PUT - 2 * LIMIT_OUTPUT_QUEUE_BYTES / LINE_BYTES);
     assert_true(lost < PUT);
-    /* Read on: what was kept, the count where lines are missing, and what is put after that. */
+    /* Reads the rest: the kept lines, the number where lines are missing, and later lines. */
     assert_int_equal(pthread_create(&reader, NULL, read_to_end, &f), 0);
     while (!line_writer_is_idle(f.writer))
         sched_yield();
@@ -173,7 +173,7 @@ static void a_reader_that_reads_nothing_is_given_up(void **state)
     assert_true(took_ns >= LIMIT_OUTPUT_END_NS);
     assert_string_equal(err.text,
                         "cannot write output: its reader has stopped; 3 lines were not written");
-    /* The thread that was given up may still be writing: its descriptor stays its own. */
+    /* The abandoned thread may still be writing, so its descriptor stays open. */
     close(f.read_fd);
     free(f.text);
 }

@@ -61,7 +61,7 @@ static const option_row OWN_ROWS[] = {
      .help = "change nothing"},
 };
 
-/* A verb with every group; one per test, so that targets start clean. */
+/* A verb with every group; one per test, so that targets start empty. */
 typedef struct fixture {
     own_options own;
     archive_choice archive;
@@ -101,7 +101,7 @@ static void fixture_init(fixture *f)
 
 enum { WORDS_MAX = 40 };
 
-/* Split a line at blanks and parse it; "~" stands for an empty word. */
+/* Splits a line at blanks and parses it; "~" is an empty word. */
 static td_result parse_line(fixture *f, char *line)
 {
     static char *words[WORDS_MAX];
@@ -149,7 +149,7 @@ static void test_values(void **state)
     assert_string_equal(f.operands.items[2], "-");
 }
 
-/* Operands keep their order wherever options stand between them. */
+/* Operands keep their order, wherever options are between them. */
 static void test_operands_keep_order(void **state)
 {
     (void)state;
@@ -164,7 +164,8 @@ static void test_operands_keep_order(void **state)
     assert_int_equal(f.own.limit, 1);
 }
 
-/* A bare date in --to is the end of that day; +90s counts from the first frame; now-2h from now. */
+/* A date alone in --to is the end of that day; +90s counts from the first frame, now-2h from now.
+ */
 static void test_times(void **state)
 {
     (void)state;
@@ -186,8 +187,8 @@ static void test_times(void **state)
 typedef struct refusal_row {
     const char *name;
     const char *line;
-    const char *text; /* must be in the error */
-    const char *hint; /* must be in the hint; NULL: anything */
+    const char *text; /* contained in the error */
+    const char *hint; /* contained in the hint; NULL: any hint */
 } refusal_row;
 
 static const refusal_row REFUSALS[] = {
@@ -282,7 +283,7 @@ static void test_environment(void **state)
     unsetenv("TAPEDECK_ARCHIVE");
 }
 
-/* A verb without operands of its own takes the archive as one, once, and before the environment. */
+/* A verb without operands accepts the archive as an operand, once, and before the environment. */
 static void test_operand_of_a_row(void **state)
 {
     (void)state;
@@ -314,7 +315,7 @@ static void test_threads_default_to_cores(void **state)
     assert_int_equal(threads_options_count(&threads), td_core_count());
 }
 
-/* --help comes from the rows that the parser reads: every one of them is in it. */
+/* --help is made from the parser's rows, and contains all of them. */
 static void test_help_shows_every_row(void **state)
 {
     (void)state;
@@ -348,7 +349,7 @@ static void test_help_shows_every_row(void **state)
     free(text);
 }
 
-/* Lines of a help text that begin with spaces are rows of a table. */
+/* Lines in a help text that begin with spaces are rows of a table. */
 static void test_help_has_tables(void **state)
 {
     (void)state;
@@ -384,7 +385,7 @@ typedef struct size_row {
     uint64_t bytes;
 } size_row;
 
-/* Powers of 1,024 and of 1,000, as base/cli/options.h has them. */
+/* Powers of 1,024 and of 1,000, as in base/cli/options.h. */
 static void test_sizes(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What programs print: JSON and lines on stdout, tables, errors on stderr, and exit status.
+/* The programs' output: JSON and lines on stdout, tables, errors on stderr, and exit status.
  * Expected texts are written from docs/design.md ("Errors", "Exit status") and the headers. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "base/cli/units.h"
 #include "base/cli/verbs.h"
 
-/* A file of its own, whose text can be looked at. */
+/* A temporary file, whose text can be read back. */
 typedef struct sink_file {
     FILE *file;
     char text[4096];
@@ -62,7 +62,7 @@ static void test_json_lines(void **state)
     fclose(sink.file);
 }
 
-/* A device that is always full: the failure is kept, and comes out as TD_E_NOSPACE, status 4. */
+/* A device that is always full: the failure is kept, and returned as TD_E_NOSPACE, status 4. */
 static void test_full_output(void **state)
 {
     (void)state;
@@ -81,8 +81,7 @@ static void test_full_output(void **state)
     fclose(full);
 }
 
-/* Detached: the same lines, through a thread; a line that is too long is lost, and reported.
- */
+/* Detached: the same lines, through a thread; a line that is too long is dropped and reported. */
 static void test_detached(void **state)
 {
     (void)state;
@@ -119,7 +118,8 @@ static void test_detached(void **state)
     fclose(sink.file);
 }
 
-/* Spare columns that do not fit a terminal are left out, the last one first. Nothing is cut. */
+/* Optional columns that do not fit a terminal are omitted, the last one first. Nothing is
+ * truncated. */
 static void test_table(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static void test_table(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_buf out;
         td_buf_init(&out, 4096);
-        table_print(COLUMNS, 5, td_bytes_str(""), ROWS[i].columns, 0, &out); /* no rows: nothing */
+        table_print(COLUMNS, 5, td_bytes_str(""), ROWS[i].columns, 0, &out); /* no rows: no text */
         assert_int_equal(out.size, 0);
         table_print(COLUMNS, 5, td_bytes_of(CELLS, sizeof CELLS), ROWS[i].columns, 0, &out);
         td_buf_add(&out, "", 1);
@@ -158,7 +158,8 @@ static void test_table(void **state)
     }
 }
 
-/* Cells, lines, reports and the status line are for screens: a peer's text stays text. */
+/* Cells, lines, reports and the status line are for screens: control characters in a peer's text
+ * are escaped. */
 static void test_text_from_outside(void **state)
 {
     (void)state;
@@ -256,7 +257,7 @@ static void test_errors(void **state)
     fclose(sink.file);
 }
 
-/* The line without its time, which must be there: "2026-11-21T05:31:00.123Z". */
+/* The line after its time, which must be there: "2026-11-21T05:31:00.123Z". */
 static const char *behind_time(const char *line, const char *before)
 {
     static const char SHAPE[] = "dddd-dd-ddTdd:dd:dd.dddZ";
@@ -268,7 +269,7 @@ static const char *behind_time(const char *line, const char *before)
     return line + sizeof SHAPE - 1;
 }
 
-/* A verb that keeps a log: time and level; an error that ends it is at the end. */
+/* A verb that keeps a log: time and level; a final error is at the end. */
 static void test_log_lines(void **state)
 {
     (void)state;
@@ -290,7 +291,7 @@ static void test_log_lines(void **state)
     fclose(sink.file);
 }
 
-/* The other end of a pipe. */
+/* Reads the other end of a pipe. */
 typedef struct late_reader {
     int fd;
     char *text;
@@ -310,7 +311,7 @@ static void *read_all(void *user)
     return NULL;
 }
 
-/* More lines than the queue of a detached report holds before its reader reads. */
+/* Writes more lines than a detached report's queue holds, before its reader reads. */
 static void write_too_many(reporter *report, int fd)
 {
     char line[901];
@@ -324,7 +325,7 @@ static void write_too_many(reporter *report, int fd)
         report_line(report, TD_LOG_WARNING, "%s", line);
 }
 
-/* The line in place of those that were not read has the form of the others. */
+/* The line that replaces dropped ones has the same form as others. */
 static void test_lost_lines(void **state)
 {
     (void)state;
@@ -360,7 +361,8 @@ static void test_lost_lines(void **state)
     }
 }
 
-/* Not a terminal: no status line, whatever happens. On one: at most ten a second, and wiped. */
+/* Without a terminal there is no status line. On a terminal it is updated at most ten times a
+ * second, and erased. */
 static void test_progress(void **state)
 {
     (void)state;
@@ -413,7 +415,7 @@ static exit_code run_differs(const verb_context *context, int argc, char **argv)
     return EXIT_CODE_DIFFERS;
 }
 
-/* A verb runs with argv[0] its own name. */
+/* argv[0] of a verb is its own name. */
 static void test_verbs(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* The rate of the last seconds, and fields that a terminal has space for. Expected values by hand
+/* The rate over the last seconds, and fields cut to a terminal's width. Expected values by hand
  * from the headers. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +16,15 @@ static void test_rate(void **state)
     (void)state;
     rate_window rate = {0};
     assert_int_equal(rate_update(&rate, 7 * TD_NS_PER_S, 1000),
-                     0); /* what was before is not counted */
+                     0); /* earlier counts are not included */
     assert_int_equal(rate_update(&rate, 7 * TD_NS_PER_S + TD_NS_PER_S / 10, 1010), 100);
     for (uint64_t s = 8; s <= 20; s++)
         assert_int_equal(rate_update(&rate, s * TD_NS_PER_S, 1000 + (s - 7) * 50), 50);
-    /* it stops: after ten seconds nothing of it is left */
+    /* it stops: after ten seconds the rate is 0 */
     for (uint64_t s = 21; s < 30; s++)
         assert_true(rate_update(&rate, s * TD_NS_PER_S, 1650) < 50);
     assert_int_equal(rate_update(&rate, 31 * TD_NS_PER_S, 1650), 0);
-    /* asked again after a long time: the average of the pause */
+    /* updated after a long time: the average of the pause */
     assert_int_equal(rate_update(&rate, 131 * TD_NS_PER_S, 1650 + 300), 2);
 }
 

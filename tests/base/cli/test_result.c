@@ -1,4 +1,5 @@
-/* One description, two forms. Expected texts are written from the contract in base/cli/result.h. */
+/* One description, two output forms. Expected texts are written from the contract in
+ * base/cli/result.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@ typedef void (*describe_fn)(result_writer *r);
 
 enum { FORM_TEXT, FORM_JSON };
 
-/* An output into a file. */
+/* Opens an output to a file. */
 static void open_output(output_stream *output, size_t columns, int has_colour)
 {
     FILE *file = tmpfile();
@@ -23,7 +24,7 @@ static void open_output(output_stream *output, size_t columns, int has_colour)
     output->has_colour = has_colour;
 }
 
-/* What was printed; valid until the next call. */
+/* The printed text; valid until the next call. */
 static const char *close_output(output_stream *output)
 {
     static char text[4096];
@@ -34,7 +35,7 @@ static const char *close_output(output_stream *output)
     return text;
 }
 
-/* What a description prints in a form. */
+/* The printed text of a description in one form. */
 static const char *printed(describe_fn describe, uint8_t form, int has_colour)
 {
     output_stream output;
@@ -82,7 +83,7 @@ static void describe_kinds(result_writer *r)
                          "{note} {lasts} {verdict}\n");
 }
 
-/* Notes are in no JSON; text from outside stays text; only a verdict has a colour. */
+/* JSON has no notes; text from outside is escaped; only a verdict has a colour. */
 static void test_kinds(void **state)
 {
     (void)state;
@@ -200,7 +201,8 @@ static void describe_table(result_writer *r)
     result_object_end(r, "{rows}{rows row}\n");
 }
 
-/* A text's order is its pattern's, whatever the document's is; a list's rows may have lists. */
+/* The text's order is the pattern's, independent of the document's; a list's rows may contain
+ * lists. */
 static void describe_document(result_writer *r)
 {
     result_object_begin(r, NULL);
@@ -253,7 +255,7 @@ static void test_lists(void **state)
           "x          1\n");
 }
 
-/* On a terminal the lines of a document are broken at spaces; names stay whole. */
+/* On a terminal the lines of a document are broken at spaces; names are not broken. */
 static void test_broken_lines(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* JSON reader. Which texts are JSON, and where the others stop being it, is written from RFC 8259
- * by hand. */
+/* JSON reader. Which texts are JSON, and the offset of the error in others, is written by hand from
+ * RFC 8259. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,7 +122,7 @@ static void test_refused(void **state)
     json_parser_close(parser);
 }
 
-/* Nesting up to the limit is fine, one more is TD_E_LIMIT, a bomb too. */
+/* Nesting up to the limit is accepted; one level more, or very many, is TD_E_LIMIT. */
 static void test_depth(void **state)
 {
     (void)state;
@@ -258,7 +258,7 @@ static void test_strings(void **state)
     json_parser_close(parser);
 }
 
-/* A parser is used for many texts; bytes after a padded one do not matter. */
+/* A parser can be reused; bytes after a padded text do not matter. */
 static void test_padded_and_reused(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* JSON writer. Expected texts are written from RFC 8259 and the header's promises. */
+/* JSON writer. Expected texts are written from RFC 8259 and the header. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +48,7 @@ static void test_nesting_and_values(void **state)
     td_buf_fini(&buf);
 }
 
-/* What json_write_bytes makes of a text, in quotes. */
+/* Writes a text with json_write_bytes. */
 static void write_one(td_buf *out, const void *text, size_t size)
 {
     json_writer w;
@@ -93,8 +93,8 @@ static void test_strings(void **state)
     }
 }
 
-/* Every byte at every place of a text: as after a letter that is not ASCII, which keeps a text off
- * the way of plain ones. */
+/* Every byte at every position of a text, alone and after a non-ASCII letter, which keeps the text
+ * off the fast path. */
 static void test_every_byte_at_every_place(void **state)
 {
     (void)state;
@@ -134,7 +134,7 @@ static void test_first_failure_is_kept(void **state)
     td_buf_fini(&buf);
 }
 
-/* Bytes from outside are a string only if that holds them as they are. */
+/* Bytes from outside are a string only if a string can hold them unchanged. */
 static void test_text_or_hex(void **state)
 {
     (void)state;
