@@ -1,7 +1,7 @@
 /* A client that reports each message, for tests/conformance/play.mjs: it answers with the text
- * "OPCODE SIZE HMAC", the hash being HMAC-SHA256 with the key "conformance".
+ * "OPCODE SIZE HMAC", where HMAC is HMAC-SHA256 with the key "conformance".
  *
- *   echo_client URL COUNT [CA_FILE]   connects to URL/0 to URL/COUNT-1, 16 at a time, and prints
+ * echo_client URL COUNT [CA_FILE]   connects to URL/0 to URL/COUNT-1, 16 at a time, and prints
  *                                     "N CAUSE CODE TEXT" for each when it has ended */
 #include <inttypes.h>
 #include <stdio.h>

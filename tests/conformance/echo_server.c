@@ -1,6 +1,6 @@
-/* A server that echoes, for tests/conformance/play.mjs: messages come back as they are.
+/* A server that echoes, for tests/conformance/play.mjs: messages are returned unchanged.
  *
- *   echo_server plain|tls --listen HOST:PORT --ready-file FILE   until it is killed */
+ * echo_server plain|tls --listen HOST:PORT --ready-file FILE   until it is killed */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,7 @@
-/* Writes a Parquet file of made-up rows, for readers of others (tests/e2e/parquet.test.mjs, which
+/* Writes a Parquet file of generated rows, for other readers (tests/e2e/parquet.test.mjs, which
  * makes the same rows):
  *
- *     parquet_rows FILE COUNT GROUP_ROWS
- */
+ * parquet_rows FILE COUNT GROUP_ROWS */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +60,7 @@ static td_result put_row(parquet_writer *to, int64_t i, td_err *err)
     else
         parquet_put_integer(to, TIME_SEEN, INT64_C(1600000000000000000) + i * 1000007000);
     parquet_put_integer(to, NUMBER, is_odd ? INT64_MIN + i : INT64_MAX - i);
-    parquet_put_integer(to, UNSIGNED, -1 - i); /* from 2^64 - 1 downwards */
+    parquet_put_integer(to, UNSIGNED, -1 - i); /* from 2^64 - 1 downward */
     parquet_put_integer(to, SMALL, i % 256);
     if (i % 3 == 0)
         parquet_put_null(to, IS_EVEN);

@@ -2,13 +2,13 @@
  *
  *     compare ARCHIVE...
  *
- * Prints each difference, then counts for each archive. "lacks": the law has a gap, or a part of
- * one, that no row covers; "more": rows reach further than the law. Rows of overload are drops,
- * rows of sequence and aggregate are findings of rules: neither is compared. Rows of corrupt are
- * damage, and count as the ledger's. Times that are at most 1 ms apart are equal: proofs are stored
- * in whole ms.
+ * Prints each difference, then counts per archive. "lacks": the law has a gap, or a part of one,
+ * that no row of the ledger covers; "more": rows exceed the law. Rows of overload are drops, and
+ * rows of sequence and aggregate are findings of rules: these are not compared. Rows of corrupt are
+ * damage, and are taken from the ledger. Times at most 1 ms apart are equal, because proofs are
+ * stored in whole ms.
  *
- * Status 0: no row lacks anything; 1: some do; 4: an archive cannot be read. */
+ * Status 0: the ledger lacks nothing; 1: it lacks something; 4: an archive cannot be read. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ enum { STATUS_LACKS = 1, STATUS_FAILED = 4 };
 
 typedef struct span {
     uint64_t from_ns, to_ns; /* UINT64_MAX: open */
-    gap_reason first;        /* of the first row that it joins */
+    gap_reason first;        /* of the first row joined */
 } span;
 
 typedef struct span_list {
@@ -120,7 +120,7 @@ static int is_later(uint64_t a, uint64_t b)
     return a > b && a - b > TD_NS_PER_MS;
 }
 
-/* The first span that meets this one, or NULL. */
+/* The first span that overlaps or touches this one, or NULL. */
 static const span *find_span(const span_list *list, const span *one)
 {
     for (size_t i = 0; i < list->count; i++)

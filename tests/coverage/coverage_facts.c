@@ -20,7 +20,8 @@ typedef struct reading {
     event_reader *events;
     const family *family;
     size_t session;                /* of the segment */
-    size_t open[LIMIT_FEED_SLOTS]; /* the connection of each shard of line 0, or SIZE_MAX */
+    size_t open[LIMIT_FEED_SLOTS]; /* index of the open connection of each shard of line 0, or
+                                      SIZE_MAX */
     uint8_t is_private;
 } reading;
 
@@ -80,7 +81,7 @@ static size_t conn_of(reading *r, uint32_t line, uint32_t shard, uint32_t conn, 
 
 /* ---- grants ---- */
 
-/* Call it for each symbol of a topic as the exchange writes it; "" for all symbols. */
+/* Calls fn for each symbol of a topic in the exchange's spelling; "" for all symbols. */
 static void each_topic(reading *r, const char *text, void (*fn)(reading *, size_t, const void *),
                        const void *user)
 {
@@ -169,7 +170,8 @@ static void open_conn(reading *r, uint32_t line, uint32_t shard, uint32_t conn, 
     *open = made;
 }
 
-/* Where a withdrawn grant was proven: the connection's last data, at most its proof. */
+/* Until when a withdrawn grant was proven: the connection's last data, or its proof if that is
+ * earlier. */
 static uint64_t end_here(const law_conn *conn)
 {
     uint64_t end_ns = conn->last_data_ns != 0 ? conn->last_data_ns : conn->up_ns;
@@ -321,7 +323,7 @@ static int compare_listed(const void *a, const void *b)
     return order;
 }
 
-/* Segments of a session in their order. */
+/* Reads a session's segments in order. */
 static void read_segments(reading *r)
 {
     const archive_listing *listing = &r->view->listing;
@@ -357,8 +359,7 @@ static void read_segments(reading *r)
     td_free(all);
 }
 
-/* 1 if a grant or a request of the wide topic, of all symbols or of everything, is about this one.
- */
+/* 1 if a grant or request of the wide topic (all symbols, or everything) includes this topic. */
 static int is_within(const law_topic *wide, const law_topic *topic)
 {
     int is_all = strcmp(wide->topic, EVENT_GRANT_ALL) == 0;
@@ -390,7 +391,7 @@ static void spread_grants(law_facts *facts)
     }
 }
 
-/* Topics that channels have. */
+/* Adds the topics of channels. */
 static void add_channels(reading *r)
 {
     for (size_t i = 0; i < r->view->listing.segment_count; i++) {

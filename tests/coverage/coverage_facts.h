@@ -7,8 +7,8 @@
 #include "archive/archive.h"
 #include "tests/coverage/coverage_law.h"
 
-/* *out is the caller's, for coverage_facts_fini, also after a failure. Segments that cannot be read
- * are left out. */
+/* Reads the facts. Call coverage_facts_fini for *out, also after a failure. Unreadable segments are
+ * skipped. */
 TD_MUST_USE td_result coverage_facts_read(archive *archive, law_facts *out, td_err *err);
 void coverage_facts_fini(law_facts *facts);
 

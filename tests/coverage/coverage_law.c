@@ -5,10 +5,10 @@
 
 #include "base/alloc.h"
 
-/* How coverage ends without a gap. */
+/* Ends of coverage without a gap. */
 enum { REASON_PRUNED = GAP_REASON_COUNT, REASON_LIVE, REASON_UNASKED };
 
-/* A recorder that stops waits so long for the end of its connections. */
+/* How long a stopping recorder waits for its connections to end. */
 #define LAW_STOP_NS UINT64_C(3000000000)
 
 typedef struct piece {
@@ -39,7 +39,7 @@ static int compare_pieces(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-/* ---- where a connection's coverage ends, and why ---- */
+/* ---- the end of a connection's coverage, and its reason ---- */
 
 static uint64_t conn_end_ns(const law_facts *facts, const law_conn *conn)
 {
@@ -68,7 +68,7 @@ static int conn_reason(const law_facts *facts, const law_conn *conn)
         return REASON_LIVE;
     if (conn->is_stale)
         return GAP_STALE;
-    /* A peer may close before a stopping recorder does: no event tells the two ends apart. */
+    /* A peer may close before a stopping recorder does; no event distinguishes the two. */
     int is_stop = conn->is_by_us ||
                   (session->end == LAW_STOPPED && session->end_ns <= conn->down_ns + LAW_STOP_NS);
     if (has_later(facts, conn) || (conn->down_ns != 0 && !is_stop))
@@ -76,7 +76,7 @@ static int conn_reason(const law_facts *facts, const law_conn *conn)
     return session->end == LAW_CRASHED ? GAP_CRASH : GAP_RESTART;
 }
 
-/* After a silent connection data must come. */
+/* After a silent connection, coverage starts with data. */
 static uint64_t grant_from_ns(const law_facts *facts, const law_grant *grant)
 {
     const law_conn *conn = &facts->conns[grant->conn];
@@ -102,7 +102,7 @@ static int is_feed(const law_facts *facts, size_t session, size_t topic)
     return strcmp(facts->sessions[session].feed, facts->topics[topic].feed) == 0;
 }
 
-/* An earlier grant of the topic on the same connection, which continues. */
+/* 1 if an earlier grant of the topic on the same connection continues. */
 static int is_repeated(const law_facts *facts, const law_grant *grant)
 {
     for (size_t i = 0; i < facts->grant_count; i++) {
@@ -131,7 +131,7 @@ static void add_grant(const law_facts *facts, const law_grant *grant, piece_list
     add_piece(list, made);
 }
 
-/* An import has its topics between the frames of each of its connections. */
+/* An import covers its topics between the first and last frame of each of its connections. */
 static void add_import(const law_facts *facts, size_t topic, size_t session, piece_list *list)
 {
     for (size_t i = 0; i < facts->grant_count; i++) {
@@ -165,7 +165,7 @@ static int asks_anything(const law_facts *facts, size_t session)
     return 0;
 }
 
-/* A recorder that did not ask for the topic: the time is no gap of it. */
+/* The time of a recorder that did not request the topic is not a gap. */
 static void add_unasked(const law_facts *facts, size_t session, piece_list *list)
 {
     const law_session *of = &facts->sessions[session];
@@ -193,7 +193,7 @@ static void find_pieces(const law_facts *facts, size_t topic, piece_list *list)
                                     0, 0});
 }
 
-/* A silent hour ends the pieces of its session before it; they continue after it. */
+/* A silent hour ends earlier pieces of its session; they continue after it. */
 static void cut_silent(const law_facts *facts, size_t topic, piece_list *list)
 {
     for (size_t i = 0; i < facts->silent_count; i++) {
@@ -215,8 +215,7 @@ static void cut_silent(const law_facts *facts, size_t topic, piece_list *list)
     }
 }
 
-/* When what was recorded ends for gaps that have no end: a session that could have had the topic
- * and began after the piece. */
+/* 1 if a gap after the last piece counts: a later session could have had the topic. */
 static int is_awaited(const law_facts *facts, size_t topic, const piece *last)
 {
     if (last->reason == GAP_CRASH || last->reason == GAP_DISCONNECT || last->reason == GAP_STALE)
@@ -259,7 +258,7 @@ static void add_topic(const law_facts *facts, size_t topic, law_gaps *out)
         td_free(list.rows);
         return;
     }
-    piece at = list.rows[first]; /* reaches furthest */
+    piece at = list.rows[first]; /* the piece that reaches furthest */
     for (size_t i = first + 1; i < list.count; i++) {
         const piece *next = &list.rows[i];
         if (next->from_ns > at.to_ns && at.reason < GAP_REASON_COUNT)

@@ -1,6 +1,5 @@
-/* Tapes of libtapedeck: batches, streams, books and gaps of a small archive. That they hold what
- * the programs print, tests/python shows with a capture.
- */
+/* Tapes of libtapedeck: batches, topics, books and gaps of a small archive. tests/python compares
+ * them with the programs' output, for a capture. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,7 +149,7 @@ static void what_cannot_be_opened_has_a_text(void **state)
         assert_null(tapedeck_tape_open(from, &wanted[i], &error));
         assert_non_null(strstr(error.text, i == 0 ? "no such" : "noon"));
         assert_int_equal(error.code, i == 0 ? TAPEDECK_ERROR_NOT_FOUND : TAPEDECK_ERROR_INVALID);
-        assert_null(strstr(error.text, "tapedeck info")); /* no words of the command line */
+        assert_null(strstr(error.text, "tapedeck info")); /* no hints for the command line */
     }
     assert_null(tapedeck_archive_open("/no/such", &error));
     assert_non_null(strstr(error.text, "/no/such"));
@@ -170,7 +169,7 @@ static void a_selection_of_another_version(void **state)
     } later = {.known = {.size = sizeof later}, .more = 0};
     tapedeck_selection wanted = {.size = sizeof wanted, .with = 1U << 20};
     const tapedeck_selection unset = {.size = 0};
-    /* An older one: what it lacks is 0. */
+    /* An older version: missing members are 0. */
     tapedeck_selection older = {.size = offsetof(tapedeck_selection, with), .with = UINT32_MAX};
     tapedeck_error error;
     tapedeck_tape *made = tapedeck_tape_open(from, &later.known, &error);
@@ -193,7 +192,7 @@ static void topics_are_listed(void **state)
     tapedeck_archive *from = open_made(*state);
     const tapedeck_topic *topics = NULL;
     size_t count = 0;
-    for (int i = 0; i < 2; i++) { /* twice: the list is made again */
+    for (int i = 0; i < 2; i++) { /* twice: the list is rebuilt */
         assert_int_equal(tapedeck_archive_topics(from, &topics, &count, NULL), 1);
         assert_int_equal(count, 2);
         assert_string_equal(topics[0].topic, "orderBookL2_25");
@@ -223,7 +222,7 @@ static void a_tape_goes_on_at_another_time(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(tapedeck_tape_seek(tape, "+2s", &error), 1);
         assert_int_equal(tapedeck_tape_books(tape, &batch, &error), 1);
-        assert_int_equal(bid_size(&batch), 9); /* the state before that moment */
+        assert_int_equal(bid_size(&batch), 9); /* the state before that time */
         assert_int_equal(tapedeck_tape_next(tape, &batch, &error), 1);
         assert_int_equal(batch.frame_count, 2);
         assert_int_equal(batch.trades[0].row.stream, trades);
@@ -242,14 +241,14 @@ static void a_tape_goes_on_at_another_time(void **state)
 
 /* ---- following ---- */
 
-/* A feed whose segment grows. */
+/* A feed with a growing segment. */
 typedef struct growing {
     tape_fixture *fixture;
     tape_segment *segment;
     const char *session;
     uint32_t number; /* of the segment */
-    uint64_t next;   /* frame, of its connection */
-    uint64_t second; /* of it */
+    uint64_t next;   /* number of the next frame on its connection */
+    uint64_t second; /* time of the next frame, in seconds */
 } growing;
 
 static void begin_segment(growing *g)
@@ -274,7 +273,7 @@ static void put_text(growing *g, const char *topic, const char *text)
                                              .symbol = "BTCUSD"});
 }
 
-/* A gap of a topic, or of all of them. */
+/* Writes a gap of a topic, or of all topics. */
 static void put_gap(growing *g, const char *topic, uint64_t from_ns)
 {
     event gap = {.kind = EVENT_GAP,
@@ -301,13 +300,13 @@ static tapedeck_tape *open_following(tapedeck_archive *from, const char *const *
 
 enum { ROWS_MAX = 32 };
 
-/* What a tape has handed out. */
+/* The rows that a tape has returned. */
 typedef struct rows {
     tapedeck_frame_row frames[ROWS_MAX];
     size_t count;
 } rows;
 
-/* Read to the end: so many more frames. */
+/* Reads to the end; expects `count` more frames. */
 static void read_more(tapedeck_tape *tape, rows *to, size_t count)
 {
     tapedeck_batch batch;
@@ -330,7 +329,7 @@ static void expect_wait(tapedeck_tape *tape, int result)
     assert_string_equal(error.text, "");
 }
 
-/* A tape that is opened afterwards has the same frames. */
+/* Checks that a tape opened afterwards has the same frames. */
 static void expect_same_afterwards(tapedeck_archive *from, const rows *had)
 {
     rows again = {.count = 0};
@@ -356,7 +355,7 @@ static size_t count_gaps(const tapedeck_tape *tape)
     return count;
 }
 
-/* Chunks, a new topic, a gap, a rotation, the end of the session and another session. */
+/* Chunks, a new topic, a gap, a new segment, the end of the session, and another session. */
 static void a_tape_waits_for_more(void **state)
 {
     growing g = {.fixture = *state, .session = "1000abcd"};
@@ -367,14 +366,14 @@ static void a_tape_waits_for_more(void **state)
     tape_segment_seal(g.segment);
     tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
     tapedeck_tape *tape = open_following(from, INVERSE);
-    expect_wait(tape, TAPEDECK_WAIT_MORE); /* frames that were not read */
+    expect_wait(tape, TAPEDECK_WAIT_MORE); /* frames not yet read */
     read_more(tape, &had, 2);
     expect_wait(tape, TAPEDECK_WAIT_TIMEOUT);
     put_text(&g, "trade", TRADE);
-    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* it is not durable */
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* not durable yet */
     tape_segment_seal(g.segment);
     expect_wait(tape, TAPEDECK_WAIT_MORE);
-    expect_wait(tape, TAPEDECK_WAIT_MORE); /* as long as it was not read */
+    expect_wait(tape, TAPEDECK_WAIT_MORE); /* until it is read */
     read_more(tape, &had, 1);
     put_text(&g, "orderBookL2_25", UPDATE("7", "8"));
     tape_segment_seal(g.segment);
@@ -389,34 +388,35 @@ static void a_tape_waits_for_more(void **state)
     read_more(tape, &had, 1);
     assert_int_equal(had.frames[4].flags & TAPEDECK_ROW_SUSPECT, TAPEDECK_ROW_SUSPECT);
     assert_int_equal(count_gaps(tape), 1);
-    begin_segment(&g); /* the next one */
+    begin_segment(&g); /* the next segment */
     put_text(&g, "orderBookL2_25", SNAPSHOT);
     tape_segment_seal(g.segment);
     expect_wait(tape, TAPEDECK_WAIT_MORE);
     read_more(tape, &had, 1);
     assert_int_equal(had.frames[5].flags & TAPEDECK_ROW_SUSPECT, 0);
-    put_gap(&g, "trade", SECOND); /* an earlier one: that of the book does not count again */
+    put_gap(&g, "trade", SECOND); /* an earlier gap; the book's gap does not count again */
     put_text(&g, "orderBookL2_25", UPDATE("6", "9"));
     tape_segment_finish(g.segment);
     expect_wait(tape, TAPEDECK_WAIT_MORE);
     read_more(tape, &had, 1);
     assert_int_equal(had.frames[6].flags & TAPEDECK_ROW_SUSPECT, 0);
-    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* nothing records, and the session has no end */
-    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* which is returned once */
+    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* no process records, and the session has no end */
+    expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* returned only once */
     g = (growing){.fixture = *state, .session = "2000abcd", .second = 200};
     begin_segment(&g);
     put_text(&g, "orderBookL2_25", SNAPSHOT);
     tape_segment_finish(g.segment);
     expect_wait(tape, TAPEDECK_WAIT_MORE);
     read_more(tape, &had, 1);
-    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* of the new session */
+    expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* for the new session */
     expect_wait(tape, TAPEDECK_WAIT_TIMEOUT);
     expect_same_afterwards(from, &had);
     tapedeck_tape_close(tape);
     tapedeck_archive_close(from);
 }
 
-/* Damage that is found while following is returned by next, and reading continues after it. */
+/* Damage found while following is returned by tapedeck_tape_next, and reading continues after it.
+ */
 static void damage_is_met_while_following(void **state)
 {
     growing g = {.fixture = *state, .session = "1000abcd"};
@@ -445,7 +445,7 @@ static void damage_is_met_while_following(void **state)
     tapedeck_archive_close(from);
 }
 
-/* An archive without a frame, and names that it does not have: they may come. */
+/* An archive without frames, and names that it lacks: they may appear later. */
 static void what_is_followed_need_not_be_there(void **state)
 {
     growing g = {.fixture = *state, .session = "1000abcd"};
@@ -489,7 +489,7 @@ static void what_does_not_go_with_following(void **state)
     tapedeck_archive_close(from);
 }
 
-/* A tape from a moment after the last frame has the books of then, and what comes. */
+/* A tape that starts after the last frame has the books of that time, and later frames. */
 static void following_begins_after_the_last_frame(void **state)
 {
     growing g = {.fixture = *state, .session = "1000abcd"};

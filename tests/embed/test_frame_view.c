@@ -1,5 +1,5 @@
-/* What the functions of a host return for numbers that a program makes up, and for indexes that do
- * not exist. Expected values: by hand. */
+/* The functions of a decoder's host, for numbers that a program may pass, and for invalid indexes.
+ * Expected values: by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,15 +34,15 @@ static void test_decimal_at_scale(void **state)
     (void)state;
     static const scale_case CASES[] = {
         {605915, 1, 8, 1, INT64_C(6059150000000)},
-        {6059150, 2, 1, 1, 605915}, /* the zero is not needed */
-        {6059155, 2, 1, 0, 0},      /* the five is */
+        {6059150, 2, 1, 1, 605915}, /* the zero can be dropped */
+        {6059155, 2, 1, 0, 0},      /* the five cannot */
         {-5, 1, 1, 1, -5},
         {0, 18, 0, 1, 0},
         {INT64_MAX, 0, 1, 0, 0}, /* beyond 64 bits */
         {INT64_MIN, 0, 0, 1, INT64_MIN},
         {1, 0, 18, 1, INT64_C(1000000000000000000)},
         {10, 0, 18, 0, 0},
-        {1, 0, 19, 0, 0}, /* no scale */
+        {1, 0, 19, 0, 0}, /* not a valid scale */
         {1, 19, 18, 0, 0},
         {1, UINT32_MAX, 0, 0, 0},
         {1, 256, 0, 0, 0},

@@ -1,7 +1,5 @@
-/* The reader of libtapedeck: what it makes of frames of all kinds, and when a book may be trusted.
- * That it decodes and follows books as replay does, tests/e2e/install.test.mjs shows with a
- * capture.
- */
+/* The reader of libtapedeck: its result for frames of all kinds, and when a book can be trusted.
+ * tests/e2e/install.test.mjs compares its decoding and books with replay's, for a capture. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +57,7 @@ static void a_book_follows_its_frames(void **state)
     assert_ptr_equal(frame->book, of);
     assert_int_equal(frame->ordinal, 2);
     assert_int_equal(best_bid_size(reader, of), 9);
-    /* A frame that cannot be read: what it would have changed is unknown. */
+    /* A frame that cannot be decoded: its changes are unknown. */
     frame = decode(reader, BOOK("delta", "7", "7"));
     assert_int_equal(frame->content, TAPEDECK_UNDECODED);
     assert_true(frame->reason[0] != '\0');

@@ -1,8 +1,7 @@
-/* A recording that meets an I/O error, a full disk, or a write that is done in part, at every
- * single call that it makes: it stops and says why, or continues as if nothing had been; what it
- * announced is there; the archive is sound after recover, and takes the next recording. Expected:
- * docs/design.md (P1, "Recorder"), base/io.h and recorder/pipeline/disk.h; frames are the test's
- * own account. */
+/* A recording with an I/O error, a full disk, or a partial write at each of its calls: it stops
+ * with a reason, or continues unaffected; what it announced is there; the archive is sound after
+ * recover, and can be recorded into. Expected: docs/design.md (P1, "Recorder"), base/io.h and
+ * recorder/pipeline/disk.h; frames are the test's own account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +22,7 @@
 static const fault_size SMALL = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
 static const fault_size FULL = {.rounds = 12, .frames_per_round = 5, .rounds_per_hour = 4};
 
-/* Calls that a full disk can fail; a sync too, where space is found only then. */
+/* Calls that can fail on a full disk; also sync, if space is allocated only then. */
 #define SPACE_OPS                                                                                  \
     (IO_FAULT_BIT(IO_FAULT_OP_CREATE) | IO_FAULT_BIT(IO_FAULT_OP_APPEND) |                         \
      IO_FAULT_BIT(IO_FAULT_OP_TRUNCATE) | IO_FAULT_BIT(IO_FAULT_OP_SYNC) |                         \
@@ -53,7 +52,7 @@ static const fault_row ROWS[] = {
 
 typedef struct scene {
     fault_size size;
-    int is_full; /* 0: each case is followed by one of what may follow, in turn */
+    int is_full; /* 0: each case tries one possible continuation, in turn */
     const fault_row *row;
 } scene;
 
@@ -63,7 +62,7 @@ static int say(char what[FAULT_CASE_WHAT_BYTES], const char *where, const char *
     return 0;
 }
 
-/* It stops with a reason of the fault's own kind, or has done everything. */
+/* Checks that it stopped with a reason of the fault's kind, or has done everything. */
 static int check_end(const fault_recording *r, const fault_end *end, int did_fire, char *what)
 {
     uint64_t fed = 0;
@@ -78,7 +77,7 @@ static int check_end(const fault_recording *r, const fault_end *end, int did_fir
     return end->err.text[0] != '\0' || say(what, "recording", "it stopped and said nothing");
 }
 
-/* The process is gone, and so is what only the cache held. */
+/* The process is gone, and so is what was only in the cache. */
 static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_tally *tally)
 {
     const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
@@ -95,7 +94,7 @@ static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_t
     return ok;
 }
 
-/* The fault is over and the machine stays up. */
+/* The fault is over and the machine keeps running. */
 static int check_going_on(fault_place *place, io_fault *disk, fault_tally *tally)
 {
     const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
@@ -158,7 +157,7 @@ static void close_worker(void *state)
     (void)state;
 }
 
-/* Calls that the row counts, in a recording that meets none. */
+/* The number of calls that the row counts, in a recording without a fault. */
 static uint64_t count_calls(const scene *s)
 {
     fault_recording r;
@@ -197,7 +196,7 @@ static void test_io_errors(void **state)
                                    .close = close_worker,
                                    .user = &s};
         failures += fault_sweep_run(&sweep, &tally);
-        /* Fewer only where something is done once and need not be done again. */
+        /* Fewer only for calls that are made once and need not be repeated. */
         if (failures == 0)
             assert_true(fault_tally_fired(&tally) == fault_sweep_cases(&sweep));
     }

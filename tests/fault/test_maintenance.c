@@ -1,7 +1,7 @@
-/* recover, reindex and import that are cut off, killed, or meet an I/O error at every step: run
- * once more, each comes to the end that it would have come to at once, and nothing is lost.
- * Expected: archive/archive_recover.h ("idempotent, and safe to be killed itself"),
- * archive/reindex.h, docs/design.md (P1, P5); frames are the test's own account. */
+/* recover, reindex and import with a power cut, a kill, or an I/O error at every step: run again,
+ * each reaches the same result as without a fault, and nothing is lost. Expected:
+ * archive/archive_recover.h ("idempotent, and safe to be killed itself"), archive/reindex.h,
+ * docs/design.md (P1, P5); frames are the test's own account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,18 +32,18 @@ static const fault_size FULL = {.rounds = 24, .frames_per_round = 5, .rounds_per
 
 enum { CAPTURE_BYTES_MAX = 4 << 20, DIED = 7, RANDOM_CUTS_SMALL = 1, RANDOM_CUTS_FULL = 5 };
 
-/* What is done to the archive, and interrupted. */
+/* An operation on the archive, which is interrupted. */
 typedef td_result act_fn(const fault_place *place, io_fault *disk, td_err *err);
 
 typedef struct scene {
     fault_recording recording;
     fault_catalogs *catalogs;
-    io_fault *before;    /* the disk that the act finds; changes are noted on it */
-    uint64_t catalog_at; /* which catalog it finds */
-    fault_truth truth;   /* what must be there before and after */
+    io_fault *before;    /* the disk before the act; changes are logged on it */
+    uint64_t catalog_at; /* version of the catalog before the act */
+    fault_truth truth;   /* expected before and after */
     act_fn *act;
-    char *dump;         /* what the archive is afterwards; NULL: not the same each time */
-    io_fault_plan plan; /* of the sweep at hand; fail_at is the case's */
+    char *dump;         /* expected catalog afterwards; NULL: differs from run to run */
+    io_fault_plan plan; /* of the current sweep; fail_at is set per case */
     unsigned cuts;
 } scene;
 
@@ -93,15 +93,15 @@ static td_result act_import(const fault_place *place, io_fault *disk, td_err *er
     return import_run(&options, &report, err);
 }
 
-/* ---- the process of a sweep ---- */
+/* ---- a sweep's process ---- */
 
 typedef struct worker {
     const scene *scene;
     fault_place place;
-    io_fault *then; /* stepped through the changes of the act; or NULL */
+    io_fault *then; /* a disk advanced through the act's changes; or NULL */
     uint64_t change_count;
-    fault_truth truth;     /* of the case at hand */
-    uint64_t *died_behind; /* shared with a child: changes that it had made */
+    fault_truth truth;     /* of the current case */
+    uint64_t *died_behind; /* number of changes before the child died; shared with it */
 } worker;
 
 static void *open_worker(void *user, unsigned number)
@@ -142,7 +142,7 @@ static int put_catalog(worker *w, uint64_t seed)
                               s->catalog_at, seed, w->place.catalog);
 }
 
-/* Everything is as it must be, and as it would have been at once. */
+/* Checks that the disk is sound, and equal to the result without a fault. */
 static int check_disk(worker *w, io_fault *disk, fault_way way, fault_tally *tally)
 {
     fault_found found;
@@ -194,7 +194,7 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
         w->then = io_fault_at(s->before, 0);
     io_fault_forward(w->then, s->before, w->change_count, index);
     w->change_count = index;
-    /* The small sweep takes turns. */
+    /* The small sweep alternates. */
     int is_cut = is_full() || index % 2 == 0;
     int ok = !is_cut || (put_catalog(w, 0) &&
                          cut_and_check(w, w->then, IO_FAULT_CUT_WORST, catalog_way(s, 0), tally));
@@ -211,7 +211,7 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
            say(what, "killed", w->place.what);
 }
 
-/* ---- the process dies at every call, the catalog's own files as they are ---- */
+/* ---- the process dies at every call; the catalog's own files stay as they are ---- */
 
 typedef struct countdown {
     uint64_t left;
@@ -227,7 +227,7 @@ static void die_in_time(void *user, io_fault_op op, uint64_t change_count)
         _exit(DIED);
 }
 
-/* 1 if it died before it was done. */
+/* 1 if the child died before the act was done. */
 static int act_and_die(worker *w, uint64_t calls)
 {
     int status = 0;
@@ -245,13 +245,13 @@ static int act_and_die(worker *w, uint64_t calls)
     return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == DIED;
 }
 
-/* Its disk is as it was after the changes that it had made (every run makes the same); or, the
- * power having failed, as it was before. The catalog is then ahead of it. */
+/* The disk is as after the changes that the child had made (equal in every run), or, after a power
+ * cut, as before. The catalog is then newer than the disk. */
 static int run_death(void *state, uint64_t index, fault_tally *tally,
                      char what[FAULT_CASE_WHAT_BYTES])
 {
     worker *w = state;
-    uint64_t calls = is_full() ? index / 2 : index; /* the small sweep takes turns */
+    uint64_t calls = is_full() ? index / 2 : index; /* the small sweep alternates */
     if (!put_catalog(w, calls))
         return say(what, "catalog", "cannot be put there");
     if (!act_and_die(w, calls))
@@ -285,10 +285,10 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     if (ok && io_fault_open_count(disk) != 0)
         ok = say(what, "it left files open", err.text);
     w->truth = s->truth;
-    /* What an import has said to be done is durable. */
+    /* What an import has reported as done is durable. */
     for (size_t i = 0; s->act == act_import && rc == TD_OK && i < FAULT_FEEDS; i++)
         w->truth.durable[i] = s->recording.feeds[i].count;
-    /* The small sweep takes turns. */
+    /* The small sweep alternates. */
     int is_cut = is_full() || index % 2 == 0;
     if (ok && is_cut)
         ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index,
@@ -315,8 +315,8 @@ static uint64_t sweep(scene *s, const char *name, fault_case_fn *run, uint64_t c
     return fault_sweep_run(&all, &tally);
 }
 
-/* Run the act once at no fault: its changes are noted on s->before, its end is kept. Returns its
- * calls of the operations. */
+/* Runs the act once without a fault: its changes are logged on s->before, its result is kept.
+ * Returns the number of its calls of these operations. */
 static uint64_t rehearse(scene *s, uint32_t ops)
 {
     fault_place place = {.recording = &s->recording};
@@ -340,13 +340,13 @@ static uint64_t rehearse(scene *s, uint32_t ops)
     return count;
 }
 
-/* Cases of run_death. */
+/* The number of cases of run_death. */
 static uint64_t count_deaths(scene *s)
 {
     return (is_full() ? 2 : 1) * rehearse(s, UINT32_MAX);
 }
 
-/* The same on s->before itself. */
+/* Runs the act on s->before itself. */
 static void perform(scene *s)
 {
     fault_place place = {.recording = &s->recording};
@@ -406,8 +406,8 @@ static void fini_scene(scene *s)
     fault_recording_fini(&s->recording);
 }
 
-/* Record with everything noted; the disk of the moment, power cut with the seed, is what the act
- * finds. */
+/* Records with a log of changes; after a power cut with the seed, the disk at that time is what the
+ * act finds. */
 static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
 {
     fault_end end;
@@ -484,8 +484,8 @@ static void test_reindex(void **state)
 
 /* ---- import ---- */
 
-/* A capture of two feeds over several hours; what must come of it is noted as its lines are made.
- */
+/* A capture of two feeds over several hours; the expected frames are recorded as its lines are
+ * made. */
 static void make_capture(scene *s, unsigned frames)
 {
     static const char *const URLS[] = {"wss://stream.bybit.com/realtime",
@@ -522,8 +522,8 @@ static void make_capture(scene *s, unsigned frames)
     td_buf_fini(&text);
 }
 
-/* Interrupted, an import leaves a beginning of the capture, and no gap: nothing was recorded live.
- */
+/* An interrupted import leaves the beginning of the capture, and no gap, because nothing was
+ * recorded live. */
 static void test_import(void **state)
 {
     (void)state;

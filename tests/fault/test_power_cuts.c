@@ -1,7 +1,7 @@
-/* A recording whose power is cut, or whose process is killed, after every single change of the
- * disk: what was announced is there, byte for byte, the rest is in the ledger, and it does not
- * matter which catalog is found. Expected: docs/design.md, promises P1, P4 and P5, "Archive on
- * disk", "Catalog"; frames and what was announced are the test's own account. */
+/* A recording with a power cut or a kill after every change of the disk: what was announced is
+ * there, byte for byte, the rest is in the ledger, and the result does not depend on the catalog.
+ * Expected: docs/design.md, promises P1, P4 and P5, "Archive on disk", "Catalog"; frames and
+ * announcements are the test's own account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 #include "tests/testing/fault_check.h"
 #include "tests/testing/fault_sweep.h"
 
-/* The small sweep is whole, of a shorter recording. TAPEDECK_SWEEP=full takes minutes. */
+/* The small sweep covers a shorter recording completely. TAPEDECK_SWEEP=full takes minutes. */
 typedef struct sweep_size {
     fault_size recording;
     unsigned random_cuts;
@@ -35,7 +35,7 @@ typedef struct scene {
     fault_catalogs *catalogs;
 } scene;
 
-/* A process of the sweep: the disk as it was after so many changes, and where to check. */
+/* A sweep's process: the disk after change_count changes, and a place to check it. */
 typedef struct worker {
     const scene *scene;
     io_fault *then;
@@ -68,16 +68,16 @@ static int check_short(worker *w, io_fault *disk, const fault_truth *truth, faul
            (!found->has_archive || fault_check_recover(&w->place, disk, &report));
 }
 
-/* Recover a disk with one of the catalogs that may be there; its dump, or NULL. */
+/* Recovers a disk with one kind of catalog; returns its dump, or NULL. */
 static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uint64_t seed,
                          fault_tally *tally, int *ok)
 {
     fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
     fault_found found;
-    /* The catalog is not written in the same moment as the disk: it may be one step ahead. */
+    /* The catalog is not written at the same time as the disk: it may be one step ahead. */
     uint64_t moment = w->change_count + (kind == FAULT_CATALOG_MOMENT ? seed % 2 : 0);
     *ok = fault_catalogs_put(w->scene->catalogs, kind, moment, seed, w->place.catalog);
-    /* With the first one everything is checked; the others must come to its result. */
+    /* Everything is checked with the first kind; the others must give the same result. */
     if (*ok && kind == FAULT_CATALOG_MOMENT)
         *ok = fault_check_all(&w->place, disk, &truth, &found);
     else if (*ok)
@@ -90,9 +90,9 @@ static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uin
     return dump;
 }
 
-/* What recovery made of a disk. */
+/* The result of recovering a disk. */
 typedef struct result {
-    char *dump; /* of the catalog; NULL: there is no archive */
+    char *dump; /* of the catalog; NULL without an archive */
     td_hash128 files;
 } result;
 
@@ -140,7 +140,7 @@ static int cut_power(worker *w, uint64_t seed, fault_tally *tally, char *what)
     return ok;
 }
 
-/* Killed, recovered, then a power cut. What recover finished and journalled stays so. */
+/* Killed, recovered, then a power cut: what recover finished and journalled is still there. */
 static int kill_and_recover(worker *w, fault_tally *tally, char *what)
 {
     fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
@@ -160,7 +160,7 @@ static int kill_and_recover(worker *w, fault_tally *tally, char *what)
     return ok;
 }
 
-/* Killed, and the next recorder begins at once. */
+/* Killed, and the next recorder starts at once. */
 static int kill_and_record(worker *w, fault_tally *tally, char *what)
 {
     fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
@@ -185,7 +185,7 @@ static int run_case(void *state, uint64_t index, fault_tally *tally,
     unsigned cuts = w->scene->size.random_cuts;
     io_fault_forward(w->then, w->scene->recording.disk, w->change_count, index);
     w->change_count = index;
-    /* The small sweep takes turns. */
+    /* The small sweep alternates. */
     int is_full = cuts > 1;
     int ok = 1;
     if (is_full || index % 2 == 0)

@@ -1,6 +1,6 @@
-/* A fuzz target as a plain test: every input of tests/fuzz/corpus/TARGET, and what becomes of it
- * when it is cut off or its bytes are changed, at places that are the same each time. Violations
- * are assertions in the target. The target is known by the program's name, corpus_TARGET. */
+/* A fuzz target as a plain test: every input of tests/fuzz/corpus/TARGET, and variants that are
+ * truncated or have changed bytes, always at the same offsets. Violations are assertions in the
+ * target. The program's name, corpus_TARGET, selects the target. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ enum { CHANGES = 3 };
 
 static const char *corpus;
 
-/* In memory of its own size, so that a sanitizer sees the first byte read after it. */
+/* In memory of its exact size, so that a sanitizer detects reads beyond it. */
 static void run_input(const uint8_t *bytes, size_t size)
 {
     uint8_t *exact = malloc(size == 0 ? 1 : size);
@@ -64,7 +64,7 @@ static void every_input_of_the_corpus_is_taken(void **state)
         td_free(names[i]);
     }
     td_free(names);
-    assert_true(tried > 0); /* this test runs in the tree's root */
+    assert_true(tried > 0); /* the test must run in the tree's top folder */
 }
 
 int main(int argc, char **argv)

@@ -1,10 +1,10 @@
-/* A hostile file in an otherwise sound archive: verify, a tape of it all, recover, and once more
- * (tests/testing/fuzz_archive.h says what must hold). The first byte chooses:
- *   '0'  the rest is the crashed segment, '1' the finished one, '2' the journal
- *   '3', '4', '5'  the rest are patches of these: two bytes of place, one of length (its low five
- *        bits), so many bytes; with 0x80 set in the length the file ends there
- * Patches of a crashed segment or a journal get CRCs and chain values that are right, so that the
- * checks after those are reached as well. */
+/* A hostile file in an otherwise sound archive: verify, a tape of all of it, and recover twice
+ * (tests/testing/fuzz_archive.h has the requirements). The first byte chooses:
+ *   '0': the rest is the crashed segment, '1': the finished one, '2': the journal
+ *   '3', '4', '5': the rest are patches of these: two bytes of offset, one of length (its low five
+ *   bits), and that many bytes; if 0x80 is set in the length, the file ends there
+ * Patches of a crashed segment or a journal get valid CRCs and chain values, so that later checks
+ * are reached as well. */
 #include <string.h>
 
 #include <zstd.h>
@@ -28,8 +28,9 @@ static void put_le(uint8_t *at, uint64_t value, unsigned bytes)
         at[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* A stored chunk's CRC (chunk: start 8, end 8, size 8, crc 4, compression 4 + n, size 8, records;
- * MCAP specification, "Chunk"). A compressed one's is that of what it was. */
+/* Sets the CRC of an uncompressed chunk (chunk: start 8, end 8, size 8, crc 4, compression 4 + n,
+ * size 8, records; MCAP specification, "Chunk"). A compressed chunk's CRC is of the uncompressed
+ * bytes. */
 static void mend_chunk(uint8_t *content, size_t size)
 {
     mcap_chunk chunk;
@@ -38,7 +39,7 @@ static void mend_chunk(uint8_t *content, size_t size)
         put_le(content + 24, td_crc32(0, chunk.records.data, chunk.records.size), 4);
 }
 
-/* Go through the records as far as they are any, and put in what is computed. */
+/* Goes through the records as far as they are valid, and sets the computed values. */
 static void mend(uint8_t *bytes, size_t size)
 {
     td_hasher *hasher = td_hasher_open();
@@ -71,7 +72,7 @@ static void mend(uint8_t *bytes, size_t size)
     td_hasher_close(hasher);
 }
 
-/* A chunk's record as it would be if it were not compressed. */
+/* Writes a chunk's record as if it were uncompressed. */
 static void store_chunk(td_buf *out, const mcap_chunk *chunk)
 {
     uint8_t head[9 + 40] = {MCAP_CHUNK};
@@ -87,7 +88,7 @@ static void store_chunk(td_buf *out, const mcap_chunk *chunk)
                                  chunk->records.data, chunk->records.size);
 }
 
-/* Write the crashed segment again without compression, so that patches reach what is in chunks. */
+/* Rewrites the crashed segment without compression, so that patches reach the content of chunks. */
 static void store_segment(fuzz_archive *self)
 {
     size_t size;
@@ -113,7 +114,7 @@ static void store_segment(fuzz_archive *self)
     td_free(bytes);
 }
 
-/* Returns the size that is left. */
+/* Returns the remaining size. */
 static size_t patch(uint8_t *bytes, size_t size, const uint8_t *data, size_t data_size)
 {
     while (data_size >= 3 && size > 0) {

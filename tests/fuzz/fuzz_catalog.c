@@ -1,9 +1,9 @@
-/* A hostile catalog in a sound archive. Whatever it is: opening it, reading all of it, a plan and a
- * verification come to an end; and reindex gives the catalog that the archive has, row for row. The
- * first byte chooses:
- *   '0'  the rest is the database
- *   '1'  the rest are patches of the good one: three bytes of place, one of length, so many bytes
- *   '2'  the rest is SQL that is run on the good one, bounded in time */
+/* A hostile catalog in a sound archive. Opening it, reading all of it, a plan and a verification
+ * must end; reindex must give the archive's catalog, row for row. The first byte chooses:
+ *   '0': the rest is the database
+ *   '1': the rest are patches of the good one: three bytes of offset, one of length, and that many
+ *   bytes
+ *   '2': the rest is SQL, run on the good one with a time limit */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ typedef struct bench {
     fuzz_archive *archive;
     uint8_t *good; /* database */
     size_t good_size;
-    char *dump; /* what it has to be again */
+    char *dump; /* expected after reindex */
 } bench;
 
 /* ---- files: SQLite does its own I/O ---- */
@@ -55,7 +55,7 @@ static uint8_t *read_database(const char *path, size_t *size)
     return bytes;
 }
 
-/* ---- what is done with it ---- */
+/* ---- uses of the catalog ---- */
 
 static void skip_brief(void *user, const segment_brief *brief)
 {
@@ -68,7 +68,7 @@ static void read_all(const char *path)
     catalog *c = NULL;
     if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
         return;
-    /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
+    /* Most inputs are damaged, so errors are ignored: it must only end, within its limits. */
     td_result rc = catalog_list(c, &found, NULL);
     for (size_t i = 0; i < found.count && i < 16; i++) {
         segment_rows rows;
@@ -109,7 +109,7 @@ static void verify(const bench *b, io_fault *disk)
     verify_report report;
     fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);
-    /* The catalog is derived: it cannot be damage. */
+    /* The catalog is derived, so it is never damage. */
     TD_ASSERT(rc != TD_OK || report.verdict != VERIFY_DAMAGED);
     archive_close(a);
 }
@@ -152,7 +152,7 @@ static int count_down(void *user)
     return ++*(int *)user > SQL_ROUNDS_MAX;
 }
 
-/* What a user may do with SQLite's own shell, except with files of its own. */
+/* Runs what a user could run in SQLite's shell, except SQL that opens other files. */
 static void run_sql(const char *path, const uint8_t *data, size_t size)
 {
     sqlite3 *db = NULL;
@@ -165,7 +165,7 @@ static void run_sql(const char *path, const uint8_t *data, size_t size)
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, DATABASE_BYTES_MAX);
     sqlite3_progress_handler(db, SQL_STEPS, count_down, &rounds);
-    (void)sqlite3_exec(db, sql, NULL, NULL, NULL); /* most of it is none */
+    (void)sqlite3_exec(db, sql, NULL, NULL, NULL); /* most inputs are not SQL */
     TD_ASSERT(sqlite3_close(db) == SQLITE_OK);
     free(sql);
 }

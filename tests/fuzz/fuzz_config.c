@@ -1,6 +1,6 @@
-/* Any bytes as a configuration file. Besides not crashing: what is refused has a text that names
- * the file, nothing is left open, and what was settled keeps to its bounds: every feed has a
- * family, a valid name and topics, and no two feeds share a name. */
+/* Any bytes as a configuration file. Besides not crashing: a refused file has an error that names
+ * it, nothing is left open, and accepted values are within their limits: every feed has a family, a
+ * valid name and topics, and no two feeds share a name. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -44,7 +44,7 @@ static void check_refusal(td_result rc, const td_err *err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static recorder_config config; /* large */
+    static recorder_config config; /* too large for the stack */
     io_fault *disk = io_fault_open();
     td_err err;
     td_err_clear(&err);

@@ -1,15 +1,15 @@
-/* Frames of any bytes, of every family: classification, both decoders, and the rules that follow.
- * Besides not crashing:
- *   - bytes after a frame do not matter: with two different paddings everything comes out the
- *     same;
- *   - the hot and the row-driven decoder agree: same verdict, same hash, same counts;
- *   - what a message or a refusal is written as is JSON that our own reader takes;
- *   - a topic's track and its symbol's audit take frames in any order and keep to their bounds;
- *   - drift is found where the decoder refuses a frame or counts unknown fields, and findings keep
- *     to their bounds.
+/* Frames of any bytes, in every family: classification, both decoders, and the rules. Besides not
+ * crashing:
+ *   - bytes after a frame do not matter: two different paddings give the same result;
+ *   - the fast and the row-driven decoder agree: same verdict, same hash, same counts;
+ *   - the JSON of a message or a refusal is valid for our own reader;
+ *   - a topic's track and its symbol's audit accept frames in any order and stay within their
+ *     limits;
+ *   - drift is found if the decoder refuses a frame or counts unknown fields, and findings stay
+ *     within their limits.
  * The first byte: its five low bits choose the family, in the order of the table from 0 ('@':
- * inverse); with 0x20 set ('`' and on) all the rest is one frame, else frames are divided by line
- * feeds; with 0x80 set they were received in 2022, when other rows held. */
+ * inverse); if 0x20 is set ('`' and above) the rest is one frame, otherwise line feeds separate
+ * frames; if 0x80 is set they were received in 2022, when other rows were valid. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,17 +38,17 @@ typedef struct outcome {
     int is_decoded;
     decode_error why;
     uint64_t hash;
-    uint64_t json; /* hash, with members beside the plain struct */
+    uint64_t json; /* hash, including members that the plain struct lacks */
     uint32_t unknown_fields;
     uint32_t foreign_symbols;
 } outcome;
 
-/* A topic of a symbol, as replay keeps it. */
+/* A topic of a symbol, with the states that replay keeps. */
 typedef struct followed {
     const topic_row *row;
     uint64_t symbol; /* hash */
     track *track;
-    audit_member *member; /* NULL: it has no part */
+    audit_member *member; /* NULL: not audited */
     drift_stream *drift;
 } followed;
 
@@ -164,7 +164,7 @@ static void forget(bench *b)
 
 /* ---- drift ---- */
 
-/* Notes of members that count as unknown fields. */
+/* Counts the notes that the decoder counts as unknown fields. */
 static size_t count_unknown(const drift_look *look)
 {
     size_t count = 0;
@@ -214,7 +214,7 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
         o.unknown_fields = m.head.unknown_fields;
         o.foreign_symbols = m.head.foreign_symbols;
     } else {
-        /* of a compressed frame it is a byte of what comes out */
+        /* in a compressed frame it is an offset in the uncompressed bytes */
         TD_ASSERT(o.why.offset <= frame.size || (frame.data[0] != '{' && frame.data[0] != '['));
     }
     check_json(b, &m, &o);
@@ -247,7 +247,7 @@ static void on_frame(bench *b, const uint8_t *data, size_t size)
     td_bytes frame = td_bytes_of(memory, size);
     memset(memory + size, 0, DECODE_PADDING_BYTES);
     outcome hot = decode(b, frame, DECODE_PATH_FAST, 1);
-    /* Digits, quotes and brackets after the frame, as the next frame of a chunk has them. */
+    /* The padding has digits, quotes and brackets, as the next frame in a chunk may have. */
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
         memory[size + i] = (uint8_t) "7\"}],{\"price\":\"1"[(i + size) % 16];
     outcome hot_again = decode(b, frame, DECODE_PATH_FAST, 0);

@@ -1,5 +1,5 @@
-/* Requests, answers and topics of any bytes through every dialect: tests/testing/dialect_check.h
- * says what must hold. */
+/* Requests, answers and topics of any bytes, in every dialect: tests/testing/dialect_check.h has
+ * the requirements. */
 #include <stdint.h>
 
 #include "base/assert.h"

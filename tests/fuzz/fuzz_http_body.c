@@ -1,6 +1,7 @@
-/* Any bytes as the body of a reply, of a length, in chunks, or up to the connection's end. Besides
- * not crashing: however the stream is cut into reads, the same comes out; never more than the
- * bound; and what is put into chunks comes back. The first byte chooses form and bound. */
+/* Any bytes as the body of a reply: with a length, in chunks, or up to the connection's end.
+ * Besides not crashing: the result does not depend on how the stream is split into reads; it never
+ * exceeds the limit; and a body written in chunks is read back. The first byte chooses form and
+ * limit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "tests/testing/fuzz_input.h"
 #include "wire/http_body.h"
 
-/* Of the first byte; the other bits are the bound. */
+/* Bits of the first byte; the other bits are the limit. */
 enum { CHUNKED = 1, SIZED = 2, ROUND_TRIP = 4 };
 
 typedef struct outcome {
@@ -32,7 +33,7 @@ static outcome read_body(td_bytes stream, unsigned how, size_t bytes_max, size_t
     for (size_t at = 0, size; at < stream.size && out.result == BODY_MORE; at += size) {
         size = 1 + (size_t)td_random_below(&random, piece_bytes);
         size = stream.size - at < size ? stream.size - at : size;
-        uint8_t *piece = td_alloc(size); /* so that a sanitizer sees each byte beyond */
+        uint8_t *piece = td_alloc(size); /* exact size, for sanitizers */
         memcpy(piece, stream.data + at, size);
         out.result = http_body_read(&body, td_bytes_of(piece, size));
         td_free(piece);
@@ -55,7 +56,7 @@ static void check_cuts(td_bytes stream, unsigned how)
     for (size_t piece_bytes = 1; piece_bytes <= 64; piece_bytes *= 8) {
         outcome cut = read_body(stream, how, bytes_max, piece_bytes);
         TD_ASSERT(cut.result == whole.result);
-        /* Of what is over the bound the first reads may have been kept. */
+        /* If the body exceeds the limit, the first reads may have been kept. */
         if (whole.result == BODY_TOO_LARGE)
             continue;
         TD_ASSERT(cut.size == whole.size);
@@ -64,7 +65,7 @@ static void check_cuts(td_bytes stream, unsigned how)
     }
 }
 
-/* Chunks of as many bytes as the first byte of each says. */
+/* Writes chunks whose sizes are their first bytes. */
 static void check_round_trip(td_bytes body)
 {
     td_buf stream;

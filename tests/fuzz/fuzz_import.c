@@ -1,12 +1,10 @@
-/* Captures of any bytes through what import reads them with: gzip, lines, records, slots.
+/* Captures of any bytes through the parts of import that read them: gzip, lines, records, slots.
  * Besides not crashing:
  *   - lines are numbered 1, 2, 3 …, and after damage there is one error and then the end;
- *   - a record's views lie in the line or are readable with their padding;
- *   - the same lines give the same slots a second time;
- *   - an import of them into an archive that has another session leaves it sound.
- * The first byte: '0' cryptofeed's formats, '1' JSON lines; '2' and '3' the same, imported as
- * well.
- */
+ *   - a record's views are in the line, or are readable with their padding;
+ *   - the same lines give the same slots again;
+ *   - importing them into an archive with another session leaves it sound.
+ * The first byte: '0' cryptofeed's formats, '1' JSON lines; '2' and '3' the same, also imported. */
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +21,7 @@
 
 enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe: written before it is read */
 
-/* Everything that a record says, looked at; and where it belongs. */
+/* Reads every member of a record; and its connection. */
 static uint64_t read_record(import_order *order, const import_record *record)
 {
     import_place place = {0};
@@ -71,11 +69,11 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     return sum;
 }
 
-/* All of import, without a family: by the URLs, or refused; and with one. */
+/* Runs a whole import: without a family, by URLs, which may be refused; and with a family. */
 static void import_capture(import_format format, const uint8_t *data, size_t size)
 {
     static const char *const FAMILIES[] = {NULL, "inverse", "spot-v1"};
-    static import_report report; /* large */
+    static import_report report; /* too large for the stack */
     static fuzz_archive *into;
     if (into == NULL)
         into = fuzz_archive_make(WRITER_STOP);

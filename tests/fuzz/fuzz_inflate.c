@@ -1,6 +1,6 @@
-/* Any bytes as a compressed message. Besides not crashing: never more than the bound comes out,
- * with readable padding after it; the same bytes give the same a second time; and what is no
- * stream says so with a code that a decoder expects. The first byte chooses the bound. */
+/* Any bytes as a compressed message. Besides not crashing: the output never exceeds the limit, and
+ * has readable padding; the same bytes give the same output again; and an invalid stream is
+ * reported with a code that the decoder expects. The first byte chooses the limit. */
 #include <stdlib.h>
 
 #include "base/assert.h"

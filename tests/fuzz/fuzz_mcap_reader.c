@@ -1,7 +1,7 @@
-/* Any bytes as a file: reader, verification and recovery must come to an end, within their bounds,
- * and agree with a reader that shares no code with them (tests/testing/mcap_reader.h) about every
- * file that it finds nothing wrong with. CRCs and chain are checked after the lengths, so that they
- * do not keep changed bytes from the code that reads the structure. */
+/* Any bytes as a file: reader, verification and recovery must end, within their limits, and agree
+ * with a reader that shares no code with them (tests/testing/mcap_reader.h) about every file in
+ * which it finds no fault. CRCs and chain are checked after the lengths, so that they do not keep
+ * changed bytes from the code that reads the structure. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +22,7 @@ static const char OPEN_NAME[] = "x.mcap.open";
 static void read_chunks(segment_reader *reader, segment_scratch *scratch, td_buf *records)
 {
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader); i++) {
-        /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
+        /* Most inputs are damaged, so errors are ignored: it must only end, within its limits. */
         td_result rc = segment_reader_chunk_channels(reader, i, scratch, records, NULL);
         rc = segment_reader_read(reader, i, scratch, records, NULL);
         size_t at = 0;
@@ -50,13 +50,13 @@ static void run_segment_reader(td_io io, const char *name)
     TD_ASSERT(added == 0);
     chain_record chain;
     td_result rc = segment_reader_last_chain(reader, NULL, &chain, NULL);
-    (void)rc; /* damage, as above */
+    (void)rc; /* damage is ignored, as above */
     td_buf_fini(&records);
     segment_scratch_close(scratch);
     segment_reader_close(reader);
 }
 
-/* What verification finds nothing wrong with, a reader that shares no code with it reads, too. */
+/* Checks that a file without findings of verification is correct for the independent reader. */
 static void run_verify(td_io io, const char *name, td_bytes file)
 {
     segment_verify_result verified;
@@ -68,7 +68,7 @@ static void run_verify(td_io io, const char *name, td_bytes file)
     TD_ASSERT(stats.message_count == verified.totals.message_count);
 }
 
-/* What recovery makes of a file whose blocks are sound, both readers read alike. */
+/* Checks that both readers agree on a recovered file with intact blocks. */
 static void run_recover(td_io io)
 {
     recover_result *result = td_alloc(sizeof *result);
@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     td_io io = io_fault_io(disk);
     file_make(io, FILE_NAME, data, size);
     run_segment_reader(io, FILE_NAME);
-    (void)mcap_reader_compare(io, FILE_NAME); /* no comparison is due of a damaged one */
+    (void)mcap_reader_compare(io, FILE_NAME); /* damaged files are not compared */
     run_verify(io, FILE_NAME, td_bytes_of(data, size));
     fuzz_must(td_io_unlink(io, FILE_NAME, NULL), NULL);
     fuzz_must(io.ops->mkdir(io.ctx, "torn", NULL), NULL);

@@ -1,6 +1,6 @@
-/* Any text as message JSON, as another decoder answers it. The first byte chooses the row that the
- * answer is about, 0: none; the rest is the text. What is accepted keeps its meaning when it is
- * written and read again. */
+/* Any text as message JSON, as another decoder may answer it. The first byte chooses the row of the
+ * answer (0: no row); the rest is the text. An accepted text keeps its meaning when it is written
+ * and read again. */
 #include "base/assert.h"
 #include "schema/family.h"
 #include "tests/testing/fuzz_input.h"
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const message_subject subject = {row_of(data[0]), td_bytes_str("topic"),
                                      td_bytes_str(data[0] % 2 == 0 ? "BTCUSD" : "")};
-    /* Either is right. */
+    /* Accepting and refusing are both allowed. */
     (void)message_round_read(round, &subject, td_bytes_of(data + 1, size - 1), &m, NULL);
     return 0;
 }

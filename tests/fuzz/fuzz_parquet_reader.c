@@ -1,6 +1,6 @@
 /* Any bytes as a Parquet file with the columns of tests/export/parquet/test_parquet_reader.c.
- * Besides not crashing: a row that is read is the same a second time, and a footer that was set has
- * the entry, so that setting it again changes nothing. */
+ * Besides not crashing: a row that can be read is the same again, and a footer that was changed has
+ * the entry, so that changing it again has no effect. */
 #include <string.h>
 
 #include "base/alloc.h"

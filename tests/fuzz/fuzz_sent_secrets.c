@@ -1,6 +1,6 @@
-/* Any bytes as a client's message. Besides not crashing: the places lie in it, one after the other;
- * once they are overwritten, what was found is in it neither by place nor by value; a message has
- * the same length then. */
+/* Any bytes as a client's message. Besides not crashing: the offsets of secrets are in the message,
+ * in order; after they are overwritten, no secret is found by place or by value, and the message
+ * has the same length. */
 #include <string.h>
 
 #include "base/alloc.h"

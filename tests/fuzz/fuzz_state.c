@@ -1,7 +1,5 @@
-/* Any bytes as the saved state of a symbol. Besides not crashing: what loads is saved as the same
- * state, and goes through a frame of each of its topics that cannot be decoded, and through its
- * end.
- */
+/* Any bytes as the saved state of a symbol. Besides not crashing: a state that loads is saved as
+ * the same state, and accepts an undecodable frame of each of its topics, and its end. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -9,7 +7,7 @@
 #include "book/symbol_state.h"
 #include "tests/testing/fuzz_input.h"
 
-/* A frame over another connection than any before. */
+/* Applies a frame over a new connection. */
 static void reconnect(symbol_topic *t)
 {
     static const frame_conn LATER = {.session = 1, .number = 9, .session_id = "later"};

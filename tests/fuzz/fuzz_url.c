@@ -1,6 +1,6 @@
-/* Any text as a URL, a proxy and HOST:PORT. Besides not crashing: the parts of a URL lie in it, one
- * after the other; secrets lie in it, and are gone when it was hidden, in the same length; and what
- * the strict parser takes has a host and a target that can be requested. */
+/* Any text as a URL, a proxy and HOST:PORT. Besides not crashing: the parts of a URL are in it, in
+ * order; secrets are in it, and are gone after hiding, at the same length; and a URL that the
+ * strict parser accepts has a host and a target that can be requested. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* Any bytes as a peer's stream: a handshake, then frames. Besides not crashing: however the stream
- * is cut into reads, the same events come out; text is UTF-8; nothing is larger than the bound, the
- * memory for it neither; nothing follows a close frame or a failure. And any bytes as messages:
- * what one end writes, the other reads back. The first byte chooses which, peer, compression and
- * cuts. */
+/* Any bytes as a peer's stream: a handshake, then frames. Besides not crashing: the events do not
+ * depend on how the stream is split into reads; text is UTF-8; no message exceeds the limit, nor
+ * does its memory; nothing follows a close frame or a failure. And any bytes as messages: what one
+ * end writes, the other reads back. The first byte chooses which, the peer, compression, and the
+ * split. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,16 +16,16 @@
 #include "wire/tunnel.h"
 #include "wire/websocket.h"
 
-/* Frames of all three forms of length are below it. */
+/* Larger than frames of all three forms of length. */
 enum { MESSAGE_BYTES_MAX = 70000 };
 
-/* Of the first byte; two bits between them choose the cuts. */
+/* Bits of the first byte; two bits between them choose the split. */
 enum { FROM_CLIENT = 1, COMPRESSED = 2, NO_TAKEOVER = 16, ROUND_TRIP = 128 };
 
 typedef struct summary {
     uint64_t hash;
     size_t events;
-    unsigned failure; /* its code; 0: none */
+    unsigned failure; /* its code, or 0 */
 } summary;
 
 static void note(summary *sum, const ws_event *event)
@@ -40,10 +40,10 @@ static void note(summary *sum, const ws_event *event)
     sum->hash = sum->hash * 31 + got->opcode + event->code + (size_t)got->form * 16;
 }
 
-/* How a stream is cut into reads: all alike, or random ones. */
+/* How a stream is split into reads: equal sizes, or random ones. */
 typedef struct cuts {
     size_t piece_bytes;
-    td_random *random; /* NULL: all alike */
+    td_random *random; /* NULL: equal sizes */
 } cuts;
 
 static summary read_frames(td_bytes stream, unsigned how, cuts by)
@@ -60,7 +60,7 @@ static summary read_frames(td_bytes stream, unsigned how, cuts by)
         size = by.random == NULL ? by.piece_bytes
                                  : 1 + (size_t)td_random_below(by.random, by.piece_bytes);
         size = stream.size - at < size ? stream.size - at : size;
-        uint8_t *piece = td_alloc(size); /* so that a sanitizer sees each byte beyond */
+        uint8_t *piece = td_alloc(size); /* exact size, for sanitizers */
         memcpy(piece, stream.data + at, size);
         ws_give(&reader, piece, size, at);
         for (ws_result rc; (rc = ws_read(&reader, &event)) != WS_MORE;) {
@@ -81,7 +81,7 @@ static summary read_frames(td_bytes stream, unsigned how, cuts by)
 
 /* ---- heads ---- */
 
-/* What one end says, the other understands. */
+/* Checks that each end understands the other's answers. */
 static void check_answers(const handshake_request *request)
 {
     handshake_reply reply;
@@ -100,7 +100,7 @@ static void check_answers(const handshake_request *request)
     td_buf_fini(&out);
 }
 
-/* Our client and our server agree, whatever the key. */
+/* Checks that our client and our server agree, for any key. */
 static void check_opening(td_bytes nonce)
 {
     handshake_ask ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};
@@ -122,7 +122,7 @@ static void check_opening(td_bytes nonce)
     td_buf_fini(&answered);
 }
 
-/* What a pass-through hands on of a request asks its server for the same. */
+/* Checks that the fields a relay forwards make the same request to its server. */
 static void check_handed_on(const handshake_request *request, td_bytes head)
 {
     handshake_request again;
@@ -197,7 +197,7 @@ static void put_frame(td_buf *out, unsigned how, unsigned opcode, unsigned flags
         ws_mask(out->data + out->size - payload.size, payload.size, MASK, 0);
 }
 
-/* In frames of frame_bytes with a ping after each that is not the last. */
+/* Writes a message in frames of frame_bytes, with a ping after each frame but the last. */
 static void put_message(td_buf *out, unsigned how, unsigned opcode, unsigned flags,
                         size_t frame_bytes, td_bytes bytes)
 {
@@ -214,8 +214,8 @@ static void put_message(td_buf *out, unsigned how, unsigned opcode, unsigned fla
     } while (bytes.size > 0);
 }
 
-/* The rest as messages, each behind two bytes: its size, and how many frames it has. Adds each to
- * the stream, and to the summary of what is to be read. */
+/* Writes the rest as messages, each after two bytes: its size, and its number of frames. Adds each
+ * to the stream, and to the summary of the expected events. */
 static void put_messages(td_bytes rest, unsigned how, td_buf *out, summary *sum)
 {
     deflate_sender *sender = deflate_sender_open(DEFLATE_BITS_MAX);
@@ -252,7 +252,7 @@ static void put_messages(td_bytes rest, unsigned how, td_buf *out, summary *sum)
     deflate_sender_close(sender);
 }
 
-/* With as much of the reason as fits. */
+/* Writes a close frame with as much of the reason as fits. */
 static void put_close(td_bytes reason, unsigned how, td_buf *out, summary *sum)
 {
     uint8_t payload[WS_CONTROL_BYTES_MAX];

@@ -1,7 +1,7 @@
-/* A client of libwebsockets, for tests/e2e/programs.test.mjs: sends a request, prints each message
- * and LF, then "closed CODE".
+/* A client of libwebsockets, for tests/e2e/programs.test.mjs: it sends a request, prints each
+ * message and a LF, then "closed CODE".
  *
- *   lws_client URL REQUEST plain|deflate [CA_FILE] */
+ * lws_client URL REQUEST plain|deflate [CA_FILE] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

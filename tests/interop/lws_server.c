@@ -1,7 +1,7 @@
 /* A server of libwebsockets, for tests/e2e/programs.test.mjs: it acknowledges the first request as
  * the exchange does, sends each line of a file as a message, and closes with 1001.
  *
- *   lws_server FILE plain|deflate [CERTIFICATE KEY]   prints its port; until it is killed */
+ * lws_server FILE plain|deflate [CERTIFICATE KEY]   prints its port, and runs until it is killed */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static int send_text(struct lws *wsi, size_t size)
     return lws_write(wsi, buffer + LWS_PRE, size, LWS_WRITE_TEXT) < (int)size ? -1 : 0;
 }
 
-/* The acknowledgement, then the next line; -1 closes. */
+/* Sends the acknowledgement, then one line per call; -1 closes. */
 static int send_next(struct lws *wsi, client *self)
 {
     char *text = (char *)buffer + LWS_PRE;

@@ -1,7 +1,7 @@
-/* A program for tests: decodes frames with a reader (tapedeck/tapedeck.h), and prints all that it
- * returns, one JSON object a line. Messages have the names of `replay --messages`, so that the two
- * can be compared. usage: frames FAMILY WANTS; standard input has a frame a line, after its receive
- * time and a space. */
+/* A program for tests: decodes frames with a reader (tapedeck/tapedeck.h), and prints the complete
+ * result, one JSON object per line. Messages have the names of `replay --messages`, so that the two
+ * can be compared. usage: frames FAMILY WANTS; each line of standard input has a receive time, a
+ * space, and a frame. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,13 @@
 typedef struct writer {
     const tapedeck_host *host;
     FILE *out;
-    const tapedeck_book *other; /* of the first book that it saw */
+    const tapedeck_book *other; /* the first book; printed with frames that have no book */
     int needs_comma;
 } writer;
 
 /* ---- JSON ---- */
 
-/* The name of a member, or NULL: an element of a list. */
+/* Writes a comma if needed, and a member's name; NULL for an element of a list. */
 static void begin_value(writer *w, const char *name)
 {
     if (w->needs_comma)
@@ -75,7 +75,7 @@ static void put_number(writer *w, const char *name, int64_t value)
     fprintf(w->out, "%" PRId64, value);
 }
 
-/* Text that is JSON. */
+/* Writes text that is JSON. */
 static void put_json(writer *w, const char *name, tapedeck_text text)
 {
     begin_value(w, name);

@@ -1,5 +1,5 @@
-/* Tapes of one frame. What must be in them is written down from the archive that the test makes;
- * that nothing in them can be left out is shown by leaving it out. */
+/* Tapes of one frame. Expected content follows from the archive that the test makes; leaving out
+ * parts shows that none can be omitted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,8 +133,8 @@ static void begin_session(tape_segment *segment, const char *session, uint64_t s
     tape_segment_event(segment, &started, second * SECOND_NS);
 }
 
-/* Three hours of one connection, and another session beside it. Where each frame's ordinal is, is
- * what the tests count on. */
+/* Three hours of one connection, and another session next to it. The tests depend on each frame's
+ * ordinal. */
 static void record(scene *s)
 {
     event_slot slot = {.conn = 1, .since_ns = TAPE_FIXTURE_NS + 3 * SECOND_NS};
@@ -189,7 +189,7 @@ static void record(scene *s)
 
 /* ---- cuts ---- */
 
-/* All frames that tests cut are of books, but two. */
+/* All frames that the tests cut are of books, except for two. */
 static regress_stream frame_at(uint64_t ordinal, uint64_t second)
 {
     int is_control = ordinal == 1;
@@ -234,7 +234,7 @@ static archive *open_archive(const char *path)
     return a;
 }
 
-/* A tape's frames and events, a line each. */
+/* Lists a tape's frames and events, one per line. */
 static void dump(const char *path, char out[DUMP_BYTES])
 {
     static const selection ALL = {.has_from = 0};
@@ -302,8 +302,8 @@ static void check_sound(const char *path)
 /* ---- books ---- */
 
 typedef struct book_watch {
-    uint64_t ordinal; /* of the frame that is looked at, in the session */
-    uint64_t skipped; /* a frame that is not played; 0: none */
+    uint64_t ordinal; /* of the frame to compare, in the session */
+    uint64_t skipped; /* ordinal of a frame to skip, or 0 */
     uint64_t book_hash;
     uint64_t bytes_hash;
     unsigned seen;
@@ -392,7 +392,7 @@ static void test_book(void **state)
     scene_fini(&s);
 }
 
-/* The frame is a snapshot itself. */
+/* The frame itself is a snapshot. */
 static void test_snapshot(void **state)
 {
     (void)state;
@@ -434,7 +434,7 @@ static void test_control(void **state)
     scene_fini(&s);
 }
 
-/* Its connection never had a snapshot of it. */
+/* The connection never had a snapshot of the book. */
 static void test_no_snapshot(void **state)
 {
     (void)state;
@@ -451,7 +451,7 @@ static void test_no_snapshot(void **state)
     scene_fini(&s);
 }
 
-/* The first segment is not there any more: the next one restates the connection. */
+/* The first segment is gone; the next one repeats the connection. */
 static void test_pruned_beginning(void **state)
 {
     (void)state;
@@ -484,7 +484,7 @@ static void test_existing_file(void **state)
     scene_init(&s);
     record(&s);
     cut(&s, 7, HOUR_S + 1);
-    /* What a killed one left does not stay, either. */
+    /* The leftover of a killed cut is replaced as well. */
     snprintf(left, sizeof left, "%s.open", s.path);
     file_write_text(left, "torn");
     assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
@@ -494,7 +494,7 @@ static void test_existing_file(void **state)
     scene_fini(&s);
 }
 
-/* Nothing is left of a cut that failed. */
+/* A failed cut leaves no file. */
 static void test_failures(void **state)
 {
     (void)state;

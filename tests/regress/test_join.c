@@ -1,6 +1,6 @@
-/* The merge join: how the frames of a stream are paired with a baseline's, by hand-made sequences
- * of letters (each letter is a frame's bytes), and that random edits are paired as a table of all
- * pairs says. */
+/* The merge join: how the frames of a stream are paired with a baseline's, with hand-made sequences
+ * of letters (each letter stands for a frame's bytes); random edits must be paired as well as by a
+ * table of all pairs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ typedef struct scene {
     char folder[TEMP_FOLDER_BYTES];
     char path[TEMP_FOLDER_BYTES + 16];
     baseline *was;
-    char out[4096]; /* what was found: "=3 -1 +2": pairs, missing, new; "~2": outside */
+    char out[4096]; /* the result: "=3 -1 +2": pairs, missing, new; "~2": outside */
     size_t size;
     join_kind last;
     uint64_t run;
@@ -42,7 +42,7 @@ static void end_run(scene *s)
     s->run = 0;
 }
 
-/* Every frame of both sides is reported once and in order. */
+/* Checks that every frame of both sides is reported once, in order. */
 static void note(void *ctx, const join_step *step)
 {
     scene *s = ctx;
@@ -66,7 +66,7 @@ static uint64_t time_of(size_t index)
     return 1000 * (index + 1);
 }
 
-/* When frame i was received; times NULL: time_of(i). */
+/* The receive time of frame i; times NULL: time_of(i). */
 static uint64_t received(const size_t *times, size_t i)
 {
     return time_of(times == NULL ? i : times[i]);
@@ -136,7 +136,7 @@ static void test_words(void **state)
         {"abcdef", "abdef", JOIN_WHOLE, "=2 -1 =3"},
         {"abcdef", "abXcdef", JOIN_WHOLE, "=2 +1 =4"},
         {"abcdef", "abXdef", JOIN_WHOLE, "=2 -1 +1 =3"},
-        {"abcdef", "abdcef", JOIN_WHOLE, "=2 +1 =1 -1 =2"}, /* fewer of the baseline are skipped */
+        {"abcdef", "abdcef", JOIN_WHOLE, "=2 +1 =1 -1 =2"}, /* skips fewer of the baseline */
         {"abcdef", "abccdef", JOIN_WHOLE, "=3 +1 =3"},
         {"aaaa", "aa", JOIN_WHOLE, "=2 -2"},
         {"aa", "aaaa", JOIN_WHOLE, "=2 +2"},
@@ -163,7 +163,7 @@ static void test_words(void **state)
     }
 }
 
-/* Frames that are all different, without some of them in the middle; more than the window. */
+/* All frames differ, and some in the middle are missing; more than the window. */
 static void test_holes(void **state)
 {
     static const size_t HOLES[] = {1, 4095, 4096, 4097, 9000};
@@ -187,7 +187,7 @@ static void test_holes(void **state)
         assert_int_equal(s.counts[JOIN_MISSING], HOLES[h]);
         assert_int_equal(s.counts[JOIN_NEW], 0);
         close_scene(&s);
-        /* The other way round: the baseline lacks them. */
+        /* The reverse: the baseline lacks them. */
         open_scene(&s, is, times, count);
         run_join(&s, was, NULL, ROWS_MAX, JOIN_WHOLE);
         assert_int_equal(s.counts[JOIN_MISSING], 0);
@@ -197,7 +197,7 @@ static void test_holes(void **state)
     }
 }
 
-/* A part of another clock: no time of it is one of the baseline's. */
+/* A part with another clock: none of its times are in the baseline. */
 static void test_part_of_another_clock(void **state)
 {
     static uint64_t was[ROWS_MAX];
@@ -214,7 +214,7 @@ static void test_part_of_another_clock(void **state)
     close_scene(&s);
 }
 
-/* Random edits of few frames: never fewer pairs than were left untouched. */
+/* Random edits of a few frames: at least as many pairs as frames left unchanged. */
 static void test_random_edits(void **state)
 {
     static uint64_t was[3000];
@@ -230,11 +230,11 @@ static void test_random_edits(void **state)
             unsigned edit = (unsigned)(random >> 33) % 200;
             was[i] = i + 1;
             if (edit == 1)
-                is[count++] = 100000 + i; /* one more */
+                is[count++] = 100000 + i; /* added */
             if (edit == 2)
-                is[count++] = 200000 + i; /* altered */
+                is[count++] = 200000 + i; /* changed */
             if (edit == 0 || edit == 2)
-                continue; /* gone */
+                continue; /* removed */
             is[count++] = was[i];
             untouched++;
         }

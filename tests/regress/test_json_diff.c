@@ -1,5 +1,5 @@
-/* Differences of JSON texts as lines. Expected: what `diff -u` prints of the texts with one member
- * a line, less its line numbers. */
+/* Differences of JSON texts as lines. Expected: the output of `diff -u` for the texts with one
+ * member per line, without line numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "regress/json_diff.h"
 
-/* What is printed of two texts, and whether there is more. */
+/* Prints the difference of two texts; 1 if there is more. */
 static int print_diff(const char *was, const char *is, char *out, size_t out_bytes)
 {
     FILE *file = tmpfile();
@@ -54,7 +54,7 @@ static void test_members(void **state)
     assert_diff(NULL, NULL, "");
 }
 
-/* Equal lines far from a change are left out. */
+/* Equal lines far from a change are omitted. */
 static void test_context(void **state)
 {
     (void)state;
@@ -70,8 +70,8 @@ static void write_list(char *out)
         out += snprintf(out, 8, "%d%s", i, i < 2999 ? "," : "]");
 }
 
-/* Long texts: what is equal at the ends is not compared, and the rest is cut. A report shows
- * the first lines. */
+/* Long texts: equal beginnings and ends are not compared, and the rest is cut. A report shows the
+ * first lines. */
 static void test_long(void **state)
 {
     static char was[40000];

@@ -1,5 +1,5 @@
-/* sim/account: fills are public trades, the position is the sum of the fills, and the balance pays
- * their fees. */
+/* sim/account: fills are public trades, the position is the sum of the fills, and their fees are
+ * paid from the balance. */
 #include "sim/account.h"
 
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 enum { EVENTS = 60000, SYMBOLS = 2 };
 
-/* What the test keeps of the account, from its events alone. */
+/* The test's own account, from events alone. */
 typedef struct ledger {
     int64_t lots[SYMBOLS];
     int64_t wallet;
@@ -25,7 +25,7 @@ typedef struct ledger {
 
 static const int64_t FIRST_WALLET = 100000000000000;
 
-/* A fill is one of the event's trades, under the same id. */
+/* Checks that a fill is one of the event's trades, with the same id. */
 static void check_fill(ledger *l, const account_event *event, const sim_symbol *s)
 {
     const account_order *order = &event->order;
@@ -59,7 +59,8 @@ static void check_event(ledger *l, const account_event *event, const sim_symbol 
     assert_int_equal(event->wallet, l->wallet);
 }
 
-/* One symbol for inverse contracts, whose coins are apart; else two with one wallet. */
+/* One symbol for inverse contracts, because each has its own coin; otherwise two with one wallet.
+ */
 static void run(product of, uint32_t symbols)
 {
     static sim_symbol traded[SYMBOLS];
@@ -88,7 +89,7 @@ static void run(product of, uint32_t symbols)
         while ((event = account_next_event(a)) != NULL)
             check_event(&l, event, s);
     }
-    /* It does everything: all kinds of events, all states of orders. */
+    /* All kinds of events and all states of orders occur. */
     for (int kind = STREAM_ORDER; kind <= STREAM_WALLET; kind++)
         assert_true(l.counts[kind] > 20);
     for (int status = 0; status <= ACCOUNT_FILLED; status++)
@@ -100,23 +101,23 @@ static void run(product of, uint32_t symbols)
 
 static void test_linear(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     run(PRODUCT_LINEAR, 2);
 }
 
 static void test_inverse(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     run(PRODUCT_INVERSE, 1);
 }
 
 static void test_spot(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     run(PRODUCT_SPOT, 1);
 }
 
-/* ---- orders of clients ---- */
+/* ---- clients' orders ---- */
 
 /* A symbol, and an account in which a client trades. */
 typedef struct scene {
@@ -125,7 +126,7 @@ typedef struct scene {
     td_random random;
     int64_t number;
     uint64_t ns;
-    int64_t lots;       /* of fills, from events */
+    int64_t lots;       /* sum of fills, from events */
     uint64_t events[4]; /* by status: new, partly filled, filled, cancelled */
     uint64_t fills_of_makers;
 } scene;
@@ -140,7 +141,7 @@ static void open_scene(scene *s)
     s->a = account_open(9);
 }
 
-/* One event of the market, and what it means for the account. */
+/* Makes one market event, and applies it to the account. */
 static void step(scene *s)
 {
     const account_event *event;
@@ -186,11 +187,11 @@ static account_terms draw_terms(scene *s)
     return terms;
 }
 
-/* Orders that are placed, changed and cancelled at any moment keep to their limits, and the
- * position is what their fills add. */
+/* Orders that are placed, changed and cancelled at any time keep to their limits, and the position
+ * is the sum of their fills. */
 static void test_client(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static scene s;
     open_scene(&s);
     char links[8][ACCOUNT_LINK_BYTES] = {{0}};
@@ -221,10 +222,10 @@ static void test_client(void **state)
     symbol_close(&s.traded);
 }
 
-/* Open orders are bounded, and must be worth at most the balance. */
+/* The number of open orders is limited, and their value must not exceed the balance. */
 static void test_client_limits(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static scene s;
     open_scene(&s);
     const account_order *made;

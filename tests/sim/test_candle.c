@@ -1,4 +1,4 @@
-/* sim/candle: a candle begins at a whole multiple of its length, and is the sum of its trades. */
+/* sim/candle: a candle starts at a multiple of its length, and is the sum of its trades. */
 #include "sim/candle.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 static void test_sums(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     candle_pair pair;
     uint64_t start = 1795174020u * TD_NS_PER_S;
     candle_open(&pair, 1, start + 7, 100);
@@ -37,7 +37,7 @@ static void test_sums(void **state)
     assert_int_equal(pair.now.close, 101);
     assert_int_equal(pair.now.volume, 0);
     assert_int_equal(pair.now.start_ns, start + 60 * TD_NS_PER_S);
-    /* Two minutes without a trade are left out. */
+    /* Two minutes without a trade give no candle. */
     assert_int_equal(candle_roll(&pair, 1, start + 200 * TD_NS_PER_S), 1);
     assert_int_equal(pair.closed.volume, 0);
     assert_int_equal(pair.now.start_ns, start + 180 * TD_NS_PER_S);

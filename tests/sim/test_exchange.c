@@ -1,5 +1,5 @@
-/* sim/exchange over real sockets, in the test's own loop: what a client of the op dialect sees.
- * Expected answers are those of docs/wire.md 1 and 1.3; counts follow from the options. */
+/* sim/exchange over real sockets, in the test's own loop, as a client of the op dialect sees it.
+ * Expected answers are from docs/wire.md 1 and 1.3; counts follow from the options. */
 #include "schema/bybit/dialects.h"
 #include "sim/exchange.h"
 
@@ -24,10 +24,10 @@ enum { FRAMES = 400, TRUTH_BYTES_MAX = 8 << 20 };
     "{\"op\":\"subscribe\",\"args\":[\"trade\",\"orderBookL2_25.*\",\"orderBook_200.100ms\","      \
     "\"instrument_info.100ms\"]}"
 
-/* All there is, to the end: what the truth file says is what came. */
+/* All frames to the end: the client received what the truth file lists. */
 static void test_everything(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     exchange_options options = {.frames_max = FRAMES};
@@ -64,7 +64,7 @@ static void test_everything(void **state)
 
 static void test_answers(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     exchange_options options = {.rate = 1};
@@ -85,7 +85,7 @@ static void test_answers(void **state)
     assert_int_equal(sim_client_count(&c, "\"type\":\"snapshot\""), 1);
     assert_int_equal(
         sim_client_count(&c, "\"topic\":\"orderBookL2_25.ETHUSD\",\"type\":\"snapshot\""), 1);
-    /* The same again gives an ack and no second snapshot. */
+    /* Subscribing again gives an ack but no second snapshot. */
     sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.ETHUSD\"],\"again\":1}");
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     while (sim_client_count(&c, "\"args\":[\"orderBookL2_25.ETHUSD\"]") < 2) {
@@ -106,7 +106,7 @@ static void test_answers(void **state)
 
 static void test_paths_and_keys(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char SECRET[] = "a secret";
     char good[512];
     char signature[DIALECT_SIGNATURE_BYTES];
@@ -117,7 +117,7 @@ static void test_paths_and_keys(void **state)
                    (unsigned long long)expires_ms, signature);
     const struct {
         const char *path;
-        unsigned status; /* 0: let in */
+        unsigned status; /* 0: accepted */
     } rows[] = {
         {"/realtime", 0},
         {"/realtime_public", 0},
@@ -144,10 +144,10 @@ static void test_paths_and_keys(void **state)
 
 static void test_faults(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         fault injected;
-        uint64_t data; /* data frames that reach the client, without the 6 snapshots */
+        uint64_t data; /* data frames received by the client, without the 6 snapshots */
         unsigned code; /* of the close frame */
     } ROWS[] = {
         {{FAULT_DROP, 50}, FRAMES - 1, 1000},
@@ -172,7 +172,7 @@ static void test_faults(void **state)
 
 static void test_cut(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     const fault cut = {.kind = FAULT_CUT, .at = 50};
@@ -181,7 +181,7 @@ static void test_cut(void **state)
     sim_client_connect(&s, &c, "/realtime");
     sim_client_send(&c, SUBSCRIBE_ALL);
     sim_scene_run(&s, &c.ended, 1);
-    assert_int_equal(c.close_code, 0); /* no close frame came */
+    assert_int_equal(c.close_code, 0); /* without a close frame */
     assert_true(c.messages <= 50 + 6 + 1);
     sim_client_close(&c);
     sim_scene_close(&s);
@@ -190,7 +190,7 @@ static void test_cut(void **state)
 /* Two clients of one family get the same deltas; each has its own ordinals. */
 static void test_two_clients(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client a = {0};
     sim_client b = {0};
@@ -214,7 +214,7 @@ static void test_two_clients(void **state)
 
 static void test_stop(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     exchange_options options = {.rate = 100};
@@ -230,10 +230,10 @@ static void test_stop(void **state)
     sim_scene_close(&s);
 }
 
-/* A truth that cannot be written stops everything: no frame goes out that it does not hold. */
+/* If the truth file cannot be written, everything stops: no frame is sent that it lacks. */
 static void test_truth_fails(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     td_err err;

@@ -1,5 +1,5 @@
-/* sim/exchange over real sockets, in the test's own loop: each family's way to ask and to be
- * answered, and private streams. Expected answers are those of docs/wire.md 1. */
+/* sim/exchange over real sockets, in the test's own loop: each family's requests and answers, and
+ * private topics. Expected answers are from docs/wire.md 1. */
 #include "sim/exchange.h"
 
 #include <setjmp.h>
@@ -17,11 +17,11 @@
 #include "tests/testing/sim_scene.h"
 #include "schema/dialect.h"
 
-/* Each family's own way to ask, to be answered and to refuse; docs/wire.md 1.1 to 1.5. Whether the
- * first data comes before the answer: linear v5 before, spot after (docs/wire.md 1.3). */
+/* Each family's requests, answers and refusals; docs/wire.md 1.1 to 1.5. is_data_first: whether
+ * data comes before the answer: it does in linear v5, not in spot (docs/wire.md 1.3). */
 static void test_dialects(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     const struct {
         const char *family;
         const char *path;
@@ -29,7 +29,7 @@ static void test_dialects(void **state)
         const char *answer;
         const char *data;
         int is_data_first;
-        const char *wrong; /* NULL: not tried */
+        const char *wrong; /* NULL: not tested */
         const char *refusal;
     } rows[] = {
         {"v5-linear", "/v5/public/linear",
@@ -85,10 +85,10 @@ static void test_dialects(void **state)
 }
 
 /* Nothing private without a key; with one, everything that was requested. A private family's
- * account also trades in markets that no other client has subscribed. */
+ * account also trades in markets without other subscribers. */
 static void test_private(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     exchange_options options = sim_scene_families((const char *const[]){"v5-private", NULL}, 0);
@@ -109,10 +109,10 @@ static void test_private(void **state)
     sim_scene_close(&s);
 }
 
-/* Spot's private side has no subscribing: the key brings everything. */
+/* Spot's private side has no subscriptions: a key is enough to get everything. */
 static void test_spot_private(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client c = {0};
     exchange_options options =
@@ -129,10 +129,10 @@ static void test_spot_private(void **state)
     sim_scene_close(&s);
 }
 
-/* Linear and copy trading share their paths: what a client asks for first says which it means. */
+/* Linear and copy trading share their paths: the client's first request determines the family. */
 static void test_shared_path(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_scene s;
     sim_client linear = {0};
     sim_client copies = {0};

@@ -1,5 +1,5 @@
-/* sim/http_replies: which instruments a request lists, and that a reply is JSON with the members of
- * the exchange's documents. */
+/* sim/http_replies: which instruments a request lists, and that a reply is JSON with the documented
+ * members. */
 #include "sim/http_replies.h"
 
 #include <setjmp.h>
@@ -16,8 +16,7 @@ enum { SYMBOLS = 4 };
 
 static td_buf reply;
 
-/* 1 if there is a reply of an exchange with these families; it is in `reply`, with a zero after it.
- */
+/* 1 if an exchange with these families replies; the reply is in `reply`, NUL-terminated. */
 static int get(const char *path, const char *query)
 {
     static const char *const NAMES[] = {"v5-linear", "v5-spot",   "v5-option",  "inverse",
@@ -75,7 +74,7 @@ static void lists_have_the_instruments_of_their_category(void **state)
         {"/perpetual/usdc/openapi/public/v1/symbols", "", "PERP\",\"status\":\"ONLINE\"", SYMBOLS},
         {"/option/usdc/openapi/public/v1/symbols", "", "\"minOrderSize\":\"0.01\"", SYMBOLS},
     };
-    (void)state; /* none */
+    (void)state;
     td_buf_init(&reply, LIMIT_FRAME_BYTES);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         assert_true(get(CASES[i].path, CASES[i].query));
@@ -88,7 +87,7 @@ static void lists_have_the_instruments_of_their_category(void **state)
 
 static void times_are_the_markets(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     td_buf_init(&reply, LIMIT_FRAME_BYTES);
     assert_true(get("/v5/market/time", ""));
     assert_int_equal(count("\"timeSecond\":\"1618677786\",\"timeNano\":\"1618677786801375123\""),
@@ -101,7 +100,7 @@ static void times_are_the_markets(void **state)
 
 static void other_requests_have_no_reply(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     td_buf_init(&reply, LIMIT_FRAME_BYTES);
     assert_false(get("/v5/market/tickers", "category=linear"));
     assert_false(get(INSTRUMENTS, ""));

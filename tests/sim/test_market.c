@@ -1,5 +1,5 @@
-/* sim/market: price priority. Expected trades and levels are worked out by hand from the
- * orders of each row, under the rules that market.h states. */
+/* sim/market: price priority. Expected trades and levels are derived by hand from each row's
+ * orders, by the rules in market.h. */
 #include "sim/market.h"
 
 #include <setjmp.h>
@@ -15,7 +15,7 @@ enum { STEPS_MAX = 8, RESULTS_MAX = 6 };
 
 typedef enum act { END, LIMIT, TAKE, CANCEL } act;
 
-/* An order; CANCEL takes size out of the price-th best level (from 0). */
+/* An order; CANCEL removes size from the price-th best level (from 0). */
 typedef struct step {
     act what;
     market_side side;
@@ -23,7 +23,7 @@ typedef struct step {
     int64_t size;
 } step;
 
-/* What of a trade is compared. */
+/* The compared part of a trade. */
 typedef struct traded {
     int64_t price;
     int64_t size;
@@ -33,8 +33,8 @@ typedef struct traded {
 typedef struct market_row {
     const char *name;
     step steps[STEPS_MAX];
-    traded trades[RESULTS_MAX];     /* of the last step; size 0 ends them */
-    market_level bids[RESULTS_MAX]; /* afterwards, best first; size 0 ends them */
+    traded trades[RESULTS_MAX];     /* of the last step, ending with size 0 */
+    market_level bids[RESULTS_MAX]; /* after the steps, best first, ending with size 0 */
     market_level asks[RESULTS_MAX];
 } market_row;
 
@@ -104,7 +104,7 @@ static void check_side(const market *m, market_side side, const market_level *ex
 
 static void test_rows(void **state)
 {
-    (void)state; /* rows only */
+    (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         const market_row *row = &ROWS[i];
         market *m = NULL;
@@ -135,11 +135,11 @@ static void test_rows(void **state)
     }
 }
 
-/* Random orders: sides stay sorted and apart, and every level can be cancelled down to an empty
- * market. */
+/* Random orders: sides stay sorted and do not cross, and every level can be cancelled down to an
+ * empty market. */
 static void test_balance(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     market *m = NULL;
     td_random random;
     td_random_init(&random, 99);
@@ -174,10 +174,10 @@ static void test_balance(void **state)
     market_close(m);
 }
 
-/* At its bounds a market loses the rest of an order, and never crosses. */
+/* At its limits a market drops the rest of an order, and never crosses. */
 static void test_bounds(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     market *m = NULL;
     size_t count = 0;
     m = market_open(0);

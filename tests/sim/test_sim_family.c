@@ -1,7 +1,7 @@
-/* sim/sim_family: what comes out of a running market is what the exchange would send, for every
- * family and topic of its tables. Checked with the schema's decoders and with book/ and its
- * continuity rules, which share no code with sim/: every frame decodes, no rule is broken, and the
- * books that are built from the frames have the SHA-1 that the engine says. */
+/* sim/sim_family: a running market's frames are what the exchange would send, for every family and
+ * topic of its tables. Checked with the schema's decoders and with book/ and its continuity rules,
+ * which share no code with sim/: every frame decodes, no rule is broken, and books built from the
+ * frames have the engine's SHA-1. */
 #include "sim/sim_family.h"
 
 #include <setjmp.h>
@@ -25,7 +25,7 @@ enum { SLOTS = 5000, SYMBOLS = 7, STREAMS_MAX = SYMBOLS * SIM_SYMBOL_STREAMS_MAX
 
 static const uint64_t START_NS = 1795174069000000000u;
 
-/* Slots are so far apart that minutes pass. */
+/* Steps are so far apart that minutes pass. */
 #define SLOT_NS (80 * TD_NS_PER_MS)
 
 /* A reader of frames: decoder, and a track for each stream. */
@@ -51,7 +51,7 @@ static void reader_fini(reader *r)
     decoder_close(r->decoder);
 }
 
-/* Decode a frame and let its stream's track judge it. */
+/* Decodes a frame, and judges it with its topic's track. */
 static void read_frame(reader *r, const sim_family *v, const sim_frame *frame)
 {
     classification what;
@@ -88,7 +88,7 @@ static void read_frame(reader *r, const sim_family *v, const sim_frame *frame)
                      (const char *)bytes.data);
 }
 
-/* The book after a frame is the engine's. */
+/* Checks that the book after a frame equals the engine's. */
 static void check_book(reader *r, const sim_family *v, const sim_frame *frame)
 {
     char engine[TD_SHA1_HEX_BYTES];
@@ -154,7 +154,7 @@ static uint64_t frames_of_row(const reader *r, const sim_family *v, const stream
         streams++;
         count += r->frames[i];
     }
-    return streams == 0 ? 1 : count; /* no symbol here is of the row's class */
+    return streams == 0 ? 1 : count; /* no symbol here has the row's class */
 }
 
 static void check_family(const catalog_row *row)
@@ -181,7 +181,7 @@ static void check_family(const catalog_row *row)
 
 static void test_families(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     size_t count = 0;
     const catalog_row *rows = catalog_table(&count);
     assert_true(count > 0);
@@ -189,10 +189,10 @@ static void test_families(void **state)
         check_family(&rows[i]);
 }
 
-/* A subscriber that comes later can go on from its snapshot. */
+/* A late subscriber can continue from its snapshot. */
 static void test_late_subscriber(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const char *const FAMILIES[] = {"inverse", "v5-linear", "v5-spot", "spot-v1"};
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
         static reader r;
@@ -209,7 +209,7 @@ static void test_late_subscriber(void **state)
     }
 }
 
-/* Frames of a seed, public and private, as one number. */
+/* The frames of a seed, public and private, as one digest. */
 static uint64_t digest_of(const catalog_row *row, uint64_t seed)
 {
     sim_frame frame;
@@ -225,7 +225,7 @@ static uint64_t digest_of(const catalog_row *row, uint64_t seed)
 
 static void test_seed(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     size_t count = 0;
     const catalog_row *rows = catalog_table(&count);
     for (size_t i = 0; i < count; i++) {
@@ -236,10 +236,10 @@ static void test_seed(void **state)
     }
 }
 
-/* Only subscribed streams are shown; a stream begins with the state at its subscription. */
+/* Only subscribed topics are sent; each begins with the state at its subscription. */
 static void test_wanted(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_family *v = open_family(catalog_find("v5-linear"), 9);
     sim_frame frame;
     static reader r;
@@ -277,11 +277,11 @@ static void last_trade_id(td_bytes frame, char out[64])
             (void)snprintf(out, 64, "%.36s", (const char *)frame.data + at + sizeof KEY - 1);
 }
 
-/* docs/wire.md 5.9: what a subscriber of linear trades gets first is the last trade there was, also
- * if nothing has subscribed to it before. Inverse has no such thing. */
+/* docs/wire.md 5.9: the first frame for a subscriber of linear trades has the last trade, even if
+ * the topic had no subscriber before. Not so for inverse. */
 static void test_old_first_trade(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const struct {
         const char *family, *topic;
         int has_first;
@@ -303,17 +303,17 @@ static void test_old_first_trade(void **state)
             while (!sim_family_next(v, START_NS + slot * SLOT_NS, &frame))
                 slot++;
             last_trade_id(frame.bytes, next);
-            assert_string_not_equal(next, first); /* it is not sent again */
+            assert_string_not_equal(next, first); /* it is sent only once */
         }
         sim_family_close(v);
     }
 }
 
-/* A long walk of the other traders alone, as days of a busy market: the books stay deep, and near
- * their price, however far that goes; orders do not pile up at one. */
+/* A long run of the other traders, like days of a busy market: the books stay deep and near their
+ * price, however far it moves; orders do not pile up at one price. */
 static void test_long_walk(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     static const product PRODUCTS[] = {PRODUCT_INVERSE, PRODUCT_OPTION};
     for (size_t p = 0; p < sizeof PRODUCTS / sizeof PRODUCTS[0]; p++) {
         instrument traded = instrument_make(PRODUCTS[p], 0);

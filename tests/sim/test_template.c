@@ -1,5 +1,4 @@
-/* sim/template: what the language says, each form once; expected texts follow from the header's
- * description. */
+/* sim/template: each form of the language once; expected texts follow from the header. */
 #include "sim/template.h"
 
 #include <setjmp.h>
@@ -9,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* Three levels for any list, the middle one without a size. */
+/* Three levels for any list but asks, the middle one without a size. */
 static int next_level(void *user, sim_list_id list, size_t index, sim_value *values)
 {
     (void)user;
@@ -52,7 +51,7 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
 
 static void test_forms(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     const struct {
         const char *text;
         const char *expected;
@@ -77,10 +76,10 @@ static void test_forms(void **state)
         expect(rows[i].text, NULL, rows[i].expected);
 }
 
-/* Parts that can be left out: by what was shown last. */
+/* Optional parts: omitted depending on the values shown last. */
 static void test_changes(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     sim_value shown[SIM_COUNT];
     set_values(shown);
     static const char TEXT[] = "{'s':$u~(,'last':$last)~(,'coin':'$coin','u':$u)~(,'x':'')}";
@@ -90,15 +89,15 @@ static void test_changes(void **state)
     shown[SIM_COIN].text = "ETH";
     expect(TEXT, shown, "{\"s\":17,\"last\":60600.50,\"coin\":\"BTC\",\"u\":17}");
     expect(TEXT, NULL, "{\"s\":17,\"last\":60600.50,\"coin\":\"BTC\",\"u\":17,\"x\":\"\"}");
-    /* Nothing can be left out of this: it is always put. */
+    /* This has no optional part, so it is always written. */
     set_values(shown);
     expect("{'s':$u}", shown, "{\"s\":17}");
 }
 
-/* Mistakes: each is named. */
+/* Errors: each is named. */
 static void test_mistakes(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     const struct {
         const char *text;
         const char *error;

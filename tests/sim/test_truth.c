@@ -1,6 +1,6 @@
-/* sim/truth: the lines that docs/sim.md gives, and when they are in the file. The SHA-1 values were
- * made by Python's hashlib from the lines in the comments; xxh64 of "{}" by a few lines of Python
- * written from the specification of XXH64, checked on "" and "abc". */
+/* sim/truth: the lines in docs/sim.md, and when they are in the file. The SHA-1 values are from
+ * Python's hashlib for the lines in the comments; xxh64 of "{}" is from a Python implementation of
+ * the XXH64 specification, checked with "" and "abc". */
 #include "sim/truth.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@ static const instrument BTCUSD = {.symbol = "BTCUSD", .price_places = 2, .tick =
 static const instrument LTCUSDT = {
     .symbol = "LTCUSDT", .price_places = 2, .tick = 1, .size_places = 2};
 
-/* What the file holds now. */
+/* Checks the file's current content. */
 static void expect_file(td_io io, const char *expected)
 {
     char found[2048];
@@ -31,7 +31,7 @@ static void expect_file(td_io io, const char *expected)
     assert_string_equal(found, expected);
 }
 
-/* What a topic of depth levels shows of a small market. */
+/* The levels that a topic of this depth shows of a small market. */
 static book_window *small_window(uint32_t depth)
 {
     market *m = NULL;
@@ -39,7 +39,7 @@ static book_window *small_window(uint32_t depth)
     m = market_open(0);
     market_limit(m, MARKET_BUY, 121232, 7);
     market_limit(m, MARKET_BUY, 121231, 3);
-    market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
+    market_limit(m, MARKET_BUY, 121000, 9); /* outside of a window of two levels */
     market_limit(m, MARKET_SELL, 121235, 1);
     market_limit(m, MARKET_SELL, 121236, 20);
     window = window_open(depth);
@@ -50,7 +50,7 @@ static book_window *small_window(uint32_t depth)
 
 static void test_levels_sha1(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     char sha1[TD_SHA1_HEX_BYTES];
     book_window *window = small_window(2);
     /* Buy 60615.5 3 | Buy 60616 7 | Sell 60617.5 1 | Sell 60618 20 */
@@ -61,7 +61,7 @@ static void test_levels_sha1(void **state)
     m = market_open(0);
     window = window_open(25);
     truth_levels_sha1(&BTCUSD, window, sha1);
-    assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
+    assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* SHA-1 of no bytes */
     market_limit(m, MARKET_BUY, 31253, 7);
     market_limit(m, MARKET_SELL, 31260, 150);
     window_fill(window, &LTCUSDT, m);
@@ -81,7 +81,7 @@ static const truth_subject BOOK = {.path = "/realtime",
 
 static void test_lines(void **state)
 {
-    (void)state; /* none */
+    (void)state;
     io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
     truth *t = NULL;

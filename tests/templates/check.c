@@ -1,10 +1,11 @@
 /* Compiles every template of the simulated exchange (sim/template.h). The build runs it before it
  * links tapedeck-sim:
  *
- *     check [--version]
+ * check [--version]
  *
  * Prints a line for each template that does not compile, with its topic or path. Status 0: all
- * compile; 1: one does not. --version: print the version only, to find out if it runs here. */
+ * compile; 1: one does not. --version: only print the version, to test whether the program runs
+ * here. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "sim/http_replies.h"
 #include "sim/template.h"
 
-/* Returns 1 and prints if the text, which may be NULL, does not compile. */
+/* Returns 1 and prints an error if the text does not compile. text may be NULL. */
 static unsigned check_text(const char *where, const char *name, const char *part, const char *text)
 {
     template *made = NULL;

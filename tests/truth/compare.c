@@ -1,13 +1,13 @@
 /* Compares a recording with what a simulated exchange sent (the truth file of `tapedeck sim`,
  * docs/sim.md):
  *
- *     compare [--json] ARCHIVE TRUTH
+ * compare [--json] ARCHIVE TRUTH
  *
  * Each recorded connection is matched with one of the exchange's; its data frames must be those
  * that were sent, in order and complete. After each frame for which the exchange noted its book,
  * the book must be the same. Trades and candles, as decoders read them, must have the values that
- * the exchange meant. Frames after the last recorded one of a connection were in
- * flight when the recorder stopped, or were lost in a crash: they are counted apart.
+ * the exchange intended. Frames after the last recorded one of a connection were in flight when the
+ * recorder stopped, or were lost in a crash: they are counted separately.
  *
  * Status 0: equal; 1: something differs, or nothing was compared; 4: the input cannot be read. */
 #include <inttypes.h>
@@ -29,19 +29,19 @@
 #include "schema/message_json.h"
 #include "tape/cursor.h"
 
-#define TRUTH_BYTES_MAX ((size_t)1 << 30) /* some five million frames */
+#define TRUTH_BYTES_MAX ((size_t)1 << 30) /* about five million frames */
 
 enum { STATUS_DIFFERS = 1, STATUS_FAILED = 4, TEXT_BYTES_MAX = 64 << 20 };
 
 /* A data frame on a connection, as it was sent or recorded. */
 typedef struct frame_mark {
-    uint64_t n; /* ordinal on its connection, control frames counted */
+    uint64_t n; /* ordinal on its connection, including control frames */
     uint64_t xxh64;
     const char *topic; /* of a recorded frame */
 } frame_mark;
 
 typedef struct frame_list {
-    frame_mark *frames; /* by rising n */
+    frame_mark *frames; /* in the order of n */
     size_t count;
 } frame_list;
 
@@ -52,10 +52,10 @@ typedef struct sent_conn {
     frame_list list;
 } sent_conn;
 
-/* The exchange's book after the frame of this hash. */
+/* The exchange's book after the frame with this hash. */
 typedef struct book_mark {
     uint64_t xxh64;
-    size_t line; /* of marks with one hash the later one counts */
+    size_t line; /* the last of several marks with one hash counts */
     td_bytes path, levels_sha1;
 } book_mark;
 
@@ -64,22 +64,22 @@ typedef enum item_kind { ITEM_TRADE, ITEM_CANDLE, ITEM_KINDS } item_kind;
 static const char *const KINDS[ITEM_KINDS] = {"trade", "candle"};
 static const char *const KINDS_NAMES[ITEM_KINDS] = {"trades", "candles"};
 
-/* What an entry of the frame of this hash must be decoded to. */
+/* The expected decoded values of an entry of the frame with this hash. */
 typedef struct item {
     uint64_t xxh64;
     uint64_t index; /* of the entry */
     item_kind kind;
     uint8_t is_seen;
-    td_bytes values; /* an object: names of message members, and their values */
+    td_bytes values; /* a JSON object: names of message members, and their values */
 } item;
 
 typedef struct truth {
-    uint8_t *bytes; /* of the file: texts point into it */
+    uint8_t *bytes; /* of the file; texts point into it */
     sent_conn *conns;
     size_t conn_count;
-    book_mark *marks; /* by hash and line */
+    book_mark *marks; /* in the order of hash and line */
     size_t mark_count;
-    item *items; /* by hash and index */
+    item *items; /* in the order of hash and index */
     size_t item_count;
 } truth;
 
@@ -91,7 +91,7 @@ typedef struct recorded_conn {
     frame_list list;
 } recorded_conn;
 
-/* The books of a stream, for each of its connections. */
+/* The books of a topic, for each of its connections. */
 typedef struct checked_stream {
     symbol_state *state; /* NULL before the first frame */
     symbol_topic *topic;
@@ -110,10 +110,10 @@ typedef struct comparison {
     struct {
         uint64_t compared, equal, not_recorded;
     } items[ITEM_KINDS];
-    char first[256]; /* the first difference; of frames, before all others */
+    char first[256]; /* the first difference; differences of frames take precedence */
 } comparison;
 
-/* End the program if something failed. */
+/* Ends the program on an error. */
 static void must(td_result rc, const td_err *err)
 {
     if (rc == TD_OK)
@@ -195,7 +195,8 @@ static int compare_items(const void *left, const void *right)
     return a->xxh64 != b->xxh64 ? compare_u64(a->xxh64, b->xxh64) : compare_u64(a->index, b->index);
 }
 
-/* Frames without a time can be sent twice with the same bytes: their items are the same. */
+/* Sorts the marks. Frames without a time can be sent twice with the same bytes; their items are
+ * equal. */
 static void sort_truth(truth *t)
 {
     size_t kept = 0;
@@ -244,7 +245,7 @@ static int has_path(const family *of, td_bytes path)
     return of != NULL && family_find_path(of, path, &accesses) != NULL;
 }
 
-/* The first of count rows that is not before this hash; each row begins with its hash. */
+/* The first of count rows whose hash is not less; each row begins with its hash. */
 static size_t find_hash(const void *rows, size_t count, size_t size, uint64_t xxh64)
 {
     size_t low = 0;
@@ -259,7 +260,8 @@ static size_t find_hash(const void *rows, size_t count, size_t size, uint64_t xx
 
 /* ---- frames ---- */
 
-/* What differs, once; frames come after the books in time, but explain them. */
+/* Records the first difference; differences of frames are found later than those of books, but
+ * explain them. */
 static void differs(comparison *c, const char *what, const recorded_conn *conn,
                     const frame_mark *frame)
 {
@@ -280,14 +282,16 @@ static recorded_conn *conn_of(comparison *c, const frame_ref *frame)
     return conn;
 }
 
-/* What a recorded connection is if it is this one of the exchange's. */
+/* The result of matching a recorded connection with one of the exchange's. */
 typedef struct match {
     uint64_t matched, missing, unexpected;
-    const frame_mark *first; /* the first recorded frame that differs, or follows a missing one */
+    const frame_mark
+        *first; /* the first recorded frame that differs, or that follows a missing one */
     const char *what;
 } match;
 
-/* Both lists are in order of ordinals, so a missing frame shows at the next recorded one. */
+/* Both lists are in the order of ordinals, so a missing frame is noticed at the next recorded one.
+ */
 static match match_with(const frame_list *recorded, const frame_list *sent)
 {
     match m = {.matched = 0};
@@ -315,8 +319,8 @@ static match match_with(const frame_list *recorded, const frame_list *sent)
     return m;
 }
 
-/* Connections with the same subscriptions begin alike: the one with the fewest frames that were not
- * sent is it, and of these the one with the fewest that are missing. */
+/* Connections with the same subscriptions begin alike: choose the one with the fewest unexpected
+ * frames, and among equals the one with the fewest missing frames. */
 static void match_conn(comparison *c, const recorded_conn *conn)
 {
     static const frame_list NOTHING = {.count = 0};
@@ -342,7 +346,7 @@ static void match_conns(comparison *c)
         match_conn(c, &c->conns[i]);
     for (size_t i = 0; i < c->truth.conn_count; i++)
         c->sent += c->truth.conns[i].list.count;
-    /* One tape that was recorded twice into an archive has more than was sent. */
+    /* If one tape was recorded twice into an archive, there is more than was sent. */
     uint64_t seen = c->matched + c->missing;
     c->after_end = c->sent > seen ? c->sent - seen : 0;
 }
@@ -385,7 +389,7 @@ static void compare_book(comparison *c, const frame_ref *frame, const recorded_c
 
 /* ---- entries ---- */
 
-/* The entries of a message: its list of trades or items. 0: it has none. */
+/* The entries of a message: its list of trades or items. 0 without a list. */
 static int entries_of(comparison *c, const message *decoded, json_value *out)
 {
     static const char *const LISTS[] = {"trades", "items"};
@@ -405,9 +409,8 @@ static int entries_of(comparison *c, const message *decoded, json_value *out)
     return 0;
 }
 
-/* 1 if an entry has the values, by the names that members have in a message's JSON: the truth has
- * one name for a member, whatever the families call it. Members that the message lacks say nothing.
- */
+/* 1 if an entry has the values, by the names in a message's JSON: the truth has one name per
+ * member, whatever the families call it. Members that the message lacks are ignored. */
 static int has_values(comparison *c, json_value entries, const item *wanted)
 {
     td_err err;
@@ -430,7 +433,7 @@ static int has_values(comparison *c, json_value entries, const item *wanted)
     return compared > 0;
 }
 
-/* A frame that was recorded over several connections counts once. */
+/* A frame recorded over several connections counts once. */
 static void compare_entries(comparison *c, const frame_ref *frame, const recorded_conn *conn,
                             const frame_mark *mark)
 {
@@ -453,11 +456,11 @@ static void compare_entries(comparison *c, const frame_ref *frame, const recorde
     }
 }
 
-/* ---- all of it ---- */
+/* ---- everything ---- */
 
 static void add_recorded(comparison *c, const frame_ref *frame)
 {
-    /* Topics that this version has no row for were sent all the same. */
+    /* Topics without a row in this version were sent nevertheless. */
     if (!frame_role_is_of_topic(frame->channel->role))
         return;
     recorded_conn *conn = conn_of(c, frame);
@@ -472,8 +475,8 @@ static void add_recorded(comparison *c, const frame_ref *frame)
     compare_entries(c, frame, conn, &mark);
 }
 
-/* Read the archive. Names of channels are valid until the tape closes, so the frames are matched
- * before that. */
+/* Reads the archive. Names of channels are valid until the tape is closed, so the frames are
+ * matched before. */
 static void read_archive(comparison *c, const char *path)
 {
     static const selection EVERYTHING = {.has_from = 0};
@@ -514,7 +517,7 @@ static void print_json(const comparison *c)
         printf(",\"%s\":{\"compared\":%" PRIu64 ",\"equal\":%" PRIu64 ",\"not_recorded\":%" PRIu64
                "}",
                KINDS_NAMES[i], c->items[i].compared, c->items[i].equal, c->items[i].not_recorded);
-    printf(",\"first\":\"%s\"}\n", c->first); /* names and numbers: nothing needs an escape */
+    printf(",\"first\":\"%s\"}\n", c->first); /* only names and numbers: no escapes needed */
 }
 
 static void print_text(const comparison *c)
@@ -543,7 +546,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: compare [--json] ARCHIVE TRUTH\n");
         return STATUS_FAILED;
     }
-    static comparison c; /* nothing is freed before the end */
+    static comparison c; /* not freed before the end */
     c.decoded_parser = json_parser_open(0);
     c.values_parser = json_parser_open(0);
     td_buf_init(&c.text, TEXT_BYTES_MAX);

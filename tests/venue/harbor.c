@@ -1,15 +1,17 @@
 /* Harbor's row, topics and dialect:
  *
  *   client  {"method":"SUBSCRIBE","number":"sub-1","channels":["book@BTC-USD"]}
- *   server  {"reply":"sub-1","code":0}, {"reply":"sub-1","code":404,"why":"book@X: no such
- * channel"} client  {"method":"HEARTBEAT"} server  {"method":"ALIVE"} server
- * {"channel":"book","market":"BTC-USD","n":1,"at":MS,"kind":"whole",
+ *   server  {"reply":"sub-1","code":0},
+ *           {"reply":"sub-1","code":404,"why":"book@X: no such channel"}
+ *   client  {"method":"HEARTBEAT"}
+ *   server  {"method":"ALIVE"}
+ *   server  {"channel":"book","market":"BTC-USD","n":1,"at":MS,"kind":"whole",
  *            "payload":{"bids":[["1.5","2"]],"asks":[]}}
  *   server  {"channel":"trades","market":"BTC-USD","n":1,"at":MS,
  *            "payload":[{"id":"a","taker":"Buy","px":"1.5","qty":"2"}]}
  *
- * One answer to each request, for all of it; n rises by one from frame to frame of a channel's
- * market. There are no credentials. */
+ * One answer per request, for all of its channels; n rises by one from frame to frame of a
+ * channel's market. There are no credentials. */
 #include "tests/venue/harbor.h"
 
 #include <string.h>
@@ -146,8 +148,8 @@ static size_t fit(const char *const *topics, size_t count)
     return count < CHANNELS_PER_REQUEST ? count : CHANNELS_PER_REQUEST;
 }
 
-/* The topic with one character changed: "book.BTC-USD" is "book@BTC-USD" there. 0: it has none, or
- * is too long. */
+/* Spells a topic with another separator: "book.BTC-USD" is "book@BTC-USD" in Harbor's frames. 0 if
+ * it is empty or too long. */
 static size_t spell(td_bytes topic, char from, char to, char out[LIMIT_TOPIC_BYTES])
 {
     if (topic.size == 0 || topic.size > LIMIT_TOPIC_BYTES)
@@ -196,7 +198,7 @@ static td_result read_answer(dialect_text *text, json_value root, dialect_answer
         return TD_OK;
     out->kind = ANSWER_TOPICS;
     out->success = dialect_text_scalar(root, "code", &word) && td_bytes_is(word, "0");
-    (void)dialect_text_scalar(root, "why", &out->reason); /* only refusals have one */
+    (void)dialect_text_scalar(root, "why", &out->reason); /* only refusals have it */
     return TD_OK;
 }
 
@@ -225,7 +227,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
 {
     json_value channels;
     td_bytes method = {0};
-    (void)json_find_text(root, "method", &method); /* else it is none that is known */
+    (void)json_find_text(root, "method", &method); /* if absent, the method is unknown */
     out->has_id = (uint8_t)dialect_text_scalar(root, "number", &out->id);
     if (td_bytes_is(method, "HEARTBEAT"))
         out->kind = REQUEST_PING;

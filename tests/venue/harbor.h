@@ -1,6 +1,6 @@
-/* Harbor, an exchange that does not exist, with ways of its own: it names channels "book@BTC-USD",
- * answers by number and code, has another heartbeat, and numbers the frames of each channel. What a
- * second exchange needs is this folder and a line (tests/e2e/exchange.test.mjs). */
+/* Harbor, a made-up exchange that differs from Bybit: it names channels "book@BTC-USD", answers by
+ * number and code, has another heartbeat, and numbers the frames of each channel. A second exchange
+ * needs only this folder and a line (tests/e2e/exchange.test.mjs). */
 #ifndef TD_TESTS_VENUE_HARBOR_H
 #define TD_TESTS_VENUE_HARBOR_H
 

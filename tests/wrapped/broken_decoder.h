@@ -1,6 +1,6 @@
-/* A decoder with a fault in some frames, for tests that must find it: programs of this folder are
- * linked with decoder_decode() replaced (the linker's --wrap) by the one below. Which frames are
- * decoded wrong depends on their bytes alone, so that it is the same at any number of threads. */
+/* A decoder that is wrong for some frames, for tests that must detect it: programs in this folder
+ * are linked with decoder_decode() replaced (the linker's --wrap) by the one below. Which frames
+ * are decoded wrong depends only on their bytes, so it is the same for any number of threads. */
 #ifndef TD_TESTS_WRAPPED_BROKEN_DECODER_H
 #define TD_TESTS_WRAPPED_BROKEN_DECODER_H
 
@@ -11,16 +11,16 @@
 #include "schema/message.h"
 
 enum {
-    BROKEN_EACH = 40,          /* one of so many frames */
-    BROKEN_ENTRIES_MAX = 1024, /* frames of more entries are decoded right */
+    BROKEN_EACH = 40,          /* one of this many frames */
+    BROKEN_ENTRIES_MAX = 1024, /* frames with more entries are decoded correctly */
 };
 
-/* What is wrong: each program defines these. They may leave an entry as it is. */
+/* Break an entry; each program defines these. They may leave it unchanged. */
 void break_level(msg_level *level);
 void break_trade(msg_trade *trade);
 
-/* Change the levels or trades of one frame in BROKEN_EACH. The changed ones are valid until the
- * thread's next call, like those of a decoder. */
+/* Changes the levels or trades of one frame in BROKEN_EACH. Changed ones are valid until the
+ * thread's next call, like a decoder's. */
 static inline void broken_decoder_change(td_bytes frame, message *m)
 {
     static _Thread_local msg_level levels[BROKEN_ENTRIES_MAX];
@@ -42,6 +42,7 @@ static inline void broken_decoder_change(td_bytes frame, message *m)
     }
 }
 
+/* The linker's names for the real function and its replacement. */
 int __real_decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                           message *out, decode_error *why);
 int __wrap_decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,

@@ -1,7 +1,6 @@
-/* A machine at its limit of threads: programs of this folder are linked with pthread_create()
- * replaced (the linker's --wrap) by the one below. It makes as many threads as
- * TAPEDECK_TEST_THREADS says and refuses further ones, as the kernel does. Threads of shared
- * libraries are not counted. */
+/* A machine at its limit of threads: programs in this folder are linked with pthread_create()
+ * replaced (the linker's --wrap) by the one below. It creates TAPEDECK_TEST_THREADS threads and
+ * refuses further ones, as the kernel does. Threads of shared libraries are not counted. */
 #ifndef TD_TESTS_WRAPPED_FEW_THREADS_H
 #define TD_TESTS_WRAPPED_FEW_THREADS_H
 
@@ -12,7 +11,7 @@
 
 #include "base/assert.h"
 
-/* What the linker makes of the two names. */
+/* The linker's names for the real function and its replacement. */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),

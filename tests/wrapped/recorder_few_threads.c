@@ -1,2 +1,2 @@
-/* A recorder that can make only some threads. */
+/* A recorder with a limited number of threads. */
 #include "tests/wrapped/few_threads.h"

@@ -1,10 +1,10 @@
-/* A recorder for which looking up names that end in ".hangs" never returns: linked with
+/* A recorder for which lookups of names that end in ".hangs" never return: linked with
  * --wrap=getaddrinfo. */
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What the linker makes of the two names. */
+/* The linker's names for the real function and its replacement. */
 int __real_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                        struct addrinfo **out);
 int __wrap_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,

@@ -1,7 +1,6 @@
-/* A recorder whose wall clock a test can move while it runs: linked with --wrap=clock_real. The
- * file that $TAPEDECK_TEST_CLOCK names holds 8 bytes, a signed number of ns in this machine's byte
- * order, which is added to the machine's wall clock. The monotonic clock never steps, here as
- * there. */
+/* A recorder whose wall clock a test can change while it runs: linked with --wrap=clock_real. The
+ * file named by $TAPEDECK_TEST_CLOCK holds 8 bytes, a signed number of ns in this machine's byte
+ * order, which is added to the wall clock. The monotonic clock never steps. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* What the linker makes of the two names. */
+/* The linker's names for the real function and its replacement. */
 td_clock __real_clock_real(void);
 td_clock __wrap_clock_real(void);
 

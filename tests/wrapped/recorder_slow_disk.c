@@ -1,7 +1,6 @@
-/* A disk whose syncs take as long as the test says, to be linked into tapedeck-record with
- * --wrap=td_io_sync. The number of nanoseconds that each takes at least is the first 8 bytes of the
- * file that TAPEDECK_TEST_SYNC names; a smaller number there shortens the syncs that are under way,
- * too. */
+/* A disk whose syncs take as long as the test sets, to be linked into tapedeck-record with
+ * --wrap=td_io_sync. The first 8 bytes of the file named by TAPEDECK_TEST_SYNC are the least number
+ * of nanoseconds for each sync; a smaller number also shortens syncs in progress. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-/* What the linker makes of the two names. */
+/* The linker's names for the real function and its replacement. */
 td_result __real_td_io_sync(td_file *file, td_err *err);
 td_result __wrap_td_io_sync(td_file *file, td_err *err);
 

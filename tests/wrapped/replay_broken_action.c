@@ -1,4 +1,4 @@
-/* A replayer that takes updates of levels for inserts, which leaves books as they are. */
+/* A replayer that mistakes updates of levels for inserts, which leaves books unchanged. */
 #include "tests/wrapped/broken_decoder.h"
 
 void break_level(msg_level *level)

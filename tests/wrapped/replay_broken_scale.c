@@ -1,4 +1,4 @@
-/* A replayer that reads prices at a scale that is one too large. */
+/* A replayer that reads prices with a scale that is one too large. */
 #include "tests/wrapped/broken_decoder.h"
 
 void break_level(msg_level *level)

@@ -1,4 +1,4 @@
-/* A replayer that takes buys for sells, and the reverse. */
+/* A replayer that exchanges buys and sells. */
 #include "tests/wrapped/broken_decoder.h"
 
 void break_level(msg_level *level)

@@ -1,2 +1,2 @@
-/* A replayer that can make only some threads. */
+/* A replayer with a limited number of threads. */
 #include "tests/wrapped/few_threads.h"

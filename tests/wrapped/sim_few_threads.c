@@ -1,2 +1,2 @@
-/* A simulator that can make only some threads. */
+/* A simulator with a limited number of threads. */
 #include "tests/wrapped/few_threads.h"

@@ -1,5 +1,5 @@
-/* A book with a fault, for one test: the comparison with the exchange's truth is linked once more
- * with this around book_apply (the linker's --wrap), and must notice. Each hundredth frame loses
+/* A book with a fault, for one test: the comparison with the exchange's truth is also linked with
+ * this wrapper of book_apply (the linker's --wrap), and must detect it. Every hundredth frame loses
  * its last level. */
 #include "book/book.h"
 

@@ -1,2 +1,2 @@
-/* A tapedeck that can make only some threads. */
+/* A tapedeck with a limited number of threads. */
 #include "tests/wrapped/few_threads.h"

@@ -1,5 +1,5 @@
-/* In place of schema/exchanges.h, where programs are built with one exchange more: the made-up one
- * of this folder. */
+/* Replaces schema/exchanges.h in programs that are built with one more exchange: the made-up one in
+ * this folder. */
 #ifndef TD_SCHEMA_EXCHANGES_H
 #define TD_SCHEMA_EXCHANGES_H
 
