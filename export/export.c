@@ -206,7 +206,7 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* Keeps a published day if its files are there and a new run would use no other segments. */
+/* Keeps a published day if its files are there and its segments are the same, or not all left. */
 static td_result judge(run_day *day, const export_folder *folder, const export_document *there,
                        const export_manifest_head *head, td_err *err)
 {

@@ -205,7 +205,7 @@ static void credentials_choose_the_address(void **state)
             feed->api_key_env = "A";
             feed->api_secret_env = "B";
         }
-        if (strcmp(ROWS[i].family, "spot-private") != 0) /* needs no request */
+        if (strcmp(ROWS[i].family, "spot-private") != 0) /* "order" comes without a request */
             feed->topics = (options_list){.items = {"order"}, .count = 1};
         if (config_finish(config, &err) != TD_OK)
             fail_msg("%s: %s", ROWS[i].family, err.text);

@@ -177,8 +177,7 @@ td_result disk_missing(const char *doing, const char *path, td_err *err);
 void disk_make_change(io_fault *disk, const disk_change *change, const char *path,
                       const char *to_path);
 
-/* ---- names and folders: functions of the table, called without the mutex, except for the first
- * ---- */
+/* ---- names and folders: called without the mutex, except for the first ---- */
 
 /* Add an entry; out gets its inode. Call with the mutex held. */
 TD_MUST_USE td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind,
