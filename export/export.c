@@ -518,8 +518,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
     return rc;
 }
 
-/* Runs as many days at a time as there are threads; any further threads work within the days. A
- * failure stops the other days. */
+/* One day per thread; further threads work within the days. A failure stops the other days. */
 static td_result run_days(export_run_state *run, td_err *err)
 {
     td_workers *workers = NULL;

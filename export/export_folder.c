@@ -44,7 +44,7 @@ static td_result take_lock(export_folder *folder, td_err *err)
     td_result rc = td_io_mkdir_all(folder->io, folder->path, err);
     if (rc == TD_OK && export_folder_size(folder, JOURNAL_FILE, "", &size, NULL) == TD_OK) {
         rc = td_err_set(err, TD_E_INVALID, "it is an archive");
-        td_err_hint(err, "export into another folder");
+        td_err_hint(err, "export into a folder of its own");
     }
     if (rc == TD_OK)
         rc = export_folder_join(folder, folder->manifest, EXPORT_PARTIAL, path, err);

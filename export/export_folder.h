@@ -32,8 +32,7 @@ TD_MUST_USE td_result export_folder_lock(export_folder *folder, td_err *err);
 /* 1 if the day is locked; 0 also after export_folder_lock where the file system has no locks. */
 int export_folder_is_locked(const export_folder *folder);
 
-/* Allows existing files to be replaced: the user wants it, or they are of the same request. Call
- * before the first file. */
+/* Lets existing files be replaced (--force, or the same request). Call before the first file. */
 void export_folder_allow_replacing(export_folder *folder);
 
 /* Writes the manifest's partial file, durably. */

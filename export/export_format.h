@@ -46,17 +46,15 @@ typedef struct export_target {
     const export_settings *settings;
     export_files *files; /* where its files go */
     char date[EXPORT_DATE_BYTES];
-    uint64_t from_ns, to_ns; /* the selected part of the day */
-    const gap_row *const
-        *gaps; /* gaps of the ledger in the selection that touch the day, by time */
+    uint64_t from_ns, to_ns;    /* the selected part of the day */
+    const gap_row *const *gaps; /* of the ledger, that touch the day, by time */
     size_t gap_count;
     const gap_list *ledger;
     const struct export_output *outputs; /* EXPORT_PER_DAY: the requested types of the format */
     size_t output_count;
     const struct export_writers *writers; /* all of the day; guarded by their lock */
     const export_precisions *precisions;  /* of the day's instruments; for finish */
-    const int64_t *clock_offset_ns;       /* for finish: formats that need receive times later than
-                                             exchange times add this */
+    const int64_t *clock_offset_ns;       /* for finish: added to receive times by some formats */
     struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
 } export_target;
 

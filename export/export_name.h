@@ -37,7 +37,7 @@ const char *export_symbol_refusal(td_bytes symbol);
  * no name looks like an option or is hidden. The symbol must not be refused. */
 void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES]);
 
-/* The name of a file: "{exchange}_{type}_{date}_{SYMBOL}{suffix}", an empty symbol is omitted.
+/* "{exchange}_{type}_{date}_{SYMBOL}{suffix}": a file name; an empty symbol is omitted.
  * TD_E_LIMIT. */
 TD_MUST_USE td_result export_name_format(const export_source *of, const char *date,
                                          const char *suffix, char out[EXPORT_NAME_BYTES],

@@ -139,8 +139,7 @@ static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t 
     return TD_OK;
 }
 
-/* Adds the channels of a segment's chunks in the selection. Opens it only if the selection cuts a
- * chunk. */
+/* Adds the channels of a segment's chunks. Opens it only if the selection cuts a chunk. */
 static td_result add_chunks(scan_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;

@@ -22,8 +22,7 @@ typedef struct export_spec {
      * shard_count 0: this run does all days. */
     uint32_t shard;
     uint32_t shard_count;
-    const day_list
-        *days; /* quality of days; those not clean are left out; NULL: all are exported */
+    const day_list *days; /* only clean days are exported; NULL: all */
 } export_spec;
 
 /* 1 if the export has this format. */

@@ -45,19 +45,17 @@ typedef struct maker_frame {
     const message *message; /* NULL if not decoded, or an HTTP answer */
     const book *book;       /* the book after the frame, if the topic has book changes; else NULL */
     const trust_answer *trust; /* NULL for HTTP answers */
-    const gap_row
-        *gap; /* latest gap in the ledger about the topic since its previous frame, or NULL */
-    uint64_t from_ns; /* start of the day's selected part */
-    uint64_t to_ns;   /* its end (exclusive); EXPORT_OF_INTERVALS: later frames are shown for
-                         COVERAGE_DELAY_NS */
+    const gap_row *gap;        /* latest gap of the topic since the frame before, or NULL */
+    uint64_t from_ns;          /* start of the day's selected part */
+    uint64_t to_ns; /* its end (exclusive); EXPORT_OF_INTERVALS: later frames are shown for
+                       COVERAGE_DELAY_NS */
 } maker_frame;
 
 /* A row with the members that all rows of a frame share: times, number, flags, is_suspect. */
 export_row export_row_of(const maker_frame *seen);
 
 enum {
-    EXPORT_ALL_SYMBOLS =
-        1, /* rows of all symbols: one file for all, with its own column for the symbol */
+    EXPORT_ALL_SYMBOLS = 1,   /* one file for all symbols, with a column for them */
     EXPORT_OF_BOOKS = 2,      /* made of order books: --depth applies, the manifest lists breaks */
     EXPORT_NO_SYMBOL = 4,     /* rows may have no symbol at all (wallets) */
     EXPORT_OF_REPLIES = 8,    /* made of HTTP replies, which are read whatever symbols are selected;

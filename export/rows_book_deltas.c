@@ -156,8 +156,7 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
     int has_none =
         trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
     uint64_t before = rows->count;
-    /* After changes, the first row of a snapshot makes a reader start over; an empty snapshot has
-     * no row. */
+    /* After changes, a snapshot's first row makes a reader start over; if empty, it has no row. */
     if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && has_none))
         add_vanished(rows, reader->held, seen->book);
     if (rows->count > before)

@@ -1,6 +1,5 @@
-/* Funding, open interest and prices of a contract, merged from tickers that have only the changed
- * values: a row with all known values whenever one changes. A possible loss of frames clears all.
- */
+/* Funding, open interest and prices of a contract, merged from tickers with only the changed
+ * values: a row with all known values for each change. A possible loss clears all. */
 #include <string.h>
 
 #include "base/alloc.h"

@@ -6,8 +6,7 @@
 
 #include "export/export_type.h"
 
-/* Columns of EXPORT_HFT_DEPTH: EVENT_* (export/event_order.h), price (not of EVENT_CLEAR), amount.
- */
+/* EXPORT_HFT_DEPTH: EVENT_* (export/event_order.h), price (not with EVENT_CLEAR), amount. */
 enum { HFT_KIND, HFT_PRICE, HFT_AMOUNT, HFT_COLUMNS };
 
 /* Kind of levels of the book at the end of the day, which are not events. */

@@ -170,8 +170,7 @@ static uint64_t find_list(reader *from, int wanted)
 
 static td_result refuse(td_err *err)
 {
-    return td_err_set(err, TD_E_INVALID,
-                      "it is not a complete Parquet file written by this program");
+    return td_err_set(err, TD_E_INVALID, "it is not a complete Parquet file of this program");
 }
 
 td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES], uint64_t file_bytes,

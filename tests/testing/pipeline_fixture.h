@@ -38,10 +38,9 @@ typedef struct pipeline {
     intake_slot slot;
     atomic_ullong received; /* frames given to the intake; counted before the call */
     atomic_ullong durable_in, durable_calls;
-    chain_totals
-        durable;       /* totals at the last chunk; owned by the disk thread until it has ended */
-    int has_failed;    /* 1 if encoder or disk failed; set when they have ended */
-    td_err end_reason; /* error of the disk thread */
+    chain_totals durable;  /* at the last chunk; the disk thread's until it ends */
+    int has_failed;        /* 1 if encoder or disk failed; set when they have ended */
+    td_err end_reason;     /* error of the disk thread */
     free_space free_space; /* path NULL: no check */
     td_result encoded;     /* the result expected of the encoder */
 } pipeline;

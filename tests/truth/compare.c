@@ -285,8 +285,7 @@ static recorded_conn *conn_of(comparison *c, const frame_ref *frame)
 /* The result of matching a recorded connection with one of the exchange's. */
 typedef struct match {
     uint64_t matched, missing, unexpected;
-    const frame_mark
-        *first; /* the first recorded frame that differs, or that follows a missing one */
+    const frame_mark *first; /* first recorded one that differs or follows a missing one */
     const char *what;
 } match;
 

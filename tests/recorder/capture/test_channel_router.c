@@ -105,8 +105,7 @@ static void test_rows(void **state)
 {
     (void)state;
     channel_router *r = open_router();
-    for (int round = 0; round < 2;
-         round++) { /* the second round finds the first round's channels */
+    for (int round = 0; round < 2; round++) { /* the second finds the first's */
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
             const route_row *row = &ROWS[i];
             routed route;
@@ -287,8 +286,7 @@ static void test_forms(void **state)
         assert_int_equal(route.frame.info->form, form);
         assert_string_equal(route.frame.info->topic, CHANNEL_TOPIC_CONTROL);
     }
-    for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1;
-         i++) { /* one of the earlier channels is plain */
+    for (uint32_t i = 8; i < LIMIT_TOPIC_CHANNELS + 1; i++) { /* one earlier is plain */
         char text[96];
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
         route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
