@@ -86,7 +86,7 @@ static const end_case END_CASES[] = {
      .script = {.answer = "HTTP/1.1 400 Bad Request\r\n\r\n", .is_hasty = 1},
      .scheme = "wss",
      .cause = WIRE_CAUSE_TLS_OTHER,
-     .words = "is it ws:// rather than wss://?"},
+     .words = "is its URL ws:// rather than wss://?"},
     {.name = "close frame with code and reason",
      .script = {.after = BYTES("\x81\x02hi\x88\x06\x03\xe9"
                                "away"),

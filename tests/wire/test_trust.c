@@ -159,7 +159,7 @@ static void test_server_refused(void **state)
     } rows[] = {
         {{.listen = "127.0.0.1"}, "PORT"},
         {{.listen = "tapedeck.invalid:0"}, "no such address"},
-        {{.listen = "127.0.0.1:0", .tls_cert = junk}, "needs its key"},
+        {{.listen = "127.0.0.1:0", .tls_cert = junk}, "both a certificate and its key"},
         {{.listen = "127.0.0.1:0", .tls_cert = junk, .tls_key = junk}, "no start line"},
         {{.listen = "127.0.0.1:0", .tls_cert = "/no/such/file", .tls_key = junk},
          "'/no/such/file': No such file"},

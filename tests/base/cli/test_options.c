@@ -207,7 +207,7 @@ static const refusal_row REFUSALS[] = {
     {"too large for 64 bits", "-n 99999999999999999999", "not a whole number", NULL},
     {"relative time", "--at +90s", "--at: '+90s' counts from the first frame", "a date"},
     {"below the bound", "-n 0", "--limit: '0' is not in the range 1 to 1000", NULL},
-    {"above the bound", "-n 1001", "not from 1 to 1000", NULL},
+    {"above the bound", "-n 1001", "not in the range 1 to 1000", NULL},
     {"duration without unit", "--wait 5", "--wait", NULL},
     {"duration below the bound", "--wait 5us", "--wait: '5us' is below 1 ms", NULL},
     {"size with odd unit", "--bytes 5mb", "'5mb' is not a size", NULL},
