@@ -81,7 +81,7 @@ static inline void sums_add(uint64_t sums[2], level_mix mix, uint64_t sign)
 }
 
 static const uint64_t HASH_ADD = 1;
-static const uint64_t HASH_TAKE = UINT64_MAX; /* -1 modulo 2^64 */
+static const uint64_t HASH_REMOVE = UINT64_MAX; /* -1 modulo 2^64 */
 
 /* ---- one side ---- */
 
@@ -262,7 +262,7 @@ static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcom
         outcome->delete_misses++;
         return;
     }
-    hash_change(b, at, rank, HASH_TAKE);
+    hash_change(b, at, rank, HASH_REMOVE);
     hash_shift(b, at, rank, HASH_ADD);
     side_remove(side, rank);
 }
@@ -276,7 +276,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
     if (side_has(side, rank, key)) {
         outcome->insert_hits += action == ACTION_INSERT;
         outcome->update_repeats += action != ACTION_INSERT && side->sizes[rank] == size;
-        hash_change(b, at, rank, HASH_TAKE);
+        hash_change(b, at, rank, HASH_REMOVE);
         side->sizes[rank] = size;
         hash_change(b, at, rank, HASH_ADD);
         return;
@@ -289,7 +289,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
     side->keys[rank] = key;
     side->sizes[rank] = size;
     hash_change(b, at, rank, HASH_ADD);
-    hash_shift(b, at, rank, HASH_TAKE);
+    hash_shift(b, at, rank, HASH_REMOVE);
 }
 
 static void level_apply(book *b, const msg_level *level, msg_action action, book_outcome *outcome)

@@ -72,8 +72,8 @@ static uint64_t later_grant(const choice_conn *known, uint64_t granted_ns, uint6
 }
 
 /* Set the relation of a frame that is not from the followed connection. */
-static void judge_other(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
-                        void *user)
+static void set_other(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
+                      void *user)
 {
     const choice_conn now = conn_of(frame->conn);
     uint64_t recv_ns = frame->recv_ns;
@@ -98,12 +98,12 @@ static void judge_other(const conn_choice *stream, frame_ref *frame, choice_ende
         frame->granted_ns = later_grant(&stream->conns[conn_index], frame->granted_ns, since_ns);
 }
 
-void conn_choice_judge(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
-                       void *user)
+void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
+                     void *user)
 {
     const choice_conn *followed = stream->count == 0 ? NULL : &stream->conns[stream->followed];
     if (TD_UNLIKELY(followed == NULL || !conn_choice_is_at(followed, frame->conn))) {
-        judge_other(stream, frame, has_ended, user);
+        set_other(stream, frame, has_ended, user);
         return;
     }
     frame->conn_index = stream->followed;

@@ -17,7 +17,7 @@
  * kept by index. A connection takes the index of its predecessor in the same slot, or of any
  * connection that has ended.
  *
- * The merger decides for each frame (conn_choice_judge), and notes it. Other users (the state of a
+ * The merger decides for each frame (conn_choice_set), and notes it. Other users (the state of a
  * symbol, book/symbol_state.h) note its decisions, which are in the frames, and so have the same
  * state of the stream. One thread. */
 #ifndef TD_BOOK_CONN_CHOICE_H
@@ -64,8 +64,8 @@ typedef int choice_ended_fn(void *user, const choice_conn *conn, uint64_t recv_n
 
 /* Set the relation of the next frame to its stream: conn_index, is_copy, is_interleaved, and
  * granted_ns, the time of its connection's last grant (0: unknown). */
-void conn_choice_judge(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
-                       void *user);
+void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
+                     void *user);
 
 /* 1 if it is the same connection object. A live slot's object gets new numbers. */
 static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *now)
@@ -77,7 +77,7 @@ static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *n
  * frame. */
 int conn_choice_move(conn_choice *stream, const frame_ref *frame);
 
-/* Note a frame after conn_choice_judge. 1 if the previous frame at its index came over the same
+/* Note a frame after conn_choice_set. 1 if the previous frame at its index came over the same
  * connection. */
 static inline int conn_choice_note(conn_choice *stream, const frame_ref *frame)
 {

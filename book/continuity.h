@@ -2,9 +2,8 @@
  *
  * A track has the state that the rules of one (feed, line, shard, topic, symbol) need, and the
  * topic's book if it has one. Rules and their strength are data (schema/topic.h). The meaning of a
- * rule, and the facts that support it, are documented at its function, in continuity_rules.c
- * (frames) or continuity_entries.c (single entries). Tracks ignore rules across topics
- * (book/audit.h).
+ * rule, and the facts that support it, are documented at its function, in continuity.c. Tracks
+ * ignore rules across topics (book/audit.h).
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or a new connection: a delta breaks the rule "anchored"

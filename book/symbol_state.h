@@ -5,7 +5,7 @@
  *
  * Several connections may bring a topic at the same time: each has an index with its own track.
  * Frames of connections that are not followed are copies, which take no part in audits. The merger
- * decides that (conn_choice_judge); the state notes which connection each topic follows. A track
+ * decides that (conn_choice_set); the state notes which connection each topic follows. A track
  * restarts with each connection, and continues when its topic's row changes.
  *
  * One thread; no I/O. */

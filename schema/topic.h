@@ -99,7 +99,7 @@ enum {
 };
 
 /* Continuity rules. Their exact meaning and the evidence for them are documented at the functions
- * in book/continuity_rules.c (rules of one topic) and in book/audit.h (rules across topics of a
+ * in book/continuity.c (rules of one topic) and in book/audit.h (rules across topics of a
  * symbol). A row lists the rules of its topic with their strength. */
 typedef enum rule_id {
     RULE_NONE,

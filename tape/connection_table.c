@@ -194,7 +194,7 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
     const int is_first = choice->count == 0 && slot->feed->resumed_ns == 0;
     if (is_first && frame->granted_ns != 0 && frame->granted_ns < from_ns)
         frame->granted_ns = from_ns;
-    conn_choice_judge(choice, frame, conn_has_ended, &of);
+    conn_choice_set(choice, frame, conn_has_ended, &of);
     (void)conn_choice_note(choice, frame);
 }
 

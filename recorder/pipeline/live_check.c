@@ -593,7 +593,7 @@ static void check(live_check *self, const live_check_record *record)
                        .bytes = bytes,
                        .granted_ns = record->granted_ns};
     symbol_verdict found;
-    conn_choice_judge(&channel->state->choice, &frame, conn_has_ended, NULL);
+    conn_choice_set(&channel->state->choice, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
         judge(self, channel, record, &found);

@@ -54,8 +54,8 @@ static frame_ref apply_granted(conn_choice *stream, test_slot *slot, uint64_t at
     frame_ref same = frame;
     conn_choice again = reload(stream);
     slots_seen[slot->conn.shard] = slot;
-    conn_choice_judge(stream, &frame, has_ended, NULL);
-    conn_choice_judge(&again, &same, has_ended, NULL);
+    conn_choice_set(stream, &frame, has_ended, NULL);
+    conn_choice_set(&again, &same, has_ended, NULL);
     assert_memory_equal(&frame, &same, sizeof frame);
     conn_choice_fini(&again);
     (void)conn_choice_note(stream, &frame);
@@ -197,7 +197,7 @@ static void test_answers_are_no_copies(void **state)
         test_slot *slot = &slots[i % 2];
         frame_ref frame = {.recv_ns = i + 1, .conn = &slot->conn, .row = &row};
         slots_seen[slot->conn.shard] = slot;
-        conn_choice_judge(&stream, &frame, has_ended, NULL);
+        conn_choice_set(&stream, &frame, has_ended, NULL);
         expect(frame, i % 2, 0);
         (void)conn_choice_note(&stream, &frame);
     }
