@@ -265,7 +265,7 @@ static void canon_record(canon *c, const msg_record *record)
     canon_values(c, record->values, record->value_count);
 }
 
-/* Deleted levels have no retail size, so a book of deletes alone has none to write. */
+/* Deleted levels have no retail size, so a book of deletes alone has no sizes to write. */
 static int has_rpi(const msg_book *book)
 {
     for (size_t i = 0; book->rpi_sizes != NULL && i < book->level_count; i++)

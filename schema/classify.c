@@ -77,7 +77,7 @@ typedef struct job {
     json_parser *parser;
     const json_index *index;
     const family *of;       /* NULL: no topic is matched */
-    const frame_keys *keys; /* the family's exchange's */
+    const frame_keys *keys; /* keys of the family's exchange */
     uint64_t at_ns;         /* selects the valid rows */
     classification *out;
 } job;

@@ -269,7 +269,7 @@ static int fields_are_fast(const decode_plan *p, const role_fields *roles)
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
-        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
+        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* twin of the preferred time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))

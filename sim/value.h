@@ -15,7 +15,7 @@ typedef struct sim_value {
 /* Enumerator and name. The meaning is documented where a value is set: sim/sim_family.c,
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
-    /* Of the frame: */                                                                            \
+    /* Frames: */                                                                                  \
     X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
     X(COIN, "coin")         /* base coin */                                                        \
@@ -27,7 +27,7 @@ typedef struct sim_value {
     X(U, "u")               /* update number of the stream */                                      \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
     X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \
-    /* Of an item of a list: */                                                                    \
+    /* Items of lists: */                                                                          \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
     X(SIDE, "side")         /* Buy or Sell: the level's, or the taker's */                         \
@@ -44,7 +44,7 @@ typedef struct sim_value {
     X(VOLUME, "volume")                                                                            \
     X(TURNOVER, "turnover")                                                                        \
     X(CONFIRM, "confirm") /* the candle is closed */                                               \
-    /* Of the ticker: */                                                                           \
+    /* Tickers: */                                                                                 \
     X(LAST, "last")                                                                                \
     X(BID1, "bid1")                                                                                \
     X(BID1_SIZE, "bid1_size")                                                                      \
@@ -57,7 +57,7 @@ typedef struct sim_value {
     X(MARK, "mark")                                                                                \
     X(TURNOVER_24H, "turnover_24h")                                                                \
     X(VOLUME_24H, "volume_24h")                                                                    \
-    /* Of private frames: the order, the fill, the position, the balances. */                      \
+    /* Private frames: the order, the fill, the position, the balances. */                         \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id")             /* a UUID; in spot 19 digits */                            \
     X(ORDER_LINK, "order_link")         /* the client's id of the order */                         \
@@ -87,7 +87,7 @@ typedef struct sim_value {
     X(ENTRY_PRICE, "entry_price")                                                                  \
     X(WALLET, "wallet")                                                                            \
     X(SPOT_SIDE, "spot_side")                                                                      \
-    /* Of an instrument in a list over HTTP: */                                                    \
+    /* Instruments in lists over HTTP: */                                                          \
     X(QUOTE, "quote") /* quote coin */                                                             \
     X(TICK, "tick")   /* price step */                                                             \
     X(STEP, "step")   /* size step, and the smallest size */                                       \
