@@ -273,7 +273,7 @@ test:
 
 # The programs that end-to-end tests drive, and the tests: without those that UNIT and E2E leave out.
 BIN = $(B)/bin
-E2E = $(sort $(wildcard tests/e2e/*.test.mjs))
+E2E = $(sort $(wildcard tests/e2e/*/*.test.mjs))
 UNIT = $(TEST_BINS)
 suite: captures
 	@tests/npm/install || echo "tests that need npm packages are skipped"
@@ -288,8 +288,8 @@ LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
 
 ## docs: write docs/topics.md from the rows that decode, and the man pages' options from --help
 docs: all
-	@node tests/e2e/topics_page.mjs $(B)/bin
-	@node tests/e2e/man_options.mjs $(B)/bin
+	@node tests/e2e/operate/topics_page.mjs $(B)/bin
+	@node tests/e2e/operate/man_options.mjs $(B)/bin
 
 ## golden-update: write what decoding the golden frames gives now; read the diff before you commit it
 golden-update: $(B)/tests/schema/test_golden
@@ -353,21 +353,28 @@ instructions-update:
 	@node benchmarks/instructions.mjs $(MEASURED) --write
 
 # Warnings of the optimised build count as errors; then the programs that users run, in the tests that go through all of them.
-E2E_release = readme install python session truth
+E2E_release = operate/commands_in_docs operate/install record/all_families_match_truth record/recording_matches_truth \
+              replay/python_package
 check-release:
 	$(SUBMAKE) -j$(JOBS) VARIANT=release WERROR=-Werror all
 	$(SUBMAKE) VARIANT=debug suite BIN=build/release/bin UNIT= E2E='$(E2E_release:%=tests/e2e/%.test.mjs)'
 
 # What a program prints about itself is left out: a sanitizer finds nothing new there. So is what compiles or installs.
-E2E_text = arguments canonical columns completions conditions install json look man messages output readme suggestions talk
+E2E_text = operate/archive_argument operate/commands_in_docs operate/install operate/json_members operate/log_lines \
+           operate/man_pages operate/mistyped_words operate/output_fits_80_columns operate/shell_completions \
+           operate/tables_and_colours record/blocked_output regress/canonical_hashes replay/conditions replay/decoded_messages
 check-asan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
 	$(SUBMAKE) VARIANT=asan suite TEST_TIMEOUT_S=1200 TAPEDECK_LONG=1 \
 	    E2E='$(filter-out $(E2E_text:%=tests/e2e/%.test.mjs),$(E2E))'
 
 # Tests that run threads: of the recorder, of replay and export with -j, of serve, and the unit tests of what they share.
-E2E_threads = crash days decoders disk drift export export_parquet faults feed hftbacktest import late live lag neighbours process_limits \
-              regress serve_again serve_control serve_keys serve_late session status tap truth
+E2E_threads = export/csv_and_jsonl export/hftbacktest export/parquet_rows hostile/process_limits operate/days \
+              record/all_families_match_truth record/bad_frames_and_disconnects record/configuration_disk_signals \
+              record/durability_lag record/gaps_of_late_frames record/import record/independent_feeds \
+              record/recorded_frames_unchanged record/recorder_faults record/recording_matches_truth record/survives_kill \
+              regress/baselines regress/drift regress/user_decoders replay/status_line serve/http_control \
+              serve/late_subscriber_snapshots serve/recorded_session_repeats serve/terminal_keys tap/relayed_unchanged
 UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers base/cli/test_line_writer export/% format/test_segment_reader \
                fuzz/corpus_archive replay/play/% recorder/% regress/% tape/% wire/%),$(TEST_BINS))
 threads-build: $(UNIT_threads) $(WRAPPED_BINS) $(CONFORMANCE_BINS)
@@ -402,10 +409,10 @@ soak:
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
 	    build/release/tests/wrapped/recorder_slow_disk build/release/tests/coverage/compare
 	@tests/e2e/soak build/release/bin $(SOAK_KILLS)
-	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
-	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin clients
-	@TAPEDECK_SLURM=1 tests/e2e/run build/bin slurm
-	@node tests/e2e/kill_points.mjs build/bin
+	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin record/all_families
+	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin serve/exchange_clients
+	@TAPEDECK_SLURM=1 tests/e2e/run build/bin export/slurm
+	@node tests/e2e/record/kill_at_each_io_call.mjs build/bin
 	@tests/check/faults
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave, memory that runs out; minutes to an hour
@@ -419,11 +426,11 @@ sweep:
 ##       MUTATIONS_CORPUS=DIR: over the frames kept there, to compare two builds
 mutations: all
 	@.ci/deps build test
-	@TAPEDECK_BIN=build/bin node tests/e2e/mutations.mjs $(or $(MUTATIONS_CORPUS),build/mutations)
+	@TAPEDECK_BIN=build/bin node tests/e2e/replay/mutations.mjs $(or $(MUTATIONS_CORPUS),build/mutations)
 
 ##@ On this machine
 
-# libtapedeck, for programs of users (tests/e2e/install.test.mjs builds some): embed/ and what it needs, in one
+# libtapedeck, for programs of users (tests/e2e/operate/install.test.mjs builds some): embed/ and what it needs, in one
 # object whose only global symbols are tapedeck_*.
 VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' base/version.h)
 SONAME = libtapedeck.so.$(word 1,$(subst ., ,$(VERSION)))

@@ -13,7 +13,7 @@ import path from "node:path";
 const [out, ...files] = process.argv.slice(2);
 const TIMEOUT_S = Number(process.env.TEST_TIMEOUT_S ?? 600);
 const isE2e = (file) => file.endsWith(".test.mjs");
-/** build/debug/tests/base/test_io -> base.test_io, tests/e2e/serve.test.mjs -> e2e.serve */
+/** build/debug/tests/base/test_io -> base.test_io, tests/e2e/replay/cut.test.mjs -> e2e.replay.cut */
 const nameOf = (file) => file.replace(/^(.*\/)?tests\//, "").replace(/\.test\.mjs$/, "").replaceAll("/", ".");
 
 fs.mkdirSync(out, { recursive: true });
@@ -65,7 +65,7 @@ const start = process.hrtime.bigint();
 const isTerminal = process.stdout.isTTY;
 const wipe = isTerminal ? "\r\x1b[K" : "";
 const totals = { passed: 0, failed: 0, skipped: 0 }, reasons = new Map(), times = [];
-const TOO_LONG = "takes long: make check runs it"; // as tests/e2e/lib.mjs and tests/testing/long_test.h have it
+const TOO_LONG = "takes long: make check runs it"; // as tests/e2e/support/harness.mjs and tests/testing/long_test.h have it
 const queue = [...files].sort((a, b) => lengthOf(b) - lengthOf(a));
 let done = 0;
 

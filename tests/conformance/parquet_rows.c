@@ -1,5 +1,5 @@
-/* Writes a Parquet file of generated rows, for other readers (tests/e2e/parquet.test.mjs, which
- * makes the same rows):
+/* Writes a Parquet file of generated rows, for other readers
+ * (tests/e2e/export/parquet_in_other_readers.test.mjs, which makes the same rows):
  *
  * parquet_rows FILE COUNT GROUP_ROWS */
 #include <inttypes.h>

@@ -6,7 +6,7 @@ import net from "node:net";
 import path from "node:path";
 import tls from "node:tls";
 import { once } from "node:events";
-import { wrapped } from "../e2e/lib.mjs";
+import { wrapped } from "../e2e/support/harness.mjs";
 import { outcomeAt } from "./cases.mjs";
 import { accept, agreement, CLOSE, fieldsOf, frameBytes, parameters, Peer, PING, PONG } from "./peer.mjs";
 

@@ -1,5 +1,6 @@
 /* The reader of libtapedeck: its result for frames of all kinds, and when a book can be trusted.
- * tests/e2e/install.test.mjs compares its decoding and books with replay's, for a capture. */
+ * tests/e2e/operate/install.test.mjs compares its decoding and books with replay's, for a capture.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-"""A client of Python's websockets, for tests/e2e/programs.test.mjs: sends a request, prints each message and LF, then
-"closed CODE".
+"""A client of Python's websockets, for tests/e2e/serve/other_websocket_programs.test.mjs: sends a request,
+prints each message and LF, then "closed CODE".
 
     client.py URL REQUEST plain|deflate [CA_FILE]
 """

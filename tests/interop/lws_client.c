@@ -1,5 +1,5 @@
-/* A client of libwebsockets, for tests/e2e/programs.test.mjs: it sends a request, prints each
- * message and a LF, then "closed CODE".
+/* A client of libwebsockets, for tests/e2e/serve/other_websocket_programs.test.mjs: it sends a
+ * request, prints each message and a LF, then "closed CODE".
  *
  * lws_client URL REQUEST plain|deflate [CA_FILE] */
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* A server of libwebsockets, for tests/e2e/programs.test.mjs: it acknowledges the first request as
- * the exchange does, sends each line of a file as a message, and closes with 1001.
+/* A server of libwebsockets, for tests/e2e/serve/other_websocket_programs.test.mjs: it acknowledges
+ * the first request as the exchange does, sends each line of a file as a message, and closes with
+ * 1001.
  *
  * lws_server FILE plain|deflate [CERTIFICATE KEY]   prints its port, and runs until it is killed */
 #include <stdio.h>

@@ -1,5 +1,5 @@
-"""A server of Python's websockets, for tests/e2e/programs.test.mjs: it acknowledges the first request as the exchange does,
-sends each line of a file as a message, every third one in fragments, and closes with 1001.
+"""A server of Python's websockets, for tests/e2e/serve/other_websocket_programs.test.mjs: it acknowledges
+the first request as the exchange does, sends each line of a file as a message, every third one in fragments, and closes with 1001.
 
     server.py FILE plain|deflate [CERTIFICATE KEY]      prints its port; until it is killed
 """

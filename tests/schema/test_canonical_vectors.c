@@ -1,5 +1,5 @@
 /* The canonical form against fixed vectors: tests/schema/canonical_vectors.json, from a separate
- * implementation of docs/regress.md (tests/e2e/canonical_vectors.mjs). */
+ * implementation of docs/regress.md (tests/e2e/regress/canonical_vectors.mjs). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,7 +149,7 @@ static void test_failures(void **state)
         assert_true(reason < DECODE_REASON_COUNT);
         assert_hash(vector, "hash", canonical_failure((decode_reason)reason));
     }
-    /* For a new reason, add a vector to REASONS in tests/e2e/canonical_vectors.mjs. */
+    /* For a new reason, add a vector to REASONS in tests/e2e/regress/canonical_vectors.mjs. */
     assert_int_equal(json_count(list), DECODE_REASON_COUNT - 1);
 }
 

@@ -17,7 +17,7 @@
 
 enum { PADDING_BYTES = 64 };
 
-/* The same text as in tests/e2e/lib.mjs, because tests/run.mjs counts both together. */
+/* The same text as in tests/e2e/support/harness.mjs, because tests/run.mjs counts both together. */
 #define CAPTURE_UNRECORDED                                                                         \
     "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)"
 

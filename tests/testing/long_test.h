@@ -17,7 +17,8 @@ static inline int long_tests_are_on(void)
     return getenv("TAPEDECK_LONG") != NULL;
 }
 
-/* Skip the running test unless long tests are on. The text is the one in tests/e2e/lib.mjs. */
+/* Skip the running test unless long tests are on. The text is the one in
+ * tests/e2e/support/harness.mjs. */
 static inline void long_test(void)
 {
     if (long_tests_are_on())

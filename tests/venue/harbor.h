@@ -1,6 +1,6 @@
 /* Harbor, a made-up exchange that differs from Bybit: it names channels "book@BTC-USD", answers by
  * number and code, has another heartbeat, and numbers the frames of each channel. A second exchange
- * needs only this folder and a line (tests/e2e/exchange.test.mjs). */
+ * needs only this folder and a line (tests/e2e/record/second_exchange.test.mjs). */
 #ifndef TD_TESTS_VENUE_HARBOR_H
 #define TD_TESTS_VENUE_HARBOR_H
 

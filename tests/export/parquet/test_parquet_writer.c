@@ -1,5 +1,5 @@
 /* Parquet files. The bytes of a small one are written here by hand from parquet.thrift;
- * tests/e2e/parquet.test.mjs reads large ones with other readers. */
+ * tests/e2e/export/parquet_in_other_readers.test.mjs reads large ones with other readers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Expected values: the rules in recorder/capture/sent_secrets.h. tests/e2e/secrets.test.mjs tests
- * the forms of requests. */
+/* Expected values: the rules in recorder/capture/sent_secrets.h.
+ * tests/e2e/hostile/secrets_hidden.test.mjs tests the forms of requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

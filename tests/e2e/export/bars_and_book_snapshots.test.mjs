@@ -1,0 +1,190 @@
+// Bars and book snapshots. Expected rows come from tests/export/derived.py, which reads the captures themselves; facts about
+// holes from docs/export.md.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { capture, captureLines, manifestOf, passed, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import { Recorder } from "../support/recorders.mjs";
+import { linkTo, numberedExchange } from "../support/numbered_exchange.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { query } from "../support/parquet_files.mjs";
+import { scripts } from "../support/python_scripts.mjs";
+
+const python = scripts("python3");
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const CAPTURES = [
+  [INVERSE, "inverse"],
+  ["linear-2021-04-17.jsonl.gz", "linear"],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear"],
+];
+
+async function imported(t, family, ...files) {
+  const archive = path.join(temporary(t), "tape");
+  for (const file of files) await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+  return archive;
+}
+
+async function exported(t, archive, ...more) {
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out, ...more]);
+  return out;
+}
+
+/** All rows of a type, sorted. */
+function rowsOf(out, type) {
+  const files = fs.readdirSync(out).filter((name) => name.includes(`_${type}_`));
+  return files.flatMap((name) => zlib.gunzipSync(fs.readFileSync(path.join(out, name))).toString("utf8").trimEnd().split("\n").slice(1)).sort();
+}
+
+for (const [name, family] of CAPTURES)
+  test(`${name}: bars and book snapshots are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+    const archive = await imported(t, family, capture(name));
+    const should = temporary(t);
+    await python("tests/export/derived.py", capture(name), family, should, "2", "100", "3");
+    const lines = (file) => fs.readFileSync(path.join(should, `${file}.csv`), "utf8").trimEnd().split("\n");
+    const asked = ["--type", "bars", "--bars", "2s", "--keep-suspect", "--type", "book_snapshots", "--every", "100ms", "--levels", "3"];
+    const out = await exported(t, archive, ...asked);
+    assert.deepEqual(rowsOf(out, "bars"), lines("bars"));
+    assert.deepEqual(rowsOf(out, "book_snapshots"), lines("grid"));
+    const changes = await exported(t, archive, "--type", "book_snapshots", "--every", "3changes", "--levels", "3");
+    assert.deepEqual(rowsOf(changes, "book_snapshots"), lines("changes"));
+    const { request } = manifestOf(out);
+    assert.deepEqual([request.bar_ns, request.every_ns, request.levels], [2e9, 1e8, 3]);
+    assert.equal(manifestOf(changes).request.every_changes, 3);
+    // A selection that begins inside has the rows of the whole.
+    const from = Number(lines("grid")[Math.floor(lines("grid").length / 2)].split(",")[3]);
+    const later = await exported(t, archive, "--type", "book_snapshots", "--every", "100ms", "--levels", "3", "--from", new Date(from / 1000).toISOString());
+    assert.deepEqual(rowsOf(later, "book_snapshots"), lines("grid").filter((row) => Number(row.split(",")[3]) >= from));
+    if (name !== INVERSE) return;
+    // Any number of threads, and shards.
+    const threads = await exported(t, archive, ...asked, "-j", "4");
+    const shards = await exported(t, archive, ...asked, "--shard", "1/2");
+    await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", shards, ...asked, "--shard", "2/2"]);
+    for (const other of [threads, shards]) {
+      for (const file of fs.readdirSync(out)) {
+        assert.ok(fs.readFileSync(path.join(other, file)).equals(fs.readFileSync(path.join(out, file))), file);
+      }
+    }
+  });
+
+test("after every change at 25 levels: the rows of book_snapshot_25", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, "inverse", capture(INVERSE));
+  const out = await exported(t, archive, "--type", "book_snapshots", "--every", "1changes", "--type", "book_snapshot_25");
+  assert.ok(rowsOf(out, "book_snapshot_25").length > 100);
+  assert.deepEqual(rowsOf(out, "book_snapshots"), rowsOf(out, "book_snapshot_25"));
+});
+
+test("a gap: bars on both sides are suspect, and the grid has no rows in it", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const lines = captureLines(INVERSE);
+  const dir = temporary(t);
+  const halves = [lines.slice(0, 500), [lines[0], ...lines.slice(700)]].map((part, i) => {
+    fs.writeFileSync(path.join(dir, `${i}.jsonl`), part.join("\n"));
+    return path.join(dir, `${i}.jsonl`);
+  });
+  const archive = await imported(t, "inverse", ...halves);
+  const [gap] = JSON.parse((await tapedeck(t, ["gaps", "-a", archive, "--json"], { status: 1 })).stdout).gaps;
+  const out = path.join(dir, "out");
+  const asked = ["--type", "bars", "--bars", "1s", "--type", "book_snapshots", "--every", "10ms"];
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out, ...asked], { status: 1 });
+  const rows = (type, symbol) => `'${out}/exchange=bybit/type=${type}/date=2021-04-17/${symbol}.parquet'`;
+  const bars = await query(`SELECT epoch_ns(start) > ${gap.to_ns} - 1000000000, suspect FROM ${rows("bars", "BTCUSD")} ORDER BY start`);
+  const at = bars.findIndex(([isAfter]) => isAfter);
+  assert.ok(at > 0 && at < bars.length - 1);
+  const suspects = bars.flatMap(([, suspect], i) => (suspect ? [i] : []));
+  assert.ok(suspects.includes(at - 1) && suspects.includes(at), `${suspects}`);
+  assert.ok(suspects.every((i) => [0, at - 1, at, bars.length - 1].includes(i)), `${suspects}`); // captures begin and end within a bar
+  const [[inside, before, after]] = await query(`SELECT count_if(ns BETWEEN ${gap.from_ns} AND ${gap.to_ns}), count_if(ns < ${gap.from_ns}), count_if(ns > ${gap.to_ns}) FROM (SELECT epoch_ns(ts_recv) AS ns FROM ${rows("book_snapshots", "BTCUSD")})`);
+  assert.equal(inside, 0n);
+  assert.ok(before > 100n && after === 0n, `${before} ${after}`); // the book's next snapshot is not in the capture
+});
+
+test("no bar that lacks a trade is good, however it was lost, and others are", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const exchange = await numberedExchange(t, { rate: 50, isTimed: true });
+  const link = await linkTo(t, exchange);
+  const args = [`${link.url}/realtime`, ...exchange.args().slice(1), "--commit-interval", "50ms"];
+  const recordFor = async (recorder, ms) => {
+    await recorder.durableAfter(recorder.durableLines + 2);
+    await recorder.until(passed(ms));
+  };
+  for (const [lose, signal] of [
+    [() => exchange.drop(), "SIGKILL"],
+    [() => link.end("reset"), "SIGTERM"],
+    [async () => (link.slow(0), await passed(700), link.end("reset", 2000)), "SIGKILL"],
+    [async () => (link.slow(0), await passed(700), link.slow(Infinity)), "SIGTERM"],
+  ]) {
+    const recorder = new Recorder(t, archive, args);
+    await recordFor(recorder, 1500);
+    await lose();
+    await recordFor(recorder, 2500);
+    await recorder.kill(signal);
+    await passed(400);
+  }
+  const { made } = exchange.topics.get("trade.BTCUSD");
+  for (const [bars, bar_ms] of [["250ms", 250], ["1s", 1000], ["1m", 60_000]]) {
+    const out = path.join(dir, bars);
+    await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", bars], { status: 1 });
+    const rows = await query(`SELECT epoch_ms(start), count, suspect, covered::DOUBLE FROM read_parquet('${out}/**/*.parquet') ORDER BY start`);
+    const truth = new Map();
+    for (const at of made) truth.set(Math.floor(at / 1e6 / bar_ms) * bar_ms, (truth.get(Math.floor(at / 1e6 / bar_ms) * bar_ms) ?? 0) + 1);
+    const found = { bars: rows.length, good: 0, suspect: 0, lacking: 0, lacking_and_good: 0, whole_and_suspect: 0 };
+    for (const [start, count, suspect, covered] of rows) {
+      const isLacking = Number(count) < truth.get(Number(start));
+      assert.ok(Number(count) <= truth.get(Number(start)));
+      assert.equal(suspect, covered < 1);
+      found[suspect ? "suspect" : "good"]++;
+      found.lacking += isLacking;
+      found.lacking_and_good += isLacking && !suspect;
+      found.whole_and_suspect += !isLacking && suspect;
+    }
+    t.diagnostic(`${bars}: ${JSON.stringify(found)}`);
+    assert.equal(found.lacking_and_good, 0);
+    assert.ok(bars === "1m" || found.good > rows.length / 4, bars);
+    const csv = path.join(dir, `${bars}-csv`);
+    const done = ["export", "-q", archive, "--format", "tardis-csv", "--type", "bars", "--bars", bars, "--out"];
+    await tapedeck(t, [...done, csv], { status: 1 });
+    const files = manifestOf(csv).files;
+    assert.deepEqual([files.reduce((sum, file) => sum + file.rows, 0), files.reduce((sum, file) => sum + file.left_out_bars, 0)], [found.good, found.suspect]);
+    await tapedeck(t, [...done, `${csv}-all`, "--keep-suspect"], { status: 1 });
+    assert.equal(rowsOf(`${csv}-all`, "bars").length, rows.length);
+  }
+});
+
+test("a bar has the trades of its time, also those that came after midnight", async (t) => {
+  const dir = temporary(t);
+  const midnight = Date.UTC(2026, 10, 21);
+  const lines = [`wss://test/realtime <-> ${midnight / 1000 - 10}.0`];
+  for (let i = 0; i < 600; i++) {
+    const made = midnight - 9950 + 100 * i;
+    const trade = { trade_time_ms: made, timestamp: "2026-11-20T09:21:59.000Z", symbol: "BTCUSD", side: "Buy", size: 1, price: 7.5, tick_direction: "PlusTick", trade_id: `t${i}`, cross_seq: i + 1 };
+    lines.push(`${(made + 200) / 1000}: ${JSON.stringify({ topic: "trade.BTCUSD", data: [trade] })}`);
+  }
+  fs.writeFileSync(path.join(dir, "capture"), lines.join("\n"));
+  const archive = await imported(t, "inverse", path.join(dir, "capture"));
+  const out = path.join(dir, "out");
+  await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", "5s"]);
+  const rows = await query(`SELECT (epoch_ms(start) - ${midnight}) // 1000, count, suspect, date FROM read_parquet('${out}/**/*.parquet', hive_types = {'date': VARCHAR}) ORDER BY start`);
+  assert.deepEqual(rows.map(([s, count, suspect, date]) => [Number(s), Number(count), suspect, date]),
+    Array.from({ length: 12 }, (_, i) => [5 * i - 10, 50, i === 0 || i === 11, i < 2 ? "2026-11-20" : "2026-11-21"]));
+  const clean = path.join(dir, "clean");
+  await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", clean, "--type", "bars", "--bars", "5s", "--only-clean"]);
+  assert.deepEqual(await query(`SELECT count(*), count_if(suspect) FROM read_parquet('${clean}/**/*.parquet')`), [[10n, 0n]]);
+  assert.deepEqual(manifestOf(clean).days.map(({ files }) => files.map((file) => file.left_out_bars)), [[1], [1]]);
+});
+
+for (const [name, more, error] of [
+  ["an interval that does not divide a day", ["--bars", "7s"], /--bars: '7s' does not divide a day/],
+  ["no interval", ["--bars", "0s"], /--bars: '0s' does not divide a day/],
+  ["bars without one", ["--type", "bars"], /--type bars needs --bars/],
+  ["an interval without bars", ["--type", "trades", "--bars", "1m"], /--bars: the export has no bars/],
+  ["snapshots without a rhythm", ["--type", "book_snapshots"], /--type book_snapshots needs --every/],
+  ["levels alone", ["--levels", "5"], /--levels needs --every/],
+  ["no changes", ["--every", "0changes"], /'0changes' is not a number of changes/],
+  ["a number alone", ["--every", "50"], /--every: '50' is not a duration/],
+])
+  test(`refused: ${name}`, async (t) => {
+    const done = await tapedeck(t, ["export", "--format", "parquet", "--out", "/nowhere", "/no/archive", ...more], { status: 2 });
+    assert.match(done.stderr, error);
+  });

@@ -1,0 +1,62 @@
+// Databases of an export beside the JSON lines of the same run: tests/export/same_rows.py compares them row by row.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, manifestOf, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import { scripts } from "../support/python_scripts.mjs";
+
+const python = scripts("python3");
+
+/** {table: rows} after the comparison. */
+async function compared(out, date) {
+  const text = await python("tests/export/same_rows.py", path.join(out, `sqlite/messages_${date}.sqlite`), path.join(out, `jsonl/messages_${date}.jsonl`));
+  return Object.fromEntries(text.trim().split("\n").map((line) => line.split(" ")).map(([table, rows]) => [table, Number(rows)]));
+}
+
+const exporting = (archive, out, ...more) =>
+  ["export", "-q", "-a", archive, "--format", "sqlite", "--format", "jsonl", "--out", out, ...more];
+
+for (const [name, family, date, types, threads = false] of [
+  ["inverse-2021-04-17.jsonl.gz", "inverse", "2021-04-17", ["book_changes", "trades"]],
+  ["linear-2021-04-17.jsonl.gz", "linear", "2021-04-17", ["book_changes", "trades"]],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"], true],
+]) {
+  test(`${name}: tables have the rows of JSON lines${threads ? ", whatever -j" : ""}`, { skip: withoutCapture(name) }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
+    const outs = (threads ? ["1", "4"] : ["4"]).map((j) => path.join(dir, j));
+    for (const out of outs) await tapedeck(t, exporting(archive, out, "-j", path.basename(out)));
+    const tables = await compared(outs[0], date);
+    for (const type of types) assert.ok(tables[type] > 0, type);
+    const file = `sqlite/messages_${date}.sqlite`;
+    for (const other of outs.slice(1)) assert.ok(fs.readFileSync(path.join(outs[0], file)).equals(fs.readFileSync(path.join(other, file))));
+    assert.equal(manifestOf(outs[0]).files.find((f) => f.name === file).rows, Object.values(tables).reduce((a, b) => a + b, 0));
+  });
+}
+
+test("gaps, books that are not trusted and frames that cannot be decoded", async (t) => {
+  const dir = temporary(t);
+  const MS = 1_618_660_800_000;
+  const book = (kind, side, price, size, seq) => JSON.stringify({ topic: "orderbook.50.BTCUSDT", type: kind, ts: MS,
+    data: { s: "BTCUSDT", b: [], a: [], [side]: [[price, size]], u: seq, seq } });
+  const lines = [
+    { t: "header", format: 2, exchange: "TEST" },
+    { t: "connect", conn: "W", ts: MS / 1000, addr: "wss://stream.bybit.com/v5/public/linear" },
+    { t: "recv", conn: "W", ts: MS / 1000 + 1, data: book("snapshot", "b", "7.50", "1", 1) },
+    { t: "recv", conn: "W", ts: MS / 1000 + 2, data: '{"topic":"publicTrade.BTCUSDT","data":"?"}' },
+    { t: "connect", conn: "W", ts: MS / 1000 + 3, addr: "wss://stream.bybit.com/v5/public/linear" },
+    { t: "recv", conn: "W", ts: MS / 1000 + 4, data: book("delta", "a", "8", "2", 5) },
+    { t: "recv", conn: "W", ts: MS / 1000 + 5, data: book("snapshot", "a", "8", "2", 6) },
+  ];
+  const file = path.join(dir, "frames.jsonl");
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", file]);
+  const out = path.join(dir, "out");
+  await tapedeck(t, exporting(archive, out), { status: 1 });
+  assert.deepEqual(await compared(out, "2021-04-17"), { book_changes: 3, gaps: 1 });
+  const rows = JSON.parse(await python("tests/export/sqlite_rows.py", path.join(out, "sqlite/messages_2021-04-17.sqlite"), "book_changes"));
+  assert.deepEqual(rows.map((row) => [row.suspect, row.flags, row.price, row.price_real]), [[0, 3, "7.5", 7.5], [1, 9, "8", 8], [0, 3, "8", 8]]);
+});

@@ -1,0 +1,77 @@
+// What verbs say on standard error: more with -v wherever there is -v, and with time and level where they keep a log.
+// Expected: docs/design.md ("Errors").
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { commands, listening, Program, run, tapedeck, temporary } from "../support/harness.mjs";
+import { feedArgs } from "../support/recorders.mjs";
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const LEVELS = ["error", "warning", "info", "debug"];
+const lines = (text) => text.trimEnd().split("\n").filter((line) => line !== "");
+
+/** A server that has sent a recorder some frames; what both said. */
+async function recorded(t, dir, name, more) {
+  const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more], dir);
+  const archive = path.join(dir, name);
+  const recorder = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--duration", "500ms", ...more]);
+  const { stderr } = await server.program.kill("SIGTERM");
+  return { archive, record: recorder.stderr, sim: stderr };
+}
+
+test("-v logs more in every verb that has it", async (t) => {
+  const dir = temporary(t);
+  const plain = await recorded(t, fs.mkdtempSync(path.join(dir, "a")), "tape", []);
+  const more = await recorded(t, fs.mkdtempSync(path.join(dir, "b")), "tape", ["-v"]);
+  for (const verb of ["record", "sim"]) {
+    assert.ok(!plain[verb].includes(" debug "), plain[verb]);
+    assert.ok(more[verb].includes(" debug "), more[verb]);
+  }
+  const { archive } = plain;
+  const capture = path.join(dir, "capture.jsonl");
+  fs.writeFileSync(capture, (await tapedeck(t, ["cat", archive, "--topic", "trade"])).stdout);
+  const others = {
+    import: (n) => ["import", "-a", path.join(dir, `imported${n}`), "--format", "jsonl", "--family", "inverse", capture],
+    export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
+    prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
+    "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
+    "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // that save made
+    "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin"],
+    cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
+    when: () => ["when", "-a", archive, "gap"],
+    why: () => ["why", "-a", archive, "BTCUSD", "--at", "+1s", "--side", "bid", "--price", "1"],
+    serve: () => null, // below
+  };
+  let tried = 0;
+  for (const verb of (await commands(t)).keys()) {
+    const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
+    if (!help.includes("--verbose")) {
+      assert.ok(["topics", "decode", "diff"].includes(verb), verb);
+      continue;
+    }
+    if (["record", "sim", "serve", "tap"].includes(verb)) continue;
+    const said = [];
+    for (const [n, flags] of [[], ["-v"]].entries())
+      said.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
+    assert.ok(lines(said[1]).length > lines(said[0]).length, `${verb}: ${said[0]} | ${said[1]}`);
+    tried++;
+  }
+  assert.ok(tried >= 11, `${tried}`);
+});
+
+test("a log's lines have time and level", async (t) => {
+  const { archive, record, sim } = await recorded(t, temporary(t), "tape", ["-v"]);
+  const serve = new Program(t, "tapedeck-replay", ["serve", archive, "-v"]);
+  await serve.says(/serving at/);
+  const served = (await serve.kill("SIGTERM")).stderr;
+  for (const [verb, text] of Object.entries({ record, sim, serve: served })) {
+    assert.ok(lines(text).length > 1, `${verb}: ${text}`);
+    for (const line of lines(text)) {
+      const [time, level, program, name] = line.split(" ");
+      assert.match(time, TIME);
+      assert.ok(LEVELS.includes(level) && program === "tapedeck" && name === `${verb}:`, line);
+    }
+    assert.ok(text.includes("debug"), text);
+  }
+});

@@ -1,0 +1,114 @@
+// verify as a user meets it: status and verdict, the same words whatever the threads, a bar on a terminal and nowhere
+// else. Expected: docs/archive.md ("Is it sound?"), docs/design.md ("Exit status").
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, filesBelow, json, jsonList, run, tapedeck, temporary } from "../support/harness.mjs";
+import { deleteCatalog } from "../support/recorders.mjs";
+
+const HOURS = 12;
+const withoutTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0 ? false : "needs script(1) for a terminal";
+
+/** A segment an hour, 20 frames each. */
+async function archiveOf(t) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const file = path.join(dir, "frames.jsonl");
+  const start = Date.parse("2021-04-17T00:00:00Z");
+  const line = (i) => `{"recv_ns":${start + Math.floor(i / 20) * 3_600_000 + (i % 20) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${i}}}\n`;
+  fs.writeFileSync(file, Array.from({ length: HOURS * 20 }, (_, i) => line(i)).join(""));
+  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  return { archive, segments: filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort().map((f) => path.join(archive, f)) };
+}
+
+function flip(file, at) {
+  const bytes = fs.readFileSync(file);
+  bytes[at] ^= 1;
+  fs.writeFileSync(file, bytes);
+}
+
+test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the same with any number of threads", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  assert.equal(segments.length, HOURS);
+  const verify = async (status) => {
+    const seen = new Set();
+    for (const threads of ["1", "2", "5"]) seen.add((await tapedeck(t, ["verify", "-a", archive, "--json", "-j", threads], { status })).stdout);
+    assert.equal(seen.size, 1, [...seen].join("\n"));
+    const people = await tapedeck(t, ["verify", "-a", archive], { status });
+    assert.equal(people.stderr, "", "no bar without a terminal");
+    return { ...JSON.parse([...seen][0]), people: people.stdout };
+  };
+  const sound = await verify(0);
+  assert.deepEqual([sound.verdict, sound.segments, sound.frames, sound.findings.length], ["sound", HOURS, HOURS * 20, 0]);
+  assert.equal(sound.bytes, segments.reduce((sum, file) => sum + fs.statSync(file).size, 0));
+  deleteCatalog(archive);
+  const recoverable = await verify(1);
+  assert.equal(recoverable.verdict, "recoverable");
+  assert.match(recoverable.people, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
+  await tapedeck(t, ["reindex", "-a", archive]);
+  // Of several damaged ones each is named, in order of path, whichever thread read it first.
+  for (const i of [2, 5, 9]) flip(segments[i], 700);
+  const damaged = await verify(3);
+  assert.equal(damaged.verdict, "damaged");
+  const named = [...new Set(damaged.findings.filter((f) => f.severity === "damaged").map((f) => path.join(archive, f.segment)))];
+  assert.deepEqual(named, [segments[2], segments[5], segments[9]]);
+  assert.match(damaged.people, /^damaged: capture\S+: (?!.* at \d)/m, "offsets with -v only");
+  assert.match((await tapedeck(t, ["verify", "-v", archive], { status: 3 })).stdout, /^damaged: capture\S+ at \d+: /m);
+  // What is lost: the hours of the three segments, each within its own.
+  assert.equal(damaged.lost.length, 3);
+  for (const row of damaged.lost) assert.deepEqual([row.reason, row.feed], ["corrupt", "inverse"]);
+  assert.equal(damaged.frames_lost, 3 * 20);
+  assert.match(damaged.people, /\nLost:\nfeed +from +to +frames[^]*\nat least 60 frames in all\n/);
+  assert.match(damaged.people, /DAMAGED.*\n[^]*Restore the damaged files/);
+});
+
+test("a segment with a damaged summary is read whole; counts that only the summary has are null, and '?' in text", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  const cat = async () => (await tapedeck(t, ["cat", "-a", archive])).stdout;
+  const frames = await cat();
+  const damaged = segments[5];
+  const size = fs.statSync(damaged).size;
+  const summaryAt = Number(fs.readFileSync(damaged).readBigUInt64LE(size - 28)); // the footer's first field
+  flip(damaged, Math.floor((summaryAt + size - 37) / 2));
+  const whole = HOURS * 20;
+  const name = path.relative(archive, damaged);
+  const check = async (unknown) => {
+    const info = await json(t, ["info", "-a", archive, "--json"]);
+    const [topic] = info.topics;
+    const rest = [info.feeds[0].frames, topic.frames, topic.symbols[0].frames];
+    assert.deepEqual([info.frames, info.events === null, ...rest], unknown ? [null, true, null, null, null] : [whole, false, whole, whole, whole]);
+    const rows = await jsonList(t, ["ls", "-a", archive, "--json"]);
+    assert.deepEqual(rows.map((row) => row.frames), segments.map((file) => (unknown && file === damaged ? null : 20)));
+    const text = await tapedeck(t, ["info", "-a", archive]);
+    assert.match(text.stdout, unknown ? /^\? frames, /m : /^240 frames, /m);
+    assert.match(text.stdout, unknown ? /^inverse +inverse +\? /m : /^inverse +inverse +240 /m);
+    const list = await tapedeck(t, ["ls", "-a", archive]);
+    assert.equal(list.stdout.match(/ finished +\? /g)?.length ?? 0, unknown ? 1 : 0);
+    // The chunks are whole: readers walk them, and verify names the summary.
+    assert.equal(await cat(), frames);
+    const verified = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
+    assert.deepEqual([verified.frames, verified.damaged, verified.lost, verified.frames_lost], [whole, 1, [], unknown ? null : 0]);
+    const [finding] = verified.findings.filter((f) => f.severity === "damaged");
+    assert.equal(finding.segment, name);
+    assert.match(finding.what, /^summary: /);
+    assert.match((await tapedeck(t, ["gaps", "-a", archive])).stdout, /in 240 frames/);
+  };
+  await check(false); // the catalog has the counts
+  deleteCatalog(archive);
+  await check(true);
+  await tapedeck(t, ["reindex", "-a", archive]); // counts the messages
+  await check(false);
+});
+
+test("verify shows its progress on a terminal", { skip: withoutTerminal }, async (t) => {
+  const { archive } = await archiveOf(t);
+  const program = path.join(BIN, "tapedeck");
+  const seen = spawnSync("script", ["-qec", `"${program}" verify -a "${archive}" >/dev/null`, "/dev/null"], { encoding: "utf8" });
+  assert.equal(seen.status, 0);
+  assert.match(seen.stdout, /\rverify {2}\d+ % .* of .*\x1b\[K/);
+  // The line is taken away at the end.
+  assert.match(seen.stdout, /\r\x1b\[K$/);
+  await run(t, "tapedeck", ["verify", "-a", archive]);
+});

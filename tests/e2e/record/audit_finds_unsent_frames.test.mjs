@@ -1,0 +1,127 @@
+// A frame that the exchange never sent, though its connection stood: `audit: true` subscribes to what shows it, so the
+// recorder's ledger has it while recording continues, and replay finds the same. Expected values: the truth file of the
+// simulated exchange, which says what it dropped and between which two frames that would have been.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { jsonLines, jsonList, parseLines, tapedeck, temporary } from "../support/harness.mjs";
+import { PATHS, Recorder, simulator } from "../support/recorders.mjs";
+
+const SYMBOL = { inverse: "BTCUSD", "v5-linear": "BTCUSDT", "v5-inverse": "BTCUSD" };
+
+/** Record a feed of one symbol with audit: true; the exchange drops its n-th frame for each n of drops. Returns what was
+ * dropped {topic, before, after}: receive times between which it would have come; the ledger; and replay's report. */
+async function recordDropped(t, family, topics, drops) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, [
+    "--families", family, "--symbols", "1", "--rate", "200", "--seed", "7", "--time-scale", "20", "--max-frames", "750",
+    ...drops.flatMap((n) => ["--fault", `drop@${n}`]),
+  ]);
+  const config = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(config, [
+    "feeds:", `  - family: ${family}`, `    url: ${server.url}${PATHS[family]}`, `    ca_file: ${server.ca}`,
+    `    topics: [${topics}]`, `    symbols: [${SYMBOL[family]}]`, "    audit: true", ""].join("\n"));
+  const recorder = new Recorder(t, archive, ["-c", config, "--until-close"]);
+  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+  const came = new Map();
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])) came.set(row.ordinal, row.recv_ns);
+  const lines = parseLines(fs.readFileSync(server.truth, "utf8"));
+  const dropped = lines.flatMap((fault, i) => {
+    if (fault.t !== "fault") return [];
+    const frames = (part) => part.filter((line) => line.t === "frame").map((line) => came.get(line.n));
+    return [{ topic: fault.topic, symbol: fault.symbol, before: frames(lines.slice(0, i)).at(-1), after: frames(lines.slice(i))[0] }];
+  });
+  assert.equal(dropped.length, drops.length, JSON.stringify(lines.filter((line) => line.t === "fault")));
+  const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
+  const replay = await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null });
+  return { archive, recorder, dropped, gaps, report: JSON.parse(replay.stdout), status: replay.code };
+}
+
+const contains = (gap, { before, after }) => gap.from_ns <= after && (gap.to_ns === null || gap.to_ns >= before);
+
+describe("a frame that was never received", { concurrency: 6 }, () => {
+  // Where candles prove trades (docs/completeness.md has the families): by volume, and by turnover.
+  for (const family of ["v5-linear", "v5-inverse"])
+    test(`${family}: trades, by the candles`, async (t) => {
+      const trades = "publicTrade";
+      // Nearly all frames are trades; one in seven is a candle.
+      let seen;
+      for (let n = 350; seen?.dropped[0].topic !== trades; n++) {
+        assert.ok(n < 355, "not one of the frames was trades");
+        seen = await recordDropped(t, family, [trades], [n]);
+      }
+      const { dropped: [lost], gaps, report, status, recorder } = seen;
+      assert.equal(gaps.length, 1, JSON.stringify(gaps));
+      const [gap] = gaps;
+      assert.deepEqual([gap.reason, gap.feed, gap.topic, gap.symbol, gap.frames_lost], ["aggregate", family, trades, lost.symbol, null]);
+      assert.ok(contains(gap, lost) && gap.to_ns !== null, JSON.stringify([gap, lost]));
+      // Between two readings of the candle that follow each other, or nearly so: some twentieth of the recording.
+      assert.ok(gap.to_ns - gap.from_ns < (report.last_recv_ns - report.first_recv_ns) / 5, JSON.stringify(gap));
+      assert.match(recorder.stderr, /trades are missing \(the candle grew by [\d.]+, the trades that came add [\d.]+\)/);
+      assert.equal(status, 1);
+      assert.deepEqual(report.gaps, gaps);
+      assert.deepEqual(report.continuity.by_rule, { trades_complete: 1 });
+      // Found at a candle, or at the trade after it that leaves no doubt: which comes first is a matter of the connection.
+      assert.ok([trades, "kline.1"].includes(report.continuity.first.topic), JSON.stringify(report.continuity.first));
+      assert.ok(report.continuity.first.recv_ns >= lost.after, JSON.stringify([report.continuity.first, lost]));
+    });
+
+  test("v5-linear: a book, by its own numbers", async (t) => {
+    const { archive, recorder, dropped: [lost], gaps, report, status } = await recordDropped(t, "v5-linear", ["orderbook.50"], [350]);
+    assert.match(lost.topic, /^orderbook\.(50|200)$/);
+    assert.equal(gaps.length, 1, JSON.stringify(gaps));
+    const [gap] = gaps;
+    assert.deepEqual([gap.reason, gap.topic, gap.symbol, gap.cause], ["sequence", lost.topic, lost.symbol, "seq_dense"]);
+    assert.equal(gap.frames_lost, 1, JSON.stringify(gap));
+    const { first } = report.continuity;
+    assert.equal(first.found, first.expected + 1);
+    const compared = `expected ${first.expected}, found ${first.found}: 1 lost`;
+    assert.equal(gap.detail, `seq_dense: ${compared}`);
+    assert.match(recorder.stderr, new RegExp(`: broken \\(seq_dense: ${compared}\\)`));
+    assert.match((await tapedeck(t, ["replay", "-a", archive], { status: 1 })).stdout, new RegExp(`\n    detail   ${compared}\n`));
+    assert.match((await tapedeck(t, ["gaps", "-a", archive], { status: 1 })).stdout, new RegExp(` 1  seq_dense: ${compared}\n`));
+    assert.ok(contains(gap, lost), JSON.stringify([gap, lost]));
+    const frames = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", lost.topic]);
+    assert.equal(gap.from_ns, frames.filter((row) => row.recv_ns <= lost.before).at(-1).recv_ns, "from the last frame that fits");
+    assert.equal(status, 1);
+    assert.deepEqual(report.gaps, gaps);
+    assert.deepEqual(report.continuity.by_rule, { seq_dense: 1 });
+    assert.equal(report.continuity.first.recv_ns, frames.find((row) => row.recv_ns >= lost.after).recv_ns);
+  });
+
+  test("inverse: books, by the other depth; each of the two topics shows the gap", async (t) => {
+    const drops = [175, 275, 375, 475, 575];
+    const { archive, dropped, gaps, report, status } = await recordDropped(t, "inverse", ["orderBookL2_25"], drops);
+    for (const { topic } of dropped) assert.match(topic, /^orderBook(L2_25|_200\.100ms)$/);
+    // An update of a level that both show is found; how many are is measured in tests/replay/play/test_audit_sim.c.
+    assert.ok(gaps.length >= 2, JSON.stringify(gaps));
+    for (const gap of gaps) {
+      assert.equal(gap.reason, "sequence");
+      // A book's own rules see a loss at once or when something does not fit it later, another depth at its next state.
+      const fits = (lost) => contains(gap, lost) || (gap.cause !== "books_agree" && gap.from_ns >= lost.before);
+      assert.ok(dropped.some(fits), JSON.stringify([gap, dropped]));
+    }
+    const byTopic = (topic) => gaps.filter((gap) => gap.topic === topic && gap.cause === "books_agree");
+    const spans = (rows) => rows.map(({ from_ns, to_ns }) => [from_ns, to_ns]);
+    assert.ok(byTopic("orderBookL2_25").length > 0);
+    assert.deepEqual(spans(byTopic("orderBookL2_25")), spans(byTopic("orderBook_200.100ms")));
+    assert.equal(status, 1);
+    assert.deepEqual(report.gaps, gaps);
+    assert.ok(report.continuity.by_rule.books_agree >= 1, JSON.stringify(report.continuity));
+    for (const topic of ["orderBookL2_25", "orderBook_200.100ms"])
+      await tapedeck(t, ["replay", "-a", archive, "--topic", topic], { status: 1 });
+  });
+
+  for (const [family, topics] of [["inverse", ["orderBookL2_25", "trade"]], ["v5-linear", ["orderbook.50", "publicTrade"]]])
+    test(`${family}: nothing is found where nothing was dropped`, async (t) => {
+      const { archive, gaps, report, status } = await recordDropped(t, family, topics, []);
+      assert.deepEqual(gaps, []);
+      assert.equal(status, 0, JSON.stringify(report.continuity));
+      assert.ok(report.continuity.audits.books.compared > 10 && report.continuity.audits.trades.compared > 10, JSON.stringify(report.continuity.audits));
+      const { stdout } = await tapedeck(t, ["replay", "-a", archive]);
+      assert.match(stdout, /\nCross-checks between topics:\n  Candles equal the sum of their trades at \d+ of \d+ readings/);
+      assert.match(stdout, /\n  Book depths agree at (\d+) of \1 sequence numbers/);
+    });
+});

@@ -1,0 +1,149 @@
+// The lag from receipt to durability is reported while it happens and afterwards. The recorder is the real one, but its
+// syncs take as long as the test says (tests/wrapped/recorder_slow_disk.c). Expected values: docs/design.md (P1, "Overload") and what
+// the test told the disk.
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { describe } from "node:test";
+import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { eventsOf, jsonLines, jsonList, passed, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
+import { feedArgs, Recorder } from "../support/recorders.mjs";
+import { test } from "../support/npm_packages.mjs";
+
+const SLOW_DISK = wrapped("recorder_slow_disk");
+const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";
+const HANGS_NS = 3_600_000_000_000; // until the test sets less
+const COMMIT_NS = 1_000_000_000; // commit_interval
+
+/** How long each sync takes at least, in ns. The disk below may take longer on a busy machine. */
+function slowDisk(dir) {
+  const file = path.join(dir, "sync");
+  const set = (ns) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(ns));
+    const fd = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT);
+    fs.writeSync(fd, bytes, 0, 8, 0);
+    fs.closeSync(fd);
+  };
+  set(0);
+  return { set, options: { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: file } } };
+}
+
+/** A server with a trade every 10 ms. */
+async function steady(t, dir) {
+  return hostile(t, dir, {
+    message: (ws, request) => {
+      acknowledge(ws, request);
+      if (request.op !== "subscribe") return;
+      let n = 0;
+      const timer = setInterval(() => ws.send(trade(++n)), 10);
+      ws.on("close", () => clearInterval(timer));
+    },
+  });
+}
+
+const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said !== undefined);
+
+/** The stretches of the archive: an event at the beginning of each and one at its end, in turn. */
+async function stretches(t, archive) {
+  const found = await eventsOf(t, archive, "overload");
+  assert.ok(found.every((event, i) => event.what === "durability" && event.state === (i % 2 === 0 ? "begins" : "ends")), JSON.stringify(found));
+  assert.equal(found.length % 2, 0);
+  return found.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: found[2 * i + 1] }));
+}
+
+// Most of their time they wait for the disk.
+describe("lag", { concurrency: 3 }, () => {
+  test("a disk that hangs for a while delays durable lines and is reported: a warning, one event pair with the worst lag, totals", { skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const server = await steady(t, dir);
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+    await recorder.durableLine((said) => said.in > 50);
+    disk.set(HANGS_NS);
+    // The warning comes while the sync hangs: it would hang for an hour.
+    const [, after] = await recorder.says(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
+    assert.ok(Number(after) >= 1, after); // to the millisecond
+    disk.set(0);
+    await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
+    await recorder.says(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
+    const end = await recorder.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
+
+    const lags = durableLines(recorder).map((said) => said.lag_ns);
+    const summary = recorder.summary();
+    assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
+    assert.equal(Math.max(...lags), summary.lag_ns_max);
+    assert.ok(summary.lag_ns_max > COMMIT_NS);
+    assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
+    assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
+    assert.equal(summary.dropped, 0);
+
+    // One stretch, unless the disk below was slow by itself, too, after the end of this one.
+    const found = await stretches(t, archive);
+    assert.ok(found.length > 0);
+    const { begins, ends } = found[0];
+    assert.ok(begins.lag_ns > COMMIT_NS);
+    assert.equal(ends.from_ns, begins.from_ns);
+    assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
+    // What is late is what came from from_ns to to_ns, and it is all there at its own times.
+    const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
+    assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
+    assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a recorder that is stopped while its disk is slow writes the closing event with the lag", { skip: tooLong || skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const server = await steady(t, dir);
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+    await recorder.durableLine((said) => said.in > 50);
+    disk.set(1_500_000_000);
+    await recorder.says(/warning tapedeck record: frames are not durable/);
+    const end = await recorder.kill("SIGTERM");
+    assert.equal(end.code, 0, end.stderr);
+    assert.ok((await stretches(t, archive)).length > 0);
+    assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a connection that begins while sockets are left unread is not read either", { skip }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const disk = slowDisk(dir);
+    const PAD = 64 << 10, FRAMES = 640; // 40 MiB, over what the ring keeps free
+    const FIRST = 1100; // fills the ring, and the sockets
+    const frame = Buffer.from(trade(1, PAD));
+    let isFull = false, written = 0;
+    const late = new EventEmitter();
+    const server = await hostile(t, dir, {
+      refuse: (n, request) => (request.url === "/late" && !isFull ? 503 : undefined),
+      message: (ws, request, n) => {
+        const isLate = isFull;
+        acknowledge(ws, request);
+        if (!isLate) disk.set(HANGS_NS);
+        for (let id = 1; id <= (isLate ? FRAMES : FIRST); id++) ws.send(frame, { binary: false }, () => { written += isLate; });
+        if (isLate) late.emit("begun");
+      },
+    });
+    const feed = (name) => `  - {name: ${name}, family: inverse, url: "${server.url}/${name}", ca_file: ${server.ca}, topics: [trade.BTCUSD]}\n`;
+    const file = path.join(dir, "feeds.yaml");
+    fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
+    const recorder = new Recorder(t, archive, ["-c", file], disk.options);
+    await recorder.says(/overload: the disk cannot keep up/);
+    isFull = true;
+    await recorder.until(once(late, "begun"));
+    await recorder.until(passed(1000)); // reading everything takes less
+    assert.ok(written < FRAMES, `${written} frames were read`);
+    disk.set(0);
+    await recorder.durableLine((said) => said.feed === "late" && said.in > FRAMES);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.doesNotMatch(recorder.stderr, /discarded/);
+    assert.equal(recorder.summary().dropped, 0);
+  });
+});

@@ -1,0 +1,292 @@
+// The ledger against the truth, at length: one archive, session after session, each with something that goes wrong, and
+// an exchange that numbers every frame with and without clients. At the end every frame that was made and is not in
+// the archive must lie within a row of the ledger, no row may reach far beyond its hole (EXCESS_MS_MAX), and what was
+// announced durable must be there. `make soak` does it 200 times, `make test` each kind once (record/ledger_under_faults.test.mjs).
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { certificate } from "../support/scripted_server.mjs";
+import { checkCoverage, filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "../support/harness.mjs";
+import { Recorder } from "../support/recorders.mjs";
+import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
+import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
+
+const TOPICS = ["trade.BTCUSD", "trade.EOSUSD"];
+const DAY = { deadlineMs: 24 * 3600_000 };
+const STALE_S = 2;
+const MONTH_MS = 30 * 24 * 3600_000;
+/** Wait for a condition of the outside world. */
+async function until(what, test) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await passed(10)) if (await test()) return;
+  throw new Error(`not within a minute: ${what}`);
+}
+
+/** A feed of one connection, and one with a connection for each topic; `more` are further feeds. */
+function configOf(dir, url, { files }, more = "") {
+  const file = path.join(dir, "feeds.yaml");
+  const feed = (name, shards) =>
+    `  - {name: ${name}, family: inverse, url: ${url}/realtime, topics: [${TOPICS.join(", ")}], stale_after: ${STALE_S}s${files === undefined ? "" : `, ca_file: ${files.ca}`}` +
+    `${shards ? ", max_topics_per_connection: 1" : ""}}\n`;
+  fs.writeFileSync(file, `commit_interval: 50ms\nfeeds:\n${feed("single", false)}${feed("sharded", true)}${more}`);
+  return ["-c", file];
+}
+
+const FEEDS = ["single", "sharded"];
+
+/** All that a round works with. */
+class Scene {
+  constructor(t, dir, exchange, proxy, random) {
+    Object.assign(this, { t, dir, exchange, proxy, random, archive: path.join(dir, "tape"), recorders: [], sessions: new Map() });
+  }
+
+  sessionIds() {
+    const capture = path.join(this.archive, "capture");
+    const names = fs.existsSync(capture) ? filesBelow(capture) : [];
+    return new Set(names.map((name) => /-([0-9a-f]{8})-\d{6,}\.mcap/.exec(name)?.[1]).filter((id) => id !== undefined));
+  }
+
+  start(url = this.exchange.url, { more, ...options } = {}) {
+    this.before = this.sessionIds();
+    const recorder = new Recorder(this.t, this.archive, configOf(this.dir, url, this.exchange, more), { ...DAY, ...options });
+    this.recorders.push(recorder);
+    return recorder;
+  }
+
+  /** Started, and something of every connection is durable. */
+  async recording(url, options) {
+    const recorder = this.start(url, options);
+    await recorder.durableAfter(6);
+    return recorder;
+  }
+
+  /** Ended with this status; its session's name is noted. */
+  async ended(recorder, signal, code = 0) {
+    const end = await (signal === undefined ? recorder.ended : recorder.kill(signal));
+    if (signal === "SIGKILL") assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
+    else assert.equal(end.code, code, end.stderr);
+    const made = [...this.sessionIds()].filter((id) => !this.before.has(id));
+    assert.ok(made.length <= 1, `one recorder, sessions ${made}`);
+    this.sessions.set(recorder, made[0]);
+    return end;
+  }
+
+  rows(feed) {
+    return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
+  }
+
+  /** A row of this topic stands open in the ledger while the recorder continues. */
+  openRow(feed, topic) {
+    const is = (row) => row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
+    return until(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));
+  }
+}
+
+const CLOCK = "a clock that is a month ahead for a while, then a restart";
+
+// What goes wrong, by name. Each begins with no recorder and ends with none.
+export const KINDS = {
+  async "a stop"(scene) {
+    await scene.ended(await scene.recording(), "SIGTERM");
+  },
+  async "a stop through a proxy that delays by 75 ms"(scene) {
+    const recorder = await scene.recording(scene.proxy.url);
+    await scene.ended(recorder, "SIGTERM");
+  },
+  async "a stop while the peer ignores the close"(scene) {
+    scene.exchange.onClose = "ignore";
+    const recorder = await scene.recording();
+    await scene.ended(recorder, "SIGTERM");
+    scene.exchange.onClose = "answer";
+  },
+  async "kill -9"(scene) {
+    const recorder = await scene.recording();
+    await passed(scene.random() * 300); // the moment is what is random; nothing is waited for
+    await scene.ended(recorder, "SIGKILL");
+  },
+  async "kill -9, whenever"(scene) {
+    const recorder = scene.start();
+    await passed(scene.random() * 250);
+    await scene.ended(recorder, "SIGKILL");
+  },
+  async "a session without a connection"(scene) {
+    await scene.exchange.down();
+    const recorder = scene.start();
+    await recorder.says(/cannot connect/);
+    await scene.ended(recorder, scene.random() < 0.3 ? "SIGKILL" : "SIGTERM", 4);
+    await scene.exchange.up();
+  },
+  async "one connection of two, all session long"(scene) {
+    const [, topic] = TOPICS;
+    scene.exchange.cutOff(topic);
+    const recorder = scene.start();
+    // The feed with one connection for both topics has none, the other one has one.
+    await recorder.durableLine((line) => line.feed === "sharded" && line.in > 20);
+    await scene.openRow("sharded", topic);
+    await scene.ended(recorder, "SIGTERM");
+    scene.exchange.allow(topic);
+  },
+  async "a topic that is refused after a reconnect"(scene) {
+    const topic = TOPICS[scene.random() < 0.5 ? 0 : 1];
+    const recorder = await scene.recording();
+    scene.exchange.refuse(topic);
+    scene.exchange.drop();
+    for (const feed of FEEDS) await recorder.until(scene.openRow(feed, topic));
+    if (scene.random() < 0.5) scene.exchange.allow(topic);
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, "SIGTERM");
+    scene.exchange.allow(topic);
+  },
+  async "a connection that is lost"(scene) {
+    const recorder = await scene.recording();
+    const stood = scene.exchange.connections;
+    scene.exchange.drop();
+    await until("all connections again", () => scene.exchange.connections >= stood + 3);
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, "SIGTERM");
+  },
+  async "silence"(scene) {
+    const recorder = await scene.recording();
+    for (const ws of scene.exchange.sockets.clients) {
+      scene.exchange.silence([ws]);
+      await passed(scene.random() * 50);
+    }
+    // A connection whose data comes again within stale_after has no row: each must have noticed.
+    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.says(new RegExp(`${name}: no data for`));
+    scene.exchange.speak();
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, "SIGTERM");
+  },
+  async "SIGSTOP"(scene) {
+    const recorder = await scene.recording();
+    recorder.child.kill("SIGSTOP");
+    await passed(500 + scene.random() * 1000);
+    recorder.child.kill("SIGCONT");
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, "SIGTERM");
+  },
+  async [CLOCK](scene) {
+    const clock = new MovedClock(scene.dir);
+    const recorder = await scene.recording(scene.exchange.url, clock.options);
+    clock.set(MONTH_MS);
+    await recorder.says(/wall clock stepped forward/);
+    await passed(scene.random() * 2000); // as long as the clock is wrong
+    clock.set(0);
+    await recorder.says(/no receive time was changed/);
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, scene.random() < 0.5 ? "SIGKILL" : "SIGTERM");
+  },
+  async "the lock file removed"(scene) {
+    const recorder = await scene.recording();
+    fs.rmSync(path.join(scene.archive, "lock"));
+    const end = await scene.ended(recorder, undefined, 4);
+    assert.match(end.stderr, /lock/);
+  },
+  async "a neighbour that flaps"(scene) {
+    const flapping = await numberedExchange({ after: (end) => scene.t.after(end) }, { symbols: ["XRPUSD"], rate: 50 });
+    const timer = setInterval(() => flapping.drop(), 20);
+    const more = `  - {name: flapping, family: inverse, url: ${flapping.url}/realtime, topics: [trade.XRPUSD]}\n`;
+    const recorder = await scene.recording(scene.exchange.url, { more });
+    await until("a few of its connections", () => flapping.connections > 3);
+    const stood = scene.exchange.connections;
+    scene.exchange.drop();
+    const dropped = Date.now();
+    await until("its neighbours' connections again", () => scene.exchange.connections >= stood + 3);
+    assert.ok(Date.now() - dropped < 20_000, `its neighbours waited ${Date.now() - dropped} ms`);
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await scene.ended(recorder, "SIGTERM");
+    clearInterval(timer);
+    await flapping.close();
+  },
+  async "a reader of --json that has stopped"(scene) {
+    const release = path.join(scene.dir, `release-${scene.recorders.length}`);
+    const recorder = scene.start(scene.exchange.url, { under: ["python3", "-c", STOPPED_READER, release] });
+    await recorder.says(/subscribed to[^]*subscribed to[^]*subscribed to/);
+    await passed(1000 + scene.random() * 500); // fills the pipe a few times over
+    fs.writeFileSync(release, "");
+    await recorder.durableAfter(3);
+    await scene.ended(recorder, "SIGTERM");
+  },
+};
+
+/** Runs the rest of its arguments with a pipe of one page as standard output, and copies that pipe to its own output once
+ * the file of its first argument is there. Signals go to the program that it runs. */
+const STOPPED_READER = `
+import fcntl, os, sys, time
+reader, writer = os.pipe()
+fcntl.fcntl(writer, 1031, 4096)
+parent = os.getpid()
+if os.fork() == 0:
+    os.close(writer)
+    while not os.path.exists(sys.argv[1]):
+        if os.getppid() != parent:
+            sys.exit(0)
+        time.sleep(0.01)
+    while True:
+        bytes = os.read(reader, 65536)
+        if not bytes:
+            sys.exit(0)
+        os.write(1, bytes)
+os.close(reader)
+os.dup2(writer, 1)
+os.close(writer)
+os.execv(sys.argv[2], sys.argv[2:])
+`;
+
+/** What was announced durable and is not in the archive; also counts what was announced. */
+async function announcedLost(scene) {
+  const kept = new Map(); // "session|feed|conn|line|shard" -> how many inbound frames
+  for (const feed of FEEDS)
+    for (const row of await jsonLines(scene.t, ["cat", "-a", scene.archive, "--feed", feed, "--dir", "in"], DAY)) {
+      const key = [row.session, feed, row.conn, row.line, row.shard].join("|");
+      assert.equal(row.ordinal, (kept.get(key) ?? 0) + 1, `ordinals of ${key}`);
+      kept.set(key, row.ordinal);
+    }
+  const sum = { announced: 0, lost: 0, kept: [...kept.values()].reduce((a, b) => a + b, 0) };
+  for (const recorder of scene.recorders)
+    for (const [key, { in: announced }] of recorder.durable) {
+      if (!FEEDS.includes(key.split("|")[0])) continue;
+      sum.announced += announced;
+      sum.lost += Math.max(0, announced - (kept.get(`${scene.sessions.get(recorder)}|${key}`) ?? 0));
+    }
+  return sum;
+}
+
+/** Kinds that can be tried here. */
+export const kindsHere = () => Object.keys(KINDS).filter((kind) => kind !== CLOCK || !withoutMovedClock);
+
+/** So many sessions, each with one of these kinds of trouble, in one archive; then a good one, and the comparison; plain or over
+ * TLS. */
+export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }) {
+  const files = isTls ? certificate(dir) : undefined;
+  const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100, files });
+  const scene = new Scene(t, dir, exchange, await delayProxy(t, exchange, 75), random);
+  await scene.ended(await scene.recording(), "SIGTERM");
+  const tried = {};
+  for (let round = 0; round < rounds; round++) {
+    const kind = kinds[round % kinds.length];
+    await KINDS[kind](scene).catch((error) => {
+      error.message = `round ${round + 1} (${kind}): ${error.message}\n${scene.recorders.at(-1).stderr}`;
+      throw error;
+    });
+    tried[kind] = (tried[kind] ?? 0) + 1;
+    if (random() < 0.1) await tapedeck(t, ["recover", "-a", scene.archive], DAY);
+    say(`round ${round + 1} of ${rounds} (${kind})`);
+  }
+  await scene.ended(await scene.recording(), "SIGTERM");
+  const { verdict } = await json(t, ["verify", "-a", scene.archive, "--json"], { status: null, ...DAY });
+  assert.equal(verdict, "sound");
+  await checkCoverage(t, scene.archive, DAY);
+  const sum = await announcedLost(scene);
+  const holes = { made: 0, missing: 0, uncovered: 0, excess_ms: 0, rows: 0 };
+  for (const feed of FEEDS) {
+    const found = await compare(t, exchange, scene.archive, { feed });
+    assert.equal(found.uncovered, 0, `${feed}: ${found.worst.join("\n")}`);
+    assert.ok(found.excess_ms <= EXCESS_MS_MAX, `${feed}: ${found.worst.join("\n")}`);
+    for (const key of ["made", "missing", "uncovered"]) holes[key] += found[key];
+    holes.rows += found.rows.length;
+    holes.excess_ms = Math.max(holes.excess_ms, Math.round(found.excess_ms));
+  }
+  const note = `true holes: ${holes.missing} frames in ${holes.rows} rows, ${holes.uncovered} uncovered, rows at most ${holes.excess_ms} ms beyond their holes; ` +
+    Object.entries(tried).map(([kind, n]) => `${kind} ${n}`).join(", ");
+  return { fault: `the ledger against the truth${isTls ? ", over TLS" : ""}`, tried: rounds, ...sum, note, holes };
+}

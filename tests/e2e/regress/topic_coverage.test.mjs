@@ -1,0 +1,171 @@
+// What there is for each topic of each family: decoded, book, continuity (its rules, and how many of them find something
+// when the recorded frames are spoilt), simulated, served. The table goes
+// to build/coverage.md (TAPEDECK_COVERAGE names another place). No cell is empty without a reason: the reasons stand
+// here, and one that excuses a cell which is not empty fails the test.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { json, jsonList, listening, tapedeck, temporary } from "../support/harness.mjs";
+import { Recorder, simulator } from "../support/recorders.mjs";
+import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "../support/all_families.mjs";
+import { test } from "node:test";
+
+const GOLDEN = path.resolve("tests/golden");
+const OUT = process.env.TAPEDECK_COVERAGE ?? path.resolve("build/coverage.md");
+const PATIENCE = { deadlineMs: 600_000 };
+const COLUMNS = ["decoded", "book", "continuity", "simulated", "served"];
+
+/** Why a cell may be empty: [family, pattern of the topic, columns, reason]. */
+const REASONS = [
+  ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
+  [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
+  ["v5-trade", ".*", ["continuity"], "answers have no order"],
+  ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
+  ["inverse|copytrade", "position|copyTradePosition", ["continuity"], "has a rule for its number, which is 0 in all frames known"],
+];
+
+const until = (row) => row.valid_until ?? null;
+const matches = (pattern, text) => new RegExp(`^${pattern.split(/\{[a-z+]+\}/).map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&")).join("[^.]+")}$`).test(text);
+const fits = (row, { topic, symbol }) => matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
+const familyOf = (feed) => SESSION[feed].family ?? feed;
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+/** Golden frames of a family (tests/schema/test_golden.c decodes them) with what they are decoded to. */
+function goldens(family) {
+  const dir = path.join(GOLDEN, family);
+  const names = fs.readdirSync(dir).filter((n) => n.endsWith(".json") && !n.endsWith(".out.json"));
+  return names.map((name) => ({
+    day: /@(\d{4}-\d{2}-\d{2})/.exec(name)?.[1] ?? null,
+    name: `${family}/${name}`,
+    frame: JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")),
+    message: JSON.parse(fs.readFileSync(path.join(dir, name.replace(/\.json$/, ".out.json")), "utf8")),
+  }));
+}
+
+// Of several rows of one pattern the one of that day.
+const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
+
+/** Frames of a feed until each of its topics has some: the private feed's account trades in ten markets by turns, deep books and
+ * liquidations are rare. */
+const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse: 400 };
+
+/** Wait until every feed is subscribed, and until each has some frames after that: the slowest have 25 a second. */
+async function everyFeed(recorder) {
+  const names = Object.keys(SESSION);
+  for (const name of names) await recorder.says(new RegExp(` ${name}: (subscribed to|authenticated;)`));
+  const counts = () => Object.fromEntries([...recorder.durable].map(([key, { in: count }]) => [key.split("|")[0], count]));
+  const before = counts();
+  while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120))) await recorder.durableLine();
+}
+
+/** Do something with each of a list, with so many at a time. */
+async function eachOf(atOnce, list, action) {
+  const rest = [...list];
+  const worker = async () => {
+    while (rest.length > 0) await action(rest.shift());
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** A session of all families, recorded; served from there and recorded again. Both replay reports. */
+async function sessions(t) {
+  const dir = temporary(t);
+  const server = await simulator(t, dir, ["--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30"], PATIENCE);
+  const first = path.join(dir, "first");
+  const again = path.join(dir, "again");
+  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
+  await everyFeed(recorder);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
+  const report = await json(t, ["replay", "-a", first, "--json"], { status: null });
+  const served = [];
+  // Each waits for requests (--settle) most of its time.
+  await eachOf(5, Object.keys(SESSION), async (feed) => {
+    const ready = fs.mkdtempSync(path.join(dir, "serve-"));
+    const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"], ready);
+    const config = sessionConfig(ready, tape, [feed]);
+    const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], { env: CREDENTIALS, ...PATIENCE });
+    assert.equal((await second.ended).code, 0, second.stderr);
+    served.push(...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null })).topics);
+  });
+  return { report, served, found: await spoilt(t, dir, first, report.topics) };
+}
+
+/** The same stream as no exchange would send it: backwards, each frame twice, the last one naming an unknown symbol. */
+function spoil(lines) {
+  const times = lines.map((line) => /"recv_ns":(\d+)/.exec(line)[1]); // too large for a number of JavaScript
+  const at = (line, i) => line.replace(/"recv_ns":\d+/, `"recv_ns":${times[Math.min(i, times.length - 1)]}`);
+  const last = new Map(lines.map((line) => [line.match(/"(?:topic|symbol)":(?:null|"[^"]*")/g).slice(0, 2).join(), line]));
+  const unknown = [...last.values()].map((line) => line.replace(/\\"(s|symbol)\\":\\"[^"]+\\"/g, '\\"$1\\":\\"UNKNOWN\\"'));
+  return [...[...lines].reverse().flatMap((line) => [line, line]), ...unknown].map((line, i) => at(line, Math.floor(i / 2)));
+}
+
+/** Rules that find something in the spoilt streams, by feed and topic: those of a topic in which nothing is found are not
+ * worth the name. */
+async function spoilt(t, dir, archive, streams) {
+  const into = path.join(dir, "spoilt");
+  for (const feed of Object.keys(SESSION)) {
+    const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
+    const file = path.join(dir, `${feed}.spoilt.jsonl`);
+    fs.writeFileSync(file, spoil(stdout.trimEnd().split("\n").filter((line) => !line.includes('"topic":"_control"'))).join("\n") + "\n");
+    await tapedeck(t, ["import", "-a", into, "--format", "jsonl", "--feed", feed, "--family", SESSION[feed].family ?? feed, file]);
+  }
+  const found = new Map();
+  const replayTopic = async (name) => {
+    const [feed, topic] = name.split(" ");
+    const { continuity, topics } = await json(t, ["replay", "-a", into, "--json", "-j", "1", "--feed", feed, "--topic", topic], { status: null });
+    for (const { symbol, frames } of streams.filter((stream) => stream.feed === feed && stream.topic === topic))
+      assert.ok(topics.find((row) => row.topic === topic && row.symbol === symbol)?.frames >= 2 * frames, `${name} ${symbol}`);
+    found.set(name, Object.keys({ ...continuity.by_rule, ...continuity.warnings, ...continuity.statistics }));
+  };
+  await eachOf(2, new Set(streams.map(({ feed, topic }) => `${feed} ${topic}`)), replayTopic);
+  return found;
+}
+
+/** The cells of a row. */
+function cellsOf(row, { report, served, found }, frames) {
+  const own = (topics) => topics.filter((stream) => familyOf(stream.feed) === row.family && until(row) === null && fits(row, stream));
+  const recorded = own(report.topics);
+  const count = (streams) => sum(streams.map((stream) => stream.frames));
+  const books = report.books.filter((book) => familyOf(book.feed) === row.family && until(row) === null && fits(row, book));
+  const errors = row.rules.filter((rule) => rule.strength === "error").length;
+  const broken = new Set(recorded.flatMap(({ feed, topic }) => found.get(`${feed} ${topic}`) ?? []));
+  const same = count(recorded) > 0 && count(own(served)) === count(recorded);
+  return {
+    decoded: frames.length > 0 ? `${frames.length} golden` : "",
+    book: row.type !== "book_change" ? "no book" : books.length > 0 ? `${books[0].bids} x ${books[0].asks}` : "",
+    continuity: row.rules.length === 0 ? "" : until(row) !== null ? `${errors} hard of ${row.rules.length}`
+      : broken.size > 0 ? `${errors} hard of ${row.rules.length}, ${broken.size} seen broken` : "",
+    simulated: count(recorded) > 0 ? `${count(recorded)}` : "",
+    served: same ? "the same" : "",
+  };
+}
+
+test("each topic is decoded, kept as a book, checked, simulated and served, or a reason is listed", async (t) => {
+  const rows = await jsonList(t, ["topics", "--json"]);
+  const results = await sessions(t);
+
+  const lines = [`| family | topic | ${COLUMNS.join(" | ")} |`, `|---|---|${COLUMNS.map(() => "---").join("|")}|`];
+  const empty = [];
+  const used = new Set();
+  const byFamily = new Map(fs.readdirSync(GOLDEN).map((family) => [family, goldens(family)]));
+  for (const row of rows) {
+    const frames = (byFamily.get(row.family) ?? []).filter(({ message, day }) => message.type !== "raw" && holds(row, day) && fits(row, message));
+    const cells = cellsOf(row, results, frames);
+    for (const column of COLUMNS) {
+      const reason = REASONS.find(([family, pattern, columns]) => new RegExp(`^(${family})$`).test(row.family) && new RegExp(`^(${pattern})$`).test(row.pattern) && columns.includes(column)
+        || (family === "dated" && until(row) !== null && columns.includes(column)));
+      if (cells[column] !== "") continue;
+      if (reason === undefined) empty.push(`${row.family} ${row.pattern}: ${column}`);
+      else used.add(reason);
+      cells[column] = reason?.[3] ?? "";
+    }
+    const dates = until(row) === null ? "" : ` (until ${until(row)})`;
+    lines.push(`| ${row.family} | \`${row.pattern}\`${dates} | ${COLUMNS.map((column) => cells[column]).join(" | ")} |`);
+  }
+  fs.mkdirSync(path.dirname(OUT), { recursive: true });
+  fs.writeFileSync(OUT, lines.join("\n") + "\n");
+  assert.deepEqual(empty, [], `cells that are empty without a reason:\n${empty.join("\n")}`);
+  assert.deepEqual(REASONS.filter((reason) => !used.has(reason)), [], "reasons that excuse nothing");
+  t.diagnostic(`${rows.length} topics: ${OUT}`);
+});

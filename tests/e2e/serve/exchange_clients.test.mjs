@@ -1,0 +1,246 @@
+// Clients that others wrote for the exchange, unchanged, against serve and sim: they connect, subscribe, are answered,
+// keep alive, authenticate. The books that bybit-api keeps are those that replay keeps. The programs of docs/clients.md
+// run; the large ones (ccxt, a browser) with TAPEDECK_ALL_CLIENTS=1 only, which `make soak` sets.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash, webcrypto } from "node:crypto";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { json, listening, parseLines, Program, run, tapedeck, temporary } from "../support/harness.mjs";
+import { feedArgs } from "../support/recorders.mjs";
+import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
+
+globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
+const { WebsocketClient } = npm("bybit-api");
+const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
+const SYMBOLS = ["BTCUSDT", "ETHUSDT"];
+
+/** Connected to one address, whatever is subscribed to; what it receives is in client.heard. */
+function connect(t, url, options = {}) {
+  const client = new WebsocketClient({ wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options }, SILENT);
+  client.heard = { responses: [], closes: 0, exceptions: [] };
+  client.on("response", (response) => client.heard.responses.push(response));
+  client.on("exception", (exception) => client.heard.exceptions.push(exception));
+  t.after(() => client.closeAll(true));
+  return client;
+}
+
+/** Keeps books as the exchange's documents say, of what a client gets. */
+function keepBooks(client) {
+  const books = {};
+  client.on("update", ({ topic, type, data }) => {
+    if (!topic.startsWith("orderbook.")) return;
+    if (type === "snapshot") books[data.s] = { Buy: new Map(), Sell: new Map(), frames: 0 };
+    const book = books[data.s];
+    assert.ok(book, `${topic}: a delta before its snapshot`);
+    for (const [side, levels] of [["Buy", data.b], ["Sell", data.a]])
+      for (const [price, size] of levels) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
+    book.frames++;
+  });
+  return books;
+}
+
+/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
+const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
+  [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
+
+test("serve sends a whole book to a late subscriber, and all books end equal to replay's", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
+  const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
+  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "v5-linear", topics), "--duration", "2s"]);
+  const { books: recorded } = await json(t, ["replay", archive, "--json"], { status: null });
+  const served = await listening(t, ["serve", archive, "--plain", "--once"], dir);
+  const client = connect(t, `${served.url}/v5/public/linear`);
+  const books = keepBooks(client);
+  const trades = [];
+  client.on("update", ({ topic, data }) => topic.startsWith("publicTrade") && trades.push(...data));
+  const ended = once(client, "reconnect"); // the server closed: the tape is through
+  const early = new Promise((resolve) => client.on("update", () => books.BTCUSDT?.frames > 20 && resolve()));
+  client.subscribeV5([`orderbook.50.BTCUSDT`, `publicTrade.BTCUSDT`], "linear");
+  await early;
+  assert.equal(books.ETHUSDT, undefined);
+  client.subscribeV5("orderbook.50.ETHUSDT", "linear");
+  await ended;
+  assert.equal((await served.program.ended).code, 0, served.program.stderr);
+  assert.deepEqual(Object.keys(books).sort(), SYMBOLS);
+  for (const { symbol, bids, asks, levels_sha1 } of recorded) {
+    assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
+    assert.equal(sha1(books[symbol]), levels_sha1, symbol);
+  }
+  assert.ok(trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"), `${trades.length} trades`);
+  assert.ok(client.heard.responses.length >= 2 && client.heard.responses.every((response) => response.success), JSON.stringify(client.heard.responses));
+  assert.match(served.program.stderr, /made 1 snapshot for 1 client since this was last logged, of books or tickers that begin with a delta/);
+});
+
+test("the simulated exchange authenticates a private client, and refuses a wrong secret", async (t) => {
+  const dir = temporary(t);
+  const sim = await listening(t, ["sim", "--families", "v5-private", "--symbols", "1", "--rate", "100", "--secret", "the right secret", "--plain"], dir);
+  const client = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "the right secret" });
+  const update = once(client, "update");
+  client.subscribeV5(["order", "wallet"], "linear", true);
+  const [{ topic, data }] = await update;
+  assert.ok(["order", "wallet"].includes(topic) && data.length > 0, topic);
+  assert.deepEqual(client.heard.exceptions, []);
+  const wrong = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "a wrong secret" });
+  const refused = once(wrong, "exception");
+  wrong.on("update", () => assert.fail("nothing is private without the secret"));
+  for (const asked of wrong.subscribeV5("order", "linear", true)) asked.catch(() => {}); // it is never answered
+  await refused;
+});
+
+const PAGE = fs.readFileSync("docs/clients.md", "utf8");
+/** What a program prints: topics as the exchange names them, or as its library presents them. */
+const V5 = [/^orderbook\.50\.BTCUSDT\b/m, /^publicTrade\.BTCUSDT\b/m];
+const CCXT = (symbol) => [new RegExp(`^${symbol} book \\[ `, "m"), new RegExp(`^${symbol} trade (buy|sell) `, "m")];
+const PROGRAMS = [
+  { section: "bybit-api 3 and 4", packages: { "bybit-api-3": "bybit-api", "bybit-api": "bybit-api" }, prints: V5 },
+  { section: "bybit-api 1 and 2", packages: { "bybit-api-1": "bybit-api", "bybit-api-2": "bybit-api" }, prints: [/^orderBookL2_25\.BTCUSD$/m, /^trade\.BTCUSD$/m] },
+  { section: "tardis-dev", packages: { "tardis-dev": "tardis-dev" }, prints: [/^book_change BTCUSDT 2/m, /^trade BTCUSDT 2/m] },
+  { section: "Python websockets", prints: V5, needs: () => python() === undefined && "needs Python's websockets (Debian: python3-websockets)" },
+  { section: "ccxt 2.9 and 4.5", isLarge: true, packages: { "ccxt-2": "ccxt", "ccxt-4": "ccxt" }, prints: CCXT("BTC/USDT:USDT") },
+  { section: "ccxt 1.95", isLarge: true, packages: { "ccxt-1": "ccxt" }, prints: CCXT("BTC/USD:BTC") },
+  { section: "A browser", isLarge: true, prints: [/CONSOLE.*"orderbook\.50\.BTCUSDT"/, /CONSOLE.*"publicTrade\.BTCUSDT"/], needs: () => !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}` },
+];
+const LARGE = { "ccxt-1": "ccxt@1.95.43", "ccxt-2": "ccxt@2.9.16", "ccxt-4": "ccxt@4.5.84" };
+const WITH_LARGE = process.env.TAPEDECK_ALL_CLIENTS === "1";
+const CHROMIUM = "/usr/bin/chromium";
+const SMALL_MODULES = path.resolve("build/npm/node_modules");
+const LARGE_FOLDER = path.resolve("build/npm-large");
+const LARGE_MODULES = path.join(LARGE_FOLDER, "node_modules");
+
+/** The program of a section of the page: {language, text}. */
+function programOf(section) {
+  const [, rest] = PAGE.split(`\n## ${section}\n`);
+  assert.ok(rest, `docs/clients.md has no section "${section}"`);
+  const [, language, text] = /```(js|python|html)\n([\s\S]*?)```/.exec(rest);
+  return { language, text };
+}
+
+const FEEDS = [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]];
+
+/** An archive with a little of two families. */
+async function smallArchive(t, dir) {
+  const archive = path.join(dir, "tape");
+  for (const [family, topics] of FEEDS) {
+    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--max-frames", "300", "--seed", "11"], dir);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
+  }
+  return archive;
+}
+
+/** Install the large packages, once they are wanted. */
+function installLarge() {
+  fs.mkdirSync(LARGE_FOLDER, { recursive: true });
+  execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
+}
+if (WITH_LARGE) installLarge();
+
+/** An archive of two families with what ccxt asks for when it starts; 13 requests of a feed are sent a second apart. */
+async function archiveOfCcxt(t, dir) {
+  const archive = path.join(dir, "ccxt");
+  const sim = await listening(t, ["sim", "--families", "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option", "--symbols", "3", "--rate", "100", "--seed", "11"], dir);
+  const one = ([family, topics]) => `  - family: ${family}\n    url: ${sim.url}${family === "inverse" ? "/realtime" : "/v5/public/linear"}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n    http_preset: ccxt\n`;
+  const config = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(config, `feeds:\n${FEEDS.map(one).join("")}`);
+  await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", "15s"]);
+  await sim.program.kill("SIGTERM");
+  return archive;
+}
+
+/** The trades of a feed's frames, and its book after each of them by the frame's time in ms: [sorted levels of bids and asks]. */
+function folded(frames) {
+  const sides = { Buy: new Map(), Sell: new Map() }, trades = [], books = new Map();
+  const put = (side, price, size) => (Number(size) === 0 ? sides[side].delete(Number(price)) : sides[side].set(Number(price), Number(size)));
+  for (const { topic, type, ts, timestamp_e6, data } of frames) {
+    if (/^(publicTrade|trade)\./.test(topic)) trades.push(...data.map(({ i, trade_id }) => i ?? trade_id));
+    if (!/^orderbook/i.test(topic)) continue;
+    if (type === "snapshot") for (const side of Object.values(sides)) side.clear();
+    for (const [price, size] of data.b ?? []) put("Buy", price, size);
+    for (const [price, size] of data.a ?? []) put("Sell", price, size);
+    const rows = Array.isArray(data) ? data : [...(data.update ?? []), ...(data.insert ?? [])];
+    for (const { side, price } of data.delete ?? []) put(side, price, 0);
+    for (const { side, price, size } of rows) put(side, price, size);
+    const book = [[...sides.Buy].sort(([a], [b]) => b - a), [...sides.Sell].sort(([a], [b]) => a - b)];
+    const at = ts ?? Math.floor(timestamp_e6 / 1000);
+    books.set(at, [...(books.get(at) ?? []), JSON.stringify(book)]);
+  }
+  return { trades, books };
+}
+
+/** A command that runs the file with the program's text, with one package under the name that the program uses. */
+function command(dir, server, { language, text }, installed, name) {
+  const folder = fs.mkdtempSync(path.join(dir, "client-"));
+  const address = text.replaceAll(/(ws|http)(s?:\/\/)127\.0\.0\.1:9443/g, (_, scheme) => server.url.replace("ws", scheme)).replaceAll("serve.json.pem", server.ca);
+  const extension = { python: "py", html: "html", js: text.startsWith("import ") ? "mjs" : "cjs" }[language];
+  const file = path.join(folder, `client.${extension}`);
+  fs.writeFileSync(file, address);
+  if (language === "python") return [python(), [file]];
+  if (language === "html")
+    return [CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0", `--user-data-dir=${folder}/profile`, `file://${file}`]];
+  fs.mkdirSync(path.join(folder, "node_modules"));
+  fs.symlinkSync(path.join(LARGE[installed] ? LARGE_MODULES : SMALL_MODULES, installed), path.join(folder, "node_modules", name));
+  return [process.execPath, [file]];
+}
+
+/** Wait until a program's output has all of that. */
+function printed(program, patterns) {
+  return program.until(new Promise((resolve) => {
+    const look = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
+    program.child.stdout.on("data", look);
+    program.child.stderr.on("data", look);
+  }));
+}
+
+test("the programs of docs/clients.md run as they are printed there", { concurrency: 3 }, async (t) => {
+  const dir = temporary(t);
+  const blocks = PAGE.match(/^```(js|python|html)\n/gm);
+  assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
+  const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
+  const server = await listening(t, ["serve", archive, "--hold"], dir);
+  const plain = await listening(t, ["serve", archive, "--hold", "--plain", "--allow-origin", "null"], dir);
+  const runs = [];
+  for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
+    if (isLarge && !WITH_LARGE) continue;
+    const program = programOf(section);
+    for (const [installed, name] of Object.entries(packages ?? { [section]: "" }))
+      runs.push(t.test(`${section}: ${installed}`, { skip: (packages && withoutPackages) || (needs?.() ?? false) }, async (t) => {
+        const address = program.language === "html" ? plain : server;
+        const [file, args] = command(dir, address, program, installed, name);
+        const client = new Program(t, file, args, { env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" }, deadlineMs: 30_000 });
+        await printed(client, prints);
+        await client.kill("SIGTERM"); // a browser's own processes end with it
+      }));
+  }
+  await Promise.all(runs);
+});
+
+test("ccxt.pro with only its URLs changed loads its markets, and sees every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
+  const dir = temporary(t);
+  const archive = await archiveOfCcxt(t, dir);
+  for (const [module, feed, watched, markets] of [["ccxt-4", "v5-linear", ["BTC/USDT:USDT", "50"], 11], ["ccxt-2", "v5-linear", ["BTC/USDT:USDT", "50"], 9], ["ccxt-1", "inverse", ["BTC/USD:BTC"], 12]])
+    await t.test(module, async (t) => {
+      const recorded = folded(parseLines((await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in", "--feed", feed])).stdout).filter(({ topic }) => topic));
+      const server = await listening(t, ["serve", archive, "--feed", feed, "--loop", "--speed", "20"], dir);
+      const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_client.mjs", LARGE_MODULES, module, server.url, "10", ...watched], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
+      await server.program.kill("SIGTERM");
+      const rows = parseLines(client.stdout);
+      assert.equal(rows[0].markets.length, markets, rows[0].markets.join(" "));
+      const books = rows.filter(({ at }) => at), trades = rows.filter(({ trade }) => trade).map(({ trade }) => trade);
+      for (const { at, bids, asks } of books) assert.ok(recorded.books.get(at)?.includes(JSON.stringify([bids, asks])), `${at}`);
+      assert.ok(books.length > 5 * recorded.books.size, `${books.length} books`);
+      assert.deepEqual(trades, Array.from({ length: trades.length }, (_, i) => recorded.trades[i % recorded.trades.length]));
+      assert.ok(trades.length >= 10 * recorded.trades.length, `${trades.length} trades`);
+    });
+});
+
+test("docs/clients.md names the versions that are tested", () => {
+  const { dependencies } = JSON.parse(fs.readFileSync("tests/npm/package.json", "utf8"));
+  const tested = { ...dependencies, ...LARGE };
+  for (const { packages } of PROGRAMS)
+    for (const name of Object.keys(packages ?? {})) {
+      const version = tested[name].replace(/^.*@/, "");
+      assert.match(PAGE, new RegExp(`^\\|.*[ |]${version.replaceAll(".", "\\.")}[ ,]`, "m"), `${name} ${version}`);
+    }
+});

@@ -1,0 +1,50 @@
+// A tape of serve that is late by its own fault, and its clients: the one that reads as fast as it can gets all of it.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { FRAMES_MS as MS, importFrames, listening, temporary } from "../support/harness.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+
+const { WebSocket } = npm("ws");
+const HOST = "/v5/public/linear";
+const COUNT = 200;
+const BYTES = 150_000;
+const BUSY_MS = 2; // for each frame: serve sends faster than the client reads, and the tape plays more slowly
+
+const frame = (topic, k, text = "") => JSON.stringify({ topic: `${topic}.AUSDT`, type: "snapshot", ts: MS + k, data: { symbol: "AUSDT", text } });
+const FRAMES = [frame("tickers", 0), ...Array.from({ length: COUNT }, (_, k) => frame("liquidation", k, "x".repeat(BYTES)))];
+
+/** A client whose subscription was answered; onMessage gets what follows the answer. */
+const subscribed = async (t, url, onMessage) => {
+  const ws = new WebSocket(`${url}${HOST}`, { perMessageDeflate: false });
+  t.after(() => ws.terminate());
+  await once(ws, "open");
+  ws.send(JSON.stringify({ op: "subscribe", args: ["tickers.AUSDT", "liquidation.AUSDT"] }));
+  await new Promise((resolve) => {
+    let isAnswered = false;
+    ws.on("message", (bytes) => {
+      if (isAnswered) onMessage?.(bytes);
+      isAnswered = true;
+      resolve();
+    });
+  });
+  return ws;
+};
+
+test("what has become due during a pause of serve waits for a client that reads, not for one that does not", async (t) => {
+  const dir = temporary(t);
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames: FRAMES });
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--shared-clock", "--settle", "1s", "--fault", "stall:p=1,topic=tickers*,by=3s"], dir);
+  const got = [];
+  const reader = await subscribed(t, url, (bytes) => {
+    got.push(bytes.length);
+    for (const end = performance.now() + BUSY_MS; performance.now() < end; );
+  });
+  const sleeper = await subscribed(t, url);
+  sleeper.pause();
+  const [code, reason] = await once(reader, "close");
+  assert.deepEqual([code, `${reason}`, got.length], [1000, "", FRAMES.length]);
+  sleeper.resume();
+  assert.equal((await once(sleeper, "close"))[0], 1008);
+  const end = await program.kill("SIGTERM");
+  assert.match(end.stderr, /1 client closed because they read too slowly/);
+});

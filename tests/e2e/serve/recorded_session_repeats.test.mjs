@@ -1,0 +1,151 @@
+// A recorded session happens again from serve: its disconnects with their codes, its refused subscriptions; and a tape that
+// begins again. The session is recorded from the simulated exchange, so what a client must get is known from the archive.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, describe } from "node:test";
+import { json, jsonList, listening, Program, rawFrames, tapedeck, temporary } from "../support/harness.mjs";
+import { Recorder } from "../support/recorders.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+import { numberedExchange } from "../support/numbered_exchange.mjs";
+
+const { WebSocket } = npm("ws");
+const PATH = "/v5/public/linear";
+const TOPICS = ["orderbook.50.BTCUSDT", "orderbook.50.ETHUSDT", "publicTrade.BTCUSDT", "publicTrade.ETHUSDT"];
+const ASK = JSON.stringify({ op: "subscribe", args: TOPICS });
+const recordArgs = (archive, server) => ["record", "-a", archive, `${server.url}${PATH}`, "--family", "v5-linear", "--ca-file", server.ca,
+  ...TOPICS.flatMap((topic) => ["--topic", topic])];
+const isData = (text) => text.startsWith('{"topic"');
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
+after(() => fs.rmSync(folder, { recursive: true }));
+let made;
+/** A session in which the exchange closes twice with 1001 and cuts once, with time to connect again. Recorded once. */
+const session = (t) => (made ??= recordSession(t));
+async function recordSession(t) {
+  const archive = path.join(folder, "tape");
+  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "500", "--seed", "3",
+    "--fault", "disconnect@100", "--fault", "cut@450", "--fault", "disconnect@800"], folder);
+  await tapedeck(t, [...recordArgs(archive, sim), "--max-frames", "850"]);
+  await sim.program.kill("SIGTERM");
+  return archive;
+}
+
+/** A client that connects again until the server stops it, or the frames have come: the frames, and the codes. */
+async function follow(t, url, count) {
+  const frames = [], codes = [];
+  while (frames.length < count) {
+    const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
+    t.after(() => ws.terminate());
+    ws.on("open", () => ws.send(ASK));
+    const over = new Promise((resolve) =>
+      ws.on("message", (bytes) => {
+        // A tape in a loop continues.
+        if (frames.length < count && isData(String(bytes)) && frames.push(String(bytes)) === count) resolve();
+      }));
+    const closed = once(ws, "close");
+    await Promise.race([over, closed]);
+    if (frames.length < count) codes.push((await closed)[0]);
+  }
+  return { frames, codes };
+}
+
+describe("a recorded session, again", { concurrency: 3 }, () => {
+  test("three disconnects, recorded again: the same payload, and the same ledger but for times and connections", async (t) => {
+    const dir = temporary(t);
+    const archive = await session(t), copy = path.join(dir, "copy");
+    const count = (await rawFrames(t, archive)).filter(isData).length + 4; // and the answers of four connections
+    const server = await listening(t, ["serve", "-a", archive, "--speed", "max", "--hold"], dir);
+    const recorder = new Program(t, "tapedeck", [...recordArgs(copy, server), "--max-frames", `${count}`]);
+    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    assert.match((await server.program.kill("SIGTERM")).stderr, /3 disconnects as recorded/);
+    const [was, is] = [await json(t, ["replay", "-a", archive, "--json"], { status: 1 }), await json(t, ["replay", "-a", copy, "--json"], { status: 1 })];
+    for (const key of ["payload", "messages", "books"]) assert.equal(is.digest[key], was.digest[key], key);
+    const ledger = async (of) => (await jsonList(t, ["gaps", "-a", of, "--json"], { status: 1 })).map(({ feed, line, shard, topic, symbol, reason, cause }) => ({ feed, line, shard, topic, symbol, reason, cause }));
+    const expected = await ledger(archive);
+    assert.equal(expected.length, 3);
+    assert.deepEqual(await ledger(copy), expected);
+  });
+
+  test("a client gets each frame once over its connections, which end with the recorded codes", async (t) => {
+    const dir = temporary(t);
+    const archive = await session(t);
+    const frames = (await rawFrames(t, archive)).filter(isData);
+    const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "4", "--once"], dir);
+    const got = await follow(t, url, frames.length);
+    assert.deepEqual(got.codes, [1001, 1006, 1001]);
+    assert.deepEqual(got.frames, frames);
+    assert.equal((await program.ended).code, 0);
+  });
+
+  test("--disconnects skip: one connection", async (t) => {
+    const dir = temporary(t);
+    const archive = await session(t);
+    const frames = (await rawFrames(t, archive)).filter(isData);
+    const { url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "max", "--disconnects", "skip"], dir);
+    assert.deepEqual(await follow(t, url, frames.length), { frames, codes: [] });
+  });
+
+  test("--shared-clock: the tape does not wait; --loop: it begins again, with snapshots", async (t) => {
+    const dir = temporary(t);
+    const archive = await session(t);
+    const frames = (await rawFrames(t, archive)).filter(isData);
+    const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "20", "--shared-clock", "--loop", "--disconnects", "skip"], dir);
+    const got = await follow(t, url, 2 * frames.length);
+    assert.deepEqual(got, { frames: [...frames, ...frames], codes: [] });
+    const later = await follow(t, url, 10); // joins somewhere
+    assert.equal(later.codes.length, 0);
+    assert.equal((await program.kill("SIGTERM")).code, 0);
+  });
+});
+
+test("a client that returns with other topics gets a book of the next connection, not of the one that ended", async (t) => {
+  const dir = temporary(t);
+  const archive = await session(t);
+  const isSnapshot = (text) => text.startsWith('{"topic":"orderbook.50.BTCUSDT","type":"snapshot"');
+  const snapshots = (await rawFrames(t, archive)).filter(isSnapshot);
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "4"], dir);
+  const ask = (topic) => {
+    const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
+    t.after(() => ws.terminate());
+    ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [topic] })));
+    return ws;
+  };
+  assert.equal((await once(ask("publicTrade.BTCUSDT"), "close"))[0], 1001);
+  const ws = ask("orderbook.50.BTCUSDT");
+  const first = await new Promise((resolve) => ws.on("message", (bytes) => isData(String(bytes)) && resolve(String(bytes))));
+  assert.equal(first, snapshots[1]);
+  assert.match((await program.kill("SIGTERM")).stderr, /0 snapshots made/);
+});
+
+test("a client that does not return after a recorded disconnect leaves its tape, and the server stops at once", async (t) => {
+  const dir = temporary(t);
+  const archive = await session(t);
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "max"], dir);
+  const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
+  ws.on("open", () => ws.send(ASK));
+  assert.equal((await once(ws, "close"))[0], 1001);
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+});
+
+test("what the exchange refused is refused again, in its words", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
+  exchange.refuse("instrument_info.100ms.BTCUSD"); // of a symbol on the tape: serve would grant it
+  const recorder = new Recorder(t, archive, [...exchange.args(), "--topic", "instrument_info.100ms.BTCUSD", "--commit-interval", "100ms"]);
+  await recorder.durableAfter(3);
+  await recorder.kill("SIGTERM");
+  const { url } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
+  const ws = new WebSocket(`${url}/realtime`);
+  t.after(() => ws.terminate());
+  await once(ws, "open");
+  const answers = [];
+  for (const topic of ["instrument_info.100ms.BTCUSD", "instrument_info.100ms.ETHUSD", "trade.BTCUSD"]) {
+    ws.send(JSON.stringify({ op: "subscribe", args: [topic] }));
+    const { success, ret_msg: words } = JSON.parse((await once(ws, "message"))[0]);
+    answers.push([success, words]);
+  }
+  assert.deepEqual(answers, [[false, "error:topic:instrument_info.100ms.BTCUSD"], [true, ""], [true, ""]]);
+});
