@@ -1,5 +1,5 @@
-// A web page on another host cannot use serve: neither its control, nor its streams, by its own origin or by a name that was made to
-// resolve to this machine. Pages of this machine, and those that are allowed, can.
+// A web page of another host cannot use serve's control or streams, neither from its own origin nor by a name that resolves to
+// this machine. Pages of this machine, and allowed origins, can.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -12,7 +12,7 @@ import { capture, listening, tapedeck, temporary, withoutCapture } from "../supp
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const UPGRADE = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==" };
 
-/** The status that a request gets, and its body unless it is an upgrade. */
+/** The status of a request's answer, and its body unless it is an upgrade. */
 async function ask(url, method, target, headers) {
   const { hostname, port } = new URL(url);
   const request = http.request({ host: hostname, port, method, path: target, headers });
@@ -54,7 +54,7 @@ test("pages of other origins, and requests for other host names, get 403", { ski
   assert.equal((await ask(open.url, "POST", "/control/pause", { Host: "tapes.example:80" })).status, 200);
 });
 
-test("a client may trust the made certificates of two servers", async (t) => {
+test("a client can trust the generated certificates of two servers at once", async (t) => {
   const servers = [];
   for (let i = 0; i < 2; i++) servers.push(await listening(t, ["sim"], temporary(t)));
   for (const ca of [servers.map((server) => fs.readFileSync(server.ca)), servers.map((server) => fs.readFileSync(server.ca)).reverse()])

@@ -1,6 +1,6 @@
-// A feed whose compressed frames take long to process loses frames alone, with rows: frames that are a thousand times as
-// large inflated, in which secrets are searched. Expected values: docs/design.md ("Overload", P1, P2, P4), and what
-// this file sends.
+// Frames that inflate a thousandfold, and are searched for secrets, take long to process: only their feed loses frames, and
+// the ledger has rows for them. Expected values: docs/design.md ("Overload", P1, P2, P4), and the frames that this file
+// sends.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -60,8 +60,8 @@ const lagsOf = (recorder, feed) =>
 
 const gapsOf = (t, archive, feed) => jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
 
-/** Each hole in the ordinals of a connection has a row, which ends between the frames around the last one. Returns the number
- * of frames that are missing. Times are rounded to 256 ns here, and frames of one read are 1 ns apart. */
+/** Check that each hole in a connection's ordinals has a row, which ends between the frames around the hole's last frame.
+ * Returns the number of missing frames. Times are rounded to 256 ns here; frames of one read are 1 ns apart. */
 function checkHoles(frames, rows) {
   let missing = 0;
   for (let i = 1; i < frames.length; i++) {
@@ -74,7 +74,7 @@ function checkHoles(frames, rows) {
   return missing;
 }
 
-test("a feed of gzip bombs loses frames alone: its trades and other feeds are in time, its rows count what is missing, the warning names it, a stop is quick", async (t) => {
+test("only the feed of gzip bombs loses frames: trades are in time, rows count the loss, a warning names the feed, a stop is quick", async (t) => {
   const dir = temporary(t);
   const { archive, record, sent } = await twoFeeds(t, dir);
   const recorder = record();
@@ -87,7 +87,7 @@ test("a feed of gzip bombs loses frames alone: its trades and other feeds are in
   for (const feed of ["plain", "own"]) {
     const lags = lagsOf(recorder, feed);
     t.diagnostic(`${feed}: ${lags.length} chunks, at most ${Math.max(...lags)} s`);
-    assert.ok(lags.at(-1) < 2.5, `${feed}: ${lags}`); // the first ones waited for frames before the pause began
+    assert.ok(lags.at(-1) < 2.5, `${feed}: ${lags}`); // the first lags include frames from before the pause
   }
   assert.ok(took < 10_000, `${took} ms`);
   assert.equal(end.stderr.match(/overload/g).length, 1, end.stderr);
@@ -101,17 +101,17 @@ test("a feed of gzip bombs loses frames alone: its trades and other feeds are in
   const kept = frames.filter((row) => row.topic === "_unknown");
   t.diagnostic(`${sent[0].bombs} bombs sent, ${kept.length} recorded, ${lost} lost`);
   assert.ok(kept.length > 0 && lost > 100);
-  assert.ok(checkHoles(frames, rows) <= lost); // the last ones have no frame after them
+  assert.ok(checkHoles(frames, rows) <= lost); // the last lost frames have no frame after them
   assert.ok(kept.length + lost <= sent[0].bombs);
   assert.equal(recorder.summary().in, frames.length + lost + (await jsonLines(t, ["cat", "-a", archive, "--feed", "plain", "--dir", "in"])).length);
-  // Frames that are not compressed are all there.
+  // Every uncompressed frame is there.
   const trades = frames.filter((row) => row.topic === "trade").map((row) => JSON.parse(row.data).data[0].trade_time_ms);
   assert.ok(trades.length > 20 && trades.every((time, i) => time === trades[0] + i), `${trades}`);
   await nothingLeaked(archive, SECRET);
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("what a killed recorder had discarded is in a row without an end, which the next session ends", async (t) => {
+test("frames that a killed recorder had discarded are in an open row, which the next session closes", async (t) => {
   const dir = temporary(t);
   const { archive, record } = await twoFeeds(t, dir);
   const first = record();

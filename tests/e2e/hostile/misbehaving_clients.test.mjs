@@ -1,5 +1,5 @@
-// Clients that misbehave, against sim and serve, plain and over TLS: each gets the status, close code or end that RFC 6455
-// asks for, the servers' memory stays bounded, and their other clients are served. Limits: docs/design.md, wire/handshake.h.
+// Clients that break the protocol, with sim and serve, plain and over TLS: each gets the status, close code or end that RFC
+// 6455 demands, the servers' memory stays bounded, and other clients are served. Limits: docs/design.md, wire/handshake.h.
 import assert from "node:assert/strict";
 import net from "node:net";
 import { describe, test } from "node:test";
@@ -33,7 +33,7 @@ async function upgraded(t, server, lines = "") {
 
 const withDeflate = (t, server) => upgraded(t, server, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
 
-/** The server answers this client. */
+/** Check that the server answers this client. */
 async function answers(raw, id) {
   for (let reply = await raw.frameOf(TEXT); ; reply = await raw.frameOf(TEXT)) {
     assert.ok(reply !== undefined, `the connection ended before the answer to ${id}`);
@@ -41,7 +41,7 @@ async function answers(raw, id) {
   }
 }
 
-/** The close frame with this code, and then, as the client does not end the stream, the server's end. */
+/** Expect a close frame with this code, and then the server's end of the stream, because the client does not end it. */
 async function closes(raw, code) {
   const reply = await raw.frameOf(CLOSE);
   assert.equal(reply?.payload.readUInt16BE(), code);
@@ -59,7 +59,7 @@ const after = (bytes, code) => async (t, server) => {
   await closes(raw, code);
 };
 
-/** Take nothing, and send; the sockets are full, or the server has had enough. */
+/** Send without reading, until the sockets are full or the server closes. */
 async function flood(t, server, bytes) {
   const raw = await upgraded(t, server);
   raw.socket.pause();
@@ -67,21 +67,21 @@ async function flood(t, server, bytes) {
   for (let sent = 0; sent < FLOOD_BYTES; sent += block.length) {
     const taken = raw.write(block);
     const isTaken = await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 1000, false))]);
-    if (!isTaken) return raw; // a server that takes no more protects itself, too
+    if (!isTaken) return raw; // a server that stops reading is protected as well
   }
   return raw;
 }
 
 const LARGE = deflated(TEXT, "x".repeat(8 << 20), MASK);
 
-// What a client does, and what must come of it.
+// What a client does, and the expected result.
 const ATTACKS = {
   async "one byte at a time"(t, server) {
-    const begun = performance.now(); // the server's clock for the request runs from its connection on
+    const begun = performance.now(); // the server limits the time from connection to request
     const raw = await rawConnect(t, server);
     await raw.writeBytes(Buffer.from(REQUEST));
     const answer = await raw.head();
-    if (answer === undefined) return assert.ok(performance.now() - begun > 9000); // a busy machine took the time of a request
+    if (answer === undefined) return assert.ok(performance.now() - begun > 9000); // on a busy machine the request's time was over
     assert.match(answer, /^HTTP\/1\.1 101 /);
     await raw.writeBytes(Buffer.concat([frame(TEXT, request("by bytes"), MASK), frame(PING, "p", MASK)]));
     await answers(raw, "by bytes");
@@ -177,7 +177,7 @@ const ATTACKS = {
   },
 };
 
-/** Of TLS: what comes of a client that stops within the handshake. */
+/** Clients that stop within the TLS handshake. */
 const OF_TLS = {
   async "a ClientHello in part"(t, server) {
     const { hostname, port } = new URL(server.url);
@@ -198,14 +198,14 @@ const OF_TLS = {
   },
 };
 
-// Inflating them all takes seconds, and most of them are in one turn's reads. A pong shows that the server has read the one
+// Inflating all of them takes seconds, and one turn reads most of them. A pong shows that the server has read the message
 // before its ping.
 const BOMBS = 1500;
 const bomb = Buffer.concat([deflated(TEXT, " ".repeat(1 << 20), MASK), frame(PING, "", MASK)]);
 
 describe("a client whose messages inflate a thousandfold", () => {
   for (const [name, open] of Object.entries(SERVERS))
-    test(`${name} answers another client 10 times before it has read them`, async (t) => {
+    test(`${name} answers another client 10 times before it has read all messages`, async (t) => {
       const server = await open(t, temporary(t), ["--plain"]);
       const good = await upgraded(t, server);
       const bad = await withDeflate(t, server);
@@ -228,7 +228,7 @@ describe("a client whose messages inflate a thousandfold", () => {
     });
 });
 
-const FORMS = { sim: "plain", serve: "TLS" }; // both have the same connections
+const FORMS = { sim: "plain", serve: "TLS" }; // both use the same code for connections
 
 describe("clients that misbehave", { concurrency: 4 }, () => {
   for (const [name, open] of Object.entries(SERVERS))

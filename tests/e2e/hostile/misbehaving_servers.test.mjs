@@ -1,5 +1,6 @@
-// Servers that misbehave, each one feed of a recorder, beside a feed of a good server; plain and over TLS. Each ends with its
-// cause, or recording continues; what may be missing lies within a gap; memory stays bounded; the good feed has every frame.
+// Servers that break the protocol, each as a feed of one recorder beside a good server's feed; plain and over TLS. Each
+// connection ends with its cause or is recorded further; missing frames lie within a gap; memory stays bounded; the good feed
+// has every frame.
 // Expected values: RFC 6455, docs/recording.md.
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -33,7 +34,7 @@ async function continueWell(raw, n) {
   }
 }
 
-/** A byte now and then. */
+/** Send single bytes with pauses. */
 async function slowly(raw, bytes, ms) {
   for (let i = 0; i < bytes.length && !raw.isOver; i++) {
     await raw.write(bytes.slice(i, i + 1));
@@ -52,7 +53,7 @@ const OPEN = {
       for (let i = 0; i < 400 && (await raw.write(bomb)); i++) await passed(1);
       raw.socket.end();
     },
-    cause: ["too_large", "closed_by_peer"], more: "deflate: true", // a recorder that gets little of the processor inflates them all
+    cause: ["too_large", "closed_by_peer"], more: "deflate: true", // a recorder with little CPU time inflates all of them
   },
   "close-and-stay": { attack: (raw) => raw.write(closeFrame(1012)), cause: "closed_by_peer", code: 1012 },
   "data-after-close": { attack: (raw) => raw.write(Buffer.concat([closeFrame(4000), data(66), frame(PING, "late")])), cause: "closed_by_peer", code: 4000 },
@@ -62,12 +63,12 @@ const OPEN = {
       await raw.write(data(66).subarray(0, 50));
       raw.reset();
     },
-    cause: ["reset", "closed_by_peer"], // Node.js cannot reset what has TLS
+    cause: ["reset", "closed_by_peer"], // Node.js cannot reset a TLS connection
   },
   "slow-frame": { attack: (raw) => slowly(raw, data(66), 200), cause: "stale", more: "stale_after: 1s" },
 };
 
-// Attacks before the second connection is open; `says`: of the recorder's log.
+// Attacks before the second connection is open; `says` must match the recorder's log.
 const OPENING = {
   "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: (.)/, (_, first) => `Key: ${first === "+" ? "/" : "+"}`))), says: /does not match the key/ },
   "head-without-end": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}X: ${"x".repeat(9000)}`), says: /head is too large/ },
@@ -79,15 +80,14 @@ const OPENING = {
   "reset-in-the-answer": { attack: async (raw) => (await raw.write(accepted(await raw.head()).slice(0, 60)), raw.reset()), says: /cannot connect/ },
 };
 
-// Over TLS, by a proxy in front of the server that lets so many bytes of the second connection through; -1: those that are
-// no TLS.
+// Attacks on TLS, by a proxy that passes this many bytes of the second connection; -1: bytes that are not TLS.
 const OPENING_TLS = {
   "no-server-hello": { bytes: 0, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
   "half-a-server-hello": { bytes: 100, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
   "no-tls": { bytes: -1, says: /does not speak TLS/ },
 };
 
-// What a connection survives: nothing is missing.
+// Attacks that a connection survives: no frame is missing.
 const SURVIVED = {
   "byte-by-byte": async (raw) => {
     await begin(raw, 1, (bytes) => raw.writeBytes(bytes));
@@ -139,7 +139,7 @@ async function openServers(t, files) {
       await (n === 1 ? row.attack(raw) : continueWell(raw, n));
     });
   for (const [name, row] of Object.entries({ ...OPENING, ...(files === undefined ? {} : OPENING_TLS) })) {
-    const entry = { row, phase: "first" }; // a connection that is late on a busy machine changes nothing
+    const entry = { row, phase: "first" }; // by phase, because a connection may be late on a busy machine
     found.set(name, entry);
     entry.server = await rawServer(t, async (raw) => {
       if (entry.phase === "attack" && row.attack !== undefined) {
@@ -170,13 +170,13 @@ function configOf(dir, servers) {
   return ["-c", file];
 }
 
-/** Wait until the newest connection of a feed has recorded something, after so many connections. */
+/** Wait until a feed has had this many connections, and the newest has recorded a frame. */
 async function untilBack(recorder, feed, conns) {
   const isBack = () => [...recorder.durable].some(([key, { in: n }]) => key.startsWith(`${feed}|`) && Number(key.split("|")[1]) >= conns && n > 4);
   while (!isBack()) await recorder.durableLine();
 }
 
-/** What an archive has, by feed: {trades, gaps, events}. */
+/** An archive's content by feed: {trades, gaps, events}. */
 async function readAll(t, archive) {
   const [trades, gaps, events] = await Promise.all([
     jsonLines(t, ["cat", "-a", archive, "--topic", "trade"]),

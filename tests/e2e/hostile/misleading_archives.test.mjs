@@ -1,4 +1,5 @@
-// Archives made to cost much or to mislead: no verb decompresses a chunk that no recorder writes, and each reports damage.
+// Archives that are made to take much CPU time or to mislead: no verb decompresses a chunk that no recorder would write, and
+// every verb reports damage.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -37,7 +38,7 @@ function chunk(records, ns) {
   return record(CHUNK, Buffer.concat([u64(ns), u64(ns), u64(records.length), u32(crc32(records)), text("zstd"), u64(packed.length), packed]));
 }
 
-/** An archive whose only segment has, after its head, only these chunks; ns: the time of its first message. */
+/** An archive with one segment of these chunks; ns: the time of its first message. */
 async function archiveOf(t, chunksAt) {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
@@ -50,7 +51,7 @@ async function archiveOf(t, chunksAt) {
   return archive;
 }
 
-test("sixty chunks, each of one message above the limit, cost no verb their decompression", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("no verb decompresses sixty chunks with one message above the limit each", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await archiveOf(t, (ns) => {
     const message = record(MESSAGE, Buffer.concat([Buffer.from([1, 0]), u32(1), u64(ns), u64(ns), Buffer.alloc(MESSAGE_BYTES)]));
     return Array(60).fill(chunk(message, ns));
@@ -78,7 +79,7 @@ test("a chunk of an absurd size is damage, and so is a channel that is defined t
   assert.match((await run(t, "tapedeck", ["verify", twice, "-v"], { status: 3 })).stdout, /channel 1 is defined again, differently/);
 });
 
-test("what is no archive is said once, by every verb", async (t) => {
+test("every verb reports once that a folder is not an archive", async (t) => {
   for (const [verb, ...args] of [["cat"], ["replay"], ["gaps"], ["days"], ["info"], ["verify"], ["export", "--format", "parquet", "--out", path.join(temporary(t), "out")]])
     for (const file of ["README.md", temporary(t)]) {
       const { stdout, stderr } = await tapedeck(t, [verb, file, ...args], { status: 2 });

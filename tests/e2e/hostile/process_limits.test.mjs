@@ -1,5 +1,5 @@
-// Limits that the system sets for a process: threads, stacks, the size of files. Meeting one is a message and status 4,
-// never a signal, and nothing that was announced durable is lost. Expected values: docs/design.md ("Exit status", P1).
+// The system's limits of a process: threads, stacks, file sizes, descriptors. At a limit a program prints a message and exits
+// with 4, never by a signal, and no frame is lost that was announced durable. Expected values: docs/design.md ("Exit status", P1).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import http from "node:http";
@@ -20,7 +20,7 @@ const SIM = ["--families", "inverse", "--symbols", "2", "--rate", "2000"];
 /** Options of a program that runs with this limit: "-f 32" for files of at most 32 KiB. */
 const limited = (limit) => ({ under: ["bash", "-c", `ulimit ${limit} && exec "$0" "$@"`] });
 
-/** A small recording and its server, for all tests: after() of node:test, within a test, is the end of that test. */
+/** A small recording and its server, for all tests: node:test runs an after() within a test at the end of that test. */
 const atEnd = [];
 after(() => atEnd.forEach((then) => then()));
 const file = { after: (then) => atEnd.push(then) };
@@ -34,8 +34,8 @@ async function recordOnce(dir) {
   return { archive, server };
 }
 
-/** Run with 0, 1, 2 … threads until there are enough: each time before, the program ends with 4 and says why.
- * Returns how many it needs. outcome(threads): how the program ended, or code 0 once it works. */
+/** Run with 0, 1, 2 … threads until they are enough: with fewer the program ends with 4 and its reason. Returns the number
+ * that it needs. outcome(threads): how the program ended, or code 0 once it works. */
 async function needs(outcome) {
   for (let threads = 0; ; threads++) {
     assert.ok(threads < 40, "it never works");
@@ -47,13 +47,13 @@ async function needs(outcome) {
   }
 }
 
-test("whichever thread cannot be made, a program says so and ends with 4", { skip }, async (t) => {
+test("a program that cannot start any one of its threads reports it and ends with 4", { skip }, async (t) => {
   const dir = temporary(t);
   const { archive, server } = await recording();
   const few = (name, threads, args) => new Program(t, PROGRAMS[name], args, { env: { TAPEDECK_TEST_THREADS: String(threads) } });
   const recorded = await needs((threads) => {
     const recorder = few("recorder", threads, ["record", "-a", path.join(dir, `tape-${threads}`), "--json", ...feedArgs(server, "inverse"), "--max-frames", "20", "--duration", "20s"]);
-    // Without a thread that connects it tries again until it is stopped.
+    // Without its connecting thread it tries again until it is stopped.
     recorder.says(/cannot connect: .*: Resource temporarily unavailable/).then(() => recorder.kill("SIGTERM"), () => {});
     return recorder.ended;
   });
@@ -71,7 +71,7 @@ test("whichever thread cannot be made, a program says so and ends with 4", { ski
   }
 });
 
-test("with small stacks the programs work, or refuse with what to change", async (t) => {
+test("with small stacks the programs work, or fail with a hint what to change", async (t) => {
   const dir = temporary(t);
   const { archive, server } = await recording();
   const bin = (name) => path.resolve(BIN, name);
@@ -85,7 +85,7 @@ test("with small stacks the programs work, or refuse with what to change", async
   }
 });
 
-test("a file that meets the limit on its size is a failed write, and what was announced stays", async (t) => {
+test("the limit on file sizes is a failed write, and every announced frame stays", async (t) => {
   const dir = temporary(t);
   const { archive, server } = await recording();
   const tape = path.join(dir, "tape");
@@ -112,7 +112,7 @@ test("a file that meets the limit on its size is a failed write, and what was an
   assert.match(ended.stderr, /File too large/);
 });
 
-test("clients beyond the descriptors get 503, over TLS as well, and one line of log", async (t) => {
+test("clients beyond the limit of descriptors get 503, also over TLS, and one line in the log", async (t) => {
   const { archive } = await recording(), dir = temporary(t);
   for (const more of [["--plain"], []]) {
     const server = await listening(t, ["serve", archive, ...more], fs.mkdtempSync(path.join(dir, "serve-")), limited("-n 30"));
@@ -121,7 +121,7 @@ test("clients beyond the descriptors get 503, over TLS as well, and one line of 
     t.after(() => idle.forEach((socket) => socket.destroy()));
     for (let i = 0; i < 24; i++) idle.push(net.connect(url.port, url.hostname).on("error", () => {}));
     await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
-    // Each that waits in the kernel's queue has its answer soon.
+    // Connections in the kernel's queue get an answer soon.
     for (let i = 0; i < 3; i++)
       statuses.push(await new Promise((resolve, reject) => {
         const get = url.protocol === "https:" ? https : http;
@@ -129,7 +129,7 @@ test("clients beyond the descriptors get 503, over TLS as well, and one line of 
       }));
     assert.deepEqual(statuses, [503, 503, 503], server.program.stderr);
     assert.equal(server.program.stderr.match(/a client gets status 503/g).length, 1, server.program.stderr);
-    // With descriptors again, clients are served.
+    // Once descriptors are free, clients are served.
     idle.forEach((socket) => socket.destroy());
     const status = () => new Promise((resolve) => (url.protocol === "https:" ? https : http).get(`${url.origin}/v5/public/linear`, { agent: false, rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on("error", () => resolve(0)));
     let found;
@@ -145,7 +145,7 @@ testWithPackages("serve says what its clients need: a soft limit is raised to it
   const raised = await served("-Sn 40");
   const [, needed, limit] = await raised.program.says(/50 clients at a time need (\d+) open files; the limit is (\d+), raised for that/);
   assert.equal(limit, needed);
-  // What it says is enough: all of them are served at once.
+  // The limit that the message advises is enough for all clients at once.
   const clients = Array.from({ length: 50 }, () => new WebSocket(`${raised.url}/realtime`, { perMessageDeflate: false }));
   t.after(() => clients.forEach((client) => client.terminate()));
   const data = clients.map((client) => new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
-// Secrets in every form in which a server may echo them, in the archive and in what programs say. Nothing of ours
-// stands between the files and the search (secret_search.mjs); what is compressed is inflated by Node. Expected: docs/design.md
-// P2, recorder/capture/redact.h.
+// No secret, in any form in which a server may echo it, is in the archive or in the output of programs. The search reads the
+// files without tapedeck (secret_search.mjs); Node inflates compressed frames. Expected: docs/design.md P2,
+// recorder/capture/redact.h.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ const { WebSocket, WebSocketServer } = npm("ws");
 const KEY = "k3yK3Yk3yK3Yk3yZ_-";
 const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3tQ8w/E+";
 
-/** name -> how a value is written. */
+/** name -> the encoding of a value. */
 const TEXT_FORMS = {
   plain: (v) => v,
   upper: (v) => v.toUpperCase(),
@@ -34,14 +34,14 @@ const PACKED = {
   raw: (text) => zlib.deflateRawSync(text),
 };
 
-/** Everything that a frame may hold: itself, what it inflates to, escapes undone. */
+/** All readings of a frame: as it is, inflated, without escapes. */
 function readings(frame) {
   const texts = [frame.toString("latin1")];
   for (const inflate of [zlib.gunzipSync, zlib.inflateSync, zlib.inflateRawSync]) {
     try {
       texts.push(inflate(frame, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).toString("latin1"));
     } catch {
-      // not of this kind
+      // another compression
     }
   }
   const undo = (text) => text.replace(/\\u00([0-9a-f]{2})|%([0-9a-f]{2})/gi, (_, a, b) => String.fromCharCode(parseInt(a ?? b, 16)));
@@ -60,15 +60,15 @@ async function framesOf(t, archive) {
   return (await jsonLines(t, ["cat", "-a", archive])).map((row) => (row.data_hex ? Buffer.from(row.data_hex, "hex") : Buffer.from(row.data)));
 }
 
-/** A key and a signature of a form's own: what is found in one form must not help to find the next. */
+/** A key and a signature for each form: finding one must not help to find the next. */
 const keyOf = (name) => createHash("sha256").update(`key ${name}`).digest("base64").replace(/[+/=]/g, "x").slice(0, 22);
 const signatureOf = (name) => createHash("sha256").update(`signature ${name}`).digest("hex");
 const NOW = 1795154400000;
 const spelt = TEXT_FORMS["escaped, JSON"];
 const auth = (k, s) => `{"op":"auth","args":["${k}",${NOW},"${s}"]}`;
-const NESTED = 70; // deeper than a reader of JSON goes
+const NESTED = 70; // deeper than the reader of JSON descends
 
-/** name -> what a client sends (key, signature) => text or bytes; whole: all of it is overwritten. Texts are sent as text
+/** name -> a client's message: (key, signature) => text or bytes; whole: all of it is overwritten. Texts are sent as text
  * messages, bytes as binary ones. */
 const REQUESTS = {
   usual: { send: auth },
@@ -137,8 +137,8 @@ const REQUESTS = {
 };
 const NUMBER = 71234567890123456;
 
-/** An exchange that echoes: message n gets the key and the signature of the nth name, the last one closes with a key. Or
- * (say) greets with these texts, and closes with the first one. Or (refuse) refuses with this body. */
+/** An exchange that answers message n with the key and the signature of the nth name, and closes with a key after the last.
+ * With `say` it greets with these texts, and closes with the first one; with `refuse` it refuses with this body. */
 async function echoing(t, names) {
   const server = http.createServer();
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
@@ -168,7 +168,7 @@ async function echoing(t, names) {
   return Object.assign(self, { url: `ws://127.0.0.1:${server.address().port}` });
 }
 
-/** Requests that are recorded as they are. */
+/** Requests that are recorded unchanged. */
 const KEPT = [
   '{"op":"subscribe","args":["orderbook.50.BTCUSDT","tokens.BTC"],"symbol":"BTCUSDT","topic":"publicTrade"}',
   '{"reqId":"a1","header":{"X-BAPI-TIMESTAMP":"1795154400000","Referer":"bot"},"op":"order.create","args":[{"symbol":"BTCUSDT","side":"Buy","qty":"0.01","orderLinkId":"design-7=1"}]}',
@@ -218,7 +218,7 @@ describe("secrets", { concurrency: 2 }, () => {
     assert.ok(frames.some((frame) => frame.equals(zlib.gzipSync(note))), "a frame without secrets was changed");
     const wanted = `{"topic":"trade.BTCUSD","note":"${"*".repeat(KEY.length)}","q":"wss://x/?token=${"*".repeat(KEY.length)}"}`;
     assert.ok(frames.some((frame) => frame.toString("latin1") === wanted), "a secret was not overwritten in place");
-    // And events say so.
+    // Events report it.
     const events = await eventsOf(t, archive);
     const states = events.filter((event) => event.event === "redacted").map((event) => event.state ?? "in place");
     assert.deepEqual([...new Set(states)].sort(), ["in place", "overwritten"]);
@@ -226,7 +226,7 @@ describe("secrets", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("through tap: every form of a request that may have credentials, and what echoes them", async (t) => {
+  test("tap hides credentials in every form of a request, and in its echoes", async (t) => {
     const dir = temporary(t), names = Object.keys(REQUESTS);
     const sent = names.map((name) => REQUESTS[name].send(keyOf(name), signatureOf(name)));
     const server = await echoing(t, names);
@@ -239,7 +239,7 @@ describe("secrets", { concurrency: 2 }, () => {
     assert.deepEqual([code, `${reason}`], [4001, keyOf("usual")]);
     assert.ok(server.received.every((data, n) => data.equals(Buffer.from([...sent, ...KEPT][n]))), "a message was changed on its way");
     assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
-    // What is left of each.
+    // The rest of each message.
     const rows = await jsonLines(t, ["cat", "-a", archive]);
     const bytesOf = (row) => (row.data_hex ? Buffer.from(row.data_hex, "hex") : Buffer.from(row.data));
     const of = (side) => rows.filter((row) => row.dir === side).map(bytesOf);
@@ -267,12 +267,12 @@ describe("secrets", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("through tap: header fields, User-Agent, query, close reasons, pings and refusals", async (t) => {
+  test("tap hides secrets in header fields, User-Agent, query, close reasons, pings and refusals", async (t) => {
     const dir = temporary(t), k = (n) => keyOf(`field ${n}`), s = (n) => signatureOf(`field ${n}`);
     const fields = [
       { "X-BAPI-API-KEY": k(0), "x-bapi-sign": s(0) },
       { Authorization: `Bearer ${k(1)}`, Cookie: `theme=dark; sid=${s(1)}` },
-      { "User-Agent": `bot/1.0 (${k(0)})` }, // a value of the first one
+      { "User-Agent": `bot/1.0 (${k(0)})` }, // a value of the first message
       { "User-Agent": `bot apikey=${k(3)}`, "X-Access-Token": s(3) },
     ];
     const queries = ["", "", "", "", `?api_key=${k(4)}&signature=${s(4)}`, `?Access-Key=${k(5)}&q=1&%61uth_token=${s(5)}`, `?passphrase=${k(6)}&authorization=${s(6)}`];
@@ -333,7 +333,7 @@ describe("secrets", { concurrency: 2 }, () => {
       assert.match(recorder.stderr, /prox/i);
       nothingLeakedInText(recorder, word);
     }
-    // A capture's URLs: neither in events nor in errors.
+    // Nor is it in events or errors about a capture's URLs.
     const capture = path.join(dir, "capture");
     fs.writeFileSync(capture, `wss://user:${word}@stream.bybit.com/realtime?token=${word}x <-> 1795154400.0\n1795154401.0: {"echo":"${word}"}\n`);
     await tapedeck(t, ["import", "-a", path.join(dir, "imported"), "--format", "cryptofeed", "--family", "inverse", capture]);
@@ -365,7 +365,7 @@ describe("secrets", { concurrency: 2 }, () => {
     assert.equal(mode(path.dirname(writing[0])), "700");
     // No core dump while it holds them.
     assert.match(fs.readFileSync(`/proc/${own.child.pid}/limits`, "utf8"), /Max core file size +0 +0 /);
-    // Killed: what recover leaves, its copy of the torn tail too, is as private.
+    // After a kill: the files of recover, with its copy of the torn tail, are as private.
     await own.kill("SIGKILL");
     fs.appendFileSync(writing[0], Buffer.alloc(100, 7));
     await tapedeck(t, ["recover", "-a", archive]);

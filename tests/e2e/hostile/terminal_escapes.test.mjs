@@ -1,5 +1,5 @@
-// What peers and files put into symbols, topics and reasons never acts on a terminal: every verb that prints for
-// people is run on a terminal of its own, and its output is looked at byte by byte. Expected: base/escape.h.
+// Symbols, topics and reasons from peers and files never control a terminal: every verb that prints text runs on a terminal
+// of its own, and every byte of its output is checked. Expected: base/escape.h.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { onTerminals } from "../support/terminal_output.mjs";
 import { test } from "../support/npm_packages.mjs";
 
-// name -> how a screen shows it
+// name -> its form on a screen
 const SYMBOLS = {
   "EVIL\x1b[31mRED": "EVIL\\x1b[31mRED",
   "OSC\x1b]0;pwned\x07T": "OSC\\x1b]0;pwned\\x07T",
@@ -43,7 +43,8 @@ async function archiveOf(t, dir) {
   return archive;
 }
 
-/** No byte that a terminal acts on, except line ends and "to the start, clear" of the status line and of replay's screen. */
+/** Check that no byte controls a terminal, except line ends and "to the start, clear" of the status line and replay's
+ * screen. */
 function nothingActs(shown, what) {
   const text = shown.replaceAll(/\x1b\[[KHJ]/g, "");
   assert.ok(!text.includes("\ufffd"), `${what}: bytes that are no UTF-8`);
@@ -55,7 +56,7 @@ function nothingActs(shown, what) {
 }
 
 describe("screens", { concurrency: 2 }, () => {
-  test("no verb lets a symbol act on the terminal", async (t) => {
+  test("no verb prints a symbol's control bytes to a terminal", async (t) => {
     const dir = temporary(t);
     const archive = await archiveOf(t, dir);
     const verbs = [
@@ -70,7 +71,7 @@ describe("screens", { concurrency: 2 }, () => {
     for (const text of Object.values(SYMBOLS)) assert.ok(shown.at(-1).includes(` ${text} `), text);
   });
 
-  test("JSON has the exact names, with escapes", async (t) => {
+  test("JSON has the exact names, as escapes", async (t) => {
     const dir = temporary(t);
     const archive = await archiveOf(t, dir);
     const rows = await jsonLines(t, ["cat", "-a", archive]);

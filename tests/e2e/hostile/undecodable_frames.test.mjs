@@ -1,6 +1,5 @@
-// Bad input on a feed of each family: every frame is kept as it came, what cannot be decoded is counted by its
-// reason, and what follows is decoded. Sound frames are the made-up ones of tests/golden; reasons are those of
-// docs/wire.md 5 and docs/replay.md.
+// Bad input on a feed of each family: every frame is recorded unchanged, undecodable frames are counted by reason, and later
+// frames are decoded. Good frames are from tests/golden, reasons from docs/wire.md 5 and docs/replay.md.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -9,7 +8,7 @@ import { test } from "node:test";
 import { BIN, json, jsonLines, jsonList, tapedeck, temporary } from "../support/harness.mjs";
 
 const GOLDEN = "tests/golden";
-const START = 1795154400; // 2026-11-20, when the rows of now hold
+const START = 1795154400; // 2026-11-20: the current rows of topics apply
 
 /** A frame of the family that decodes. */
 function soundFrame(family) {
@@ -19,10 +18,10 @@ function soundFrame(family) {
   return fs.readFileSync(path.join(dir, good.replace(".out.json", ".json")), "latin1").trimEnd();
 }
 
-/** The frame with a member more in its (first) object. */
+/** The frame with one more member in its first object. */
 const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
 
-/** [what, its reason] for each frame, null for those that decode; as latin1 text, so that any byte can be said. */
+/** [frame, reason] for each frame; null: it decodes. Frames are latin1 text, so that any byte can be written. */
 function frames(sound, digits) {
   return [
     [sound, null],
@@ -48,15 +47,15 @@ test("every family has a golden frame", async (t) => {
 });
 
 for (const family of families) {
-  test(`${family}: bad frames are kept and counted by reason`, async (t) => {
+  test(`${family}: bad frames are recorded unchanged and counted by reason`, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const isFirst = family === families[0]; // storage, ordinals and the report for people have no families
+    const isFirst = family === families[0]; // storage, ordinals and the text report do not depend on the family
     const all = frames(soundFrame(family), isFirst ? 1_000_000 : 10_000);
     const lines = [`wss://test/ <-> ${START}.0`, ...all.map(([frame], i) => `${START + 1 + i}.0: ${frame}`)];
     fs.writeFileSync(path.join(dir, "capture"), Buffer.from(lines.map((l) => l + "\n").join(""), "latin1"));
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, path.join(dir, "capture")]);
-    // Kept: the very bytes, in order.
+    // The same bytes, in order.
     const kept = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--raw"], { maxBuffer: 1 << 24 });
     assert.ok(kept.equals(Buffer.from(all.map(([frame]) => frame + "\n").join(""), "latin1")));
     if (isFirst) {
@@ -71,7 +70,7 @@ for (const family of families) {
     assert.equal(report.decoded, all.filter(([, reason]) => reason === null).length);
     assert.equal(report.undecoded, all.filter(([, reason]) => reason !== null).length);
     assert.equal(report.first_undecoded.reason, "not_json");
-    // The people's report says the same words.
+    // The text report has the same reasons.
     if (!isFirst) return;
     const text = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
     for (const reason of Object.keys(expected)) assert.match(text.stdout + text.stderr, new RegExp(reason));

@@ -1,6 +1,6 @@
-// Every family at once, public and private, over TLS, with connections that break: recorded, replayed, and compared with
-// the exchange's own account of what it sent and meant. Expected values: the truth file, which comes from the matching
-// engine, and the counts that its lines have.
+// Records every family at once, public and private, over TLS, with connections that break, and compares replay with the
+// simulated exchange's own account of what it sent. Expected values: the truth file, which the matching engine writes, and
+// the number of its lines.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -14,10 +14,10 @@ import { test } from "../support/npm_packages.mjs";
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
 const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 5); // make soak: ten minutes
 const PATIENCE = { deadlineMs: (SECONDS + 600) * 1000 };
-const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // feeds that are alone in their family, and meet each fault
+const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // each is its family's only feed, so it meets each fault
 
-/** A broken connection of each family now and then: closed, and cut, by turns. Several are far enough apart that the recorder
- * connects again at once: the exchange's time goes faster than the clock, and candles are compared by the difference of the two. */
+/** Faults that close and cut a connection of each family in turn, so far apart that the recorder reconnects at once. The
+ * exchange's time runs faster than the clock, and candles are compared by the difference of the two. */
 function faults() {
   const each = RATE * (SECONDS < 7 ? 3 : Math.max(7, SECONDS / 20));
   const list = [];
@@ -25,13 +25,13 @@ function faults() {
   return list.slice(0, 40);
 }
 
-/** Wait until these feeds have so many frames on the connection after the last fault. */
+/** Wait until each of these feeds has this many frames on the connection after the last fault. */
 async function afterFaults(recorder, frames) {
   const isOver = (name) => (recorder.durable.get(`${name}|${faults().length + 1}|0|0`)?.in ?? 0) >= frames;
   while (!BROKEN.every(isOver)) await recorder.durableLine();
 }
 
-/** Lines of the truth by kind. What the same bytes tell again (frames without a time can come twice) counts once. */
+/** Lines of the truth by kind. Frames with the same bytes count once: a frame without a time can come twice. */
 async function countLines(file) {
   const counts = {};
   const seen = new Set();
@@ -45,7 +45,7 @@ async function countLines(file) {
   return counts;
 }
 
-test("a recording of all families with reconnects contains what was sent, and decodes to what was meant", async (t) => {
+test("a recording of all families with reconnects contains every sent frame, decoded to the exchange's values", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const server = await simulator(t, dir, [
@@ -71,17 +71,17 @@ test("a recording of all families with reconnects contains what was sent, and de
     assert.equal(truth[kind].equal, truth[kind].compared, kind);
     assert.ok(truth[kind].compared > 100, `${kind}: ${JSON.stringify(truth[kind])}`);
   }
-  // Rules of the sequence are kept but where a connection broke, and what is raw is so by design.
+  // Sequence rules fail only where a connection broke; every raw frame is raw by design.
   const { continuity } = report;
   assert.equal(continuity.ok, true, JSON.stringify(continuity));
-  // A market as thin as a simulated one may have fewer levels than a topic shows.
+  // A simulated market is thin: it may have fewer levels than a topic's depth.
   const warnings = Object.keys(continuity.warnings).filter((rule) => rule !== "depth");
   assert.deepEqual(warnings, [], JSON.stringify(continuity.warnings));
   assert.equal(continuity.audits.books.differed + continuity.audits.trades.differed, 0, JSON.stringify(continuity.audits));
   assert.ok(continuity.audits.books.compared > 50 && continuity.audits.trades.compared > 50, JSON.stringify(continuity.audits));
   const recorded = new Set(report.topics.map((topic) => topic.feed));
   assert.deepEqual([...recorded].sort(), Object.keys(SESSION).sort());
-  // Each fault is a gap that has ended.
+  // Each fault leaves a closed gap.
   const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter((gap) => gap.reason === "disconnect");
   for (const name of BROKEN)
     assert.ok(gaps.filter((gap) => gap.feed === name && gap.to_ns !== null).length >= faults().length, `${name}: ${JSON.stringify(gaps)}`);

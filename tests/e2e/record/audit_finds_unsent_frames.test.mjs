@@ -1,6 +1,6 @@
-// A frame that the exchange never sent, though its connection stood: `audit: true` subscribes to what shows it, so the
-// recorder's ledger has it while recording continues, and replay finds the same. Expected values: the truth file of the
-// simulated exchange, which says what it dropped and between which two frames that would have been.
+// The exchange drops frames although the connection is open. With `audit: true` the recorder also subscribes to topics that
+// reveal such losses, writes them to the ledger while it records, and replay finds the same ones. Expected values: the truth
+// file of the simulated exchange, which names each dropped frame and the two frames around it.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,8 +10,8 @@ import { PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
 const SYMBOL = { inverse: "BTCUSD", "v5-linear": "BTCUSDT", "v5-inverse": "BTCUSD" };
 
-/** Record a feed of one symbol with audit: true; the exchange drops its n-th frame for each n of drops. Returns what was
- * dropped {topic, before, after}: receive times between which it would have come; the ledger; and replay's report. */
+/** Record a feed of one symbol with audit: true; the exchange drops its n-th frame for each n of drops. Returns the dropped
+ * frames {topic, before, after: receive times of the frames around it}, the ledger, and replay's report. */
 async function recordDropped(t, family, topics, drops) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -41,10 +41,10 @@ async function recordDropped(t, family, topics, drops) {
 
 const contains = (gap, { before, after }) => gap.from_ns <= after && (gap.to_ns === null || gap.to_ns >= before);
 
-describe("a frame that was never received", { concurrency: 6 }, () => {
-  // Where candles prove trades (docs/completeness.md has the families): by volume, and by turnover.
+describe("a frame that was never sent", { concurrency: 6 }, () => {
+  // Families whose candles prove trades (docs/completeness.md), by volume or by turnover.
   for (const family of ["v5-linear", "v5-inverse"])
-    test(`${family}: trades, by the candles`, async (t) => {
+    test(`${family}: a candle reveals a dropped trade`, async (t) => {
       const trades = "publicTrade";
       // Nearly all frames are trades; one in seven is a candle.
       let seen;
@@ -57,18 +57,18 @@ describe("a frame that was never received", { concurrency: 6 }, () => {
       const [gap] = gaps;
       assert.deepEqual([gap.reason, gap.feed, gap.topic, gap.symbol, gap.frames_lost], ["aggregate", family, trades, lost.symbol, null]);
       assert.ok(contains(gap, lost) && gap.to_ns !== null, JSON.stringify([gap, lost]));
-      // Between two readings of the candle that follow each other, or nearly so: some twentieth of the recording.
+      // Between two candles that are next to each other, or nearly: about a twentieth of the recording.
       assert.ok(gap.to_ns - gap.from_ns < (report.last_recv_ns - report.first_recv_ns) / 5, JSON.stringify(gap));
       assert.match(recorder.stderr, /trades are missing \(the candle grew by [\d.]+, the trades that came add [\d.]+\)/);
       assert.equal(status, 1);
       assert.deepEqual(report.gaps, gaps);
       assert.deepEqual(report.continuity.by_rule, { trades_complete: 1 });
-      // Found at a candle, or at the trade after it that leaves no doubt: which comes first is a matter of the connection.
+      // Found at a candle, or at the next trade that proves the loss: either may arrive first.
       assert.ok([trades, "kline.1"].includes(report.continuity.first.topic), JSON.stringify(report.continuity.first));
       assert.ok(report.continuity.first.recv_ns >= lost.after, JSON.stringify([report.continuity.first, lost]));
     });
 
-  test("v5-linear: a book, by its own numbers", async (t) => {
+  test("v5-linear: a book's own numbers reveal a dropped delta", async (t) => {
     const { archive, recorder, dropped: [lost], gaps, report, status } = await recordDropped(t, "v5-linear", ["orderbook.50"], [350]);
     assert.match(lost.topic, /^orderbook\.(50|200)$/);
     assert.equal(gaps.length, 1, JSON.stringify(gaps));
@@ -91,15 +91,15 @@ describe("a frame that was never received", { concurrency: 6 }, () => {
     assert.equal(report.continuity.first.recv_ns, frames.find((row) => row.recv_ns >= lost.after).recv_ns);
   });
 
-  test("inverse: books, by the other depth; each of the two topics shows the gap", async (t) => {
+  test("inverse: a book of another depth reveals a dropped delta, and both topics have the gap", async (t) => {
     const drops = [175, 275, 375, 475, 575];
     const { archive, dropped, gaps, report, status } = await recordDropped(t, "inverse", ["orderBookL2_25"], drops);
     for (const { topic } of dropped) assert.match(topic, /^orderBook(L2_25|_200\.100ms)$/);
-    // An update of a level that both show is found; how many are is measured in tests/replay/play/test_audit_sim.c.
+    // Only an update of a level in both depths is found; tests/replay/play/test_audit_sim.c measures how many are.
     assert.ok(gaps.length >= 2, JSON.stringify(gaps));
     for (const gap of gaps) {
       assert.equal(gap.reason, "sequence");
-      // A book's own rules see a loss at once or when something does not fit it later, another depth at its next state.
+      // A book's own rules find a loss at once, or later when a delta does not fit; the other depth finds it at its next state.
       const fits = (lost) => contains(gap, lost) || (gap.cause !== "books_agree" && gap.from_ns >= lost.before);
       assert.ok(dropped.some(fits), JSON.stringify([gap, dropped]));
     }
@@ -115,7 +115,7 @@ describe("a frame that was never received", { concurrency: 6 }, () => {
   });
 
   for (const [family, topics] of [["inverse", ["orderBookL2_25", "trade"]], ["v5-linear", ["orderbook.50", "publicTrade"]]])
-    test(`${family}: nothing is found where nothing was dropped`, async (t) => {
+    test(`${family}: no loss is reported if nothing was dropped`, async (t) => {
       const { archive, gaps, report, status } = await recordDropped(t, family, topics, []);
       assert.deepEqual(gaps, []);
       assert.equal(status, 0, JSON.stringify(report.continuity));

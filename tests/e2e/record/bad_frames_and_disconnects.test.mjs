@@ -1,5 +1,6 @@
-// What a feed may send that it should not, and what becomes of it: recorded, counted, reported, never fatal.
-// Expected values: docs/design.md (P2, P4, "Recorder", "Report"), limits.h (16 MiB a frame), the frames that this file sends.
+// Frames that a feed must not send, and connections that end: they are recorded, counted and reported, and never end the
+// recorder. Expected values: docs/design.md (P2, P4, "Recorder", "Report"), limits.h (16 MiB a frame), the frames that this
+// file sends.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe } from "node:test";
@@ -11,7 +12,7 @@ import { test } from "../support/npm_packages.mjs";
 const TRADE = ["trade.BTCUSD"];
 const FRAME_BYTES_MAX = 16 << 20;
 
-/** Serve these frames after the acknowledgement, then close; record them until then. */
+/** Serve these frames after the acknowledgement, then close. Record until the close. */
 async function recorded(t, frames, { args = [], topics = TRADE, status = 0 } = {}) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -29,10 +30,10 @@ async function recorded(t, frames, { args = [], topics = TRADE, status = 0 } = {
 
 const inbound = async (t, archive) => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => !row.data.startsWith('{"success"'));
 
-// Most of their time they wait: a refused topic is requested again after 5 s.
+// These tests mostly wait: a refused topic is requested again after 5 s.
 describe("feed", { concurrency: true }, () => {
   describe("frames", { concurrency: 3 }, () => {
-    test("malformed frames are recorded as they came, and replay names each with topic, offset and reason", async (t) => {
+    test("malformed frames are recorded unchanged, and replay reports each with topic, offset and reason", async (t) => {
       const frames = [
         trade(1),
         '{"topic":"trade.BTCUSD","data":[{"price":', // ends in the middle
@@ -64,7 +65,7 @@ describe("feed", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("an unknown topic is recorded, counted as unknown, and found again", async (t) => {
+    test("frames of an unknown topic are recorded, counted as unknown, and selected by topic", async (t) => {
       const frames = [trade(1), '{"topic":"moon.BTCUSD","data":{"symbol":"BTCUSD"}}', '{"topic":"weather.BTCUSD","data":[]}'];
       const { archive, end } = await recorded(t, frames, { topics: ["trade.BTCUSD", "weather.BTCUSD"], args: ["--allow-unknown-topic"] });
       const { recorded: summary } = JSON.parse(end.stdout.trim().split("\n").at(-1));
@@ -77,11 +78,11 @@ describe("feed", { concurrency: true }, () => {
       assert.equal(report.undecoded, 2);
     });
 
-    test("frames with NUL, invalid UTF-8 in binary, and an empty one come back byte for byte", async (t) => {
+    test("a frame with NUL, a binary one with invalid UTF-8, and an empty one come back byte for byte", async (t) => {
       const frames = [Buffer.from([0, 255, 254, 10, 13, 0]), Buffer.from('{"topic":"trade.BTCUSD\u0000"}'), Buffer.from(trade(1))];
       const { archive } = await recorded(t, frames);
       const { stdout } = await new Promise((resolve) => {
-        // Bytes, not text: taken from the program's own output.
+        // Bytes, not text: read directly from the program's output.
         import("node:child_process").then(({ execFile }) =>
           execFile(path.join(process.env.TAPEDECK_BIN, "tapedeck"), ["cat", "-a", archive, "--raw", "--dir", "in"], { encoding: "buffer" },
             (_error, out) => resolve({ stdout: out })));
@@ -90,7 +91,7 @@ describe("feed", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("a frame of 16 MiB is taken whole", async (t) => {
+    test("a frame of 16 MiB is recorded whole", async (t) => {
       const bare = trade(1, 1).length;
       const large = trade(1, FRAME_BYTES_MAX - bare + 1);
       assert.equal(large.length, FRAME_BYTES_MAX);
@@ -103,7 +104,7 @@ describe("feed", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("a frame of one byte more ends the connection, not the recorder, and the gap has the reason", async (t) => {
+    test("a frame of 16 MiB and a byte ends the connection, not the recorder, and the gap has the reason", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const bare = trade(1, 1).length;
@@ -126,7 +127,7 @@ describe("feed", { concurrency: true }, () => {
   });
 
   describe("the connection", { concurrency: 3 }, () => {
-    test("after a close: connected and subscribed again, a closed disconnect gap, code and reason in the events", async (t) => {
+    test("after a close the recorder reconnects and subscribes; the gap is closed, the events have code and reason", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await hostile(t, dir, {
@@ -153,7 +154,7 @@ describe("feed", { concurrency: true }, () => {
       await tapedeck(t, ["replay", "-a", archive], { status: 1 });
     });
 
-    test("a socket that dies without a word is a disconnect too", async (t) => {
+    test("a socket that ends without a close frame is a disconnect too", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await hostile(t, dir, {
@@ -169,7 +170,7 @@ describe("feed", { concurrency: true }, () => {
       assert.ok(gaps[0].to_ns > 0);
     });
 
-    test("a request refused because of one topic is split until that one stands alone; the others are recorded", async (t) => {
+    test("a request refused because of one topic is split until that topic is alone; the others are recorded", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const topics = ["trade.A", "trade.B", "trade.NOSUCH", "trade.BTCUSD", "trade.C"];
@@ -184,7 +185,7 @@ describe("feed", { concurrency: true }, () => {
       const recorder = new Recorder(t, archive, feedArgs(server, "inverse", topics));
       await recorder.says(/subscribed to 4 of 5 topics/);
       assert.match(recorder.stderr, /warning tapedeck record: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
-      // It is tried again, alone, after some seconds.
+      // It is requested again, alone, after some seconds.
       await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const granted = (await eventsOf(t, archive, "grant")).map((event) => event.topic);
@@ -195,7 +196,7 @@ describe("feed", { concurrency: true }, () => {
       assert.equal((await inbound(t, archive)).filter((row) => row.topic === "trade").length, 1);
     });
 
-    test("--strict makes it an exit with 4, with everything kept", async (t) => {
+    test("--strict: a refused topic ends the recorder with 4, and every frame is kept", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await hostile(t, dir, {
@@ -208,7 +209,7 @@ describe("feed", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("--until-close ends with 0 at the first close, and that is no gap", async (t) => {
+    test("--until-close ends with 0 at the first close, and writes no gap", async (t) => {
       const { archive, end } = await recorded(t, [trade(1), trade(2)]);
       assert.equal(JSON.parse(end.stdout.trim().split("\n").at(-1)).recorded.in, 3);
       assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
@@ -230,7 +231,7 @@ describe("feed", { concurrency: true }, () => {
         const announced = recorder.durableLine((said) => said.in >= id + 1);
         send(id);
         await announced;
-        // At this moment, while the recorder continues, a reader finds it.
+        // A reader finds it now, while the recorder is running.
         const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", "trade"]);
         assert.ok(rows.length >= id, `${rows.length} of ${id}`);
       }

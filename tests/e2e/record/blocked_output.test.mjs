@@ -1,6 +1,5 @@
-// What becomes of a program's output must not touch what it records: readers that stop reading, readers that go away,
-// descriptors that were closed before it started. Expected values: docs/design.md ("Output", P1) and what the test's own
-// server has sent.
+// Recording must not depend on the program's output: readers that stop reading, readers that exit, descriptors that were
+// closed before it started. Expected values: docs/design.md ("Output", P1) and the frames that the test's server sent.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -12,7 +11,7 @@ import { test } from "../support/npm_packages.mjs";
 
 const TOPIC = ["trade.BTCUSD"];
 
-/** A server that sends so many frames, some at a time, to each subscriber; pad makes them larger. */
+/** A server that sends this many frames to each subscriber, some at a time; pad makes them larger. */
 async function pouring(t, dir, frames, pad = 0) {
   return hostile(t, dir, {
     message: (ws, request) => {
@@ -30,7 +29,7 @@ async function pouring(t, dir, frames, pad = 0) {
 
 const trades = async (t, archive) => (await jsonLines(t, ["cat", "-a", archive, "--topic", "trade", "--dir", "in"], { status: null })).length;
 
-/** Wait until the archive has so many trades that are durable, while the program runs. */
+/** Wait until this many trades are durable, while the program runs. */
 async function recorded(t, recorder, archive, frames) {
   let over = false;
   recorder.ended.then(() => (over = true));
@@ -45,7 +44,7 @@ async function recorded(t, recorder, archive, frames) {
 }
 
 describe("pipes", { concurrency: 2 }, () => {
-  test("a reader of record --json that stops reading holds nothing up, and has every total once it reads on", { skip: tooLong }, async (t) => {
+  test("a reader of record --json that stops reading delays no frame, and gets every total when it resumes", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const pipe = stuffedPipe(t, dir, "pipe");
@@ -71,7 +70,7 @@ describe("pipes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a full standard error holds nothing up", async (t) => {
+  test("a full standard error delays no frame", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const pipe = stuffedPipe(t, dir, "pipe");
@@ -89,7 +88,7 @@ describe("pipes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("without a reader at the end the recorder still ends: lines that could not be printed are counted, and the status is 4", async (t) => {
+  test("with a full pipe and no reader the recorder still ends: it counts the lines that it could not print, and exits with 4", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const pipe = stuffedPipe(t, dir, "pipe");
@@ -108,7 +107,7 @@ describe("pipes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a reader that goes away does not end the recording: a warning, and 4 at the end", async (t) => {
+  test("a reader that exits does not end the recording: the recorder warns, and exits with 4 at its end", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const frames = 500;
@@ -149,7 +148,7 @@ describe("descriptors that were closed", { concurrency: 2 }, () => {
 
   for (let set = 1; set < 8; set++) {
     const closed = [0, 1, 2].filter((fd) => set & (1 << fd));
-    test(`record --json without ${closed.join(", ")}: nothing is written into other files`, async (t) => {
+    test(`record --json without ${closed.join(", ")} writes no output into other files`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const frames = 300;
@@ -181,7 +180,7 @@ describe("descriptors that were closed", { concurrency: 2 }, () => {
       assert.equal(end.code, 4, `${name} ${args[0]}: ${end.stderr}`);
       assert.match(end.stderr, /cannot write output: Bad file descriptor/, args[0]);
     }
-    // What reads standard input without one does not take it for an empty one.
+    // A closed standard input is an error, not an empty input.
     const end = await without(t, [0], "tapedeck", ["decode", "--family", "inverse"]).ended;
     assert.equal(end.code, 4, end.stderr);
     assert.equal((await json(t, ["info", "-a", archive, "--json"])).frames > 0, true);

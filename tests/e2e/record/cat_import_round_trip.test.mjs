@@ -1,5 +1,5 @@
-// Frames out of an archive as lines of cat, and back by import: the digest `frames` (design.md) covers times, connections,
-// ordinals and bytes.
+// `import` of the lines of `cat` gives the same frames: the digest `frames` (design.md) covers times, connections, ordinals
+// and bytes.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -29,7 +29,7 @@ const frames = async (t, archive) => (await tapedeck(t, ["cat", "-a", archive]))
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"];
 
-test("frames of captures come back, with all that cat prints of them", { skip: CAPTURES.map(withoutCapture).find((why) => why) ?? false }, async (t) => {
+test("frames of captures come back with every member that cat prints", { skip: CAPTURES.map(withoutCapture).find((why) => why) ?? false }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, ...CAPTURES.map(capture)]);
@@ -45,7 +45,7 @@ test("frames of captures come back, with all that cat prints of them", { skip: C
   assert.equal((await digest(t, part)).frames, partly.frames);
 });
 
-test("so do several sessions, connections and feeds of a recording, with its gaps", async (t) => {
+test("several sessions, connections and feeds of a recording come back, with its gaps", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   for (const seed of ["1", "2"]) {
@@ -66,9 +66,9 @@ test("so do several sessions, connections and feeds of a recording, with its gap
   assert.ok(kept.length >= gaps.length);
 });
 
-test("so does a session over midnight: the files of its days are one again", async (t) => {
+test("a session over midnight comes back as one session from the files of its two days", async (t) => {
   const dir = temporary(t), file = path.join(dir, "frames.jsonl"), archive = path.join(dir, "tape");
-  // Six hours between frames: a book, whose only snapshot is of the first day, and trades. An hour without a line is a gap of every import.
+  // Six hours between frames: a book, whose only snapshot is in the first day, and trades. Every import makes an hour without a line a gap.
   const from = 1_795_154_400_000_000_000n, HOUR = 3_600_000_000_000n;
   const frame = (i) => (i % 2 ? { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: i, data: [{ T: i, s: "BTCUSDT", S: "Buy", v: "1", p: "100", i: `${i}`, BT: false }] }
     : { topic: "orderbook.50.BTCUSDT", type: i === 0 ? "snapshot" : "delta", ts: i, data: { s: "BTCUSDT", b: [["100", `${i + 1}`]], a: i === 0 ? [["101", "1"]] : [], u: i / 2 + 5, seq: i + 5 }, cts: i });
@@ -85,10 +85,10 @@ test("so does a session over midnight: the files of its days are one again", asy
   const back = await again("back", days);
   assert.deepEqual(back.report.files.map((capture) => [capture.more_files, capture.lines, capture.adjusted]), [[2, 120, 0]]);
   assert.deepEqual([back.replay.digest, back.replay.verdict, back.replay.gaps], [was.digest, "complete", []]);
-  // Each of them is known from then on.
+  // Each file is a duplicate now.
   const known = await tapedeck(t, ["import", "-a", path.join(dir, "back"), "--format", "jsonl", days[1]], { status: 2 });
   assert.match(known.stderr, /got this content already/);
-  // In another order each is a capture, and so is one that is compressed in another way.
+  // In another order, or with one of them compressed, each file is a capture of its own.
   fs.writeFileSync(path.join(dir, "day.jsonl.gz"), zlib.gzipSync(fs.readFileSync(days[1])));
   for (const [name, files] of [["reverse", [...days].reverse()], ["mixed", [days[0], path.join(dir, "day.jsonl.gz"), days[2]]]]) {
     const { report, replay } = await again(name, files);
@@ -97,7 +97,7 @@ test("so does a session over midnight: the files of its days are one again", asy
   }
 });
 
-test("bytes that are no text, names that cannot be, and damage", async (t) => {
+test("bytes that are not text come back; impossible names and damage are reported", async (t) => {
   const dir = temporary(t);
   const file = path.join(dir, "frames.jsonl");
   const line = (more) => JSON.stringify({ recv_ns: "1618677786801375000", feed: "f", family: "inverse", shard: 3, conn: 1, session: "a", dir: "in", ...more });

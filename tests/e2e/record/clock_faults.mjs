@@ -1,5 +1,5 @@
-// A wall clock that is wrong over restarts: what recorder_faults.mjs does with other faults, by an exchange that numbers its
-// frames (numbered_exchange.mjs). Expected values: when the exchange made each frame, and what the recorders announced.
+// A wall clock that is wrong over restarts, for `make soak` (see recorder_faults.mjs), with an exchange that numbers its frames
+// (numbered_exchange.mjs). Expected values: when the exchange made each frame, and what the recorders announced.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { json, jsonLines, jsonList, passed, tapedeck } from "../support/harness.mjs";
@@ -27,7 +27,7 @@ async function session(t, archive, exchange, clock, { wrong, jumps, signal }) {
   return recorder;
 }
 
-/** What was announced of each connection is there: {announced, kept, lost}, in frames. */
+/** Counts frames of all connections: {announced, kept, lost}; every announced frame must be in the archive. */
 async function account(t, archive, recorders) {
   const have = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])) have.set(`${row.session}|${row.conn}`, Math.max(row.ordinal, have.get(`${row.session}|${row.conn}`) ?? 0));
@@ -41,8 +41,8 @@ async function account(t, archive, recorders) {
   return sum;
 }
 
-/** Sessions whose clocks are right, or days ahead, or jump: frames have the time of their session's clock, and what was
- * made between two sessions is within a row. */
+/** Sessions whose clocks are right, or days ahead, or jump: frames have the time of their session's clock, and frames made
+ * between two sessions lie within a row. */
 export async function restarts(t, dir, { rounds, random }) {
   const archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { rate: 100 });

@@ -1,5 +1,5 @@
-// Messages that came compressed (RFC 7692) or in several frames (RFC 6455, 5.4): their channels say so, and nothing else depends
-// on it (format/FORMAT.md, "Channels"; docs/design.md, "Channels").
+// Messages that arrive compressed (RFC 7692) or in fragments (RFC 6455, 5.4): their channels are marked, and nothing else
+// depends on it (format/FORMAT.md, "Channels"; docs/design.md, "Channels").
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -34,7 +34,7 @@ function frames() {
   return [book("snapshot", [level(600000000, "Buy", 5), level(600005000, "Sell", 7)], 0), ...changes];
 }
 
-/** Messages of each channel of a segment by an MCAP reader that is not ours: "trade compressed" -> count. */
+/** Messages of each channel of a segment, by @mcap/core: "trade compressed" -> count. */
 async function channelsOf(archive) {
   const { McapStreamReader } = npm("@mcap/core");
   const { loadDecompressHandlers } = npm("@mcap/support");
@@ -53,7 +53,7 @@ async function channelsOf(archive) {
   return counts;
 }
 
-test("channels tell how messages travelled; books, verdicts and digests do not depend on it", async (t) => {
+test("channels of compressed and fragmented messages are marked; books, verdicts and digests are the same", async (t) => {
   const dir = temporary(t);
   const sent = frames();
   const found = {};

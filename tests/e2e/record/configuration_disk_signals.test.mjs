@@ -1,5 +1,5 @@
-// Configuration, files, rights, space, signals: what can be wrong around a recorder.
-// Expected values: docs/design.md ("Exit status", "Archive on disk", "Common grammar"), and what this file writes.
+// A recorder's surroundings: wrong configurations, foreign files, missing permissions, full disks, signals.
+// Expected values: docs/design.md ("Exit status", "Archive on disk", "Common grammar"), and the files written here.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -13,8 +13,8 @@ import { test } from "../support/npm_packages.mjs";
 /** Runs a command as a user who owns nothing here. */
 const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
 
-/** For what is made by the first test that needs it, and used until the end of the file: after() of node:test, within a test,
- *  is the end of that test. */
+/** Stands for a test where the first test that needs a fixture makes it for the whole file: node:test runs an after() that is
+ *  called within a test at the end of that test. */
 const atEnd = [];
 const file = { after: (then) => atEnd.push(then) };
 after(() => atEnd.forEach((then) => then()));
@@ -48,14 +48,14 @@ describe("configuration", { concurrency: 2 }, () => {
       assert.ok(!fs.existsSync(path.join(dir, "tape")), "nothing was begun");
     });
 
-  test("a missing configuration ends with a message that names it", async (t) => {
+  test("a missing configuration file is an error that names it", async (t) => {
     const file = path.join(temporary(t), "nowhere.yaml");
     const end = await run(t, "tapedeck-record", ["record", "-a", file + ".tape", "-c", file], { status: null });
     assert.ok([2, 4].includes(end.code), `${end.code}`);
     assert.ok(end.stderr.includes(file));
   });
 
-  test("the command line is held to the same rules", async (t) => {
+  test("options of the command line obey the rules of a configuration", async (t) => {
     const dir = temporary(t);
     for (const [args, word] of [
       [["--family", "inverse"], "topic"],
@@ -71,7 +71,7 @@ describe("configuration", { concurrency: 2 }, () => {
   });
 });
 
-/** A copy of a small recording, cleanly ended, and the simulator that is still there. */
+/** A copy of a small recording that ended cleanly, and its simulator, which still runs. */
 let recorded;
 async function recording(t) {
   const { archive: made, sim } = await (recorded ??= recordOnce());
@@ -108,7 +108,7 @@ describe("files", { concurrency: 2 }, () => {
     assert.ok(fs.existsSync(path.join(day, "holiday.jpg")) && fs.existsSync(path.join(archive, "notes.txt")));
   });
 
-  test("a file that looks like a segment and is none is damage, and the rest is still read", async (t) => {
+  test("a file with a segment's name and other content is damage, and the rest is still read", async (t) => {
     const { archive } = await recording(t);
     const segment = filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"));
     const other = segment.replace(/-000001\.mcap$/, "-000002.mcap");
@@ -121,21 +121,21 @@ describe("files", { concurrency: 2 }, () => {
     assert.equal(cat.stdout.trim().split("\n").length, frames);
   });
 
-  test("a finished segment that is gone is damage: verify names it", async (t) => {
+  test("a finished segment that is missing is damage, and verify names it", async (t) => {
     const { archive } = await recording(t);
     const segment = filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"));
     fs.rmSync(path.join(archive, segment));
     const verdict = JSON.parse((await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 })).stdout);
     assert.equal(verdict.verdict, "damaged");
     assert.ok(JSON.stringify(verdict.findings).includes(path.basename(segment)), JSON.stringify(verdict.findings));
-    // Readers do not call the rest whole either.
+    // Nor do readers report the rest as complete.
     for (const args of [["replay", "-a", archive, "--json"], ["cat", "-a", archive], ["ls", "-a", archive], ["info", "-a", archive]]) {
       const end = await tapedeck(t, args, { status: 3 });
       assert.match(end.stderr, new RegExp(`missing: ${segment}`));
     }
   });
 
-  test("verbs report a segment that may not be read", { skip: canDropRights() }, async (t) => {
+  test("verbs report a segment without read permission", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
     const programs = programsForAll();
     fs.chmodSync(dir, 0o755);
@@ -180,7 +180,7 @@ describe("files", { concurrency: 2 }, () => {
       assert.match(end.stderr, /ermission denied/);
       assert.deepEqual(filesBelow(archive).sort(), before);
       if (catalog === "there") continue;
-      // A catalog elsewhere, as the only file that is written.
+      // --catalog elsewhere is the only file that is written.
       const own = temporary(t);
       fs.chmodSync(own, 0o777);
       const elsewhere = ["-a", archive, "--catalog", path.join(own, "tape.sqlite")];
@@ -219,7 +219,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     };
   }
 
-  test("a disk that is really full ends the recorder with 4, and what was announced is there", async (t) => {
+  test("a full disk ends the recorder with 4, and every announced frame is in the archive", async (t) => {
     const disk = await crowded(t, 8, 6);
     const sim = await simulator(t, disk.dir, ["--families", "inverse", "--symbols", "5", "--rate", "20000"]);
     const recorder = disk.record([...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", "0"]);
@@ -235,7 +235,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.ok(announced > 100, `${announced} frames were announced`);
   });
 
-  test("below min_free it stops in order with 4, does not start, and continues when there is space", async (t) => {
+  test("below min_free the recorder stops in order with 4 and does not start; with space it records again", async (t) => {
     const disk = await crowded(t, 48, 39);
     const sim = await simulator(t, disk.dir, ["--families", "inverse", "--symbols", "5", "--rate", "20000"]);
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", "8MiB"];
@@ -244,11 +244,11 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.equal(end.code, 4, end.stderr);
     assert.match(end.stderr, /nearly full: 7\.\d MiB are free, 8\.0 MiB must stay free \(min_free\)/);
     assert.match(end.stderr, /--min-free/);
-    // As after any stop: nothing open, all of it durable, and sound.
+    // As after any stop: no open segment, every frame durable, the archive sound.
     assert.deepEqual(filesBelow(disk.seen).filter((f) => f.startsWith("capture") && f.endsWith(".open")), []);
     await tapedeck(t, ["verify", "-a", disk.copied()]);
 
-    fs.appendFileSync(disk.others, Buffer.alloc(1024 * 1024, 1)); // what the catalog's log had is free again
+    fs.appendFileSync(disk.others, Buffer.alloc(1024 * 1024, 1)); // the space of the catalog's log is free
     const content = () => filesBelow(disk.seen).filter((f) => !f.endsWith(".lock")).sort().map((f) => [f, fs.readFileSync(path.join(disk.seen, f))]);
     const before = content();
     const refused = await disk.record(args).ended;
@@ -268,7 +268,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.deepEqual(gaps.map((gap) => [gap.reason, gap.to_ns !== null]), [["restart", true]]);
   });
 
-  test("another program that fills the disk while nothing comes stops it too; 5 % is the default here", async (t) => {
+  test("a disk that another program fills stops a recorder without frames, too; 5 % is the default here", async (t) => {
     const disk = await crowded(t, 40, 1);
     const server = await hostile(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
     const recorder = disk.record([...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
@@ -283,11 +283,11 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
 
 describe("signals", { concurrency: 3 }, () => {
   for (const signal of ["SIGINT", "SIGTERM"])
-    test(`${signal}: drained, durable, finished, 0`, async (t) => {
+    test(`${signal}: the recorder makes every frame durable, finishes its segments and exits with 0`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000"]);
-      // With an hour between commits everything is made durable by the end alone.
+      // With an hour between commits only the end makes frames durable.
       const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--commit-interval", "60s"]);
       await recorder.says(/subscribed to/);
       const end = await recorder.kill(signal);
@@ -301,7 +301,7 @@ describe("signals", { concurrency: 3 }, () => {
       await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
     });
 
-  test("a second signal ends it at once, and the archive is recoverable", async (t) => {
+  test("a second signal ends the recorder at once, and the archive is recoverable", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     // A peer that never answers a close keeps the recorder waiting for up to some seconds.
@@ -310,7 +310,7 @@ describe("signals", { concurrency: 3 }, () => {
     await recorder.durableLine((said) => said.in >= 2);
     const started = Date.now();
     recorder.child.kill("SIGTERM");
-    // Two signals within a tenth of a second are one wish (base/cli/stop_signal.c): keep asking until it ends.
+    // Two signals within 0.1 s count as one (base/cli/stop_signal.c): send them until it ends.
     const asking = setInterval(() => recorder.child.kill("SIGTERM"), 150);
     const end = await recorder.ended;
     clearInterval(asking);
@@ -321,7 +321,7 @@ describe("signals", { concurrency: 3 }, () => {
     assert.ok((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length >= 2);
   });
 
-  test("--duration and --max-frames end it with 0", async (t) => {
+  test("--duration and --max-frames end the recorder with 0", async (t) => {
     const dir = temporary(t);
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000"]);
     const recorder = new Recorder(t, path.join(dir, "a"), [...feedArgs(sim, "inverse"), "--max-frames", "100"]);
@@ -332,16 +332,16 @@ describe("signals", { concurrency: 3 }, () => {
     assert.ok(other.summary().elapsed_s >= 3 && other.summary().elapsed_s < 30);
   });
 
-  test("a reader that goes away ends cat, not with a fault", async (t) => {
+  test("cat ends without a fault when its reader exits", async (t) => {
     const { archive } = await recording(t);
     const out = execFileSync("sh", ["-c", `"$1" cat -a "$2" | head -n 1`, "sh", path.join(path.resolve(BIN), "tapedeck"), archive]);
     assert.equal(JSON.parse(out.toString()).ordinal, 1);
   });
 });
 
-// ---- what this machine lets us do ------------------------------------------------------------------
+// ---- permissions on this machine -------------------------------------------------------------------
 
-/** All users may read, only this one may write. */
+/** All users may read; only this user may write. */
 function openToAll(archive) {
   for (const file of fs.readdirSync(archive, { recursive: true })) {
     const name = path.join(archive, file);
@@ -350,7 +350,7 @@ function openToAll(archive) {
   fs.chmodSync(archive, 0o555);
 }
 
-/** A copy of the programs that every user may run, wherever the tree itself lies: a home may be closed to others. */
+/** A copy of the programs that every user may run: the tree may be in a home that is closed to others. */
 let copied;
 const programsForAll = () => (copied ??= copyPrograms());
 
@@ -366,6 +366,6 @@ function copyPrograms() {
 
 /** Reason to skip tests that need a user who may not write, or false. */
 function canDropRights() {
-  if (process.getuid() !== 0) return false; // what is not writable is so for us
+  if (process.getuid() !== 0) return false; // this user has no write permission itself
   return spawnSync(UNPRIVILEGED[0], [...UNPRIVILEGED.slice(1), "true"]).status === 0 ? false : "needs setpriv";
 }

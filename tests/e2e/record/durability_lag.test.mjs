@@ -1,6 +1,5 @@
-// The lag from receipt to durability is reported while it happens and afterwards. The recorder is the real one, but its
-// syncs take as long as the test says (tests/wrapped/recorder_slow_disk.c). Expected values: docs/design.md (P1, "Overload") and what
-// the test told the disk.
+// The lag from receipt to durability is reported while it grows and afterwards. The test sets how long each sync of the
+// recorder takes (tests/wrapped/recorder_slow_disk.c). Expected values: docs/design.md (P1, "Overload") and those times.
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
@@ -16,7 +15,7 @@ const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk c
 const HANGS_NS = 3_600_000_000_000; // until the test sets less
 const COMMIT_NS = 1_000_000_000; // commit_interval
 
-/** How long each sync takes at least, in ns. The disk below may take longer on a busy machine. */
+/** Set the least time of each sync, in ns. The disk itself may take longer on a busy machine. */
 function slowDisk(dir) {
   const file = path.join(dir, "sync");
   const set = (ns) => {
@@ -45,7 +44,7 @@ async function steady(t, dir) {
 
 const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said !== undefined);
 
-/** The stretches of the archive: an event at the beginning of each and one at its end, in turn. */
+/** The archive's periods of lag: one event at the beginning of each and one at its end, in turn. */
 async function stretches(t, archive) {
   const found = await eventsOf(t, archive, "overload");
   assert.ok(found.every((event, i) => event.what === "durability" && event.state === (i % 2 === 0 ? "begins" : "ends")), JSON.stringify(found));
@@ -53,9 +52,9 @@ async function stretches(t, archive) {
   return found.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: found[2 * i + 1] }));
 }
 
-// Most of their time they wait for the disk.
-describe("lag", { concurrency: 3 }, () => {
-  test("a disk that hangs for a while delays durable lines and is reported: a warning, one event pair with the worst lag, totals", { skip }, async (t) => {
+// These tests mostly wait for the disk.
+describe("durability lag", { concurrency: 3 }, () => {
+  test("a disk that hangs delays durable lines, and the recorder reports it: a warning, two events with the worst lag, totals", { skip }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const disk = slowDisk(dir);
@@ -63,7 +62,7 @@ describe("lag", { concurrency: 3 }, () => {
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
     await recorder.durableLine((said) => said.in > 50);
     disk.set(HANGS_NS);
-    // The warning comes while the sync hangs: it would hang for an hour.
+    // The warning is logged while the sync hangs: it would hang for an hour.
     const [, after] = await recorder.says(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
     assert.ok(Number(after) >= 1, after); // to the millisecond
     disk.set(0);
@@ -81,14 +80,14 @@ describe("lag", { concurrency: 3 }, () => {
     assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
     assert.equal(summary.dropped, 0);
 
-    // One stretch, unless the disk below was slow by itself, too, after the end of this one.
+    // One period, unless the disk itself was slow, too, after its end.
     const found = await stretches(t, archive);
     assert.ok(found.length > 0);
     const { begins, ends } = found[0];
     assert.ok(begins.lag_ns > COMMIT_NS);
     assert.equal(ends.from_ns, begins.from_ns);
     assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
-    // What is late is what came from from_ns to to_ns, and it is all there at its own times.
+    // Frames received from from_ns to to_ns were late; all of them are there, with their own times.
     const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
     assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
     assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
@@ -112,7 +111,7 @@ describe("lag", { concurrency: 3 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a connection that begins while sockets are left unread is not read either", { skip }, async (t) => {
+  test("a connection that opens while the recorder reads no socket is not read either", { skip }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const disk = slowDisk(dir);

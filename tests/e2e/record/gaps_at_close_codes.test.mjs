@@ -1,6 +1,5 @@
-// Close codes that a server may send, and ones that it must not, in a burst of frames that continues after it, plain and
-// over TLS: what is missing lies within the ledger's rows. Expected values: the exchange's own numbers; RFC 6455, 7.4.
-// Every code: tests/conformance/cases.mjs, record/ping_and_close_events.test.mjs.
+// A server closes with a code, allowed or not, within a burst of frames that continues, plain and over TLS: every missing
+// frame lies within a row of the ledger. Expected values: the exchange's numbers; RFC 6455, 7.4. All codes are in tests/conformance/cases.mjs, record/ping_and_close_events.test.mjs.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -34,17 +33,17 @@ async function closeEach(t, files) {
   const recorder = new Recorder(t, archive, configOf(dir, exchange));
   const codes = [...SENT, ...WRONG];
   while (!codes.every((code) => countOf(recorder, code, 1) > 20)) await recorder.durableLine();
-  // The exchange itself does not see that it closes: its frames continue.
+  // The exchange's own state is still open: it makes frames as before.
   for (const ws of exchange.sockets.clients) ws._socket.write(closeFrame(Number(/code=(\d+)/.exec(ws.path)[1])));
   while (!codes.every((code) => countOf(recorder, code, 2) > 20)) await recorder.durableLine();
-  await recorder.until(passed(600)); // what was made until shortly before the last frame is compared
+  await recorder.until(passed(600)); // compare() stops shortly before the last frame
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   return { exchange, archive };
 }
 
 describe("close codes", { concurrency: 2 }, () => {
   for (const form of ["plain", "TLS"])
-    test(`${SENT.length} close codes, and ${WRONG.length} that are none, ${form}: every missing frame lies within a row`, async (t) => {
+    test(`${SENT.length} allowed and ${WRONG.length} forbidden close codes, ${form}: every missing frame lies within a row`, async (t) => {
       const { exchange, archive } = await closeEach(t, form === "TLS" ? certificate(temporary(t)) : undefined);
       const events = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"]);
       let missing = 0;

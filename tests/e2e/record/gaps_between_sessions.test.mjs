@@ -1,6 +1,6 @@
-// Whatever lies between two sessions of a feed is a row of the ledger: imports and recordings, in whatever order they
-// came into the archive. Expected: docs/archive.md ("Gaps"), FORMAT.md ("The ledger of gaps"). Captures are made up
-// here, so the true stretches are known without the programs.
+// The time between two sessions of a feed is a row of the ledger, for imports and recordings in any order. Expected:
+// docs/archive.md ("Gaps"), FORMAT.md ("The ledger of gaps"). Captures are made up here, so the true gaps are known
+// without the programs.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -13,7 +13,7 @@ import { test } from "../support/npm_packages.mjs";
 const DAY_MS = 86_400_000;
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
-/** A capture of trades, one a second; ms: of its first one. */
+/** A capture of trades, one a second, the first at ms. */
 function capture(dir, name, ms, count) {
   const file = path.join(dir, `${name}.jsonl`);
   const line = (i) => {
@@ -29,7 +29,7 @@ const importing = (t, archive, { file }) => tapedeck(t, ["import", "-a", archive
 const gaps = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 const times = (rows) => rows.map((row) => [row.from_ns, row.to_ns]);
 
-/** Every other verb that shows rows shows these. */
+/** Every other verb that shows rows must show these. */
 async function otherVerbs(t, archive, rows, round) {
   assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"], { status: rows.length > 0 ? 1 : 0 })).gaps, rows, round);
   assert.deepEqual((await json(t, ["verify", "-a", archive, "--json"], { status: null })).gaps, rows, round);
@@ -64,11 +64,11 @@ for (const order of [[0, 1], [1, 0]])
     const people = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
     assert.match(people.stdout, /Complete: no/);
     await everywhere(t, archive, [[parts[0].to_ns, parts[1].from_ns]], { allVerbs: order[0] < order[1] });
-    // What lies inside one session is complete.
+    // A selection within one session is complete.
     await tapedeck(t, ["replay", "-a", archive, "--from", "2021-04-17T12:00:05Z", "--to", "2021-04-17T12:00:10Z"]);
   });
 
-test("three imports leave the same rows, whichever is the last", async (t) => {
+test("three imports leave the same rows in any order", async (t) => {
   const dir = temporary(t);
   const parts = [capture(dir, "a", NOON, 10), capture(dir, "b", NOON + DAY_MS, 10), capture(dir, "c", NOON + 3 * DAY_MS, 10)];
   const expected = [[parts[0].to_ns, parts[1].from_ns], [parts[1].to_ns, parts[2].from_ns]];
@@ -78,20 +78,20 @@ test("three imports leave the same rows, whichever is the last", async (t) => {
     await importing(t, archive, parts[order[1]]);
     const [low, high] = [order[0], order[1]].sort();
     assert.deepEqual(times(await gaps(t, archive)), [[parts[low].to_ns, parts[high].from_ns]], order.join());
-    await importing(t, archive, parts[order[2]]); // one in the middle splits the row
+    await importing(t, archive, parts[order[2]]); // a session in the middle splits the row
     assert.deepEqual(times(await gaps(t, archive)), expected, order.join());
   }
   await everywhere(t, path.join(dir, "tape-021"), expected);
 });
 
-test("of sessions that overlap, only the holes of the union are rows", async (t) => {
+test("sessions that overlap leave rows only for the time that none of them covers", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const whole = capture(dir, "whole", NOON, 60);
   const parts = [whole, capture(dir, "inside", NOON + 10_000, 10), capture(dir, "across", NOON + 50_500, 30), capture(dir, "touches", NOON + 79_500, 10)];
   for (const part of parts) await importing(t, archive, part);
   assert.deepEqual(await gaps(t, archive), []);
-  await tapedeck(t, ["replay", "-a", archive], { status: null }); // trades that come twice are for the rules to find
+  await tapedeck(t, ["replay", "-a", archive], { status: null }); // 1: rules find the repeated trades
   await importing(t, archive, capture(dir, "later", NOON + 100_000, 5));
   assert.deepEqual(times(await gaps(t, archive)), [[parts[3].to_ns, (NOON + 100_000) * 1e6]]);
 });
@@ -107,13 +107,13 @@ test("a session that is silent for an hour does not cover that hour", async (t) 
   assert.deepEqual(more, []);
   assert.deepEqual([gap.reason, gap.cause, gap.from_ns, gap.to_ns], ["restart", "nothing for an hour", parts[1].to_ns, parts[2].from_ns]);
   await everywhere(t, archive, [[gap.from_ns, gap.to_ns]]);
-  // Another session within the silence splits the row, as anywhere else.
+  // Another session within the silence splits the row, as usual.
   const inside = capture(dir, "inside", NOON + DAY_MS, 10);
   await importing(t, archive, inside);
   assert.deepEqual(times(await gaps(t, archive)), [[parts[1].to_ns, inside.from_ns], [inside.to_ns, parts[2].from_ns]]);
 });
 
-test("pruned ranges are no gaps", async (t) => {
+test("pruned ranges are not gaps", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const days = [0, 1, 2, 3].map((i) => capture(dir, `d${i}`, NOON + i * DAY_MS, 10));
@@ -127,7 +127,7 @@ test("pruned ranges are no gaps", async (t) => {
   assert.deepEqual(times(await gaps(t, archive)), [[days[3].to_ns, (NOON + 5 * DAY_MS) * 1e6]]);
 });
 
-/** A recording of an exchange of numbered frames, stopped in order; its first and last received frame. */
+/** A recording of numbered frames that was stopped in order: its first and last received frame. */
 async function record(t, archive, exchange) {
   const before = new Set((await jsonList(t, ["ls", "-a", archive, "--json"], { status: null })).map((row) => row.segment));
   const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
@@ -139,7 +139,7 @@ async function record(t, archive, exchange) {
   return { from_ns: frames[0].recv_ns, to_ns: frames.at(-1).recv_ns };
 }
 
-test("imports before, between and beside recordings, whatever came first", async (t) => {
+test("imports before, between and beside recordings leave the same rows in any order", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 200 });
@@ -154,7 +154,7 @@ test("imports before, between and beside recordings, whatever came first", async
     const covered = (ns) => all.some((row) => row.topic === null && row.from_ns <= ns && row.to_ns >= ns);
     for (const [from_ns, to_ns] of rows) {
       for (let i = 0; i <= 10; i++) assert.ok(covered(from_ns + ((to_ns - from_ns) * i) / 10), JSON.stringify([from_ns, to_ns, all]));
-      // A recording's begins with its latest ping that was answered, or where the one before ends.
+      // A recording's row begins with its latest answered ping, or at the end of the row before.
       assert.ok(all.some((row) => row.from_ns <= from_ns && row.from_ns > from_ns - 2e9), `begins with the last frame: ${JSON.stringify([from_ns, all])}`);
     }
     return all;
@@ -162,12 +162,12 @@ test("imports before, between and beside recordings, whatever came first", async
   await check([[old.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
   const found = await compare(t, exchange, archive);
   assert.equal(found.uncovered, 0, JSON.stringify(found.worst));
-  // Into the middle of the long stretch: it is two rows then.
+  // In the middle of the long gap, which becomes two rows.
   const middle = capture(dir, "middle", NOON + 400 * DAY_MS, 20);
   await importing(t, archive, middle);
   const split = await check([[old.to_ns, middle.from_ns], [middle.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
   assert.ok(!split.some((row) => row.from_ns < middle.from_ns && row.to_ns > middle.to_ns), "one row still spans the import");
-  // Beside the recordings, overlapping the first one: it changes nothing that was a row before it and covers nothing twice.
+  // Overlapping the first recording: earlier rows stay as they are, and no time is covered twice.
   const beside = capture(dir, "beside", Math.ceil(first.from_ns / 1e6) + 20 - 5_000, 6);
   await importing(t, archive, beside);
   const rows = await check([[old.to_ns, middle.from_ns], [middle.to_ns, beside.from_ns], [first.to_ns, second.from_ns]]);
@@ -215,10 +215,10 @@ function otherCapture(dir, ms) {
   return { file };
 }
 
-// Most of their time they wait for frames.
+// These tests mostly wait for frames.
 describe("imports between recordings", { concurrency: 5 }, () => {
   for (const [how, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]])
-    test(`an import between two recordings does not answer for topics that it lacks: ${how}`, async (t) => {
+    test(`an import between two recordings does not cover topics that it lacks: ${how}`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const exchange = await numberedExchange(t, BOTH);
@@ -263,7 +263,7 @@ describe("imports between recordings", { concurrency: 5 }, () => {
   });
 
   for (const signal of ["SIGTERM", "SIGKILL"])
-    test(`a capture of another topic over a recorder's end (${signal}) does not answer for what was recorded`, async (t) => {
+    test(`a capture of another topic over a recorder's end (${signal}) does not cover the recorded topics`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 100 });

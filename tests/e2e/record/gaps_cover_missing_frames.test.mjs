@@ -1,5 +1,5 @@
 // Every frame that an exchange made and that is not in the archive lies within a row of the ledger, and rows reach no
-// further than the holes. The exchange numbers its frames, so the true holes are known.
+// further than the missing frames. The exchange numbers its frames, so the true holes are known.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
@@ -18,7 +18,7 @@ const SHARDS = ["--max-topics-per-connection", "1"];
 
 const record = (t, archive, args) => new Recorder(t, archive, [...args, ...FAST]);
 
-/** Frames of the archive are announced so many times more. */
+/** Wait for this many more durable lines. */
 async function recordSome(recorder, chunks = 3) {
   await recorder.durableAfter(recorder.durableLines + chunks);
 }
@@ -30,9 +30,9 @@ async function stop(recorder, signal = "SIGTERM", status = 0) {
 
 const gapsOf = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 
-const LOOK_MS = 300; // each look at the ledger is a process
+const LOOK_MS = 300; // reading the ledger starts a process
 
-/** Rows of the ledger while a recorder is at work, once test(rows) is true. */
+/** Rows of the ledger while a recorder runs, once test(rows) is true. */
 async function gapsOnce(t, recorder, archive, test) {
   for (;;) {
     const rows = await gapsOf(t, archive);
@@ -57,10 +57,10 @@ async function check(t, exchange, archive, options) {
 const isOpen = (row, topic) => row.to_ns === null && (topic === undefined ? row.topic === null : `${row.topic}.${row.symbol}` === topic);
 const isClosed = (row) => row.to_ns !== null;
 
-// Most of their time they wait for the recorder: its grace, and its delay before it requests a topic again.
-describe("holes", { concurrency: true }, () => {
+// These tests mostly wait for the recorder: its grace, and its delay before it requests a topic again.
+describe("gaps", { concurrency: true }, () => {
   describe("clean stops", { concurrency: 2 }, () => {
-    test("frames that come while a connection closes over a slow line are recorded", async (t) => {
+    test("frames that arrive while a connection closes over a slow line are recorded", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { rate: 500 });
       const proxy = await delayProxy(t, exchange, 75);
@@ -90,7 +90,7 @@ describe("holes", { concurrency: true }, () => {
 
   describe("sessions without connections", { concurrency: 2 }, () => {
     for (const [how, signal, reason] of [["stopped", "SIGTERM", "restart"], ["killed", "SIGKILL", "crash"]])
-      test(`a session that never connects leaves the outage in the ledger: all sessions ${how}`, async (t) => {
+      test(`a session that never connects has its outage in the ledger: all sessions ${how}`, async (t) => {
         const archive = path.join(temporary(t), "tape");
         const exchange = await numbered(t);
         let recorder = record(t, archive, exchange.args());
@@ -112,7 +112,7 @@ describe("holes", { concurrency: true }, () => {
         assert.equal(rows.length, 1, JSON.stringify(rows));
       });
 
-    test("a recorder that is killed before its first frame: the outage begins all the same", async (t) => {
+    test("a recorder that is killed before its first frame leaves the beginning of the outage", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const silent = new WebSocketServer({ host: "127.0.0.1", port: 0 });
       await once(silent, "listening");
@@ -131,7 +131,7 @@ describe("holes", { concurrency: true }, () => {
       assert.ok(isClosed(rows[0]));
     });
 
-    test("one shard of several that is down over sessions has a row of its own, seen at once", async (t) => {
+    test("one shard of several that is down over sessions has a row of its own, visible at once", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
@@ -153,7 +153,7 @@ describe("holes", { concurrency: true }, () => {
       await check(t, exchange, archive);
     });
 
-    test("topics that move to another connection", async (t) => {
+    test("topics that move to another connection lose nothing outside rows", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       const plans = [[BTC, ETH, SHARDS], [ETH, BTC, SHARDS], [BTC, ETH, []], [ETH, BTC, SHARDS]];
@@ -166,7 +166,7 @@ describe("holes", { concurrency: true }, () => {
       await check(t, exchange, archive);
     });
 
-    test("a topic that moved, had no data there, and is not answered for when it moves again", async (t) => {
+    test("a topic that moved, got no data there, and gets no answer when it moves again has a row", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
@@ -190,7 +190,7 @@ describe("holes", { concurrency: true }, () => {
       await check(t, exchange, archive);
     });
 
-    test("a topic that moved to a connection that is down", async (t) => {
+    test("a topic that moved to a connection that is down has a row", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, [...exchange.args([ETH, BTC]), ...SHARDS]); // ETH is shard 0
@@ -208,7 +208,7 @@ describe("holes", { concurrency: true }, () => {
       await check(t, exchange, archive);
     });
 
-    test("a topic that is no longer subscribed is no hole", async (t) => {
+    test("a topic that is no longer subscribed has no row", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, exchange.args());
@@ -259,7 +259,7 @@ describe("holes", { concurrency: true }, () => {
           let recorder = record(t, archive, exchange.args());
           await recordSome(recorder, 4);
           refuse(exchange);
-          // One request for both topics gets no answer; the next connection asks for each one apart.
+          // One request for both topics gets no answer; the next connection requests each of them alone.
           exchange.drop();
           await recorder.says(answered);
           if (what === "unanswered") exchange.drop();
@@ -298,7 +298,7 @@ test("the gap of a connection that sends only pongs reaches from its last data t
   await recordSome(recorder, 4);
   exchange.silence();
   await recorder.says(/no data for 22 s[^]*subscribed to 1 of 1/);
-  // Silent on the new connection, too: that it was acknowledged does not end the gap.
+  // Silent on the new connection, too: an acknowledgement does not end the gap.
   const silent = await gapsOnce(t, recorder, archive, (all) => all.length > 0);
   assert.deepEqual(silent.map((row) => [row.reason, row.to_ns]), [["stale", null]]);
   exchange.speak();

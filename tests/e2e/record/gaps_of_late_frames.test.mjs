@@ -1,6 +1,6 @@
-// Data that comes late, and a connection that ends before all of it has come: what is missing was made before the last
-// frame was read, and the ledger's row must begin there. Also a disk that hangs, when frames are discarded long after they
-// were sent. Expected values: the exchange's own numbers. `make soak` does it at length (late_frames.mjs).
+// Frames that arrive late on a connection that ends before all have arrived: missing frames were made before the last one
+// was read, and the ledger's row must begin there. Also a disk that hangs, when frames are discarded long after they were
+// sent. Expected values: the exchange's numbers. `make soak` does it at length (late_frames.mjs).
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { temporary, tooLong } from "../support/harness.mjs";
@@ -9,21 +9,21 @@ import { ENDS } from "../support/numbered_exchange.mjs";
 import { DISK, late, noSlowDisk, STOPS } from "./late_frames.mjs";
 
 const check = (found) => {
-  assert.ok(found.missing > 50, JSON.stringify(found)); // something was at stake
+  assert.ok(found.missing > 50, JSON.stringify(found)); // the fault did lose frames
   assert.equal(found.uncovered, 0, found.worst.join("\n"));
 };
 
-// Most of their time they wait.
-describe("late", { concurrency: true }, () => {
-  describe("frames that came late", { concurrency: 6 }, () => {
-    // One end of each kind; all of them with the long tests.
+// These tests mostly wait.
+describe("late frames and slow disks", { concurrency: true }, () => {
+  describe("frames that arrive late", { concurrency: 6 }, () => {
+    // One kind of end each; the long tests try all of them.
     for (const [i, how] of Object.keys(ENDS).entries()) {
       const skip = i > 0 && tooLong;
-      test(`a network that stalls, a late tail, then ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
+      test(`a network that stalls, late frames, then ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
         check(await late(t, temporary(t), { kind: "stall", how, ms: 1500, isTls: true })));
       test(`a recorder that does not run, and meanwhile ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
         check(await late(t, temporary(t), { kind: "pause", how, ms: 1500, isTls: true })));
-      test(`a network that stalls, a late tail, then ${how}: every missing frame lies within a row`, { skip }, async (t) =>
+      test(`a network that stalls, late frames, then ${how}: every missing frame lies within a row`, { skip }, async (t) =>
         check(await late(t, temporary(t), { kind: "stall", how, ms: 1500 })));
       test(`a recorder that does not run, and meanwhile ${how}: every missing frame lies within a row`, { skip }, async (t) =>
         check(await late(t, temporary(t), { kind: "pause", how, ms: 1500 })));

@@ -1,5 +1,5 @@
-// What is recorded beside text frames: HTTP replies on channels of their own, and binary frames. Expected values: what
-// the servers of this file sent; docs/recording.md ("HTTP beside frames") for what is kept and what is reported.
+// Recordings beside text frames: HTTP replies, on channels of their own, and binary frames. Expected values: the bytes that
+// the servers of this file sent; docs/recording.md ("HTTP beside frames") for the rest.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ async function restServer(t, exchange, answer) {
     server.closeAllConnections();
     server.close();
   });
-  /** Until a path was requested so many times. */
+  /** Wait until a path was requested this many times. */
   const asked = (url, times) =>
     new Promise((resolve) => {
       const look = () => seen.filter((u) => u === url).length >= times && (resolve(), true);
@@ -41,8 +41,8 @@ async function restServer(t, exchange, answer) {
   return { url: `https://127.0.0.1:${server.address().port}`, seen, asked };
 }
 
-// Most of their time they wait: requests of HTTP are a second apart.
-describe("beside", { concurrency: true }, () => {
+// These tests mostly wait: HTTP requests are a second apart.
+describe("recordings beside text frames", { concurrency: true }, () => {
   describe("HTTP beside frames", { concurrency: 3 }, () => {
     test("HTTP replies are recorded raw, in order with the frames, on channels of their own; replay does not count them", async (t) => {
       const dir = temporary(t);
@@ -65,7 +65,7 @@ describe("beside", { concurrency: true }, () => {
         `    topics: [trade.BTCUSD]\n    http:\n      - instruments@1h=${rest.url}/v5/market/instruments-info?category=inverse\n` +
         `      - status@2s=${rest.url}/status\n`);
       const recorder = new Recorder(t, archive, ["-c", config]);
-      // After the first replies another frame, and then a second reply of the one that is requested every 2 s.
+      // After the first replies another frame, and then the second reply to the request that is repeated every 2 s.
       await recorder.until(rest.asked("/status", 2));
       socket.send(trade(2));
       await recorder.durableLine((said) => said.in >= 3);
@@ -101,7 +101,7 @@ describe("beside", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("what fails is an event and a warning with its reason, and never stops the feed", async (t) => {
+    test("a failed request is an event and a warning with its reason, and never stops the feed", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const exchange = await hostile(t, dir, {});
@@ -155,7 +155,7 @@ describe("beside", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("the recorder requests everything again when the subscriptions stand again, and redacts replies like frames", async (t) => {
+    test("the recorder repeats its requests after it has subscribed again, and redacts replies like frames", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const KEY = "k3yK3Yk3yK3Yk3y";
@@ -185,7 +185,7 @@ describe("beside", { concurrency: true }, () => {
       await tapedeck(t, ["verify", "-a", archive]);
     });
 
-    test("a wrong request is a wrong configuration", async (t) => {
+    test("a wrong request is a configuration error", async (t) => {
       const dir = temporary(t);
       for (const [text, words] of [["instruments", /NAME=URL/], ["a@1ms=https://h/", /1 s/], ["a=wss://h/", /https:\/\//], ["a/b=https://h/", /not a valid name/]]) {
         const end = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "inverse", "--topic", "trade", "--http", text], { status: 2 });
@@ -195,8 +195,8 @@ describe("beside", { concurrency: true }, () => {
   });
 
   describe("binary frames", { concurrency: 3 }, () => {
-    for (const [name, compress] of [["gzip", zlib.gzipSync], ["zlib", zlib.deflateSync], ["raw deflate", zlib.deflateRawSync], ["what is none of these", (b) => Buffer.from(b).reverse()]])
-      test(`${name}: recorded unchanged as a binary message, and not reported as silence`, async (t) => {
+    for (const [name, compress] of [["gzip", zlib.gzipSync], ["zlib", zlib.deflateSync], ["raw deflate", zlib.deflateRawSync], ["an unknown format", (b) => Buffer.from(b).reverse()]])
+      test(`${name}: a binary frame is recorded unchanged, as a binary message`, async (t) => {
         const dir = temporary(t);
         const archive = path.join(dir, "tape");
         const { frames, speaks, path: where } = FAMILIES["spot-v1"];
@@ -218,8 +218,8 @@ describe("beside", { concurrency: true }, () => {
         assert.equal(await binaryMessages(path.join(archive, "capture", file)), sent.length);
         const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
         assert.equal(report.frames - report.out, 1 + sent.length);
-        // The decoder finds what is inside: the channel has the topic, replay the trade.
-        const isCompressed = name !== "what is none of these";
+        // The decoder inflates it: the channel has the topic, replay the trade.
+        const isCompressed = name !== "an unknown format";
         assert.deepEqual([report.decoded, report.undecoded], isCompressed ? [1, 0] : [0, 1]);
         const [row] = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", isCompressed ? "trade" : "_unknown"]);
         assert.equal(row.symbol || null, isCompressed ? "BTCUSDT" : null);
@@ -228,7 +228,7 @@ describe("beside", { concurrency: true }, () => {
   });
 });
 
-/** Messages on channels whose opcode is binary, by an MCAP reader that is not ours. */
+/** Messages on channels whose opcode is binary, by @mcap/core. */
 async function binaryMessages(file) {
   const { McapStreamReader } = npm("@mcap/core");
   const { loadDecompressHandlers } = npm("@mcap/support");

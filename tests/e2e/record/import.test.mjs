@@ -1,4 +1,4 @@
-// Import, replay, and what an archive tells about itself.
+// Imports of captures: replay, verify and cat give the captures' content.
 // Expected values: the table of facts about the two recordings of 2021-04-17 (counted from the captures by
 // scripts that share no code with the programs), and the capture files themselves.
 import assert from "node:assert/strict";
@@ -24,7 +24,7 @@ function book(report, symbol) {
   return found[0];
 }
 
-test("the inverse capture replays with the known counts and books", { skip: withoutRecorded(INVERSE) }, async (t) => {
+test("an imported inverse capture replays with the known counts and books", { skip: withoutRecorded(INVERSE) }, async (t) => {
   const archive = await imported(t, INVERSE);
   const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
   assert.equal(report.frames, 1102);
@@ -53,7 +53,7 @@ test("the inverse capture replays with the known counts and books", { skip: with
   );
 });
 
-test("the linear capture replays with the known counts and books", { skip: withoutRecorded(LINEAR) }, async (t) => {
+test("an imported linear capture replays with the known counts and books", { skip: withoutRecorded(LINEAR) }, async (t) => {
   const archive = await imported(t, LINEAR);
   const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
   assert.equal(report.frames - report.out, 983);
@@ -156,9 +156,9 @@ test("a connection without a URL does not get the family of another one", async 
   assert.match(end.stderr, /connection 'mute' has no URL, so its family is unknown/);
   assert.match(end.stderr, /--family/);
   assert.deepEqual(fs.existsSync(archive) ? filesBelow(archive).filter((name) => name.endsWith(".mcap")) : [], []);
-  // One connection for each file can be named.
+  // One connection of each file can get a name.
   await tapedeck(t, [...importing, "--family", "v5-spot"]);
-  // Alone it says no more.
+  // Nor does that connection alone have a family.
   fs.writeFileSync(file, line("mute", 1, book));
   await tapedeck(t, importing, { status: 2 });
 });
@@ -180,7 +180,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   const end = await program.kill("SIGTERM");
   assert.equal(end.signal, "SIGTERM", "it was over too soon");
   assert.equal(end.stdout, "");
-  // The next session on the feed recovers it first, and ends its gap with its first frame after that.
+  // The feed's next session recovers it first, and its first frame ends the gap.
   await tapedeck(t, ["recover", "-a", archive]);
   const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(more, []);
@@ -192,7 +192,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   await tapedeck(t, [...importing, capture("again", part.frames + 10)]);
   const [closed, ...others] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(others, []);
-  // The last frame of the part is there again at the same time: the first one after it comes a second later.
+  // The interrupted part's last frame comes again at the same time; the next frame is a second later.
   assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });
   await tapedeck(t, ["verify", "-a", archive]);
 });
@@ -205,7 +205,7 @@ const TRADES = (count) => ["wss://test/realtime <-> 1618677785.0", ...Array.from
   }],
 })}`), ""].join("\n");
 
-test("import refuses content that the feed already has, whatever its name and compression; --again imports it", async (t) => {
+test("import refuses content that the feed has, under any name and compression; --again imports it", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const at = (name) => path.join(dir, name);
   fs.writeFileSync(at("capture"), TRADES(5));
@@ -230,11 +230,11 @@ test("import refuses content that the feed already has, whatever its name and co
   await tapedeck(t, ["verify", archive]);
 });
 
-test("an import that was killed does not count", async (t) => {
+test("a killed import can be repeated without --again", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), pipe = path.join(dir, "pipe");
   fs.writeFileSync(path.join(dir, "capture"), TRADES(5));
   const args = ["import", "-a", archive, "--family", "inverse"];
-  // What is written after the capture's content in the journal is torn away, as by a kill before the session's end.
+  // Cut the journal after the entry of the capture's content, as a kill before the session's end does.
   await tapedeck(t, [...args, path.join(dir, "capture")]);
   const journal = path.join(archive, "journal.mcap.open");
   const bytes = fs.readFileSync(journal);
@@ -267,7 +267,7 @@ test("import recognizes a zstd capture by its content", { skip: spawnSync("zstd"
   }
 });
 
-test("any number of files", async (t) => {
+test("import takes any number of files", async (t) => {
   const dir = temporary(t);
   const names = Array.from({ length: 600 }, (_, i) => path.join(dir, `${i}.txt`));
   const { stderr } = await tapedeck(t, ["import", "-a", path.join(dir, "tape"), "--format", "cryptofeed", ...names], { status: 4 });

@@ -1,5 +1,6 @@
-// A recorder beside bad neighbours: feeds that flap, exchanges that refuse for a while, terminals that hang up.
-// Expected values: what the servers of this file did, and docs/recording.md.
+// A feed's fault does not affect other feeds or end the recorder: feeds that flap, exchanges that refuse for a while, names
+// without an answer, terminals that hang up, more symbols than fit. Expected values: docs/recording.md, and the frames that
+// the servers of this file sent.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -12,9 +13,9 @@ import { test } from "../support/npm_packages.mjs";
 
 const HUNG_NAMES = wrapped("recorder_hung_names");
 const TRADE = ["trade.BTCUSD"];
-const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
+const SANITIZED = /asan|tsan/.test(BIN); // then the sanitizer uses most of the memory
 
-/** The feeds of a configuration file, one for each [name, URL path], all of one server. */
+/** A configuration file with a feed for each [name, URL path] of one server. */
 function feedsFile(dir, server, feeds) {
   const file = path.join(dir, "feeds.yaml");
   const feed = ([name, url]) =>
@@ -24,7 +25,7 @@ function feedsFile(dir, server, feeds) {
 }
 
 describe("feeds of one host", { concurrency: 2 }, () => {
-  test("a feed that is acknowledged and then closed, again and again, does not keep another one out", { skip: tooLong }, async (t) => {
+  test("a feed that the exchange accepts and closes again and again does not delay another feed", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const steady = [];
     let flaps = 0;
@@ -49,7 +50,7 @@ describe("feeds of one host", { concurrency: 2 }, () => {
       });
     const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", feedsFile(dir, server, [["flap", "/flap"], ["steady", "/steady"]])]);
     await recorder.until(connections(1));
-    await passed(8000); // for so long one feed flaps: the duration is what is tested
+    await passed(8000); // one feed flaps for this long, which is what is tested
     const flapped = flaps;
     const droppedAt = Date.now();
     steady[0].terminate();
@@ -62,8 +63,8 @@ describe("feeds of one host", { concurrency: 2 }, () => {
   });
 });
 
-describe("names", { concurrency: 1 }, () => {
-  test("hosts whose look-ups never return cost a few threads, and keep no other host out", { skip: tooLong || (!fs.existsSync(HUNG_NAMES) && `needs ${HUNG_NAMES}`) }, async (t) => {
+describe("names without an answer", { concurrency: 1 }, () => {
+  test("hosts whose look-ups never return take a few threads, and delay no other host", { skip: tooLong || (!fs.existsSync(HUNG_NAMES) && `needs ${HUNG_NAMES}`) }, async (t) => {
     const dir = temporary(t);
     const HUNG = 12;
     let waiting = [];
@@ -95,7 +96,7 @@ describe("names", { concurrency: 1 }, () => {
   });
 });
 
-describe("the start", { concurrency: 1 }, () => {
+describe("a recorder's start", { concurrency: 1 }, () => {
   test("connecting does not wait until an outdated catalog is up to date", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
@@ -104,7 +105,7 @@ describe("the start", { concurrency: 1 }, () => {
     await tapedeck(t, ["record", "-a", archive, ...args, "--max-frames", "10"]);
     fs.copyFileSync(path.join(archive, "catalog.sqlite"), path.join(dir, "old.sqlite"));
     await tapedeck(t, ["record", "-a", archive, ...args, "--max-frames", "5000"]);
-    // As after a restore: the catalog knows the first session only.
+    // As after a restore: the catalog has the first session only.
     fs.copyFileSync(path.join(dir, "old.sqlite"), path.join(archive, "catalog.sqlite"));
     const recorder = new Recorder(t, archive, args);
     await recorder.says(/connected to/);
@@ -113,10 +114,10 @@ describe("the start", { concurrency: 1 }, () => {
   });
 });
 
-describe("refusals that pass", { concurrency: 4 }, () => {
-  // One that is tried again after 1 s, one after 5 s; tests/recorder/test_backoff.c has them all.
+describe("temporary refusals", { concurrency: 4 }, () => {
+  // One status with a retry after 1 s, one after 5 s; tests/recorder/test_backoff.c has them all.
   for (const status of [408, 429])
-    test(`an upgrade refused with ${status} at the start is tried again`, async (t) => {
+    test(`a recorder retries an upgrade that is refused with ${status} at its start`, async (t) => {
       const dir = temporary(t);
       const server = await hostile(t, dir, { refuse: (n) => (n === 1 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
       const end = await run(t, "tapedeck-record",
@@ -126,7 +127,7 @@ describe("refusals that pass", { concurrency: 4 }, () => {
       assert.equal(server.seen.upgrades, 2);
     });
 
-  test("Retry-After is honoured", async (t) => {
+  test("a recorder waits as long as Retry-After demands", async (t) => {
     const dir = temporary(t);
     const at = [];
     const RETRY_S = 3; // after 503 a recorder waits for 1 s
@@ -164,7 +165,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
-  test("nohup is respected: a recorder whose SIGHUP is ignored continues", async (t) => {
+  test("under nohup a recorder ignores SIGHUP and continues", async (t) => {
     const dir = temporary(t);
     let socket;
     const server = await hostile(t, dir, {
@@ -185,7 +186,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
   });
 });
 
-describe("servers that send more than fits", { concurrency: 1 }, () => {
+describe("servers with more symbols than fit", { concurrency: 1 }, () => {
   const SYMBOLS = tooLong ? 20_000 : 100_000; // more than a segment has topics
   const TOPICS_MAX = 12_288; // docs/design.md: topics of a segment
 
@@ -199,11 +200,11 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
       }],
     });
 
-  /** Bytes of memory that a program had at most. */
+  /** A program's peak memory in bytes. */
   const peakBytes = (program) =>
     Number(/^VmHWM:\s*(\d+) kB/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]) * 1024;
 
-  test(`${SYMBOLS} symbols: everything is recorded, what has no channel left as _unknown, and replay classifies it again`, async (t) => {
+  test(`${SYMBOLS} symbols: every frame is recorded, those beyond the channels as _unknown, and replay finds their topics`, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await hostile(t, dir, {
@@ -235,7 +236,7 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     if (!SANITIZED) assert.ok(peak < 400e6, `${peak} bytes`);
   });
 
-  test("thousands of books that grow as far as they can: some are unchecked and counted, all is recorded", { skip: tooLong }, async (t) => {
+  test("thousands of books at their maximum size: the live check skips and counts some, and every frame is recorded", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const BOOKS = 1500;
@@ -260,8 +261,8 @@ describe("servers that send more than fits", { concurrency: 1 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const summary = recorder.summary();
     console.log(`peak ${Math.round(peak / 1e6)} MB, ${summary.unchecked_books} of ${BOOKS} books unchecked`);
-    assert.ok(summary.frames >= BOOKS + 1 && summary.dropped === 0, JSON.stringify(summary)); // and perhaps a pong
-    // On a slow machine the live check falls behind, and skips and counts frames before its memory is used up.
+    assert.ok(summary.frames >= BOOKS + 1 && summary.dropped === 0, JSON.stringify(summary)); // a pong may be among them
+    // On a slow machine the live check is late: it skips and counts frames before its memory is used up.
     if (summary.unchecked_books > 0 || summary.unchecked < BOOKS / 2) {
       assert.ok(summary.unchecked_books > 0 && summary.unchecked_books < BOOKS, JSON.stringify(summary));
       assert.match(recorder.stderr, /the live check has no memory left/);

@@ -1,5 +1,5 @@
-// Kill a recorder, an import over midnight and a prune at each of their I/O calls (strace), and ask every verb before recovery:
-// none may call complete what recovery then finds to lack something. Prints the table; make soak runs it.
+// Kill a recorder, an import over midnight and a prune at each of their I/O calls (strace), and run every verb before recovery:
+// no verb may report an archive as complete if recovery then finds something missing. Prints a table; `make soak` runs it.
 //
 //     kill_at_each_io_call.mjs PROGRAMS
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -22,7 +22,7 @@ function parsed(done, read) {
   }
 }
 
-/** What every verb says of the archive. */
+/** The verdict of every verb on the archive. */
 function words() {
   const out = path.join(dir, "out");
   fs.rmSync(out, { recursive: true, force: true });
@@ -40,7 +40,7 @@ function words() {
 
 const isGood = (said) => said.gaps === "0 none" || said.replay === "0 yes" || said.days === "0" || said.export === "0";
 
-/** Kill the verb at each call; `before`: the archive that it begins with. */
+/** Kill the verb at each call; `before` is the archive that it starts with. */
 function sweep(name, before, ...args) {
   const found = new Map();
   let points = 0, broken = 0;
@@ -66,7 +66,7 @@ function sweep(name, before, ...args) {
   return points > 20 && broken === 0;
 }
 
-/** A capture of trades, each 100 ms, that begins 10 s before midnight. */
+/** A capture with a trade every 100 ms, from 10 s before midnight on. */
 function capture(name, from, to) {
   const midnight = Date.UTC(2026, 10, 21);
   const lines = [`wss://test/realtime <-> ${(midnight - 10000 + from * 100) / 1000}`];

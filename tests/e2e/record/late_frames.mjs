@@ -1,6 +1,6 @@
-// Frames that come late, and then no more of them: a network that stalls, a recorder that does not run, a slow link, a disk
-// that hangs. Each is one session of a recorder with an exchange that numbers its frames, and one more that ends the
-// ledger's rows; returns what compare() finds. `make test` does each for a second or so, `make soak` for longer.
+// Frames that arrive late, and then the connection's end: a network that stalls, a recorder that is stopped, a slow link, a
+// disk that hangs. Each is one session of a recorder with an exchange that numbers its frames, and a second session that ends
+// the ledger's rows. Returns the result of compare(). `make test` does each for about a second, `make soak` for longer.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -21,7 +21,7 @@ export const STOPS = ["SIGTERM", "SIGKILL"];
 /** What happens while the disk hangs. */
 export const DISK = ["the connection stays", ...Object.keys(ENDS)];
 
-/** Each sync takes so many ns at least. */
+/** Set the least time of each sync, in ns. */
 function setSync(file, ns) {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(ns));
@@ -30,7 +30,7 @@ function setSync(file, ns) {
   fs.closeSync(fd);
 }
 
-/** What goes wrong, by kind: from a recorder at work to one that is connected again, or has ended. */
+/** The faults by kind. Each begins with a recorder that records; afterwards it is connected again, or has ended. */
 const KINDS = {
   async stall({ link, ms, how, recorder }) {
     link.slow(0);
@@ -47,7 +47,7 @@ const KINDS = {
     await recorder.says(/connection 2\)/);
   },
   async slow({ link, ms, how, recorder }) {
-    link.slow(40_000); // a third of what comes
+    link.slow(40_000); // a third of the incoming bytes
     await passed(ms);
     if (STOPS.includes(how)) return recorder.kill(how);
     link.end(how);
@@ -88,7 +88,7 @@ export async function late(t, dir, { kind, how, ms, isTls = false }) {
   }
   const next = new Recorder(t, archive, args, DAY);
   await next.durableLine((line) => line.in > 10);
-  await passed(600); // what was made until shortly before the last frame is compared
+  await passed(600); // compare() stops shortly before the last frame
   const end = await next.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
   return compare(t, exchange, archive);

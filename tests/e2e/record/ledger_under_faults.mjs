@@ -1,7 +1,6 @@
-// The ledger against the truth, at length: one archive, session after session, each with something that goes wrong, and
-// an exchange that numbers every frame with and without clients. At the end every frame that was made and is not in
-// the archive must lie within a row of the ledger, no row may reach far beyond its hole (EXCESS_MS_MAX), and what was
-// announced durable must be there. `make soak` does it 200 times, `make test` each kind once (record/ledger_under_faults.test.mjs).
+// The ledger against the truth: one archive with many sessions, each with a fault, and an exchange that numbers every frame
+// with and without clients. At the end every frame that was made and is not in the archive must lie within a row of the
+// ledger, no row may reach far beyond its hole (EXCESS_MS_MAX), and every frame that was announced durable must be there. `make soak` does it 200 times, `make test` each kind once (record/ledger_under_faults.test.mjs).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -15,13 +14,13 @@ const TOPICS = ["trade.BTCUSD", "trade.EOSUSD"];
 const DAY = { deadlineMs: 24 * 3600_000 };
 const STALE_S = 2;
 const MONTH_MS = 30 * 24 * 3600_000;
-/** Wait for a condition of the outside world. */
+/** Wait for a condition outside of the programs. */
 async function until(what, test) {
   for (const end = Date.now() + 60_000; Date.now() < end; await passed(10)) if (await test()) return;
   throw new Error(`not within a minute: ${what}`);
 }
 
-/** A feed of one connection, and one with a connection for each topic; `more` are further feeds. */
+/** One feed with a single connection, one with a connection for each topic; `more` are further feeds. */
 function configOf(dir, url, { files }, more = "") {
   const file = path.join(dir, "feeds.yaml");
   const feed = (name, shards) =>
@@ -33,7 +32,7 @@ function configOf(dir, url, { files }, more = "") {
 
 const FEEDS = ["single", "sharded"];
 
-/** All that a round works with. */
+/** The state that rounds share. */
 class Scene {
   constructor(t, dir, exchange, proxy, random) {
     Object.assign(this, { t, dir, exchange, proxy, random, archive: path.join(dir, "tape"), recorders: [], sessions: new Map() });
@@ -52,14 +51,14 @@ class Scene {
     return recorder;
   }
 
-  /** Started, and something of every connection is durable. */
+  /** Start a recorder, and wait until every connection has a durable frame. */
   async recording(url, options) {
     const recorder = this.start(url, options);
     await recorder.durableAfter(6);
     return recorder;
   }
 
-  /** Ended with this status; its session's name is noted. */
+  /** Wait for the end with this status, and note the session's name. */
   async ended(recorder, signal, code = 0) {
     const end = await (signal === undefined ? recorder.ended : recorder.kill(signal));
     if (signal === "SIGKILL") assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
@@ -74,7 +73,7 @@ class Scene {
     return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
   }
 
-  /** A row of this topic stands open in the ledger while the recorder continues. */
+  /** Wait until this topic has an open row while the recorder runs. */
   openRow(feed, topic) {
     const is = (row) => row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
     return until(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));
@@ -83,7 +82,7 @@ class Scene {
 
 const CLOCK = "a clock that is a month ahead for a while, then a restart";
 
-// What goes wrong, by name. Each begins with no recorder and ends with none.
+// The faults by name. No recorder runs before and after one of them.
 export const KINDS = {
   async "a stop"(scene) {
     await scene.ended(await scene.recording(), "SIGTERM");
@@ -100,7 +99,7 @@ export const KINDS = {
   },
   async "kill -9"(scene) {
     const recorder = await scene.recording();
-    await passed(scene.random() * 300); // the moment is what is random; nothing is waited for
+    await passed(scene.random() * 300); // at a random moment
     await scene.ended(recorder, "SIGKILL");
   },
   async "kill -9, whenever"(scene) {
@@ -119,7 +118,7 @@ export const KINDS = {
     const [, topic] = TOPICS;
     scene.exchange.cutOff(topic);
     const recorder = scene.start();
-    // The feed with one connection for both topics has none, the other one has one.
+    // The feed with one connection for both topics has no subscription, the other feed has one.
     await recorder.durableLine((line) => line.feed === "sharded" && line.in > 20);
     await scene.openRow("sharded", topic);
     await scene.ended(recorder, "SIGTERM");
@@ -150,7 +149,7 @@ export const KINDS = {
       scene.exchange.silence([ws]);
       await passed(scene.random() * 50);
     }
-    // A connection whose data comes again within stale_after has no row: each must have noticed.
+    // Data again within stale_after writes no row: wait until each connection has noticed the silence.
     for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.says(new RegExp(`${name}: no data for`));
     scene.exchange.speak();
     await recorder.durableAfter(recorder.durableLines + 6);
@@ -232,7 +231,7 @@ os.close(writer)
 os.execv(sys.argv[2], sys.argv[2:])
 `;
 
-/** What was announced durable and is not in the archive; also counts what was announced. */
+/** Counts the frames that were announced durable, and those of them that are not in the archive. */
 async function announcedLost(scene) {
   const kept = new Map(); // "session|feed|conn|line|shard" -> how many inbound frames
   for (const feed of FEEDS)
@@ -251,11 +250,11 @@ async function announcedLost(scene) {
   return sum;
 }
 
-/** Kinds that can be tried here. */
+/** The faults that this machine can make. */
 export const kindsHere = () => Object.keys(KINDS).filter((kind) => kind !== CLOCK || !withoutMovedClock);
 
-/** So many sessions, each with one of these kinds of trouble, in one archive; then a good one, and the comparison; plain or over
- * TLS. */
+/** This many sessions in one archive, each with one of these faults, then one without; plain or over TLS. Returns the
+ * comparison. */
 export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }) {
   const files = isTls ? certificate(dir) : undefined;
   const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100, files });

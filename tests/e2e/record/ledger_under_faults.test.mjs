@@ -1,5 +1,5 @@
-// Each kind of trouble once, in one archive, and then what `make soak` does at length: the frames that an exchange made and
-// that are not in the archive, against the ledger's rows. Expected values: the exchange's own numbers.
+// Each fault once, in one archive; `make soak` does it at length. Frames that the exchange made and that are not in the
+// archive must lie within rows of the ledger. Expected values: the exchange's numbers.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { temporary, tooLong } from "../support/harness.mjs";
@@ -16,10 +16,10 @@ async function check(t, isTls) {
   });
   assert.equal(row.lost, 0);
   assert.equal(row.holes.uncovered, 0);
-  assert.ok(row.holes.missing > 500 && row.announced > 500, JSON.stringify(row)); // something was at stake
+  assert.ok(row.holes.missing > 500 && row.announced > 500, JSON.stringify(row)); // the faults did lose frames
 }
 
 describe("every missing frame lies within a row of the ledger, whatever fault caused it", { concurrency: 2 }, () => {
-  test("plain", (t) => check(t, false));
-  test("over TLS", { skip: tooLong }, (t) => check(t, true));
+  test("plain connections", (t) => check(t, false));
+  test("connections over TLS", { skip: tooLong }, (t) => check(t, true));
 });

@@ -1,5 +1,5 @@
-// permessage-deflate (RFC 7692) between our ends and other people's: what is recorded and what clients get are the messages'
-// own bytes, and an event has what was agreed on.
+// permessage-deflate (RFC 7692) with other implementations: the recorder records, and clients get, the bytes before
+// compression; an event has the parameters that both ends agreed on.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { xxh64 } from "../support/xxh64.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
 
-/** A server of ws's: one for each name, at its path, which opens a connection for each upgrade and notes what it agreed to. */
+/** A server of npm's ws with a path for each name; it notes what each connection agreed on. */
 async function servers(t, rows, opened) {
   const server = http.createServer();
   const agreed = new Map();
@@ -46,7 +46,7 @@ async function servers(t, rows, opened) {
   return { url: `ws://127.0.0.1:${server.address().port}`, agreed };
 }
 
-/** A recorder of all of them, each as a feed of its name. */
+/** A recorder with a feed for each name. */
 function recordAll(t, dir, server, names) {
   const file = path.join(dir, "feeds.yaml");
   const feed = (name) => `  - name: ${name}\n    family: inverse\n    url: ${server.url}/${name}\n    topics: [trade.BTCUSD]\n    deflate: true\n`;
@@ -62,7 +62,7 @@ async function messagesOf(t, archive, feed) {
 
 const WINDOWS = [9, 12, 15];
 
-test("record --deflate: messages of small and large windows, with and without takeover, are recorded as they were before", async (t) => {
+test("record --deflate: messages are recorded as before compression, with any window, with and without takeover", async (t) => {
   const rows = {
     off: false,
     plain: { threshold: 0 },
@@ -96,7 +96,7 @@ test("record --deflate: messages of small and large windows, with and without ta
   assert.equal(server.agreed.get("window-9"), "permessage-deflate; server_max_window_bits=9");
 });
 
-test("record --deflate: a message that inflates over the limit ends its connection, and delays no other", async (t) => {
+test("record --deflate: a message that inflates above the limit ends its connection, and delays no other one", async (t) => {
   const dir = temporary(t);
   const frames = [...Array(100).keys()].map((i) => trade(i));
   const server = await servers(t, { bomb: { threshold: 0 }, good: { threshold: 0 } }, (ws, name) => {
@@ -116,10 +116,10 @@ test("record --deflate: a message that inflates over the limit ends its connecti
   assert.deepEqual([...new Set(gaps.filter((gap) => gap.cause === "too_large").map((gap) => gap.feed))], ["bomb"]);
 });
 
-// What clients offer: nothing, browsers' offer, and windows that the server can be asked for.
+// The clients' offers: none, that of browsers, and window sizes for the server.
 const OFFERS = [false, {}, { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0 }, ...WINDOWS.map((serverMaxWindowBits) => ({ serverMaxWindowBits }))];
 
-/** A client of ws's: its messages as text, and ended(), which resolves to the close code. */
+/** A client of npm's ws: its messages as text, and ended(), which resolves to the close code. */
 async function client(server, url, perMessageDeflate) {
   const ws = new WebSocket(server.url + url, { ca: fs.readFileSync(server.ca), perMessageDeflate });
   const texts = [];
@@ -132,7 +132,7 @@ async function client(server, url, perMessageDeflate) {
 const ENOUGH = 500; // messages
 const SUBSCRIBE = '{"op":"subscribe","args":["trade.*","orderBookL2_25.*","orderBook_200.100ms.*"]}';
 
-test("sim: each client gets what the truth says, whatever it offered, while others leave", async (t) => {
+test("sim: each client gets the messages of the truth file, whatever it offered, while others disconnect", async (t) => {
   const dir = temporary(t);
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000", "--seed", "5"]);
   const clients = [];
@@ -187,7 +187,7 @@ test("serve: clients that offer compression get the tape's bytes; so do Python's
   assert.deepEqual(byOffer, [frames, frames, frames]);
 });
 
-test("record --deflate from sim: what was sent is recorded", async (t) => {
+test("record --deflate from sim: every sent message is recorded", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "2000", "--max-frames", "1500", "--seed", "6"]);

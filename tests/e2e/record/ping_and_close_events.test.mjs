@@ -1,5 +1,5 @@
-// WebSocket control frames: pings and pongs are heartbeat events with their payload, close frames are in disconnect events as
-// they were sent (RFC 6455, 5.5 and 7.4; docs/recording.md).
+// WebSocket control frames in events: pings and pongs are heartbeat events with their payload; disconnect events have the
+// close frame as it was sent (RFC 6455, 5.5 and 7.4; docs/recording.md).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { test } from "../support/npm_packages.mjs";
 const TRADES = ["trade.BTCUSD"];
 const heartbeat = (event) => `${event.dir} ${event.what} ${event.payload ?? event.payload_hex ?? ""}`;
 
-/** Record what a server sends once it is subscribed to, until a durable line shows so many frames; the archive. */
+/** Record a server that sends after the subscription, until this many frames are durable. Returns the archive. */
 async function recordFrom(t, send, frames) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -31,7 +31,7 @@ test("only a server's pings and their pongs are recorded as heartbeat events", a
   const PINGS = 8;
   const payloads = [];
   const { archive } = await recordFrom(t, (ws) => {
-    // Data, and replies, before the first ping and between two: none of it is a heartbeat.
+    // Data and replies, before the first ping and between two, are no heartbeats.
     for (let i = 0; i < 200; i++) ws.send(trade(i, i % 50 === 0 ? 100_000 : 0));
     ws.on("pong", (data) => {
       payloads.push(data.toString());
@@ -53,7 +53,7 @@ test("only a server's pings and their pongs are recorded as heartbeat events", a
   assert.ok(events.every((event) => event.conn === 1));
 });
 
-test("payloads are recorded as text if they show, else in hex; pongs that come without a ping, too", async (t) => {
+test("payloads are recorded as text if printable, else in hex, also those of pongs without a ping", async (t) => {
   const { archive } = await recordFrom(t, (ws) => {
     ws.ping("é".repeat(62) + "x"); // 125 bytes
     ws.once("pong", () => {
@@ -72,7 +72,7 @@ test("payloads are recorded as text if they show, else in hex; pongs that come w
   assert.deepEqual(events.map((event) => event.payload_hex).filter((hex) => hex !== undefined), ["00ff0a", "00ff0a"]);
 });
 
-test("a flood of pings is counted in few events, and its frames are recorded", async (t) => {
+test("a flood of pings is counted in few events, and the frames around it are recorded", async (t) => {
   const PINGS = 5000;
   let pongs = 0;
   const { archive, recorder } = await recordFrom(t, (ws) => {
@@ -91,7 +91,7 @@ test("a flood of pings is counted in few events, and its frames are recorded", a
   assert.match(recorder.stderr, /more than 10 WebSocket pings and pongs in a second/);
 });
 
-test("a secret in a ping and in a close reason is hidden", async (t) => {
+test("a secret in a ping or a close reason is hidden", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const server = await hostile(t, dir, {

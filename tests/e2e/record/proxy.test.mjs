@@ -1,6 +1,5 @@
-// Recording through a proxy: what the recorder sends to it, what it takes for an answer however it comes, and what it
-// says where the proxy does not connect. The proxies are the tests' own. Expected values: RFC 9110 (CONNECT), RFC 7617
-// (Basic), docs/recording.md.
+// Recording through a proxy: the recorder's requests, answers that arrive in pieces, and errors if the proxy does not
+// connect. The proxies are part of the tests. Expected values: RFC 9110 (CONNECT), RFC 7617 (Basic), docs/recording.md.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
@@ -74,7 +73,7 @@ async function join(client, from, port) {
   behind.pipe(client);
 }
 
-/** Write one byte after the other, each a TCP segment of its own. */
+/** Write each byte as a TCP segment of its own. */
 async function inPieces(socket, bytes) {
   for (const byte of bytes) {
     await new Promise((resolve) => socket.write(Buffer.of(byte), resolve));
@@ -123,7 +122,7 @@ async function records(t, dir, server, proxy, host) {
   return end;
 }
 
-/** What the recorder says of a proxy that does not connect. It continues to try. */
+/** What the recorder logs about a proxy that does not connect. It tries again. */
 async function refusal(t, proxy, pattern) {
   const dir = temporary(t);
   const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
@@ -135,7 +134,7 @@ async function refusal(t, proxy, pattern) {
 }
 
 describe("through a proxy", { concurrency: 2 }, () => {
-  test("an HTTP proxy: the name is its to find, and its answer may come in pieces", async (t) => {
+  test("an HTTP proxy resolves the name, and its answer may arrive in pieces", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
@@ -143,7 +142,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
     assert.match(proxy.seen[0], new RegExp(`^CONNECT ${NAME}:${server.port} HTTP/1\\.1\r\nHost: ${NAME}:${server.port}\r\n\r\n$`));
   });
 
-  test("an HTTP proxy that wants a user: what is %XX in the URL is sent decoded", async (t) => {
+  test("an HTTP proxy with a password: %XX in its URL is sent decoded", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
@@ -153,7 +152,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
     assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 
-  test("the recorder reconnects through the proxy when the connection beyond it breaks", async (t) => {
+  test("the recorder reconnects through the proxy when the exchange's connection breaks", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
@@ -183,7 +182,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
       await refusal(t, `http://${user}127.0.0.1:${proxy.port}`, pattern);
     });
 
-  test("a missing proxy and a silent one", async (t) => {
+  test("a proxy that is missing, or silent, is reported and tried again", async (t) => {
     const gone = await new Promise((resolve) => {
       const server = net.createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
     });
@@ -192,7 +191,7 @@ describe("through a proxy", { concurrency: 2 }, () => {
     await refusal(t, quiet.url.replace("wss:", "http:"), /the proxy 127\.0\.0\.1:\d+ did not connect to exchange\.test:1 in time/);
   });
 
-  test("the recorder ends when the proxy is of another kind", async (t) => {
+  test("a proxy of an unsupported kind is an error that names it, without its password", async (t) => {
     const dir = temporary(t);
     const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
     const end = await run(t, "tapedeck-record", args, { ...through("socks5h://me:s3cret@127.0.0.1:1"), status: 4 });

@@ -1,6 +1,6 @@
-// Live recordings: a served tape and a simulated exchange over TLS, recorded, replayed, compared.
-// Expected values: the source archive's own digests; the simulator's truth file, which comes from its matching
-// engine and shares no code with decoders or books; xxh64.mjs, written from the hash's specification.
+// A served tape and a simulated exchange, recorded over TLS and replayed, give the frames that were sent. Expected values:
+// the source archive's digests; the simulator's truth file, which its matching engine writes without code of decoders or
+// books; xxh64.mjs, written from the hash's specification.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -12,7 +12,7 @@ import { xxh64 } from "../support/xxh64.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
-/** Wait until a program takes signals itself: until then they just end it. */
+/** Wait until a program handles signals: before that they end it at once. */
 async function untilStoppable(program) {
   const isBlocked = () => {
     const mask = /^SigBlk:\s*([0-9a-f]+)/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"));
@@ -68,17 +68,17 @@ async function recordSession(t) {
 }
 
 // Speed 1 takes as long as the capture, half a minute: beside the others.
-describe("live", { concurrency: 3 }, () => {
+describe("recordings of servers", { concurrency: 3 }, () => {
   for (const speed of ["1", "10", "max"])
-    test(`served at speed ${speed}, recorded and replayed unchanged`, { skip: (speed !== "max" && tooLong) || withoutCapture(INVERSE) }, (t) => serveAndRecord(t, speed));
+    test(`a tape served at speed ${speed} is recorded and replayed unchanged`, { skip: (speed !== "max" && tooLong) || withoutCapture(INVERSE) }, (t) => serveAndRecord(t, speed));
 
   test("the tests' own hash gives the specification's values", () => {
-    // xxhash_spec.md has no examples; these are of the reference program (xxhsum -H1 of the empty text and of "abc").
+    // xxhash_spec.md has no examples; the reference program made these (xxhsum -H1 of the empty text and of "abc").
     assert.equal(xxh64(Buffer.from("")), "ef46db3751d8e999");
     assert.equal(xxh64(Buffer.from("abc")), "44bc2cf5ad770999");
   });
 
-  test("a simulated exchange of two families is recorded whole, as its own account says", async (t) => {
+  test("every frame that a simulated exchange of two families sent is recorded", async (t) => {
     const { archive, truth, stderr } = await session(t);
     const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
     assert.equal(report.stopped, false);
@@ -95,7 +95,7 @@ describe("live", { concurrency: 3 }, () => {
       assert.deepEqual(more, []);
       const sent = [...sentFrames(truth).get(PATHS[feed]).values()][0].size;
       assert.ok(conn.data > 100, `${feed}: ${conn.data} of ${sent}`);
-      // The recorder ends once the exchange closes a connection: of the other ones what was on its way may be missing.
+      // The recorder ends once the exchange closes a connection: frames still under way on the others may be missing.
       if (!new RegExp(` ${feed}: \\S+ closed the connection`).test(stderr)) continue;
       assert.ok(conn.data === sent && sent > 0.95 * COUNT, `${feed}: ${conn.data} of ${sent}`);
       closed++;
@@ -107,7 +107,7 @@ describe("live", { concurrency: 3 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a replay that a signal stops reports that it is not complete", async (t) => {
+  test("a replay that a signal stops reports that it is incomplete", async (t) => {
     const { archive } = await session(t);
     const slow = ["replay", "-a", archive, "--speed", "0.001"];
     const talker = new Program(t, "tapedeck", [...slow, "--messages"]);
@@ -133,7 +133,7 @@ describe("live", { concurrency: 3 }, () => {
     const follower = new Program(t, "tapedeck", ["cat", "-a", archive, "--follow", "--dir", "in"]);
     const before = await follower.line(() => true);
     assert.equal(JSON.parse(before).ordinal, 1);
-    // A frame that is recorded long after the follower began comes through while both go on.
+    // A frame that is recorded long after the follower started is printed while both run.
     const seen = await follower.line((line) => JSON.parse(line).ordinal >= 250);
     assert.equal(JSON.parse(seen).ordinal, 250);
     assert.equal(recorder.child.exitCode, null);
@@ -174,10 +174,10 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
       assert.match(recorder.stderr, /connection 2/);
       const conns = await compareWithTruth(t, archive, "inverse", sim.truth);
       assert.deepEqual(conns.map((row) => row.conn), [1, 2]);
-      // A cut also throws away what had arrived and was not read yet: more of it the slower the recorder is.
+      // A cut also discards frames that had arrived and were not read yet: more of them if the recorder is slow.
       assert.ok(conns[0].data >= (fault.startsWith("cut") ? 1 : 400));
       assert.equal(report.continuity.violations, 0, JSON.stringify(report.continuity));
-      // What replay says to people who ask whether it is all there: no, and where not.
+      // Replay's text report: incomplete, and where.
       assert.equal(report.gaps.length, 1);
       await tapedeck(t, ["replay", "-a", archive], { status: 1 });
       await tapedeck(t, ["verify", "-a", archive]);
@@ -188,7 +188,7 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
     const { report, gaps } = await withFault(t, Array.from({ length: 40 }, (_, i) => `drop@${400 + i}`));
     assert.ok(report.continuity.violations > 0, JSON.stringify(report.continuity));
     assert.match(report.continuity.first.topic, /^orderBook/);
-    // The exchange's book continues without us.
+    // The exchange's own book has the change.
     assert.equal(report.truth.equal, false);
     assert.equal(report.truth.missing, 0);
     assert.ok(report.truth.marks_equal < report.truth.marks, JSON.stringify(report.truth));

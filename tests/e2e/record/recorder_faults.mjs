@@ -1,7 +1,7 @@
-// What can happen to a recorder and its machine, each as a function that does it so many times and then looks what was
-// lost: nothing that was announced as durable, and of the rest exactly what the ledger says. Each returns a row of the
-// table that `make soak` prints: {fault, tried, announced, lost, kept, note}. `make test` does each a few times
-// (record/recorder_faults.test.mjs). Expected values: what the recorder itself announced, against the exchange's truth file.
+// Faults of a recorder and its machine. Each function makes one fault many times, and then checks that no frame is missing
+// that was announced as durable, and that the ledger has every other missing frame. Each returns a row of the table that
+// `make soak` prints: {fault, tried, announced, lost, kept, note}. `make test` does each a few times
+// (recorder_faults.test.mjs). Expected values: what the recorder announced, against the exchange's truth file.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedAr
 import { MovedClock } from "../support/moved_clock.mjs";
 import { SESSION } from "../support/all_families.mjs";
 
-/** Feeds of five dialects; none is private, so that nothing in them is overwritten. */
+/** Feeds of five dialects, all public: no secret in them is overwritten. */
 const FEEDS = ["inverse", "linear", "usdc-option", "spot-v1", "contract-v3", "v5-linear"];
 const PUBLIC = { inverse: ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*", "klineV2.1.*"] };
 const HOUR_MS = 3600_000;
@@ -30,7 +30,7 @@ function configOf(dir, server, feeds) {
   return ["-c", file];
 }
 
-/** The archive after its last session: recover, verify, and everything that was announced. */
+/** After the last session: recover and verify the archive, and check every announced frame. */
 async function settle(t, archive, feeds, truth, recorders) {
   await tapedeck(t, ["recover", "-a", archive], DAY);
   await tapedeck(t, ["reindex", "-a", archive], DAY);
@@ -47,7 +47,7 @@ async function settle(t, archive, feeds, truth, recorders) {
 
 const catalogFiles = (archive) => fs.readdirSync(archive).filter((f) => f === "catalog.sqlite").map((f) => path.join(archive, f));
 
-/** Overwrite what is there of the catalog with what no database is. */
+/** Overwrite the catalog's files with random bytes. */
 function garbageCatalog(archive, random) {
   for (const file of catalogFiles(archive)) {
     const size = fs.statSync(file).size;
@@ -57,16 +57,16 @@ function garbageCatalog(archive, random) {
   }
 }
 
-/** Kill by moment: how long after the start, or what for, the SIGKILL comes. */
+/** When SIGKILL comes: a time after the start, or an event. */
 const MOMENTS = {
-  // Not connected, connecting, recovering, opening its session: whatever 200 ms reach.
+  // Not connected, connecting, recovering or opening its session: within 200 ms.
   early: async (_recorder, random) => passed(random() * 200),
-  // Chunks are 75 ms apart; any point between and in them.
+  // Chunks are 75 ms apart: anywhere in a chunk or between two.
   chunk: async (recorder, random) => {
     await recorder.durableAfter(2);
     await passed(random() * 400);
   },
-  // An hour begins: every feed finishes a segment and begins one. The clock was set before the recorder began.
+  // An hour begins: every feed finishes a segment and begins another. The clock was set before the recorder started.
   rotation: async (recorder, random, clock) => {
     await recorder.durableAfter(2);
     await passed(Math.max(0, clock.turn - Date.now()) - 30 + random() * 250);
@@ -120,8 +120,8 @@ export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate 
   return { fault: `kill -9, ${feeds.length} feeds`, tried: rounds, ...sum, note, counts: tried };
 }
 
-/** SIGSTOP: nothing is lost but what the ledger says. The exchange ends first, so that what it sent on a connection that
- * stood can be compared to its end. */
+/** SIGSTOP: the ledger has every loss. The exchange ends first, so that an open connection can be compared up to its
+ * end. */
 export async function paused(t, dir, { rounds, seconds, seed }) {
   const feeds = ["inverse", "v5-linear"];
   const archive = path.join(dir, "tape");
@@ -138,7 +138,7 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   }
   await recorder.durableAfter(recorder.durableLines + 10 * feeds.length);
   await sim.program.kill("SIGTERM");
-  // What was under way has come by then: the connections that it came on are gone.
+  // No frame is under way any more: its connections have ended.
   for (const feed of feeds) await recorder.says(new RegExp(`${feed}: cannot connect`));
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const sum = await settle(t, archive, feeds, sim.truth, [recorder]);
@@ -147,7 +147,7 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   for (const feed of feeds) {
     const conns = await compareWithTruth(t, archive, feed, sim.truth);
     const ledger = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
-    // Each connection that did not get all has a gap after it.
+    // After each incomplete connection there is a gap.
     for (const conn of conns.filter((c) => c.sent > c.last)) {
       assert.ok(ledger.some((gap) => ["disconnect", "stale", "overload"].includes(gap.reason)), `${feed}: ${JSON.stringify([conn, ledger])}`);
       missing += conn.sent - conn.last;
@@ -157,7 +157,7 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   return { fault: `SIGSTOP for ${seconds} s`, tried: rounds, ...sum, note: `${missing} frames sent and not received, within ${gaps} gaps in the ledger (the exchange's end among them)` };
 }
 
-/** Readers of a recorder's output, both of them, that read nothing until it has to stop. */
+/** Both readers of a recorder's output read nothing until it has to stop. */
 export async function unread(t, dir, { rounds, random, seed }) {
   const feeds = ["inverse", "v5-linear"];
   const archive = path.join(dir, "tape");
@@ -187,7 +187,7 @@ export async function unread(t, dir, { rounds, random, seed }) {
   return { fault: "output without a reader", tried: rounds, ...sum, note: "no line was lost" };
 }
 
-/** A small disk that fills up, again and again: by us, and by others; with min_free, and really. */
+/** A small disk fills up repeatedly: by the recorder or by another program, down to min_free or completely. */
 export async function full(t, dir, { rounds, seed }) {
   const archive = path.join(dir, "copy");
   const { place, seen, under } = await smallDisk(t, dir, 24);
@@ -258,7 +258,7 @@ export async function pairs(t, dir, { rounds, seed }) {
     const winner = two.find((recorder) => recorder !== loser);
     const end = await loser.ended;
     assert.equal(end.code, 4, end.stderr);
-    // What there is to say of a holder that has just got the lock may be nothing yet.
+    // The lock of a recorder that has just started may have no text yet.
     assert.match(end.stderr, /in use|another|held|lock/);
     assert.equal(loser.durableLines, 0);
     await winner.durableAfter(3);
@@ -271,8 +271,8 @@ export async function pairs(t, dir, { rounds, seed }) {
   return { fault: "two recorders at once", tried: rounds, ...sum, note: "one records, the other ends with 4" };
 }
 
-/** The lock file removed, or replaced, under a recorder, and at once another recorder and a recovery beside it. Either the
- * second recorder is refused, or the first has ended before it began. */
+/** The lock file is removed or replaced under a recorder; another recorder and a recovery start at once. Either the second
+ * recorder is refused, or the first has ended before it started. */
 export async function unlocked(t, dir, { rounds, random, seed }) {
   const archive = path.join(dir, "tape");
   const sim = await exchange(t, dir, ["inverse"], 500, seed);
@@ -307,7 +307,7 @@ export async function unlocked(t, dir, { rounds, random, seed }) {
   return { fault: "lock removed or replaced while recording", tried: rounds, ...sum, note: `the recorder ends with 4; of others at once ${refused} were refused` };
 }
 
-/** The wall clock stepped under a recorder: times rise strictly all the same, and each step is an event. */
+/** The wall clock steps under a recorder: times still rise strictly, and each step is an event. */
 export async function clocks(t, dir, { rounds, random, seed }) {
   const feeds = ["inverse", "v5-linear"];
   const archive = path.join(dir, "tape");
@@ -315,11 +315,11 @@ export async function clocks(t, dir, { rounds, random, seed }) {
   const clock = new MovedClock(dir);
   const recorder = new Recorder(t, archive, configOf(dir, sim, feeds), clock.options);
   await recorder.durableAfter(2 * feeds.length);
-  // A step that stays, one that is taken back, and a small one back; each as often as the others.
+  // A step that stays, one that is undone, and a small one backwards, equally often.
   const KINDS = ["adopted", "withdrawn", "held"];
   const WORDS = { adopted: "s is adopted", withdrawn: "no receive time was changed", held: "stepped back by 0\\.[1-9]" };
   const steps = { adopted: 0, withdrawn: 0, held: 0 };
-  let ahead = 0; // how far the session's times are before this machine's clock
+  let ahead = 0; // how far the session's times are ahead of this machine's clock
   for (let round = 0; round < rounds; round++) {
     const kind = KINDS[round % KINDS.length];
     const before = clock.ms;
@@ -350,7 +350,7 @@ export async function clocks(t, dir, { rounds, random, seed }) {
   return { fault: "the clock stepped", tried: rounds, ...sum, note };
 }
 
-/** The table, for people. */
+/** The table as text. */
 export function table(rows) {
   const columns = ["fault", "tried", "announced", "lost", "kept"];
   const cells = [[...columns, "what else"], ...rows.map((row) => [...columns.map((c) => String(row[c])), row.note])];

@@ -1,5 +1,5 @@
-// What `make soak` does at length (recorder_faults.mjs), a few times each. Expected values: what the recorders announced, against
-// the truth files of the simulated exchange.
+// Each fault of recorder_faults.mjs a few times; `make soak` does it at length. Expected values: what the recorders announced,
+// against the truth files of the simulated exchange.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { temporary, tooLong } from "../support/harness.mjs";
@@ -23,7 +23,7 @@ const ROWS = [
   ["the clock wrong over restarts", restarts, { rounds: 4 }, tooLong || withoutMovedClock],
 ];
 
-describe("faults", { concurrency: 2 }, () => {
+describe("faults of a recorder and its machine", { concurrency: 2 }, () => {
   for (const [name, part, options, skip] of ROWS)
     test(name, { skip }, async (t) => {
       const row = await part(t, temporary(t), { random: randomNumbers(seed), seed, ...options }).catch((error) => {

@@ -1,6 +1,6 @@
-// The simulated exchange's own account against what was recorded, frame by frame and book by book.
-// Expected values: the truth file, which comes from the matching engine. The last test shows that the check
-// can fail: the comparison is linked with a book that forgets a level now and then.
+// A recording is compared with the simulated exchange's own account, frame by frame and book by book. Expected values: the
+// truth file, which the matching engine writes. The last test proves that the comparison can fail: it links a book that
+// forgets a level now and then.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -74,7 +74,7 @@ test("the comparison with the truth reports what differs", async (t) => {
   assert.deepEqual([value.missing + value.unexpected, value.trades.compared - value.trades.equal], [0, 1]);
 });
 
-test("the truth distinguishes two feeds with the same subscriptions", async (t) => {
+test("the comparison with the truth tells two feeds with the same subscriptions apart", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");

@@ -1,4 +1,4 @@
-// Servers that say no, or nothing: what the recorder tells people, how it ends, whether it tries again.
+// Servers that refuse, or do not answer: the recorder's messages and exit status, and whether it tries again.
 // Expected values: docs/design.md ("Recorder", "Exit status": 4 at the start, 5xx and silence are tried again), RFC 6455.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -12,17 +12,17 @@ import { test } from "../support/npm_packages.mjs";
 
 const TRADE = ["trade.BTCUSD"];
 
-/** A recorder that is to be refused at once. Returns what it said. */
+/** Run a recorder that is refused at once. Returns its log. */
 async function refused(t, server, more = []) {
   const archive = path.join(temporary(t), "tape");
   const end = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), ...more], { status: 4 });
-  // Nothing was recorded, and the archive is sound and free for the next.
+  // Nothing was recorded; the archive is sound and unlocked.
   await tapedeck(t, ["verify", "-a", archive]);
   return end.stderr;
 }
 
-describe("refusals", { concurrency: 4 }, () => {
-  test("a certificate of an unknown CA ends it with 4, in words", async (t) => {
+describe("refused connections", { concurrency: 4 }, () => {
+  test("a certificate of an unknown CA ends the recorder with 4 and a clear message", async (t) => {
     const dir = temporary(t);
     const other = certificate(dir, { name: "other" });
     const server = await hostile(t, dir);
@@ -33,7 +33,7 @@ describe("refusals", { concurrency: 4 }, () => {
     assert.equal(server.seen.upgrades, 0);
   });
 
-  test("a certificate of another host ends it with 4, in words", async (t) => {
+  test("a certificate of another host ends the recorder with 4 and a clear message", async (t) => {
     const dir = temporary(t);
     const elsewhere = certificate(dir, { name: "elsewhere", names: ["DNS:stream.example.org"] });
     const server = await hostile(t, dir, { certificate: elsewhere });
@@ -52,7 +52,7 @@ describe("refusals", { concurrency: 4 }, () => {
     assert.match(end.stderr, /certificate/);
   });
 
-  test("an invalid CA file is an error with its name", async (t) => {
+  test("an invalid CA file is an error that names it", async (t) => {
     const dir = temporary(t);
     const server = await hostile(t, dir);
     const none = path.join(dir, "none.pem");
@@ -66,7 +66,7 @@ describe("refusals", { concurrency: 4 }, () => {
   });
 
   for (const status of [400, 401])
-    test(`an upgrade refused with ${status} ends it with 4`, async (t) => {
+    test(`an upgrade refused with ${status} ends the recorder with 4`, async (t) => {
       const dir = temporary(t);
       const server = await hostile(t, dir, { refuse: () => status });
       assert.match(await refused(t, server), new RegExp(`${status}`));
@@ -80,7 +80,7 @@ describe("refusals", { concurrency: 4 }, () => {
   });
 
   for (const status of [502, 503])
-    test(`an upgrade refused with ${status} is tried again`, async (t) => {
+    test(`a recorder retries an upgrade that is refused with ${status}`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await hostile(t, dir, { refuse: (n) => (n <= 2 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
@@ -88,11 +88,11 @@ describe("refusals", { concurrency: 4 }, () => {
         ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"]);
       assert.match(end.stderr, new RegExp(`${status}`));
       assert.equal(server.seen.upgrades, 3);
-      // It had never been connected: nothing is missing.
+      // It never connected: no frame is missing.
       assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     });
 
-  test("a server that never answers is given up after connect-timeout, and tried again", async (t) => {
+  test("the recorder gives up a silent server after connect-timeout, and tries again", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await silent(t);
@@ -138,7 +138,7 @@ describe("credentials", { concurrency: 4 }, () => {
   const KEY = "k3yK3Yk3yK3Yk3y";
   const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
 
-  /** Record with credentials until two frames have come; what was said, and the archive's frames and text. */
+  /** Record with credentials until two frames have arrived. Returns the log, and the archive's frames and text. */
   async function withAuth(t, behaviour) {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
@@ -162,7 +162,7 @@ describe("credentials", { concurrency: 4 }, () => {
     const [key, expires, signature] = server.seen.requests[0].args;
     assert.equal(key, KEY);
     assert.match(signature, /^[0-9a-f]{64}$/);
-    // The signature is HMAC-SHA256 of "GET/realtime" + expires, by the inverse document.
+    // The inverse documents: HMAC-SHA256 of "GET/realtime" + expires.
     const { createHmac } = await import("node:crypto");
     assert.equal(signature, createHmac("sha256", SECRET).update(`GET/realtime${expires}`).digest("hex"));
     await nothingLeaked(archive, KEY, SECRET, signature);
@@ -176,7 +176,7 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok((await eventsOf(t, archive)).some((event) => event.event === "redacted"));
   });
 
-  test("a key that the user wrote into URLs is hidden as others are: in events, frames, replies and messages", async (t) => {
+  test("a key in a URL of the configuration is hidden, too: in events, frames, replies and messages", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const server = await hostile(t, dir, {
@@ -198,7 +198,7 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok(!wrong.stderr.includes(KEY), wrong.stderr);
   });
 
-  test("refused credentials are an error that does not contain them", async (t) => {
+  test("the error about refused credentials does not contain them", async (t) => {
     const { recorder, server, archive } = await withAuth(t, {
       message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
     });
@@ -211,8 +211,8 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);
   });
 
-  test("--strict ends with refused credentials; half a key at the end of a cut answer is hidden too", async (t) => {
-    // Answers are cut to 511 bytes in messages: the key straddles that place.
+  test("--strict ends at refused credentials; half a key at the end of a truncated answer is hidden too", async (t) => {
+    // Messages quote 511 bytes of an answer: the key straddles that limit.
     const answer = (request) => '{"success":false,"ret_msg":"' + "x".repeat(505 - 28) + request.args[0] + '","conn_id":"a","request":{"op":"auth"}}';
     const { recorder, archive } = await withAuth(t, { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
     assert.equal((await recorder.ended).code, 4, recorder.stderr);
@@ -229,7 +229,7 @@ describe("credentials", { concurrency: 4 }, () => {
     await nothingLeaked(archive, KEY, SECRET);
   });
 
-  test("missing credentials are a wrong configuration", async (t) => {
+  test("missing credentials are a configuration error", async (t) => {
     const dir = temporary(t);
     const server = { url: "wss://127.0.0.1:1", ca: "/nowhere" };
     const row = (...more) => ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), ...more];

@@ -1,5 +1,5 @@
-// record and a client that echoes against the cases of tests/conformance: what each must do with what a raw server sends
-// it, what it tells of it, and what an archive has of it.
+// The cases of tests/conformance, which a raw server sends to record and to a client that echoes: how each must react, what it
+// reports, and what the archive contains.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
@@ -38,15 +38,15 @@ for (const how of HOWS)
 
 // ---- the recorder ----
 
-/** Those that an archive of a test may have. The client that reports has the code of the recorder: that gets the first case of
- *  each group. */
+/** The cases for the recorder: small ones, the first of each group, because the client that reports has the recorder's
+ *  code. */
 const sizeOf = (row) => row.messages.reduce((sum, [, payload]) => sum + payload.length, 0);
 const smallCases = CASES.filter((row) => sizeOf(row) <= 1 << 20 || /^9.1 text of 1677721/.test(row.name));
 const recordedCases = tooLong ? firstOfEach(smallCases) : smallCases;
-const SLOTS = 150; // connections at once; each takes the next case when it has ended, but only after a while
+const SLOTS = 150; // connections at once; each gets the next case some time after its end
 const ROWS_MAX = 300; // one recorder connects to a host 500 times in five minutes
 
-/** What cat prints of each connection: its first frame is the number of the case, the others what the case delivered. */
+/** The frames of each connection, from cat: the first is the number of the case, the others are its messages. */
 async function recordedByCase(t, archive) {
   const connections = new Map(), found = new Map();
   for (const frame of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])) {

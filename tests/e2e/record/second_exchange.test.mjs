@@ -1,6 +1,6 @@
-// A second exchange: what it needs is a folder with its rows and its dialect, and a line in a list. tests/venue/ has
-// a made-up one, Harbor, that asks, answers, pings and numbers its frames in ways of its own. A peer that shares no
-// code with it sends what is recorded; it is replayed, served and recorded again, and exported.
+// A second exchange needs only a folder with its rows and its dialect, and a line in a list. tests/venue/ has a made-up one,
+// Harbor, with its own requests, answers, pings and frame numbers. A peer that shares no code with it sends frames, which are
+// recorded, replayed, served, recorded again, and exported.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -24,7 +24,7 @@ const BOOK = [
 const TRADES = [trade(1, "a", "10.5"), trade(2, "b", "10.25"), trade(4, "d", "11")]; // 3 is lost
 const FRAMES = { "book@BTC-USD": BOOK, "trades@BTC-USD": TRADES };
 
-/** The peer: one answer to each request, frames of what it granted, and the end once a heartbeat has come. */
+/** The peer: it answers each request, sends frames of the granted topics, and closes after a heartbeat. */
 async function harbor(t, dir) {
   const sent = [];
   const granted = new Set();
@@ -64,7 +64,7 @@ async function events(t, archive) {
 }
 const dataOf = async (t, archive) => (await lines(t, archive, "in")).filter((row) => row.topic !== "_control").map((row) => row.data);
 
-/** Ask a server, and get as many messages. */
+/** Send these requests to a server, and receive as many messages. */
 function talk(t, server, requests, count) {
   const ws = new WebSocket(server.url + PATH, { ca: fs.readFileSync(server.ca) });
   t.after(() => ws.terminate());
@@ -90,7 +90,7 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
     assert.deepEqual(await dataOf(t, archive), peer.sent);
     const asked = (await lines(t, archive, "out")).map((row) => JSON.parse(row.data));
     const subscriptions = asked.filter((request) => request.method === "SUBSCRIBE").map((request) => request.channels);
-    // At most two channels a request; a refused pair is requested again one by one.
+    // At most two channels a request; the topics of a refused pair are then requested one by one.
     assert.deepEqual(subscriptions.flat().filter((channel) => channel === "book@BTC-USD").length, 2, JSON.stringify(subscriptions));
     assert.ok(subscriptions.every((channels) => channels.length <= 2));
     assert.ok(asked.some((request) => request.method === "HEARTBEAT"));

@@ -1,5 +1,5 @@
-// node soak.mjs KILLS [SEED]: everything of torture*.mjs at length, and a table of what was tried and what was lost.
-// Only what failed keeps its folder.
+// node soak.mjs KILLS [SEED]: makes every fault of recorder_faults.mjs, clock_faults.mjs, late_frames.mjs and
+// ledger_under_faults.mjs at length, and prints a table of tried faults and losses. Only a fault that failed keeps its folder.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";

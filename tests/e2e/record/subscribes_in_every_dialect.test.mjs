@@ -1,6 +1,6 @@
-// The recorder against exchanges of every dialect (dialect_exchanges.mjs): what it asks for and how, authentication, answers,
-// frames before answers, and all of it again after a reconnect. Expected values: docs/wire.md 1 to 1.5, and what
-// the exchanges sent.
+// The recorder with exchanges of every dialect (dialect_exchanges.mjs): its requests and authentication, their answers, frames
+// before answers, and the same after a reconnect. Expected values: docs/wire.md 1 to 1.5, and the frames that the exchanges
+// sent.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -31,7 +31,7 @@ async function twice(t, name, more = []) {
 
 describe("every dialect", { concurrency: 2 }, () => {
   for (const [name, family] of Object.entries(FAMILIES)) {
-    test(`${name}: subscribes, reads the answer, records, and does so again on a new connection`, async (t) => {
+    test(`${name}: the recorder subscribes, reads the answer and records, also on a new connection`, async (t) => {
       const { archive, server, recorder, frames, control } = await twice(t, name);
       assert.equal(server.conns.length, 2, recorder.stderr);
       for (const conn of server.conns) {
@@ -62,7 +62,7 @@ describe("every dialect", { concurrency: 2 }, () => {
       const authentic = events.filter(({ event }) => event === "auth").map(({ state }) => state);
       assert.deepEqual(authentic, family.auth ? ["sent", "accepted", "sent", "accepted"] : []);
       const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
-      // A frame that comes twice is a finding of its own (rules of its topic), and not looked at here.
+      // Other tests check frames that come twice.
       assert.deepEqual(gaps.filter((gap) => gap.reason !== "sequence").map((gap) => [gap.reason, gap.to_ns !== null]), [["disconnect", true]]);
       if (family.auth) {
         const signatures = server.conns.map((conn) => conn.requests[0].args[2]);
@@ -73,7 +73,7 @@ describe("every dialect", { concurrency: 2 }, () => {
     });
   }
 
-  test("requests: ids, at most 10 args in v3, comma lists in spot v1, one symbol and its parameters in spot v2", async (t) => {
+  test("requests have ids, at most 10 args in v3, comma lists in spot v1, one symbol with its parameters in spot v2", async (t) => {
     const asked = async (name, args) => {
       const dir = temporary(t);
       const requests = [];
@@ -98,7 +98,7 @@ describe("every dialect", { concurrency: 2 }, () => {
     assert.deepEqual(v2, ["BTCUSDT", "ETHUSDT"].map((symbol) => ({ topic: "kline", event: "sub", params: { symbol, klineType: "1m", binary: false } })));
   });
 
-  test("topics that fail by name are reported and the others go on", async (t) => {
+  test("topics that the exchange refuses by name are reported, and the others are recorded", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { speaks } = FAMILIES["v5-option"];
@@ -118,7 +118,7 @@ describe("every dialect", { concurrency: 2 }, () => {
     assert.deepEqual(await of("grant_end"), ["orderbook.25.NOSUCH"]);
   });
 
-  test("what was refused is left out of the first request of a new connection", async (t) => {
+  test("the first request of a new connection omits refused topics", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { speaks } = FAMILIES["v5-linear"];
@@ -146,7 +146,7 @@ describe("every dialect", { concurrency: 2 }, () => {
 
 describe("refused credentials", { concurrency: 2 }, () => {
   for (const [name, words] of [["v5-private", /Params Error/], ["usdc-private", /3303006/], ["spot-private", /"auth":"fail"/], ["copytrade", /error:USVC1111/]])
-    test(`${name}: an event and an error carry the exchange's words, and nothing is subscribed`, async (t) => {
+    test(`${name}: refused credentials are an event and an error with the exchange's text, and nothing is subscribed`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const server = await exchange(t, dir, name);
@@ -166,7 +166,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
       assert.match(strict.stderr, words);
     });
 
-  // Each family, at an exchange that knows the secret: its words by docs/wire.md 1.1.
+  // Each family, at an exchange that knows the secret; its texts are those of docs/wire.md 1.1.
   const REFUSED = [
     ["inverse", "/realtime", ["--topic", "order"], /refused the credentials: .*error:USVC1111/],
     ["copytrade", "/realtime_private", ["--topic", "copyTradeOrder"], /refused the credentials: .*error:USVC1111/],
@@ -175,7 +175,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
     ["usdc-private", "/trade/option/usdc/private/v1", ["--topic", "user.order"], /refused the credentials: .*3303006/],
     ["spot-private", "/spot/ws", [], /refused the credentials: .*"auth":"fail"/],
   ];
-  test("a wrong secret is refused by the simulated exchange in each family's words: an event, an error, and with strict the end", async (t) => {
+  test("the simulated exchange refuses a wrong secret with each family's text: an event, an error, and with strict the end", async (t) => {
     const dir = temporary(t);
     const families = [...new Set(REFUSED.map(([name]) => name))];
     const sim = await listening(t, ["sim", "--families", families.join(","), "--secret", "the right secret"], dir);
@@ -193,7 +193,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
     }
   });
 
-  test("record of a private family without credentials prints what to write", async (t) => {
+  test("record of a private family without credentials prints what to configure", async (t) => {
     const dir = temporary(t);
     const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-private", "--topic", "order"], { status: 2 });
     assert.match(stderr, /family 'v5-private' is private: it needs credentials\n.*--api-key-env.*api_key_env/);
@@ -228,7 +228,7 @@ describe("connection plans", { concurrency: 2 }, () => {
     for (const topics of conns.values()) assert.ok(topics.join("").length <= 21000, String(topics.join("").length));
   });
 
-  test("max_topics_per_connection, audit and symbols_file in a configuration", async (t) => {
+  test("a configuration's max_topics_per_connection, audit and symbols_file are obeyed", async (t) => {
     const dir = temporary(t);
     const conns = new Map();
     const server = await hostile(t, dir, {
@@ -251,7 +251,7 @@ describe("connection plans", { concurrency: 2 }, () => {
     for (const shard of [0, 1, 2]) assert.match(recorder.stderr, new RegExp(`inverse \\(shard ${shard} of 0 to 2\\): connected`));
   });
 
-  test("a star where the dialect has none is a wrong configuration", async (t) => {
+  test("a wildcard in a dialect without wildcards is a configuration error", async (t) => {
     const dir = temporary(t);
     const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "*"], { status: 2 });
     assert.match(stderr, /topic 'publicTrade\.\*'.*no '\*'[^]*symbols_file/);

@@ -1,4 +1,4 @@
-// What the connections of a feed are subscribed to is recorded: `grant` and `grant_end` events. Expected: docs/design.md
+// `grant` and `grant_end` events record what each connection of a feed is subscribed to. Expected: docs/design.md
 // ("Events").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -10,7 +10,7 @@ import { test } from "../support/npm_packages.mjs";
 
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
-/** The events of these kinds, each with its receive time, and how many frames of topics came before it. */
+/** The events of these kinds, each with its receive time and the number of topics' frames before it. */
 async function eventsOf(t, archive, ...kinds) {
   const events = [];
   let frames = 0;
@@ -22,7 +22,7 @@ async function eventsOf(t, archive, ...kinds) {
   return events;
 }
 
-/** The catalog that was written with the segments equals one that is made from them. */
+/** The catalog that was written while recording equals one that is rebuilt from the segments. */
 async function sameFromFiles(t, archive) {
   const written = catalogRows(archive);
   for (const name of fs.readdirSync(archive).filter((file) => file.startsWith("catalog"))) fs.rmSync(path.join(archive, name));
@@ -32,7 +32,7 @@ async function sameFromFiles(t, archive) {
 
 const short = (event) => [event.event, event.conn, event.topic, event.source ?? event.reason];
 
-test("recorded: granted, refused, and again on the next connection", async (t) => {
+test("a recorder's events have what was granted, and not what was refused, on each connection", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
   exchange.refuse("trade.ETHUSD");
@@ -44,7 +44,7 @@ test("recorded: granted, refused, and again on the next connection", async (t) =
   const events = await eventsOf(t, archive, "grant", "grant_end");
   const granted = events.filter((event) => event.event === "grant").map(short);
   assert.deepEqual(granted, [1, 2].map((conn) => ["grant", conn, "trade.BTCUSD", "answered"]));
-  // The request for both was refused, then each was requested alone. What was refused is not requested again.
+  // The request for both was refused, then each was requested alone. The refused topic is not requested again.
   const refused = events.filter((event) => event.event === "grant_end").map(short);
   assert.deepEqual(refused, ["BTCUSD", "ETHUSD", "ETHUSD"].map((symbol) => ["grant_end", 1, `trade.${symbol}`, "refused"]));
   const first = events.find((event) => event.event === "grant");
@@ -52,7 +52,7 @@ test("recorded: granted, refused, and again on the next connection", async (t) =
   await sameFromFiles(t, archive);
 });
 
-test("imported: seen, unsubscribed, and restated by each segment", async (t) => {
+test("an import's events have topics that were seen or unsubscribed, and each segment repeats them", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const line = (s, members) => JSON.stringify({ recv_ns: String(BigInt(NOON + s * 1000) * 1000000n), conn: 0, url: "wss://stream.bybit.com/realtime", ...members }) + "\n";

@@ -1,5 +1,5 @@
-// kill -9 of the recorder, two programs on one archive, a catalog that is gone: P1, P4, P5.
-// Expected values: what the recorder itself announced as durable, against the simulated exchange's truth file.
+// kill -9 of the recorder, two programs on one archive, a deleted catalog (P1, P4, P5). Expected values: what the recorder
+// announced as durable, against the simulated exchange's truth file.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -38,10 +38,10 @@ async function fourKills(t, { between = () => {} }) {
 }
 
 describe("crashes", { concurrency: 2 }, () => {
-  test("kill -9 four times: what was announced is there, each kill is one gap", async (t) => {
+  test("after kill -9, four times, every announced frame is there, and each kill is one gap", async (t) => {
     const archive = await fourKills(t, {});
     await tapedeck(t, ["verify", "-a", archive]);
-    // P5: what the catalog says is what segments and journal say.
+    // P5: the catalog equals the segments and the journal.
     const before = catalogRows(archive);
     deleteCatalog(archive);
     await tapedeck(t, ["reindex", "-a", archive]);
@@ -49,7 +49,7 @@ describe("crashes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("the same with the catalog deleted each time", { skip: tooLong }, async (t) => {
+  test("the same holds if the catalog is deleted each time", { skip: tooLong }, async (t) => {
     const archive = await fourKills(t, { between: deleteCatalog });
     await tapedeck(t, ["reindex", "-a", archive]);
     await tapedeck(t, ["verify", "-a", archive]);
@@ -68,7 +68,7 @@ describe("crashes", { concurrency: 2 }, () => {
     assert.deepEqual(filesBelow(archive).filter((f) => f.endsWith(".mcap.open") && f.startsWith("capture")), []);
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
-    // P7: @mcap/core reads the recovered segment, by its index and without, as we do.
+    // P7: @mcap/core reads the recovered segment, by its index and without, like tapedeck.
     const segment = path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
     const ours = (await jsonLines(t, ["cat", "-a", archive])).map((row) => `${row.ordinal} ${row.recv_ns} ${Buffer.from(row.data).toString("hex")}`);
     for (const how of ["stream", "indexed"]) {
@@ -83,7 +83,7 @@ describe("crashes", { concurrency: 2 }, () => {
   /** Reason of each gap, and whether it has ended. */
   const reasons = async (t, archive) => (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => [gap.reason, gap.to_ns !== null]);
 
-  test("a kill while a feed is down adds no second gap to the one that is open", async (t) => {
+  test("a kill while a feed is down adds no second gap to the open one", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const exchange = await numberedExchange(t);
     const args = [...exchange.args(), "--commit-interval", "100ms"];
@@ -103,7 +103,7 @@ describe("crashes", { concurrency: 2 }, () => {
   });
 
   for (const recovers of [true, false])
-    test(`each kill is one gap: of a feed that was up, and of one that had no topics yet (${recovers ? "recovered at once" : "found by the next session"})`, async (t) => {
+    test(`each kill is one gap, for a feed that was up and for a feed without topics yet (${recovers ? "recovered at once" : "found by the next session"})`, async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numberedExchange(t);
       const kill = async (test, expected) => {
@@ -146,7 +146,7 @@ describe("one archive, several programs", { concurrency: 2 }, () => {
       const at = Date.parse(`${since[0].replace(" ", "T")}Z`);
       assert.ok(Math.abs(at - started) < 60_000, `${since[0]} is when the first began`);
     }
-    // The first continues, unharmed; a maintainer leaves its open segment alone.
+    // The first continues; verbs that change archives do not touch its open segment.
     await first.durableLine();
     await tapedeck(t, ["recover", "-a", archive]);
     await tapedeck(t, ["reindex", "-a", archive]);
@@ -172,7 +172,7 @@ describe("one archive, several programs", { concurrency: 2 }, () => {
     assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"])).digest, digests[0]);
   });
 
-  test("a clean stop and a new start are a restart gap", async (t) => {
+  test("a clean stop and a new start leave a restart gap", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "400"]);

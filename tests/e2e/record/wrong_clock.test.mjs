@@ -1,6 +1,6 @@
-// What one wrong reading of the wall clock does: to the times of frames, to the ledger, to what comes after it. The
-// exchange numbers its frames and knows when it made each (numbered_exchange.mjs); docs/recording.md ("Times") for what is
-// expected of the recorder, docs/import.md ("Times") of imports.
+// A wrong wall clock: its effect on the times of frames, on the ledger, and on later sessions. The exchange numbers its frames
+// and knows when it made each (numbered_exchange.mjs). Expected: docs/recording.md ("Times"), and docs/import.md ("Times") for
+// imports.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -14,7 +14,7 @@ import { test } from "../support/npm_packages.mjs";
 const DAY_MS = 24 * 3600_000;
 const DAY_NS = DAY_MS * 1e6;
 const S = 1e9;
-// A busy machine reads a frame late, by seconds; a wrong clock is wrong by days.
+// A busy machine reads a frame seconds late; a wrong clock differs by days.
 const LATE_NS = 20 * S;
 
 /** A recorder of an exchange, whose wall clock the test moves. */
@@ -27,14 +27,14 @@ async function scene(t) {
   return { dir, exchange, clock, archive, record };
 }
 
-/** So many further chunks are durable. */
+/** Wait until this many more chunks are durable. */
 const more = (recorder, chunks = 5) => recorder.durableAfter(recorder.durableLines + chunks);
 
 async function stop(recorder) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 }
 
-/** By how much, in s, the receive times of frames differ from when they were made, at worst. */
+/** The largest difference, in s, between a frame's receive time and the time when it was made. */
 async function worstTime(t, archive, exchange) {
   let worst = 0;
   for (const [topic, numbers] of await recordedNumbers(t, archive))
@@ -42,7 +42,7 @@ async function worstTime(t, archive, exchange) {
   return worst / S;
 }
 
-/** Frames come in the order of their numbers, and the archive is sound. */
+/** Frames are in the order of their numbers, and the archive is sound. */
 async function checkOrder(t, archive) {
   const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
   const numbers = rows.map((row) => /"trade_id":"00000000-0000-4000-8000-(\d{12})"/.exec(row.data)?.[1]).filter((n) => n !== undefined);
@@ -51,7 +51,7 @@ async function checkOrder(t, archive) {
 }
 
 describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock }, () => {
-  test("30 days forward for 3 s, then right again, then a restart: every frame has its true time", async (t) => {
+  test("a clock 30 days ahead for 3 s, then right, then a restart: every frame has its true time", async (t) => {
     const { exchange, clock, archive, record } = await scene(t);
     const first = record();
     await more(first);
@@ -88,7 +88,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     const right = record();
     await more(right);
     await right.kill("SIGKILL");
-    const again = record(); // closes what the one before left
+    const again = record(); // recovers the session before
     await more(again);
     await stop(again);
     assert.match(right.stderr, /warning tapedeck record: .*the archive ends at .*, 30 d.* after the wall clock/);
@@ -99,13 +99,13 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
       const early = ahead.get("trade.BTCUSD").has(n) ? 30 * DAY_NS : 0;
       assert.ok(Math.abs(recv_ns - early - made[n]) < LATE_NS, `frame ${n} is wrong by ${(recv_ns - early - made[n]) / S} s`);
     }
-    // The sessions with right times: the hole between them is a row, and no row reaches into the future.
+    // The time between the sessions with right times is a row, and no row reaches into the future.
     const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     for (const row of rows) assert.ok(row.to_ns !== null && row.to_ns >= row.from_ns, JSON.stringify(row));
     const now_ns = Date.now() * 1e6;
     assert.ok(rows.some((row) => row.reason === "crash" && row.from_ns < now_ns && row.to_ns < now_ns), JSON.stringify(rows));
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
-    // And who follows sees the frames that are written now, though others lie in the future.
+    // A follower gets the frames that are written now, although others have times in the future.
     const last = record();
     const follower = new Program(t, "tapedeck", ["cat", "-a", archive, "--follow", "--from", "now"]);
     await last.until(follower.line((line) => JSON.parse(line).recv_ns < now_ns + DAY_NS));
@@ -113,7 +113,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     await stop(last);
   });
 
-  test("a clock that stays is taken over, and one that then goes back begins a new session", { skip: tooLong }, async (t) => {
+  test("the recorder adopts a step that lasts, and begins a new session when the clock then steps back", { skip: tooLong }, async (t) => {
     const { exchange, clock, archive, record } = await scene(t);
     const recorder = record();
     await more(recorder);
@@ -128,14 +128,14 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     assert.equal(new Set((await jsonLines(t, ["cat", "-a", archive])).map((row) => row.session)).size, 2);
     const states = (await eventsOf(t, archive, "clock")).map((event) => event.state);
     for (const state of ["seen", "adopted", "new_session"]) assert.ok(states.includes(state), `${state}: ${states}`);
-    // No frame is wrong that came before the step was taken over, or after the new session began.
+    // Frames before the recorder adopted the step, and after the new session began, have true times.
     const wrong = new Set();
     for (const [n, recv_ns] of (await recordedNumbers(t, archive)).get("trade.BTCUSD")) {
       const off = recv_ns - exchange.topics.get("trade.BTCUSD").made[n];
       if (Math.abs(off) > LATE_NS) wrong.add(Math.round(off / DAY_NS));
     }
     assert.deepEqual([...wrong], [1]);
-    // What was made between the two sessions is within a row, though the first one ended a day ahead.
+    // Frames made between the two sessions lie within a row, although the first one ended a day ahead.
     const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
     const numbers = (await recordedNumbers(t, archive)).get("trade.BTCUSD");
     const { made } = exchange.topics.get("trade.BTCUSD");
@@ -147,7 +147,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     for (const row of ledger) assert.ok(row.to_ns !== null && row.to_ns >= row.from_ns, JSON.stringify(row));
   });
 
-  test("a recorder that did not run for 3 s records from when to when", async (t) => {
+  test("a recorder that was stopped for 3 s records the beginning and end of that time", async (t) => {
     const { clock, archive, record } = await scene(t);
     const recorder = record();
     await more(recorder);
@@ -171,7 +171,7 @@ describe("times of imports", { concurrency: 2 }, () => {
   const wrapper = (recv_ns, n) => `{"recv_ns":${recv_ns},"data":${trade(n)}}`;
   const seconds = (text) => BigInt(Date.parse(text)) * 1_000_000n;
 
-  test("times outside 1990 to 2100 are malformed lines, and poison nothing", async (t) => {
+  test("lines with times outside 1990 to 2100 are malformed, and affect no other line", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const good = [seconds("1990-01-01T00:00:00Z"), seconds("2021-04-17T16:43:06Z"), seconds("2021-04-17T16:43:07Z"), seconds("2099-12-31T23:59:59Z")];
@@ -192,7 +192,7 @@ describe("times of imports", { concurrency: 2 }, () => {
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
   });
 
-  test("an exchange's own time may be anything: every verb reads on", async (t) => {
+  test("any value of the exchange's own time is accepted: every verb reads the frames after it", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const own = ["0", "1", "9223372036854", "9223372036855", "18446744073709", "18446744073710", "9223372036854775807", "9223372036854775808", "18446744073709551615"];

@@ -1,5 +1,4 @@
-// A session of every family at once: what is subscribed to, where, and with which credentials. Symbols are those that
-// the simulated exchange has.
+// A session of every family at once: topics, paths and credentials. The simulated exchange has its symbols.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -29,8 +28,8 @@ export const SESSION = {
     topics: ["position", "execution", "order", "stop_order", "wallet"],
   },
   copytrade: {
-    // The path is that of linear, too: the first topic tells the exchange which of the two is meant, the first frame
-    // tells the truth.
+    // Linear has the same path: the first topic tells the simulated exchange the family, and its first frame tells it to the
+    // truth file.
     path: "/realtime_public",
     topics: cross(["klineV2.1", "trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])).concat("insurance.BTC"),
   },
@@ -120,7 +119,7 @@ export const SESSION = {
 /** Names of the families, each once. */
 export const FAMILIES = [...new Set(Object.entries(SESSION).map(([name, feed]) => feed.family ?? name))];
 
-/** A configuration of the recorder for the session at an exchange: for all of its feeds, or for some. */
+/** A recorder's configuration for the session at an exchange, with all of its feeds or some. */
 export function sessionConfig(dir, server, only = Object.keys(SESSION)) {
   const file = path.join(dir, "session.yaml");
   const quoted = (list) => list.map((topic) => JSON.stringify(topic)).join(", ");

@@ -1,5 +1,5 @@
-// The canonical form of messages and the hashes of baselines, written from docs/regress.md, "Canonical form",
-// alone: it shares no code with the programs, which are checked against it.
+// The canonical form of messages and the hashes of baselines, written only from docs/regress.md ("Canonical form"). It shares
+// no code with the programs, which are checked against it.
 import { xxh64 } from "./xxh64.mjs";
 
 // ---- JSON that keeps numbers as they are written: a node is {is, raw} and, by what it is, {text}, {items} or
@@ -26,7 +26,7 @@ class Reader {
     return { is: "string", raw, text: JSON.parse(raw) };
   }
 
-  /** What stands between two brackets, with commas. */
+  /** The items between two brackets, separated by commas. */
   list(open, close, one) {
     const all = [];
     this.take(open);
@@ -72,7 +72,7 @@ export function parse(text) {
 
 const isPresent = (node) => node !== undefined && node.is !== "null";
 
-/** The value of a member of an object; undefined if there is none, or null. */
+/** The value of a member of an object; undefined if absent or null. */
 export function member(node, name) {
   const value = node.members.find((m) => m.name === name)?.value;
   return isPresent(value) ? value : undefined;
@@ -101,7 +101,7 @@ const letter = (value) => Buffer.from(value, "latin1");
 const byte = (value) => Buffer.from([value]);
 const count = (list) => u64(list.length);
 
-/** A decimal as an integer of 10^-18, or undefined: more than 64 bits or 18 places. */
+/** A decimal as an integer of 10^-18; undefined if it has more than 64 bits or 18 places. */
 function wide(written) {
   const [, sign, whole, places = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(written);
   const short = places.replace(/0+$/, "");
@@ -151,7 +151,7 @@ function typed(node, type) {
   }
 }
 
-/** A list of values: the members of an object, without those that stand elsewhere. */
+/** A list of values: the members of an object, except those that have a place of their own. */
 function values(node, elsewhere, types) {
   const own = node.members.filter((m) => isPresent(m.value) && !elsewhere.includes(m.name));
   own.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
@@ -172,7 +172,7 @@ function level(node) {
   return Buffer.concat(parts);
 }
 
-/** Where a number is present: its mark and the number. */
+/** An optional number: its mark, and the number if present. */
 const marked = (node, mark) => (node === undefined ? [] : [mark, u64(node.text)]);
 
 function trade(node) {
@@ -186,7 +186,7 @@ function trade(node) {
   ]);
 }
 
-/** The form of a message without its type. types: of the fields by member. */
+/** The form of a message without its type. types: the fields' types by member. */
 function untyped(node, types) {
   const of = (name) => member(node, name);
   const type = of("type").text;
@@ -221,7 +221,7 @@ const decoded = (value) => ((value >> 1n) << 1n === 0n ? 2n : (value >> 1n) << 1
 
 export const messageHash = (bytes) => decoded(hash(bytes));
 export const failureHash = (reason) => hash(Buffer.concat([byte(0xff), Buffer.from(`not decoded ${reason}`)])) | 1n;
-/** success: true, false or null; topic: as the exchange writes it, "" if there is none. */
+/** success: true, false or null; topic: as the exchange writes it, "" if absent. */
 export const controlHash = (name, success, topic) =>
   decoded(hash(Buffer.concat([byte(0xfe), text(name), byte(success === null ? 0 : success ? 2 : 1), text(topic)])));
 /** What identifies a frame. */

@@ -1,5 +1,5 @@
-// Exchanges that speak each dialect as docs/wire.md 1 to 1.5 describes it, for tests of the recorder. They share no
-// code with wire/: requests are read, and answers and frames written, by hand.
+// Exchanges that speak each dialect of docs/wire.md 1 to 1.5, for tests of the recorder. They share no code with wire/: this
+// file parses requests and writes answers and frames itself.
 import { createHmac } from "node:crypto";
 import { hostile } from "./scripted_server.mjs";
 
@@ -11,11 +11,11 @@ export const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
 export const CREDENTIALS = ["--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"];
 export const ENV = { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } };
 
-/** What the exchange computes out of the secret (docs/wire.md 1.1). */
+/** The exchange's signature with the secret (docs/wire.md 1.1). */
 export const signature = (expires) => createHmac("sha256", SECRET).update(`GET/realtime${expires}`).digest("hex");
 
 // How a dialect reads requests and words answers. topics(request): the requested topics, as the recorder's configuration
-// writes it, or null if it asks for nothing; answer(request, refused): refused is a reason or undefined.
+// writes it, or null if the request is not about topics; answer(request, refused): refused is a reason or undefined.
 const op = {
   topics: (r) => (r.op === "subscribe" ? r.args : null),
   answer: (r, refused) => json({ success: !refused, ret_msg: refused ?? "", conn_id: CONN, request: r }),
@@ -44,7 +44,7 @@ const command = (id) => ({
     }),
   auth: (r, refused) => json({ success: !refused, ret_msg: refused ? "3303006" : "0", conn_id: CONN, type: "AUTH_RESP" }),
 });
-// v1's candles have their interval in the topic; the ack has `binary` as a string.
+// In v1 a candle's topic has the interval, and the answer has `binary` as a string.
 const spotTopic = (r, symbol) => {
   const [name, interval] = r.topic.split("_");
   const parameter = interval ?? r.params.klineType ?? r.params.dumpScale;
@@ -57,7 +57,7 @@ const spotV2 = { topics: (r) => (r.event === "sub" ? [spotTopic(r, r.params.symb
 const spotPrivate = { topics: () => null, auth: (_r, refused) => json({ auth: refused ? "fail" : "success" }) };
 
 /** Families: where their clients connect, how they speak, how a recorder of them is configured, and frames of theirs with
- * made-up values. `wanted` are the topics it must ask for; requests: how many that takes. */
+ * made-up values. `wanted` are the topics that it must request; requests: how many requests that takes. */
 export const FAMILIES = {
   inverse: {
     path: "/realtime", speaks: op, args: ["--topic", "trade", "--symbol", "BTCUSD", "--symbol", "EOSUSD"],
@@ -122,8 +122,8 @@ export const FAMILIES = {
 };
 
 /** An exchange of one family. Data goes out before the answer (docs/wire.md 1.3), once per connection and topic request.
- * Keeps what it was asked, connection by connection; options.behave(ws, request, n) may take a request over by
- * returning true, options.after(ws, n) is called after the last answer of a connection. */
+ * Keeps the requests of each connection. options.behave(ws, request, n) returns true if it has handled a request;
+ * options.after(ws, n) is called after the last answer of a connection. */
 export async function exchange(t, dir, name, options = {}) {
   const family = FAMILIES[name];
   const conns = [];

@@ -1,5 +1,5 @@
-// What the end-to-end tests share: running the real programs, waiting for conditions (never for a time),
-// temporary folders, captures. The programs are in $TAPEDECK_BIN.
+// Shared by all end-to-end tests: runs the real programs, waits for conditions (never for a time), makes temporary folders,
+// finds captures. The programs are in $TAPEDECK_BIN.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -10,49 +10,48 @@ import zlib from "node:zlib";
 
 export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
 
-/** The path of a program of tests/wrapped/: one of ours, with one function replaced. */
+/** The path of a program of tests/wrapped/: a program of the product with one function replaced. */
 export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
-// Captures that are not part of the tree; the Makefile says where they are. Where there are no recorded ones, make simulates
-// some (tests/simulate-captures).
+// The folder of captures, which the Makefile sets. Without recorded captures make simulates some (tests/simulate-captures).
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
 const DEADLINE_MS = 270_000; // a program that hangs; two suites on two processors take less
 
-// As tests/testing/capture.c has it.
+// The same text is in tests/testing/capture.c.
 const UNRECORDED = "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";
 
 /** Reason to skip a test that needs this capture, recorded or simulated, or false. */
 export const withoutCapture = (name) => (fs.existsSync(path.join(CAPTURES, name)) ? false : UNRECORDED);
 
-/** Captures were recorded from the exchange: figures that were counted in them hold. */
+/** True if the captures were recorded from the exchange, so that figures that were counted in them hold. */
 export const isRecorded = CAPTURES !== "" && !fs.existsSync(path.join(CAPTURES, "simulated"));
 
-/** Reason to skip a test that takes long by waiting, or does at length what another one does in short; false for `make check`.
- *  As tests/testing/long_test.h has it. */
+/** Reason to skip a test that waits for long, or repeats a short test at length; false for `make check`. The same text is in
+ *  tests/testing/long_test.h. */
 export const tooLong = process.env.TAPEDECK_LONG ? false : "takes long: make check runs it";
 
-/** Reason to skip a test of such figures, or false. */
+/** Reason to skip a test that needs this capture as recorded, or false. */
 export const withoutRecorded = (name) => (isRecorded ? withoutCapture(name) : UNRECORDED);
 
 export function capture(name) {
   return path.join(CAPTURES, name);
 }
 
-/** A folder that is gone when the test ends. */
+/** A folder that is removed when the test ends. */
 export function temporary(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
   t.after(() => {
     try {
       fs.rmSync(dir, { recursive: true, force: true });
     } catch {
-      spawnSync("chmod", ["-R", "u+rwX", dir]); // a test protected what it made
+      spawnSync("chmod", ["-R", "u+rwX", dir]); // a test removed permissions
       fs.rmSync(dir, { recursive: true, force: true });
     }
   });
   return dir;
 }
 
-/** In place of a test, for what all tests of a file share: it ends after the last of them. Call it outside of tests, with after()
- * of node:test: inside of one that belongs to the test. */
+/** Stands for a test where all tests of a file share something: it ends after the last of them. Call it outside of tests, with
+ * after() of node:test: within a test, after() means the end of that test. */
 export function wholeFile(after) {
   const ends = [];
   after(() => ends.reverse().forEach((end) => end()));
@@ -68,10 +67,10 @@ export class Program {
     this.stderr = "";
     this.lines = [];
     this.waiting = [];
-    // An absolute name is no program in BIN; options.under is a command that runs the program.
+    // An absolute name is a path, another one is a program in BIN; options.under is a command that runs the program.
     const command = path.isAbsolute(name) ? name : path.join(BIN, name);
     const [first, ...rest] = [...(options.under ?? []), command, ...args];
-    // options.out and options.err: a descriptor of the test's own instead of a pipe that is read here.
+    // options.out and options.err: a descriptor that the test reads, instead of a pipe that is read here.
     // options.stdin: its text, or true for a pipe that stays open.
     this.child = spawn(first, rest, {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
@@ -119,7 +118,7 @@ export class Program {
       };
       if (look()) return;
       this.heard.push(look);
-      this.ended.then((end) => look() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) without saying ${pattern}\n${end.stderr}`)));
+      this.ended.then((end) => look() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) before it printed ${pattern}\n${end.stderr}`)));
     });
   }
 
@@ -128,7 +127,7 @@ export class Program {
     const over = this.ended.then((end) => {
       throw new Error(`${this.name} ended (${end.code ?? end.signal}) too early\n${end.stderr}`);
     });
-    over.catch(() => {}); // it may have ended long after the promise
+    over.catch(() => {}); // the program may end long after the promise
     return Promise.race([promise, over]);
   }
 
@@ -156,10 +155,10 @@ export const isManifest = (name) => /^MANIFEST\.\d{4}-\d\d-\d\d\.json$/.test(nam
 export const manifestsOf = (dir) =>
   fs.readdirSync(dir).filter(isManifest).sort().map((name) => JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")));
 
-/** What they list put together; totals are sums. */
+/** The manifests of all days as one; totals are sums. */
 export function manifestOf(dir) {
   const days = manifestsOf(dir);
-  // A gap, or a segment, of two days is in both.
+  // A gap or a segment of two days is in both manifests.
   const all = (key) => [...new Set(days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) => JSON.parse(row));
   const totals = Object.fromEntries(Object.keys(days[0].totals).map((key) => [key, days.reduce((sum, day) => sum + day.totals[key], 0)]));
   return {
@@ -168,17 +167,17 @@ export function manifestOf(dir) {
   };
 }
 
-/** Every time that no connection covered lies in a row of the ledger (tests/coverage/compare.c). */
+/** Check that every time without a connection lies within a row of the ledger (tests/coverage/compare.c). */
 export async function checkCoverage(t, archive, options) {
   await run(t, path.resolve(fs.realpathSync(BIN), "../tests/coverage/compare"), [archive], options);
 }
 
-/** A recording against a simulated exchange's truth file (tests/truth/compare.c), as an object. */
+/** Compare a recording with a simulated exchange's truth file (tests/truth/compare.c); returns the report. */
 export async function compareTruth(t, archive, truth, { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}) {
   return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);
 }
 
-/** The verbs that a help lists, each with its summary; none if it has options. */
+/** The verbs that a help lists, each with its summary; empty for a help of options. */
 function listedVerbs(help) {
   const list = /^Verbs\n((?:  \S.*\n)+)/m.exec(help)?.[1] ?? "";
   return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
@@ -186,7 +185,7 @@ function listedVerbs(help) {
 
 const helps = new Map();
 
-/** The help of a command, or of the program without words; each runs once in a test file. */
+/** The help of a command; without words, of the program. Each runs once in a test file. */
 export function helpOf(...words) {
   const key = words.join(" ");
   if (!helps.has(key)) helps.set(key, tapedeck(null, [...words, "--help"]).then(({ stdout }) => stdout));
@@ -196,7 +195,7 @@ export function helpOf(...words) {
 /** The verbs, each with its summary. */
 export const verbs = async () => listedVerbs(await helpOf());
 
-/** The commands: verbs, and in place of a verb with verbs of its own those ("regress save"), each with its summary. */
+/** The commands, each with its summary: a verb, or "regress save" for a verb that has verbs. */
 export async function commands(t) {
   const found = new Map();
   for (const [verb, summary] of await verbs(t)) {
@@ -207,15 +206,15 @@ export async function commands(t) {
   return found;
 }
 
-/** The verbs of a verb's own. */
+/** The verbs of a verb. */
 export const verbsBelow = async (t, verb) => listedVerbs(await helpOf(verb));
 
-/** The commands that need only an archive and end by themselves, each with what it needs besides: [words, arguments]. */
+/** The commands that need only an archive and end by themselves: [words, arguments that each needs besides]. */
 export async function archiveVerbs(t) {
-  const others = ["record", "tap", "import", "serve"]; // they need a source, or go on until they are stopped
+  const others = ["record", "tap", "import", "serve"]; // they need a source, or run until they are stopped
   const needs = {
     prune: ["--dry-run", "--older-than", "1d"],
-    replay: ["--messages"], // its report says how fast it was
+    replay: ["--messages"], // its report has the speed
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
     cut: ["--out", path.join(temporary(t), "cut.mcap")],
     "regress save": ["--out", path.join(temporary(t), "x.tdb")],
@@ -240,20 +239,20 @@ export async function json(t, args, options) {
   return JSON.parse((await tapedeck(t, args, options)).stdout);
 }
 
-/** The objects of a text with one on each line. */
 /** The list that `gaps --json`, `ls --json` or `topics --json` prints; empty after an error. */
 export async function jsonList(t, args, options) {
   const { stdout } = await tapedeck(t, args, options);
   return stdout === "" ? [] : JSON.parse(stdout)[{ gaps: "gaps", ls: "segments", topics: "topics" }[args[0]]];
 }
 
+/** The objects of a text with one on each line. */
 export const parseLines = (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 
 export async function jsonLines(t, args, options) {
   return parseLines((await tapedeck(t, args, options)).stdout);
 }
 
-/** The recorder's own events in an archive, each with at_ns, its receive time; of one kind only if that is given. */
+/** The recorder's own events in an archive, each with at_ns, its receive time; only those of `kind` if given. */
 export async function eventsOf(t, archive, kind, options) {
   const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options);
   return rows.map((row) => ({ at_ns: row.recv_ns, ...JSON.parse(row.data) })).filter((event) => kind === undefined || event.event === kind);
@@ -265,7 +264,7 @@ export async function rawFrames(t, archive, dir = "in", options) {
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-/** Let so many ms pass: for moments that are random on purpose, and for what must not happen. */
+/** Wait this many ms: for random moments, and to see that something does not happen. */
 export const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The content of a ready file, once the program has written it. */
@@ -306,7 +305,7 @@ export function inboundFrames(name) {
 
 /** Every file below a folder, as paths relative to it. */
 export function filesBelow(dir) {
-  const isFile = (f) => fs.statSync(path.join(dir, f), { throwIfNoEntry: false })?.isFile(); // gone by now: a journal of SQLite's
+  const isFile = (f) => fs.statSync(path.join(dir, f), { throwIfNoEntry: false })?.isFile(); // SQLite's journal may be gone by now
   return fs.readdirSync(dir, { recursive: true }).filter(isFile);
 }
 
@@ -316,7 +315,8 @@ export const segments = (archive) => filesBelow(archive).filter((f) => f.endsWit
 /** Unix ms of the first moment of an archive of importFrames(). */
 export const FRAMES_MS = 1_795_154_400_000;
 
-/** An archive of made-up frames, 10 ms apart: cryptofeed's second format, the only lines being what was received. */
+/** An archive of made-up frames, 10 ms apart, imported from a capture in cryptofeed's second format that has received frames
+ * only. */
 export async function importFrames(t, dir, { family, host, frames }) {
   const file = path.join(dir, "frames.jsonl");
   const at = (i) => FRAMES_MS / 1000 + i / 100;
@@ -348,7 +348,7 @@ export function chunksOf(file) {
   return chunks;
 }
 
-/** Damage a chunk's records: some bytes, because zstd may decompress one that is flipped to the same. */
+/** Damage several bytes of a chunk's records: zstd may decompress a single flipped byte to the same. */
 export function flipIn(file, chunk) {
   const bytes = fs.readFileSync(file);
   const at = Math.floor((chunk.from + CHUNK_FIELDS_BYTES + chunk.to) / 2);

@@ -1,5 +1,5 @@
-// The npm packages of tests/npm. Where they could not be installed (tests/npm/install), a test that reaches for one is
-// skipped: such files take test() from here.
+// The npm packages of tests/npm. Where they could not be installed (tests/npm/install), a test that uses one is skipped if
+// its test() is the one of this file.
 import { createRequire } from "node:module";
 import fs from "node:fs";
 import path from "node:path";
@@ -17,7 +17,7 @@ export const withoutPackages = isInstalled ? false : "needs npm packages, which 
 
 class MissingPackage extends Error {}
 
-/** A package's exports. Without the package each of them throws when it is called. */
+/** A package's exports. If the package is missing, each throws when it is called. */
 export function npm(name) {
   if (isInstalled) return require(name);
   const missing = function () {
@@ -26,22 +26,22 @@ export function npm(name) {
   return new Proxy({}, { get: () => missing });
 }
 
-/** A package's module, for packages that cannot be required. */
+/** A package's module, for packages without require(). */
 export async function npmModule(name, file) {
   if (!isInstalled) throw new MissingPackage(withoutPackages);
   return import(path.join(folder, "node_modules", name, file));
 }
 
-/** The lines that an MCAP reader of npm's prints of a file (tests/npm/mcap_read.mjs). */
+/** The lines that @mcap/core's reader prints of a file (tests/npm/mcap_read.mjs). */
 export async function readMcap(t, how, file) {
   if (!isInstalled) throw new MissingPackage(withoutPackages);
   return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
 }
 
-/** A Python that has websockets, or undefined: the distribution's package is not in every Python. */
+/** A Python with the module websockets, or undefined: not every Python has the distribution's package. */
 export const python = () => pythonWith("websockets");
 
-/** test() of node:test. */
+/** test() of node:test, which skips a test whose package is missing. */
 export function test(name, ...rest) {
   const body = rest.pop();
   nodeTest(name, ...rest, async (t) => {

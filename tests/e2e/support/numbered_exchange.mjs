@@ -1,7 +1,7 @@
-// An exchange that numbers every frame, and the comparison of what it made with what an archive has and with what the
-// ledger admits. Each topic's frames are made at their times with and without clients, as an exchange does,
-// so a frame that is not in the archive is a hole, and the hole must lie within a row of the ledger. Shares no code
-// with the programs: it reads archives through `tapedeck cat` and `tapedeck gaps` only.
+// An exchange that numbers every frame, and a comparison of its frames with an archive and with the ledger. Like a real
+// exchange it makes frames at their times with and without clients: each frame that is not in the archive is a hole, which must
+// lie within a row of the ledger. Shares no code with the programs: it reads archives only with `tapedeck cat` and `tapedeck
+// gaps`.
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
@@ -16,22 +16,22 @@ const { WebSocketServer } = npm("ws");
 const MS = 1e6;
 const now = () => (performance.timeOrigin + performance.now()) * MS;
 
-/** Frame n of a topic `trade.SYMBOL`, in the words of docs/wire.md. Its number is the end of its trade_id. */
+/** Frame n of a topic `trade.SYMBOL`, in the form of docs/wire.md. Its number is the end of its trade_id. */
 const frame = (symbol, n, padding, time_ms) =>
   `{"topic":"trade.${symbol}","data":[{"trade_time_ms":${time_ms},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"${symbol}","side":"Buy",` +
   `"size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-${String(n).padStart(12, "0")}",` +
   `"cross_seq":${5938950000 + n}${padding === "" ? "" : `,"padding":"${padding}"`}}]}`;
 
-/** The parts of a line of `cat` that has such a frame: its receive time, its topic and its number. */
+/** Matches a line of `cat` with such a frame: its receive time, topic and number. */
 const ROW = /"recv_ns":(\d+),.*?"data":"\{\\"topic\\":\\"(trade\.[^\\"]+)\\".*?\\"trade_id\\":\\"00000000-0000-4000-8000-(\d{12})\\"/;
 
-/** Frames are made, and held bytes passed on, this often. */
+/** How often frames are made, and held bytes are passed on. */
 const TURN_MS = 10;
 
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
 
-/** While so much waits to be sent, no frames are made: a recorder under a sanitizer reads too little of the long ones. */
+/** No frames are made while this much waits to be sent: a recorder under a sanitizer reads long frames too slowly. */
 const WAITING_BYTES_MAX = 64 << 20;
 
 /** A server of the inverse dialect. `isTimed`: trades have the time when they were made, not that of their number. `rate`: frames per second of each topic; `pad`: bytes to lengthen each by; `files`: over
@@ -49,7 +49,7 @@ export class NumberedExchange {
     this.onClose = "answer";
     this.isSilent = false;
     this.status = undefined; // HTTP status that upgrades are refused with
-    this.connections = 0; // that stood
+    this.connections = 0; // opened so far
     this.upgrades = 0;
     this.requests = [];
     this.began = this.turned = now();
@@ -76,12 +76,12 @@ export class NumberedExchange {
     return this.files === undefined ? [] : ["--ca-file", this.files.ca];
   }
 
-  /** Arguments of a recorder of all topics, or of those given. */
+  /** Arguments of a recorder of these topics, by default of all. */
   args(topics = [...this.topics.keys()]) {
     return [`${this.url}/realtime`, "--family", "inverse", ...this.trust, ...topics.flatMap((topic) => ["--topic", topic])];
   }
 
-  /** Frames that are due are made, and sent to the subscribers. */
+  /** Make the frames that are due, and send them to the subscribers. */
   make() {
     const at = now();
     const clients = [...this.sockets.clients].filter((ws) => !ws.isSilent && ws.readyState === ws.OPEN);
@@ -119,7 +119,7 @@ export class NumberedExchange {
     this.port = this.server.address().port;
   }
 
-  /** Drop every connection and stop listening; frames are made all the same. */
+  /** Drop every connection and stop listening; frames are still made. */
   async down() {
     this.drop();
     this.server.closeAllConnections();
@@ -155,12 +155,12 @@ export class NumberedExchange {
     if (request.args.some((topic) => this.ignored.has(topic))) return undefined;
     const bad = request.args.find((topic) => this.refused.has(topic) || !this.topics.has(topic));
     if (bad !== undefined) return ws.send(answer(request, `error:topic:${bad}`));
-    this.make(); // what is older than the subscription does not come over it
+    this.make(); // frames older than the subscription are not sent
     for (const topic of request.args) ws.granted.add(topic);
     return ws.send(answer(request));
   }
 
-  /** From the next request on: refuse a topic; never answer for it; end connections that ask for it; as usual again. */
+  /** From the next request on: refuse a topic; never answer for it; end connections that request it; serve it again. */
   refuse(topic) {
     this.refused.add(topic);
   }
@@ -177,8 +177,7 @@ export class NumberedExchange {
     for (const set of [this.refused, this.ignored, this.cut]) set.delete(topic);
   }
 
-  /** Take a granted topic back, unasked: by a refusal, or as if it had been asked to unsubscribe. It may be subscribed
-   * again. */
+  /** Withdraw a granted topic: by a refusal, or by an answer as to an unsubscribe request. It may be subscribed again. */
   withdraw(topic, how) {
     this.make();
     for (const ws of this.sockets.clients) {
@@ -187,7 +186,7 @@ export class NumberedExchange {
     }
   }
 
-  /** Send no data on these connections and on new ones, and answer pings all the same; until speak. */
+  /** Send no data on present and new connections until speak(), but answer pings. */
   silence(connections = this.sockets.clients) {
     this.isSilent = true;
     for (const ws of connections) ws.isSilent = true;
@@ -205,7 +204,7 @@ export class NumberedExchange {
   }
 }
 
-/** A listening one, closed when the test ends. */
+/** Start an exchange, which is closed when the test ends. */
 export async function numberedExchange(t, options) {
   const exchange = await new NumberedExchange(options).open();
   t.after(() => exchange.close());
@@ -248,8 +247,7 @@ export const ENDS = {
   "half-close": (client) => client.end(),
 };
 
-/** A TCP proxy for a port that may hold back or slow down what the server sends: what the client gets is late, in
- * order. */
+/** A TCP proxy for a port that can hold or slow down the server's bytes: the client gets them late and in order. */
 export class Link {
   constructor(exchange) {
     this.exchange = exchange;
@@ -282,7 +280,7 @@ export class Link {
       pair.held.push(bytes);
       if (pair.rate === Infinity) this.pass(pair, Infinity);
     });
-    // Without this end a recorder that has closed waits for it until its grace is over.
+    // Without this end a recorder that has closed waits until its grace is over.
     upstream.on("end", () => {
       pair.isOver = true;
       if (pair.rate === Infinity) this.pass(pair, Infinity);
@@ -295,7 +293,7 @@ export class Link {
     pair.client.destroy();
   }
 
-  /** Give the client so many of the bytes that are held. */
+  /** Pass this many of the held bytes to the client. */
   pass(pair, bytes) {
     while (bytes > 0 && pair.held.length > 0) {
       const first = pair.held.shift();
@@ -310,18 +308,18 @@ export class Link {
     for (const pair of this.pairs) if (pair.rate < Infinity) this.pass(pair, Math.round((pair.rate * TURN_MS) / 1000));
   }
 
-  /** So many bytes a second, from now on, on the connections that are there; 0: none. */
+  /** From now on pass this many bytes a second on the present connections; 0: none. */
   slow(rate) {
     for (const pair of this.pairs) pair.rate = rate;
   }
 
-  /** The first bytes that are held, and then the end, by one of ENDS; new connections are as usual. */
+  /** Pass the first held bytes, and then end by one of ENDS; new connections are as usual. */
   end(how, bytes = 0) {
     for (const pair of this.pairs) {
       this.pairs.delete(pair);
       this.pass(pair, bytes);
       pair.upstream.destroy();
-      // A reset takes along what was not read yet.
+      // A reset discards unread bytes.
       setTimeout(() => ENDS[how](pair.client), how === "reset" ? 50 : 0);
     }
   }
@@ -340,7 +338,7 @@ export async function linkTo(t, exchange) {
   return link;
 }
 
-/** Which frames of the exchange an archive has: topic -> Map(number -> recv_ns). Fails on a frame that is there twice. */
+/** The exchange's frames in an archive: topic -> Map(number -> recv_ns). Fails if a frame is there twice. */
 export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
   const topics = new Map();
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
@@ -356,14 +354,14 @@ export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
   return topics;
 }
 
-// Between the two clocks' readings, and for what JSON numbers round.
+// For the time between readings of the two clocks, and the rounding of JSON numbers.
 const CLOCKS_NS = 2 * MS;
-// What was under way when the last frame of the feed came.
+// For frames under way when the last frame of the feed arrived.
 const TAIL_NS = 500 * MS;
 
 /** The holes of one topic: runs of numbers that were made and not recorded, each {topic, from, to (numbers), after_ns and
- * before_ns (receive times of the frames around it; Infinity where none follows), made}. What was made before the
- * topic's first recorded frame is no hole; what was made after its last is one, up to until_ns. */
+ * before_ns (receive times of the frames around it; Infinity after the last one), made}. Frames before the topic's first
+ * recorded one are no hole; those after its last one are a hole, up to until_ns. */
 function holesOf(topic, made, recorded, until_ns) {
   const numbers = recorded.get(topic) ?? new Map();
   const order = [...numbers.keys()].sort((a, b) => a - b);
@@ -381,11 +379,11 @@ function holesOf(topic, made, recorded, until_ns) {
 const concerns = (row, hole) => row.topic === null || `${row.topic}.${row.symbol}` === hole.topic;
 const endOf = (row) => row.to_ns ?? Infinity;
 
-// Longer than anything here delays a frame: receive times further ahead are those of a wrong clock.
+// Longer than any delay in these tests: receive times further ahead come from a wrong clock.
 const WRONG_CLOCK_NS = 60_000 * MS;
 
-/** 1 if a row admits that frame n of the hole may be missing: it covers the moment when n was made, however late the
- * frames before it came; after a clock that was ahead, the row begins with the frame before the hole. */
+/** 1 if a row covers frame n of a hole: the moment when n was made, however late the frames before it arrived. After a clock
+ * that was ahead, the row begins with the frame before the hole. */
 function admits(row, hole, n) {
   const begin = hole.after_ns > hole.made[n] + WRONG_CLOCK_NS ? hole.after_ns : hole.made[n];
   return concerns(row, hole) && row.from_ns <= begin + CLOCKS_NS && endOf(row) >= hole.made[n] - CLOCKS_NS;
@@ -395,7 +393,7 @@ function admits(row, hole, n) {
  * stopping recorder waits for the peer's close, it reaches no further beyond its hole than this. */
 export const EXCESS_MS_MAX = 3500;
 
-/** By how much a row reaches beyond the holes that it admits, in ms. An open row has no end that could be too late. */
+/** By how much a row reaches beyond the holes that it covers, in ms. An open row has no end that could be too late. */
 function excessOf(row, holes) {
   const touched = holes.filter((hole) => concerns(row, hole) && row.from_ns <= hole.before_ns && endOf(row) >= hole.after_ns);
   if (touched.length === 0) return row.to_ns === null ? Infinity : (row.to_ns - row.from_ns) / MS;
@@ -404,9 +402,9 @@ function excessOf(row, holes) {
   return Math.max(0, early, late) / MS;
 }
 
-/** Compare an archive with the exchange. until_ns: frames made until then ought to be there (by default: until shortly
- * before the feed's newest recorded frame was made). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}:
- * numbers of frames, those missing that no row admits, and by how much the rows go beyond the holes at worst. */
+/** Compare an archive with the exchange. Frames made until until_ns must be there (by default: until shortly before the feed's
+ * newest recorded frame was made). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}: numbers of
+ * frames, of missing frames without a row, and the most by which a row reaches beyond its holes. */
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
   const recorded = await recordedNumbers(t, archive, { feed });
   const rows = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });

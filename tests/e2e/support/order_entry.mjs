@@ -1,4 +1,4 @@
-// What sends orders to the simulated exchange, for tests.
+// Sends orders to the simulated exchange, and writes captures of them.
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { npm } from "./npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 
-/** A connection that is authenticated, and what it got: {ws, got: [text]}. */
+/** An authenticated connection and its received messages: {ws, got: [text]}. */
 export async function connected(t, url, { auth = true } = {}) {
   const ws = new WebSocket(url);
   const got = [];
@@ -21,7 +21,7 @@ export async function connected(t, url, { auth = true } = {}) {
   return { ws, got };
 }
 
-/** The first message that fits, parsed: one that came already, or the next. */
+/** The first message that fits, parsed: one that has arrived, or the next. */
 export async function message({ ws, got }, fits) {
   for (let seen = 0; ; await once(ws, "message"))
     for (; seen < got.length; seen++) {

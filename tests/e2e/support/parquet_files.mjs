@@ -1,9 +1,9 @@
-// Parquet files as other readers see them.
+// Reads Parquet files with DuckDB, hyparquet and arrow-rs.
 import fs from "node:fs";
 import { after } from "node:test";
 import { npm, npmModule, withoutPackages } from "./npm_packages.mjs";
 
-// One instance for all queries of a test file: a new one takes longer than most of them. No two files have one name.
+// One instance for all queries of a test file: starting one takes longer than most queries. No two files have the same name.
 let duckdb;
 after(async () => {
   if (withoutPackages || duckdb === undefined) return;
@@ -21,7 +21,7 @@ async function connect() {
   return { instance, connection };
 }
 
-/** Rows of a query, by DuckDB. */
+/** The rows of a query, by DuckDB. */
 export async function query(sql) {
   const { connection } = await (duckdb ??= connect());
   return (await connection.runAndReadAll(sql)).getRows();

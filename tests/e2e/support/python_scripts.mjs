@@ -1,5 +1,5 @@
-// Python scripts that run in one process for all calls of a test file: the start of an interpreter, and the import of numpy, take
-// longer than most scripts.
+// Runs all Python scripts of a test file in one process: starting an interpreter and importing numpy take longer than most
+// scripts.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -11,7 +11,7 @@ import { BIN, temporary } from "./harness.mjs";
 export const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
 export const withoutLibrary = fs.existsSync(LIBRARY) ? false : "a library with a sanitizer does not load into Python";
 
-/** The package tapedeck as it is installed: below the folder of its library. */
+/** The package tapedeck, laid out as installed: below the folder of its library. */
 export function installed(t) {
   const lib = temporary(t);
   const packages = path.join(lib, "python3/dist-packages");
@@ -39,7 +39,7 @@ for line in sys.stdin:
 
 const found = new Map();
 
-/** The interpreter of a Python that has this module, or undefined. Its own path: pyenv's "python3" is a script that starts shells. */
+/** The path of a Python interpreter that has this module, or undefined: pyenv's "python3" is a script that starts shells. */
 export function pythonWith(module) {
   if (!found.has(module)) {
     const print = `import importlib.util, sys; importlib.util.find_spec("${module}") and print(sys.executable)`;

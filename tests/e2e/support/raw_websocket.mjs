@@ -1,5 +1,5 @@
-// WebSocket as bytes: frames by hand (RFC 6455, 5.2), and sockets with or without TLS whose reads are awaited. Shares no
-// code with wire/, and checks nothing: both ends of it may break any rule.
+// WebSocket as bytes: builds frames (RFC 6455, 5.2), and awaits the bytes of sockets with or without TLS. Shares no code with
+// wire/, and checks nothing, so that either end may break any rule.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -37,14 +37,14 @@ export function closeFrame(code, reason = "", options) {
   return frame(CLOSE, code === undefined ? "" : payload, options);
 }
 
-/** What a server answers an upgrade with. */
+/** A server's answer to an upgrade. */
 export function accepted(request) {
   const key = /^Sec-WebSocket-Key: (.*)\r$/im.exec(request)[1];
   const proof = createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${proof}\r\n\r\n`;
 }
 
-/** A socket whose bytes are awaited. */
+/** A socket whose bytes can be awaited. */
 export class RawSocket {
   constructor(socket) {
     this.socket = socket;
@@ -52,7 +52,7 @@ export class RawSocket {
     this.isOver = false; // no more bytes will come
     this.wake = () => {};
     socket.setNoDelay(true);
-    socket.on("error", () => {}); // what it ended with does not matter
+    socket.on("error", () => {}); // how it ended does not matter
     socket.on("data", (bytes) => {
       this.bytes = Buffer.concat([this.bytes, bytes]);
       this.wake();
@@ -110,12 +110,12 @@ export class RawSocket {
     return undefined;
   }
 
-  /** The peer's end of the stream; what came before it is dropped. */
+  /** Wait for the peer's end of the stream; drop the bytes before it. */
   async ended() {
     await this.until(() => void (this.bytes = Buffer.alloc(0)));
   }
 
-  /** Write, and wait until the socket has taken it; false: the connection ended before. */
+  /** Write, and wait until the socket has accepted all bytes; false: the connection ended before. */
   async write(bytes) {
     if (this.isOver || this.socket.destroyed) return false;
     if (this.socket.write(bytes)) return true;
@@ -130,7 +130,7 @@ export class RawSocket {
     return !this.socket.destroyed;
   }
 
-  /** One byte a packet. */
+  /** Write one byte a packet. */
   async writeBytes(bytes) {
     for (let i = 0; i < bytes.length && !this.isOver; i++) {
       await this.write(bytes.subarray(i, i + 1));
@@ -176,9 +176,9 @@ export async function rawServer(t, serve, files) {
   return { url: `${files === undefined ? "ws" : "wss"}://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files?.ca };
 }
 
-const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
+const SANITIZED = /asan|tsan/.test(BIN); // then the sanitizer uses most of the memory
 
-/** The most memory that a program has had, in MiB; fails if it is more than this. */
+/** A program's peak memory in MiB; fails if it is more than this. */
 export function peakMiB(program, most) {
   const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]) / 1024;
   assert.ok(peak < most || SANITIZED, `${peak} MiB`);

@@ -1,5 +1,5 @@
-// What tests of the recorder share: recorders and what they announce as durable, simulated exchanges and what
-// they say that they sent, and the comparison of the two with an archive.
+// Shared by tests of the recorder: recorders and the frames that they announce as durable, simulated exchanges and their own
+// account of sent frames, and comparisons of an archive with both.
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -11,14 +11,14 @@ import { xxh64 } from "./xxh64.mjs";
 
 export const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
 
-/** Where the clients of a feed connect, by the documents of the families. */
+/** The path of each family's clients, from the exchange's documents. */
 export const PATHS = Object.fromEntries(Object.entries(SESSION).map(([name, feed]) => [name, feed.path]));
 
-/** A recorder with --json; durable lines are kept as they come. */
+/** A recorder with --json that keeps its durable lines. */
 export class Recorder extends Program {
   constructor(t, archive, args, options = {}) {
     super(t, options.program ?? "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
-    this.durableLines = 0; // those with data: on a loaded machine a chunk may end before the first answer, or after it
+    this.durableLines = 0; // with data: on a loaded machine a chunk may end before the first answer, or after it
     this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" after it, except for the first session
     this.waiting.push((line) => {
       this.note(line);
@@ -46,12 +46,12 @@ export class Recorder extends Program {
     });
   }
 
-  /** Wait until so many durable lines with data have come (in all). */
+  /** Wait until this many durable lines with data have arrived in all. */
   async durableAfter(lines) {
     while (this.durableLines < lines) await this.durableLine();
   }
 
-  /** What the last line says, once it has ended. */
+  /** The last line, once it has ended. */
   summary() {
     return JSON.parse(this.lines.at(-1)).recorded;
   }
@@ -78,11 +78,11 @@ export function configFile(dir, server, families, more = "") {
   return file;
 }
 
-/** What an exchange says that it sent: path -> connections in their order, each {frames: ordinal -> xxh64}. */
+/** Sent frames by an exchange's truth file: path -> connections in their order, each {frames: ordinal -> xxh64}. */
 export function sentFrames(truthFile) {
   const paths = new Map();
   for (const text of fs.readFileSync(truthFile, "utf8").split("\n")) {
-    if (!text.includes('"t":"frame"')) continue; // most of the file is what the frames mean
+    if (!text.includes('"t":"frame"')) continue; // most lines are the frames' decoded values
     const line = JSON.parse(text);
     if (!paths.has(line.path)) paths.set(line.path, new Map());
     const conns = paths.get(line.path);
@@ -92,8 +92,8 @@ export function sentFrames(truthFile) {
   return paths;
 }
 
-/** What an archive has of a feed: its connections in their order, each {session, conn, out: last outbound ordinal,
- * frames: ordinal -> row of the inbound ones}. */
+/** A feed's connections in an archive, in their order, each {session, conn, out: last outbound ordinal, frames: ordinal ->
+ * row of the inbound ones}. */
 export async function recordedFrames(t, archive, feed) {
   const conns = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed])) {
@@ -110,8 +110,8 @@ export async function recordedFrames(t, archive, feed) {
   return [...conns.values()];
 }
 
-/** Compare a feed with the truth, byte for byte. Each recorded connection must be one of the exchange's, without
- * a hole from its first frame to its last, and have nothing that was not sent. Returns, per recorded connection,
+/** Compare a feed with the truth, byte for byte. Each recorded connection must be one of the exchange's, without a hole
+ * from its first frame to its last, and without a frame that was not sent. Returns, per recorded connection,
  * {session, conn, last: highest ordinal, data: data frames, out: outbound frames, sent: ordinal of the last data frame
  * that the exchange sent on it}. */
 export async function compareWithTruth(t, archive, feed, truthFile) {
@@ -122,10 +122,10 @@ export async function compareWithTruth(t, archive, feed, truthFile) {
     const last = Math.max(0, ...frames.keys());
     for (let n = 1; n <= last; n++) assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
     const data = [...frames].filter(([, row]) => row.topic !== "_control");
-    // Connections come in the order of the exchange's; one that was killed early may have recorded none.
+    // Connections have the exchange's order; a recorder that was killed early may have recorded none.
     const [ordinal, first] = data[0] ?? [];
     if (ordinal !== undefined) {
-      // Two may begin alike, with the same snapshot.
+      // Two connections may begin with the same snapshot.
       const isIt = (conn) => data.every(([n, row]) => row.xxh64 === conn.get(n));
       const candidate = sent.findIndex((conn, i) => i >= next && conn.get(ordinal) === first.xxh64);
       assert.ok(candidate >= 0, `${feed} session ${session}: frame ${ordinal} was never sent so`);
@@ -140,7 +140,7 @@ export async function compareWithTruth(t, archive, feed, truthFile) {
   return result;
 }
 
-/** Check that whatever recorders announced is there: recorders in their order, each a session of its own if it
+/** Check that every announced frame is in the archive. Recorders are in their order; each is a session of its own if it
  * recorded anything. Returns {announced, kept}: numbers of frames. */
 export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
   const kept = await compareWithTruth(t, archive, feed, truthFile);
@@ -151,7 +151,7 @@ export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
       const [name, conn] = key.split("|");
       if (name !== feed) continue;
       announced += count.in;
-      // What is passed over here is of a recorder that was killed before it could announce anything.
+      // Skipped sessions are of recorders that were killed before they announced anything.
       while (at < kept.length && (kept[at].conn !== Number(conn) || kept[at].last < count.in || kept[at].out < count.out)) at++;
       assert.ok(at < kept.length, `${feed}: of ${count.in} + ${count.out} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`);
       at++;
@@ -159,7 +159,7 @@ export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
   return { announced, kept: kept.reduce((n, row) => n + row.last, 0) };
 }
 
-/** Remove what is derived. */
+/** Remove the catalog, which is derived from the other files. */
 export function deleteCatalog(archive) {
   for (const file of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite"))) fs.rmSync(path.join(archive, file));
 }
@@ -181,9 +181,9 @@ export function canMount() {
   return able.status === 0 ? false : "needs a mount of its own (unshare -Urm, nsenter)";
 }
 
-/** A file system of its own, of so many MiB, that is gone when the test ends: {place, under, seen}. A program that runs
- * under `under` has it at `place`; everybody else sees its files below `seen`, the root of the process that has
- * mounted it (SQLite does not: it follows symbolic links by their text). */
+/** A new file system of this many MiB that is removed when the test ends: {place, under, seen}. A program that runs under
+ * `under` has it at `place`; other programs find its files below `seen`, the root of the process that has mounted it (but
+ * not SQLite, which follows symbolic links by their text). */
 export async function smallDisk(t, dir, mebibytes) {
   const place = path.join(dir, "small");
   fs.mkdirSync(place);
@@ -195,21 +195,21 @@ export async function smallDisk(t, dir, mebibytes) {
   return { place, under, seen: `/proc/${holder.pid}/root${fs.realpathSync(place)}` };
 }
 
-/** Start a recorder and kill it (SIGKILL) at a random moment: some time after it has announced something (lines times), or, as
- * early is true, some time after its start, whatever it has done by then. */
+/** Start a recorder and kill it (SIGKILL) at a random moment after `lines` durable lines; if `early` is true, at a random
+ * moment after its start. */
 export async function recordAndKill(t, archive, args, { random, early = false, lines = 2 }) {
   const recorder = new Recorder(t, archive, args);
   if (!early) await recorder.durableAfter(lines);
-  await passed(random() * (early ? 150 : 400)); // the moment is what is random; nothing is waited for
+  await passed(random() * (early ? 150 : 400)); // at a random moment
   const end = await recorder.kill("SIGKILL");
   assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
   return recorder;
 }
 
-/** Every session but the last was killed, and for each there must be one crash gap of the feed: from what is durable of
- * that session to a moment when the feed was there again; and there are no other gaps. A session that was killed before
- * it had connected may have left nothing but its events: the gap before it covers it, if there were frames before. One that
- * was killed within 2 s of its first frame may have left the gap before it open, too. Returns how many gaps there are. */
+/** Every session but the last was killed. Check that each has one crash gap of the feed, from its last durable data to a
+ * moment when the feed was recorded again, and that there are no other gaps. A session that was killed before it connected
+ * may have events only: the gap before it covers it, if there were frames before. A session that was killed within 2 s of
+ * its first frame may have left the gap before it open, too. Returns the number of gaps. */
 export async function checkCrashGaps(t, archive, feed) {
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
   const sessions = new Map();
@@ -220,7 +220,7 @@ export async function checkCrashGaps(t, archive, feed) {
     session.isConnected ||= row.dir === "event" && JSON.parse(row.data).event === "connect";
     if (row.dir === "in") {
       session.firstIn ??= row.recv_ns;
-      if (row.topic !== "_control") session.lastData = row.recv_ns; // a gap begins with data: an answer may come later
+      if (row.topic !== "_control") session.lastData = row.recv_ns; // a gap begins at data: an answer may be later
     }
   }
   const order = [...sessions.values()];
@@ -233,7 +233,7 @@ export async function checkCrashGaps(t, archive, feed) {
   for (let i = 0; i + 1 < order.length; i++) {
     const { begin, end, firstIn, lastData, isConnected } = order[i];
     const back = order.slice(i + 1).find((session) => session.firstIn !== null).firstIn;
-    // It begins with the latest ping that was answered: in the session, and not after its last data.
+    // It begins at the latest answered ping: in the session, and not after its last data.
     const own = gaps.filter((gap) => gap.from_ns >= begin && gap.from_ns <= (lastData ?? end) && gap.to_ns >= back);
     const isShort = (lastData ?? end) - (firstIn ?? end) < 2e9;
     const isFirst = !isConnected && order.slice(0, i).every((session) => session.firstIn === null);

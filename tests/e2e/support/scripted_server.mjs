@@ -1,5 +1,4 @@
-// A WebSocket server over TLS that misbehaves on request, and certificates for it. Shares no code with
-// wire/.
+// A WebSocket server over TLS whose behaviour each test sets, and certificates for it. Shares no code with wire/.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -12,8 +11,8 @@ const { WebSocketServer } = npm("ws");
 
 const made = new Map(); // content of the files of certificate(), by its names
 
-/** A CA and a certificate signed by it for these names ("IP:127.0.0.1", "DNS:localhost"). Files in dir. A test file makes
- * each once. */
+/** A CA, and a certificate that it signed for these names ("IP:127.0.0.1", "DNS:localhost"), as files in dir. A test file
+ * makes each once. */
 export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:localhost"] } = {}) {
   const file = (suffix) => path.join(dir, `${name}-${suffix}`);
   const files = { ca: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem") };
@@ -34,8 +33,8 @@ export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:
 }
 
 /** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or {code, headers}, or nothing to accept it;
- * opened(socket, n, request): a connection stands; message(socket, object, n): a request of the client. Pings are not
- * answered, and are none. Without message requests are acknowledged as the exchange does. */
+ * opened(socket, n, request): a connection is open; message(socket, object, n): a request of the client, other than a ping.
+ * Pings get no answer. Without `message` requests are acknowledged as the exchange does. */
 export async function hostile(t, dir, { refuse, opened, message, ...options } = {}) {
   const files = options.certificate ?? certificate(dir);
   const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
@@ -94,7 +93,7 @@ export function trade(id, pad = 0) {
   });
 }
 
-/** A TCP server that accepts and never says a word. */
+/** A TCP server that accepts connections and never sends a byte. */
 export async function silent(t) {
   const held = new Set();
   const server = net.createServer((socket) => {

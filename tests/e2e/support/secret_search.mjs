@@ -1,5 +1,5 @@
-// Looks for secrets in everything that a recorder writes. Chunks are taken out of the MCAP files and
-// decompressed here, by npm's zstd, so that nothing of ours stands between the bytes and the search.
+// Searches everything that a recorder writes for secrets. This file reads the chunks of MCAP files itself and decompresses
+// them with npm's zstd, without tapedeck.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -26,7 +26,7 @@ function* chunksOf(bytes) {
   }
 }
 
-/** None of these texts is in any file of the archive, neither as it lies on the disk nor decompressed. */
+/** Check that none of these texts is in any file of the archive, as stored or decompressed. */
 export async function nothingLeaked(archive, ...secrets) {
   await zstd.isLoaded;
   let chunks = 0;
@@ -43,5 +43,5 @@ export async function nothingLeaked(archive, ...secrets) {
 }
 
 export function nothingLeakedInText(program, ...secrets) {
-  for (const secret of secrets) assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `said: ${secret}`);
+  for (const secret of secrets) assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `printed: ${secret}`);
 }

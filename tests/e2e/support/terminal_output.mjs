@@ -1,4 +1,4 @@
-// Programs whose three streams are a terminal, and what they write there.
+// Runs programs whose three streams are a terminal, and returns their output.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -28,8 +28,8 @@ task = json.load(sys.stdin)
 json.dump([shown(task["columns"], typed, argv) for typed, argv in task["runs"]], sys.stdout)
 `;
 
-/** What a terminal of that width shows of each run of tapedeck, one after the other, errors included; lines end with LF. A run is
- * {args, typed}: a line may be typed. One interpreter starts them all. */
+/** The output of each run of tapedeck on a terminal of this width, one after the other, with errors; lines end with LF. A run
+ * is {args, typed: a line of input, optional}. One interpreter starts all runs. */
 export function onTerminals(columns, runs, env = {}) {
   const input = JSON.stringify({ columns, runs: runs.map(({ args, typed = "" }) => [typed, [path.join(BIN, "tapedeck"), ...args]]) });
   const { stdout, stderr } = spawnSync("python3", ["-I", "-S", "-c", ON_TERMINAL],
@@ -38,5 +38,5 @@ export function onTerminals(columns, runs, env = {}) {
   return JSON.parse(stdout);
 }
 
-/** The same of one run. */
+/** The output of one run. */
 export const onTerminal = (columns, args, env = {}, typed = "") => onTerminals(columns, [{ args, typed }], env)[0];

@@ -1,4 +1,4 @@
-// Runs of tapedeck in a terminal of its own (tmux), with keys as a person types them.
+// Runs tapedeck in a terminal (tmux), with keys as a user types them.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { BIN, temporary } from "./harness.mjs";
 /** Reason to skip a test that needs tmux, or false. */
 export const withoutTmux = spawnSync("tmux", ["-V"]).status === 0 ? false : "needs tmux";
 const DEADLINE_MS = 30_000;
-const LOOK_MS = 20; // each look is a process
+const LOOK_MS = 20; // reading the screen starts a process
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** A run of tapedeck in a terminal. */
@@ -32,7 +32,7 @@ export class Tmux {
     return this.wait(pattern, () => true);
   }
 
-  /** Wait until the terminal shows this, and all that is drawn with it: no more has changed since the look before. */
+  /** Wait until the terminal shows this and does not change any more: the screen equals the one before. */
   rests(pattern) {
     return this.wait(pattern, (screen, before) => screen === before);
   }

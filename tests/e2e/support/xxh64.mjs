@@ -1,5 +1,5 @@
-// XXH64 (seed 0) by its specification (xxhash_spec.md of the xxHash project), so that the truth file's hashes are
-// checked by code that shares nothing with the programs. A number of 64 bits is two halves of 32: BigInt takes longer.
+// XXH64 (seed 0), written from its specification (xxhash_spec.md of the xxHash project), so that code that shares nothing with
+// the programs checks the truth file's hashes. A number of 64 bits is two halves of 32, because BigInt is slower.
 const P1 = [0x9e3779b1 | 0, 0x85ebca87 | 0], P2 = [0xc2b2ae3d | 0, 0x27d4eb4f], P3 = [0x165667b1, 0x9e3779f9 | 0], P4 = [0x85ebca77 | 0, 0xc2b2ae63 | 0], P5 = [0x27d4eb2f, 0x165667c5];
 const [P1_HIGH, P1_LOW] = P1, [P2_HIGH, P2_LOW] = P2, [P4_HIGH, P4_LOW] = P4;
 let high = 0, low = 0; // the result of each function below

@@ -1,6 +1,6 @@
-// A client of the exchange that has one URL for its requests and its streams, and no other network, in a process of its own.
-// one_url_client.mjs MODULES MODULE WS_URL FRAMES: MODULE is ccxt-4 or bybit-api. Prints what it loaded, and the ids of so many
-// frames of trades.
+// A client of the exchange with one URL for its requests and its streams, in a process of its own.
+// one_url_client.mjs MODULES MODULE WS_URL FRAMES: MODULE is ccxt-4 or bybit-api. Prints the markets that it loaded, and the
+// ids of the trades in this many frames. Connections to other hosts fail.
 import net from "node:net";
 import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";

@@ -1,5 +1,5 @@
-// `tap`: what one side of a relayed connection sends, the other one gets, unchanged and in order, and the archive has it.
-// Expected values: what the two ends of these tests send, and the truth file of the simulated exchange.
+// `tap` relays everything that one end of a connection sends to the other end, unchanged and in order, and records it.
+// Expected values: the bytes that both ends send here, and the truth file of the simulated exchange.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -86,7 +86,7 @@ const settled = async (...sockets) => {
   for (const ws of sockets) if (ws.readyState !== WebSocket.CLOSED) await once(ws, "close");
 };
 
-/** The beginnings of the lines that cat prints, for lines of megabytes. */
+/** The first bytes of each line that cat prints: lines may have megabytes. */
 async function beginnings(t, archive, args) {
   const file = path.join(temporary(t), "lines"), out = fs.openSync(file, "w");
   await tapedeck(t, ["cat", "-a", archive, ...args], { out });
@@ -98,7 +98,7 @@ async function beginnings(t, archive, args) {
 const numbersIn = async (...args) => (await beginnings(...args)).map((text) => Number(/^\{"n":(\d+),/.exec(text)[1]));
 
 describe("tap", { concurrency: 2 }, () => {
-  test("messages, pings and pongs of both directions arrive as they were sent, and are in the archive", async (t) => {
+  test("messages, pings and pongs of both directions arrive unchanged, and are in the archive", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain", "--json"]);
     const { client, upstream } = await pair(t, tap, server);
@@ -122,7 +122,7 @@ describe("tap", { concurrency: 2 }, () => {
     const expected = [...SENT.map(([kind, data]) => `${kind} ${shown(data)}`), "ping between", "text 400000 bytes"];
     assert.deepEqual([...upstream.events], expected);
     assert.deepEqual([...client.events], expected);
-    upstream.send("x".repeat(16 * 1024 * 1024 - 1)); // the largest that a recorder takes, nearly
+    upstream.send("x".repeat(16 * 1024 * 1024 - 1)); // nearly the largest that a recorder accepts
     await client.events.has(expected.length + 1);
     client.close(1000, "done");
     await settled(client, upstream);
@@ -138,7 +138,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.match((await tapedeck(t, ["verify", tap.archive], { status: null })).stdout, /sound/);
   });
 
-  test("close codes and reasons of either side pass, and the answers to them", async (t) => {
+  test("close codes and reasons of either end, and the answers to them, pass", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const CODES = [undefined, 1000, 1001, 1002, 1014, 3000, 4999];
@@ -160,7 +160,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(ends.map(({ code, sent_code, by, detail }) => [code, sent_code, by, detail ?? ""]), wanted);
   });
 
-  test("codes that a close frame must not have: the side that sent one is at fault, and the other one learns of its end", async (t) => {
+  test("a forbidden close code is its sender's fault, and the other end learns of the close", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const CODES = [0, 1005, 1006, 2999, 65535];
@@ -180,7 +180,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(ends.map(({ by, cause }) => [by, cause]), wanted);
   });
 
-  test("messages above the bounds end the connection, as each side's fault", async (t) => {
+  test("a message above the limit ends the connection, as its sender's fault", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     for (const [first, second, most, codes] of [["client", "upstream", 1 << 20, [1009, 1006]], ["upstream", "client", 16 << 20, [1009, 1014]]]) {
@@ -195,7 +195,7 @@ describe("tap", { concurrency: 2 }, () => {
     await tap.stop();
   });
 
-  test("resets and ends without a close frame pass as such", async (t) => {
+  test("a reset, and an end without a close frame, pass as such", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     for (const [first, second] of [["client", "upstream"], ["upstream", "client"]])
@@ -214,7 +214,7 @@ describe("tap", { concurrency: 2 }, () => {
     await tap.stop();
   });
 
-  test("permessage-deflate is agreed by both ends; compressed messages pass as they are, and are in the archive", async (t) => {
+  test("both ends agree on permessage-deflate; compressed messages pass unchanged, and are in the archive", async (t) => {
     const dir = temporary(t);
     for (const [i, alone] of [false, true].entries()) {
       const perMessageDeflate = { threshold: 0, serverNoContextTakeover: alone, clientNoContextTakeover: alone, clientMaxWindowBits: 10, serverMaxWindowBits: 11 };
@@ -247,7 +247,7 @@ describe("tap", { concurrency: 2 }, () => {
     }
   });
 
-  test("a compressed message that is broken, or that inflates above the bounds, is its sender's fault", async (t) => {
+  test("a compressed message that is broken, or inflates above the limit, is its sender's fault", async (t) => {
     const server = await exchange(t, { perMessageDeflate: true, maxPayload: 1 << 30 }), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const broken = (masked) => Buffer.from([0xc1, masked ? 0x84 : 4, ...(masked ? [0, 0, 0, 0] : []), 0xff, 0xff, 0xff, 0xff]);
@@ -263,7 +263,7 @@ describe("tap", { concurrency: 2 }, () => {
     await tap.stop();
   });
 
-  test("path, query, headers and subprotocols go up; the exchange's answer, or its refusal, comes down", async (t) => {
+  test("path, query, headers and subprotocols reach the exchange; its answer or refusal reaches the client", async (t) => {
     const server = await exchange(t, { handleProtocols: () => "two" }), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     server.sockets.on("headers", (headers) => headers.push("Set-Cookie: a=b", "X-From: exchange"));
@@ -288,7 +288,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.ok(connect.url.startsWith(`${server.url}${PATH}?max_active_time=1m&token=***`), connect.url);
   });
 
-  test("the exchange's refusal comes down with status, headers and body; without an answer it is 502", async (t) => {
+  test("the client gets the exchange's refusal with status, headers and body, and 502 without an answer", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     server.server.removeAllListeners("upgrade");
@@ -312,7 +312,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.match(tap.program.stderr, /0 connections relayed, 2 refused; recorded 0 frames/);
   });
 
-  test("HTTP requests pass as they are, so do their answers, and the archive has both", async (t) => {
+  test("HTTP requests and their answers pass unchanged, and are in the archive", async (t) => {
     const server = await exchange(t), dir = temporary(t), seen = [];
     server.server.on("request", async (request, response) => {
       const body = Buffer.concat(await request.toArray()).toString();
@@ -383,7 +383,7 @@ describe("tap", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", tap.archive]);
   });
 
-  /** Of requests and streams at one URL: what a client gets through a tap, it gets again from a cut of a later moment. */
+  /** Requests and streams at one URL: a client gets the same through a tap, and again from a cut of a later moment. */
   async function checkOneUrl(t, modules, module) {
     const dir = temporary(t), file = path.join(dir, "cut.mcap");
     const sim = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "1", "--rate", "300", "--plain"]);
@@ -407,17 +407,17 @@ describe("tap", { concurrency: 2 }, () => {
     return (await eventsOf(t, tap.archive, "http")).map((event) => `${event.method ?? "GET"} ${event.what} ${event.code}`);
   }
 
-  test("bybit-api: requests and streams at one URL, live and from a cut", async (t) => {
+  test("bybit-api gets requests and streams at one URL, live and from a cut", async (t) => {
     const requests = await checkOneUrl(t, path.resolve("build/npm"), "bybit-api");
     for (const one of ["GET time 200", "GET instruments-info 200", "GET wallet-balance 404", "POST create 405"]) assert.ok(requests.includes(one), `${one}: ${requests}`);
   });
 
-  test("ccxt: requests and streams at one URL, live and from a cut", { skip: withoutCcxt }, async (t) => {
+  test("ccxt gets requests and streams at one URL, live and from a cut", { skip: withoutCcxt }, async (t) => {
     const requests = await checkOneUrl(t, LARGE, "ccxt-4");
     assert.ok(requests.every((one) => one === "GET instruments-info 200"), `${requests}`);
   });
 
-  test("a slow client holds the exchange back, in bounded memory, and gets all of it", async (t) => {
+  test("a slow client slows the exchange down, in bounded memory, and gets every message", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server);
@@ -425,7 +425,7 @@ describe("tap", { concurrency: 2 }, () => {
     const FRAMES = 80, PAD = "x".repeat(500_000);
     for (let i = 0; i < FRAMES; i++) upstream.send(`{"n":${i},"pad":"${PAD}"}`);
     let before = -1;
-    while (upstream.bufferedAmount !== before) { // until nothing is taken any more
+    while (upstream.bufferedAmount !== before) { // until tap reads no more
       before = upstream.bufferedAmount;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -438,7 +438,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(await numbersIn(t, tap.archive, ["--raw", "--dir", "in"]), [...Array(FRAMES).keys()]);
   });
 
-  test("a slow exchange holds the client back", async (t) => {
+  test("a slow exchange slows the client down", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server);
@@ -459,7 +459,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(await numbersIn(t, tap.archive, ["--raw", "--dir", "out"]), [...Array(FRAMES).keys()]);
   });
 
-  test("a reconnect of a client is a gap of its slot; what the exchange cut is its cause", async (t) => {
+  test("a client's reconnect is a gap of its slot, with the exchange's cut as its cause", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const first = await pair(t, tap, server);
@@ -480,7 +480,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual([gaps[0].from_ns, gaps[0].to_ns], frames.map((frame) => frame.recv_ns), JSON.stringify([gaps, frames]));
   });
 
-  test("a gap says whose close it was", async (t) => {
+  test("a gap names the end that closed", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     for (const close of [(of) => of.client.close(1000), (of) => of.upstream.close(1000), () => {}]) {
@@ -495,7 +495,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(gaps.map((row) => row.cause), ["closed_by_client", "closed_by_exchange"]);
   });
 
-  test("after kill -9 both sides see a reset, and the ledger a crash that ends when the client is back", async (t) => {
+  test("after kill -9 both ends get a reset, and the ledger has a crash that ends when the client is back", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     let tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server);
@@ -517,7 +517,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(gaps.map(({ reason, to_ns }) => [reason, to_ns !== null]), [["crash", true]]);
   });
 
-  test("when the disk is full relaying continues, and the ledger has what was not kept", { skip: canMount() }, async (t) => {
+  test("tap relays on when the disk is full, and the ledger has what it did not record", { skip: canMount() }, async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const disk = await smallDisk(t, dir, 48);
     const archive = path.join(disk.place, "tape");
@@ -547,7 +547,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.ok(gaps.some((gap) => gap.from_ns <= frames[0].recv_ns + 1e6 && gap.to_ns >= frames[1].recv_ns - 256), JSON.stringify([gaps, frames.map((f) => f.recv_ns)]));
   });
 
-  test("a disk that hangs does not hold the relay back, and the ledger counts what was not kept", async (t) => {
+  test("a disk that hangs does not delay the relay, and the ledger counts what was not recorded", async (t) => {
     const server = await exchange(t), dir = temporary(t), archive = path.join(dir, "tape");
     const sync = path.join(dir, "sync");
     const takes = (ns) => fs.writeFileSync(sync, Buffer.from(new BigUint64Array([ns]).buffer), { flag: fs.existsSync(sync) ? "r+" : "w" }); // mapped: never shorter
@@ -570,7 +570,7 @@ describe("tap", { concurrency: 2 }, () => {
     assert.ok(lost > 0 && kept + lost === FRAMES, `${kept} kept, ${JSON.stringify(gaps)}`);
   });
 
-  test("credentials are hidden in the archive, and pass unchanged", async (t) => {
+  test("credentials pass unchanged, and are hidden in the archive", async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     const { client, upstream } = await pair(t, tap, server, { target: "/v5/private?api_key=ur1KeyUr1Key&expires=1&signature=ur1SigUr1Sig" });
@@ -592,7 +592,7 @@ describe("tap", { concurrency: 2 }, () => {
       assert.equal(fs.statSync(path.join(tap.archive, file)).mode & 0o77, 0, file);
   });
 
-  test("through TLS on both sides, frames equal those of the exchange's own account; 16 clients at once", async (t) => {
+  test("with TLS at both ends, and 16 clients, frames equal the exchange's own account", async (t) => {
     const dir = temporary(t);
     const sim = await simulator(t, dir, ["--families", "inverse,v5-linear", "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const tap = await startTap(t, dir, sim.url, ["--ca-file", sim.ca]);
@@ -619,7 +619,7 @@ describe("tap", { concurrency: 2 }, () => {
     const [relayed, received] = await Promise.all([tap.archive, recorded].map(async (archive) =>
       (await tapedeck(t, ["cat", "-a", archive, "--feed", "inverse", "--dir", "in", "--raw"])).stdout.split("\n").slice(0, -1)));
     assert.ok(received.length > 200, `${received.length}`);
-    assert.deepEqual(relayed.slice(0, received.length), received); // later ones were on their way when the recorder closed
+    assert.deepEqual(relayed.slice(0, received.length), received); // later ones were under way when tap closed
   });
 
   /** Data of both directions equals the exchange's own account, and each order has its answer and its update. */
@@ -636,7 +636,7 @@ describe("tap", { concurrency: 2 }, () => {
   }
   const exchangeWithOrders = (t, dir) => simulator(t, dir, ["--plain", "--families", "v5-linear,v5-trade", "--symbols", "2", "--rate", "500"]);
 
-  /** Levels of one book from its frames; seen: each state by the number of its update. */
+  /** The levels of one book, from its frames; `seen` has each state by the number of its update. */
   function bookOf() {
     const sides = { b: new Map(), a: new Map() }, seen = new Map();
     const add = ({ type, data }) => {
@@ -651,7 +651,7 @@ describe("tap", { concurrency: 2 }, () => {
     return { add, seen };
   }
 
-  /** Five orders that are placed and cancelled, while a book is followed to that update, or for 20: {answers, updates, books}. */
+  /** Place and cancel five orders while following a book up to that update, or for 20 updates: {answers, updates, books}. */
   async function tradeByBybitApi(t, url, last) {
     const connect = (at) => {
       const client = new WebsocketClient({ wsUrl: url + at, key: "aKeyOfTheTests", secret: "aSecretOfTheTests", pingInterval: 200, recvWindow: 5000 }, SILENT);
@@ -687,7 +687,7 @@ describe("tap", { concurrency: 2 }, () => {
     return { answers, updates, books: new Map(book.seen) }; // a compressed frame may still be on its way
   }
 
-  /** The same client against the archive: the same answers and updates, and each book that it had, to the last one. */
+  /** The same client with the served archive gets the same answers, updates and books. */
   async function checkServed(t, dir, archive, work, { answers, updates, books }) {
     const { url } = await listening(t, ["serve", archive, "--plain", "--hold"], dir);
     const again = await work(t, url, [...books.keys()].at(-1));
@@ -696,7 +696,7 @@ describe("tap", { concurrency: 2 }, () => {
     for (const [number, levels] of books) assert.equal(again.books.get(number), levels, `book at ${number}`);
   }
 
-  test("bybit-api: books, an account and orders, and again from the archive", async (t) => {
+  test("bybit-api gets books, an account and orders live, and the same from the archive", async (t) => {
     const dir = temporary(t);
     const sim = await exchangeWithOrders(t, dir);
     const tap = await startTap(t, dir, sim.url, ["--plain"]);
@@ -706,7 +706,7 @@ describe("tap", { concurrency: 2 }, () => {
     await checkServed(t, dir, tap.archive, tradeByBybitApi, first);
   });
 
-  /** An order that is placed and cancelled, while a book is followed. */
+  /** Place and cancel an order while following a book. */
   async function tradeByCcxt(t, url, last) {
     const { pro } = createRequire(path.join(LARGE, "package.json"))("ccxt-4");
     const client = new pro.bybit({ apiKey: "aKeyOfTheTests", secret: "aSecretOfTheTests", options: { enableUnifiedAccount: true, enableUnifiedMargin: false } });
@@ -718,7 +718,7 @@ describe("tap", { concurrency: 2 }, () => {
     const market = { id: "BTCUSDT", symbol, base: "BTC", quote: "USDT", settle: "USDT", baseId: "BTC", quoteId: "USDT", settleId: "USDT", type: "swap", swap: true, contract: true, linear: true, inverse: false, spot: false, option: false, contractSize: 1, precision: { amount: 0.001, price: 0.1 }, limits: {}, info: {} };
     client.setMarkets({ [symbol]: market });
     const books = new Map(), updates = []; // the account has others, too
-    const handle = client.handleOrderBook; // each state: watchOrderBook may leave some out
+    const handle = client.handleOrderBook; // every state: watchOrderBook may skip some
     client.handleOrderBook = (ws, frame) => {
       handle.call(client, ws, frame);
       const { bids, asks } = client.orderbooks[symbol];
@@ -737,7 +737,7 @@ describe("tap", { concurrency: 2 }, () => {
       };
       client.look = () => updates.includes(`${placed?.id} Cancelled`) && resolve();
     });
-    await client.watchOrders(); // subscribed: one of the account's own came
+    await client.watchOrders(); // subscribed: an order of the account's own has arrived
     const order = async () => {
       placed = await client.createOrderWs(symbol, "limit", "buy", 0.01, 50000);
       client.look();
@@ -748,7 +748,7 @@ describe("tap", { concurrency: 2 }, () => {
     return { answers, updates: [], books: new Map(books) };
   }
 
-  test("ccxt: a book and orders, and again from the archive", { skip: withoutCcxt }, async (t) => {
+  test("ccxt gets a book and orders live, and the same from the archive", { skip: withoutCcxt }, async (t) => {
     const dir = temporary(t);
     const sim = await exchangeWithOrders(t, dir);
     const tap = await startTap(t, dir, sim.url, ["--plain"]);
@@ -757,7 +757,7 @@ describe("tap", { concurrency: 2 }, () => {
     await checkServed(t, dir, tap.archive, tradeByCcxt, first);
   });
 
-  test("an upstream that is no server's URL, and a taken archive, are refused", async (t) => {
+  test("an upstream that is not a server's URL, and an archive in use, are refused", async (t) => {
     const dir = temporary(t);
     for (const [upstream, word] of [["https://stream.bybit.com", "https"], ["wss://stream.bybit.com/v5/public/linear", "path"], ["wss://stream.bybit.com/", "'/'"]]) {
       const end = await run(t, "tapedeck", ["tap", "-a", path.join(dir, "tape"), "--upstream", upstream], { status: 2 });
