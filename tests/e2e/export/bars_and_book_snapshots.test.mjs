@@ -1,5 +1,5 @@
-// Bars and book snapshots. Expected rows come from tests/export/derived.py, which reads the captures themselves; facts about
-// holes from docs/export.md.
+// Exports of bars and book snapshots. tests/export/derived.py computes the expected rows from the captures; docs/export.md has
+// the rules for gaps.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -38,7 +38,7 @@ function rowsOf(out, type) {
 }
 
 for (const [name, family] of CAPTURES)
-  test(`${name}: bars and book snapshots are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: bars and book snapshots equal the script's`, { skip: withoutCapture(name) }, async (t) => {
     const archive = await imported(t, family, capture(name));
     const should = temporary(t);
     await python("tests/export/derived.py", capture(name), family, should, "2", "100", "3");
@@ -52,12 +52,12 @@ for (const [name, family] of CAPTURES)
     const { request } = manifestOf(out);
     assert.deepEqual([request.bar_ns, request.every_ns, request.levels], [2e9, 1e8, 3]);
     assert.equal(manifestOf(changes).request.every_changes, 3);
-    // A selection that begins inside has the rows of the whole.
+    // A selection that begins inside has the same rows as the whole export.
     const from = Number(lines("grid")[Math.floor(lines("grid").length / 2)].split(",")[3]);
     const later = await exported(t, archive, "--type", "book_snapshots", "--every", "100ms", "--levels", "3", "--from", new Date(from / 1000).toISOString());
     assert.deepEqual(rowsOf(later, "book_snapshots"), lines("grid").filter((row) => Number(row.split(",")[3]) >= from));
     if (name !== INVERSE) return;
-    // Any number of threads, and shards.
+    // The same with any number of threads, and in shards.
     const threads = await exported(t, archive, ...asked, "-j", "4");
     const shards = await exported(t, archive, ...asked, "--shard", "1/2");
     await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", shards, ...asked, "--shard", "2/2"]);
@@ -68,14 +68,14 @@ for (const [name, family] of CAPTURES)
     }
   });
 
-test("after every change at 25 levels: the rows of book_snapshot_25", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("25 levels after every change are the rows of book_snapshot_25", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, "inverse", capture(INVERSE));
   const out = await exported(t, archive, "--type", "book_snapshots", "--every", "1changes", "--type", "book_snapshot_25");
   assert.ok(rowsOf(out, "book_snapshot_25").length > 100);
   assert.deepEqual(rowsOf(out, "book_snapshots"), rowsOf(out, "book_snapshot_25"));
 });
 
-test("a gap: bars on both sides are suspect, and the grid has no rows in it", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("bars at both ends of a gap are suspect, and the grid has no rows inside", { skip: withoutCapture(INVERSE) }, async (t) => {
   const lines = captureLines(INVERSE);
   const dir = temporary(t);
   const halves = [lines.slice(0, 500), [lines[0], ...lines.slice(700)]].map((part, i) => {
@@ -99,7 +99,7 @@ test("a gap: bars on both sides are suspect, and the grid has no rows in it", { 
   assert.ok(before > 100n && after === 0n, `${before} ${after}`); // the book's next snapshot is not in the capture
 });
 
-test("no bar that lacks a trade is good, however it was lost, and others are", async (t) => {
+test("a bar is good exactly if it has all of its trades, whatever lost them", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { rate: 50, isTimed: true });
@@ -152,7 +152,7 @@ test("no bar that lacks a trade is good, however it was lost, and others are", a
   }
 });
 
-test("a bar has the trades of its time, also those that came after midnight", async (t) => {
+test("a bar has all trades of its time, also those received after midnight", async (t) => {
   const dir = temporary(t);
   const midnight = Date.UTC(2026, 10, 21);
   const lines = [`wss://test/realtime <-> ${midnight / 1000 - 10}.0`];

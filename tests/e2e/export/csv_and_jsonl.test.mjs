@@ -1,6 +1,6 @@
-// Exports. Expected files come from tests/export/expected.py, which reads the captures themselves and shares
-// nothing with the programs; where a test changes a capture, the changed capture goes through both. Facts about
-// gaps, clashes and bounds come from docs/export.md.
+// Exports to Tardis CSV and JSON lines, and the rules of all exports. tests/export/expected.py computes the expected files from
+// the captures and shares nothing with the programs; if a test changes a capture, both read the changed one. Rules about gaps,
+// clashes and limits come from docs/export.md.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -22,11 +22,11 @@ const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))
 const data = (dir) => fs.readdirSync(dir).filter((f) => !isManifest(f)).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
-// What tests share is in this folder.
+// Tests share this folder.
 const made = temporary({ after });
 const python = scripts("python3");
 
-/** A call's result, made once for the same arguments. */
+/** A function whose result is made once for the same arguments. */
 const once = (make) => {
   const results = new Map();
   return (...args) => {
@@ -35,21 +35,21 @@ const once = (make) => {
   };
 };
 
-/** The archive of a capture. Tests that have the same file share it. */
+/** The archive of a capture, which tests with the same file share. */
 const imported = once(async (file, family) => {
   const archive = path.join(fs.mkdtempSync(path.join(made, "import-")), "tape");
   await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
   return archive;
 });
 
-/** {name: text} of what the script computes. */
+/** The script's files: {name: text}. */
 const expected = once(async (file, family) => {
   const out = fs.mkdtempSync(path.join(made, "expected-"));
   await python("tests/export/expected.py", file, family, out);
   return Object.fromEntries(fs.readdirSync(out).sort().map((f) => [f, fs.readFileSync(path.join(out, f), "utf8")]));
 });
 
-/** Equal, byte for byte; a difference is shown as its first line. */
+/** Check that texts are equal; a failure shows the first line that differs. */
 function assertLines(got, should, name) {
   if (got === should) return;
   const lines = should.split("\n");
@@ -58,7 +58,7 @@ function assertLines(got, should, name) {
   assert.equal(got.length, should.length, name);
 }
 
-/** The CSV files of an export are just those, byte for byte. */
+/** Check that an export has exactly these CSV files, byte for byte. */
 function assertCsv(out, files) {
   const names = Object.keys(files).filter((f) => f.endsWith(".csv"));
   assert.ok(names.length > 0);
@@ -68,7 +68,7 @@ function assertCsv(out, files) {
   }
 }
 
-/** The manifest says what is there: rows, bytes, every file once. */
+/** Check that the manifest has every file once, with its rows and bytes. */
 function assertManifest(out, manifest) {
   const listed = manifest.files.filter((f) => f.name !== null);
   assert.deepEqual(listed.map((f) => f.name).sort(), data(out));
@@ -86,7 +86,7 @@ function assertManifest(out, manifest) {
 // ---- equal to the script ----------------------------------------------------------------------------------
 
 for (const [name, family] of CAPTURES) {
-  test(`${name}: CSV files are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: CSV files equal the script's`, { skip: withoutCapture(name) }, async (t) => {
     const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, "tardis-csv", out));
@@ -96,14 +96,14 @@ for (const [name, family] of CAPTURES) {
     assert.deepEqual([manifest.totals.violations, manifest.totals.left_out_frames, manifest.gaps], [0, 0, []]);
     assert.equal(manifest.segments.length, 1);
     assert.match(manifest.segments[0].chain, /^[0-9a-f]{32}$/);
-    // No name and no time in the header: the same data give the same bytes on any day.
+    // The gzip header has no name and no time: the same data give the same bytes on any day.
     for (const file of data(out)) {
       const head = fs.readFileSync(path.join(out, file)).subarray(0, 9);
       assert.deepEqual([...head.subarray(0, 8)], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0], file);
     }
   });
 
-  test(`${name}: JSON lines are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: JSON lines equal the script's`, { skip: withoutCapture(name) }, async (t) => {
     const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, "jsonl", out));
@@ -147,14 +147,14 @@ test("an export over midnight has a file for each day, which begins with the boo
   const second = csv(out, "bybit_incremental_book_L2_2021-04-18_BTCUSD.csv.gz").split("\n");
   assert.equal(second.filter((l) => l.includes(",true,")).length, 50);
   assert.ok(second[1].includes(",true,ask,"));
-  // A selection of the second day alone gives the same second day: its books are warm.
+  // A selection of the second day alone gives the same file: its books start in the correct state.
   const alone = path.join(temporary(t), "alone");
   await tapedeck(t, exporting(archive, "tardis-csv", alone, "--from", "2021-04-18"));
   assert.deepEqual(data(alone), data(out).filter((f) => f.includes("2021-04-18")));
-  // They come from the checkpoint at the beginning of the second day's segment, which is the only source.
+  // Their only source is the checkpoint at the beginning of the second day's segment.
   assert.equal(manifestOf(alone).segments.length, 1);
   for (const name of data(alone)) assert.equal(csv(alone, name), csv(out, name), name);
-  // JSON lines: a file a day, each with numbers of its own.
+  // JSON lines: a file a day, each with its own frame numbers.
   const lines = path.join(temporary(t), "lines");
   await tapedeck(t, exporting(archive, "jsonl", lines));
   assert.deepEqual(data(lines), ["messages_2021-04-17.jsonl", "messages_2021-04-18.jsonl"]);
@@ -163,7 +163,7 @@ test("an export over midnight has a file for each day, which begins with the boo
 
 const inverseFrames = once(() => inboundFrames(INVERSE).map((f) => JSON.parse(f.text)));
 
-/** How many trades and levels the inverse capture has of a symbol. */
+/** The number of trades and levels of a symbol in the inverse capture. */
 function frameCounts(symbol) {
   const data = (topic) => inverseFrames().filter((f) => f.topic === `${topic}.${symbol}`).map((f) => f.data);
   const levels = (d) => (Array.isArray(d) ? d : [...d.delete, ...d.update, ...d.insert]).length;
@@ -201,12 +201,12 @@ test("the manifest of a long range lists each file, and no empty day", { skip: w
   }
 });
 
-// ---- what cannot be trusted ---------------------------------------------------------------------------------
+// ---- frames that cannot be trusted --------------------------------------------------------------------------
 
 const isBook = (symbol) => (line) => line.includes(`"topic":"orderBookL2_25.${symbol}"`);
 
 test("a book that broke has no rows until its next snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
-  // BTCUSD loses 60 of its frames; 300 frames on, its first snapshot is sent again (with numbers that fit).
+  // BTCUSD loses 60 frames; 300 frames later its first snapshot is sent again, with numbers that fit.
   const lines = captureLines(INVERSE);
   const own = lines.map((l, i) => [l, i]).filter(([l]) => /^\d/.test(l) && isBook("BTCUSD")(l));
   const number = (l, key) => Number(new RegExp(`"${key}":(\\d+)`).exec(l)[1]);
@@ -228,7 +228,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   assert.ok(entry.left_out_frames > 0 && entry.left_out_frames <= 240, `${entry.left_out_frames}`);
   assert.equal(entry.frames + entry.left_out_frames, 401 - 60);
   assert.equal(manifestOf(out).totals.violations > 0, true);
-  // Rows: the first stretch as the script has it, then the snapshot.
+  // Rows before the loss as the script has them, then the snapshot.
   const rows = csv(out, entry.name).trimEnd().split("\n").slice(1);
   const whole = (await expected(capture(INVERSE), "inverse"))["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
   const until = BigInt(entry.breaks[0].from_ns) / 1000n;
@@ -263,7 +263,7 @@ test("a frame that cannot be decoded invalidates the book and is counted", { ski
   assert.ok(untrusted.every((o) => o.symbol === "EOSUSD"));
 });
 
-test("a reconnect is a gap: rows stop, and resume with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("at the gap of a reconnect rows stop, and resume with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
   // The capture twice, half a minute apart: the second connection's snapshots start all books over.
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const later = lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + 60}${rest}`));
@@ -281,7 +281,7 @@ test("a reconnect is a gap: rows stop, and resume with the snapshot", { skip: wi
   assert.deepEqual([entry.rows, entry.left_out_frames, entry.rows_synthesized], [2 * levels, 0, 0]);
   const rows = csv(path.join(dir, "csv"), entry.name).trimEnd().split("\n").slice(1);
   assert.deepEqual(rows.slice(levels).map((r) => r.split(",").slice(4)), rows.slice(0, levels).map((r) => r.split(",").slice(4)));
-  // In JSON lines the gap stands where it begins.
+  // In JSON lines the gap has a line at its beginning.
   await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
   const objects = parseLines(fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8"));
   const at = objects.findIndex((o) => o.type === "gap");
@@ -307,7 +307,7 @@ async function recorded(t, family, frames) {
 /** Rows of a file without exchange, symbol and local time: "timestamp flag side price amount". */
 const rowsOf = (out, name) => csv(out, name).trimEnd().split("\n").slice(1).map((l) => l.split(",").filter((_, i) => i !== 0 && i !== 1 && i !== 3).join(" "));
 
-test("trades of an option topic go to the symbols that they name", async (t) => {
+test("trades of an option topic are exported by the symbols that they name", async (t) => {
   const trade = (n, s, side, p) => ({ p, v: "0.01", i: `00000000-0000-5000-8000-00000000000${n}`, T: START_MS + n, BT: n === 2, s, S: side });
   const frame = (n, list) => ({ id: `publicTrade.BTC-${n}-${START_MS}`, topic: "publicTrade.BTC", ts: START_MS + 50, data: list, type: "snapshot" });
   const archive = await recorded(t, "v5-option", [
@@ -327,7 +327,7 @@ test("trades of an option topic go to the symbols that they name", async (t) => 
   assert.deepEqual(rowsOf(out, name("BTC-29DEC23-30000-P")), [`${at(2)} 00000000-0000-5000-8000-000000000002 buy 10.5 0.01`]);
 });
 
-test("each spot depth frame is a snapshot: levels that are missing in it are deleted", async (t) => {
+test("each spot depth frame is a snapshot, which deletes the levels that it lacks", async (t) => {
   const frame = (n, b, a) => ({ topic: "depth", params: { symbol: "BITBTC", binary: "false", symbolName: "BITBTC" }, data: { s: "BITBTC", t: START_MS + n, v: `${n}_1_1`, b, a } });
   const archive = await recorded(t, "spot-v2", [
     frame(1, [["0.00002949", "25862.50"]], [["0.00002951", "555.8"], ["0.00002952", "1"]]),
@@ -347,7 +347,7 @@ test("each spot depth frame is a snapshot: levels that are missing in it are del
   ]);
 });
 
-test("a v5 book: u shows a loss, and a restart of the exchange starts a new book", async (t) => {
+test("in a v5 book u reveals a loss, and a restart of the exchange starts a new book", async (t) => {
   const frame = (type, u, b, a) => ({ topic: "orderbook.50.BTCUSDT", type, ts: START_MS + u, data: { s: "BTCUSDT", b, a, u, seq: 1000 + 7 * u }, cts: START_MS + u - 3 });
   const archive = await recorded(t, "v5-linear", [
     frame("snapshot", 10, [["100.00", "1"]], [["101.00", "2"]]),
@@ -384,14 +384,14 @@ test("an export of too many files is refused before it plays anything", async (t
   assert.equal(fs.readdirSync(out).length, 514);
 });
 
-test("families without a market are left out, and counted", async (t) => {
+test("families without a market are omitted, and counted", async (t) => {
   const status = { topic: "system.status", ts: START_MS, data: [{ id: "4d95b2a0-587f-11f0-bcc9-c1edbf074195", title: "t", state: "completed", begin: "1", end: "2", href: "", serviceTypes: [2], product: [1], uidSuffix: [], maintainType: 1, env: 1 }] };
   const archive = await recorded(t, "v5-misc", [status]);
   const out = path.join(temporary(t), "out");
   const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 4 });
   assert.match(end.stderr, /the selection has nothing to export as tardis-csv\n.*hint/);
   assert.ok(!fs.existsSync(out));
-  // A folder that was there stays, without folders that the export made.
+  // An existing folder stays, without the folders that the export made.
   fs.mkdirSync(out);
   await tapedeck(t, exporting(archive, "parquet", out, "--type", "trades"), { status: 4 });
   assert.deepEqual(fs.readdirSync(out), []);
@@ -399,7 +399,7 @@ test("families without a market are left out, and counted", async (t) => {
 
 // ---- damage -------------------------------------------------------------------------------------------------
 
-/** The v5 capture, with all frames of SOLUSDT two minutes later, so that no chunk has frames of it and of another symbol. */
+/** The v5 capture with all frames of SOLUSDT two minutes later, so that they share no chunk with another symbol. */
 function withLaterSymbol(t) {
   const isLater = (line) => /^\{"t":"recv".*\\"topic\\":\\"[\w.]+\.SOLUSDT\\"/.test(line);
   const lines = captureLines(CAPTURES[2][0]);
@@ -421,7 +421,7 @@ test("damaged frames stop their books; the rest is exported, and the exit status
   const manifest = manifestOf(out);
   assert.equal(manifest.totals.damaged_chunks, 1);
   assertManifest(out, manifest);
-  // The books whose snapshots were in that chunk have no rows; the one that began after it is whole, as are its trades.
+  // Books whose snapshots were in that chunk have no rows; the book that began after it is whole, as are its trades.
   const whole = await expected(file, family);
   const isWhole = (f) => f.symbol === "SOLUSDT";
   const books = manifest.files.filter((f) => f.type === "incremental_book_L2");
@@ -459,13 +459,13 @@ test("two feeds in one file are an error, before anything is written", { skip: w
   assert.match(end.stderr, /hint: .*--feed/);
   assert.ok(!fs.existsSync(out));
   await tapedeck(t, exporting(archive, "tardis-csv", out, "--feed", "one"));
-  // Of JSON lines every object says its feed.
+  // In JSON lines every object has its feed.
   const lines = path.join(temporary(t), "lines");
   await tapedeck(t, exporting(archive, "jsonl", lines));
   assert.equal(manifestOf(lines).totals.rows, 2 * 1094);
 });
 
-test("copy trading has the symbols of linear, and files of its own", { skip: withoutCapture(CAPTURES[1][0]) }, async (t) => {
+test("copy trading has linear's symbols, in separate files", { skip: withoutCapture(CAPTURES[1][0]) }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   for (const family of ["linear", "copytrade"])
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(CAPTURES[1][0])]);
@@ -504,7 +504,7 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
   const said = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
   assert.match(said.stderr, /EOSUSD.*orderBookL2_25 was not recorded.*orderBook_200\.100ms/);
-  // Trades alone would be less than was requested, so neither are they exported.
+  // Trades alone would be less than requested, so they are not exported either.
   for (const more of [[], ["--type", "incremental_book_L2"]]) {
     const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), ...more, "--depth", "50"), { status: 4 });
     assert.match(none.stderr, /no book with 50 levels per side was recorded in the selection\n.*leave out --depth/);
@@ -539,11 +539,11 @@ test("export overwrites files only with --force", { skip: withoutCapture(INVERSE
   assert.deepEqual(fs.readFileSync(path.join(out, MANIFEST)), before);
 });
 
-// ---- days: in parallel, and completed by the next run -------------------------------------------------------
+// ---- days: in parallel, completed by the next run -----------------------------------------------------------
 
 const DAY_S = 86400;
 
-/** The inverse capture on each of these days after 2021-04-17, each as a connection of its own. */
+/** The inverse capture on each of these days after 2021-04-17, as separate connections. */
 const onDays = once((days) => {
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const moved = (by) => lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by * DAY_S}${rest}`));
@@ -558,7 +558,7 @@ function filesBelow(dir) {
   return Object.fromEntries(names.sort().map((f) => [path.relative(dir, f), fs.readFileSync(f).toString("latin1")]));
 }
 
-test("several formats, symbols and days at a time give the same bytes with any number of threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("an export of several formats, symbols and days has the same bytes with any number of threads", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
   const outs = {};
@@ -571,7 +571,7 @@ test("several formats, symbols and days at a time give the same bytes with any n
     }
   assert.deepEqual(outs.both4, outs.both1);
   assert.deepEqual(outs.both7, outs.both1);
-  // Each format has a folder, with the files that it has alone.
+  // Each format has a folder, with the same files as an export of that format alone.
   const alone = Object.entries(outs.csv1).filter(([name]) => !isManifest(name));
   assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
   const dates = ["2021-04-17", "2021-04-18", "2021-04-19"];
@@ -579,7 +579,7 @@ test("several formats, symbols and days at a time give the same bytes with any n
   assert.deepEqual(manifestOf(path.join(dir, "both1")).days.map((day) => day.date), dates);
 });
 
-test("the same export again changes nothing; after more was recorded it adds the new days", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a repeated export changes nothing; after more recording it adds the new days", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(onDays([0, 1]), "inverse");
   const out = path.join(temporary(t), "out");
   const args = ["export", "-a", archive, "--format", "tardis-csv", "--out", out];
@@ -597,7 +597,7 @@ test("the same export again changes nothing; after more was recorded it adds the
   const more = await tapedeck(t, args, { status: 1 });
   assert.match(more.stderr, /existing days are kept/);
   assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-20"]);
-  // The gap since the second day is new, so that day is made again; the first is the same file.
+  // The gap after the second day is new, so that day is rewritten; the first day's file stays.
   for (const [name, inode] of Object.entries(inodes())) assert.equal(name.includes("2021-04-17"), inode === inodesBefore[name], name);
   const fresh = path.join(temporary(t), "fresh");
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", fresh], { status: 1 });
@@ -608,7 +608,7 @@ test("the same export again changes nothing; after more was recorded it adds the
   const eventsAfter = filesBelow(path.join(out, "..", "events"));
   assert.ok(eventsBefore.some((name) => !(name in eventsAfter)));
   assert.deepEqual(eventsAfter, filesBelow(path.join(out, "..", "events-fresh")));
-  // A file that was lost or changed is made again.
+  // A file that was removed or changed is rewritten.
   fs.rmSync(path.join(out, data(out)[0]));
   fs.appendFileSync(path.join(out, data(out)[5]), "x");
   await tapedeck(t, args, { status: 1 });
@@ -621,7 +621,7 @@ test("an export that was killed, or had no space, is completed by the same comma
   const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
   await tapedeck(t, args("fresh"), { status: 1 });
   const fresh = filesBelow(path.join(dir, "fresh"));
-  // What a process that was killed before its first day leaves is in no way.
+  // Files of a process that was killed before its first day do not disturb.
   fs.mkdirSync(path.join(dir, "junk", "tardis-csv"), { recursive: true });
   for (const name of [`${MANIFEST}.partial`, "tardis-csv/bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
     fs.writeFileSync(path.join(dir, "junk", name), "left by a crash");
@@ -638,7 +638,7 @@ test("an export that was killed, or had no space, is completed by the same comma
   assert.equal(left[MANIFEST], fresh[MANIFEST]);
   assert.ok(!(manifestName("2021-04-19") in left));
   assert.deepEqual(Object.keys(left).filter((name) => !(name in fresh) && !name.endsWith(".partial")), []);
-  // Another export does not take it; it may replace the day.
+  // Another export does not complete it, but may replace the day.
   const other = await tapedeck(t, [...args("killed"), "--symbol", "EOSUSD"], { status: 2 });
   assert.match(other.stderr, /of another export or another part of the day\n.*--force/);
   fs.cpSync(killed, path.join(dir, "forced"), { recursive: true });
@@ -650,7 +650,7 @@ test("an export that was killed, or had no space, is completed by the same comma
   assert.deepEqual(filesBelow(killed), fresh);
 });
 
-test("a day that was complete, but had not all of its names, is published", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a complete day that was not fully renamed is published by the next run", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
@@ -662,7 +662,7 @@ test("a day that was complete, but had not all of its names, is published", { sk
   assert.equal(fs.statSync(path.join(out, data(out)[0])).ino, inode);
 });
 
-test("a part of a day is another export than all of it", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a part of a day and the whole day are different exports", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   const from = (time, ...more) => exporting(archive, "tardis-csv", out, "--from", time, ...more);
@@ -675,7 +675,7 @@ test("a part of a day is another export than all of it", { skip: withoutCapture(
   assert.deepEqual(filesBelow(out), whole);
 });
 
-test("days of which the archive has pruned segments stay as they were exported", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("exported days stay as they are after their segments are pruned", { skip: withoutCapture(INVERSE) }, async (t) => {
   const dir = temporary(t);
   const [archive, out] = ["tape", "out"].map((name) => path.join(dir, name));
   fs.cpSync(await imported(onDays([0, 1, 2]), "inverse"), archive, { recursive: true });
@@ -689,7 +689,7 @@ test("days of which the archive has pruned segments stay as they were exported",
   assert.deepEqual(manifestOf(out).days.map((day) => day.date), ["2021-04-17", "2021-04-18", "2021-04-19"]);
 });
 
-test("shards take days, and together make the export of one run", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("shards export different days, and together equal one run", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(onDays([0, 1, 2]), "inverse");
   const dir = temporary(t);
   const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
@@ -700,7 +700,7 @@ test("shards take days, and together make the export of one run", { skip: withou
   assert.ok(days === 1 || days === 2);
   await shard(2);
   assert.deepEqual(filesBelow(path.join(dir, "set")), filesBelow(path.join(dir, "one")));
-  // One that has no day is done.
+  // A shard without a day ends with success.
   await tapedeck(t, args("none", "--shard", "9/65535"));
   const refused = await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--shard", "4/3"], { status: 2 });
   assert.match(refused.stderr, /--shard: '4\/3' is not I\/N/);
@@ -714,7 +714,7 @@ test("an export into an archive is refused", { skip: withoutCapture(INVERSE) }, 
   assert.deepEqual(Object.keys(filesBelow(archive)).sort(), before);
 });
 
-test("one export at a time writes to a folder", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a second export into the same folder is refused", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   fs.mkdirSync(out);
@@ -752,7 +752,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
   await refuse(["--format", "jsonl", "--out", path.join(file, "x")], /cannot export to/, 4);
 });
 
-test("--to is a time, as in every verb: the selection ends there", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("--to is a time, as in every verb, at which the selection ends", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "jsonl", out, "--to", "+10s"));
@@ -763,7 +763,7 @@ test("--to is a time, as in every verb: the selection ends there", { skip: witho
 });
 
 // A program that may write no file beyond 40 KiB.
-test("an export that cannot write fails and leaves nothing, in any format", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("an export that cannot write fails and leaves no file, in any format", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(capture(INVERSE), "inverse");
   const limited = (blocks) => ["bash", "-c", `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`, "-"];
   for (const format of ["tardis-csv", "hftbacktest", "parquet", "nautilus", "jsonl", "sqlite", "mcap"]) {
@@ -776,10 +776,10 @@ test("an export that cannot write fails and leaves nothing, in any format", { sk
 
 // ---- symbols that no cell can hold ----------------------------------------------------------------------------
 
-/** A symbol in a file's name: other for other symbols, also where lower case is upper case. */
+/** A symbol in a file's name: different for each symbol, also if upper and lower case are the same. */
 const fileName = (symbol) => symbol.replace(/^[-.]|[^A-Z0-9_.-]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
-test("only symbols with line breaks or formulas are left out, and others have files of their own", async (t) => {
+test("only symbols with line breaks or formulas are omitted, and every other symbol has its own files", async (t) => {
   const dir = temporary(t);
   const start = 1795154400; // 2026-11-20
   const frame = (symbol, id, seq) => JSON.stringify({
@@ -820,12 +820,12 @@ test("only symbols with line breaks or formulas are left out, and others have fi
     const names = manifestOf(dataset).files.map((file) => pattern.exec(file.name)[1]);
     assert.deepEqual(names.sort(), [...Object.keys(good), "A".repeat(127)].map(fileName).sort(), format);
   }
-  // Ids that are formulas leave their cells empty, as ids with commas do.
+  // Ids that are formulas leave their cells empty, like ids with commas.
   const cut = manifest.files.filter((f) => f.ids_cut === 1).map((f) => f.symbol).sort();
   assert.deepEqual(cut, ["EOSUSD", "ETHUSD", "XRPUSD"]);
 });
 
-test("topics of a symbol that begin while others are worked on by other threads", async (t) => {
+test("topics of a symbol that begin while other threads work on others are exported whole", async (t) => {
   const dir = temporary(t);
   const names = ["publicTrade", "allLiquidation", "liquidation", "priceLimit", ...[1, 50, 200, 500].map((n) => `orderbook.${n}`), ...[1, 3, 5, 15, 30, 60].map((n) => `kline.${n}`)];
   const frames = Array.from({ length: 3000 }, (_, i) =>

@@ -1,6 +1,6 @@
-// Holes as each format shows them: a broken book, frames that cannot be decoded, a disconnect and a clock that steps
-// back, in one recording whose frames are numbered: the size of a frame's level, or the price of its trade, is its
-// number. Which frames a reader must and must not see follows from docs/export.md ("Where the data has holes").
+// Holes in each format: a broken book, undecodable frames, a disconnect and a clock that steps back, in one recording of
+// numbered frames: a frame's number is the size of its level, or the price of its trade. docs/export.md ("Where the data has
+// holes") determines the frames that a reader must and must not get.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -27,7 +27,7 @@ const trade = (n) => JSON.stringify({ topic: "publicTrade.BTCUSDT", type: "snaps
   data: [{ i: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, T: NOON - 1000 + n, p: String(n), v: "1", S: "Buy", s: "BTCUSDT", L: "PlusTick", BT: false, seq: 5000 + n }] });
 const undecodable = (topic) => JSON.stringify({ topic: `${topic}.BTCUSDT`, type: "delta", ts: NOON - 1000, data: {} });
 
-/** By what follows: frames of each connection; the clock steps back before those of the last list. */
+/** Frames of each connection in lists; the clock steps back before the last list. */
 const CONNECTIONS = [
   [[book(1, "snapshot", 101), book(2, "delta", 102), trade(3), book(4, "delta", 103),
     book(6, "delta", 105), trade(7), book(8, "delta", 106), // 104 is lost
@@ -42,11 +42,11 @@ const SNAPSHOTS = [1, 9, 15, 23];
 const DOUBTED = [6, 8, 12, 21];
 const TRADES = [3, 7, 14, 22, 26];
 const LATE_BOOKS = [25, 27];
-/** The ledger: what no ping proved whole is part of the disconnect, so it begins before the frames. */
+/** The ledger: the disconnect begins at the last answered ping, before the last frames. */
 const GAPS = ["disconnect", "sequence", "sequence"];
 const BREAKS = ["gap sequence", "undecoded", "gap sequence"];
 
-/** An exchange that sends each connection what `script` has for it, step by step. */
+/** An exchange that sends each connection its part of `script`, step by step. */
 async function exchange(t) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
@@ -116,13 +116,13 @@ async function mcapMessages(file) {
   return out;
 }
 
-/** What a database's table has. */
+/** The rows of a database's table. */
 const table = async (file, name) => JSON.parse(await python("tests/export/sqlite_rows.py", file, name));
 
-// hyparquet makes doubles of decimals, which are not the nearest.
+// hyparquet converts decimals to doubles that are not the nearest.
 const numbers = (rows, size) => rows.map((row) => Math.round(Number(size(row))));
 
-test("a broken book, undecodable frames, a disconnect and a clock step, in every format", { skip: withoutMovedClock || (PYTHON === undefined && "needs numpy") }, async (t) => {
+test("every format omits or marks rows at a broken book, undecodable frames, a disconnect and a clock step", { skip: withoutMovedClock || (PYTHON === undefined && "needs numpy") }, async (t) => {
   const archive = await recorded(t);
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["export", "-q", archive, ...FORMATS.flatMap((name) => ["--format", name]), "--out", out], { status: 1 });
@@ -205,7 +205,7 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
   assert.deepEqual(days.map((row) => [row.day, row.symbol, row.reasons]), [[DAY, "BTCUSDT", "disconnect, sequence, undecoded, late, silent"]]);
   assert.deepEqual([topics["orderbook.50"].proof, topics["orderbook.50"].undecoded, topics.publicTrade.proof, topics.publicTrade.undecoded], ["proven", 1, "unverifiable", 1]);
   assert.ok(topics["orderbook.50"].degraded_ns > 0 && topics["orderbook.50"].missing_ns > 0);
-  // Topics that were granted and never sent a frame: a ticker begins with a snapshot, a liquidation need not happen.
+  // Topics that were granted and sent no frame: a ticker must begin with a snapshot, a liquidation need not happen.
   assert.deepEqual([topics.tickers.frames, topics.tickers.missing_ns, topics.tickers.reasons], [0, topics.tickers.asked_ns, "disconnect, silent"]);
   assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns > 0], [0, "unverifiable", true]);
   for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns, row.asked_ns, row.topic);
@@ -217,14 +217,14 @@ test("a broken book, undecodable frames, a disconnect and a clock step, in every
   }
 });
 
-/** Imports a capture of books [ms, frame text] into the archive; the time to the next capture is a gap. */
+/** Import a capture of books [ms, frame text] into the archive; the time to the next capture is a gap. */
 async function add(t, archive, frames) {
   const file = path.join(temporary(t), "capture.jsonl");
   fs.writeFileSync(file, frames.map(([ms, data]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data: JSON.parse(data) }) + "\n").join(""));
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
 }
 
-test("a gap after a book's last frame of the day ends the book, whichever formats", { skip: PYTHON === undefined && "needs numpy" }, async (t) => {
+test("a gap after a book's last frame of the day ends the book in every format", { skip: PYTHON === undefined && "needs numpy" }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   const other = (n, type, u) => book(n, type, u).replaceAll("BTCUSDT", "ETHUSDT");
   await add(t, archive, [[NOON, book(1, "snapshot", 101)], [NOON, other(1, "snapshot", 101)], [NOON + 1000, book(2, "delta", 102)], [NOON + 1000, other(2, "delta", 102)]]);
@@ -246,7 +246,7 @@ test("a gap after a book's last frame of the day ends the book, whichever format
   assert.deepEqual([broken.hftbacktest, broken.endOfDay, broken.nautilus], [[3, 4], ["ETHUSDT"], "CLEAR"]);
   assert.ok(broken.breaks.length > 0);
   for (const row of broken.breaks) assert.deepEqual(row, ["gap", "restart", null]);
-  // The selection ends before the gap: the book is right to its end.
+  // The selection ends before the gap, so the book is right up to its end.
   const whole = await exported("--to", new Date(NOON + 500).toISOString());
   assert.deepEqual([whole.hftbacktest, whole.endOfDay, whole.nautilus, whole.breaks], [[4, 4], ["BTCUSDT", "ETHUSDT"], "ADD", []]);
 });

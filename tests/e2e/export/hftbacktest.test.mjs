@@ -1,5 +1,5 @@
-// Exports for hftbacktest. tests/export/hftbacktest.py reads the captures itself, sorts with numpy and compares; it
-// shares nothing with the programs. Facts about gaps come from docs/export.md.
+// Exports for hftbacktest. tests/export/hftbacktest.py reads the captures, sorts with numpy and compares; it shares nothing with
+// the programs. Rules about gaps come from docs/export.md.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -17,7 +17,7 @@ const [EXCH, LOCAL, BUY, SELL] = [31, 30, 29, 28].map((bit) => 2 ** bit);
 const [DEPTH, TRADE, CLEAR, SNAPSHOT, BBO] = [1, 2, 3, 4, 5];
 
 const script = async (...args) => JSON.parse(await python("tests/export/hftbacktest.py", ...args));
-/** Records as they are in a file: each member a text. */
+/** A file's records, each member as text. */
 const records = (...names) => script("print", path.join(...names));
 const npz = (dir) => fs.readdirSync(dir).filter((name) => name.endsWith(".npz")).sort();
 const exporting = (archive, out, ...more) => ["export", "-q", "-a", archive, "--format", "hftbacktest", "--out", out, ...more];
@@ -25,7 +25,7 @@ const exporting = (archive, out, ...more) => ["export", "-q", "-a", archive, "--
 const dirs = temporary({ after });
 const archives = new Map();
 
-/** The archive of a capture. Tests that have the same file share it, and only read it. */
+/** The archive of a capture, which tests with the same file share and only read. */
 function imported(file, family) {
   const make = async () => {
     const archive = path.join(fs.mkdtempSync(path.join(dirs, "import-")), "tape");
@@ -35,7 +35,7 @@ function imported(file, family) {
   return archives.get(file) ?? archives.set(file, make()).get(file);
 }
 
-/** The files are those of the script, and the manifest has their counts. */
+/** Check that the files equal the script's, and that the manifest has their counts. */
 async function compare(file, family, out, options = {}) {
   const { records: counts, offsets } = await script("check", file, family, out, JSON.stringify(options));
   const { days, totals } = manifestOf(out);
@@ -46,12 +46,12 @@ async function compare(file, family, out, options = {}) {
 }
 
 for (const [name, family] of CAPTURES) {
-  test(`${name}: events are those of the script, and books are right after each frame`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: events equal the script's, and books are right after each frame`, { skip: withoutCapture(name) }, async (t) => {
     const archive = await imported(capture(name), family);
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, out));
     await compare(capture(name), family, out);
-    // The books at the end are those of a replay.
+    // The last books equal those of a replay.
     const { books } = await json(t, ["replay", archive, "--json"]);
     for (const file of npz(out).filter((of) => of.endsWith("_eod.npz"))) {
       const rows = await records(out, file);
@@ -64,7 +64,7 @@ for (const [name, family] of CAPTURES) {
   });
 }
 
-/** A capture whose times of receipt are moved by seconds. */
+/** A capture whose receive times are moved by seconds. */
 function moved(t, seconds) {
   const file = path.join(temporary(t), "moved.txt");
   const move = (line) => line.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, before, whole, rest) => `${before}${Number(whole) + seconds}${rest}`);
@@ -74,7 +74,7 @@ function moved(t, seconds) {
 
 const firstSecond = () => Number(/^(\d+)\./m.exec(captureLines(INVERSE).join("\n"))[1]);
 
-test("a book continues over midnight; --sod begins with all of it; bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a book continues over midnight; --sod begins with the whole book; threads do not change the bytes", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = moved(t, 1618704000 - firstSecond() - 15);
   const archive = await imported(file, "inverse");
   const dir = temporary(t);
@@ -88,7 +88,7 @@ test("a book continues over midnight; --sod begins with all of it; bytes do not 
   }
 });
 
-test("a recorder's clock that was behind: an offset for each day, in its manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a recorder's clock that was slow gives each day an offset, in its manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
   const file = moved(t, 1618704000 - firstSecond() - 15 - 30 * 86400); // some thirty days early, over midnight
   const archive = await imported(file, "inverse");
   const out = path.join(temporary(t), "out");
@@ -102,7 +102,7 @@ test("a recorder's clock that was behind: an offset for each day, in its manifes
   assert.match(again.stderr, /all days existed already/);
 });
 
-test("a day that does not fit into memory is sorted in a file, which is gone afterwards", async (t) => {
+test("a day that does not fit into memory is sorted in a file, which is removed afterwards", async (t) => {
   const dir = temporary(t), file = path.join(dir, "many.txt");
   const at = (i) => 1_700_000_000_000 + 10 * i;
   const time = (ms) => `${Math.floor(ms / 1000)}.${String(ms % 1000).padStart(3, "0")}`;
@@ -132,7 +132,7 @@ async function recorded(t, frames, family = "v5-linear") {
   return path.join(dir, "tape");
 }
 
-/** Records in short: kind, flags, ms of both times, price, amount. */
+/** Records in brief: kind, flags, ms of both times, price, amount. */
 const short = (rows) => rows.map(({ ev, exch_ts, local_ts, px, qty }) => {
   const flags = [[EXCH, "E"], [LOCAL, "L"], [BUY, "B"], [SELL, "S"]].filter(([flag]) => BigInt(ev) & BigInt(flag)).map(([, name]) => name).join("");
   const ms = (ns) => Number((BigInt(ns) - BigInt(START_MS) * 1_000_000n) / 1_000_000n);
@@ -144,7 +144,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
     book(0, "snapshot", 10, [["100", "1"], ["99.5", "2"]], [["101", "3"]]),
     book(20, "delta", 11, [["100", "0"]], [["101", "0.25"], ["102", "7"]]),
     trade(20, "Sell", "100", "1"), // received 1 ns later
-    book(40, "delta", 14, [["98", "1"]], []), // two are missing
+    book(40, "delta", 14, [["98", "1"]], []), // two frames are missing
     trade(50, "Buy", "101", "2"),
     book(60, "snapshot", 20, [], [["0.00000001", "123456789.12345678"]]),
   ]);
@@ -164,7 +164,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
   assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "rule"]);
 });
 
-test("one exchange, feed and symbol for a file; options are of this format", async (t) => {
+test("a file has one exchange, feed and symbol; the format's options are refused with other formats", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   for (const family of ["v5-linear", "v5-spot"]) {
     const file = path.join(dir, `${family}.jsonl`);
@@ -180,7 +180,7 @@ test("one exchange, feed and symbol for a file; options are of this format", asy
   assert.match(other.stderr, /--sod and --bbo need --format hftbacktest/);
 });
 
-test("--bbo adds the exchange's own best prices, a side that a frame lacks as it was", async (t) => {
+test("--bbo adds the exchange's own best prices; a side that a frame lacks keeps its price", async (t) => {
   const archive = await recorded(t, [
     book(0, "snapshot", 10, [["100", "1"]], [["101", "3"]], "orderbook.1"),
     book(10, "snapshot", 10, [["100", "1"]], []),
@@ -195,7 +195,7 @@ test("--bbo adds the exchange's own best prices, a side that a frame lacks as it
   assert.equal((await records(dir, "without", "BTCUSDT_20231114.npz")).length, 3);
 });
 
-test("a book that breaks with its first frame of a day is cleared as the day begins", async (t) => {
+test("a book that breaks at its first frame of a day is cleared at the day's beginning", async (t) => {
   const MIDNIGHT = 6_400_000;
   const archive = await recorded(t, [
     book(0, "snapshot", 10, [["100", "1"]], [["101", "3"]]),
@@ -211,13 +211,13 @@ test("a book that breaks with its first frame of a day is cleared as the day beg
   ]);
 });
 
-npm.test("the recipe for order latencies: those of a client behind tap are those of the truth", async (t) => {
+npm.test("the recipe for order latencies gives the truth file's latencies for a client behind tap", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), truth = path.join(dir, "truth.jsonl");
   const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", "--truth", truth], dir);
   const tap = await listening(t, ["tap", "-a", archive, "--upstream", sim.url, "--plain"], fs.mkdtempSync(path.join(dir, "tap-")));
   const trade = await connected(t, `${tap.url}/v5/trade`);
   const order = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.01", price: "50000" };
-  for (let i = 0; i < 20; i++) await ask(trade, `c${i}`, "order.create", { ...order, ...(i === 7 ? { qty: "200" } : {}) }); // one is refused
+  for (let i = 0; i < 20; i++) await ask(trade, `c${i}`, "order.create", { ...order, ...(i === 7 ? { qty: "200" } : {}) }); // one order is refused
   assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
   const out = path.join(dir, "out");
   const [, recipe] = /^```python\n(import json[^]*?)^```/m.exec(fs.readFileSync("docs/datasets.md", "utf8"));
@@ -225,7 +225,7 @@ npm.test("the recipe for order latencies: those of a client behind tap are those
   fs.mkdirSync(out);
   await python(file("latency.py", recipe), file("latency.json", (await tapedeck(t, ["latency", archive, "--json"])).stdout), path.join(out, "latency.npz"));
   const rows = (await records(out, "latency.npz")).map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
-  // Times of the tape, exact: JSON numbers of JavaScript are not.
+  // Exact times of the tape: numbers of JavaScript would be rounded.
   const frames = async (way) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", way])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
   const [sent, answered] = [await frames("out"), await frames("in")];
   const known = fs.readFileSync(truth, "utf8").split("\n").filter((line) => line.includes('"t":"frame"') && line.includes('"order.create"')).map((line) => BigInt(/"ts_ns":(\d+)/.exec(line)[1]));

@@ -1,4 +1,4 @@
-// export, type instruments: rows of a capture beside those that this file computes from its replies, and of a recording.
+// Exports of type instruments: rows of a capture equal those that this file computes from its replies; also of a recording.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { parquetRows, query } from "../support/parquet_files.mjs";
 const PATHS = { "v5-linear": "/v5/public/linear", "v5-inverse": "/v5/public/inverse", inverse: "/realtime" };
 const V5 = "v5-2026-08-09.jsonl.gz";
 
-/** [category, reply's time of receipt in s, entry] of each entry of a capture's replies. */
+/** [category, receive time in s, entry] of each entry in a capture's replies. */
 function listed(name) {
   const lines = zlib.gunzipSync(fs.readFileSync(capture(name))).toString().split("\n").filter(Boolean).map((line) => JSON.parse(line));
   return lines.filter((line) => line.t === "http").flatMap((line) => {
@@ -50,7 +50,7 @@ async function exported(t, archive, ...more) {
   return out;
 }
 
-test("instruments of a capture: every column of 800 contracts and 557 pairs", { skip: withoutRecorded(V5) }, async (t) => {
+test("every column of a capture's 800 contracts and 557 pairs equals the replies", { skip: withoutRecorded(V5) }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
   const out = await exported(t, archive, "--format", "parquet", "--format", "sqlite", "--format", "mcap");
@@ -76,7 +76,7 @@ test("instruments of a capture: every column of 800 contracts and 557 pairs", { 
   assert.match(none.stderr, /nothing to export as parquet/);
 });
 
-test("instruments of two feeds with the same requests, by any number of threads", async (t) => {
+test("instruments of two feeds with the same requests are the same with any number of threads", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear,v5-inverse,inverse", "--symbols", "3", "--rate", "200"], dir);
   let replies = [];
@@ -98,7 +98,7 @@ test("instruments of two feeds with the same requests, by any number of threads"
   assert.deepEqual(await read(b), await read(a));
 });
 
-test("instruments of a recording: changes, and what a complete list lacks", async (t) => {
+test("a recording's instruments have rows for changes, and for instruments that a complete list lacks", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const entry = (symbol, tickSize) => ({ symbol, priceFilter: { tickSize }, lotSizeFilter: { qtyStep: "1" } });
   const lists = [[entry("A", "0.1"), entry("B", "1")], [entry("A", "0.5")]];

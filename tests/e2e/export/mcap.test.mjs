@@ -1,4 +1,4 @@
-// MCAP files of an export, as @mcap/core reads them, beside the JSON lines of the same run.
+// MCAP files of an export, read by @mcap/core, equal the JSON lines of the same run.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -31,7 +31,7 @@ async function readFile(file) {
 const ns = (time) => BigInt(time.sec) * 1_000_000_000n + BigInt(time.nsec);
 const TYPES = { string: "string", number: "number", integer: "number", boolean: "boolean", object: "object" };
 
-/** A message has what its schema has, of the same types. */
+/** Check that a message has the members of its schema, with the same types. */
 function assertFits(schema, value) {
   for (const [name, member] of Object.entries(value)) {
     const { type, items } = schema.properties[name];
@@ -40,7 +40,7 @@ function assertFits(schema, value) {
   }
 }
 
-test("messages are those of JSON lines, with schemas that viewers take", { skip: withoutCapture("v5-2026-08-09.jsonl.gz") }, async (t) => {
+test("messages equal the JSON lines, with schemas that viewers accept", { skip: withoutCapture("v5-2026-08-09.jsonl.gz") }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const out = path.join(dir, "out");

@@ -1,5 +1,5 @@
-// export --format nautilus: the schema, field by field, as the catalog's documentation has it, and rows beside those of
-// --format parquet.
+// export --format nautilus: every field of the schema is as documented by Nautilus, and rows equal the rows of --format
+// parquet.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -25,7 +25,7 @@ SCHEMAS.funding_rates = {
   instrument_id: "BYTE_ARRAY STRING", rate: "BYTE_ARRAY STRING", interval: "INT64 INTEGER 64 unsigned?", next_funding_ns: "INT64 TIMESTAMP NANOS?", ...TIMES,
   identifier: "BYTE_ARRAY STRING?",
 };
-/** Of derivative_ticker: a row where the value differs from that of the row before. */
+/** Rows of derivative_ticker whose value differs from the row before. */
 const VALUES = { mark_prices: ["value", "mark_price"], index_prices: ["value", "index_price"], funding_rates: ["rate", "funding_rate"] };
 const TEXTS = (names) => Object.fromEntries(names.split(" ").map((name) => [name.replace("?", ""), `BYTE_ARRAY STRING${name.endsWith("?") ? "?" : ""}`]));
 const U8 = "INT32 INTEGER 8 unsigned", MOMENT = "INT64 TIMESTAMP NANOS";
@@ -67,7 +67,7 @@ function imported() {
   return tape;
 }
 
-/** An archive of these frames, one a second; null: another connection begins. */
+/** An archive of these frames, one a second; null begins another connection. */
 async function recorded(t, frames) {
   const dir = temporary(t);
   const file = path.join(dir, "frames.jsonl");
@@ -80,7 +80,7 @@ async function recorded(t, frames) {
 
 const frame = (n, type, b, a) => ({ topic: "orderbook.50.BTCUSDT", ts: START_MS + n, type, data: { s: "BTCUSDT", b, a, u: 100 + n, seq: 200 + n } });
 
-test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5) }, async (t) => {
+test("a capture's files have the documented schema, metadata, names and rows", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported();
   const [out, plain] = [await exported(t, archive, "nautilus"), await exported(t, archive, "parquet")];
   assert.equal(filesOf(out).length, isRecorded ? 28 : 24); // four instruments
@@ -92,7 +92,7 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
     assert.deepEqual(Object.entries(Object.fromEntries(schema.slice(1).map((column) => [column.name, field(column)]))), Object.entries(SCHEMAS[type]));
     const metadata = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
     assert.deepEqual([metadata.instrument_id, metadata.type_name], [instrument, NAMES[type] ?? INSTRUMENTS[type][0]]);
-    // A backtest takes only data of the instrument's own precisions.
+    // A backtest accepts only data with the instrument's precisions.
     for (const key of ["price_precision", "size_precision"].filter((key) => key in metadata)) precisions.set(`${instrument} ${key}`, (precisions.get(`${instrument} ${key}`) ?? new Set()).add(metadata[key]));
     const written = [/^price/, /^size/].map((name) => Object.entries(metadata).filter(([key, value]) => name.test(key) && /^\d+$/.test(value)).length);
     assert.deepEqual(written, type === "funding_rates" ? [0, 0] : [1, /_prices$/.test(type) ? 0 : 1]);
@@ -121,7 +121,7 @@ test("schema, metadata, names and rows of a capture", { skip: withoutCapture(V5)
   if (isRecorded) for (const [key, found] of precisions) assert.equal(found.size, 1, key);
 });
 
-test("bars end at their time, and are those of Parquet", { skip: withoutCapture(V5) }, async (t) => {
+test("bars end at their time, and equal Parquet's", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported();
   for (const [length, name, ns] of [["5s", "5-SECOND", 5_000_000_000n], ["1m", "1-MINUTE", 60_000_000_000n]]) {
     const [out, plain] = [await exported(t, archive, "nautilus", "--bars", length, "--type", "bars", "--keep-suspect"), await exported(t, archive, "parquet", "--bars", length, "--type", "bars")];
@@ -140,8 +140,8 @@ test("bars end at their time, and are those of Parquet", { skip: withoutCapture(
   }
 });
 
-test("a second part of a bar is left out, and is not counted", async (t) => {
-  const times = [...Array.from({ length: 12 }, (_, i) => 1000 * (i + 1)), 2500, 14_000]; // the 13th trade is of the second bar
+test("a second part of a bar is omitted, and not counted", async (t) => {
+  const times = [...Array.from({ length: 12 }, (_, i) => 1000 * (i + 1)), 2500, 14_000]; // the 13th trade belongs to the second bar
   const archive = await recorded(t, times.map((ms, i) => ({
     topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + ms,
     data: [{ T: START_MS + ms, s: "BTCUSDT", S: "Buy", v: "1", p: `${60_000 + i}`, L: "PlusTick", i: `id-${i}`, BT: false }],
@@ -157,7 +157,7 @@ const listed = (symbol, tick, more = {}) => ({
 });
 const reply = (category, ...list) => ({ retCode: 0, time: START_MS, result: { category, list } });
 
-test("instruments of each class; a changed tick is another file", async (t) => {
+test("instruments of each class have rows; a changed tick begins another file", async (t) => {
   const dated = { launchTime: "1500000000000", deliveryTime: "1700000000001" };
   const archive = await recorded(t, [
     reply("linear", listed("BTCUSDT", "0.10", { contractType: "LinearPerpetual", settleCoin: "USDC" }), listed("BTCUSDT-29DEC23", "0.5", { contractType: "LinearFutures", ...dated })),
@@ -190,7 +190,7 @@ test("instruments of each class; a changed tick is another file", async (t) => {
     "crypto_perpetual BTCUSDT-LINEAR": ["0.10 2 0.001 3 0.002 5.0 9.50 USDC false", "0.05 2 0.001 3 0.002 5.0 9.50 USDT false"],
     "currency_pair BTCUSDT-SPOT": ["0.01 2 0.00001 5   "],
   });
-  // Beside data: the instruments that have some, and data of their precision.
+  // With other types: the instruments that have data, and data in their precision.
   const all = await exported(t, archive, "nautilus");
   assert.deepEqual([...new Set(filesOf(all).map((file) => file.split("/").slice(1, 3).join(" ")))], ["crypto_perpetual BTCUSDT-LINEAR.BYBIT", "order_book_deltas BTCUSDT-LINEAR.BYBIT", "quotes BTCUSDT-LINEAR.BYBIT"]);
   const shards = await exported(t, archive, "nautilus", "--shard", "1/2");
@@ -198,7 +198,7 @@ test("instruments of each class; a changed tick is another file", async (t) => {
   for (const file of [...fs.readdirSync(all).filter(isManifest), ...filesOf(all)]) assert.deepEqual(fs.readFileSync(path.join(shards, file)), fs.readFileSync(path.join(all, file)), file);
 });
 
-test("books: snapshots, changes, a gap", async (t) => {
+test("books have rows for snapshots, changes and a gap", async (t) => {
   const archive = await recorded(t, [
     frame(1, "snapshot", [["10.0", "1"], ["9.5", "2"]], [["11", "2.50"]]),
     frame(2, "delta", [["10.0", "0"]], [["11", "3"], ["12", "1"]]),
@@ -275,10 +275,10 @@ test("an instrument has one precision on all days and in all types", async (t) =
   const [instrument] = filesOf(nights).filter((file) => file.includes("crypto_perpetual"));
   const columns = "price_precision, size_precision, price_increment, size_increment, lot_size, min_quantity, max_price, raw_symbol, settlement_currency, is_inverse, tick_scheme, epoch_ns(ts_init) = epoch_ns(ts_event)";
   assert.deepEqual((await query(`SELECT ${columns} FROM '${path.join(nights, instrument)}'`)).map((row) => row.join(" ")), ["4 11 0.1000 0.00100000000 0.00100000000 0.002 9.50 BTCUSDT USDT false  false"]);
-  // One run, and two at a time, give the same bytes.
+  // One run, and two runs, give the same bytes.
   await exportDays(t, archive, one);
   assertSame(nights, one);
-  for (const file of filesOf(nights)) await copiedByArrow(path.join(nights, file)); // another reader takes the changed files
+  for (const file of filesOf(nights)) await copiedByArrow(path.join(nights, file)); // another reader accepts the changed files
   const [after, together] = ["after", "together"].map((name) => path.join(temporary(t), name));
   for (const shard of ["1/3", "2/3", "3/3"]) await exportDays(t, archive, after, "--shard", shard);
   assertSame(after, one);
@@ -300,7 +300,7 @@ test("an instrument has one precision on all days and in all types", async (t) =
     await exportDays(t, archive, one);
     assertSame(one, whole, `${count} replaced`);
   }
-  // Damaged bytes are not given a hash that says they are right.
+  // A damaged file stays as it is: a new hash would declare its bytes right.
   for (const name of Object.keys(first)) leave(name, first[name]);
   leave(replaced[0], first[replaced[0]].replace("PAR1", "PAR2"));
   const damaged = await tapedeck(t, ["export", "-a", archive, "--format", "nautilus", "--out", one, ...TYPES, "--bars", "1m", "--keep-suspect", "--force"], { status: null });
@@ -308,7 +308,7 @@ test("an instrument has one precision on all days and in all types", async (t) =
   assert.deepEqual([...(await precisionsIn(one)).values()].map((types) => types.length).sort(), [1, filesOf(one).length - 1].sort());
 });
 
-test("what needs more than 16 places is refused by name", async (t) => {
+test("an instrument that needs more than 16 places is refused by name", async (t) => {
   const archive = await recorded(t, [frame(1, "snapshot", [["0.00000000000000001", "1"]], [["11", "2.50"]])]);
   const out = path.join(temporary(t), "out");
   const refused = await tapedeck(t, ["export", archive, "--format", "nautilus", "--out", out], { status: 4 });

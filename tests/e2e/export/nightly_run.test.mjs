@@ -8,7 +8,7 @@ import { BIN, Program, captureLines, isManifest, run, tapedeck, temporary, witho
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const DAY_S = 86400;
 
-/** The commands of cron and of the systemd timer, which are one. */
+/** The command of cron, which equals that of the systemd timer. */
 function commandOfRecipe() {
   const page = fs.readFileSync("docs/recipes.md", "utf8");
   const [, cron] = /^15 0 \* \* \* tapedeck (export .*)$/m.exec(page);
@@ -17,7 +17,7 @@ function commandOfRecipe() {
   return cron;
 }
 
-/** Add a day to the archive: the capture, moved. */
+/** Add a day to the archive: the capture with moved times. */
 async function record(t, archive, dir, day) {
   const file = path.join(dir, `day-${day}.txt`);
   const move = (line) => line.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, before, whole, rest) => `${before}${Number(whole) + day * DAY_S}${rest}`);
@@ -30,7 +30,7 @@ function filesBelow(dir) {
   return Object.fromEntries(names.sort().map((name) => [name, fs.readFileSync(path.join(dir, name)).toString("latin1")]));
 }
 
-test("three nights, one of them killed, make the dataset of one run; pruned days stay", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("three nightly runs, one of them killed, equal one run; pruned days stay", { skip: withoutCapture(INVERSE) }, async (t) => {
   const dir = temporary(t), [archive, nights, one] = ["tape", "nights", "one"].map((name) => path.join(dir, name));
   const command = (out) => commandOfRecipe().replace("/var/lib/tapedeck/tape", archive).replace("/var/lib/tapedeck/daily", out).split(" ");
   const manifests = () => fs.readdirSync(nights).filter(isManifest);
@@ -48,19 +48,19 @@ test("three nights, one of them killed, make the dataset of one run; pruned days
   assert.equal((await killed.ended).signal, "SIGKILL");
   assert.ok(!manifests().includes("MANIFEST.2021-04-18.json"));
   tell("the second, killed");
-  // The third makes both days.
+  // The third night exports both days.
   await record(t, archive, dir, 2);
   await run(t, "tapedeck", command(nights), { status: 1 }); // the time between the captures is a gap
   assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json", "MANIFEST.2021-04-18.json", "MANIFEST.2021-04-19.json"]);
   tell("the third");
   await run(t, "tapedeck", command(one), { status: 1 });
   assert.deepEqual(filesBelow(nights), filesBelow(one));
-  // Each night with its own day's range gives the same.
+  // A run for each night's day gives the same.
   const ranged = path.join(dir, "ranged");
   for (const day of ["2021-04-17", "2021-04-18", "2021-04-19"])
     await run(t, "tapedeck", [...command(ranged).filter((word) => !["--to", "yesterday"].includes(word)), "--from", day, "--to", day], { status: 1 });
   assert.deepEqual(filesBelow(ranged), filesBelow(one));
-  // What was exported outlives the archive's part.
+  // Exported days stay after their segments are pruned.
   await tapedeck(t, ["prune", archive, "--before", "2021-04-18"]);
   await run(t, "tapedeck", command(nights), { status: null });
   const [kept, whole] = [filesBelow(nights), filesBelow(one)];

@@ -1,5 +1,4 @@
-// What other readers make of Parquet files: DuckDB, hyparquet and parquet-wasm (arrow-rs) against rows that are computed
-// here.
+// DuckDB, hyparquet and parquet-wasm (arrow-rs) read from Parquet files the rows that this file computes.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -8,7 +7,7 @@ import { run, temporary, wrapped } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { copiedByArrow, parquetMetadata, parquetRows, query } from "../support/parquet_files.mjs";
 
-// In a group of so many rows the dictionaries of texts and of integers become full; in the last one those of integers do not.
+// In a group of this many rows the dictionaries of texts and integers fill up; in the last group those of integers do not.
 const GROUP_ROWS = 10_000;
 const COUNT = 24_000;
 const WORDS = ["buy", "sell", "", "größer"];
@@ -53,7 +52,7 @@ async function file(t, count = COUNT) {
 
 const ROWS = Array.from({ length: COUNT }, (_, i) => row(i));
 
-/** As assert.deepEqual, of rows without objects. */
+/** Like assert.deepEqual, for rows without objects. */
 function assertRow(got, want, i) {
   if (got.length !== want.length || got.some((value, column) => value !== want[column])) assert.deepEqual(got, want, `row ${i}`);
 }
@@ -65,10 +64,10 @@ test("DuckDB reads every value", async (t) => {
   const name = await file(t);
   const rows = await query(`${ALL} '${name}' ORDER BY time_ns`);
   assert.equal(rows.length, COUNT);
-  for (const [i, got] of rows.entries()) assertRow(got, [ROWS[i][0] - (ROWS[i][0] % 1000n), ...ROWS[i].slice(1)], i); // DuckDB keeps us of a time in UTC
+  for (const [i, got] of rows.entries()) assertRow(got, [ROWS[i][0] - (ROWS[i][0] % 1000n), ...ROWS[i].slice(1)], i); // DuckDB has µs for a time in UTC
 });
 
-test("hyparquet reads the same, and ns", async (t) => {
+test("hyparquet reads every value, with nanoseconds", async (t) => {
   const rows = await parquetRows(await file(t));
   assert.equal(rows.length, COUNT);
   for (const [i, got] of rows.entries()) {
@@ -83,14 +82,14 @@ test("hyparquet reads the same, and ns", async (t) => {
   }
 });
 
-test("arrow-rs reads the same: a copy that it writes has the same rows", async (t) => {
+test("arrow-rs reads every value: its copy has the same rows", async (t) => {
   const name = await file(t);
   const copy = await copiedByArrow(name);
   const [[count, missing]] = await query(`SELECT count(*), (SELECT count(*) FROM (SELECT * FROM '${name}' EXCEPT SELECT * FROM '${copy}')) FROM '${copy}'`);
   assert.deepEqual([count, missing], [BigInt(COUNT), 0n]);
 });
 
-test("row groups, statistics and metadata", async (t) => {
+test("row groups, statistics and metadata are as written", async (t) => {
   const name = await file(t);
   const metadata = await parquetMetadata(name);
   assert.deepEqual(metadata.row_groups.map((group) => Number(group.num_rows)), [GROUP_ROWS, GROUP_ROWS, COUNT - 2 * GROUP_ROWS]);
@@ -118,7 +117,7 @@ test("row groups, statistics and metadata", async (t) => {
   assert.deepEqual(columns.word, ["", "sell"]);
 });
 
-test("statistics leave row groups out: one that is destroyed is not read", async (t) => {
+test("DuckDB skips row groups by their statistics: it does not read a destroyed one", async (t) => {
   const name = path.join(dir, "destroyed.parquet");
   fs.copyFileSync(await file(t), name);
   const { row_groups: groups } = await parquetMetadata(name);
@@ -135,7 +134,7 @@ test("statistics leave row groups out: one that is destroyed is not read", async
   }
 });
 
-test("no rows, and one", async (t) => {
+test("files with no row, and with one, are readable", async (t) => {
   for (const count of [0, 1]) {
     const rows = await query(`${ALL} '${await file(t, count)}'`);
     assert.equal(rows.length, count);

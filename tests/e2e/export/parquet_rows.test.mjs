@@ -1,4 +1,4 @@
-// export --format parquet: rows, read by DuckDB, are those of the CSV files of the same export, whose rows other tests
+// export --format parquet: rows that DuckDB reads equal the rows of CSV files of the same export, which other tests
 // compare with an independent script.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -16,7 +16,7 @@ const CAPTURES = [
   ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"],
 ];
 const V5 = "v5-2026-08-09.jsonl.gz";
-const TYPES = { incremental_book_L2: "book_deltas" }; // others have one name
+const TYPES = { incremental_book_L2: "book_deltas" }; // other types have the same name in both
 
 const python = scripts("python3");
 const dir = temporary({ after });
@@ -40,7 +40,7 @@ async function exported(t, archive, ...more) {
 
 let all;
 
-/** The whole export of the v5 capture by one thread, which tests share. */
+/** The whole export of the v5 capture with one thread, which tests share. */
 function whole() {
   const out = path.join(dir, "whole");
   all ??= imported(V5, "v5-linear").then((archive) => tapedeck(undefined, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out, "-j", "1"])).then(() => out);
@@ -48,13 +48,13 @@ function whole() {
 }
 
 const filesOf = (out) => fs.readdirSync(out, { recursive: true }).filter((f) => f.endsWith(".parquet")).sort();
-/** Our name of a column of CSV. */
+/** The Parquet column of a CSV column. */
 const sqlName = (column) => column.replaceAll(/[^A-Za-z0-9]+/g, "_").replace(/^(type)$/, "$1_").replace(/^id$/, "trade_id").replace(/amount$/, "size");
-/** A side as CSV has it: of a trade, or of a level. */
+/** The side of a trade or a level in CSV. */
 const csvSide = (type, side) => (type === "book_deltas" ? { Buy: "bid", Sell: "ask" } : { Buy: "buy", Sell: "sell", none: "unknown" })[side];
 const shortest = (text) => (/^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "").replace(/^-0$/, "0") : text);
 
-/** A cell as CSV has it. */
+/** A value as a CSV cell. */
 function cell(value) {
   if (value === null) return "";
   return shortest(`${value}`);
@@ -75,7 +75,7 @@ async function assertSameRows(csvFile, parquetFile) {
 }
 
 for (const [name, family] of CAPTURES)
-  test(`${name}: the rows of the CSV files`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: rows equal the CSV files' rows`, { skip: withoutCapture(name) }, async (t) => {
     const out = await exported(t, await imported(name, family), "--format", "tardis-csv");
     const csv = fs.readdirSync(path.join(out, "tardis-csv"));
     for (const file of csv) {
@@ -87,7 +87,7 @@ for (const [name, family] of CAPTURES)
     for (const file of listed) assert.equal(file.rows, Number((await parquetMetadata(path.join(out, file.name))).num_rows));
   });
 
-test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCapture(V5) }, async (t) => {
+test("readers of Hive partitions get the same partitions, sums and bounds", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const out = await whole();
   const from = `read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true)`;
@@ -112,7 +112,7 @@ test("partitions, sums and bounds as Hive's readers see them", { skip: withoutCa
   }
 });
 
-test("a selection begins with what was known of tickers, flagged as made", { skip: withoutCapture(V5) }, async (t) => {
+test("a selection begins with the tickers' earlier values, flagged as made", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const tickers = (out) => `read_parquet('${out}/*/type=derivative_ticker/*/*.parquet', hive_partitioning = true)`;
   const VALUES = "symbol, funding_timestamp, funding_rate, open_interest, last_price, index_price, mark_price";
@@ -127,7 +127,7 @@ test("a selection begins with what was known of tickers, flagged as made", { ski
   assert.deepEqual(await query(`SELECT count(*) FROM ${tickers(await whole())} WHERE flags & 16 = 16`), [[0n]]);
 });
 
-test("--scale and --float", { skip: withoutCapture(V5) }, async (t) => {
+test("--scale and --float set the types of decimals", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const trades = (out) => path.join(out, filesOf(out).find((f) => /type=trades.*BTCUSDT/.test(f)));
   const of = async (...more) => trades(await exported(t, archive, "--type", "trades", "--symbol", "BTCUSDT", ...more));
@@ -141,34 +141,34 @@ test("--scale and --float", { skip: withoutCapture(V5) }, async (t) => {
   const [[turnover, products]] = await query(`SELECT sum(price * size)::VARCHAR, sum(price::DECIMAL(18,2) * size::DECIMAL(18,3))::VARCHAR FROM '${exact}'`);
   assert.equal(Number(turnover), Number(products));
   assert.ok(Number(turnover) > 1000);
-  // Doubles are the nearest ones, and have bounds.
+  // Doubles are the nearest values, and have bounds.
   const floats = trades(await exported(t, archive, "--type", "trades", "--float"));
   assert.match((await types(floats)).price, /^DOUBLE\s*$/);
   const values = (file) => query(`SELECT price::DOUBLE, size::DOUBLE FROM '${file}'`);
   assert.deepEqual(await values(floats), await values(exact));
   assert.deepEqual(await query(`SELECT stats_min_value::DOUBLE, stats_max_value::DOUBLE FROM parquet_metadata('${floats}') WHERE path_in_schema = 'price'`), await query(`SELECT min(price), max(price) FROM '${floats}'`));
   assert.match((await tapedeck(t, ["export", archive, "--format", "parquet", "--float", "--scale", "3", "--out", path.join(temporary(t), "x")], { status: 2 })).stderr, /--float: --scale/);
-  // A value that does not fit is named, and nothing appears.
+  // An error names a value that does not fit, and no file is written.
   const out = path.join(temporary(t), "out");
   const refused = await tapedeck(t, ["export", archive, "--format", "parquet", "--type", "book_deltas", "--scale", "1", "--out", out], { status: 4 });
   assert.match(refused.stderr, /column (price|size): \d+\.\d+ does not fit DECIMAL\(18,1\)/);
   assert.ok(!fs.existsSync(out) || filesOf(out).length === 0);
-  // Replies about instruments have more places: a quantity is at most 1542.6000000000001, say.
+  // Replies about instruments have more places, such as 1542.6000000000001.
   const replies = isRecorded ? await exported(t, archive, "--type", "instruments", "--scale", "8") : undefined;
   for (const file of replies === undefined ? [] : filesOf(replies)) assert.match((await types(path.join(replies, file))).max_qty, /scale=18, precision=38/);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--scale", "3", "--out", out], { status: 2 });
   assert.match(other.stderr, /--scale and --float need --format parquet/);
 });
 
-test("the same bytes with any number of threads", { skip: withoutCapture(V5) }, async (t) => {
+test("the number of threads does not change the bytes", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const [one, four] = [await whole(), await exported(t, archive, "-j", "4")];
   assert.deepEqual(filesOf(four), filesOf(one));
   for (const file of filesOf(one)) assert.ok(fs.readFileSync(path.join(one, file)).equals(fs.readFileSync(path.join(four, file))), file);
 });
 
-// Parquet's rows of messages beside SQLite's of the same export, which others compare with JSON lines.
-test("rows of tickers and klines are those of SQLite", { skip: withoutCapture(V5) }, async (t) => {
+// Parquet's rows of messages equal SQLite's, which other tests compare with JSON lines.
+test("rows of tickers and klines equal SQLite's", { skip: withoutCapture(V5) }, async (t) => {
   const archive = await imported(V5, "v5-linear");
   const out = await exported(t, archive, "--format", "sqlite");
   for (const type of ["tickers", "klines"]) {

@@ -1,4 +1,4 @@
-// Shards as the tasks of a Slurm array (docs/export.md): a cluster of this machine alone. `make soak` runs it.
+// Shards as tasks of a Slurm array (docs/export.md), on a cluster of this machine alone. `make soak` runs it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -21,7 +21,7 @@ async function freePorts(count) {
   return ports;
 }
 
-/** A cluster of one node; what it gives runs a script as tasks of an array, and waits for them. */
+/** Start a cluster of one node. Returns a function that runs a script as an array's tasks, and waits for them. */
 async function cluster(t) {
   const dir = temporary(t);
   const [control, node] = await freePorts(2);
@@ -67,7 +67,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
   };
 }
 
-test("tasks of a Slurm array give the bytes of one run; a killed one is named", { skip }, async (t) => {
+test("tasks of a Slurm array give the bytes of one run; a killed task is reported", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);

@@ -1,4 +1,4 @@
-// Databases of an export beside the JSON lines of the same run: tests/export/same_rows.py compares them row by row.
+// tests/export/same_rows.py compares an export's databases with the JSON lines of the same run, row by row.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -22,7 +22,7 @@ for (const [name, family, date, types, threads = false] of [
   ["linear-2021-04-17.jsonl.gz", "linear", "2021-04-17", ["book_changes", "trades"]],
   ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"], true],
 ]) {
-  test(`${name}: tables have the rows of JSON lines${threads ? ", whatever -j" : ""}`, { skip: withoutCapture(name) }, async (t) => {
+  test(`${name}: tables have the rows of JSON lines${threads ? ", with any -j" : ""}`, { skip: withoutCapture(name) }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
@@ -36,7 +36,7 @@ for (const [name, family, date, types, threads = false] of [
   });
 }
 
-test("gaps, books that are not trusted and frames that cannot be decoded", async (t) => {
+test("tables mark gaps, untrusted books and undecodable frames", async (t) => {
   const dir = temporary(t);
   const MS = 1_618_660_800_000;
   const book = (kind, side, price, size, seq) => JSON.stringify({ topic: "orderbook.50.BTCUSDT", type: kind, ts: MS,

@@ -1,5 +1,5 @@
-// Types of the Tardis CSV format that few captures have, over holes and midnight. Rows are those that docs/export.md
-// asks for, written down by hand, or computed by tests/export/expected.py, which shares nothing with the programs.
+// Types of the Tardis CSV format that few captures have, over gaps and midnight. Expected rows follow docs/export.md: written
+// here, or computed by tests/export/expected.py, which shares nothing with the programs.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -12,7 +12,7 @@ const START_MS = 1_700_000_000_000; // 2023-11-14T22:13:20Z
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const V5 = "v5-2026-08-09.jsonl.gz";
 
-/** An archive of these frames, one a second; null: another connection begins. */
+/** An archive of these frames, one a second; null begins another connection. */
 async function recorded(t, family, frames) {
   const dir = temporary(t);
   const file = path.join(dir, "frames.jsonl");
@@ -37,7 +37,7 @@ const rowsOf = (text) => text.trimEnd().split("\n").slice(1).map((line) => {
   return [Number(at) / 1000 - START_MS, Math.floor((Number(local) / 1000 - START_MS) / 1000), cells.join(",")];
 });
 
-test("the exchange's own best prices, frame by frame, and forgotten when the connection is another", async (t) => {
+test("the exchange's own best prices have a row for each frame, and are forgotten at the next connection", async (t) => {
   const frame = (n, type, b, a) => ({ topic: "orderbook.1.BTCUSDT", ts: START_MS + n, type, data: { s: "BTCUSDT", b, a, u: 100 + n, seq: 100 + n } });
   const files = await exported(t, await recorded(t, "v5-spot", [
     frame(1, "snapshot", [["10.0", "1"]], [["11", "2.50"]]),
@@ -47,11 +47,11 @@ test("the exchange's own best prices, frame by frame, and forgotten when the con
   ]));
   const rows = [[1, 1, "2.5,11,10,1"], [2, 2, "2.5,11,10,1"], [4, 4, ",,10,3"]];
   assert.deepEqual(rowsOf(files["bybit-spot_book_ticker_2023-11-14_BTCUSDT"]), rows);
-  // The deepest book is the same topic: the second frame changes nothing in it.
+  // The deepest book has the same topic, and the second frame does not change it.
   assert.deepEqual(rowsOf(files["bybit-spot_quotes_2023-11-14_BTCUSDT"]), [rows[0], rows[2]]);
 });
 
-test("bookTicker of spot", async (t) => {
+test("spot's bookTicker gives book_ticker rows", async (t) => {
   const frame = (n, bidQty) => ({ topic: "bookTicker", params: { symbol: "BTCUSDT", binary: "false", symbolName: "BTCUSDT" }, data: { symbol: "BTCUSDT", bidPrice: "10.50", bidQty, askPrice: "11", askQty: "2", time: START_MS + n } });
   const files = await exported(t, await recorded(t, "spot-v2", [frame(1, "1"), frame(2, "1"), frame(3, "4")]));
   assert.equal(files["bybit-spot_book_ticker_2023-11-14_BTCUSDT"], [
@@ -62,7 +62,7 @@ test("bookTicker of spot", async (t) => {
   ].join("\n"));
 });
 
-test("tickers of contracts are merged, until another connection begins", async (t) => {
+test("tickers of contracts are merged until another connection begins", async (t) => {
   const frame = (n, type, values) => ({ topic: "tickers.BTCUSDT", type, data: { symbol: "BTCUSDT", ...values }, cs: 100 + n, ts: START_MS + n });
   const files = await exported(t, await recorded(t, "v5-linear", [
     frame(1, "snapshot", { lastPrice: "5.0", markPrice: "6", indexPrice: "7", fundingRate: "0.0001", nextFundingTime: "1700006400000", openInterest: "3", bid1Price: "4" }),
@@ -81,7 +81,7 @@ test("tickers of contracts are merged, until another connection begins", async (
   ]);
 });
 
-test("tickers of options, also of a strike with a decimal point", async (t) => {
+test("tickers of options have rows, also for a strike with a decimal point", async (t) => {
   const symbols = ["ETH-30JUN23-200-P", "XRP-30JUN23-0.5-P"];
   const frame = (symbol) => ({ id: `tickers.${symbol}-1`, topic: `tickers.${symbol}`, ts: START_MS + 1, type: "snapshot", data: { symbol, bidPrice: "0.1", bidSize: "5", bidIv: "1.4744", askPrice: "0", askSize: "0", askIv: "0", lastPrice: "1", markPrice: "0.25", markPriceIv: "1.5991", underlyingPrice: "1886.16", openInterest: "231.5", delta: "-0.00052953", gamma: "0.00000128", vega: "0.01719155", theta: "-0.0159208", predictedDeliveryPrice: "0", change24h: "0" } });
   const files = await exported(t, await recorded(t, "v5-option", [...symbols, ...symbols].map(frame)));
@@ -94,7 +94,7 @@ test("tickers of options, also of a strike with a decimal point", async (t) => {
   }
 });
 
-test("liquidations: one topic of a symbol, the one that has all of them", async (t) => {
+test("liquidations come from the one topic of a symbol that has all of them", async (t) => {
   const some = (n, symbol, side) => ({ topic: `liquidation.${symbol}`, type: "snapshot", ts: START_MS + n, data: { updatedTime: START_MS + n - 1, symbol, side, size: "2", price: "0.50" } });
   const all = (n, symbol, ...sides) => ({ topic: `allLiquidation.${symbol}`, type: "snapshot", ts: START_MS + n, data: sides.map((S, i) => ({ T: START_MS + n - 10 + i, s: symbol, S, v: "3", p: "0.5" })) });
   const files = await exported(t, await recorded(t, "v5-linear", [some(1, "ETHUSDT", "Buy"), some(2, "BTCUSDT", "Buy"), all(3, "BTCUSDT", "Buy", "Sell")]));
@@ -102,20 +102,20 @@ test("liquidations: one topic of a symbol, the one that has all of them", async 
   assert.deepEqual(rowsOf(files["bybit_liquidations_2023-11-14_BTCUSDT"]), [[-7, 3, ",sell,0.5,3"], [-6, 3, ",buy,0.5,3"]]);
 });
 
-test("--depth asks for books, whatever else is there", async (t) => {
+test("--depth without a book of that depth is an error, whatever else was recorded", async (t) => {
   const frame = { topic: "allLiquidation.BTCUSDT", type: "snapshot", ts: START_MS, data: [{ T: START_MS, s: "BTCUSDT", S: "Buy", v: "3", p: "0.5" }] };
   const archive = await recorded(t, "v5-linear", [frame]);
   const end = await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", path.join(temporary(t), "out"), "--depth", "50"], { status: 4 });
   assert.match(end.stderr, /no book with 50 levels per side was recorded in the selection/);
 });
 
-/** Rows as [local time, cells], the last of each local time, and none that repeats the one before. */
+/** Rows as [local time, cells]: the last row of each local time, without repetitions. */
 function states(rows) {
   const last = rows.filter(([local], i) => rows[i + 1]?.[0] !== local);
   return last.filter(([, cells], i) => last[i - 1]?.[1] !== cells);
 }
 
-/** The best levels that a reader of an incremental_book_L2 file has after the rows of each local time. */
+/** The best levels of a reader of incremental_book_L2 after the rows of each local time. */
 function readBook(text, levels) {
   const rows = text.trimEnd().split("\n").slice(1).map((line) => line.split(","));
   let book = { ask: new Map(), bid: new Map() };
@@ -129,7 +129,7 @@ function readBook(text, levels) {
   });
 }
 
-test("snapshots and quotes are what a reader of incremental_book_L2 has, over a broken book and a bad frame", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("snapshots and quotes equal the books of a reader of incremental_book_L2, over a broken book and a bad frame", { skip: withoutCapture(INVERSE) }, async (t) => {
   // BTCUSD loses 60 frames, and 240 frames later its first snapshot is sent again, with numbers that fit. A frame of
   // EOSUSD cannot be decoded.
   const lines = captureLines(INVERSE);
@@ -159,7 +159,7 @@ test("snapshots and quotes are what a reader of incremental_book_L2 has, over a 
   }
 });
 
-test("a day without tickers begins at its checkpoint: damage before it does not matter", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("a day without tickers begins at its checkpoint, whatever damage lies before it", { skip: withoutCapture(INVERSE) }, async (t) => {
   const lines = captureLines(INVERSE).filter((line) => line !== "");
   const first = Number(/^(\d+)\./.exec(lines.filter((line) => /^\d/.test(line))[600])[1]);
   const moved = lines.map((line) => line.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, s, rest) => `${a}${Number(s) + 1618704000 - first}${rest}`));
@@ -175,7 +175,7 @@ test("a day without tickers begins at its checkpoint: damage before it does not 
   assert.deepEqual(await exported(t, archive, "--from", "2021-04-18"), before);
 });
 
-test("over midnight: tickers continue, snapshots begin with the book as it is; a day alone is the same", { skip: withoutRecorded(V5) }, async (t) => {
+test("over midnight tickers continue and snapshots begin with the present book; the second day alone is the same", { skip: withoutRecorded(V5) }, async (t) => {
   const lines = captureLines(V5).filter((line) => line !== "");
   const times = lines.map((line) => Number(/"ts":(\d+)/.exec(line)?.[1] ?? 0));
   const midnight = 1786320000; // 2026-08-10T00:00:00Z, in whole seconds as the times are moved

@@ -1,4 +1,4 @@
-// An archive is named by an argument, --archive or $TAPEDECK_ARCHIVE, in every verb in the same way. Expected: man tapedeck,
+// Every verb accepts its archive in the same way: as an argument, as --archive, or in $TAPEDECK_ARCHIVE. Expected: man tapedeck,
 // ENVIRONMENT, and each verb's synopsis.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -17,8 +17,8 @@ async function archiveOf(t) {
   return archive;
 }
 
-/** Where an argument may be, and which archive comes first, is decided for all verbs at one place: one verb of each program, and one
- * with a verb before it, prove it. */
+/** One function decides for all verbs where the argument may be, and which archive has precedence: one verb of each program, and
+ * one verb of a verb, prove it. */
 const WHOLE = ["info", "export", "regress save"];
 
 test("every verb that needs only an archive accepts it as an argument, an option, or from the environment", async (t) => {
@@ -27,7 +27,7 @@ test("every verb that needs only an archive accepts it as an argument, an option
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
       const { code, stdout } = await tapedeck(t, [...verb, ...args], { env, status: null });
-      for (const made of rest.filter((word) => /\.(tdb|mcap)$/.test(word))) fs.rmSync(made); // none is replaced
+      for (const made of rest.filter((word) => /\.(tdb|mcap)$/.test(word))) fs.rmSync(made); // no verb replaces a file
       return { code, stdout };
     };
     const expected = await outcome(["-a", archive, ...rest]);
@@ -55,13 +55,13 @@ test("a verb with arguments of its own does not use one of them as the archive",
   assert.match(end.stderr, /no archive is given\n.*arguments are captures: give --archive DIR/);
 });
 
-test("help VERB is VERB --help", async (t) => {
+test("help VERB prints the same as VERB --help", async (t) => {
   for (const words of [[], ["export"], ["record"], ["regress", "check"]])
     assert.equal((await tapedeck(t, ["help", ...words])).stdout, (await tapedeck(t, [...words, "--help"])).stdout, words.join(" "));
   assert.match((await tapedeck(t, ["help", "exprot"], { status: 2 })).stderr, /unknown verb 'exprot'\n.*did you mean 'export'/);
 });
 
-test("a near miss gets the word that was meant", async (t) => {
+test("a wrong word is answered with the nearest valid one", async (t) => {
   const archive = await archiveOf(t), out = path.join(temporary(t), "out");
   const exporting = (...more) => ["export", archive, "--out", out, ...more];
   const rows = [

@@ -1,6 +1,6 @@
-// Copies of an archive that is being recorded: docs/archive.md ("Backup"). What a copy has must be readable once and
-// provable after `recover`, and what it lacks must be named. Expected: the numbers of the frames (numbered_exchange.mjs) in the
-// archive itself.
+// Copies of an archive that is being recorded (docs/archive.md, "Backup"). After `recover` each frame of a copy must be there
+// once, verify must find it sound, and the ledger must have the missing frames. Expected: the numbers of the frames
+// (numbered_exchange.mjs) in the archive itself.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -16,8 +16,8 @@ const COMMANDS = {
 };
 const lacks = (command) => (spawnSync(command, ["--version"]).error === undefined ? false : `needs ${command}`);
 
-/** Copy some of an archive's files, or all, on top of what is there. A file that was renamed or removed meanwhile is fine:
- * the next copy has it. */
+/** Copy some of an archive's files, or all, over an older copy. A file that was renamed or removed meanwhile is no error: the
+ * next copy has it. */
 function copy(archive, to, names = fs.readdirSync(archive), how = "cp") {
   fs.mkdirSync(to, { recursive: true });
   for (const name of names) {
@@ -31,7 +31,7 @@ const numbersOf = async (t, archive) => [...((await recordedNumbers(t, archive))
 const isFinished = (name) => name.endsWith(".mcap");
 const isOpen = (name) => name.endsWith(".mcap.open") && name.startsWith("capture");
 
-/** Recover, then verify: both must have nothing to complain of. */
+/** Recover, then verify: both must succeed. */
 async function mustRecover(t, archive) {
   const recovered = await json(t, ["recover", "-a", archive, "--json"]);
   assert.equal(recovered.lossy, false);
@@ -46,7 +46,7 @@ async function stop(recorder) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 }
 
-for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again after it: each frame is there once, recover puts the older file away`, { skip: lacks(how) }, async (t) => {
+for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again after it: each frame is there once, and recover puts the older file aside`, { skip: lacks(how) }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
@@ -76,11 +76,11 @@ for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again 
   assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
 });
 
-for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then the segments: recover enters what the journal came too early for`, { skip: lacks(how) }, async (t) => {
+for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then the segments: recover enters the segments that the journal lacks`, { skip: lacks(how) }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  // rsync copies the same files as cp: of its copies the first and the last.
+  // rsync copies the same files as cp: its first and last copies suffice.
   for (const i of how === "cp" ? [0, 1, 2, 3] : [0, 3]) {
     const backup = path.join(dir, `backup-${i}`);
     const first = recorderOf(t, exchange, archive);
@@ -88,7 +88,7 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
     copy(archive, backup, ["journal.mcap.open"], how);
     await first.durableAfter(first.durableLines + 3);
     if (i % 2 === 1) {
-      await stop(first); // the next session is one that the copied journal does not know
+      await stop(first); // the copied journal does not have the next session
       const second = recorderOf(t, exchange, archive);
       await second.durableAfter(3);
       if (i === 3) await stop(second);
@@ -104,17 +104,17 @@ for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then
     const right = await numbersOf(t, archive);
     assert.ok(copied.length > 0);
     assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
-    // A stretch without a row in the archive has one in the copy only after its end.
+    // The copy lacks only the time after its end, which is one open row.
     const rows = async (from) => jsonList(t, ["gaps", "-a", from, "--json"], { status: null });
     const open = (await rows(backup)).filter((row) => row.to_ns === null);
     const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
-    // It begins with the latest ping that was answered, up to 2 s before the last frame on a busy machine.
+    // It begins at the latest answered ping, up to 2 s before the last frame on a busy machine.
     for (const row of open) assert.ok(row.from_ns >= last - 2e9 && row.from_ns <= last + 1000, `copy ${i}: ${JSON.stringify(row)}, last frame at ${last}`);
     assert.equal(open.length, 1, `copy ${i}`);
   }
 });
 
-test("after a copy of the segments and then the journal, recover names what the copy lacks; a second copy has it", async (t) => {
+test("after a copy of the segments and then the journal, recover reports what the copy lacks; a second copy has it", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
@@ -144,8 +144,8 @@ function isStopped(pid) {
   return fs.readdirSync(`/proc/${pid}/task`).every((id) => /\) T /.test(fs.readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8")));
 }
 
-// A snapshot of a file system has all files as they are at one moment. Where every thread of the recorder is stopped, a
-// copy of them is just that. (What a snapshot of the disk alone has, is in the tests of power cuts.)
+// A snapshot of a file system has all files of one moment. While every thread of the recorder is stopped, a copy is the same.
+// (The tests of power cuts cover a snapshot of the disk alone.)
 test("a snapshot of the file system contains everything that was announced as durable", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);

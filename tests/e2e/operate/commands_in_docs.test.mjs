@@ -1,6 +1,7 @@
-// README.md, docs/recipes.md, docs/datasets.md and docs/client-tests.md are true: their commands run, and the output has the lines that the pages show.
-// Blocks fenced as "console" are one shell session, from the first to the last of a page: a line after "$ " is a
-// command, lines after "> " continue it, "..." replaces lines that are left out, the rest is output. Numbers, times,
+// The commands in README.md, docs/recipes.md, docs/datasets.md and docs/client-tests.md run, and print the lines that the pages
+// show.
+// The "console" blocks of a page are one shell session: "$ " begins a command, "> " continues it, "..." stands for omitted
+// lines, the rest is output. Numbers, times,
 // hashes and the width of columns may differ. `make demo` runs here without make, for three seconds.
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -12,7 +13,7 @@ import { BIN, run, temporary, tooLong } from "../support/harness.mjs";
 import { python, withoutPackages } from "../support/npm_packages.mjs";
 
 const TOUR_MS = 120_000;
-const PIPE_CLOSED = 141; // `head` has what it wants
+const PIPE_CLOSED = 141; // `head` has read enough
 
 function consoleSteps(page) {
   const steps = [];
@@ -26,7 +27,7 @@ function consoleSteps(page) {
   return steps;
 }
 
-/** A line without what differs from run to run. */
+/** A line without the parts that differ from run to run. */
 function shape(line) {
   return line
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
@@ -42,13 +43,13 @@ function shape(line) {
     .trim();
 }
 
-/** A program of that name in a folder, before others of PATH. */
+/** Write a program of this name into a folder that is first in PATH. */
 function program(dir, name, text) {
   fs.mkdirSync(dir, { recursive: true });
   fs.writeFileSync(path.join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
 }
 
-/** Run the script in a folder that looks like the tree after `make`; what it leaves running ends with it. */
+/** Run the script in a folder that looks like the tree after `make`. Programs that it leaves running end with it. */
 async function bash(script, dir) {
   fs.mkdirSync(path.join(dir, "build"));
   fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
@@ -56,13 +57,13 @@ async function bash(script, dir) {
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
   const installed = `npm() { ln -s "${path.resolve("build/npm/node_modules")}" node_modules; }; python3() { command "${python() ?? "python3"}" "$@"; }\n`;
   const duckdb = `duckdb() { TAPEDECK_NPM="${path.resolve("build/npm")}" "${process.execPath}" "${path.resolve("tests/npm/duckdb.mjs")}" "$@"; }\n`;
-  // `node --test FILE` starts a second node for the file. The page's own command does so; where git and tapedeck run it, the file
-  // runs alone, with the same status.
+  // `node --test FILE` starts a second node for the file, as in the page's own command. Where git and tapedeck run it, the file
+  // runs without that second node, with the same status.
   const real = `node() { command "${process.execPath}" "$@"; }\n`;
   program(path.join(dir, "programs"), "node", `[ "$1" = --test ] && shift\nexec "${process.execPath}" "$@"`);
   const author = Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((who) => [[`GIT_${who}_NAME`, "You"], [`GIT_${who}_EMAIL`, "you@example.org"]]));
   const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "", PATH: `${path.join(dir, "programs")}:${process.env.PATH}`, GIT_CONFIG_GLOBAL: "/dev/null", ...author };
-  for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NODE_TEST_CONTEXT"]) delete env[name]; // of whoever runs the tests
+  for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NODE_TEST_CONTEXT"]) delete env[name]; // set by the caller of the tests
   const child = spawn("bash", ["-uo", "pipefail", "-c", demo + installed + duckdb + real + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const end = () => process.kill(-child.pid, "SIGKILL");
   const timer = setTimeout(end, TOUR_MS);
@@ -75,8 +76,8 @@ async function bash(script, dir) {
   return { stdout, stderr };
 }
 
-/** Run the page's commands in dir, and compare. All must end with status 0, except those that mayFail matches. Commands that leftOut
- * matches are not run; nothing may depend on them. */
+/** Run the page's commands in dir, and compare their output. All must end with 0, except those that mayFail matches. Commands
+ * that leftOut matches are not run; no other command may depend on them. */
 async function checkSession(page, dir, { mayFail = /^$/, leftOut = /^$/ } = {}) {
   const steps = consoleSteps(page).filter(({ command }) => !leftOut.test(command));
   assert.ok(steps.length > 8, `${page} has no commands`);
@@ -100,11 +101,11 @@ async function checkSession(page, dir, { mayFail = /^$/, leftOut = /^$/ } = {}) 
 const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "needs git";
 
 describe("pages", { concurrency: 2 }, () => {
-  test("the commands of the README's tour run and print what it shows", async (t) => {
+  test("the commands of the README's tour run and print the output that it shows", async (t) => {
     await checkSession("README.md", temporary(t), { mayFail: /verify build\/demo\/broken/ });
   });
 
-  test("the recipes run and print what they show; the systemd unit's command is right", async (t) => {
+  test("the recipes run and print the output that they show; the systemd unit's command is right", async (t) => {
     const dir = temporary(t);
     await checkSession("docs/recipes.md", dir, { mayFail: /^timeout --foreground -s KILL| --break |^tapedeck (why|diff)/ });
     const [, verb, options] = /^ExecStart=\S+\/tapedeck (\w+) (.*)$/m.exec(fs.readFileSync("docs/recipes.md", "utf8"));
@@ -113,26 +114,26 @@ describe("pages", { concurrency: 2 }, () => {
     assert.match(stderr, /missing\.yaml/);
   });
 
-  test("the commands of docs/datasets.md run and print what it shows", { skip: withoutPackages }, async (t) => {
+  test("the commands of docs/datasets.md run and print the output that it shows", { skip: withoutPackages }, async (t) => {
     const dir = temporary(t);
     await checkSession("docs/datasets.md", dir);
     assert.match(fs.readFileSync(path.join(dir, "bars.csv"), "utf8"), /^BTCUSDT,.*\d$/m);
   });
 
-  test("the tests of a client with a cut run and print what docs/client-tests.md shows", { skip: withoutPackages || (python() ? withoutGit : "needs Python's websockets (Debian: python3-websockets)") }, async (t) => {
+  test("the client's tests in docs/client-tests.md run and print the output that it shows", { skip: withoutPackages || (python() ? withoutGit : "needs Python's websockets (Debian: python3-websockets)") }, async (t) => {
     // --shrink runs the client 20 times. The recipes use it, too.
     await checkSession("docs/client-tests.md", temporary(t), { leftOut: tooLong ? / --shrink / : /^$/ });
   });
 });
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors that GitHub makes for a page's headings. */
 function anchors(page) {
   const text = fs.readFileSync(page, "utf8").replace(/^```[\s\S]*?^```/gm, "");
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-"));
 }
 
-test("links in README.md and docs lead somewhere, and the make targets named there exist", () => {
+test("links in README.md and docs have targets, and the make targets named there exist", () => {
   const makefile = fs.readFileSync("Makefile", "utf8");
   const units = fs.readdirSync("tests", { recursive: true }).map((file) => path.basename(file));
   const pages = ["README.md", ...fs.readdirSync("docs").filter((f) => f.endsWith(".md")).map((f) => path.join("docs", f))];

@@ -1,5 +1,5 @@
-// A flipped byte in one chunk of a segment that a crash left: the other chunks are there, and what is not is status 3.
-// Expected: what the same segment gave before the byte was flipped.
+// A flipped byte in one chunk of a segment that a crash left: every verb reads the other chunks, and reports the missing frames
+// with status 3. Expected: the same segment before the byte was flipped.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { deleteCatalog, feedArgs, randomNumbers, recordAndKill, simulator } from
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
 const segmentOf = (archive) => path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
-/** Rows of `cat`, with times that are exact: a number of JavaScript has 53 bits. */
+/** Rows of `cat` with exact times: a number of JavaScript has 53 bits. */
 async function framesOf(t, archive, status = 0) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive], { status });
   return stdout.split("\n").filter(Boolean).map((line) => ({ ...JSON.parse(line), recv_ns: BigInt(/"recv_ns":(\d+)/.exec(line)[1]) }));
@@ -18,7 +18,7 @@ async function framesOf(t, archive, status = 0) {
 
 const frameKey = (row) => `${row.dir} ${row.topic} ${row.symbol} ${row.recv_ns}`;
 
-/** What each reader makes of an archive with one damaged chunk. */
+/** Check each reader on an archive with one damaged chunk. */
 async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   const kept = rows.filter((row) => !lost(row));
   const played = await json(t, ["replay", "-a", archive, "--json", "--speed", "max"], { status: 3 });
@@ -33,7 +33,7 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   const findings = verdict.findings.filter((f) => f.severity === "damaged").map((f) => f.offset);
   assert.ok(findings.includes(damaged.from), JSON.stringify(verdict.findings));
   assert.deepEqual(findings.filter((at) => starts.includes(at)), [damaged.from], "no other chunk is reported");
-  // Answers to subscriptions are in the first chunk only: what has gone with it is damage, not an empty selection.
+  // Answers to subscriptions are in the first chunk only, so their absence is damage, not an empty selection.
   if (damaged.from === starts[0]) await tapedeck(t, ["cat", "-a", archive, "--topic", "_control"], { status: 3 });
   const [first] = await jsonList(t, ["ls", "-a", archive, "--json"]);
   assert.ok(first.channels > 1, JSON.stringify(first));
@@ -70,7 +70,7 @@ test("a flipped byte in one chunk of a crashed segment hides no other chunk, bef
   }
 });
 
-// "Nothing was recorded" would be a lie.
+// "Nothing was recorded" would be wrong.
 test("an archive without a readable chunk is damaged to every verb, not empty", { skip: withoutCapture(INVERSE) }, async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), out = (name) => ["--out", path.join(dir, name)];
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);

@@ -1,5 +1,5 @@
-// A journal with one flipped bit, or none at all: no verb calls the archive whole, recording continues, and the gap that the
-// damage may hide stays in the ledger. Expected: docs/archive.md ("When the journal is damaged"), docs/design.md ("Exit status").
+// A journal with a flipped bit, or a missing journal: no verb reports the archive as complete, recording continues, and the gap
+// that the damage may hide stays in the ledger. Expected: docs/archive.md ("When the journal is damaged"), docs/design.md ("Exit status").
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { feedArgs, randomNumbers, Recorder, recordAndKill, simulator } from "../
 const gapsOf = (t, archive, status) => jsonList(t, ["gaps", "-a", archive, "--json"], { status });
 const isOfJournal = (gap) => gap.reason === "corrupt" && gap.cause === "entries of the journal are lost";
 
-/** Every reader, and what changes the archive least. */
+/** Every reading verb, then those that write least. */
 async function checkReaders(t, archive, status) {
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["verify", "-a", archive], { status });
@@ -22,7 +22,7 @@ async function checkReaders(t, archive, status) {
   else assert.ok(played.code < 2 && exported.code < 2, played.stderr + exported.stderr);
 }
 
-/** Two sessions, the second one killed, and recovered: a gap that the journal alone has. */
+/** Two sessions, the second killed and recovered: only the journal has the gap. */
 async function recorded(t) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -42,7 +42,7 @@ async function checkDamaged(t, { archive, args, open }) {
   await checkReaders(t, archive, 3);
   const before = (await gapsOf(t, archive, 3)).filter(isOfJournal);
   assert.ok(before.some((gap) => gap.from_ns <= open.from_ns && gap.to_ns === null), JSON.stringify(before));
-  // A recorder must record.
+  // A recorder must still record.
   const recorder = new Recorder(t, archive, args);
   await recorder.durableAfter(2);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -59,7 +59,7 @@ async function checkDamaged(t, { archive, args, open }) {
 }
 
 describe("a damaged journal", { concurrency: 2 }, () => {
-  test("one bit of the entry of an open gap", async (t) => {
+  test("a flipped bit in the entry of an open gap is damage, and the gap stays", async (t) => {
     const tape = await recorded(t);
     const file = path.join(tape.archive, "journal.mcap.open");
     const bytes = fs.readFileSync(file);
@@ -68,7 +68,7 @@ describe("a damaged journal", { concurrency: 2 }, () => {
     await checkDamaged(t, tape);
   });
 
-  test("a journal that was removed", async (t) => {
+  test("a removed journal is damage, and the gap stays", async (t) => {
     const tape = await recorded(t);
     fs.rmSync(path.join(tape.archive, "journal.mcap.open"));
     await checkDamaged(t, tape);

@@ -1,5 +1,5 @@
-// `tapedeck days`: what is clean, degraded and missing of a symbol's day. The frames are written out here, so that the
-// times follow from them; docs/archive.md ("Days") says what they mean.
+// `tapedeck days`: the clean, degraded and missing time of a symbol's day. The frames are made up here, so the times are known;
+// docs/archive.md ("Days") defines them.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -34,7 +34,7 @@ const unpacked = async (file) => (file.endsWith(".gz") ? zlib.gunzipSync(fs.read
 /** A book of one symbol, a frame each second from `from`, with u from `first`. */
 const books = (symbol, from, count, first = 1) => Array.from({ length: count }, (_, i) => [from + i * 1000, book(symbol, first + i)]);
 
-test("a gap, a broken book and an undecodable frame, each with its time and reason", async (t) => {
+test("a gap, a broken book and an undecodable frame have their times and reasons", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const broken = books("ETHUSDT", NOON, 10).filter((_, i) => i !== 4); // u 5 is lost: broken from the 4th second on
   broken.push([NOON + 10_000, book("ETHUSDT", 1)], [NOON + 11_000, book("ETHUSDT", 2)]);
@@ -51,7 +51,7 @@ test("a gap, a broken book and an undecodable frame, each with its time and reas
   assert.deepEqual(round(XRPUSDT), [3, 0, "undecoded"]);
   assert.deepEqual([topic(XRPUSDT, "orderbook.50").undecoded, topic(ETHUSDT, "orderbook.50").broken > 0], [1, true]);
 
-  // Another capture a minute later: the time between the two is missing, of all topics.
+  // Another capture a minute later: the time between both is missing in all topics.
   await add(t, archive, books("BTCUSDT", NOON + 71_000, 11));
   const [later] = await found(t, archive, ["--symbol", "BTCUSDT"]);
   assert.deepEqual(round(later), [0, 60, "restart"]);
@@ -62,7 +62,7 @@ test("a gap, a broken book and an undecodable frame, each with its time and reas
   assert.match(stdout, /\n0 of 1 symbol-days are clean\n$/);
 });
 
-test("days are UTC days, and what can be proven follows from the topics", async (t) => {
+test("days are UTC days, and the topics determine what can be proven", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const frames = [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...Array.from({ length: 11 }, (_, i) => [MIDNIGHT - 5_000 + i * 1000, trade("BTCUSDT", i)])];
   await add(t, archive, frames.sort((a, b) => a[0] - b[0]));
@@ -75,7 +75,7 @@ test("days are UTC days, and what can be proven follows from the topics", async 
   assert.deepEqual((await found(t, archive, ["--from", "2026-08-10"], { status: 0 })).map((day) => day.day), ["2026-08-10"]);
 });
 
-test("two imports of different years", async (t) => {
+test("the days between two imports of different years are one row", async (t) => {
   const archive = path.join(temporary(t), "tape"), apart = path.join(temporary(t), "tape");
   const before = NOON - 3 * 365 * 86_400_000;
   await add(t, archive, books("BTCUSDT", before, 12));
@@ -86,17 +86,17 @@ test("two imports of different years", async (t) => {
   assert.match(stdout, /^2023-08-11 to 2026-08-08 +BTCUSDT +0 +0 % .* restart +1 d$/m);
   const { feeds: [feed], day: [day] } = await json(t, ["info", archive, "--json"]);
   assert.ok(Math.abs(feed.covered_ns - 22 * S) < 2, `${feed.covered_ns}`);
-  // The hours before the second one are not recorded, but no outage.
+  // The hours before the second import are not recorded, but no outage.
   assert.equal(day.half_hours, `${".".repeat(24)}x${".".repeat(23)}`);
   assert.match((await tapedeck(t, ["info", archive])).stdout, / covers [^]* 22 s /);
-  // A topic that ends with the first lacks nothing.
+  // A topic that ends with the first import lacks nothing.
   await add(t, apart, books("BTCUSDT", before, 12));
   await add(t, apart, books("ETHUSDT", NOON, 12));
   assert.deepEqual((await found(t, apart, [], { status: 0 })).map((row) => [row.day, row.symbol, row.missing_ns, row.reasons]),
     [["2023-08-10", "BTCUSDT", 0, null], ["2026-08-09", "ETHUSDT", 0, null]]);
 });
 
-test("latency percentiles, the busiest second, and crossed books", async (t) => {
+test("latency percentiles, the busiest second and crossed books are exact", async (t) => {
   const archive = path.join(temporary(t), "tape");
   // Frame i is received 10 ms after the one before, and i ms after the exchange's time; 3 frames lie before it.
   const frames = Array.from({ length: 200 }, (_, i) => {
@@ -112,7 +112,7 @@ test("latency percentiles, the busiest second, and crossed books", async (t) => 
   for (const [found, ms] of [[p50, 99], [p90, 178], [p99, 196]]) assert.ok(found >= ms * 1e6 && found <= ms * 1e6 * 17 / 16, `${found} ${ms}`);
 });
 
-test("symbols with the same figures are one row of text", async (t) => {
+test("symbols with the same figures share a row of text", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const symbols = Array.from({ length: 40 }, (_, i) => `S${i}USDT`);
   await add(t, archive, books("", NOON, 4).flatMap(([ms], i) => symbols.map((symbol) => [ms, book(symbol, i + 1)])));
@@ -166,7 +166,7 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
   await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"], { status: 2 });
 });
 
-test("after a step back of the clock receive times are late; the day is being recorded", { skip: withoutMovedClock }, async (t) => {
+test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock }, async (t) => {
   const dir = temporary(t);
   const exchange = await numberedExchange(t, { rate: 100 });
   const clock = new MovedClock(dir);

@@ -1,4 +1,4 @@
-// `tapedeck diff`: archives of made-up frames, so that what one has and the other lacks is known.
+// `tapedeck diff`: archives of made-up frames, so that their differences are known.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { chunksOf, flipIn, json, segments, tapedeck, temporary } from "../suppor
 
 const START_MS = 1_795_154_400_000;
 
-/** An archive of these trades: each [symbol, id], one every 10 ms. */
+/** An archive of these trades [symbol, id], one every 10 ms. */
 async function archiveOf(t, dir, name, trades, startMs = START_MS) {
   const file = path.join(dir, `${name}.jsonl`);
   const line = ([symbol, id], i) => {
@@ -24,7 +24,7 @@ const btc = (...ids) => ids.map((id) => ["BTCUSD", id]);
 const diff = (t, a, b, status, ...more) => json(t, ["diff", a, b, ...more, "--json"], { status });
 const stretch = ({ side, symbol, frames, from_ns, to_ns }) => [side, symbol, frames, (from_ns / 1e6 - START_MS) / 10, (to_ns / 1e6 - START_MS) / 10].map((v) => (typeof v === "number" ? Math.round(v) : v));
 
-test("the same frames at other times and in other segments are the same", async (t) => {
+test("the same frames at other times and in other segments have no difference", async (t) => {
   const dir = temporary(t);
   const trades = [...btc(1, 2, 2, 3), ["ETHUSD", 1], ...btc(4)];
   const a = await archiveOf(t, dir, "a", trades);
@@ -56,7 +56,7 @@ test("frames that one side lacks are listed with their times, repeated ones coun
   assert.deepEqual([(await diff(t, d, e, 1)).moved, (await diff(t, e, d, 1)).moved], [1, 1]);
 });
 
-test("more stretches than are listed are counted; a damaged side is status 3, a missing one 4", async (t) => {
+test("stretches beyond the listed ones are counted; a damaged archive is status 3, a missing one 4", async (t) => {
   const dir = temporary(t);
   const ids = Array.from({ length: 2400 }, (_, i) => i);
   const a = await archiveOf(t, dir, "a", btc(...ids));

@@ -1,6 +1,6 @@
-// What rests on the catalog: nothing. Whatever is done to it with SQL, while a recorder runs or later, every verb's
-// answer is that of the segments and the journal, and prune removes no frame that ought to stay. Expected: what the same
-// verbs answer with the catalog as it was.
+// No result depends on the catalog. Whatever SQL changes in it, while a recorder runs or later, every verb's result is that of
+// the segments and the journal, and prune removes no frame that must stay. Expected: the results of the same verbs with the
+// unchanged catalog.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -37,7 +37,7 @@ const EDITS = [
   "DROP TABLE segments",
 ];
 
-/** A symbol, a topic, a time (from which books need what came before). Times are those of frames: a busy machine records few at first. */
+/** A symbol, a topic, a time from which books need earlier frames. Times are frames' times: a busy machine records few at first. */
 let selections;
 async function selectionsOf(t, archive) {
   const times = async (...args) => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", ...args])).map((row) => row.recv_ns);
@@ -46,7 +46,7 @@ async function selectionsOf(t, archive) {
   return [["--symbol", "EOSUSD"], ["--topic", "trade", "--to", at(trades, 0.5)], ["--symbol", "BTCUSD", "--from", at(frames, 0.3), "--to", at(frames, 0.6)]];
 }
 
-/** What the verbs answer. */
+/** The results of the verbs. */
 async function answers(t, archive) {
   const of = async (...args) => {
     const { code, stdout } = await tapedeck(t, [args[0], "-a", archive, ...args.slice(1)], { status: null });
@@ -55,7 +55,7 @@ async function answers(t, archive) {
   const replays = [];
   for (const selection of [[], ...selections]) {
     const { code, stdout } = await of("replay", "--json", ...selection);
-    const { elapsed_s, frames_per_s, workers_busy_max, ...report } = JSON.parse(stdout); // how fast it ran is no answer
+    const { elapsed_s, frames_per_s, workers_busy_max, ...report } = JSON.parse(stdout); // the speed is not part of the result
     replays.push({ selection, code, report });
   }
   return {
@@ -67,7 +67,7 @@ async function answers(t, archive) {
   };
 }
 
-/** Two sessions with an outage in each: each tells a gap of its own, and a restart lies between. */
+/** Two sessions with a gap in each, and a restart between them. */
 async function archiveWithGaps(t, exchange, archive, { meanwhile = () => {} } = {}) {
   for (let i = 0; i < 2; i++) {
     const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "50ms"]);
@@ -92,7 +92,7 @@ async function copied(t) {
   return archive;
 }
 
-test("no edit of the catalog changes what a verb answers", { skip }, async (t) => {
+test("no edit of the catalog changes a verb's result", { skip }, async (t) => {
   const archive = await copied(t);
   const right = await answers(t, archive);
   assert.equal(right.gaps.code, 1);
@@ -113,7 +113,7 @@ test("no edit of the catalog changes what a verb answers", { skip }, async (t) =
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("prune removes what is old by the files, whatever the catalog contains", { skip }, async (t) => {
+test("prune removes segments by the files' ages, whatever the catalog contains", { skip }, async (t) => {
   const archive = await copied(t);
   const before = filesBelow(archive).filter((name) => name.endsWith(".mcap"));
   sql(archive, "UPDATE segments SET rows = x'', hash = 0");

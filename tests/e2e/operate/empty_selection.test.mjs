@@ -1,5 +1,4 @@
-// A selection that nothing fits is an error in every verb, in the same words, with the names that are like it; and so is
-// a recording that never connected. Expected: docs/design.md ("Exit status").
+// An empty selection is the same error in every verb, with similar names; so is a recording that never connected. Expected: docs/design.md ("Exit status").
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
@@ -54,13 +53,13 @@ test("every verb exits with 4 for a name that the archive lacks, and suggests si
       assert.match(end.stderr, NOTHING, verb[0]);
       assert.match(end.stderr, /no feed 'lineer': did you mean 'linear'\?/, verb[0]);
     }
-    // Symbols of another feed are none of this one's.
+    // Another feed's symbols are not symbols of this feed.
     assert.match((await tapedeck(t, ["cat", "-a", archive, "--feed", "linear", "--symbol", "BTCUSD"], { status: 4 })).stderr, /no symbol 'BTCUSD'/);
     deleteCatalog(archive);
   }
 });
 
-test("a name that the archive has is no error, even if it has no frames to show", async (t) => {
+test("a name that the archive has is no error, even without frames", async (t) => {
   const archive = await archiveOf(t);
   for (const verb of [["gaps"], ["prune", "--before", "2020-01-01"]]) await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", archive]);

@@ -1,5 +1,5 @@
-// The front's verbs: exit status, selection, what they print. Expected values: docs/design.md ("Common grammar",
-// "Exit status"), and counts that this file takes from the capture itself.
+// Exit status, selection and output of verbs. Expected values: docs/design.md ("Common grammar", "Exit status"), and counts that
+// this file makes from the capture.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -14,7 +14,7 @@ const needs = { skip: withoutCapture(INVERSE) || withoutCapture(LINEAR) };
 const shared = temporary({ after });
 const archives = new Map();
 
-/** An archive of captures, for tests that change nothing in it. */
+/** An archive of captures, for tests that do not change it. */
 function archiveOf(...names) {
   const make = async () => {
     const archive = path.join(shared, names.join("+"));
@@ -88,7 +88,7 @@ test("a verb with verbs of its own lists them", async (t) => {
   }
 });
 
-test("readers exit with 4 for a missing archive, or a folder that is none", async (t) => {
+test("readers exit with 4 for a missing archive, or a folder that is not an archive", async (t) => {
   const dir = temporary(t);
   for (const [verb, needs] of await archiveVerbs(t)) {
     const end = await tapedeck(t, [...verb, "-a", path.join(dir, "nowhere"), ...needs], { status: 4 });
@@ -96,7 +96,7 @@ test("readers exit with 4 for a missing archive, or a folder that is none", asyn
   }
 });
 
-test("selections pick frames by feed, topic, symbol and time", needs, async (t) => {
+test("--feed, --topic, --symbol, --from and --to select frames", needs, async (t) => {
   const archive = await archiveOf(INVERSE, LINEAR);
   const inverse = inboundFrames(INVERSE);
   const count = async (...args) => (await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...args])).stdout.split("\n").length - 1;
@@ -143,7 +143,7 @@ test("a single segment is an archive for readers", needs, async (t) => {
   assert.equal((await jsonList(t, ["ls", "-a", segment, "--json"])).length, 1);
 });
 
-test("verify exits with 3 for a flipped byte and names the place", needs, async (t) => {
+test("verify exits with 3 for a flipped byte and reports its place", needs, async (t) => {
   const archive = path.join(temporary(t), "tape");
   fs.cpSync(await archiveOf(INVERSE), archive, { recursive: true });
   const segment = segmentOf(archive, "inverse");
@@ -158,7 +158,7 @@ test("verify exits with 3 for a flipped byte and names the place", needs, async 
   await tapedeck(t, ["cat", "-a", archive, "--raw"], { status: 3 });
 });
 
-test("decode decodes every frame and reads what cat prints; it exits with 1 if it cannot", needs, async (t) => {
+test("decode decodes every frame and reads the lines of cat; it exits with 1 if a frame is undecodable", needs, async (t) => {
   const archive = await archiveOf(INVERSE);
   const frames = inboundFrames(INVERSE);
   const bare = frames.map((f) => f.text).join("\n") + "\n";
@@ -176,20 +176,20 @@ test("decode decodes every frame and reads what cat prints; it exits with 1 if i
   assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
 });
 
-test("decode: a frame that is cut off does not affect the next ones", async (t) => {
+test("a truncated frame does not affect the frames that decode reads after it", async (t) => {
   const event = '[{"e":"ticketInfo","E":"1","s":"BTCUSDT","q":"1","t":"1","p":"1","T":"2","o":"3","O":"4","a":"5","A":"6","m":false}]';
   const stdin = `${event}\n${event.slice(0, 40)}\n${event}\n${event.slice(0, -1)}\n${event}\n`;
   const rows = await jsonLines(t, ["decode", "--family", "spot-private"], { stdin, status: 1 });
   assert.deepEqual(rows.map((r) => r.type), ["execution", "raw", "execution", "raw", "execution"]);
 });
 
-// The published and recorded frames of every family, one a file: what the file's name says is what decode must say.
+// The published and recorded frames of every family, one a file, whose name has the type that decode must find.
 const FOLDERS = { "copy-trading": "copytrade", "inverse-futures": "inverse", "inverse-perpetual": "inverse" };
-const FOLDER_OF_PRIVATE = /^usdc-(perp|option)\/user\./; // these came over the private connection of both
+const FOLDER_OF_PRIVATE = /^usdc-(perp|option)\/user\./; // the private connection of both families
 const RAW_BY_DESIGN = /^v5\/(rfq|earn)\./;
 const CONTROL = /\/(ack|pong|error)[-.]/;
 
-test("decode: each published frame has the type in its name; invalid JSON is refused with its position", { skip: withoutCapture("frames") }, async (t) => {
+test("decode finds the type of each published frame, and refuses invalid JSON with its position", { skip: withoutCapture("frames") }, async (t) => {
   const published = filesBelow(capture("frames")).filter((n) => /\.(json|txt)$/.test(n)).map((name) => {
     const folder = name.split(path.sep)[0];
     const family = FOLDER_OF_PRIVATE.test(name) ? "usdc-private" : FOLDERS[folder] ?? folder;
@@ -200,8 +200,8 @@ test("decode: each published frame has the type in its name; invalid JSON is ref
     const line = name.includes("/request") && !isRaw ? JSON.stringify({ ts: 1700000000000, dir: "out", data: frame }) : frame;
     return { name, families, isRaw, line, row: null };
   });
-  // One run for each family decodes all frames that may be of it and that no family before it decoded. A line that decode
-  // reads as a frame or as a row depends on that line alone.
+  // One run for each family decodes all frames that may belong to it and that no earlier family decoded. decode reads each line
+  // independently of the others.
   for (const family of new Set(["v5-private", "v5-misc", "v5-spot", "v5-spread", "v5-linear", ...published.flatMap(({ families }) => families)])) {
     const asked = published.filter(({ families, row }) => families.includes(family) && (row === null || row.type === "raw"));
     if (asked.length === 0) continue;
@@ -222,12 +222,12 @@ test("decode: each published frame has the type in its name; invalid JSON is ref
   t.diagnostic(JSON.stringify(seen));
 });
 
-test("docs/topics.md equals the rows", async (t) => {
+test("docs/topics.md equals the page made from the rows of topics", async (t) => {
   const page = topicsPage(await json(t, ["topics", "--json"]));
   assert.ok(page === fs.readFileSync(PAGE, "utf8"), "docs/topics.md is stale: make docs");
 });
 
-test("docs/replay.md explains the rules of every row", async (t) => {
+test("docs/replay.md explains the rules of every topic", async (t) => {
   const text = fs.readFileSync("docs/replay.md", "utf8");
   const rules = new Set((await jsonList(t, ["topics", "--json"])).flatMap((row) => row.rules.map(({ rule }) => rule)));
   const table = text.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split("|")[1]).join("");
@@ -235,7 +235,7 @@ test("docs/replay.md explains the rules of every row", async (t) => {
   assert.deepEqual([...rules].filter((rule) => !table.includes("`" + rule + "`")), []);
 });
 
-test("topics lists rows", needs, async (t) => {
+test("topics lists the rows of a family", needs, async (t) => {
   const rows = await jsonList(t, ["topics", "--family", "inverse", "--json"]);
   assert.ok(rows.some((r) => r.topic === "orderBookL2_25" && r.type === "book_change"));
 });

@@ -1,7 +1,6 @@
-// What operators and other programs do to an archive while it is in use: locks that are removed, segments that are
-// deleted, cut or replaced under a recorder, links in the place of files. Expected values: what the recorder itself
-// announced as durable, against the simulated exchange's truth file; docs/archive.md ("Under a running recorder") for
-// what ends with which status.
+// Other programs change an archive in use: they remove locks, delete, truncate or replace segments under a recorder, or put
+// links in the place of files. Expected values: the frames that the recorder announced as durable, against the simulated
+// exchange's truth file; docs/archive.md ("Under a running recorder") for the exit status.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -13,13 +12,13 @@ import { checkAnnounced, deleteCatalog, feedArgs, Recorder, simulator } from "..
 const COMMIT = ["--commit-interval", "100ms"];
 const VICTIM = "nothing of this may be lost\n";
 
-/** A simulated exchange and arguments of a recorder of it. */
+/** A simulated exchange, and arguments of a recorder for it. */
 async function exchange(t, dir) {
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "400"]);
   return { sim, args: [...feedArgs(sim, "inverse"), ...COMMIT] };
 }
 
-/** A recorder that has announced something. */
+/** A recorder that has announced a frame. */
 async function recording(t, archive, args) {
   const recorder = new Recorder(t, archive, args);
   await recorder.durableAfter(3);
@@ -28,7 +27,7 @@ async function recording(t, archive, args) {
 
 const openSegments = (archive) => filesBelow(archive).filter((f) => f.startsWith("capture") && f.endsWith(".open"));
 
-/** Stop a program (SIGSTOP), and wait until none of its threads is in the middle of anything. */
+/** Stop a program (SIGSTOP), and wait until every thread has stopped. */
 async function freeze(program) {
   const threads = `/proc/${program.child.pid}/task`;
   const state = (thread) => /\) (\S)/.exec(fs.readFileSync(`${threads}/${thread}/stat`, "utf8"))[1];
@@ -36,8 +35,8 @@ async function freeze(program) {
   while (!fs.readdirSync(threads).every((thread) => state(thread) === "T")) await new Promise(setImmediate);
 }
 
-/** Stop a recorder, do something to its files, let it go on: it must end by itself, with 4, and say why. What it had
- * announced before may still be in the pipe, and one chunk may be on its way to it. */
+/** Stop a recorder, change its files, continue it: it must end by itself with 4 and the reason. Earlier announcements may still
+ * be in the pipe, and one chunk may be under way to it. */
 async function meddled(recorder, meddle, words) {
   await freeze(recorder);
   await meddle();
@@ -50,7 +49,7 @@ async function meddled(recorder, meddle, words) {
 }
 
 describe("a live session's files are left alone", { concurrency: 2 }, () => {
-  test("recover beside a recorder whose archive's path holds the words of a lock", async (t) => {
+  test("recover leaves a recorder's segment alone, even if the archive's path contains a lock's text", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "is locked by pid 1, look, since never, session 00000000", "tape");
     const { sim, args } = await exchange(t, dir);
@@ -66,7 +65,7 @@ describe("a live session's files are left alone", { concurrency: 2 }, () => {
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   });
 
-  test("the lock is removed: a second recorder is refused, recover leaves the segment, the first stops and keeps all", async (t) => {
+  test("after the lock is removed a second recorder is refused, recover leaves the segment, the first stops and keeps every frame", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { sim, args } = await exchange(t, dir);
@@ -93,7 +92,7 @@ describe("a live session's files are left alone", { concurrency: 2 }, () => {
     assert.deepEqual(openSegments(archive), []);
   });
 
-  test("the lock is replaced: the recorder stops in order", async (t) => {
+  test("a recorder whose lock is replaced stops in order", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { sim, args } = await exchange(t, dir);
@@ -130,7 +129,7 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
     { name: "the journal is cut to 10 bytes", meddle: (archive) => fs.truncateSync(path.join(archive, "journal.mcap.open"), 10), words: /journal.*shorter/ },
   ];
   for (const { name, meddle, words, verify, gone, gaps, more = [], recover } of CASES)
-    test(`${name}: nothing more is announced, and the exit status is 4`, async (t) => {
+    test(`${name}: no more frames are announced, and the exit status is 4`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const { args } = await exchange(t, dir);
@@ -141,11 +140,11 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
       if (verify !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: verify });
       if (name.startsWith("another")) assert.equal(fs.readFileSync(path.join(archive, openSegments(archive)[0]), "utf8"), VICTIM);
       const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: gaps ?? null });
-      // The ledger knows what was announced and may be lost, from its first frame to the last.
+      // The ledger has a row for announced frames that may be lost, from the first to the last.
       if (gaps) assert.deepEqual(rows.map((row) => row.reason), ["corrupt", ...more], JSON.stringify(rows));
       if (gaps) assert.ok(rows[0].from_ns < Date.now() * 1e6 && rows[0].to_ns === null, JSON.stringify(rows));
       if (recover !== undefined) await tapedeck(t, ["recover", "-a", archive], { status: recover });
-      // Recovery does not make it whole.
+      // Recovery does not restore it.
       if (recover !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: recover });
     });
 });
@@ -180,7 +179,7 @@ test("the row of a lost segment ends with the next session", async (t) => {
 });
 
 describe("kill -9, and then rm of the open segment", { concurrency: 2 }, () => {
-  /** What was announced is gone with the file: a row from its first frame on, and further looks add none. */
+  /** Announced frames are lost with the file: there is one row from the first of them on, and reading again adds no other. */
   for (const first of ["recover", "record"])
     test(`${first} reports the lost segment`, async (t) => {
       const dir = temporary(t);
@@ -222,7 +221,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
   ];
   const shared = temporary({ after });
   let imported;
-  /** Import a frame, or copy an archive into which it was. */
+  /** Import a frame, or copy an archive that has it. */
   const importInto = async (t, archive, dir) => {
     const capture = '1618666000.5: {"topic":"trade.BTCUSD","data":[{"side":"Buy","price":1,"size":1}]}\n';
     fs.writeFileSync(path.join(dir, "capture.txt"), capture);
@@ -245,7 +244,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
             if (link === "symbolic") fs.symlinkSync(victim, path.join(archive, place));
             else fs.linkSync(victim, path.join(archive, place));
             if (content === "" && link === "hard") continue; // an empty file is a lock file like any other
-            if (content === "" && !["recover", "import", "record"].includes(verb)) continue; // one for each lock
+            if (content === "" && !["recover", "import", "record"].includes(verb)) continue; // one verb for each lock
             await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: null });
             assert.equal(fs.readFileSync(victim, "utf8"), content, `${verb}, ${content.length} bytes`);
           }
@@ -263,7 +262,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
       const end = await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: 4 });
       assert.match(end.stderr, /lock'.*symbolic link/, verb);
     }
-    // Reading continues.
+    // Verbs that read still work.
     await tapedeck(t, ["verify", "-a", archive]);
     assert.ok((await jsonLines(t, ["cat", "-a", archive])).length > 0);
   });
@@ -304,7 +303,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     await tapedeck(t, ["replay", "-a", archive]);
   });
 
-  test("an open segment that is a link is read, and not finished", async (t) => {
+  test("verbs read an open segment that is a link, and do not finish it", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { args } = await exchange(t, dir);

@@ -1,5 +1,5 @@
-// What each verb makes of a recording that is not all there, or still growing: no good verdict about a time of which it
-// knows, or could know by a look, that something is missing. A row for each state, a column for each verb.
+// Each verb's exit status for a recording that is incomplete or still growing: no verb may report a time as good if the archive
+// shows that something is missing. A row for each state, a column for each verb.
 // Expected: docs/design.md ("Exit status"), docs/archive.md ("When a file is missing").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -52,7 +52,7 @@ async function readAll(t, archive) {
   return { ends, dir };
 }
 
-/** The same of all verbs; each that writes has a copy. */
+/** The same for all verbs; each verb that writes has a copy. */
 async function callAll(t, archive) {
   const { ends, dir } = await readAll(t, archive);
   const on = (...args) => tapedeck(t, args, { status: null });
@@ -74,13 +74,13 @@ async function checkRow(t, state, archive) {
   const ends = await callAll(t, archive);
   const found = Object.fromEntries(COLUMNS.map((verb) => [verb, ends[verb].code]));
   assert.deepEqual(found, Object.fromEntries(COLUMNS.map((verb, i) => [verb, TABLE[state][i]])), state);
-  // Where the status is not 0, no text is a good verdict.
+  // If the status is not 0, no text has a good verdict.
   for (const [verb, { code, stdout, stderr }] of Object.entries(ends))
     if (code !== 0) assert.doesNotMatch(`${stdout}${stderr}`, /no gaps|Complete: yes|: sound$|nothing durable is lost|every complete chunk/m, `${state}: ${verb}`);
   return ends;
 }
 
-/** Rows of `gaps` without what is for people only, with exact times. */
+/** Rows of `gaps` with exact times, without members for people only. */
 async function gapsOf(t, archive, status) {
   const { stdout } = await tapedeck(t, ["gaps", archive, "--json"], { status });
   return JSON.parse(stdout).gaps.map((row, i) => {
@@ -91,7 +91,7 @@ async function gapsOf(t, archive, status) {
 
 const keyOf = ({ reason, feed, line, shard, conn, from_ns, to_ns }) => [reason, feed, line, shard, conn, from_ns, to_ns];
 
-/** A clean session, two of them, and one that was killed; what readers made of the first one while it was recorded. */
+/** A clean session, two sessions, a killed session; and the readers' results while the first was recorded. */
 async function makeAll(t) {
   const dir = temporary(t);
   const sim = await simulator(t, dir, ["--families", FEED, "--symbols", "2", "--rate", "500", "--seed", "3"]);
@@ -114,10 +114,10 @@ async function makeAll(t) {
   return { one, two, crashed, live };
 }
 
-test("verdicts", { concurrency: 3 }, async (t) => {
+test("no verb reports an incomplete recording as good", { concurrency: 3 }, async (t) => {
   const made = await makeAll(t);
   const tests = [];
-  tests.push(t.test("a recording in progress is no damage, and readers report it", () => {
+  tests.push(t.test("readers report a recording in progress, and not as damage", () => {
     const { live } = made;
     for (const verb of READERS.filter((verb) => verb !== "diff")) assert.equal(live[verb].code, 0, `${verb}: ${live[verb].stderr}`);
     assert.match(live.info.stdout, /: good, newest frame .* ago, being recorded\n/);
@@ -126,7 +126,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
     assert.match(live.replay.stdout, /Being recorded/);
   }));
 
-  tests.push(t.test("complete", async (t) => {
+  tests.push(t.test("a complete recording is good", async (t) => {
     const ends = await checkRow(t, "complete", made.one);
     assert.match(ends.gaps.stdout, /^no gaps in [\d,]+ frames from \S+ \S+ to \S+ \S+$/m);
     const [row] = await gapsOf(t, made.two, 1);
@@ -134,7 +134,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
     assert.match((await tapedeck(t, ["gaps", made.two], { status: 1 })).stdout, /^1 gap, [\d.]+ m?s in all in [\d,]+ frames /m);
   }));
 
-  tests.push(t.test("crashed, and recovered: readers derive the rows that recover writes", async (t) => {
+  tests.push(t.test("after a crash readers derive the rows that recover writes", async (t) => {
     const { crashed } = made;
     const ends = await checkRow(t, "crashed", crashed);
     assert.match(ends.info.stdout, /^1 segment left by a crash: the next 'record' repairs this; to do it now: tapedeck recover \S+$/m);
@@ -186,7 +186,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
     }
   }));
 
-  tests.push(t.test("a segment without its end", async (t) => {
+  tests.push(t.test("a truncated segment is damage", async (t) => {
     const archive = copyOf(t, made.two);
     const chunk = chunksOf(fileOf(archive, 1)).at(-1);
     fs.truncateSync(fileOf(archive, 1), chunk.from + 10);
@@ -196,7 +196,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
     assert.ok(row.from_ns <= chunk.firstNs && row.to_ns >= chunk.lastNs, JSON.stringify(ends.gaps.stdout));
   }));
 
-  tests.push(t.test("an unfinished segment that was cut: recover claims no more than it can know", async (t) => {
+  tests.push(t.test("recover of an unfinished, truncated segment reports only that every complete chunk was kept", async (t) => {
     const archive = copyOf(t, made.crashed);
     fs.truncateSync(fileOf(archive), chunksOf(fileOf(archive)).at(-1).from + 100);
     const ends = await checkRow(t, "open one cut", archive);
@@ -204,7 +204,7 @@ test("verdicts", { concurrency: 3 }, async (t) => {
     assert.equal((await json(t, ["recover", archive, "--json"])).torn_bytes, 100);
   }));
 
-  tests.push(t.test("a single file without its end", async (t) => {
+  tests.push(t.test("a truncated single file is damage", async (t) => {
     const dir = temporary(t);
     const open = path.join(dir, path.basename(fileOf(made.crashed)));
     fs.copyFileSync(fileOf(made.crashed), open);

@@ -1,5 +1,5 @@
-// What `make install` installs works from there: programs run, and a program of a user's own links the
-// library, shared and static, by its headers and pkg-config file alone, in C and in C++. Expected prices: the known end of the inverse capture.
+// An installed tapedeck works: its programs run, and a user's program in C or C++ links the library, shared and static, with only
+// the installed headers and pkg-config file. Expected prices: the known end of the inverse capture.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -13,7 +13,7 @@ const skip = withoutCapture(INVERSE) || (["release", "debug"].includes(VARIANT) 
 
 const STRICT = ["-Wall", "-Wextra", "-Werror"];
 
-/** What pkg-config answers for the installed tree; where there is none, what the file has. */
+/** pkg-config's output for the installed tree; without pkg-config, the values of the file. */
 function flags(usr, fields) {
   const options = { "--cflags": ["Cflags"], "--libs": ["Libs"], "--static": ["Libs", "Libs.private"] };
   const env = { ...process.env, PKG_CONFIG_PATH: path.join(usr, "lib/pkgconfig") };
@@ -26,7 +26,7 @@ function flags(usr, fields) {
 
 const HEADERS = ["archive.h", "plugin.h", "tapedeck.h"];
 
-/** Each installed header compiles by itself, in both languages. */
+/** Check that each installed header compiles by itself, in both languages. */
 function headersStandAlone(usr) {
   const include = path.join(usr, "include/tapedeck");
   assert.deepEqual(fs.readdirSync(include, { recursive: true }).sort(), HEADERS);
@@ -38,7 +38,7 @@ function headersStandAlone(usr) {
   }
 }
 
-/** Names that a library offers. */
+/** The names that a library exports. */
 function exported(file, ...options) {
   const { stdout } = spawnSync("nm", ["-g", "--defined-only", ...options, file], { encoding: "utf8" });
   return stdout.split("\n").filter((line) => / [A-Za-z] /.test(line)).map((line) => line.split(" ").at(-1));
@@ -74,9 +74,9 @@ int main(int argc, char **argv)
 }
 `;
 
-test("installed, linked, uninstalled", { skip }, async (t) => {
+test("an installed tapedeck runs, links and uninstalls", { skip }, async (t) => {
   const root = temporary(t);
-  const env = { ...process.env, MAKEFLAGS: "", VARIANT }; // the suite's own make may have another variant
+  const env = { ...process.env, MAKEFLAGS: "", VARIANT }; // the make of the suite may have another variant
   const make = (target) => execFileSync("make", ["-s", target, `DESTDIR=${root}`, "PREFIX=/usr"], { env, stdio: "pipe" });
   make("install");
   const usr = path.join(root, "usr");
@@ -132,7 +132,7 @@ test("installed, linked, uninstalled", { skip }, async (t) => {
     const checked = spawnSync("valgrind", ["-q", "--leak-check=full", "--error-exitcode=9", vwap, path.join(root, "tape"), "BTCUSD"], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
     assert.deepEqual([checked.status, checked.stderr], [0, ""]);
   }
-  // Folders with a space in their names, and the library elsewhere; Python finds the package, and the package the library.
+  // Folders with a space in their names, and the library elsewhere: Python finds the package, and the package the library.
   const odd = path.join(root, "a root");
   const place = [`DESTDIR=${odd}`, "PREFIX=/my tools", "LIBDIR=/my tools/lib64"];
   const filesBelow = (dir) => fs.readdirSync(dir, { recursive: true }).filter((f) => !fs.statSync(path.join(dir, f)).isDirectory());

@@ -1,6 +1,6 @@
-// docs/json.md is complete and true: every member that a program prints is in it, with its type, and every member in
-// it is printed. Each section is about one command, or several with the same members; what is printed comes from
-// small archives with a gap, a loss, damage, a crash, and so on.
+// docs/json.md is complete and true: it has every member that a program prints, with its type, and programs print every member in
+// it. A section describes one command, or several with the same members. The output comes from small archives with a gap, a
+// loss, damage, a crash, and so on.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { bookTape } from "../support/book_tape.mjs";
 import { Program, json, jsonLines, listening, manifestsOf, parseLines, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { answer, imported as orderTape, request, update } from "../support/order_entry.mjs";
 
-/** Members that other tests provoke. */
+/** Members that only other tests produce. */
 const ELSEWHERE = [
   "record output.lines_lost", // record/blocked_output.test.mjs
   "cat compressed", // record/compressed_and_fragmented_messages.test.mjs
@@ -91,7 +91,7 @@ class Page {
     else assert.ok(TYPES[type.replace("?", "")](value), `${where} is not of type ${type}: ${JSON.stringify(value)}`);
   }
 
-  /** Members of the page that nothing printed. */
+  /** Members of the page that no command printed. */
   unprinted() {
     const all = [...this.sections].flatMap(([section, rows]) => [...rows.keys()].map((member) => [section, member]));
     return all.filter(([section, member]) => !this.seen.get(section).has(member) && member !== "*").map(([section, member]) => `${section} ${member}`);
@@ -138,7 +138,7 @@ async function imported(t, page, dir) {
   return archive;
 }
 
-/** Frames of v5-linear that make the manifest of an export speak: an id with a comma, a lost delta, days without rows. */
+/** Frames of v5-linear that fill an export's manifest: an id with a comma, a lost delta, days without rows. */
 async function market(t, dir) {
   const archive = path.join(dir, "market");
   const day = (n) => 1_795_000_000_000 + n * 86_400_000;
@@ -165,7 +165,7 @@ const copyOf = (archive, name) => {
   return copy;
 };
 
-/** A decoder in a program's place that refuses every frame, and answers one in ten with something else. */
+/** A user's decoder that refuses every frame, except one in ten, for which its answer is invalid. */
 const REFUSES = `python3 -uc '
 import sys, json
 print(json.dumps({"tapedeck": 1})) if sys.stdin.readline() else None

@@ -1,4 +1,4 @@
-// What verbs say on standard error: more with -v wherever there is -v, and with time and level where they keep a log.
+// Standard error of verbs: each verb with -v prints more with it, and lines of a log have time and level.
 // Expected: docs/design.md ("Errors").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -11,7 +11,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const LEVELS = ["error", "warning", "info", "debug"];
 const lines = (text) => text.trimEnd().split("\n").filter((line) => line !== "");
 
-/** A server that has sent a recorder some frames; what both said. */
+/** A server that has sent a recorder some frames: the logs of both. */
 async function recorded(t, dir, name, more) {
   const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more], dir);
   const archive = path.join(dir, name);
@@ -36,7 +36,7 @@ test("-v logs more in every verb that has it", async (t) => {
     export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
     prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
-    "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // that save made
+    "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // written by save
     "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin"],
     cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
     when: () => ["when", "-a", archive, "gap"],

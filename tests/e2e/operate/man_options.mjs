@@ -1,5 +1,5 @@
-// OPTIONS and EXIT STATUS of the manual's pages: the headings, the options, the statuses and the first line of each are
-// those of --help; further lines are the page's own. node man_options.mjs BIN_DIR rewrites docs/man/tapedeck-*.1 so (make docs).
+// OPTIONS and EXIT STATUS in man pages: headings, options, statuses and the first line of each come from --help; further lines
+// are the page's own. node man_options.mjs BIN_DIR rewrites docs/man/tapedeck-*.1 so (make docs).
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ const HELP_COLUMN = 30;
 const ROW_DEPTH = 2; // of a row of a table in an option's help
 const roff = (text) => text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/, "\\&$1");
 
-/** A line of an option's help; one that is further in than the text begins a row: "; " after the row before. */
+/** A line of an option's help. A line with a deeper indent begins a row of a table: "; " after the row before. */
 function addLine(lines, line) {
   const depth = line.search(/\S/) - HELP_COLUMN;
   if (depth === ROW_DEPTH && !lines.at(-1).endsWith(":")) lines[lines.length - 1] += ";";
@@ -50,7 +50,7 @@ export function helpStatuses(help) {
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
-/** An option's help as sentences on one line. */
+/** An option's help as one line of sentences. */
 function sentences(lines) {
   const [, text, choices] = /^(.*?)(?: one of: (.*?))?$/.exec(lines.join(" "));
   const parts = [sentence(text)];
@@ -79,7 +79,7 @@ function withSection(lines, title, keyOf, entries) {
   return [...lines.slice(0, from), ...made, ...lines.slice(to)];
 }
 
-/** The page with its OPTIONS and EXIT STATUS as in this help. */
+/** The page with the OPTIONS and EXIT STATUS of this help. */
 export function withOptions(page, help) {
   const options = helpGroups(help).flatMap((group) => [
     { lines: [`.SS ${roff(group.title)}`] },
@@ -90,7 +90,7 @@ export function withOptions(page, help) {
   return withSection(lines, "EXIT STATUS", /\d+/, statuses).join("\n");
 }
 
-/** What a page is about: ["reindex"], ["regress", "save"]; null: no verb. */
+/** The verb of a page: ["reindex"], ["regress", "save"]; null: no verb. */
 export function wordsOf(page, verbs) {
   const name = /^tapedeck-(.*)\.1$/.exec(page)?.[1];
   const verb = verbs.filter((v) => name === v || name?.startsWith(`${v}-`)).sort((a, b) => b.length - a.length)[0];

@@ -1,11 +1,11 @@
-// The manual: a page for each verb, every option of --help in it and no other, pages that render without a
-// warning, and examples that work. What an example needs, and what becomes of it, stands in a comment above it:
+// Man pages: each verb has one, with exactly the options of --help; pages render without a warning, and examples work. A comment
+// above an example tells how it runs:
 //   .\" example: run              its status is 0
 //   .\" example: run status 1     another status
 //   .\" example: not run (why)
 // Examples run in a folder of their own with: tape (an archive of two feeds, inverse and linear, three symbols),
-// frame.json, frames.jsonl and capture.txt.gz (its inverse frames), crashed (an archive whose recorder was killed). Port 9443 stands for a free one, and
-// three seconds of recording for one, unless a fault comes later.
+// frame.json, frames.jsonl and capture.txt.gz (its inverse frames), crashed (an archive whose recorder was killed). Port 9443 stands for a free port, and three seconds of
+// recording for one second, unless a fault occurs later.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ function section(name, title) {
   return length < 0 ? rest : rest.slice(0, length);
 }
 
-/** The page of a verb, or of a verb's verb ("regress save"). */
+/** The page of a verb, or of a verb of a verb ("regress save"). */
 const pageOf = (verb) => `tapedeck-${verb.replace(" ", "-")}.1`;
 
 /** The verbs that a page lists, each with the line below it. */
@@ -44,7 +44,7 @@ function listedVerbs(name) {
   return lines.flatMap((l, i) => (l === ".TP" ? [[lines[i + 1], lines[i + 2]]] : []));
 }
 
-/** A summary of --help as pages that list verbs have it. */
+/** A summary of --help in the form of pages that list verbs. */
 const sentence = (summary) => `${summary[0].toUpperCase()}${summary.slice(1)}:`;
 
 /** Examples of a page: {mark, script}. */
@@ -102,7 +102,7 @@ test("pages render without a warning", { skip: spawnSync("groff", ["--version"])
 
 let fixture = null;
 
-/** Record from the exchange until n frames are there; then end the recorder with the signal. */
+/** Record from the exchange until n frames have arrived, then end the recorder with the signal. */
 async function recordUntil(archive, config, frames, signal) {
   const recorder = new Program(null, "tapedeck", ["record", "-a", archive, "-c", config, "--json", "--commit-interval", "100ms"]);
   let last = 0;
@@ -124,7 +124,7 @@ before(async () => {
   const feed = (family, where, symbols) =>
     `  - {family: ${family}, url: "${exchange.url}${where}", ca_file: ${exchange.ca}, topics: [orderBookL2_25, trade], symbols: [${symbols}]}`;
   fs.writeFileSync(at("feeds.yaml"), ["feeds:", feed("inverse", "/realtime", "BTCUSD, ETHUSD"), feed("linear", "/realtime_public", "BTCUSDT"), ""].join("\n"));
-  // An example selects from +0.2s on: its books have to be there by then.
+  // An example selects from +0.2s on, and needs books by then.
   for (let lateNs = Infinity, tries = 10; lateNs > 150e6; tries--) {
     assert.ok(tries > 0, `its books begin ${lateNs / 1e6} ms after the first frame`);
     fs.rmSync(at("tape"), { recursive: true, force: true });
@@ -154,7 +154,7 @@ async function freePort() {
   return port;
 }
 
-/** Run a script as a newcomer would type it, in a copy of the fixture. */
+/** Run a script as a user would type it, in a copy of the fixture. */
 async function runScript(t, script) {
   const dir = path.join(temporary(t), "work");
   fs.cpSync(fixture, dir, { recursive: true });
@@ -176,7 +176,7 @@ for (const name of pageNames()) {
     const run = /^run(?: status (\d+))?$/.exec(mark);
     const skip = run ? false : /^not run \((.+)\)$/.exec(mark)?.[1];
     if (skip) continue;
-    test(`${name}: example ${i + 1}`, async (t) => {
+    test(`${name}: example ${i + 1} works`, async (t) => {
       assert.ok(run, `example ${i + 1} of ${name} carries no mark that this test knows: '${mark}'`);
       const { code, output } = await runScript(t, script);
       assert.equal(code, Number(run[1] ?? 0), `${script}\n${output}`);
@@ -184,7 +184,7 @@ for (const name of pageNames()) {
   }
 }
 
-test("the frames of the examples decode", async (t) => {
+test("the frames in the examples decode", async (t) => {
   const rows = await jsonLines(t, ["decode", "--family", "inverse", path.join(fixture, "frames.jsonl")]);
   assert.ok(rows.some((r) => r.type === "trade") && rows.some((r) => r.type === "book_change"));
 });

@@ -1,6 +1,6 @@
-// Every verb on an archive of which a part is gone: on purpose (prune), or because a file was deleted.
+// Every verb on an archive without some of its segments: pruned ones, or a deleted file.
 // Expected: docs/archive.md ("When a file is missing", "Retention"), docs/design.md ("Exit status": 3 is damage, 4
-// cannot). The archive is imported from made-up captures of four days; what must come is known without our code.
+// cannot). The archive is imported from made-up captures of four days, so the expected frames are known without tapedeck.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -52,11 +52,11 @@ async function served(t, dir, archive) {
   const server = await listening(t, ["serve", "-a", archive, "--speed", "max", "--once"], dir);
   await tapedeck(t, ["record", "-a", copy, `${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--until-close", "--topic", "trade", "--symbol", "BTCUSD"]);
   const end = await server.program.ended;
-  assert.equal(end.code, 0, end.stderr); // a clean end; what is missing is reported
+  assert.equal(end.code, 0, end.stderr); // a clean end; the log reports missing frames
   return { stderr: end.stderr, texts: (await rawFrames(t, copy)).filter((line) => line.includes('"topic":"trade')) };
 }
 
-/** Every verb that reads; `status` is what those end with that read frames. Between two days is a gap. */
+/** Every verb that reads; verbs that read frames end with `status`. There is a gap between two days. */
 async function readAll(t, dir, archive, days, { status, missing, gaps }) {
   const texts = textsOf(days);
   const judged = status === 0 && days.length > 1 ? 1 : status;
@@ -77,14 +77,14 @@ async function readAll(t, dir, archive, days, { status, missing, gaps }) {
   assert.ok(exported.length > 0, "export writes what there is");
 }
 
-/** serve reads too. */
+/** The same for serve. */
 async function serveAll(t, dir, archive, days, { missing } = {}) {
   const copy = await served(t, dir, archive);
   missing ? assert.match(copy.stderr, missing) : assert.doesNotMatch(copy.stderr, /missing/);
   assert.deepEqual(copy.texts, textsOf(days));
 }
 
-/** A live session into the same feed, stopped in order; how many frames it kept. */
+/** A live session of the same feed, stopped in order. Returns its number of frames. */
 async function recordOn(t, dir, archive) {
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "1", "--rate", "400"]);
   const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--feed", FEED, "--commit-interval", "100ms"]);
@@ -123,7 +123,7 @@ describe("missing segments", { concurrency: 2 }, () => {
     const names = (await jsonList(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
     assert.deepEqual([names.length, names.filter((name) => name.includes(session)).length], [3, 1]);
     assert.deepEqual((await rawFrames(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
-    // All of it goes, and a recorder begins after what its feed once had.
+    // Everything is pruned, and a recorder begins after its feed's former segments.
     await tapedeck(t, ["prune", "-a", archive, "--feed", FEED, "--all"]);
     assert.deepEqual(segments(archive), []);
     await recordOn(t, dir, archive);
@@ -143,9 +143,9 @@ describe("missing segments", { concurrency: 2 }, () => {
         assert.ok(findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
         return findings.filter((f) => f.severity === "damaged");
       };
-      // The segment after it lacks the one that its chain continues.
+      // The segment after it lacks the segment that its chain continues.
       assert.equal((await verify("as it is")).length, at === 3 ? 1 : 2);
-      // A row over the time of the missing one, and one for what is between two sessions.
+      // One row over the time of the missing segment, and one between two sessions.
       const gaps = { 0: ["corrupt", "restart", "restart"], 1: ["restart", "corrupt", "restart", "restart"], 3: ["restart", "restart", "corrupt"] }[at];
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
       await serveAll(t, dir, archive, left, { missing });
@@ -155,12 +155,12 @@ describe("missing segments", { concurrency: 2 }, () => {
       const before = await verify("reindexed");
       assert.doesNotMatch(catalogRows(archive), new RegExp(gone));
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
-      // A recorder continues from the journal's last chain value: nothing more is wrong than was.
+      // A recorder continues from the journal's last chain value, without further damage.
       await recordOn(t, dir, archive);
       const after = await verify("recorded on");
       assert.deepEqual(after.filter((f) => f.segment === gone), before.filter((f) => f.segment === gone));
-      assert.equal(after.length, at === 3 ? before.length + 1 : before.length, JSON.stringify(after)); // the new one lacks the last
-      // After a prune of what is older it is no longer missing.
+      assert.equal(after.length, at === 3 ? before.length + 1 : before.length, JSON.stringify(after)); // the new segment lacks the last one
+      // After older segments are pruned, too, it is no longer missing.
       await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 3 });
       assert.equal(segments(archive).length, 1);
       await verify("pruned");

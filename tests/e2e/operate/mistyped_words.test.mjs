@@ -1,11 +1,11 @@
-// What is mistyped, on a command line or in a configuration, is refused with what was meant; in a file with its line.
+// A mistyped word on a command line or in a configuration is refused with the nearest valid one; in a file also with its line.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { tapedeck, temporary } from "../support/harness.mjs";
 
-test("verbs, options, values, families and topics that are mistyped are refused with the nearest name", async (t) => {
+test("mistyped verbs, options, values, families and topics are refused with the nearest name", async (t) => {
   const dir = temporary(t);
   const url = "ws://127.0.0.1:9/v5/public/linear";
   const recording = ["record", "-a", path.join(dir, "tape"), url, "--family", "v5-linear"];
@@ -30,7 +30,7 @@ test("verbs, options, values, families and topics that are mistyped are refused 
   assert.ok(!fs.existsSync(path.join(dir, "tape", "capture")), "nothing is recorded");
 });
 
-test("an error in a configuration has its file, its line and its key, also where a file or a variable is missing", async (t) => {
+test("an error in a configuration has its file, line and key, also for a missing file or variable", async (t) => {
   const dir = temporary(t), config = path.join(dir, "feeds.yaml");
   fs.writeFileSync(path.join(dir, "zeros"), "ETHUSDT\n\0SOLUSDT\n");
   const feed = "feeds:\n  - family: v5-linear\n    topics: [publicTrade]\n    symbols: [BTCUSDT]\n";

@@ -1,5 +1,5 @@
-// What people see: it fits a terminal of 80 columns (the help of every verb; the tables of a recorded capture, and of an
-// archive with long names), names are never cut, and the text has the facts of the JSON. Expected: docs/design.md
+// Help and tables fit a terminal of 80 columns (every verb; a recorded capture, and an archive with long names), names are never
+// truncated, and text results have the facts of the JSON. Expected: docs/design.md
 // ("Output").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -12,15 +12,15 @@ const COLUMNS = 80;
 const FEED = "a-feed-with-a-name-that-leaves-hardly-any-space";
 const SYMBOL = "BTC-26DEC25-118000-C-USDT-AND-MORE-OF-IT";
 
-/** The lines of a terminal's screen, without colours and what the status line left. */
+/** The lines of a terminal's screen, without colours and without remains of the status line. */
 const lines = (text) => text.replaceAll(/\x1b\[[\d;]*m/g, "").replaceAll(/\r[^\r\n]*\x1b\[K/g, "").split("\n");
 
-/** No line is wider, unless it is one word: a path. */
+/** Check that no line is wider, unless it is a single word such as a path. */
 function fits(text, what) {
   for (const line of lines(text)) assert.ok([...line].length <= COLUMNS || /^ *\S+$/.test(line), `${what}: ${[...line].length} columns: ${line}`);
 }
 
-test("every help fits, and lists the exit statuses", async (t) => {
+test("every help fits 80 columns, and lists the exit statuses", async (t) => {
   for (const verb of new Set([...(await commands(t)).keys(), ...(await verbs(t)).keys()])) {
     const help = await helpOf(...verb.split(" "));
     fits(help, `${verb} --help`);
@@ -38,7 +38,7 @@ const trade = (symbol, seq) => JSON.stringify({
   }],
 });
 
-/** Two sessions of a feed with a long name; a frame in it breaks a rule, one is no JSON, one has a new member. */
+/** Two sessions of a feed with a long name: one frame breaks a rule, one is not JSON, one has a new member. */
 async function longNames(t) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -60,8 +60,8 @@ async function longNames(t) {
 async function showAll(t, archive, others = {}) {
   const runs = new Map();
   for (const [words, needs] of await archiveVerbs(t)) {
-    if (["cat", "serve", "import", "cut"].includes(words[0])) continue; // frames, nothing, one line with a path
-    const more = words[0] === "replay" ? [] : needs; // its report, no messages
+    if (["cat", "serve", "import", "cut"].includes(words[0])) continue; // they print frames, nothing, or one line with a path
+    const more = words[0] === "replay" ? [] : needs; // without messages: the report
     runs.set(words.join(" "), [...words, "-a", archive, ...more, "-q"]);
   }
   for (const [name, args] of Object.entries(others)) runs.set(name, args);
@@ -71,19 +71,19 @@ async function showAll(t, archive, others = {}) {
   return shown;
 }
 
-test("the tables of an archive with long names fit, and the names are whole", async (t) => {
+test("the tables of an archive with long names fit 80 columns, with whole names", async (t) => {
   const archive = await longNames(t);
   const shown = await showAll(t, archive, { "info -v": ["info", "-q", "-v", archive], topics: ["topics"] });
   for (const verb of ["info", "info -v", "ls", "gaps", "replay", "drift"]) assert.ok(shown[verb].includes(FEED), `${verb}:\n${shown[verb]}`);
   for (const verb of ["info -v", "replay"]) assert.ok(shown[verb].includes(SYMBOL), `${verb}:\n${shown[verb]}`);
-  // A damaged archive has more to say.
+  // A damaged archive prints more.
   const file = path.join(archive, segments(archive)[0]);
   fs.truncateSync(file, fs.statSync(file).size - 100);
   await showAll(t, archive);
 });
 
 for (const name of ["inverse-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"])
-  test(`the tables of ${name} fit`, { skip: withoutRecorded(name) }, async (t) => {
+  test(`the tables of ${name} fit 80 columns`, { skip: withoutRecorded(name) }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, capture(name)], { status: null });
     await showAll(t, archive);
@@ -94,7 +94,7 @@ for (const name of ["inverse-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"])
 const count = (n) => String(n).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 const time = (ns) => new Date(Number(BigInt(ns) / 1_000_000n)).toISOString().slice(0, 19).replace("T", " ");
 
-/** For each verb: what a row of its lists, or the document itself, must show on one line of the text. */
+/** For each verb: the members of a row, or of the document, that one line of the text must have. */
 const FACTS = {
   info: {
     "": (d) => [count(d.frames), count(d.segments), count(d.gaps)],
@@ -127,7 +127,7 @@ const FACTS = {
   reindex: { "": (d) => [`${count(d.segments)} segments`, `${count(d.gaps)} gap`] },
 };
 
-/** JSON.parse, with times that have all their digits. */
+/** JSON.parse with exact times. */
 const exactly = (text) => JSON.parse(text.replaceAll(/("\w*_ns"):(\d{17,})/g, '$1:"$2"'));
 
 test("the text of a result has the facts of its JSON", async (t) => {

@@ -1,5 +1,4 @@
-// Retention, and what every verb says afterwards. Expected: docs/archive.md ("Retention"), docs/design.md ("Exit
-// status"). The archive is imported from made-up captures of four days, an hour of frames each.
+// prune, and every verb after it. Expected: docs/archive.md ("Retention"), docs/design.md ("Exit status"). The archive is imported from made-up captures of four days, an hour of frames each.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -9,7 +8,7 @@ import { catalogRows, json, jsonList, rawFrames, segments, tapedeck, temporary }
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
 const FRAMES = 50;
 
-/** Trades of a day, one a second from noon on, as cryptofeed's first generation keeps them. */
+/** A day's trades, one a second from noon on, in cryptofeed's first format. */
 function capture(day, symbol) {
   const start = Date.parse(`${day}T12:00:00Z`) / 1000;
   const url = "wss://stream.bybit.com/realtime";
@@ -37,8 +36,8 @@ async function archiveOf(t, feeds = ["one"]) {
 const dayOf = (segment) => /capture\/(\d+\/\d+\/\d+)\//.exec(segment)[1].replaceAll("/", "-");
 const inbound = async (t, archive, status = 0) => (await rawFrames(t, archive, "in", { status })).length;
 
-/** Every verb that reads, on an archive that is as it should be: days that were imported one by one, so that what lies
- * between two of them is a gap. */
+/** Every verb that reads, on an undamaged archive of days that were imported one by one, so that there is a gap between two
+ * of them. */
 async function checkAll(t, archive, days) {
   const verified = await json(t, ["verify", "-a", archive, "--json"]);
   assert.equal(verified.verdict, "sound");
@@ -58,7 +57,7 @@ async function checkAll(t, archive, days) {
   assert.equal(catalogRows(archive), before);
 }
 
-test("prune by age: --dry-run removes nothing, prune does, and every verb still works", async (t) => {
+test("prune by age removes old segments, with --dry-run none, and every verb still works", async (t) => {
   const archive = await archiveOf(t);
   const all = segments(archive);
   assert.equal(all.length, 4);
@@ -75,7 +74,7 @@ test("prune by age: --dry-run removes nothing, prune does, and every verb still 
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture/2021/04")), ["19", "20"]);
   await checkAll(t, archive, 2);
-  // 2021 is long ago; but the archive ends there, and of its last day nothing is older than a day.
+  // 2021 is long ago, but the archive ends there, and no frame of its last day is older than a day.
   const aged = await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
   assert.match(aged.stderr, /warning: ages count from the newest frame, 2021-04-20T12:00:50/);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
@@ -105,7 +104,7 @@ async function archiveOfDays(t, days) {
 const daysAgo = (n) => new Date(Date.now() - n * 86400_000).toISOString().slice(0, 10);
 
 test("prune keeps segments that only a clock jump makes old", async (t) => {
-  // Ten years on from the last right frame the clock jumped, and the recorder went on with it.
+  // The clock jumped ten years ahead, and the recorder continued with it.
   const archive = await archiveOfDays(t, ["2012-04-17", "2012-05-03", "2012-05-20", "2022-05-20"]);
   const all = segments(archive);
   for (const more of [["--dry-run"], [], ["--keep-bytes", "1GiB"]]) {
@@ -113,7 +112,7 @@ test("prune keeps segments that only a clock jump makes old", async (t) => {
     assert.match(end.stderr, /nothing is removed: everything until 2012-05-20T12:00:50.* the next frames are from 2022-05-20[^]*hint: .*--before 2022-05-20/);
   }
   assert.deepEqual(segments(archive), all);
-  // A date is what it is.
+  // A date does not depend on the newest frame.
   await tapedeck(t, ["prune", "-a", archive, "--before", "2012-05-04"]);
   assert.deepEqual(segments(archive).map(dayOf), ["2012-05-20", "2022-05-20"]);
   await tapedeck(t, ["prune", "-a", archive, "--before", "2022-05-20", "--older-than", "30d"]);
@@ -121,12 +120,12 @@ test("prune keeps segments that only a clock jump makes old", async (t) => {
   await checkAll(t, archive, 1);
 });
 
-test("a frame in the future does not make others old; ages count from the newest frame of any feed", async (t) => {
+test("a frame in the future does not make others old; ages count back from the newest frame of any feed", async (t) => {
   const days = [45, 38, 20, 5, 1].map(daysAgo);
   const archive = await archiveOfDays(t, [...days, "2099-06-01"]);
   await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d"]);
   assert.deepEqual(segments(archive).map(dayOf), [...days.slice(2), "2099-06-01"]);
-  // Another feed that ended earlier: as old as the archive's newest frame says.
+  // Another feed that ended earlier: its age counts from the archive's newest frame.
   const file = path.join(temporary(t), "other.txt");
   fs.writeFileSync(file, capture(days[1], "BTCUSD"));
   await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "two", file]);
@@ -135,7 +134,7 @@ test("a frame in the future does not make others old; ages count from the newest
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
 });
 
-test("prune by size keeps the newest, and by feed only that feed's", async (t) => {
+test("prune by size keeps the newest segments, and with --feed removes only that feed's", async (t) => {
   const archive = await archiveOf(t, ["one", "two"]);
   const size = (f) => fs.statSync(path.join(archive, f)).size;
   const total = segments(archive).reduce((sum, f) => sum + size(f), 0);
@@ -151,7 +150,7 @@ test("prune by size keeps the newest, and by feed only that feed's", async (t) =
   assert.deepEqual(segments(archive), []);
 });
 
-test("a feed continues after what was pruned, and the journal proves the chain", async (t) => {
+test("a feed continues after its pruned segments, and the journal proves the chain", async (t) => {
   const archive = await archiveOf(t);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "one", "--all"]);
   const file = path.join(temporary(t), "more.txt");
@@ -160,7 +159,7 @@ test("a feed continues after what was pruned, and the journal proves the chain",
   await checkAll(t, archive, 1);
 });
 
-test("every reader reports a segment that was deleted by hand, with the catalog and without", async (t) => {
+test("every reader reports a deleted segment, with the catalog and without", async (t) => {
   const archive = await archiveOf(t);
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-18"]);
   const gone = segments(archive)[1];
@@ -181,7 +180,7 @@ test("every reader reports a segment that was deleted by hand, with the catalog 
   assert.deepEqual(segments(archive).map(dayOf), ["2021-04-20"]);
 });
 
-test("prune needs a bound, and an archive folder", async (t) => {
+test("prune requires a limit, and an archive's folder", async (t) => {
   const archive = await archiveOf(t);
   const rows = [
     [["-a", archive], 2, /no bound is given/],

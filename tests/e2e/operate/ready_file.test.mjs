@@ -1,5 +1,4 @@
-// The ready file is there while a program listens, and at no other time; and a recorder that waits for a close does not
-// wait where there is no connection. Expected: docs/design.md ("Listening"), docs/recording.md.
+// The ready file exists only while a program listens; and a recorder with --until-close ends if it cannot connect. Expected: docs/design.md ("Listening"), docs/recording.md.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -22,7 +21,7 @@ async function imported(t, dir) {
 }
 
 for (const [verb, args] of Object.entries(PROGRAMS))
-  test(`${verb}: a ready file that was left is removed at the start, and its own at the end`, async (t) => {
+  test(`${verb} removes an old ready file at its start, and its own at its end`, async (t) => {
     const dir = temporary(t);
     const archive = await imported(t, dir);
     const file = path.join(dir, "ready.json");
@@ -30,12 +29,12 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     const taken = net.createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     t.after(() => taken.close());
-    // It cannot listen: so nothing may say that it does.
+    // It cannot listen, so there must be no ready file.
     fs.writeFileSync(file, left);
     const refused = await new Program(t, "tapedeck", [...args(archive), "--listen", `127.0.0.1:${taken.address().port}`, "--ready-file", file]).ended;
     assert.notEqual(refused.code, 0);
     assert.ok(!fs.existsSync(file), refused.stderr);
-    // One that was killed leaves its own; the next one has another, and removes it.
+    // A killed program leaves its file; the next one removes it.
     const killed = new Program(t, "tapedeck", [...args(archive), "--listen", "127.0.0.1:0", "--ready-file", file]);
     const first = await ready(killed, file);
     await killed.kill("SIGKILL");
@@ -48,7 +47,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
   });
 
 for (const [verb, args] of Object.entries(PROGRAMS))
-  test(`${verb}: the log says how clients trust the certificate, or that they cannot`, async (t) => {
+  test(`${verb} logs how clients trust the certificate, or that they cannot`, async (t) => {
     const dir = temporary(t);
     const archive = await imported(t, dir);
     const file = path.join(dir, "ready.json");
@@ -65,7 +64,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     assert.match(star.stderr, /'\*:0' is not HOST:PORT: '\*' cannot be in a host name\n.*hint: 0\.0\.0\.0:PORT listens on all addresses/);
   });
 
-test("serve logs the address of each feed, to be connected to as it is", async (t) => {
+test("serve logs each feed's address, which clients can use unchanged", async (t) => {
   const dir = temporary(t);
   const file = path.join(dir, "ready.json");
   const server = new Program(t, "tapedeck", ["serve", "-a", await imported(t, dir), "--speed", "max", "--once", "--ready-file", file]);

@@ -1,5 +1,5 @@
-// One archive, many verbs: the same gaps, frames and bytes from each of them.
-// Expected: what cat and gaps list, and the sizes of the files.
+// All verbs report the same gaps, frames and bytes of an archive. Expected: the lines of cat and gaps, and the sizes of the
+// files.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ const isoOf = (ns) => {
   return `${new Date(Number(text.slice(0, -9)) * 1000).toISOString().slice(0, 19)}.${text.slice(-9)}Z`;
 };
 
-/** Rows of a JSON text by their exact times. */
+/** Rows of a JSON text with exact times. */
 const times = (text) => [...text.matchAll(/"from_ns":(\d+),"to_ns":(\d+|null)/g)].map((m) => [m[1], m[2]].join(" "));
 
 test("gaps and replay list the same gaps at every edge of a selection; reindex counts them", async (t) => {
@@ -38,7 +38,7 @@ test("gaps and replay list the same gaps at every edge of a selection; reindex c
   assert.match((await tapedeck(t, ["reindex", "-a", archive])).stdout, /, 2 gaps\n$/);
 });
 
-test("every verb counts the same frames; the recorder's size is that of its files", async (t) => {
+test("every verb counts the same frames; the recorder reports the size of its files", async (t) => {
   const dir = temporary(t);
   const killed = path.join(dir, "killed");
   const stopped = path.join(dir, "stopped");
@@ -55,7 +55,7 @@ test("every verb counts the same frames; the recorder's size is that of its file
   const verified = await json(t, ["verify", "-a", killed, "--json"]);
   const info = await json(t, ["info", "-a", killed, "--json"]);
   assert.deepEqual([recovered.frames_kept, verified.frames, info.frames], [frames, frames, frames]);
-  for (const threads of ["1", "2", "4"]) { // each frame's content is read once, by whichever thread
+  for (const threads of ["1", "2", "4"]) { // each frame is read once, by any of the threads
     const replayed = await json(t, ["replay", "-a", killed, "--json", "-j", threads], { status: null });
     assert.ok(replayed.frames > 8);
     assert.equal(replayed.contents_read, replayed.frames - replayed.out, threads);

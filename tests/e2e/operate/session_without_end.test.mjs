@@ -1,5 +1,5 @@
-// A session that was killed between the rename of its last segment and the entry for it, or that could not write this entry: no
-// verb calls it complete before recovery, and recover lists the gap that it writes.
+// A session that was killed between renaming its last segment and the journal's entry for it, or that could not write the entry:
+// no verb reports it as complete before recovery, and recover lists the gap that it writes.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -17,7 +17,7 @@ function cutBefore(archive, act) {
 }
 
 for (const act of ["segment_finished", "session_stop"])
-  test(`without the entry ${act} a session is not complete, for any verb`, { skip: withoutCapture(INVERSE) }, async (t) => {
+  test(`no verb reports a session without the entry ${act} as complete`, { skip: withoutCapture(INVERSE) }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
     assert.deepEqual((await json(t, ["gaps", archive, "--json"])).gaps, []);

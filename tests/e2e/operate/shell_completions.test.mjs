@@ -1,6 +1,5 @@
-// The completion scripts load in their shells without a word, and the shells offer with them every verb, every
-// option of --help, the names that an option takes, and folders and files where a path is due. Completing runs
-// nothing that the line holds.
+// The completion scripts load in their shells without output. With them the shells offer every verb, every option of --help, the
+// names that an option takes, and folders and files for paths. Completing does not execute the line.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -12,7 +11,7 @@ const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-si
 const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
   "v5-inverse v5-spot v5-option v5-private v5-trade v5-spread v5-misc";
 
-/** Run a shell; nothing may come on stderr. */
+/** Run a shell, which must print nothing to stderr. */
 function shellOut(command, args, options) {
   const env = { ...process.env, HOME: options.home, XDG_CONFIG_HOME: options.home, TERM: "dumb", PATH: `${path.resolve(BIN)}:${process.env.PATH}` };
   const { status, stdout, stderr, error } = spawnSync(command, args, { input: options.input, encoding: "utf8", env, timeout: 300_000 });
@@ -22,16 +21,16 @@ function shellOut(command, args, options) {
   return stdout;
 }
 
-/** The script of a program, as it is installed. */
+/** The completion script of a program, as installed. */
 const script = (program, shell) => fs.readFileSync(`base/cli/completions.${shell}`, "utf8").replaceAll("PROGRAM", program);
 
 /** Blocks of lines that end with END. */
 const blocks = (text) => text.split(/^END\n/m).slice(0, -1).map((b) => b.split("\n").filter((l) => l !== ""));
 
-// Each gives, for each line that is typed, what the shell offers at its end.
+// Each returns, for each typed line, the words that the shell offers at its end.
 const SHELLS = {
   bash(lines, home) {
-    // As readline splits a line: at blanks, and "=" is a word.
+    // readline splits a line at blanks, and "=" is a word.
     const words = lines.map((l) => l.split(" ").flatMap((w) => (w === "" ? [""] : w.split(/(=)/).filter((p) => p !== ""))));
     const queries = words.map((w) => `COMP_WORDS=(${w.map((x) => `'${x}'`).join(" ")}) COMP_CWORD=${w.length - 1} COMPREPLY=()
 _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
@@ -49,7 +48,7 @@ _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
     const functions = path.join(home, "functions");
     fs.mkdirSync(functions, { recursive: true });
     for (const p of PROGRAMS) fs.writeFileSync(path.join(functions, `_${p}`), script(p, "zsh"));
-    // Read by 'source' they define their functions.
+    // With 'source' they define their functions.
     shellOut("zsh", ["-f", "-c", 'autoload -U compinit; compinit -u -D; for f in "$@"; do source $f; done; [[ $_comps[tapedeck] == _tapedeck ]]', "zsh",
       ...PROGRAMS.map((p) => path.join(functions, `_${p}`))], { home });
     const out = path.join(home, "offered");
@@ -58,10 +57,10 @@ _${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
   },
 };
 
-/** Of "--net=main" the value, of a path its last part, without the shell's quotes. */
+/** The value of "--net=main", or the last part of a path, without the shell's quotes. */
 const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replaceAll("\\", "").replace(/^--[a-z-]+=/, "")).trim()))].sort();
 
-/** Commands of the front, each with its options as --help prints them. */
+/** All commands, each with the options of its --help. */
 async function grammar() {
   const verbs = new Map();
   for (const verb of (await commands()).keys()) {
@@ -73,7 +72,7 @@ async function grammar() {
   return verbs;
 }
 
-/** What a line must offer: exactly these. */
+/** Lines, each with exactly the words that must be offered. */
 function lines(folder) {
   fs.mkdirSync(path.join(folder, "tape"), { recursive: true });
   for (const name of ["tape.mcap", "tape.txt", "capture.gz", "two words.mcap", "co:lon.mcap", "sub$(exit).mcap", "eq=ual.mcap"]) fs.writeFileSync(path.join(folder, name), "");
@@ -151,7 +150,7 @@ for (const [shell, offered] of Object.entries(SHELLS)) {
       "tapedeck cat --symbol ": [],
       [`tapedeck cat ${damaged} --symbol `]: [],
       [`tapedeck cat ${path.join(home, "missing")} --symbol `]: [],
-      // Of a verb that records, the symbols are the exchange's.
+      // A recording verb's symbols are the exchange's.
       [`tapedeck record -a ${archive} --symbol `]: [],
     };
     const answers = offered(Object.keys(expected), home);
@@ -171,7 +170,7 @@ _tapedeck; printf '%s\n' "\${COMPREPLY[@]}"; echo END`;
   assert.deepEqual(blocks(shellOut("bash", ["--norc", "-s"], { home, input })), [["ETHUSDT"], ["ETHUSDT"], ["ETHUSDT"]]);
 });
 
-/** The scripts have no verb and no option: what one shell offers for all of them the others offer, too. */
+/** The scripts contain no verb and no option, so all shells offer the same words as this one. */
 const SAMPLE = ["record", "regress save", "export"];
 
 for (const [shell, offered] of Object.entries(SHELLS)) {

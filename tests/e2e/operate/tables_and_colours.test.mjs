@@ -1,5 +1,5 @@
-// What a person sees: on a terminal tables as wide as it is and colours unless NO_COLOR refuses them; in a pipe plain
-// text, whole. Counts have separators, words their right ending. Expected: docs/design.md ("Output").
+// On a terminal tables have its width, and colours unless NO_COLOR is set; in a pipe they are whole and plain. Counts have
+// separators, and words the right ending. Expected: docs/design.md ("Output").
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -15,7 +15,7 @@ const frame = (seq) => JSON.stringify({
   }],
 });
 
-/** An archive of that many trades. */
+/** An archive of this many trades. */
 async function archive(t, frames, { make = frame, feed = "a-feed-whose-name-is-rather-long-for-a-table" } = {}) {
   const dir = temporary(t), capture = path.join(dir, "capture"), tape = path.join(dir, "tape");
   const lines = Array.from({ length: frames }, (_, i) => `1618677785.${String(i).padStart(6, "0")}: ${make(i + 1)}`);
@@ -25,7 +25,7 @@ async function archive(t, frames, { make = frame, feed = "a-feed-whose-name-is-r
   return { tape, end };
 }
 
-test("tables fit the terminal, names are whole, and a pipe gets all columns", async (t) => {
+test("tables fit the terminal with whole names, and a pipe gets all columns", async (t) => {
   const { tape } = await archive(t, 1234);
   const whole = (await tapedeck(t, ["info", tape])).stdout;
   assert.match(whole, /a-feed-whose-name-is-rather-long-for-a-table +inverse/);
@@ -35,13 +35,13 @@ test("tables fit the terminal, names are whole, and a pipe gets all columns", as
   for (const columns of [50, 80, 120])
     for (const [i, text] of onTerminals(columns, ROWS.map(([verb]) => ({ args: [verb, tape] })), { NO_COLOR: "1" }).entries()) {
       const lines = text.split("\n"), [, rows] = ROWS[i];
-      // A name that is wider than the terminal has a line of its own.
+      // A name wider than the terminal has a line of its own.
       assert.deepEqual(lines.filter((line) => [...line].length > columns && !line.includes(tape) && line.includes(" ")), []);
       assert.equal(lines.filter((line) => line.includes("a-feed-whose-name-is-rather-long-for-a-table")).length, rows, lines.join("\n"));
     }
 });
 
-test("what a narrow terminal has no space for in the table of drift: the example, then the times", async (t) => {
+test("on a narrow terminal drift's table drops the example first, then the times", async (t) => {
   const { tape } = await archive(t, 20, { make: (n) => frame(n).replace("{", '{"a_member_more":1,'), feed: "inverse" });
   const heads = (text) => [...text.matchAll(/^feed .*\n(?: {2}\w.*\n)*/gm)].map(([head]) => head.trim().split(/\s+/));
   const FINDINGS = ["feed", "topic", "what", "where", "detail", "frames", "first", "last", "example"];
@@ -61,7 +61,7 @@ test("what a narrow terminal has no space for in the table of drift: the example
   assert.deepEqual(heads(piped), [FINDINGS]);
 });
 
-test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM refuse them", async (t) => {
+test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM forbids them", async (t) => {
   const { tape } = await archive(t, 2);
   const [info, verify, replay, unknown] = onTerminals(200, [["info", tape], ["verify", "-q", tape], ["replay", "-q", tape], ["inof"]].map((args) => ({ args })));
   assert.match(info, /^\x1b\[1mfeed .*\x1b\[0m$/m);

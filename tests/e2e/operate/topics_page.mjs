@@ -1,4 +1,4 @@
-// docs/topics.md, made from `tapedeck topics --json`. node topics_page.mjs BIN_DIR writes it (make docs).
+// Makes docs/topics.md from `tapedeck topics --json`. node topics_page.mjs BIN_DIR writes it (make docs).
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,5 +1,4 @@
-// verify as a user meets it: status and verdict, the same words whatever the threads, a bar on a terminal and nowhere
-// else. Expected: docs/archive.md ("Is it sound?"), docs/design.md ("Exit status").
+// verify's exit status and verdict; the same text with any number of threads; a progress bar on a terminal only. Expected: docs/archive.md ("Is it sound?"), docs/design.md ("Exit status").
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -48,7 +47,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.equal(recoverable.verdict, "recoverable");
   assert.match(recoverable.people, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
   await tapedeck(t, ["reindex", "-a", archive]);
-  // Of several damaged ones each is named, in order of path, whichever thread read it first.
+  // Every damaged segment is reported, in order of path, whichever thread reads it first.
   for (const i of [2, 5, 9]) flip(segments[i], 700);
   const damaged = await verify(3);
   assert.equal(damaged.verdict, "damaged");
@@ -56,7 +55,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.deepEqual(named, [segments[2], segments[5], segments[9]]);
   assert.match(damaged.people, /^damaged: capture\S+: (?!.* at \d)/m, "offsets with -v only");
   assert.match((await tapedeck(t, ["verify", "-v", archive], { status: 3 })).stdout, /^damaged: capture\S+ at \d+: /m);
-  // What is lost: the hours of the three segments, each within its own.
+  // The lost time lies within the hours of the three segments.
   assert.equal(damaged.lost.length, 3);
   for (const row of damaged.lost) assert.deepEqual([row.reason, row.feed], ["corrupt", "inverse"]);
   assert.equal(damaged.frames_lost, 3 * 20);
@@ -86,7 +85,7 @@ test("a segment with a damaged summary is read whole; counts that only the summa
     assert.match(text.stdout, unknown ? /^inverse +inverse +\? /m : /^inverse +inverse +240 /m);
     const list = await tapedeck(t, ["ls", "-a", archive]);
     assert.equal(list.stdout.match(/ finished +\? /g)?.length ?? 0, unknown ? 1 : 0);
-    // The chunks are whole: readers walk them, and verify names the summary.
+    // The chunks are whole: readers read them in order, and verify reports the summary.
     assert.equal(await cat(), frames);
     const verified = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
     assert.deepEqual([verified.frames, verified.damaged, verified.lost, verified.frames_lost], [whole, 1, [], unknown ? null : 0]);
@@ -108,7 +107,7 @@ test("verify shows its progress on a terminal", { skip: withoutTerminal }, async
   const seen = spawnSync("script", ["-qec", `"${program}" verify -a "${archive}" >/dev/null`, "/dev/null"], { encoding: "utf8" });
   assert.equal(seen.status, 0);
   assert.match(seen.stdout, /\rverify {2}\d+ % .* of .*\x1b\[K/);
-  // The line is taken away at the end.
+  // The line is cleared at the end.
   assert.match(seen.stdout, /\r\x1b\[K$/);
   await run(t, "tapedeck", ["verify", "-a", archive]);
 });

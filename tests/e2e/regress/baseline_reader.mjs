@@ -1,11 +1,11 @@
-// A baseline as tests read it: by docs/regress.md and without our code.
+// Reads a baseline by docs/regress.md, without tapedeck's code.
 import fs from "node:fs";
 
 const TRAILER = 32;
 const BLOCK_HEAD = 24;
 const ROW = 24;
 
-/** The index of a baseline, and where it is. */
+/** The index of a baseline, and its offset. */
 export function readIndex(file) {
   const bytes = fs.readFileSync(file);
   const trailer = bytes.subarray(bytes.length - TRAILER);

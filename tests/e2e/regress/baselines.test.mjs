@@ -1,5 +1,5 @@
-// `regress save`, `check` and `diff`: archives are imports of a real capture, as it is and with lines edited by hand, so
-// that what must be found is known.
+// `regress save`, `check` and `diff` report each difference, and no other. The archives are imports of a real capture, unchanged
+// and with edited lines, so that the differences are known.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -12,7 +12,7 @@ import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
-const FRAMES = 1098; // that were received
+const FRAMES = 1098; // received frames
 const skip = withoutCapture(INVERSE);
 
 /** An archive of a capture's lines. */
@@ -52,7 +52,7 @@ function editable() {
   return { lines, at };
 }
 
-test("the same archive, one that is imported again, other segments, any number of threads: the same", { skip }, async (t) => {
+test("the same archive, a second import, other segments and any number of threads give no difference", { skip }, async (t) => {
   const { dir, archive, baseline } = await saved(t);
   const same = (report) => {
     assert.equal(report.verdict, "same");
@@ -61,7 +61,7 @@ test("the same archive, one that is imported again, other segments, any number o
   };
   same(await check(t, [baseline, archive]));
   same(await check(t, [baseline, archive, "-j", "1"]));
-  // 1,000 s later an hour ends within the capture, and with it a segment. Receive times are no part of a row.
+  // 1,000 s later an hour, and so a segment, ends within the capture. A row has no receive times.
   const other = await archiveOf(t, dir, "later", later());
   assert.deepEqual([segments(archive).length, segments(other).length], [1, 2]);
   same(await check(t, [baseline, other]));
@@ -72,7 +72,7 @@ test("the same archive, one that is imported again, other segments, any number o
   assert.deepEqual(fs.readdirSync(dir).filter((name) => name.includes(".tdb")).sort(), ["one.tdb"]);
 });
 
-test("frames that are missing, twice, altered or in another order are counted exactly", { skip }, async (t) => {
+test("frames that are missing, repeated, altered or in another order are counted exactly", { skip }, async (t) => {
   const { dir, baseline } = await saved(t);
   const { lines, at } = editable();
   const text = (i) => lines[i].slice(lines[i].indexOf(": "));
@@ -86,7 +86,7 @@ test("frames that are missing, twice, altered or in another order are counted ex
   const report = await check(t, [baseline, archive], { status: 1 });
   const trades = streamOf(report, "trade", "BTCUSD");
   assert.equal(report.verdict, "different");
-  // One of two frames that changed places is a pair; an altered frame is missing, and another one is new.
+  // Of two frames that changed places one is moved; an altered frame counts as one missing and one new.
   assert.deepEqual([trades.missing, trades.new, trades.different], [3, 3, 0]);
   const count = tradeFrames("BTCUSD") - 3;
   assert.deepEqual([trades.compared, trades.same], [count, count]);
@@ -114,7 +114,7 @@ test("a book without one of its frames differs until it is whole again", { skip 
   assert.deepEqual([report.totals.different, report.first_difference.kind], [book.different, "missing"]);
 });
 
-test("with --part and in a time of its own, what the archive does not have is not missing", { skip }, async (t) => {
+test("with --part frames that the archive lacks at either end are not missing", { skip }, async (t) => {
   const { dir, archive, baseline } = await saved(t);
   const lines = [...captured()];
   const half = await archiveOf(t, dir, "half", lines.slice(0, 600));
@@ -123,7 +123,7 @@ test("with --part and in a time of its own, what the archive does not have is no
   assert.ok(whole.totals.missing > 400);
   const part = await check(t, [baseline, half, "--part"]);
   assert.deepEqual([part.totals.missing, part.totals.outside], [0, whole.totals.missing]);
-  // Received by another clock: what is outside follows from the frames, not from their times.
+  // Received by another clock: the frames decide what lies outside, not their times.
   const moved = await archiveOf(t, dir, "moved", later().slice(0, 600));
   assert.deepEqual((await check(t, [baseline, moved, "--part"])).totals, part.totals);
   const end = await archiveOf(t, dir, "end", lines.slice(600), "--feed", "inverse", "--family", "inverse");
@@ -157,7 +157,7 @@ function parsed(file) {
 }
 
 for (const fault of ["side", "scale", "action"])
-  test(`a decoder with a wrong ${fault}: the first frame, JUnit, and a tape that shows it`, { skip }, async (t) => {
+  test(`a decoder with a wrong ${fault} is reported with its first frame, in JUnit, and with a cut that reproduces it`, { skip }, async (t) => {
     const { dir, archive, baseline } = await saved(t);
     const [junit, cut] = [path.join(dir, "report.xml"), path.join(dir, "bug.mcap")];
     const broken = wrapped(`replay_broken_${fault}`);
@@ -167,7 +167,7 @@ for (const fault of ["side", "scale", "action"])
     assert.deepEqual([first.feed, first.kind, first.decode_was], ["inverse", "decode", null]);
     assert.equal(JSON.parse(first.frame).topic, `${first.topic}.${first.symbol}`);
     assert.equal(first.decode_is.topic, first.topic);
-    // The frame that is named is the frame that is shown.
+    // The report shows the frame that it names.
     const rows = (await tapedeck(t, ["cat", "-a", archive, "--topic", first.topic, "--symbol", first.symbol])).stdout.split("\n").filter(Boolean);
     assert.equal(JSON.parse(rows[first.index_is]).data, first.frame);
 
@@ -178,7 +178,7 @@ for (const fault of ["side", "scale", "action"])
     assert.equal(suites.failures, String(report.streams.filter((s) => s.different > 0).length));
     assert.match(cases.get(`${first.topic} ${first.symbol}`).children[0].text, /^first difference: decoded differently, frame \d+/);
 
-    // The tape stands alone: it has the frame, of a book from its last snapshot on, and the same difference.
+    // The cut alone suffices: it has the frame, of a book from its last snapshot on, and the same difference.
     const again = JSON.parse((await run(t, broken, ["regress", "check", baseline, cut, "--part", "--json"], { status: 1 })).stdout);
     assert.deepEqual([again.totals.missing, again.totals.new, again.totals.different], [0, 0, 1]);
     for (const name of ["feed", "topic", "symbol", "ordinal", "kind", "frame", "decode_is"]) assert.deepEqual(again.first_difference[name], first[name], name);
@@ -186,7 +186,7 @@ for (const fault of ["side", "scale", "action"])
     await tapedeck(t, ["verify", cut]);
   });
 
-test("a cut replaces no file, and is not written without a difference", { skip }, async (t) => {
+test("a cut replaces no file, and is written only if there is a difference", { skip }, async (t) => {
   const { dir, archive, baseline } = await saved(t);
   const broken = wrapped("replay_broken_side");
   const bug = path.join(dir, "bug.mcap");
@@ -200,7 +200,7 @@ test("a cut replaces no file, and is not written without a difference", { skip }
   assert.ok(!fs.existsSync(path.join(dir, "none.mcap")));
 });
 
-test("save: another file, a baseline that exists, one of another version and a damaged one, each with the way out", { skip }, async (t) => {
+test("an existing, outdated or damaged baseline, or another file in its place, is refused with a hint", { skip }, async (t) => {
   const { dir, archive, baseline } = await saved(t);
   const save = (status, file, ...more) => tapedeck(t, ["regress", "save", archive, "-o", file, ...more], { status });
   assert.match((await save(2, baseline)).stderr, /base\.tdb' exists already\n.*hint: remove it, or give another name/);
@@ -215,7 +215,7 @@ test("save: another file, a baseline that exists, one of another version and a d
     assert.match((await tapedeck(t, ["regress", "check", file, archive], { status })).stderr, pattern);
   await refused(path.join(dir, "none.tdb"), 4, /none\.tdb/);
   await refused(text, 4, /text\.tdb/);
-  /** The baseline with a changed index, whose checksum is right again. */
+  /** The baseline with a changed index and a matching checksum. */
   const { at: indexAt, size: indexSize, index: whole } = readIndex(baseline);
   const withIndex = (change) => (bytes) => {
     const at = indexAt;
@@ -244,7 +244,7 @@ test("save: another file, a baseline that exists, one of another version and a d
   }
 });
 
-test("damaged chunks of the archive are status 3, and the rest is compared and saved", { skip }, async (t) => {
+test("damaged chunks end save and check with 3, and the rest is saved and compared", { skip }, async (t) => {
   const { dir, baseline } = await saved(t);
   const archive = await archiveOf(t, dir, "later", later());
   const segment = path.join(archive, segments(archive)[1]);
@@ -280,7 +280,7 @@ sys.stdin.read()
   assert.deepEqual(filesBelow(dir).filter((f) => f.includes("x.tdb")), []);
 });
 
-test("an archive that is being recorded: what it had stays the same, what was added is new", async (t) => {
+test("in an archive that is being recorded earlier frames are the same, and later ones are new", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const sim = await simulator(t, dir, ["--families", "inverse", "--rate", "500", "--seed", "7"]);
@@ -295,7 +295,7 @@ test("an archive that is being recorded: what it had stays the same, what was ad
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 });
 
-// A decoder in another process: the example of the documentation, with one line of it changed.
+// A decoder in another process: the documentation's example with one changed line.
 const EXAMPLE = fs.readFileSync(new URL("../../../docs/examples/decoder.py", import.meta.url), "utf8");
 function exampleDecoder(dir, name, change) {
   const file = path.join(dir, `${name}.py`);
@@ -305,7 +305,7 @@ function exampleDecoder(dir, name, change) {
   return `exec ${pythonWith("json")} -I -S ${file}`;
 }
 
-test("diff: two decoders, both decodes of what differs, one member a line", { skip: withoutRecorded(INVERSE) }, async (t) => {
+test("diff prints both decoders' results of a frame that differs, one member a line", { skip: withoutRecorded(INVERSE) }, async (t) => {
   const dir = temporary(t);
   const archive = await wholeArchive();
   const diff = (status, decoders, ...more) =>
@@ -313,7 +313,7 @@ test("diff: two decoders, both decodes of what differs, one member a line", { sk
   const same = JSON.parse((await diff(0, ["builtin"], "--json")).stdout);
   assert.deepEqual([same.verdict, same.baseline, same.totals.same, same.decoder_is], ["same", null, FRAMES, null]);
 
-  // One level of the capture has this size.
+  // Only one level of the capture has this size.
   const wrong = exampleDecoder(dir, "wrong", (line) => line.replace('entry["price"]', 'entry["price"] if entry.get("size") != 1870179 else "1.5"'));
   const book = ["--topic", "orderBook*", "--symbol", "BTCUSD"];
   const report = JSON.parse((await diff(1, [wrong], ...book, "--json")).stdout);
@@ -340,7 +340,7 @@ test("a decoder that answers differently each time is unstable, not different", 
   assert.deepEqual([report.totals.unstable, report.totals.decode, report.decoder_is.unstable], [1, 0, 1]);
 });
 
-test("captures of v5: the same with any number of threads", { skip: withoutCapture("v5-2026-08-09.jsonl.gz") }, async (t) => {
+test("baselines of v5 captures are the same with any number of threads", { skip: withoutCapture("v5-2026-08-09.jsonl.gz") }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, capture("v5-2026-08-09.jsonl.gz")]);

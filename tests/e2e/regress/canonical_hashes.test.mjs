@@ -1,5 +1,5 @@
-// The canonical form and the hashes of baselines by a second implementation (canonical_form.mjs, written from
-// docs/regress.md): the vectors, and what `regress save` hashes of golden frames and of real captures.
+// A second implementation (canonical_form.mjs, written from docs/regress.md) makes the same canonical form and the same hashes:
+// in the vectors, and in baselines of golden frames and real captures.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -11,11 +11,11 @@ import { capture, importFrames, jsonList, tapedeck, temporary, withoutCapture } 
 
 const GOLDEN = "tests/golden";
 
-test("the vectors are those that the second implementation makes", () => {
+test("the second implementation makes the same vectors", () => {
   assert.equal(fs.readFileSync("tests/schema/canonical_vectors.json", "utf8"), vectors());
 });
 
-/** A book, by the rules that a message states. */
+/** A book that applies messages by their rules. */
 class Book {
   levels = new Map();
 
@@ -33,7 +33,7 @@ class Book {
   }
 }
 
-/** Types of fields by member, of each family: no family has two types for one member. */
+/** The fields' types by member, for each family: in a family a member has one type. */
 async function fieldTypes(t) {
   const types = {};
   for (const row of await jsonList(t, ["topics", "--json"]))
@@ -50,7 +50,7 @@ function hashOfLine(node, types) {
   return controlHash(of("control").text, success === undefined ? null : success.raw === "true", "");
 }
 
-/** What a baseline of the archive has to be, from `cat` and `decode`: stream -> {bytes, decodes, books}. */
+/** The expected baseline of an archive, from `cat` and `decode`: stream -> {bytes, decodes, books}. */
 async function expectedStreams(t, archive, family, types) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--dir", "in"]);
   const rows = stdout.split("\n").filter((line) => line !== "");
@@ -93,7 +93,7 @@ async function compare(t, dir, archive, family, types) {
   return found.reduce((sum, stream) => sum + stream.rows.length, 0);
 }
 
-test("golden frames of every family have the hashes that the second implementation makes", async (t) => {
+test("golden frames of every family have the second implementation's hashes", async (t) => {
   const types = await fieldTypes(t);
   for (const family of fs.readdirSync(GOLDEN)) {
     const dir = temporary(t);
@@ -110,7 +110,7 @@ for (const [family, name] of [
   ["v5-linear", "v5-2026-08-09.jsonl.gz"],
   ["v5-linear", "v5-linear-2025-06-13.jsonl.gz"],
 ]) {
-  test(`the frames of ${name} have the hashes that the second implementation makes`, { skip: withoutCapture(name) }, async (t) => {
+  test(`the frames of ${name} have the second implementation's hashes`, { skip: withoutCapture(name) }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const types = (await fieldTypes(t))[family];

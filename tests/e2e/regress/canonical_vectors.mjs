@@ -1,6 +1,5 @@
 // Vectors of the canonical form: `node tests/e2e/regress/canonical_vectors.mjs >tests/schema/canonical_vectors.json` writes
-// them. Each message has the members of its lists in the order of their names, so that what the programs read
-// from a form prints as the same JSON.
+// them. The members of lists are sorted by name, so that a message that the programs read from a form prints as the same JSON.
 import { pathToFileURL } from "node:url";
 import { bookHash, controlHash, failureHash, form, messageHash, parse } from "../support/canonical_form.mjs";
 
@@ -102,7 +101,7 @@ const BOOKS = {
   "large numbers": [["Buy", "9223372036854775807", "9.223372036854775807"]],
 };
 
-/** The file. */
+/** The content of the file. */
 export function vectors() {
   const messages = Object.entries(MESSAGES).map(([name, [message, types = {}]]) => {
     const node = parse(message);

@@ -1,6 +1,5 @@
-// `tapedeck drift`: a tape of frames as they are documented (tests/golden), some of whose topics change at a known
-// frame. Every change is found with its first and last frame and its count, and nothing else. What must be found
-// follows from the change, by this script alone.
+// `tapedeck drift` on tapes of documented frames (tests/golden), some of whose topics change at a known frame: it reports every
+// change with its first and last frame and its count, and nothing else. This file derives the findings from the changes.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,7 +15,7 @@ const FRAMES = 60; // of each stream
 const CHANGE = 30; // the first changed one
 const CHANGED = 5; // changed ones in a row
 
-/** What a frame's stream is called: its topic, and where those stand elsewhere its parameter and symbol. */
+/** The name of a frame's stream: its topic, and its parameter and symbol if the topic does not contain them. */
 function streamOf(text) {
   const frame = JSON.parse(text);
   const event = Array.isArray(frame) ? frame[0] : frame;
@@ -31,7 +30,7 @@ function documented(family) {
     if (!name.endsWith(".json") || name.endsWith(".out.json") || name.includes("@")) continue;
     const text = fs.readFileSync(path.join(dir, name), "utf8").trim();
     const out = JSON.parse(fs.readFileSync(path.join(dir, name.replace(/json$/, "out.json")), "utf8"));
-    // Those that are wrong on purpose; one has a side that no document knows, one is white space around JSON.
+    // Skip frames that are wrong on purpose: one has an undocumented side, one has white space around JSON.
     if (out.error !== undefined || out.unknown_fields !== undefined || name === "trade.other-side.json") continue;
     const key = streamOf(text);
     if (!found.has(key)) found.set(key, { name: `${family}/${name}`, text, out });
@@ -50,7 +49,7 @@ function membersOf(text) {
 
 const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-// Ways to change a frame: [the changed text, the finding {kind, path, detail}] or null if the frame has no place for it.
+// Changes of a frame: [the changed text, the finding {kind, path, detail}], or null if the frame has no member for it.
 // `rest`: the change lasts to the end.
 const CHANGES = {
   "a member more in the frame": (text) => (text.startsWith("{") ? [text.replace("{", '{"zz_top":{"a":1},'), { kind: "new_field", path: "zz_top", detail: null }] : null),
@@ -65,7 +64,7 @@ const CHANGES = {
     return [text.replace(at[0], `${at[0]}${JSON.stringify(member[0])}:${JSON.stringify(member[1])},`), { kind: "repeated_field", path: `data.${member[0]}`, detail: null }];
   },
   "a number that becomes a string": (text) => {
-    if (text.includes('"adlAlert.')) return null; // documented both ways
+    if (text.includes('"adlAlert.')) return null; // both forms are documented
     const number = /^-?(0|[1-9]\d*)(\.\d+)?$/;
     for (const [key, value] of membersOf(text)) {
       const pattern = new RegExp(`(${literal(JSON.stringify(key))}:\\s*)(-?\\d[\\d.]*)(?=[,}\\s])`);
@@ -81,7 +80,7 @@ const CHANGES = {
     const [key, value] = membersOf(text).at(-1) ?? [];
     const pattern = key === undefined ? null : new RegExp(`,\\s*${literal(JSON.stringify(key))}:\\s*${literal(JSON.stringify(value))}(?=\\s*\\})`, "g");
     const changed = pattern === null ? text : text.replace(pattern, "");
-    if (changed === text || Array.isArray(value) || changed.includes(JSON.stringify(key))) return null; // other entries may have it
+    if (changed === text || Array.isArray(value) || changed.includes(JSON.stringify(key))) return null; // another entry has it
     return [changed, { kind: "field_gone", path: `data.${key}`, detail: null }, "rest"];
   },
   "another topic": (text, out) => {
@@ -93,7 +92,7 @@ const CHANGES = {
 
 const second = (s) => `${s}000000000`;
 
-/** Lines of a jsonl capture and what drift has to find in them, for the streams of a family. */
+/** Lines of a jsonl capture, and drift's expected findings in them, for the streams of a family. */
 function changedStreams(family, ways, first = 0, count = FRAMES) {
   const lines = [];
   const findings = [];
@@ -142,11 +141,11 @@ function merged(findings) {
   return rows;
 }
 
-/** What was found is what was changed: everything, once, and nothing else. */
+/** Check that the findings are the changes, each once, and nothing else. */
 function assertFound(found, findings) {
   const expected = merged(findings);
   for (const f of found.findings) {
-    // A member that a frame must have is not gone: without it frames are not decoded.
+    // A mandatory member is not reported as missing: frames without it are undecodable.
     let want = expected.get(place(f));
     if (want === undefined && f.kind === "not_decoded" && f.detail === "missing_field")
       want = [...expected.values()].find((w) => w.kind === "field_gone" && w.topic === f.topic && w.feed === f.feed && w.path.endsWith(f.path));
@@ -161,7 +160,7 @@ function assertFound(found, findings) {
 }
 
 describe("drift", { concurrency: 2 }, () => {
-  test("frames as documented have none", async (t) => {
+  test("documented frames have no findings", async (t) => {
     const archive = path.join(temporary(t), "tape");
     let frames = 0;
     for (const family of families()) {
@@ -180,7 +179,7 @@ describe("drift", { concurrency: 2 }, () => {
     ["members of another type everywhere", ["a number that becomes a string"], DIALECTS],
     ["members gone everywhere", ["a member that is gone"], DIALECTS],
   ])
-    test(`${name}: found, and nothing else`, async (t) => {
+    test(`drift finds this change and nothing else: ${name}`, async (t) => {
       const archive = path.join(temporary(t), "tape");
       const findings = [];
       for (const family of where) {
@@ -195,7 +194,7 @@ describe("drift", { concurrency: 2 }, () => {
       assert.equal(four.stdout, one.stdout);
     });
 
-  test("values, scales, signs, jumps and times: each where it is", async (t) => {
+  test("values, scales, signs, jumps and times are reported with their frames", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
     const trade = (change = {}) => JSON.stringify({
@@ -223,13 +222,13 @@ describe("drift", { concurrency: 2 }, () => {
     assertFound(await drift(t, archive), expected);
   });
 
-  test("--since: what is known before is not new; a session more is the same archive", async (t) => {
+  test("with --since findings before it are not new, also with another session in the archive", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
     const order = (more) => JSON.stringify({ topic: "order", creationTime: start * 1000, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType: "price", ...more }] });
     const lines = (from, to) => Array.from({ length: to - from }, (_, i) => {
       const n = from + i;
-      // Member "old" comes and stays, "new" comes later; two more values of a set that the documents leave open.
+      // Member "old" appears and stays, "new" appears later; two more values of a set that the documents leave open.
       const more = { ...(n >= 10 ? { old: 1 } : {}), ...(n >= 70 ? { new: 1 } : {}), placeType: n === 20 || n === 90 ? "other" : n === 80 ? "third" : "price" };
       return `{"recv_ns":${second(start + n)},"data":${order(more)}}`;
     });
@@ -252,31 +251,31 @@ describe("drift", { concurrency: 2 }, () => {
     assert.equal(none.stdout, "100 frames: no new findings, 2 known before\n");
   });
 
-  test("a flood of one sort hides no other, and what is left out may be new", async (t) => {
+  test("many findings of one kind hide no other kind, and omitted findings are counted", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
     const order = (placeType, more) => JSON.stringify({ topic: "order", creationTime: start * 1000, ...more, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType }] });
     const line = (n, text) => `{"recv_ns":${second(start + n)},"data":${text}}`;
-    // 5,000 texts of a set that the documents leave open, and then a member more.
+    // 5,000 texts of a set that the documents leave open, and then one more member.
     await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(n, order(`v${n}`, n === 4990 ? { late: 1 } : {}))));
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual(found.findings.map((f) => [f.kind, f.path, f.count]), [["new_field", "late", 1]]);
     assert.equal(found.left_out, 0);
-    // Likewise 5,000 members, all before --since; those of one kind and topic share 256 places.
+    // Likewise 5,000 members, all before --since; findings of one kind and topic share 256 entries.
     await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(6000 + n, order("price", { [`z${n}`]: 1 }))));
     const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 20000)], { status: 1 });
     assert.deepEqual([late.new, late.known], [0, 256]);
     assert.equal(late.left_out, 5001 - 256 + (5000 - 256));
   });
 
-  test("beyond the bounds, too, the report does not depend on the number of threads", async (t) => {
+  test("above its limits, too, the report is the same with any number of threads", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const SYMBOLS = 16, FRAMES = 520, SHARE = 256, WHOLE = 4096;
     const candle = '{"start":1700000000000,"open":"1","close":"1","high":"1","low":"1","volume":"1","turnover":"1","confirm":false}';
     const kline = (interval, n, more) =>
       `{"topic":"kline.${interval}.S${n % SYMBOLS}USDT","type":"snapshot","ts":1700000000000${more},"data":[${candle}]}`;
     const intervals = ["1", "5", "15", "60", "240", "720", "D", "W", "M"];
-    // Members of made-up names: in two families 9 topics each, in each of these more than its share.
+    // Made-up members: two families with 9 topics each, and in each topic more members than its share.
     for (const family of ["v5-linear", "v5-spot"]) {
       const lines = [];
       for (let n = 0; n < FRAMES; n++)
@@ -293,7 +292,7 @@ describe("drift", { concurrency: 2 }, () => {
     for (const threads of ["2", "4"]) assert.equal((await tapedeck(t, ["drift", "-a", archive, "--json", "-j", threads], { status: 1 })).stdout, one.stdout);
   });
 
-  test("damage is reported, and the rest is looked at", async (t) => {
+  test("damage is reported, and the rest is examined", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const { lines } = changedStreams("v5-linear", ["a member more in the frame"]);
     await importLines(t, archive, "v5-linear", lines);
@@ -308,7 +307,7 @@ describe("drift", { concurrency: 2 }, () => {
     assert.deepEqual(found.findings.filter((f) => f.feed === "linear"), whole.findings.filter((f) => f.feed === "linear"));
   });
 
-  test("compressed frames are read, and examples are shown inflated", async (t) => {
+  test("compressed frames are examined, and examples are shown inflated", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const { frames, speaks, path: where } = FAMILIES["spot-v1"];
@@ -328,7 +327,7 @@ describe("drift", { concurrency: 2 }, () => {
     assert.deepEqual([row.topic, row.path, row.count, row.example], ["trade", "zz_top", texts.length, texts[0]]);
   });
 
-  test("nothing selected, nothing to read, a wrong option", async (t) => {
+  test("an empty selection, a missing archive and a wrong option are errors", async (t) => {
     const archive = path.join(temporary(t), "tape");
     await importLines(t, archive, "v5-linear", changedStreams("v5-linear", []).lines);
     assert.match((await tapedeck(t, ["drift", "-a", archive, "--symbol", "NONE"], { status: 4 })).stderr, /NONE/);
@@ -340,7 +339,7 @@ describe("drift", { concurrency: 2 }, () => {
   });
 
   for (const [name, family] of [["inverse-2021-04-17.jsonl.gz", "inverse"], ["linear-2021-04-17.jsonl.gz", "linear"], ["v5-2026-08-09.jsonl.gz", "v5-linear"], ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"]])
-    test(`${name} has none`, { skip: withoutCapture(name) }, async (t) => {
+    test(`${name} has no findings`, { skip: withoutCapture(name) }, async (t) => {
       const archive = path.join(temporary(t), "tape");
       await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(name)]);
       const found = await json(t, ["drift", "-a", archive, "--json"]); // status 0

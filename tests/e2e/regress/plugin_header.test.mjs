@@ -1,4 +1,4 @@
-// The header of users' decoders compiles by itself, in the oldest C and C++ that it promises, without a warning.
+// The header for users' decoders compiles by itself, in the oldest C and C++ that it supports, without a warning.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

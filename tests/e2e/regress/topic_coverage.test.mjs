@@ -1,7 +1,6 @@
-// What there is for each topic of each family: decoded, book, continuity (its rules, and how many of them find something
-// when the recorded frames are spoilt), simulated, served. The table goes
-// to build/coverage.md (TAPEDECK_COVERAGE names another place). No cell is empty without a reason: the reasons stand
-// here, and one that excuses a cell which is not empty fails the test.
+// For each topic of each family: is it decoded, kept as a book, checked (its rules, and how many of them find something in
+// spoilt frames), simulated and served? The table is written to build/coverage.md (or $TAPEDECK_COVERAGE). Each empty cell
+// needs a reason in this file; a reason for a cell that is not empty fails the test.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -30,7 +29,7 @@ const fits = (row, { topic, symbol }) => matches(row.pattern, /\{(symbol\+?|coin
 const familyOf = (feed) => SESSION[feed].family ?? feed;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
-/** Golden frames of a family (tests/schema/test_golden.c decodes them) with what they are decoded to. */
+/** A family's golden frames (tests/schema/test_golden.c decodes them), each with its message. */
 function goldens(family) {
   const dir = path.join(GOLDEN, family);
   const names = fs.readdirSync(dir).filter((n) => n.endsWith(".json") && !n.endsWith(".out.json"));
@@ -42,11 +41,11 @@ function goldens(family) {
   }));
 }
 
-// Of several rows of one pattern the one of that day.
+// Of several rows with one pattern, the row for that day.
 const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
 
-/** Frames of a feed until each of its topics has some: the private feed's account trades in ten markets by turns, deep books and
- * liquidations are rare. */
+/** Number of a feed's frames after which each topic has some: the private account trades in ten markets by turns, deep books
+ * and liquidations are rare. */
 const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse: 400 };
 
 /** Wait until every feed is subscribed, and until each has some frames after that: the slowest have 25 a second. */
@@ -58,7 +57,7 @@ async function everyFeed(recorder) {
   while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120))) await recorder.durableLine();
 }
 
-/** Do something with each of a list, with so many at a time. */
+/** Call a function for each item of a list, this many at a time. */
 async function eachOf(atOnce, list, action) {
   const rest = [...list];
   const worker = async () => {
@@ -79,7 +78,7 @@ async function sessions(t) {
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   const report = await json(t, ["replay", "-a", first, "--json"], { status: null });
   const served = [];
-  // Each waits for requests (--settle) most of its time.
+  // Each mostly waits for requests (--settle).
   await eachOf(5, Object.keys(SESSION), async (feed) => {
     const ready = fs.mkdtempSync(path.join(dir, "serve-"));
     const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"], ready);
@@ -91,7 +90,7 @@ async function sessions(t) {
   return { report, served, found: await spoilt(t, dir, first, report.topics) };
 }
 
-/** The same stream as no exchange would send it: backwards, each frame twice, the last one naming an unknown symbol. */
+/** A stream with errors: backwards, each frame twice, an unknown symbol in the last one. */
 function spoil(lines) {
   const times = lines.map((line) => /"recv_ns":(\d+)/.exec(line)[1]); // too large for a number of JavaScript
   const at = (line, i) => line.replace(/"recv_ns":\d+/, `"recv_ns":${times[Math.min(i, times.length - 1)]}`);
@@ -100,8 +99,7 @@ function spoil(lines) {
   return [...[...lines].reverse().flatMap((line) => [line, line]), ...unknown].map((line, i) => at(line, Math.floor(i / 2)));
 }
 
-/** Rules that find something in the spoilt streams, by feed and topic: those of a topic in which nothing is found are not
- * worth the name. */
+/** Rules that find something in the spoilt streams, by feed and topic. A topic whose rules find nothing is not checked. */
 async function spoilt(t, dir, archive, streams) {
   const into = path.join(dir, "spoilt");
   for (const feed of Object.keys(SESSION)) {

@@ -1,5 +1,5 @@
-// Users' decoders in `regress`: the examples of the documentation decode every recorded frame as the built-in decoder
-// does, and each way in which a decoder can fail is reported with the frame that provoked it, and with no other.
+// Users' decoders in `regress`: the documentation's examples decode every recorded frame like the built-in decoder, and each
+// failure of a decoder is reported with the frame that caused it, and no other.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -16,7 +16,7 @@ const python = (script) => `exec '${pythonWith("json")}' -I -S '${script}'`;
 const PYTHON = python(`${EXAMPLES}/decoder.py`);
 const PART = ["--topic", "publicTrade", "--topic", "tickers"]; // a few hundred frames of V5
 
-// What the tests share, made when the first of them needs it.
+// Shared by the tests, made when the first one needs it.
 const shared = temporary({ after });
 const once = (make) => {
   let made;
@@ -74,7 +74,7 @@ test("the examples in C and Python decode all captures as the built-in decoder d
   assertSame(await json(t, ["regress", "check", baseline, archive, "--json", "--decoder-cmd", PYTHON, ...PART]), totals.compared);
 });
 
-test("a decoder in C++ that keeps a state: it begins and ends once for each thread", { skip }, async (t) => {
+test("a decoder in C++ with a state begins and ends once in each thread", { skip }, async (t) => {
   const so = built("counts.cc", `#include <cstdio>
     #include <new>
     #include <tapedeck/plugin.h>
@@ -124,7 +124,7 @@ const v5 = once(async () => {
   return { total: lines.length, trades, part: trades.length + ofTopic("tickers").length };
 });
 
-/** The n-th trade frame of PART, as cat prints it, what marks it (the id of its first trade), and how many there are. */
+/** The n-th trade frame of PART as cat prints it, its mark (the id of its first trade), and the number of such frames. */
 async function marked(n) {
   const { trades, part } = await v5();
   const row = JSON.parse(trades[n]);
@@ -228,7 +228,7 @@ describe("failures", { concurrency: 3 }, () => {
       const { row, mark, total } = await marked(11);
       const timeout = ["--timeout", kind === "hung" ? "3s" : "60s"]; // 64 MiB take a while under a sanitizer
       const { decoder, env } = make(t, mark, what);
-      // One of each kind of decoder decodes everything, on two threads.
+      // One decoder of each kind gets all frames, on two threads; the others get PART.
       const isWhole = what === "member" || what === "os._exit(7)";
       const args = [...decoder, ...timeout, ...(isWhole ? ["-j", "2"] : [...PART, "-j", "1"])];
       const report = await diff(t, archive, args, { status: 1, env });
@@ -265,13 +265,13 @@ describe("failures", { concurrency: 3 }, () => {
         assert.equal(end.stdout, "");
         fs.unlinkSync(path.join(dir, "tapedeck-crash.frame"));
       }
-      // What is left of it does not disturb the next run.
+      // Files that it left do not disturb the next run.
       assert.equal((await start("1", { WHAT: "" })).code, 0);
       assert.deepEqual(fs.readdirSync(dir), ["own.tdb"]);
     });
 });
 
-test("refusals alone are no failures: save ends with 0, and with 1 after a crash", { skip }, async (t) => {
+test("refused frames alone are not failures: save ends with 0, and with 1 after a crash", { skip }, async (t) => {
   const archive = await v5Archive();
   const { mark } = await marked(2);
   const dir = temporary(t);
@@ -286,7 +286,7 @@ test("refusals alone are no failures: save ends with 0, and with 1 after a crash
 test("--only and --ignore compare some members; a frame that differs in others is found", { skip }, async (t) => {
   const archive = await v5Archive(), dir = temporary(t), file = path.join(dir, "before.tdb"), trades = ["--topic", "publicTrade"];
   const { row, mark } = await marked(11);
-  // Every id is another one; one price, too.
+  // Every id differs, and one price.
   const { decoder } = inScript(t, "", `for trade in answer.get("trades") or []:\n            trade["trade_id"] = "x"\n            if "${mark}" in request["frame"]:\n                trade["price"] = "1"`);
   await tapedeck(t, ["regress", "save", "-q", archive, ...trades, "-o", file]);
   for (const verb of [["diff", archive], ["check", file, archive]]) {
@@ -310,7 +310,7 @@ test("--only and --ignore compare some members; a frame that differs in others i
   assert.match(stderr, /need a baseline of the built-in decoder/);
 });
 
-test("a program that fails at every frame ends the run after 10, or as many as --max-failures says", { skip }, async (t) => {
+test("a program that fails at every frame ends the run after 10 failures, or after --max-failures", { skip }, async (t) => {
   const archive = await v5Archive(), dir = temporary(t);
   const count = path.join(dir, "count");
   const { decoder } = inScript(t, "", `open("${count}", "a").write("x"); os._exit(7)`);
@@ -320,7 +320,7 @@ test("a program that fails at every frame ends the run after 10, or as many as -
     assert.match(stderr, new RegExp(`decoder '.*' failed at ${failures} frames in a row; the last: crashed: exit status 7\n.*hint: --max-failures`));
     assert.equal(fs.statSync(count).size, failures);
   }
-  // A frame that it decodes is the end of a row.
+  // A decoded frame resets the count.
   const other = inScript(t, "", `n = request["n"]\n        if open("${count}", "a").tell() % 3 < 2:\n            open("${count}", "a").write("x")\n            os._exit(7)\n        open("${count}", "a").write("x")`);
   fs.writeFileSync(count, "");
   await tapedeck(t, ["regress", "diff", archive, ...PART, "--to", "+2s", "-j", "1", ...other.decoder, "--max-failures", "3"], { status: 1 });
@@ -381,7 +381,7 @@ test("a decoder that cannot be used ends the run with status 4 and its reason", 
   }
 });
 
-/** Until a process has ended. */
+/** Wait until a process has ended. */
 async function gone(pid) {
   const isGone = () => {
     try {
@@ -393,7 +393,7 @@ async function gone(pid) {
   for (const until = Date.now() + 30_000; !isGone(); await passed(10)) assert.ok(Date.now() < until, pid);
 }
 
-test("a signal ends a run while a decoder withholds its answer, and no process is left", { skip }, async (t) => {
+test("a signal ends a run while a decoder does not answer, and no process is left", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = await v5Archive();
   const { decoder } = inScript(t, (await marked(0)).mark, 'sys.stderr.write("pid %d\\n" % os.getpid()); sys.stderr.flush(); sys.stdin.buffer.read(); os._exit(0)');

@@ -1,12 +1,11 @@
-// `when` and `replay --break` find the frames that meet a condition, on a tape of frames whose books, rules and gap
-// are worked out by hand. Expected: replay/condition.h, docs/replay.md ("Conditions").
+// `when` and `replay --break` find the frames that meet a condition. The tape's books, findings and gap are computed by hand. Expected: replay/condition.h, docs/replay.md ("Conditions").
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { json, tapedeck, temporary } from "../support/harness.mjs";
 import { bookTape } from "../support/book_tape.mjs";
 import { Tmux, withoutTmux } from "../support/tmux.mjs";
 
-// condition -> number of the first frame that meets it (of bookTape), null: none
+// condition -> number of the first frame of bookTape that meets it; null: no frame
 const FOUND = {
   "symbol=BTCUSDT": 1,
   "topic=publicTrade": 3,
@@ -38,7 +37,7 @@ const FOUND = {
 };
 
 describe("conditions", { concurrency: 2 }, () => {
-  test("when finds the first frame that meets one, and says where there is none", async (t) => {
+  test("when finds the first frame that meets a condition, or reports that there is none", async (t) => {
     const archive = await bookTape(t);
     for (const [condition, number] of Object.entries(FOUND)) {
       const { found } = await json(t, ["when", "-a", archive, condition, "--json"], { status: number === null ? 1 : 0 });
@@ -56,14 +55,14 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr, /unexpected argument 'gap'/);
   });
 
-  test("a selection narrows it", async (t) => {
+  test("when looks only at the selection", async (t) => {
     const archive = await bookTape(t);
     const from = await json(t, ["when", "-a", archive, "topic=publicTrade", "--from", "2026-11-20T06:00:00.045Z", "--json"]);
     assert.equal(from.found.ordinal, 6);
     assert.match((await tapedeck(t, ["when", "-a", archive, "gap", "--symbol", "NONE"], { status: 4 })).stderr, /NONE/);
   });
 
-  test("a break pauses a replay on a terminal each time that a condition begins to hold, also after a return", { skip: withoutTmux }, async (t) => {
+  test("on a terminal a break pauses a replay each time the condition becomes true, also after a step back", { skip: withoutTmux }, async (t) => {
     const archive = await bookTape(t);
     const terminal = new Tmux(t, ["replay", archive, "--start-paused", "--break", "spread>1", "--break", "topic=publicTrade"], { columns: 100 });
     const expected = [
@@ -78,7 +77,7 @@ describe("conditions", { concurrency: 2 }, () => {
     terminal.shows(/^status 1$/m);
   });
 
-  test("without a terminal a break ends the replay there, after that frame", async (t) => {
+  test("without a terminal a break ends the replay after that frame", async (t) => {
     const archive = await bookTape(t);
     const end = await tapedeck(t, ["replay", archive, "--break", "rule=crossed", "--json"], { status: 1 });
     const report = JSON.parse(end.stdout);
@@ -86,7 +85,7 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.match(end.stderr, /'rule=crossed' at frame 9 of connection 1 of v5-linear, orderbook\.50 BTCUSDT/);
   });
 
-  test("conditions that cannot be read are refused", async (t) => {
+  test("invalid conditions are refused", async (t) => {
     const cases = {
       "": /expected topic/, "spraed>1": /'spraed'/, "spread~1": /expected topic/, "spread>": /spread: expected a value/, "symbol=[a": /'\[a' is not a glob/,
       "topic>trade": /topic: expected =/, "price=<5": /price: expected =, !=, <, <=, > or >=/, "rule=crosed": /no such rule/,

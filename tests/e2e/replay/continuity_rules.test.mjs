@@ -1,5 +1,5 @@
-// Rules of single topics through import, replay and export: what they notice, and what is no fault. Frames are those of
-// tests/golden or written down here; expected: docs/wire.md 3.3 and 6, docs/completeness.md.
+// Continuity rules of single topics in import, replay and export: the faults that they find, and the frames that are no faults.
+// Frames are from tests/golden or made up here. Expected: docs/wire.md 3.3 and 6, docs/completeness.md.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -25,7 +25,7 @@ async function replayed(t, family, frames, status) {
 }
 
 for (const family of ["linear", "copytrade", "usdc-perp"])
-  test(`${family}: a trade frame that comes twice is noticed`, async (t) => {
+  test(`${family}: a trade frame that arrives twice is reported`, async (t) => {
     const first = golden(family, "trade");
     const id = family === "usdc-perp" ? "tradeId" : "trade_id";
     const next = structuredClone(first);
@@ -37,7 +37,7 @@ for (const family of ["linear", "copytrade", "usdc-perp"])
     assert.deepEqual([continuity.first.rule, continuity.first.topic, continuity.first.ordinal], ["id_unique", "trade", 3]);
   });
 
-// Private frames, and those without a number: what shows that one came twice.
+// Rules that find a repeated frame, for private frames and frames without a number.
 for (const [family, name, rule, strength] of [
   ["inverse", "execution", "id_unique", "error"],
   ["linear", "execution", "id_unique", "error"],
@@ -60,11 +60,11 @@ for (const [family, name, rule, strength] of [
   ["v5-option", "tickers", "frame_unique", "warning"],
   ["v5-spread", "tickers", "frame_unique", "warning"],
 ])
-  test(`${family} ${name}: a frame that comes twice is ${strength === "error" ? "an" : "a"} ${strength}`, async (t) => {
+  test(`${family} ${name}: a frame that arrives twice is ${strength === "error" ? "an" : "a"} ${strength}`, async (t) => {
     const frame = golden(family, name);
     const { continuity, undecoded } = await replayed(t, family, [frame, frame], strength === "error" ? 1 : 0);
     assert.equal(undecoded, 0);
-    // The first of them breaks nothing: there is one finding.
+    // The first of both is no fault: there is one finding.
     assert.deepEqual(strength === "error" ? continuity.by_rule : continuity.warnings, { [rule]: 1 });
   });
 
@@ -85,7 +85,7 @@ const linearFrames = () => [
   linearBook(3, "delta", { delete: [], update: [level("Sell", "12", 4)], insert: [] }),
 ];
 
-test("a book delta whose lists are all empty breaks its book, without a word about an older frame", async (t) => {
+test("a book delta without any level breaks its book, and is not reported as an old frame", async (t) => {
   const frames = linearFrames();
   frames[1].data.update = [];
   const { continuity, books } = await replayed(t, "linear", frames, 1);
@@ -116,7 +116,7 @@ for (const [how, harm] of [
 const level1 = (u, bid) =>
   ({ topic: "orderbook.1.BTCUSDT", type: "snapshot", ts: NOON + u * 1000, data: { s: "BTCUSDT", b: [[String(bid), "1"]], a: [["60001", "2"]], u, seq: 100 + 2 * u }, cts: NOON + u * 1000 });
 
-test("orderbook.1: a lost change is a violation, and the snapshot that shows it mends the book", async (t) => {
+test("orderbook.1: a lost change is a violation, and the snapshot that reveals it repairs the book", async (t) => {
   const archive = await archiveOf(t, "v5-linear", [level1(7, 59_990), level1(8, 59_991), level1(11, 59_994), level1(12, 59_995)]);
   const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual([report.continuity.violations, report.continuity.by_rule], [1, { seq_step: 1 }]);
@@ -129,7 +129,7 @@ test("orderbook.1: a lost change is a violation, and the snapshot that shows it 
   assert.deepEqual(rows.filter((row) => row.includes(",bid,") && !row.endsWith(",0")).map((row) => row.split(",").at(-2)), ["59990", "59991", "59994", "59995"]);
   assert.deepEqual([file.left_out_frames, file.break_count], [0, 1]);
   assert.deepEqual(file.breaks, [{ cause: "rule", rule: "seq_step", from_ns: (NOON + 1000) * 1e6, to_ns: (NOON + 2000) * 1e6 }]);
-  // After a number that fell the book is that of an earlier moment.
+  // After a number that falls the book is that of an earlier moment.
   const fell = await replayed(t, "v5-linear", [level1(7, 59_990), level1(9, 59_991), level1(8, 59_992)], 1);
   assert.deepEqual([fell.continuity.by_rule, fell.books[0].broken], [{ seq_step: 2 }, true]);
 });
@@ -142,7 +142,7 @@ test("orderbook.full: a restart of the service (u 1) is no fault, a lost frame i
   assert.deepEqual(lost.continuity.by_rule, { seq_dense: 1 });
 });
 
-test("instrument_info.100ms: numbers that do not rise are a warning", async (t) => {
+test("instrument_info.100ms: a number that does not rise is a warning", async (t) => {
   const first = golden("linear", "instrument_info.snapshot");
   const delta = (seq) => ({ topic: first.topic, type: "delta", data: { update: [{ id: 1, symbol: "BTCUSDT", price_24h_pcnt_e6: "-21958", cross_seq: String(seq) }] }, cross_seq: String(seq), timestamp_e6: first.timestamp_e6 });
   const seq = Number(first.cross_seq);

@@ -1,5 +1,5 @@
-// `tapedeck cut`: a selection as one file. Expected: the frames that `cat` prints of the archive, and what replay says of
-// the same time of it; an MCAP reader that shares no code with us.
+// `tapedeck cut` writes a selection as one file. Expected: the frames that `cat` prints from the archive, and replay's report of
+// the same time; @mcap/core reads the file.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -15,7 +15,7 @@ const V5 = "v5-2026-08-09.jsonl.gz";
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const skip = withoutCapture(LINEAR) || withoutCapture(INVERSE);
 
-/** An archive of two feeds, which no test changes, and the times of the linear feed's frames at a third and two thirds. */
+/** An archive of two feeds, which no test changes, and the times of the linear feed's frames after a third and two thirds. */
 const shared = temporary({ after });
 let made;
 async function imported(t) {
@@ -33,7 +33,7 @@ async function importedOnce() {
 
 const frames = async (t, file, ...more) => (await tapedeck(t, ["cat", file, ...more])).stdout.split("\n").map((line) => line.replace(/"position":\d+,?/, ""));
 
-test("a cut from the middle has the archive's frames, verdicts and books, and any reader opens it", { skip }, async (t) => {
+test("a cut from the middle has the archive's frames, verdicts and books, and @mcap/core reads it", { skip }, async (t) => {
   const { dir, archive, window, from, middle, to } = await imported(t);
   const file = path.join(dir, "bug.mcap");
   const made = await json(t, ["cut", archive, "-o", file, ...window, "--json"]);
@@ -50,12 +50,12 @@ test("a cut from the middle has the archive's frames, verdicts and books, and an
     assert.deepEqual(part.books, whole.books);
     return part;
   };
-  assert.equal((await equal([], window)).frames, made.frames); // not those of the state
+  assert.equal((await equal([], window)).frames, made.frames); // without the frames of the state
   await equal(window, window);
   await equal(["--from", middle], ["--feed", "linear", "--from", middle, "--to", to]);
   const one = path.join(dir, "one.mcap"), moment = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
   await tapedeck(t, ["cut", archive, "-o", one, ...moment]);
-  assert.deepEqual((await replay(one)).books, (await replay(archive, ...moment)).books); // those of the selection's frames
+  assert.deepEqual((await replay(one)).books, (await replay(archive, ...moment)).books); // the books of the selection's frames
 
   for (const args of [["verify"], ["info"], ["ls"], ["gaps"], ["drift"], ["export", "--format", "jsonl", "--out", path.join(dir, "set")]])
     await tapedeck(t, [args[0], file, ...args.slice(1)], { status: args[0] === "drift" ? null : 0 });
@@ -82,7 +82,7 @@ async function received(t, url, topics) {
   return frames.filter((frame) => frame.topic);
 }
 
-/** The levels of linear books after these frames: by symbol, the text of each level without its symbol, sorted. */
+/** The levels of linear books after these frames, by symbol: each level as sorted text without its symbol. */
 function booksAfter(frames) {
   const books = new Map();
   for (const { topic, type, data } of frames.filter(({ topic }) => topic?.startsWith("orderBookL2_25."))) {
@@ -95,7 +95,7 @@ function booksAfter(frames) {
   return new Map([...books].map(([topic, book]) => [topic, [...book.values()].sort()]));
 }
 
-test("--snapshots made: each book begins with one frame, which is marked, and has the levels of the recorded ones", { skip }, async (t) => {
+test("--snapshots made: each book begins with one marked frame that has the recorded book's levels", { skip }, async (t) => {
   const { dir, archive, window, from } = await imported(t);
   const [file, other] = [path.join(dir, "made.mcap"), path.join(dir, "recorded.mcap")];
   const made = await json(t, ["cut", archive, "-o", file, "--snapshots", "made", ...window, "--json"]);
@@ -116,7 +116,7 @@ test("--snapshots made: each book begins with one frame, which is marked, and ha
   assert.equal((await json(t, ["diff", archive, file, "--feed", "linear", "--json"], { status: 1 })).only_b, 0);
   assert.equal((await readMcap(t, "stream", file)).filter((line) => line.startsWith("made linear/orderBookL2_25/")).length, marked.length);
 
-  // A client that serve sends the cut to gets a snapshot first, and all frames of the selection.
+  // A client of serve gets a snapshot first, and then all frames of the selection.
   const { url } = await listening(t, ["serve", file, "--plain", "--once", "--speed", "max"], dir);
   const got = await received(t, url, [...new Set(marked.map(({ topic }) => topic))]);
   const selected = (await jsonLines(t, ["cat", file, "--from", from, "--topic", "orderBookL2_25"])).map((frame) => JSON.parse(frame.data));
@@ -132,7 +132,7 @@ test("--snapshots made: each book begins with one frame, which is marked, and ha
   assert.match((await tapedeck(t, ["replay", small])).stdout, /1 snapshot was made by 'tapedeck cut'/);
 });
 
-test("--snapshots made: a ticker begins with its snapshot and all deltas since, merged", { skip: withoutCapture(V5) }, async (t) => {
+test("--snapshots made: a ticker begins with its snapshot merged with all later deltas", { skip: withoutCapture(V5) }, async (t) => {
   const dir = temporary(t);
   const [archive, file, other] = ["tape", "made.mcap", "recorded.mcap"].map((name) => path.join(dir, name));
   await tapedeck(t, ["import", "-q", "-a", archive, capture(V5)]);
@@ -147,7 +147,7 @@ test("--snapshots made: a ticker begins with its snapshot and all deltas since, 
   for (const { made: _, ...frame } of made) assert.deepEqual({ ...frame, made: undefined }, merged.get(frame.topic));
 });
 
-test("--snapshots made: a ticker whose deltas have another form begins with one, from the last checkpoint on", async (t) => {
+test("--snapshots made: a ticker whose deltas have another form begins with a made snapshot, merged from the last checkpoint on", async (t) => {
   const dir = temporary(t), HOUR_NS = 3_600_000_000_000n, BEGIN_NS = 1_795_154_400_000_000_000n;
   const [archive, file, capture] = ["tape", "made.mcap", "capture.jsonl"].map((name) => path.join(dir, name));
   const merged = { symbol: "BTCUSD", last_price: "1.00", index_price: "1.00", mark_price: "1.00", funding_rate_e6: 0 };
@@ -169,7 +169,7 @@ test("--snapshots made: a ticker whose deltas have another form begins with one,
   assert.ok(read.length > 0 && read.every((segments) => segments === 1), stderr);
 });
 
-test("a cut of a cut lists no gap that ended before it as open", async (t) => {
+test("a cut of a cut has no open gap that ended before it", async (t) => {
   const dir = temporary(t), [archive, file, again] = ["tape", "cut.mcap", "again.mcap"].map((name) => path.join(dir, name));
   const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000", "--fault", "disconnect@300"]);
   await new Recorder(t, archive, [...feedArgs(server, "inverse"), "--max-frames", "700"]).ended;
@@ -181,7 +181,7 @@ test("a cut of a cut lists no gap that ended before it as open", async (t) => {
   for (const name of [file, again]) assert.equal((await json(t, ["gaps", name, "--json"], { status: null })).open, 0);
 });
 
-test("what a cut cannot have is refused, and leaves no file", { skip }, async (t) => {
+test("an impossible cut is refused, and leaves no file", { skip }, async (t) => {
   const { dir, archive, window } = await imported(t);
   const file = path.join(dir, "bug.mcap");
   const refused = async (status, pattern, ...args) => {
@@ -193,7 +193,7 @@ test("what a cut cannot have is refused, and leaves no file", { skip }, async (t
   await refused(2, /no file is given/);
   await refused(2, /ends in \.mcap/, "-o", path.join(dir, "bug.txt"));
   await refused(4, /no symbol 'NONE'/, "-o", file, "--symbol", "NONE");
-  const between = BigInt(window[3]) + 1n; // after a frame: there is a state, and nothing selected
+  const between = BigInt(window[3]) + 1n; // after a frame: there is a state, but no selected frame
   await refused(4, /nothing of it was recorded in that time/, "-o", file, "--feed", "linear", "--from", String(between), "--to", String(between + 1n));
   await refused(4, /No such file/, "-o", path.join(dir, "missing/bug.mcap"), ...window);
   fs.writeFileSync(file, "mine");
@@ -204,7 +204,7 @@ test("what a cut cannot have is refused, and leaves no file", { skip }, async (t
 /** [topic, type] of a cut's frames. */
 const kinds = async (t, file) => (await jsonLines(t, ["cat", file])).map((frame) => JSON.parse(frame.data)).map(({ topic, type }) => [topic, type]);
 
-test("--shrink finds the frame that crashes a program, and the one that it needs before", { skip }, async (t) => {
+test("--shrink finds the frame that crashes a program, and the frame that must precede it", { skip }, async (t) => {
   const { dir, archive } = await imported(t);
   const crash = `${path.resolve(BIN, "tapedeck")} cat "$1" --raw | tr -d '\\n' | grep -q '"orderBookL2_25.LTCUSDT","type":"snapshot".*"trade.LTCUSDT"' && kill -ABRT $$; exit 0`;
   const file = path.join(dir, "bug.mcap");
@@ -227,7 +227,7 @@ test("--shrink finds the frame that crashes a program, and the one that it needs
   await refused("no-such-program", 2, /cannot run 'no-such-program' \(status 127\)/);
 });
 
-/** A command for a shell that shows its arguments to this process, which says how it ends: to start node for each run takes longer. */
+/** A shell command that sends its arguments to this process and gets its exit status from it, because starting node takes longer. */
 async function judgedHere(t, dir, judge) {
   const asked = net.createServer((peer) => peer.once("data", async (line) => peer.end(String(await judge(...String(line).trim().split(" ")))))).listen(0, "127.0.0.1");
   t.after(() => asked.close());
@@ -240,10 +240,10 @@ async function judgedHere(t, dir, judge) {
   return `bash ${dir}/client.sh "$@"`;
 }
 
-test("--shrink ends with a file that the exchange could have sent: a client with a bug fails, without it passes", { skip: skip || withoutRecorded(LINEAR) }, async (t) => {
+test("--shrink ends with frames that the exchange could have sent: a client with the bug fails, and passes without it", { skip: skip || withoutRecorded(LINEAR) }, async (t) => {
   const { dir, archive } = await imported(t);
   const texts = async (file) => (await tapedeck(t, ["cat", file, "--raw", "--dir", "in", "--topic", "orderBookL2_25"])).stdout.split("\n").filter((line) => line !== "");
-  /** What is wrong with a client's books: one that keeps the levels which are deleted, or one that does as the exchange says. */
+  /** The errors in a client's books. With the bug it keeps deleted levels, without it it obeys the exchange's documents. */
   const wrong = async (file, keepsDeleted) => {
     const books = new Map();
     for (const { topic, type, data } of (await texts(file)).map((text) => JSON.parse(text))) {
@@ -270,7 +270,7 @@ test("--shrink ends with a file that the exchange could have sent: a client with
   assert.deepEqual([JSON.parse((await texts(small.file))[0]).type, small.skipped > 0], ["snapshot", true], JSON.stringify(small));
   assert.ok(small.frames + small.state_frames < small.frames_all / 5, JSON.stringify(small));
   await tapedeck(t, ["replay", small.file]);
-  // Without rules a frame that no client can read is enough.
+  // Without those rules one frame that no client can read is enough.
   assert.deepEqual([any.frames, any.skipped, await wrong(any.file, false)], [1, 0, "a delta before the snapshot"]);
 });
 
@@ -278,7 +278,7 @@ test("--shrink --serve finds the frame that crashes a client", { skip }, async (
   const { dir, archive } = await imported(t);
   const { WebSocket } = npm("ws");
   const files = new Set();
-  /** How a client of this server ends: "crash", 0, or 125 (the cut has no such topic any more, or cannot be served). */
+  /** How a client of this server ends: "crash", 0, or 125 (the cut lacks the topic, or cannot be served). */
   const client = (url, served) => new Promise((resolve) => {
     files.add(served);
     const socket = new WebSocket(url + "/realtime_public");

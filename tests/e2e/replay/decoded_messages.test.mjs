@@ -1,5 +1,5 @@
-// What a message says, and that it has one form wherever it is printed: decode, replay --messages, export.
-// Frames are real ones, or made up after the documented shapes (docs/wire.md).
+// The values of decoded messages, and their form, which is the same in decode, replay --messages and export. Frames are real
+// ones, or made up in the documented forms (docs/wire.md).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -19,7 +19,7 @@ const XLM =
 const XLM_SCALED = XLM.replace('"last_price":"0.28765",', "");
 const XLM_REPEATED = XLM.replace("0.28765", "28765");
 
-test("a plain price counts; a scaled one alone is marked, for symbols differ in its scale", async (t) => {
+test("a plain price is used; a scaled price alone is marked, because symbols differ in its scale", async (t) => {
   const usdc = XLM.replace("last_price_e4", "lastPriceE4").replace("last_price", "lastPrice").replaceAll("cross_seq", "crossSeq");
   for (const [family, plain] of [["linear", XLM], ["inverse", XLM], ["copytrade", XLM], ["usdc-perp", usdc]]) {
     const [message] = await decoded(t, family, [plain]);
@@ -33,7 +33,7 @@ test("a plain price counts; a scaled one alone is marked, for symbols differ in 
   }
 });
 
-test("of other scaled pairs the plain value counts unless it repeats the integer", async (t) => {
+test("of other scaled pairs the plain value is used, unless it repeats the integer", async (t) => {
   const frame = (fields) =>
     XLM.replace('"last_price_e4":"28765","last_price":"0.28765"', fields);
   const [plain, repeated, alone] = await decoded(t, "linear", [
@@ -47,7 +47,7 @@ test("of other scaled pairs the plain value counts unless it repeats the integer
   }
 });
 
-test("decoders read the fields that documents and frames have", async (t) => {
+test("decoders read every field of the documents and of real frames", async (t) => {
   const [fund] = await decoded(t, "copytrade", [
     { topic: "insurance.BTC", data: [{ currency: "BTC", timestamp: "2020-01-11T20:00:00Z", wallet_balance: 98786916569 }] },
   ]);
@@ -79,7 +79,7 @@ test("decoders read the fields that documents and frames have", async (t) => {
   assert.equal(trade.exchange_ns, 1655804220916000000);
 });
 
-test("an unreadable time of a ticker, or one beyond 63 bits, is left out and counted", async (t) => {
+test("a ticker's time that is unreadable, or has more than 63 bits, is omitted and counted", async (t) => {
   const frame = (time) => ({ topic: "tickers.BTCUSDT", type: "delta", cs: 24966636011, ts: 1680673820100,
     data: { symbol: "BTCUSDT", lastPrice: "28000.5", nextFundingTime: time } });
   const [bad, late, last] = await decoded(t, "v5-linear", [frame("soon"), frame("2300-01-01T00:00:00Z"), frame("2262-04-11T23:47:16Z")]);
@@ -88,12 +88,12 @@ test("an unreadable time of a ticker, or one beyond 63 bits, is left out and cou
     assert.equal(message.unknown_fields, 1);
   }
   assert.equal(last.unknown_fields, undefined);
-  // The time by which the topic's frames are ordered is no such time.
+  // This does not apply to the time that orders the topic's frames.
   const [refused] = await decoded(t, "v5-linear", [{ ...frame("1680673820100"), ts: "soon" }], { status: 1 });
   assert.equal(refused.error.reason, "bad_time");
 });
 
-test("answers are recognized, also with letters written as escapes", async (t) => {
+test("answers are recognized, also if letters are written as escapes", async (t) => {
   const escaped = (text) => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0") + text.slice(1);
   const answers = (word) => [
     `{"success":true,"ret_msg":"${word("pong")}","conn_id":"1","op":"ping"}`,
@@ -109,7 +109,7 @@ test("answers are recognized, also with letters written as escapes", async (t) =
   assert.deepEqual(await kinds(escaped), await kinds((text) => text));
 });
 
-// What a message has beyond where it is on the tape.
+// A message's members that tell its place on the tape.
 const PLACE = ["feed", "conn", "ordinal", "recv_ns", "frame", "flags"];
 const withoutPlace = (object) => Object.fromEntries(Object.entries(object).filter(([key]) => !PLACE.includes(key)));
 
@@ -137,7 +137,7 @@ const FRAMES = {
 };
 
 for (const [family, frames] of Object.entries(FRAMES)) {
-  test(`${family}: a message has one form in decode, replay, exports, and from cat`, async (t) => {
+  test(`${family}: a message has the same form in decode, replay and exports, and from lines of cat`, async (t) => {
     const messages = await decoded(t, family, frames, { status: family === "inverse" ? 1 : 0 });
     const dir = temporary(t);
     const file = path.join(dir, "frames.jsonl");
@@ -155,7 +155,7 @@ for (const [family, frames] of Object.entries(FRAMES)) {
     const frameLines = (await tapedeck(t, ["cat", "-a", archive])).stdout;
     assert.deepEqual(parseLines((await tapedeck(t, ["decode", "--family", family], { stdin: frameLines, status: null })).stdout), messages);
 
-    // Where it is on the tape has one set of names as well.
+    // Members for the place on the tape have the same names as well.
     const place = ({ feed, conn, ordinal, recv_ns }) => [feed, conn, ordinal, recv_ns];
     const cat = parseLines(frameLines);
     assert.ok(place(cat[0]).every((value) => value !== undefined));
@@ -184,7 +184,7 @@ test("cat and replay --messages find entries by price and size, as numbers", asy
     [["--price", "60623.50"], [1, 2, 3, 4]],
     [["--price", "60623.51.."], [2, 3, 5]],
     [["--price", "..60623.5", "--size", "0.5"], [2]],
-    [["--price", "60623.5", "--size", "10.."], [1]], // of frame 2 another trade has that size, of frame 3 another level
+    [["--price", "60623.5", "--size", "10.."], [1]], // in frame 2 another trade has that size, in frame 3 another level
     [["--size", "0"], [4]],
     [["--size", "10..12.0"], [1, 3, 5]],
     [["--price", "1..2"], []],

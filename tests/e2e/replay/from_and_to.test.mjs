@@ -1,4 +1,4 @@
-// --from and --to: what a range selects. Expected values: docs/design.md ("TIME and DURATION") and the frames themselves.
+// The frames that --from and --to select. Expected values: docs/design.md ("TIME and DURATION") and the frames themselves.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -25,7 +25,7 @@ async function minute(t) {
 
 const seconds = (from, to) => Array.from({ length: to - from }, (_, n) => from + n);
 
-test("--to +X counts from --from, and without one from the first frame", async (t) => {
+test("--to +X counts from --from, or without --from from the first frame", async (t) => {
   const { selected } = await minute(t);
   assert.deepEqual(await selected("--from", "2021-04-17T16:00:20Z", "--to", "+10s"), seconds(20, 30));
   assert.deepEqual(await selected("--from", "+20s", "--to", "+10s"), seconds(20, 30));
@@ -34,7 +34,7 @@ test("--to +X counts from --from, and without one from the first frame", async (
   assert.deepEqual(await selected("--from", "+50s", "--to", "2021-04-17T16:00:55Z"), seconds(50, 55));
 });
 
-test("times as tables print them: a space for the T, UTC without a zone", async (t) => {
+test("--from and --to accept times as tables print them: a space for the T, UTC without a zone", async (t) => {
   const { selected } = await minute(t);
   assert.deepEqual(await selected("--from", "2021-04-17 16:00:20.000", "--to", "2021-04-17T16:00:30"), seconds(20, 30));
   assert.deepEqual(await selected("--from", "2021-04-18 00:00:20+08:00", "--to", "+1s"), [20]);

@@ -1,5 +1,5 @@
-// The screen of a replay, in a terminal of 80 columns and 24 rows (tmux) with keys as a person types them.
-// Expected: docs/replay.md ("Control"); the tape is bookTape's, whose books were worked out by hand.
+// Replay's full screen in a terminal of 80 columns and 24 rows (tmux), with keys as a user types them. Expected: docs/replay.md
+// ("Control"); the tape is bookTape's, whose books are computed by hand.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { Tmux, withoutTmux } from "../support/tmux.mjs";
 const skip = withoutTmux;
 
 describe("the screen", { concurrency: 2 }, () => {
-  test("steps, a step back, the book with what changed, the verdict, gaps; the report below it", { skip }, async (t) => {
+  test("the screen shows steps, a step back, the book's changes, the verdict and gaps, and the report appears below it", { skip }, async (t) => {
     const terminal = new Tmux(t, ["replay", await bookTape(t), "--speed", "1", "--start-paused"]);
     terminal.shows(/frame 0 {2}paused {2}speed 1/);
     terminal.keys("Right", ".", "Right", "Right", "Right", "Right", "Right");
@@ -37,7 +37,7 @@ describe("the screen", { concurrency: 2 }, () => {
     assert.ok(terminal.shows(/status 1/).join("\n").includes("Complete: no, 1 frame broke a rule, 1 frame not decoded, 1 gap not covered."));
   });
 
-  test("no screen on a terminal that is too low, or cannot draw one; the keys work", { skip }, async (t) => {
+  test("on a terminal that is too low, or cannot draw, there is no screen, but the keys work", { skip }, async (t) => {
     const tape = await bookTape(t);
     for (const options of [{ rows: 20 }, { term: "dumb" }]) {
       const terminal = new Tmux(t, ["replay", tape, "--speed", "1", "--start-paused"], options);
@@ -49,7 +49,7 @@ describe("the screen", { concurrency: 2 }, () => {
     }
   });
 
-  test("a break pauses; a wait is shown, and skipped; q ends", { skip: skip || withoutCapture("linear-2021-04-17.jsonl.gz") }, async (t) => {
+  test("a break pauses, a wait is shown and skipped, q ends", { skip: skip || withoutCapture("linear-2021-04-17.jsonl.gz") }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", "linear", capture("linear-2021-04-17.jsonl.gz")]);
     const terminal = new Tmux(t, ["replay", archive, "--break", "topic=orderBook*", "--symbol", "BTC*", "--symbol", "ETH*"]);

@@ -1,6 +1,6 @@
-// A selection of which the archive lacks something is not complete: time in which nothing was recorded, topics that
-// were not there. Expected: docs/replay.md ("What the selection lacks"). The captures are made up here; the
-// recordings are of an exchange that numbers its frames.
+// A selection is incomplete if the archive lacks a part of it: unrecorded time, or topics that were not subscribed. Expected:
+// docs/replay.md ("What the selection lacks"). Captures are made up here; recordings are of an exchange that numbers its
+// frames.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -43,7 +43,7 @@ const replay = (t, archive, status, ...args) => json(t, ["replay", "-a", archive
 const names = (report) => report.absent.map((row) => [row.why, row.feed, row.topic, row.symbol]);
 const ETH = ["not_subscribed", "inverse", "trade", "ETHUSD"];
 
-describe("imported", { concurrency: 2 }, () => {
+describe("selections of imports", { concurrency: 2 }, () => {
   test("a topic that was granted and is silent is complete", async (t) => {
     const both = ["trade.BTCUSD", "trade.ETHUSD"];
     const archive = await archiveOf(t, [[0, asking(0, ...both)], [0.5, answering(0.5, true, ...both)], [50, trade(50, "ETHUSD")], ...busy(1, 60)]);
@@ -53,7 +53,7 @@ describe("imported", { concurrency: 2 }, () => {
     assert.match((await tapedeck(t, ["replay", "-a", archive, ...between(20, 30)])).stdout, /Complete: yes/);
   });
 
-  test("so is one that had frames on the connection before", async (t) => {
+  test("a silent topic that had frames on the previous connection is complete", async (t) => {
     const archive = await archiveOf(t, [[5.5, trade(5.5, "ETHUSD")], ...busy(1, 60)]);
     assert.deepEqual(names(await replay(t, archive, 0, ...between(20, 30))), []);
   });
@@ -98,7 +98,7 @@ describe("imported", { concurrency: 2 }, () => {
     await replay(t, archive, 3, ...selected);
   });
 
-  test("a topic of another session of the feed", async (t) => {
+  test("a topic of another session only is reported as not subscribed in this one", async (t) => {
     const archive = await archiveOf(t, busy(1, 60), [[600, trade(600, "ETHUSD")], ...busy(601, 660)]);
     assert.deepEqual(names(await replay(t, archive, 1, ...between(20, 30))), [ETH]);
     assert.deepEqual(names(await replay(t, archive, 0, ...between(620, 630))), []);
@@ -107,14 +107,14 @@ describe("imported", { concurrency: 2 }, () => {
     assert.deepEqual(names(await replay(t, again, 1, ...between(30, 40))), [ETH]);
   });
 
-  test("time before the first frame and after the last", async (t) => {
+  test("time before the first frame and after the last is reported as not recorded", async (t) => {
     const archive = await archiveOf(t, busy(10, 40));
     await replay(t, archive, 0, ...between(10, 40));
     await replay(t, archive, 0, "--to", at(40));
     await replay(t, archive, 0, "--from", at(40));
     const before = await replay(t, archive, 1, ...between(5, 20));
     assert.deepEqual(before.absent, [{ why: "before_first_frame", feed: "inverse", topic: null, symbol: null, from_ns: ns(5), to_ns: ns(10) }]);
-    // Of another feed the whole time is listed, and so its topics are not.
+    // Another feed's whole time is listed, so its topics are not.
     const elsewhere = path.join(temporary(t), "later.jsonl");
     fs.writeFileSync(elsewhere, busy(100, 110).map(([, text]) => text).join(""));
     await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--feed", "other", elsewhere]);
@@ -150,7 +150,7 @@ describe("imported", { concurrency: 2 }, () => {
   });
 });
 
-/** A recording that is stopped in order; the receive times of its received frames. */
+/** A recording that was stopped in order, and the receive times of its frames. */
 async function record(t, archive, exchange) {
   const before = fs.existsSync(archive) ? (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length : 0;
   const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
@@ -160,13 +160,13 @@ async function record(t, archive, exchange) {
   return all.stdout.split("\n").filter((text) => text !== "").slice(before).map((text) => BigInt(/"recv_ns":(\d+)/.exec(text)[1]));
 }
 
-test("recorded: a topic that is refused from then on", async (t) => {
+test("in a recording a topic is missing from its refusal on", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
   const first = await record(t, archive, exchange);
   exchange.refuse("trade.ETHUSD");
   const second = await record(t, archive, exchange);
-  // The latest may have come after the stop.
+  // The latest frame may have arrived after the stop.
   const inside = (times) => ["--from", String(times[Math.floor(times.length * 0.3)]), "--to", String(times[Math.floor(times.length * 0.6)])];
   await replay(t, archive, 0, ...inside(first));
   const report = await replay(t, archive, 1, ...inside(second));

@@ -1,5 +1,5 @@
-// A program of a user's own follows a recorder with libtapedeck (docs/library.md, "Following a recorder"): over a
-// rotation, the stop, a kill and a restart. Expected values: what `tapedeck cat` prints of the archive afterwards.
+// A user's program follows a recorder with libtapedeck (docs/library.md, "Following a recorder"), over a rotation, a stop, a kill
+// and a restart. Expected values: `tapedeck cat`'s output of the archive afterwards.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -15,7 +15,7 @@ const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
 const FEEDS = ["inverse", "linear"];
 const HOLD_NS = 2e9; // how long frames of several feeds wait for each other
 
-// Prints a line a frame, and how each session ends, until so many have.
+// Prints a line for each frame and each session's end, until this many sessions have ended.
 const FOLLOWER = `
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 }
 `;
 
-// The same of one feed.
+// The same for one feed.
 const PYTHON = `
 import math, sys, tapedeck
 for frame in tapedeck.open(sys.argv[1]).frames(feed="linear", follow=math.inf):
@@ -78,7 +78,7 @@ function build(dir, name, source, ...compiler) {
 
 const env = { LD_LIBRARY_PATH: path.dirname(LIBRARY) };
 
-/** Starts followers of dir's tape. */
+/** Start followers of dir's tape. */
 function followers(t, dir) {
   const source = path.join(dir, "follower.c");
   fs.writeFileSync(source, FOLLOWER);
@@ -86,7 +86,7 @@ function followers(t, dir) {
   return (args, options) => new Program(t, program, [path.join(dir, "tape"), ...args], { env, ...options });
 }
 
-/** Until it is so: no program says it. */
+/** Wait for a condition that no program prints. */
 async function until(program, isSo) {
   while (!isSo()) await program.until(new Promise((resolve) => setTimeout(resolve, 20)));
 }
@@ -98,7 +98,7 @@ const printed = async (t, dir, ...more) =>
   (await jsonLines(t, ["cat", "-a", path.join(dir, "tape"), ...more])).map((row) => [row.feed, row.recv_ns, row.ordinal ?? 0, Buffer.byteLength(row.data)]);
 
 describe("a program that follows a recorder", { concurrency: 3 }, () => {
-  test("has every frame once, in the order of the tape, over a rotation and to the stop", { skip: skip || withoutMovedClock }, async (t) => {
+  test("it gets every frame once, in the order of the tape, over a rotation and up to the stop", { skip: skip || withoutMovedClock }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", FEEDS.join(), "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const clock = new MovedClock(dir);
@@ -126,7 +126,7 @@ describe("a program that follows a recorder", { concurrency: 3 }, () => {
     const had = frames(all), tape = await printed(t, dir);
     for (const feed of FEEDS) assert.deepEqual(had.filter((row) => row[0] === feed), tape.filter((row) => row[0] === feed));
     assert.equal(had.length, tape.length);
-    // A disk that is slower than the hold is no fault of the program's.
+    // A disk that is slower than the hold is not the program's fault.
     if (recorder.summary().lag_ns_max < HOLD_NS) assert.deepEqual(had, tape);
     const trades = (await jsonLines(t, ["replay", archive, "--messages", "--topic", "trade", "--symbol", "BTCUSD", "--speed", "max"])).flatMap((row) => row.trades ?? []);
     assert.equal(example.lines.length, trades.length);
@@ -134,7 +134,7 @@ describe("a program that follows a recorder", { concurrency: 3 }, () => {
     assert.equal(spawnSync(examples[1], [archive, "BTCUSD"], { encoding: "utf8", env: { ...process.env, ...env } }).stdout, example.stdout);
   });
 
-  test("is told of a killed recorder, and goes on with the next session", { skip }, async (t) => {
+  test("it gets the end of a killed session, and continues with the next one", { skip }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];

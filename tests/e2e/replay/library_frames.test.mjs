@@ -1,6 +1,6 @@
-// What a program gets from libtapedeck: frames of a reader are compared with `replay --messages`, with books that are kept
-// here from those messages, and with the report; docs/examples/strategy.c, which reads a tape, with its numbers worked
-// out once more. tests/library/frames.c prints all that a reader returns.
+// Frames that a program gets from libtapedeck equal `replay --messages`, the books that this file keeps from those messages, and
+// the report. tests/library/frames.c prints everything that a reader returns. The numbers of docs/examples/strategy.c, which
+// reads a tape, are computed here a second time.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,7 +18,7 @@ const skip = (name) => withoutLibrary || withoutCapture(name);
 const EVERY_VALUE = 1;
 const CONTENT = { record: 2, control: 4 };
 
-/** What several tests need is made once. */
+/** Make a thing that several tests need once. */
 const shared = temporary({ after });
 const made = new Map();
 function once(name, make) {
@@ -35,7 +35,7 @@ function build(file, source, compiler = ["cc", "-std=gnu17"]) {
 
 const run = (program, args, input) => execFileSync(program, args, { input, encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, LD_LIBRARY_PATH: path.dirname(LIBRARY) } });
 
-/** What a reader returns for frames, each {recvNs, text}. */
+/** The results of a reader for frames {recvNs, text}. */
 function decoded(family, frames, wants = EVERY_VALUE) {
   const program = once("frames", (file) => build(file, "tests/library/frames.c"));
   assert.ok(frames.every(({ text }) => !text.includes("\n")));
@@ -59,11 +59,11 @@ const tape = (name, family) => once(family, (dir) => {
   return imported(undefined, dir, family, capture(name));
 });
 
-// ---- messages and books, as they are known from elsewhere --------------------------------------------------
+// ---- expected messages and books -------------------------------------------------------------------------
 
 const PLACE = ["feed", "conn", "ordinal", "recv_ns"];
 
-/** A line of --messages, as tests/library/frames.c writes a message. */
+/** A line of --messages in the form of tests/library/frames.c. */
 function expectedMessage(line) {
   const message = Object.fromEntries(Object.entries(line).filter(([key]) => !PLACE.includes(key)));
   for (const key of ["kind", "symbol"]) message[key] ??= "";
@@ -82,10 +82,10 @@ const decimal = (text) => {
   return BigInt(whole + places.padEnd(18, "0"));
 };
 
-/** The inverse, for what is not negative. */
+/** The inverse, for non-negative values. */
 const text = (value) => `${value / 10n ** 18n}.${String(value % 10n ** 18n).padStart(18, "0")}`.replace(/\.?0*$/, "");
 
-/** Books by feed, topic and symbol, brought up to date by messages. */
+/** Books by feed, topic and symbol, which messages update. */
 class Books {
   constructor() {
     this.books = new Map();
@@ -154,7 +154,7 @@ for (const [family, name, ...part] of [["inverse", INVERSE], ["v5-linear", V5, "
   });
 }
 
-test("every value of every topic: the golden frames of all families", { skip: withoutLibrary }, async (t) => {
+test("a reader returns every value of the golden frames of all families", { skip: withoutLibrary }, async (t) => {
   const dir = temporary(t);
   const types = new Set();
   for (const family of fs.readdirSync("tests/golden")) {
@@ -175,21 +175,21 @@ test("every value of every topic: the golden frames of all families", { skip: wi
         continue;
       }
       const expected = expectedMessage(line);
-      if (message.symbol === "*") expected.symbol = "*"; // the topic's, whatever this frame's entries name
+      if (message.symbol === "*") expected.symbol = "*"; // the topic's symbol, not that of this frame's entries
       assert.deepEqual(message, expected, bytes);
     }
   }
   for (const type of ["book_change", "trade", "ticker", "kline", "order", "execution", "position", "wallet"]) assert.ok(types.has(type), type);
 });
 
-test("verdicts of a reader are those of the report", { skip: skip(LINEAR) }, async (t) => {
+test("a reader's verdicts equal the report's", { skip: skip(LINEAR) }, async (t) => {
   const dir = temporary(t);
   const file = path.join(dir, "cut.txt");
   let found = 0;
   const isCut = (line) => line.includes('"orderBookL2_25.ETHUSDT","type":"delta"') && found++ >= 40 && found <= 60;
   fs.writeFileSync(file, captureLines(LINEAR).filter((line) => !isCut(line)).join("\n"));
   const archive = await imported(t, dir, "linear", file);
-  const args = ["--topic", "orderBookL2_25"]; // nothing to compare with, which the report alone would have
+  const args = ["--topic", "orderBookL2_25"]; // without a second depth, whose comparison only the report has
   const report = await json(t, ["replay", "-a", archive, "--json", ...args], { status: 1 });
   const frames = decoded("linear", await received(t, archive, ...args), 0);
   const violations = frames.filter((frame) => frame.verdict === "violation");
@@ -218,7 +218,7 @@ test("verdicts of a reader are those of the report", { skip: skip(LINEAR) }, asy
 const E8 = 100_000_000n;
 const e8 = (text) => decimal(text) / 10_000_000_000n;
 
-/** What docs/examples/strategy.c prints for these lines of --messages, worked out once more: the book from Books. */
+/** The expected output of docs/examples/strategy.c for these lines of --messages, with books of Books. */
 function marketMaker(messages, quoteSize) {
   const size = e8(quoteSize);
   const books = new Books();
@@ -274,7 +274,7 @@ async function checkExample(t, archive, symbol, size) {
   return expected;
 }
 
-test("docs/examples/strategy.c: its numbers over a capture are those of --messages", { skip: skip(INVERSE) }, async (t) => {
+test("docs/examples/strategy.c: its numbers for a capture follow from --messages", { skip: skip(INVERSE) }, async (t) => {
   const archive = await tape(INVERSE, "inverse");
   const { fills, lines } = await checkExample(t, archive, "BTCUSD", "1000");
   assert.match(lines[0], isRecorded ? /^inverse BTCUSD: 507 book frames, 131 trades$/ : /^inverse BTCUSD: \d+ book frames, \d+ trades$/);
@@ -285,7 +285,7 @@ test("docs/examples/strategy.c: its numbers over a capture are those of --messag
   assert.throws(() => run(program, [path.join(shared, "absent"), "BTCUSD", "1"]), { status: 1 });
 });
 
-test("docs/examples/strategy.c: likewise over a recording of the simulated exchange", { skip: withoutLibrary }, async (t) => {
+test("docs/examples/strategy.c: its numbers for a recording of the simulated exchange follow from --messages", { skip: withoutLibrary }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], dir);

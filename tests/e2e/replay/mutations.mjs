@@ -1,12 +1,12 @@
-// How many faults in a stream do the rules find? Frames of the captures and of every family of the simulated exchange are
-// dropped, repeated, swapped with the next frame of their stream, or altered in one digit; each time one fault, in a copy of
-// the capture, which is imported and replayed. A fault is found if the replay then has more violations or undecodable frames
-// (error), or more warnings or statistics (noted), than that of the whole capture.
+// Measures how many faults in a stream the rules find. Frames of the captures and of every family of the simulated exchange are
+// dropped, repeated, swapped with the next frame of their stream, or altered in one digit: one fault in each copy of a capture,
+// which is imported and replayed. A fault is found if the replay has more violations or undecodable frames (error), or more
+// warnings or statistics (noted), than the replay of the unchanged capture.
 //
 //   TAPEDECK_BIN=… node tests/e2e/replay/mutations.mjs CORPUS_DIR [PER_KIND]
 //
-// The captures' copies stay in CORPUS_DIR, and are read from there if it has some: so that two builds of the programs can be
-// compared over the same frames. Positions are the same each time.
+// The captures stay in CORPUS_DIR, and are read from there if it has any, so that two builds can be compared with the same
+// frames. Positions are the same each time.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -16,7 +16,7 @@ import { Recorder, simulator } from "../support/recorders.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "../support/all_families.mjs";
 
 const [corpus, perKind = "24"] = process.argv.slice(2);
-const FRAMES_MAX = 1_500; // of a source: more only take longer
+const FRAMES_MAX = 1_500; // of a source; more would only take longer
 const CAPTURES = ["inverse-2021-04-17", "linear-2021-04-17", "v5-2026-08-09", "v5-linear-2025-06-13"];
 
 const cleanups = [];
@@ -63,7 +63,7 @@ const time = (line) => /"recv_ns":(\d+)/.exec(line)[1]; // too large for a numbe
 const at = (line, recvNs) => line.replace(/"recv_ns":\d+/, `"recv_ns":${recvNs}`);
 const streamOf = (line) => { const { topic, symbol } = JSON.parse(line); return `${topic} ${symbol}`; };
 
-/** One digit of the frame's data, not the first one of a number, becomes another. null: it has none. */
+/** Change one digit of the frame's data, not the first digit of a number; null if there is none. */
 function altered(line, random) {
   const from = line.indexOf('"data":') + 7;
   const places = [...line.slice(from).matchAll(/(?<=\d\.?)\d/g)].map((m) => from + m.index);
@@ -74,7 +74,7 @@ function altered(line, random) {
 
 const replaced = (lines, i, others) => [...lines.slice(0, i), ...others, ...lines.slice(i + 1)];
 
-/** The lines with one fault at frame i, whose stream continues at next; null: that fault is not possible there. */
+/** The lines with one fault at frame i, whose stream continues at next; null if that fault is impossible there. */
 const FAULTS = {
   drop: (lines, i) => replaced(lines, i, []),
   repeat: (lines, i) => replaced(lines, i, [lines[i], lines[i]]),

@@ -1,5 +1,5 @@
-// `tapedeck latency`: requests about orders, their answers, and the updates that follow. What it joins is compared with
-// the times of a capture that a client makes of its own session, and with captures of which each case is written out.
+// `tapedeck latency` joins requests about orders with their answers and updates. Expected: the times that a client notes in its
+// own session, and captures with each case made up here.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -14,10 +14,10 @@ const ms = (row) => [row.answer_ns, row.update_ns].map((ns) => (ns === null ? nu
 /** Request id or link, answer, update (ms after the request) and status of each order. */
 const joined = ({ orders }) => Object.fromEntries(orders.map((row) => [row.request_id ?? row.order_link_id, [...ms(row), row.order_status]]));
 
-test("requests are joined with answers and updates", async (t) => {
+test("each request is joined with its answer and its update", async (t) => {
   const archive = await imported(t, temporary(t), [
     request(10, "create", { symbol: "BTCUSDT", orderLinkId: "a", price: "1" }, "r1"),
-    request(11, "create", { symbol: "BTCUSDT", price: "1" }, "r2"), // known by its answer
+    request(11, "create", { symbol: "BTCUSDT", price: "1" }, "r2"), // the answer tells its order
     request(12, "create", { symbol: "ETHUSDT", orderLinkId: "x" }, "r3"),
     update(14, { orderId: "B", orderStatus: "New" }), // before the answer that names the order
     update(15, { orderId: "A", orderLinkId: "a", orderStatus: "New", price: "1", qty: "5" }),
@@ -60,7 +60,7 @@ test("requests are joined with answers and updates", async (t) => {
   assert.equal(none.stdout, "no requests about orders\n");
 });
 
-test("more requests than may wait end as they are", async (t) => {
+test("the oldest of too many waiting requests count as unanswered", async (t) => {
   const most = 4096, more = 10;
   const lines = Array.from({ length: most + more }, (_, i) => request(i / 100, "create", { symbol: "BTCUSDT", orderLinkId: `l${i}` }, `r${i}`));
   lines.push(answer(1000, "create", { orderId: "O" }, "r0"), answer(1001, "create", { orderId: "P" }, `r${more}`));
@@ -68,7 +68,7 @@ test("more requests than may wait end as they are", async (t) => {
   assert.deepEqual({ requests, unanswered, unasked }, { requests: most + more, unanswered: most + more - 1, unasked: 1 });
 });
 
-/** 20 orders that are placed, amended and cancelled, every other one without an id of the client's, and one that is refused. */
+/** Place, amend and cancel 20 orders, every second one without an id of the client's, and place one that is refused. */
 async function tradeAll(trade, own, name = "l") {
   const order = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.01", price: "50000" };
   for (let i = 0; i < 20; i++) {
@@ -108,7 +108,7 @@ npm.test("every order of a session with the simulated exchange is joined", async
   checkAll(await json(t, ["latency", await imported(t, dir, lines), "--json"]));
 });
 
-npm.test("every order of two clients behind tap is joined, and their frames are those of the truth", async (t) => {
+npm.test("every order of two clients behind tap is joined, and their frames equal the truth file's", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), truth = path.join(dir, "truth.jsonl");
   const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", "--truth", truth], dir);
   const tap = await listening(t, ["tap", "-a", archive, "--upstream", sim.url, "--plain"], fs.mkdtempSync(path.join(dir, "tap-")));

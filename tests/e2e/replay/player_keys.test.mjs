@@ -1,5 +1,5 @@
-// A replay that keys control: whatever the order of pauses, steps, steps back, jumps and speeds, it shows the same
-// frames and books at the same position, and ends with the report of a replay that nothing disturbed.
+// Keys control a replay: after any pauses, steps, steps back, jumps and speeds it shows the same frames and books at the same
+// position, and ends with the report of an undisturbed replay.
 // Expected: docs/replay.md ("Control").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -28,7 +28,7 @@ const imported = once(async () => {
   return archive;
 });
 
-/** The same with its seconds as hours: a segment, and so a checkpoint, for each hour. */
+/** The same capture with hours for seconds: a segment, and so a checkpoint, for each hour. */
 const importedHours = once(async () => {
   const archive = path.join(shared, "hours"), file = path.join(shared, "hours.txt");
   const time = /^(\S+ <->? )?(\d+\.\d+)/;
@@ -43,10 +43,10 @@ const importedHours = once(async () => {
   return archive;
 });
 
-/** What the report says of a tape, without how fast it was read. */
+/** The report on a tape without its speed. */
 const findings = (text) => /^Complete: [^]*\nComplete: .*$/m.exec(text.replace(/^tapedeck replay: .*\n|\nPace: .*\n/gm, ""))[0];
 
-/** A replay on a terminal that shows its screen and, after it, the report as it is in a pipe. */
+/** A replay on a terminal that shows its screen, and after it the report as in a pipe. */
 class Player {
   constructor(t, archive, args = []) {
     this.terminal = new Tmux(t, ["replay", archive, "--start-paused", "-v", ...args], { columns: 400, rows: 100 });
@@ -55,7 +55,7 @@ class Player {
     this.frames = 0;
   }
 
-  /** Press a key, and then one that changes the speed, whose show proves that both were read: {frames, state, met, shown}. */
+  /** Press a key, and then one that changes the shown speed, which proves that both were read: {frames, state, met, shown}. */
   press(key) {
     const speed = this.speed === "max" ? "1" : "max";
     this.terminal.keys(key, speed === "max" ? "m" : "1");
@@ -78,7 +78,7 @@ class Player {
     return this.position(this.terminal.rests(new RegExp(` frame (?!${this.frames} )\\d+ {2}paused {2}speed max {2}met: `)));
   }
 
-  /** Play on to the end; what the terminal shows then. */
+  /** Play on to the end. Returns the terminal's text. */
   end() {
     this.terminal.keys("m", " ");
     return this.terminal.shows(/^status \d/m).join("\n");
@@ -93,7 +93,7 @@ async function receiveTimes(t, archive, selection) {
 
 const JUMP_NS = 10_000_000_000n;
 
-/** Where a key leads from that many frames (docs/replay.md, "Control"). */
+/** The position after a key at this position, in frames (docs/replay.md, "Control"). */
 function leadsTo(key, frames, times) {
   const at = frames > 0 ? times[frames - 1] : times[0], last = times.length;
   const before = (ns) => times.filter((time) => time < ns).length;
@@ -140,12 +140,12 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     });
   }
 
-  test("breaks are met at the same frames after a return to any checkpoint", { skip: skip || withoutTmux }, async (t) => {
+  test("breaks are met at the same frames after a jump back to any checkpoint", { skip: skip || withoutTmux }, async (t) => {
     const archive = await importedHours();
     const breaks = ["--break", "spread>0.01", "--break", "topic=trade", "--break", "rule=*"];
     const player = new Player(t, archive, breaks);
     const met = [];
-    // Not to the end, where a replay ends.
+    // Not to the end, because there the replay ends.
     for (let at = player.next(); met.length < 25; at = player.next()) met.push(at);
     const random = randomNumbers(7);
     for (let i = 0; i < 10; i++) {
@@ -154,7 +154,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     }
   });
 
-  test("with --messages frames that are played again are printed again, not those before them", { skip }, async (t) => {
+  test("--messages prints frames again that are played again, and not the frames before them", { skip }, async (t) => {
     const archive = await imported();
     const plain = (await tapedeck(t, ["replay", archive, "--messages"])).stdout.trimEnd().split("\n");
     const replay = new Terminal(t, temporary(t), 200, "tapedeck", ["replay", archive, "--messages", "--start-paused"]);
@@ -168,14 +168,14 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     assert.deepEqual((await replay.end()).stdout.trimEnd().split("\n"), [...plain.slice(0, 3), ...plain.slice(1)]);
   });
 
-  test("q ends a replay where it is", { skip: skip || withoutTmux }, async (t) => {
+  test("q ends a replay at its position", { skip: skip || withoutTmux }, async (t) => {
     const player = new Player(t, await imported());
     player.press(".");
     player.terminal.keys("q");
     assert.match(player.terminal.shows(/^status \d/m).join("\n"), /^Replayed 1 frame [^]*^Complete: no, stopped before the end\.\nstatus 1$/m);
   });
 
-  test("--loop plays the tape again and again", { skip }, async (t) => {
+  test("--loop repeats the tape", { skip }, async (t) => {
     const archive = await imported();
     const plain = (await tapedeck(t, ["replay", archive, "--messages"])).stdout.trimEnd().split("\n");
     const loop = new Program(t, "tapedeck", ["replay", archive, "--messages", "--loop"]);
@@ -185,7 +185,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     assert.deepEqual(loop.lines, wanted);
   });
 
-  test("what makes no sense is refused", { skip }, async (t) => {
+  test("--start-paused without a terminal is refused", { skip }, async (t) => {
     const archive = await imported();
     const paused = await tapedeck(t, ["replay", archive, "--start-paused"], { status: 2 });
     assert.match(paused.stderr, /--start-paused: nothing can resume the replay without a terminal/);

@@ -1,11 +1,11 @@
-// What private frames say, by the exchange's documents (docs/wire.md 2 to 4): a second reader, which shares no code with the
-// programs. read() gives a frame as `replay --messages` has to print it: members of the message, and of its entries, each as
-// the text of its value.
+// A second reader of private frames, written from the exchange's documents (docs/wire.md 2 to 4), which shares no code with the
+// programs. read() returns a frame as `replay --messages` must print it: the members of the message and of its entries, each
+// with the text of its value.
 import { parse } from "../support/canonical_form.mjs";
 
 // ---- values ----
 
-/** A decimal without zeros that say nothing. */
+/** A decimal without needless zeros. */
 export function shortest(written) {
   const [, sign, whole, places = ""] = /^(-?)0*(\d+?)(?:\.(\d*?)0*)?$/.exec(written);
   return sign + whole + (places === "" ? "" : `.${places}`);
@@ -29,7 +29,7 @@ const VALUES = {
   json: (node) => node.raw,
 };
 
-// ---- members: the exchange's name, the message's, and what the value is (text unless it says otherwise) ----
+// ---- members: the exchange's name, the message's name, and the value's type (text by default) --------------
 
 const members = (text) => text.trim().split("\n").map((line) => line.trim().split(/ +/)).map(([wire, name, type = "text"]) => ({ wire, name, type }));
 
@@ -85,7 +85,7 @@ const WALLET_OP = `
   available_balance available_balance decimal
   wallet_balance wallet_balance decimal`;
 
-/** The later generations; a topic has some of these. */
+/** Members of later generations; a topic has some of them. */
 const ORDER = `
   orderId order_id
   orderLinkId order_link_id
@@ -196,7 +196,7 @@ const NOTICE = `
   triggerTimestamp trigger_ns ms
   baseCoin base_coin`;
 
-/** Spot: one letter each, and the same letter means another thing in another event. */
+/** Spot: names of one letter, which mean different things in different events. */
 const EVENT_SPOT = `
   E exchange_ns ms
   s symbol
@@ -235,7 +235,7 @@ const BALANCE_SPOT = `
   l locked_balance decimal`;
 
 // ---- topics: the type of the message, the members of an entry, and which of them is the exchange's time of the message
-// (undefined: the envelope has it, or there is none) ----
+// (undefined: in the envelope, or absent) ----
 
 const topic = (type, text, time, more) => ({ type, members: members(text), time, ...more });
 
@@ -252,7 +252,7 @@ const INVERSE = {
 const byCategory = (name, what, categories) => Object.fromEntries(["", ...categories.map((c) => `.${c}`)].map((c) => [name + c, what]));
 const CATEGORIES = ["linear", "inverse", "option", "spot"];
 
-/** Of each family: topics by name. */
+/** The topics of each family by name. */
 export const FAMILIES = {
   inverse: INVERSE,
   linear: { ...INVERSE, order: topic("order", ORDER_OP, "updated_ns"), stop_order: topic("stop_order", ORDER_OP, "updated_ns") },
@@ -301,7 +301,7 @@ export const FAMILIES = {
 /** Members of an object as a map from name to node. */
 const mapOf = (node) => new Map(node.members.map((m) => [m.name, m.value]));
 
-/** The topic of a frame; undefined of an answer. */
+/** The topic of a frame; undefined for an answer. */
 export function topicOf(text) {
   const node = parse(text);
   return mapOf(node.is === "array" ? node.items[0] : node).get(node.is === "array" ? "e" : "topic")?.text;
@@ -317,7 +317,7 @@ function entriesOf(node) {
   }
   const data = frame.get("data");
   if (data.is === "array") {
-    // v5 wallet: the coins' members beside those of the account
+    // v5 wallet: members of the coins and of the account
     return data.items.map(mapOf).flatMap((entry) => {
       const coins = entry.get("coin");
       if (coins?.is !== "array") return [entry];
@@ -355,7 +355,7 @@ export function read(family, text) {
   const isUsdc = family === "usdc-private";
   const hasList = data.has("result");
   const kind = what.isSnapshot ? "snapshot" : KINDS[data.get("dataType")?.text];
-  // Entries of a change of a keyed list say what happens to them.
+  // Entries of a change of a keyed list have an action.
   if (kind !== undefined) for (const item of items) item.action = kind === "delta" ? "update" : "set";
   const head = {
     type: what.type, kind, topic: name,

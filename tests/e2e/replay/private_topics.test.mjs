@@ -1,5 +1,5 @@
-// Private topics of every family: frames that a client of the simulated exchange gets, read by a second reader
-// (private_frame_reader.mjs), against `replay --messages`: all members, with ids, decimals, states and times.
+// Private topics of every family: `replay --messages` prints the values that a second reader (private_frame_reader.mjs) finds in
+// frames of the simulated exchange: all members, with ids, decimals, states and times.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
@@ -14,7 +14,7 @@ const PATHS = {
   "spot-private": "/spot/ws", "contract-v3": "/contract/private/v3", "v5-private": "/v5/private",
 };
 const FRAMES = 4; // of each topic, at least
-let list; // what the simulated exchange offers
+let list; // the topics of the simulated exchange
 
 /** Frames of a family's private topics, as its client gets them. */
 async function received(t, dir, family, topics) {
@@ -37,7 +37,7 @@ async function received(t, dir, family, topics) {
   if (family !== "spot-private") ws.send(JSON.stringify({ op: "subscribe", args: topics }));
   await sim.program.until(all);
   ws.terminate();
-  return [...frames]; // what ws has read already still comes
+  return [...frames]; // ws still delivers frames that it has read
 }
 
 describe("private frames have the values that a second reader finds", { concurrency: 2 }, () => {

@@ -1,5 +1,5 @@
-// Two connections of one feed with the same topic: every consumer follows the same one (book/conn_choice.h, docs/design.md).
-// The captures are made up here, so what one connection alone would give is known without the programs.
+// Two connections of one feed have the same topic: every consumer follows the same one (book/conn_choice.h, docs/design.md). The
+// captures are made up here, so the frames of one connection are known without tapedeck.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,7 +16,7 @@ const book = (type, u, ms, b, a) =>
 const trade = (n, ms) =>
   ({ topic: `publicTrade.${SYMBOL}`, type: "snapshot", ts: ms, data: [{ T: ms, s: SYMBOL, S: n % 2 ? "Buy" : "Sell", v: "0.5", p: String(60000 + n), L: "PlusTick", i: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, BT: false, seq: 2000 + n }] });
 
-/** What the exchange sends each second of a run: a change of the book, and a trade. */
+/** The exchange's frames in each second of a run: a change of the book, and a trade. */
 function exchange(seconds) {
   const frames = [{ ms: NOON, data: book("snapshot", 5, NOON, [["60000", "1"], ["59999", "2"]], [["60001", "1"], ["60002", "3"]]) }];
   for (let n = 1; n <= seconds; n++) {
@@ -59,7 +59,7 @@ async function exported(t, archive, format, status = 0) {
   return { files, manifest: manifestOf(out) };
 }
 
-/** The book that a reader of incremental_book_L2 has at the end. */
+/** The last book of a reader of incremental_book_L2. */
 function readBook(csv) {
   const levels = new Map();
   let was = "false";
@@ -77,7 +77,7 @@ const bookFile = (files) => Object.entries(files).find(([name]) => name.includes
 const tradeIds = (files) => Object.entries(files).find(([name]) => name.includes("trades"))[1].trimEnd().split("\n").slice(1).map((row) => row.split(",")[4]);
 const ids = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `00000000-0000-4000-8000-${String(from + i).padStart(12, "0")}`);
 
-test("two connections of one topic give each frame once, as one connection would", async (t) => {
+test("two connections with one topic give each frame once, like one connection", async (t) => {
   const dir = temporary(t);
   const frames = exchange(30);
   const one = await archiveOf(t, dir, "one", frames, [{ conn: "a", late: 5 }]);
@@ -96,11 +96,11 @@ test("two connections of one topic give each frame once, as one connection would
   assert.deepEqual([report.frames, report.copies, report.continuity.violations], [2 * frames.length, frames.length, 0]);
   for (const part of ["payload", "messages", "books"]) assert.equal(report.digest[part], single.digest[part], part);
   assert.notEqual(report.digest.frames, single.digest.frames);
-  // The archive has all of them.
+  // The archive has the frames of both.
   assert.equal((await jsonLines(t, ["cat", "-a", two])).length, 2 * frames.length);
 });
 
-test("when the followed connection falls silent, replay follows the other one with its whole book", async (t) => {
+test("when the followed connection falls silent, replay follows the other one, with a whole book", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }, { conn: "b", late: 300 }]);
@@ -110,31 +110,31 @@ test("when the followed connection falls silent, replay follows the other one wi
   assert.deepEqual(readBook(bookFile(files)), { "ask 60001": "1", "ask 60002": "43", "bid 59999": "2", "bid 60000": "41" });
   const [file] = manifest.files.filter((row) => row.type === "incremental_book_L2");
   assert.deepEqual([file.break_count, file.breaks[0].cause, file.left_out_frames], [1, "connection", 0]);
-  assert.equal(Math.round((file.breaks[0].to_ns - file.breaks[0].from_ns) / 1000), 5_000_295); // ns have more digits than numbers here
+  assert.equal(Math.round((file.breaks[0].to_ns - file.breaks[0].from_ns) / 1000), 5_000_295); // numbers round ns here
   const report = await json(t, ["replay", "-a", archive, "--json"]);
   assert.deepEqual([report.books[0].u, report.books[0].broken, report.continuity.violations], [45, false, 0]);
 });
 
-test("a session that overlaps another one adds copies, and continues where the other one ends", async (t) => {
+test("a session that overlaps another adds copies, and is followed from the other's end on", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }]);
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", capture(dir, "again", frames, [{ conn: "x", late: 300 }])]);
   const { files, manifest } = await exported(t, archive, "tardis-csv");
   assert.deepEqual(manifest.gaps, []);
-  // The frame of the last moment came over the second session after the first one had ended.
+  // The last frame came over the second session, after the first had ended.
   assert.deepEqual(tradeIds(files), [...ids(1, 20), ...ids(20, 40)]);
   assert.deepEqual(readBook(bookFile(files)), { "ask 60001": "1", "ask 60002": "43", "bid 59999": "2", "bid 60000": "41" });
   const report = await json(t, ["replay", "-a", archive, "--json"]);
   assert.deepEqual([report.continuity.violations, report.copies], [0, 40]);
 });
 
-test("a recording over two connections is served with each frame once, as the exchange does", async (t) => {
+test("serve sends each frame of a recording over two connections once, like the exchange", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");
   const sim = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "300", "--seed", "4", "--truth", truth], dir);
-  // A wildcard and one of its topics: no connection may hold both.
+  // A wildcard and one of its topics: no connection may subscribe to both.
   const config = path.join(dir, "feeds.yaml");
   fs.writeFileSync(config, `feeds:\n  - family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    max_topics_per_connection: 2\n    topics: ["trade.*", "orderBookL2_25.*", "trade.BTCUSD", "orderBookL2_25.BTCUSD"]\n`);
   await tapedeck(t, ["record", "-a", archive, "-c", config, "--max-frames", "1500"]);

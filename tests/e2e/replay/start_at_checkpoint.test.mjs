@@ -1,5 +1,5 @@
-// Checkpoints of a recording: a reader that begins at one sees what a reader of the frames before sees, and reads less. A copy
-// whose checkpoints are damaged is read as if it had none.
+// A reader that begins at a checkpoint finds the same as one that reads the frames before it, and reads less. A copy with damaged
+// checkpoints is read as if it had no checkpoints.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { once as event } from "node:events";
@@ -12,12 +12,12 @@ import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 
-const FRAMES = 24_000; // fewer than the live check's ring takes: it skips none on a loaded machine
+const FRAMES = 24_000; // fit into the live check's ring, so that it skips none on a loaded machine
 const HOURS_FRAMES = 1500; // of a simulated exchange, in archives of some hours
 const CHECKPOINT = 0x81;
 const MAGIC_BYTES = 8;
 
-/** The checkpoints of a segment: where the record lies, and the moment. */
+/** The checkpoints of a segment: each record's offsets and moment. */
 function checkpointsOf(file) {
   const bytes = fs.readFileSync(file);
   const found = [];
@@ -31,14 +31,14 @@ function checkpointsOf(file) {
 
 function damage(file, { whole = false } = {}) {
   const bytes = fs.readFileSync(file);
-  for (const { from, to } of checkpointsOf(file)) bytes[whole ? from + 9 : to - 1] ^= 1; // its moment, or its last state
+  for (const { from, to } of checkpointsOf(file)) bytes[whole ? from + 9 : to - 1] ^= 1; // the moment, or the last state
   fs.writeFileSync(file, bytes);
 }
 
-/** What tests share is in this folder; a test that changes it copies it. */
+/** Tests share this folder; a test that changes a file copies it. */
 const made = temporary({ after });
 
-/** A call's result, made once. */
+/** A function whose result is made once. */
 const once = (make) => {
   const results = new Map();
   return (key) => results.get(key) ?? results.set(key, make(key)).get(key);
@@ -57,17 +57,17 @@ const recordingOf = once(async (family) => {
 
 const CHUNKS = /read (\d+) chunks \((\d+) bytes\)/;
 
-/** What replay finds from a moment on, and the bytes of the chunks that it read. */
+/** Replay's report from a moment on, and the bytes of the chunks that it read. */
 async function replayFrom(t, archive, ns) {
-  const { stdout, stderr } = await run(t, "tapedeck-replay", ["replay", archive, "--from", String(ns), "-v", "--json", "-j", "1"], { status: null }); // 1: the recording has an end
+  const { stdout, stderr } = await run(t, "tapedeck-replay", ["replay", archive, "--from", String(ns), "-v", "--json", "-j", "1"], { status: null }); // any status: only the report is compared
 
   const { digest, frames, books, continuity } = JSON.parse(stdout);
   assert.ok(frames > 0);
-  delete continuity.audits.trades; // a checkpoint knows of trades before the selection
+  delete continuity.audits.trades; // a checkpoint includes trades before the selection
   return { found: { digest, frames, books, continuity }, bytes: Number(CHUNKS.exec(stderr)[2]) };
 }
 
-test("a recording is read from a checkpoint on as it is read as a whole, and without it if that is damaged", async (t) => {
+test("a recording read from a checkpoint on has the report of the whole, and a damaged checkpoint is not used", async (t) => {
   const copy = path.join(temporary(t), "copy");
   const { archive, recorded } = await recordingOf("inverse");
   assert.deepEqual([recorded.unchecked, recorded.states_left_out], [0, 0]);
@@ -97,13 +97,13 @@ const HOURS = 6;
 const HOUR_NS = 3_600_000_000_000n;
 const BEGIN_NS = 1_795_154_400_000_000_000n;
 
-/** Frames as a capture that lasts some hours, and so has segments; each is {dir, data} or a line that connects. */
+/** A capture of these frames over some hours, and so segments; a frame is {dir, data}, or a line that connects. */
 function writeHours(file, frames) {
   const step = (BigInt(HOURS) * HOUR_NS) / BigInt(frames.length);
   fs.writeFileSync(file, frames.map((frame, i) => JSON.stringify({ recv_ns: String(BEGIN_NS + BigInt(i) * step), ...frame }) + "\n").join(""));
 }
 
-/** Frames of a simulated exchange, some of which are missing; in the middle the connection ends, and begins with the same again. */
+/** Frames of a simulated exchange with some missing; in the middle a new connection begins with the same frames. */
 async function simulated(family) {
   const { archive } = await recordingOf(family);
   const frames = (await jsonLines(undefined, ["cat", archive, "-n", String(HOURS_FRAMES)])).map(({ dir, data }) => ({ dir, data }));
@@ -135,7 +135,7 @@ const simulatedHours = once(async (family) => {
 
 const EXPORTS = [["tardis-csv"], ["jsonl"], ["tardis-csv", "--symbol", "*B*", "--topic", "order*ook*"]];
 const TICKERS = ["tardis-csv", "--topic", "*tickers*", "--topic", "instrument_info*"];
-const EXPORT_MINUTES = [165n, 100n, 281n]; // of each: before the reconnect and after it
+const EXPORT_MINUTES = [165n, 100n, 281n]; // for each capture, before and after the reconnect
 
 /** The files of an export from a moment on, their manifest, and the bytes of the chunks that were read. */
 async function exportFrom(t, archive, ns, [format, ...selection]) {
@@ -153,7 +153,7 @@ const SOURCES = [
   ["inverse-2021-04-17.jsonl.gz", () => hoursOf("inverse", captured("inverse-2021-04-17.jsonl.gz")), withoutCapture("inverse-2021-04-17.jsonl.gz") || tooLong],
 ];
 for (const [name, hours, skip = false] of SOURCES) {
-  test(`${name}: exports that begin at a checkpoint have what came before`, { skip }, async (t) => {
+  test(`${name}: exports that begin at a checkpoint have the state of the frames before it`, { skip }, async (t) => {
     const { archive, copy } = await hours();
     let saved = 0;
     for (const [i, what] of EXPORTS.entries()) {
@@ -166,7 +166,7 @@ for (const [name, hours, skip = false] of SOURCES) {
     }
     assert.ok(saved > 0, "checkpoints are used");
 
-    // A whole export has the same rows of tickers from then on. Captures of 2021 have none.
+    // A whole export has the same rows of tickers from then on. Captures of 2021 have no tickers.
     if (!name.includes("2021")) {
       const rowsFrom = ({ found }, ns) => Object.entries(found.files).flatMap(([name, text]) => (name.includes("derivative_ticker") ? zlib.gunzipSync(Buffer.from(text, "base64")).toString().split("\n").filter((row) => Number(row.split(",")[3]) >= ns / 1000) : []));
       const all = await exportFrom(t, archive, BEGIN_NS, TICKERS);
@@ -179,7 +179,7 @@ for (const [name, hours, skip = false] of SOURCES) {
 
 // ---- serve -------------------------------------------------------------------------------------------------
 
-/** What a client gets from a moment on, by topic, and the bytes of the chunks that were read. */
+/** A client's messages from a moment on, by topic, and the bytes of the chunks that were read. */
 async function servedFrom(t, archive, ns, host, requests) {
   const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], made);
   const client = new WebSocket(url + host, { perMessageDeflate: false });
@@ -197,14 +197,14 @@ async function servedFrom(t, archive, ns, host, requests) {
   return { found, bytes, made: Number(/(\d+) snapshots? made/.exec(stderr)[1]) };
 }
 
-/** Frames of books that have a snapshot at their beginning only, by a function (symbol, u) of each dialect. */
+/** Frames of books with a snapshot at their beginning only: for each dialect a function (symbol, u). */
 const level = (u) => [["100.00", `${u}`], [`${100 - (u % 7)}.50`, "3"]];
 const v5 = (topic, levels) => [
   "/v5/public/linear",
   (symbol, u) => ({ topic: `${topic}.${symbol}`, type: u === 1 ? "snapshot" : "delta", ts: u * 1000, data: { s: symbol, b: levels(u), a: levels(200 - u), u, seq: 9 + u }, cts: u * 1000 - 7 }),
   (symbols) => ({ op: "subscribe", args: symbols.map((symbol) => `${topic}.${symbol}`) }),
 ];
-const RETAIL = "v5-linear, with retail orders"; // their sizes are in no checkpoint
+const RETAIL = "v5-linear, with retail orders"; // checkpoints do not have their sizes
 const BOOKS = {
   "v5-linear": v5("orderbook.50", level),
   [RETAIL]: v5("orderbook.rpi", (u) => level(u).map(([price, size]) => [price, size, "2"])),
@@ -229,7 +229,7 @@ async function recorded() {
 }
 
 for (const family of ["inverse", ...Object.keys(BOOKS)]) {
-  test(`${family}: a client of a tape that begins at a checkpoint gets the frames, and the made snapshots, of one that begins earlier`, async (t) => {
+  test(`${family}: on a tape that begins at a checkpoint a client gets the same frames and made snapshots as on a longer tape`, async (t) => {
     const { host, frames, requests, ...archives } = family === "inverse" ? await recorded() : madeUp(family);
     const { archive, copy } = archives.archive === undefined ? await hoursOf(family.split(",")[0], frames) : archives;
     for (const tenths of family === "inverse" ? [25n, 40n, 59n] : [25n]) {

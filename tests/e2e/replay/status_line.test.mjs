@@ -1,5 +1,5 @@
-// The status lines of record and replay on terminals of their own: as wide as the terminal and no wider, after a
-// change of its size too; and the keys of a replay, and in which mode they leave the terminal. Expected:
+// The status lines of record and replay: never wider than the terminal, also after a change of its size; the keys of a replay;
+// and the terminal's mode after it. Expected:
 // docs/design.md ("Status line"), docs/replay.md ("Pace").
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -50,7 +50,7 @@ function fits(screen, columns) {
 }
 
 describe("status lines", { concurrency: 2 }, () => {
-  test("record: the line fits, follows the terminal's size, and is drawn again after a log line", async (t) => {
+  test("record's status line fits, follows the terminal's size, and is redrawn after a log line", async (t) => {
     const dir = temporary(t);
     const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200"], dir);
     const record = new Terminal(t, dir, 100, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse")]);
@@ -62,7 +62,7 @@ describe("status lines", { concurrency: 2 }, () => {
     record.command("size 30");
     const found = await record.shows(/\r1\/1 feeds live(?:  [\d,]+ frames\/s)?\x1b\[K/, at);
     fits(record.screen.slice(at + found.index), 30);
-    // a log line stands on a line of its own, and the status line is there again at once
+    // A log line has a line of its own, and the status line is redrawn at once.
     const before = record.screen.length;
     await server.program.kill("SIGTERM");
     await record.shows(/\r\x1b\[K[^\r\n]*closed[^\r\n]*\r?\n\r[01]\/1 feeds live/, before);
@@ -75,7 +75,7 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.doesNotMatch(record.screen.slice(-200).split("\n").at(-1), /live/); // wiped
   });
 
-  test("replay: a long wait is shown; f skips it, and nothing else changes", async (t) => {
+  test("replay shows a long wait; f skips it, and nothing else changes", async (t) => {
     const dir = temporary(t);
     const { archive, replay } = await waiting(t, dir, 78);
     fits(replay.screen, 78);
@@ -94,11 +94,11 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.ok(Object.keys(plain.digest).length > 0);
   });
 
-  test("replay: every end leaves the terminal as it was", async (t) => {
+  test("replay restores the terminal's mode at every end", async (t) => {
     const dir = temporary(t);
     const { archive, replay } = await waiting(t, dir, 80);
     assert.equal(await replay.modes(), "raw");
-    // stopped: the shell has its terminal; continued: keys work again
+    // Stopped: the shell has its terminal. Continued: keys work.
     replay.command(`signal ${SIGTSTP}`);
     assert.equal((await replay.reports(/stopped (line|raw)/))[1], "line");
     const at = replay.screen.length;
@@ -116,7 +116,7 @@ describe("status lines", { concurrency: 2 }, () => {
     }
   });
 
-  test("replay: one that starts in the background reads keys once it is in the foreground", async (t) => {
+  test("a replay that starts in the background reads keys once it is in the foreground", async (t) => {
     const { replay } = await waiting(t, temporary(t), 80, { inBackground: true });
     assert.equal(await replay.modes(), "line");
     replay.command("continue");
@@ -125,7 +125,7 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.equal((await replay.end()).mode, "line");
   });
 
-  test("replay shows the part that is done and the time left, by the bytes of the segments", async (t) => {
+  test("replay shows the played part and the remaining time, by the bytes of the segments", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const lines = Array.from({ length: 8 }, (_, i) => `${START + i}.0: ${frame(i + 1)}`);
@@ -138,7 +138,7 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.equal((await replay.end()).mode, "line");
   });
 
-  test("replay: keys and arrows step, go back and play on; the report is that of an undisturbed replay", async (t) => {
+  test("keys and arrows step, go back and play on; the report is that of an undisturbed replay", async (t) => {
     const dir = temporary(t);
     const archive = await longGap(t, dir);
     const replay = new Terminal(t, dir, 120, "tapedeck-replay", ["replay", "-a", archive, "--start-paused", "--json"]);
@@ -156,7 +156,7 @@ describe("status lines", { concurrency: 2 }, () => {
     assert.deepEqual([controlled.digest, controlled.totals, controlled.stopped], [plain.digest, plain.totals, false]);
   });
 
-  test("replay --loop: each time the line begins again", { skip: tooLong }, async (t) => {
+  test("with replay --loop the line starts again each time", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const lines = Array.from({ length: 9000 }, (_, i) => `${START}.${String(i).padStart(4, "0")}: ${frame(i + 1)}`);

@@ -1,4 +1,4 @@
-// A program in the foreground of a terminal of its own, with the job control of a shell (terminal.py).
+// Runs a program in the foreground of its own terminal, with the job control of a shell (terminal.py).
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -56,7 +56,7 @@ export class Terminal extends Program {
     }));
   }
 
-  /** How the program ended: its status (negative: by a signal), the terminal's mode after that, its stdout. */
+  /** The end of the program: its status (negative: a signal), the terminal's mode afterwards, its stdout. */
   async end() {
     await this.ended;
     const found = /ended (-?\d+) (line|raw)/.exec(this.stderr);
@@ -65,7 +65,7 @@ export class Terminal extends Program {
   }
 }
 
-/** The status lines of a screen, in order; the empty ones, which only clear, left out. */
+/** The status lines of a screen, in order, without empty ones, which only clear the line. */
 export function statusLines(screen) {
   return [...screen.matchAll(/\r([^\r\n]*)\x1b\[K/g)].map((found) => found[1]).filter((line) => line !== "");
 }

@@ -1,10 +1,10 @@
-"""Runs a program as a shell runs it in the foreground of a terminal of its own.
+"""Runs a program in the foreground of its own terminal, as a shell does.
 
 usage: terminal.py COLUMNS OUT [&] PROGRAM [ARGUMENT]...
 
 The program's stdin and stderr are the terminal, its stdout is the file OUT. With & it starts in the background, and
-"continue" brings it to the foreground. What it writes to the terminal comes out
-on stdout. Commands are lines on stdin: "size COLUMNS", "keys TEXT", "signal NUMBER", "continue", "modes". Reports are
+"continue" brings it to the foreground. Its output to the terminal is copied to
+stdout. Commands are lines on stdin: "size COLUMNS", "keys TEXT", "signal NUMBER", "continue", "modes". Reports are
 lines on stderr: "modes line|raw", "stopped line|raw", "ended STATUS line|raw" (STATUS is negative for a signal).
 """
 import fcntl, os, pty, select, signal, struct, sys, termios

@@ -1,6 +1,6 @@
-// One answer to what may be believed: recordings with every kind of loss, made at random, and what each program says
-// of their frames, books, bars and days. The truth is the exchange's, which made every frame here; what follows from a
-// loss is worked out below, by the rules of docs/completeness.md, from the frames alone.
+// All programs agree on which frames, books, bars and days of a recording can be trusted, after every kind of loss, made at
+// random. The exchange is made up here, so the truth is known. This file derives the effects of a loss from the frames alone, by
+// the rules of docs/completeness.md.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
@@ -19,7 +19,7 @@ const NOT_TRUSTED = 8;
 const LATENCY_MS = 5;
 const BAR_MS = 1000;
 
-/** Numbers that are the same each time: [0, 1). */
+/** Random numbers in [0, 1), the same each time. */
 function randomOf(seed) {
   let state = seed >>> 0;
   return () => {
@@ -42,7 +42,7 @@ class Market {
     return low + Math.floor(this.random() * (high - low + 1));
   }
 
-  /** No two have one time. */
+  /** No two frames have the same time. */
   add(frame) {
     const made = { ms: this.ms, ...frame };
     this.made.push(made);
@@ -71,7 +71,7 @@ class Market {
     const isBid = this.random() < 0.5;
     const side = isBid ? book.bids : book.asks;
     const price = isBid ? this.between(80, 99) : this.between(101, 120);
-    const size = side.has(price) && side.size > 2 && this.random() < 0.4 ? 0 : (side.get(price) ?? 0) + this.between(1, 1000); // an update changes the size
+    const size = side.has(price) && side.size > 2 && this.random() < 0.4 ? 0 : (side.get(price) ?? 0) + this.between(1, 1000); // an update must change the size
     if (size === 0) side.delete(price);
     else side.set(price, size);
     return this.bookFrame(symbol, "delta", isBid ? [[price, size]] : [], isBid ? [] : [[price, size]]);
@@ -94,9 +94,9 @@ class Market {
   }
 }
 
-/** What a recorder gets of a market, and what is lost on the way: captures, one to a session, each a list of
- * {frame, conn}. A frame that is `lost` is in no line; one that is `spoilt` cannot be decoded; `twice` came again. In an
- * overload, which is a row of the ledger, any may be lost. */
+/** A recorder's frames of a market, with losses: captures, one for each session, each a list of {frame, conn}. A `lost` frame
+ * is in no line, a `spoilt` one is undecodable, `twice` arrives again. In an overload, which is a row of the ledger, any frame
+ * may be lost. */
 function record(random, market, steps) {
   const captures = [[]];
   let conn = 0;
@@ -138,7 +138,7 @@ const spoilt = (frame) => ({ topic: frame.data.topic, type: frame.data.type, ts:
 
 const gapEvent = (fromMs, toMs, conn) => ({ event: "gap", reason: "overload", feed: "v5-linear", line: 0, shard: 0, conn, from_ns: `@${fromMs}000000`, to_ns: `@${toMs}000000`, frames_lost: 1, cause: "frames were dropped" });
 
-/** The archive of some captures, whose lines are numbered as they come. */
+/** The archive of some captures, whose lines are numbered in order. */
 async function imported(t, dir, captures) {
   const archive = path.join(dir, "tape");
   for (const [i, capture] of captures.entries()) {
@@ -153,8 +153,8 @@ async function imported(t, dir, captures) {
   return archive;
 }
 
-/** The frames of the captures in their order, with what follows: `isThere` if the archive can read it, and for books
- * `isRight`, as a reader must judge them who has these frames alone. */
+/** The frames of the captures in order, with the expected judgement: `isThere` if the archive can read it, and for books
+ * `isRight`, for a reader who has only these frames. */
 function judged(captures, readable, damage) {
   const all = captures.flatMap((capture) => capture);
   const overloads = all.filter(({ frame }) => frame.topic === "overload").map(({ frame, overload }) => [overload, recvMs(frame)]);
@@ -177,7 +177,7 @@ function judged(captures, readable, damage) {
 
 const msOf = (ns) => Math.round(Number(ns) / 1e6);
 
-/** Two lists of texts are the same; if not, the first that differs, with the one before. */
+/** Check that two lists of texts are equal; a failure shows the first difference, and the text before it. */
 function same(found, expected) {
   const at = expected.findIndex((text, i) => found[i] !== text);
   if (at >= 0) assert.deepEqual(found.slice(Math.max(0, at - 1), at + 2), expected.slice(Math.max(0, at - 1), at + 2), `row ${at}`);
@@ -185,7 +185,7 @@ function same(found, expected) {
 }
 const filesBelow = (dir) => fs.readdirSync(dir, { recursive: true }).map((name) => path.join(dir, name)).filter((name) => fs.statSync(name).isFile());
 
-/** What the programs say, as plain tables. */
+/** The programs' results as plain tables. */
 async function answers(t, dir, archive) {
   const out = fs.mkdtempSync(path.join(dir, "out-"));
   await tapedeck(t, ["export", "-q", archive, "--format", "jsonl", "--format", "parquet", "--bars", `${BAR_MS / 1000}s`, "--every", "1changes", "--levels", "1", "--out", out], { status: null });
@@ -204,7 +204,7 @@ async function answers(t, dir, archive) {
   };
 }
 
-/** The same of the package for Python. */
+/** The results of the package for Python. */
 function pythonAnswers(t, archive, symbols) {
   const script = `
 import json, sys, tapedeck
@@ -244,7 +244,7 @@ async function check(t, seed, hasDamage) {
   const books = rows.filter(({ frame }) => frame.topic === "orderbook.50");
   const said = await answers(t, dir, archive);
 
-  // A frame's rows: those that follow from what is there, in each format, and no other.
+  // Each format has exactly the rows that follow from the readable frames.
   same(said.lines.filter(isBook).map((line) => `${msOf(line.recv_ns)} ${line.symbol} ${(line.flags & NOT_TRUSTED) === 0}`),
     books.map(({ frame, isRight }) => `${recvMs(frame)} ${frame.symbol} ${isRight}`));
   if (!withoutLibrary) {
@@ -257,12 +257,12 @@ async function check(t, seed, hasDamage) {
   assert.ok(right.length > books.length / 3 && right.length < books.length);
   assert.deepEqual(said.deltas.filter((row) => row.suspect), []);
 
-  // What is said to be right equals the exchange's book.
+  // A book that is reported as right equals the exchange's.
   const truth = new Map(market.made.filter(({ topic }) => topic === "orderbook.50").map((frame) => [`${frame.symbol} ${frame.u}`, frame]));
   for (const line of said.lines.filter(isBook).filter((row) => (row.flags & NOT_TRUSTED) === 0)) assert.ok(truth.has(`${line.symbol} ${line.u}`));
   for (const row of said.books) assert.equal(row.suspect, false);
 
-  // No good bar lacks a trade that was made.
+  // A good bar has all trades.
   let good = 0;
   for (const bar of said.bars) {
     const from = Number(bar.start) / 1e6;
@@ -283,8 +283,7 @@ async function check(t, seed, hasDamage) {
     assert.equal(said.replay.books.find((book) => book.symbol === symbol).broken, !last.isRight);
   }
 
-  // Without what was written down beside the frames, the same; of gaps inside a chunk that cannot be read its own row
-  // is left.
+  // The same without events; gaps inside an unreadable chunk are one row for the chunk.
   fs.rmSync(path.join(archive, "catalog.sqlite"), { force: true });
   await tapedeck(t, ["reindex", "-q", archive], { status: null });
   const again = await answers(t, dir, archive);
@@ -296,16 +295,16 @@ async function check(t, seed, hasDamage) {
 }
 
 for (const seed of tooLong ? [1, 2] : [1, 2, 3, 4])
-  test(`frames, books, bars and days of a recording with losses: ${seed}`, {}, async (t) => {
+  test(`all programs agree on frames, books, bars and days of a recording with losses: seed ${seed}`, {}, async (t) => {
     t.diagnostic(plain(await check(t, seed, false)));
   });
 
 for (const seed of tooLong ? [5] : [5, 6, 7, 8])
-  test(`and with a chunk that cannot be read: ${seed}`, {}, async (t) => {
+  test(`all programs agree on a recording with losses and an unreadable chunk: seed ${seed}`, {}, async (t) => {
     t.diagnostic(plain(await check(t, seed, true)));
   });
 
-/** An exchange of one symbol's book: it sends what it is told, and answers pings. */
+/** An exchange with one symbol's book: it sends the frames that the test gives it, and answers pings. */
 async function exchange(t) {
   const server = new (npm("ws").WebSocketServer)({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
@@ -322,7 +321,7 @@ async function exchange(t) {
   return { url: `ws://127.0.0.1:${server.address().port}/v5/public/linear`, told };
 }
 
-test("a connection's frames are right up to its last one, though its gap begins at the last proof", {}, async (t) => {
+test("a connection's frames are right up to its last one, although its gap begins at the last proof", {}, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const market = new Market(randomOf(7));
@@ -335,7 +334,7 @@ test("a connection's frames are right up to its last one, though its gap begins 
   };
   const [first] = await once(told, "subscribe");
   send(first, market.snapshot("BTCUSDT"));
-  // Pings come while data does; what follows the last one that was answered is in the row.
+  // Pings are sent while data arrives; frames after the last answered ping lie within the row.
   for (let pings = 0; pings < 2; pings++) {
     send(first, market.delta("BTCUSDT"));
     await once(told, "ping");

@@ -1,4 +1,4 @@
-// The v5 recordings through import and replay: counts, rules and books.
+// Imports and replays of the v5 captures have the known counts, findings and books.
 // Expected values: counted from the captures by scripts that share no code with the programs (docs/wire.md 6.5).
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -58,7 +58,7 @@ function checkClean(report) {
   assert.deepEqual(report.continuity.warnings, {});
 }
 
-test("the recording of 2026: four books of 200 levels, their trades, tickers and candles", { skip: withoutRecorded(DEEP) }, async (t) => {
+test("the capture of 2026 replays with its four books of 200 levels, trades, tickers and candles", { skip: withoutRecorded(DEEP) }, async (t) => {
   const report = await replayed(t, capture(DEEP));
   checkClean(report);
   assert.deepEqual([report.frames - report.out - report.http, report.control, report.decoded, report.out], [979, 17, 962, 17]);
@@ -71,7 +71,7 @@ test("the recording of 2026: four books of 200 levels, their trades, tickers and
   }
 });
 
-test("the recording of 2025: the best of four books, whole each time and repeated", { skip: withoutRecorded(BEST) }, async (t) => {
+test("the capture of 2025 replays with the best prices of four books, in whole and repeated frames", { skip: withoutRecorded(BEST) }, async (t) => {
   const report = await replayed(t, capture(BEST));
   checkClean(report);
   assert.deepEqual([report.frames - report.out - report.http, report.control, report.decoded, report.out], [202, 4, 198, 4]);
@@ -79,7 +79,7 @@ test("the recording of 2025: the best of four books, whole each time and repeate
   assert.deepEqual(report.continuity.statistics, { snapshot_repeat: 16 });
 });
 
-test("the text report lists what was compared, and its notes", { skip: withoutRecorded(DEEP) || withoutRecorded(BEST) }, async (t) => {
+test("the text report lists the compared books, and its notes", { skip: withoutRecorded(DEEP) || withoutRecorded(BEST) }, async (t) => {
   const deep = await imported(t, capture(DEEP));
   const { audits } = (await json(t, ["replay", "-a", deep, "--json"])).continuity;
   assert.ok(audits.trades.compared > 0 && audits.best.compared > 0, JSON.stringify(audits));
@@ -90,7 +90,7 @@ test("the text report lists what was compared, and its notes", { skip: withoutRe
   assert.match((await tapedeck(t, ["replay", "-a", await imported(t, capture(BEST))])).stdout, /\nNotes \(not errors\): snapshot_repeat 16\n/);
 });
 
-test("u shows a lost, repeated or swapped delta of a book", { skip: withoutCapture(DEEP) }, async (t) => {
+test("u reveals a lost, repeated or swapped delta of a book", { skip: withoutCapture(DEEP) }, async (t) => {
   const lines = captureLines(DEEP);
   const deltas = lines.flatMap((line, i) => (line.includes('orderbook.200.ETHUSDT\\",\\"type\\":\\"delta') ? [i] : []));
   assert.ok(deltas.length > 50);

@@ -1,5 +1,5 @@
-// `why` names the frame that gave a level its size, and what led to it: on a tape that was worked out by hand, and
-// compared with the books of replay. Expected: docs/replay.md ("Why is this level in the book?").
+// `why` names the frame that gave a level its size, and the chain before it: on a tape that is computed by hand, and compared with
+// replay's books. Expected: docs/replay.md ("Why is this level in the book?").
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -12,7 +12,7 @@ const why = (t, archive, time, side, price, options) =>
 const chain = ({ books }) => books[0].chain.map((row) => [row.what, row.taker, row.size, row.ordinal, row.seq]);
 
 describe("why", { concurrency: 2 }, () => {
-  test("the chain from the snapshot, with the trades between", async (t) => {
+  test("the chain has every frame from the snapshot on, and the trades between", async (t) => {
     const archive = await bookTape(t);
     const rows = [["snapshot", null, "1", 1, 8], ["set", null, "3", 2, 9], ["trade", "Sell", "1", 3, null], ["set", null, "2", 4, 11], ["trade", "Sell", "2", 6, null], ["delete", null, null, 7, 14]];
     for (const [time, count, size, by] of [["00.010", 1, "1", 1], ["00.029", 2, "3", 2], ["00.030", 3, "3", 2], ["00.065", 5, "2", 4]]) {
@@ -25,13 +25,13 @@ describe("why", { concurrency: 2 }, () => {
     assert.deepEqual([gone.books[0].size, gone.books[0].by.what], [null, "delete"]);
     assert.deepEqual(chain(await why(t, archive, "03.5", "ask", "102")), [["snapshot", null, "5", 1, 308]]); // of the next connection
     assert.equal((await why(t, archive, "00.095", "bid", "102.5")).books[0].broken, true);
-    assert.deepEqual(chain(await why(t, archive, "00.095", "ask", "77", { status: 1 })), [["snapshot", null, null, 1, 8]]); // never there
+    assert.deepEqual(chain(await why(t, archive, "00.095", "ask", "77", { status: 1 })), [["snapshot", null, null, 1, 8]]); // never in the book
     const { stdout } = await tapedeck(t, ["why", "-a", archive, "BTCUSDT", "--at", "+35ms", "--side", "bid", "--price", "100"]);
     assert.match(stdout, /^v5-linear orderbook\.50 BTCUSDT: bid 100 has size 2: set by frame 4 of connection 1, received 2026-11-20T06:00:00\.040000000Z\nreceived +what +size +conn +frame/);
     assert.match(stdout, /\n2026-11-20T06:00:00\.030000000Z {2}trade, Sell +1 /);
   });
 
-  test("a made snapshot is the beginning of the chain", async (t) => {
+  test("a chain begins at a made snapshot", async (t) => {
     const file = path.join(temporary(t), "made.mcap");
     await tapedeck(t, ["cut", await bookTape(t), "-o", file, "--snapshots", "made", "--from", "2026-11-20T06:00:00.035Z", "--to", "2026-11-20T06:00:00.075Z"]);
     const found = await why(t, file, "00.065", "bid", "100");
@@ -39,7 +39,7 @@ describe("why", { concurrency: 2 }, () => {
     assert.deepEqual(chain(await why(t, file, "00.036", "bid", "99")), [["snapshot", null, "2", 2, 9]]);
   });
 
-  test("sizes are those of the books of replay", { skip: withoutCapture(CAPTURE) }, async (t) => {
+  test("sizes equal the sizes in replay's books", { skip: withoutCapture(CAPTURE) }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", "linear", capture(CAPTURE)]);
     const { books } = await json(t, ["replay", archive, "--to", "+3.0000005s", "--json"]);

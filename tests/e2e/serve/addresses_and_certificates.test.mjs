@@ -1,4 +1,4 @@
-// What serve and the recorder say about where something is, and whose certificate to trust.
+// The addresses that programs print, and the certificate that clients must trust.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -11,7 +11,7 @@ import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 
-describe("the ready file's ca_file with a certificate of one's own", { concurrency: 1 }, () => {
+describe("the ready file's ca_file with a user's certificate", { concurrency: 1 }, () => {
   /** sim with these certificates in its --tls-cert file, leaf first. */
   async function withChain(t, ...names) {
     const dir = temporary(t);
@@ -22,7 +22,7 @@ describe("the ready file's ca_file with a certificate of one's own", { concurren
     return { dir, files, ...sim };
   }
 
-  test("the issuer, where the chain holds it: Node and the recorder trust it", async (t) => {
+  test("ca_file is the issuer if the chain contains it: Node and the recorder trust it", async (t) => {
     const { dir, files, url, ca } = await withChain(t, "cert", "ca");
     assert.equal(fs.readFileSync(ca, "utf8").trim(), fs.readFileSync(files.ca, "utf8").trim());
     const client = new WebSocket(`${url}/realtime`, { ca: fs.readFileSync(ca) });
@@ -31,7 +31,7 @@ describe("the ready file's ca_file with a certificate of one's own", { concurren
     await tapedeck(t, ["record", "-a", path.join(dir, "tape"), `${url}/realtime`, "--family", "inverse", "--topic", "trade", "--symbol", "BTCUSD", "--ca-file", ca, "--until-close"]);
   });
 
-  test("none, where it does not: a leaf is no CA", async (t) => {
+  test("ca_file is absent if the chain lacks the issuer, because a leaf is not a CA", async (t) => {
     const { ca, program } = await withChain(t, "cert");
     assert.equal(ca, null);
     await program.says(/ca_file/);
@@ -47,7 +47,7 @@ test("topics lists a private feed of contract v3 under its private address", asy
   assert.doesNotMatch(program.stderr, /public/);
 });
 
-test("the error of a reset in the TLS handshake names the reset and does not blame the scheme", async (t) => {
+test("a reset in the TLS handshake is reported as a reset, not as a wrong scheme", async (t) => {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", () => socket.resetAndDestroy());

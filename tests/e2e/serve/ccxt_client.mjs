@@ -1,6 +1,6 @@
-// A client of ccxt.pro with nothing but its base URLs changed, in a process of its own, because the variable with the certificate
-// is read at its start. ccxt_client.mjs MODULES MODULE WSS_URL LOOPS SYMBOL [DEPTH]: prints each book that it sees, and each trade,
-// until the tape has begun again so many times.
+// A client of ccxt.pro with only its base URLs changed, in a process of its own because Node.js reads the certificate's variable
+// at its start. ccxt_client.mjs MODULES MODULE WSS_URL LOOPS SYMBOL [DEPTH]: prints each book and each trade until the tape has
+// started again this many times.
 import { createRequire } from "node:module";
 
 const [, , modules, module, url, loops, symbol, depth] = process.argv;

@@ -1,6 +1,6 @@
-// A served tape, recorded again, in every dialect: what a client of that family asks for comes out byte for byte.
-// The v5 tape is a real capture; those of the other families are frames made up here after docs/wire.md, so what
-// must come is known without any of our code.
+// In every dialect serve sends a client the requested frames, byte for byte; the recorder is the client. The v5 tape is a real
+// capture; the other tapes have made-up frames in the forms of docs/wire.md, so the expected frames are known without
+// tapedeck.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ const V5 = "v5-2026-08-09.jsonl.gz";
 const SECRET = { TEST_KEY: "a-test-key", TEST_SECRET: "a-test-secret" };
 const AUTH = ["--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"];
 
-/** Serve an archive, record it from there; the new archive. */
+/** Serve an archive and record it from there. Returns the new archive. */
 async function recordServed(t, dir, source, { family, host, serve = [], record }) {
   const copy = path.join(dir, "copy");
   const server = await listening(t, ["serve", "-a", source, "--feed", family, "--speed", "max", "--once", ...serve], dir);
@@ -117,7 +117,7 @@ const CASES = [
 ];
 
 describe("served and recorded", { concurrency: 2 }, () => {
-  test("a v5 tape: nothing changed", { skip: withoutCapture(V5) }, async (t) => {
+  test("a v5 tape is served and recorded unchanged", { skip: withoutCapture(V5) }, async (t) => {
     const dir = temporary(t);
     const source = path.join(dir, "source");
     await tapedeck(t, ["import", "-a", source, "--format", "cryptofeed", "--family", "v5-linear", capture(V5)]);
@@ -126,9 +126,9 @@ describe("served and recorded", { concurrency: 2 }, () => {
     const copy = await recordServed(t, dir, source, { family: "v5-linear", host: "/v5/public/linear", record: [...topics, ...symbols] });
     const [was, is] = [await json(t, ["replay", "-a", source, "--json"]), await json(t, ["replay", "-a", copy, "--json"])];
     for (const key of ["payload", "messages", "books"]) assert.equal(is.digest[key], was.digest[key], key);
-    assert.equal(is.decoded, 962); // docs/wire.md: what the capture holds
+    assert.equal(is.decoded, 962); // docs/wire.md: frames of the capture
     assert.equal(is.continuity.violations, 0);
-    // All topics in one request: ten is a limit of contract v3 and of v5's spot only (docs/wire.md 1.5).
+    // All topics in one request: only contract v3 and v5 spot have a limit of ten (docs/wire.md 1.5).
     const asked = await requests(t, copy);
     assert.deepEqual(asked.map((request) => request.args.length), [(topics.length * symbols.length) / 4]);
     assert.equal(is.control, 1);
@@ -143,7 +143,7 @@ describe("served and recorded", { concurrency: 2 }, () => {
       if (one.asked) assert.deepEqual(await requests(t, copy), one.asked);
     });
 
-  test("a wrong secret is refused in the exchange's words", async (t) => {
+  test("a wrong secret is refused with the exchange's text", async (t) => {
     const dir = temporary(t);
     const one = CASES.find((row) => row.family === "v5-private");
     const source = await importFrames(t, dir, one);

@@ -1,6 +1,6 @@
-// Clients that others wrote for the exchange, unchanged, against serve and sim: they connect, subscribe, are answered,
-// keep alive, authenticate. The books that bybit-api keeps are those that replay keeps. The programs of docs/clients.md
-// run; the large ones (ccxt, a browser) with TAPEDECK_ALL_CLIENTS=1 only, which `make soak` sets.
+// The exchange's client libraries, unchanged, with serve and sim: they connect, subscribe, get answers, keep alive and
+// authenticate. Books of bybit-api equal those of replay. The programs of docs/clients.md run; the large ones (ccxt, a browser)
+// only with TAPEDECK_ALL_CLIENTS=1, which `make soak` sets.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, webcrypto } from "node:crypto";
@@ -16,7 +16,7 @@ const { WebsocketClient } = npm("bybit-api");
 const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
 const SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
-/** Connected to one address, whatever is subscribed to; what it receives is in client.heard. */
+/** A client that is connected to one address for all topics; its messages are in client.heard. */
 function connect(t, url, options = {}) {
   const client = new WebsocketClient({ wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options }, SILENT);
   client.heard = { responses: [], closes: 0, exceptions: [] };
@@ -26,7 +26,7 @@ function connect(t, url, options = {}) {
   return client;
 }
 
-/** Keeps books as the exchange's documents say, of what a client gets. */
+/** Keeps books of a client's messages by the exchange's documents. */
 function keepBooks(client) {
   const books = {};
   client.on("update", ({ topic, type, data }) => {
@@ -45,7 +45,7 @@ function keepBooks(client) {
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-test("serve sends a whole book to a late subscriber, and all books end equal to replay's", async (t) => {
+test("serve sends a whole book to a late subscriber, and every book ends equal to replay's", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
   const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
@@ -56,7 +56,7 @@ test("serve sends a whole book to a late subscriber, and all books end equal to 
   const books = keepBooks(client);
   const trades = [];
   client.on("update", ({ topic, data }) => topic.startsWith("publicTrade") && trades.push(...data));
-  const ended = once(client, "reconnect"); // the server closed: the tape is through
+  const ended = once(client, "reconnect"); // the server closes at the end of the tape
   const early = new Promise((resolve) => client.on("update", () => books.BTCUSDT?.frames > 20 && resolve()));
   client.subscribeV5([`orderbook.50.BTCUSDT`, `publicTrade.BTCUSDT`], "linear");
   await early;
@@ -91,7 +91,7 @@ test("the simulated exchange authenticates a private client, and refuses a wrong
 });
 
 const PAGE = fs.readFileSync("docs/clients.md", "utf8");
-/** What a program prints: topics as the exchange names them, or as its library presents them. */
+/** The expected output of a program: topics as the exchange or the program's library names them. */
 const V5 = [/^orderbook\.50\.BTCUSDT\b/m, /^publicTrade\.BTCUSDT\b/m];
 const CCXT = (symbol) => [new RegExp(`^${symbol} book \\[ `, "m"), new RegExp(`^${symbol} trade (buy|sell) `, "m")];
 const PROGRAMS = [
@@ -120,7 +120,7 @@ function programOf(section) {
 
 const FEEDS = [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]];
 
-/** An archive with a little of two families. */
+/** A small archive of two families. */
 async function smallArchive(t, dir) {
   const archive = path.join(dir, "tape");
   for (const [family, topics] of FEEDS) {
@@ -130,14 +130,14 @@ async function smallArchive(t, dir) {
   return archive;
 }
 
-/** Install the large packages, once they are wanted. */
+/** Install the large packages at the first call. */
 function installLarge() {
   fs.mkdirSync(LARGE_FOLDER, { recursive: true });
   execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
 }
 if (WITH_LARGE) installLarge();
 
-/** An archive of two families with what ccxt asks for when it starts; 13 requests of a feed are sent a second apart. */
+/** An archive of two families with the replies that ccxt requests at its start; a feed's 13 requests are a second apart. */
 async function archiveOfCcxt(t, dir) {
   const archive = path.join(dir, "ccxt");
   const sim = await listening(t, ["sim", "--families", "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option", "--symbols", "3", "--rate", "100", "--seed", "11"], dir);
@@ -169,7 +169,7 @@ function folded(frames) {
   return { trades, books };
 }
 
-/** A command that runs the file with the program's text, with one package under the name that the program uses. */
+/** A command that runs a file with the program's text, which finds one package under the name that it uses. */
 function command(dir, server, { language, text }, installed, name) {
   const folder = fs.mkdtempSync(path.join(dir, "client-"));
   const address = text.replaceAll(/(ws|http)(s?:\/\/)127\.0\.0\.1:9443/g, (_, scheme) => server.url.replace("ws", scheme)).replaceAll("serve.json.pem", server.ca);
@@ -184,7 +184,7 @@ function command(dir, server, { language, text }, installed, name) {
   return [process.execPath, [file]];
 }
 
-/** Wait until a program's output has all of that. */
+/** Wait until a program's output matches all patterns. */
 function printed(program, patterns) {
   return program.until(new Promise((resolve) => {
     const look = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
@@ -216,7 +216,7 @@ test("the programs of docs/clients.md run as they are printed there", { concurre
   await Promise.all(runs);
 });
 
-test("ccxt.pro with only its URLs changed loads its markets, and sees every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
+test("ccxt.pro with only its URLs changed loads its markets, and gets every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
   const dir = temporary(t);
   const archive = await archiveOfCcxt(t, dir);
   for (const [module, feed, watched, markets] of [["ccxt-4", "v5-linear", ["BTC/USDT:USDT", "50"], 11], ["ccxt-2", "v5-linear", ["BTC/USDT:USDT", "50"], 9], ["ccxt-1", "inverse", ["BTC/USD:BTC"], 12]])

@@ -1,5 +1,5 @@
-// The control of serve: HTTP requests that pause, step, seek and change the speed of what clients get. The frames are made up
-// here, so what must come is known without any of our code.
+// HTTP requests that control serve: pause, step, seek, speed. The frames are made up here, so the expected frames are known
+// without tapedeck.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { FRAMES_MS as MS, importFrames, listening, temporary } from "../support/harness.mjs";
@@ -13,7 +13,7 @@ const frame = (type, symbol, u) =>
   JSON.stringify({ topic: `orderbook.50.${symbol}`, type, ts: MS + u, data: { s: symbol, b: [["100.0", `${u}`]], a: [["101.0", `${u}`]], u, seq: 1000 + u }, cts: MS + u });
 const FRAMES = [1, ...Array.from({ length: COUNT }, (_, i) => i + 2)].flatMap((u) => SYMBOLS.map((symbol) => frame(u === 1 ? "snapshot" : "delta", symbol, u)));
 
-/** A client that fails where a delta does not follow what came before. */
+/** A client that fails at a delta that does not follow the frame before it. */
 class Client {
   constructor(t, url, symbols = SYMBOLS) {
     this.frames = [];
@@ -58,7 +58,7 @@ async function served(t, ...options) {
   return { program, url, control };
 }
 
-test("paused, a tape sends a frame a step; a client that wants other topics does not count", async (t) => {
+test("a paused tape sends one frame a step; frames that no client has subscribed to do not count", async (t) => {
   const { url, control } = await served(t, "--shared-clock");
   assert.deepEqual(await control("pause"), { paused: true, speed: "1", clients: 0, frames: 0, tapes: [] });
   const client = new Client(t, url, ["BUSDT"]);
@@ -74,7 +74,7 @@ test("paused, a tape sends a frame a step; a client that wants other topics does
   assert.equal((await control("status")).tapes[0].at_end, true);
 });
 
-/** What a client gets that subscribes to a second book after the fifth frame of the first one. */
+/** The messages of a client that subscribes to a second book after the fifth frame of the first one. */
 async function subscribedLate(t, ...options) {
   const { url, control } = await served(t, ...options);
   await control("pause");
@@ -91,7 +91,7 @@ async function subscribedLate(t, ...options) {
   return client.frames;
 }
 
-test("a book that no client wanted before has the levels of that position, as on a tape that follows all", async (t) => {
+test("a book that no client subscribed to before has the levels of that position, as on a tape that follows all books", async (t) => {
   const frames = await subscribedLate(t);
   const { type, data } = JSON.parse(frames[5]);
   assert.deepEqual([type, data.s, data.u, data.b], ["snapshot", "AUSDT", 5, [["100.0", "5"]]]);
@@ -99,7 +99,7 @@ test("a book that no client wanted before has the levels of that position, as on
   assert.deepEqual(frames, await subscribedLate(t, "--shared-clock"));
 });
 
-test("seek: on and back, also from the end, with a snapshot of that moment", async (t) => {
+test("seek goes forward and back, also from the end, and sends a snapshot of that moment", async (t) => {
   const { url, control } = await served(t, "--speed", "max");
   const client = new Client(t, url);
   const end = () => SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1);
@@ -110,13 +110,13 @@ test("seek: on and back, also from the end, with a snapshot of that moment", asy
     client.u.clear();
     await control(`seek?to=${to}`);
     await client.until(end);
-    const from = 60; // the first that was received at that moment or later
+    const from = 60; // the first frame received at or after that moment
     assert.deepEqual(client.frames.slice(0, 2).map((text) => JSON.parse(text)).map(({ type, data }) => [type, data.s, data.u]), SYMBOLS.map((symbol) => ["snapshot", symbol, 30]));
     assert.deepEqual(client.frames.slice(2), FRAMES.slice(from));
   }
 });
 
-test("requests that make no sense are refused, with what is possible", async (t) => {
+test("invalid requests are refused with the valid ones", async (t) => {
   const { url, control } = await served(t);
   for (const command of ["", "dance", "seek", "speed?to=0", "seek?to=never"]) assert.match(await control(command, command === "" ? 405 : 400), /./, command);
   assert.match(await control("dance", 400), /pause, resume, step, seek\?to=TIME or speed\?to=N/);
@@ -130,7 +130,7 @@ test("requests that make no sense are refused, with what is possible", async (t)
   assert.match(error.message, /200/);
 });
 
-test("after random commands every client has followed each book, and ends with the last frame", async (t) => {
+test("after random commands every client's books have no break, and it gets the last frame", async (t) => {
   for (const options of [["--shared-clock"], []]) {
     const { url, control, program } = await served(t, ...options);
     const clients = [1, 2, 3].map(() => new Client(t, url));
@@ -141,7 +141,7 @@ test("after random commands every client has followed each book, and ends with t
       await control(["pause", "resume", "step", "step", "step", `seek?to=%2B${random(1200)}ms`, `speed?to=${["0.5", "3", "20"][random(3)]}`][random(7)]);
     await control("seek?to=%2B300ms");
     await control("speed?to=20");
-    // What comes before this answer may be older than the seek: an earlier end of the tape, for instance.
+    // Messages before this answer may be older than the seek, such as an earlier end of the tape.
     for (const client of clients) client.ws.send(JSON.stringify({ req_id: "after the seek", op: "ping" }));
     await control("resume");
     for (const client of clients) await client.until(() => client.latestAnswer === "after the seek" && SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1));

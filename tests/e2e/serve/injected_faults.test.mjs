@@ -1,4 +1,4 @@
-// Faults of serve: each kind is found by what a recording of it shows, or leaves no trace, which is known too. A seed gives the
+// Faults that serve injects: a recording of each kind has the expected findings, or none if it leaves no trace. A seed gives the
 // same faults in every run and at any speed.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -20,12 +20,12 @@ async function recordSession(t) {
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], folder);
   await tapedeck(t, [...recordArgs(archive, sim), "--max-frames", "1000"]);
   await sim.program.kill("SIGTERM");
-  // With times that are the same in every run, because faults follow from them.
+  // With the same times in every run, because faults depend on them.
   const frames = (await rawFrames(t, archive)).filter(isData);
   return importFrames(t, folder, { family: "v5-linear", host: "/v5/public/linear", frames });
 }
 
-/** Serve with faults, record it: the recording, and the log of faults. */
+/** Serve with faults and record it. Returns the recording and the log of faults. */
 async function faulty(t, faults, { speed = "max", more = [], frames } = {}) {
   const dir = temporary(t), copy = path.join(dir, "copy"), log = path.join(dir, "faults.jsonl");
   const server = await listening(t, ["serve", "-a", await session(t), "--speed", speed, ...faults.flatMap((rule) => ["--fault", rule]), "--fault-log", log,
@@ -37,7 +37,7 @@ async function faulty(t, faults, { speed = "max", more = [], frames } = {}) {
   return { copy, log: log_lines, report: await json(t, ["replay", "-a", copy, "--json"], { status: null }) };
 }
 
-// What replay finds of each. A stall only delays, so it leaves no trace but receive times.
+// Replay's findings of each fault. A stall only delays frames, so only receive times show it.
 const KINDS = [
   ["drop:p=0.02,topic=orderbook*", (r) => r.continuity.violations > 0],
   ["duplicate:p=0.02,topic=orderbook*", (r) => r.continuity.violations > 0],
@@ -50,7 +50,7 @@ const KINDS = [
 
 describe("faults of serve", { concurrency: 3 }, () => {
   for (const [rule, isFound] of KINDS)
-    test(`${rule}`, async (t) => {
+    test(`replay finds the fault: ${rule}`, async (t) => {
       const { log, report } = await faulty(t, [rule]);
       const [kind] = rule.split(":");
       assert.ok(log.length > 0 && log.every((line) => line.fault === kind), JSON.stringify(log));
@@ -58,10 +58,10 @@ describe("faults of serve", { concurrency: 3 }, () => {
       assert.ok(isFound(report), JSON.stringify({ verdict: report.verdict, undecoded: report.undecoded, continuity: report.continuity }));
     });
 
-  test("disconnect: gaps, and every frame comes once", async (t) => {
+  test("disconnect faults leave gaps, and every frame arrives once", async (t) => {
     const frames = (await rawFrames(t, await session(t))).filter(isData);
     const rule = "disconnect:p=0.003";
-    const alone = await faulty(t, [rule.replace("disconnect", "stall") + ",by=1ms"]); // as many; each brings an answer and two snapshots
+    const alone = await faulty(t, [rule.replace("disconnect", "stall") + ",by=1ms"]); // as many faults; each adds an answer and two snapshots
     const { copy, log } = await faulty(t, [rule], { more: ["--hold"], frames: frames.length + 1 + 3 * alone.log.length });
     assert.equal(log.length, alone.log.length);
     assert.equal((await jsonList(t, ["gaps", "-a", copy, "--json"], { status: 1 })).length, log.length);
@@ -69,7 +69,7 @@ describe("faults of serve", { concurrency: 3 }, () => {
     assert.deepEqual(got.filter((frame) => !frame.includes('"type":"snapshot"') || frames.includes(frame)), frames);
   });
 
-  test("a seed gives the same faults at any speed, another one others", async (t) => {
+  test("a seed gives the same faults at any speed, another seed other faults", async (t) => {
     const rules = ["drop:p=0.01,topic=orderbook*", "duplicate:p=0.01"];
     const [one, same, other] = [await faulty(t, rules), await faulty(t, rules, { speed: "50" }), await faulty(t, rules, { more: ["--fault-seed", "2"] })];
     assert.deepEqual(same.log, one.log);
@@ -77,7 +77,7 @@ describe("faults of serve", { concurrency: 3 }, () => {
     assert.notDeepEqual(other.log, one.log);
   });
 
-  test("a rule that cannot be read or fits no topic is refused, and a log is not overwritten", async (t) => {
+  test("an invalid rule, or a rule without a topic, is refused, and no log is overwritten", async (t) => {
     const archive = await session(t);
     for (const [rule, said] of [["burn:p=1", /is no fault/], ["drop", /needs p=SHARE/], ["drop:p=2", /up to 1/], ["delay:p=1", /needs by=/], ["drop:p=1,by=1s", /has no by=/], ["drop:q=1", /expected p=/]])
       assert.match((await tapedeck(t, ["serve", "-a", archive, "--fault", rule], { status: 2 })).stderr, said);

@@ -1,6 +1,6 @@
-// Books that a client subscribes to after its tape has started, in the shape of every dialect that keeps books by deltas.
-// The frames are made up here, and the client keeps its books by code of its own, so what must be in them is known
-// without any of our code.
+// A client that subscribes to a book after its tape has started gets a snapshot, in the form of each dialect whose books have
+// deltas. The frames are made up here, and the client has its own code for books, so their levels are known without
+// tapedeck.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
@@ -10,12 +10,12 @@ import { npm, test } from "../support/npm_packages.mjs";
 const { WebSocket } = npm("ws");
 const COUNT = 40; // deltas of each symbol
 
-// ---- one shape of frames for each dialect: level i of a side, and what a frame has around it ----
+// ---- the form of frames in each dialect: level i of a side, and the frame around it ----
 
 const price = (side, i) => (side === "Buy" ? 100 - i : 101 + i);
 /** Levels of the snapshot: three a side. */
 const START = ["Buy", "Sell"].flatMap((side) => [0, 1, 2].map((i) => ({ side, price: price(side, i), size: i + 1, action: "insert" })));
-/** The k-th delta: a new level on one side, another size, and now and then a level goes. */
+/** The k-th delta: a new level on one side, another size, and now and then a deleted level. */
 const changes = (k) => {
   const side = k % 2 ? "Sell" : "Buy";
   const made = [{ side, price: price(side, 3 + k), size: 10 + k, action: "insert" }, { side, price: price(side, 0), size: 100 + k, action: "update" }];
@@ -53,7 +53,7 @@ const retailRead = (m) => {
 };
 const opRead = (m) => {
   const list = m.type === "snapshot" ? (m.data.order_book ?? m.data) : [...m.data.delete.map((l) => ({ ...l, size: 0 })), ...m.data.update, ...m.data.insert];
-  for (const l of list) assert.equal(+l.id, Math.round(+l.price * 100000)); // a level's id goes with its price
+  for (const l of list) assert.equal(+l.id, Math.round(+l.price * 100000)); // a level's id follows from its price
   return { symbol: m.topic.split(".")[1], whole: m.type === "snapshot", number: +m.cross_seq, levels: list.map((l) => ({ side: l.side, price: +l.price, size: +l.size })) };
 };
 const usdcRead = (m) => {
@@ -62,7 +62,7 @@ const usdcRead = (m) => {
 };
 const spotRead = (m) => ({ ...v3Read({ data: { s: m.symbol, b: m.data[0].b, a: m.data[0].a } }), whole: m.f, number: +m.data[0].v.split("_")[0] });
 
-/** Tickers: a member that changed in each delta; a level is a member's place, and its value. */
+/** Tickers: each delta changes a member; a level is a member's index and value. */
 const tickers = (members, changed) => {
   const level = (i, size) => ({ side: "", price: i, size });
   const valueOf = (levels) => Object.fromEntries(levels.map((l) => [members[l.price], `${l.size}`]));
@@ -117,7 +117,7 @@ function bookAfter(deltas, { start = START, changes: next = changes } = {}) {
   return book;
 }
 
-/** A client that keeps books, and fails where a delta comes without the frame before it. */
+/** A client that keeps books, and fails at a delta without the frame before it. */
 class Client {
   constructor(t, url, shape) {
     this.shape = shape;
@@ -168,7 +168,7 @@ const serveHeld = async (t, shape, ...options) => {
 
 describe("a book that is subscribed late", { concurrency: 5 }, () => {
   for (const shape of SHAPES)
-    test(`${shape.title ?? shape.family}: a late subscriber gets a snapshot of that moment, and another one after it unsubscribed`, async (t) => {
+    test(`${shape.title ?? shape.family}: a late subscriber gets a snapshot of that moment, and another one when it subscribes again`, async (t) => {
       const [first, second] = shape.symbols;
       const { program, url } = await serveHeld(t, shape);
       const client = new Client(t, `${url}${shape.host}`, shape);
@@ -182,7 +182,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
       await client.until(() => client.books.get(first).snapshots === 2);
       for (const symbol of shape.symbols) await client.hasReached(symbol, COUNT + 1);
       for (const symbol of shape.symbols) assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT, shape)].sort()), symbol);
-      // The tape has ended, and the connection is held: a ping is answered, and a book still comes whole.
+      // The tape has ended and the connection is held: a ping is answered, and a subscription gets a whole book.
       client.ask("unsub", second);
       client.ask("sub", second);
       await client.until(() => client.books.get(second).snapshots === 2);
@@ -192,7 +192,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
       assert.equal(end.code, 0, end.stderr);
     });
 
-  test("a tape that begins inside a recording: the first frame of a book is a snapshot", async (t) => {
+  test("on a tape that begins inside a recording a book's first frame is a snapshot", async (t) => {
     const shape = SHAPES[0];
     const from = new Date(MS + 300).toISOString(); // after some 14 deltas of each symbol
     const { url } = await serveHeld(t, shape, "--from", from);
@@ -206,7 +206,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
     }
   });
 
-  test("--shared-clock: a second client joins at the position of the first one, and a tape without clients plays on", async (t) => {
+  test("--shared-clock: a second client joins at the position of the first, and a tape without clients plays on", async (t) => {
     const shape = SHAPES[0];
     const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5"); // 1.6 s
     const [first, second] = [new Client(t, `${url}${shape.host}`, shape), new Client(t, `${url}${shape.host}`, shape)];
@@ -250,7 +250,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
     assert.deepEqual({ clients, joined, snapshots, tapes, failed }, { clients: 13, joined: 12, snapshots: 12, tapes: 1, failed: 0 });
   });
 
-  test("what is made is logged and counted; what the tape begins with is not made", async (t) => {
+  test("made snapshots are logged and counted; recorded ones at the start are sent as they are", async (t) => {
     const shape = SHAPES[0];
     const { program, url } = await serveHeld(t, shape);
     const client = new Client(t, `${url}${shape.host}`, shape);

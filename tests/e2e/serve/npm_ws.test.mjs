@@ -1,6 +1,5 @@
-// Both ends of the wire against an implementation that shares no code with us: npm's ws, as a client of
-// `serve` and as the exchange that `record` connects to. Expected values: the capture file, and what the
-// ws side sent.
+// npm's ws, as a client of `serve` and as the exchange of `record`. Expected values: the capture file, and the messages that ws
+// sent.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -21,7 +20,7 @@ async function serving(t, ...options) {
   return { ...serve, dir, trust: { ca: fs.readFileSync(serve.ca) } };
 }
 
-/** Connect, send the requests, gather messages until the server closes. */
+/** Connect, send the requests, collect messages until the server closes. */
 async function gather(url, options, requests) {
   const client = new WebSocket(url, options);
   const messages = [];
@@ -55,7 +54,7 @@ test("a client that does not trust the certificate refuses it; an unknown path g
   const lost = new WebSocket(`${url}/v5/public/linear`, trust);
   const [, response] = await once(lost, "unexpected-response");
   assert.equal(response.statusCode, 404);
-  lost.on("error", () => {}); // terminate() before the upgrade says so
+  lost.on("error", () => {}); // terminate() before the upgrade is an error
   lost.terminate();
   const pinger = new WebSocket(`${url}/realtime`, trust);
   await once(pinger, "open");
@@ -66,7 +65,7 @@ test("a client that does not trust the certificate refuses it; an unknown path g
   assert.deepEqual((await once(pinger, "close"))[0], 1000);
 });
 
-/** An exchange made of ws: play(socket) runs once a client has subscribed. */
+/** An exchange that uses ws: play(socket) runs once a client has subscribed. */
 async function exchange(t, play) {
   const server = http.createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: true });
@@ -86,7 +85,7 @@ async function exchange(t, play) {
   return `ws://127.0.0.1:${server.address().port}/realtime`;
 }
 
-test("frames of another server are recorded unchanged: fragmented ones, large ones, and between pings", async (t) => {
+test("frames of ws are recorded unchanged: fragmented ones, large ones, and between pings", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const frame = (n, padding = "") =>
     `{"topic":"trade.BTCUSD","data":[{"trade_time_ms":${1618677786000 + n},"timestamp":"2021-04-17T16:43:06.000Z",` +

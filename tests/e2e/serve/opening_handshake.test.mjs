@@ -1,5 +1,5 @@
-// Opening handshakes, byte by byte: what servers answer to requests, and what clients do with answers. Clients (Python's
-// websockets) read nothing but HTTP/1.1.
+// Opening handshakes, byte by byte: the servers' answers to requests, and the clients' reactions to answers. Some clients
+// (Python's websockets) accept only HTTP/1.1.
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, describe, test } from "node:test";
@@ -48,7 +48,7 @@ const SERVERS = {
   },
 };
 
-// One server of each kind, until the end of the file: after() of node:test, within a test, is the end of that test.
+// One server of each kind for the whole file: node:test runs an after() within a test at the end of that test.
 const atEnd = [];
 after(() => atEnd.forEach((then) => then()));
 const opened = new Map();
@@ -60,7 +60,7 @@ function shared(name, options = ["--plain"]) {
 
 for (const name of Object.keys(SERVERS))
   describe(`upgrades of ${name}`, { concurrency: 1 }, () => {
-    test("an unknown path: HTTP/1.1, and a body that names it", async (t) => {
+    test("an unknown path is refused in HTTP/1.1, with a body that names it", async (t) => {
       const { url } = await shared(name);
       const got = await ask(t, url, "/no/such/path", ...UPGRADE);
       assert.equal(got.status, "HTTP/1.1 404 Not Found");
@@ -70,7 +70,7 @@ for (const name of Object.keys(SERVERS))
       assert.match(got.body, /\/v5\/public\/linear/); // what there is
     });
 
-    test("a request without an upgrade", async (t) => {
+    test("a request without an upgrade is refused", async (t) => {
       const { url } = await shared(name);
       const got = await ask(t, url, "/v5/public/linear");
       assert.equal(got.status, "HTTP/1.1 426 Upgrade Required");
@@ -90,14 +90,14 @@ for (const name of Object.keys(SERVERS))
       }
     });
 
-    test("subprotocols that are no list of names: 400, and why", async (t) => {
+    test("subprotocols that are not a list of names get 400 and the reason", async (t) => {
       const { url } = await shared(name);
       const got = await ask(t, url, "/v5/public/linear", ...UPGRADE, "Sec-WebSocket-Protocol: a b, c");
       assert.equal(got.status, "HTTP/1.1 400 Bad Request");
       assert.match(got.body, /Sec-WebSocket-Protocol/);
     });
 
-    test("credentials in the URL: judged only where the dialect has them", async (t) => {
+    test("credentials in the URL are checked only in dialects that have them", async (t) => {
       const { url } = await shared(name);
       const query = "?api_key=a&expires=1&signature=b";
       const got = await ask(t, url, `/v5/public/linear${query}`, ...UPGRADE);
@@ -109,7 +109,7 @@ for (const name of Object.keys(SERVERS))
     });
   });
 
-test("--max-clients: one more is answered 503, with a body, and logged", async (t) => {
+test("a client beyond --max-clients gets 503 with a body, and is logged", async (t) => {
   const { program, url } = await SERVERS.serve(t);
   for (let i = 0; i < 2; i++) assert.match((await ask(t, url, "/v5/public/linear", ...UPGRADE)).status, / 101 /);
   const got = await ask(t, url, "/v5/public/linear", ...UPGRADE);
@@ -125,7 +125,7 @@ const TARGET = "/v5/public/linear";
 const lines = (...list) => list.join("\r\n") + "\r\n\r\n";
 const FIELDS = { Host: "localhost", Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": KEY };
 
-/** A request: a first line, and the fields of a good one with others in their place; undefined leaves one out, a list repeats it. */
+/** A request: a first line, and the fields of a good one with changes; undefined omits a field, a list repeats it. */
 function request(fields = {}, first = `GET ${TARGET} HTTP/1.1`) {
   const all = Object.entries({ ...FIELDS, ...fields }).flatMap(([name, value]) => [value].flat().filter((one) => one !== undefined).map((one) => `${name}: ${one}`));
   return lines(first, ...all);
@@ -207,7 +207,7 @@ async function answerTo(url, ca, bytes, pieces) {
   await peer.write(Buffer.from(bytes, "latin1"), pieces);
   const head = await peer.head();
   assert.ok(head !== undefined, "no answer");
-  if (!head.startsWith("HTTP/1.1 101 ")) while (!peer.isEnded) await peer.more(); // it closes
+  if (!head.startsWith("HTTP/1.1 101 ")) while (!peer.isEnded) await peer.more(); // until it closes
   peer.socket.destroy();
   return { status: Number(head.split(" ")[1]), fields: fieldsOf(head) };
 }
@@ -233,7 +233,7 @@ for (const server of Object.keys(SERVERS))
     });
   }
 
-// ---- and answers that clients read ----
+// ---- answers that clients read ----
 
 const GOOD = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Accept": (key) => accept(key) };
 
@@ -305,7 +305,7 @@ for (const how of HOWS) {
     const { stdout } = await run(t, program("echo_client"), [url, String(2 * answers.length), ...(files ? [files.ca] : [])]);
     const ends = new Map(stdout.trim().split("\n").map((line) => [Number(line.split(" ", 1)[0]), line.slice(line.indexOf(" ") + 1)]));
     answers.forEach(([name, , end], i) => [0, 1].forEach((pieces) => assert.match(ends.get(2 * i + pieces) ?? "", end, name)));
-    // What it asked for: RFC 6455, 4.1. Every key is another one.
+    // The client's request: RFC 6455, 4.1. Every key is different.
     for (const fields of requests) {
       assert.equal(fields.host, new URL(url).host);
       assert.deepEqual([fields.upgrade, fields.connection, fields["sec-websocket-version"]].map((value) => value.toLowerCase()), ["websocket", "upgrade", "13"]);

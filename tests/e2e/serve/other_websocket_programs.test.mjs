@@ -1,6 +1,6 @@
-// Other people's WebSocket clients and servers, by what they make of the bytes: clients of serve and sim get each message as it
-// is in the tape, record has each message of the servers; plain and over TLS, with and without compression. What the
-// exchange's own clients do (ccxt, bybit-api) is in serve/exchange_clients.test.mjs.
+// WebSocket clients and servers of other projects: clients of serve and sim get each message of the tape unchanged, record
+// records each message of the servers; plain and over TLS, with and without compression. The exchange's clients (ccxt,
+// bybit-api) are in serve/exchange_clients.test.mjs.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -24,13 +24,13 @@ const HOWS = [{}, { isTls: true }, { isDeflate: true }, { isTls: true, isDeflate
 const nameOf = ({ isTls, isDeflate }) => [isTls ? "TLS" : "plain", ...(isDeflate ? ["compressed"] : [])].join(", ");
 const isLater = (text) => JSON.parse(text).topic !== undefined;
 
-/** What a program printed: the messages, and the code that it was closed with. */
+/** The messages that a program printed, and the close code. */
 function printed(stdout) {
   const messages = stdout.trimEnd().split("\n");
   return { code: Number(messages.pop().split(" ")[1]), messages };
 }
 
-/** What a client with the interface of browsers got. */
+/** The messages of a client with the interface of browsers. */
 function gathered(client) {
   const messages = [];
   client.onopen = () => client.send(SUBSCRIBE);
@@ -38,7 +38,7 @@ function gathered(client) {
   return new Promise((resolve) => (client.onclose = ({ code }) => resolve({ code, messages, extensions: client.extensions })));
 }
 
-/** A page that logs what it gets, each message by itself. */
+/** A web page that logs each message. */
 const page = (url) => `<script>
   const ws = new WebSocket(${JSON.stringify(url)}), log = (word, text) => console.log(word + "@" + btoa(unescape(encodeURIComponent(text))) + "@");
   ws.onopen = () => ws.send(${JSON.stringify(SUBSCRIBE)});
@@ -56,7 +56,7 @@ async function inChromium(t, { url }) {
   return { code: Number(logged.pop()[1]), messages: logged.map(([, text]) => text) };
 }
 
-/** Each: what it gets of a server. undici and Chromium always offer to compress. */
+/** Each returns the messages that it got from a server. undici and Chromium always offer compression. */
 const CLIENTS = {
   ws: { play: async (t, { url, ca, isDeflate }) => gathered(new WebSocket(url, { ca: ca && fs.readFileSync(ca), perMessageDeflate: !!isDeflate })) },
   undici: { hows: HOWS.slice(2), play: async (t, { url, ca }) => gathered(new undici.WebSocket(url, { dispatcher: new undici.Agent({ connect: { ca: ca && fs.readFileSync(ca) } }) })) },
@@ -130,7 +130,7 @@ async function serveWs(t, { files, isDeflate }) {
   return server.address().port;
 }
 
-/** Each: its port. */
+/** Each returns its port. */
 const SERVERS = {
   ws: { listen: serveWs, test },
   "Python websockets": { listen: (t, how) => printing(t, python(), ["tests/interop/server.py"], how), skip: CLIENTS["Python websockets"].skip },

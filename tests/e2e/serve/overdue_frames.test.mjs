@@ -1,4 +1,4 @@
-// A tape of serve that is late by its own fault, and its clients: the one that reads as fast as it can gets all of it.
+// serve is late itself, because it was stopped: a client that reads as fast as it can gets every frame.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { FRAMES_MS as MS, importFrames, listening, temporary } from "../support/harness.mjs";
@@ -30,7 +30,7 @@ const subscribed = async (t, url, onMessage) => {
   return ws;
 };
 
-test("what has become due during a pause of serve waits for a client that reads, not for one that does not", async (t) => {
+test("frames that became due while serve was stopped wait for a client that reads, not for a client that does not", async (t) => {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames: FRAMES });
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--shared-clock", "--settle", "1s", "--fault", "stall:p=1,topic=tickers*,by=3s"], dir);

@@ -1,5 +1,5 @@
-// serve --rebase-time now: the times in frames are those of today, and nothing else changes. The frames are made up here after
-// docs/wire.md, so which members are times is known without any of our code.
+// serve --rebase-time now: the times in frames become those of today, and nothing else changes. The frames are made up here in
+// the forms of docs/wire.md, so the members that are times are known without tapedeck.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { FRAMES_MS as MS, importFrames, listening, temporary } from "../support/harness.mjs";
@@ -10,7 +10,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const v5Book = (type, u) =>
   JSON.stringify({ topic: "orderbook.50.AUSDT", type, ts: MS + u, data: { s: "AUSDT", b: [["1795154400001", `${u}`]], a: [["1795154400002", "1"]], u, seq: 1000 + u }, cts: MS + u - 1 });
 
-// members: those that are times, as a text of the frame that follows from the shift alone.
+// members: the frame's times, as a text that depends on the shift alone.
 const CASES = [
   {
     title: "v5: numbers, beside prices and ids that look like times",
@@ -72,7 +72,7 @@ describe("rebased times", { concurrency: 2 }, () => {
       const [shift] = shifts;
       assert.equal(shift % 1000, 0);
       assert.ok(Math.abs(MS + shift - Date.now()) < 20_000, `${shift}`);
-      // A snapshot that is made has the times of the last frame, shifted too.
+      // A made snapshot has the times of the last frame, shifted as well.
       if (one.family === "v5-linear") {
         const more = all(one.frames.length + 1);
         for (const op of ["unsubscribe", "subscribe"]) ws.send(JSON.stringify({ op, args: ["orderbook.50.AUSDT"] }));

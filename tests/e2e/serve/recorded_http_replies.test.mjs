@@ -1,5 +1,5 @@
-// HTTP replies that were recorded beside a feed are served under their paths and queries, those of the tape's time. The exchange
-// of HTTP is a server of this file, so each reply is known.
+// serve answers HTTP requests with the replies that were recorded beside a feed, by path and query, at the tape's time. This
+// file has the HTTP server, so each reply is known.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
@@ -15,7 +15,7 @@ const BIG = "x".repeat(300_000);
 const T0 = 1_600_000_000_000;
 const TIMES = { time: T0, result: { timeSecond: `${T0 / 1000}`, timeNano: `${T0}000000`, launchTime: `${T0}` } };
 
-/** A server whose n-th reply to a URL has the number n; asked(path, n) waits until a request for it comes the n-th time. */
+/** A server whose n-th reply to a URL has the number n; asked(path, n) waits for the n-th request of a path. */
 async function numberedReplies(t) {
   const seen = new Map(), waiting = [];
   const server = http.createServer((request, response) => {
@@ -31,7 +31,7 @@ async function numberedReplies(t) {
   return { base: `http://127.0.0.1:${server.address().port}`, asked };
 }
 
-test("recorded HTTP replies: those of the tape's time, whatever the order of parameters", async (t) => {
+test("serve sends the recorded HTTP reply of the tape's time, for parameters in any order", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const { base: replies, asked } = await numberedReplies(t);
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100"], dir);
@@ -49,7 +49,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   const get = async (target) => (await fetch(base + target)).json();
   const post = (target) => fetch(base + target, { method: "POST" });
   const first = { url: "/v5/market/instruments-info?category=linear&limit=1000", n: 1, BIG, ...TIMES };
-  // Before a tape plays it is the first; then the latest one that came before what was sent.
+  // Before a tape plays it is the first reply; later the latest reply before the last sent frame.
   assert.deepEqual(await get("/v5/market/instruments-info?category=linear&limit=1000"), first);
   assert.deepEqual(await get("/v5/market/instruments-info?limit=1000&category=linear"), first);
   assert.equal((await get("/v5/market/time")).n, 1);
@@ -60,13 +60,13 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [TOPIC] })));
   while (!(await get("/control/status")).tapes[0]?.at_end) await passed(20);
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, latest);
-  // Back at the first reply: only that had come.
+  // Back at the first reply, which is the only one at that time.
   await post("/control/pause");
   await post(`/control/seek?to=%2B1s`);
   await post("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
 
-  // A cut of the end, of one topic, has the replies of before it; so has a cut of that.
+  // A cut of the end, with one topic, has the replies before it; so has a cut of that cut.
   const from = String(rows[1].recv_ns + 1_000_000);
   const cuts = ["cut.mcap", "again.mcap"].map((name) => path.join(dir, name));
   const made = await json(t, ["cut", archive, "-o", cuts[0], "--topic", "publicTrade", "--from", from, "--json"]);
@@ -82,7 +82,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
     assert.equal((await answer("/v5/market/time")).n, 1, file);
   }
 
-  // The server's time is as much later as the request is.
+  // The server's time is later by the time between the requests.
   const rebased = await listening(t, ["serve", "-a", archive, "--plain", "--rebase-time", "now"], dir);
   const text = await (await fetch(`${rebased.url.replace("ws:", "http:")}/v5/market/time`)).text();
   const { time, result } = JSON.parse(text);
@@ -91,7 +91,7 @@ test("recorded HTTP replies: those of the tape's time, whatever the order of par
   assert.deepEqual(result, { timeSecond: String((TIMES.time + later) / 1000), timeNano: `${TIMES.time + later}000000`, launchTime: TIMES.result.launchTime });
 });
 
-test("record --http-preset asks another server than the exchange itself; bybit-api asks serve for the same", async (t) => {
+test("record --http-preset sends its requests to the recorded server, not to the exchange; bybit-api gets the replies from serve", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "50"], dir);
   await tapedeck(t, ["record", "-a", archive, `${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC, "--http-preset", "bybit-api", "--duration", "1s"]);

@@ -1,5 +1,5 @@
-// A recorded session happens again from serve: its disconnects with their codes, its refused subscriptions; and a tape that
-// begins again. The session is recorded from the simulated exchange, so what a client must get is known from the archive.
+// serve repeats a recorded session: its disconnects with their codes, and its refused subscriptions; also on a tape in a loop.
+// The session is a recording of the simulated exchange, so the archive has what a client must get.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -33,7 +33,7 @@ async function recordSession(t) {
   return archive;
 }
 
-/** A client that connects again until the server stops it, or the frames have come: the frames, and the codes. */
+/** A client that reconnects until the server refuses it, or this many frames have arrived. Returns frames and close codes. */
 async function follow(t, url, count) {
   const frames = [], codes = [];
   while (frames.length < count) {
@@ -42,7 +42,7 @@ async function follow(t, url, count) {
     ws.on("open", () => ws.send(ASK));
     const over = new Promise((resolve) =>
       ws.on("message", (bytes) => {
-        // A tape in a loop continues.
+        // A tape in a loop does not end.
         if (frames.length < count && isData(String(bytes)) && frames.push(String(bytes)) === count) resolve();
       }));
     const closed = once(ws, "close");
@@ -52,11 +52,11 @@ async function follow(t, url, count) {
   return { frames, codes };
 }
 
-describe("a recorded session, again", { concurrency: 3 }, () => {
-  test("three disconnects, recorded again: the same payload, and the same ledger but for times and connections", async (t) => {
+describe("a recorded session is repeated", { concurrency: 3 }, () => {
+  test("a recording of serve has the same three disconnects, the same frames, and the same ledger but for times and connections", async (t) => {
     const dir = temporary(t);
     const archive = await session(t), copy = path.join(dir, "copy");
-    const count = (await rawFrames(t, archive)).filter(isData).length + 4; // and the answers of four connections
+    const count = (await rawFrames(t, archive)).filter(isData).length + 4; // with the answers of four connections
     const server = await listening(t, ["serve", "-a", archive, "--speed", "max", "--hold"], dir);
     const recorder = new Program(t, "tapedeck", [...recordArgs(copy, server), "--max-frames", `${count}`]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
@@ -80,7 +80,7 @@ describe("a recorded session, again", { concurrency: 3 }, () => {
     assert.equal((await program.ended).code, 0);
   });
 
-  test("--disconnects skip: one connection", async (t) => {
+  test("--disconnects skip keeps one connection open", async (t) => {
     const dir = temporary(t);
     const archive = await session(t);
     const frames = (await rawFrames(t, archive)).filter(isData);
@@ -88,7 +88,7 @@ describe("a recorded session, again", { concurrency: 3 }, () => {
     assert.deepEqual(await follow(t, url, frames.length), { frames, codes: [] });
   });
 
-  test("--shared-clock: the tape does not wait; --loop: it begins again, with snapshots", async (t) => {
+  test("with --shared-clock the tape does not wait for clients; with --loop it starts again, with snapshots", async (t) => {
     const dir = temporary(t);
     const archive = await session(t);
     const frames = (await rawFrames(t, archive)).filter(isData);
@@ -101,7 +101,7 @@ describe("a recorded session, again", { concurrency: 3 }, () => {
   });
 });
 
-test("a client that returns with other topics gets a book of the next connection, not of the one that ended", async (t) => {
+test("a client that reconnects with other topics gets books of the next connection, not of the one that ended", async (t) => {
   const dir = temporary(t);
   const archive = await session(t);
   const isSnapshot = (text) => text.startsWith('{"topic":"orderbook.50.BTCUSDT","type":"snapshot"');
@@ -120,7 +120,7 @@ test("a client that returns with other topics gets a book of the next connection
   assert.match((await program.kill("SIGTERM")).stderr, /0 snapshots made/);
 });
 
-test("a client that does not return after a recorded disconnect leaves its tape, and the server stops at once", async (t) => {
+test("a client that does not reconnect after a recorded disconnect leaves its tape, and the server stops at once", async (t) => {
   const dir = temporary(t);
   const archive = await session(t);
   const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--speed", "max"], dir);
@@ -130,7 +130,7 @@ test("a client that does not return after a recorded disconnect leaves its tape,
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
-test("what the exchange refused is refused again, in its words", async (t) => {
+test("serve refuses the topics that the exchange refused, with its text", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
   exchange.refuse("instrument_info.100ms.BTCUSD"); // of a symbol on the tape: serve would grant it

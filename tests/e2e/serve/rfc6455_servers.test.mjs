@@ -1,5 +1,4 @@
-// sim, serve and a server that echoes against the cases of tests/conformance: what each must do with what a raw client
-// sends it.
+// The cases of tests/conformance, which a raw client sends to sim, to serve and to a server that echoes: how each must react.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASES, firstOfEach } from "../../conformance/cases.mjs";
@@ -20,8 +19,8 @@ for (const how of HOWS)
     await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), { expect, got: ({ opcode, payload }) => told(opcode, payload) });
   });
 
-// Messages may be answered, as requests: those that come back are not looked at. The server that echoes has the code of these
-// servers: they get the first case of each group.
+// sim and serve may answer messages as requests: such answers are not checked. They get the first case of each group, because
+// the server that echoes has the same code.
 const silentCases = (tooLong ? firstOfEach : (rows) => rows)(CASES.filter((row) => row.fails || row.closes || row.messages.length === 0));
 const SERVERS = {
   sim: async (t, dir, options) => listening(t, ["sim", "--families", "v5-linear", ...options], dir),

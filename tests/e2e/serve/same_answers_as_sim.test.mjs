@@ -1,5 +1,5 @@
-// sim and serve are one exchange to a client: the same requests get the same answers, whatever is wrong with them.
-// The texts of refusals are those of docs/wire.md 1.3, 1.5 and 5.3.
+// A client cannot tell serve from sim: the same requests, right or wrong, get the same answers. The texts of refusals are those
+// of docs/wire.md 1.3, 1.5 and 5.3.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
@@ -60,7 +60,7 @@ const FAMILIES = {
   },
 };
 
-/** What differs from one connection to the next is taken out. */
+/** An answer without the parts that differ between connections. */
 function plain({ conn_id, usIn, usOut, usDiff, ...rest }) {
   if (rest.pong !== undefined) rest.pong = 0;
   if (rest.op === "pong") rest.args = [];
@@ -69,7 +69,7 @@ function plain({ conn_id, usIn, usOut, usDiff, ...rest }) {
 
 const isPong = (m) => m.pong !== undefined || m.op === "pong" || m.ret_msg === "pong";
 
-/** The answers to requests that are sent at once, up to that to the last one, a ping. */
+/** The answers to requests that are sent at once; the last one is a ping. */
 async function answers(t, url, requests) {
   const ws = new WebSocket(url);
   t.after(() => ws.terminate());
@@ -109,7 +109,7 @@ describe("sim and serve give the same answers", { concurrency: 2 }, () => {
 const EXECUTION = JSON.stringify([{ e: "executionReport", E: `${MS}`, s: "BTCUSDT", c: "1", S: "BUY", o: "LIMIT", q: "1", p: "2" }]);
 
 for (const name of ["sim", "serve"])
-  test(`${name}: credentials in the URL of spot's private stream bring its data, and pings are answered`, async (t) => {
+  test(`${name}: credentials in the URL of spot's private stream authenticate, and pings are answered`, async (t) => {
     const dir = temporary(t);
     const archive = await importFrames(t, dir, { family: "spot-private", host: "/spot/ws", frames: [EXECUTION] });
     const { url } = await listening(t, [...(name === "sim" ? ["sim", "--families", "spot-private", "--rate", "500"] : ["serve", "-a", archive, "--hold"]), "--plain"], dir);

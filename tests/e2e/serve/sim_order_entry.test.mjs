@@ -1,5 +1,5 @@
-// Order entry of the simulated exchange (/v5/trade): requests, answers, refusals, and the updates that follow on
-// /v5/private; with clients that others wrote, unchanged.
+// Order entry of the simulated exchange (/v5/trade): requests, answers, refusals, and the updates on /v5/private; also with
+// bybit-api and ccxt, unchanged.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -25,7 +25,7 @@ async function subscribed(t, sim, topics = ["order", "execution", "position", "w
   return own;
 }
 
-test("orders are answered, filled, amended and cancelled, and the truth has requests and answers", async (t) => {
+test("orders are answered, filled, amended and cancelled, and the truth file has requests and answers", async (t) => {
   const dir = temporary(t), truth = path.join(dir, "truth.jsonl");
   const sim = await simulator(t, dir, "--truth", truth);
   const [own, trade] = [await subscribed(t, sim), await connected(t, `${sim.url}/v5/trade`)];
@@ -62,7 +62,7 @@ test("orders are answered, filled, amended and cancelled, and the truth has requ
   assert.deepEqual([refused.rejectReason, refused.cumExecQty], ["EC_PostOnlyWillTakeLiquidity", "0"]);
 
   const best = Number(fills[0].execPrice);
-  const near = await asked("order.create", { ...LIMIT, price: String(best - 0.5) }); // the market comes by
+  const near = await asked("order.create", { ...LIMIT, price: String(best - 0.5) }); // the market will trade there
   const waited = await updates(own, near.orderId, "Filled");
   assert.equal(waited[0].data[0].orderStatus, "New");
   assert.ok(waited.some(({ topic, data: [entry] }) => topic === "execution" && Number(entry.execPrice) <= best - 0.5));
@@ -74,7 +74,7 @@ test("orders are answered, filled, amended and cancelled, and the truth has requ
   assert.deepEqual(rows.filter((row) => row.t === "request").map((row) => row.n), sent.map((_, i) => i + 2)); // after auth
 });
 
-test("what cannot be done is refused with the exchange's codes", async (t) => {
+test("impossible requests are refused with the exchange's codes", async (t) => {
   const sim = await simulator(t, temporary(t));
   const spot = { ...LIMIT, category: "spot", orderType: "Market" };
   const stranger = await connected(t, `${sim.url}/v5/trade`, { auth: false });
@@ -109,7 +109,7 @@ test("what cannot be done is refused with the exchange's codes", async (t) => {
   assert.equal((await message(trade, (m) => m.op === "order")).retCode, 10404);
 });
 
-test("a secret checks signatures and times of requests", async (t) => {
+test("with --secret signatures and times of requests are checked", async (t) => {
   const sim = await simulator(t, temporary(t), "--secret", "the right secret");
   const right = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "the right secret", recvWindow: 5000 }, SILENT);
   t.after(() => right.closeAll(true));
@@ -139,7 +139,7 @@ test("bybit-api places, amends and cancels orders", async (t) => {
 const LARGE = path.resolve("build/npm-large");
 const withoutCcxt = fs.existsSync(path.join(LARGE, "node_modules/ccxt-4")) ? false : "needs ccxt, which make soak installs";
 
-test("ccxt places and cancels orders, and hears of them", { skip: withoutCcxt }, async (t) => {
+test("ccxt places and cancels orders, and gets their updates", { skip: withoutCcxt }, async (t) => {
   const sim = await simulator(t, temporary(t));
   const { pro } = createRequire(path.join(LARGE, "package.json"))("ccxt-4");
   const exchange = new pro.bybit({ apiKey: "aKeyOfTheTests", secret: "any", options: { enableUnifiedAccount: true } });

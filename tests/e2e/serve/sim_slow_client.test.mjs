@@ -1,4 +1,4 @@
-// A client of the simulated exchange that does not read: its family waits for it, and a stop does not.
+// A client of the simulated exchange that does not read: its family waits for it, but the end of the exchange does not.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { listening, temporary, tooLong } from "../support/harness.mjs";
@@ -6,10 +6,10 @@ import { frame, rawConnect, TEXT } from "../support/raw_websocket.mjs";
 
 // More than the sockets of both ends (a few MB each way) and the server's queue (8 MiB) take together.
 const FLOOD_BYTES = 32 << 20;
-const END_MS_MAX = 20_000; // a client that takes nothing is cut after 5 s; the rest is for a loaded machine
+const END_MS_MAX = 20_000; // a client that reads nothing is cut off after 5 s; the rest is for a loaded machine
 const PONG = '"pong"', PONG_BYTES_MAX = 500; // an answer to a ping
-const BEGUN_BYTES = 1 << 20; // the flood has begun: it does not begin with the first frame
-const QUIET_PINGS = 100; // in a row: a flood has pauses of a few
+const BEGUN_BYTES = 1 << 20; // from here on frames are sent without pause
+const QUIET_PINGS = 100; // in a row: a flood of frames has pauses of a few pings
 const UPGRADE = "GET /realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const SUBSCRIBE = { op: "subscribe", args: ["orderBookL2_25.*", "orderBook_200.100ms.*", "trade.*", "instrument_info.100ms.*"] };
 
@@ -53,7 +53,7 @@ class Client {
     this.socket.write(frame(TEXT, JSON.stringify(object), { mask: true }));
   }
 
-  /** Bytes that came until the answer to a ping had come. */
+  /** The bytes that arrive until the answer to a ping. */
   async ping() {
     const before = this.seen;
     this.awaitsPong = true;
@@ -64,7 +64,7 @@ class Client {
   }
 }
 
-/** A client that has subscribed to everything, and got something. */
+/** A client that has subscribed to all topics, and has got some bytes. */
 async function subscribed(t, url) {
   const client = await Client.connect(t, url);
   client.request(SUBSCRIBE);
@@ -80,7 +80,7 @@ async function endsSoon(program, begin) {
 }
 
 describe("a client that does not read", { concurrency: 1 }, () => {
-  test("it holds its family back, and both continue when it reads again", async (t) => {
+  test("the client's family waits for it, and both continue when it reads again", async (t) => {
     const { url } = await simulated(t);
     const [slow, other] = [await subscribed(t, url), await subscribed(t, url)];
     await Promise.all([slow, other].map((client) => client.until(() => client.seen >= BEGUN_BYTES)));
@@ -103,7 +103,7 @@ describe("a client that does not read", { concurrency: 1 }, () => {
     await endsSoon(program, begin);
   });
 
-  test("--duration ends it, too", { skip: tooLong }, async (t) => {
+  test("--duration still ends the exchange", { skip: tooLong }, async (t) => {
     const begin = Date.now();
     const { program, url } = await simulated(t, "--duration", "1s");
     const slow = await subscribed(t, url);

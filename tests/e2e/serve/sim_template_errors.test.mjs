@@ -1,4 +1,4 @@
-// A mistake in a template of the simulated exchange ends the build: in a copy of sim/ one value's name is misspelt.
+// A mistake in a template of the simulated exchange fails the build: a copy of sim/ has a misspelt name of a value.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,7 +10,7 @@ import { BIN, temporary } from "../support/harness.mjs";
 const TREE = fileURLToPath(new URL("../../..", import.meta.url));
 const BUILT = path.dirname(fs.realpathSync(BIN));
 
-/** A tree with a sim/ of its own; the rest, with the library, is this one's. */
+/** A tree with its own copy of sim/; the rest, with the library, links to this tree. */
 function copyTree(at) {
   for (const name of fs.readdirSync(TREE)) {
     if (name === "sim") fs.cpSync(path.join(TREE, name), path.join(at, name), { recursive: true });
@@ -21,7 +21,7 @@ function copyTree(at) {
   fs.writeFileSync(path.join(at, "built/libraries"), "");
 }
 
-test("a misspelt value", (t) => {
+test("a template with a misspelt value fails the build", (t) => {
   const at = temporary(t);
   copyTree(at);
   const env = { ...process.env, MAKEFLAGS: "" };

@@ -1,4 +1,4 @@
-// Keys in the terminal of serve, and what its client gets. The frames are made up here, 10 ms apart.
+// Keys in serve's terminal, and their effect on its client. The frames are made up here, 10 ms apart.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -42,7 +42,7 @@ async function paused(t, frames, ...options) {
   return { terminal, ws, got, until };
 }
 
-test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten seconds, q ends; the client sees each", { skip }, async (t) => {
+test("space pauses and resumes, . steps, + - 1 m set the speed, f b move ten seconds, q ends; each affects the client", { skip }, async (t) => {
   const { terminal, ws, got, until } = await paused(t, FRAMES, "--hold");
   terminal.keys(".", "Right", ",", ".");
   terminal.shows(/T06:00:00\.030Z {2}speed 1 {2}paused {2}1 client {2}3 frames/);
@@ -60,7 +60,7 @@ test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten secon
   assert.deepEqual([JSON.parse(got[3]).type, JSON.parse(got[3]).data.u], ["snapshot", 1002]);
   terminal.keys("b");
   terminal.shows(/T06:00:00\.030Z {2}speed 2 {2}paused/);
-  terminal.keys("b"); // not to before the beginning
+  terminal.keys("b"); // stays at the beginning
   terminal.shows(/T06:00:00\.010Z {2}speed 2 {2}paused/);
   terminal.keys("f", "f"); // in one read or two
   terminal.shows(/T06:00:20\.010Z {2}speed 2 {2}paused/);
@@ -77,7 +77,7 @@ test("space pauses and resumes, . steps, + - 1 m set the speed, f b go ten secon
   terminal.shows(/status 0/);
 });
 
-test("--loop: steps, and a jump to after the end, begin again", { skip }, async (t) => {
+test("with --loop steps, and a jump, past the end start the tape again", { skip }, async (t) => {
   const { terminal, got, until } = await paused(t, FRAMES.slice(0, 3), "--loop");
   for (let count = 1; count <= 5; count++) {
     terminal.keys(".");
