@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { jsonLines, jsonList, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { nothingLeaked } from "../support/secret_search.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -23,7 +23,7 @@ const bombs = Array.from({ length: 4 }, (_, n) =>
 async function twoFeeds(t, dir) {
   const withKey = new Set();
   const sent = [];
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, request) => {
       acknowledge(ws, request);
       if (request.op === "auth") withKey.add(ws);

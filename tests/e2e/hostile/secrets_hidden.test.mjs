@@ -10,7 +10,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import zlib from "node:zlib";
 import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { nothingLeaked, nothingLeakedInText } from "../support/secret_search.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
@@ -182,7 +182,7 @@ describe("secrets", { concurrency: 2 }, () => {
     const archive = path.join(dir, "tape");
     let sent = 0;
     let signature = "";
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request) => {
         acknowledge(ws, request);
         if (request.op === "auth") [, , signature] = request.args;
@@ -348,7 +348,7 @@ describe("secrets", { concurrency: 2 }, () => {
   test("only the owner can read the files of a feed with credentials; other feeds' files are readable", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const server = await hostile(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });
+    const server = await scriptedServer(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });
     const mode = (file) => (fs.statSync(file).mode & 0o777).toString(8);
     const segments = () => fs.readdirSync(archive, { recursive: true }).filter((f) => /\.mcap(\.open)?$/.test(f)).map((f) => path.join(archive, f));
     const umask = process.umask(0o022);

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { archiveVerbs, json, jsonLines, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { onTerminals } from "../support/terminal_output.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -84,7 +84,7 @@ describe("screens", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const words = "no\x1b[2J such\ntapedeck record: everything is fine\r \u009b31m \u202etopic \x7f";
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request) => {
         if (request.args?.some((topic) => topic.startsWith("nothing"))) acknowledge(ws, request, { success: false, ret_msg: words });
         else acknowledge(ws, request);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { describe } from "node:test";
 import { eventsOf, json, jsonLines, jsonList, parseLines, run, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -16,7 +16,7 @@ const FRAME_BYTES_MAX = 16 << 20;
 async function recorded(t, frames, { args = [], topics = TRADE, status = 0 } = {}) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, request) => {
       acknowledge(ws, request);
       if (request.op !== "subscribe") return;
@@ -108,7 +108,7 @@ describe("feed", { concurrency: true }, () => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const bare = trade(1, 1).length;
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         message: (ws, request, n) => {
           acknowledge(ws, request);
           ws.send(trade(n));
@@ -130,7 +130,7 @@ describe("feed", { concurrency: true }, () => {
     test("after a close the recorder reconnects and subscribes; the gap is closed, the events have code and reason", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         message: (ws, request, n) => {
           acknowledge(ws, request);
           ws.send(trade(n));
@@ -157,7 +157,7 @@ describe("feed", { concurrency: true }, () => {
     test("a socket that ends without a close frame is a disconnect too", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         message: (ws, request, n) => {
           acknowledge(ws, request);
           ws.send(trade(n), () => n === 1 && ws.terminate());
@@ -174,7 +174,7 @@ describe("feed", { concurrency: true }, () => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const topics = ["trade.A", "trade.B", "trade.NOSUCH", "trade.BTCUSD", "trade.C"];
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         message: (ws, request) => {
           const bad = request.args.find((topic) => topic === "trade.NOSUCH");
           if (bad) return acknowledge(ws, request, { success: false, ret_msg: `error:handler not found,topic:${bad}` });
@@ -199,7 +199,7 @@ describe("feed", { concurrency: true }, () => {
     test("--strict: a refused topic ends the recorder with 4, and every frame is kept", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         opened: (ws) => ws.send(trade(1)),
         message: (ws, request) => acknowledge(ws, request, { success: false, ret_msg: "error:handler not found" }),
       });
@@ -219,7 +219,7 @@ describe("feed", { concurrency: true }, () => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       let send;
-      const server = await hostile(t, dir, {
+      const server = await scriptedServer(t, dir, {
         message: (ws, request) => {
           acknowledge(ws, request);
           send = (id) => ws.send(trade(id));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { hostile, acknowledge, trade } from "../support/scripted_server.mjs";
+import { scriptedServer, acknowledge, trade } from "../support/scripted_server.mjs";
 import { BIN, filesBelow, json, jsonLines, jsonList, listening, parseLines, Program, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs, stuffedPipe } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -13,7 +13,7 @@ const TOPIC = ["trade.BTCUSD"];
 
 /** A server that sends this many frames to each subscriber, some at a time; pad makes them larger. */
 async function pouring(t, dir, frames, pad = 0) {
-  return hostile(t, dir, {
+  return scriptedServer(t, dir, {
     message: (ws, request) => {
       acknowledge(ws, request);
       if (request.op !== "subscribe") return;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { jsonLines, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -59,7 +59,7 @@ test("channels of compressed and fragmented messages are marked; books, verdicts
   const found = {};
   for (const [name, send] of Object.entries(SEND)) {
     const archive = path.join(dir, name);
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       perMessageDeflate: { threshold: 0 },
       message: (ws, request) => {
         acknowledge(ws, request, {});

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, describe } from "node:test";
 import { BIN, filesBelow, json, jsonLines, jsonList, Program, run, tapedeck, temporary } from "../support/harness.mjs";
-import { hostile, trade } from "../support/scripted_server.mjs";
+import { scriptedServer, trade } from "../support/scripted_server.mjs";
 import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -270,7 +270,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
 
   test("a disk that another program fills stops a recorder without frames, too; 5 % is the default here", async (t) => {
     const disk = await crowded(t, 40, 1);
-    const server = await hostile(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
+    const server = await scriptedServer(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
     const recorder = disk.record([...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
     await recorder.durableLine((said) => said.in >= 1);
     fs.writeFileSync(disk.others, Buffer.alloc(38.5 * 1024 * 1024, 1));
@@ -305,7 +305,7 @@ describe("signals", { concurrency: 3 }, () => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     // A peer that never answers a close keeps the recorder waiting for up to some seconds.
-    const server = await hostile(t, dir, { opened: (ws) => { ws.send(trade(1)); ws.close = () => {}; ws._receiver.removeAllListeners("conclude"); } });
+    const server = await scriptedServer(t, dir, { opened: (ws) => { ws.send(trade(1)); ws.close = () => {}; ws._receiver.removeAllListeners("conclude"); } });
     const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
     await recorder.durableLine((said) => said.in >= 2);
     const started = Date.now();

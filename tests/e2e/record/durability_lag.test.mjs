@@ -5,7 +5,7 @@ import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { eventsOf, jsonLines, jsonList, passed, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -31,7 +31,7 @@ function slowDisk(dir) {
 
 /** A server with a trade every 10 ms. */
 async function steady(t, dir) {
-  return hostile(t, dir, {
+  return scriptedServer(t, dir, {
     message: (ws, request) => {
       acknowledge(ws, request);
       if (request.op !== "subscribe") return;
@@ -120,7 +120,7 @@ describe("durability lag", { concurrency: 3 }, () => {
     const frame = Buffer.from(trade(1, PAD));
     let isFull = false, written = 0;
     const late = new EventEmitter();
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       refuse: (n, request) => (request.url === "/late" && !isFull ? 503 : undefined),
       message: (ws, request, n) => {
         const isLate = isFull;

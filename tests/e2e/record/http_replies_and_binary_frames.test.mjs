@@ -10,7 +10,7 @@ import { describe } from "node:test";
 import zlib from "node:zlib";
 import { BIN, eventsOf, jsonLines, jsonList, run, tapedeck, temporary } from "../support/harness.mjs";
 import { FAMILIES } from "../support/dialect_exchanges.mjs";
-import { acknowledge, certificate, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, certificate, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -48,7 +48,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       let socket;
-      const exchange = await hostile(t, dir, {
+      const exchange = await scriptedServer(t, dir, {
         message: (ws, request) => {
           acknowledge(ws, request);
           ws.send(trade(1));
@@ -104,7 +104,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
     test("a failed request is an event and a warning with its reason, and never stops the feed", async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
-      const exchange = await hostile(t, dir, {});
+      const exchange = await scriptedServer(t, dir, {});
       const other = { files: certificate(temporary(t), { name: "other" }) }; // another CA
       const rest = await restServer(t, exchange, (request, response) => {
         if (request.url === "/500") response.writeHead(500).end("database is on fire");
@@ -159,7 +159,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
       const KEY = "k3yK3Yk3yK3Yk3y";
-      const exchange = await hostile(t, dir, {
+      const exchange = await scriptedServer(t, dir, {
         message: (ws, request, n) => {
           ws.send(JSON.stringify({ success: true, ret_msg: "", conn_id: "c", request }));
           if (request.op === "subscribe") ws.n = n;
@@ -201,7 +201,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
         const archive = path.join(dir, "tape");
         const { frames, speaks, path: where } = FAMILIES["spot-v1"];
         const sent = frames.map((frame) => compress(Buffer.from(frame)));
-        const exchange = await hostile(t, dir, {
+        const exchange = await scriptedServer(t, dir, {
           message: (ws, request) => {
             if (request.event !== "sub") return;
             assert.equal(request.params.binary, true);

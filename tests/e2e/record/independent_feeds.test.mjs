@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { BIN, eventsOf, jsonLines, jsonList, listening, passed, Program, run, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -30,7 +30,7 @@ describe("feeds of one host", { concurrency: 2 }, () => {
     const steady = [];
     let flaps = 0;
     let waiting = [];
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       opened: (ws, _n, request) => {
         ws.flaps = request.url === "/flap";
         if (ws.flaps) flaps++;
@@ -68,7 +68,7 @@ describe("names without an answer", { concurrency: 1 }, () => {
     const dir = temporary(t);
     const HUNG = 12;
     let waiting = [];
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request) => {
         acknowledge(ws, request);
         ws.send(trade(1));
@@ -119,7 +119,7 @@ describe("temporary refusals", { concurrency: 4 }, () => {
   for (const status of [408, 429])
     test(`a recorder retries an upgrade that is refused with ${status} at its start`, async (t) => {
       const dir = temporary(t);
-      const server = await hostile(t, dir, { refuse: (n) => (n === 1 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
+      const server = await scriptedServer(t, dir, { refuse: (n) => (n === 1 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
       const end = await run(t, "tapedeck-record",
         ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"], { status: null });
       assert.equal(end.code, 0, end.stderr);
@@ -131,7 +131,7 @@ describe("temporary refusals", { concurrency: 4 }, () => {
     const dir = temporary(t);
     const at = [];
     const RETRY_S = 3; // after 503 a recorder waits for 1 s
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       refuse: (n) => {
         at.push(Date.now());
         return n === 1 ? { code: 503, headers: { "Retry-After": RETRY_S } } : undefined;
@@ -168,7 +168,7 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
   test("under nohup a recorder ignores SIGHUP and continues", async (t) => {
     const dir = temporary(t);
     let socket;
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request) => {
         acknowledge(ws, request);
         ws.send(trade(1));
@@ -207,7 +207,7 @@ describe("servers with more symbols than fit", { concurrency: 1 }, () => {
   test(`${SYMBOLS} symbols: every frame is recorded, those beyond the channels as _unknown, and replay finds their topics`, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request) => {
         acknowledge(ws, request);
         if (request.op !== "subscribe") return;
@@ -245,7 +245,7 @@ describe("servers with more symbols than fit", { concurrency: 1 }, () => {
       Array.from({ length: LEVELS / 2 }, (_, i) => `{"price":"${from + i}.5","symbol":"X","id":${(from + i) * 10000 + 5000},"side":"${side}","size":${i + 1}}`).join(",");
     const all = `${levels("Buy", 1000)},${levels("Sell", 20000)}`;
     let sent = 0;
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: async (ws, request) => {
         acknowledge(ws, request);
         if (request.op !== "subscribe") return;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { eventsOf, jsonLines, temporary } from "../support/harness.mjs";
-import { acknowledge, hostile, trade } from "../support/scripted_server.mjs";
+import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -15,7 +15,7 @@ const heartbeat = (event) => `${event.dir} ${event.what} ${event.payload ?? even
 async function recordFrom(t, send, frames) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, request) => {
       acknowledge(ws, request);
       if (request.op === "subscribe") send(ws);
@@ -94,7 +94,7 @@ test("a flood of pings is counted in few events, and the frames around it are re
 test("a secret in a ping or a close reason is hidden", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, request, n) => {
       acknowledge(ws, request);
       ws.ping(Buffer.from("\u0000token sesame-open-now"));
@@ -119,7 +119,7 @@ test("disconnect events have code and reason as the peer sent them, and who clos
   const closes = new Map(codes.flatMap((code) => [[`c${code}`, [code]], [`r${code}`, [code, `because of ${code}: é`]]]));
   closes.set("absent", []);
   closes.set("control", [4000, "a\u0000b"]);
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, request, n) => {
       const url = server.seen.urls[n - 1];
       const is_again = server.seen.urls.indexOf(url) < n - 1;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
-import { certificate, hostile, silent, trade } from "../support/scripted_server.mjs";
+import { certificate, scriptedServer, silent, trade } from "../support/scripted_server.mjs";
 import { jsonLines, Program, run, temporary } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -98,7 +98,7 @@ async function httpProxy(t, port, answer = null) {
 async function exchange(t, dir) {
   const files = certificate(dir, { name: "behind", names: [`DNS:${NAME}`, "IP:192.0.2.7", "IP:2001:db8::7"] });
   let n = 0;
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     certificate: files,
     opened: (ws) => {
       const timer = setInterval(() => ws.send(trade(++n)), 5);

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { eventsOf, jsonLines, jsonList, listening, run, tapedeck, temporary } from "../support/harness.mjs";
-import { certificate, hostile, silent, trade } from "../support/scripted_server.mjs";
+import { certificate, scriptedServer, silent, trade } from "../support/scripted_server.mjs";
 import { nothingLeaked, nothingLeakedInText } from "../support/secret_search.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -25,7 +25,7 @@ describe("refused connections", { concurrency: 4 }, () => {
   test("a certificate of an unknown CA ends the recorder with 4 and a clear message", async (t) => {
     const dir = temporary(t);
     const other = certificate(dir, { name: "other" });
-    const server = await hostile(t, dir);
+    const server = await scriptedServer(t, dir);
     const said = await refused(t, { ...server, ca: other.ca });
     assert.match(said, /certificate/);
     assert.match(said, /unknown|issuer|not trusted|untrusted|CA/);
@@ -36,7 +36,7 @@ describe("refused connections", { concurrency: 4 }, () => {
   test("a certificate of another host ends the recorder with 4 and a clear message", async (t) => {
     const dir = temporary(t);
     const elsewhere = certificate(dir, { name: "elsewhere", names: ["DNS:stream.example.org"] });
-    const server = await hostile(t, dir, { certificate: elsewhere });
+    const server = await scriptedServer(t, dir, { certificate: elsewhere });
     const said = await refused(t, server);
     assert.match(said, /127\.0\.0\.1/);
     assert.match(said, /stream\.example\.org|host/);
@@ -45,7 +45,7 @@ describe("refused connections", { concurrency: 4 }, () => {
 
   test("the system's CAs are used unless --ca-file is given", async (t) => {
     const dir = temporary(t);
-    const server = await hostile(t, dir);
+    const server = await scriptedServer(t, dir);
     const archive = path.join(dir, "tape");
     const end = await run(t, "tapedeck-record",
       ["record", "-a", archive, `${server.url}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"], { status: 4 });
@@ -54,7 +54,7 @@ describe("refused connections", { concurrency: 4 }, () => {
 
   test("an invalid CA file is an error that names it", async (t) => {
     const dir = temporary(t);
-    const server = await hostile(t, dir);
+    const server = await scriptedServer(t, dir);
     const none = path.join(dir, "none.pem");
     fs.writeFileSync(none, "this is no certificate\n");
     for (const ca of [none, path.join(dir, "nowhere.pem")]) {
@@ -68,7 +68,7 @@ describe("refused connections", { concurrency: 4 }, () => {
   for (const status of [400, 401])
     test(`an upgrade refused with ${status} ends the recorder with 4`, async (t) => {
       const dir = temporary(t);
-      const server = await hostile(t, dir, { refuse: () => status });
+      const server = await scriptedServer(t, dir, { refuse: () => status });
       assert.match(await refused(t, server), new RegExp(`${status}`));
       assert.equal(server.seen.upgrades, 1);
     });
@@ -83,7 +83,7 @@ describe("refused connections", { concurrency: 4 }, () => {
     test(`a recorder retries an upgrade that is refused with ${status}`, async (t) => {
       const dir = temporary(t);
       const archive = path.join(dir, "tape");
-      const server = await hostile(t, dir, { refuse: (n) => (n <= 2 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
+      const server = await scriptedServer(t, dir, { refuse: (n) => (n <= 2 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
       const end = await run(t, "tapedeck-record",
         ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"]);
       assert.match(end.stderr, new RegExp(`${status}`));
@@ -121,8 +121,8 @@ describe("refused connections", { concurrency: 4 }, () => {
   test("one feed that is refused does not end the others", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const good = await hostile(t, dir, { opened: (ws) => ws.send(trade(1)) });
-    const bad = await hostile(t, dir, { refuse: () => 410, certificate: { ...good.files } });
+    const good = await scriptedServer(t, dir, { opened: (ws) => ws.send(trade(1)) });
+    const bad = await scriptedServer(t, dir, { refuse: () => 410, certificate: { ...good.files } });
     const config = path.join(dir, "feeds.yaml");
     const feed = (name, server) =>
       `  - name: ${name}\n    family: inverse\n    url: ${server.url}/realtime\n    ca_file: ${server.ca}\n    topics: [trade.BTCUSD]\n`;
@@ -142,7 +142,7 @@ describe("credentials", { concurrency: 4 }, () => {
   async function withAuth(t, behaviour) {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const server = await hostile(t, dir, behaviour);
+    const server = await scriptedServer(t, dir, behaviour);
     const recorder = new Recorder(t, archive, [
       ...feedArgs(server, "inverse", TRADE), "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET",
       ...(behaviour.args ?? [])], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
@@ -179,7 +179,7 @@ describe("credentials", { concurrency: 4 }, () => {
   test("a key in a URL of the configuration is hidden, too: in events, frames, replies and messages", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       refuse: (n) => (n === 1 ? 502 : undefined),
       message: (ws, request) => {
         ws.send(JSON.stringify({ success: true, ret_msg: `hello ${KEY}`, conn_id: SECRET, request }));

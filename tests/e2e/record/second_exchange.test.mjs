@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { listening, parseLines, run, temporary, wrapped } from "../support/harness.mjs";
-import { hostile } from "../support/scripted_server.mjs";
+import { scriptedServer } from "../support/scripted_server.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -28,7 +28,7 @@ const FRAMES = { "book@BTC-USD": BOOK, "trades@BTC-USD": TRADES };
 async function harbor(t, dir) {
   const sent = [];
   const granted = new Set();
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     message: (ws, { method, number, channels }) => {
       if (method === "HEARTBEAT") {
         ws.send('{"method":"ALIVE"}');

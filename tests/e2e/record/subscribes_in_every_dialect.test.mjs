@@ -7,7 +7,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import { eventsOf, jsonLines, jsonList, listening, run, tapedeck, temporary } from "../support/harness.mjs";
 import { ENV, exchange, FAMILIES, KEY, recorderArgs, SECRET, signature } from "../support/dialect_exchanges.mjs";
-import { hostile } from "../support/scripted_server.mjs";
+import { scriptedServer } from "../support/scripted_server.mjs";
 import { nothingLeaked, nothingLeakedInText } from "../support/secret_search.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -77,7 +77,7 @@ describe("every dialect", { concurrency: 2 }, () => {
     const asked = async (name, args) => {
       const dir = temporary(t);
       const requests = [];
-      const server = await hostile(t, dir, { message: (_ws, request) => requests.push(request) });
+      const server = await scriptedServer(t, dir, { message: (_ws, request) => requests.push(request) });
       const recorder = new Recorder(t, path.join(dir, "tape"), [`${server.url}${FAMILIES[name].path}`, "--family", name, "--ca-file", server.ca, ...args]);
       await recorder.durableLine((said) => said.out >= 1);
       await recorder.kill("SIGTERM");
@@ -210,7 +210,7 @@ describe("connection plans", { concurrency: 2 }, () => {
     fs.writeFileSync(list, `# what is traded\n${symbols.join("\n")}\n`);
     const conns = new Map();
     const { speaks } = FAMILIES["v5-linear"];
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request, n) => {
         if (request.op !== "subscribe") return;
         conns.set(n, [...(conns.get(n) ?? []), ...request.args]);
@@ -231,7 +231,7 @@ describe("connection plans", { concurrency: 2 }, () => {
   test("a configuration's max_topics_per_connection, audit and symbols_file are obeyed", async (t) => {
     const dir = temporary(t);
     const conns = new Map();
-    const server = await hostile(t, dir, {
+    const server = await scriptedServer(t, dir, {
       message: (ws, request, n) => {
         if (request.op !== "subscribe") return;
         conns.set(n, [...(conns.get(n) ?? []), ...request.args]);

@@ -7,7 +7,7 @@ import { describe } from "node:test";
 import zlib from "node:zlib";
 import { capture, filesBelow, json, run, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
 import { FAMILIES } from "../support/dialect_exchanges.mjs";
-import { hostile } from "../support/scripted_server.mjs";
+import { scriptedServer } from "../support/scripted_server.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const GOLDEN = path.resolve("tests/golden");
@@ -312,7 +312,7 @@ describe("drift", { concurrency: 2 }, () => {
     const archive = path.join(dir, "tape");
     const { frames, speaks, path: where } = FAMILIES["spot-v1"];
     const texts = frames.map((frame) => frame.replace("{", '{"zz_top":1,'));
-    const exchange = await hostile(t, dir, {
+    const exchange = await scriptedServer(t, dir, {
       message: (ws, request) => {
         if (request.event !== "sub") return;
         ws.send(speaks.answer(request));

@@ -1,7 +1,7 @@
 // Exchanges that speak each dialect of docs/wire.md 1 to 1.5, for tests of the recorder. They share no code with wire/: this
 // file parses requests and writes answers and frames itself.
 import { createHmac } from "node:crypto";
-import { hostile } from "./scripted_server.mjs";
+import { scriptedServer } from "./scripted_server.mjs";
 
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
 const json = JSON.stringify;
@@ -127,7 +127,7 @@ export const FAMILIES = {
 export async function exchange(t, dir, name, options = {}) {
   const family = FAMILIES[name];
   const conns = [];
-  const server = await hostile(t, dir, {
+  const server = await scriptedServer(t, dir, {
     ...options,
     opened: (ws, n, request) => {
       const conn = { url: request.url, requests: [], topics: [], isAuthentic: false, n };
