@@ -50,6 +50,7 @@ typedef struct family {
     size_t topic_count;        /* 0: every frame stays raw */
     uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
     uint8_t op_is_topic;       /* 1: its topics are the ops of requests and their answers */
+    uint8_t has_ended;         /* 1: the exchange no longer sends it; its addresses do not answer */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count is their number. */

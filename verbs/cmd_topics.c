@@ -57,6 +57,7 @@ static void describe_family(result_writer *r, const family *of)
 {
     result_object_begin(r, NULL);
     result_text(r, "family", of->name);
+    result_bool(r, "is_sent", !of->has_ended);
     result_list_begin(r, "addresses");
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
         size_t first = 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job end to end: a simulated exchange over TLS, two feeds recorded, replayed at 10 times the pace and
-# at full speed, compared with the exchange's own account. Half a minute. Called by `make demo`:
+# The main job end to end: a simulated exchange over TLS, two feeds of v5 recorded, replayed at 10 times the pace
+# and at full speed, compared with the exchange's own account. Half a minute. Called by `make demo`:
 #
 #   docs/examples/demo.sh BIN_DIR OUT_DIR
 #
@@ -21,8 +21,8 @@ show() {
     "$@"
 }
 
-say "A simulated exchange: two families, three symbols each, real order matching, TLS"
-tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json --families inverse,linear --symbols 3 --rate 1000 --seed 7 \
+say "A simulated exchange: v5-linear and v5-spot, three symbols each, real order matching, TLS"
+tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json --families v5-linear,v5-spot --symbols 3 --rate 1000 --seed 7 \
     --truth truth.jsonl &
 sim=$!
 trap 'kill $sim 2>/dev/null || true' EXIT
@@ -34,14 +34,15 @@ url=$(sed 's/.*"url":"\([^"]*\)".*/\1/' sim.json)
 
 cat >feeds.yaml <<Y
 feeds:
-  - family: inverse
-    url: $url/realtime
+  - family: v5-linear
+    url: $url/v5/public/linear
     ca_file: sim.json.pem
-    topics: [orderBookL2_25.*, orderBook_200.100ms.*, trade.*, instrument_info.100ms.*]
-  - family: linear
-    url: $url/realtime_public
+    topics: [orderbook.50, orderbook.200, publicTrade, kline.1, tickers]
+    symbols: [BTCUSDT, ETHUSDT, EOSUSDT]
+  - family: v5-spot
+    url: $url/v5/public/spot
     ca_file: sim.json.pem
-    topics: [orderBookL2_25, orderBook_200.100ms, trade, instrument_info.100ms]
+    topics: [orderbook.50, orderbook.200, publicTrade, kline.1, tickers]
     symbols: [BTCUSDT, ETHUSDT, EOSUSDT]
 Y
 say "Recording both feeds for $seconds seconds, as feeds.yaml says"
@@ -74,4 +75,4 @@ else
     echo "NO: the digests differ"
     exit 1
 fi
-say "The archive is in $out/tape. Try: build/bin/tapedeck cat $out/tape --symbol BTCUSD --raw | head"
+say "The archive is in $out/tape. Try: build/bin/tapedeck cat $out/tape --symbol BTCUSDT --raw | head"

@@ -97,4 +97,5 @@ const family FAMILY_CONTRACT_V3 = {
     .endpoints = {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
                   PRIVATE("/contract/private/v3")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

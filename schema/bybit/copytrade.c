@@ -109,4 +109,5 @@ const family FAMILY_COPYTRADE = {
     .market = {"bybit-copytrade", "orderBookL2_25", MARKET_OTHER, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

@@ -175,4 +175,5 @@ const family FAMILY_INVERSE = {
     .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "inverse", NULL, NULL},
     .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

@@ -26,4 +26,5 @@ const family FAMILY_LINEAR = {
     .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

@@ -251,6 +251,7 @@ const family FAMILY_SPOT_V1 = {
     .market = {"bybit-spot", "depth", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/spot/quote/ws/v1")},
     FAMILY_TOPICS(V1_TOPICS),
+    .has_ended = 1,
 };
 
 const family FAMILY_SPOT_V2 = {
@@ -260,4 +261,5 @@ const family FAMILY_SPOT_V2 = {
     .market = {"bybit-spot", "depth", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/spot/quote/ws/v2")},
     FAMILY_TOPICS(V2_TOPICS),
+    .has_ended = 1,
 };

@@ -122,4 +122,5 @@ const family FAMILY_SPOT_PRIVATE = {
     .dialect = &BYBIT_SPOT_PRIVATE,
     .endpoints = {PRIVATE("/spot/ws")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

@@ -246,4 +246,5 @@ const family FAMILY_USDC_OPTION = {
     .market = {"bybit-options", "orderbook25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

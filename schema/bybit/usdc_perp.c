@@ -104,4 +104,5 @@ const family FAMILY_USDC_PERP = {
     .market = {"bybit", "orderBookL2_25", MARKET_CONTRACTS, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/perpetual/ws/v1/realtime_public")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

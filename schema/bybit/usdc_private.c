@@ -251,4 +251,5 @@ const family FAMILY_USDC_PRIVATE = {
     .dialect = &BYBIT_USDC,
     .endpoints = {PRIVATE("/trade/option/usdc/private/v1")},
     FAMILY_TOPICS(TOPICS),
+    .has_ended = 1,
 };

@@ -57,6 +57,7 @@ static void test_families(void **state)
         print_message("%s\n", rows[i].name);
         assert_string_equal(table[i]->name, rows[i].name);
         assert_string_equal(FAMILY_NAMES[i], rows[i].name);
+        assert_int_equal(table[i]->has_ended, strncmp(rows[i].name, "v5-", 3) != 0);
         assert_ptr_equal(table[i]->dialect, dialect_find(rows[i].dialect));
         assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), table[i]);
         const char *main_public = family_url(table[i], NET_MAIN, ACCESS_PUBLIC);

@@ -9,13 +9,18 @@ const COLUMNS = 100;
 
 const HEAD = `# Topics
 
-All topics that tapedeck decodes, by family: the members of a message, the keys that they come
-from, and the rules that are checked from frame to frame. Frames of other topics are recorded,
-too, and kept raw.
+Look up here what tapedeck decodes: the topics of each family, the members of their messages, the
+keys that these come from, and the rules that are checked from frame to frame. Frames of other
+topics are recorded, too, and kept raw.
 
 \`make docs\` writes this page from the tables that decode. [replay.md](replay.md#rules) explains the
 rules; [wire.md](wire.md) has facts about the wire.
+
+The exchange still sends the families of v5. The others have ended: their addresses do not answer,
+but recordings of them can be imported, replayed, served, exported and simulated.
 `;
+const SENT = "The exchange still sends this family.";
+const ENDED = "The exchange no longer sends this family.";
 
 const cell = (text) => text.replaceAll("|", "\\|");
 const code = (text) => `\`${cell(text)}\``;
@@ -67,15 +72,20 @@ function overview(row) {
   return `| ${code(row.pattern)} | ${row.type} | ${cell(row.title)} | ${dates} |\n`;
 }
 
-/** The page, from the document of `topics --json`. */
+/** The page, from the document of `topics --json`: first the families that are still sent. */
 export function topicsPage({ families, topics }) {
-  const parts = families.map(({ family, addresses }) => {
+  const ordered = [...families.filter((of) => of.is_sent), ...families.filter((of) => !of.is_sent)];
+  const list = ordered.map(({ family, is_sent }) => {
+    const count = new Set(topics.filter((row) => row.family === family).map((row) => row.topic)).size;
+    return `| [${family}](#${family}) | ${is_sent ? "yes" : "no"} | ${count} |\n`;
+  });
+  const parts = ordered.map(({ family, is_sent, addresses }) => {
     const rows = topics.filter((row) => row.family === family);
-    const head = `\n## ${family}\n\n${wrap(`Addresses: ${addresses.map(({ url }) => code(url)).join(", ")}.`)}`;
+    const head = `\n## ${family}\n\n${wrap(`${is_sent ? SENT : ENDED} Addresses: ${addresses.map(({ url }) => code(url)).join(", ")}.`)}`;
     if (rows.length === 0) return `${head}\nNo topic of it is decoded: its frames are kept raw.\n`;
     return `${head}\n| topic | message | what it is | dates |\n|---|---|---|---|\n${rows.map(overview).join("")}${rows.map(topic).join("")}`;
   });
-  return HEAD + parts.join("");
+  return `${HEAD}\n| family | still sent | topics |\n|---|---|---|\n${list.join("")}${parts.join("")}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
