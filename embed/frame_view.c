@@ -148,16 +148,16 @@ static const msg_value *values_of(const tapedeck_frame *frame, size_t entry, siz
 {
     const message *m = view_of(frame)->message;
     *count = 0;
-    if (m == NULL || (!message_is_record(m) && m->beside == NULL))
+    if (m == NULL || (!message_is_record(m) && m->extra == NULL))
         return NULL;
     int is_record = message_is_record(m);
     if (entry == TAPEDECK_ENVELOPE) {
-        *count = is_record ? m->record.value_count : m->beside->value_count;
-        return is_record ? m->record.values : m->beside->values;
+        *count = is_record ? m->record.value_count : m->extra->value_count;
+        return is_record ? m->record.values : m->extra->values;
     }
     if (entry >= message_item_count(m))
         return NULL;
-    const msg_item *item = is_record ? &m->record.items[entry] : &m->beside->items[entry];
+    const msg_item *item = is_record ? &m->record.items[entry] : &m->extra->items[entry];
     *count = item->value_count;
     return item->values;
 }

@@ -158,8 +158,8 @@ static void set_head(entry_row *to, const message *m)
     set_text(to, MEMBER_VERSION, head->version);
     if (message_is_record(m))
         set_all(to, m->record.values, m->record.value_count);
-    else if (m->beside != NULL)
-        set_all(to, m->beside->values, m->beside->value_count);
+    else if (m->extra != NULL)
+        set_all(to, m->extra->values, m->extra->value_count);
 }
 
 /* Sets a level as in the frame: a deleted level has no size, other sizes exclude RPI orders. */
@@ -204,8 +204,8 @@ static void set_entry(entry_row *to, const message *m, size_t index, td_bytes *s
     const msg_item *item = NULL;
     if (message_is_record(m))
         item = &m->record.items[index];
-    else if (m->beside != NULL)
-        item = &m->beside->items[index];
+    else if (m->extra != NULL)
+        item = &m->extra->items[index];
     if (item != NULL) {
         const msg_value *named = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
         set_all(to, item->values, item->value_count);

@@ -5,7 +5,7 @@
  * version of the programs: it uses names and letters of its own instead of enum numbers.
  *
  * It excludes topic and symbol, which belong to the stream; unknown fields; is_scale_assumed; and
- * message.beside. Pure functions; any thread. */
+ * message.extra. Pure functions; any thread. */
 #ifndef TD_SCHEMA_CANONICAL_H
 #define TD_SCHEMA_CANONICAL_H
 

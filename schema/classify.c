@@ -27,22 +27,22 @@
 #include "schema/exchange.h"
 #include "schema/scan.h"
 
-enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_SLOT_BYTES = 64 };
+enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_ENTRY_BYTES = 64 };
 
 /* A topic's text and its match. */
-typedef struct topic_slot {
+typedef struct topic_entry {
     const family *of; /* NULL: unused */
     const topic_row *row;
     uint8_t bytes;
     uint8_t topic_bytes;
     uint8_t symbol_bytes;
     uint8_t has_any_symbol; /* 1: the text has no symbol, but the entries have: "*" */
-    uint8_t text[TOPIC_SLOT_BYTES];
-} topic_slot;
+    uint8_t text[TOPIC_ENTRY_BYTES];
+} topic_entry;
 
 struct classifier {
-    topic_slot topics[CLASSIFIER_TOPICS_MAX]; /* by a hash of the text */
-    char composed[LIMIT_TOPIC_BYTES];         /* a composed topic */
+    topic_entry topics[CLASSIFIER_TOPICS_MAX]; /* by a hash of the text */
+    char composed[LIMIT_TOPIC_BYTES];          /* a composed topic */
 };
 
 /* A member of an object. If the frame is indexed, token is its value, else json. */
@@ -98,7 +98,7 @@ void classifier_close(classifier *c)
 /* ---- members from both ends of a frame ---- */
 
 /* 1 if a value of the shared key may belong to a control frame. */
-static int is_of_control(const frame_keys *keys, td_bytes json)
+static int may_be_control(const frame_keys *keys, td_bytes json)
 {
     if (json_has_escape(json))
         return 1;
@@ -117,7 +117,7 @@ static int add_plain(members *m, td_bytes key, const uint8_t *value, const uint8
     uint8_t known = frame_key_find(m->keys, key);
     if (json_has_escape(key))
         return 0;
-    if (known != FRAME_KEY_NONE && (known != m->keys->shared || is_of_control(m->keys, json)))
+    if (known != FRAME_KEY_NONE && (known != m->keys->shared || may_be_control(m->keys, json)))
         return 0;
     if (m->count == MEMBERS_MAX)
         return 0;
@@ -534,7 +534,7 @@ static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 /* ---- topics ---- */
 
 /* The cache entry for a topic's text. */
-static topic_slot *slot_of(classifier *c, td_bytes text)
+static topic_entry *cache_entry(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
     uint64_t mix = text.size;
@@ -545,10 +545,10 @@ static topic_slot *slot_of(classifier *c, td_bytes text)
 }
 
 /* 1 if the cache entry is this text's match and valid at the job's time. */
-static int slot_answers(const topic_slot *slot, const job *j, td_bytes text)
+static int entry_matches(const topic_entry *entry, const job *j, td_bytes text)
 {
-    return slot->of == j->of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&
-           (!topic_row_is_dated(slot->row) || topic_row_is_valid(slot->row, j->at_ns));
+    return entry->of == j->of && td_bytes_equal(td_bytes_of(entry->text, entry->bytes), text) &&
+           (!topic_row_is_dated(entry->row) || topic_row_is_valid(entry->row, j->at_ns));
 }
 
 /* topic_match_text() over the family's rows, with a cache, because a connection has few topics and
@@ -557,28 +557,28 @@ static int slot_answers(const topic_slot *slot, const job *j, td_bytes text)
 static int match_topic(const job *j, td_bytes text, topic_match *out)
 {
     const family *of = j->of;
-    if (text.size == 0 || text.size > TOPIC_SLOT_BYTES)
+    if (text.size == 0 || text.size > TOPIC_ENTRY_BYTES)
         return topic_match_text(of->topics, of->topic_count, text, j->at_ns, out);
-    topic_slot *slot = slot_of(j->memory, text);
-    if (!slot_answers(slot, j, text)) {
+    topic_entry *entry = cache_entry(j->memory, text);
+    if (!entry_matches(entry, j, text)) {
         if (!topic_match_text(of->topics, of->topic_count, text, j->at_ns, out))
             return 0;
         TD_ASSERT(text.data != NULL);
-        memcpy(slot->text, text.data, text.size);
-        slot->of = of;
-        slot->row = out->row;
+        memcpy(entry->text, text.data, text.size);
+        entry->of = of;
+        entry->row = out->row;
         TD_ASSERT(out->topic.size <= text.size);
-        slot->bytes = (uint8_t)text.size;
-        slot->topic_bytes = (uint8_t)out->topic.size;
-        slot->has_any_symbol = out->symbol.size != 0 && out->topic.size == text.size;
-        slot->symbol_bytes = slot->has_any_symbol ? 0 : (uint8_t)out->symbol.size;
+        entry->bytes = (uint8_t)text.size;
+        entry->topic_bytes = (uint8_t)out->topic.size;
+        entry->has_any_symbol = out->symbol.size != 0 && out->topic.size == text.size;
+        entry->symbol_bytes = entry->has_any_symbol ? 0 : (uint8_t)out->symbol.size;
         return 1;
     }
-    TD_ASSERT(slot->topic_bytes + slot->symbol_bytes <= slot->bytes);
-    *out = (topic_match){.row = slot->row, .topic = td_bytes_of(text.data, slot->topic_bytes)};
-    if (slot->symbol_bytes != 0)
-        out->symbol = td_bytes_of(text.data + slot->topic_bytes + 1, slot->symbol_bytes);
-    else if (slot->has_any_symbol)
+    TD_ASSERT(entry->topic_bytes + entry->symbol_bytes <= entry->bytes);
+    *out = (topic_match){.row = entry->row, .topic = td_bytes_of(text.data, entry->topic_bytes)};
+    if (entry->symbol_bytes != 0)
+        out->symbol = td_bytes_of(text.data + entry->topic_bytes + 1, entry->symbol_bytes);
+    else if (entry->has_any_symbol)
         out->symbol = td_bytes_str("*");
     return 1;
 }

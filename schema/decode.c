@@ -175,8 +175,8 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     if (path == DECODE_PATH_FAST)
         return 1;
     drop_struct_values(&record);
-    d->fast.beside = (msg_beside){record.values, record.value_count, record.items};
-    out->beside = &d->fast.beside;
+    d->fast.extra = (msg_extra){record.values, record.value_count, record.items};
+    out->extra = &d->fast.extra;
     return 1;
 }
 

@@ -25,7 +25,7 @@ enum {
 
 typedef enum decode_path {
     DECODE_PATH_FAST, /* books and trades on the fast path, only the members of the plain structs */
-    DECODE_PATH_WHOLE, /* as FAST with every member: message.beside has members without a place in
+    DECODE_PATH_WHOLE, /* as FAST with every member: message.extra has members without a place in
                           the plain structs */
     DECODE_PATH_ROWS,  /* as WHOLE, but never on the fast path (tests compare the two) */
 } decode_path;

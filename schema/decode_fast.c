@@ -151,7 +151,7 @@ typedef struct fast_frame {
     msg_head head;
     const key_word *symbol; /* the topic's symbol, which each entry's is compared with */
     size_t count;           /* entries so far */
-    uint64_t beside_fields; /* the plan's if the frame is decoded whole; else 0 */
+    uint64_t extra_fields;  /* the plan's if the frame is decoded whole; else 0 */
     uint64_t entry_seen;    /* bits of the fields in the last of d->items */
     size_t item_count;      /* in d->items */
     size_t value_count;     /* in d->values */
@@ -170,7 +170,7 @@ static const uint8_t *read_beside(const field_row *field, const uint8_t *p, cons
         return NULL;
     td_bytes text = td_bytes_of(p + quotes, (size_t)(after - p) - 2 * quotes);
     out->member = field->member;
-    return !value_says_nothing(text) && decode_text(field, text, out, &ignored) ? after : NULL;
+    return !value_is_empty(text) && decode_text(field, text, out, &ignored) ? after : NULL;
 }
 
 /* Add entries without values until there are count of them. */
@@ -185,8 +185,8 @@ static void reach_items(fast_frame *h, size_t count)
 
 /* Add a value without a place in the plain struct. NULL if the entry's values are not in the row's
  * order: decode_rows() sorts them. */
-static const uint8_t *add_beside(fast_frame *h, uint32_t field, const uint8_t *p,
-                                 const uint8_t *after)
+static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
+                                const uint8_t *after)
 {
     fast_decoder *d = h->d;
     reach_items(h, h->count + 1);
@@ -203,11 +203,11 @@ static const uint8_t *add_beside(fast_frame *h, uint32_t field, const uint8_t *p
 static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
                                          const uint8_t *after)
 {
-    return TD_LIKELY((h->beside_fields >> field & 1) == 0) ? after : add_beside(h, field, p, after);
+    return TD_LIKELY((h->extra_fields >> field & 1) == 0) ? after : add_extra(h, field, p, after);
 }
 
 /* The values have their final address now: point the message to them. */
-static const msg_beside *publish_beside(fast_frame *h)
+static const msg_extra *publish_extra(fast_frame *h)
 {
     fast_decoder *d = h->d;
     const msg_value *values = d->values;
@@ -220,13 +220,13 @@ static const msg_beside *publish_beside(fast_frame *h)
     reach_items(h, h->count);
     for (size_t i = 0; i < h->count; values += d->items[i++].value_count)
         d->items[i].values = values;
-    d->beside = (msg_beside){d->envelope, envelope_count, d->items};
-    return &d->beside;
+    d->extra = (msg_extra){d->envelope, envelope_count, d->items};
+    return &d->extra;
 }
 
 /* Step over the comma or brace after a member of an object. Returns 1 if another member follows. *p
  * becomes NULL if neither is there. */
-static inline int fast_goes_on(const uint8_t **p, const uint8_t *end)
+static inline int has_next_member(const uint8_t **p, const uint8_t *end)
 {
     const uint8_t *at = *p;
     if (TD_UNLIKELY(at == NULL || at >= end || (*at != ',' && *at != '}'))) {
@@ -264,7 +264,7 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
             return NULL;
         *seen |= UINT64_C(1) << field;
         p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
-    } while (fast_goes_on(&p, h->end));
+    } while (has_next_member(&p, h->end));
     return p;
 }
 
@@ -660,7 +660,7 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
     const decode_plan *own = w->h->p;
     msg_head *head = &w->h->head;
     w->envelope_seen |= 1u << index;
-    switch ((head_place)own->envelope_role[index]) {
+    switch ((head_member)own->envelope_role[index]) {
     case PLACE_EXCHANGE_TIME:
         return scan_time(p, own->envelope_unit_ns[index], &head->exchange_ns);
     case PLACE_MATCH_TIME:
@@ -710,7 +710,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
 
 /* Walk an object on the path to entries, or a list with one such object, as spot's data is. */
-static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
+static const uint8_t *walk_object_or_list(walk *w, plan_node *node, const uint8_t *p)
 {
     if (*p != '[')
         return walk_node(w, node, p);
@@ -747,7 +747,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
             return walk_items(w, child->items[w->h->head.kind], p);
-        return walk_way(w, child, p);
+        return walk_object_or_list(w, child, p);
     }
     TD_ASSERT(!"an unknown target");
     return NULL;
@@ -778,7 +778,7 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
             return NULL;
         seen |= 1u << found;
         p = walk_target(w, node->targets[found], p);
-    } while (fast_goes_on(&p, w->h->end));
+    } while (has_next_member(&p, w->h->end));
     return p;
 }
 
@@ -806,21 +806,21 @@ static void symbol_word_init(key_word *key, td_bytes symbol)
 /* A symbol as a key: a remembered one, or *own, initialized. */
 static const key_word *symbol_key(fast_decoder *d, td_bytes symbol, key_word *own)
 {
-    _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes a slot");
-    if (symbol.size > SYMBOL_SLOT_BYTES) {
+    _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes an index");
+    if (symbol.size > CACHED_SYMBOL_BYTES) {
         symbol_word_init(own, symbol);
         return own;
     }
     size_t place = ((uintptr_t)symbol.data >> 4) & (FAST_SYMBOLS_MAX - 1);
-    symbol_slot *slot = &d->symbols[place];
-    if (slot->key.mask[0] == 0 ||
-        !td_bytes_equal(td_bytes_of(slot->text, slot->key.bytes), symbol)) {
+    cached_symbol *cached = &d->symbols[place];
+    if (cached->key.mask[0] == 0 ||
+        !td_bytes_equal(td_bytes_of(cached->text, cached->key.bytes), symbol)) {
         if (symbol.size > 0)
-            memcpy(slot->text, symbol.data, symbol.size);
-        symbol_word_init(&slot->key, td_bytes_of(slot->text, symbol.size));
+            memcpy(cached->text, symbol.data, symbol.size);
+        symbol_word_init(&cached->key, td_bytes_of(cached->text, symbol.size));
     }
-    TD_ASSERT_SLOW(slot->key.mask[0] != 0);
-    return &slot->key;
+    TD_ASSERT_SLOW(cached->key.mask[0] != 0);
+    return &cached->key;
 }
 
 int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
@@ -830,7 +830,7 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
     if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES)
         return 0;
     fast_frame h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
-    h.beside_fields = d->wants_whole ? p->beside_fields : 0;
+    h.extra_fields = d->wants_whole ? p->extra_fields : 0;
     msg_head_init(&h.head, topic);
     h.head.kind = p->row->default_kind;
     key_word own_symbol;
@@ -852,7 +852,7 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                                .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
-    out->beside = d->wants_whole ? publish_beside(&h) : NULL;
+    out->extra = d->wants_whole ? publish_extra(&h) : NULL;
     return 1;
 }
 

@@ -7,29 +7,29 @@
 #include "schema/message.h"
 
 /* A topic's symbol in the form in which each entry's symbol is compared with it. */
-enum { FAST_SYMBOLS_MAX = 64, SYMBOL_SLOT_BYTES = 24 };
-typedef struct symbol_slot {
+enum { FAST_SYMBOLS_MAX = 64, CACHED_SYMBOL_BYTES = 24 };
+typedef struct cached_symbol {
     key_word key; /* mask[0] is 0 if unused */
-    uint8_t text[SYMBOL_SLOT_BYTES];
-} symbol_slot;
+    uint8_t text[CACHED_SYMBOL_BYTES];
+} cached_symbol;
 
 /* Memory for the entries of the last frame; it grows to the largest frame so far. Zero-initialise.
  */
 typedef struct fast_decoder {
-    symbol_slot symbols[FAST_SYMBOLS_MAX]; /* by a hash of their text's address */
+    cached_symbol symbols[FAST_SYMBOLS_MAX]; /* by a hash of their text's address */
     msg_level *levels;
     size_t level_capacity;
     td_decimal *rpi_sizes; /* one for each level, if the topic has them */
     size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;
-    uint8_t wants_whole; /* 1: fill message.beside with members that the struct has no place for */
+    uint8_t wants_whole; /* 1: fill message.extra with members that the struct has no place for */
     msg_value envelope[TOPIC_ENVELOPE_MAX];
     msg_value *values; /* values of the entries */
     size_t value_capacity;
     msg_item *items;
     size_t item_capacity;
-    msg_beside beside;
+    msg_extra extra;
 } fast_decoder;
 
 /* Free its memory. */

@@ -25,7 +25,7 @@ void key_word_init(key_word *key, td_bytes text)
 }
 
 /* Make a key that matches nothing: JSON strings have no NUL bytes, and none is that long. */
-static void key_word_never(key_word *key)
+static void key_word_init_unmatched(key_word *key)
 {
     *key = (key_word){.text = "", .bytes = UINT32_MAX};
     memset(key->mask, 0xff, sizeof key->mask);
@@ -33,14 +33,14 @@ static void key_word_never(key_word *key)
 
 uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
 {
-    uint32_t slot = place < set->count ? place : set->count;
-    uint32_t guess = set->guess[slot];
+    uint32_t guess_index = place < set->count ? place : set->count;
+    uint32_t guess = set->guess[guess_index];
     if (guess < set->count &&
         td_bytes_equal(text, td_bytes_of(set->keys[guess].text, set->keys[guess].bytes)))
         return guess;
     for (uint32_t i = 0; i < set->count; i++) {
         if (td_bytes_equal(text, td_bytes_of(set->keys[i].text, set->keys[i].bytes))) {
-            set->guess[slot] = (uint8_t)i;
+            set->guess[guess_index] = (uint8_t)i;
             return i;
         }
     }
@@ -159,7 +159,7 @@ static void plan_items(decode_plan *p, uint32_t index)
 }
 
 /* 1 if path continues from. */
-static int leads_on(const char *path, const char *from)
+static int path_continues(const char *path, const char *from)
 {
     size_t size = strlen(from);
     return strncmp(path, from, size) == 0 && (path[size] == '.' || (size == 0 && path[0] != '\0'));
@@ -177,7 +177,7 @@ static void plan_follow(decode_plan *p)
         for (int j = 0; j < TOPIC_ITEMS_MAX && items[j].path != NULL; j++) {
             int is_same_kind = items[i].kind == items[j].kind || items[i].kind == FRAME_ANY ||
                                items[j].kind == FRAME_ANY;
-            if (!is_same_kind || !leads_on(items[i].path, items[j].path))
+            if (!is_same_kind || !path_continues(items[i].path, items[j].path))
                 continue;
             if (items[j].flags & ITEMS_LIST)
                 p->list_instead[i] = (int8_t)j;
@@ -208,16 +208,16 @@ static void plan_entry(decode_plan *p)
     const topic_row *row = p->row;
     TD_ASSERT(row->field_count <= TOPIC_FIELDS_MAX);
     p->entry = (key_set){(uint32_t)row->field_count, p->words, p->guesses};
-    p->around = (key_set){(uint32_t)row->field_count, p->around_words, p->around_guesses};
+    p->outer = (key_set){(uint32_t)row->field_count, p->outer_words, p->outer_guesses};
     for (size_t i = 0; i < row->field_count; i++) {
         int is_inherited = (row->fields[i].flags & FIELD_INHERITED) != 0;
         p->has_inherited |= (uint8_t)is_inherited;
-        key_word_init(is_inherited ? &p->around_words[i] : &p->words[i],
+        key_word_init(is_inherited ? &p->outer_words[i] : &p->words[i],
                       td_bytes_str(row->fields[i].key));
-        key_word_never(is_inherited ? &p->words[i] : &p->around_words[i]);
-        p->guesses[i] = p->around_guesses[i] = (uint8_t)i;
+        key_word_init_unmatched(is_inherited ? &p->words[i] : &p->outer_words[i]);
+        p->guesses[i] = p->outer_guesses[i] = (uint8_t)i;
         for (size_t j = 0; j < row->field_count; j++)
-            p->has_rival[i] |= j != i && row->fields[j].member == row->fields[i].member;
+            p->has_twin[i] |= j != i && row->fields[j].member == row->fields[i].member;
     }
 }
 
@@ -274,7 +274,7 @@ static int fields_are_fast(const decode_plan *p, const role_fields *roles)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
             return 0;
-        if (p->has_rival[i] && !msg_struct_has(row->type, field->member))
+        if (p->has_twin[i] && !msg_struct_has(row->type, field->member))
             return 0;
     }
     return 1;
@@ -365,7 +365,7 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     for (size_t i = 0; i < row->field_count; i++) {
         plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
         if (!msg_struct_has(row->type, row->fields[i].member))
-            p->beside_fields |= UINT64_C(1) << i;
+            p->extra_fields |= UINT64_C(1) << i;
     }
     for (size_t i = 0; i < ROLE_COUNT; i++)
         if (roles->of[i] != KEY_NONE)
@@ -415,7 +415,7 @@ static void plan_identity(decode_plan *p)
 }
 
 /* Where the fast path stores a field of the envelope. */
-static head_place place_of(const topic_row *row, const field_row *field)
+static head_member place_of(const topic_row *row, const field_row *field)
 {
     if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
         return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
@@ -483,19 +483,19 @@ void plan_cache_fini(plan_cache *cache)
 
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
 {
-    _Static_assert((PLAN_CACHE_MAX & (PLAN_CACHE_MAX - 1)) == 0, "a mask makes a slot");
-    size_t slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
-    while (cache->plans[slot] != NULL) {
-        if (cache->plans[slot]->row == row)
-            return cache->last = cache->plans[slot];
-        slot = (slot + 1) & (PLAN_CACHE_MAX - 1);
+    _Static_assert((PLAN_CACHE_MAX & (PLAN_CACHE_MAX - 1)) == 0, "a mask makes an index");
+    size_t index = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
+    while (cache->plans[index] != NULL) {
+        if (cache->plans[index]->row == row)
+            return cache->last = cache->plans[index];
+        index = (index + 1) & (PLAN_CACHE_MAX - 1);
     }
     /* More rows than any version has: only callers that invent rows get here. Clear the cache. */
     if (cache->count >= PLAN_CACHE_MAX / 4 * 3) {
         plan_cache_fini(cache);
-        slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
+        index = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
     }
-    cache->last = cache->plans[slot] = td_alloc_zero(1, sizeof *cache->last);
+    cache->last = cache->plans[index] = td_alloc_zero(1, sizeof *cache->last);
     cache->last->row = row;
     plan_fill(cache->last);
     cache->count++;

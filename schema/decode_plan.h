@@ -64,13 +64,13 @@ typedef struct key_set {
  * set. */
 static inline uint32_t key_set_find(key_set *set, uint32_t place, const uint8_t *p)
 {
-    uint32_t slot = place < set->count ? place : set->count;
-    uint32_t guess = set->guess[slot];
+    uint32_t guess_index = place < set->count ? place : set->count;
+    uint32_t guess = set->guess[guess_index];
     if (guess < set->count && key_is(&set->keys[guess], p))
         return guess;
     for (uint32_t i = 0; i < set->count; i++) {
         if (key_is(&set->keys[i], p)) {
-            set->guess[slot] = (uint8_t)i;
+            set->guess[guess_index] = (uint8_t)i;
             return i;
         }
     }
@@ -146,14 +146,14 @@ typedef enum fast_role {
 } fast_role;
 
 /* Where the fast path stores a field of the envelope. */
-typedef enum head_place {
+typedef enum head_member {
     PLACE_NONE, /* the head has no member for it */
     PLACE_EXCHANGE_TIME,
     PLACE_MATCH_TIME,
     PLACE_CROSS_SEQ,
     PLACE_U,
     PLACE_SEQ,
-} head_place;
+} head_member;
 
 enum { FAST_FIELDS_MAX = 63 }; /* per entry, because sets of fields are 64-bit masks */
 
@@ -168,10 +168,10 @@ typedef struct decode_plan {
     key_set kinds;               /* the same as keys, in the same order */
     key_word kind_keys[KIND_WORDS_MAX];
     uint8_t kind_guesses[KIND_WORDS_MAX + 1];
-    key_set around; /* keys of objects around entries, for inherited fields. Both sets have an index
+    key_set outer; /* keys of objects around entries, for inherited fields. Both sets have an index
                        for every field; a field of the other set has a key that matches nothing */
-    key_word around_words[TOPIC_FIELDS_MAX];
-    uint8_t around_guesses[TOPIC_FIELDS_MAX + 1];
+    key_word outer_words[TOPIC_FIELDS_MAX];
+    uint8_t outer_guesses[TOPIC_FIELDS_MAX + 1];
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* for each item: the node with its entries */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* 1: decode_rows() finds these entries by following their
                                              path, not on its first pass */
@@ -181,14 +181,14 @@ typedef struct decode_plan {
     uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that the fast path
                                              must find */
     uint8_t part_count;                   /* number of topic parts outside its text */
-    uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_place of each field */
+    uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_member of each field */
     uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* of time fields */
     uint8_t topic_bytes; /* length of the pattern before its first placeholder, which is the frame's
                             own topic if the other parts are outside its text */
     uint8_t has_coin;    /* the topic's symbol is a coin; its entries name symbols */
     uint8_t is_positional;
     uint8_t has_inherited;
-    uint8_t has_rival[TOPIC_FIELDS_MAX]; /* 1: another field has the same member */
+    uint8_t has_twin[TOPIC_FIELDS_MAX]; /* 1: another field has the same member */
     plan_lead leads[FAST_FIELDS_MAX];
     uint8_t role_of[FAST_FIELDS_MAX]; /* fast_role of each field */
     uint64_t size_bit;                /* the bit of the size field */
@@ -198,7 +198,7 @@ typedef struct decode_plan {
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
     uint8_t needs_kind;               /* the frame's kind determines which items count */
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
-    uint64_t beside_fields; /* a bit for each field of an entry that the plain struct has no member
+    uint64_t extra_fields; /* a bit for each field of an entry that the plain struct has no member
                                for */
 } decode_plan;
 

@@ -384,7 +384,7 @@ static int walk_object(rows *r, plan_node *node, json_value object)
         uint32_t found = key_set_find_text(&node->keys, place, text);
         if (found == KEY_NONE || (seen & (1u << found))) {
             int is_inherited = node != &r->p->nodes[0] && found == KEY_NONE &&
-                               key_set_find_text(&r->p->around, place, text) != KEY_NONE;
+                               key_set_find_text(&r->p->outer, place, text) != KEY_NONE;
             if (!is_inherited)
                 count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
                                                                            : UNEXPECTED_REPEATED,
@@ -444,12 +444,12 @@ static int check_envelope(rows *r)
  * objects around an entry are its defaults. ---- */
 
 /* The fields that were found for an entry, before they are read. */
-typedef struct slots {
+typedef struct found_fields {
     uint32_t token[TOPIC_FIELDS_MAX]; /* token of each field's value; 0: absent */
-    uint8_t is_around; /* 1: they belong to an object around, which contains no entry */
-} slots;
+    uint8_t is_outer; /* 1: they belong to an object around, which contains no entry */
+} found_fields;
 
-static const slots NOTHING_AROUND = {{0}, 0};
+static const found_fields NO_OUTER_FIELDS = {{0}, 0};
 
 /* Values of an entry. */
 typedef struct msg_values {
@@ -472,7 +472,7 @@ static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 
 /* 1 if a plain value repeats the integer of its scaled twin, as in the documents' samples. A value
  * of 0 does not count: it is the same at any scale. */
-static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
+static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
     const field_row *field = &r->p->row->fields[scaled];
@@ -490,11 +490,11 @@ static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
 
 /* If an entry has a scaled integer and its plain twin, drop the plain value if it repeats the
  * integer. */
-static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
+static void drop_repeated_integers(rows *r, const found_fields *s, msg_value *values)
 {
     const topic_row *row = r->p->row;
     for (size_t i = 0; i < row->field_count; i++) {
-        if (row->fields[i].scale_e10 == 0 || !r->p->has_rival[i] || s->token[i] == 0)
+        if (row->fields[i].scale_e10 == 0 || !r->p->has_twin[i] || s->token[i] == 0)
             continue;
         for (size_t j = 0; j < row->field_count; j++)
             if (is_scaled_twin(&row->fields[i], &row->fields[j]) && s->token[j] != 0 &&
@@ -505,7 +505,7 @@ static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
 
 /* 1 if another field with the same member has a value and takes precedence: a preferred one, or
  * else an earlier one. */
-static int is_shadowed(const rows *r, const slots *s, size_t i, const msg_value *values)
+static int is_shadowed(const rows *r, const found_fields *s, size_t i, const msg_value *values)
 {
     const topic_row *row = r->p->row;
     unsigned own = row->fields[i].flags & FIELD_PREFERRED;
@@ -537,8 +537,8 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
 
 /* Omit and count an unreadable time, because the rest of the entry is sound. Returns 0, which
  * refuses the frame, if the time is required or is the topic's own, which orders its frames. */
-static int pass_over(rows *r, const items_row *items, const field_row *field, uint32_t token,
-                     msg_value *value)
+static int omit_bad_time(rows *r, const items_row *items, const field_row *field, uint32_t token,
+                         msg_value *value)
 {
     int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
                     field->member == r->p->row->time_member;
@@ -553,7 +553,7 @@ static int pass_over(rows *r, const items_row *items, const field_row *field, ui
 
 /* Read the fields that were found, preferred ones first, and append their values in the row's
  * order. */
-static int read_slots(rows *r, const items_row *items, const slots *s)
+static int read_fields(rows *r, const items_row *items, const found_fields *s)
 {
     const topic_row *row = r->p->row;
     msg_value values[TOPIC_FIELDS_MAX];
@@ -565,14 +565,14 @@ static int read_slots(rows *r, const items_row *items, const slots *s)
         if (pass == 1)
             drop_repeated_integers(r, s, values);
         for (size_t i = 0; i < row->field_count; i++) {
-            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_rival[i];
+            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_twin[i];
             if (is_first != (pass == 0))
                 continue;
             if (s->token[i] == 0 || (pass == 1 && is_shadowed(r, s, i, values)))
                 continue;
             json_value value = {r->root.parser, s->token[i]};
             if (!decode_field(&r->d->texts, &row->fields[i], value, &values[i], r->why) &&
-                !pass_over(r, items, &row->fields[i], s->token[i], &values[i]))
+                !omit_bad_time(r, items, &row->fields[i], s->token[i], &values[i]))
                 return 0;
             int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
             if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
@@ -706,13 +706,13 @@ static int add_both(rows *r, size_t first, size_t offset)
 }
 
 /* List an entry and its fields for a survey. */
-static void list_entry(rows *r, const items_row *items, const slots *s)
+static void list_entry(rows *r, const items_row *items, const found_fields *s)
 {
     const topic_row *row = r->p->row;
     size_t place = (size_t)(items - row->items);
     if (TD_LIKELY(!r->d->surveys))
         return;
-    if (!s->is_around)
+    if (!s->is_outer)
         list_member(r, SURVEY_ENTRY, place, 0, 0);
     for (size_t i = 0; i < row->field_count; i++)
         if (s->token[i] != 0)
@@ -720,7 +720,7 @@ static void list_entry(rows *r, const items_row *items, const slots *s)
 }
 
 /* A bit for each field that was found. */
-static uint64_t fields_of(const topic_row *row, const slots *s)
+static uint64_t fields_of(const topic_row *row, const found_fields *s)
 {
     uint64_t fields = 0;
     for (size_t i = 0; i < row->field_count; i++)
@@ -729,7 +729,7 @@ static uint64_t fields_of(const topic_row *row, const slots *s)
 }
 
 /* Read one entry from the fields that were found. */
-static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
+static int add_entry(rows *r, const items_row *items, const found_fields *s, size_t offset)
 {
     size_t first = r->value_count;
     TD_ASSERT(r->item_count <= LIMIT_FRAME_ITEMS);
@@ -737,12 +737,12 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
     if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
         return refuse(r, DECODE_LIMIT, offset, NULL);
     list_entry(r, items, s);
-    if (!read_slots(r, items, s))
+    if (!read_fields(r, items, s))
         return 0;
     add_side_of_path(r, items);
     msg_values values = values_from(r, first);
     msg_action action = entry_action(items, &values);
-    if (!s->is_around && !check_required(r, values.at, values.count, action, offset))
+    if (!s->is_outer && !check_required(r, values.at, values.count, action, offset))
         return 0;
     note_entry(r, &values);
     if (items->flags & ITEMS_BEST)
@@ -767,10 +767,11 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
 }
 
 /* Read an entry that is an object. Its own fields override those of the objects around it. */
-static int read_object_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+static int read_object_entry(rows *r, const items_row *items, json_value entry,
+                             const found_fields *outer)
 {
-    slots s = *around;
-    slots own = NOTHING_AROUND;
+    found_fields s = *outer;
+    found_fields own = NO_OUTER_FIELDS;
     td_bytes text;
     json_value element;
     uint32_t place = 0;
@@ -787,9 +788,10 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry, 
 }
 
 /* Read an entry that is an array: its fields by position. */
-static int read_array_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+static int read_array_entry(rows *r, const items_row *items, json_value entry,
+                            const found_fields *outer)
 {
-    slots s = *around;
+    found_fields s = *outer;
     json_value element;
     char text[16];
     unsigned place = 0;
@@ -809,14 +811,15 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry, c
 }
 
 /* Accept a missing value at a path if the row allows it. */
-static int accept_absence(rows *r, const items_row *items, size_t offset)
+static int accept_missing(rows *r, const items_row *items, size_t offset)
 {
     return (items->flags & ITEMS_OPTIONAL) != 0 ||
            refuse(r, DECODE_MISSING_FIELD, offset, items->path);
 }
 
 /* Read the value at the end of a path: a list of entries, or a single one. */
-static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
+static int read_entries(rows *r, const items_row *items, json_value value,
+                        const found_fields *outer)
 {
     json_value element;
     int is_empty = 1;
@@ -824,17 +827,17 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
     r->place_count += json_type_of(value) != JSON_NULL;
     switch (json_type_of(value)) {
     case JSON_NULL:
-        return accept_absence(r, items, json_offset(value));
+        return accept_missing(r, items, json_offset(value));
     case JSON_OBJECT:
         if (is_positional)
             break;
-        return read_object_entry(r, items, value, around);
+        return read_object_entry(r, items, value, outer);
     case JSON_ARRAY:
         for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element); is_empty = 0) {
             json_type wanted = is_positional ? JSON_ARRAY : JSON_OBJECT;
             if (json_type_of(element) != wanted)
                 return refuse_value(r, DECODE_WRONG_TYPE, element, items->path);
-            if (!(is_positional ? read_array_entry : read_object_entry)(r, items, element, around))
+            if (!(is_positional ? read_array_entry : read_object_entry)(r, items, element, outer))
                 return 0;
         }
         return !is_empty || (items->flags & ITEMS_EMPTY) != 0 ||
@@ -849,60 +852,60 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
 
 /* Note the fields that entries inherit from an object on the path to them. They override those of
  * outer objects; if a key occurs twice, the first counts. */
-static void note_around(rows *r, json_value object, slots *around)
+static void note_outer_fields(rows *r, json_value object, found_fields *outer)
 {
-    slots own = NOTHING_AROUND;
+    found_fields own = NO_OUTER_FIELDS;
     td_bytes text;
     json_value element;
     uint32_t place = 0;
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
-        uint32_t found = key_set_find_text(&r->p->around, place, text);
+        uint32_t found = key_set_find_text(&r->p->outer, place, text);
         if (found == KEY_NONE || own.token[found] != 0)
             continue;
-        around->token[found] = own.token[found] = element.token;
-        around->is_around = 1;
+        outer->token[found] = own.token[found] = element.token;
+        outer->is_outer = 1;
     }
 }
 
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
-                        const slots *around);
+                        const found_fields *outer);
 
 /* Follow the next key of a path in an object, whose fields the entries in it inherit. */
 static int follow_object(rows *r, const items_row *items, const char *path, json_value object,
-                         const slots *around)
+                         const found_fields *outer)
 {
     json_value element;
-    slots s = *around;
+    found_fields s = *outer;
     size_t before = r->item_count;
     size_t size = strcspn(path, ".");
     int is_last = path[size] == '\0';
-    s.is_around = 0;
+    s.is_outer = 0;
     if (r->p->has_inherited && path != items->path)
-        note_around(r, object, &s);
-    int has_own = s.is_around;
-    s.is_around = 0;
+        note_outer_fields(r, object, &s);
+    int has_own = s.is_outer;
+    s.is_outer = 0;
     int is_read = json_find_key(object, td_bytes_of(path, size), &element)
                       ? follow_items(r, items, is_last ? path + size : path + size + 1, element, &s)
-                      : accept_absence(r, items, json_offset(object));
+                      : accept_missing(r, items, json_offset(object));
     if (!is_read)
         return 0;
     if (!is_last || !has_own || r->item_count != before)
         return 1;
-    s.is_around = 1; /* without entries inside, the object counts as an entry */
+    s.is_outer = 1; /* without entries inside, the object counts as an entry */
     return add_entry(r, items, &s, json_offset(object));
 }
 
 /* Follow the rest of a path, also through arrays. */
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
-                        const slots *around)
+                        const found_fields *outer)
 {
     json_value element;
     if (path[0] == '\0')
-        return read_entries(r, items, value, around);
+        return read_entries(r, items, value, outer);
     if (json_type_of(value) == JSON_OBJECT)
-        return follow_object(r, items, path, value, around);
+        return follow_object(r, items, path, value, outer);
     for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);)
-        if (!follow_items(r, items, path, element, around))
+        if (!follow_items(r, items, path, element, outer))
             return 0;
     return 1;
 }
@@ -924,12 +927,12 @@ static int read_places(rows *r, size_t index)
     uint32_t seen = r->items_seen[index];
     size_t before = r->place_count;
     if (seen == 1 && !r->p->is_followed[index])
-        return read_entries(r, items, r->items_at[index], &NOTHING_AROUND);
+        return read_entries(r, items, r->items_at[index], &NO_OUTER_FIELDS);
     /* Followed paths may lead inside other entries, which the first pass did not enter. */
     if ((seen != 0 || r->p->is_followed[index]) &&
-        !follow_items(r, items, items->path, r->root, &NOTHING_AROUND))
+        !follow_items(r, items, items->path, r->root, &NO_OUTER_FIELDS))
         return 0;
-    return r->place_count != before || accept_absence(r, items, 0);
+    return r->place_count != before || accept_missing(r, items, 0);
 }
 
 /* Read the entries, in the order of the row's items. 1, or 0 and *r->why. */
@@ -987,7 +990,7 @@ static void publish(const rows *r, message *out)
         .items = d->items,
         .item_count = r->item_count,
     };
-    out->beside = NULL;
+    out->extra = NULL;
 }
 
 int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,

@@ -15,7 +15,7 @@ static int refuse(decode_error *why, decode_reason reason, json_value value, con
     return 0;
 }
 
-int value_says_nothing(td_bytes text)
+int value_is_empty(td_bytes text)
 {
     return text.size == 0 || td_bytes_is(text, "None");
 }
@@ -179,7 +179,7 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     if (type == JSON_STRING) {
         int is_text = json_text(value, text);
         TD_ASSERT(is_text);
-        *is_absent = field->type != FIELD_ANY_SIDE && value_says_nothing(*text);
+        *is_absent = field->type != FIELD_ANY_SIDE && value_is_empty(*text);
         return 1;
     }
     *text = json_raw(value);
@@ -351,7 +351,7 @@ static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
 static void read_json(value_texts *texts, json_value value, msg_value *out)
 {
     td_bytes text;
-    if (json_is_null(value) || (json_text(value, &text) && value_says_nothing(text)))
+    if (json_is_null(value) || (json_text(value, &text) && value_is_empty(text)))
         return;
     out->type = VALUE_JSON;
     add_json_text(texts, value, &out->as.text);

@@ -30,7 +30,7 @@ int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *
 int value_big_decimal(td_bytes text, td_bytes *out);
 
 /* 1 if a text means that there is no value, as null does: "" and "None". */
-int value_says_nothing(td_bytes text);
+int value_is_empty(td_bytes text);
 
 /* Read the text of a present value as the field's type, which is not FIELD_JSON; text values are
  * views of it. Sets all of *out except member. Returns 1, or 0 and the reason. */

@@ -83,7 +83,7 @@ void dialect_parser_close(dialect_parser *parser)
 td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                         dialect_request *out, td_err *err)
 {
-    *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .spoken = spoken};
+    *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
     td_buf_clear(&parser->text.texts);
     json_value root;
     td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
@@ -148,7 +148,8 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic)
 
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
 {
-    int is_for_all = answer->granted_count + answer->failed_count == 0 && answer->blamed.size == 0;
+    int is_for_all =
+        answer->granted_count + answer->failed_count == 0 && answer->reason_topic.size == 0;
     int is_named = is_for_all || dialect_answer_names(answer, topic);
     if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
         return is_named && dialect_answer_grants(answer, topic);
@@ -156,12 +157,12 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
         (answer->success != 0 && answer->failed_count == 0))
         return 0;
     return (is_named && !dialect_answer_grants(answer, topic)) ||
-           td_bytes_is(answer->blamed, topic);
+           td_bytes_is(answer->reason_topic, topic);
 }
 
 /* 1 if all named topics are in the request. Echoes keep the order, so the search begins after the
  * last match. */
-static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
+static int has_topics(const dialect_ask *ask, const td_bytes *named, size_t count)
 {
     size_t next = 0;
     for (size_t i = 0; i < count; i++) {
@@ -188,8 +189,8 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
         return 0;
     if (answer->id.size > 0 && ask->id != NULL)
         return td_bytes_is(answer->id, ask->id);
-    return asks_for(ask, answer->granted, answer->granted_count) &&
-           asks_for(ask, answer->failed, answer->failed_count);
+    return has_topics(ask, answer->granted, answer->granted_count) &&
+           has_topics(ask, answer->failed, answer->failed_count);
 }
 
 /* ---- topics, heartbeats, credentials, names ---- */

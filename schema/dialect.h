@@ -75,7 +75,7 @@ typedef struct dialect_answer {
     int8_t success;          /* 1, 0; -1: not stated */
     td_bytes id;             /* the request's id, as echoed; empty: not echoed */
     td_bytes reason;         /* the exchange's text ("Success" too) or code; empty: absent */
-    td_bytes blamed;         /* the topic in the reason; empty: none */
+    td_bytes reason_topic;   /* the topic in the reason; empty: none */
     uint8_t is_repeat;       /* 1: refused because the connection already has the topic */
     const td_bytes *granted; /* topics that it names as granted */
     size_t granted_count;
@@ -86,21 +86,21 @@ typedef struct dialect_answer {
 /* ---- a server's side ---- */
 
 /* Parts of a request that its dialect needs again for the answer. */
-enum { DIALECT_KEPT_MAX = 8 };
+enum { DIALECT_PARTS_MAX = 8 };
 
 /* A request that a server read. Views are valid as after request_parse(). */
 typedef struct dialect_request {
     request_kind kind;
-    td_bytes id;                     /* req_id or id as text, empty if absent */
-    td_bytes frame;                  /* the whole request */
-    const td_bytes *args;            /* topics, or auth's args as text; NULL: absent or null */
-    size_t arg_count;                /* at most DIALECT_ARGS_MAX */
-    const struct dialect *spoken;    /* the dialect that read it */
-    uint8_t is_second;               /* 1: written in the second of the dialect's two forms */
-    uint8_t has_id;                  /* 1: it has an id, even an empty one */
-    td_bytes id_raw;                 /* the id as JSON text: 5 or "5" */
-    td_bytes order_topic;            /* REQUEST_ORDER: the topic of its answer */
-    td_bytes kept[DIALECT_KEPT_MAX]; /* for the dialect's own use */
+    td_bytes id;                       /* req_id or id as text, empty if absent */
+    td_bytes frame;                    /* the whole request */
+    const td_bytes *args;              /* topics, or auth's args as text; NULL: absent or null */
+    size_t arg_count;                  /* at most DIALECT_ARGS_MAX */
+    const struct dialect *dialect;     /* the dialect that read it */
+    uint8_t is_second_form;            /* 1: written in the second of the dialect's two forms */
+    uint8_t has_id;                    /* 1: it has an id, even an empty one */
+    td_bytes id_raw;                   /* the id as JSON text: 5 or "5" */
+    td_bytes order_topic;              /* REQUEST_ORDER: the topic of its answer */
+    td_bytes parts[DIALECT_PARTS_MAX]; /* for the dialect's own use */
 } dialect_request;
 
 /* Why a server refuses a request; the wording depends on the dialect. */
@@ -122,10 +122,10 @@ typedef struct dialect_reply {
     const char *conn_id;
     uint64_t now_ms; /* Unix ms */
     refusal refused;
-    td_bytes topic;           /* the refused topic; empty: none */
-    const char *words;        /* the recorded text of this refusal; NULL: the dialect's own */
-    const uint8_t *is_failed; /* a flag for each arg, if the dialect answers topic by topic; NULL:
-                                 all granted */
+    td_bytes topic;            /* the refused topic; empty: none */
+    const char *recorded_text; /* the recorded text of this refusal; NULL: the dialect's own */
+    const uint8_t *is_failed;  /* a flag for each arg, if the dialect answers topic by topic; NULL:
+                                  all granted */
 } dialect_reply;
 
 /* ---- the table ---- */
@@ -177,7 +177,7 @@ struct dialect {
                               const dialect_reply *reply, td_err *err);
     /* Server: append the recorded answer to a REQUEST_ORDER with another id, as JSON text (empty:
      * no id). NULL: the dialect has no such requests. */
-    void (*build_again)(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw);
+    void (*build_with_id)(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw);
     /* Server: 1 if a topic that matches a row's pattern can exist (spot has only certain
      * intervals). NULL: always. */
     int (*is_possible)(td_bytes topic);
@@ -211,7 +211,7 @@ void dialect_parser_close(dialect_parser *parser);
 
 /* Read a client's request. *out is valid until the next call and while frame is. TD_OK (kind is
  * REQUEST_UNKNOWN for unknown requests); TD_E_INVALID if it is not a JSON object, its args are not
- * a list, or one of its topics cannot be read (kind and kept are set as far as they were read);
+ * a list, or one of its topics cannot be read (kind and parts are set as far as they were read);
  * TD_E_LIMIT. */
 TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);

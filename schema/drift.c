@@ -35,7 +35,7 @@ enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACE_PATHS, PLACES };
 enum { PATH_KEYS_MAX = 2 };
 
 /* What one member had so far. */
-typedef struct slot {
+typedef struct member_state {
     uint64_t seen;                      /* frames that had it */
     uint64_t at;                        /* in->frames of the last frame that had it */
     uint64_t typed_at;                  /* in->frames of the first frame that had a value */
@@ -50,12 +50,12 @@ typedef struct slot {
     uint8_t places; /* most decimal places so far */
     uint8_t has_last;
     uint8_t jumps;
-} slot;
+} member_state;
 
 /* A place, for envelope and paths in frames of one kind. */
 typedef struct scope {
-    uint64_t frames; /* frames that could have members here */
-    slot *slots;     /* one per field; NULL: no frame yet */
+    uint64_t frames;       /* frames that could have members here */
+    member_state *members; /* one per field; NULL: no frame yet */
 } scope;
 
 struct drift_stream {
@@ -72,15 +72,15 @@ struct drift_reader {
 };
 
 /* A frame while it is examined. */
-typedef struct look {
+typedef struct examination {
     drift_reader *reader;
     drift_stream *stream; /* NULL: no comparison with earlier frames */
     const drift_frame *frame;
     const topic_row *row;
     const frame_survey *survey; /* the reader's */
-    drift_look *out;
+    drift_result *out;
     frame_kind kind;
-} look;
+} examination;
 
 static const char *const KIND_NAMES[DRIFT_KIND_COUNT] = {
     [DRIFT_NEW_TOPIC] = "new_topic",           [DRIFT_NEW_FIELD] = "new_field",
@@ -118,11 +118,11 @@ drift_stream *drift_stream_open(void)
     return td_alloc_zero(1, sizeof(drift_stream));
 }
 
-static void forget(drift_stream *stream)
+static void stream_reset(drift_stream *stream)
 {
     for (size_t place = 0; place < PLACES; place++)
         for (size_t kind = 0; kind < FRAME_ANY; kind++)
-            td_free(stream->scopes[place][kind].slots);
+            td_free(stream->scopes[place][kind].members);
     *stream = (drift_stream){.row = NULL};
 }
 
@@ -130,11 +130,11 @@ void drift_stream_close(drift_stream *stream)
 {
     if (stream == NULL)
         return;
-    forget(stream);
+    stream_reset(stream);
     td_free(stream);
 }
 
-static size_t slots_of(const topic_row *row, size_t place)
+static size_t count_members(const topic_row *row, size_t place)
 {
     return place == PLACE_KIND        ? 1
            : place == PLACE_PATHS     ? (size_t)TOPIC_ITEMS_MAX * PATH_KEYS_MAX
@@ -143,15 +143,15 @@ static size_t slots_of(const topic_row *row, size_t place)
 }
 
 /* The scope of a place in this frame; NULL if there is no stream. */
-static scope *scope_of(look *l, size_t place)
+static scope *scope_of(examination *e, size_t place)
 {
-    if (l->stream == NULL)
+    if (e->stream == NULL)
         return NULL;
-    TD_ASSERT(l->kind < FRAME_ANY);
+    TD_ASSERT(e->kind < FRAME_ANY);
     int has_kinds = place == SURVEY_ENVELOPE || place == PLACE_PATHS;
-    scope *found = &l->stream->scopes[place][has_kinds ? l->kind : 0];
-    if (found->slots == NULL)
-        found->slots = td_alloc_zero(slots_of(l->row, place), sizeof *found->slots);
+    scope *found = &e->stream->scopes[place][has_kinds ? e->kind : 0];
+    if (found->members == NULL)
+        found->members = td_alloc_zero(count_members(e->row, place), sizeof *found->members);
     return found;
 }
 
@@ -187,62 +187,63 @@ static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
 }
 
 /* Add a note. NULL if the frame already has an equal one, or too many. */
-static drift_note *add_note(look *l, const drift_note *like)
+static drift_note *add_note(examination *e, const drift_note *like)
 {
-    drift_note *notes = l->reader->notes;
-    for (size_t i = 0; i < l->out->count; i++)
+    drift_note *notes = e->reader->notes;
+    for (size_t i = 0; i < e->out->count; i++)
         if (notes[i].kind == like->kind && strcmp(notes[i].path, like->path) == 0 &&
             strcmp(notes[i].detail, like->detail) == 0)
             return NULL;
-    if (l->out->count == LIMIT_DRIFT_NOTES) {
-        l->out->left_out++;
+    if (e->out->count == LIMIT_DRIFT_NOTES) {
+        e->out->left_out++;
         return NULL;
     }
-    drift_note *note = &notes[l->out->count++];
+    drift_note *note = &notes[e->out->count++];
     *note = *like;
-    note->first_ns = l->frame->recv_ns;
-    note->first_order = l->frame->order;
+    note->first_ns = e->frame->recv_ns;
+    note->first_order = e->frame->order;
     note->count = 1;
     return note;
 }
 
 /* Add a note about a member at a path; both may be empty. */
-static drift_note *note_path(look *l, drift_kind kind, td_bytes path, td_bytes key,
+static drift_note *note_path(examination *e, drift_kind kind, td_bytes path, td_bytes key,
                              const char *detail)
 {
     drift_note note = {.kind = kind};
     (void)snprintf(note.detail, sizeof note.detail, "%s", detail); /* cut if too long */
     add_key(note.path, path);
     add_key(note.path, key);
-    return add_note(l, &note);
+    return add_note(e, &note);
 }
 
 /* The row's field for a known member. */
-static const field_row *field_of(const look *l, const survey_member *m)
+static const field_row *field_of(const examination *e, const survey_member *m)
 {
-    return m->place == SURVEY_ENVELOPE ? &l->row->envelope[m->index] : &l->row->fields[m->index];
+    return m->place == SURVEY_ENVELOPE ? &e->row->envelope[m->index] : &e->row->fields[m->index];
 }
 
 /* The path of the object with a field. Inherited fields are in the object directly around the
  * entries: no row inherits from further out. */
-static td_bytes path_of(const look *l, size_t place, const field_row *field)
+static td_bytes path_of(const examination *e, size_t place, const field_row *field)
 {
     if (place >= SURVEY_ENVELOPE)
         return td_bytes_of(NULL, 0);
-    const char *path = l->row->items[place].path;
+    const char *path = e->row->items[place].path;
     const char *last = field->flags & FIELD_INHERITED ? strrchr(path, '.') : NULL;
     return last == NULL ? td_bytes_str(path) : td_bytes_of(path, (size_t)(last - path));
 }
 
-static drift_note *note_field(look *l, const survey_member *m, drift_kind kind, const char *detail)
+static drift_note *note_field(examination *e, const survey_member *m, drift_kind kind,
+                              const char *detail)
 {
-    const field_row *field = field_of(l, m);
-    return note_path(l, kind, path_of(l, m->place, field), td_bytes_str(field->key), detail);
+    const field_row *field = field_of(e, m);
+    return note_path(e, kind, path_of(e, m->place, field), td_bytes_str(field->key), detail);
 }
 
 /* ---- members that the row does not name ---- */
 
-static void look_at_unexpected(look *l, const survey_unexpected *unexpected)
+static void check_unexpected(examination *e, const survey_unexpected *unexpected)
 {
     char place[16];
     td_bytes key = unexpected->key;
@@ -252,13 +253,13 @@ static void look_at_unexpected(look *l, const survey_unexpected *unexpected)
     }
     switch (unexpected->what) {
     case UNEXPECTED_UNKNOWN:
-        note_path(l, DRIFT_NEW_FIELD, unexpected->at, key, "");
+        note_path(e, DRIFT_NEW_FIELD, unexpected->at, key, "");
         return;
     case UNEXPECTED_REPEATED:
-        note_path(l, DRIFT_REPEATED_FIELD, unexpected->at, key, "");
+        note_path(e, DRIFT_REPEATED_FIELD, unexpected->at, key, "");
         return;
     case UNEXPECTED_UNREADABLE:
-        note_path(l, DRIFT_NOT_DECODED, unexpected->at, key, decode_reason_name(DECODE_BAD_TIME));
+        note_path(e, DRIFT_NOT_DECODED, unexpected->at, key, decode_reason_name(DECODE_BAD_TIME));
         return;
     }
 }
@@ -285,7 +286,7 @@ static json_type first_type(uint8_t types)
 
 /* Some topics write a member in several ways within a frame: all types of its first frame are
  * accepted. */
-static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_type type)
+static void check_type(examination *e, td_bytes path, td_bytes key, member_state *s, json_type type)
 {
     char detail[LIMIT_DRIFT_DETAIL_BYTES];
     if (s->types >> type & 1)
@@ -298,28 +299,29 @@ static void look_at_type(look *l, td_bytes path, td_bytes key, slot *s, json_typ
     }
     (void)snprintf(detail, sizeof detail, "%s to %s", type_name(first_type(s->types)),
                    type_name(type)); /* fits */
-    note_path(l, DRIFT_TYPE_CHANGED, path, key, detail);
+    note_path(e, DRIFT_TYPE_CHANGED, path, key, detail);
 }
 
 /* Note a text in quotes, cut if it is too long. */
-static drift_note *note_value(look *l, const survey_member *m, td_bytes text)
+static drift_note *note_value(examination *e, const survey_member *m, td_bytes text)
 {
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
     char detail[LIMIT_DRIFT_DETAIL_BYTES];
     copy_text(shown, sizeof shown, text);
     (void)snprintf(detail, sizeof detail, "\"%s\"", shown);
-    return note_field(l, m, DRIFT_NEW_VALUE, detail);
+    return note_field(e, m, DRIFT_NEW_VALUE, detail);
 }
 
 /* Check a text against the member's documented ones. */
-static void look_at_text(look *l, const survey_member *m, const value_row *values, td_bytes text)
+static void check_text(examination *e, const survey_member *m, const value_row *values,
+                       td_bytes text)
 {
     if (values == NULL)
         return;
     for (const char *const *known = values->values; *known != NULL; known++)
         if (td_bytes_is(text, *known))
             return;
-    drift_note *note = note_value(l, m, text);
+    drift_note *note = note_value(e, m, text);
     if (note != NULL)
         note->is_learnt = values->is_open;
 }
@@ -339,13 +341,13 @@ static int is_market_price(msg_member member)
 /* 1 for amounts of a market: they fit in 64 bits, have at most the market's decimal places, and are
  * not negative. Other amounts may have a sign (bases, positions of options) or twenty digits
  * (leveraged tokens). */
-static int is_market_amount(const look *l, const field_row *field)
+static int is_market_amount(const examination *e, const field_row *field)
 {
     static const msg_member AMOUNTS[] = {
         MEMBER_SIZE,      MEMBER_RPI_SIZE,       MEMBER_BID1_PRICE,
         MEMBER_BID1_SIZE, MEMBER_ASK1_PRICE,     MEMBER_ASK1_SIZE,
         MEMBER_VOLUME,    MEMBER_HIGH_PRICE_24H, MEMBER_LOW_PRICE_24H};
-    if (l->row->type == MSG_POSITION)
+    if (e->row->type == MSG_POSITION)
         return 0;
     for (size_t i = 0; i < sizeof AMOUNTS / sizeof AMOUNTS[0]; i++)
         if (AMOUNTS[i] == field->member)
@@ -353,24 +355,24 @@ static int is_market_amount(const look *l, const field_row *field)
     return is_market_price(field->member);
 }
 
-static int has_signed_prices(const look *l)
+static int has_signed_prices(const examination *e)
 {
-    return l->frame->of != NULL && l->frame->of->has_signed_prices;
+    return e->frame->of != NULL && e->frame->of->has_signed_prices;
 }
 
 /* 1 for a given member of a trade. */
-static int is_of_trade(const look *l, const field_row *field, msg_member member)
+static int is_of_trade(const examination *e, const field_row *field, msg_member member)
 {
-    return l->row->type == MSG_TRADE && field->member == member;
+    return e->row->type == MSG_TRADE && field->member == member;
 }
 
 /* Check decimal places. Ignores JSON numbers: families that write sizes as numbers print binary
  * fractions in full (docs/wire.md 5.4). */
-static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal value,
-                           json_type type)
+static void check_places(examination *e, const survey_member *m, member_state *s, td_decimal value,
+                         json_type type)
 {
     if (s == NULL || type != JSON_STRING || value.mantissa == 0 ||
-        !is_market_amount(l, field_of(l, m)))
+        !is_market_amount(e, field_of(e, m)))
         return;
     char detail[LIMIT_DRIFT_DETAIL_BYTES];
     uint8_t places = td_decimal_shortest(value).scale;
@@ -378,7 +380,7 @@ static void look_at_places(look *l, const survey_member *m, slot *s, td_decimal 
         if (places <= s->places)
             return;
         (void)snprintf(detail, sizeof detail, "%u decimal places, %u before", places, s->places);
-        note_field(l, m, DRIFT_OUT_OF_SCALE, detail);
+        note_field(e, m, DRIFT_OUT_OF_SCALE, detail);
         return;
     }
     s->numbers++;
@@ -398,17 +400,17 @@ static int is_ten_times(td_decimal a, td_decimal b)
     return td_decimal_compare(a, b) >= 0;
 }
 
-static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal value)
+static void check_jump(examination *e, const survey_member *m, member_state *s, td_decimal value)
 {
-    if (s == NULL || !l->stream->has_one_price || value.mantissa <= 0 ||
-        !is_market_price(field_of(l, m)->member))
+    if (s == NULL || !e->stream->has_one_price || value.mantissa <= 0 ||
+        !is_market_price(field_of(e, m)->member))
         return;
-    uint64_t now_ns = l->frame->recv_ns;
+    uint64_t now_ns = e->frame->recv_ns;
     int has_last = s->has_last && now_ns <= s->last_ns + PRICE_HOLDS_NS;
     int is_up = has_last && is_ten_times(value, s->last);
     int is_down = has_last && is_ten_times(s->last, value);
     if (is_up || is_down)
-        note_field(l, m, DRIFT_OUT_OF_RANGE,
+        note_field(e, m, DRIFT_OUT_OF_RANGE,
                    is_up ? "ten times the last price or more"
                          : "a tenth of the last price or less");
     if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
@@ -419,9 +421,9 @@ static void look_at_jump(look *l, const survey_member *m, slot *s, td_decimal va
     s->has_last = 1;
 }
 
-static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value json)
+static void check_decimal(examination *e, const survey_member *m, member_state *s, json_value json)
 {
-    const field_row *field = field_of(l, m);
+    const field_row *field = field_of(e, m);
     field_row plain = *field;
     plain.scale_e10 = 0;
     msg_value value;
@@ -429,22 +431,22 @@ static void look_at_decimal(look *l, const survey_member *m, slot *s, json_value
     if (!decode_field(NULL, &plain, json, &value, &ignored) || value.type == VALUE_ABSENT)
         return;
     if (value.type == VALUE_BIG_DECIMAL) {
-        if (is_market_amount(l, field))
-            note_field(l, m, DRIFT_OUT_OF_SCALE, "beyond 64 bits and 18 decimal places");
+        if (is_market_amount(e, field))
+            note_field(e, m, DRIFT_OUT_OF_SCALE, "beyond 64 bits and 18 decimal places");
         return;
     }
     td_decimal number = value.as.decimal;
     if (field->scale_e10 != 0 && td_decimal_shortest(number).scale != 0)
-        note_field(l, m, DRIFT_OUT_OF_SCALE, "a fraction in a scaled integer");
-    int is_signed = field->unit == UNIT_PRICE && has_signed_prices(l);
-    if (number.mantissa < 0 && !is_signed && is_market_amount(l, field))
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "negative");
-    if (number.mantissa == 0 && !is_signed && is_of_trade(l, field, MEMBER_PRICE))
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "a trade at a price of 0");
+        note_field(e, m, DRIFT_OUT_OF_SCALE, "a fraction in a scaled integer");
+    int is_signed = field->unit == UNIT_PRICE && has_signed_prices(e);
+    if (number.mantissa < 0 && !is_signed && is_market_amount(e, field))
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "negative");
+    if (number.mantissa == 0 && !is_signed && is_of_trade(e, field, MEMBER_PRICE))
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "a trade at a price of 0");
     if (field->scale_e10 != 0)
         return;
-    look_at_places(l, m, s, number, json_type_of(json));
-    look_at_jump(l, m, s, number);
+    check_places(e, m, s, number, json_type_of(json));
+    check_jump(e, m, s, number);
 }
 
 /* 1 if a field is the frame's own time, in its preferred form if there are several. */
@@ -459,26 +461,26 @@ static int is_own_time(const topic_row *row, const field_row *field)
     return 1;
 }
 
-static void look_at_time(look *l, const survey_member *m, json_value json)
+static void check_time(examination *e, const survey_member *m, json_value json)
 {
-    const field_row *field = field_of(l, m);
-    uint64_t recv_ns = l->frame->recv_ns;
+    const field_row *field = field_of(e, m);
+    uint64_t recv_ns = e->frame->recv_ns;
     msg_value value;
     decode_error ignored; /* unreadable times are reported as unexpected */
     if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS)
         return;
     uint64_t ns = value.as.time_ns;
-    if (ns == 0 && !is_own_time(l->row, field))
+    if (ns == 0 && !is_own_time(e->row, field))
         return; /* means "not yet" */
-    int is_own = recv_ns != 0 && is_own_time(l->row, field);
+    int is_own = recv_ns != 0 && is_own_time(e->row, field);
     if (ns < TIME_MIN_NS)
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
     else if (ns > TIME_MAX_NS)
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "a time after 2100");
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "a time after 2100");
     else if (is_own && ns > recv_ns + TIME_LATER_NS)
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "over an hour after it was received");
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "over an hour after it was received");
     else if (is_own && ns + TIME_EARLIER_NS < recv_ns)
-        note_field(l, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
+        note_field(e, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
 }
 
 /* 1 for null, "" and "None". */
@@ -490,53 +492,53 @@ static int is_absent(json_value value)
 }
 
 /* "None" is a valid side of orders and positions, but not of a trade. */
-static void look_at_none(look *l, const survey_member *m, json_value value)
+static void check_missing_side(examination *e, const survey_member *m, json_value value)
 {
     td_bytes text;
-    if (is_of_trade(l, field_of(l, m), MEMBER_SIDE) && json_text(value, &text) && text.size > 0)
-        note_value(l, m, text);
+    if (is_of_trade(e, field_of(e, m), MEMBER_SIDE) && json_text(value, &text) && text.size > 0)
+        note_value(e, m, text);
 }
 
 /* The documented texts of a field; a stream looks them up only once. */
-static const value_row *values_of(const look *l, const field_row *field, slot *s)
+static const value_row *values_of(const examination *e, const field_row *field, member_state *s)
 {
     if (s == NULL)
-        return family_values(l->frame->of, field);
+        return family_values(e->frame->of, field);
     if (!s->knows_values) {
-        s->values = family_values(l->frame->of, field);
+        s->values = family_values(e->frame->of, field);
         s->knows_values = 1;
     }
     return s->values;
 }
 
-static void look_at_field(look *l, const survey_member *m, slot *s)
+static void check_field(examination *e, const survey_member *m, member_state *s)
 {
-    const field_row *field = field_of(l, m);
-    json_value value = {l->survey->root.parser, m->token};
+    const field_row *field = field_of(e, m);
+    json_value value = {e->survey->root.parser, m->token};
     td_bytes text;
     if (is_absent(value)) {
-        look_at_none(l, m, value);
+        check_missing_side(e, m, value);
         return;
     }
     if (s != NULL)
-        look_at_type(l, path_of(l, m->place, field), td_bytes_str(field->key), s,
-                     json_type_of(value));
+        check_type(e, path_of(e, m->place, field), td_bytes_str(field->key), s,
+                   json_type_of(value));
     if (field->type == FIELD_DECIMAL)
-        look_at_decimal(l, m, s, value);
+        check_decimal(e, m, s, value);
     else if (field->type == FIELD_TIME)
-        look_at_time(l, m, value);
+        check_time(e, m, value);
     else if (json_text(value, &text))
-        look_at_text(l, m, values_of(l, field, s), text);
+        check_text(e, m, values_of(e, field, s), text);
 }
 
 /* Note that the frame has a member. Returns the member's state in the stream; NULL without a
  * stream. */
-static slot *meet_member(look *l, size_t place, size_t index)
+static member_state *note_member(examination *e, size_t place, size_t index)
 {
-    scope *in = scope_of(l, place);
+    scope *in = scope_of(e, place);
     if (in == NULL)
         return NULL;
-    slot *s = &in->slots[index];
+    member_state *s = &in->members[index];
     if (s->at == in->frames)
         return s;
     s->at = in->frames;
@@ -558,10 +560,10 @@ static td_bytes path_start(const char *path, size_t key_count)
 
 /* Check the members on the path of one of the row's items, in lists of the first element: a list
  * may become an object, or the reverse, and the frame still decodes. */
-static void look_at_path(look *l, size_t index)
+static void check_path(examination *e, size_t index)
 {
-    const char *path = l->row->items[index].path;
-    json_value value = l->survey->root;
+    const char *path = e->row->items[index].path;
+    json_value value = e->survey->root;
     for (size_t i = 0; i < PATH_KEYS_MAX && *path != '\0'; i++) {
         size_t size = strcspn(path, ".");
         json_iter it = json_iter_of(value);
@@ -569,42 +571,42 @@ static void look_at_path(look *l, size_t index)
             return;
         if (!json_find_key(value, td_bytes_of(path, size), &value))
             return;
-        slot *s = meet_member(l, PLACE_PATHS, index * PATH_KEYS_MAX + i);
+        member_state *s = note_member(e, PLACE_PATHS, index * PATH_KEYS_MAX + i);
         if (s != NULL && !json_is_null(value))
-            look_at_type(l, path_start(l->row->items[index].path, i + 1), td_bytes_of(NULL, 0), s,
-                         json_type_of(value));
+            check_type(e, path_start(e->row->items[index].path, i + 1), td_bytes_of(NULL, 0), s,
+                       json_type_of(value));
         path += path[size] == '.' ? size + 1 : size;
     }
 }
 
-static void look_at_paths(look *l)
+static void check_paths(examination *e)
 {
-    const items_row *items = l->row->items;
-    for (size_t i = 0; l->stream != NULL && i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++)
-        if (items[i].kind == FRAME_ANY || items[i].kind == l->kind)
-            look_at_path(l, i);
+    const items_row *items = e->row->items;
+    for (size_t i = 0; e->stream != NULL && i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++)
+        if (items[i].kind == FRAME_ANY || items[i].kind == e->kind)
+            check_path(e, i);
 }
 
 /* ---- members that are missing ---- */
 
-static drift_note *note_gone_at(look *l, size_t place, size_t index)
+static drift_note *note_gone_at(examination *e, size_t place, size_t index)
 {
-    const topic_row *row = l->row;
+    const topic_row *row = e->row;
     if (place == PLACE_PATHS) {
         const char *path = row->items[index / PATH_KEYS_MAX].path;
-        return note_path(l, DRIFT_FIELD_GONE, path_start(path, index % PATH_KEYS_MAX + 1),
+        return note_path(e, DRIFT_FIELD_GONE, path_start(path, index % PATH_KEYS_MAX + 1),
                          td_bytes_of(NULL, 0), "");
     }
     const field_row kind = {.key = topic_row_kind_key(row)};
     const field_row *field = place == PLACE_KIND        ? &kind
                              : place == SURVEY_ENVELOPE ? &row->envelope[index]
                                                         : &row->fields[index];
-    return note_path(l, DRIFT_FIELD_GONE, path_of(l, place, field), td_bytes_str(field->key), "");
+    return note_path(e, DRIFT_FIELD_GONE, path_of(e, place, field), td_bytes_str(field->key), "");
 }
 
-static void note_gone(look *l, size_t place, size_t index, const slot *s)
+static void note_gone(examination *e, size_t place, size_t index, const member_state *s)
 {
-    drift_note *note = note_gone_at(l, place, index);
+    drift_note *note = note_gone_at(e, place, index);
     if (note == NULL || s->missing > DRIFT_GONE_FRAMES)
         return;
     note->first_ns = s->missing_ns;
@@ -612,21 +614,21 @@ static void note_gone(look *l, size_t place, size_t index, const slot *s)
     note->count = s->missing;
 }
 
-static void look_for_gone(look *l, size_t place)
+static void check_gone(examination *e, size_t place)
 {
-    scope *in = scope_of(l, place);
-    size_t count = slots_of(l->row, place);
+    scope *in = scope_of(e, place);
+    size_t count = count_members(e->row, place);
     for (size_t i = 0; in != NULL && i < count; i++) {
-        slot *s = &in->slots[i];
+        member_state *s = &in->members[i];
         if (s->at == in->frames || s->seen < DRIFT_GONE_BEFORE ||
             s->seen * 100 < s->at * DRIFT_NEARLY_PERCENT)
             continue;
         if (s->missing++ == 0) {
-            s->missing_ns = l->frame->recv_ns;
-            s->missing_order = l->frame->order;
+            s->missing_ns = e->frame->recv_ns;
+            s->missing_order = e->frame->order;
         }
         if (s->missing >= DRIFT_GONE_FRAMES)
-            note_gone(l, place, i, s);
+            note_gone(e, place, i, s);
     }
 }
 
@@ -643,34 +645,34 @@ static unsigned places_of(const frame_survey *survey)
     return places;
 }
 
-static void begin_scopes(look *l, unsigned places)
+static void begin_scopes(examination *e, unsigned places)
 {
     for (size_t place = 0; place < PLACES; place++) {
-        scope *in = places >> place & 1 ? scope_of(l, place) : NULL;
+        scope *in = places >> place & 1 ? scope_of(e, place) : NULL;
         if (in != NULL)
             in->frames++;
     }
 }
 
-static void look_at_members(look *l)
+static void check_members(examination *e)
 {
-    const frame_survey *survey = l->survey;
+    const frame_survey *survey = e->survey;
     unsigned places = places_of(survey);
-    begin_scopes(l, places);
+    begin_scopes(e, places);
     for (size_t i = 0; i < survey->unexpected_count; i++)
-        look_at_unexpected(l, &survey->unexpected[i]);
-    look_at_paths(l);
+        check_unexpected(e, &survey->unexpected[i]);
+    check_paths(e);
     for (size_t i = 0; i < survey->member_count; i++) {
         const survey_member *m = &survey->members[i];
         if (m->what == SURVEY_ENTRY)
             continue;
-        slot *s = meet_member(l, m->what == SURVEY_KIND ? PLACE_KIND : m->place, m->index);
+        member_state *s = note_member(e, m->what == SURVEY_KIND ? PLACE_KIND : m->place, m->index);
         if (m->what == SURVEY_FIELD)
-            look_at_field(l, m, s);
+            check_field(e, m, s);
     }
     for (size_t place = 0; place < PLACES; place++)
         if (places >> place & 1)
-            look_for_gone(l, place);
+            check_gone(e, place);
 }
 
 /* Prices of options move from 5 to 50 and back in a day. */
@@ -683,46 +685,46 @@ static int is_option(const topic_row *row)
 }
 
 /* 1 if the stream's frames have only prices of one market, close to each other. */
-static int has_one_price(const look *l)
+static int has_one_price(const examination *e)
 {
-    const topic_row *row = l->row;
+    const topic_row *row = e->row;
     int is_market = row->type == MSG_TRADE || row->type == MSG_TICKER || row->type == MSG_KLINE;
-    return is_market && !has_signed_prices(l) && topic_row_has_symbol(row) &&
+    return is_market && !has_signed_prices(e) && topic_row_has_symbol(row) &&
            !topic_row_has_coin(row) && !is_option(row);
 }
 
-static void note_failure(look *l, const decode_error *why)
+static void note_failure(examination *e, const decode_error *why)
 {
-    note_path(l, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0),
+    note_path(e, DRIFT_NOT_DECODED, td_bytes_str(why->field), td_bytes_of(NULL, 0),
               decode_reason_name(why->reason));
 }
 
 /* Examine a frame whose topic has a row. */
-static void look_at_data(look *l, const topic_match *topic)
+static void examine_data(examination *e, const topic_match *topic)
 {
     message m;
     decode_error why;
-    frame_survey *survey = &l->reader->survey;
-    l->row = topic->row;
-    td_utf8_copy(l->reader->topic, sizeof l->reader->topic, topic->topic);
-    l->out->topic = td_bytes_str(l->reader->topic);
+    frame_survey *survey = &e->reader->survey;
+    e->row = topic->row;
+    td_utf8_copy(e->reader->topic, sizeof e->reader->topic, topic->topic);
+    e->out->topic = td_bytes_str(e->reader->topic);
     if (!td_bytes_is(topic->symbol, "*"))
-        l->out->symbol = topic->symbol;
-    int is_decoded = decoder_survey(l->reader->decoder, topic, l->frame->bytes, &m, survey, &why);
-    l->out->text = survey->text;
+        e->out->symbol = topic->symbol;
+    int is_decoded = decoder_survey(e->reader->decoder, topic, e->frame->bytes, &m, survey, &why);
+    e->out->text = survey->text;
     if (!is_decoded) {
-        note_failure(l, &why);
+        note_failure(e, &why);
         return;
     }
-    if (l->stream != NULL && l->stream->row != l->row) {
-        forget(l->stream);
-        l->stream->row = l->row;
-        l->stream->has_one_price = (uint8_t)has_one_price(l);
+    if (e->stream != NULL && e->stream->row != e->row) {
+        stream_reset(e->stream);
+        e->stream->row = e->row;
+        e->stream->has_one_price = (uint8_t)has_one_price(e);
     }
-    l->survey = survey;
-    l->kind = m.head.kind;
-    l->out->left_out = survey->unexpected_left_out;
-    look_at_members(l);
+    e->survey = survey;
+    e->kind = m.head.kind;
+    e->out->left_out = survey->unexpected_left_out;
+    check_members(e);
 }
 
 /* 1 if a part of a topic looks like a symbol: at least three characters, no lower case, and a
@@ -750,9 +752,9 @@ static int is_raw_topic(const family *of, td_bytes topic)
 
 /* Name a topic without a row. Parts after the first that look like a symbol become "{symbol}",
  * because the topic may occur with all symbols of a market. */
-static void name_topic(look *l, td_bytes text)
+static void name_topic(examination *e, td_bytes text)
 {
-    char *name = l->reader->topic;
+    char *name = e->reader->topic;
     size_t size = 0;
     for (size_t from = 0; from <= text.size;) {
         size_t end = from;
@@ -761,7 +763,7 @@ static void name_topic(look *l, td_bytes text)
         td_bytes part = td_bytes_of(text.data + from, end - from);
         int is_symbol = from > 0 && is_like_symbol(part);
         if (is_symbol)
-            l->out->symbol = part;
+            e->out->symbol = part;
         if (from > 0 && size + 1 < LIMIT_TOPIC_BYTES)
             name[size++] = '.';
         copy_text(name + size, LIMIT_TOPIC_BYTES - size,
@@ -769,25 +771,25 @@ static void name_topic(look *l, td_bytes text)
         size += strlen(name + size);
         from = end + 1;
     }
-    l->out->topic = td_bytes_str(name);
+    e->out->topic = td_bytes_str(name);
 }
 
 /* Check the members of an answer, ping or error. */
-static void look_at_control(look *l, const classification *what)
+static void examine_control(examination *e, const classification *what)
 {
-    const char *const *known = exchange_of(l->frame->of)->control_keys;
-    frame_survey *survey = &l->reader->survey;
+    const char *const *known = exchange_of(e->frame->of)->control_keys;
+    frame_survey *survey = &e->reader->survey;
     decode_error why;
     json_value key;
     json_value value;
-    snprintf(l->reader->topic, sizeof l->reader->topic, "_control.%s",
+    snprintf(e->reader->topic, sizeof e->reader->topic, "_control.%s",
              frame_class_name(what->frame_class));
-    l->out->topic = td_bytes_str(l->reader->topic);
-    if (!decoder_survey_text(l->reader->decoder, l->frame->bytes, survey, &why)) {
-        note_failure(l, &why);
+    e->out->topic = td_bytes_str(e->reader->topic);
+    if (!decoder_survey_text(e->reader->decoder, e->frame->bytes, survey, &why)) {
+        note_failure(e, &why);
         return;
     }
-    l->out->text = survey->text;
+    e->out->text = survey->text;
     for (json_iter it = json_iter_of(survey->root);
          known != NULL && json_next(&it, &key, &value);) {
         td_bytes text;
@@ -797,42 +799,42 @@ static void look_at_control(look *l, const classification *what)
         while (*at != NULL && !td_bytes_is(text, *at))
             at++;
         if (*at == NULL)
-            note_path(l, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "");
+            note_path(e, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "");
     }
 }
 
 /* Classify and examine a frame whose channel has no row. */
-static void look_at_other(look *l, const classification *what)
+static void examine_other(examination *e, const classification *what)
 {
-    frame_survey *survey = &l->reader->survey;
+    frame_survey *survey = &e->reader->survey;
     decode_error why;
     if (frame_class_is_control(what->frame_class)) {
-        look_at_control(l, what);
+        examine_control(e, what);
     } else if (what->topic.row != NULL) {
-        look_at_data(l, &what->topic);
+        examine_data(e, &what->topic);
     } else if (what->frame_class == CLASS_DATA) {
-        name_topic(l, what->exchange_topic);
-        if (!is_raw_topic(l->frame->of, what->exchange_topic))
-            note_path(l, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "");
+        name_topic(e, what->exchange_topic);
+        if (!is_raw_topic(e->frame->of, what->exchange_topic))
+            note_path(e, DRIFT_NEW_TOPIC, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), "");
     } else {
-        l->out->topic = td_bytes_str("_unknown");
-        if (decoder_survey_text(l->reader->decoder, l->frame->bytes, survey, &why))
+        e->out->topic = td_bytes_str("_unknown");
+        if (decoder_survey_text(e->reader->decoder, e->frame->bytes, survey, &why))
             why = (decode_error){.reason = DECODE_NO_TOPIC};
-        note_failure(l, &why);
+        note_failure(e, &why);
     }
 }
 
 void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
-                drift_look *out)
+                drift_result *out)
 {
-    *out = (drift_look){.text = frame->bytes, .notes = reader->notes};
-    look l = {.reader = reader, .stream = stream, .frame = frame, .out = out};
+    *out = (drift_result){.text = frame->bytes, .notes = reader->notes};
+    examination e = {.reader = reader, .stream = stream, .frame = frame, .out = out};
     if (frame->topic.row != NULL) {
-        look_at_data(&l, &frame->topic);
+        examine_data(&e, &frame->topic);
     } else {
         classification what;
         decoder_classify(reader->decoder, frame->of, frame->bytes, CHANNEL_IN, frame->recv_ns,
                          &what);
-        look_at_other(&l, &what);
+        examine_other(&e, &what);
     }
 }

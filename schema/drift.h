@@ -79,7 +79,7 @@ TD_NEVER_NULL drift_stream *drift_stream_open(void);
 void drift_stream_close(drift_stream *stream);
 
 /* Result of examining a frame. Valid until the reader's next call. */
-typedef struct drift_look {
+typedef struct drift_result {
     td_bytes topic;  /* without the symbol. Frames without a row: the topic that they name, with
                         symbols replaced by "{symbol}"; "_control.ack" and the like; "_unknown" */
     td_bytes symbol; /* empty: absent */
@@ -87,12 +87,12 @@ typedef struct drift_look {
     const drift_note *notes;
     size_t count;
     uint64_t left_out; /* notes beyond LIMIT_DRIFT_NOTES */
-} drift_look;
+} drift_result;
 
 /* Examine an inbound frame. If stream is NULL, it is not compared with earlier frames (field_gone,
  * type_changed, decimal places, price jumps). */
 void drift_read(drift_reader *reader, drift_stream *stream, const drift_frame *frame,
-                drift_look *out);
+                drift_result *out);
 
 /* Stable name of a kind ("new_field"). */
 const char *drift_kind_name(drift_kind kind);

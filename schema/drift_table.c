@@ -10,17 +10,17 @@
 /* Findings with a common limit. Those with the lowest hashes are kept: the choice does not depend
  * on the order of frames. Their counts are complete, because a finding that was removed never
  * returns. */
-typedef struct part {
+typedef struct finding_group {
     size_t count;
     size_t last; /* index of the finding with the highest hash, which is removed first; NO_ROW:
                     unknown */
-} part;
+} finding_group;
 
 /* Findings of one feed, topic and kind, limited so that many similar ones do not displace other
  * changes. Topics without rows share one, because their names may be invented. */
 typedef struct share {
     uint64_t hash; /* of feed, topic and kind; equal hashes share a limit */
-    part part;
+    finding_group group;
 } share;
 
 enum { WHOLE_OTHERS, WHOLE_LEARNT, WHOLES };
@@ -31,8 +31,8 @@ struct drift_table {
     drift_finding *findings;
     size_t count;
     slot_table index;
-    part wholes[WHOLES]; /* separate for learnt values, so that many of them do not displace other
-                            findings */
+    finding_group wholes[WHOLES]; /* separate for learnt values, so that many of them do not
+                            displace other findings */
     share *shares;
     size_t share_count;
     slot_table share_index;
@@ -112,7 +112,7 @@ static drift_finding *find(const drift_table *table, uint64_t hash, const char *
 }
 
 /* Rebuild the index after findings moved. */
-static void index_again(drift_table *table)
+static void rebuild_index(drift_table *table)
 {
     slot_table_clear(&table->index);
     for (size_t i = 0; i < table->count; i++)
@@ -120,7 +120,7 @@ static void index_again(drift_table *table)
     for (size_t i = 0; i < WHOLES; i++)
         table->wholes[i].last = NO_ROW;
     for (size_t i = 0; i < table->share_count; i++)
-        table->shares[i].part.last = NO_ROW;
+        table->shares[i].group.last = NO_ROW;
 }
 
 /* ---- limits ---- */
@@ -138,22 +138,22 @@ static size_t find_share(drift_table *table, const char *feed, td_bytes topic,
     }
     size_t made = table->share_count++;
     table->shares = td_array_grow(table->shares, made, sizeof *table->shares);
-    table->shares[made] = (share){.hash = hash, .part = {.last = NO_ROW}};
+    table->shares[made] = (share){.hash = hash, .group = {.last = NO_ROW}};
     slot_table_put(&table->share_index, hash, made);
     return made;
 }
 
-static part *whole_of(drift_table *table, const drift_finding *f)
+static finding_group *whole_of(drift_table *table, const drift_finding *f)
 {
     return &table->wholes[f->is_learnt ? WHOLE_LEARNT : WHOLE_OTHERS];
 }
 
-static part *share_of(drift_table *table, const drift_finding *f)
+static finding_group *share_of(drift_table *table, const drift_finding *f)
 {
-    return &table->shares[f->share].part;
+    return &table->shares[f->share].group;
 }
 
-static size_t last_of(drift_table *table, part *in)
+static size_t last_of(drift_table *table, finding_group *in)
 {
     int is_known = in->last != NO_ROW;
     for (size_t i = 0; !is_known && i < table->count; i++) {
@@ -179,15 +179,15 @@ static void remove_finding(drift_table *table, size_t row)
     share_of(table, f)->count--;
     finding_fini(f);
     *f = table->findings[--table->count];
-    index_again(table);
+    rebuild_index(table);
 }
 
 /* Make space for a finding, by removing another one if necessary. Returns 0 if the new one must be
  * dropped. */
 static int make_place(drift_table *table, const drift_finding *made)
 {
-    part *whole = whole_of(table, made);
-    part *own = share_of(table, made);
+    finding_group *whole = whole_of(table, made);
+    finding_group *own = share_of(table, made);
     size_t limit = WHOLE_LIMITS[whole - table->wholes];
     if (own->count < LIMIT_DRIFT_SHARE && whole->count < limit)
         return 1;
@@ -217,10 +217,10 @@ static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
     slot_table_put(&table->index, made.hash, table->count);
     drift_finding *out = &table->findings[table->count++];
     *out = made;
-    part *parts[] = {whole_of(table, &made), share_of(table, &made)};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        parts[i]->count++;
-        parts[i]->last = NO_ROW;
+    finding_group *groups[] = {whole_of(table, &made), share_of(table, &made)};
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        groups[i]->count++;
+        groups[i]->last = NO_ROW;
     }
     return out;
 }
@@ -243,30 +243,30 @@ static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
 }
 
 /* The example is the first frame with the finding. */
-static void keep_example(drift_finding *f, const drift_frame *frame, const drift_look *look)
+static void keep_example(drift_finding *f, const drift_frame *frame, const drift_result *result)
 {
     if (frame->order >= f->example_order)
         return;
-    size_t size =
-        look->text.size < LIMIT_DRIFT_EXAMPLE_BYTES ? look->text.size : LIMIT_DRIFT_EXAMPLE_BYTES;
+    size_t size = result->text.size < LIMIT_DRIFT_EXAMPLE_BYTES ? result->text.size
+                                                                : LIMIT_DRIFT_EXAMPLE_BYTES;
     td_free((void *)f->example.data);
     td_free((void *)f->symbol);
-    f->example = td_bytes_of(copy_of(td_bytes_of(look->text.data, size)), size);
-    f->symbol = copy_of(look->symbol);
-    f->example_bytes = look->text.size;
+    f->example = td_bytes_of(copy_of(td_bytes_of(result->text.data, size)), size);
+    f->symbol = copy_of(result->symbol);
+    f->example_bytes = result->text.size;
     f->example_order = frame->order;
 }
 
 static void add_note(drift_table *table, const char *feed, const drift_frame *frame,
-                     const drift_look *look, const drift_note *note)
+                     const drift_result *result, const drift_note *note)
 {
-    uint64_t hash = hash_of(feed, look->topic, note->kind, note->path, note->detail);
-    drift_finding *f = find(table, hash, feed, look->topic, note);
+    uint64_t hash = hash_of(feed, result->topic, note->kind, note->path, note->detail);
+    drift_finding *f = find(table, hash, feed, result->topic, note);
     if (f == NULL)
-        f = make(table, feed, look->topic, note, hash);
+        f = make(table, feed, result->topic, note, hash);
     if (f == NULL)
         return;
-    keep_example(f, frame, look);
+    keep_example(f, frame, result);
     f->count += note->count;
     if (note->first_order < f->first_order) {
         f->first_order = note->first_order;
@@ -279,11 +279,11 @@ static void add_note(drift_table *table, const char *feed, const drift_frame *fr
 }
 
 void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
-                     const drift_look *look)
+                     const drift_result *result)
 {
-    leave_out(table, 0, look->left_out);
-    for (size_t i = 0; i < look->count; i++)
-        add_note(table, feed, frame, look, &look->notes[i]);
+    leave_out(table, 0, result->left_out);
+    for (size_t i = 0; i < result->count; i++)
+        add_note(table, feed, frame, result, &result->notes[i]);
 }
 
 /* ---- listing ---- */
@@ -308,6 +308,6 @@ const drift_finding *drift_table_list(drift_table *table, size_t *count)
     if (table->count == 0)
         return NULL;
     qsort(table->findings, table->count, sizeof *table->findings, compare);
-    index_again(table);
+    rebuild_index(table);
     return table->findings;
 }

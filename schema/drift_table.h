@@ -35,7 +35,7 @@ void drift_table_close(drift_table *table);
  * LIMIT_DRIFT_SHARE of one kind in one topic of a feed (new topics: in one feed). All notes
  * together, not their order, determine which ones are kept. */
 void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
-                     const drift_look *look);
+                     const drift_result *result);
 
 /* Findings, including learnt values, sorted by feed, topic, path, kind, detail. Valid until the
  * next call that adds. */

@@ -47,7 +47,7 @@ enum {
 
 /* How a member shows whether a request succeeded. */
 typedef enum success_form {
-    SUCCESS_UNSAID, /* not at all */
+    SUCCESS_NOT_STATED, /* not at all */
     SUCCESS_WORD, /* by a word: one of success_words or failure_words, as text or as a JSON literal
                      (true) */
     SUCCESS_CODE, /* by a code: 0, as a number or text, is success; anything else is failure */

@@ -154,7 +154,7 @@ typedef struct msg_value {
 typedef struct msg_item {
     msg_action action;
     const msg_value *values; /* in the order of the row's fields, without absent ones; each member
-                                at most once. Also in msg_record and msg_beside */
+                                at most once. Also in msg_record and msg_extra */
     size_t value_count;
     uint64_t fields; /* tickers: a bit for each of the row's fields that the frame has, the last bit
                         for all fields from MSG_FIELD_BITS - 1 on; 0: unknown */
@@ -172,11 +172,11 @@ typedef struct msg_record {
 } msg_record;
 
 /* Members of a book or trade frame without a place in the plain structs. */
-typedef struct msg_beside {
+typedef struct msg_extra {
     const msg_value *values; /* envelope values without a member in head */
     size_t value_count;
     const msg_item *items; /* one per entry of the message */
-} msg_beside;
+} msg_extra;
 
 /* The message of a frame: head is valid for all types. */
 typedef struct message {
@@ -188,7 +188,7 @@ typedef struct message {
     };
     /* Set if a plain struct was decoded whole (DECODE_PATH_WHOLE) and some members have no place in
      * it; else NULL. */
-    const msg_beside *beside;
+    const msg_extra *extra;
 } message;
 
 /* 1 if the message is a record, not a plain struct. */

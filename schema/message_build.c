@@ -322,8 +322,8 @@ static void head_kind(message_builder *b, td_bytes name, const written_value *va
 }
 
 /* Check the topic or symbol against the frame's; if is_open, accept any. */
-static void head_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
-                      int is_open)
+static void check_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
+                       int is_open)
 {
     if (td_bytes_equal(value->text, *own))
         return;
@@ -346,10 +346,10 @@ static int head_common(message_builder *b, td_bytes name, const written_value *v
     else if (td_bytes_is(name, "kind"))
         head_kind(b, name, value);
     else if (td_bytes_is(name, "topic"))
-        head_name(b, name, value, &b->head.topic, !is_known);
+        check_name(b, name, value, &b->head.topic, !is_known);
     else if (td_bytes_is(name, "symbol"))
-        head_name(b, name, value, &b->head.symbol,
-                  !is_known || symbol.size == 0 || td_bytes_is(symbol, "*"));
+        check_name(b, name, value, &b->head.symbol,
+                   !is_known || symbol.size == 0 || td_bytes_is(symbol, "*"));
     else if (!td_bytes_is(name, "unknown_fields"))
         return 0;
     return 1;
@@ -663,7 +663,7 @@ static void keep_record(message_builder *b, msg_record *out)
 static void keep_message(message_builder *b, message *out)
 {
     size_t count = b->entry_count;
-    out->beside = NULL;
+    out->extra = NULL;
     if (!is_struct(b)) {
         keep_record(b, &out->record);
     } else if (b->head.type == MSG_BOOK_CHANGE) {

@@ -191,9 +191,9 @@ static void write_struct_entry(json_writer *w, const message *m, size_t index)
     else
         write_level(w, &m->book.levels[index],
                     m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index]);
-    const msg_item *beside = m->beside == NULL ? NULL : &m->beside->items[index];
-    for (size_t i = 0; beside != NULL && i < beside->value_count; i++)
-        write_value(w, &beside->values[i]);
+    const msg_item *extra = m->extra == NULL ? NULL : &m->extra->items[index];
+    for (size_t i = 0; extra != NULL && i < extra->value_count; i++)
+        write_value(w, &extra->values[i]);
     json_write_object_end(w);
 }
 
@@ -203,12 +203,12 @@ void message_json_entries(json_writer *writer, const message *m)
     int is_book = m->head.type == MSG_BOOK_CHANGE;
     int is_record = message_is_record(m);
     size_t count = message_item_count(m);
-    const msg_value *values = is_record           ? m->record.values
-                              : m->beside != NULL ? m->beside->values
-                                                  : NULL;
-    size_t value_count = is_record           ? m->record.value_count
-                         : m->beside != NULL ? m->beside->value_count
-                                             : 0;
+    const msg_value *values = is_record          ? m->record.values
+                              : m->extra != NULL ? m->extra->values
+                                                 : NULL;
+    size_t value_count = is_record          ? m->record.value_count
+                         : m->extra != NULL ? m->extra->value_count
+                                            : 0;
     /* The head already has a book's version. */
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)

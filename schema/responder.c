@@ -35,12 +35,12 @@ void responder_close(responder *r)
 
 /* ---- checking a request ---- */
 
-static refusal judge_topic(const responder_client *client, request_kind kind, td_bytes topic,
-                           const char **words)
+static refusal check_topic(const responder_client *client, request_kind kind, td_bytes topic,
+                           const char **recorded_text)
 {
     const dialect *spoken = client->dialect;
-    topic_standing standing = client->ops->look(client->user, topic);
-    *words = standing.is_known ? NULL : standing.words;
+    topic_standing standing = client->ops->standing(client->user, topic);
+    *recorded_text = standing.is_known ? NULL : standing.recorded_text;
     if (!standing.is_known)
         return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
                                                                    : REFUSAL_UNKNOWN_TOPIC;
@@ -52,16 +52,17 @@ static refusal judge_topic(const responder_client *client, request_kind kind, td
 }
 
 /* One refused topic refuses the whole request: stop at the first. */
-static void judge_whole(const responder_client *client, const dialect_request *request,
+static void check_whole(const responder_client *client, const dialect_request *request,
                         dialect_reply *reply)
 {
     for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
         reply->topic = request->args[i];
-        reply->refused = judge_topic(client, request->kind, request->args[i], &reply->words);
+        reply->refused =
+            check_topic(client, request->kind, request->args[i], &reply->recorded_text);
     }
 }
 
-static td_result judge_each(responder *r, const responder_client *client,
+static td_result check_each(responder *r, const responder_client *client,
                             const dialect_request *request, dialect_reply *reply, td_err *err)
 {
     td_buf_clear(&r->failed);
@@ -69,13 +70,13 @@ static td_result judge_each(responder *r, const responder_client *client,
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < request->arg_count; i++)
-        r->failed.data[i] =
-            judge_topic(client, request->kind, request->args[i], &reply->words) != REFUSAL_NONE;
+        r->failed.data[i] = check_topic(client, request->kind, request->args[i],
+                                        &reply->recorded_text) != REFUSAL_NONE;
     reply->is_failed = r->failed.data;
     return TD_OK;
 }
 
-static td_result judge_topics(responder *r, const responder_client *client,
+static td_result check_topics(responder *r, const responder_client *client,
                               const dialect_request *request, dialect_reply *reply, td_err *err)
 {
     size_t most = client->dialect->request_topics_max;
@@ -88,15 +89,16 @@ static td_result judge_topics(responder *r, const responder_client *client,
     if (most > 0 && request->arg_count > most)
         reply->refused = REFUSAL_TOO_MANY;
     else if (client->dialect->answers_topics)
-        return judge_each(r, client, request, reply, err);
+        return check_each(r, client, request, reply, err);
     else
-        judge_whole(client, request, reply);
+        check_whole(client, request, reply);
     return TD_OK;
 }
 
 /* parsed is the result of request_parse(), TD_OK or TD_E_INVALID. */
-static td_result judge(responder *r, const responder_client *client, const dialect_request *request,
-                       td_result parsed, dialect_reply *reply, td_err *err)
+static td_result check_request(responder *r, const responder_client *client,
+                               const dialect_request *request, td_result parsed,
+                               dialect_reply *reply, td_err *err)
 {
     TD_ASSERT(parsed == TD_OK || parsed == TD_E_INVALID);
     TD_ASSERT(reply->refused == REFUSAL_NONE);
@@ -105,7 +107,7 @@ static td_result judge(responder *r, const responder_client *client, const diale
     else if (parsed != TD_OK)
         reply->refused = REFUSAL_INVALID_ARGS;
     else if (request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE)
-        return judge_topics(r, client, request, reply, err);
+        return check_topics(r, client, request, reply, err);
     else if (request->kind == REQUEST_AUTH)
         reply->refused = client->dialect->check_auth(request, r->secret, reply->now_ms);
     return TD_OK;
@@ -171,7 +173,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
         client->ops->order(client->user, &request))
         return TD_OK;
     if (rc == TD_OK || rc == TD_E_INVALID)
-        rc = judge(r, client, &request, rc, &reply, err);
+        rc = check_request(r, client, &request, rc, &reply, err);
     if (rc != TD_OK)
         return rc;
     if (reply.refused == REFUSAL_NONE)

@@ -12,14 +12,14 @@ typedef struct topic_standing {
     uint8_t is_symbol_unknown; /* the topic exists, but only for other symbols */
     uint8_t needs_auth;        /* the topic needs authentication, which the connection lacks */
     uint8_t is_held;           /* the connection already has the topic */
-    const char *words;         /* text of the refusal if it is not known; NULL: the dialect's */
+    const char *recorded_text; /* text of the refusal if it is not known; NULL: the dialect's */
 } topic_standing;
 
 /* A server's functions for one of its clients, which each function gets first. */
 typedef struct responder_ops {
     /* Called before the topics of a request are checked. NULL: not needed. */
     void (*prepare)(void *client, const dialect_request *request);
-    topic_standing (*look)(void *client, td_bytes topic);
+    topic_standing (*standing)(void *client, td_bytes topic);
     /* Perform the request, topic by topic. subscribe returns 0 if there is no space for the topic,
      * which is then refused (REFUSAL_TOO_MANY). */
     int (*subscribe)(void *client, td_bytes topic);

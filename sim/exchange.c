@@ -482,7 +482,7 @@ static int is_of_symbol(const family *of, td_bytes topic)
            topic_row_has_symbol(match.row);
 }
 
-static topic_standing on_look(void *user, td_bytes topic)
+static topic_standing on_standing(void *user, td_bytes topic)
 {
     sim_conn *conn = user;
     topic_standing found = {.is_known = each_stream(conn, topic, NULL) > 0};
@@ -589,7 +589,7 @@ static void on_authenticated(void *user)
 
 static const responder_ops RESPONDER_OPS = {
     .prepare = on_prepare,
-    .look = on_look,
+    .standing = on_standing,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,

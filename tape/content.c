@@ -244,11 +244,11 @@ static const message *keep_message(keeper *k, const message *from)
             kept->book.rpi_sizes =
                 keep(k, kept->book.rpi_sizes, count * sizeof *kept->book.rpi_sizes);
     }
-    if (kept->beside != NULL) {
-        msg_beside *beside = keep(k, kept->beside, sizeof *beside);
-        beside->values = keep_values(k, beside->values, beside->value_count);
-        beside->items = keep_items(k, beside->items, message_item_count(from));
-        kept->beside = beside;
+    if (kept->extra != NULL) {
+        msg_extra *extra = keep(k, kept->extra, sizeof *extra);
+        extra->values = keep_values(k, extra->values, extra->value_count);
+        extra->items = keep_items(k, extra->items, message_item_count(from));
+        kept->extra = extra;
     }
     return kept;
 }

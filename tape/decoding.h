@@ -18,7 +18,7 @@ typedef enum tape_reads {
     TAPE_READS_FRAMES,   /* no content */
     TAPE_READS_MESSAGES, /* as needed by books and checks: only the plain structs of books and
                             trades */
-    TAPE_READS_ALL,      /* every member (message.beside), and frames that the client sent */
+    TAPE_READS_ALL,      /* every member (message.extra), and frames that the client sent */
 } tape_reads;
 
 /* cursor_options.decoding; borrowed until the tape closes. */

@@ -351,7 +351,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
  * of an unknown request that names no topic may be of anything that a client sent. */
 static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
 {
-    const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->blamed.size == 0 &&
+    const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&
                            answer->granted_count + answer->failed_count == 0;
     const char *reason = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN
                              ? "refused"

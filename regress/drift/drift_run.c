@@ -46,12 +46,12 @@ static free_reader *take_reader(shared *s)
 
 /* Return a reader, and add its findings. */
 static void give_reader(shared *s, free_reader *reader, const struct stream *of,
-                        const drift_frame *frame, const drift_look *look)
+                        const drift_frame *frame, const drift_result *result)
 {
     pthread_mutex_lock(&s->mutex);
     s->frames++;
-    if (look->count > 0 || look->left_out > 0)
-        drift_table_add(s->table, of->feed, frame, look);
+    if (result->count > 0 || result->left_out > 0)
+        drift_table_add(s->table, of->feed, frame, result);
     reader->next = s->readers;
     s->readers = reader;
     pthread_mutex_unlock(&s->mutex);
@@ -105,10 +105,10 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                                .recv_ns = from->recv_ns,
                                .order = from->position,
                                .bytes = from->bytes};
-    drift_look look;
+    drift_result result;
     free_reader *reader = take_reader(s);
-    drift_read(reader->reader, own->drift, &frame, &look);
-    give_reader(s, reader, of, &frame, &look);
+    drift_read(reader->reader, own->drift, &frame, &result);
+    give_reader(s, reader, of, &frame, &result);
     return TD_OK;
 }
 

@@ -18,7 +18,7 @@ enum {
 
 /* ---- requests ---- */
 
-static topic_standing on_look(void *user, td_bytes topic)
+static topic_standing on_standing(void *user, td_bytes topic)
 {
     const serve_client *client = user;
     const serve_options *options = &client->owner->options;
@@ -96,7 +96,7 @@ static int on_order(void *user, const dialect_request *request)
 }
 
 static const responder_ops RESPONDER_OPS = {
-    .look = on_look,
+    .standing = on_standing,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,

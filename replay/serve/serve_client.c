@@ -184,7 +184,7 @@ static void answer(serve_client *client, td_bytes recorded, td_bytes id)
     serve *server = client->owner;
     wire_outgoing out = {.opcode = 1};
     td_buf_clear(&server->made);
-    client->dialect->build_again(&server->made, server->json, recorded, id);
+    client->dialect->build_with_id(&server->made, server->json, recorded, id);
     out.bytes = td_buf_view(&server->made);
     put_recorded(client, &out);
 }
@@ -243,7 +243,7 @@ void serve_client_send(serve_client *client, served_frame *served)
         return;
     const channel_info *info = &served->frame->channel->info;
     add_slot(client, info);
-    if (client->dialect->build_again != NULL && served->frame->channel->role == ROLE_DATA)
+    if (client->dialect->build_with_id != NULL && served->frame->channel->role == ROLE_DATA)
         join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
     else
         put_recorded(client, &served->message);

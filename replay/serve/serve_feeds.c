@@ -137,7 +137,7 @@ static void read_words(archive *from, dialect_parser *parser, const served_feed 
         if (frame->channel->role == ROLE_CONTROL &&
             answer_parse(parser, feed->family->dialect, frame->bytes, &answer, NULL) == TD_OK &&
             answer.success == 0 && answer.reason.size > 0 &&
-            (answer.blamed.size == 0 || td_bytes_is(answer.blamed, refused->topic)))
+            (answer.reason_topic.size == 0 || td_bytes_is(answer.reason_topic, refused->topic)))
             refused->words = td_strndup((const char *)answer.reason.data, answer.reason.size);
     }
     cursor_close(tape);
@@ -353,7 +353,7 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     TD_ASSERT(of != NULL); /* other feeds were left out */
     const refused_topic *refused = find_refused(feed, subscription);
     if (refused != NULL && refused->recv_ns > 0 && !has_topic(feed, subscription))
-        return (topic_standing){.words = refused->words};
+        return (topic_standing){.recorded_text = refused->words};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
@@ -398,7 +398,7 @@ topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_byte
         if (found.is_known)
             return found;
         best.is_symbol_unknown |= found.is_symbol_unknown;
-        best.words = best.words == NULL ? found.words : best.words;
+        best.recorded_text = best.recorded_text == NULL ? found.recorded_text : best.recorded_text;
     }
     return best;
 }

@@ -32,7 +32,7 @@ static td_bytes find_bracketed(td_bytes reason)
 }
 
 /* The topic in a refusal's text; the reverse of bybit_refusal_text(). */
-static td_bytes find_blamed(td_bytes reason)
+static td_bytes find_reason_topic(td_bytes reason)
 {
     static const char MARK[] = "topic:";
     static const char NEEDS_AUTH[] = " needs auth first";
@@ -204,7 +204,7 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
         (void)dialect_text_scalar(root, "retMsg", &out->reason); /* empty if both are missing */
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
-    out->blamed = find_blamed(out->reason);
+    out->reason_topic = find_reason_topic(out->reason);
     out->is_repeat = (uint8_t)is_repeat(out->reason);
     switch (is) {
     case CLASS_PONG:

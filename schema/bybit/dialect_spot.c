@@ -209,7 +209,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     json_value heartbeat;
     td_bytes op;
     const spot_symbols symbols =
-        out->spoken->variant == GENERATION_V1 ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
+        out->dialect->variant == GENERATION_V1 ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
     /* {"op":"ping"} belongs to other dialects, but clients that use several of them send it here,
      * too. */
     if (json_find(root, "ping", &heartbeat) ||
@@ -222,11 +222,11 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         return TD_OK;
     }
     /* Read the parts even if the event is unknown: refusals of v2 echo them. */
-    bybit_spot_read(root, out->kept);
-    out->kind = event_kind(out->kept[SPOT_EVENT]);
+    bybit_spot_read(root, out->parts);
+    out->kind = event_kind(out->parts[SPOT_EVENT]);
     if (out->kind == REQUEST_UNKNOWN)
         return TD_OK;
-    td_result rc = bybit_spot_topics(text, out->kept, symbols, &out->arg_count, err);
+    td_result rc = bybit_spot_topics(text, out->parts, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
@@ -276,7 +276,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    const spot_stem stem = bybit_spot_stem(request->kept);
+    const spot_stem stem = bybit_spot_stem(request->parts);
     TD_ASSERT(reply->refused != REFUSAL_NONE);
     int is_known = is_one_of(stem.name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
     if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {
@@ -286,7 +286,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
             return SYMBOLS; /* everything else is valid */
     }
     return (spot_error){"-100011", "Parameter error!",
-                        of == GENERATION_V2 && request->kept[SPOT_EVENT].size > 0};
+                        of == GENERATION_V2 && request->parts[SPOT_EVENT].size > 0};
 }
 
 static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_PARTS],
@@ -318,7 +318,7 @@ static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], ge
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
-    const generation of = (generation)request->spoken->variant;
+    const generation of = (generation)request->dialect->variant;
     TD_ASSERT(request->kind != REQUEST_AUTH); /* public only: this dialect has no auth */
     if (request->kind == REQUEST_PONG)
         return TD_OK; /* no answer: it answers the server's own ping */
@@ -331,7 +331,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     if (error.is_echoed)
-        write_echo(&writer, request->kept, of);
+        write_echo(&writer, request->parts, of);
     json_write_member_text(&writer, "code", error.code);
     json_write_member_text(&writer, error.is_echoed ? "msg" : "desc", error.text);
     json_write_object_end(&writer);

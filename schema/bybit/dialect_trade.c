@@ -7,7 +7,7 @@
 #include "schema/bybit/dialects.h"
 
 /* Part of the request that the answer needs. */
-enum { KEPT_OP };
+enum { PART_OP };
 
 /* Prefix of the ops of requests about orders. */
 static const char ORDER[] = "order.";
@@ -22,17 +22,17 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
                               td_err *err)
 {
     td_result rc = bybit_read_op(text, root, out, err);
-    (void)json_find_text(root, "op", &out->kept[KEPT_OP]); /* absent in an unknown request */
+    (void)json_find_text(root, "op", &out->parts[PART_OP]); /* absent in an unknown request */
     out->id = (td_bytes){0};
     out->has_id = (uint8_t)json_find_text(root, "reqId", &out->id);
     if (out->kind != REQUEST_AUTH && out->kind != REQUEST_PING)
         out->kind = REQUEST_UNKNOWN;
-    if (out->kept[KEPT_OP].size <= strlen(ORDER) ||
-        memcmp(out->kept[KEPT_OP].data, ORDER, strlen(ORDER)) != 0)
+    if (out->parts[PART_OP].size <= strlen(ORDER) ||
+        memcmp(out->parts[PART_OP].data, ORDER, strlen(ORDER)) != 0)
         return rc;
     json_value id;
     out->kind = REQUEST_ORDER;
-    out->order_topic = out->kept[KEPT_OP];
+    out->order_topic = out->parts[PART_OP];
     if (out->has_id && json_find(root, "reqId", &id))
         out->id_raw = json_raw(id);
     return TD_OK; /* bybit_read_op() may have failed: args is not a list of texts */
@@ -40,7 +40,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
 
 /* Replace the id in a recorded answer. An answer without an id, or a damaged one, is copied
  * unchanged. */
-static void build_again(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw)
+static void build_with_id(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw)
 {
     json_value root;
     json_value id;
@@ -86,7 +86,8 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     if (request->has_id)
         json_write_member_bytes(&writer, "reqId", request->id);
     write_code(&writer, reply->refused);
-    json_write_member_bytes(&writer, "op", is_pong ? td_bytes_str("pong") : request->kept[KEPT_OP]);
+    json_write_member_bytes(&writer, "op",
+                            is_pong ? td_bytes_str("pong") : request->parts[PART_OP]);
     if (is_pong)
         bybit_write_pong_time(&writer, "data", reply->now_ms);
     json_write_member_text(&writer, "connId", reply->conn_id);
@@ -109,7 +110,7 @@ const dialect BYBIT_V5_TRADE = {
     .fit = fit,
     .ping = BYBIT_PING,
     .build_answer = build_answer,
-    .build_again = build_again,
+    .build_with_id = build_with_id,
     .covers = covers,
     .read_request = read_request,
 };

@@ -26,7 +26,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
     json_value params;
     json_value channels;
     TD_ASSERT(out->arg_count == 0);
-    out->is_second = 1; /* such requests have their own form of answer */
+    out->is_second_form = 1; /* such requests have their own form of answer */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
@@ -124,7 +124,7 @@ static void write_reason(json_writer *writer, const dialect_request *request,
 static void write_command(json_writer *writer, const dialect_request *request,
                           const dialect_reply *reply)
 {
-    int is_v5 = request->spoken->variant == BYBIT_COMMAND_V5;
+    int is_v5 = request->dialect->variant == BYBIT_COMMAND_V5;
     if (!is_v5)
         write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
@@ -144,7 +144,7 @@ static void write_command(json_writer *writer, const dialect_request *request,
 static void write_method(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
-    TD_ASSERT(request->is_second);
+    TD_ASSERT(request->is_second_form);
     write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     json_write_member_object_begin(writer, "data");
@@ -175,7 +175,7 @@ static void write_auth(json_writer *writer, const dialect_request *request,
 static void write_pong(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
-    int is_v5 = request->spoken->variant == BYBIT_COMMAND_V5;
+    int is_v5 = request->dialect->variant == BYBIT_COMMAND_V5;
     if (!is_v5)
         json_write_member_text(writer, "op", "pong");
     bybit_write_pong_time(writer, "args", reply->now_ms);
@@ -194,7 +194,7 @@ td_result bybit_build_command_answer(td_buf *out, const dialect_request *request
         write_pong(&writer, request, reply);
     else if (request->kind == REQUEST_AUTH)
         write_auth(&writer, request, reply);
-    else if (request->is_second)
+    else if (request->is_second_form)
         write_method(&writer, request, reply);
     else
         write_command(&writer, request, reply);

@@ -83,7 +83,7 @@ static void write_answer(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
     char reason[BYBIT_REASON_BYTES];
-    const answer_shape shape = (answer_shape)request->spoken->variant;
+    const answer_shape shape = (answer_shape)request->dialect->variant;
     int is_granted = reply->refused == REFUSAL_NONE;
     TD_ASSERT(reply->conn_id != NULL);
     reason_text(reply, request->kind, reason);
@@ -123,7 +123,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     td_buf text;
     td_buf_init(&text, out->size_max);
     json_write_begin(&writer, &text);
-    if (request->spoken->variant == SHAPE_PRIVATE && request->kind == REQUEST_PING &&
+    if (request->dialect->variant == SHAPE_PRIVATE && request->kind == REQUEST_PING &&
         reply->refused == REFUSAL_NONE)
         write_private_pong(&writer, request, reply);
     else

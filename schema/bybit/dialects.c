@@ -105,8 +105,8 @@ void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES]
     refusal why = reply->refused;
     td_bytes topic = reply->topic;
     TD_ASSERT((size_t)why < sizeof WORDS / sizeof *WORDS);
-    if (reply->words != NULL && strlen(reply->words) < BYBIT_REASON_BYTES) {
-        memcpy(out, reply->words, strlen(reply->words) + 1);
+    if (reply->recorded_text != NULL && strlen(reply->recorded_text) < BYBIT_REASON_BYTES) {
+        memcpy(out, reply->recorded_text, strlen(reply->recorded_text) + 1);
         return;
     }
     const char *after = WORDS[why].after;

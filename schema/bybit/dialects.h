@@ -53,7 +53,7 @@ enum spot_part {
     SPOT_BINARY, /* "true" or empty */
     SPOT_PARTS,
 };
-_Static_assert((int)SPOT_PARTS <= (int)DIALECT_KEPT_MAX, "a request keeps them");
+_Static_assert((int)SPOT_PARTS <= (int)DIALECT_PARTS_MAX, "a request keeps them");
 void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS]);
 
 /* The name of a topic's parameter; NULL: the topic has no parameter. */

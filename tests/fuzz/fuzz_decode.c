@@ -165,11 +165,11 @@ static void forget(bench *b)
 /* ---- drift ---- */
 
 /* Counts the notes that the decoder counts as unknown fields. */
-static size_t count_unknown(const drift_look *look)
+static size_t count_unknown(const drift_result *result)
 {
     size_t count = 0;
-    for (size_t i = 0; i < look->count; i++) {
-        const drift_note *note = &look->notes[i];
+    for (size_t i = 0; i < result->count; i++) {
+        const drift_note *note = &result->notes[i];
         TD_ASSERT(note->kind < DRIFT_KIND_COUNT);
         TD_ASSERT(strlen(note->path) < sizeof note->path);
         TD_ASSERT(strlen(note->detail) < sizeof note->detail);
@@ -183,15 +183,15 @@ static void look_for_drift(bench *b, const topic_match *topic, td_bytes frame, c
 {
     followed *f = topic->row == NULL ? NULL : follow(b, topic);
     const drift_frame of = {b->of, *topic, THEN_NS, b->frame_count, frame};
-    drift_look look;
-    drift_read(b->drift, f == NULL ? NULL : f->drift, &of, &look);
-    TD_ASSERT(look.count <= LIMIT_DRIFT_NOTES);
-    TD_ASSERT(look.topic.size > 0);
+    drift_result result;
+    drift_read(b->drift, f == NULL ? NULL : f->drift, &of, &result);
+    TD_ASSERT(result.count <= LIMIT_DRIFT_NOTES);
+    TD_ASSERT(result.topic.size > 0);
     if (topic->row != NULL && o->is_decoded)
-        TD_ASSERT((count_unknown(&look) > 0) == (o->unknown_fields > 0));
+        TD_ASSERT((count_unknown(&result) > 0) == (o->unknown_fields > 0));
     if (topic->row != NULL && !o->is_decoded)
-        TD_ASSERT(look.count == 1 && look.notes[0].kind == DRIFT_NOT_DECODED);
-    drift_table_add(b->findings, "feed", &of, &look);
+        TD_ASSERT(result.count == 1 && result.notes[0].kind == DRIFT_NOT_DECODED);
+    drift_table_add(b->findings, "feed", &of, &result);
 }
 
 /* ---- decoders ---- */

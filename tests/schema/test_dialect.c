@@ -339,11 +339,11 @@ static void test_words(void **state)
                             .topic = td_bytes_of(long_topic, sizeof long_topic)};
     bybit_refusal_text(&reply, reason);
     assert_true(strlen(reason) < BYBIT_REASON_BYTES);
-    reply.words = "as recorded";
+    reply.recorded_text = "as recorded";
     bybit_refusal_text(&reply, reason);
     assert_string_equal(reason, "as recorded");
     long_topic[sizeof long_topic - 1] = '\0';
-    reply.words = long_topic;
+    reply.recorded_text = long_topic;
     bybit_refusal_text(&reply, reason);
     assert_memory_equal(reason, "error:handler", strlen("error:handler"));
     char id[DIALECT_CONN_ID_BYTES];

@@ -32,7 +32,7 @@ typedef struct answer_row {
     dialect_id dialect;
     const char *request;
     refusal refused;
-    const char *blamed, *failed, *answer;
+    const char *reason_topic, *failed, *answer;
 } answer_row;
 
 static const answer_row ANSWERS[] = {
@@ -187,7 +187,7 @@ static void test_written(void **state)
         const dialect_reply reply = {.conn_id = CONN,
                                      .now_ms = NOW_MS,
                                      .refused = row->refused,
-                                     .topic = td_bytes_str(row->blamed),
+                                     .topic = td_bytes_str(row->reason_topic),
                                      .is_failed = row->failed == NULL ? NULL : failed};
         if (request_parse(parser, spoken, td_bytes_str(row->request), &request, &err) != TD_OK)
             fail_msg("%s: %s", row->request, err.text);
@@ -231,7 +231,7 @@ static void test_answered_again(void **state)
         assert_int_equal(request.kind, REQUEST_ORDER);
         assert_text(AGAIN[i].request, request.order_topic, "order.create");
         td_buf_clear(&out);
-        spoken->build_again(&out, json, td_bytes_str(AGAIN[i].recorded), request.id_raw);
+        spoken->build_with_id(&out, json, td_bytes_str(AGAIN[i].recorded), request.id_raw);
         assert_text(AGAIN[i].request, td_buf_view(&out), AGAIN[i].answer);
     }
     td_buf_fini(&out);
@@ -246,7 +246,7 @@ typedef struct read_row {
     answer_kind kind;
     request_kind of;
     int success;
-    const char *id, *reason, *blamed;
+    const char *id, *reason, *reason_topic;
     const char *granted, *failed; /* topics, each followed by a space */
 } read_row;
 
@@ -359,7 +359,7 @@ static void test_read(void **state)
                      answer.success);
         assert_text(row->frame, answer.id, row->id);
         assert_text(row->frame, answer.reason, row->reason);
-        assert_text(row->frame, answer.blamed, row->blamed);
+        assert_text(row->frame, answer.reason_topic, row->reason_topic);
         join(answer.granted, answer.granted_count, topics, sizeof topics);
         assert_string_equal(topics, row->granted);
         join(answer.failed, answer.failed_count, topics, sizeof topics);

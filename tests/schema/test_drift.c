@@ -34,7 +34,7 @@ typedef struct bench {
     stream_of streams[STREAMS_MAX];
     size_t stream_count;
     uint64_t order;
-    drift_look look; /* result of the last frame */
+    drift_result result; /* of the last frame */
 } bench;
 
 static int bench_open(void **state)
@@ -85,19 +85,19 @@ static size_t look_at(bench *b, const family *of, td_bytes frame, uint64_t at_ns
     decoder_classify(b->decoder, of, frame, CHANNEL_IN, at_ns, &what);
     drift_frame f = {of, what.topic, recv_ns, b->order++, frame};
     drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(b, what.exchange_topic);
-    drift_read(b->reader, stream, &f, &b->look);
-    drift_table_add(b->table, of->name, &f, &b->look);
-    return b->look.count;
+    drift_read(b->reader, stream, &f, &b->result);
+    drift_table_add(b->table, of->name, &f, &b->result);
+    return b->result.count;
 }
 
 /* ---- documented frames ---- */
 
 static void print_look(const bench *b, const char *name)
 {
-    for (size_t i = 0; i < b->look.count; i++)
-        print_error("%s: %.*s %s %s %s\n", name, (int)b->look.topic.size,
-                    (const char *)b->look.topic.data, drift_kind_name(b->look.notes[i].kind),
-                    b->look.notes[i].path, b->look.notes[i].detail);
+    for (size_t i = 0; i < b->result.count; i++)
+        print_error("%s: %.*s %s %s %s\n", name, (int)b->result.topic.size,
+                    (const char *)b->result.topic.data, drift_kind_name(b->result.notes[i].kind),
+                    b->result.notes[i].path, b->result.notes[i].detail);
 }
 
 /* The time at which the golden frame of that name was received. */
@@ -263,7 +263,7 @@ static void test_captures(void **state)
 /* ---- changed frames ---- */
 
 /* Copies a text, adds padding, and checks it. */
-static size_t look_at_text(bench *b, const char *family_name, const char *text, uint64_t recv_ns)
+static size_t check_text(bench *b, const char *family_name, const char *text, uint64_t recv_ns)
 {
     static uint8_t memory[FRAME_BYTES + DECODE_PADDING_BYTES];
     size_t size = strlen(text);
@@ -426,20 +426,20 @@ static void test_changed(void **state)
         const changed *c = &CHANGED[i];
         forget_streams(b);
         if (c->good != NULL)
-            assert_int_equal(look_at_text(b, c->family, c->good, START_NS), 0);
-        size_t count = look_at_text(b, c->family, c->frame, START_NS + 1);
-        if (count != 1 || b->look.notes[0].kind != c->kind ||
-            strcmp(b->look.notes[0].path, c->path) != 0 ||
-            strcmp(b->look.notes[0].detail, c->detail) != 0 ||
-            !td_bytes_is(b->look.topic, c->topic)) {
+            assert_int_equal(check_text(b, c->family, c->good, START_NS), 0);
+        size_t count = check_text(b, c->family, c->frame, START_NS + 1);
+        if (count != 1 || b->result.notes[0].kind != c->kind ||
+            strcmp(b->result.notes[0].path, c->path) != 0 ||
+            strcmp(b->result.notes[0].detail, c->detail) != 0 ||
+            !td_bytes_is(b->result.topic, c->topic)) {
             print_look(b, c->frame);
             fail_msg("%zu notes, not %s %s %s %s", count, c->topic, drift_kind_name(c->kind),
                      c->path, c->detail);
         }
-        assert_int_equal(b->look.notes[0].first_ns, START_NS + 1);
-        assert_int_equal(b->look.notes[0].count, 1);
-        assert_int_equal(b->look.notes[0].is_learnt, 0);
-        assert_true(td_bytes_is(b->look.text, c->frame));
+        assert_int_equal(b->result.notes[0].first_ns, START_NS + 1);
+        assert_int_equal(b->result.notes[0].count, 1);
+        assert_int_equal(b->result.notes[0].is_learnt, 0);
+        assert_true(td_bytes_is(b->result.text, c->frame));
     }
 }
 
@@ -455,8 +455,8 @@ static void test_alone(void **state)
         drift_frame f = {.of = family_find(td_bytes_str(c->family)),
                          .recv_ns = START_NS,
                          .bytes = td_bytes_of(memory, strlen(c->frame))};
-        drift_read(b->reader, NULL, &f, &b->look);
-        assert_int_equal(b->look.count, needs_stream ? 0 : 1);
+        drift_read(b->reader, NULL, &f, &b->result);
+        assert_int_equal(b->result.count, needs_stream ? 0 : 1);
     }
 }
 
@@ -475,7 +475,7 @@ static void test_not_compared(void **state)
         "\"v\":\"1\",\"p\":\"10\"}]}",
     };
     for (size_t i = 0; i < sizeof SPREAD / sizeof SPREAD[0]; i++)
-        assert_int_equal(look_at_text(*state, "v5-spread", SPREAD[i], START_NS), 0);
+        assert_int_equal(check_text(*state, "v5-spread", SPREAD[i], START_NS), 0);
 }
 
 static void trade_text(char out[FRAME_BYTES], const char *size, const char *price, const char *rest)
@@ -494,7 +494,7 @@ static size_t trades(bench *b, size_t count, const char *size, const char *price
     size_t found = 0;
     trade_text(text, size, price, rest);
     for (size_t i = 0; i < count; i++)
-        found += look_at_text(b, "v5-linear", text, START_NS + b->order) > 0;
+        found += check_text(b, "v5-linear", text, START_NS + b->order) > 0;
     return found;
 }
 
@@ -544,11 +544,11 @@ static void test_jump_in_time(void **state)
     const uint64_t day_ns = 86400 * TD_NS_PER_S;
     char text[FRAME_BYTES];
     trade_text(text, "1", "100", "");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 0);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 0);
     trade_text(text, "1", "1000", "");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS + day_ns + 1), 0);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS + day_ns + 1), 0);
     trade_text(text, "1", "10000", "");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
 }
 
 static void test_gone(void **state)
@@ -590,9 +590,9 @@ static void test_comes_and_goes(void **state)
                                 "1700000000000,\"data\":{\"symbol\":"
                                 "\"BTCUSDT\",\"lastPrice\":\"1\"}}";
     for (size_t i = 0; i < 20; i++)
-        assert_int_equal(look_at_text(b, "v5-linear", SNAPSHOT, START_NS), 0);
+        assert_int_equal(check_text(b, "v5-linear", SNAPSHOT, START_NS), 0);
     for (size_t i = 0; i < 40; i++)
-        assert_int_equal(look_at_text(b, "v5-linear", DELTA, START_NS), 0);
+        assert_int_equal(check_text(b, "v5-linear", DELTA, START_NS), 0);
 }
 
 /* Some topics write a member with both types in one frame; that is normal for all of their frames.
@@ -604,7 +604,7 @@ static void test_both_types(void **state)
         "{\"T\":1700000000000,\"S\":\"Buy\",\"v\":\"1\",\"p\":\"1\"},"
         "{\"T\":\"1700000000000\",\"S\":\"Buy\",\"v\":1,\"p\":\"1\"}]}";
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(look_at_text(*state, "v5-linear", BOTH, START_NS), 0);
+        assert_int_equal(check_text(*state, "v5-linear", BOTH, START_NS), 0);
 }
 
 /* A compressed frame has the same findings as its content; its example is readable. */
@@ -641,9 +641,9 @@ static void test_learnt(void **state)
     bench *b = *state;
     char text[FRAME_BYTES];
     snprintf(text, sizeof text, ORDER, "price");
-    assert_int_equal(look_at_text(b, "v5-private", text, START_NS), 0);
+    assert_int_equal(check_text(b, "v5-private", text, START_NS), 0);
     snprintf(text, sizeof text, ORDER, "other");
-    assert_int_equal(look_at_text(b, "v5-private", text, START_NS + SECOND), 1);
+    assert_int_equal(check_text(b, "v5-private", text, START_NS + SECOND), 1);
     const drift_finding *f = only_finding(b);
     assert_int_equal(f->kind, DRIFT_NEW_VALUE);
     assert_string_equal(f->detail, "\"other\"");
@@ -669,12 +669,12 @@ static void add_all(drift_table *table, const size_t *order, size_t count)
             notes[1].count = 5;
         }
         drift_frame frame = {.recv_ns = n, .order = n};
-        drift_look look = {.topic = td_bytes_str("t"),
-                           .symbol = td_bytes_str("S"),
-                           .text = td_bytes_str(text),
-                           .notes = notes,
-                           .count = n > 7 ? 2 : 1};
-        drift_table_add(table, "f", &frame, &look);
+        drift_result result = {.topic = td_bytes_str("t"),
+                               .symbol = td_bytes_str("S"),
+                               .text = td_bytes_str(text),
+                               .notes = notes,
+                               .count = n > 7 ? 2 : 1};
+        drift_table_add(table, "f", &frame, &result);
     }
 }
 
@@ -722,8 +722,8 @@ static void add_value(drift_table *table, size_t n, uint64_t order, int is_learn
     snprintf(note.path, sizeof note.path, "p%zu", n);
     snprintf(topic, sizeof topic, "t%zu", n % (2 * LIMIT_DRIFT_FINDINGS / LIMIT_DRIFT_SHARE));
     const drift_frame frame = {.recv_ns = order, .order = order};
-    const drift_look look = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
-    drift_table_add(table, "f", &frame, &look);
+    const drift_result result = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
+    drift_table_add(table, "f", &frame, &result);
 }
 
 /* Any number of new values in open sets leaves space for other findings. */
@@ -789,17 +789,17 @@ static void test_shares(void **state)
         size_t at = i < 4 ? 3 - i : 0;
         drift_note note = {.kind = KINDS[at], .count = 1};
         const drift_frame frame = {.order = i};
-        const drift_look look = {.topic = td_bytes_str(TOPICS[at]), .notes = &note, .count = 1};
+        const drift_result result = {.topic = td_bytes_str(TOPICS[at]), .notes = &note, .count = 1};
         snprintf(note.path, sizeof note.path, "p%zu", i);
-        drift_table_add(b->table, FEEDS[at], &frame, &look);
+        drift_table_add(b->table, FEEDS[at], &frame, &result);
     }
     for (size_t i = 0; i < 2 * LIMIT_DRIFT_SHARE; i++) {
         char topic[16];
         const drift_note note = {.kind = DRIFT_NEW_TOPIC, .count = 1};
         const drift_frame frame = {.order = i};
         snprintf(topic, sizeof topic, "new%zu", i);
-        const drift_look look = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
-        drift_table_add(b->table, "f", &frame, &look);
+        const drift_result result = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
+        drift_table_add(b->table, "f", &frame, &result);
     }
     const drift_finding *list = drift_table_list(b->table, &size);
     assert_int_equal(size, 2 * LIMIT_DRIFT_SHARE + 3);
@@ -820,9 +820,9 @@ static void test_bounds(void **state)
     size_t size = 0;
     drift_note note = {.kind = DRIFT_NEW_FIELD, .path = "p", .count = 1};
     static uint8_t big[LIMIT_DRIFT_EXAMPLE_BYTES + 1];
-    const drift_look look = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
+    const drift_result result = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
     const drift_frame frame = {.order = 0};
-    drift_table_add(b->table, "f", &frame, &look);
+    drift_table_add(b->table, "f", &frame, &result);
     const drift_finding *list = drift_table_list(b->table, &size);
     assert_int_equal(size, 1);
     assert_int_equal(list[0].example.size, LIMIT_DRIFT_EXAMPLE_BYTES);
@@ -834,8 +834,8 @@ static void test_bounds(void **state)
     for (size_t i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
-    assert_int_equal(b->look.left_out, 5);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
+    assert_int_equal(b->result.left_out, 5);
     assert_int_equal(drift_table_left_out(b->table, 0), 5);
 
     /* An extra element in each level of a book is one finding. */
@@ -846,8 +846,8 @@ static void test_bounds(void **state)
         size += (size_t)snprintf(text + size, sizeof text - size, "%s[\"%zu\",\"1\",\"0\"]",
                                  i == 0 ? "" : ",", i + 1);
     snprintf(text + size, sizeof text - size, "],\"a\":[],\"u\":1,\"seq\":1}}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 1);
-    assert_int_equal(b->look.left_out, 0);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 1);
+    assert_int_equal(b->result.left_out, 0);
 
     /* Too many different findings are counted. */
     size = (size_t)snprintf(text, sizeof text,
@@ -856,19 +856,19 @@ static void test_bounds(void **state)
     for (size_t i = 0; i < LIMIT_SURVEY_UNEXPECTED + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
-    assert_int_equal(b->look.left_out, 5);
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
+    assert_int_equal(b->result.left_out, 5);
 
     /* Long and hostile names are cut, and remain one finding. */
     memset(text, 'k', sizeof text);
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true,\"");
     memset(text + size, 'k', 500);
     snprintf(text + size + 500, 100, "\":1,\"a\\u0000b\":2,\"a\\u0000\":3,\"a\":4}");
-    assert_int_equal(look_at_text(b, "v5-linear", text, START_NS), 4);
-    assert_int_equal(strlen(b->look.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
-    assert_string_equal(b->look.notes[1].path, "a\\u0000b");
-    assert_string_equal(b->look.notes[2].path, "a\\u0000");
-    assert_string_equal(b->look.notes[3].path, "a");
+    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 4);
+    assert_int_equal(strlen(b->result.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
+    assert_string_equal(b->result.notes[1].path, "a\\u0000b");
+    assert_string_equal(b->result.notes[2].path, "a\\u0000");
+    assert_string_equal(b->result.notes[3].path, "a");
 }
 
 int main(void)

@@ -15,7 +15,7 @@ typedef struct fake_client {
     unsigned looks;
     char calls[32];
     refusal refused; /* of the last answer, like the following members */
-    char blamed[16];
+    char reason_topic[16];
     char failed[16]; /* "01": by arg; empty: the whole request */
 } fake_client;
 
@@ -28,7 +28,7 @@ static void note(fake_client *client, char call)
 
 /* A server with the topics "known", "full" (no space left), "mine" (already held), "secret" (needs
  * auth) and, for any other symbol, "other". */
-static topic_standing on_look(void *user, td_bytes topic)
+static topic_standing on_standing(void *user, td_bytes topic)
 {
     fake_client *client = user;
     client->looks++;
@@ -88,8 +88,8 @@ static void on_answer(void *user, td_bytes answer)
     fake_client *client = user;
     note(client, '>');
     client->refused = (refusal)answer.data[0];
-    assert_true(answer.size < sizeof client->blamed);
-    memcpy(client->blamed, answer.data + 1, answer.size - 1);
+    assert_true(answer.size < sizeof client->reason_topic);
+    memcpy(client->reason_topic, answer.data + 1, answer.size - 1);
 }
 
 static fake_client *built_for; /* the client whose failed args build() records */
@@ -108,7 +108,7 @@ static td_result build(td_buf *out, const dialect_request *request, const dialec
 
 static const responder_ops OPS = {
     .prepare = on_prepare,
-    .look = on_look,
+    .standing = on_standing,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,
@@ -124,8 +124,8 @@ typedef struct refusal_case {
     dialect_id dialect;
     const char *request;
     refusal refused;
-    const char *blamed; /* NULL if no topic is named */
-    const char *failed; /* "01": by arg; NULL: the whole request */
+    const char *reason_topic; /* NULL if no topic is named */
+    const char *failed;       /* "01": by arg; NULL: the whole request */
     unsigned looks;
     const char *calls;
 } refusal_case;
@@ -201,8 +201,8 @@ static void test_order(void **state)
                      client.looks);
         if (strcmp(client.calls, c->calls) != 0)
             fail_msg("%s: calls %s", c->request, client.calls);
-        if (c->blamed != NULL)
-            assert_string_equal(client.blamed, c->blamed);
+        if (c->reason_topic != NULL)
+            assert_string_equal(client.reason_topic, c->reason_topic);
         assert_string_equal(client.failed, c->failed == NULL ? "" : c->failed);
     }
     responder_close(r);

@@ -158,7 +158,7 @@ static const char *rule_fault(const frame_keys *keys, size_t at)
     const control_rule *rule = &keys->rules[at];
     int is_shared = at - keys->shared_first < keys->shared_count;
     if (rule->key >= keys->count ||
-        (rule->success != SUCCESS_UNSAID && rule->success_key >= keys->count))
+        (rule->success != SUCCESS_NOT_STATED && rule->success_key >= keys->count))
         return "a rule's key is not in the list";
     if (rule->success == SUCCESS_WORD &&
         (keys->success_words == NULL || keys->failure_words == NULL))

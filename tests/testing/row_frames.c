@@ -312,7 +312,7 @@ static void fill_around(row_frame *f, node *object)
 }
 
 /* 1 if a path continues through this object. */
-static int leads_on(const char *path, const char *way, size_t size)
+static int path_continues(const char *path, const char *way, size_t size)
 {
     return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
 }
@@ -321,11 +321,11 @@ static int leads_on(const char *path, const char *way, size_t size)
  * several. */
 static node *make_way(row_frame *f, const char *way, size_t size)
 {
-    int is_alone = !leads_on(f->row->symbol_path, way, size) &&
-                   !leads_on(f->row->parameter_path, way, size) &&
-                   !leads_on(f->row->kind_key, way, size);
+    int is_alone = !path_continues(f->row->symbol_path, way, size) &&
+                   !path_continues(f->row->parameter_path, way, size) &&
+                   !path_continues(f->row->kind_key, way, size);
     for (size_t i = 0; i < f->row->envelope_count; i++)
-        is_alone = is_alone && !leads_on(f->row->envelope[i].key, way, size);
+        is_alone = is_alone && !path_continues(f->row->envelope[i].key, way, size);
     if (!is_alone || chance(f, 50))
         return new_node(f, NODE_OBJECT);
     node *list = new_node(f, NODE_ARRAY);
@@ -454,7 +454,7 @@ uint64_t row_frame_moment(const topic_row *row)
 /* ---- spoiling ---- */
 
 /* 1 if another field of the row has the same member, so that one of them may be wrong. */
-static int has_rival(const topic_row *row, const field_row *field)
+static int has_twin(const topic_row *row, const field_row *field)
 {
     for (size_t i = 0; i < row->field_count; i++)
         if (&row->fields[i] != field && row->fields[i].member == field->member)
@@ -465,7 +465,7 @@ static int has_rival(const topic_row *row, const field_row *field)
 static int is_spoilable(const row_frame *frame, const node *n, row_frame_spoil what)
 {
     const field_row *field = n->field;
-    if (field == NULL || n->is_absent || has_rival(frame->row, field))
+    if (field == NULL || n->is_absent || has_twin(frame->row, field))
         return 0;
     if (strchr(field->key, '.') != NULL) /* its path may lead through entries */
         return 0;

@@ -37,7 +37,7 @@ static const td_bytes KEYS[KEY_COUNT] = {
         NULL, 0                                                                                    \
     }
 static const control_rule RULES[] = {
-    {KEY_METHOD, FRAME_TEXT("ALIVE"), ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {KEY_METHOD, FRAME_TEXT("ALIVE"), ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_NOT_STATED},
     {KEY_REPLY, ANY, ANY, CLASS_ACK, CLASS_ACK, KEY_CODE, SUCCESS_CODE},
 };
 
