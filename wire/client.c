@@ -21,7 +21,7 @@ typedef struct client {
     wire_conn conn;
     dial dial;
     const wire_client_ops *ops;
-    handshake_ask ask;
+    upgrade_request request;
     time_share inflating; /* time spent on inflating messages */
     td_buf fields; /* relay only: header lines of the request, later of the answer; with a NUL */
     td_buf body;
@@ -99,17 +99,17 @@ static const conn_role CLIENT = {.peer = WS_FROM_SERVER,
                                  .pong_bytes_max = PONG_BACKLOG_BYTES,
                                  .inflated = on_inflated,
                                  .peer_ended = on_peer_ended,
-                                 .late = finish};
+                                 .timed_out = finish};
 
 /* ---- opening ---- */
 
 static void on_ready(void *user)
 {
     client *self = user;
-    self->ask.host = self->dial.url.authority;
-    self->ask.target = self->dial.url.target;
-    td_random_system(self->ask.nonce, sizeof self->ask.nonce);
-    handshake_put_request(&self->ask, link_output(&self->dial.link));
+    self->request.host = self->dial.url.authority;
+    self->request.target = self->dial.url.target;
+    td_random_system(self->request.nonce, sizeof self->request.nonce);
+    handshake_put_request(&self->request, link_output(&self->dial.link));
     link_flush_later(&self->dial.link);
 }
 
@@ -186,7 +186,7 @@ static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
     if (used == 0 && size <= HANDSHAKE_BYTES_MAX)
         return 0;
     const td_bytes head = td_bytes_of(bytes, used == 0 ? size : used);
-    handshake_read_reply(&self->ask, head, &reply);
+    handshake_read_reply(&self->request, head, &reply);
     if (reply.why != NULL) {
         remember(self, WIRE_CAUSE_PROTOCOL, "%s sent an invalid answer to the upgrade: %s",
                  self->dial.url.authority, reply.why);
@@ -248,12 +248,12 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
                              .link = &self->dial.link,
                              .user = options->user,
                              .is_relay = options->fields != NULL};
-    self->ask.with_deflate = options->with_deflate;
+    self->request.with_deflate = options->with_deflate;
     td_buf_init(&self->fields, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     td_buf_init(&self->body, WIRE_BODY_BYTES_MAX);
     if (options->fields != NULL) {
         td_buf_add(&self->fields, options->fields, strlen(options->fields) + 1);
-        self->ask.fields = (const char *)self->fields.data;
+        self->request.fields = (const char *)self->fields.data;
     }
     self->dial.loop = loop;
     self->dial.link.loop = loop;

@@ -11,21 +11,21 @@ enum {
 
 /* ---- time ---- */
 
-static void on_late(void *user)
+static void on_timeout(void *user)
 {
     wire_conn *self = user;
     size_t waiting = wire_waiting_bytes(self);
     if (self->role->patience_ns > 0 && waiting > 0 && waiting < self->timed_bytes)
         conn_set_timer(self, self->role->patience_ns);
     else
-        self->role->late(self);
+        self->role->timed_out(self);
 }
 
 void conn_set_timer(wire_conn *self, uint64_t wait_ns)
 {
     wire_loop *loop = self->link->loop;
     self->timed_bytes = wire_waiting_bytes(self);
-    wire_timer_set(loop, &self->timer, loop_now_ns(loop) + wait_ns, on_late, self);
+    wire_timer_set(loop, &self->timer, loop_now_ns(loop) + wait_ns, on_timeout, self);
 }
 
 static void set_closing_timer(wire_conn *self)
@@ -192,14 +192,14 @@ void wire_cut_off(wire_conn *self, wire_cut how)
 
 void wire_pause(wire_conn *self)
 {
-    self->is_held = 1;
+    self->is_pause_requested = 1;
     if (self->state == CONN_OPEN)
         link_pause(self->link);
 }
 
 void wire_resume(wire_conn *self)
 {
-    self->is_held = 0;
+    self->is_pause_requested = 0;
     if (self->stall_timer == NULL)
         link_resume(self->link);
 }
@@ -207,7 +207,7 @@ void wire_resume(wire_conn *self)
 static void end_stall(void *user)
 {
     wire_conn *self = user;
-    if (!self->is_held)
+    if (!self->is_pause_requested)
         link_resume(self->link);
 }
 
@@ -282,7 +282,7 @@ void conn_open(wire_conn *self, deflate_receiver *inflater)
     ws_reader_init(&self->reader, self->role->peer, inflater, self->role->message_bytes_max);
     self->state = CONN_OPEN;
     wire_timer_cancel(&self->timer);
-    if (self->is_held)
+    if (self->is_pause_requested)
         link_pause(self->link);
 }
 

@@ -27,7 +27,7 @@ typedef struct conn_role {
     /* The peer sent a close frame or broke the protocol (ws_read). */
     void (*peer_ended)(wire_conn *conn, const ws_event *event);
     /* The time limit passed: end the connection. */
-    void (*late)(wire_conn *conn);
+    void (*timed_out)(wire_conn *conn);
 } conn_role;
 
 typedef enum conn_state {
@@ -52,14 +52,15 @@ struct wire_conn {
     wire_end end;               /* cause is WIRE_CAUSE_NONE until the end has a cause */
     deflate_receiver *inflater; /* the owner's */
     /* Private to conn.c. */
-    uint8_t is_held;        /* wire_pause was called; takes effect once the connection is open */
+    uint8_t
+        is_pause_requested; /* wire_pause was called; takes effect once the connection is open */
     uint8_t is_peer_closed; /* relay only: the peer sent its close frame first, not answered yet */
     uint8_t is_pong_due;
     size_t pong_size;
     uint8_t pong[WS_CONTROL_BYTES_MAX];
     char reason[WS_CONTROL_BYTES_MAX];
     ws_reader reader;
-    wire_timer *timer;       /* calls role->late */
+    wire_timer *timer;       /* calls role->timed_out */
     size_t timed_bytes;      /* queued bytes when the timer was set */
     wire_timer *stall_timer; /* set while reading is suspended because inflating took too long */
 };

@@ -34,7 +34,7 @@ static void attempt(void *user);
 
 static void attempt_later(dial *self)
 {
-    wire_timer_set(self->loop, &self->step, loop_now_ns(self->loop), attempt, self);
+    wire_timer_set(self->loop, &self->retry_timer, loop_now_ns(self->loop), attempt, self);
 }
 
 /* This address failed: try the next one, or fail after the last. */
@@ -73,7 +73,7 @@ static void secure(dial *self)
 static void on_connected(void *user)
 {
     dial *self = user;
-    wire_timer_cancel(&self->step);
+    wire_timer_cancel(&self->retry_timer);
     if (!self->proxy.is_used) {
         secure(self);
         return;
@@ -182,7 +182,7 @@ static void attempt(void *user)
     if (link_connect(&self->link, address, port, &err) != TD_OK)
         try_next(self, err.text);
     else if (self->address_next < self->addresses.count) /* it may not answer */
-        wire_timer_set(self->loop, &self->step, now_ns + share_ns, attempt, self);
+        wire_timer_set(self->loop, &self->retry_timer, now_ns + share_ns, attempt, self);
 }
 
 static void on_resolved(void *user, const resolve_answer *answer)
@@ -259,7 +259,7 @@ void dial_close(dial *self)
         loop_remove_member(self->loop, &self->member);
     self->member.end = NULL;
     dial_end_deadline(self);
-    wire_timer_cancel(&self->step);
+    wire_timer_cancel(&self->retry_timer);
     resolve_job_cancel(self->job);
     self->job = NULL;
     link_close(&self->link);

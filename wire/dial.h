@@ -47,8 +47,8 @@ typedef struct dial {
     wire_link link;
     wire_timer *deadline;
     uint64_t deadline_ns;
-    wire_timer *step; /* starts the next attempt, also when an address did not answer in its share
-                         of the time */
+    wire_timer *retry_timer; /* starts the next attempt, also when an address did not answer in its
+                         share of the time */
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;

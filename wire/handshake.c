@@ -315,14 +315,14 @@ static int read_deflate(td_bytes text, deflate_parameters *out)
 }
 
 /* Accept the offer if none was accepted before and its parameters are supported. */
-static void consider_offer(td_bytes text, handshake_request *out)
+static void accept_offer(td_bytes text, handshake_request *out)
 {
     deflate_parameters offer;
     if (out->deflate_bits != 0 || !read_deflate(text, &offer) || offer.server_bits == -1 ||
         (offer.server_bits != 0 && offer.server_bits < DEFLATE_BITS_MIN))
         return;
-    out->is_window_asked = offer.server_bits != 0;
-    out->deflate_bits = out->is_window_asked ? offer.server_bits : DEFLATE_BITS_MAX;
+    out->is_window_requested = offer.server_bits != 0;
+    out->deflate_bits = out->is_window_requested ? offer.server_bits : DEFLATE_BITS_MAX;
 }
 
 /* ---- server ---- */
@@ -393,7 +393,7 @@ static int read_list(const head *from, field_kind kind, handshake_request *out)
             if (!is_extension(text))
                 return 0;
             if (kind == FIELD_EXTENSIONS)
-                consider_offer(text, out);
+                accept_offer(text, out);
         }
     }
     return 1;
@@ -437,7 +437,7 @@ void handshake_read_request(td_bytes bytes, handshake_request *out)
         out->content_bytes = number_of(from.values[FIELD_CONTENT_LENGTH][0]);
     int is_upgrade = has_field(&from, FIELD_UPGRADE) || has_field(&from, FIELD_KEY);
     int is_sound = out->why == NULL || out->status == 405;
-    out->is_whole = (uint8_t)(is_sound && has_field(&from, FIELD_HOST) && !is_upgrade);
+    out->is_relayable = (uint8_t)(is_sound && has_field(&from, FIELD_HOST) && !is_upgrade);
     if (out->why != NULL)
         return;
     if (!has_field(&from, FIELD_HOST))
@@ -457,7 +457,7 @@ void handshake_accept(const handshake_request *request, td_buf *out)
     if (request->deflate_bits > 0)
         deflate = "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
                   "client_no_context_takeover";
-    if (request->is_window_asked)
+    if (request->is_window_requested)
         (void)snprintf(window, sizeof window, "; server_max_window_bits=%d", request->deflate_bits);
     td_result rc =
         td_buf_printf(out, NULL,
@@ -517,7 +517,7 @@ void handshake_answer(unsigned status, const char *text, td_buf *out)
 
 /* ---- client ---- */
 
-void handshake_put_request(const handshake_ask *ask, td_buf *out)
+void handshake_put_request(const upgrade_request *ask, td_buf *out)
 {
     static const char OFFER[] =
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
@@ -543,7 +543,7 @@ unsigned handshake_status(td_bytes line)
 }
 
 /* The server may agree only to offered extensions (RFC 6455, 9.1; RFC 7692, 7.1). */
-static const char *read_agreed(const handshake_ask *ask, const head *from, handshake_reply *out)
+static const char *read_agreed(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     deflate_parameters agreed;
     if (!has_field(from, FIELD_EXTENSIONS))
@@ -560,7 +560,7 @@ static const char *read_agreed(const handshake_ask *ask, const head *from, hands
 }
 
 /* The checks that a client must make on an answer 101 (4.1). */
-static const char *check_reply(const handshake_ask *ask, const head *from, handshake_reply *out)
+static const char *check_reply(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     char key[HANDSHAKE_KEY_BYTES];
     char accept[ACCEPT_BYTES];
@@ -577,7 +577,7 @@ static const char *check_reply(const handshake_ask *ask, const head *from, hands
     return read_agreed(ask, from, out);
 }
 
-static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
+static const char *read_reply(const upgrade_request *ask, td_bytes bytes, handshake_reply *out)
 {
     head from;
     const char *why = read_head(bytes, &from);
@@ -603,7 +603,7 @@ static const char *read_reply(const handshake_ask *ask, td_bytes bytes, handshak
     return out->status == 101 && ask != NULL ? check_reply(ask, &from, out) : NULL;
 }
 
-void handshake_read_reply(const handshake_ask *ask, td_bytes bytes, handshake_reply *out)
+void handshake_read_reply(const upgrade_request *ask, td_bytes bytes, handshake_reply *out)
 {
     *out = (handshake_reply){.content_bytes = -1};
     out->why = read_reply(ask, bytes, out);

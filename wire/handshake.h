@@ -32,11 +32,11 @@ void handshake_copy_fields(td_bytes head, td_buf *out);
 /* ---- server ---- */
 
 typedef struct handshake_request {
-    unsigned status;  /* 101: an upgrade request. 200: another GET request. Otherwise the status to
-                         refuse it with: 400, 405, 426, 431 */
-    const char *why;  /* reason of a refusal */
-    uint8_t is_whole; /* 1: a request, not an upgrade, that a relay can forward; any method, with or
-                         without a body */
+    unsigned status; /* 101: an upgrade request. 200: another GET request. Otherwise the status to
+                        refuse it with: 400, 405, 426, 431 */
+    const char *why; /* reason of a refusal */
+    uint8_t is_relayable; /* 1: a request, not an upgrade, that a relay can forward; any method,
+                         with or without a body */
     td_bytes method;
     int64_t content_bytes; /* size of the body; -1: unknown */
     td_bytes path;    /* of the target, from its '/' on; a view of the head, as the next ones */
@@ -46,7 +46,8 @@ typedef struct handshake_request {
     td_bytes origin;  /* the header Origin, which browsers send; empty if absent */
     int deflate_bits; /* window bits for sending with permessage-deflate; 0: not offered, or only
                          with unsupported parameters */
-    uint8_t is_window_asked; /* 1: the client requested this window, so the answer must have it */
+    uint8_t
+        is_window_requested; /* 1: the client requested this window, so the answer must have it */
     uint8_t is_post;         /* with status 405: the method is POST, which some servers answer */
     const char *fields;      /* for handshake_accept: further header lines, or NULL */
 } handshake_request;
@@ -65,17 +66,17 @@ void handshake_put_answer(unsigned status, const char *fields, td_bytes body, td
 
 /* ---- client ---- */
 
-typedef struct handshake_ask {
+typedef struct upgrade_request {
     const char *host;                     /* with the port unless it is the scheme's default */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
     uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with fields, set it if
                              they offer it */
     const char *fields;   /* lines instead of our User-Agent, or NULL; may offer subprotocols */
-} handshake_ask;
+} upgrade_request;
 
 /* Append the request. */
-void handshake_put_request(const handshake_ask *ask, td_buf *out);
+void handshake_put_request(const upgrade_request *ask, td_buf *out);
 
 /* Status in an answer's first line, "HTTP/1.1 101 Switching Protocols"; 0: not HTTP/1. */
 unsigned handshake_status(td_bytes line);
@@ -94,6 +95,6 @@ typedef struct handshake_reply {
 } handshake_reply;
 
 /* Parse the whole head of an answer. ask: the upgrade request; NULL: the request was no upgrade. */
-void handshake_read_reply(const handshake_ask *ask, td_bytes head, handshake_reply *out);
+void handshake_read_reply(const upgrade_request *ask, td_bytes head, handshake_reply *out);
 
 #endif

@@ -90,12 +90,12 @@ static size_t read_head(wire_http *self, uint8_t *bytes, size_t size)
     self->dial.doing = "rest of its reply";
     if (reply.status < 200) /* 100 Continue and others: another head follows */
         return used;
-    int has_none = reply.status == 204 || reply.status == 304;
+    int is_bodiless = reply.status == 204 || reply.status == 304;
     self->is_body = 1;
     handshake_copy_fields(td_bytes_of(bytes, used), &self->fields);
     td_buf_add(&self->fields, "", 1);
-    http_body_init(&self->body, has_none ? 0 : reply.content_bytes, reply.is_chunked && !has_none,
-                   self->bytes_max);
+    http_body_init(&self->body, is_bodiless ? 0 : reply.content_bytes,
+                   reply.is_chunked && !is_bodiless, self->bytes_max);
     return used;
 }
 

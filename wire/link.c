@@ -171,7 +171,7 @@ static BIO *make_bio(wire_link *self)
     return bio;
 }
 
-/* Called before an OpenSSL call, so that judge_tls gets only its errors. Clears only if needed:
+/* Called before an OpenSSL call, so that tls_outcome gets only its errors. Clears only if needed:
  * clearing takes as long as decrypting a frame. */
 static void forget_errors(wire_link *self)
 {
@@ -181,7 +181,7 @@ static void forget_errors(wire_link *self)
 }
 
 /* Interpret the result of an OpenSSL call. Returns > 0: bytes; 0: try later; -1: the link ended. */
-static int judge_tls(wire_link *self, int rc)
+static int tls_outcome(wire_link *self, int rc)
 {
     if (TD_LIKELY(rc > 0))
         return rc;
@@ -205,7 +205,7 @@ static int judge_tls(wire_link *self, int rc)
 static void shake_hands(wire_link *self)
 {
     forget_errors(self);
-    int rc = judge_tls(self, SSL_do_handshake(self->ssl));
+    int rc = tls_outcome(self, SSL_do_handshake(self->ssl));
     if (rc > 0) {
         self->state = LINK_OPEN;
         if (self->ops->secured != NULL)
@@ -231,7 +231,7 @@ static int read_tls(wire_link *self, uint8_t *to, size_t size)
 {
     forget_errors(self);
     self->tls_bytes = 0;
-    int got = judge_tls(self, SSL_read(self->ssl, to, (int)size));
+    int got = tls_outcome(self, SSL_read(self->ssl, to, (int)size));
     if (got == 0 && self->tls_bytes >= TLS_BYTES_A_CALL) {
         end(self, LINK_TLS_FAILED, "records without data");
         return -1;
@@ -336,7 +336,7 @@ void link_reset_on_close(wire_link *self)
         (void)setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-/* Encrypt some of the waiting bytes. Returns as judge_tls. */
+/* Encrypt some of the waiting bytes. Returns as tls_outcome. */
 static int seal(wire_link *self)
 {
     size_t size = self->out.size - self->out_at;
@@ -344,7 +344,7 @@ static int seal(wire_link *self)
         return 0;
     size = size < SEAL_BYTES ? size : SEAL_BYTES;
     forget_errors(self);
-    int put = judge_tls(self, SSL_write(self->ssl, self->out.data + self->out_at, (int)size));
+    int put = tls_outcome(self, SSL_write(self->ssl, self->out.data + self->out_at, (int)size));
     self->out_at += put > 0 ? (size_t)put : 0;
     return put;
 }

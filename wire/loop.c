@@ -18,8 +18,8 @@ struct wire_timer {
     wire_loop *loop;
     wire_timer **name; /* the caller's pointer to it, or NULL */
     uint64_t at_ns;
-    uint64_t serial; /* order of creation */
-    size_t place;    /* in the heap; TIMER_DUE: removed, about to fire */
+    uint64_t serial;   /* order of creation */
+    size_t heap_index; /* in the heap; TIMER_DUE: removed, about to fire */
     void (*fn)(void *user);
     void *user;
     wire_timer *next; /* in the list of due timers */
@@ -98,20 +98,21 @@ void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events)
 
 void loop_fd_call_again(wire_loop *loop, loop_fd *self)
 {
-    if (self->is_again || !self->is_served) /* closed: its memory is freed after this turn */
+    if (self->is_queued || !self->is_served) /* closed: its memory is freed after this turn */
         return;
-    self->is_again = 1;
-    loop->again = td_array_grow(loop->again, loop->again_count, sizeof(loop_fd *));
-    loop->again[loop->again_count++] = self;
+    self->is_queued = 1;
+    loop->call_again_queue =
+        td_array_grow(loop->call_again_queue, loop->call_again_count, sizeof(loop_fd *));
+    loop->call_again_queue[loop->call_again_count++] = self;
 }
 
 void loop_fd_close(wire_loop *loop, loop_fd *self)
 {
     if (!self->is_served)
         return;
-    for (size_t i = 0; i < loop->again_count; i++)
-        if (loop->again[i] == self)
-            loop->again[i] = NULL;
+    for (size_t i = 0; i < loop->call_again_count; i++)
+        if (loop->call_again_queue[i] == self)
+            loop->call_again_queue[i] = NULL;
     for (int i = 0; i < loop->ready_count; i++)
         if (loop->ready[i].data.ptr == self)
             loop->ready[i].data.ptr = NULL;
@@ -122,19 +123,20 @@ void loop_fd_close(wire_loop *loop, loop_fd *self)
 /* Call the descriptors in the list. Later additions wait for the next turn. */
 static void call_again(wire_loop *loop)
 {
-    size_t count = loop->again_count;
+    size_t count = loop->call_again_count;
     if (count == 0)
         return;
     for (size_t i = 0; i < count; i++) {
-        loop_fd *at = loop->again[i];
+        loop_fd *at = loop->call_again_queue[i];
         if (at == NULL)
             continue;
-        loop->again[i] = NULL;
-        at->is_again = 0;
+        loop->call_again_queue[i] = NULL;
+        at->is_queued = 0;
         at->ready(at->user, 0);
     }
-    loop->again_count -= count;
-    memmove(loop->again, loop->again + count, loop->again_count * sizeof(loop_fd *));
+    loop->call_again_count -= count;
+    memmove(loop->call_again_queue, loop->call_again_queue + count,
+            loop->call_again_count * sizeof(loop_fd *));
 }
 
 /* ---- timers: a heap by time and order of creation ---- */
@@ -144,34 +146,34 @@ static int is_before(const wire_timer *a, const wire_timer *b)
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->serial < b->serial;
 }
 
-static void put_at(wire_loop *loop, size_t place, wire_timer *timer)
+static void put_at(wire_loop *loop, size_t at, wire_timer *timer)
 {
-    loop->heap[place] = timer;
-    timer->place = place;
+    loop->heap[at] = timer;
+    timer->heap_index = at;
 }
 
 /* Put a timer at a free position of the heap, moving it up or down as needed. */
-static void settle(wire_loop *loop, size_t place, wire_timer *timer)
+static void sift(wire_loop *loop, size_t at, wire_timer *timer)
 {
-    while (place > 0 && is_before(timer, loop->heap[(place - 1) / 2])) {
-        put_at(loop, place, loop->heap[(place - 1) / 2]);
-        place = (place - 1) / 2;
+    while (at > 0 && is_before(timer, loop->heap[(at - 1) / 2])) {
+        put_at(loop, at, loop->heap[(at - 1) / 2]);
+        at = (at - 1) / 2;
     }
-    for (size_t child; (child = 2 * place + 1) < loop->timer_count; place = child) {
+    for (size_t child; (child = 2 * at + 1) < loop->timer_count; at = child) {
         if (child + 1 < loop->timer_count && is_before(loop->heap[child + 1], loop->heap[child]))
             child++;
         if (is_before(timer, loop->heap[child]))
             break;
-        put_at(loop, place, loop->heap[child]);
+        put_at(loop, at, loop->heap[child]);
     }
-    put_at(loop, place, timer);
+    put_at(loop, at, timer);
 }
 
 static void remove_timer(wire_loop *loop, const wire_timer *timer)
 {
     wire_timer *last = loop->heap[--loop->timer_count];
     if (last != timer)
-        settle(loop, timer->place, last);
+        sift(loop, timer->heap_index, last);
 }
 
 void wire_timer_set(wire_loop *loop, wire_timer **name, uint64_t mono_ns, void (*fn)(void *user),
@@ -186,7 +188,7 @@ void wire_timer_set(wire_loop *loop, wire_timer **name, uint64_t mono_ns, void (
                           .fn = fn,
                           .user = user};
     loop->heap = td_array_grow(loop->heap, loop->timer_count, sizeof(wire_timer *));
-    settle(loop, loop->timer_count++, timer);
+    sift(loop, loop->timer_count++, timer);
     if (name == NULL)
         return;
     wire_timer_cancel(name);
@@ -200,7 +202,7 @@ void wire_timer_cancel(wire_timer **name)
         return;
     *name = NULL;
     timer->fn = NULL;
-    if (timer->place == TIMER_DUE)
+    if (timer->heap_index == TIMER_DUE)
         return;
     remove_timer(timer->loop, timer);
     td_free(timer);
@@ -215,7 +217,7 @@ static void fire_timers(wire_loop *loop)
     while (loop->timer_count > 0 && loop->heap[0]->at_ns <= now_ns) {
         wire_timer *timer = loop->heap[0];
         remove_timer(loop, timer);
-        timer->place = TIMER_DUE;
+        timer->heap_index = TIMER_DUE;
         timer->next = NULL;
         *end = timer;
         end = &timer->next;
@@ -335,7 +337,7 @@ void wire_loop_close(wire_loop *loop)
         td_free(loop->heap[--loop->timer_count]);
     free_garbage(loop);
     td_free(loop->garbage);
-    td_free(loop->again);
+    td_free(loop->call_again_queue);
     td_free(loop->heap);
     tls_context_close(loop->system_trust);
     td_free(loop->read_buffer);
@@ -358,7 +360,7 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     uint64_t now_ns = loop_now_ns(loop);
     int is_due = loop->timer_count > 0 && loop->heap[0]->at_ns <= now_ns;
-    int must_wait = timeout_ns > 0 && !is_due && loop->again_count == 0;
+    int must_wait = timeout_ns > 0 && !is_due && loop->call_again_count == 0;
     if (must_wait)
         arm(loop, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, now_ns);
     td_result rc = collect(loop, must_wait ? -1 : 0, err);

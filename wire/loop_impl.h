@@ -18,7 +18,7 @@ typedef struct loop_fd loop_fd;
 struct loop_fd {
     int fd;
     uint8_t is_served;
-    uint8_t is_again;                           /* in the loop's list `again` */
+    uint8_t is_queued;                          /* in the loop's call_again_queue */
     uint32_t events;                            /* EPOLLIN, EPOLLOUT to wait for */
     void (*ready)(void *user, uint32_t events); /* events of epoll(7); 0: by loop_fd_call_again */
     void *user;
@@ -68,8 +68,9 @@ struct wire_loop {
     uint64_t armed_ns; /* when the timerfd becomes readable; 0: disarmed */
     struct epoll_event ready[LOOP_EVENTS_A_TURN]; /* of the current turn */
     int ready_count;
-    loop_fd **again; /* to call again, in the order of the requests; NULL: closed since */
-    size_t again_count;
+    loop_fd *
+        *call_again_queue; /* to call again, in the order of the requests; NULL: closed since */
+    size_t call_again_count;
     void **garbage;
     size_t garbage_count;
     uint8_t *read_buffer;

@@ -139,7 +139,7 @@ static lookup *find(const resolver *r, const char *name)
     return l;
 }
 
-static void take_off(resolver *r, const lookup *l)
+static void unlink_lookup(resolver *r, const lookup *l)
 {
     lookup **link = &r->lookups;
     while (*link != l)
@@ -178,7 +178,7 @@ static td_result add(resolver *r, const char *name, lookup **out, td_err *err)
     r->lookup_count++;
     int failure = start_thread(r);
     if (failure != 0) {
-        take_off(r, l);
+        unlink_lookup(r, l);
         td_free(l);
         return td_err_set_os(err, failure, "cannot start a thread to look up '%s'", name);
     }
@@ -240,7 +240,7 @@ static lookup *take_done(resolver *r)
     pthread_mutex_lock(&r->lock);
     lookup *l = find_state(r, LOOKUP_DONE);
     if (l != NULL)
-        take_off(r, l);
+        unlink_lookup(r, l);
     else
         log_slow(r);
     pthread_mutex_unlock(&r->lock);

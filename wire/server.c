@@ -73,11 +73,11 @@ struct peer {
     wire_server *server;
     peer *next, *prev;
     wire_link link;
-    int deflate_bits;   /* window bits for compressing messages */
-    uint64_t turn_ns;   /* time for inflating and handling the messages of the current read */
-    uint8_t is_excess;  /* 1: it uses the spare descriptor, and is refused */
-    uint8_t is_asked;   /* relay only: 1: the user must still answer the request */
-    uint8_t is_request; /* relay only: 1: the request is no upgrade */
+    int deflate_bits;      /* window bits for compressing messages */
+    uint64_t turn_ns;      /* time for inflating and handling the messages of the current read */
+    uint8_t is_excess;     /* 1: it uses the spare descriptor, and is refused */
+    uint8_t awaits_answer; /* relay only: 1: the user must still answer the request */
+    uint8_t is_request;    /* relay only: 1: the request is no upgrade */
     char key[HANDSHAKE_KEY_BYTES]; /* relay only: of the request */
 };
 
@@ -117,7 +117,7 @@ static void end_peer(peer *self)
     notify_closed(self);
 }
 
-static void on_late(wire_conn *conn)
+static void on_timeout(wire_conn *conn)
 {
     end_peer(conn->owner);
 }
@@ -185,7 +185,7 @@ static const conn_role SERVER = {.peer = WS_FROM_CLIENT,
                                  .compress = compress,
                                  .inflated = on_inflated,
                                  .peer_ended = on_peer_ended,
-                                 .late = on_late};
+                                 .timed_out = on_timeout};
 
 /* ---- a peer's request ---- */
 
@@ -212,7 +212,7 @@ static void open_peer(peer *self, const handshake_request *request)
 }
 
 /* Pass the request to a relay's user, who answers later. body: of a request that is no upgrade. */
-static void ask_user(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
+static void pass_request(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
 {
     const wire_server_ops *ops = self->server->ops;
     char address[LINK_ADDRESS_BYTES];
@@ -230,34 +230,34 @@ static void ask_user(peer *self, const handshake_request *request, td_bytes head
     link_peer_address(&self->link, address);
     if (!self->is_request)
         memcpy(self->key, request->key.data, sizeof self->key - 1);
-    self->is_asked = 1;
+    self->awaits_answer = 1;
     wire_timer_cancel(&self->conn.timer);
-    const wire_request asked = {.method = (const char *)text.data + method_at,
-                                .body = body,
-                                .target = (const char *)text.data,
-                                .path = request->path,
-                                .fields = (const char *)text.data + fields_at,
-                                .address = address};
+    const wire_request passed = {.method = (const char *)text.data + method_at,
+                                 .body = body,
+                                 .target = (const char *)text.data,
+                                 .path = request->path,
+                                 .fields = (const char *)text.data + fields_at,
+                                 .address = address};
     void *(*ask)(void *user, wire_conn *conn, const wire_request *of) =
-        self->is_request ? ops->requested : ops->asked;
+        self->is_request ? ops->requested : ops->upgrade_requested;
     TD_ASSERT(ask != NULL);
-    self->conn.user = ask(self->server->user, &self->conn, &asked);
+    self->conn.user = ask(self->server->user, &self->conn, &passed);
     td_buf_fini(&text);
 }
 
 /* Get the peer whose request waits for the relay's answer. */
-static peer *take_asked(wire_conn *conn)
+static peer *take_waiting_peer(wire_conn *conn)
 {
     peer *self = conn->owner;
-    TD_ASSERT(self->is_asked);
+    TD_ASSERT(self->awaits_answer);
     TD_ASSERT(conn->state == CONN_OPENING);
-    self->is_asked = 0;
+    self->awaits_answer = 0;
     return self;
 }
 
 void wire_peer_accept(wire_conn *conn, const wire_peer *other)
 {
-    peer *self = take_asked(conn);
+    peer *self = take_waiting_peer(conn);
     const handshake_request request = {.key = td_bytes_str(self->key), .fields = other->fields};
     handshake_accept(&request, link_output(&self->link));
     conn_open(conn, other->is_deflated ? deflate_receiver_open(other->sent_context) : NULL);
@@ -267,7 +267,7 @@ void wire_peer_accept(wire_conn *conn, const wire_peer *other)
 
 void wire_peer_refuse(wire_conn *conn, unsigned status, const char *fields, td_bytes body)
 {
-    (void)take_asked(conn);
+    (void)take_waiting_peer(conn);
     handshake_put_answer(status, fields, body, link_output(conn->link));
     conn_finish(conn);
 }
@@ -291,8 +291,8 @@ static int send_page(peer *self, const handshake_request *request)
 }
 
 /* Pass a request that is no upgrade to a relay's user once its body is complete. */
-static size_t hand_on(peer *self, const handshake_request *request, td_bytes received,
-                      size_t head_bytes)
+static size_t forward_request(peer *self, const handshake_request *request, td_bytes received,
+                              size_t head_bytes)
 {
     td_bytes body = td_bytes_of(received.data + head_bytes, received.size - head_bytes);
     if (request->content_bytes < 0) {
@@ -307,7 +307,7 @@ static size_t hand_on(peer *self, const handshake_request *request, td_bytes rec
         return 0;
     body.size = (size_t)request->content_bytes;
     self->is_request = 1;
-    ask_user(self, request, td_bytes_of(received.data, head_bytes), body);
+    pass_request(self, request, td_bytes_of(received.data, head_bytes), body);
     return head_bytes + body.size;
 }
 
@@ -331,8 +331,8 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
         answer(self, 403, refusal);
         return size;
     }
-    if (request.is_whole && used > 0 && server->ops->requested != NULL)
-        return hand_on(self, &request, td_bytes_of(bytes, size), used);
+    if (request.is_relayable && used > 0 && server->ops->requested != NULL)
+        return forward_request(self, &request, td_bytes_of(bytes, size), used);
     if (send_page(self, &request))
         return size;
     unsigned status = request.status;
@@ -352,7 +352,7 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
         return size;
     }
     if (self->conn.is_relay) {
-        ask_user(self, &request, td_bytes_of(bytes, used), td_bytes_of(NULL, 0));
+        pass_request(self, &request, td_bytes_of(bytes, used), td_bytes_of(NULL, 0));
         return used;
     }
     open_peer(self, &request);
@@ -365,7 +365,7 @@ static size_t on_received(void *user, uint8_t *bytes, size_t size, uint64_t read
     self->turn_ns = 0;
     if (self->conn.state != CONN_OPENING)
         return conn_read(&self->conn, bytes, size, read_ns);
-    if (!self->is_asked)
+    if (!self->awaits_answer)
         return read_request(self, bytes, size, read_ns);
     link_pause(&self->link); /* until the request is answered */
     return 0;
@@ -398,7 +398,7 @@ static void add_peer(wire_server *server, int fd, int is_excess)
                              .ops = &server->ops->conn,
                              .owner = self,
                              .link = &self->link,
-                             .is_relay = server->ops->asked != NULL};
+                             .is_relay = server->ops->upgrade_requested != NULL};
     link_init(&self->link, server->loop, &LINK_OPS, self, OUT_BYTES_MAX);
     if (link_adopt(&self->link, fd, &err) != TD_OK) {
         td_log_emit(server->loop->log, TD_LOG_WARNING, "cannot serve a connection: %s", err.text);

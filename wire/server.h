@@ -61,7 +61,7 @@ typedef struct wire_server_ops {
     /* Relay only, instead of opened. The result becomes the connection's user pointer; the user
      * calls wire_peer_accept or wire_peer_refuse later. NULL: it has already refused. closed is
      * called at the connection's end. */
-    void *(*asked)(void *server_user, wire_conn *conn, const wire_request *request);
+    void *(*upgrade_requested)(void *server_user, wire_conn *conn, const wire_request *request);
     /* Relay only, instead of accept, post and page: a request that is no upgrade, with its body of
      * at most WIRE_REQUEST_BYTES_MAX. The result is the user of requested_closed, which is called
      * at the connection's end, answered or not. The user calls wire_peer_refuse to answer. */

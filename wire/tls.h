@@ -64,11 +64,11 @@ struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
 int tls_verify(int is_good, struct x509_store_ctx_st *store);
 
 /* The negotiated version and cipher (static strings), and the subject of the peer's certificate. */
-enum { TLS_WORDS_BYTES = 256 };
+enum { TLS_TEXT_BYTES = 256 };
 typedef struct tls_agreed {
     const char *version;
     const char *cipher;
-    char subject[TLS_WORDS_BYTES];
+    char subject[TLS_TEXT_BYTES];
 } tls_agreed;
 void tls_describe(struct ssl_st *ssl, tls_agreed *out);
 

@@ -13,65 +13,65 @@
 
 enum { NAMES_SHOWN_MAX = 6 };
 
-static BIO *open_words(void)
+static BIO *open_text_bio(void)
 {
-    BIO *words = BIO_new(BIO_s_mem());
-    TD_ASSERT(words != NULL);
-    return words;
+    BIO *bio = BIO_new(BIO_s_mem());
+    TD_ASSERT(bio != NULL);
+    return bio;
 }
 
 /* Get the text, truncated if too long, and free the BIO. */
-static void close_words(BIO *words, char out[TLS_WORDS_BYTES])
+static void close_text_bio(BIO *bio, char out[TLS_TEXT_BYTES])
 {
-    int size = BIO_read(words, out, TLS_WORDS_BYTES - 1);
+    int size = BIO_read(bio, out, TLS_TEXT_BYTES - 1);
     out[size > 0 ? size : 0] = '\0';
-    BIO_free(words);
+    BIO_free(bio);
 }
 
-static void name_words(const X509_NAME *name, char out[TLS_WORDS_BYTES])
+static void name_text(const X509_NAME *name, char out[TLS_TEXT_BYTES])
 {
-    BIO *words = open_words();
-    (void)X509_NAME_print_ex(words, name, 0, XN_FLAG_ONELINE); /* on failure the text is empty */
-    close_words(words, out);
+    BIO *bio = open_text_bio();
+    (void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE); /* on failure the text is empty */
+    close_text_bio(bio, out);
 }
 
-static void time_words(const ASN1_TIME *time, char out[TLS_WORDS_BYTES])
+static void time_text(const ASN1_TIME *time, char out[TLS_TEXT_BYTES])
 {
-    BIO *words = open_words();
-    (void)ASN1_TIME_print(words, time); /* on failure the text is empty */
-    close_words(words, out);
+    BIO *bio = open_text_bio();
+    (void)ASN1_TIME_print(bio, time); /* on failure the text is empty */
+    close_text_bio(bio, out);
 }
 
 /* Print a DNS name or an address; skip other kinds. */
-static void print_name(BIO *words, const GENERAL_NAME *name)
+static void print_name(BIO *bio, const GENERAL_NAME *name)
 {
     char address[INET6_ADDRSTRLEN];
     int kind = 0;
     const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &kind);
     const unsigned char *bytes = ASN1_STRING_get0_data(value);
     int size = ASN1_STRING_length(value);
-    const char *separator = BIO_pending(words) == 0 ? "" : ", ";
+    const char *separator = BIO_pending(bio) == 0 ? "" : ", ";
     if (kind == GEN_DNS)
-        BIO_printf(words, "%s%.*s", separator, size, (const char *)bytes);
+        BIO_printf(bio, "%s%.*s", separator, size, (const char *)bytes);
     else if (kind == GEN_IPADD && (size == 4 || size == 16) &&
              inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, address, sizeof address) != NULL)
-        BIO_printf(words, "%s%s", separator, address);
+        BIO_printf(bio, "%s%s", separator, address);
 }
 
 /* The hosts that a certificate is for: "localhost, 127.0.0.1". */
-static void host_words(const X509 *cert, char out[TLS_WORDS_BYTES])
+static void host_text(const X509 *cert, char out[TLS_TEXT_BYTES])
 {
-    BIO *words = open_words();
+    BIO *bio = open_text_bio();
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
     for (int i = 0; i < count && i < NAMES_SHOWN_MAX; i++)
-        print_name(words, sk_GENERAL_NAME_value(names, i));
+        print_name(bio, sk_GENERAL_NAME_value(names, i));
     if (count > NAMES_SHOWN_MAX)
-        BIO_printf(words, " and %d more", count - NAMES_SHOWN_MAX);
-    if (BIO_pending(words) == 0)
-        (void)X509_NAME_print_ex(words, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE);
+        BIO_printf(bio, " and %d more", count - NAMES_SHOWN_MAX);
+    if (BIO_pending(bio) == 0)
+        (void)X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE);
     GENERAL_NAMES_free(names);
-    close_words(words, out);
+    close_text_bio(bio, out);
 }
 
 void tls_describe(SSL *ssl, tls_agreed *out)
@@ -79,7 +79,7 @@ void tls_describe(SSL *ssl, tls_agreed *out)
     const X509 *cert = SSL_get0_peer_certificate(ssl);
     *out = (tls_agreed){.version = SSL_get_version(ssl), .cipher = SSL_get_cipher_name(ssl)};
     if (cert != NULL)
-        name_words(X509_get_subject_name(cert), out->subject);
+        name_text(X509_get_subject_name(cert), out->subject);
 }
 
 /* The text is truncated if too long. */
@@ -98,7 +98,7 @@ static void explain_untrusted(X509_STORE_CTX *store, tls_check *check)
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
     const char *host = check->url->host;
     int error = X509_STORE_CTX_get_error(store);
-    char words[TLS_WORDS_BYTES];
+    char text[TLS_TEXT_BYTES];
     switch (error) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
@@ -106,30 +106,30 @@ static void explain_untrusted(X509_STORE_CTX *store, tls_check *check)
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        name_words(X509_get_issuer_name(cert), words);
+        name_text(X509_get_issuer_name(cert), text);
         if (check->ca_file == NULL)
             reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                    "the certificate of %s is signed by '%s', which is not a CA that this system"
                    " trusts; if it should be trusted, give that CA with --ca-file",
-                   host, words);
+                   host, text);
         else
             reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                    "the certificate of %s is signed by '%s', which is not in the CA file '%s'",
-                   host, words, check->ca_file);
+                   host, text, check->ca_file);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        time_words(X509_get0_notAfter(cert), words);
+        time_text(X509_get0_notAfter(cert), text);
         reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                "the certificate of %s expired on %s; if that is in the future, this machine's"
                " clock is wrong",
-               host, words);
+               host, text);
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        time_words(X509_get0_notBefore(cert), words);
+        time_text(X509_get0_notBefore(cert), text);
         reject(check, WIRE_CAUSE_TLS_UNTRUSTED,
                "the certificate of %s is valid from %s only; if that is past, this machine's clock"
                " is wrong",
-               host, words);
+               host, text);
         break;
     default:
         reject(check, WIRE_CAUSE_TLS_UNTRUSTED, "the certificate of %s cannot be accepted: %s",
@@ -158,8 +158,8 @@ int tls_verify(int is_good, X509_STORE_CTX *store)
         X509 *cert = X509_STORE_CTX_get_current_cert(store);
         TD_ASSERT(cert != NULL);
         if (!is_for_host(cert, url)) {
-            char hosts[TLS_WORDS_BYTES];
-            host_words(cert, hosts);
+            char hosts[TLS_TEXT_BYTES];
+            host_text(cert, hosts);
             X509_STORE_CTX_set_error(store, url->is_numeric ? X509_V_ERR_IP_ADDRESS_MISMATCH
                                                             : X509_V_ERR_HOSTNAME_MISMATCH);
             reject(check, WIRE_CAUSE_TLS_WRONG_HOST,

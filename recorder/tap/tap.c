@@ -153,7 +153,7 @@ static void *on_requested(void *user, wire_conn *client, const wire_request *req
     return rest_open(&options, client, request);
 }
 
-static const wire_server_ops SERVER_OPS = {.asked = on_asked,
+static const wire_server_ops SERVER_OPS = {.upgrade_requested = on_asked,
                                            .requested = on_requested,
                                            .requested_closed = rest_on_closed,
                                            .conn.message = relay_on_message,

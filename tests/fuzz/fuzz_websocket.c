@@ -103,7 +103,7 @@ static void check_answers(const handshake_request *request)
 /* Checks that our client and our server agree, for any key. */
 static void check_opening(td_bytes nonce)
 {
-    handshake_ask ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};
+    upgrade_request ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};
     handshake_request request;
     handshake_reply reply;
     td_buf asked;
@@ -134,7 +134,7 @@ static void check_handed_on(const handshake_request *request, td_bytes head)
     td_buf_init(&asked, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     handshake_copy_fields(head, &fields);
     td_buf_add(&fields, "", 1);
-    const handshake_ask ask = {
+    const upgrade_request ask = {
         .host = "localhost", .target = "/a?b", .fields = (const char *)fields.data};
     handshake_put_request(&ask, &asked);
     handshake_read_request(td_buf_view(&asked), &again);
@@ -148,7 +148,7 @@ static void check_handed_on(const handshake_request *request, td_bytes head)
 
 static void read_heads(td_bytes stream)
 {
-    static const handshake_ask ASK = {
+    static const upgrade_request ASK = {
         .host = "localhost", .target = "/", .nonce = "the sample nonce", .with_deflate = 1};
     static const wire_proxy PROXY = {.is_used = 1, .port = 80, .host = "localhost"};
     static const td_server_url TARGET = {.authority = "localhost"};

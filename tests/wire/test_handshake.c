@@ -164,7 +164,7 @@ static void test_offers(void **state)
                  ROWS[i].offer);
         handshake_read_request(td_bytes_str(head), &got);
         assert_int_equal(got.status, 101);
-        if (got.deflate_bits != ROWS[i].bits || got.is_window_asked != ROWS[i].is_asked)
+        if (got.deflate_bits != ROWS[i].bits || got.is_window_requested != ROWS[i].is_asked)
             fail_msg("%s: %d", ROWS[i].offer, got.deflate_bits);
     }
 }
@@ -209,7 +209,7 @@ static void test_server_answers(void **state)
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n");
     request.deflate_bits = 10;
-    request.is_window_asked = 1;
+    request.is_window_requested = 1;
     handshake_accept(&request, &out);
     expect_text(&out,
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -251,7 +251,7 @@ static void test_handed_on(void **state)
 
 /* ---- the client's side ---- */
 
-static const handshake_ask ASK = {"localhost:1", "/realtime?a=b", "the sample nonce", 0, NULL};
+static const upgrade_request ASK = {"localhost:1", "/realtime?a=b", "the sample nonce", 0, NULL};
 
 static void test_client_request(void **state)
 {
@@ -259,7 +259,7 @@ static void test_client_request(void **state)
     td_buf out;
     handshake_request read;
     td_buf_init(&out, SIZE_MAX);
-    handshake_ask ask = ASK;
+    upgrade_request ask = ASK;
     ask.with_deflate = 1;
     handshake_put_request(&ask, &out);
     handshake_read_request(td_buf_view(&out), &read);
@@ -328,7 +328,7 @@ static void test_replies(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         handshake_reply got;
-        handshake_ask ask = ASK;
+        upgrade_request ask = ASK;
         ask.with_deflate = (uint8_t)ROWS[i].with_deflate;
         handshake_read_reply(&ask, td_bytes_str(ROWS[i].head), &got);
         if (got.status != ROWS[i].status || (got.why == NULL) != (ROWS[i].why == NULL) ||
@@ -339,7 +339,7 @@ static void test_replies(void **state)
                      got.is_deflated);
     }
     handshake_reply got;
-    const handshake_ask ask = {.host = "", .target = "", .nonce = "the sample nonce", 1};
+    const upgrade_request ask = {.host = "", .target = "", .nonce = "the sample nonce", 1};
     handshake_read_reply(
         &ask, td_bytes_str(ANSWER UPGRADE RIGHT AGREED ";  server_no_context_takeover \r\n" END),
         &got);

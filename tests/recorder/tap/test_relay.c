@@ -215,7 +215,7 @@ static void on_refused(void *user)
     b->refused++;
 }
 
-static void *on_asked(void *user, wire_conn *client, const wire_request *request)
+static void *on_upgrade_requested(void *user, wire_conn *client, const wire_request *request)
 {
     bench *b = user;
     const relay_options options = {.env = &b->env,
@@ -226,7 +226,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
     return relay_open(&options, client, request);
 }
 
-static const wire_server_ops SERVER_OPS = {.asked = on_asked,
+static const wire_server_ops SERVER_OPS = {.upgrade_requested = on_upgrade_requested,
                                            .conn.message = relay_on_message,
                                            .conn.heartbeat = relay_on_heartbeat,
                                            .conn.closing = relay_on_closing,
@@ -322,7 +322,7 @@ static void join(bench *b)
     const struct sockaddr_in place = {.sin_family = AF_INET,
                                       .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
                                       .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    const handshake_ask ask = {.host = "localhost", .target = "/v5/public/linear"};
+    const upgrade_request ask = {.host = "localhost", .target = "/v5/public/linear"};
     side_init(&b->client, new_socket(), WS_FROM_SERVER);
     side_init(&b->exchange, -1, WS_FROM_CLIENT);
     assert_int_equal(connect(b->client.fd, (const struct sockaddr *)&place, sizeof place), 0);
