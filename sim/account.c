@@ -7,9 +7,9 @@
 #include "base/assert.h"
 
 enum {
-    ACT_ONE_IN = 30, /* the account makes one in so many events of its symbols */
-    FEE_RATE = 6,    /* in units of 10^-4, as in the frames */
-    OWN_HEADS = 3,   /* the seeded trader's events before fills: stop order twice, order once */
+    ACT_ONE_IN = 30,         /* the account makes one in so many events of its symbols */
+    FEE_RATE = 6,            /* in units of 10^-4, as in the frames */
+    PLANNED_LEAD_EVENTS = 3, /* of the seeded trader: stop order twice, order once */
 };
 
 #define FIRST_WALLET 100000000000000     /* 1,000,000 */
@@ -25,8 +25,8 @@ struct account {
     uint32_t serial;          /* of the last order */
     const sim_symbol *symbol; /* of the current order; NULL: all its events were taken */
     size_t step;              /* number of its events taken */
-    size_t heads;             /* number of its events before the first fill */
-    uint8_t ends;             /* 1: it is cancelled after its fills */
+    size_t lead_events;       /* number of its events before the first fill */
+    uint8_t ends_cancelled;   /* 1: it is cancelled after its fills */
     account_event event;      /* the last one */
 };
 
@@ -71,7 +71,7 @@ static int64_t best_price(const sim_symbol *s, market_side side)
 
 /* The lots that clients may take from the other side. Its worst level is excluded, so that the side
  * never becomes empty. */
-static int64_t takeable(const sim_symbol *s, market_side side)
+static int64_t available_lots(const sim_symbol *s, market_side side)
 {
     int64_t sum = 0;
     for (size_t i = 0; i + 1 < market_level_count(s->market, other_side(side)); i++)
@@ -80,25 +80,25 @@ static int64_t takeable(const sim_symbol *s, market_side side)
 }
 
 /* 1 if an order would trade at once. */
-static int crosses(const sim_symbol *s, const account_terms *of)
+static int crosses(const sim_symbol *s, const account_terms *terms)
 {
-    int64_t best = best_price(s, of->side);
-    return of->side == MARKET_BUY ? best <= of->limit : best >= of->limit;
+    int64_t best = best_price(s, terms->side);
+    return terms->side == MARKET_BUY ? best <= terms->limit : best >= terms->limit;
 }
 
-static int is_market(const account_terms *of)
+static int is_market(const account_terms *terms)
 {
-    return of->limit == market_any_price(of->side);
+    return terms->limit == market_any_price(terms->side);
 }
 
 /* 1 if the order is covered: coins must be bought before they are sold; other orders may be worth
  * at most the balance. */
-static int can_afford(const account *a, const sim_symbol *s, const account_terms *of)
+static int can_afford(const account *a, const sim_symbol *s, const account_terms *terms)
 {
-    if (s->traded.product == PRODUCT_SPOT && of->side == MARKET_SELL)
-        return a->held[of->symbol].lots >= of->size;
-    int64_t ticks = is_market(of) ? best_price(s, of->side) : of->limit;
-    int64_t money = value_of(&s->traded, instrument_price(&s->traded, ticks), of->size);
+    if (s->traded.product == PRODUCT_SPOT && terms->side == MARKET_SELL)
+        return a->held[terms->symbol].lots >= terms->size;
+    int64_t ticks = is_market(terms) ? best_price(s, terms->side) : terms->limit;
+    int64_t money = value_of(&s->traded, instrument_price(&s->traded, ticks), terms->size);
     return money <= a->event.wallet;
 }
 
@@ -108,10 +108,11 @@ account_order *account_find(account *a, const sim_symbol *s, uint32_t index, td_
     char own[SYMBOL_ID_BYTES];
     for (size_t i = 0; i < a->order_count; i++) {
         account_order *order = &a->orders[i];
-        if (order->of.symbol != index || order->is_by_user)
+        if (order->terms.symbol != index || order->is_by_user)
             continue;
         account_format_id(s, order, own);
-        if (id.size > 0 ? td_bytes_is(id, own) : link.size > 0 && td_bytes_is(link, order->of.link))
+        if (id.size > 0 ? td_bytes_is(id, own)
+                        : link.size > 0 && td_bytes_is(link, order->terms.link))
             return order;
     }
     return NULL;
@@ -130,7 +131,7 @@ account_refusal account_place(account *a, const sim_symbol *s, const account_ter
     a->is_clients[terms->symbol] = 1;
     account_order *order = &a->orders[a->order_count++];
     *order = (account_order){
-        .of = *terms,
+        .terms = *terms,
         .id = {td_random_next(&a->client_random), td_random_next(&a->client_random)},
         .serial = ++a->serial,
         .status = ACCOUNT_NEW,
@@ -146,11 +147,11 @@ static void begin_next(account_order *order)
     if (order->is_due)
         return;
     if (order->has_next)
-        order->of = order->next;
+        order->terms = order->next_terms;
     else if (order->is_by_user)
         order->status = ACCOUNT_CANCELLED;
-    if (order->of.size < order->filled) /* filled since the change was accepted */
-        order->of.size = order->filled;
+    if (order->terms.size < order->filled) /* filled since the change was accepted */
+        order->terms.size = order->filled;
     order->is_due = order->has_next || order->is_by_user;
     order->has_next = 0;
 }
@@ -158,7 +159,7 @@ static void begin_next(account_order *order)
 account_refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
                               int64_t limit)
 {
-    account_terms changed = order->has_next ? order->next : order->of;
+    account_terms changed = order->has_next ? order->next_terms : order->terms;
     if (size > 0)
         changed.size = size;
     if (limit > 0)
@@ -167,7 +168,7 @@ account_refusal account_amend(account *a, const sim_symbol *s, account_order *or
         return ACCOUNT_FILLED_ABOVE;
     if (!can_afford(a, s, &changed))
         return ACCOUNT_NO_MONEY;
-    order->next = changed;
+    order->next_terms = changed;
     order->has_next = 1;
     begin_next(order);
     return ACCOUNT_GRANTED;
@@ -183,7 +184,7 @@ uint32_t account_due(const account *a)
 {
     for (size_t i = 0; i < a->order_count; i++)
         if (a->orders[i].is_due)
-            return a->orders[i].of.symbol;
+            return a->orders[i].terms.symbol;
     return ACCOUNT_SYMBOLS_MAX;
 }
 
@@ -201,11 +202,12 @@ static account_order *next_order(account *a, uint32_t index, const sim_symbol *s
     account_order *waiting = NULL;
     for (size_t i = 0; i < a->order_count; i++) {
         account_order *order = &a->orders[i];
-        if (order->of.symbol != index)
+        if (order->terms.symbol != index)
             continue;
         if (order->is_due)
             return order;
-        if (waiting == NULL && crosses(s, &order->of) && takeable(s, order->of.side) > 0)
+        if (waiting == NULL && crosses(s, &order->terms) &&
+            available_lots(s, order->terms.side) > 0)
             waiting = order;
     }
     return waiting;
@@ -214,24 +216,24 @@ static account_order *next_order(account *a, uint32_t index, const sim_symbol *s
 /* Match or cancel a client's order; its events follow from the market's trades. */
 static void act_for_client(account *a, account_order *order, const sim_symbol *s)
 {
-    const account_terms *of = &order->of;
+    const account_terms *terms = &order->terms;
     int is_cancelled = order->status == ACCOUNT_CANCELLED;
-    int is_refused = of->duration == DURATION_POST_ONLY && order->is_due && crosses(s, of);
+    int is_refused = terms->duration == DURATION_POST_ONLY && order->is_due && crosses(s, terms);
     size_t count = 0;
     order->is_maker = !order->is_due;
-    a->heads = order->is_due && !is_cancelled && !is_market(of);
+    a->lead_events = order->is_due && !is_cancelled && !is_market(terms);
     order->is_due = 0;
     a->event.order = *order;
-    int64_t most = takeable(s, of->side);
-    int64_t size = of->size - order->filled < most ? of->size - order->filled : most;
-    market_take(s->market, of->side, of->limit, is_cancelled || is_refused ? 0 : size);
+    int64_t most = available_lots(s, terms->side);
+    int64_t size = terms->size - order->filled < most ? terms->size - order->filled : most;
+    market_take(s->market, terms->side, terms->limit, is_cancelled || is_refused ? 0 : size);
     const market_trade *trades = market_trades(s->market, &count);
     for (size_t i = 0; i < count; i++)
         order->filled += trades[i].size;
-    int is_done = order->filled == of->size;
-    int never_waits = is_market(of) || of->duration == DURATION_IOC;
-    a->ends = (uint8_t)(!is_done && (is_cancelled || is_refused || never_waits));
-    if (is_done || a->ends)
+    int is_done = order->filled == terms->size;
+    int never_waits = is_market(terms) || terms->duration == DURATION_IOC;
+    a->ends_cancelled = (uint8_t)(!is_done && (is_cancelled || is_refused || never_waits));
+    if (is_done || a->ends_cancelled)
         remove_order(a, order);
     else
         begin_next(order);
@@ -252,17 +254,18 @@ static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
     int64_t size = lots < 0 ? -lots : lots;
     account_order *order = &a->event.order;
     *order = (account_order){
-        .of = {.symbol = index, .side = side, .limit = market_any_price(side)},
+        .terms = {.symbol = index, .side = side, .limit = market_any_price(side)},
         .id = {td_random_next(&a->random), td_random_next(&a->random)},
         .serial = ++a->serial,
         .is_planned = 1,
     };
-    order->of.size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most);
-    order->of.duration = DURATION_IOC;
-    (void)snprintf(order->of.link, sizeof order->of.link, "plan-%u", order->serial); /* fits */
-    a->heads = OWN_HEADS;
-    a->ends = 0;
-    market_take(s->market, side, order->of.limit, order->of.size);
+    order->terms.size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most);
+    order->terms.duration = DURATION_IOC;
+    (void)snprintf(order->terms.link, sizeof order->terms.link, "plan-%u",
+                   order->serial); /* fits */
+    a->lead_events = PLANNED_LEAD_EVENTS;
+    a->ends_cancelled = 0;
+    market_take(s->market, side, order->terms.limit, order->terms.size);
 }
 
 int account_act(account *a, uint32_t index, const sim_symbol *s)
@@ -290,7 +293,7 @@ static void fill(account *a, const sim_trade *trade)
     account_order *order = &a->event.order;
     account_holding *held = &a->held[a->event.symbol];
     int64_t size = trade->done.size;
-    int64_t change = order->of.side == MARKET_BUY ? size : -size;
+    int64_t change = order->terms.side == MARKET_BUY ? size : -size;
     int64_t money = value_of(&a->symbol->traded, trade->price, size);
     order->filled += size;
     order->money += money;
@@ -324,9 +327,9 @@ static account_status cancelled_status(const account *a)
 
 static account_status open_status(const account_order *order)
 {
-    return order->filled == 0               ? ACCOUNT_NEW
-           : order->filled < order->of.size ? ACCOUNT_PARTLY_FILLED
-                                            : ACCOUNT_FILLED;
+    return order->filled == 0                  ? ACCOUNT_NEW
+           : order->filled < order->terms.size ? ACCOUNT_PARTLY_FILLED
+                                               : ACCOUNT_FILLED;
 }
 
 /* The events of an order, in this sequence: before fills, the seeded trader's stop order and order,
@@ -340,24 +343,24 @@ const account_event *account_next_event(account *a)
     if (s == NULL)
         return NULL;
     size_t step = a->step++;
-    size_t fills_end = a->heads + 2 * s->trade_count;
-    size_t ends_end = fills_end + a->ends;
+    size_t fills_end = a->lead_events + 2 * s->trade_count;
+    size_t cancel_end = fills_end + a->ends_cancelled;
     event->kind = STREAM_ORDER;
-    if (step < a->heads && order->is_planned) {
+    if (step < a->lead_events && order->is_planned) {
         event->kind = step < 2 ? STREAM_STOP_ORDER : STREAM_ORDER;
         order->status = (account_status)step;
-    } else if (step >= a->heads && step < fills_end && (step - a->heads) % 2 == 0) {
-        fill(a, &s->trades[(step - a->heads) / 2]);
+    } else if (step >= a->lead_events && step < fills_end && (step - a->lead_events) % 2 == 0) {
+        fill(a, &s->trades[(step - a->lead_events) / 2]);
         event->kind = STREAM_EXECUTION;
     } else if (step < fills_end) {
         order->status = open_status(order);
-    } else if (step < ends_end) {
+    } else if (step < cancel_end) {
         order->status = cancelled_status(a);
     } else if (s->trade_count == 0 && !order->is_planned) {
         end_order(a);
         return NULL;
     } else {
-        event->kind = step == ends_end ? STREAM_POSITION : STREAM_WALLET;
+        event->kind = step == cancel_end ? STREAM_POSITION : STREAM_WALLET;
     }
     event->held = a->held[event->symbol];
     account_format_id(s, order, event->order_id);
@@ -387,8 +390,8 @@ static const char *reject_reason(const account_order *order)
 {
     if (order->status < ACCOUNT_CANCELLED || order->is_by_user)
         return "EC_NoError";
-    return order->of.duration == DURATION_POST_ONLY ? "EC_PostOnlyWillTakeLiquidity"
-                                                    : "EC_NoImmediateQtyToFill";
+    return order->terms.duration == DURATION_POST_ONLY ? "EC_PostOnlyWillTakeLiquidity"
+                                                       : "EC_NoImmediateQtyToFill";
 }
 
 static const char *const DURATIONS[] = {
@@ -406,8 +409,8 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     const account_holding *held = &event->held;
     const uint8_t lots = traded->size_places;
     const uint8_t price = traded->price_places;
-    const account_terms *of = &order->of;
-    int is_buy = of->side == MARKET_BUY;
+    const account_terms *terms = &order->terms;
+    int is_buy = terms->side == MARKET_BUY;
     int64_t size = held->lots < 0 ? -held->lots : held->lots;
     const char *side = held->lots > 0 ? "Buy" : held->lots < 0 ? "Sell" : "";
     v[SIM_CATEGORY] = sim_text(traded->product == PRODUCT_SPOT     ? "spot"
@@ -420,18 +423,19 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     v[SIM_ORDER_STATUS] = sim_text(STATUSES[order->status].plain);
     v[SIM_SPOT_STATUS] = sim_text(STATUSES[order->status].spot);
     v[SIM_COPY_STATUS] = sim_text(STATUSES[order->status].copy_trading);
-    v[SIM_ORDER_LINK] = sim_text(of->link);
-    v[SIM_ORDER_TYPE] = sim_text(is_market(of) ? "Market" : "Limit");
-    v[SIM_ORDER_PRICE] =
-        is_market(of) ? sim_number(0, 0) : sim_number(instrument_price(traded, of->limit), price);
-    v[SIM_ORDER_DURATION] = sim_text(DURATIONS[of->duration]);
+    v[SIM_ORDER_LINK] = sim_text(terms->link);
+    v[SIM_ORDER_TYPE] = sim_text(is_market(terms) ? "Market" : "Limit");
+    v[SIM_ORDER_PRICE] = is_market(terms)
+                             ? sim_number(0, 0)
+                             : sim_number(instrument_price(traded, terms->limit), price);
+    v[SIM_ORDER_DURATION] = sim_text(DURATIONS[terms->duration]);
     v[SIM_TRIGGER] = order->is_planned ? v[SIM_LAST] : sim_text("");
     v[SIM_CANCEL_TYPE] = sim_text(
         order->status >= ACCOUNT_CANCELLED && order->is_by_user ? "CancelByUser" : "UNKNOWN");
     v[SIM_REJECT_REASON] = sim_text(reject_reason(order));
     v[SIM_IS_MAKER] = sim_number(order->is_maker, 0);
-    v[SIM_ORDER_QTY] = sim_number(of->size, lots);
-    v[SIM_ORDER_LEAVES] = sim_number(of->size - order->filled, lots);
+    v[SIM_ORDER_QTY] = sim_number(terms->size, lots);
+    v[SIM_ORDER_LEAVES] = sim_number(terms->size - order->filled, lots);
     v[SIM_ORDER_CUM_QTY] = sim_number(order->filled, lots);
     v[SIM_ORDER_CUM_VALUE] = money_value(order->money);
     v[SIM_ORDER_CUM_FEE] = money_value(order->fee);

@@ -53,8 +53,8 @@ typedef struct account_terms {
 } account_terms;
 
 typedef struct account_order {
-    account_terms of;
-    account_terms next; /* only if has_next: the terms after a change that waits */
+    account_terms terms;
+    account_terms next_terms; /* only if has_next: the terms after a change that waits */
     uint8_t has_next;
     uint64_t id[2];  /* random bits */
     uint32_t serial; /* from 1 */

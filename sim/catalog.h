@@ -40,7 +40,7 @@ typedef enum stream_scope {
 
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
-    STREAM_NO_MARK = 1 << 1,    /* the truth does not have its content */
+    STREAM_NO_TRUTH = 1 << 1,   /* the truth does not have its content */
     STREAM_MS = 1 << 2,         /* its times are whole milliseconds and rise */
     /* Trades: a new subscriber gets the last trade, however old, or nothing before the first
      * trade. */

@@ -15,7 +15,7 @@ enum {
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
     QUEUED_BYTES_HELD = 4 << 20, /* a client with more queued bytes is slow */
-    BOOK_MARK_EVERY = 100,       /* updates of a book between its entries in the truth */
+    BOOK_TRUTH_EVERY = 100,      /* updates of a book between its entries in the truth */
     TICK_US = 250, /* shortest time between batches: above 4,000 frames per second, frames are sent
                       in groups, which costs less than one wake-up each */
     HELD_UP_US = 1000,     /* how often a family checks whether its slow client has caught up */
@@ -61,7 +61,7 @@ struct served_family {
     uint64_t start_mono_ns; /* monotonic time of step 0 */
     uint64_t start_ns;      /* exchange time of step 0 */
     uint64_t last_ts_ns;
-    uint64_t slot; /* steps so far, which may have a frame */
+    uint64_t step; /* steps so far, which may have a frame */
     uint64_t made; /* data frames so far: fewer than steps */
     wire_timer *timer;
     uint8_t is_done;
@@ -151,10 +151,10 @@ static void note_content(served_family *f, const sim_frame *frame)
     truth *t = f->exchange->options.truth;
     sim_stream stream = sim_family_stream_at(f->sim, frame->stream);
     const sim_value *values;
-    if (t == NULL || (stream.row->flags & STREAM_NO_MARK) != 0)
+    if (t == NULL || (stream.row->flags & STREAM_NO_TRUTH) != 0)
         return;
     truth_subject about = subject_of(f, frame);
-    if (stream.book != NULL && frame->u % BOOK_MARK_EVERY == 0)
+    if (stream.book != NULL && frame->u % BOOK_TRUTH_EVERY == 0)
         truth_put_book(t, &about, frame->seq, frame->u, stream.traded, stream.book);
     for (size_t i = 0; (values = sim_family_item(f->sim, i)) != NULL; i++)
         truth_put_entry(t, &about, stream.row->kind, i, values);
@@ -194,10 +194,10 @@ static void schedule(served_family *f, uint64_t mono_ns)
 static uint64_t since_start_ns(const served_family *f)
 {
     uint64_t rate = f->exchange->options.rate;
-    return f->slot / rate * TD_NS_PER_S + f->slot % rate * TD_NS_PER_S / rate;
+    return f->step / rate * TD_NS_PER_S + f->step % rate * TD_NS_PER_S / rate;
 }
 
-static uint64_t slot_mono_ns(const served_family *f)
+static uint64_t step_mono_ns(const served_family *f)
 {
     return f->start_mono_ns + since_start_ns(f);
 }
@@ -273,7 +273,7 @@ static void on_frame(served_family *f, const sim_frame *frame)
 }
 
 /* Make the frame of the next step, if any. Returns its size. */
-static size_t fill_slot(served_family *f)
+static size_t make_step(served_family *f)
 {
     sim_frame frame;
     uint64_t ts_ns = f->start_ns + since_start_ns(f) * f->exchange->options.time_scale;
@@ -282,7 +282,7 @@ static size_t fill_slot(served_family *f)
     ts_ns -= ts_ns % TS_STEP_MIN_NS;
     TD_ASSERT(ts_ns > f->last_ts_ns);
     f->last_ts_ns = ts_ns;
-    f->slot++;
+    f->step++;
     if (!sim_family_next(f->sim, ts_ns, &frame))
         return 0;
     on_frame(f, &frame);
@@ -301,9 +301,9 @@ static void make_batch(served_family *f, uint64_t mono_ns)
     exchange *x = f->exchange;
     size_t bytes = 0;
     for (unsigned i = 0; i < BATCH_FRAMES_MAX && bytes < BATCH_BYTES_MAX &&
-                         slot_mono_ns(f) <= mono_ns && x->failure == TD_OK && !is_full(f);
+                         step_mono_ns(f) <= mono_ns && x->failure == TD_OK && !is_full(f);
          i++)
-        bytes += fill_slot(f);
+        bytes += make_step(f);
     flush_truth(x);
     if (is_full(f)) {
         f->is_done = 1;
@@ -327,7 +327,7 @@ static void tick(void *user)
     make_batch(f, now);
     if (x->is_stopped || f->is_done)
         return;
-    uint64_t next = slot_mono_ns(f);
+    uint64_t next = step_mono_ns(f);
     uint64_t soonest = now + TICK_US * TD_NS_PER_US;
     schedule(f, next > soonest ? next : soonest);
 }

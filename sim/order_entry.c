@@ -264,11 +264,11 @@ static int is_late(const request *r)
     return at_ms < now_ms - window_ms || at_ms >= now_ms + AHEAD_MS;
 }
 
-static account_refusal perform(request *r, td_bytes op)
+static account_refusal execute(request *r, td_bytes op)
 {
     static const struct {
         const char *op;
-        account_refusal (*perform)(request *r);
+        account_refusal (*execute)(request *r);
     } OPS[] = {{"order.create", create}, {"order.amend", amend}, {"order.cancel", cancel}};
     json_value args;
     size_t at = 0;
@@ -287,7 +287,7 @@ static account_refusal perform(request *r, td_bytes op)
     if (!json_next(&it, NULL, &r->order) || json_type_of(r->order) != JSON_OBJECT)
         return ACCOUNT_BAD_PARAMS;
     account_refusal why = read_symbol(r);
-    return why == ACCOUNT_GRANTED ? OPS[at].perform(r) : why;
+    return why == ACCOUNT_GRANTED ? OPS[at].execute(r) : why;
 }
 
 /* ---- answers ---- */
@@ -317,7 +317,7 @@ static void write_data(json_writer *w, const request *r)
     if (r->done != NULL) {
         account_format_id(r->symbol, r->done, id);
         json_write_member_text(w, "orderId", id);
-        json_write_member_text(w, "orderLinkId", r->done->of.link);
+        json_write_member_text(w, "orderLinkId", r->done->terms.link);
     }
     json_write_object_end(w);
     json_write_key(w, "retExtInfo");
@@ -337,7 +337,7 @@ int order_entry_answer(order_entry *e, sim_family *with, const order_entry_clien
         op->size > OP_BYTES_MAX)
         return 0;
     int has_id = json_find_text(r.root, "reqId", &id) && id.size <= ID_BYTES_MAX;
-    account_refusal why = id.size <= ID_BYTES_MAX ? perform(&r, *op) : ACCOUNT_BAD_PARAMS;
+    account_refusal why = id.size <= ID_BYTES_MAX ? execute(&r, *op) : ACCOUNT_BAD_PARAMS;
     if (why != ACCOUNT_GRANTED)
         r.done = NULL;
     int is_spot = r.is_spot && REFUSALS[why].spot_code != 0;

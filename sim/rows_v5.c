@@ -27,7 +27,7 @@
 /* Only deltas: clients fetch the snapshot by HTTP. */
 #define BOOK_ALL(text)                                                                             \
     BOOK_ROW("orderbook.full", WINDOW_DEPTH_MAX, 60,                                               \
-             STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_MARK, text, text)
+             STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_TRUTH, text, text)
 
 /* ---- trades ---- */
 

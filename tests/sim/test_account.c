@@ -34,12 +34,12 @@ static void check_fill(ledger *l, const account_event *event, const sim_symbol *
         at++;
     assert_true(at < s->trade_count);
     const sim_trade *trade = &s->trades[at];
-    assert_int_equal(trade->done.taker, order->of.side);
+    assert_int_equal(trade->done.taker, order->terms.side);
     int64_t size = trade->done.size;
-    l->lots[event->symbol] += order->of.side == MARKET_BUY ? size : -size;
+    l->lots[event->symbol] += order->terms.side == MARKET_BUY ? size : -size;
     l->wallet -= order->last_fee;
     assert_int_equal(event->held.lots, l->lots[event->symbol]);
-    assert_true(order->filled <= order->of.size);
+    assert_true(order->filled <= order->terms.size);
 }
 
 static void check_event(ledger *l, const account_event *event, const sim_symbol *s)
@@ -50,9 +50,9 @@ static void check_event(ledger *l, const account_event *event, const sim_symbol 
     if (event->kind == STREAM_EXECUTION)
         check_fill(l, event, s);
     if (event->kind == STREAM_ORDER)
-        assert_int_equal(order->status, order->filled == 0               ? ACCOUNT_NEW
-                                        : order->filled < order->of.size ? ACCOUNT_PARTLY_FILLED
-                                                                         : ACCOUNT_FILLED);
+        assert_int_equal(order->status, order->filled == 0                  ? ACCOUNT_NEW
+                                        : order->filled < order->terms.size ? ACCOUNT_PARTLY_FILLED
+                                                                            : ACCOUNT_FILLED);
     if (event->kind != STREAM_WALLET)
         return;
     assert_true(s->traded.product != PRODUCT_SPOT || event->held.lots >= 0);
@@ -150,14 +150,14 @@ static void step(scene *s)
     symbol_end_event(&s->traded, s->ns += TD_NS_PER_MS, &s->random, &s->number);
     while ((event = account_next_event(s->a)) != NULL) {
         const account_order *order = &event->order;
-        assert_true(order->filled <= order->of.size);
+        assert_true(order->filled <= order->terms.size);
         if (event->kind == STREAM_EXECUTION) {
             int64_t size = order->last.done.size;
-            int is_buy = order->of.side == MARKET_BUY;
+            int is_buy = order->terms.side == MARKET_BUY;
             s->lots += is_buy ? size : -size;
             s->fills_of_makers += order->is_maker;
-            int64_t limit = instrument_price(&s->traded.traded, order->of.limit);
-            if (order->of.limit != market_any_price(order->of.side))
+            int64_t limit = instrument_price(&s->traded.traded, order->terms.limit);
+            if (order->terms.limit != market_any_price(order->terms.side))
                 assert_true(is_buy ? order->last.price <= limit : order->last.price >= limit);
         }
         if (event->kind == STREAM_ORDER)
@@ -208,7 +208,7 @@ static void test_client(void **state)
         } else if (td_random_below(&s.random, 3) == 0) {
             account_cancel(open);
             assert_null(account_find(s.a, &s.traded, 0, td_bytes_str(""), td_bytes_str(link)));
-        } else if (open->of.limit != market_any_price(open->of.side)) {
+        } else if (open->terms.limit != market_any_price(open->terms.side)) {
             account_refusal why = account_amend(s.a, &s.traded, open, terms.size, 0);
             assert_true(why == ACCOUNT_GRANTED || why == ACCOUNT_FILLED_ABOVE);
         }

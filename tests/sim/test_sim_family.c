@@ -26,7 +26,7 @@ enum { SLOTS = 5000, SYMBOLS = 7, STREAMS_MAX = SYMBOLS * SIM_SYMBOL_STREAMS_MAX
 static const uint64_t START_NS = 1795174069000000000u;
 
 /* Steps are so far apart that minutes pass. */
-#define SLOT_NS (80 * TD_NS_PER_MS)
+#define STEP_NS (80 * TD_NS_PER_MS)
 
 /* A reader of frames: decoder, and a track for each stream. */
 typedef struct reader {
@@ -96,7 +96,7 @@ static void check_book(reader *r, const sim_family *v, const sim_frame *frame)
     const book_window *shown = sim_family_stream_at(v, frame->stream).book;
     if (shown == NULL || r->tracks[frame->stream] == NULL ||
         track_book(r->tracks[frame->stream]) == NULL || r->frames[frame->stream] % 20 != 0 ||
-        (sim_family_stream_at(v, frame->stream).row->flags & STREAM_NO_MARK) != 0)
+        (sim_family_stream_at(v, frame->stream).row->flags & STREAM_NO_TRUTH) != 0)
         return;
     const book *built = track_book(r->tracks[frame->stream]);
     truth_levels_sha1(sim_family_stream_at(v, frame->stream).traded, shown, engine);
@@ -137,7 +137,7 @@ static void run_slots(reader *r, sim_family *v, uint64_t from, uint64_t to)
 {
     sim_frame frame;
     for (uint64_t i = from; i < to; i++) {
-        if (!sim_family_next(v, START_NS + i * SLOT_NS, &frame))
+        if (!sim_family_next(v, START_NS + i * STEP_NS, &frame))
             continue;
         read_frame(r, v, &frame);
         check_book(r, v, &frame);
@@ -201,7 +201,7 @@ static void test_late_subscriber(void **state)
         want_all(v);
         reader_init(&r, FAMILIES[i]);
         for (uint64_t k = 1; k <= 5000; k++)
-            (void)sim_family_next(v, START_NS + k * SLOT_NS, &frame);
+            (void)sim_family_next(v, START_NS + k * STEP_NS, &frame);
         read_snapshots(&r, v);
         run_slots(&r, v, 5001, 10000);
         reader_fini(&r);
@@ -217,7 +217,7 @@ static uint64_t digest_of(const catalog_row *row, uint64_t seed)
     uint64_t digest = 0;
     want_all(v);
     for (uint64_t i = 1; i <= 500; i++)
-        if (sim_family_next(v, START_NS + i * SLOT_NS, &frame))
+        if (sim_family_next(v, START_NS + i * STEP_NS, &frame))
             digest = digest * 31 + td_xxh64(frame.bytes.data, frame.bytes.size);
     sim_family_close(v);
     return digest;
@@ -243,13 +243,13 @@ static void test_wanted(void **state)
     sim_family *v = open_family(catalog_find("v5-linear"), 9);
     sim_frame frame;
     static reader r;
-    assert_int_equal(sim_family_next(v, START_NS + SLOT_NS, &frame), 0);
+    assert_int_equal(sim_family_next(v, START_NS + STEP_NS, &frame), 0);
     uint32_t trades = sim_family_find(v, td_bytes_str("publicTrade.BTCUSDT"));
     assert_true(trades < sim_family_stream_count(v));
     assert_int_equal(sim_family_find(v, td_bytes_str("publicTrade")), sim_family_stream_count(v));
     sim_family_subscribe(v, trades);
     for (uint64_t i = 2; i < 4000; i++)
-        if (sim_family_next(v, START_NS + i * SLOT_NS, &frame))
+        if (sim_family_next(v, START_NS + i * STEP_NS, &frame))
             assert_int_equal(frame.stream, trades);
     reader_init(&r, "v5-linear");
     uint32_t minute = sim_family_find(v, td_bytes_str("kline.1.BTCUSDT"));
@@ -293,15 +293,15 @@ static void test_old_first_trade(void **state)
         char next[64];
         uint32_t trades = sim_family_find(v, td_bytes_str(ROWS[i].topic));
         for (uint64_t n = 1; n < 2000; n++)
-            (void)sim_family_next(v, START_NS + n * SLOT_NS, &frame);
+            (void)sim_family_next(v, START_NS + n * STEP_NS, &frame);
         sim_family_subscribe(v, trades);
         assert_int_equal(sim_family_snapshot(v, trades, &frame), ROWS[i].has_first);
         if (ROWS[i].has_first) {
             last_trade_id(frame.bytes, first);
             assert_int_equal(strlen(first), 36);
-            uint64_t slot = 2000;
-            while (!sim_family_next(v, START_NS + slot * SLOT_NS, &frame))
-                slot++;
+            uint64_t step = 2000;
+            while (!sim_family_next(v, START_NS + step * STEP_NS, &frame))
+                step++;
             last_trade_id(frame.bytes, next);
             assert_string_not_equal(next, first); /* it is sent only once */
         }
