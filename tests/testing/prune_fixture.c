@@ -12,8 +12,7 @@
 
 #include "base/alloc.h"
 
-static char
-    removed[PRUNE_TEXT_BYTES]; /* "why feed number " for each segment, in order; one thread */
+static char removed[PRUNE_TEXT_BYTES]; /* "why feed number\n" for each segment, in order */
 
 static void note_removal(void *user, const segment_index *going, prune_reason reason)
 {
