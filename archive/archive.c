@@ -262,7 +262,7 @@ static td_result allow_single_file(archive *a, td_err *err)
 }
 
 /* Accept what a reader can open: a folder with a journal or capture/ in it, or a file. */
-static td_result look_at_path(archive *a, td_err *err)
+static td_result check_path(archive *a, td_err *err)
 {
     int is_archive = 0;
     uint64_t size;
@@ -294,7 +294,7 @@ static td_result open_by_mode(archive *a, td_err *err)
 {
     td_result rc = TD_OK;
     if (a->mode != ARCHIVE_APPEND) {
-        rc = look_at_path(a, err);
+        rc = check_path(a, err);
     } else {
         rc = td_io_mkdir_all(a->io, a->path, err);
         if (rc != TD_OK)

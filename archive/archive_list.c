@@ -204,7 +204,7 @@ static void forget_segment(archive_listing *out, size_t i)
 /* The two names of a segment are neighbours: keep the finished one, and report the open one as
  * unexpected. If the segment was renamed while its folder was read, the open one is gone, or the
  * finished name is listed twice. */
-static void set_doubles_apart(walk *w)
+static void drop_doubles(walk *w)
 {
     archive_listing *out = w->out;
     uint64_t size;
@@ -230,7 +230,7 @@ static td_result list_with(walk *w, td_err *err)
         return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing '%s'", archive_path(w->archive));
     }
     walk_level(w, "capture", 0);
-    set_doubles_apart(w);
+    drop_doubles(w);
     return TD_OK;
 }
 

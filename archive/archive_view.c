@@ -23,7 +23,7 @@ static void open_catalog(archive_view *view)
     if (catalog_open(archive_catalog_path(view->archive), CATALOG_READ, &view->catalog, &cause) !=
         TD_OK)
         close_catalog(view, cause.text);
-    view->rests = 0;
+    view->is_catalog_closed = 0;
 }
 
 static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
@@ -54,7 +54,7 @@ static td_result view_read(archive_view *view, view_parts parts, td_err *err)
         rc = archive_live_session(a, view->live, err);
     if (rc == TD_OK)
         rc = journal_read(a, add_entry, view, &view->past.journal, err);
-    gap_list_settle(&view->journal_gaps);
+    gap_list_merge(&view->journal_gaps);
     if (rc == TD_OK)
         archive_history_check(&view->past, a, &view->listing);
     return rc;
@@ -120,15 +120,15 @@ void archive_view_close(archive_view *view)
     td_free(view);
 }
 
-void archive_view_rest(archive_view *view)
+void archive_view_close_catalog(archive_view *view)
 {
     const uint64_t now_ns = clock_mono_ns(clock_real());
-    int is_busy = now_ns - view->rested_ns < BUSY_NS;
-    view->rested_ns = now_ns;
+    int is_busy = now_ns - view->closed_ns < BUSY_NS;
+    view->closed_ns = now_ns;
     view->busy_count = is_busy ? view->busy_count + 1 : 0;
     if (view->busy_count > BUSY_COUNT)
         return;
-    view->rests |= view->catalog != NULL;
+    view->is_catalog_closed |= view->catalog != NULL;
     catalog_close(view->catalog);
     view->catalog = NULL;
 }
@@ -142,7 +142,7 @@ void archive_view_end_loads(archive_view *view)
 {
     TD_ASSERT(view->loader_count > 0);
     if (--view->loader_count == 0 && view->catalog != NULL)
-        catalog_let_go(view->catalog);
+        catalog_release(view->catalog);
 }
 
 uint64_t archive_view_size(archive_view *view, const archive_segment *segment)
@@ -163,7 +163,7 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     td_err_clear(&cause);
     if (segment_has_open_name(path))
         return 0;
-    if (view->rests)
+    if (view->is_catalog_closed)
         open_catalog(view);
     if (view->catalog == NULL)
         return 0;
@@ -218,7 +218,7 @@ void archive_view_each_brief(archive_view *view, archive_brief_fn *fn, void *use
     brief_walk walk = {.view = view, .fn = fn, .user = user, .has_brief = has_brief};
     td_err cause;
     td_err_clear(&cause);
-    if (view->rests)
+    if (view->is_catalog_closed)
         open_catalog(view);
     if (view->catalog != NULL &&
         catalog_each_brief(view->catalog, on_brief, &walk, &cause) != TD_OK)

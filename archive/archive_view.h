@@ -17,11 +17,11 @@ typedef struct archive_view {
     archive_listing listing;
     char live[SESSION_ID_BYTES]; /* archive_live_session, read after listing */
     catalog *catalog;            /* NULL: unusable, or closed until needed */
-    uint8_t rests;               /* 1: closed until needed */
-    uint64_t rested_ns;          /* time of the last archive_view_rest, by the monotonic clock */
-    unsigned busy_count;         /* number of archive_view_rest calls in quick succession */
-    unsigned loader_count;       /* nesting of archive_view_begin_loads */
-    const td_log *log;           /* for why the catalog is not used; may be NULL */
+    uint8_t is_catalog_closed;   /* 1: closed until needed */
+    uint64_t closed_ns;    /* time of the last archive_view_close_catalog, by the monotonic clock */
+    unsigned busy_count;   /* number of archive_view_close_catalog calls in quick succession */
+    unsigned loader_count; /* nesting of archive_view_begin_loads */
+    const td_log *log;     /* for why the catalog is not used; may be NULL */
     archive_history past;
     gap_list journal_gaps; /* as they were written */
     unsigned user_count;   /* the opener and the users that share it */
@@ -50,7 +50,7 @@ void archive_view_close(archive_view *view);
 /* Close the catalog until it is needed again: SQLite keeps up to 2 MiB of it in memory. It stays
  * open if calls follow each other quickly, because reading many segments would otherwise open it
  * for each. */
-void archive_view_rest(archive_view *view);
+void archive_view_close_catalog(archive_view *view);
 
 /* Around loading many segments, which makes each cheaper. Pairs nest; do not wait in between. */
 void archive_view_begin_loads(archive_view *view);

@@ -210,7 +210,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         return rc;
     if (w->options.durable != NULL)
         w->options.durable(w->options.user, feed_index, chunk);
-    feed_segments_note(feed, chunk);
+    feed_segments_add_rows(feed, chunk);
     return TD_OK;
 }
 

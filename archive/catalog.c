@@ -807,7 +807,7 @@ void catalog_hold(catalog *c)
     database_hold(c->db);
 }
 
-void catalog_let_go(catalog *c)
+void catalog_release(catalog *c)
 {
     database_let_go(c->db);
 }

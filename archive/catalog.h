@@ -89,8 +89,8 @@ TD_MUST_USE td_result catalog_check(catalog *catalog, const char *path, td_err *
 TD_MUST_USE td_result catalog_load(catalog *catalog, const char *path, catalog_part part,
                                    segment_rows *out, td_err *err);
 
-/* For many loads: catalog_hold before each (database_hold), catalog_let_go after the last. */
+/* For many loads: catalog_hold before each (database_hold), catalog_release after the last. */
 void catalog_hold(catalog *catalog);
-void catalog_let_go(catalog *catalog);
+void catalog_release(catalog *catalog);
 
 #endif

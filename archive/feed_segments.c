@@ -23,14 +23,14 @@ struct feed_segments {
     char *family;
     feed_stage stage;
     segment_writer *writer;
-    uint32_t number;              /* of the segment, as the chunk builder counts */
-    char path[LIMIT_PATH_BYTES];  /* below the archive, without ".open" */
-    char shown[LIMIT_PATH_BYTES]; /* the same as it is named on disk */
-    feed_link link;               /* the previous segment */
-    segment_totals totals;        /* of the finished segment */
-    uint64_t finished_bytes;      /* of all finished segments */
-    segment_written last;         /* the last chunk */
-    segment_rows rows;            /* of the current or just finished segment */
+    uint32_t number;                  /* of the segment, as the chunk builder counts */
+    char path[LIMIT_PATH_BYTES];      /* below the archive, without ".open" */
+    char disk_path[LIMIT_PATH_BYTES]; /* the same as it is named on disk */
+    feed_link link;                   /* the previous segment */
+    segment_totals totals;            /* of the finished segment */
+    uint64_t finished_bytes;          /* of all finished segments */
+    segment_written last;             /* the last chunk */
+    segment_rows rows;                /* of the current or just finished segment */
     event_reader *events;
     uint8_t is_private; /* only the owner may read segments */
 };
@@ -65,7 +65,7 @@ void feed_segments_close(feed_segments *f)
 }
 
 /* A full disk changes nothing; after any other failure the state of the file is unknown. */
-static td_result judge(feed_segments *f, td_result rc)
+static td_result dead_unless_full(feed_segments *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)
         f->stage = STAGE_DEAD;
@@ -123,7 +123,8 @@ static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
         rc = open_gap(f, &no_slot, totals.first_ns);
     if (rc != TD_OK)
         td_log_emit(archive_log(f->origin.archive), TD_LOG_WARNING,
-                    "%s: cannot record its loss in the journal: %s", f->shown, td_result_name(rc));
+                    "%s: cannot record its loss in the journal: %s", f->disk_path,
+                    td_result_name(rc));
 }
 
 /* ---- the end of a segment ---- */
@@ -133,7 +134,7 @@ static void apply_totals(feed_segments *f)
 {
     f->link = (feed_link){.chain = f->totals.chain};
     (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
-    (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
+    (void)snprintf(f->disk_path, sizeof f->disk_path, "%s", f->path);
     f->rows.index.is_open = 0;
     f->rows.index.file_bytes = f->totals.file_bytes;
     f->finished_bytes += f->totals.file_bytes;
@@ -153,8 +154,8 @@ static td_result discard_file(feed_segments *f, td_err *err)
     segment_writer_close(f->writer);
     f->writer = NULL;
     f->stage = STAGE_NONE;
-    td_result rc = archive_join(f->origin.archive, f->shown, full, err);
-    f->shown[0] = '\0';
+    td_result rc = archive_join(f->origin.archive, f->disk_path, full, err);
+    f->disk_path[0] = '\0';
     return rc == TD_OK ? td_io_unlink(archive_io(f->origin.archive), full, err) : rc;
 }
 
@@ -168,14 +169,14 @@ td_result feed_segments_finish(feed_segments *f, td_err *err)
     if (f->stage == STAGE_WRITING) {
         rc = segment_writer_finish(f->writer, &f->totals, err);
         if (rc != TD_OK)
-            return judge(f, td_err_add(err, rc, "finishing segment %s", f->shown));
+            return dead_unless_full(f, td_err_add(err, rc, "finishing segment %s", f->disk_path));
         segment_writer_close(f->writer);
         f->writer = NULL;
         f->stage = STAGE_FINISHED;
         apply_totals(f);
     }
     TD_ASSERT(f->stage == STAGE_FINISHED);
-    rc = judge(f, journal_act(f, JOURNAL_SEGMENT_FINISHED, &f->totals, err));
+    rc = dead_unless_full(f, journal_act(f, JOURNAL_SEGMENT_FINISHED, &f->totals, err));
     if (rc == TD_OK)
         f->stage = STAGE_NONE;
     return rc;
@@ -209,7 +210,7 @@ static void begin_index(feed_segments *f)
 }
 
 /* If this fails, only segment names are visible, because the files are private. */
-static void keep_others_out(archive *a, const char *folder)
+static void make_folder_private(archive *a, const char *folder)
 {
     char full[LIMIT_PATH_BYTES];
     td_err err;
@@ -229,7 +230,7 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
     char full[LIMIT_PATH_BYTES];
     f->number = chunk->segment_number;
     segment_name_format(f->name, archive_session(a), chunk->segment_first_ns, f->number, f->path);
-    segment_open_path(f->path, f->shown);
+    segment_open_path(f->path, f->disk_path);
     td_result rc = archive_join(a, f->path, full, err);
     if (rc != TD_OK)
         return rc;
@@ -252,7 +253,7 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
         *slash = '\0';
         rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
         if (rc == TD_OK && f->is_private)
-            keep_others_out(a, f->path);
+            make_folder_private(a, f->path);
         *slash = '/';
         if (rc == TD_OK)
             rc = segment_writer_open(archive_io(a), full, &session, &f->writer, err);
@@ -271,8 +272,8 @@ static td_result begin_segment(feed_segments *f, const sealed_chunk *chunk, td_e
         TD_ASSERT(chunk->starts_segment);
         rc = make_file(f, chunk, err);
         if (rc != TD_OK) {
-            f->shown[0] = '\0';
-            return judge(f, rc);
+            f->disk_path[0] = '\0';
+            return dead_unless_full(f, rc);
         }
         f->stage = STAGE_MADE;
         begin_index(f);
@@ -280,7 +281,7 @@ static td_result begin_segment(feed_segments *f, const sealed_chunk *chunk, td_e
     rc = journal_act(f, JOURNAL_SEGMENT_OPENED, NULL, err);
     if (rc == TD_OK)
         f->stage = STAGE_WRITING;
-    return judge(f, rc);
+    return dead_unless_full(f, rc);
 }
 
 /* ---- chunks ---- */
@@ -295,7 +296,7 @@ td_result feed_segments_put(feed_segments *f, sealed_chunk *chunk, td_err *err)
     TD_ASSERT(f->number == chunk->segment_number);
     rc = segment_writer_append(f->writer, chunk, &f->last, err);
     if (rc != TD_OK)
-        return judge(f, td_err_add(err, rc, "segment %s", f->shown));
+        return dead_unless_full(f, td_err_add(err, rc, "segment %s", f->disk_path));
     rc = f->origin.sync == SYNC_CHUNKS ? segment_writer_sync(f->writer, err)
                                        : segment_writer_check_place(f->writer, err);
     if (rc == TD_OK)
@@ -313,7 +314,7 @@ td_result feed_segments_put(feed_segments *f, sealed_chunk *chunk, td_err *err)
     return TD_E_IO;
 }
 
-void feed_segments_note(feed_segments *f, const sealed_chunk *chunk)
+void feed_segments_add_rows(feed_segments *f, const sealed_chunk *chunk)
 {
     segment_index *index = &f->rows.index;
     td_buf bitmap;

@@ -49,7 +49,7 @@ uint64_t feed_segments_file_bytes(const feed_segments *feed);
 TD_MUST_USE td_result feed_segments_put(feed_segments *feed, sealed_chunk *chunk, td_err *err);
 
 /* Add a durable chunk to the segment's rows. */
-void feed_segments_note(feed_segments *feed, const sealed_chunk *chunk);
+void feed_segments_add_rows(feed_segments *feed, const sealed_chunk *chunk);
 
 /* Rows of the segment that was finished last, for the catalog; valid until the next put. */
 const segment_rows *feed_segments_rows(const feed_segments *feed);

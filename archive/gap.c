@@ -176,7 +176,7 @@ static int is_any_symbol(const char *symbol)
     return symbol[0] == '\0' || strcmp(symbol, "*") == 0;
 }
 
-int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol)
+int gap_row_affects_topic(const gap_row *row, const char *topic, const char *symbol)
 {
     if (row->topic[0] == '\0')
         return 1;
@@ -185,27 +185,27 @@ int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol)
             strcmp(row->symbol, symbol) == 0);
 }
 
-int gap_row_is_of(const gap_row *row, const channel_info *channel)
+int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
 {
     return strcmp(row->feed, channel->feed) == 0 && row->covered_by[0] == '\0' &&
-           gap_row_is_about(row, channel->topic, channel->symbol) &&
+           gap_row_affects_topic(row, channel->topic, channel->symbol) &&
            ((row->line == channel->line && row->shard == channel->shard) ||
             (row->line == 0 && row->shard == 0 && row->conn == 0));
 }
 
 /* ---- lists ---- */
 
-/* Index of the row with this key, or where it would be inserted; *is_there: 1 if it exists. */
-static size_t list_position(const gap_list *list, const gap_row *row, int *is_there)
+/* Index of the row with this key, or where it would be inserted; *is_found: 1 if it exists. */
+static size_t list_position(const gap_list *list, const gap_row *row, int *is_found)
 {
     size_t low = 0;
     size_t high = list->count;
-    *is_there = 0;
+    *is_found = 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = gap_row_compare(&list->rows[middle], row);
         if (order == 0) {
-            *is_there = 1;
+            *is_found = 1;
             return middle;
         }
         if (order < 0)
@@ -238,10 +238,10 @@ static void row_merge(gap_row *kept, const gap_row *other)
 
 void gap_list_add(gap_list *list, const gap_row *row)
 {
-    int is_there = 0;
-    size_t at = list_position(list, row, &is_there);
+    int is_found = 0;
+    size_t at = list_position(list, row, &is_found);
     TD_ASSERT(at <= list->count);
-    if (is_there) {
+    if (is_found) {
         row_merge(&list->rows[at], row);
         return;
     }
@@ -263,7 +263,7 @@ static int compare_rows(const void *a, const void *b)
 }
 
 /* The result does not depend on the order of rows with one key, which qsort may change. */
-void gap_list_settle(gap_list *list)
+void gap_list_merge(gap_list *list)
 {
     size_t last = 0;
     if (list->count < 2)
@@ -284,14 +284,14 @@ void gap_list_join(gap_list *list, const gap_list *from)
 {
     for (size_t i = 0; i < from->count; i++)
         gap_list_append(list, &from->rows[i]);
-    gap_list_settle(list);
+    gap_list_merge(list);
 }
 
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key)
 {
-    int is_there = 0;
-    size_t at = list_position(list, key, &is_there);
-    return is_there ? &list->rows[at] : NULL;
+    int is_found = 0;
+    size_t at = list_position(list, key, &is_found);
+    return is_found ? &list->rows[at] : NULL;
 }
 
 void gap_list_fini(gap_list *list)

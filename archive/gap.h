@@ -117,12 +117,12 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
  * of a whole connection affects all topics, a gap of a topic without a symbol all of its symbols.
  * Symbol "*" matches every symbol; topic "" matches only gaps of a whole connection. For globs:
  * selection_has_gap (tape/selection.h). */
-int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
+int gap_row_affects_topic(const gap_row *row, const char *topic, const char *symbol);
 
 /* 1 if frames of a channel may be missing because of the gap, and no other line has them. A gap
  * affects its slot; a gap of slot 0/0 without a connection, which no recorder wrote, affects all
  * slots. */
-int gap_row_is_of(const gap_row *row, const channel_info *channel);
+int gap_row_affects_channel(const gap_row *row, const channel_info *channel);
 
 /* Rows in memory, merged by key and sorted. */
 typedef struct gap_list {
@@ -139,7 +139,7 @@ void gap_list_join(gap_list *list, const gap_list *from);
 /* Add copies of many rows: append each, then settle once to sort and merge. In between no other
  * function may be called on the list. */
 void gap_list_append(gap_list *list, const gap_row *row);
-void gap_list_settle(gap_list *list);
+void gap_list_merge(gap_list *list);
 
 /* The row with the same key, valid until the list changes, or NULL. */
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);

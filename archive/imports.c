@@ -27,9 +27,9 @@ typedef struct import_search {
     const capture_content *contents;
     past_import *rows; /* feed_count rows for each content */
     size_t feed_count;
-    slot_table by_hash;  /* of contents */
-    past_import **begun; /* rows of sessions whose end has not been read */
-    size_t begun_count;
+    slot_table by_hash;      /* of contents */
+    past_import **open_rows; /* rows of sessions whose end has not been read */
+    size_t open_count;
     int was_killed;
 } import_search;
 
@@ -38,23 +38,23 @@ static uint64_t content_hash(td_hash128 hash)
     return td_le64(hash.bytes);
 }
 
-/* The entry precedes the end of its session, which look_at_stop reads. */
-static void look_at_content(import_search *search, size_t content, const journal_entry *entry)
+/* The entry precedes the end of its session, which on_stop_entry reads. */
+static void add_session_of(import_search *search, size_t content, const journal_entry *entry)
 {
     for (size_t i = 0; i < search->feed_count; i++) {
         past_import *row = &search->rows[content * search->feed_count + i];
         if (!td_bytes_is(journal_get(entry, "feed"), row->feed))
             continue;
-        if (row->begun[0] == '\0') {
-            search->begun =
-                td_array_grow((void *)search->begun, search->begun_count, sizeof(past_import *));
-            search->begun[search->begun_count++] = row;
+        if (row->open_session[0] == '\0') {
+            search->open_rows =
+                td_array_grow((void *)search->open_rows, search->open_count, sizeof(past_import *));
+            search->open_rows[search->open_count++] = row;
         }
-        journal_get_text(entry, "session", row->begun, SESSION_ID_BYTES);
+        journal_get_text(entry, "session", row->open_session, SESSION_ID_BYTES);
     }
 }
 
-static void look_at_import(import_search *search, const journal_entry *entry)
+static void on_imported_entry(import_search *search, const journal_entry *entry)
 {
     td_hash128 hash;
     if (!chain_value_parse(journal_get(entry, "text_hash"), &hash))
@@ -64,34 +64,34 @@ static void look_at_import(import_search *search, const journal_entry *entry)
         const capture_content *content = &search->contents[at.row];
         if (td_hash128_equal(content->hash, hash) &&
             journal_get_u64(entry, "text_bytes", UINT64_MAX) == content->bytes)
-            look_at_content(search, at.row, entry);
+            add_session_of(search, at.row, entry);
     }
 }
 
-static void look_at_stop(import_search *search, const journal_entry *entry)
+static void on_stop_entry(import_search *search, const journal_entry *entry)
 {
     size_t left = 0;
-    for (size_t i = 0; i < search->begun_count; i++) {
-        past_import *row = search->begun[i];
+    for (size_t i = 0; i < search->open_count; i++) {
+        past_import *row = search->open_rows[i];
         TD_ASSERT(row != NULL);
-        if (!td_bytes_is(journal_get(entry, "session"), row->begun)) {
-            search->begun[left++] = row;
+        if (!td_bytes_is(journal_get(entry, "session"), row->open_session)) {
+            search->open_rows[left++] = row;
             continue;
         }
-        memcpy(row->session, row->begun, sizeof row->session);
+        memcpy(row->session, row->open_session, sizeof row->session);
         row->stop_ns = journal_get_u64(entry, "stop_ns", 0);
-        row->begun[0] = '\0';
+        row->open_session[0] = '\0';
     }
-    search->begun_count = left;
+    search->open_count = left;
 }
 
-static td_result look(void *user, const journal_entry *entry, td_err *err)
+static td_result on_entry(void *user, const journal_entry *entry, td_err *err)
 {
     import_search *search = user;
     if (td_bytes_is(entry->act, JOURNAL_IMPORTED))
-        look_at_import(search, entry);
+        on_imported_entry(search, entry);
     else if (td_bytes_is(entry->act, JOURNAL_SESSION_STOP))
-        look_at_stop(search, entry);
+        on_stop_entry(search, entry);
     else if (td_bytes_is(entry->act, JOURNAL_GAP))
         search->was_killed |= journal_get_u64(entry, "to_ns", GAP_OPEN) == GAP_OPEN &&
                               td_bytes_is(journal_get(entry, "cause"), CRASH_CAUSE_IMPORT);
@@ -106,9 +106,9 @@ td_result imports_find(archive *from, const capture_content *contents, size_t co
     journal_state state;
     for (size_t i = 0; i < content_count; i++)
         slot_table_put(&search.by_hash, content_hash(contents[i].hash), i);
-    td_result rc = journal_read(from, look, &search, &state, err);
+    td_result rc = journal_read(from, on_entry, &search, &state, err);
     *was_killed = search.was_killed;
     slot_table_fini(&search.by_hash);
-    td_free((void *)search.begun);
+    td_free((void *)search.open_rows);
     return rc;
 }

@@ -134,7 +134,7 @@ static uint64_t window_begin(const cursor *c, uint64_t at, size_t size)
 }
 
 /* Get size bytes at offset at; TD_EOF if the file ends before. */
-static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
+static td_result read_window(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
 {
     TD_ASSERT(size <= WINDOW_BYTES);
     if (at > c->file_bytes || size > c->file_bytes - at)
@@ -155,10 +155,10 @@ static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, 
 }
 
 /* Size of a record, prefix included. TD_E_CORRUPT if it has another opcode or is too large. */
-static td_result look_record(cursor *c, uint64_t at, uint8_t opcode, size_t *size, td_err *err)
+static td_result find_record(cursor *c, uint64_t at, uint8_t opcode, size_t *size, td_err *err)
 {
     const uint8_t *prefix = NULL;
-    td_result rc = look(c, at, MCAP_PREFIX_BYTES, &prefix, err);
+    td_result rc = read_window(c, at, MCAP_PREFIX_BYTES, &prefix, err);
     if (rc != TD_OK)
         return rc;
     uint64_t content = td_le64(prefix + 1);
@@ -199,21 +199,21 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
     const uint8_t *bytes = NULL;
     *out = (entry_place){.from = from, .preface = from == 0 ? PREFACE_BYTES : 0};
     td_result rc = TD_OK;
-    if (from == 0 && (rc = look(c, 0, MCAP_MAGIC_BYTES, &bytes, err)) == TD_OK &&
+    if (from == 0 && (rc = read_window(c, 0, MCAP_MAGIC_BYTES, &bytes, err)) == TD_OK &&
         memcmp(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
         rc = TD_E_CORRUPT;
     if (rc == TD_OK)
-        rc = look_record(c, from + out->preface, MCAP_METADATA, &size, err);
+        rc = find_record(c, from + out->preface, MCAP_METADATA, &size, err);
     if (rc != TD_OK)
         return rc;
     out->metadata = size;
-    rc = look_record(c, from + out->preface + out->metadata, CHAIN_OPCODE, &size, err);
+    rc = find_record(c, from + out->preface + out->metadata, CHAIN_OPCODE, &size, err);
     if (rc == TD_OK && size != CHAIN_BYTES)
         rc = TD_E_CORRUPT;
     if (rc != TD_OK)
         return rc;
     size += out->preface + out->metadata;
-    rc = look(c, from, size, &bytes, err);
+    rc = read_window(c, from, size, &bytes, err);
     out->size = rc == TD_OK ? size : 0;
     return rc;
 }
@@ -225,14 +225,14 @@ static td_result compute_value(cursor *c, const entry_place *place, td_hash128 p
 {
     const uint8_t *bytes = NULL;
     if (place->from >= CHAIN_VALUE_BYTES) {
-        td_result rc =
-            look(c, place->from - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES + place->size, &bytes, err);
+        td_result rc = read_window(c, place->from - CHAIN_VALUE_BYTES,
+                                   CHAIN_VALUE_BYTES + place->size, &bytes, err);
         if (rc == TD_OK && memcmp(bytes, previous.bytes, CHAIN_VALUE_BYTES) == 0)
             *out = td_hash128_of(bytes, place->size);
         if (rc != TD_OK || memcmp(bytes, previous.bytes, CHAIN_VALUE_BYTES) == 0)
             return rc;
     }
-    td_result rc = look(c, place->from, place->size, &bytes, err);
+    td_result rc = read_window(c, place->from, place->size, &bytes, err);
     if (rc == TD_OK)
         *out =
             chain_value(c->hasher, previous, td_bytes_of(bytes, place->size - CHAIN_VALUE_BYTES));
@@ -246,7 +246,7 @@ static td_result prove(cursor *c, const entry_place *place, td_hash128 previous,
 {
     chain_record record;
     const uint8_t *bytes = NULL;
-    td_result rc = look(c, place->from, place->size, &bytes, err);
+    td_result rc = read_window(c, place->from, place->size, &bytes, err);
     if (rc != TD_OK)
         return rc;
     td_bytes chain = td_bytes_of(bytes + place->size - CHAIN_BYTES + MCAP_PREFIX_BYTES,
@@ -267,7 +267,7 @@ static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err 
     *out = (td_hash128){0};
     if (from < CHAIN_VALUE_BYTES)
         return TD_OK;
-    td_result rc = look(c, from - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES, &bytes, err);
+    td_result rc = read_window(c, from - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES, &bytes, err);
     if (rc == TD_OK)
         memcpy(out->bytes, bytes, CHAIN_VALUE_BYTES);
     return rc;
@@ -280,7 +280,7 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
         uint64_t left = c->file_bytes - from;
         size_t size = left < SECTOR_BYTES ? (size_t)left : SECTOR_BYTES;
         const uint8_t *bytes = NULL;
-        td_result rc = look(c, from, size, &bytes, err);
+        td_result rc = read_window(c, from, size, &bytes, err);
         if (rc != TD_OK)
             return rc;
         const uint8_t *found = memmem(bytes, size, CHAIN_MAGIC, CHAIN_MAGIC_BYTES);
@@ -306,7 +306,7 @@ static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, 
         entry_place place;
         td_hash128 before;
         td_hash128 value;
-        rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
+        rc = read_window(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
         uint64_t from = rc == TD_OK ? td_le64(bytes + CHAIN_MAGIC_BYTES) : 0;
         if (rc == TD_EOF || from <= lost_from || from >= magic || magic - from > ENTRY_BYTES_MAX)
             continue;
@@ -356,7 +356,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
     if (rc == TD_OK)
         rc = prove(c, &place, c->value, &value, err);
     if (rc == TD_OK)
-        rc = look(c, from, place.size, &bytes, err);
+        rc = read_window(c, from, place.size, &bytes, err);
     if (rc == TD_OK)
         rc = unpack(bytes + place.preface, place.metadata, from + place.preface, fields, entry);
     if (rc == TD_OK) {
@@ -385,7 +385,7 @@ static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
         uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
         size_t size = (size_t)((end < c->file_bytes ? end : c->file_bytes) - at);
         const uint8_t *bytes = NULL;
-        td_result rc = look(c, at, size, &bytes, err);
+        td_result rc = read_window(c, at, size, &bytes, err);
         if (rc != TD_OK)
             return rc;
         *out = bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
@@ -409,7 +409,7 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
     if (rc != TD_OK)
         return rc == TD_EOF ? TD_OK : rc;
     out->has_whole = c->file_bytes - magic >= CHAIN_BYTES - MCAP_PREFIX_BYTES;
-    rc = look(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
+    rc = read_window(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
     /* If it spans two sectors, the second may not have been written. */
     if (rc == TD_OK && magic / SECTOR_BYTES == (magic + CHAIN_MAGIC_BYTES + 7) / SECTOR_BYTES)
         out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->valid_bytes;
@@ -422,7 +422,7 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
 /* Distinguish an entry that a crash cut short, which was never durable, from durable entries that
  * were changed later. A crash leaves the beginning of one entry, or some of its sectors with zeros
  * for the others. */
-static td_result judge_tail(cursor *c, td_err *err)
+static td_result find_tail_state(cursor *c, td_err *err)
 {
     entry_place place;
     tail_chains chains = {0};
@@ -456,7 +456,7 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
             return rc;
     }
     if (rc == TD_E_TRUNCATED)
-        rc = judge_tail(c, err);
+        rc = find_tail_state(c, err);
     if (rc == TD_OK && c->tail == TAIL_DAMAGED) {
         entry = damaged_entry(c->valid_bytes, c->file_bytes, fields, number);
         rc = fn == NULL ? TD_OK : fn(user, &entry, err);

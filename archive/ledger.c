@@ -103,7 +103,7 @@ static void add_missing(const archive_view *view, const past_segment *segment, g
     gap_list_add(list, &row);
 }
 
-static void add_lacking(archive_view *view, gap_list *list)
+static void add_derived(archive_view *view, gap_list *list)
 {
     archive *a = view->archive;
     archive_each_missing(a, &view->past, &view->listing, mark_missing, a);
@@ -175,7 +175,7 @@ static ledger begin_ledger(archive_view *view, gap_list *rows)
                  .has_topics = td_alloc_zero(count, 1)};
     archive_view_begin_loads(view);
     add_briefs(&to);
-    gap_list_settle(rows);
+    gap_list_merge(rows);
     return to;
 }
 
@@ -194,7 +194,7 @@ void archive_gaps_of(archive_view *view, gap_list *rows)
     add_topics(&to);
     archive_history_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
-    add_lacking(view, rows);
+    add_derived(view, rows);
     if (to.spans.is_full)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "too many topics: gaps between sessions are missing for some of them");

@@ -25,9 +25,9 @@ typedef struct prune_candidate {
     const segment_index *segment; /* from the plan */
     uint64_t until_ns;            /* first remaining frame of the feed after it, or last_ns */
     prune_reason reason;          /* if it is removed */
-    uint8_t may_go;               /* 1: finished, also in the journal */
+    uint8_t is_removable;         /* 1: finished, also in the journal */
     uint8_t was_pruned;           /* 1: the journal has it as pruned already */
-    uint8_t goes;
+    uint8_t is_chosen;
 } prune_candidate;
 
 typedef struct prune_work {
@@ -75,7 +75,7 @@ static void add_candidate(prune_work *w, const segment_index *segment)
     int has_end = past == NULL || past->stage == PAST_FINISHED || was_pruned;
     w->candidates[w->count++] = (prune_candidate){.segment = segment,
                                                   .until_ns = segment->last_ns,
-                                                  .may_go = !segment->is_open && has_end,
+                                                  .is_removable = !segment->is_open && has_end,
                                                   .was_pruned = was_pruned != 0};
 }
 
@@ -122,7 +122,7 @@ static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t
     if (reach_ns >= of->first_ns)
         return of->first_ns;
     for (size_t k = i + 1; k < count; k++)
-        if (!by_time[k]->goes || by_time[k]->segment->first_ns > of->last_ns)
+        if (!by_time[k]->is_chosen || by_time[k]->segment->first_ns > of->last_ns)
             return by_time[k]->segment->first_ns;
     return of->last_ns;
 }
@@ -132,7 +132,7 @@ static void find_next_of_feed(prune_candidate *const *by_time, size_t count)
     uint64_t reach_ns = 0; /* last frame of the remaining segments so far */
     for (size_t i = 0; i < count; i++) {
         prune_candidate *candidate = by_time[i];
-        if (candidate->goes)
+        if (candidate->is_chosen)
             candidate->until_ns = next_ns_of(by_time, count, i, reach_ns);
         else if (candidate->segment->last_ns > reach_ns)
             reach_ns = candidate->segment->last_ns;
@@ -167,9 +167,9 @@ static void choose(prune_work *w)
         bytes += w->candidates[i].was_pruned ? 0 : w->candidates[i].segment->file_bytes;
     for (size_t i = 0; i < w->count; i++) {
         prune_candidate *c = &w->candidates[i];
-        if (!c->may_go)
+        if (!c->is_removable)
             continue;
-        c->goes = 1;
+        c->is_chosen = 1;
         if (c->was_pruned)
             c->reason = PRUNE_LEFTOVER;
         else if (!has_bound)
@@ -179,17 +179,17 @@ static void choose(prune_work *w)
         else if (bytes > o->keep_bytes)
             c->reason = PRUNE_TOO_LARGE;
         else
-            c->goes = 0;
-        if (c->goes && !c->was_pruned)
+            c->is_chosen = 0;
+        if (c->is_chosen && !c->was_pruned)
             bytes -= c->segment->file_bytes;
     }
     find_next(w);
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
         prune_report *report = w->report;
-        *(c->goes ? &report->segments : &report->segments_kept) += 1;
-        *(c->goes ? &report->bytes : &report->bytes_kept) += c->segment->file_bytes;
-        report->frames += c->goes ? c->segment->message_count : 0;
+        *(c->is_chosen ? &report->segments : &report->segments_kept) += 1;
+        *(c->is_chosen ? &report->bytes : &report->bytes_kept) += c->segment->file_bytes;
+        report->frames += c->is_chosen ? c->segment->message_count : 0;
     }
 }
 
@@ -209,7 +209,7 @@ static td_result check_bound(const prune_work *w, td_err *err)
     char age[TD_TIME_TEXT_BYTES];
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (c->goes && c->reason == PRUNE_OLD && c->segment->last_ns >= o->before_ns)
+        if (c->is_chosen && c->reason == PRUNE_OLD && c->segment->last_ns >= o->before_ns)
             last_ns = c->segment->last_ns;
     }
     for (size_t i = 0; i < w->view->listing.segment_count; i++) {
@@ -247,11 +247,11 @@ static td_result check_all(const prune_work *w, td_err *err)
 /* ---- gaps that must outlive their segments ---- */
 
 /* 1 if the gap ends before the feed's remaining frames begin. */
-static int is_behind_all(const prune_work *w, const gap_row *row)
+static int ends_before_rest(const prune_work *w, const gap_row *row)
 {
     for (size_t i = 0; i < w->count && row->to_ns != GAP_OPEN; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (c->goes && strcmp(c->segment->feed, row->feed) == 0 &&
+        if (c->is_chosen && strcmp(c->segment->feed, row->feed) == 0 &&
             row->to_ns >= c->segment->first_ns && row->to_ns <= c->until_ns)
             return 1;
     }
@@ -266,7 +266,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->count && rc == TD_OK; i++) {
         segment_rows rows = {0};
-        if (w->candidates[i].goes)
+        if (w->candidates[i].is_chosen)
             rc = segment_rows_read(w->archive, w->candidates[i].segment->path, &rows, err);
         rc = rc == TD_E_IO ? rc : TD_OK; /* a damaged segment may be removed */
         gap_list_join(&leaving, &rows.gaps);
@@ -275,7 +275,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
     for (size_t i = 0; i < leaving.count && rc == TD_OK; i++) {
         const gap_row *row = &leaving.rows[i];
         const gap_row *listed = gap_list_find(&w->view->journal_gaps, row);
-        if (is_behind_all(w, row) && (listed == NULL || listed->to_ns != GAP_OPEN))
+        if (ends_before_rest(w, row) && (listed == NULL || listed->to_ns != GAP_OPEN))
             continue;
         w->report->gaps_kept++;
         rc = journal_append_gap(w->journal, row, err);
@@ -305,7 +305,7 @@ static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err 
 
 static td_result remove_file(const prune_work *w, const prune_candidate *c, td_err *err)
 {
-    TD_ASSERT(c->goes && c->may_go);
+    TD_ASSERT(c->is_chosen && c->is_removable);
     char full[LIMIT_PATH_BYTES];
     td_result rc = archive_join(w->archive, c->segment->path, full, err);
     if (rc == TD_OK)
@@ -334,7 +334,7 @@ static td_result remove_all(prune_work *w, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->count && rc == TD_OK; i++) {
         const prune_candidate *c = &w->candidates[i];
-        if (!c->goes)
+        if (!c->is_chosen)
             continue;
         if (w->journal != NULL && !c->was_pruned)
             rc = journal_pruned(w, c, err);

@@ -192,7 +192,7 @@ static void forget_channels(planned *p)
     p->public.is_wanted = NULL;
 }
 
-static td_result consider(read_plan *plan, const archive_segment *segment, td_err *err)
+static td_result plan_segment(read_plan *plan, const archive_segment *segment, td_err *err)
 {
     const read_query *query = &plan->query;
     if (segment->name.is_parsed && query->wants_feed != NULL &&
@@ -297,7 +297,7 @@ static void log_missing(void *user, past_segment *segment)
 
 /* Log and count missing segments. A damaged journal counts, too: it may have lost segments and
  * gaps. */
-static void look_for_missing(read_plan *plan)
+static void count_missing(read_plan *plan)
 {
     const archive_view *view = plan->view;
     archive_each_missing(plan->archive, &view->past, &view->listing, log_missing, plan);
@@ -352,11 +352,11 @@ static td_result plan_segments(read_plan *plan, archive_view *view, td_err *err)
     uint8_t *is_repeat = plan->query.is_for_channels ? find_repeats(view) : NULL;
     plan->view = archive_view_share(view);
     log_unexpected(plan, &view->listing);
-    look_for_missing(plan);
+    count_missing(plan);
     archive_view_begin_loads(view);
     for (size_t i = 0; i < view->listing.segment_count && rc == TD_OK; i++)
         if (is_repeat == NULL || !is_repeat[i])
-            rc = consider(plan, &view->listing.segments[i], err);
+            rc = plan_segment(plan, &view->listing.segments[i], err);
     archive_view_end_loads(view);
     td_free(is_repeat);
     if (rc == TD_OK)
@@ -389,7 +389,7 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     if (plan->count > 0)
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
     if (query->is_lasting)
-        archive_view_rest(plan->view);
+        archive_view_close_catalog(plan->view);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
     plan->query.wants_segment = NULL;
@@ -455,7 +455,7 @@ td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err)
     td_result rc = load_index(plan, p->index.path, p->index.file_bytes, CATALOG_ROWS_AND_CHUNKS,
                               &index, &is_known, err);
     if (plan->query.is_lasting)
-        archive_view_rest(plan->view);
+        archive_view_close_catalog(plan->view);
     if (rc != TD_OK)
         return rc;
     if (p->is_wanted == NULL) {

@@ -85,7 +85,7 @@ int segment_rows_add_grant(segment_rows *rows, const grant_row *row)
 
 /* ---- connections ---- */
 
-static void lacks_rows(segment_rows *rows, uint64_t from_ns)
+static void set_unknown_from(segment_rows *rows, uint64_t from_ns)
 {
     if (rows->unknown_ns == 0 || from_ns < rows->unknown_ns)
         rows->unknown_ns = from_ns;
@@ -128,7 +128,7 @@ static conn_row *open_conn(segment_rows *rows, const event_slot *slot, uint64_t 
         before->to_ns = recv_ns;
     conn_row *row = get_conn(rows, slot->line, slot->shard, slot->conn);
     if (row == NULL) {
-        lacks_rows(rows, recv_ns);
+        set_unknown_from(rows, recv_ns);
         return NULL;
     }
     row->since_ns = slot->since_ns == 0 ? 1 : slot->since_ns;
@@ -180,7 +180,7 @@ static void apply_grant(segment_rows *rows, const event *found, uint64_t conn, u
         is_known = 1;
     }
     if (!is_known && !segment_rows_add_grant(rows, &made))
-        lacks_rows(rows, recv_ns);
+        set_unknown_from(rows, recv_ns);
 }
 
 /* Apply an event to its slot's connection. */
@@ -202,7 +202,7 @@ static void add_event(segment_rows *rows, event_reader *events, td_bytes text, c
 {
     event found;
     if (event_decode(events, text, &found, NULL) != TD_OK) {
-        lacks_rows(rows, 1);
+        set_unknown_from(rows, 1);
         return;
     }
     found.gap.feed = feed;
@@ -214,7 +214,7 @@ static void add_event(segment_rows *rows, event_reader *events, td_bytes text, c
         open_conn(rows, &found.slots[i], recv_ns);
     if (found.kind == EVENT_LIMIT && found.what != NULL &&
         strcmp(found.what, EVENT_LIMIT_GRANTS) == 0)
-        lacks_rows(rows, recv_ns);
+        set_unknown_from(rows, recv_ns);
     if (found.kind == EVENT_CONNECT || found.kind == EVENT_DISCONNECT ||
         found.kind == EVENT_GRANT || found.kind == EVENT_GRANT_END)
         apply_conn(rows, &found, recv_ns);
@@ -254,7 +254,7 @@ static void add_records(segment_rows *rows, event_reader *events, const segment_
         if (channel_has_events(&message.channel->info))
             add_event(rows, events, message.data, message.channel->info.feed, message.log_ns);
     if (rc != TD_EOF)
-        lacks_rows(rows, 1);
+        set_unknown_from(rows, 1);
 }
 
 static td_result read_chain(segment_rows *rows, segment_reader *reader, uint32_t chunk, td_err *err)
@@ -280,7 +280,7 @@ static td_result read_chunks(segment_rows *rows, event_reader *events, segment_r
         if (rc == TD_OK)
             add_records(rows, events, reader, td_buf_view(&records));
         else if (rc != TD_EOF)
-            lacks_rows(rows, 1);
+            set_unknown_from(rows, 1);
         if (rc != TD_E_IO)
             rc = read_chain(rows, reader, i, err);
     }

@@ -171,7 +171,7 @@ static int compare_spans(const void *a, const void *b)
 
 /* 1 if the session continues in the next segment without a whole hour between. Names show this,
  * because no segment has messages of two hours. */
-static int goes_on(const session_span *a, const session_span *b)
+static int is_continuation(const session_span *a, const session_span *b)
 {
     return a->session_number == b->session_number && b->first_s / 3600 <= a->last_s / 3600 + 1;
 }
@@ -196,7 +196,8 @@ static void join_segments(session_spans *spans)
         qsort(spans->rows, spans->count, sizeof spans->rows[0], compare_numbers);
     for (size_t at = 0; at < spans->count; at = next) {
         session_span span = spans->rows[at];
-        for (next = at + 1; next < spans->count && goes_on(&span, &spans->rows[next]); next++)
+        for (next = at + 1; next < spans->count && is_continuation(&span, &spans->rows[next]);
+             next++)
             join(&span, &spans->rows[next]);
         if (span.first_ns != 0)
             spans->rows[count++] = span;
@@ -238,19 +239,19 @@ typedef struct stretch_list {
 } stretch_list;
 
 /* The search: a feed, or one topic and symbol of it ("" and "": all topics). */
-typedef struct sought {
+typedef struct gap_query {
     const char *feed;
     const char *topic;
     const char *symbol;
-} sought;
+} gap_query;
 
-static void add_rows(stretch_list *list, const gap_list *rows, const sought *what)
+static void add_rows(stretch_list *list, const gap_list *rows, const gap_query *what)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const gap_row *row = &rows->rows[i];
         uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
         if (strcmp(row->feed, what->feed) == 0 && to_ns > row->from_ns &&
-            gap_row_is_about(row, what->topic, what->symbol))
+            gap_row_affects_topic(row, what->topic, what->symbol))
             list->rows[list->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
     }
 }
@@ -263,7 +264,7 @@ static void add_span(stretch_list *list, const session_span *span)
 
 /* Add pruned segments and gaps, and sort. */
 static void add_others(stretch_list *out, const archive_history *past, const gap_list *ledger,
-                       const sought *what)
+                       const gap_query *what)
 {
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
@@ -275,12 +276,13 @@ static void add_others(stretch_list *out, const archive_history *past, const gap
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 
-static void add_gap(const sought *what, const stretch *before, const stretch *next, gap_list *found)
+static void add_gap(const gap_query *what, const stretch *before, const stretch *next,
+                    gap_list *found)
 {
-    int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
-                 strcmp(before->session, next->session) == 0;
+    int is_same_session = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
+                          strcmp(before->session, next->session) == 0;
     gap_row row = gap_row_of(GAP_RESTART, what->feed, before->to_ns, next->from_ns,
-                             is_one ? "nothing for an hour" : "between two sessions");
+                             is_same_session ? "nothing for an hour" : "between two sessions");
     row.topic = what->topic;
     row.symbol = what->symbol;
     TD_ASSERT(row.from_ns < row.to_ns);
@@ -288,7 +290,7 @@ static void add_gap(const sought *what, const stretch *before, const stretch *ne
 }
 
 /* Sweep over one feed, or a topic of it. first_ns, last_ns: start of its first and last session. */
-static void add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
+static void add_between(const gap_query *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
     stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
@@ -315,7 +317,7 @@ typedef struct between {
 static void add_of_feed(between *b, size_t from, size_t to)
 {
     const session_span *spans = b->spans->rows;
-    const sought what = {spans[from].feed, "", ""};
+    const gap_query what = {spans[from].feed, "", ""};
     b->list.count = 0;
     for (size_t i = from; i < to; i++)
         add_span(&b->list, &spans[i]);
@@ -332,7 +334,7 @@ static int has_topic(const session_spans *spans, size_t topic, const session_spa
     return byte < had->bytes && (had->bits[byte] >> (span->session_number % 8) & 1) != 0;
 }
 
-static int is_lacked(const between *b, size_t from, size_t to, size_t topic)
+static int is_missing_in_capture(const between *b, size_t from, size_t to, size_t topic)
 {
     for (size_t i = from; i < to; i++)
         if (b->spans->rows[i].is_capture && !has_topic(b->spans, topic, &b->spans->rows[i]))
@@ -346,7 +348,7 @@ static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
 {
     const char *feed = b->spans->topics.texts[topic];
     const char *name = feed + strlen(feed) + 1;
-    const sought what = {feed, name, name + strlen(name) + 1};
+    const gap_query what = {feed, name, name + strlen(name) + 1};
     const session_span *first = NULL;
     const session_span *last = NULL;
     uint64_t reach_ns = 0;
@@ -372,7 +374,7 @@ static void add_of_topics(between *b, size_t from, size_t to)
 {
     for (size_t topic = 0; topic < b->spans->topics.count; topic++)
         if (strcmp(b->spans->topics.texts[topic], b->spans->rows[from].feed) == 0 &&
-            is_lacked(b, from, to, topic))
+            is_missing_in_capture(b, from, to, topic))
             add_of_topic(b, from, to, topic);
 }
 

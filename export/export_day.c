@@ -368,7 +368,7 @@ static const gap_row *gap_before(day_route *route, const channel_info *info, uin
         if (gap->from_ns >= until_ns || strcmp(gap->feed, info->feed) != 0)
             break;
         if (gap->line == info->line && gap->shard == info->shard &&
-            gap_row_is_about(gap, info->topic, info->symbol))
+            gap_row_affects_topic(gap, info->topic, info->symbol))
             found = gap;
     }
     return found;

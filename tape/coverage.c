@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "archive/session_spans.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
@@ -96,7 +96,7 @@ static void add_scattered(coverage *self, const gap_list *ledger, const channel_
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *gap = &ledger->rows[i];
         const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-        if (!gap_reason_ends_connection(gap->reason) && gap_row_is_of(gap, info) &&
+        if (!gap_reason_ends_connection(gap->reason) && gap_row_affects_channel(gap, info) &&
             gap->from_ns < window.to_ns && more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
             add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
     }
@@ -119,7 +119,7 @@ static void look_back(coverage *self, const gap_list *ledger, const channel_info
         int order = strcmp(gap->feed, info->feed);
         if (order > 0 || (order == 0 && gap->from_ns >= until_ns))
             break;
-        if (!gap_row_is_of(gap, info))
+        if (!gap_row_affects_channel(gap, info))
             continue;
         if (gap_reason_ends_connection(gap->reason))
             wait_for_more(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
@@ -212,7 +212,7 @@ void coverage_end(coverage *self, const gap_list *ledger, const channel_info *in
 /* For a feed: topics granted before and after the window. */
 typedef struct feed_times {
     char *feed;
-    moment before, after;
+    open_conns before, after;
     uint64_t last_ns; /* of its last frame */
 } feed_times;
 
@@ -237,8 +237,8 @@ td_result topic_times_open(archive *from, selection_window window, topic_times *
 void topic_times_close(topic_times *self)
 {
     for (size_t i = 0; self != NULL && i < self->count; i++) {
-        moment_fini(&self->feeds[i].before);
-        moment_fini(&self->feeds[i].after);
+        open_conns_fini(&self->feeds[i].before);
+        open_conns_fini(&self->feeds[i].after);
         td_free(self->feeds[i].feed);
     }
     if (self == NULL)
@@ -266,20 +266,22 @@ static td_result find_feed(topic_times *self, const char *feed, feed_times **out
     *made = (feed_times){.feed = td_strdup(feed)};
     archive_feed_range(self->view, feed, &first_ns, &made->last_ns);
     uint64_t after_ns = more(self->window.to_ns, COVERAGE_DELAY_NS);
-    td_result rc = moment_read(self->view, is_feed, made->feed,
-                               less(self->window.from_ns, COVERAGE_CLOCK_NS), &made->before, err);
+    td_result rc =
+        open_conns_read(self->view, is_feed, made->feed,
+                        less(self->window.from_ns, COVERAGE_CLOCK_NS), &made->before, err);
     if (rc == TD_OK)
-        rc = moment_read(self->view, is_feed, made->feed,
-                         after_ns < made->last_ns ? after_ns : made->last_ns, &made->after, err);
+        rc =
+            open_conns_read(self->view, is_feed, made->feed,
+                            after_ns < made->last_ns ? after_ns : made->last_ns, &made->after, err);
     return rc;
 }
 
-static int has_topic(const moment *at, const channel_info *info)
+static int has_topic(const open_conns *at, const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));
     const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
     return at->count > 0 &&
-           moment_has_topic(at, td_bytes_str(topic), of == NULL ? NULL : of->dialect->covers);
+           open_conns_has_topic(at, td_bytes_str(topic), of == NULL ? NULL : of->dialect->covers);
 }
 
 td_result topic_times_since(topic_times *self, const frame_ref *first, uint64_t *since_ns,

@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "archive/archive_segment.h"
 #include "archive/event.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "schema/decode.h"
 #include "tape/connection_table.h"
@@ -159,7 +159,7 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
 
 /* Load the session's checkpoint. 1 if it has all wanted states: frames are then returned from there
  * on. */
-static int load_states(cursor *c, const moment_session *from, const source_options *reading)
+static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
 {
     td_err why;
     const segment_index *index = &from->rows.index;
@@ -184,20 +184,20 @@ static int load_states(cursor *c, const moment_session *from, const source_optio
  * snapshot at the start of each connection. */
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
-    moment open;
+    open_conns open;
     const uint64_t at_ns = reading->window.from_ns + 1;
     td_result rc = c->options.is_following
-                       ? moment_read_live(view, wants_feed, &c->wanted, at_ns, &open, err)
-                       : moment_read(view, wants_feed, &c->wanted, at_ns, &open, err);
+                       ? open_conns_read_live(view, wants_feed, &c->wanted, at_ns, &open, err)
+                       : open_conns_read(view, wants_feed, &c->wanted, at_ns, &open, err);
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
-        const moment_session *session = &open.sessions[i];
+        const open_conns_session *session = &open.sessions[i];
         uint64_t from_ns = load_states(c, session, reading)
                                ? session->checkpoint.at_ns
-                               : moment_session_oldest_ns(&open, session);
+                               : open_conns_session_oldest_ns(&open, session);
         if (from_ns < reading->lead_from_ns)
             reading->lead_from_ns = from_ns;
     }
-    moment_fini(&open);
+    open_conns_fini(&open);
     return rc;
 }
 

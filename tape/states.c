@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "tape/source.h"
 
 /* ---- selection ---- */
@@ -85,7 +85,7 @@ static td_result resume(const symbol_table *states, connection_table *connection
     return rc;
 }
 
-td_result saved_states_load(symbol_table *to, archive *of, const moment_session *from,
+td_result saved_states_load(symbol_table *to, archive *of, const open_conns_session *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
     loading l = {.index = &from->rows.index, .reading = reading, .audits = audits};

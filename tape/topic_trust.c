@@ -93,7 +93,7 @@ static int is_of_slot(const gap_row *gap, const trust_slot *slot)
                              .symbol = slot->info->symbol,
                              .line = slot->line,
                              .shard = slot->shard};
-    return gap_row_is_of(gap, &of);
+    return gap_row_affects_channel(gap, &of);
 }
 
 static void note_gap(trust_slot *slot, const gap_row *gap)

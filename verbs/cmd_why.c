@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "archive/archive_view.h"
 #include "archive/ledger.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "replay/play/stream.h"
 #include "verbs/verb_run.h"
 #include "tape/empty_selection.h"
@@ -270,18 +270,18 @@ static td_result find_window(verb_run *verb, selection *wanted)
 {
     selection_window window;
     archive_view *view = NULL;
-    moment open;
+    open_conns open;
     td_result rc = verb_run_window(verb, wanted, &window);
     if (rc == TD_OK)
         rc = archive_view_open(verb->archive, VIEW_ALL, &verb->log, &view, &verb->err);
     if (rc != TD_OK)
         return rc;
     window.to_ns++; /* include a frame of that time */
-    rc = moment_read(view, wants_feed, wanted, window.to_ns, &open, &verb->err);
-    uint64_t from_ns = moment_oldest_ns(&open);
+    rc = open_conns_read(view, wants_feed, wanted, window.to_ns, &open, &verb->err);
+    uint64_t from_ns = open_conns_oldest_ns(&open);
     window.from_ns = open.is_unknown || from_ns >= window.to_ns ? 0 : from_ns;
     selection_set_window(wanted, window);
-    moment_fini(&open);
+    open_conns_fini(&open);
     archive_view_close(view);
     return rc;
 }

@@ -13,7 +13,7 @@
 #include "archive/archive_view.h"
 #include "archive/event.h"
 #include "archive/ledger.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "book/symbol_table.h"
 #include "format/chunk_builder.h"
 #include "format/segment_name.h"
@@ -595,14 +595,14 @@ static int is_feed(void *user, const char *feed)
 static td_result open_file(cut *c, const frame_ref *first, td_err *err)
 {
     archive_view *view = NULL;
-    moment all = {0};
+    open_conns all = {0};
     const segment_rows *open = NULL;
     (void)snprintf(c->feed, sizeof c->feed, "%s", first->channel->info.feed);
     (void)snprintf(c->family, sizeof c->family, "%s", first->channel->info.family);
     (void)snprintf(c->session, sizeof c->session, "%s", first->conn->session_id);
     td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
     if (rc == TD_OK)
-        rc = moment_read(view, is_feed, c->feed, first->recv_ns + 1, &all, err);
+        rc = open_conns_read(view, is_feed, c->feed, first->recv_ns + 1, &all, err);
     for (size_t i = 0; i < all.count; i++) {
         if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
             open = &all.sessions[i].rows;
@@ -610,7 +610,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     make_checkpoint(c);
     if (rc == TD_OK)
         rc = create_file(c, open, first, err);
-    moment_fini(&all);
+    open_conns_fini(&all);
     archive_view_close(view);
     return rc;
 }

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "schema/dialect.h"
@@ -119,11 +119,12 @@ static void add_row(const search *s, absence_reason reason, const char *feed, co
 }
 
 /* 1 if the topic, by the exchange's name, is granted, or if the grants are unknown. */
-static int is_granted(const moment *grants, const channel_info *info)
+static int is_granted(const open_conns *grants, const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));
     const char *text = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    return moment_has_topic(grants, td_bytes_str(text), of == NULL ? NULL : of->dialect->covers);
+    return open_conns_has_topic(grants, td_bytes_str(text),
+                                of == NULL ? NULL : of->dialect->covers);
 }
 
 static int is_feed(void *user, const char *feed)
@@ -135,16 +136,16 @@ static int is_feed(void *user, const char *feed)
 static td_result find_silent(const search *s, const char *feed, selection_window window,
                              uint64_t end_ns, const topic_list *topics, td_err *err)
 {
-    moment grants;
+    open_conns grants;
     char name[LIMIT_NAME_BYTES];
     (void)snprintf(name, sizeof name, "%s", feed);
-    td_result rc = moment_read(s->view, is_feed, name, end_ns, &grants, err);
+    td_result rc = open_conns_read(s->view, is_feed, name, end_ns, &grants, err);
     for (size_t i = 0; i < topics->count && rc == TD_OK; i++) {
         const known_topic *row = &topics->rows[i];
         if (row->info != NULL && !is_granted(&grants, row->info))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
-    moment_fini(&grants);
+    open_conns_fini(&grants);
     return rc;
 }
 

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/ledger.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/session_spans.h"
@@ -285,7 +285,7 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
                              .shard = s->shard};
     for (size_t i = 0; i < gaps->count; i++) {
         const gap_row *gap = &gaps->rows[i];
-        if (!gap_row_is_of(gap, &of))
+        if (!gap_row_affects_channel(gap, &of))
             continue;
         int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
         /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
@@ -388,25 +388,25 @@ static int is_recording(const archive_view *view, const char *feed)
 /* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
-    moment grants;
+    open_conns grants;
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
     char *feed = run->streams[from]->feed;
     archive_feed_range(run->view, feed, &first_ns, &last_ns);
-    td_result rc = moment_read(run->view, is_feed, feed, last_ns, &grants, err);
+    td_result rc = open_conns_read(run->view, is_feed, feed, last_ns, &grants, err);
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
         const family *of = family_find(td_bytes_str(s->family));
-        int is_granted = moment_has_topic(&grants, td_bytes_str(s->exchange_topic),
-                                          of == NULL ? NULL : of->dialect->covers);
+        int is_granted = open_conns_has_topic(&grants, td_bytes_str(s->exchange_topic),
+                                              of == NULL ? NULL : of->dialect->covers);
         uint64_t end_ns = (is_granted ? last_ns : s->last_ns) + 1;
         add_gaps(s, &run->ledger, end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
         add_days(run, s, end_ns);
     }
-    moment_fini(&grants);
+    open_conns_fini(&grants);
     int is_live = is_recording(run->view, feed);
     for (size_t i = begin; i < run->out->count; i++) {
         day_topic *row = &run->out->rows[i];

@@ -77,7 +77,7 @@ static void ledger_of(const law_facts *facts, const gap_list *ledger, size_t top
         if (strcmp(row->feed, of->feed) != 0 || row->covered_by[0] != '\0' ||
             row->reason == GAP_OVERLOAD || row->reason == GAP_SEQUENCE ||
             row->reason == GAP_AGGREGATE || to_ns <= begin_ns ||
-            !gap_row_is_about(row, of->topic, of->symbol))
+            !gap_row_affects_topic(row, of->topic, of->symbol))
             continue;
         (void)coverage_law_slot(facts, topic, row->from_ns, &line, &shard);
         if (row->topic[0] == '\0' && !(row->line == line && row->shard == shard) &&

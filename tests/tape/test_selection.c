@@ -233,14 +233,14 @@ static void test_gaps_of_one_topic(void **state)
         const gap_row gap = {.feed = "f", .topic = ROWS[i].row_topic, .symbol = ROWS[i].row_symbol};
         const selection wanted = {
             .feeds = {FEED, 1}, .topics = {&ROWS[i].topic, 1}, .symbols = {&ROWS[i].symbol, 1}};
-        if (gap_row_is_about(&gap, ROWS[i].topic, ROWS[i].symbol) != ROWS[i].is_about)
+        if (gap_row_affects_topic(&gap, ROWS[i].topic, ROWS[i].symbol) != ROWS[i].is_about)
             fail_msg("row %zu: one topic", i);
         if (selection_has_gap(&wanted, &gap) != ROWS[i].is_about)
             fail_msg("row %zu: the selection of it", i);
     }
     /* A whole feed is affected only by gaps of whole connections. */
-    assert_true(gap_row_is_about(&(gap_row){.topic = "", .symbol = ""}, "", ""));
-    assert_false(gap_row_is_about(&(gap_row){.topic = "trade", .symbol = ""}, "", ""));
+    assert_true(gap_row_affects_topic(&(gap_row){.topic = "", .symbol = ""}, "", ""));
+    assert_false(gap_row_affects_topic(&(gap_row){.topic = "trade", .symbol = ""}, "", ""));
 }
 
 static const gap_row CONNECTION_GAP = {

@@ -1,6 +1,6 @@
 /* The connections of feeds that were open at a time, and their granted topics. One thread. */
-#ifndef TD_ARCHIVE_MOMENT_H
-#define TD_ARCHIVE_MOMENT_H
+#ifndef TD_ARCHIVE_OPEN_CONNS_H
+#define TD_ARCHIVE_OPEN_CONNS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,41 +10,42 @@
 #include "archive/archive_view.h"
 
 /* A session that was running at that time. */
-typedef struct moment_session {
+typedef struct open_conns_session {
     segment_rows rows; /* of the segment that it was writing then */
     /* Its last checkpoint that is not later than the time; and the path of its file on disk. NULL
      * if there is no checkpoint, or if sessions of the feed overlap, so that its states are not the
      * feed's. */
     segment_checkpoint checkpoint;
     char *checkpoint_path;
-} moment_session;
+} open_conns_session;
 
 /* All zero if nothing was recorded. */
-typedef struct moment {
+typedef struct open_conns {
     uint64_t at_ns;
-    moment_session *sessions;
+    open_conns_session *sessions;
     size_t count;
     uint8_t is_unknown; /* 1: some segments cannot be read */
-    uint8_t with_live;  /* 1: read with moment_read_live */
-} moment;
+    uint8_t with_live;  /* 1: read with open_conns_read_live */
+} open_conns;
 
 /* Read the state at at_ns, before the events of that time, of each running session of the wanted
- * feeds. Unreadable segments set is_unknown. The caller releases *out with moment_fini, also after
- * a failure. TD_E_IO. */
-TD_MUST_USE td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *),
-                                  void *user, uint64_t at_ns, moment *out, td_err *err);
+ * feeds. Unreadable segments set is_unknown. The caller releases *out with open_conns_fini, also
+ * after a failure. TD_E_IO. */
+TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *),
+                                      void *user, uint64_t at_ns, open_conns *out, td_err *err);
 /* The same for a tape that follows a recording: a live session also continues after its last
  * frame. */
-TD_MUST_USE td_result moment_read_live(archive_view *view, int (*wants_feed)(void *, const char *),
-                                       void *user, uint64_t at_ns, moment *out, td_err *err);
-void moment_fini(moment *self);
+TD_MUST_USE td_result open_conns_read_live(archive_view *view,
+                                           int (*wants_feed)(void *, const char *), void *user,
+                                           uint64_t at_ns, open_conns *out, td_err *err);
+void open_conns_fini(open_conns *self);
 
 /* Start of the oldest connection that was open, of one session or of all, or at_ns. */
-uint64_t moment_session_oldest_ns(const moment *self, const moment_session *session);
-uint64_t moment_oldest_ns(const moment *self);
+uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);
+uint64_t open_conns_oldest_ns(const open_conns *self);
 
 /* 1 if a connection was granted the topic, or another that covers it (covers as in
  * schema/dialect.h; NULL: topics cover only themselves), or if that is unknown. */
-int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes, td_bytes));
+int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(td_bytes, td_bytes));
 
 #endif

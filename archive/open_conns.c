@@ -1,4 +1,4 @@
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 
 #include <string.h>
 
@@ -7,32 +7,32 @@
 #include "archive/read_plan.h"
 
 /* Around a time: a segment holds one hour, and a quiet feed may write none for hours. */
-#define NS_PER_S    UINT64_C(1000000000)
-#define TURN_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
+#define NS_PER_S                UINT64_C(1000000000)
+#define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
 
-void moment_fini(moment *self)
+void open_conns_fini(open_conns *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         segment_rows_fini(&self->sessions[i].rows);
         td_free(self->sessions[i].checkpoint_path);
     }
     td_free(self->sessions);
-    *self = (moment){0};
+    *self = (open_conns){0};
 }
 
 /* ---- queries ---- */
 
-static int is_open(const moment *self, uint64_t from_ns, uint64_t to_ns)
+static int is_open(const open_conns *self, uint64_t from_ns, uint64_t to_ns)
 {
     return from_ns < self->at_ns && (to_ns == 0 || to_ns >= self->at_ns);
 }
 
-static int is_conn_open(const moment *self, const conn_row *conn)
+static int is_conn_open(const open_conns *self, const conn_row *conn)
 {
     return conn->since_ns != 0 && is_open(self, conn->since_ns, conn->to_ns);
 }
 
-uint64_t moment_session_oldest_ns(const moment *self, const moment_session *session)
+uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session)
 {
     uint64_t oldest_ns = self->at_ns;
     const segment_rows *rows = &session->rows;
@@ -42,17 +42,17 @@ uint64_t moment_session_oldest_ns(const moment *self, const moment_session *sess
     return oldest_ns;
 }
 
-uint64_t moment_oldest_ns(const moment *self)
+uint64_t open_conns_oldest_ns(const open_conns *self)
 {
     uint64_t oldest_ns = self->at_ns;
     for (size_t i = 0; i < self->count; i++) {
-        uint64_t ns = moment_session_oldest_ns(self, &self->sessions[i]);
+        uint64_t ns = open_conns_session_oldest_ns(self, &self->sessions[i]);
         oldest_ns = ns < oldest_ns ? ns : oldest_ns;
     }
     return oldest_ns;
 }
 
-int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes, td_bytes))
+int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(td_bytes, td_bytes))
 {
     for (size_t i = 0; i < self->count; i++) {
         const segment_rows *rows = &self->sessions[i].rows;
@@ -74,7 +74,8 @@ int moment_has_topic(const moment *self, td_bytes topic, int (*covers)(td_bytes,
 
 /* 1 if this is the segment that its session was writing at at_ns: no later segment of it begins
  * before at_ns, and the session continues afterwards, or at_ns is just after its last frame. */
-static int is_written_at(const read_plan *plan, const planned_segment *planned, const moment *at)
+static int is_written_at(const read_plan *plan, const planned_segment *planned,
+                         const open_conns *at)
 {
     const segment_index *index = planned->index;
     const uint64_t at_ns = at->at_ns;
@@ -123,7 +124,7 @@ static int is_overlapped(const read_plan *plan, const segment_index *index, uint
 /* The last checkpoint before at_ns. A segment's first checkpoint may be earlier than its first
  * frame, so all are compared. */
 static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
-                            moment_session *out)
+                            open_conns_session *out)
 {
     const char *path = NULL;
     for (size_t i = 0; i < read_plan_count(plan); i++) {
@@ -166,7 +167,7 @@ static int begins_before(const segment_name *name, uint64_t at_ns)
 
 /* 1 if the segment is not needed: a later one of its session began before at_ns, or an earlier one
  * after at_ns shows as much. */
-static int is_beside(const near_segments *near, const segment_name *name)
+static int is_unneeded(const near_segments *near, const segment_name *name)
 {
     for (size_t i = 0; i < near->count; i++) {
         const segment_name *other = near->names[i];
@@ -182,16 +183,16 @@ static int is_beside(const near_segments *near, const segment_name *name)
 
 static int wants_near_segment(void *user, const segment_name *name)
 {
-    return !is_beside(user, name);
+    return !is_unneeded(user, name);
 }
 
-static void find_near(near_segments *near, const archive_listing *listing)
+static void collect_near(near_segments *near, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         const segment_name *name = &listing->segments[i].name;
         uint64_t first_ns = name->first_s * NS_PER_S;
-        if (!name->is_parsed || first_ns + TURN_NS_MAX < near->at_ns ||
-            (first_ns > near->at_ns && first_ns - near->at_ns > TURN_NS_MAX))
+        if (!name->is_parsed || first_ns + SEGMENT_DISTANCE_NS_MAX < near->at_ns ||
+            (first_ns > near->at_ns && first_ns - near->at_ns > SEGMENT_DISTANCE_NS_MAX))
             continue;
         near->names = td_array_grow(near->names, near->count, sizeof(segment_name *));
         near->names[near->count++] = name;
@@ -200,19 +201,20 @@ static void find_near(near_segments *near, const archive_listing *listing)
 
 /* *out has with_live and at_ns. */
 static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, const char *),
-                               void *user, moment *out, td_err *err)
+                               void *user, open_conns *out, td_err *err)
 {
     const uint64_t at_ns = out->at_ns;
     near_segments near = {.at_ns = at_ns, .wants_feed = wants_feed, .user = user};
-    find_near(&near, &view->listing);
-    const read_query query = {.from_ns = at_ns > TURN_NS_MAX ? at_ns - TURN_NS_MAX : 0,
-                              .to_ns = at_ns < UINT64_MAX - TURN_NS_MAX ? at_ns + TURN_NS_MAX
-                                                                        : UINT64_MAX,
-                              .wants_feed = wants_near_feed,
-                              .wants_segment = wants_near_segment,
-                              .user = &near,
-                              .is_quiet = 1,
-                              .view = view};
+    collect_near(&near, &view->listing);
+    const read_query query = {
+        .from_ns = at_ns > SEGMENT_DISTANCE_NS_MAX ? at_ns - SEGMENT_DISTANCE_NS_MAX : 0,
+        .to_ns = at_ns < UINT64_MAX - SEGMENT_DISTANCE_NS_MAX ? at_ns + SEGMENT_DISTANCE_NS_MAX
+                                                              : UINT64_MAX,
+        .wants_feed = wants_near_feed,
+        .wants_segment = wants_near_segment,
+        .user = &near,
+        .is_quiet = 1,
+        .view = view};
     read_plan *plan = NULL;
     td_result rc = read_plan_open(view->archive, &query, &plan, err);
     td_free(near.names);
@@ -222,8 +224,8 @@ static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, con
         if (!is_written_at(plan, read_plan_segment(plan, i), out))
             continue;
         out->sessions = td_array_grow(out->sessions, out->count, sizeof *out->sessions);
-        moment_session *session = &out->sessions[out->count++];
-        *session = (moment_session){0};
+        open_conns_session *session = &out->sessions[out->count++];
+        *session = (open_conns_session){0};
         rc = archive_view_read(view, index->path, index->file_bytes, CATALOG_ROWS, &session->rows,
                                err);
         find_checkpoint(plan, index, at_ns, session);
@@ -234,16 +236,16 @@ static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, con
     return rc;
 }
 
-td_result moment_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
-                      uint64_t at_ns, moment *out, td_err *err)
+td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
+                          uint64_t at_ns, open_conns *out, td_err *err)
 {
-    *out = (moment){.at_ns = at_ns};
+    *out = (open_conns){.at_ns = at_ns};
     return read_sessions(view, wants_feed, user, out, err);
 }
 
-td_result moment_read_live(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
-                           uint64_t at_ns, moment *out, td_err *err)
+td_result open_conns_read_live(archive_view *view, int (*wants_feed)(void *, const char *),
+                               void *user, uint64_t at_ns, open_conns *out, td_err *err)
 {
-    *out = (moment){.at_ns = at_ns, .with_live = 1};
+    *out = (open_conns){.at_ns = at_ns, .with_live = 1};
     return read_sessions(view, wants_feed, user, out, err);
 }

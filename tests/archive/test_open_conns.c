@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "archive/event.h"
-#include "archive/moment.h"
+#include "archive/open_conns.h"
 
 enum { EVENTS_MAX = 6, FIRST_NS = 100 };
 
@@ -23,13 +23,13 @@ enum { EVENTS_MAX = 6, FIRST_NS = 100 };
 #define STOP        "{\"event\":\"session\",\"session\":\"3f2a9c01\",\"state\":\"stop\"}"
 #define LIMIT(what) "{\"event\":\"limit\",\"what\":\"" what "\",\"number\":1,\"frames\":0}"
 
-typedef struct moment_case {
+typedef struct open_conns_case {
     const char *what;
     const char *events[EVENTS_MAX];
     int has_btc;
-} moment_case;
+} open_conns_case;
 
-static const moment_case CASES[] = {
+static const open_conns_case CASES[] = {
     {"nothing", {NULL}, 0},
     {"granted", {GRANT(BTC)}, 1},
     {"another topic", {GRANT("trade.ETHUSD")}, 0},
@@ -79,12 +79,13 @@ static void what_is_granted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        moment_session session = {.rows = rows_of(CASES[i].events)};
-        const moment at_end = {.at_ns = FIRST_NS + EVENTS_MAX, .sessions = &session, .count = 1};
-        const moment at_first = {
+        open_conns_session session = {.rows = rows_of(CASES[i].events)};
+        const open_conns at_end = {
+            .at_ns = FIRST_NS + EVENTS_MAX, .sessions = &session, .count = 1};
+        const open_conns at_first = {
             .at_ns = FIRST_NS, .sessions = &session, .count = session.rows.unknown_ns != 1};
-        if (moment_has_topic(&at_end, td_bytes_str(BTC), NULL) != CASES[i].has_btc ||
-            moment_has_topic(&at_first, td_bytes_str(BTC), NULL))
+        if (open_conns_has_topic(&at_end, td_bytes_str(BTC), NULL) != CASES[i].has_btc ||
+            open_conns_has_topic(&at_first, td_bytes_str(BTC), NULL))
             fail_msg("%s: granted is not %d", CASES[i].what, CASES[i].has_btc);
         segment_rows_fini(&session.rows);
     }
@@ -102,14 +103,14 @@ static void sessions_and_covers(void **state)
     (void)state;
     static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
     static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
-    moment_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
-    moment both = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
-    assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
-    assert_false(moment_has_topic(&both, td_bytes_str(BTC), NULL));
+    open_conns_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
+    open_conns both = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
+    assert_true(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
+    assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), NULL));
     both.count = 1;
-    assert_false(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
+    assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
     both.at_ns = FIRST_NS + 1; /* it stopped then */
-    assert_true(moment_has_topic(&both, td_bytes_str(BTC), covers_all));
+    assert_true(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
     segment_rows_fini(&sessions[0].rows);
     segment_rows_fini(&sessions[1].rows);
 }
@@ -124,10 +125,10 @@ static void what_is_open(void **state)
         "{\"line\":0,\"shard\":2,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":80}]}",
         GRANT(BTC), CONNECT(2), CLOSE(2)};
     static const uint64_t OLDEST_NS[] = {70, 70, 80, 102};
-    moment_session session = {.rows = rows_of(EVENTS)};
+    open_conns_session session = {.rows = rows_of(EVENTS)};
     for (size_t i = 0; i < sizeof OLDEST_NS / sizeof OLDEST_NS[0]; i++) {
-        const moment m = {.at_ns = FIRST_NS + 1 + i, .sessions = &session, .count = 1};
-        assert_int_equal(moment_oldest_ns(&m), OLDEST_NS[i]);
+        const open_conns m = {.at_ns = FIRST_NS + 1 + i, .sessions = &session, .count = 1};
+        assert_int_equal(open_conns_oldest_ns(&m), OLDEST_NS[i]);
     }
     assert_int_equal(session.rows.grant_count, 1);
     assert_string_equal(session.rows.grants[0].source, EVENT_GRANT_SEEN);
