@@ -560,7 +560,7 @@ static void add_message(tapedeck_tape *t, tapedeck_frame_row *row, const frame_r
     json_write_begin(&json, &t->text);
     json_write_object_begin(&json);
     message_line(&json, frame);
-    frame_json_place(&json, frame);
+    frame_json_position(&json, frame);
     json_write_object_end(&json);
     TD_ASSERT(json_write_end(&json, NULL) == TD_OK);
     row->message_count = (uint32_t)(t->text.size - row->message_at);

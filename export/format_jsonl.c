@@ -102,7 +102,7 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsig
     flags |= frame->is_late ? (unsigned)ROW_LATE : 0U;
     flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? (unsigned)ROW_SNAPSHOT : 0U;
     message_line(&json, frame);
-    frame_json_place(&json, frame);
+    frame_json_position(&json, frame);
     json_write_member_u64(&json, "frame", self->number);
     json_write_member_u64(&json, "flags", flags);
     return end_line(self, &json, err);

@@ -18,7 +18,7 @@ td_result sink_jsonl_put(const sink_jsonl_lines *lines, const frame_ref *frame,
     json_writer *w = output_json_begin(output);
     json_write_object_begin(w);
     message_line(w, frame);
-    frame_json_place(w, frame);
+    frame_json_position(w, frame);
     json_write_object_end(w);
     output_json_end(output);
     if (deadline_ns != 0)

@@ -12,13 +12,13 @@
 #define DAY_NS (86400 * TD_NS_PER_S)
 
 /* Rows with dates are valid for whole days: they are looked up once a day. */
-enum { ROW_PLACES = 64 };
+enum { ROW_CACHE_ENTRIES = 64 };
 
-typedef struct row_place {
+typedef struct row_cache_entry {
     const topic_row *of; /* a channel's row; NULL: unused */
     const topic_row *row;
     uint64_t day;
-} row_place;
+} row_cache_entry;
 
 struct content_reader {
     decoder *decoder; /* created when first needed: many tapes read no content */
@@ -26,7 +26,7 @@ struct content_reader {
     uint64_t count;
     message message;
     classification what;
-    row_place rows[ROW_PLACES];
+    row_cache_entry rows[ROW_CACHE_ENTRIES];
     content_reader *next; /* in its pool */
 };
 
@@ -66,13 +66,13 @@ const topic_row *content_dated_row(content_reader *reader, const frame_channel *
     if (row == NULL)
         return row;
     size_t index = (size_t)(row - channel->family->topics);
-    row_place *place = &reader->rows[index % ROW_PLACES];
+    row_cache_entry *entry = &reader->rows[index % ROW_CACHE_ENTRIES];
     uint64_t day = recv_ns / DAY_NS;
-    if (place->of == row && place->day == day)
-        return place->row;
-    *place = (row_place){.of = row, .day = day};
-    place->row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
-    return place->row;
+    if (entry->of == row && entry->day == day)
+        return entry->row;
+    *entry = (row_cache_entry){.of = row, .day = day};
+    entry->row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
+    return entry->row;
 }
 
 /* ---- reading ---- */

@@ -60,7 +60,7 @@ uint64_t coverage_missing_ns(const coverage *self, uint64_t from_ns, uint64_t to
 }
 
 /* Frames of these receive times may be missing. */
-static void wait_for_more(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
+static void add_pending(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
 {
     if (!self->has_pending) {
         self->pending = (coverage_span){from_ns, to_ns};
@@ -76,7 +76,7 @@ static void wait_for_more(coverage *self, uint64_t from_ns, uint64_t to_ns, uint
 
 /* Add a hole for the pending time, from the latest exchange time before it to first_ns. A frame
  * that begins earlier than that repeats older entries, and does not bound the hole. */
-static void settle(coverage *self, uint64_t first_ns)
+static void end_pending(coverage *self, uint64_t first_ns)
 {
     uint64_t from_ns = less(self->pending.from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
     uint64_t to_ns = more(self->pending.to_ns, self->ahead_ns + COVERAGE_CLOCK_NS);
@@ -111,8 +111,8 @@ static void widen(coverage *self, const gap_row *gap)
 }
 
 /* Read the gaps that began before until_ns. */
-static void look_back(coverage *self, const gap_list *ledger, const channel_info *info,
-                      uint64_t until_ns)
+static void read_gaps_before(coverage *self, const gap_list *ledger, const channel_info *info,
+                             uint64_t until_ns)
 {
     for (; self->gap_next < ledger->count; self->gap_next++) {
         const gap_row *gap = &ledger->rows[self->gap_next];
@@ -122,7 +122,7 @@ static void look_back(coverage *self, const gap_list *ledger, const channel_info
         if (!gap_row_affects_channel(gap, info))
             continue;
         if (gap_reason_ends_connection(gap->reason))
-            wait_for_more(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
+            add_pending(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
         else if (self->exchange_ns < gap->from_ns)
             widen(self, gap);
     }
@@ -137,31 +137,31 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
     if (window.to_ns != UINT64_MAX)
         add_hole(self, window.to_ns, UINT64_MAX);
     add_scattered(self, ledger, info, window);
-    look_back(self, ledger, info, window.from_ns);
+    read_gaps_before(self, ledger, info, window.from_ns);
     if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
         self->has_pending = 0; /* these gaps ended long before the window */
     if (since_ns > window.from_ns)
-        wait_for_more(self, 0, since_ns, 0);
+        add_pending(self, 0, since_ns, 0);
 }
 
 void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next)
 {
     const frame_ref *frame = next->frame;
-    look_back(self, ledger, &frame->channel->info, frame->recv_ns);
+    read_gaps_before(self, ledger, &frame->channel->info, frame->recv_ns);
     if (frame->damaged_until_ns != self->damaged_until_ns ||
         frame->recv_ns <= frame->damaged_until_ns)
-        wait_for_more(self, self->recv_ns, frame->damaged_until_ns, 0);
+        add_pending(self, self->recv_ns, frame->damaged_until_ns, 0);
     self->damaged_until_ns = frame->damaged_until_ns;
     if (next->is_doubtful)
-        wait_for_more(self, self->recv_ns != 0 ? self->recv_ns : frame->recv_ns, frame->recv_ns, 0);
+        add_pending(self, self->recv_ns != 0 ? self->recv_ns : frame->recv_ns, frame->recv_ns, 0);
     int is_of_old =
         self->is_old_sound && frame->conn == self->conn && frame->recv_ns < self->pending.to_ns;
     if (self->has_pending && is_of_old)
         self->pending.from_ns = frame->recv_ns;
     else if (self->has_pending && next->first_ns != 0)
-        settle(self, next->first_ns);
+        end_pending(self, next->first_ns);
     if (next->is_doubtful) /* entries that it did not show may be later than those that it did */
-        wait_for_more(self, frame->recv_ns, frame->recv_ns, 0);
+        add_pending(self, frame->recv_ns, frame->recv_ns, 0);
     if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
         self->delay_ns = frame->recv_ns - next->last_ns;
     if (next->last_ns > frame->recv_ns + self->ahead_ns)
@@ -198,13 +198,13 @@ coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *tru
 void coverage_end(coverage *self, const gap_list *ledger, const channel_info *info,
                   selection_window window, uint64_t damaged_until_ns, uint64_t until_ns)
 {
-    look_back(self, ledger, info, window.to_ns);
+    read_gaps_before(self, ledger, info, window.to_ns);
     if (damaged_until_ns > self->recv_ns)
-        wait_for_more(self, self->recv_ns, damaged_until_ns, 0);
+        add_pending(self, self->recv_ns, damaged_until_ns, 0);
     if (self->exchange_ns < window.to_ns && until_ns != COVERAGE_ALWAYS)
-        wait_for_more(self, until_ns, UINT64_MAX, 0);
+        add_pending(self, until_ns, UINT64_MAX, 0);
     if (self->has_pending)
-        settle(self, UINT64_MAX);
+        end_pending(self, UINT64_MAX);
 }
 
 /* ---- how long topics were received ---- */

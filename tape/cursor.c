@@ -260,7 +260,7 @@ static td_result find_live(const cursor *c, int *is_live, td_err *err)
 }
 
 /* After the sources were read. Without a live segment no earlier frame can come. */
-static void hold_back(cursor *c, int is_live)
+static void update_hold(cursor *c, int is_live)
 {
     uint64_t newest_ns = 0;
     for (size_t i = 0; i < c->source_count; i++) {
@@ -268,7 +268,7 @@ static void hold_back(cursor *c, int is_live)
         newest_ns = ns > newest_ns ? ns : newest_ns;
     }
     if (is_live && newest_ns > 0)
-        order_hold_look(&c->hold, clock_mono_ns(archive_clock(c->archive)), newest_ns);
+        order_hold_add(&c->hold, clock_mono_ns(archive_clock(c->archive)), newest_ns);
     else
         order_hold_end(&c->hold);
 }
@@ -301,7 +301,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
         cursor_close(c);
         return rc;
     }
-    hold_back(c, is_live);
+    update_hold(c, is_live);
     *out = c;
     return TD_OK;
 }
@@ -422,7 +422,7 @@ td_result cursor_poll(cursor *c, td_err *err)
             return rc;
         found = rc == TD_OK ? rc : found;
     }
-    hold_back(c, is_live);
+    update_hold(c, is_live);
     return c->hold.until_ns > until_ns ? TD_OK : found;
 }
 

@@ -7,7 +7,7 @@
 #include "schema/frame.h"
 
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has opened. */
-static inline void frame_json_place(json_writer *json, const frame_ref *frame)
+static inline void frame_json_position(json_writer *json, const frame_ref *frame)
 {
     json_write_member_text(json, "feed", frame->channel->info.feed);
     json_write_member_u64(json, "conn", frame->conn->number);

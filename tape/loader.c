@@ -177,13 +177,13 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
     const tape_decoding *decoding = load->options->decoding;
     td_arena *arena = load->block->arena;
     td_result rc = TD_OK;
-    size_t asked = 0;
-    frame_ref **to_ask =
+    size_t delegated_count = 0;
+    frame_ref **delegated =
         decoding == NULL ? NULL : td_arena_alloc(arena, load->count * sizeof(frame_ref *));
     for (size_t i = 0; i < load->count && rc == TD_OK; i++) {
         frame_ref *frame = &load->frames[i];
         if (decoding != NULL && content_has_decoder(reader, frame->channel)) {
-            to_ask[asked++] = frame;
+            delegated[delegated_count++] = frame;
             continue;
         }
         content_read(reader, frame);
@@ -191,8 +191,8 @@ static td_result read_contents(chunk_load *load, content_reader *reader)
             content_keep(frame, arena);
         rc = check_content_bytes(load);
     }
-    if (rc == TD_OK && asked > 0)
-        rc = content_decode(reader, decoding, to_ask, asked, arena, &load->err);
+    if (rc == TD_OK && delegated_count > 0)
+        rc = content_decode(reader, decoding, delegated, delegated_count, arena, &load->err);
     return rc == TD_OK ? check_content_bytes(load) : rc;
 }
 

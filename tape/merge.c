@@ -168,7 +168,7 @@ static void push_heap(merge *m, chunk_load *load)
 /* ---- loads ---- */
 
 /* A chunk was read to its end. Its block stays as long as it is held. */
-static void give_load(merge *m, chunk_load *load)
+static void release_load(merge *m, chunk_load *load)
 {
     load->from->ops->done(load->from->self, &load->chunk);
     tape_block_release(load->block);
@@ -226,7 +226,7 @@ static td_result read_ahead(merge *m, td_err *err)
 }
 
 /* Log unreadable parts. TD_OK if the rest can be read without them. */
-static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
+static td_result check_load(merge *m, const chunk_load *load, td_err *err)
 {
     const source_chunk *chunk = &load->chunk;
     if (load->rc == TD_OK && load->damage_count == 0)
@@ -261,13 +261,13 @@ static td_result join_oldest(merge *m, td_err *err)
         td_workers_help(m->workers, &load->job);
     else
         chunk_load_run(load);
-    td_result rc = judge_load(m, load, err);
+    td_result rc = check_load(m, load, err);
     if (rc == TD_OK && load->rc == TD_OK && load->at < load->count) {
         load->held_bytes = block_held_bytes(load->block);
         m->bytes += load->held_bytes;
         push_heap(m, load);
     } else {
-        give_load(m, load);
+        release_load(m, load);
     }
     return rc == TD_OK ? read_ahead(m, err) : rc;
 }
@@ -279,7 +279,7 @@ static void leave_first(merge *m)
     if (first->at == first->count) {
         m->bytes -= first->held_bytes;
         m->heap[0] = m->heap[--m->heap_count];
-        give_load(m, first);
+        release_load(m, first);
     }
     sift_down(m);
 }
@@ -293,7 +293,7 @@ static uint64_t held_ns(const merge *m)
 
 /* Add every chunk that may have a message before the first one, then compute how far the first
  * chunk can be read without comparing. */
-static td_result settle(merge *m, td_err *err)
+static td_result prepare_first(merge *m, td_err *err)
 {
     if (m->ahead_count == 0) {
         td_result rc = read_ahead(m, err);
@@ -330,7 +330,7 @@ td_result merge_next(merge *m, merge_item *out, td_err *err)
         }
         leave_first(m);
     }
-    td_result rc = settle(m, err);
+    td_result rc = prepare_first(m, err);
     m->is_given = rc == TD_OK;
     return rc == TD_OK ? give_first(m, out, err) : rc;
 }

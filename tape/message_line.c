@@ -41,7 +41,7 @@ void frame_line(json_writer *json, const frame_ref *frame)
     json_write_member_u64(json, "line", info->line);
     json_write_member_u64(json, "shard", info->shard);
     json_write_member_text(json, "session", frame->conn->session_id);
-    frame_json_place(json, frame);
+    frame_json_position(json, frame);
     if (info->opcode == OPCODE_BINARY)
         json_write_member_u64(json, "opcode", OPCODE_BINARY);
     if ((info->form & FORM_COMPRESSED) != 0)

@@ -8,28 +8,28 @@ static void raise_until(order_hold *hold, uint64_t ns)
         hold->until_ns = ns;
 }
 
-/* After delay_ns no earlier frame can follow: raise until_ns to such looks. */
-static void use_looks(order_hold *hold, uint64_t mono_ns)
+/* After delay_ns no earlier frame can follow: raise until_ns to such samples. */
+static void use_samples(order_hold *hold, uint64_t mono_ns)
 {
     size_t used = 0;
-    for (; used < hold->count && mono_ns - hold->looks[used].mono_ns >= hold->delay_ns; used++)
-        raise_until(hold, hold->looks[used].newest_ns + 1);
+    for (; used < hold->count && mono_ns - hold->samples[used].mono_ns >= hold->delay_ns; used++)
+        raise_until(hold, hold->samples[used].newest_ns + 1);
     hold->count -= used;
-    memmove(hold->looks, hold->looks + used, hold->count * sizeof hold->looks[0]);
+    memmove(hold->samples, hold->samples + used, hold->count * sizeof hold->samples[0]);
 }
 
-void order_hold_look(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns)
+void order_hold_add(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns)
 {
     if (hold->until_ns == UINT64_MAX)
         hold->until_ns = 0; /* a session has begun since order_hold_end */
-    use_looks(hold, mono_ns);
+    use_samples(hold, mono_ns);
     if (newest_ns > hold->delay_ns)
         raise_until(hold, newest_ns - hold->delay_ns);
-    if (hold->count > 0 && hold->looks[hold->count - 1].newest_ns >= newest_ns)
+    if (hold->count > 0 && hold->samples[hold->count - 1].newest_ns >= newest_ns)
         return;
-    if (hold->count == ORDER_HOLD_LOOKS)
+    if (hold->count == ORDER_HOLD_SAMPLES)
         hold->count--;
-    hold->looks[hold->count++] = (order_look){mono_ns, newest_ns};
+    hold->samples[hold->count++] = (order_sample){mono_ns, newest_ns};
 }
 
 void order_hold_end(order_hold *hold)

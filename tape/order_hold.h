@@ -11,27 +11,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ORDER_HOLD_LOOKS = 16 };
+enum { ORDER_HOLD_SAMPLES = 16 };
 
 /* The newest readable frame at a time. */
-typedef struct order_look {
+typedef struct order_sample {
     uint64_t mono_ns;
     uint64_t newest_ns; /* receive time */
-} order_look;
+} order_sample;
 
 /* Zero-initialise, except delay_ns. */
 typedef struct order_hold {
     uint64_t delay_ns;
     uint64_t until_ns; /* frames received before it may be returned */
-    order_look looks[ORDER_HOLD_LOOKS];
+    order_sample samples[ORDER_HOLD_SAMPLES];
     size_t count;
 } order_hold;
 
-/* At mono_ns the newest readable frame was received at newest_ns; until_ns only rises. If looks is
- * full, the last one is replaced, which holds frames longer. */
-void order_hold_look(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns);
+/* At mono_ns the newest readable frame was received at newest_ns; until_ns only rises. If samples
+ * is full, the last one is replaced, which holds frames longer. */
+void order_hold_add(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns);
 
-/* No recording is running: all frames may be returned, until the next order_hold_look. */
+/* No recording is running: all frames may be returned, until the next order_hold_add. */
 void order_hold_end(order_hold *hold);
 
 #endif

@@ -15,34 +15,34 @@ static int wants_http(void *user, const channel_info *info)
 }
 
 /* The URL of the next reply, from its event. */
-typedef struct announced {
+typedef struct reply_head {
     char *feed, *what, *url;
     uint64_t received_ns; /* 0: the time of its frame */
-} announced;
+} reply_head;
 
-static void announced_fini(announced *next)
+static void reply_head_fini(reply_head *next)
 {
     td_free(next->feed);
     td_free(next->what);
     td_free(next->url);
-    *next = (announced){0};
+    *next = (reply_head){0};
 }
 
-static void apply_event(announced *next, const frame_ref *frame)
+static void apply_event(reply_head *next, const frame_ref *frame)
 {
     const event *ev = frame->event;
     if (ev == NULL || ev->kind != EVENT_HTTP)
         return;
-    announced_fini(next);
+    reply_head_fini(next);
     if (ev->url == NULL || ev->what == NULL || (ev->method != NULL && ev->method[0] != '\0'))
         return; /* replies to a client's POST and others are valid only once */
-    *next = (announced){.feed = td_strdup(frame->channel->info.feed),
-                        .what = td_strdup(ev->what),
-                        .url = td_strdup(ev->url)};
+    *next = (reply_head){.feed = td_strdup(frame->channel->info.feed),
+                         .what = td_strdup(ev->what),
+                         .url = td_strdup(ev->url)};
 }
 
 /* A reply's topic is "http." and its name. */
-static void add_reply(reply_list *replies, const announced *next, const frame_ref *frame)
+static void add_reply(reply_list *replies, const reply_head *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
     const char *name = strchr(info->topic, '.');
@@ -61,7 +61,7 @@ static void add_reply(reply_list *replies, const announced *next, const frame_re
 
 static td_result read_all(cursor *tape, reply_list *out, td_err *err)
 {
-    announced next = {0};
+    reply_head next = {0};
     const frame_ref *frame;
     td_result rc;
     while ((rc = cursor_next(tape, &frame, err)) == TD_OK) {
@@ -70,7 +70,7 @@ static td_result read_all(cursor *tape, reply_list *out, td_err *err)
         else
             apply_event(&next, frame);
     }
-    announced_fini(&next);
+    reply_head_fini(&next);
     return rc == TD_EOF ? TD_OK : rc;
 }
 

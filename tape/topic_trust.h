@@ -2,15 +2,15 @@
  * whether anything is missing in a time, is answered by tape/coverage.h.)
  *
  * If the topic has no state (topic_row_has_state), a frame is trusted if it can be decoded and
- * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch begins at a
- * snapshot, or at a saved state that was right, and continues over the frames of its connection
- * until
+ * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch can_begin
+ * at a snapshot, or at a saved state that was right, and continues over the frames of its
+ * connection until
  *   - the next frame is of another connection,
- *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) begins at
+ *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) can_begin at
  *     the connection's last proof of completeness, but its frames were received in order, so the
  *     stretch lasts until the last of them. In other gaps any frame may be missing: the stretch
  *     ends with the first frame after the gap's start, and inside an overload or damage none
- *     begins,
+ *     can_begin,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),
  *   - a frame cannot be decoded, or
  *   - a frame breaks a rule of its topic (book/symbol_state.h).
@@ -49,7 +49,7 @@ typedef struct trust_break {
     gap_reason reason; /* BREAK_GAP */
     uint64_t from_ns;  /* time of the last trusted frame, or 0 */
     uint64_t doubt_ns; /* the state may be wrong from then on: the gap's start, else from_ns */
-    uint64_t to_ns;    /* time of the frame that begins a stretch again, or 0 */
+    uint64_t to_ns;    /* time of the frame that can_begin a stretch again, or 0 */
 } trust_break;
 
 /* The verdict on a frame. Its pointers are valid until the next frame. */
@@ -66,13 +66,14 @@ typedef struct trust_answer {
     const trust_break *lacks; /* of an untrusted frame: why and since when; else BREAK_NONE */
 } trust_answer;
 
-struct trust_slot;
+struct trust_conn;
 
 /* Zero-initialise. */
 typedef struct topic_trust {
-    struct trust_slot *slots; /* of the connections */
-    size_t slot_count;
-    size_t followed; /* index of the slot of the last frame that was not a copy, if has_followed */
+    struct trust_conn *conns; /* of the connections */
+    size_t conn_count;
+    size_t followed; /* index of the connection of the last frame that was not a copy, if
+                        has_followed */
     uint8_t has_followed;
     uint8_t needs_copies;
 } topic_trust;
