@@ -51,7 +51,7 @@ void checkpoint_builder_add(checkpoint_builder *b, td_bytes symbol, td_bytes sta
     }
     b->states.size += stored;
     b->count++;
-    b->left_out += stored == 0;
+    b->omitted += stored == 0;
     put_u32(&b->table, (uint32_t)symbol.size);
     td_buf_add(&b->table, symbol.data, symbol.size);
     put_u32(&b->table, stored == 0 ? 0 : (uint32_t)state.size);
@@ -77,7 +77,7 @@ void checkpoint_builder_finish(checkpoint_builder *b, uint64_t at_ns, td_buf *ou
     td_buf_clear(&b->table);
     td_buf_clear(&b->states);
     b->count = 0;
-    b->left_out = 0;
+    b->omitted = 0;
 }
 
 /* ---- reading ---- */

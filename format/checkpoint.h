@@ -29,8 +29,8 @@ typedef struct checkpoint_builder {
     td_buf table;
     td_buf states; /* compressed */
     codec *coder;
-    uint32_t count;    /* symbols */
-    uint32_t left_out; /* symbols without a state */
+    uint32_t count;   /* symbols */
+    uint32_t omitted; /* symbols without a state */
 } checkpoint_builder;
 
 /* Make an empty builder; free its memory. */

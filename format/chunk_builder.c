@@ -70,7 +70,7 @@ struct chunk_builder {
     uint32_t segment_chunks;
     uint32_t ids_used[2]; /* by channel_state.is_reserved */
     uint16_t next_channel_id;
-    uint8_t is_end_asked;
+    uint8_t is_end_requested;
 };
 
 /* ---- connections ---- */
@@ -247,7 +247,7 @@ static int is_segment_over(const chunk_builder *b, uint64_t recv_ns)
     if (!o->spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
         return 1;
     return b->segment_bytes >= o->segment_bytes_max || b->segment_chunks >= o->segment_chunks_max ||
-           b->segment_index_entries >= o->segment_index_max || b->is_end_asked;
+           b->segment_index_entries >= o->segment_index_max || b->is_end_requested;
 }
 
 int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns)
@@ -268,7 +268,7 @@ int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns)
 
 void chunk_builder_end_segment(chunk_builder *builder)
 {
-    builder->is_end_asked = builder->segment_messages > 0;
+    builder->is_end_requested = builder->segment_messages > 0;
 }
 
 static void begin_segment(chunk_builder *b, uint64_t recv_ns)
@@ -285,7 +285,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
     b->segment_index_entries = 0;
     b->next_channel_id = 1;
     memset(b->ids_used, 0, sizeof b->ids_used);
-    b->is_end_asked = 0;
+    b->is_end_requested = 0;
     b->pending_starts_segment = 1;
 }
 

@@ -17,9 +17,10 @@ enum {
 
 struct chunk_packer {
     codec *coder;
-    size_t *places; /* by channel id; 0: not in the chunk. At first the channel's position in
-                       out->channels, from 1; later the position of its next index entry */
-    size_t place_capacity;
+    /* By channel id; 0: not in the chunk. At first the channel's position in out->channels, from 1;
+     * later the position of its next index entry. */
+    size_t *index_positions;
+    size_t index_position_capacity;
 };
 
 chunk_packer *chunk_packer_open(void)
@@ -34,7 +35,7 @@ void chunk_packer_close(chunk_packer *packer)
     if (packer == NULL)
         return;
     codec_close(packer->coder);
-    td_free(packer->places);
+    td_free(packer->index_positions);
     td_free(packer);
 }
 
@@ -50,7 +51,7 @@ static void add_channel(chunk_packer *packer, uint16_t id, uint64_t first_ns, se
                                    sizeof *out->channels);
     out->channels[out->channel_count++] =
         (sealed_channel){.id = id, .first_ns = first_ns, .last_ns = first_ns};
-    packer->places[id] = out->channel_count;
+    packer->index_positions[id] = out->channel_count;
 }
 
 /* Collect counts and times per channel. */
@@ -62,11 +63,11 @@ static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk 
             continue;
         uint16_t id = td_le16(record + 9);
         uint64_t log_ns = td_le64(record + 15);
-        td_array_ensure((void **)&packer->places, &packer->place_capacity, id,
-                        sizeof *packer->places);
-        if (packer->places[id] == 0)
+        td_array_ensure((void **)&packer->index_positions, &packer->index_position_capacity, id,
+                        sizeof *packer->index_positions);
+        if (packer->index_positions[id] == 0)
             add_channel(packer, id, log_ns, out);
-        sealed_channel *channel = &out->channels[packer->places[id] - 1];
+        sealed_channel *channel = &out->channels[packer->index_positions[id] - 1];
         channel->message_count++;
         if (log_ns < channel->first_ns)
             channel->first_ns = log_ns;
@@ -76,7 +77,7 @@ static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk 
 }
 
 /* Sort the channels, assign their index offsets, and sum them up. */
-static void place_channels(sealed_chunk *out)
+static void assign_index_offsets(sealed_chunk *out)
 {
     out->message_count = out->index_bytes = out->first_ns = out->last_ns = 0;
     if (out->channel_count > 1)
@@ -117,7 +118,7 @@ static void compress(chunk_packer *packer, int level, td_bytes records, sealed_c
     out->bytes.size = (size_t)out->chunk_bytes;
 }
 
-/* Write the heads of the index records, and point places to their first entries. */
+/* Write the heads of the index records, and point index_positions to their first entries. */
 static void begin_indexes(const chunk_packer *packer, sealed_chunk *out)
 {
     uint8_t *base = out->bytes.data + out->chunk_bytes;
@@ -128,7 +129,8 @@ static void begin_indexes(const chunk_packer *packer, sealed_chunk *out)
         mcap_write_prefix(p, MCAP_MESSAGE_INDEX, 2 + 4 + entries);
         td_put_le16(p + 9, channel->id);
         td_put_le32(p + 11, (uint32_t)entries);
-        packer->places[channel->id] = (size_t)channel->index_offset + MCAP_INDEX_OVERHEAD_BYTES;
+        packer->index_positions[channel->id] =
+            (size_t)channel->index_offset + MCAP_INDEX_OVERHEAD_BYTES;
     }
     out->bytes.size += (size_t)out->index_bytes;
     TD_ASSERT(out->bytes.size <= out->bytes.capacity);
@@ -141,20 +143,20 @@ static void write_entries(const chunk_packer *packer, td_bytes records, sealed_c
         const uint8_t *record = records.data + at;
         if (record[0] != MCAP_MESSAGE)
             continue;
-        size_t *place = &packer->places[td_le16(record + 9)];
-        memcpy(base + *place, record + 15, 8); /* log_time, already little-endian */
-        td_put_le64(base + *place + 8, at);
-        *place += MCAP_INDEX_ENTRY_BYTES;
+        size_t *position = &packer->index_positions[td_le16(record + 9)];
+        memcpy(base + *position, record + 15, 8); /* log_time, already little-endian */
+        td_put_le64(base + *position + 8, at);
+        *position += MCAP_INDEX_ENTRY_BYTES;
     }
     for (uint32_t i = 0; i < out->channel_count; i++)
-        packer->places[out->channels[i].id] = 0;
+        packer->index_positions[out->channels[i].id] = 0;
 }
 
 void chunk_packer_pack(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
 {
     sealed_chunk_clear(out);
     count_messages(packer, records, out);
-    place_channels(out);
+    assign_index_offsets(out);
     compress(packer, level, records, out);
     begin_indexes(packer, out);
     write_entries(packer, records, out);

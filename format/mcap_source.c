@@ -102,7 +102,7 @@ td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size, td_b
     return TD_OK;
 }
 
-td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end, mcap_place *out,
+td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end, mcap_location *out,
                              td_err *err)
 {
     TD_ASSERT(end <= source->size);
@@ -124,46 +124,47 @@ td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end, mca
                           "%s record at offset %" PRIu64 ": content of %" PRIu64 " bytes, %" PRIu64
                           " are left",
                           mcap_opcode_name(prefix.data[0]), at, content_bytes, left);
-    *out = (mcap_place){.opcode = prefix.data[0],
-                        .offset = at,
-                        .content_at = at + MCAP_PREFIX_BYTES,
-                        .content_bytes = content_bytes,
-                        .end = at + MCAP_PREFIX_BYTES + content_bytes};
+    *out = (mcap_location){.opcode = prefix.data[0],
+                           .offset = at,
+                           .content_at = at + MCAP_PREFIX_BYTES,
+                           .content_bytes = content_bytes,
+                           .end = at + MCAP_PREFIX_BYTES + content_bytes};
     return TD_OK;
 }
 
-td_result mcap_source_content(mcap_source *source, const mcap_place *place, td_bytes *out,
+td_result mcap_source_content(mcap_source *source, const mcap_location *location, td_bytes *out,
                               td_err *err)
 {
-    td_result rc = mcap_source_view(source, place->content_at, place->content_bytes, out, err);
+    td_result rc =
+        mcap_source_view(source, location->content_at, location->content_bytes, out, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "%s record", mcap_opcode_name(place->opcode));
+        return td_err_add(err, rc, "%s record", mcap_opcode_name(location->opcode));
     return TD_OK;
 }
 
 td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err)
 {
     td_bytes bytes;
-    mcap_place place;
+    mcap_location location;
     mcap_header header;
     td_result rc = mcap_source_view(source, 0, MCAP_MAGIC_BYTES, &bytes, err);
     if (rc == TD_OK)
         rc = mcap_check_magic(bytes.data, err);
     if (rc == TD_OK)
-        rc = mcap_source_record(source, MCAP_MAGIC_BYTES, source->size, &place, err);
+        rc = mcap_source_record(source, MCAP_MAGIC_BYTES, source->size, &location, err);
     if (rc == TD_EOF)
         return td_err_set(err, TD_E_TRUNCATED, "ends after the magic");
-    if (rc == TD_OK && place.opcode != MCAP_HEADER)
+    if (rc == TD_OK && location.opcode != MCAP_HEADER)
         rc = td_err_set(err, TD_E_CORRUPT, "begins with record 0x%02x, a Header is expected",
-                        place.opcode);
+                        location.opcode);
     if (rc == TD_OK)
-        rc = mcap_source_content(source, &place, &bytes, err);
+        rc = mcap_source_content(source, &location, &bytes, err);
     if (rc == TD_OK)
         rc = mcap_decode_header(bytes, &header, err);
     if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
         rc = td_err_set(err, TD_E_CORRUPT, "an MCAP file, but not a segment of tapedeck");
     if (rc == TD_OK)
-        *end = place.end;
+        *end = location.end;
     return rc;
 }
 

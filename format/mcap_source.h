@@ -25,13 +25,13 @@ typedef struct mcap_source {
 } mcap_source;
 
 /* Position of a record. */
-typedef struct mcap_place {
+typedef struct mcap_location {
     uint8_t opcode;
     uint64_t offset;     /* of the opcode */
     uint64_t content_at; /* of the content */
     uint64_t content_bytes;
     uint64_t end; /* after the content */
-} mcap_place;
+} mcap_location;
 
 /* Read from file (borrowed); gets its size. TD_OK, TD_E_IO. Free with fini. */
 TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err);
@@ -53,10 +53,10 @@ TD_MUST_USE td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_
 /* Locate the record at offset at, which must end by `end`; mcap_source_content reads its content.
  * TD_OK; TD_EOF if at is end; TD_E_TRUNCATED if it does not fit; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end,
-                                         mcap_place *out, td_err *err);
+                                         mcap_location *out, td_err *err);
 
 /* View a record's content. Results as mcap_source_view. */
-TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
+TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_location *location,
                                           td_bytes *out, td_err *err);
 
 /* Check magic and header; *end: end of the header. TD_OK; TD_E_CORRUPT if it is not an MCAP file of

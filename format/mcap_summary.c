@@ -113,17 +113,18 @@ void mcap_summary_add_sealed(mcap_summary *summary, const sealed_chunk *chunk, u
 }
 
 td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
-                                     const mcap_place *place, td_err *err)
+                                     const mcap_location *location, td_err *err)
 {
     td_bytes content;
     mcap_metadata metadata;
-    td_result rc = mcap_source_content(source, place, &content, err);
+    td_result rc = mcap_source_content(source, location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_metadata(content, &metadata, err);
     if (rc != TD_OK)
         return rc;
-    mcap_metadata_index index = {
-        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
+    mcap_metadata_index index = {.offset = location->offset,
+                                 .length = location->end - location->offset,
+                                 .name = metadata.name};
     mcap_summary_add_metadata(summary, &index);
     return TD_OK;
 }
@@ -140,11 +141,12 @@ void mcap_summary_add_checkpoint(mcap_summary *summary, const segment_checkpoint
 }
 
 td_result mcap_summary_note_checkpoint(mcap_summary *summary, mcap_source *source,
-                                       const mcap_place *place, td_err *err)
+                                       const mcap_location *location, td_err *err)
 {
     td_bytes content;
-    segment_checkpoint found = {.offset = place->offset, .bytes = place->end - place->offset};
-    td_result rc = mcap_source_content(source, place, &content, err);
+    segment_checkpoint found = {.offset = location->offset,
+                                .bytes = location->end - location->offset};
+    td_result rc = mcap_source_content(source, location, &content, err);
     if (rc == TD_OK)
         rc = checkpoint_at_ns(content, &found.at_ns, err);
     if (rc == TD_OK)
@@ -205,14 +207,14 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
 
 /* Groups of the summary; statistics must come after the channels. */
 enum { GROUPS = 6 };
-typedef struct group_place {
+typedef struct group_range {
     uint8_t opcode;
     uint64_t start, bytes; /* in the file */
-} group_place;
+} group_range;
 
 /* Append the groups and note their positions. */
 static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
-                          group_place places[GROUPS])
+                          group_range ranges[GROUPS])
 {
     TD_ASSERT(buf->size > 0);
     const struct {
@@ -232,20 +234,20 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
             append_statistics(summary, buf);
         else
             td_buf_add(buf, groups[i].records->data, groups[i].records->size);
-        places[i] = (group_place){
+        ranges[i] = (group_range){
             .opcode = groups[i].opcode, .start = base + before, .bytes = buf->size - before};
     }
 }
 
 /* Append a Summary Offset for each group with records. */
-static void append_offsets(td_buf *buf, const group_place places[GROUPS])
+static void append_offsets(td_buf *buf, const group_range ranges[GROUPS])
 {
     for (int i = 0; i < GROUPS; i++) {
-        if (places[i].bytes == 0)
+        if (ranges[i].bytes == 0)
             continue;
-        mcap_summary_offset offset = {.group_opcode = places[i].opcode,
-                                      .group_start = places[i].start,
-                                      .group_bytes = places[i].bytes};
+        mcap_summary_offset offset = {.group_opcode = ranges[i].opcode,
+                                      .group_start = ranges[i].start,
+                                      .group_bytes = ranges[i].bytes};
         mcap_encode_summary_offset(buf, &offset);
     }
 }
@@ -269,9 +271,9 @@ void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, ui
     mcap_data_end data_end = {.data_section_crc = data_crc};
     mcap_encode_data_end(buf, &data_end);
     size_t summary_at = buf->size;
-    group_place places[GROUPS];
-    append_groups(summary, buf, base, places);
+    group_range ranges[GROUPS];
+    append_groups(summary, buf, base, ranges);
     uint64_t offsets_start = base + buf->size;
-    append_offsets(buf, places);
+    append_offsets(buf, ranges);
     append_footer(buf, summary_at, base + summary_at, offsets_start);
 }

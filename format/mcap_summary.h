@@ -59,13 +59,13 @@ void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index 
 /* Read a Metadata record of the data section, and add its index. TD_OK, TD_E_CORRUPT, TD_E_LIMIT,
  * TD_E_IO. */
 TD_MUST_USE td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
-                                                 const mcap_place *place, td_err *err);
+                                                 const mcap_location *location, td_err *err);
 
 /* Add a checkpoint's index; note reads it from a Checkpoint record of the data section: TD_OK,
  * TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
 void mcap_summary_add_checkpoint(mcap_summary *summary, const segment_checkpoint *checkpoint);
 TD_MUST_USE td_result mcap_summary_note_checkpoint(mcap_summary *summary, mcap_source *source,
-                                                   const mcap_place *place, td_err *err);
+                                                   const mcap_location *location, td_err *err);
 
 /* Add `count` messages of a channel. */
 void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t count,

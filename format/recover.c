@@ -26,11 +26,11 @@ typedef struct recovery {
     td_file *file;
     mcap_source source;
     /* first walk */
-    uint64_t data_start;                      /* after the header */
-    td_hash128 first_chain;                   /* the chain value that the first block continues */
-    uint64_t valid_bytes;                     /* end of the last sound block; 0 = no sound block */
-    uint64_t last_start;                      /* start of that block */
-    uint64_t held_damage, held_from, held_to; /* damaged blocks after it */
+    uint64_t data_start;    /* after the header */
+    td_hash128 first_chain; /* the chain value that the first block continues */
+    uint64_t valid_bytes;   /* end of the last sound block; 0 = no sound block */
+    uint64_t last_start;    /* start of that block */
+    uint64_t pending_damage, pending_from, pending_to; /* damaged blocks after it */
     chain_conn conns[CHAIN_CONNS_MAX];
     /* second walk */
     mcap_summary summary;
@@ -43,13 +43,13 @@ typedef struct recovery {
 static td_result read_head(recovery *v, td_err *err)
 {
     td_bytes bytes;
-    mcap_place place;
+    mcap_location location;
     mcap_metadata session;
     td_result rc = mcap_source_header(&v->source, &v->data_start, err);
     if (rc == TD_OK)
-        rc = mcap_source_record(&v->source, v->data_start, v->source.size, &place, err);
+        rc = mcap_source_record(&v->source, v->data_start, v->source.size, &location, err);
     if (rc == TD_OK)
-        rc = mcap_source_content(&v->source, &place, &bytes, err);
+        rc = mcap_source_content(&v->source, &location, &bytes, err);
     if (rc == TD_OK)
         rc = mcap_decode_metadata(bytes, &session, err);
     td_bytes chain = td_bytes_of(NULL, 0);
@@ -73,23 +73,23 @@ static void note_damage(recovery *v, uint64_t from, uint64_t to)
 }
 
 /* First walk: advance valid_bytes to the end of a sound block. */
-static td_result judge_block(void *user, const scan_block *block, td_err *err)
+static td_result note_block(void *user, const scan_block *block, td_err *err)
 {
     recovery *v = user;
     TD_ASSERT(v->valid_bytes <= block->offset);
     (void)err;
     if (!block->is_sound) {
-        if (v->held_damage++ == 0)
-            v->held_from = block->start;
-        v->held_to = block->end;
+        if (v->pending_damage++ == 0)
+            v->pending_from = block->start;
+        v->pending_to = block->end;
         return TD_OK;
     }
     /* Damaged blocks count once a block after them is sound; else they belong to the torn tail. */
-    if (v->held_damage > 0) {
-        note_damage(v, v->held_from, v->held_to);
-        v->result->damaged_blocks += v->held_damage - 1;
+    if (v->pending_damage > 0) {
+        note_damage(v, v->pending_from, v->pending_to);
+        v->result->damaged_blocks += v->pending_damage - 1;
     }
-    v->held_damage = 0;
+    v->pending_damage = 0;
     v->valid_bytes = block->end;
     v->last_start = block->start;
     v->result->totals.chain = block->record.value;
@@ -100,34 +100,34 @@ static td_result judge_block(void *user, const scan_block *block, td_err *err)
 }
 
 /* A broken structure counts as a damaged block only if the walk continues after it. */
-static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
+static td_result note_pending_damage(void *user, const scan_damage *damage, td_err *err)
 {
     recovery *v = user;
     (void)err;
     if (damage->to == 0)
         return TD_OK;
-    if (v->held_damage++ == 0)
-        v->held_from = damage->from;
-    v->held_to = damage->to;
+    if (v->pending_damage++ == 0)
+        v->pending_from = damage->from;
+    v->pending_to = damage->to;
     return TD_OK;
 }
 
-static const scan_visitor JUDGE = {.block = judge_block, .damage = hold_damage};
+static const scan_visitor FIRST_WALK = {.block = note_block, .damage = note_pending_damage};
 
 /* For a file whose head cannot be read. A chain record alone proves nothing: without a sync, a
  * power cut may spare it and destroy the head. A sound block after it proves durable data, because
  * it was written after a sync. */
-static td_result look_for_blocks(recovery *v, td_err *err)
+static td_result find_sound_block(recovery *v, td_err *err)
 {
     scanner walk;
     const td_hash128 none = {{0}};
     scan_damage head = {0};
-    scanner_init(&walk, &v->source, &JUDGE, v);
+    scanner_init(&walk, &v->source, &FIRST_WALK, v);
     scanner_begin(&walk, 0, 0, none);
     walk.conns = v->conns;
     td_result rc = scanner_find_block(&walk, &head.from, &head.to, err);
     if (rc == TD_OK)
-        rc = hold_damage(v, &head, err);
+        rc = note_pending_damage(v, &head, err);
     if (rc == TD_OK)
         rc = scanner_run(&walk, v->source.size, err);
     scanner_fini(&walk);
@@ -148,7 +148,7 @@ static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t
 }
 
 /* Add a chunk's channels to the summary. */
-static void learn_records(recovery *v, td_bytes records)
+static void add_channels(recovery *v, td_bytes records)
 {
     TD_ASSERT(records.data != NULL || records.size == 0);
     size_t at = 0;
@@ -163,7 +163,7 @@ static void learn_records(recovery *v, td_bytes records)
 
 /* Decompress a chunk if one of its channels is new. The first walk has already counted unreadable
  * data as damage. */
-static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *err)
+static td_result add_new_channels(recovery *v, const scan_chunk *chunk, td_err *err)
 {
     int is_new = 0;
     mcap_packed rest = chunk->index.index_offsets;
@@ -175,23 +175,23 @@ static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *er
         return TD_OK;
     td_bytes content;
     mcap_chunk record;
-    td_result rc = mcap_source_content(&v->source, &chunk->place, &content, err);
+    td_result rc = mcap_source_content(&v->source, &chunk->location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc == TD_OK)
         rc = codec_decompress_records(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
-        learn_records(v, td_buf_view(&v->records));
+        add_channels(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
 /* Count the messages of a message index. */
-static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_place *place,
+static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_location *location,
                                 const mcap_message_index *index, td_err *err)
 {
     recovery *v = user;
     (void)chunk;
-    (void)place;
+    (void)location;
     (void)err;
     mcap_packed rest = index->entries;
     uint64_t count = 0, first = UINT64_MAX, last = 0, log_ns, at;
@@ -208,39 +208,39 @@ static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_
 static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     recovery *v = user;
-    td_result rc = learn_channels(v, chunk, err);
+    td_result rc = add_new_channels(v, chunk, err);
     if (rc == TD_OK)
         mcap_summary_add_chunk(&v->summary, &chunk->index);
     return rc;
 }
 
 /* Index the session record and checkpoints in the summary. */
-static td_result add_record(void *user, const mcap_place *place, td_err *err)
+static td_result add_record(void *user, const mcap_location *location, td_err *err)
 {
     recovery *v = user;
-    if (place->opcode == CHECKPOINT_OPCODE)
-        return mcap_summary_note_checkpoint(&v->summary, &v->source, place, err);
-    if (place->opcode != MCAP_METADATA)
+    if (location->opcode == CHECKPOINT_OPCODE)
+        return mcap_summary_note_checkpoint(&v->summary, &v->source, location, err);
+    if (location->opcode != MCAP_METADATA)
         return TD_OK;
-    return mcap_summary_note_metadata(&v->summary, &v->source, place, err);
+    return mcap_summary_note_metadata(&v->summary, &v->source, location, err);
 }
 
 /* Second walk: fill the summary from the records up to valid_bytes, skipping broken records of
  * damaged blocks. */
-static const scan_visitor COLLECT = {
+static const scan_visitor SECOND_WALK = {
     .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
 
-/* *is_ours: 1 if the tail is all or a beginning of the end that is about to be written. */
-static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
+/* *is_planned_end: 1 if the tail is all or a beginning of the end that is about to be written. */
+static td_result compare_tail(recovery *v, int *is_planned_end, td_err *err)
 {
     TD_ASSERT(v->source.size >= v->valid_bytes);
     TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
     uint64_t tail = v->source.size - v->valid_bytes;
-    *is_ours = 0;
+    *is_planned_end = 0;
     if (tail > v->end.size)
         return TD_OK;
     td_bytes expected = td_bytes_of(v->end.data, (size_t)tail);
-    return mcap_source_compare(&v->source, v->valid_bytes, expected, is_ours, err);
+    return mcap_source_compare(&v->source, v->valid_bytes, expected, is_planned_end, err);
 }
 
 /* Name in torn/ of the file's bytes from an offset on. */
@@ -268,11 +268,11 @@ static td_result write_end(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > 0);
     TD_ASSERT(v->end.size > 0);
-    int is_ours;
-    td_result rc = compare_tail(v, &is_ours, err);
+    int is_planned_end;
+    td_result rc = compare_tail(v, &is_planned_end, err);
     if (rc != TD_OK)
         return rc;
-    v->result->torn_bytes = is_ours ? 0 : v->source.size - v->valid_bytes;
+    v->result->torn_bytes = is_planned_end ? 0 : v->source.size - v->valid_bytes;
     if (v->result->torn_bytes > 0)
         rc = save_tail(v, err);
     if (rc == TD_OK)
@@ -289,7 +289,7 @@ static td_result write_end(recovery *v, td_err *err)
 }
 
 /* Move the whole file to torn/. */
-static td_result put_away(recovery *v, const char *kind, td_err *err)
+static td_result move_to_torn(recovery *v, const char *kind, td_err *err)
 {
     TD_ASSERT(v->valid_bytes == 0);
     v->result->has_segment = 0;
@@ -338,7 +338,7 @@ static td_result finish_segment(recovery *v, td_err *err)
     TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
     mcap_source_crc_begin(&v->source, v->valid_bytes);
-    td_result rc = walk_records(v, &COLLECT, v->valid_bytes, err);
+    td_result rc = walk_records(v, &SECOND_WALK, v->valid_bytes, err);
     if (rc == TD_OK)
         rc = mcap_source_crc_end(&v->source, &crc, err);
     if (rc != TD_OK)
@@ -388,14 +388,14 @@ static td_result run(recovery *v, td_err *err)
         return rc;
     rc = read_head(v, err);
     if (rc == TD_OK)
-        rc = walk_records(v, &JUDGE, v->source.size, err);
+        rc = walk_records(v, &FIRST_WALK, v->source.size, err);
     if (scan_is_fatal(rc))
         return rc;
     if (rc == TD_OK && v->valid_bytes > 0)
         return finish_segment(v, err);
-    rc = look_for_blocks(v, err);
+    rc = find_sound_block(v, err);
     v->valid_bytes = 0;
-    return rc == TD_OK ? put_away(v, "open", err) : rc;
+    return rc == TD_OK ? move_to_torn(v, "open", err) : rc;
 }
 
 /* Move a copy to torn/: the finished segment has all of its data. */
@@ -404,7 +404,7 @@ static td_result run_copy(recovery *v, td_err *err)
     td_result rc = lock_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
-    return rc == TD_OK ? put_away(v, "copy", err) : rc;
+    return rc == TD_OK ? move_to_torn(v, "copy", err) : rc;
 }
 
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)
@@ -449,7 +449,7 @@ td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     if (rc == TD_OK)
-        rc = look_for_blocks(v, err);
+        rc = find_sound_block(v, err);
     *has_durable = result->damaged_blocks > 0;
     close_recovery(v);
     td_free(result);

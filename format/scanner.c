@@ -46,23 +46,23 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
 
 /* 1 for a record that can be neither in a data section nor at its end. Data End and footer have
  * fixed sizes: another size is the remainder of a record whose opcode is damaged. */
-static int is_misplaced(const mcap_place *place)
+static int is_misplaced(const mcap_location *location)
 {
-    switch (place->opcode) {
+    switch (location->opcode) {
     case 0:
     case MCAP_HEADER:
         return 1;
     case MCAP_DATA_END:
-        return place->content_bytes != MCAP_DATA_END_CONTENT_BYTES;
+        return location->content_bytes != MCAP_DATA_END_CONTENT_BYTES;
     case MCAP_FOOTER:
-        return place->content_bytes != MCAP_FOOTER_CONTENT_BYTES;
+        return location->content_bytes != MCAP_FOOTER_CONTENT_BYTES;
     default:
         return 0;
     }
 }
 
 /* Locate the next record. TD_E_TRUNCATED: the structure is broken. */
-static td_result next_record(scanner *s, mcap_place *out, td_err *err)
+static td_result next_record(scanner *s, mcap_location *out, td_err *err)
 {
     td_result rc = mcap_source_record(s->source, s->at, s->source->size, out, err);
     if (rc == TD_OK && is_misplaced(out))
@@ -75,37 +75,38 @@ static td_result next_record(scanner *s, mcap_place *out, td_err *err)
 
 /* Check a chain record. TD_E_CORRUPT: it is not a chain record or is unreadable; the block
  * continues. */
-static td_result judge_block(scanner *s, const mcap_place *place, scan_block *out, td_err *err)
+static td_result check_block(scanner *s, const mcap_location *location, scan_block *out,
+                             td_err *err)
 {
-    TD_ASSERT(place->opcode == CHAIN_OPCODE);
+    TD_ASSERT(location->opcode == CHAIN_OPCODE);
     td_bytes content;
-    td_result rc = mcap_source_content(s->source, place, &content, err);
+    td_result rc = mcap_source_content(s->source, location, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, s->conns, &out->record, err);
     if (rc != TD_OK)
         return rc == TD_E_LIMIT ? TD_E_CORRUPT : rc;
     out->start = s->block_start;
-    out->end = place->end;
-    out->offset = place->offset;
+    out->end = location->end;
+    out->offset = location->offset;
     out->is_sound = 0;
     if (out->record.covers_from == s->block_start) {
         chain_start(s->hasher, s->chain);
-        rc = mcap_source_hash(s->source, s->block_start, place->end - CHAIN_VALUE_BYTES, s->hasher,
-                              err);
+        rc = mcap_source_hash(s->source, s->block_start, location->end - CHAIN_VALUE_BYTES,
+                              s->hasher, err);
         if (rc != TD_OK)
             return rc;
         out->is_sound = (uint8_t)td_hash128_equal(td_hasher_digest(s->hasher), out->record.value);
     }
     s->chain = out->record.value;
-    s->block_start = place->end;
-    s->source->keep_from = place->end;
+    s->block_start = location->end;
+    s->source->keep_from = location->end;
     return TD_OK;
 }
 
-static td_result visit_block(scanner *s, const mcap_place *place, td_err *err)
+static td_result visit_block(scanner *s, const mcap_location *location, td_err *err)
 {
     scan_block block;
-    td_result rc = judge_block(s, place, &block, err);
+    td_result rc = check_block(s, location, &block, err);
     return rc == TD_OK && s->visitor->block != NULL ? s->visitor->block(s->user, &block, err) : rc;
 }
 
@@ -118,23 +119,23 @@ td_result scanner_end_chunk(scanner *s, td_err *err)
     return s->visitor->chunk_end(s->user, &s->chunk, err);
 }
 
-static td_result visit_chunk(scanner *s, const mcap_place *place, td_err *err)
+static td_result visit_chunk(scanner *s, const mcap_location *location, td_err *err)
 {
     TD_ASSERT(!s->has_chunk);
     td_bytes content;
     mcap_chunk record;
-    td_result rc = mcap_source_content(s->source, place, &content, err);
+    td_result rc = mcap_source_content(s->source, location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&s->offsets);
-    s->chunk = (scan_chunk){.place = *place,
+    s->chunk = (scan_chunk){.location = *location,
                             .record = record,
                             .index = {.start_ns = record.start_ns,
                                       .end_ns = record.end_ns,
-                                      .chunk_offset = place->offset,
-                                      .chunk_bytes = place->end - place->offset,
+                                      .chunk_offset = location->offset,
+                                      .chunk_bytes = location->end - location->offset,
                                       .compression = td_bytes_str(CODEC_NAME),
                                       .compressed_bytes = record.records.size,
                                       .uncompressed_bytes = record.uncompressed_bytes}};
@@ -143,23 +144,23 @@ static td_result visit_chunk(scanner *s, const mcap_place *place, td_err *err)
     return rc;
 }
 
-static td_result visit_message_index(scanner *s, const mcap_place *place, td_err *err)
+static td_result visit_message_index(scanner *s, const mcap_location *location, td_err *err)
 {
     scan_chunk *chunk = &s->chunk;
     if (!s->has_chunk)
         return td_err_set(err, TD_E_CORRUPT, "message index without a chunk before it");
-    chunk->index.index_bytes += place->end - place->offset;
+    chunk->index.index_bytes += location->end - location->offset;
     td_bytes content;
     mcap_message_index index;
-    td_result rc = mcap_source_content(s->source, place, &content, err);
+    td_result rc = mcap_source_content(s->source, location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_message_index(content, &index, err);
     if (rc == TD_OK && s->visitor->message_index != NULL)
-        rc = s->visitor->message_index(s->user, chunk, place, &index, err);
+        rc = s->visitor->message_index(s->user, chunk, location, &index, err);
     if (rc == TD_OK && s->offsets.size + MCAP_COUNT_BYTES > LIMIT_RECORD_BYTES)
         rc = td_err_set(err, TD_E_LIMIT, "more message indexes than a summary can list");
     if (rc == TD_OK) {
-        mcap_pack_count(&s->offsets, index.channel_id, place->offset);
+        mcap_pack_count(&s->offsets, index.channel_id, location->offset);
         chunk->message_count += index.entries.bytes.size / MCAP_INDEX_ENTRY_BYTES;
     } else {
         chunk->is_index_broken = 1;
@@ -167,48 +168,48 @@ static td_result visit_message_index(scanner *s, const mcap_place *place, td_err
     return rc;
 }
 
-static td_result visit(scanner *s, const mcap_place *place, td_err *err)
+static td_result visit(scanner *s, const mcap_location *location, td_err *err)
 {
     const scan_visitor *v = s->visitor;
-    TD_ASSERT(place->end <= s->source->size);
-    if (place->opcode == MCAP_MESSAGE_INDEX)
-        return v->chunk_end == NULL ? TD_OK : visit_message_index(s, place, err);
+    TD_ASSERT(location->end <= s->source->size);
+    if (location->opcode == MCAP_MESSAGE_INDEX)
+        return v->chunk_end == NULL ? TD_OK : visit_message_index(s, location, err);
     td_result rc = scanner_end_chunk(s, err);
     if (rc != TD_OK)
         return rc;
-    switch (place->opcode) {
+    switch (location->opcode) {
     case MCAP_CHUNK:
-        return v->chunk_end == NULL ? TD_OK : visit_chunk(s, place, err);
+        return v->chunk_end == NULL ? TD_OK : visit_chunk(s, location, err);
     case MCAP_DATA_END:
     case MCAP_FOOTER:
         s->is_done = 1;
-        s->at = place->offset;
-        return v->end == NULL ? TD_OK : v->end(s->user, place, err);
+        s->at = location->offset;
+        return v->end == NULL ? TD_OK : v->end(s->user, location, err);
     default:
         break;
     }
-    if (place->opcode == CHAIN_OPCODE)
-        return visit_block(s, place, err);
-    return v->record == NULL ? TD_OK : v->record(s->user, place, err);
+    if (location->opcode == CHAIN_OPCODE)
+        return visit_block(s, location, err);
+    return v->record == NULL ? TD_OK : v->record(s->user, location, err);
 }
 
 /* Decode a chain record at offset at. TD_E_CORRUPT or TD_E_TRUNCATED if there is none. */
 static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t *end, td_err *err)
 {
-    mcap_place place;
-    td_result rc = mcap_source_record(s->source, at, s->source->size, &place, err);
-    if (rc == TD_OK && place.content_bytes > CHAIN_RECORD_BYTES_MAX)
+    mcap_location location;
+    td_result rc = mcap_source_record(s->source, at, s->source->size, &location, err);
+    if (rc == TD_OK && location.content_bytes > CHAIN_RECORD_BYTES_MAX)
         rc = TD_E_CORRUPT;
     td_bytes content;
     if (rc == TD_OK)
-        rc = mcap_source_content(s->source, &place, &content, err);
+        rc = mcap_source_content(s->source, &location, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, NULL, out, err);
     /* covers_from is 0 or the end of another chain record. */
     if (rc == TD_OK &&
         (out->covers_from > at || (out->covers_from != 0 && out->covers_from < CHAIN_VALUE_BYTES)))
         rc = TD_E_CORRUPT;
-    *end = rc == TD_OK ? place.end : 0;
+    *end = rc == TD_OK ? location.end : 0;
     return rc;
 }
 
@@ -238,7 +239,8 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
 
 /* Continue after damage, at the chain record that was found: at the start of its block if the
  * previous chain record is lost too, else after it. */
-static td_result resume(scanner *s, const chain_record *record, uint64_t end, td_err *err)
+static td_result continue_after_damage(scanner *s, const chain_record *record, uint64_t end,
+                                       td_err *err)
 {
     TD_ASSERT(end <= s->source->size);
     s->chain = record->value;
@@ -274,20 +276,21 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
         at++;
     }
     *from = s->block_start;
-    td_result rc = resume(s, &record, end, err);
+    td_result rc = continue_after_damage(s, &record, end, err);
     *to = s->block_start;
     return rc;
 }
 
 /* Report a damaged record whose length is intact. */
-static td_result report_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
+static td_result report_damage(scanner *s, const mcap_location *location, const td_err *why,
+                               td_err *err)
 {
-    scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};
+    scan_damage damage = {.why = why, .offset = location->offset, .opcode = location->opcode};
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
 /* The structure is broken at s->at: continue at the next block that is found. */
-static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
+static td_result skip_damage(scanner *s, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};
     s->has_chunk = 0;
@@ -301,20 +304,20 @@ static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
 /* Visit one record. */
 static td_result step(scanner *s, td_err *err)
 {
-    mcap_place place;
+    mcap_location location;
     td_err why;
-    td_result rc = next_record(s, &place, &why);
+    td_result rc = next_record(s, &location, &why);
     if (rc == TD_E_TRUNCATED)
-        return pass_damage(s, &why, err);
+        return skip_damage(s, &why, err);
     if (rc == TD_EOF) {
         s->is_done = 1;
         return TD_OK;
     }
     if (rc == TD_OK)
-        rc = visit(s, &place, &why);
+        rc = visit(s, &location, &why);
     if (rc == TD_OK)
         return TD_OK;
-    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : report_damage(s, &place, &why, err);
+    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : report_damage(s, &location, &why, err);
 }
 
 td_result scanner_run(scanner *s, uint64_t limit, td_err *err)

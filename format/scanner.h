@@ -17,7 +17,7 @@
 
 /* A chunk, and the message indexes that follow it. */
 typedef struct scan_chunk {
-    mcap_place place;
+    mcap_location location;
     mcap_chunk record;       /* its views are valid only in scan_visitor.chunk */
     mcap_chunk_index index;  /* as in the summary */
     uint64_t message_count;  /* in its message indexes */
@@ -50,17 +50,17 @@ typedef struct scan_visitor {
     /* Called at a chunk; then message_index for each of its message indexes, with the chunk's
      * members as they were before that index; then chunk_end, at the first other record. */
     td_result (*chunk)(void *user, const scan_chunk *chunk, td_err *err);
-    td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_place *place,
+    td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_location *location,
                                const mcap_message_index *index, td_err *err);
     td_result (*chunk_end)(void *user, const scan_chunk *chunk, td_err *err);
     /* Any other record of the data section. */
-    td_result (*record)(void *user, const mcap_place *place, td_err *err);
+    td_result (*record)(void *user, const mcap_location *location, td_err *err);
     /* A chain record. */
     td_result (*block)(void *user, const scan_block *block, td_err *err);
     /* Its failure ends the walk. */
     td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
     /* Data End, or a footer without a Data End: the walk ends. */
-    td_result (*end)(void *user, const mcap_place *place, td_err *err);
+    td_result (*end)(void *user, const mcap_location *location, td_err *err);
 } scan_visitor;
 
 typedef struct scanner {

@@ -46,7 +46,7 @@ struct segment_reader {
 /* ---- channels ---- */
 
 /* Copy bytes and a NUL to *at, and move *at past them. A NUL in bytes ends the text early. */
-static const char *place_text(char **at, td_bytes bytes)
+static const char *copy_text(char **at, td_bytes bytes)
 {
     char *start = *at;
     if (bytes.size > 0)
@@ -77,18 +77,18 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
     if (number_of(metadata, "made", UINT32_MAX) == 1)
         form |= FORM_MADE;
     *info = (channel_info){
-        .feed = place_text(&texts, mcap_find_pair(metadata, "feed")),
-        .family = place_text(&texts, mcap_find_pair(metadata, "family")),
+        .feed = copy_text(&texts, mcap_find_pair(metadata, "feed")),
+        .family = copy_text(&texts, mcap_find_pair(metadata, "family")),
         .line = (uint32_t)number_of(metadata, "line", UINT32_MAX),
         .shard = (uint32_t)number_of(metadata, "shard", UINT32_MAX),
         .dir = dir,
-        .topic = place_text(&texts, mcap_find_pair(metadata, "topic")),
-        .exchange_topic = place_text(&texts, mcap_find_pair(metadata, "exchange_topic")),
-        .symbol = place_text(&texts, mcap_find_pair(metadata, "symbol")),
+        .topic = copy_text(&texts, mcap_find_pair(metadata, "topic")),
+        .exchange_topic = copy_text(&texts, mcap_find_pair(metadata, "exchange_topic")),
+        .symbol = copy_text(&texts, mcap_find_pair(metadata, "symbol")),
         .opcode = number_of(metadata, "opcode", UINT32_MAX) == OPCODE_BINARY ? OPCODE_BINARY
                                                                              : OPCODE_TEXT,
         .form = form,
-        .message_encoding = place_text(&texts, in->message_encoding)};
+        .message_encoding = copy_text(&texts, in->message_encoding)};
 }
 
 /* Add a channel to the list, which then owns its strings, and map its id to its index. */
@@ -156,7 +156,7 @@ static void free_channels(segment_reader *reader)
 }
 
 /* Add the channels of a chunk's records. */
-static void learn_channels(segment_reader *reader, td_bytes records)
+static void add_channels(segment_reader *reader, td_bytes records)
 {
     size_t at = 0;
     mcap_record record;
@@ -568,27 +568,27 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
     TD_ASSERT(facts->start <= facts->end);
     TD_ASSERT(facts->end <= r->source.size);
     uint64_t at = facts->start;
-    mcap_place place;
+    mcap_location location;
     for (;;) {
-        td_result rc = mcap_source_record(&r->source, at, facts->end, &place, err);
+        td_result rc = mcap_source_record(&r->source, at, facts->end, &location, err);
         if (rc == TD_EOF)
             return TD_OK;
         td_bytes content;
         if (rc == TD_OK)
-            rc = mcap_source_content(&r->source, &place, &content, err);
+            rc = mcap_source_content(&r->source, &location, &content, err);
         if (rc != TD_OK)
             return rc;
-        if (place.opcode == MCAP_CHANNEL)
+        if (location.opcode == MCAP_CHANNEL)
             rc = add_channel(r, content, err);
-        else if (place.opcode == MCAP_CHUNK_INDEX)
+        else if (location.opcode == MCAP_CHUNK_INDEX)
             rc = add_listed_chunk(r, content, facts->start, err);
-        else if (place.opcode == MCAP_STATISTICS)
+        else if (location.opcode == MCAP_STATISTICS)
             rc = read_statistics(r, content, facts, err);
-        else if (place.opcode == CHECKPOINT_INDEX_OPCODE)
+        else if (location.opcode == CHECKPOINT_INDEX_OPCODE)
             rc = add_listed_checkpoint(r, content, facts->start, err);
         if (rc != TD_OK)
             return rc;
-        at = place.end;
+        at = location.end;
     }
 }
 
@@ -650,7 +650,7 @@ typedef struct walk {
 } walk;
 
 /* Note that a sound block proves everything read so far. */
-static void prove(walk *w)
+static void mark_proven(walk *w)
 {
     w->proven_chunks = w->reader->lists.chunk_count;
     w->proven_checkpoints = w->reader->lists.checkpoint_count;
@@ -672,21 +672,22 @@ static td_result list_chunk(void *user, const scan_chunk *found, td_err *err)
         if (scan_is_fatal(rc))
             return rc;
         if (rc == TD_OK)
-            learn_channels(r, td_buf_view(&r->records));
+            add_channels(r, td_buf_view(&r->records));
     }
     for (uint32_t i = 0; !has_channels && i < r->channel_count; i++)
         bits[r->channels[i]->id / 8] |= (uint8_t)(1u << (r->channels[i]->id % 8));
     return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
 }
 
-static td_result list_record(void *user, const mcap_place *place, td_err *err)
+static td_result list_record(void *user, const mcap_location *location, td_err *err)
 {
     walk *w = user;
     td_bytes content;
-    segment_checkpoint found = {.offset = place->offset, .bytes = place->end - place->offset};
-    if (place->opcode != CHECKPOINT_OPCODE)
+    segment_checkpoint found = {.offset = location->offset,
+                                .bytes = location->end - location->offset};
+    if (location->opcode != CHECKPOINT_OPCODE)
         return TD_OK;
-    td_result rc = mcap_source_content(&w->reader->source, place, &content, err);
+    td_result rc = mcap_source_content(&w->reader->source, location, &content, err);
     if (rc == TD_OK)
         rc = checkpoint_at_ns(content, &found.at_ns, err);
     if (rc == TD_OK)
@@ -700,18 +701,18 @@ static td_result list_block(void *user, const scan_block *block, td_err *err)
     (void)err;
     if (!block->is_sound)
         return TD_OK;
-    prove(w);
+    mark_proven(w);
     w->reader->scan_at = block->end;
     w->reader->scan_chain = block->record.value;
     return TD_OK;
 }
 
 /* Called at the end of the data section. */
-static td_result end_walk(void *user, const mcap_place *place, td_err *err)
+static td_result end_walk(void *user, const mcap_location *location, td_err *err)
 {
     walk *w = user;
     segment_reader *r = w->reader;
-    (void)place;
+    (void)location;
     if (r->source.size < MCAP_MAGIC_BYTES || r->is_end_torn)
         return TD_OK;
     td_bytes magic;
@@ -729,7 +730,7 @@ static const scan_visitor WALK = {
 static td_result walk_file(segment_reader *r, td_err *err)
 {
     walk w = {.reader = r};
-    prove(&w);
+    mark_proven(&w);
     scanner_init(&w.scanner, &r->source, &WALK, &w);
     scanner_begin(&w.scanner, r->scan_at, r->scan_at == 0 ? r->data_start : r->scan_at,
                   r->scan_chain);
@@ -819,12 +820,12 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
     r->strings = td_alloc(bytes);
     char *at = r->strings;
     r->info.session = (segment_session){
-        .session = place_text(&at, td_bytes_str(index->session)),
-        .feed = place_text(&at, td_bytes_str(index->feed)),
-        .family = place_text(&at, td_bytes_str(index->family)),
-        .verb = place_text(&at, td_bytes_str(index->verb)),
-        .version = place_text(&at, td_bytes_str(index->version)),
-        .previous_segment = place_text(&at, td_bytes_str(index->previous_segment)),
+        .session = copy_text(&at, td_bytes_str(index->session)),
+        .feed = copy_text(&at, td_bytes_str(index->feed)),
+        .family = copy_text(&at, td_bytes_str(index->family)),
+        .verb = copy_text(&at, td_bytes_str(index->verb)),
+        .version = copy_text(&at, td_bytes_str(index->version)),
+        .previous_segment = copy_text(&at, td_bytes_str(index->previous_segment)),
         .start_ns = index->session_start_ns,
     };
     r->info.state = SEGMENT_FINISHED;
@@ -855,11 +856,11 @@ static td_result load_index(segment_reader *reader, const segment_index *index, 
 /* ---- opening ---- */
 
 /* Read the session's metadata, if the record has it. */
-static td_result read_session_record(segment_reader *r, const mcap_place *place, td_err *err)
+static td_result read_session_record(segment_reader *r, const mcap_location *location, td_err *err)
 {
     td_bytes content;
     mcap_metadata metadata;
-    td_result rc = mcap_source_content(&r->source, place, &content, err);
+    td_result rc = mcap_source_content(&r->source, location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_metadata(content, &metadata, err);
     if (rc != TD_OK)
@@ -870,12 +871,12 @@ static td_result read_session_record(segment_reader *r, const mcap_place *place,
     r->strings = td_alloc(content.size + SESSION_STRINGS);
     char *at = r->strings;
     segment_session *session = &r->info.session;
-    session->session = place_text(&at, mcap_find_pair(pairs, "session"));
-    session->feed = place_text(&at, mcap_find_pair(pairs, "feed"));
-    session->family = place_text(&at, mcap_find_pair(pairs, "family"));
-    session->previous_segment = place_text(&at, mcap_find_pair(pairs, "previous_segment"));
-    session->verb = place_text(&at, mcap_find_pair(pairs, "verb"));
-    session->version = place_text(&at, mcap_find_pair(pairs, "version"));
+    session->session = copy_text(&at, mcap_find_pair(pairs, "session"));
+    session->feed = copy_text(&at, mcap_find_pair(pairs, "feed"));
+    session->family = copy_text(&at, mcap_find_pair(pairs, "family"));
+    session->previous_segment = copy_text(&at, mcap_find_pair(pairs, "previous_segment"));
+    session->verb = copy_text(&at, mcap_find_pair(pairs, "verb"));
+    session->version = copy_text(&at, mcap_find_pair(pairs, "version"));
     session->start_ns = number_of(pairs, "start_ns", UINT64_MAX);
     (void)chain_value_parse(mcap_find_pair(pairs, "previous_chain"), &session->previous_chain);
     return TD_OK;
@@ -885,16 +886,16 @@ static td_result read_session_record(segment_reader *r, const mcap_place *place,
  * read as far as possible. */
 static td_result read_session(segment_reader *r, td_err *err)
 {
-    mcap_place place;
-    td_result rc = mcap_source_record(&r->source, r->data_start, r->source.size, &place, err);
-    if (rc == TD_OK && place.opcode == MCAP_METADATA)
-        rc = read_session_record(r, &place, err);
+    mcap_location location;
+    td_result rc = mcap_source_record(&r->source, r->data_start, r->source.size, &location, err);
+    if (rc == TD_OK && location.opcode == MCAP_METADATA)
+        rc = read_session_record(r, &location, err);
     r->scan_chain = r->info.session.previous_chain;
     return scan_is_fatal(rc) ? rc : TD_OK;
 }
 
 /* Sum up the chunks. */
-static void sum_up(segment_reader *r)
+static void update_totals(segment_reader *r)
 {
     TD_ASSERT(r->info.valid_bytes <= r->source.size);
     segment_info *info = &r->info;
@@ -963,7 +964,7 @@ static td_result open_reader(td_io io, const char *path, const segment_index *kn
         segment_reader_close(r);
         return td_err_add(err, rc, "segment %s", path);
     }
-    sum_up(r);
+    update_totals(r);
     *out = r;
     return TD_OK;
 }
@@ -1024,6 +1025,6 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
         return td_err_add(err, rc, "looking for new chunks");
     TD_ASSERT(r->lists.chunk_count >= before);
     *added = segment_reader_chunk_count(r) - before;
-    sum_up(r);
+    update_totals(r);
     return TD_OK;
 }

@@ -415,7 +415,7 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
     v->is_chunk_read = rc == TD_OK;
     if (rc != TD_OK) {
         v->is_block_read = 0;
-        return report_failure(v, FINDING_CHUNK_CRC, chunk->place.offset, rc, &why, err);
+        return report_failure(v, FINDING_CHUNK_CRC, chunk->location.offset, rc, &why, err);
     }
     walk_records(v, &chunk->index);
     return TD_OK;
@@ -454,15 +454,16 @@ static int is_index_right(const verify_state *v, const mcap_message_index *index
     return 1;
 }
 
-static td_result check_message_index(void *user, const scan_chunk *chunk, const mcap_place *place,
-                                     const mcap_message_index *index, td_err *err)
+static td_result check_message_index(void *user, const scan_chunk *chunk,
+                                     const mcap_location *location, const mcap_message_index *index,
+                                     td_err *err)
 {
     verify_state *v = user;
     (void)err;
     if (v->is_chunk_read && !is_index_right(v, index))
-        report(v, FINDING_INDEX, place->offset,
+        report(v, FINDING_INDEX, location->offset,
                "message index of channel %u differs from the chunk at %" PRIu64, index->channel_id,
-               chunk->place.offset);
+               chunk->location.offset);
     return TD_OK;
 }
 
@@ -472,7 +473,7 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
     uint64_t messages = v->entries.size / sizeof(verify_entry);
     (void)err;
     if (v->is_chunk_read && chunk->message_count != messages)
-        report(v, FINDING_INDEX, chunk->place.offset,
+        report(v, FINDING_INDEX, chunk->location.offset,
                "message indexes list %" PRIu64 " messages, the chunk has %" PRIu64,
                chunk->message_count, messages);
     mcap_summary_add_chunk(&v->summary, &chunk->index);
@@ -480,14 +481,14 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
 }
 
 /* Check a checkpoint's CRCs in addition to the chain: readers check only the CRCs. */
-static td_result check_checkpoint(verify_state *v, const mcap_place *place, td_err *err)
+static td_result check_checkpoint(verify_state *v, const mcap_location *location, td_err *err)
 {
     static const checkpoint_visitor ALL = {.wants = NULL};
-    segment_checkpoint at = {.offset = place->offset, .bytes = place->end - place->offset};
+    segment_checkpoint at = {.offset = location->offset, .bytes = location->end - location->offset};
     td_bytes content;
-    td_result rc = mcap_summary_note_checkpoint(&v->summary, &v->source, place, err);
+    td_result rc = mcap_summary_note_checkpoint(&v->summary, &v->source, location, err);
     if (rc == TD_OK)
-        rc = mcap_source_content(&v->source, place, &content, err);
+        rc = mcap_source_content(&v->source, location, &content, err);
     if (rc == TD_OK)
         rc = checkpoint_at_ns(content, &at.at_ns, err);
     return rc == TD_OK ? checkpoint_read(segment_reader_file(v->reader), &at, &ALL, err) : rc;
@@ -495,32 +496,32 @@ static td_result check_checkpoint(verify_state *v, const mcap_place *place, td_e
 
 /* Check a record that is neither chunk nor chain record: only session metadata and checkpoints are
  * allowed. */
-static td_result check_record(void *user, const mcap_place *place, td_err *err)
+static td_result check_record(void *user, const mcap_location *location, td_err *err)
 {
     verify_state *v = user;
     td_err why;
-    if (place->opcode == MCAP_METADATA) {
-        td_result rc = mcap_summary_note_metadata(&v->summary, &v->source, place, &why);
-        return report_failure(v, FINDING_STRUCTURE, place->offset, rc, &why, err);
+    if (location->opcode == MCAP_METADATA) {
+        td_result rc = mcap_summary_note_metadata(&v->summary, &v->source, location, &why);
+        return report_failure(v, FINDING_STRUCTURE, location->offset, rc, &why, err);
     }
-    if (place->opcode == CHECKPOINT_OPCODE) {
-        td_result rc = check_checkpoint(v, place, &why);
-        return report_failure(v, FINDING_CHECKPOINT, place->offset, rc, &why, err);
+    if (location->opcode == CHECKPOINT_OPCODE) {
+        td_result rc = check_checkpoint(v, location, &why);
+        return report_failure(v, FINDING_CHECKPOINT, location->offset, rc, &why, err);
     }
-    report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
-           mcap_opcode_name(place->opcode), place->opcode);
+    report(v, FINDING_STRUCTURE, location->offset, "%s record (0x%02x) in the data section",
+           mcap_opcode_name(location->opcode), location->opcode);
     return TD_OK;
 }
 
 /* The bytes from Data End to the closing magic are determined by the data section: rebuild and
  * compare them. After other damage the summary is expected to differ, but the CRC of the data
  * section is still checked. */
-static td_result check_end(void *user, const mcap_place *place, td_err *err)
+static td_result check_end(void *user, const mcap_location *location, td_err *err)
 {
     verify_state *v = user;
     TD_ASSERT(!v->walk.has_chunk);
-    uint64_t at = place->offset, left = v->source.size - at;
-    if (place->opcode != MCAP_DATA_END) {
+    uint64_t at = location->offset, left = v->source.size - at;
+    if (location->opcode != MCAP_DATA_END) {
         report(v, FINDING_STRUCTURE, at, "no Data End before the footer");
         return TD_OK;
     }
@@ -529,7 +530,7 @@ static td_result check_end(void *user, const mcap_place *place, td_err *err)
     td_bytes content;
     td_result rc = mcap_source_crc(&v->source, 0, at, &crc, err);
     if (rc == TD_OK)
-        rc = mcap_source_content(&v->source, place, &content, err);
+        rc = mcap_source_content(&v->source, location, &content, err);
     if (rc != TD_OK)
         return rc;
     uint64_t before = v->result->damage_count;

@@ -286,15 +286,15 @@ static void free_made(made_checkpoint *made)
 static void report_left_out(live_check *self, uint16_t feed_index)
 {
     const checkpoint_builder *of = &self->checkpoint;
-    if (of->left_out == 0)
+    if (of->omitted == 0)
         return;
-    count(&self->states_left_out, of->left_out);
+    count(&self->states_left_out, of->omitted);
     if (!self->is_left_out_logged)
         td_log_emit(self->options.log, TD_LOG_WARNING,
                     "%s: the states of %u of %u symbols are not in a checkpoint: they are too "
                     "large, or their topics come over several connections; reading these symbols "
                     "from the middle of the recording takes longer",
-                    self->options.config->feeds[feed_index].name, of->left_out, of->count);
+                    self->options.config->feeds[feed_index].name, of->omitted, of->count);
     self->is_left_out_logged = 1;
 }
 

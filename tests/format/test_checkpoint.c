@@ -66,7 +66,7 @@ static segment_checkpoint make(io_fault *disk, td_buf *bytes)
     checkpoint_builder_add(&building, td_bytes_str("gone"), td_bytes_of(NULL, 0));
     checkpoint_builder_add(&building, td_bytes_str(""), td_bytes_str("of no symbol"));
     assert_int_equal(building.count, 3);
-    assert_int_equal(building.left_out, 1);
+    assert_int_equal(building.omitted, 1);
     checkpoint_builder_finish(&building, 77, &record);
     assert_int_equal(building.count, 0);
     checkpoint_builder_fini(&building);
@@ -144,7 +144,7 @@ static void test_bound(void **state)
         checkpoint_builder_add(&building, td_bytes_str("S"), td_bytes_of(noise, BYTES));
     checkpoint_builder_add(&building, td_bytes_str("small"), td_bytes_str("still fits"));
     assert_int_equal(building.count, 5);
-    assert_int_equal(building.left_out, 2);
+    assert_int_equal(building.omitted, 2);
     checkpoint_builder_finish(&building, 1, &record);
     assert_true(record.size < LIMIT_CHECKPOINT_BYTES + 1000);
     checkpoint_builder_fini(&building);

@@ -302,7 +302,7 @@ static void save_states(archive *of, const capture_tape *from, td_buf *record)
                 &found);
     checkpoint_builder_init(&states);
     saved_states_add(&symbols, FEED, &states);
-    assert_true(states.count > 0 && states.left_out == 0);
+    assert_true(states.count > 0 && states.omitted == 0);
     checkpoint_builder_finish(&states, at_ns, record);
     checkpoint_builder_fini(&states);
     symbol_table_fini(&symbols);
