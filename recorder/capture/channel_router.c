@@ -12,8 +12,7 @@
 #include "format/segment_name.h"
 #include "schema/decode.h"
 
-/* What a channel is found by. Views are borrowed from the frame or from the channel's own strings.
- */
+/* Key of a channel. Views are borrowed from the frame or from the channel's own strings. */
 typedef struct route_key {
     uint32_t line;
     uint32_t shard;
@@ -31,7 +30,7 @@ typedef struct routed_channel {
     frame_role role;
     channel_slots slots;
     route_key key; /* views into info's strings */
-    char names[];  /* topic, exchange_topic, symbol, each with its NUL: what info points into */
+    char names[];  /* topic, exchange_topic, symbol, each with its NUL; info points into it */
 } routed_channel;
 
 struct channel_router {
@@ -39,9 +38,10 @@ struct channel_router {
     const family *family;
     decoder *decoder;
     channel_info events;
-    routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* they never move: callers keep pointers */
+    routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* allocated one by one: callers keep pointers
+                                                         to their members */
     uint32_t channel_count;                           /* 0 is the channel of events */
-    uint32_t topic_channel_count; /* of these, those that are counted (is_counted) */
+    uint32_t topic_channel_count;                     /* channels for which is_counted */
     slot_table by_key;
 };
 
@@ -89,9 +89,9 @@ void channel_router_close(channel_router *router)
 
 /* ---- finding ---- */
 
-/* The exchange's topic string differs for nearly all channels, so only it is hashed; channels that
- * share one (a candle's interval is a parameter, slots of one feed) differ in the numbers mixed in,
- * or are distinguished by comparing. */
+/* Nearly all channels differ in the exchange's topic string, so only it is hashed. Channels that
+ * share one (slots of a feed, intervals of a candle) differ in the numbers mixed in, or by
+ * comparison. */
 static uint64_t hash_key(const route_key *key)
 {
     uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
@@ -112,7 +112,7 @@ static int keys_equal(const route_key *a, const route_key *b)
            td_bytes_equal(a->exchange_topic, b->exchange_topic);
 }
 
-/* Number of the key's channel; channel_count: it has none yet. */
+/* Number of the key's channel; channel_count if it has no channel yet. */
 static uint32_t find_channel(const channel_router *r, const route_key *key, uint64_t hash)
 {
     slot_probe at = slot_probe_of(hash);
@@ -124,7 +124,7 @@ static uint32_t find_channel(const channel_router *r, const route_key *key, uint
 
 /* ---- making ---- */
 
-/* Append a copy of a name to names; advances *at. */
+/* Copy a name to *at with a NUL; advances *at and lets view point to the copy. */
 static const char *copy_name(char **at, td_bytes *view)
 {
     char *copy = *at;
@@ -136,14 +136,14 @@ static const char *copy_name(char **at, td_bytes *view)
     return copy;
 }
 
-/* Topics, names of HTTP replies and forms are as many as the wire or a capture says; the feed's own
- * plain channels are few. */
+/* The number of topics, HTTP reply names and forms depends on the exchange or a capture, so it
+ * needs a limit. The feed's own plain channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
 {
     return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
 }
 
-/* Make the key's channel, with strings of its own. */
+/* Make the key's channel, with its own copies of the strings. */
 static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
                          const topic_row *row)
 {
@@ -169,14 +169,14 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     r->topic_channel_count += is_counted(key, row);
 }
 
-/* A NUL from the wire cannot be kept in a C string. No channel has such a name, so only new ones
- * are checked. */
+/* A channel's names are C strings, so names with a NUL are rejected. No channel has such a name, so
+ * only new names are checked. */
 static int has_nul(td_bytes name)
 {
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
 }
 
-/* TD_E_LIMIT if the channel would be one too many, TD_E_INVALID if a name cannot be a channel's. */
+/* TD_E_LIMIT: the channel would exceed LIMIT_TOPIC_CHANNELS; TD_E_INVALID: a name has a NUL. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
                              feed_frame *frame, channel_route *out)
 {
@@ -207,7 +207,8 @@ static int has_topic_channel(const classification *what)
            what->topic.symbol.size < LIMIT_SYMBOL_BYTES;
 }
 
-/* "json" for what begins as an object or array; the decoder checks whether it is valid. */
+/* "json" for bytes that begin like an object or array; the decoder checks whether they are valid.
+ */
 static const char *encoding_of(td_bytes bytes)
 {
     size_t at = 0;
@@ -281,8 +282,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         rc = get_channel(router, &key, what.topic.row, frame, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
-    /* The feed's own channels, of which there is always a plain one more. Outbound frames without a
-     * topic are always control. */
+    /* One of the feed's own channels; without a form there is always space for it. Outbound frames
+     * without a topic are always control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
     int is_control = frame->dir == CHANNEL_OUT ||

@@ -1,18 +1,21 @@
-/* From a frame to its channel: classifies the frame, finds or makes its channel, and returns the
+/* Assigns frames to channels: classifies a frame, finds or makes its channel, and returns the
  * exchange's time. The recorder's encoder and import share it; one router per feed.
  *
  *   data frame of a known topic      feed/topic/symbol
  *   ack, pong, error, any outbound   feed/_control
  *   HTTP reply                       feed/http.NAME, dir http: raw, never classified
- *   everything else                  feed/_unknown (also a topic that the family has no row for)
+ *   everything else                  feed/_unknown (also topics unknown to the family)
  *
- * A channel is made at its first frame and then found by a hash of the exchange's topic string:
- * no allocation per frame of a known channel. Channels are numbered 1, 2 … in order of first sight,
- * and neither number nor channel_info moves until channel_router_forget or close, which is called
- * where a segment begins: ids are a segment's. The channel of events is 0, and stays until close.
- * There are at most LIMIT_TOPIC_CHANNELS channels of topics, of HTTP replies and with a form.
- * Further topics go to _unknown, further forms are left out, and is_overflow is set. The feed's own
- * channels without a form are at most LIMIT_OWN_CHANNELS, so that all of them fit into one segment.
+ * A channel is made at its first frame and then found by a hash of the exchange's topic string: a
+ * frame of a known channel allocates nothing. Channels are numbered 1, 2 … in the order of their
+ * first frames. Channel ids belong to a segment: channel_router_forget, which is called when a
+ * segment begins, starts the numbers again; until then a channel's number and the address of its
+ * channel_info stay the same. The channel of events is number 0, until close.
+ *
+ * At most LIMIT_TOPIC_CHANNELS channels have a topic, an HTTP reply's name or a form (FORM_*).
+ * Beyond that, topics go to _unknown and forms are dropped, with is_overflow set. The feed's own
+ * channels (_control, _unknown) without a form are at most LIMIT_OWN_CHANNELS, so a segment always
+ * has an id for them.
  *
  * One thread per router. */
 #ifndef TD_CAPTURE_CHANNEL_ROUTER_H
@@ -30,35 +33,37 @@
 
 typedef struct channel_router channel_router;
 
-/* What users of a channel keep with it; zero where it is made. */
+/* Data that the router's users keep with a channel; zero at first. */
 typedef struct channel_slots {
-    uint32_t grants_epoch; /* recorder/capture/grants.h: in which its topic was found granted */
+    uint32_t grants_epoch; /* recorder/capture/grants.h: the epoch in which its topic was found
+                              granted */
     void *live;            /* recorder/pipeline/live_check.h */
 } channel_slots;
 
-/* What the router found besides the frame's channel. */
+/* Result of routing, besides the frame's channel. */
 typedef struct channel_route {
     channel_slots *slots; /* the channel's; valid as long as its info */
     frame_role role;      /* channel_role of the info */
     enum frame_class frame_class;
     uint8_t
-        is_overflow; /* 1: on _unknown, or without its form, because the feed had no channel left */
+        is_overflow; /* 1: routed to _unknown, or without its form, because no channel was left */
 } channel_route;
 
-/* A router for a feed (its name is copied, and valid) of a family. */
+/* Open a router for a feed of a family. The name is copied; it must be valid
+ * (format/segment_name.h). */
 channel_router *channel_router_open(const char *feed, const family *of);
 void channel_router_close(channel_router *router);
 
-/* Classify a frame, and set its channel, info and publish_ns; any bytes are fine, with
+/* Classify a frame; set its channel, info and publish_ns. The frame may hold any bytes, with
  * DECODE_PADDING_BYTES (schema/decode.h) readable after them. */
 void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out);
 
-/* Default name of the reply to a URL: the last part of its path, with '_' for each character that a
- * name cannot have, cut to fit; "reply" if the path has no such part. */
+/* Default name of the reply to a URL: the last component of its path, cut to fit, with '_' for each
+ * character that a name cannot have; "reply" if the path has no component. */
 void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES]);
 
-/* Forget all channels, because a segment begins: numbers start at 1 again, earlier channel_infos
- * are invalid, and there is space for LIMIT_TOPIC_CHANNELS topics again. */
+/* A segment begins: forget all channels. Numbers start at 1 again, earlier channel_infos are
+ * invalid, and LIMIT_TOPIC_CHANNELS channels are available again. */
 void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), whose number is 0. */

@@ -11,13 +11,13 @@
 
 enum {
     EVENT_BYTES_MAX = 4 << 20,
-    /* Checkpoints within a segment take at most this part of its chunks; the first one comes after
-     * so many bytes. */
+    /* The next checkpoint within a segment is due after chunks of CHECKPOINT_SHARE times the last
+     * one's size; the first one after CHECKPOINT_FIRST_BYTES. */
     CHECKPOINT_SHARE = 64,
     CHECKPOINT_FIRST_BYTES = 1 << 20,
 };
 
-/* Written by one thread and read by any: relaxed, each is a number of its own. */
+/* Written by one thread, read by any. Relaxed order is enough: the numbers are independent. */
 typedef struct live_counts {
     atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted;
 } live_counts;
@@ -35,12 +35,12 @@ struct feed_writer {
     uint32_t segment_number;
     uint8_t is_overflow_logged;    /* once for all segments */
     td_buf checkpoint;             /* for the next chunk */
-    uint32_t checkpoint_segment;   /* in which the last one was due */
-    uint64_t checkpoint_due_bytes; /* of chunks, until the next one is */
+    uint32_t checkpoint_segment;   /* the segment in which the last one was due */
+    uint64_t checkpoint_due_bytes; /* bytes of chunks until the next one is due */
     live_counts counts;
 };
 
-/* There is one writer: no locked instruction per frame. */
+/* Only one thread writes, so a frame needs no locked instruction. */
 static void count(atomic_ullong *counter, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
@@ -89,7 +89,7 @@ static td_result append(feed_writer *self, const feed_frame *frame, td_err *err)
     return TD_OK;
 }
 
-/* Events are messages of the feed's own channel, so they stay in order with its frames. */
+/* Events are messages on a channel of the feed, so they stay in order with its frames. */
 static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
     td_buf_clear(&self->event_json);
@@ -115,7 +115,7 @@ static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
-/* The segment that begins can be read alone. */
+/* Write the grants again, so that the new segment can be read alone. */
 static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     size_t granted_count = grants_restate(self->granted);
@@ -129,8 +129,8 @@ static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err
     return rc;
 }
 
-/* Channels are a segment's, so all of them are new; which connections are open, how far their
- * ordinals are, and what is granted to them, is restated. */
+/* Begin a segment: forget the channels, whose numbers belong to a segment, and restate the open
+ * connections, their ordinals and their grants. */
 static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     event_slot slots[LIMIT_FEED_SLOTS];
@@ -150,15 +150,15 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
     return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
 }
 
-/* Make ready for a message of this time: seal what must be sealed, and begin a segment if it is the
- * first of one. */
+/* Prepare for a message of this time: seal the pending chunk if that is due, and begin a segment if
+ * the message is its first. */
 static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     td_result rc = make_space(self, recv_ns, err);
     if (rc != TD_OK || TD_LIKELY(!chunk_builder_starts_segment(self->builder, recv_ns)))
         return rc;
     rc = begin_segment(self, recv_ns, err);
-    /* What a segment begins with may fill its first chunk. */
+    /* The events at the segment's beginning may fill its first chunk. */
     return rc == TD_OK ? make_space(self, recv_ns, err) : rc;
 }
 
@@ -197,7 +197,8 @@ int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 
 /* ---- checkpoints ---- */
 
-/* Frames that no reader finds on their channel are in no state. */
+/* 1 if a checkpoint is due before this frame. After an overflow no more are made: frames on
+ * _unknown are missing in the states. */
 static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
 {
     int is_due =
@@ -205,7 +206,7 @@ static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
     if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged)
         return 0;
     self->checkpoint_segment = self->segment_number;
-    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until its size is known */
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until the size of this one is known */
     return 1;
 }
 
@@ -227,8 +228,7 @@ td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *wh
 
 /* ---- connections ---- */
 
-/* The slot's place in the list, or where a new one goes. Few slots per feed: a list is as fast as a
- * table. */
+/* Index of the slot, or slot_count. A feed has few slots: a list is as fast as a table. */
 static size_t find_slot(const feed_writer *self, uint32_t line, uint32_t shard)
 {
     size_t i = 0;
@@ -262,7 +262,7 @@ td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *
     uint64_t since_ns = slot->at.since_ns;
     if (slot->at.conn != at->conn || !slot->is_open)
         slot->last_ns = since_ns = at->since_ns;
-    /* Ordinals of one connection never go back. */
+    /* Ordinals of a connection never fall. */
     TD_ASSERT(slot->at.conn != at->conn || slot->at.in <= at->in);
     TD_ASSERT(slot->at.conn != at->conn || slot->at.out <= at->out);
     slot->is_open = 1;
@@ -310,7 +310,7 @@ static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
     return feed_writer_event(self, frame->recv_ns, &hidden, err);
 }
 
-/* Events before the frame that they are about: what it shows about its connection's topics. */
+/* Write events about the grants that this frame changes, before the frame. */
 static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
                             const channel_route *route, td_err *err)
 {
@@ -321,14 +321,14 @@ static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *
         const event change = grants_event(self->granted, i);
         rc = make_ready(self, frame->recv_ns, err);
         if (self->segment_number != segment_number)
-            break; /* it restates all that is granted */
+            break; /* the new segment restated all grants */
         if (rc == TD_OK)
             rc = append_event(self, frame->recv_ns, &change, err);
     }
     return rc;
 }
 
-/* Find the frame's channel in the segment that it goes to. */
+/* Find the frame's channel in the segment that it will be written to. */
 static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
                              channel_route *out, td_err *err)
 {
@@ -340,7 +340,7 @@ static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame
         return TD_OK;
     uint32_t segment_number = self->segment_number;
     rc = note_frame(self, slot, frame, out, err);
-    /* The events may have filled the chunk, and so the segment: a new one has channels. */
+    /* The events may have filled the segment; the frame then needs a channel in the new one. */
     if (rc == TD_OK)
         rc = make_ready(self, frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)

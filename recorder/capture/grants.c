@@ -10,36 +10,36 @@
 
 enum {
     REQUEST_ID_BYTES = 64,
-    /* Requests of a connection that wait for their answer: tapedeck's clients have 64 at most. */
+    /* Unanswered requests of a connection; tapedeck's own clients have 64 at most. */
     REQUESTS_MAX = 1024,
 };
 
 typedef enum topic_state {
     TOPIC_REQUESTED,
     TOPIC_GRANTED,
-    TOPIC_LEAVING, /* unsubscribed, not answered yet: frames of it may still come */
+    TOPIC_LEAVING, /* unsubscribed, not answered yet: frames may still arrive */
     TOPIC_LEFT,    /* refused, or unsubscribed */
 } topic_state;
 
 typedef struct grant_topic {
     char *name;
-    uint32_t request; /* the last one for it */
+    uint32_t request; /* number of the last request for it */
     topic_state state;
-    uint8_t is_answered; /* granted by an answer, else by a frame */
-    uint64_t from_ns;    /* of a granted one */
+    uint8_t is_answered; /* 1: granted by an answer; 0: by a frame */
+    uint64_t from_ns;    /* time of the grant */
 } grant_topic;
 
 typedef struct open_request {
     uint32_t number;
-    uint8_t is_leaving;        /* it unsubscribes */
-    char id[REQUEST_ID_BYTES]; /* "" without one */
+    uint8_t is_leaving;        /* 1: it unsubscribes */
+    char id[REQUEST_ID_BYTES]; /* "" if absent */
 } open_request;
 
-/* A slot, and what its present connection is subscribed to. */
+/* A slot, and the topics of its current connection. */
 typedef struct grant_slot {
-    uint32_t line, shard, conn; /* conn 0: none is open */
-    uint8_t has_more;           /* topics that are not followed */
-    uint64_t from_ns;           /* of the last grant */
+    uint32_t line, shard, conn; /* conn 0: no connection is open */
+    uint8_t has_more;           /* 1: it has more topics than are tracked */
+    uint64_t from_ns;           /* time of the last grant */
     grant_topic *topics;
     size_t topic_count;
     slot_table by_name;
@@ -48,7 +48,7 @@ typedef struct grant_slot {
     uint32_t request_number;
 } grant_slot;
 
-/* What is to be written. */
+/* An event to write. */
 typedef struct grant_change {
     event_kind kind;
     uint32_t slot, topic;
@@ -58,7 +58,8 @@ typedef struct grant_change {
 struct grants {
     const dialect *dialect;
     grant_slot slots[LIMIT_FEED_SLOTS];
-    uint32_t epoch; /* from 1; a later one begins when a topic may have ended */
+    uint32_t epoch; /* from 1; raised when a grant may have ended, so that each channel is checked
+                       again */
     grant_change *changes;
     size_t change_count;
     dialect_parser *parser;
@@ -102,7 +103,7 @@ void grants_close(grants *self)
 
 /* ---- connections ---- */
 
-/* The slot has this connection now; a new one has no topics yet. */
+/* The slot has this connection now. A new connection has no topics yet. */
 static void enter(grants *self, grant_slot *slot, uint32_t conn)
 {
     if (slot->conn == conn)
@@ -173,7 +174,7 @@ size_t grants_restate(grants *self)
 
 /* ---- topics ---- */
 
-/* A topic's place, or topic_count. */
+/* Index of a topic, or topic_count. */
 static size_t find_topic(const grant_slot *slot, td_bytes name)
 {
     slot_probe at = slot_probe_of(td_xxh64(name.data, name.size));
@@ -184,7 +185,7 @@ static size_t find_topic(const grant_slot *slot, td_bytes name)
     return slot->topic_count;
 }
 
-/* A topic, made if it is new; NULL: there are too many. */
+/* Find or add a topic; NULL: there are too many. */
 static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
 {
     size_t at = find_topic(slot, name);
@@ -231,7 +232,7 @@ static void note_request(grant_slot *slot, const dialect_request *request)
                        (const char *)request->id.data);
 }
 
-/* A topic that is granted stays so when it is requested again. */
+/* A granted topic stays granted when it is requested again. */
 static void ask(grants *self, grant_slot *slot, td_bytes name)
 {
     grant_topic *topic = get_topic(self, slot, name);
@@ -286,7 +287,8 @@ static int is_answer_to(const dialect_answer *answer, const open_request *reques
     return request->is_leaving == (answer->of != REQUEST_SUBSCRIBE);
 }
 
-/* The request that an answer is to: by its id, by a topic that it names, else the oldest. */
+/* Index of the request that is answered: by the answer's id, else by a topic that it names, else
+ * the oldest; request_count if unknown. */
 static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 {
     const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
@@ -307,7 +309,8 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
     return slot->request_count;
 }
 
-/* A topic that waited for this answer. Unsubscribed or not: frames of it will tell. */
+/* Apply the answer to a topic that waited for it. After an unsubscribe request its success does not
+ * matter: if it was refused, the next frame grants the topic again. */
 static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
                          const dialect_answer *answer, uint64_t recv_ns)
 {
@@ -321,7 +324,8 @@ static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
     }
 }
 
-/* An answer may name some of the request's topics only: then more are to come. */
+/* Apply an answer to its request. If it names only some of the request's topics, more answers
+ * follow, and the request stays open. */
 static void answer_request(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
                            uint64_t recv_ns)
 {
@@ -347,8 +351,9 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
-/* The exchange ends grants unasked. Frames of a topic that it still sends grant it again. A refusal
- * of an unknown request that names no topic may be of anything that a client sent. */
+/* Apply an answer to no known request: the exchange may end grants on its own. If it still sends
+ * frames of such a topic, they grant it again. A refusal that names neither request nor topic may
+ * be about anything that a client sent, so it changes nothing. */
 static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
 {
     const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&
@@ -390,8 +395,8 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 
 /* ---- frames ---- */
 
-/* A granted topic covers this one: a list of symbols, or everything. Topics of frames are no lists.
- */
+/* 1 if a granted topic includes this one: it is a list of symbols, or everything. Topics of frames
+ * are never lists. */
 static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
 {
     if (self->dialect->covers == dialect_covers_same)

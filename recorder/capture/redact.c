@@ -16,8 +16,8 @@ enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
 
 struct redact_secret {
     uint32_t size;
-    uint32_t next; /* 1 + the next secret whose beginning has this hash; 0: none */
-    uint64_t used; /* number of its latest use, of a signature */
+    uint32_t next; /* 1 + index of the next secret whose first bytes have this hash; 0: end */
+    uint64_t used; /* for a signature: number of its latest use */
     char text[];   /* in lower case */
 };
 
@@ -36,7 +36,7 @@ static size_t read_char(const uint8_t *at, size_t left, redact_spelling how, uin
     return 1;
 }
 
-/* Hash of a beginning; equal for letters of either case. */
+/* Hash of a text's first bytes, ignoring case. */
 static uint32_t hash_of(const uint8_t head[HEAD_BYTES])
 {
     uint32_t word;
@@ -92,9 +92,10 @@ static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err
     TD_ASSERT(place <= self->count);
     size_t size = value.size;
     if (size < REDACT_SECRET_BYTES_MIN || size > LIMIT_SECRET_BYTES)
-        return td_err_set(err, TD_E_INVALID,
-                          "a secret of %zu bytes: only those of %d to %u can be hidden in frames",
-                          size, REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
+        return td_err_set(
+            err, TD_E_INVALID,
+            "a secret of %zu bytes cannot be hidden in frames: only %d to %u bytes can", size,
+            REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
     redact_secret *made = td_alloc_zero(1, sizeof *made + size);
     made->size = (uint32_t)size;
     made->used = ++self->uses;
@@ -110,7 +111,7 @@ static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err
     return TD_OK;
 }
 
-/* The bytes that the secret takes at a place; 0: it is not there. */
+/* Length of the secret in the text at `at`, with its escapes; 0 if it is not there. */
 static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t left,
                       redact_spelling how)
 {
@@ -126,7 +127,7 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
     return used;
 }
 
-/* The place of this secret; count if it is not known. */
+/* Index of this secret; count if unknown. */
 static uint32_t find(const redactor *self, td_bytes secret)
 {
     uint32_t place = 0;
@@ -149,7 +150,8 @@ static td_result add_fixed(redactor *self, td_bytes secret, td_err *err)
     return rc;
 }
 
-/* Signatures are many in a long session: only the newest ones can still be echoed. */
+/* A long session has many signatures; only the newest ones can still be echoed, so the oldest one
+ * is replaced. */
 static td_result add_signature(redactor *self, td_bytes secret, td_err *err)
 {
     td_result rc = TD_OK;
@@ -179,7 +181,8 @@ td_result redactor_add_signature(redactor *self, const char *secret, td_err *err
     return add_signature(self, td_bytes_str(secret), err);
 }
 
-/* Parts of the largest size, the last one to the value's end. */
+/* Add a value in parts of LIMIT_SECRET_BYTES. The last one ends at the value's end, so it may
+ * overlap the part before. */
 static td_result add_parts(redactor *self, redact_life life, td_bytes value, td_err *err)
 {
     td_result rc = TD_OK;
@@ -232,7 +235,7 @@ td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets
 
 /* ---- searching ---- */
 
-/* The bytes that the longest secret takes that is at a place; 0: none is there. */
+/* Length of the longest secret in the text at `at`; 0 without a match. */
 static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_spelling how)
 {
     uint8_t head[HEAD_BYTES];
@@ -252,7 +255,7 @@ static size_t match(const redactor *self, const uint8_t *at, size_t left, redact
     return longest;
 }
 
-/* Secrets that overlap are overwritten together, so that nothing is left of a longer one. */
+/* Overlapping secrets are overwritten together, so that no part of either is left. */
 static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_spelling how,
                  redaction *done)
 {
@@ -279,7 +282,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     redaction done = {0};
     pthread_mutex_lock(&self->mutex);
     if (self->count > 0 && size > 0) {
-        /* The exchange's frames have such signs only in the words of an error. */
+        /* The exchange's frames have these characters only in error texts. */
         if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
             hide(self, bytes, size, REDACT_SPELT, &done);
         hide(self, bytes, size, REDACT_EXACT, &done);
@@ -288,7 +291,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     return done;
 }
 
-/* Hide what is found by name. */
+/* Overwrite secrets that are found by name. */
 static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
 {
     sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
@@ -335,7 +338,7 @@ void frame_redactor_fini(frame_redactor *self)
     td_buf_fini(&self->copy);
 }
 
-/* Secrets in what the frame inflates to. */
+/* Number of secrets in the inflated frame. */
 static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes frame)
 {
     if (self->inflater == NULL)
@@ -343,7 +346,7 @@ static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes f
     td_bytes ignored;
     size_t size = 0;
     td_result rc = inflater_run(self->inflater, frame, &ignored, NULL);
-    (void)rc; /* what came out of a broken stream is searched, too */
+    (void)rc; /* the output of a broken deflate stream is searched, too */
     uint8_t *text = inflater_output(self->inflater, &size);
     return redactor_apply(secrets, text, size).count;
 }

@@ -1,13 +1,13 @@
-/* Overwrites secrets by '*', in the same length, before they reach a disk. Known ones are searched
- * by value in every frame of both directions (auth acks echo them), in HTTP replies and in URLs.
- * The search finds a value in upper or lower case, also as JSON or a URL may spell it (\u006b, \/,
- * %6b). A compressed frame that contains one is overwritten as a whole. In what a client sends,
- * secrets are also found by their names (recorder/capture/sent_secrets.h), and are known from then
- * on.
+/* Overwrites secrets with '*', in the same length, before they reach a disk. Known secrets are
+ * searched by value in every frame of both directions (auth acks echo them), in HTTP replies and in
+ * URLs. The search ignores case, and finds values as JSON or a URL may escape them (\u006b, \/,
+ * %6b). A compressed frame that contains one is overwritten as a whole. Secrets that clients send
+ * are also found by their names (recorder/capture/sent_secrets.h), and are searched by value from
+ * then on.
  *
- * A table holds the first four characters of each secret; each place of a text is looked up in it.
- * A text with a backslash or a percent sign is searched a second time for spelt values. A feed
- * without credentials has no redactor and costs nothing.
+ * A table is indexed by the first four characters of each secret; each offset of a text is looked
+ * up in it. A text with a backslash or a percent sign is searched a second time, with escapes
+ * resolved. A feed without credentials has no redactor and costs nothing.
  *
  * redactor: any thread, calls take a mutex. frame_redactor: one thread. */
 #ifndef TD_CAPTURE_REDACT_H
@@ -25,7 +25,7 @@
 #include "schema/inflate.h"
 
 enum {
-    /* Of the latest connects of all slots: an echo may come late. */
+    /* Signatures of the latest connects of all slots: an echo may arrive late. */
     REDACT_SIGNATURES_MAX = 512,
     REDACT_SECRET_BYTES_MIN = 4,
     REDACT_HEADS = 1 << 10,
@@ -38,56 +38,56 @@ typedef struct redactor {
     redact_secret **secrets; /* owned */
     uint32_t count;
     size_t capacity;
-    uint32_t fixed;               /* places that are never reused: key and secret */
-    uint8_t has_clients;          /* redactor_hide_sent */
-    uint64_t uses;                /* orders signatures by their latest use */
-    uint32_t heads[REDACT_HEADS]; /* by hash of a beginning: 1 + the first such secret; 0: none */
+    uint32_t fixed;      /* number of secrets at the front that are never replaced: keys */
+    uint8_t has_clients; /* redactor_hide_sent */
+    uint64_t uses;       /* counts uses of signatures; the least recently used one is replaced */
+    uint32_t heads[REDACT_HEADS]; /* by hash of a secret's first bytes: 1 + index of the first such
+                                     secret; 0: empty */
 } redactor;
 
-/* Disable core dumps of this process (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
- * write files): secrets are in its environment and requests, too. As a consequence other processes
- * of the same user cannot attach to it or read its /proc entries. TD_E_IO. */
+/* Disable core dumps of this process (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that write
+ * files): its environment and requests contain secrets. Other processes of the same user then
+ * cannot attach to it or read its /proc entries. TD_E_IO. */
 TD_MUST_USE td_result redactor_forbid_core_dumps(td_err *err);
 
 void redactor_init(redactor *self);
 void redactor_fini(redactor *self);
 
-/* Hide this value for good; one that is hidden already is fine. All of these come before the first
+/* Hide this value for good; adding it again is fine. Add all such values before the first
  * signature. TD_E_INVALID: shorter than REDACT_SECRET_BYTES_MIN, which would hit ordinary data, or
  * longer than LIMIT_SECRET_BYTES; TD_E_LIMIT: more than LIMIT_SECRETS. */
 TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
 
-/* Hide a value that is replaced on every connect. At the bound, the one that was added or added
- * again least recently is forgotten. */
+/* Hide a value that changes with every connect. Beyond REDACT_SIGNATURES_MAX, the least recently
+ * added one is forgotten; adding a value again renews it. */
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
-/* How a value is written. */
+/* Whether a value has escapes. */
 typedef enum redact_spelling {
     REDACT_EXACT,
-    REDACT_SPELT, /* as JSON or a URL may spell it */
+    REDACT_SPELT, /* JSON or URL escapes are resolved */
 } redact_spelling;
 
-/* How long a value that was found is hidden. */
+/* How long a found value stays hidden. */
 typedef enum redact_life {
     REDACT_FOR_GOOD,  /* as redactor_add */
-    REDACT_AS_NEWEST, /* as redactor_add_signature: any number, also while frames are searched */
+    REDACT_AS_NEWEST, /* as redactor_add_signature: no limit on their number, and at any time */
 } redact_life;
 
-/* Hide a value that was found in a URL or a frame; one that is shorter than
- * REDACT_SECRET_BYTES_MIN is left, with TD_OK. One that is longer than LIMIT_SECRET_BYTES is hidden
- * by parts of that size, which need places of their own. */
+/* Hide a value that was found in a URL or a frame. A value shorter than REDACT_SECRET_BYTES_MIN is
+ * ignored, with TD_OK. A value longer than LIMIT_SECRET_BYTES is hidden in parts of that size, each
+ * a secret of its own. */
 TD_MUST_USE td_result redactor_add_found(redactor *self, redact_life life, td_bytes value,
                                          redact_spelling how, td_err *err);
 
 /* Hide the secrets of a URL (td_url_next_secret), each as redactor_add_found. */
 TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err);
 
-/* Hide the values of what a client sent, or of its header fields, which were searched last. */
+/* Hide the values that the last search of sent found. */
 TD_MUST_USE td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets *sent,
                                         td_err *err);
 
-/* Frames of clients come: search those from a client to the exchange by names, too. Before the
- * first frame. */
+/* Also search frames from clients to the exchange by names. Call before the first frame. */
 static inline void redactor_hide_sent(redactor *self)
 {
     self->has_clients = 1;
@@ -95,20 +95,21 @@ static inline void redactor_hide_sent(redactor *self)
 
 /* Result of one search. */
 typedef struct redaction {
-    uint32_t count;      /* occurrences */
-    size_t first_offset; /* of the first of them */
-    size_t bytes;        /* overwritten, all together */
-    uint8_t is_whole;    /* 1: the whole frame: it is compressed, or its form is unknown */
+    uint32_t count;      /* occurrences that were overwritten */
+    size_t first_offset; /* offset of the first */
+    size_t bytes;        /* total bytes overwritten */
+    uint8_t is_whole; /* 1: the whole frame was overwritten, because it is compressed or its format
+                         is unknown */
 } redaction;
 
-/* Overwrite every occurrence in bytes. */
+/* Overwrite every occurrence of a secret in bytes. */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
 
-/* The same, and what is found by name: bytes is a text that a client sent. */
+/* The same for a text that a client sent; also overwrites secrets that are found by name. */
 redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes, size_t size);
 
-/* Searches frames, compressed ones (gzip, zlib, raw deflate; docs/wire.md 5.1) as far as they
- * inflate. */
+/* Searches frames. Compressed frames (gzip, zlib, raw deflate; docs/wire.md 5.1) are searched as
+ * far as they inflate. */
 typedef struct frame_redactor {
     inflater *inflater; /* made at the first frame that may be compressed */
     sent_secrets *sent; /* made at the first frame of a client */
@@ -118,10 +119,11 @@ typedef struct frame_redactor {
 void frame_redactor_init(frame_redactor *self);
 void frame_redactor_fini(frame_redactor *self);
 
-/* Hide a frame's secrets. *out replaces the frame: frame itself, or a copy that is valid until the
- * next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it. is_binary: it
- * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
- * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. */
+/* Hide a frame's secrets. Use *out instead of the frame: it is the frame itself, or a copy that is
+ * valid until the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it.
+ * is_binary: it is a binary message, which may be compressed. So may a frame that does not begin
+ * like JSON, because captures do not record which messages were binary. At most LIMIT_FRAME_BYTES.
+ */
 redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
                                int is_binary, td_bytes *out);
 

@@ -11,24 +11,24 @@
 #include "base/json/json.h"
 #include "schema/inflate.h"
 
-/* What is known of a value by its names, in rising order. */
+/* What a value is, judging by the names around it, in ascending order. */
 typedef enum value_kind {
     KIND_PLAIN,
-    KIND_VAGUE,    /* below a member that may be a credential */
-    KIND_ARGUMENT, /* of a request that authenticates */
+    KIND_VAGUE,    /* in a member whose name may be a credential's */
+    KIND_ARGUMENT, /* argument of a request that authenticates */
     KIND_SECRET,
 } value_kind;
 
 enum {
-    SECRET_BYTES_MIN = 4, /* of values that are hidden everywhere, by what is known of them */
+    SECRET_BYTES_MIN = 4, /* minimum size of a KIND_SECRET value that is hidden everywhere */
     OTHER_BYTES_MIN = 8,
-    RUN_BYTES_MIN = 12,    /* of a run of letters and digits in a text without form */
-    RUNS_MAX = 64,         /* of one text */
-    DATA_BYTES_MAX = 24,   /* a symbol or a word may have */
-    TOPIC_BYTES_MAX = 64,  /* a text with a dot that is longer is a token */
-    VALUES_MAX = 256,      /* of one text: half of those that a redactor knows */
-    INNER_TEXTS_MAX = 256, /* texts in a message that are searched themselves */
-    TIME_DIGITS = 10,      /* of a Unix time in seconds; of one in milliseconds three more */
+    RUN_BYTES_MIN = 12,   /* minimum size of a run of letters and digits in text that is not JSON */
+    RUNS_MAX = 64,        /* runs read from one text */
+    DATA_BYTES_MAX = 24,  /* shorter symbols, words and numbers may be market data */
+    TOPIC_BYTES_MAX = 64, /* a shorter text with a dot may be a topic, a longer one is a token */
+    VALUES_MAX = 256,     /* found in one text: half of REDACT_SIGNATURES_MAX */
+    INNER_TEXTS_MAX = 256, /* texts within one message that are searched */
+    TIME_DIGITS = 10,      /* of a Unix time in seconds; milliseconds have three more */
 };
 
 struct sent_secrets {
@@ -36,12 +36,12 @@ struct sent_secrets {
     inflater *inflater; /* made at the first message that may be compressed */
     sent_place *places;
     size_t place_count, place_capacity;
-    td_buf values; /* each with its size before it */
-    td_buf inner;  /* texts within the text, likewise, after a byte of their kind */
+    td_buf values; /* each preceded by its size */
+    td_buf inner;  /* texts within the text: a byte with the kind, size, text */
     size_t value_count, inner_count;
-    uint8_t has_places;    /* places are wanted */
-    const uint8_t *parsed; /* the copy of the JSON, */
-    size_t skipped;        /* which begins in the text after so many bytes */
+    uint8_t has_places;    /* 1: places are collected */
+    const uint8_t *parsed; /* the parser's copy of the JSON */
+    size_t skipped;        /* bytes of the text before the JSON */
 };
 
 sent_secrets *sent_secrets_open(void)
@@ -89,9 +89,9 @@ int sent_secrets_next(const sent_secrets *self, size_t *at, td_bytes *value)
     return next_text(&self->values, at, value);
 }
 
-/* ---- what values are hidden everywhere ---- */
+/* ---- values that are hidden everywhere ---- */
 
-/* Of which keys, signatures and tokens are made. */
+/* Characters of keys, signatures and tokens. */
 static int is_run_char(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
@@ -117,7 +117,8 @@ static text_kinds kinds_of(td_bytes text)
     return has;
 }
 
-/* 1 if the value, which is hidden where it is, would be found in market data, too. */
+/* 1 if the value may also occur in market data: it is hidden in its message, but not searched
+ * elsewhere. */
 static int may_be_data(td_bytes text, value_kind kind)
 {
     const text_kinds has = kinds_of(text);
@@ -127,7 +128,7 @@ static int may_be_data(td_bytes text, value_kind kind)
     if (text.size < OTHER_BYTES_MIN || (is_number && text.size < DATA_BYTES_MAX) ||
         (has.has_dot && text.size < TOPIC_BYTES_MAX))
         return 1;
-    /* A symbol is capitals and digits, a word is letters. */
+    /* A symbol has capitals and digits, a word has letters only. */
     return kind == KIND_VAGUE && text.size < DATA_BYTES_MAX && !(has.has_small && has.has_digit);
 }
 
@@ -139,8 +140,7 @@ static void add_value(sent_secrets *self, td_bytes text, value_kind kind)
     put_text(&self->values, text);
 }
 
-/* Add the parts of a text that may be secrets: letters and digits without other characters between
- * them. */
+/* Add the runs of is_run_char characters in a text, which may be secrets. */
 static void add_runs(sent_secrets *self, td_bytes text, size_t bytes_min)
 {
     uint8_t *run = td_alloc_zero(1, text.size + 1);
@@ -151,7 +151,7 @@ static void add_runs(sent_secrets *self, td_bytes text, size_t bytes_min)
         at += at == text.size ? 1 : td_read_spelt(td_bytes_of(text.data + at, text.size - at), &c);
         if (is_run_char(c)) {
             run[size++] = c;
-        } else if (c != '\0') { /* which is half of a character in UTF-16 */
+        } else if (c != '\0') { /* a NUL is half of a UTF-16 character */
             count += size >= bytes_min;
             if (size >= bytes_min)
                 add_value(self, td_bytes_of(run, size), KIND_VAGUE);
@@ -174,7 +174,7 @@ static void add_place(sent_secrets *self, td_bytes raw)
         (sent_place){self->skipped + (size_t)(raw.data - self->parsed), raw.size};
 }
 
-/* A text may itself be JSON, or a URL, or a form. */
+/* 1 if a text may be JSON, a URL or a form. */
 static int holds_members(td_bytes text)
 {
     return text.size > 0 &&
@@ -207,11 +207,11 @@ static void add_text(sent_secrets *self, json_value value, value_kind kind)
     if (kind == KIND_PLAIN)
         return;
     add_value(self, text, kind);
-    if (kinds_of(text).has_other) /* Bearer …, key:signature */
+    if (kinds_of(text).has_other) /* "Bearer TOKEN", "key:signature" */
         add_runs(self, text, OTHER_BYTES_MIN);
 }
 
-/* A whole number that is a Unix time, in seconds or milliseconds, of 2017 to 2049. */
+/* 1 if a number is a Unix time between 2017 and 2049, in seconds or milliseconds. */
 static int is_time(td_bytes number)
 {
     return (number.size == TIME_DIGITS || number.size == TIME_DIGITS + 3) &&
@@ -241,14 +241,14 @@ static int is_one_of(td_bytes name, const char *const *names)
     return 0;
 }
 
-/* Members that name a request, and those that hold its arguments. */
+/* Names of members that hold a request's name, or its arguments. */
 static const char *const OP_NAMES[] = {"op",   "operation", "event", "method",  "cmd",
                                        "type", "command",   "ch",    "channel", "action",
                                        "req",  "request",   NULL};
 static const char *const ARGS_NAMES[] = {"args",  "arg",  "arguments", "params",
                                          "param", "data", "payload",   NULL};
 
-/* 1 if a text of the value is the name of a request that authenticates. */
+/* 1 if the value is, or contains, the name of a request that authenticates. */
 static int has_auth_name(json_value value)
 {
     td_bytes text;
@@ -274,7 +274,7 @@ static int authenticates(json_value object)
     return 0;
 }
 
-/* What is known of a value. */
+/* What the names around a value tell about it. */
 typedef struct value_context {
     value_kind kind;
     uint8_t is_auth; /* within a request that authenticates */
@@ -290,13 +290,13 @@ static value_context member_context(value_context around, json_value name)
                       : around.is_auth && is_one_of(text, ARGS_NAMES) ? KIND_ARGUMENT
                       : named == TD_NAME_VAGUE                        ? KIND_VAGUE
                                                                       : KIND_PLAIN;
-    /* {"signature":{"type":"…"}}: not all that is in there is one. */
+    /* {"signature":{"type":"…"}}: members of a secret object need not be secrets. */
     value_kind inherited = around.kind == KIND_SECRET ? KIND_VAGUE : around.kind;
     around.kind = kind > inherited ? kind : inherited;
     return around;
 }
 
-/* At most LIMIT_JSON_DEPTH deep. */
+/* Recursion: at most LIMIT_JSON_DEPTH deep. */
 static void walk(sent_secrets *self, json_value value, value_context context)
 {
     json_value name;
@@ -324,7 +324,7 @@ static void walk(sent_secrets *self, json_value value, value_context context)
     }
 }
 
-/* The whole text. ["auth", …] is a request, too. */
+/* Walk a whole message. ["auth", …] is a request, too. */
 static void walk_root(sent_secrets *self, json_value root, value_kind kind)
 {
     json_value first;
@@ -336,7 +336,7 @@ static void walk_root(sent_secrets *self, json_value root, value_kind kind)
     walk(self, root, (value_context){.kind = kind});
 }
 
-/* JSON within blanks and byte order marks. 0: it is no JSON. */
+/* Walk JSON after blanks and byte order marks. Returns 0 if it is not JSON. */
 static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
 {
     static const char *const BLANKS[] = {" ",  "\t", "\n",           "\v",
@@ -359,7 +359,8 @@ static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
     return 1;
 }
 
-/* Texts within the text: only their values are wanted. Those that they hold follow. */
+/* Walk the texts within the message, and the texts within these; collects their values, no places.
+ */
 static void walk_inner(sent_secrets *self)
 {
     td_buf text;
@@ -371,7 +372,7 @@ static void walk_inner(sent_secrets *self)
         int is_there = next_text(&self->inner, &at, &found);
         TD_ASSERT(is_there);
         td_buf_clear(&text);
-        td_buf_add(&text, found.data, found.size); /* the list may move */
+        td_buf_add(&text, found.data, found.size); /* copied: walking may move the list */
         if (!walk_text(self, td_buf_view(&text), kind))
             add_runs(self, td_buf_view(&text), RUN_BYTES_MIN);
     }
@@ -397,7 +398,7 @@ static void begin(sent_secrets *self)
     self->has_places = 1;
 }
 
-/* A text that is no JSON. 1: it has secrets. */
+/* Search a text that is not JSON. Returns 1 if it has secrets. */
 static int read_formless(sent_secrets *self, td_bytes text)
 {
     if (!td_mentions_credential(text))
@@ -406,8 +407,8 @@ static int read_formless(sent_secrets *self, td_bytes text)
     return 1;
 }
 
-/* What a message inflates to, as far as it does; of one that is not compressed, itself. 1: it has
- * secrets. */
+/* Search a message as far as it inflates; if it is not compressed, search it as it is. Returns 1 if
+ * it has secrets. */
 static int read_inflated(sent_secrets *self, td_bytes frame)
 {
     if (self->inflater == NULL)
@@ -417,7 +418,8 @@ static int read_inflated(sent_secrets *self, td_bytes frame)
     td_result rc = inflater_run(self->inflater, frame, &text, NULL);
     if (rc != TD_OK && read_formless(self, frame))
         return 1;
-    text.data = inflater_output(self->inflater, &size); /* of a broken stream, too */
+    text.data =
+        inflater_output(self->inflater, &size); /* also the output of a broken deflate stream */
     text.size = size;
     if (size == 0)
         return 0;
@@ -457,7 +459,7 @@ void sent_secrets_find_fields(sent_secrets *self, const char *fields)
             td_bytes text = td_bytes_of(value, size - (size_t)(value - fields));
             if (named != TD_NAME_PLAIN) {
                 add_value(self, text, named == TD_NAME_SECRET ? KIND_SECRET : KIND_VAGUE);
-                add_runs(self, text, OTHER_BYTES_MIN); /* Bearer …; each cookie's value */
+                add_runs(self, text, OTHER_BYTES_MIN); /* "Bearer TOKEN"; each cookie's value */
             }
         }
         fields += size;

@@ -1,17 +1,18 @@
-/* Secrets in what a client sends to an exchange, whatever the form of its request:
+/* Finds secrets in messages from a client to an exchange, whatever the form of the request:
  *
- *   a value, at any depth, of a member that is named as a credential (base/credential.h);
+ *   the value of a member with the name of a credential (base/credential.h), at any depth;
  *   all arguments (args, params, data …) of a request that authenticates: a member such as op or
- *     method, here or in an enclosing object, contains auth, login, logon or signin. A number that
- *     is a time is left: expires;
+ *     method, in the same or an enclosing object, contains auth, login, logon or signin. Numbers
+ *     that are times (expires) are left;
  *   a text that holds JSON or NAME=VALUE, and mentions a credential.
  *
- * Blanks and byte order marks before JSON are skipped, and names are compared without escapes. A
- * message that is no JSON, or is compressed, is a secret as a whole if it mentions a credential.
+ * Blanks and byte order marks before JSON are skipped, and names are compared with escapes
+ * resolved. A message that is compressed or is not JSON is hidden as a whole if it mentions a
+ * credential.
  *
- * Values that may be market data are hidden here, but not wherever else they occur: numbers of
- * fewer than eight digits, short texts, and, unless the name leaves no doubt, symbols, topics and
- * words.
+ * Values that could also be market data are hidden in the message, but not searched elsewhere:
+ * numbers of fewer than eight digits, short texts, and, unless the name is definitely a secret's,
+ * symbols, topics and words.
  *
  * One thread per object. */
 #ifndef TD_CAPTURE_SENT_SECRETS_H
@@ -28,30 +29,30 @@ typedef struct sent_secrets sent_secrets;
 TD_NEVER_NULL sent_secrets *sent_secrets_open(void);
 void sent_secrets_close(sent_secrets *self);
 
-/* Bytes of a text. */
+/* A range of bytes in the text. */
 typedef struct sent_place {
     size_t offset, size;
 } sent_place;
 
 typedef struct sent_found {
-    const sent_place *places; /* in their order, apart from each other; valid until the next call */
+    const sent_place *places; /* ascending, not overlapping; valid until the next call */
     size_t count;
-    uint8_t is_whole; /* 1: all of the text; no places */
+    uint8_t is_whole; /* 1: the whole text is secret; count is 0 */
 } sent_found;
 
-/* Find the secrets of a message of at most LIMIT_FRAME_BYTES, or of another text that a client
- * sends. is_binary: as frame_may_be_compressed. */
+/* Find the secrets of a message of at most LIMIT_FRAME_BYTES, or of other text from a client.
+ * is_binary: as in frame_may_be_compressed. */
 sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary);
 
-/* Find the secrets of header fields ("Name: text\r\n"), which have values only. */
+/* Find the secrets of header fields ("Name: text\r\n"), for sent_secrets_next only. */
 void sent_secrets_find_fields(sent_secrets *self, const char *fields);
 
-/* The next value of what was searched last that is to be hidden wherever it occurs; *at is 0 at
- * first. Escapes are resolved. 0: none is left. Valid until the next search. */
+/* The next value from the last search that is to be hidden wherever it occurs, with escapes
+ * resolved. *at is 0 at first. Returns 0 at the end. Valid until the next search. */
 int sent_secrets_next(const sent_secrets *self, size_t *at, td_bytes *value);
 
-/* 1 if a message may be compressed: it is binary, or does not begin as JSON does. Text that the
- * exchange or a client sends begins so; captures do not say which messages were binary. */
+/* 1 if a message may be compressed: it is binary, or does not begin like JSON. The exchange's and
+ * clients' text messages are JSON; captures do not record which messages were binary. */
 int frame_may_be_compressed(td_bytes frame, int is_binary);
 
 #endif
