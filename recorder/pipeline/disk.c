@@ -10,15 +10,15 @@
 struct disk {
     disk_options options;
     pthread_t thread;
-    td_result result; /* the thread's, until it has ended; so is err */
+    td_result result; /* result and err belong to the thread until it has ended */
     td_err err;
     pthread_mutex_t mutex;  /* guards everything below */
-    pthread_cond_t changed; /* waits by the monotonic clock */
+    pthread_cond_t changed; /* uses the monotonic clock */
     sealed_chunk *chunks[DISK_CHUNKS];
     size_t feed_indexes[DISK_CHUNKS];
-    size_t first, filled; /* the filled ones are a ring, from the oldest on */
-    td_err end_reason;    /* once it is set, it stays */
-    uint8_t is_ended;     /* nothing is put any more */
+    size_t first, filled; /* a ring of filled chunks, from the oldest */
+    td_err end_reason;    /* the first one */
+    uint8_t is_ended;     /* no more chunks will be put */
     uint8_t has_failed;
 };
 
@@ -94,7 +94,7 @@ static void check_lock(disk *self)
         end(self, &why);
 }
 
-/* After a failure chunks are still taken, unwritten. */
+/* After a failure chunks are taken and dropped. */
 static void write_chunk(disk *self, size_t feed_index, sealed_chunk *chunk)
 {
     if (self->result != TD_OK)

@@ -11,21 +11,21 @@
 #include "archive/event.h"
 #include "recorder/pipeline/intake.h"
 
-/* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
+/* Chunks close after this fraction of the commit interval; the rest is for compressing and syncing.
  */
 #define CLOSE_PART_NUMERATOR   3
 #define CLOSE_PART_DENOMINATOR 4
 
-/* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
+/* Ring fill in percent: the fast levels begin at the first, and end below the second. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
 /* Compressed frames of a connection that were discarded since its latest overload gap began. */
 typedef struct discard {
-    uint64_t from_ns; /* where that gap begins */
-    uint64_t last_ns; /* receive time of the last one */
-    uint64_t count;   /* 0: the gap has ended */
+    uint64_t from_ns; /* begin of that gap */
+    uint64_t last_ns; /* receive time of the last discarded frame */
+    uint64_t count;   /* 0: no gap is open */
     uint32_t conn;
-    uint32_t gaps; /* of the slot so far */
+    uint32_t gaps; /* gaps of the slot so far */
 } discard;
 
 /* State of one feed. */
@@ -33,12 +33,14 @@ typedef struct feed_state {
     encoder *of;
     size_t index;
     feed_writer *writer;
-    uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
-    uint64_t oldest_mono_ns;        /* receipt of that message */
-    uint64_t unchecked_books;       /* dropped by the live check, at the last look */
-    uint32_t unchecked_segment;     /* that has the event about them */
-    time_share inflating;           /* of compressed frames, by their times of receipt */
-    uint64_t discard_until_mono_ns; /* those received before it are discarded; 0: none */
+    uint64_t pending_since_mono_ns; /* when the first pending message was appended; 0: nothing is
+                                       pending */
+    uint64_t oldest_mono_ns;        /* time of that message's receipt */
+    uint64_t unchecked_books;       /* count of books dropped by the live check, when last read */
+    uint32_t unchecked_segment;     /* the segment with the event about them */
+    time_share inflating;           /* time spent on compressed frames */
+    uint64_t
+        discard_until_mono_ns; /* compressed frames received before are discarded; 0: none are */
     uint8_t is_discard_logged;
     discard discards[LIMIT_FEED_SLOTS]; /* by shard */
 } feed_state;
@@ -49,12 +51,12 @@ struct encoder {
     feed_state *feeds;
     event_reader *events;
     uint64_t close_after_ns;
-    uint64_t record_mono_ns; /* of the present record */
+    uint64_t record_mono_ns; /* time of receipt of the current record */
     uint8_t is_fast;
     uint8_t has_failed; /* records are taken and discarded */
     td_result result;
     td_err err;
-    /* Relaxed: each is a number of its own that a status line shows. */
+    /* Relaxed: independent numbers for the status line. */
     atomic_ullong chunks, compressed_bytes, discarded, discarded_gaps;
 };
 
@@ -75,7 +77,7 @@ static void fail(encoder *self, td_result rc)
 
 /* ---- chunks ---- */
 
-/* Two thresholds, so that the level does not flip with every chunk. */
+/* Two thresholds, so that the level does not change with every chunk. */
 static int choose_level(encoder *self)
 {
     size_t used = td_ring_used_bytes(self->options.ring);
@@ -87,12 +89,12 @@ static int choose_level(encoder *self)
     return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
 }
 
-/* Pass the pending chunk to the disk; waits while that has no empty one, and the ring fills
- * meanwhile. The disk thread reports its failure. */
+/* Pass the pending chunk to the disk thread; waits for an empty chunk, while the ring fills.
+ * Failures of the disk thread are reported by that thread. */
 static td_result seal(feed_state *feed, td_err *err)
 {
     encoder *self = feed->of;
-    /* A record that fills several chunks: all of them came with it. */
+    /* If one record fills several chunks, all have its time of receipt. */
     uint64_t oldest_mono_ns =
         feed->pending_since_mono_ns == 0 ? self->record_mono_ns : feed->oldest_mono_ns;
     feed->pending_since_mono_ns = 0;
@@ -128,7 +130,7 @@ static void seal_now(encoder *self, feed_state *feed)
         fail(self, rc);
 }
 
-/* Messages that a record left pending wait from now on. */
+/* If the record left messages pending, start the time until they are sealed. */
 static void note_pending(encoder *self, feed_state *feed)
 {
     if (feed->pending_since_mono_ns != 0 || feed_writer_pending_count(feed->writer) == 0)
@@ -139,7 +141,7 @@ static void note_pending(encoder *self, feed_state *feed)
 
 /* ---- the live check ---- */
 
-/* The live check has dropped books of the feed: writes an event once in each segment, and logs a
+/* If the live check has dropped books of the feed, write an event once per segment, and log a
  * warning once. */
 static td_result note_unchecked(encoder *self, const intake_record *record, td_err *err)
 {
@@ -149,8 +151,8 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
         return TD_OK;
     if (feed->unchecked_books == 0)
         td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "%s: the live check has no memory left for more books: some are not checked "
-                    "while they are recorded; replay checks them",
+                    "%s: the live check has no memory left for more books: some are recorded "
+                    "unchecked; replay checks them",
                     self->options.config->feeds[record->feed_index].name);
     feed->unchecked_books = books;
     if (feed->unchecked_segment == feed_writer_segment(feed->writer))
@@ -164,7 +166,7 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
 
 /* ---- compressed frames ---- */
 
-/* 1 if the redactor or the classifier may inflate it. */
+/* 1 if the redactor or the classifier may inflate the frame. */
 static int may_be_compressed(const feed_frame *frame)
 {
     const td_bytes bytes = frame->bytes;
@@ -172,17 +174,18 @@ static int may_be_compressed(const feed_frame *frame)
            (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
 }
 
-/* Such a frame, received at mono_ns, took cost_ns. */
+/* Charge the feed for a compressed frame, received at mono_ns, that took cost_ns. */
 static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
 {
     if (time_share_spend(&feed->inflating, mono_ns, cost_ns) == 0)
         return;
     feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
     if (!feed->is_discard_logged)
-        td_log_emit(feed->of->options.log, TD_LOG_WARNING,
-                    "%s: overload: its compressed frames take more than a quarter of the time: "
-                    "they are counted and discarded for 10 s whenever they do",
-                    feed->of->options.config->feeds[feed->index].name);
+        td_log_emit(
+            feed->of->options.log, TD_LOG_WARNING,
+            "%s: overload: compressed frames take more than a quarter of the time: whenever "
+            "they do, they are counted and discarded for 10 s",
+            feed->of->options.config->feeds[feed->index].name);
     feed->is_discard_logged = 1;
 }
 
@@ -200,8 +203,9 @@ static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, u
     return feed_writer_event(feed->writer, recv_ns, &gap, err);
 }
 
-/* Gaps that begin together are one in the ledger: each begins before all of the intake, and at
- * another distance from the latest answer to a ping. */
+/* Count a discarded frame; the first one opens a gap. Rows with equal from_ns would be one gap in
+ * the ledger, so each gap begins another number of ns before complete_ns. The intake's own gaps
+ * begin no earlier than complete_ns. */
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;
@@ -225,7 +229,7 @@ static td_result end_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, td_
     return rc;
 }
 
-/* Its compressed frames are kept again, or no more frames come. */
+/* End the open gaps: compressed frames are written again, or recording stops. */
 static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
@@ -237,7 +241,7 @@ static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 
 /* ---- records ---- */
 
-/* A frame, or a reply, which belongs to no connection: it has no ordinal, and nothing checks it. */
+/* Write a frame, or an HTTP reply, which has neither connection nor ordinal, and is not checked. */
 static td_result write_frame(encoder *self, intake_record *record, td_err *err)
 {
     feed_written written;
@@ -264,7 +268,7 @@ static td_result on_frame(encoder *self, intake_record *record, td_err *err)
     return rc;
 }
 
-/* Ordinals of a connection, for the chain record even if no frame of it follows. */
+/* Ordinals of a connection, for the chain record: no frame may follow that shows them. */
 static td_result on_ordinals(encoder *self, const intake_record *record, td_err *err)
 {
     const event_slot at = {.line = record->frame.line,
@@ -312,7 +316,7 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
     case INTAKE_EVENT: {
         event what;
         td_result rc = event_decode(self->events, record->frame.bytes, &what, err);
-        TD_ASSERT(rc == TD_OK); /* by event_encode */
+        TD_ASSERT(rc == TD_OK); /* event_encode wrote it */
         return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
                                  &what, err);
     }
@@ -359,16 +363,16 @@ static uint64_t seal_due(encoder *self)
     return wait_ns;
 }
 
-/* Records that are taken between two looks at the clock. */
+/* Maximum number of records between two readings of the clock. */
 enum { BATCH_RECORDS = 256 };
 
-/* An idle encoder sleeps until this many bytes are there, or for this long: waking it for each
- * frame costs the network thread a system call per frame (measured: 250 ns and more, 110 in
+/* An idle encoder sleeps until the ring has this many bytes, or for this long: waking it for each
+ * frame costs the network thread a system call per frame (measured: 250 ns and more, 110 ns in
  * batches). */
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 
-/* Up to BATCH_RECORDS; returns how many. */
+/* Process up to BATCH_RECORDS records; returns how many. */
 static int read_batch(encoder *self, int *is_stopped)
 {
     intake_record record;
@@ -450,7 +454,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     return TD_OK;
 }
 
-/* After intake_stop(): the thread seals what is pending, and ends. */
+/* After intake_stop() the thread seals pending messages, and ends. */
 td_result encoder_join(encoder *self, td_err *err)
 {
     pthread_join(self->thread, NULL);

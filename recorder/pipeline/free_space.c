@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/cli/units.h"
 
-enum { DEFAULT_PART = 20 }; /* of the file system: 5 % */
+enum { DEFAULT_PART = 20 }; /* one in 20: 5 % of the file system */
 
 #define DEFAULT_BYTES (UINT64_C(1) << 30)
 

@@ -17,12 +17,13 @@ typedef struct free_space {
     uint64_t min_bytes; /* 0: no minimum */
 } free_space;
 
-/* What must stay free on a file system of this size, if the configured minimum is min_bytes. */
+/* Bytes that must stay free on a file system of total_bytes, if the configured minimum is
+ * min_bytes. */
 uint64_t free_space_needed_bytes(uint64_t min_bytes, uint64_t total_bytes);
 
-/* Ask the file system once. TD_OK: enough is free, or its size is unknown (0, as some
- * network file systems say). TD_E_NOSPACE names how much is free and how much is needed; any
- * other error: the query failed. */
+/* Query the file system. TD_OK: enough is free, or its size is unknown (some network file systems
+ * report 0). TD_E_NOSPACE states how much is free and how much is needed; any other error: the
+ * query failed. */
 TD_MUST_USE td_result free_space_check(const free_space *self, td_err *err);
 
 #endif

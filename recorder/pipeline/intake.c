@@ -9,11 +9,11 @@
 #include "base/time_text.h"
 #include "schema/decode.h"
 
-/* Space that must be left when sockets are paused: one frame of the largest size that is being read
- * already, and what every connection's TLS and WebSocket buffers may still deliver. */
+/* Space that must be left when reading is paused: for one frame of the largest size that is partly
+ * read, and for frames that are already in the connections' TLS and WebSocket buffers. */
 #define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
 
-/* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
+/* An event's JSON; a subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
@@ -25,11 +25,11 @@ struct intake {
     intake_state state;
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
-    intake_slot **lossy; /* slots of which frames were discarded */
+    intake_slot **lossy; /* slots with discarded frames */
     size_t lossy_count;
-    uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
+    uint64_t tick_mono_ns; /* time of the last tick; 0 before the first */
     td_buf event_text;
-    uint8_t has_begun[LIMIT_FEEDS]; /* it had an event */
+    uint8_t has_begun[LIMIT_FEEDS]; /* 1: the feed had an event */
     intake_stats stats;
 };
 
@@ -60,7 +60,7 @@ static intake_record *reserve(const intake *self, size_t size)
     return td_ring_reserve(self->ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
 }
 
-/* Put the bytes after the reserved record. */
+/* Copy the bytes after the reserved record, and commit. */
 static void commit(const intake *self, intake_record *place, td_bytes bytes)
 {
     place->frame.bytes = td_bytes_of(place + 1, bytes.size);
@@ -69,8 +69,8 @@ static void commit(const intake *self, intake_record *place, td_bytes bytes)
     td_ring_commit(self->ring, sizeof(intake_record) + bytes.size + DECODE_PADDING_BYTES);
 }
 
-/* Put a record without a frame. They are few and small: if the ring is full, the network thread
- * waits here for the encoder, because a lost one would make ordinals and gaps wrong. */
+/* Put a record other than a frame. These are few and small. If the ring is full, the network thread
+ * waits for the encoder, because without such a record ordinals and gaps would be wrong. */
 static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
@@ -84,7 +84,7 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
     commit(self, place, bytes);
 }
 
-/* Rows are counted when they open; overload and aggregate rows are written once. */
+/* A gap is counted when it opens. Overload and aggregate gaps are written once, with their end. */
 static int is_new_gap(const gap_row *row)
 {
     return row->to_ns == GAP_OPEN || row->reason == GAP_OVERLOAD || row->reason == GAP_AGGREGATE;
@@ -98,7 +98,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     self->has_begun[feed_index] = 1;
     td_buf_clear(&self->event_text);
     if (event_encode(what, &self->event_text, &err) != TD_OK) {
-        td_log_emit(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
+        td_log_emit(self->options.log, TD_LOG_ERROR, "cannot record a %s event: %s",
                     event_kind_name(what->kind), err.text);
         return recv_ns;
     }
@@ -139,7 +139,7 @@ void intake_opened(intake *self, const intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
 }
 
-/* The overload gap of a slot that discarded frames. */
+/* Write the overload gap of a slot, if frames of it were discarded. */
 static void write_drops(intake *self, intake_slot *slot)
 {
     event lost = {.kind = EVENT_GAP,
@@ -155,7 +155,7 @@ static void write_drops(intake *self, intake_slot *slot)
     slot->dropped = 0;
 }
 
-/* The last ordinals first: the chain record needs them after the connection is gone. */
+/* First the last ordinals: the chain record needs them when the connection is closed. */
 void intake_closed(intake *self, intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
@@ -174,7 +174,7 @@ static void log_overload(intake *self, const char *state, uint64_t from_ns, uint
     intake_event_all(self, &what);
 }
 
-/* TCP pushes back: the exchange waits or disconnects; nothing is lost silently. */
+/* Stop reading: TCP makes the exchange wait or disconnect, and nothing is lost silently. */
 static void begin_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_FLOWING);
@@ -191,15 +191,15 @@ static void end_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    /* Frames that still wait in the sockets are late too, but are read at once: the stretch ends
-     * here. */
+    /* Frames that wait in the sockets are late too, but are read at once: the pause ends here. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
     self->state = STATE_FLOWING;
     log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
     self->options.resume(self->options.user);
 }
 
-/* At once or after the longest pause, as configured: from now on frames are counted and lost. */
+/* From now on frames are counted and discarded: at once, or after the longest pause, as configured.
+ */
 static void begin_drop(intake *self)
 {
     TD_ASSERT(self->state != STATE_DROPPING);
@@ -210,7 +210,7 @@ static void begin_drop(intake *self)
                 "overload: frames are read, counted and discarded until the ring is half empty");
 }
 
-/* One gap per connection that lost frames, with how many. */
+/* Write a gap for each connection that lost frames. */
 static void end_drop(intake *self)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
@@ -219,11 +219,12 @@ static void end_drop(intake *self)
     self->lossy_count = 0;
     self->state = STATE_FLOWING;
     td_log_emit(self->options.log, TD_LOG_WARNING,
-                "overload: over; %" PRIu64 " frames were discarded so far",
+                "overload is over; %" PRIu64 " frames were discarded so far",
                 self->stats.frames_dropped);
 }
 
-/* Not at the first free byte: pausing and resuming for each frame would cost more. */
+/* Overload ends when the ring is half empty: pausing and resuming for each frame would cost more.
+ */
 static int is_half_empty(const intake *self)
 {
     return td_ring_used_bytes(self->ring) <= td_ring_capacity_bytes(self->ring) / 2;
@@ -235,7 +236,7 @@ static int is_nearly_full(const intake *self, size_t size)
            td_ring_capacity_bytes(self->ring) - HEADROOM_BYTES;
 }
 
-/* Gaps that begin together are one in the ledger, so a slot's next one begins later. */
+/* Rows with equal from_ns would be one gap in the ledger, so a slot's next gap begins later. */
 static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
@@ -250,7 +251,7 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
     self->stats.frames_dropped++;
 }
 
-/* Copy the frame into the ring; 0 if there is no space. */
+/* Copy the frame into the ring. Returns 0 without space. */
 static int put_frame(const intake *self, const intake_slot *slot, channel_dir dir,
                      const ws_message *in, uint64_t recv_ns)
 {
@@ -272,7 +273,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws
     size_t size = in->bytes.size;
     TD_ASSERT(slot->conn > 0);
     TD_ASSERT(size <= LIMIT_FRAME_BYTES);
-    /* Before this frame is stamped, because the gaps precede it. */
+    /* First, because the gaps' events must have earlier times than this frame. */
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
@@ -303,7 +304,7 @@ uint64_t intake_now_ns(const intake *self)
     return session_clock_at(&self->clock, clock_mono_ns(self->options.clock));
 }
 
-/* Replies may not use the space that frames need: they can be requested again. */
+/* Replies must leave the space that frames need: they can be requested again. */
 int intake_has_space(const intake *self, size_t bytes)
 {
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
@@ -366,7 +367,7 @@ static void warn_of_step(const intake *self, session_clock_step step, int64_t st
     case CLOCK_STEP_WRONG:
         td_log_emit(log, TD_LOG_WARNING,
                     "the wall clock is %.3f s behind this session's receive times, and has been "
-                    "for %.0f s: times must rise, so only another session can have the right ones",
+                    "for %.0f s: times must rise, so only a new session can have correct ones",
                     seconds, confirm_s);
         break;
     case CLOCK_STEP_NONE:
@@ -395,8 +396,8 @@ void intake_rest(intake *self)
     self->tick_mono_ns = 0;
 }
 
-/* Frames that arrived while the loop did not run are stamped when it runs again: late by up to the
- * length of the pause. */
+/* Report a time in which the loop did not run. Frames that arrived in it are stamped afterwards,
+ * late by up to its length. */
 static void look_for_pause(intake *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);

@@ -1,12 +1,13 @@
-/* Stamps what the network thread received and copies it into the ring, and handles overload when
- * the encoder or the disk cannot keep up. It never waits.
+/* Stamps received frames, copies them into the ring, and handles overload, when the encoder or the
+ * disk cannot keep up. It never waits for space to store a frame.
  *
  * Overload. While the ring is nearly full the sockets are not read, so TCP holds the frames back in
- * order; receive times of that stretch are late, and an overload event has its begin and end. After
- * overload_max (or at once with OVERLOAD_DROP) frames are read, counted and discarded until the
- * ring is half empty; then each connection gets an overload gap with their count. What queued in
- * the sockets was sent long before it is read: the gap begins where the connection was known to be
- * complete (intake_slot), and ends with the last discarded frame.
+ * order. Frames read afterwards have late receive times, and overload events state when this began
+ * and ended. After overload_max (or at once with OVERLOAD_DROP) frames are read, counted and
+ * discarded until the ring is half empty; then each connection gets an overload gap with their
+ * count. Frames that queued in the sockets were sent long before they are read, so the gap begins
+ * at the last time for which the connection is known to be complete (intake_slot), and ends with
+ * the last discarded frame.
  *
  * Network thread only. */
 #ifndef TD_PIPELINE_INTAKE_H
@@ -31,24 +32,24 @@ typedef enum intake_kind {
     INTAKE_FRAME,
     INTAKE_EVENT,    /* bytes: the event as JSON (archive/event.h) */
     INTAKE_HTTP,     /* bytes: the body of a reply */
-    INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
-                      */
+    INTAKE_ORDINALS, /* ordinals of a slot's connection that no frame shows (it is new, or frames
+                        were dropped) */
     INTAKE_CLOSED,   /* the slot's connection is gone */
-    INTAKE_STOP,     /* nothing follows */
+    INTAKE_STOP,     /* the last record */
 } intake_kind;
 
-/* A record in the ring, before its bytes, to which frame.bytes points; DECODE_PADDING_BYTES are
- * readable after them. */
+/* A record in the ring. Its bytes follow it, and DECODE_PADDING_BYTES readable bytes after them;
+ * frame.bytes points to them. */
 typedef struct intake_record {
-    feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: as it is written; else its slot, times and
-                             bytes. INTAKE_ORDINALS: its ordinal is the last one in */
+    feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: complete; else slot, times and bytes only.
+                             INTAKE_ORDINALS: ordinal is the last one in */
     uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
     uint16_t feed_index;
     uint8_t kind; /* intake_kind */
 } intake_record;
 
-/* A slot of a feed, and its present connection. */
+/* A slot of a feed, and its current connection. */
 typedef struct intake_slot {
     uint16_t feed_index;
     uint16_t line;
@@ -56,10 +57,10 @@ typedef struct intake_slot {
     uint32_t conn; /* from 1; 0 before the first */
     uint64_t in;   /* ordinal of the last inbound frame of this connection */
     uint64_t out;
-    uint64_t complete_ns;  /* everything that the peer sent before has been received */
+    uint64_t complete_ns;  /* everything that the peer sent before this time has been received */
     uint64_t dropped;      /* frames discarded since the latest overload gap was written */
-    uint64_t drop_from_ns; /* where the slot's latest overload gap begins, */
-    uint64_t drop_last_ns; /* and receive time of the last discarded frame */
+    uint64_t drop_from_ns; /* begin of the slot's latest overload gap */
+    uint64_t drop_last_ns; /* receive time of the last discarded frame */
 } intake_slot;
 
 typedef struct intake intake;
@@ -69,7 +70,7 @@ typedef struct intake_options {
     td_clock clock;
     const pipeline_config *config; /* borrowed */
     const td_log *log;
-    /* Stop and resume reading all sockets: both, but with OVERLOAD_DROP. */
+    /* Stop and resume reading all sockets. May be NULL with OVERLOAD_DROP. */
     void (*pause)(void *user);
     void (*resume)(void *user);
     void *user;
@@ -80,51 +81,55 @@ typedef struct intake_stats {
     uint64_t frames_in, frames_out;
     uint64_t bytes_in;
     uint64_t frames_dropped;
-    uint64_t gaps;         /* that opened, or were written whole, since the start */
-    uint64_t http_replies; /* kept */
+    uint64_t gaps;         /* gaps opened, or written with begin and end, since the start */
+    uint64_t http_replies; /* recorded */
 } intake_stats;
 
+/* Open an intake. intake_close frees it; NULL is fine. */
 intake *intake_open(const intake_options *options);
 void intake_close(intake *self);
 
-/* Record a frame of the slot's connection (CHANNEL_IN, CHANNEL_OUT). Counts its ordinal; returns
- * its receive time. slot stays where it is until the intake closes. */
+/* Record a frame of the slot's connection (CHANNEL_IN, CHANNEL_OUT), with the next ordinal. Returns
+ * its receive time. *slot must not move until the intake closes. */
 uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws_message *in);
 
-/* The receive time of a frame that came now. */
+/* The receive time that a frame would get now. */
 uint64_t intake_now_ns(const intake *self);
 
-/* 1 if there is space for an HTTP reply of this size; frames have priority. */
+/* 1 if there is space for an HTTP reply of this size. Frames have priority. */
 int intake_has_space(const intake *self, size_t bytes);
 
-/* Record the reply to a feed's request of this name (which lives as long as the pipeline), after
- * its `http` event; the caller has checked the space before that event. */
+/* Record the reply to a feed's request, after its `http` event. name must live as long as the
+ * pipeline. The caller has called intake_has_space before it wrote that event. */
 void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes body,
                  uint64_t recv_mono_ns);
 
-/* The slot has a new connection (with its new conn, its ordinals are 0), or lost it. */
+/* The slot's new connection has opened (conn is set, ordinals are 0), or its connection is closed.
+ */
 void intake_opened(intake *self, const intake_slot *slot);
 void intake_closed(intake *self, intake_slot *slot);
 
-/* Record an event of a feed, stamped with the current time, which is returned. An event that cannot
- * be kept (no memory) is logged. */
+/* Record an event of a feed, stamped with the current time. Returns that time. An event that is too
+ * large is logged instead. */
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
-/* As intake_event, for every feed that has had one. */
+/* As intake_event, for every feed that has had an event. */
 void intake_event_all(intake *self, const event *what);
 
-/* Call at least every 10 ms: ends pauses and drops, compares clocks, and measures how long it was
- * not called. */
+/* Call at least every 10 ms: ends pauses and drops, compares clocks, and reports if it was not
+ * called for long. */
 void intake_tick(intake *self);
 
-/* Nothing is received until the next tick: the time until then does not count as a pause. */
+/* The caller will not receive until the next tick: the time until then does not count as a pause.
+ */
 void intake_rest(intake *self);
 
-/* 1 if the wall clock shows that the session's times are wrong and stay so. */
+/* 1 if, judging by the wall clock, the session's times are wrong for good. */
 int intake_is_clock_wrong(const intake *self);
 
-/* Put the stop record; waits for space, because sockets are no longer read. */
+/* Put the stop record. It may wait for space, because sockets are no longer read. */
 void intake_stop(intake *self);
 
+/* The totals so far. */
 void intake_get_stats(const intake *self, intake_stats *out);
 
 #endif

@@ -16,13 +16,14 @@ struct lag {
     td_clock clock;
     uint64_t limit_ns, calm_ns;
     pthread_mutex_t mutex; /* guards everything below */
-    lag_chunk *waiting; /* those that are not durable yet: a ring of chunk_count, from first on */
+    lag_chunk *waiting; /* chunks that are not durable yet: a ring of chunk_count entries, oldest at
+                           first */
     size_t chunk_count, first, waiting_count;
     uint64_t last_ns, max_ns, sum_ns;
     uint64_t chunks, late_chunks;
     lag_stretch stretch;
-    uint64_t late_mono_ns; /* when it was last seen to be late */
-    uint8_t is_late;       /* there is a stretch */
+    uint64_t late_mono_ns; /* when a chunk was last found late */
+    uint8_t is_late;       /* a stretch has begun */
     uint8_t is_reported;   /* LAG_BEGINS was returned for it */
 };
 
@@ -61,7 +62,8 @@ void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk)
     pthread_mutex_unlock(&self->mutex);
 }
 
-/* Of the oldest chunk that is not durable. Clocks of several threads may be read in any order. */
+/* Lag so far of the oldest chunk that is not durable. mono_ns may be earlier than its receipt:
+ * threads read the clock before they lock the mutex. */
 static uint64_t age_ns(const lag *self, uint64_t mono_ns)
 {
     if (self->waiting_count == 0)
@@ -125,7 +127,7 @@ lag_change lag_check(lag *self, int is_over, lag_stretch *out)
     pthread_mutex_lock(&self->mutex);
     uint64_t now_ns = age_ns(self, mono_ns);
     if (now_ns > self->limit_ns)
-        note_late(self, now_ns, mono_ns); /* only lag_durable adds to it */
+        note_late(self, now_ns, mono_ns); /* frames and to_ns are set by lag_durable */
     int is_calm = mono_ns > self->late_mono_ns && mono_ns - self->late_mono_ns >= self->calm_ns;
     if (self->is_late && !self->is_reported && !is_over) {
         self->is_reported = 1;

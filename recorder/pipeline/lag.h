@@ -2,11 +2,11 @@
  * socket until the chunk's fdatasync has returned, by the monotonic clock. A chunk closes after
  * three quarters of commit_interval; the rest of the lag is due to the disk or the machine.
  *
- * A stretch is a period in which chunks are late. It begins with the first chunk whose lag exceeds
- * commit_interval, also while the chunk still waits for the disk. It ends once no chunk was late
- * for LAG_CALM_NS (or two commit_intervals, if these are longer), so that a disk at its limit gives
- * one stretch instead of many. The encoder reports sealed chunks, the disk thread durable ones, in
- * the same order; the network thread asks for changes. */
+ * A stretch is a period in which chunks are late. It begins when the lag of a chunk exceeds
+ * commit_interval, even if the chunk is not yet durable. It ends once no chunk was late for
+ * LAG_CALM_NS (or two commit_intervals, if that is longer), so that a disk at its limit gives one
+ * stretch instead of many. The encoder reports sealed chunks, the disk thread durable chunks, in
+ * the same order; the network thread polls for changes. */
 #ifndef TD_PIPELINE_LAG_H
 #define TD_PIPELINE_LAG_H
 
@@ -20,24 +20,24 @@
 
 typedef struct lag lag;
 
-/* limit_ns: commit_interval. chunk_count: sealed chunks that are not durable, at most; 1 or more.
- */
+/* limit_ns: commit_interval. chunk_count: maximum number of sealed chunks that are not durable yet,
+ * at least 1. */
 lag *lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count);
 void lag_close(lag *self);
 
-/* Encoder: this chunk is sealed, and goes to the disk thread after this call; the oldest frame or
- * event in it came at oldest_mono_ns. */
+/* Encoder: call before a sealed chunk is passed to the disk thread. Its oldest frame or event was
+ * received at oldest_mono_ns. */
 void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk);
 
-/* Disk thread: the oldest of the sealed chunks is durable. Returns its lag. */
+/* Disk thread: the oldest sealed chunk is now durable. Returns its lag. */
 uint64_t lag_durable(lag *self);
 
 typedef struct lag_stats {
-    uint64_t last_ns; /* of the last chunk, or of the oldest that is not durable if that is older by
-                         now */
+    uint64_t last_ns; /* lag of the last durable chunk, or so far of the oldest other chunk if that
+                         is more */
     uint64_t max_ns;
-    uint64_t mean_ns;     /* over chunks */
-    uint64_t late_chunks; /* beyond the limit */
+    uint64_t mean_ns;     /* over durable chunks */
+    uint64_t late_chunks; /* durable chunks with a lag beyond the limit */
 } lag_stats;
 
 /* Any thread. */
@@ -47,14 +47,14 @@ typedef enum lag_change { LAG_UNCHANGED, LAG_BEGINS, LAG_ENDS } lag_change;
 
 /* A stretch, so far. */
 typedef struct lag_stretch {
-    uint64_t from_ns;  /* receive time of its first late chunk's first message */
-    uint64_t to_ns;    /* of its last late chunk's last message; 0: none of it is durable yet */
+    uint64_t from_ns; /* receive time of the first message in its first late chunk */
+    uint64_t to_ns; /* of the last message in its last late durable chunk; 0: none is durable yet */
     uint64_t worst_ns; /* largest lag */
-    uint64_t frames;   /* in its late chunks that are durable */
+    uint64_t frames;   /* frames in its late durable chunks */
 } lag_stretch;
 
-/* Network thread, at each tick: whether a stretch began or ended. is_over: recording stops, which
- * ends one, and none begins. */
+/* Network thread, at each tick: report whether a stretch began or ended. *out is the stretch.
+ * is_over: recording stops, which ends a stretch and begins none. */
 lag_change lag_check(lag *self, int is_over, lag_stretch *out);
 
 #endif

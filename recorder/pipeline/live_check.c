@@ -22,34 +22,34 @@
 
 typedef struct live_symbol live_symbol;
 
-/* One topic of one slot; text and binary frames of it share this. The encoder thread makes it, and
- * leaves all that changes to the live check's thread. */
+/* A topic of a slot, for text and binary frames. The encoder thread makes it; afterwards only the
+ * live check's thread changes it. */
 typedef struct live_channel {
     uint16_t feed_index;
-    channel_info info; /* names that findings need, in texts */
-    topic_match topic; /* has a row when it is made */
+    channel_info info; /* names for findings; they point to texts */
+    topic_match topic; /* row is set when the channel is made */
     live_symbol *symbol;
-    struct live_channel *next; /* of the same symbol; both if is_met */
+    struct live_channel *next; /* next channel of the symbol; in the list if is_met */
     uint8_t is_met;
-    frame_conn conn;     /* of the last frame */
-    symbol_topic *state; /* NULL without a state of the symbol */
-    uint64_t row_day;    /* days since 1970: the row was looked up for it, if it has dates */
+    frame_conn conn;     /* the last frame's connection */
+    symbol_topic *state; /* NULL while the symbol has no state */
+    uint64_t row_day;    /* day (since 1970) for which the row was found, if the row has dates */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
-    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
+    uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
     verdict_item broke;
-    int64_t frames_lost; /* since then, by the topic's numbers */
+    int64_t frames_lost; /* since it broke, by the topic's sequence numbers */
     char texts[];
 } live_channel;
 
 struct live_symbol {
-    symbol_entry *of; /* without a state before a frame, and while it is dropped */
+    symbol_entry *of; /* has a state after the first frame, unless dropped */
     uint16_t feed_index;
-    uint8_t is_met;         /* a frame came: it is in the list */
-    uint8_t is_dropped;     /* for lack of memory */
-    uint32_t segment;       /* of its last frame */
-    size_t state_bytes;     /* as charged */
-    live_channel *channels; /* with frames */
+    uint8_t is_met;         /* a frame has arrived; the symbol is in the list `met` */
+    uint8_t is_dropped;     /* 1: dropped for lack of memory */
+    uint32_t segment;       /* segment of its last frame */
+    size_t state_bytes;     /* size of its state when last charged */
+    live_channel *channels; /* channels that have had a frame */
     struct live_symbol *next;
 };
 
@@ -57,13 +57,13 @@ struct live_symbol {
 typedef struct live_check_record {
     feed_frame frame;
     uint64_t granted_ns;
-    live_channel *channel; /* NULL: the end */
+    live_channel *channel; /* NULL: the thread must end */
     uint32_t segment;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
     uint8_t wants_checkpoint;
 } live_check_record;
 
-/* A checkpoint on its way to who writes it. */
+/* A checkpoint for the feed's writer. */
 typedef struct made_checkpoint {
     uint32_t segment;
     td_buf record;
@@ -73,55 +73,56 @@ struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
-    td_ring *found; /* of events as JSON, each after its feed's index; NULL without a thread */
-    /* The encoder thread's: all channels and symbols, until the end. */
+    td_ring *found; /* findings: a feed's index, then an event as JSON; NULL without a thread */
+    /* Used by the encoder thread: all channels and symbols, until close. */
     live_channel **channels;
     size_t channel_count;
     slot_table by_channel;
-    symbol_table symbols; /* users are live_symbols, by which alone the other thread knows them */
+    symbol_table
+        symbols; /* users are live_symbols; the other thread reaches entries through these only */
     size_t channel_bytes;
-    uint32_t skipped_pending; /* for the next record */
+    uint32_t skipped_pending; /* skipped frames, for the next record */
     uint8_t wants_checkpoint[LIMIT_FEEDS];
-    /* The live check's thread's. */
+    /* Used by the live check's thread. */
     decoder *decoder;
-    live_symbol *met; /* symbols with frames */
+    live_symbol *met; /* symbols that have had a frame */
     size_t state_bytes;
     uint32_t segments[LIMIT_FEEDS];
-    uint64_t last_ns[LIMIT_FEEDS]; /* of the feed's last frame */
+    uint64_t last_ns[LIMIT_FEEDS]; /* receive time of the feed's last frame */
     checkpoint_builder checkpoint;
     td_buf state;
     td_buf found_text;
     uint8_t is_left_out_logged;
-    uint8_t has_holes; /* frames were skipped, or a state was dropped: a topic that begins may have
-                       had its snapshot before */
-    event_reader *events; /* the network thread's */
+    uint8_t has_holes; /* 1: frames were skipped or a state was dropped, so a new topic's snapshot
+                          may have been missed */
+    event_reader *events; /* used by the network thread */
     atomic_ullong put,
-        done; /* records; release/acquire: done == put means their findings are out */
-    /* Shown by a status line. */
+        done; /* records; release/acquire: if done == put, all findings are available */
+    /* For the status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
     atomic_ullong states_left_out;
-    _Atomic(made_checkpoint *) made[LIMIT_FEEDS]; /* acquire/release; NULL: none to take */
+    _Atomic(made_checkpoint *) made[LIMIT_FEEDS]; /* acquire/release; NULL: no checkpoint waits */
 };
 
-/* In place of a channel: of topics without a row, which are recorded unchecked; and beyond the
- * bound. */
+/* Used instead of a channel: for topics without a row, which are not checked, and when no memory is
+ * left for more channels. */
 static live_channel NO_ROW, NO_SPACE;
 
-/* Of a number with one writer: no locked instruction per frame. */
+/* Add to a number that only one thread writes, without a locked instruction. */
 static void count(atomic_ullong *counter, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, now + more, memory_order_release);
 }
 
-/* Of one that both threads change. */
+/* Add to a number that both threads write. */
 static void count_shared(atomic_ullong *counter, uint64_t more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* Of all memory a quarter is for names, the rest for states. */
+/* A quarter of the memory is for channels, the rest for states. */
 static size_t channel_bytes_max(const live_check *self)
 {
     return self->options.memory_bytes / 4;
@@ -163,7 +164,7 @@ static live_channel *find_channel(const live_check *self, uint16_t feed_index,
     return NULL;
 }
 
-/* The channel, made if it is new. */
+/* Find or make a channel. */
 static live_channel *get_channel(live_check *self, uint16_t feed_index, const channel_info *info,
                                  uint64_t recv_ns)
 {
@@ -209,7 +210,7 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
     return made;
 }
 
-/* The channel of a frame. It is looked up once in a segment. */
+/* The channel of a frame, looked up once per segment. */
 static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_frame *frame,
                                 channel_slots *slots)
 {
@@ -240,11 +241,11 @@ static void close_state(live_check *self, live_symbol *symbol)
     }
 }
 
-/* Charge what a frame changed. Beyond the budget the symbol loses its state. */
+/* Update the memory used after a frame. Beyond the limit the symbol loses its state. */
 static void charge(live_check *self, live_symbol *symbol)
 {
     size_t bytes = symbol_state_bytes(symbol->of->state);
-    self->state_bytes += bytes - symbol->state_bytes; /* modulo 2^64: it may have shrunk */
+    self->state_bytes += bytes - symbol->state_bytes; /* may be negative, modulo 2^64 */
     symbol->state_bytes = bytes;
     if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - channel_bytes_max(self)))
         return;
@@ -256,8 +257,8 @@ static void charge(live_check *self, live_symbol *symbol)
 
 /* ---- checkpoints ---- */
 
-/* Which connection a topic follows is judged here by fewer facts than a reader has: states of
- * several at a time might differ from a reader's. */
+/* 1 if no topic has had several connections at a time. Such a state is not saved: the live check
+ * knows less about the connections than a reader, and may follow another one. */
 static int is_of_one_connection(const symbol_state *state)
 {
     const symbol_topic *topic;
@@ -298,8 +299,8 @@ static void report_left_out(live_check *self, uint16_t feed_index)
     self->is_left_out_logged = 1;
 }
 
-/* Save the states of the feed's symbols, after its last frame. One that was not taken is replaced.
- */
+/* Save the states of the feed's symbols after its last frame. Replaces a checkpoint that was not
+ * fetched. */
 static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segment)
 {
     uint64_t unchecked =
@@ -320,7 +321,8 @@ static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segm
 /* ---- segments ---- */
 
 /* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
- * in the segment before lose their state; then dropped ones are checked again. */
+ * in the segment before lose their state; if half is free then, dropped symbols are checked again.
+ */
 static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segment)
 {
     size_t half = self->options.memory_bytes / 2;
@@ -336,7 +338,7 @@ static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segmen
     self->segments[feed_index] = segment;
 }
 
-/* Frames of any channel are missing before this moment. */
+/* Frames of unknown channels are missing before this time. */
 static void note_skipped(live_check *self, uint64_t recv_ns)
 {
     self->has_holes = 1;
@@ -347,7 +349,7 @@ static void note_skipped(live_check *self, uint64_t recv_ns)
     }
 }
 
-/* Its channel has had frames of a later connection. */
+/* A connection has ended if its channel has had frames of a later one. */
 static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
@@ -370,7 +372,7 @@ static void meet(live_check *self, live_channel *channel)
     }
 }
 
-/* Find the state that a frame of the channel is applied to. 0: the symbol is dropped. */
+/* Find or make the state for a frame of the channel. Returns 0 if the symbol is dropped. */
 static int find_state(live_check *self, live_channel *channel, const live_check_record *record)
 {
     live_symbol *symbol = channel->symbol;
@@ -399,8 +401,7 @@ static int compares_books(rule_id rule)
     return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
 }
 
-/* "seq_dense: expected 64755, found 64756: 1 lost"; trades that are missing have no rule of their
- * topic. */
+/* "seq_dense: expected 64755, found 64756: 1 lost". For missing trades the rule is left out. */
 static void format_detail(const gap_row *gap, const verdict_item *why, char *out, size_t size)
 {
     char compared[VERDICT_TEXT_BYTES];
@@ -426,7 +427,8 @@ static void log_gap(const live_check *self, const live_channel *channel, const g
                 gap->detail);
 }
 
-/* What is not recorded counts in the statistics all the same. */
+/* Pass a finding to the network thread. If the ring is full, it is logged, and still counts in the
+ * statistics. */
 static void put_found(live_check *self, uint16_t feed_index, const event *what)
 {
     td_buf *text = &self->found_text;
@@ -436,7 +438,7 @@ static void put_found(live_check *self, uint16_t feed_index, const event *what)
                       : NULL;
     if (to == NULL) {
         td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "this finding of the live check is not recorded: the recorder is late; replay "
+                    "a finding of the live check is not recorded: the recorder is too slow; replay "
                     "finds it again");
         return;
     }
@@ -455,11 +457,11 @@ int live_check_next_found(live_check *self, uint16_t *feed_index, event *out)
     const td_bytes text =
         td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
     td_result rc = event_decode(self->events, text, out, NULL);
-    TD_ASSERT(rc == TD_OK); /* by event_encode */
+    TD_ASSERT(rc == TD_OK); /* put_found encoded it */
     return 1;
 }
 
-/* A gap of a channel, which begins or ends, with its slot's connection and its frames. */
+/* Report a channel's gap that begins or ends. */
 static void report(live_check *self, const live_channel *channel, const gap_row *about,
                    const verdict_item *why)
 {
@@ -489,8 +491,8 @@ static void report_book(live_check *self, const live_channel *channel, uint64_t 
     report(self, channel, &gap, why);
 }
 
-/* One finding when a book breaks and one when it is whole again, maybe by the same frame;
- * violations in between are only counted. */
+/* Apply a frame's verdict: report when a book breaks and when it is whole again, maybe both for one
+ * frame. Violations in between are only counted. */
 static void judge(live_check *self, live_channel *channel, const live_check_record *record,
                   const symbol_verdict *judged)
 {
@@ -519,7 +521,7 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
 
 /* ---- audits ---- */
 
-/* Report an audit's item as a finding about one of its topics. */
+/* Report an audit's finding for one of its topics. */
 static void report_party(live_check *self, const audit_item *item, const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
@@ -530,12 +532,12 @@ static void report_party(live_check *self, const audit_item *item, const audit_p
         gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
                    is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
                    rule_name(item->verdict.rule));
-    gap.shard = about->shard; /* the connection that was followed then */
+    gap.shard = about->shard; /* the connection that the topic followed then */
     gap.conn = about->conn;
     report(self, channel, &gap, &item->verdict);
 }
 
-/* Only errors are reported. If two books contradict each other, either may be wrong: both get a
+/* Only errors are reported. If two books contradict each other, either may be wrong, so both get a
  * gap. */
 static void report_item(live_check *self, const audit_item *item)
 {
@@ -549,8 +551,7 @@ static void report_item(live_check *self, const audit_item *item)
 
 /* ---- one frame ---- */
 
-/* A row with dates holds for its days only: the topic continues, with its book, under the next one.
- */
+/* A row with dates applies to its days only. The topic and its book continue with the next row. */
 static void renew_row(const live_check *self, live_channel *channel, uint64_t recv_ns)
 {
     uint64_t day = recv_ns / DAY_NS;
@@ -605,8 +606,8 @@ static void check(live_check *self, const live_check_record *record)
 
 /* ---- taking frames, on the encoder thread ---- */
 
-/* Pass a record to the thread. A full ring skips the frame, and the books know that they missed
- * one. Never waits. */
+/* Pass a record to the thread. If the ring is full, the frame is skipped, and the next record marks
+ * the books. Never waits. */
 static int put_into_ring(live_check *self, const live_check_record *record)
 {
     const td_bytes frame = record->frame.bytes;
@@ -666,8 +667,8 @@ void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_wri
 
 /* ---- the thread ---- */
 
-/* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call.
- */
+/* Like the encoder, sleep until there is a batch, because a wake-up costs the encoder a system
+ * call. */
 enum { WAIT_BYTES = 256 << 10 };
 #define WAIT_NS (20 * TD_NS_PER_MS)
 

@@ -1,4 +1,4 @@
-/* What the pipeline knows of its feeds, and its sizes and times. Read only once its threads run. */
+/* Configuration of the pipeline: feeds, sizes and times. Constant once its threads run. */
 #ifndef TD_PIPELINE_PIPELINE_CONFIG_H
 #define TD_PIPELINE_PIPELINE_CONFIG_H
 
@@ -15,21 +15,21 @@ typedef enum overload_mode {
 } overload_mode;
 
 typedef struct pipeline_feed {
-    const char *name; /* as the archive calls it */
+    const char *name; /* in the archive */
     const family *family;
 } pipeline_feed;
 
 typedef struct pipeline_config {
     pipeline_feed feeds[LIMIT_FEEDS];
     size_t feed_count;
-    uint64_t commit_interval_ns; /* a frame is durable at most this long after its receipt */
+    uint64_t commit_interval_ns; /* maximum time from a frame's receipt until it is durable */
     int overload;                /* overload_mode */
     uint64_t overload_max_ns;
     uint64_t ring_bytes;
-    uint64_t min_free_bytes; /* stop before less than this is free; free_space.h */
+    uint64_t min_free_bytes; /* stop when less than this is free; free_space.h */
 } pipeline_config;
 
-/* Defaults, no feeds. */
+/* Set defaults; no feeds. */
 void pipeline_config_init(pipeline_config *config);
 
 #endif

@@ -16,7 +16,7 @@ uint64_t recorded_conn_emit(const recorded_conn *self, const event *what)
 
 /* ---- WebSocket pings and pongs ---- */
 
-/* Bytes of a control frame without secrets, in copy. */
+/* Copy the bytes of a control frame, with secrets overwritten. */
 static td_bytes hide(const recorded_conn *self, td_bytes bytes,
                      uint8_t copy[EVENT_CONTROL_BYTES_MAX])
 {
@@ -28,7 +28,7 @@ static td_bytes hide(const recorded_conn *self, td_bytes bytes,
     return td_bytes_of(copy, bytes.size);
 }
 
-/* An event of one, with its bytes, or (frames > 0) of several. */
+/* Write an event of one heartbeat with its bytes, or of several (frames > 0). */
 static void emit_heartbeat(const recorded_conn *self, heartbeat_kind kind, td_bytes bytes,
                            uint64_t frames)
 {
@@ -109,7 +109,7 @@ void recorded_conn_begin(recorded_conn *self, intake *into, intake_slot *slot, c
     event opened = *peer;
     self->intake = into;
     self->slot = slot;
-    /* Times of another session mean nothing here. */
+    /* Open pings were stamped by another session's clock. */
     for (int kind = 0; kind < PING_KINDS; kind++)
         memset(self->pings[kind].sent_ns, 0, sizeof self->pings[kind].sent_ns);
     slot->conn++;

@@ -1,11 +1,12 @@
-/* An open connection as the recorder and the tap record it, besides its frames: its events, its
- * WebSocket pings and pongs, and how long it is known to be complete.
+/* Records an open connection, for the recorder and the tap, except its frames: its events, its
+ * WebSocket pings and pongs, and the time until which it is known to be complete.
  *
- * Pings and pongs. In each second the first ones are events of their own; the rest, of a peer that
- * floods, are only counted.
+ * Pings and pongs. The first HEARTBEATS_A_SECOND of each second are recorded one by one; the rest,
+ * from a peer that floods, are only counted.
  *
- * Completeness. An exchange answers a ping in order with everything else, so with the answer
- * everything that it sent before the ping was sent has been received (intake_slot.complete_ns).
+ * Completeness. An exchange answers a ping in order with all other messages. So once the answer
+ * arrives, everything that the exchange sent before the ping was sent has been received
+ * (intake_slot.complete_ns).
  *
  * Network thread only. */
 #ifndef TD_PIPELINE_RECORDED_CONN_H
@@ -31,52 +32,54 @@ typedef enum heartbeat_kind {
     HEARTBEAT_KINDS
 } heartbeat_kind;
 
-/* Which answers a ping has: a pong of the same kind. */
+/* Kinds of pings; each is answered by a pong of the same kind. */
 typedef enum ping_kind { PING_WEBSOCKET, PING_DIALECT, PING_KINDS } ping_kind;
 
-/* Pings without an answer, oldest first: the receive times when they were sent, 0 if not recorded.
- * Beyond OPEN_PINGS_MAX the further ones are only counted. */
+/* Unanswered pings, oldest first: the session's time when each was sent, 0 if not recorded. Beyond
+ * OPEN_PINGS_MAX they are only counted. */
 typedef struct open_pings {
     uint64_t sent_ns[OPEN_PINGS_MAX];
     size_t count;
     size_t further;
 } open_pings;
 
-/* Zero, but for the first members. */
+/* Set clock and redactor, and zero the rest. */
 typedef struct recorded_conn {
     td_clock clock;
     redactor *redactor; /* NULL: nothing to hide */
-    intake *intake;     /* NULL: it is not recorded now */
+    intake *intake;     /* NULL: not recorded now */
     intake_slot *slot;
     open_pings pings[PING_KINDS];
-    uint64_t second_mono_ns;     /* begin of the present second */
-    uint32_t heartbeats_written; /* in it */
+    uint64_t second_mono_ns;     /* begin of the current second */
+    uint32_t heartbeats_written; /* events in this second */
     uint64_t heartbeats_further[HEARTBEAT_KINDS];
-    uint8_t is_flooded; /* there were further ones */
+    uint8_t is_flooded; /* 1: some were only counted */
 } recorded_conn;
 
-/* The connection has opened, or a session begins with it: the slot has its next connection. Writes
- * a `connect` event, and a `tls` event if there is a version; peer has the members of both. */
+/* The connection has opened, or a new session begins to record it: it becomes the slot's next
+ * connection. Writes a `connect` event, and a `tls` event if peer has a tls_version; peer has the
+ * members of both. */
 void recorded_conn_begin(recorded_conn *self, intake *into, intake_slot *slot, const event *peer);
 
-/* It has ended. Writes a `disconnect` event with this reason, and returns its time. The caller
- * closes the slot (intake_closed) once it knows what that means for complete_ns. */
+/* The connection has ended. Writes a `disconnect` event with this reason (of the close frame), and
+ * returns its time. The caller then updates complete_ns and calls intake_closed. */
 uint64_t recorded_conn_end(recorded_conn *self, const event *disconnect, td_bytes reason);
 
-/* Write an event, with the slot and its connection; returns its time. */
+/* Write an event of this slot and connection; returns its time. */
 uint64_t recorded_conn_emit(const recorded_conn *self, const event *what);
 
-/* A WebSocket ping or pong with its payload. 1: the first one that is only counted. */
+/* Record a WebSocket ping or pong with its payload. Returns 1 for the first one that is only
+ * counted. */
 int recorded_conn_heartbeat(recorded_conn *self, heartbeat_kind kind, td_bytes payload);
 
-/* The second may be over: events of the heartbeats that were only counted. */
+/* If a second has passed, write events for the pings and pongs that were only counted. */
 void recorded_conn_tick(recorded_conn *self);
 
-/* A ping was sent to the exchange, or its oldest open one of this kind is answered. */
+/* A ping was sent to the exchange; the oldest open ping of this kind was answered. */
 void recorded_conn_pinged(recorded_conn *self, ping_kind kind);
 void recorded_conn_ponged(recorded_conn *self, ping_kind kind);
 
-/* Pings of this kind without an answer. */
+/* Number of unanswered pings of this kind. */
 size_t recorded_conn_open_pings(const recorded_conn *self, ping_kind kind);
 
 #endif

@@ -10,7 +10,7 @@
 #include "recorder/pipeline/disk.h"
 #include "recorder/pipeline/free_space.h"
 
-/* Size of the second ring: how far continuity may lag before it skips frames. */
+/* Size of the live check's ring: how far it may lag before it skips frames. */
 enum { LIVE_CHECK_RING_BYTES = 32 << 20 };
 _Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be checked");
 
@@ -22,8 +22,8 @@ struct recording {
     live_check *live_check;
     encoder *encoder;
     archive_writer *writer;
-    uint64_t file_bytes;   /* of the session's segments, once writer is closed */
-    free_space free_space; /* before disk is opened; the disk thread reads it */
+    uint64_t file_bytes;   /* size of the session's segments, once writer is closed */
+    free_space free_space; /* set before the disk thread, which reads it, starts */
     lag *lag;
     disk *disk;
 };
@@ -40,7 +40,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 
 /* ---- opening ---- */
 
-/* Close what a crash left open, and begin the session. */
+/* Recover after a crash, and begin the session. */
 static td_result open_session(recording *self, td_err *err)
 {
     const pipeline_config *config = self->options.config;
@@ -80,7 +80,7 @@ td_result recording_open(const recording_options *options, recording **out, td_e
     self->free_space = (free_space){.io = archive_io(options->archive),
                                     .path = archive_path(options->archive),
                                     .min_bytes = options->config->min_free_bytes};
-    /* Before anything is written, recovery included. */
+    /* Checked before anything is written, even by recovery. */
     td_result rc = free_space_check(&self->free_space, err);
     return rc == TD_OK ? open_session(self, err) : rc;
 }
@@ -107,10 +107,10 @@ static void open_intake(recording *self)
     self->intake = intake_open(&options);
 }
 
-/* From the disk backwards, so that each thread finds the next one. */
+/* Start the threads from the disk backwards, so that each can use the next one. */
 td_result recording_start(recording *self, td_err *err)
 {
-    /* The disk thread writes as soon as it is there. */
+    /* The disk thread needs the writer. */
     TD_ASSERT(self->writer != NULL);
     TD_ASSERT(self->encoder == NULL);
     const pipeline_config *config = self->options.config;
@@ -172,7 +172,7 @@ static void record_findings(recording *self)
     uint16_t feed_index;
     event gap;
     while (live_check_next_found(self->live_check, &feed_index, &gap))
-        (void)intake_event(self->intake, feed_index, &gap); /* its time is not needed */
+        (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
 }
 
 /* Record and log that chunks began or ceased to be late. */
@@ -227,7 +227,7 @@ void recording_get_stats(const recording *self, recording_stats *out)
 
 /* ---- its end ---- */
 
-/* Wait until everything received is encoded and checked, so that what the check found is recorded.
+/* Wait until everything received is encoded and checked, so that the check's findings are recorded.
  */
 static void drain(recording *self)
 {
@@ -239,7 +239,7 @@ static void drain(recording *self)
     record_findings(self);
 }
 
-/* Of several errors, the first is the cause. */
+/* Keep the first of several errors: it is the cause. */
 static void keep_first(td_result *first, td_result rc, const td_err *failure, td_err *err)
 {
     if (rc == TD_OK || *first != TD_OK)
@@ -265,8 +265,8 @@ td_result recording_finish(recording *self, td_err *err)
     td_result rc = disk_close(self->disk, &end_reason, &failure);
     self->disk = NULL;
     keep_first(&first, rc, &failure, err);
-    /* Only what has all been written may be called a clean stop; else the next session finds the
-     * gap. */
+    /* A clean stop requires that everything was written; otherwise the next session records a gap.
+     */
     int is_whole = encoded == TD_OK && rc == TD_OK;
     rc = archive_writer_close(self->writer, is_whole ? WRITER_STOP : WRITER_ABANDON,
                               clock_wall_ns(self->options.clock), &failure);
@@ -281,7 +281,7 @@ void recording_close(recording *self)
     td_err ignored;
     if (self == NULL)
         return;
-    /* Threads first: they use all the rest. */
+    /* End the threads first: they use everything else. */
     if (self->intake != NULL && self->writer != NULL) {
         intake_stop(self->intake);
         td_result unfinished = encoder_join(self->encoder, &ignored);
@@ -293,7 +293,7 @@ void recording_close(recording *self)
     live_check_close(self->live_check);
     lag_close(self->lag);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
-    (void)abandoned; /* as above: after a good run the writer is closed already */
+    (void)abandoned; /* as above; recording_finish has closed it already */
     intake_close(self->intake);
     td_ring_close(self->ring);
     td_free(self);

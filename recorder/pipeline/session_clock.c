@@ -2,11 +2,10 @@
 
 #include "base/assert.h"
 
-/* Readings of one large step may differ by this much, as those of a clock that is being slewed do.
- */
+/* Readings that differ by less are of the same large step: the clock may be slewed meanwhile. */
 #define SAME_STEP_NS ((int64_t)(100 * TD_NS_PER_MS))
 
-/* So many readings of two clocks at most, until one took no longer than this. */
+/* Both clocks are read up to READINGS times, until a reading takes at most READING_NS. */
 enum { READINGS = 8, READING_NS = 2000 };
 
 #define TRUST_NS    ((int64_t)LIMIT_CLOCK_TRUST_NS)
@@ -24,8 +23,8 @@ const char *session_clock_step_name(session_clock_step step)
     return NAMES[step];
 }
 
-/* A thread that waits for a CPU between the readings of two clocks would be wrong by the wait, and
- * all receive times of the session with it: of some readings the one that took least counts. */
+/* If the thread waited for a CPU between reading the two clocks, the offset, and all receive times
+ * of the session, would be wrong by that wait. So the fastest of several readings counts. */
 static int64_t wall_offset_ns(td_clock clock)
 {
     uint64_t least_ns = UINT64_MAX;
@@ -42,7 +41,7 @@ static int64_t wall_offset_ns(td_clock clock)
     return offset_ns;
 }
 
-/* The monotonic clock is read first, so that the difference is never too small. */
+/* Reads the monotonic clock first, so that the difference is never too small. */
 static uint64_t read_suspended_ns(td_clock clock)
 {
     uint64_t mono_ns = clock_mono_ns(clock);
@@ -85,7 +84,7 @@ static session_clock_step adopt(session_clock *self, int64_t ahead_ns)
     return CLOCK_STEP_ADOPTED;
 }
 
-/* The wall clock agrees with our times, or nearly so. */
+/* The wall clock agrees with the session's times, or nearly so. */
 static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int64_t *step_ns)
 {
     if (self->seen_ns != 0) {
@@ -95,15 +94,15 @@ static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int
     }
     if (ahead_ns > STEP_MIN_NS)
         return adopt(self, ahead_ns);
-    /* Report a backward step once, and again only when it has grown by more than drift does. */
+    /* Report a backward step once, and again only when it has grown by more than drift. */
     if (ahead_ns >= self->behind_ns - STEP_MIN_NS)
         return CLOCK_STEP_NONE;
     self->behind_ns = ahead_ns;
     return CLOCK_STEP_HELD;
 }
 
-/* The wall clock differs from our times by a large step. The step counts only once it has lasted.
- */
+/* The wall clock differs from the session's times by a large step, which counts only once it has
+ * lasted. */
 static session_clock_step check_large(session_clock *self, int64_t ahead_ns, uint64_t mono_ns)
 {
     int64_t change_ns = ahead_ns - self->seen_ns;
@@ -139,7 +138,7 @@ uint64_t session_clock_add_suspension(session_clock *self)
 {
     uint64_t suspended_ns = read_suspended_ns(self->clock);
     if (suspended_ns <= self->suspended_ns + SESSION_CLOCK_STEP_MIN_NS)
-        return 0; /* the time between two readings */
+        return 0; /* only the time between reading the two clocks */
     uint64_t since_ns = suspended_ns - self->suspended_ns;
     self->suspended_ns = suspended_ns;
     self->offset_ns += (int64_t)since_ns;
