@@ -16,27 +16,28 @@ enum { STOP_CODE = 1001, BAD_GATEWAY_CODE = 1014, CLIENT_TEXT_BYTES = 256 };
 struct relay {
     relay_options options;
     char url[LIMIT_URL_BYTES];           /* redacted */
-    char client_text[CLIENT_TEXT_BYTES]; /* its address and name, for the connect event */
-    wire_conn *client;                   /* NULL: it is over */
+    char client_text[CLIENT_TEXT_BYTES]; /* the client's address and name, for the connect event */
+    wire_conn *client;                   /* NULL: the client's connection has ended */
     wire_conn *upstream;
-    wire_peer facts; /* of the exchange, for connect events: extensions and texts of TLS, copied */
+    wire_peer facts; /* copied facts about the exchange's connection, for connect events: extensions
+                        and TLS texts */
     char texts[4][256];
-    uint8_t is_open;   /* both sides are connected */
-    uint8_t by_client; /* the client closed first */
+    uint8_t is_open;   /* 1: both ends are connected */
+    uint8_t by_client; /* 1: the client closed first */
     unsigned client_code;
     char client_reason[EVENT_CONTROL_BYTES_MAX + 1];
-    /* The recording. */
-    uint32_t session; /* its number, in which the slot has begun; 0: none */
+    /* The state of recording. */
+    uint32_t session; /* number of the session in which conn has begun; 0: none */
     tap_slot *slot;
     recorded_conn conn;
-    uint8_t has_received; /* a frame, in this session */
-    uint8_t has_pinged;   /* the client, likewise */
+    uint8_t has_received; /* 1: a frame was received in this session */
+    uint8_t has_pinged;   /* 1: the client has sent a ping in this session */
     uint64_t last_ns;     /* receive time of the last frame */
 };
 
 /* ---- secrets ----
  *
- * The redactor has them before anything that may hold them is recorded or logged. */
+ * The redactor learns them before anything that may contain them is recorded or logged. */
 
 static void check_hidden(const relay *self, td_result rc, const td_err *err)
 {
@@ -45,7 +46,7 @@ static void check_hidden(const relay *self, td_result rc, const td_err *err)
                     self->options.family->name, err->text);
 }
 
-/* Hide what was found in something that the client sent. */
+/* Hide the values that the last search of a client's text found. */
 static void hide_found(const relay *self)
 {
     td_err err;
@@ -56,7 +57,7 @@ static void hide_found(const relay *self)
 
 static void learn(const relay *self, td_bytes sent, int is_binary)
 {
-    (void)sent_secrets_find(self->options.env->sent, sent, is_binary); /* for its values */
+    (void)sent_secrets_find(self->options.env->sent, sent, is_binary); /* values only */
     hide_found(self);
 }
 
@@ -70,14 +71,14 @@ static void learn_handshake(const relay *self, const wire_request *request)
     hide_found(self);
 }
 
-/* A text without known secrets. */
+/* Overwrite known secrets in a text; returns it. */
 static char *hide_in(const relay *self, char *text)
 {
     redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
     return text;
 }
 
-/* The payload of a control frame of the client, without secrets, in copy. */
+/* Copy the payload of a client's control frame, with its secrets overwritten. */
 static td_bytes hide_in_sent(const relay *self, td_bytes sent, uint8_t copy[WS_CONTROL_BYTES_MAX])
 {
     TD_ASSERT(sent.size <= WS_CONTROL_BYTES_MAX);
@@ -102,7 +103,7 @@ static void leave_slot(relay *self)
     self->conn.slot = NULL;
 }
 
-/* The slot's next connection in a session that has not seen this one. */
+/* Begin this connection in a session that does not have it yet, as the slot's next connection. */
 static void begin_slot(relay *self, uint32_t number)
 {
     tap_sessions *sessions = self->options.env->sessions;
@@ -122,7 +123,7 @@ static void begin_slot(relay *self, uint32_t number)
     recorded_conn_begin(&self->conn, tap_sessions_intake(sessions), &self->slot->at, &peer);
 }
 
-/* The intake, if there is a session; NULL: nothing is recorded now. */
+/* The intake of the current session; NULL: nothing is recorded now. */
 static intake *recording_of(relay *self)
 {
     uint32_t number = tap_sessions_number(self->options.env->sessions);
@@ -133,7 +134,8 @@ static intake *recording_of(relay *self)
     return self->conn.intake;
 }
 
-/* The slot's earlier connection and this one enclose time in which nothing was received. */
+/* Write the gap between the slot's earlier connection and this one; open gaps of earlier sessions
+ * end, too. */
 static void end_gap(relay *self, uint64_t recv_ns)
 {
     const char *feed = self->options.family->name;
@@ -163,7 +165,8 @@ static void record_frame(relay *self, channel_dir dir, const ws_message *frame)
     }
 }
 
-/* Without a full ring's space they are left out: the relay must not wait for a slow disk. */
+/* If the ring is nearly full, pings and pongs are not recorded: the relay must not wait for a slow
+ * disk. */
 static void record_heartbeat(relay *self, heartbeat_kind kind, td_bytes payload)
 {
     intake *into = recording_of(self);
@@ -178,7 +181,8 @@ static void note_ping(relay *self, ping_kind kind)
     recorded_conn_pinged(&self->conn, kind);
 }
 
-/* A request: its secrets are known before it, or an answer to it, is recorded. */
+/* Record a client's message. Its secrets are learnt first, so that they are hidden in it and in the
+ * answer. */
 static void record_request(relay *self, const ws_message *sent)
 {
     td_err err;
@@ -192,7 +196,7 @@ static void record_request(relay *self, const ws_message *sent)
         note_ping(self, PING_DIALECT);
 }
 
-/* An inbound frame, while a ping waits for its answer. */
+/* Check whether an inbound frame is the answer to an open ping. */
 static void look_for_pong(relay *self, td_bytes bytes)
 {
     td_err err;
@@ -204,8 +208,8 @@ static void look_for_pong(relay *self, td_bytes bytes)
         recorded_conn_ponged(&self->conn, PING_DIALECT);
 }
 
-/* Whether the exchange sent more before the end is only known if it closed in order. Until when
- * nothing is missing, the last answer to a ping says; without pings the last frame. */
+/* Record the end. If the exchange closed in order, the connection is complete until its end;
+ * otherwise until the last answered ping, or, if the client never pinged, until the last frame. */
 static void record_end(relay *self, const wire_end *end)
 {
     if (self->session == 0 || self->session != tap_sessions_number(self->options.env->sessions))
@@ -230,7 +234,7 @@ static void record_end(relay *self, const wire_end *end)
     leave_slot(self);
 }
 
-/* ---- the exchange's side ---- */
+/* ---- the connection to the exchange ---- */
 
 static void keep_facts(relay *self, const wire_peer *peer)
 {
@@ -260,7 +264,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     (void)recording_of(self);
 }
 
-/* Hand on what came, if the other side is there. */
+/* Send a message to the other end, if it is connected. */
 static void pass_on(wire_conn *from, wire_conn *to, const ws_message *got)
 {
     if (to == NULL)
@@ -304,7 +308,7 @@ static void on_drained(void *user, wire_conn *conn)
         wire_resume(self->client);
 }
 
-/* Both sides are over. */
+/* Free the relay if both connections have ended. */
 static void end_if_over(relay *self)
 {
     if (self->client != NULL || self->upstream != NULL)
@@ -314,7 +318,8 @@ static void end_if_over(relay *self)
     td_free(self);
 }
 
-/* The client gets the exchange's refusal, or why there is no answer. */
+/* Answer the client with the exchange's refusal, or with the reason why the exchange did not
+ * answer. */
 static void refuse_client(relay *self, const wire_end *end)
 {
     char text[512];
@@ -328,7 +333,8 @@ static void refuse_client(relay *self, const wire_end *end)
                      "Content-Type: text/plain; charset=utf-8\r\n", td_bytes_str(text));
 }
 
-/* What is left to tell the client: nothing if close frames went both ways. */
+/* End the client's connection like the exchange's. After close frames in both directions nothing is
+ * sent. */
 static void end_client(relay *self, const wire_end *end)
 {
     if (!self->is_open)
@@ -365,9 +371,9 @@ static const wire_client_ops UPSTREAM_OPS = {.opened = on_opened,
                                              .conn.drained = on_drained,
                                              .ended = on_ended};
 
-/* ---- the client's side ---- */
+/* ---- the client's connection ---- */
 
-/* 1 if frames can still go upstream. */
+/* 1 if frames can still be sent upstream. */
 static int has_upstream(const relay *self)
 {
     return self->upstream != NULL && self->is_open;
@@ -431,7 +437,7 @@ void relay_on_closed(void *user)
     end_if_over(self);
 }
 
-/* ---- its life ---- */
+/* ---- begin and end ---- */
 
 /* "client 127.0.0.1 (Python/3.11 websockets/12.0)" */
 static void name_client(relay *self, const wire_request *request)

@@ -15,14 +15,14 @@
 enum { DETAIL_BYTES = 4096, METHOD_BYTES = 8 };
 
 struct rest {
-    rest_options options;      /* its URL is not kept */
+    rest_options options;      /* url is only valid while the request is sent */
     char url[LIMIT_URL_BYTES]; /* redacted */
     char method[METHOD_BYTES];
     char detail[DETAIL_BYTES]; /* the request's body, redacted */
     const char *name;
-    uint8_t has_secrets; /* the request had credentials: the answer may name others */
-    wire_conn *client;   /* NULL: it is over */
-    wire_http *upstream; /* NULL: it has answered */
+    uint8_t has_secrets; /* 1: the request had credentials, so the answer may have new ones */
+    wire_conn *client;   /* NULL: the client's connection has ended */
+    wire_http *upstream; /* NULL: the request has ended */
 };
 
 /* ---- names ---- */
@@ -56,7 +56,7 @@ static void check_hidden(const rest *self, td_result rc, const td_err *err)
                     err->text);
 }
 
-/* Hide the values of what was searched last. 1: it has any. */
+/* Hide the values that the last search found. Returns 1 if there are any. */
 static int hide_found(const rest *self)
 {
     td_err err;
@@ -68,8 +68,8 @@ static int hide_found(const rest *self)
     return sent_secrets_next(sent, &at, &ignored);
 }
 
-/* Learn the secrets of a request, before anything of it is recorded or logged, and keep what is
- * recorded of it. */
+/* Learn the secrets of a request before anything of it is recorded or logged; then keep its URL and
+ * body, with secrets overwritten. */
 static void learn(rest *self, const wire_request *request)
 {
     sent_secrets *sent = self->options.env->sent;
@@ -86,7 +86,7 @@ static void learn(rest *self, const wire_request *request)
     self->has_secrets = (uint8_t)td_url_next_secret(url, &at, &ignored);
     sent_secrets_find_fields(sent, request->fields);
     self->has_secrets |= (uint8_t)hide_found(self);
-    (void)sent_secrets_find(sent, request->body, 0); /* for its values */
+    (void)sent_secrets_find(sent, request->body, 0); /* values only */
     self->has_secrets |= (uint8_t)hide_found(self);
     (void)redactor_apply_sent(secrets, sent, body, request->body.size);
     td_utf8_copy(self->detail, sizeof self->detail, td_bytes_of(body, request->body.size));
@@ -111,7 +111,7 @@ static void record_body(const rest *self, intake *into, event *what, const wire_
         record_failed(self, into, what, "overload");
         return;
     }
-    if (self->has_secrets) { /* a new key's secret */
+    if (self->has_secrets) { /* for example the secret of a new key */
         (void)sent_secrets_find(self->options.env->sent, body, 0);
         (void)hide_found(self);
     }
@@ -148,7 +148,7 @@ static void record(const rest *self, const wire_http_end *end)
     inflater_close(decoder);
 }
 
-/* ---- its life ---- */
+/* ---- begin and end ---- */
 
 static void end_if_over(rest *self)
 {
@@ -191,7 +191,7 @@ void rest_on_closed(void *user)
     end_if_over(self);
 }
 
-/* The client's fields, without those that the exchange must not follow. */
+/* Copy the client's header fields, except fields that the exchange must not act on. */
 static void copy_fields(const char *fields, td_buf *out)
 {
     static const char *const LEFT_OUT[] = {"accept-encoding:", "expect:"};
@@ -240,11 +240,11 @@ rest *rest_open(const rest_options *options, wire_conn *client, const wire_reque
 {
     td_err err;
     if (!is_relayed(request->method)) {
-        refuse(client, 405, "the method is none of GET, POST, PUT and DELETE");
+        refuse(client, 405, "the method must be GET, POST, PUT or DELETE");
         return NULL;
     }
     if (options->shared->open_count == REST_OPEN_MAX) {
-        refuse(client, 503, "as many requests wait for answers as are sent at a time");
+        refuse(client, 503, "too many requests are waiting for answers");
         return NULL;
     }
     rest *self = td_alloc_zero(1, sizeof *self);

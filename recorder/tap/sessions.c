@@ -12,35 +12,35 @@
 #include "recorder/pipeline/recording.h"
 
 typedef enum sessions_state {
-    STATE_RECORDING, /* the network thread has the session */
-    STATE_WORKING,   /* the other thread opens or ends one */
-    STATE_WAITING,   /* for the next try */
+    STATE_RECORDING, /* the network thread uses the session */
+    STATE_WORKING,   /* the worker thread opens or ends a session */
+    STATE_WAITING,   /* until a session is tried again */
 } sessions_state;
 
 struct tap_sessions {
     tap_sessions_options options;
     sessions_state state;
-    pthread_t worker;     /* of STATE_WORKING */
+    pthread_t worker;     /* in STATE_WORKING */
     atomic_int is_worked; /* release/acquire: the worker is done */
     td_result worked;     /* its result */
     td_err worked_err;
     uint64_t retry_mono_ns;
     uint32_t number;
-    uint8_t is_failing; /* the failure has been logged */
-    td_result failure;  /* the first one; TD_OK: none */
+    uint8_t is_failing; /* 1: the failure has been logged */
+    td_result failure;  /* the first failure, or TD_OK */
     td_err failure_err;
     tap_totals totals;
-    /* The session: that of the thread which has it; NULL: none. */
+    /* The session, used by one thread at a time (state); NULL: none. */
     archive *archive;
     recording *recording;
-    tap_slot *slots;    /* LIMIT_FEED_SLOTS of each feed */
-    uint8_t *has_begun; /* of each feed */
-    gap_list open_rows; /* of connections in earlier sessions, that have no end */
+    tap_slot *slots;    /* LIMIT_FEED_SLOTS for each feed */
+    uint8_t *has_begun; /* for each feed */
+    gap_list open_rows; /* gaps of earlier sessions without an end */
 };
 
 /* ---- opening and ending, on either thread ---- */
 
-/* Rows that wait for the feed's next frame. */
+/* Find the open gaps that end with the feed's next frame. */
 static td_result find_open_rows(tap_sessions *self, td_err *err)
 {
     gap_list ledger = {0};
@@ -105,7 +105,7 @@ static td_result end_session(tap_sessions *self, td_err *err)
     return rc;
 }
 
-/* ---- the other thread ---- */
+/* ---- the worker thread ---- */
 
 static void *work(void *arg)
 {
@@ -133,7 +133,7 @@ static void start_work(tap_sessions *self)
     if (pthread_create(&self->worker, NULL, work, self) == 0)
         self->state = STATE_WORKING;
     else
-        wait_for_retry(self, TAP_RETRY_NS); /* a session that must end loses what comes meanwhile */
+        wait_for_retry(self, TAP_RETRY_NS); /* if a session must end, frames are lost meanwhile */
 }
 
 static void note_failure(tap_sessions *self)
@@ -148,7 +148,7 @@ static void note_failure(tap_sessions *self)
     self->is_failing = 1;
 }
 
-/* The worker is done: with a session that is open now, or with one that has ended. */
+/* The worker has opened or ended a session, or failed to. */
 static void finish_work(tap_sessions *self)
 {
     pthread_join(self->worker, NULL);

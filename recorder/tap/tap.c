@@ -21,11 +21,11 @@ struct tap {
     wire_server *server;
     relay_env env;
     pipeline_config config;
-    redactor redactor; /* of all feeds: a key of one may occur in another */
+    redactor redactor; /* one for all feeds: a feed's key may occur in another feed */
     redactor *redactor_list[LIMIT_FEEDS];
     relay **relays; /* by feed and shard */
     size_t relay_count;
-    uint64_t asked, refused; /* connections */
+    uint64_t asked, refused; /* connections over WebSocket */
     uint64_t requests;       /* over HTTP */
     atomic_int is_asked_to_stop;
 };
@@ -50,7 +50,7 @@ static void refuse(tap *self, wire_conn *client, unsigned status, const char *te
                      td_bytes_str(text));
 }
 
-/* The feed of a URL: by host and path, of an unknown host by path alone. */
+/* Find the feed of a URL: by host and path; if the host is unknown, by path alone. */
 static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *out)
 {
     const family *of = family_find_by_url(td_bytes_str(url));
@@ -92,8 +92,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
            *slot_of(self, options.feed_index, options.shard) != NULL)
         options.shard++;
     if (options.shard == LIMIT_FEED_SLOTS) {
-        refuse(self, client, 503,
-               "as many connections of this path are relayed as can be recorded\n");
+        refuse(self, client, 503, "no more connections of this path can be recorded\n");
         return NULL;
     }
     options.family = self->config.feeds[options.feed_index].family;
@@ -115,7 +114,7 @@ static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 
 /* ---- HTTP requests ---- */
 
-/* The first segment of a path: "/v5". */
+/* The first component of a path: "/v5". */
 static td_bytes first_segment(td_bytes path)
 {
     const uint8_t *end = path.size < 2 ? NULL : memchr(path.data + 1, '/', path.size - 1);
@@ -169,13 +168,13 @@ static td_result check_upstream(const char *upstream, td_err *err)
     td_server_url url;
     td_result rc = td_url_parse(upstream, &url, err);
     if (rc == TD_OK && strcmp(url.target, "/") != 0)
-        rc = td_err_set(err, TD_E_INVALID, "the path is the client's: give wss://HOST[:PORT]");
+        rc = td_err_set(err, TD_E_INVALID, "clients give the path: use wss://HOST[:PORT]");
     if (rc == TD_OK && upstream[strlen(upstream) - 1] == '/')
-        rc = td_err_set(err, TD_E_INVALID, "leave the '/' at its end out");
+        rc = td_err_set(err, TD_E_INVALID, "leave out the '/' at the end");
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream");
 }
 
-/* Exchanges have a host for streams and one for requests: stream.HOST, stream-testnet.HOST and
+/* Exchanges have different hosts for WebSocket and HTTP: stream.HOST, stream-testnet.HOST and
  * api.HOST, api-testnet.HOST. */
 static td_result find_upstream_http(tap *self, td_err *err)
 {
@@ -197,7 +196,7 @@ static td_result find_upstream_http(tap *self, td_err *err)
     td_result rc = td_url_parse_http(self->upstream_http, &ignored, err);
     size_t size = strlen(self->upstream_http);
     if (rc == TD_OK && (strcmp(ignored.target, "/") != 0 || self->upstream_http[size - 1] == '/'))
-        rc = td_err_set(err, TD_E_INVALID, "the path is the client's: give https://HOST[:PORT]");
+        rc = td_err_set(err, TD_E_INVALID, "clients give the path: use https://HOST[:PORT]");
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream-http");
 }
 
@@ -268,7 +267,7 @@ const wire_server *tap_server(const tap *self)
 
 /* ---- running ---- */
 
-/* Seen at the next tick: the loop may be closed already when the flag is. */
+/* Takes effect at the next tick. The loop is not woken, because it may be closed already. */
 void tap_stop(tap *self)
 {
     atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
@@ -281,7 +280,7 @@ static td_result turn(tap *self, td_err *err)
     return rc;
 }
 
-/* Close frames in both directions; what has not closed in time is cut with the loop. */
+/* Close all relays. Connections that have not closed in time are cut with the loop. */
 static td_result send_goodbye(tap *self, td_err *err)
 {
     td_result rc = TD_OK;

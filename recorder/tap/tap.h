@@ -1,10 +1,10 @@
 /* A pass-through for clients: listens, connects each client to the exchange (recorder/tap/relay.h),
- * sends its HTTP requests there (recorder/tap/rest.h), and records all of it
- * (recorder/tap/sessions.h). Feeds are the exchange's families, by the path that a client asks for;
- * each client is a slot of its feed. HTTP requests are of the first feed whose paths begin as
- * theirs do.
+ * sends its HTTP requests there (recorder/tap/rest.h), and records everything
+ * (recorder/tap/sessions.h). Each family of the exchange is a feed, chosen by the path that a
+ * client requests; each client is a slot of its feed. An HTTP request is recorded in the first feed
+ * with a path that has the same first component.
  *
- * Network thread only, but for tap_stop. */
+ * Network thread only, except tap_stop. */
 #ifndef TD_TAP_TAP_H
 #define TD_TAP_TAP_H
 
@@ -19,36 +19,38 @@
 typedef struct tap tap;
 
 typedef struct tap_options {
-    const char *archive;        /* its path; borrowed, like the rest */
-    const char *upstream;       /* ws://HOST[:PORT] or wss://… */
-    const char *upstream_http;  /* http://HOST[:PORT] or https://…; NULL: the same host, but
-                                   api.HOST of stream.HOST */
-    const char *ca_file;        /* to trust upstream; NULL: the system's CAs */
-    wire_server_options server; /* ops and user are the tap's */
+    const char *archive;       /* its path; borrowed, like the other pointers */
+    const char *upstream;      /* ws://HOST[:PORT] or wss://… */
+    const char *upstream_http; /* http://HOST[:PORT] or https://…; NULL: upstream's host, with "api"
+                                  instead of a leading "stream" */
+    const char *ca_file;       /* CA to trust for upstream; NULL: the system's CAs */
+    wire_server_options server; /* ops and user are set by the tap */
     td_clock clock;
     const td_log *log;
 } tap_options;
 
-/* Open the first session, and listen. TD_E_INVALID: an upstream that is no server's URL; what the
- * archive and the server give. */
+/* Open the first session, and listen. TD_E_INVALID: an upstream is not a URL of a server; errors of
+ * the archive and the server. */
 TD_MUST_USE td_result tap_open(const tap_options *options, tap **out, td_err *err);
 
+/* The listening server, owned by the tap; NULL after tap_run. */
 const wire_server *tap_server(const tap *self);
 
-/* Relay and record until it is stopped. Then close the connections (1001) and end the session.
- * TD_E_IO, TD_E_NOSPACE: not all was recorded. */
+/* Relay and record until stopped; then close the connections (1001) and end the session. TD_E_IO,
+ * TD_E_NOSPACE: not everything was recorded. */
 TD_MUST_USE td_result tap_run(tap *self, td_err *err);
 
-/* Any thread. */
+/* Ask a running tap to stop. Any thread. */
 void tap_stop(tap *self);
 
-/* Connections so far, and what was recorded. */
+/* Connections and requests so far, and totals of the recording. */
 typedef struct tap_counts {
     uint64_t relayed, refused, requests;
     tap_totals recorded;
 } tap_counts;
 tap_counts tap_get_counts(const tap *self);
 
+/* Free. */
 void tap_close(tap *self);
 
 #endif
