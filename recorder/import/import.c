@@ -24,16 +24,16 @@
 #include "schema/exchange.h"
 
 enum {
-    /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
-     * by time without unpacking an hour. */
+    /* A chunk closes also after this much of the capture's time, so that readers of a short time
+     * need not unpack an hour of a slow capture. */
     CHUNK_INTERVAL_S = 60,
     URL_SHOWN_BYTES = 200,
     NAME_SHOWN_BYTES = 60,
 };
 
-/* A slot's connection has ended, and nothing has been received over the next one yet. */
+/* The time after a slot's connection has ended, until the next one receives a frame. */
 typedef struct slot_outage {
-    uint64_t from_ns; /* 0: it is over */
+    uint64_t from_ns; /* 0: no outage */
     uint32_t conn;
 } slot_outage;
 
@@ -44,16 +44,16 @@ typedef struct session_feed {
     uint32_t slot_count;
     size_t index; /* in the archive's writer */
     feed_writer *writer;
-    size_t earlier_next; /* rows of the ledger before this one are closed if they must be */
-    gap_list open;       /* rows of the capture's own gaps as they were before their end came */
+    size_t earlier_next; /* rows of job->earlier before this index have been handled */
+    gap_list open;       /* the capture's own gaps, as they were when they opened */
     slot_outage outages[LIMIT_FEED_SLOTS];
 } session_feed;
 
-/* Where a slot's frames go. */
+/* Feed and shard of a slot's frames. */
 typedef struct slot_target {
     uint32_t feed;
     uint32_t shard;
-    uint8_t is_chosen; /* 1: it has the shard */
+    uint8_t is_chosen; /* 1: shard is set */
 } slot_target;
 
 typedef struct import_job {
@@ -64,36 +64,36 @@ typedef struct import_job {
     decoder *decoder; /* for times of bare frames; NULL without a family */
     import_order *order;
     uint8_t is_survey;    /* first reading: counts and reports malformed lines */
-    uint8_t is_read;      /* no line is left in this reading */
-    import_order *survey; /* the slots as the first reading left them */
-    uint64_t first_ns;    /* earliest time of the capture; 0: it has no time */
+    uint8_t is_read;      /* 1: this reading has no more lines */
+    import_order *survey; /* the first reading's slots */
+    uint64_t first_ns;    /* earliest time of the capture; 0: no line has a time */
     uint64_t frame_count;
-    capture_content *contents; /* of each file */
+    capture_content *contents; /* one per file */
     size_t content_count;
-    redactor secrets;   /* that the capture has */
-    sent_secrets *sent; /* of requests that may have some */
+    redactor secrets;   /* the capture's secrets */
+    sent_secrets *sent; /* searches requests for secrets */
     slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
     sealed_chunk *chunk;
-    uint64_t start_ns; /* of the session */
-    gap_list earlier;  /* the ledger before this session, if it may have a gap to close */
+    uint64_t start_ns; /* of the session, wall clock */
+    gap_list earlier;  /* the ledger before this session; empty if no gap needs to be closed */
     session_feed feeds[LIMIT_FEEDS];
-    pipeline_config checking; /* the live check's feeds, which are those above */
-    live_check *live_check;   /* for checkpoints */
-    uint64_t last_ns;         /* receive time given out last */
+    pipeline_config checking; /* the feeds, for the live check */
+    live_check *live_check;   /* makes checkpoints */
+    uint64_t last_ns;         /* receive time of the last frame */
 } import_job;
 
 /* ---- secrets ----
  *
- * Those in requests (recorder/capture/sent_secrets.h) and in URLs (base/url.h) are learnt in the
- * first reading and hidden everywhere (docs/design.md, P2: acks echo them). */
+ * The first reading finds secrets in requests (recorder/capture/sent_secrets.h) and in URLs
+ * (base/url.h). They are hidden everywhere (docs/design.md, P2: acks echo them). */
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
     td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
-        (void)sent_secrets_find(job->sent, record->data, 0); /* the values are wanted here */
+        (void)sent_secrets_find(job->sent, record->data, 0); /* values only */
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     }
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
@@ -101,7 +101,7 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
 
 /* ---- reading ---- */
 
-/* Once per line: the second reading meets the same lines again. */
+/* Only in the first reading: the second has the same lines. */
 static void report_malformed(import_job *job, uint64_t line, const char *reason)
 {
     if (!job->is_survey)
@@ -132,7 +132,7 @@ static void time_bare_frame(import_job *job, import_record *record)
     }
 }
 
-/* 0: the line holds no record, whatever the reason. */
+/* Read a line. Returns 0 if it has no record, or is malformed. */
 static int read_record(import_job *job, const import_text_line *line, import_record *record)
 {
     const char *reason;
@@ -147,8 +147,8 @@ static int read_record(import_job *job, const import_text_line *line, import_rec
     return 1;
 }
 
-/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO, TD_E_INVALID: it is too late,
- * TD_E_LIMIT: it is too long, or there are too many connections. */
+/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO; TD_E_INVALID: it is too far out of
+ * order; TD_E_LIMIT: it is too long, or there are too many connections. */
 static td_result read_into_window(import_job *job, td_err *err)
 {
     import_text_line line = {.number = 0};
@@ -226,7 +226,7 @@ static void close_reader(import_job *job)
     td_free(job->contents);
 }
 
-/* Read everything once: what the capture's connections are, and what must be hidden. */
+/* Read everything once, to find the capture's connections and secrets. */
 static td_result survey(import_job *job, td_err *err)
 {
     import_record record;
@@ -245,7 +245,7 @@ static td_result survey(import_job *job, td_err *err)
     return TD_OK;
 }
 
-/* Start the second reading: the same lines give the same slots and the same order again. */
+/* Start the second reading, in which the same lines get the same slots and the same order. */
 static td_result read_again(import_job *job, td_err *err)
 {
     job->survey = job->order;
@@ -256,7 +256,8 @@ static td_result read_again(import_job *job, td_err *err)
 
 /* ---- feeds ---- */
 
-/* No URL: other connections of the capture prove nothing. */
+/* Refuse a slot without a known family. URLs of the capture's other connections prove nothing about
+ * it. */
 static td_result refuse_family(const import_slot *slot, td_err *err)
 {
     char shown[LIMIT_URL_BYTES];
@@ -270,7 +271,7 @@ static td_result refuse_family(const import_slot *slot, td_err *err)
     return TD_E_INVALID;
 }
 
-/* The report's feed of a slot, added if it is new: a feed has one family. */
+/* Find or add a slot's feed in the report. A feed has one family. */
 static td_result find_feed(import_job *job, const import_slot *slot, const family *wanted,
                            uint32_t *index, td_err *err)
 {
@@ -297,7 +298,8 @@ static td_result find_feed(import_job *job, const import_slot *slot, const famil
     return TD_OK;
 }
 
-/* The file's, or in order of first sight. TD_E_INVALID: it has one of its own and one of them. */
+/* Choose the shard of a slot: the file's, else the next number. TD_E_INVALID: another slot of the
+ * feed has it. */
 static td_result choose_shard(import_job *job, uint32_t index, td_err *err)
 {
     const import_slot *slot = import_order_slot(job->order, index);
@@ -314,7 +316,7 @@ static td_result choose_shard(import_job *job, uint32_t index, td_err *err)
     return TD_OK;
 }
 
-/* The feed and the shard of a slot. */
+/* Choose the feed and the shard of a slot. */
 static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
 {
     const import_slot *slot = import_order_slot(job->order, index);
@@ -330,8 +332,8 @@ static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
     return rc == TD_OK && !slot->is_http ? choose_shard(job, index, err) : rc;
 }
 
-/* HTTP answers come last: they go to the feed that the file names, or where the first WebSocket
- * connection goes, without a slot. */
+/* HTTP answers are last: they are written to the feed that the file names, else to that of the
+ * first WebSocket connection, without a shard. */
 static td_result choose_feeds(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
@@ -346,7 +348,8 @@ static td_result choose_feeds(import_job *job, td_err *err)
 
 /* ---- the beginning ---- */
 
-/* Each frame would be there twice, with a gap between two sessions that are one. */
+/* Refuse to import the same content twice: each frame would be stored twice, with a gap in between.
+ */
 static td_result refuse_repeat(const past_import *past, td_err *err)
 {
     char when[TD_TIME_TEXT_BYTES];
@@ -359,7 +362,7 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
     return TD_E_INVALID;
 }
 
-/* What earlier imports left. */
+/* Check earlier imports: refuse to repeat one, and find out whether one was killed. */
 static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 {
     const import_report *report = job->report;
@@ -375,8 +378,8 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
     return rc;
 }
 
-/* Close what a crash left open, and see which gaps are. The whole ledger grows with the archive,
- * and is read only for the gap of an import that was killed. */
+/* Recover after a crash. The ledger grows with the archive, so it is read only if an import was
+ * killed, which left a gap that must be closed. */
 static td_result look_back(import_job *job, td_err *err)
 {
     int was_killed = 0;
@@ -392,7 +395,7 @@ static td_result look_back(import_job *job, td_err *err)
     return rc == TD_OK && was_killed ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
-/* Seal what is pending of a feed and write it. */
+/* Seal a feed's pending messages and write the chunk. */
 static td_result write_chunk(void *user, td_err *err)
 {
     const session_feed *feed = user;
@@ -428,7 +431,7 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
     return rc;
 }
 
-/* Open the archive, recover what a crash left, and begin the session. */
+/* Open the archive, recover after a crash, and begin the session. */
 static td_result open_archive(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
@@ -471,7 +474,7 @@ static td_result put_session(session_feed *f, const char *state, uint64_t recv_n
 
 static const char CONTINUES[] = "the capture continues with another connection";
 
-/* The slot's connection ended somewhere before recv_ns, where the next one begins. */
+/* The slot's next connection begins at recv_ns, so the connection ended before. */
 static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
                                 td_err *err)
 {
@@ -491,8 +494,8 @@ static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t
     return rc;
 }
 
-/* A connection has no topics before its first inbound frame: the gap ends there, not where the
- * connection begins. */
+/* End the gap between two connections. A connection has no topics before its first inbound frame,
+ * so the gap ends with that frame. */
 static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
 {
     const slot_outage outage = f->outages[shard];
@@ -508,7 +511,7 @@ static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, t
     return feed_writer_event(f->writer, recv_ns, &lost, err);
 }
 
-/* A slot's next connection begins: number 1, 2 … A previous one has ended: that is a gap. */
+/* Begin a slot's next connection: number 1, 2 … After a previous connection that opens a gap. */
 static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
                                   uint64_t recv_ns, const char *url, td_err *err)
 {
@@ -531,9 +534,9 @@ static td_result begin_connection(session_feed *f, uint32_t shard, const import_
 
 /* ---- frames ---- */
 
-/* An import that was killed: both sides of its gap are there only now. What a recorder lacks ends
- * when its topics are granted again: a capture does not prove that it has them. Rows of a feed are
- * in order of their beginning. */
+/* Close gaps of an import that was killed, which end with the feed's next frame. Other open gaps
+ * stay: they end when a recorder's topics are granted again, which a capture cannot prove. Rows of
+ * a feed are sorted by their beginning. */
 static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
 {
     const gap_list *earlier = &f->job->earlier;
@@ -551,7 +554,8 @@ static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
-/* The receive time of the next frame: the capture's, or the smallest that rises. */
+/* The receive time of the next frame: the capture's, raised if it is not later than the last one.
+ */
 static uint64_t give_time(import_job *job, const import_record *record, const import_place *place)
 {
     import_report *report = job->report;
@@ -559,7 +563,7 @@ static uint64_t give_time(import_job *job, const import_record *record, const im
     if (recv_ns == 0)
         recv_ns = job->first_ns;
     if (recv_ns == 0)
-        recv_ns = clock_wall_ns(job->options->clock); /* the capture holds no time at all */
+        recv_ns = clock_wall_ns(job->options->clock); /* no line of the capture has a time */
     if (recv_ns <= job->last_ns)
         recv_ns = job->last_ns + 1;
     if (record->time_ns > 0 && !record->is_estimated && recv_ns != record->time_ns) {
@@ -606,8 +610,8 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     return rc;
 }
 
-/* The end of a gap may come over a later connection of the slot: with the number of that, it would
- * be another gap, and the first one would never end. */
+/* The connection number for a gap's row. A gap may end on a later connection of the slot than it
+ * began on; with that number its end would be a different gap. */
 static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
 {
     const feed_slot *slot = feed_writer_slot(f->writer, 0, gap->shard);
@@ -620,8 +624,8 @@ static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
     return gap->conn;
 }
 
-/* A gap of the archive that the file is from. The one between two connections is that of
- * end_outage. */
+/* Write a gap from the archive that the file is from. end_outage writes gaps between connections.
+ */
 static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
                          const import_record *record, uint64_t recv_ns, td_err *err)
 {
@@ -641,7 +645,8 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     return feed_writer_event(f->writer, recv_ns, &gap, err);
 }
 
-/* A connect line keeps its time: an event may have the time of the frame before it. */
+/* Write a record. Only frames need rising times: an event may have the time of the frame before it.
+ */
 static td_result put_record(import_job *job, const import_record *record, const import_place *place,
                             td_err *err)
 {
@@ -665,7 +670,7 @@ static td_result put_record(import_job *job, const import_record *record, const 
 
 /* ---- the end ---- */
 
-/* Write the end of a feed, and what is pending. A feed without a message has no segment. */
+/* Write the end of a feed and its pending messages. A feed without a message has no segment. */
 static td_result finish_feed(session_feed *f, td_err *err)
 {
     uint64_t end_ns = feed_writer_last_ns(f->writer);
@@ -685,7 +690,7 @@ static td_result finish_feed(session_feed *f, td_err *err)
     return rc;
 }
 
-/* End the session. After a failure (rc), what is not finished is for recover. */
+/* End the session. After a failure (rc) it is left for recovery. */
 static td_result close_archive(import_job *job, td_result rc, td_err *err)
 {
     import_report *report = job->report;
@@ -712,7 +717,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
 
 /* ---- all of it ---- */
 
-/* Write the session, in the second reading. */
+/* Read the file a second time, and write the session. */
 static td_result write_session(import_job *job, td_err *err)
 {
     import_record record;

@@ -1,10 +1,10 @@
-/* Import: a capture that another tool made becomes one session of an archive. What the formats are
- * and what becomes of each line is specified in docs/import.md.
+/* Import: writes a capture of another tool to an archive, as one session. docs/import.md specifies
+ * the formats, and what becomes of each line.
  *
- * The file is read once to learn its connections, their families and their secrets; nothing is
- * written before they are known. The second time its frames are written, in order of time
- * (import_window.h). Receive times are the file's own, made strictly rising by the smallest step.
- * Memory is bounded by the window, a line and a chunk. */
+ * The file is read twice. The first reading finds its connections, their families and their
+ * secrets; nothing is written before these are known. The second reading writes the frames in order
+ * of time (import_order.h). Receive times are the file's own, raised where necessary so that they
+ * strictly rise. Memory is bounded by the window, a line and a chunk. */
 #ifndef TD_IMPORT_IMPORT_H
 #define TD_IMPORT_IMPORT_H
 
@@ -24,15 +24,15 @@ typedef struct import_options {
     td_clock clock;
     const td_log *log; /* may be NULL */
     const char *archive_path;
-    const char *catalog_path; /* NULL: in the archive (see archive/archive.h) */
+    const char *catalog_path; /* NULL: in the archive (archive/archive.h) */
     const char *version;
     import_format format;
-    const char *path;              /* of a file, which is read twice */
-    const char *const *more_paths; /* of files that continue it, in this order */
+    const char *path;              /* the file */
+    const char *const *more_paths; /* files that continue it, in order */
     size_t more_count;
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
-    uint8_t is_again;     /* 1: import also what the feed got before */
+    uint8_t is_again;     /* 1: import even if the feed has this content already */
 } import_options;
 
 /* A line that cannot be read. */
@@ -41,16 +41,16 @@ typedef struct import_problem {
     char reason[160];
 } import_problem;
 
-/* What went in. */
+/* Counts of what was written to a feed. */
 typedef struct import_feed_counts {
     feed_counts frames;
     uint64_t connections;
-    uint64_t gaps; /* where a connection followed another one */
+    uint64_t gaps; /* gaps written, most between two connections of a slot */
     uint64_t first_ns, last_ns;
 } import_feed_counts;
 
 typedef struct import_feed_report {
-    char name[LIMIT_NAME_BYTES]; /* the option's, the file's, or the family's */
+    char name[LIMIT_NAME_BYTES]; /* the option's, else the file's, else the family's */
     const family *family;
     import_feed_counts counts;
 } import_feed_report;
@@ -58,11 +58,12 @@ typedef struct import_feed_report {
 typedef struct import_report {
     uint64_t lines;
     uint64_t malformed; /* lines that could not be read; damaged compression counts as one */
-    uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
+    uint64_t
+        adjusted; /* frames whose time was raised, because times must rise (docs/design.md, P3) */
     uint64_t adjusted_ns_max;
-    uint64_t untimed;        /* frames of lines without a time: the exchange's time was taken */
+    uint64_t untimed;        /* frames of lines without a time; the exchange's time is used */
     const char *compression; /* import_source_compression */
-    uint8_t is_written;      /* 0: there was nothing to write, and no session was made */
+    uint8_t is_written;      /* 0: there were no frames, and no session was made */
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
     uint32_t feed_count;
@@ -72,12 +73,13 @@ typedef struct import_report {
 
 enum { IMPORT_PROBLEMS_MAX = 1000 };
 
+/* Free the report's problems. */
 void import_report_fini(import_report *report);
 
-/* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
- * (the family is unknown, a name is wrong, it was imported before, a line is later than the window
- * is long: nothing was written), TD_E_LIMIT (a line is too long, there are too many connections:
- * likewise), TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
+/* Import one capture. Malformed lines are counted in the report, with TD_OK. TD_E_INVALID (the
+ * family is unknown, a name is invalid, the content was imported before, or a line is too far out
+ * of order: nothing was written), TD_E_LIMIT (a line is too long, or there are too many
+ * connections: nothing was written), TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 
 #endif

@@ -17,11 +17,11 @@ struct import_line_reader {
     import_format format;
     json_parser *parser;
     event_reader *events;
-    event event; /* of import_line_event */
-    td_buf data; /* a frame whose escapes were resolved, with padding after it */
-    char conn[LIMIT_NAME_BYTES + 16]; /* of a line of another archive */
-    char url[LIMIT_NAME_BYTES + 1];   /* which ends with the name of an HTTP answer */
-    td_err err;                       /* holds why the last line was no JSON */
+    event event;                      /* result of import_line_event */
+    td_buf data;                      /* a frame with escapes resolved, followed by padding */
+    char conn[LIMIT_NAME_BYTES + 16]; /* conn of a line from another archive */
+    char url[LIMIT_NAME_BYTES + 1];   /* "/" and the name of an HTTP answer */
+    td_err err;                       /* why the last line is not JSON */
 };
 
 _Static_assert(CHANNEL_IN == 0, "a record without a direction is inbound");
@@ -48,14 +48,15 @@ void import_line_reader_close(import_line_reader *reader)
 
 /* ---- what both formats share ----
  *
- * Functions that read return NULL, or why the line is malformed. */
+ * Functions named read_… return NULL, or the reason why the line is malformed. */
 
-/* The unit of a time that is a whole number. A time with a point is in seconds. */
+/* The unit of a time without a decimal point. A time with one is in seconds. */
 typedef enum time_unit { TIME_S, TIME_NS, TIME_BY_MAGNITUDE } time_unit;
 
-/* A time as ns, exactly: in (0, 2^63), with at most nine decimal places (zeros after them are
- * fine). A magnitude determines its unit (docs/design.md, "TIME and DURATION": each unit is some
- * thousand times the next one in any year of use). Returns 0 if it is no such time. */
+/* Parse a time exactly, as ns in (0, 2^63). It may have nine decimal places, and zeros after them.
+ * TIME_BY_MAGNITUDE: the magnitude determines the unit (docs/design.md, "TIME and DURATION": one
+ * unit's numbers are some thousand times the next unit's for any recent year). Returns 0 if the
+ * text is not such a time. */
 static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
 {
     td_decimal value;
@@ -73,7 +74,8 @@ static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
     return 1;
 }
 
-/* NULL if a frame may have come then; a slip of a digit or of a unit lands elsewhere. */
+/* NULL if the time is plausible for a frame. A missing digit or a wrong unit gives a time outside.
+ */
 static const char *check_time(uint64_t ns)
 {
     return ns >= LIMIT_IMPORT_FIRST_NS && ns < LIMIT_IMPORT_END_NS
@@ -81,17 +83,18 @@ static const char *check_time(uint64_t ns)
                : "the time is not between 1990-01-01 and 2100-01-01, UTC";
 }
 
-/* A number, or a string that holds one, as its digits are written. */
+/* The digits of a number, or of a string that contains one. */
 static td_bytes number_text(json_value value)
 {
     td_bytes text = {0};
     if (json_type_of(value) == JSON_NUMBER)
         return json_raw(value);
-    (void)json_text(value, &text); /* not a string: text stays empty, which no time is */
+    (void)json_text(value, &text); /* not a string: text stays empty, which is not a valid time */
     return text;
 }
 
-/* A value of the line with padding after it: the parser's own memory has none. */
+/* A value of the line with padding after it. A value in the parser's memory is copied, because it
+ * has no padding. */
 static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
 {
     static const uint8_t PADDING[JSON_PADDING_BYTES];
@@ -99,7 +102,7 @@ static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
         return value;
     td_buf_clear(&r->data);
     td_result rc = td_buf_append(&r->data, value.data, value.size, NULL);
-    TD_ASSERT(rc == TD_OK); /* no value is longer than its line */
+    TD_ASSERT(rc == TD_OK); /* a value is never longer than its line */
     rc = td_buf_append(&r->data, PADDING, sizeof PADDING, NULL);
     TD_ASSERT(rc == TD_OK);
     return td_bytes_of(r->data.data, value.size);
@@ -123,7 +126,7 @@ static const char *read_hex(import_line_reader *r, json_value value, import_reco
     return is_hex ? NULL : "\"data_hex\" is not hexadecimal";
 }
 
-/* The frame in "data": a string's text, or the bytes of an object or array as they are. */
+/* The frame in "data": the text of a string, or the unchanged bytes of an object or array. */
 static const char *read_data(import_line_reader *r, td_bytes line, json_value value,
                              import_record *out)
 {
@@ -187,7 +190,7 @@ static const char *read_url_line(td_bytes line, import_record *out)
     return read_time_and_data(rest, out);
 }
 
-/* What a line of format 2 is, by its "t". */
+/* Meaning of a line of format 2, by its "t". */
 typedef struct line_type {
     const char *name;
     import_kind kind;
@@ -205,7 +208,7 @@ static const line_type LINE_TYPES[] = {
     {"configuration", IMPORT_NOTHING, CHANNEL_IN, NULL},
 };
 
-/* Lines of unknown type are refused: they may be frames of a later version of the format. */
+/* Lines of unknown type are malformed: they may be frames of a later version of the format. */
 static const line_type *find_line_type(json_value line)
 {
     td_bytes name;
@@ -233,15 +236,15 @@ static const char *read_format2(import_line_reader *r, td_bytes line, import_rec
         return NULL;
     if (!json_find(root, "ts", &value) || !parse_time(number_text(value), TIME_S, &out->time_ns))
         return "\"ts\" is missing or not decimal seconds";
-    (void)json_find_text(root, "conn", &out->conn);       /* may be absent: one connection */
-    (void)json_find_text(root, type->url_key, &out->url); /* recv lines have none */
+    (void)json_find_text(root, "conn", &out->conn); /* absent if the file has one connection */
+    (void)json_find_text(root, type->url_key, &out->url); /* absent in recv lines */
     const char *reason = check_time(out->time_ns);
     if (reason != NULL || type->kind == IMPORT_CONNECT)
         return reason;
     return json_find(root, "data", &value) ? read_data(r, line, value, out) : "no \"data\"";
 }
 
-/* Both generations: the first begins with a time or a URL, the second is JSON. */
+/* A line of either format: the first begins with a time or a URL, the second is JSON. */
 static const char *read_cryptofeed(import_line_reader *r, td_bytes line, import_record *out)
 {
     static const char *const SCHEMES[] = {"wss://", "ws://", "https://", "http://"};
@@ -265,12 +268,12 @@ static int read_dir(json_value root, channel_dir *dir)
     td_bytes name = {0};
     if (!json_find(root, "dir", &value))
         return 1;
-    (void)json_text(value, &name); /* not a string: the name stays empty */
+    (void)json_text(value, &name); /* not a string: name stays empty */
     return channel_dir_parse(name, dir);
 }
 
-/* Is the object a wrapper around a frame, or a frame of its own? "recv_ns" is no exchange's; "ts"
- * is, in frames that have a "topic". Fills the wrapper's time member. */
+/* 1 if the object is a wrapper around a frame, 0 if it is a frame. Exchanges never send "recv_ns";
+ * they do send "ts", in frames that have a "topic". Finds the wrapper's time. */
 static int find_wrapper_time(json_value root, json_value *time, time_unit *unit)
 {
     json_value other;
@@ -282,7 +285,7 @@ static int find_wrapper_time(json_value root, json_value *time, time_unit *unit)
            (json_find(root, "data", &other) || json_find(root, "url", &other));
 }
 
-/* A number, or a string that holds one; 0 if it is absent. */
+/* Read a number, or a string that contains one. Returns 0 if it is absent or not a whole number. */
 static int find_number(json_value root, const char *key, uint64_t *out)
 {
     json_value value;
@@ -295,7 +298,7 @@ static int find_number(json_value root, const char *key, uint64_t *out)
     return 1;
 }
 
-/* Which connection of another archive a line is of. conn 0: unknown. */
+/* Set the connection of a line from another archive. conn 0: unknown. */
 static const char *set_place(import_line_reader *r, json_value root, uint64_t shard, uint64_t conn,
                              import_record *out)
 {
@@ -315,7 +318,7 @@ static const char *set_place(import_line_reader *r, json_value root, uint64_t sh
     return NULL;
 }
 
-/* What a line of another archive has besides. */
+/* Read the other members of a line from another archive. */
 static const char *read_place(import_line_reader *r, json_value root, import_record *out)
 {
     static const struct {
@@ -328,7 +331,7 @@ static const char *read_place(import_line_reader *r, json_value root, import_rec
     json_value value;
     if (!find_number(root, "shard", &shard) || !json_find_text(root, "feed", &out->feed))
         return NULL;
-    (void)find_number(root, "conn", &conn); /* may be absent, as the rest */
+    (void)find_number(root, "conn", &conn); /* may be absent, like the other members */
     (void)find_number(root, "ordinal", &out->ordinal);
     (void)find_number(root, "opcode", &opcode);
     out->opcode = opcode == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT;
@@ -342,7 +345,7 @@ static const char *read_place(import_line_reader *r, json_value root, import_rec
     return set_place(r, root, shard, conn, out);
 }
 
-/* An event of another archive's recorder: only a connection's beginning and gaps are of use. */
+/* An event from another archive: only `connect` and `gap` events are used. */
 static const char *read_event(import_line_reader *r, td_bytes line, json_value root,
                               import_record *out)
 {
@@ -369,7 +372,7 @@ static const char *read_event(import_line_reader *r, td_bytes line, json_value r
 const event *import_line_event(import_line_reader *reader, td_bytes data)
 {
     td_result rc = event_decode(reader->events, data, &reader->event, NULL);
-    TD_ASSERT(rc == TD_OK); /* as it was when the line was read */
+    TD_ASSERT(rc == TD_OK); /* the same data was decoded when the line was read */
     return &reader->event;
 }
 

@@ -1,14 +1,14 @@
-/* Parses one line of a capture into a frame, a connection, or nothing. Two formats,
- * specified in docs/import.md:
+/* Parses one line of a capture into a frame, a connection, or nothing. Two formats, specified in
+ * docs/import.md:
  *
  *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
  *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
  *                two are distinguished line by line
- *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame; the frames and
+ *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or a bare frame; also frames and
  *                events of an archive as `cat` prints them
  *
- * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
- * A reader keeps nothing from line to line but memory. One thread. */
+ * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double. A
+ * reader has no state from line to line, it only reuses memory. One thread. */
 #ifndef TD_IMPORT_IMPORT_LINE_H
 #define TD_IMPORT_IMPORT_LINE_H
 
@@ -22,7 +22,7 @@
 typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
 
 typedef enum import_kind {
-    IMPORT_NOTHING, /* empty line, header, settings: fine, and nothing to keep */
+    IMPORT_NOTHING, /* empty line, header, settings: valid, without content */
     IMPORT_FRAME,
     IMPORT_CONNECT, /* a connection was made here */
     IMPORT_GAP,     /* data is an event of a gap (archive/event.h) */
@@ -31,17 +31,17 @@ typedef enum import_kind {
 /* A parsed line. Views point into the line or the reader: valid until its next call. */
 typedef struct import_record {
     import_kind kind;
-    channel_dir dir;      /* of a frame */
+    channel_dir dir;      /* direction of a frame */
     uint64_t time_ns;     /* 0: a bare frame, which has no receive time */
-    uint8_t is_estimated; /* for callers: time_ns is not the file's */
-    td_bytes conn;        /* the file's own name of the connection; empty if the line names none */
-    td_bytes url;         /* as in the file, secrets and all; empty if the line names none */
+    uint8_t is_estimated; /* for callers: 1 if time_ns is not from the file */
+    td_bytes conn;        /* name of the connection in the file; empty if absent */
+    td_bytes url;         /* as in the file, with its secrets; empty if absent */
     td_bytes data;        /* the frame; DECODE_PADDING_BYTES readable after it */
-    /* Of a line that another archive gave: conn is then the name of a feed's shard. */
-    td_bytes feed; /* empty: the line names none */
+    /* For a line from another archive; conn is then "FEED/SHARD". */
+    td_bytes feed; /* empty if absent */
     uint32_t shard;
-    uint64_t conn_hash;          /* changes with the shard's connection; 0: unknown */
-    const struct family *family; /* NULL: the line has none */
+    uint64_t conn_hash;          /* differs between the shard's connections; 0: unknown */
+    const struct family *family; /* NULL if absent */
     uint64_t ordinal;            /* 0: the next one */
     channel_opcode opcode;       /* 0: text */
     uint32_t form;               /* FORM_* */
@@ -59,7 +59,7 @@ void import_line_reader_close(import_line_reader *reader);
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);
 
-/* The gap in a record's data; valid until the next call. */
+/* The event in the data of an IMPORT_GAP record; valid until the next call. */
 const struct event *import_line_event(import_line_reader *reader, td_bytes data);
 
 #endif

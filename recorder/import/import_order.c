@@ -13,9 +13,9 @@
 
 enum { NO_SLOT = UINT32_MAX };
 
-/* A record that waits; its views are into bytes. */
+/* A record that waits; its views point into bytes. */
 typedef struct kept_record {
-    struct kept_record *next; /* of the same slot */
+    struct kept_record *next; /* next record of the slot */
     uint64_t line;
     import_record record;
     import_place place;
@@ -29,12 +29,12 @@ struct import_order {
         kept_record *first, *last;
     } queues[LIMIT_FEED_SLOTS]; /* by slot */
     uint32_t count;
-    uint32_t current;           /* of lines that name no connection; NO_SLOT before any */
+    uint32_t current;           /* slot for received lines without conn; NO_SLOT at first */
     uint64_t latest_ns;         /* latest time of all slots */
-    const import_order *survey; /* NULL: this is the first reading */
+    const import_order *survey; /* NULL in the first reading */
     size_t window_bytes;
-    size_t needed_bytes; /* what was kept when a line came late, at most */
-    size_t kept_bytes;   /* with the content that the first reading does not keep */
+    size_t needed_bytes; /* maximum of kept_bytes when a line was out of order */
+    size_t kept_bytes;   /* including content, even in the first reading, which keeps none */
     uint64_t taken_ns;
     kept_record *taken; /* the record that was taken last */
 };
@@ -80,7 +80,7 @@ static int is_http(const import_record *record)
     return record->kind == IMPORT_FRAME && record->dir == CHANNEL_HTTP;
 }
 
-/* The slot that has the record's name, or NO_SLOT. */
+/* The slot with the record's conn, or NO_SLOT. */
 static uint32_t find_name(const import_order *s, const import_record *record)
 {
     for (uint32_t i = 0; i < s->count; i++)
@@ -89,8 +89,8 @@ static uint32_t find_name(const import_order *s, const import_record *record)
     return NO_SLOT;
 }
 
-/* 1 if lines for this URL can belong to the slot. A slot without a known URL fits any. Signatures
- * in a query differ from one connection to the next. */
+/* 1 if lines for this URL can belong to the slot. A slot without a known URL fits any URL. Queries
+ * are ignored, because signatures in them differ between connections. */
 static int fits_url(const import_slot *slot, td_bytes url)
 {
     return !slot->is_http && slot->name[0] == '\0' &&
@@ -98,7 +98,8 @@ static int fits_url(const import_slot *slot, td_bytes url)
                                                 td_url_without_query(td_bytes_str(slot->url))));
 }
 
-/* The latest nameless slot for a connect or sent line, or NO_SLOT; the current one is preferred. */
+/* The slot without a name for a connect or sent line, or NO_SLOT: the current one if it fits, else
+ * the latest. */
 static uint32_t find_url(const import_order *s, const import_record *record)
 {
     uint64_t last_max = record->kind == IMPORT_CONNECT ? record->time_ns : UINT64_MAX;
@@ -111,7 +112,7 @@ static uint32_t find_url(const import_order *s, const import_record *record)
     return found;
 }
 
-/* The slot that the record belongs to, or NO_SLOT if it needs a new one. */
+/* The record's slot, or NO_SLOT if it needs a new one. */
 static uint32_t find_slot(const import_order *s, const import_record *record)
 {
     if (record->conn.size > 0 || is_http(record))
@@ -225,7 +226,7 @@ td_result import_order_put(import_order *order, const import_record *record,
     return TD_OK;
 }
 
-/* 1 if a record goes before another one; NULL goes after all. */
+/* 1 if record a is before b; NULL is after all records. */
 static int is_before(const kept_record *a, const kept_record *b)
 {
     if (a == NULL || b == NULL)

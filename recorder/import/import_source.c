@@ -16,37 +16,37 @@
 #include "base/json/json.h"
 
 enum {
-    RAW_BYTES = 128 << 10,      /* read at once; larger reads gained nothing */
-    TEXT_BYTES = 256 << 10,     /* inflated at once, after the unfinished line before it */
+    RAW_BYTES = 128 << 10,      /* per read; larger reads gained nothing */
+    TEXT_BYTES = 256 << 10,     /* inflated per step, appended to the unfinished line */
     GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
 };
 
 typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } coding;
 
 struct import_source {
-    td_file *file; /* NULL: descriptor is read */
-    td_io io;      /* of the files that follow it */
+    td_file *file; /* NULL: read from descriptor */
+    td_io io;      /* for paths */
     const char **paths;
     size_t path_count, path_next;
     int descriptor;
     uint64_t file_at; /* offset of the next read; bytes read so far */
     uint8_t raw[RAW_BYTES];
-    size_t raw_at; /* raw[raw_at..raw_size) is not used up */
+    size_t raw_at; /* raw[raw_at..raw_size) is unread */
     size_t raw_size;
     coding coding;
     z_stream inflater;
     uint8_t has_inflater;
     ZSTD_DCtx *zstd;
     uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
-    uint8_t is_raw_ended;  /* the file or pipe has no more */
-    uint8_t is_text_ended; /* nothing more will come out */
+    uint8_t is_raw_ended;  /* the file or pipe has ended */
+    uint8_t is_text_ended; /* the last text is in `text` */
     td_hasher *hasher;
-    capture_content *contents; /* of each file; the last is the present one's */
+    capture_content *contents; /* one per file; the last one is the current file's */
     size_t content_count;
-    td_result damage; /* why a compressed stream ended early; TD_EOF once that was reported */
-    td_buf text;      /* text_at..size: not yet given out */
+    td_result damage; /* why a compressed file ended early; TD_EOF after that was reported */
+    td_buf text;      /* [text_at, size) is not returned yet */
     size_t text_at;
-    size_t searched; /* text[text_at..searched) holds no LF */
+    size_t searched; /* text[text_at..searched) has no LF */
     uint64_t line_number;
 };
 
@@ -111,7 +111,7 @@ const char *import_source_compression(const import_source *source)
     return NAMES[source->coding];
 }
 
-/* The present file's text is complete. */
+/* The current file's text is complete. */
 static void finish_content(import_source *s)
 {
     s->contents[s->content_count - 1].hash = td_hasher_digest(s->hasher);
@@ -125,7 +125,7 @@ const capture_content *import_source_contents(const import_source *source, size_
     return source->contents;
 }
 
-/* Read more raw bytes after those that are left; is_raw_ended at the end. */
+/* Read more raw bytes, after the unread ones. Sets is_raw_ended at the end. */
 static td_result fill_raw(import_source *s, td_err *err)
 {
     if (s->raw_at > 0) {
@@ -156,11 +156,11 @@ static td_result fill_raw(import_source *s, td_err *err)
     return TD_OK;
 }
 
-/* Continue with the next file, which is compressed as the one before. */
+/* Continue with the next file, which must have the same compression. */
 static td_result open_next(import_source *s, td_err *err)
 {
     if (s->text.size > s->text_at && s->text.data[s->text.size - 1] != '\n')
-        td_buf_add(&s->text, "\n", 1); /* a line does not go over two files */
+        td_buf_add(&s->text, "\n", 1); /* a line never continues in the next file */
     td_io_close(s->file);
     s->file = NULL;
     finish_content(s);
@@ -171,7 +171,7 @@ static td_result open_next(import_source *s, td_err *err)
     return td_io_open(s->io, s->paths[s->path_next++], TD_OPEN_READ, &s->file, err);
 }
 
-/* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (a frame that is skipped may stand first). */
+/* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (the first frame may be a skippable one). */
 static coding coding_of(const uint8_t *raw, size_t size)
 {
     static const uint32_t FRAME = 0xfd2fb528, SKIPPED = 0x184d2a50, SKIPPED_MASK = 0xfffffff0;
@@ -203,7 +203,7 @@ static void open_inflater(import_source *s)
     }
 }
 
-/* The stream is damaged from here: reported after the lines before it. */
+/* The compressed data is damaged from here on. This is reported after the lines before it. */
 static void stream_failed(import_source *s, td_result code)
 {
     s->is_text_ended = 1;
@@ -219,7 +219,8 @@ static td_result report_damage(import_source *s, td_err *err)
                       code == TD_E_TRUNCATED ? "breaks off" : "is damaged", at);
 }
 
-/* Copy, inflate or unpack into text[size..size + space). Returns the bytes made. */
+/* Each of these functions copies or decompresses into text[size..size + space), and returns the
+ * number of bytes written. */
 static size_t copy_some(import_source *s, size_t space)
 {
     size_t size = s->raw_size - s->raw_at < space ? s->raw_size - s->raw_at : space;
@@ -244,7 +245,7 @@ static size_t inflate_some(import_source *s, size_t space)
     return space - s->inflater.avail_out;
 }
 
-/* A stream with a larger window than the default's 128 MiB is damaged. */
+/* A file that needs a larger window than zstd's default of 128 MiB counts as damaged. */
 static size_t unpack_some(import_source *s, size_t space)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
@@ -257,8 +258,8 @@ static size_t unpack_some(import_source *s, size_t space)
     return out.pos;
 }
 
-/* One step of reading: fetch raw bytes if all are used up, and make text of them. A decompressor
- * may hold more text than there was space for when its raw bytes are used up. */
+/* One step of reading: read raw bytes if no unread ones are left, and convert them to text. Even
+ * without raw bytes, a decompressor may still hold text that did not fit before. */
 static td_result next_text(import_source *s, size_t space, size_t *made, td_err *err)
 {
     td_result rc = TD_OK;
@@ -286,7 +287,7 @@ static td_result next_text(import_source *s, size_t space, size_t *made, td_err 
     return TD_OK;
 }
 
-/* Append more text. At the end, or at damage, is_text_ended. */
+/* Append more text. Sets is_text_ended at the end or at damage. */
 static td_result fill_text(import_source *s, td_err *err)
 {
     if (s->text_at > 0) {
@@ -344,7 +345,7 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
     }
     if (rc != TD_OK)
         return rc;
-    if (s->damage != TD_OK) { /* the unfinished line before it is dropped */
+    if (s->damage != TD_OK) { /* the unfinished line before the damage is dropped */
         out->number = s->line_number + 1;
         return s->damage == TD_EOF ? TD_EOF : report_damage(s, err);
     }
