@@ -1,7 +1,6 @@
-/* When to reconnect: at once the first time, then after an exponentially growing time with full
+/* When to reconnect: at once the first time, then after an exponentially growing wait with full
  * jitter, capped by the class of the failure; and never more often than the exchange's limit of
- * connections per host. Pure state, no clock of its own: callers
- * pass monotonic time. */
+ * connections per host. Pure state: callers pass monotonic time. */
 #ifndef TD_RECORDER_BACKOFF_H
 #define TD_RECORDER_BACKOFF_H
 
@@ -14,8 +13,8 @@
 #include "schema/exchange.h"
 #include "wire/cause.h"
 
-/* Live time of a connection that cancels one earlier failure. A peer that acknowledges and then
- * closes gets the same growing waits as one that never answers; a connection that is lost
+/* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
+ * closes gets the same growing waits as a peer that never answers, and a connection that is lost
  * occasionally is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
 #define BACKOFF_DECAY_NS (UINT64_C(5) * TD_NS_PER_S)
 
@@ -29,29 +28,28 @@ typedef enum backoff_class {
 
 typedef struct backoff {
     td_random random;
-    uint32_t failures;      /* in a row, less those that live time cancelled */
-    uint64_t live_since_ns; /* 0: the connection is not live, or there is none */
+    uint32_t failures;      /* consecutive failures, minus failures cancelled by live time */
+    uint64_t live_since_ns; /* 0: no connection is live */
 } backoff;
 
-/* Start; seed decides the jitter. */
+/* Initialise; seed determines the jitter. */
 void backoff_init(backoff *state, uint64_t seed);
 
-/* Class of how a connection ended. */
+/* Class of a connection's end. */
 backoff_class backoff_classify(wire_cause cause, unsigned http_status);
 
-/* 1 if trying again cannot help: a certificate that is not trusted or of another host, and HTTP 4xx
- * but 403 (also an exchange's ban of a region or of a rate, which ends), 408, 425 and 429. */
+/* 1 if trying again cannot help: a certificate that is untrusted or for another host, or HTTP 4xx
+ * except 403 (also a temporary ban of a region or a rate), 408, 425 and 429. */
 int backoff_is_final(wire_cause cause, unsigned http_status);
 
 /* The connection is live since mono_ns (> 0). */
 void backoff_live(backoff *state, uint64_t mono_ns);
 
-/* A connection ended or could not be made: how long to wait, in ns. 0 the first time, and after a
- * connection that was live long enough. */
+/* A connection ended or could not be made: returns the ns to wait. With BACKOFF_NETWORK 0 the first
+ * time, and after a connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
-/* Times of the latest connects to one host, to keep the exchange's limit: first come, first served.
- */
+/* Times of the latest connects to one host, to keep the exchange's limit. */
 typedef struct connect_budget {
     connect_limit limit;
     uint64_t at_mono_ns[LIMIT_HOST_CONNECTS]; /* ring: the oldest is at first */
@@ -59,9 +57,10 @@ typedef struct connect_budget {
     uint32_t count;
 } connect_budget;
 
+/* Start without connects. The limit's count is 1 to LIMIT_HOST_CONNECTS. */
 void connect_budget_init(connect_budget *budget, connect_limit limit);
 
-/* Count a connect at mono_ns if it is allowed: 0. Else returns the ns to wait. */
+/* Count a connect at mono_ns and return 0, if the limit allows it; else return the ns to wait. */
 uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns);
 
 #endif

@@ -13,7 +13,7 @@
 #include "format/segment_name.h"
 #include "schema/dialect.h"
 
-/* Between two requests of one URL. */
+/* Interval of requests of one URL. */
 #define EVERY_NS_DEFAULT (UINT64_C(3600) * TD_NS_PER_S)
 #define EVERY_NS_MAX     (UINT64_C(30 * 86400) * TD_NS_PER_S)
 
@@ -103,7 +103,7 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
 #define API         "/v5/market/"
 #define INSTRUMENTS API "instruments-info?category="
 
-/* ccxt 4.5, loadMarkets. */
+/* Requests of ccxt 4.5, loadMarkets. */
 static const char *const CCXT[] = {
     "time=" API "time",
     "instruments-spot=" INSTRUMENTS "spot",
@@ -119,7 +119,7 @@ static const char *const CCXT[] = {
     "instruments-option-DOGE=" INSTRUMENTS "option&baseCoin=DOGE",
     NULL,
 };
-/* ccxt 1.95, which speaks the families before v5. */
+/* Requests of ccxt 1.95, which uses the families before v5. */
 static const char *const CCXT_OLD[] = {
     "symbols=/v2/public/symbols",
     "symbols-usdc-option=/option/usdc/openapi/public/v1/symbols",
@@ -129,7 +129,7 @@ static const char *const CCXT_OLD[] = {
 static const char *const BYBIT_API[] = {"time=" API "time", NULL};
 static const char *const BYBIT_API_OLD[] = {"time=/v2/public/time", NULL};
 
-/* By preset, and whether the family is one of v5. */
+/* By preset, and whether the family is a v5 one. */
 static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_NONE] = {NULL, NULL},
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
@@ -143,12 +143,12 @@ void config_http_url(const feed_config *feed, const http_config *asked, char out
         (void)snprintf(out, LIMIT_URL_BYTES, "%s", asked->url); /* cut if too long */
     else if (family_find_by_url(td_bytes_str(feed->url)) != NULL)
         (void)snprintf(out, LIMIT_URL_BYTES, "https://api.bybit.com%s", asked->url); /* fits */
-    else /* a host that is too long fails when it is parsed */
+    else /* if it is cut, parsing it fails */
         (void)snprintf(out, LIMIT_URL_BYTES, "%s://%.*s%s", scheme, (int)server.authority.size,
                        (const char *)server.authority.data, asked->url);
 }
 
-/* "NAME=URL" or "NAME@EVERY=URL"; names become channels: http.NAME. */
+/* Parse "NAME=URL" or "NAME@EVERY=URL". */
 static td_result read_request(const feed_config *feed, const char *text, http_config *out,
                               td_err *err)
 {
@@ -184,8 +184,7 @@ static td_result read_request(const feed_config *feed, const char *text, http_co
     return rc == TD_OK ? rc : td_err_add(err, rc, "HTTP request '%s'", out->name);
 }
 
-/* Requests of a feed are sent one at a time, LIMIT_HTTP_SPACING_NS apart: more than that would be
- * late. */
+/* A feed's requests are sent one at a time, LIMIT_HTTP_SPACING_NS apart; refuse more than fit. */
 static td_result check_http_budget(const feed_config *feed, td_err *err)
 {
     double share = 0;
@@ -194,7 +193,7 @@ static td_result check_http_budget(const feed_config *feed, td_err *err)
     if (share <= 1)
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "%.1f HTTP requests a second: a feed may have one", share);
-    td_err_hint(err, "ask less often: raise `every`");
+    td_err_hint(err, "raise `every`");
     return TD_E_INVALID;
 }
 
@@ -245,14 +244,14 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     if (feed->family != NULL)
         return TD_OK;
     char shown[LIMIT_URL_BYTES];
-    td_err_set(err, TD_E_INVALID, "the URL '%s' is of no known family",
+    td_err_set(err, TD_E_INVALID, "no known family has the URL '%s'",
                td_url_redacted_plain(feed->url, shown, sizeof shown));
     td_err_hint(err, "name the family with --family (in a file: family), one of: %s",
                 family_names());
     return TD_E_INVALID;
 }
 
-/* Every address of the family needs credentials. */
+/* 1 if every address of the family needs credentials. */
 static int is_private(const family *of)
 {
     return family_url(of, NET_MAIN, ACCESS_PUBLIC) == NULL &&
@@ -306,7 +305,7 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* Feed names become parts of file names and of channel topics. */
+/* Feed names become parts of file names and channel topics. */
 static td_result finish_name(feed_config *feed, td_err *err)
 {
     if (feed->name == NULL)
@@ -353,7 +352,7 @@ static td_result check_subscription(feed_config *feed, td_err *err)
     return rc == TD_OK ? check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err) : rc;
 }
 
-/* *key: on failure, the key that the user has to change. */
+/* On failure, *key is the key that the user has to change. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     const char *chosen_by = feed->family_name != NULL ? "family" : "url";

@@ -1,9 +1,9 @@
-/* Configuration of a recorder: from a YAML file, or, for one feed, from the command line. One table
- * of keys serves both: "stale_after" in the file is --stale-after on the command line, with the
+/* Configuration of a recorder: from a YAML file, or, for one feed, from the command line. Both use
+ * the same table of keys: "stale_after" in the file is --stale-after on the command line, with the
  * same grammar, bounds and error messages.
  *
- * Secrets are never values here: a configuration names the environment variables that hold them. A
- * configuration owns every text it points to. */
+ * A configuration contains no secrets: it names the environment variables that hold them. It owns
+ * every text it points to. */
 #ifndef TD_RECORDER_CONFIG_H
 #define TD_RECORDER_CONFIG_H
 
@@ -18,39 +18,40 @@
 #include "recorder/pipeline/pipeline_config.h"
 #include "schema/family.h"
 
-/* An HTTP request that is repeated beside a feed's frames. */
+/* An HTTP request of a feed, repeated at intervals. */
 typedef struct http_config {
-    char name[LIMIT_NAME_BYTES]; /* "instruments", for http.instruments */
-    const char *url;             /* or, beginning with '/', its path: config_http_url */
+    char name[LIMIT_NAME_BYTES]; /* "instruments" for channel http.instruments */
+    const char *url;             /* a URL, or a path that begins with '/': config_http_url */
     uint64_t every_ns;
 } http_config;
 
-/* What a client library asks the exchange for when it starts. */
+/* Client libraries whose first HTTP requests can be recorded. */
 typedef enum http_preset { HTTP_PRESET_NONE, HTTP_PRESET_CCXT, HTTP_PRESET_BYBIT_API } http_preset;
 
 typedef struct feed_config {
-    const char *name;         /* as the archive calls it; default: the family's name */
+    const char *name;         /* name in the archive; default: the family's name */
     const char *family_name;  /* default: by URL */
     const char *url;          /* default: the family's, by net */
     int net;                  /* family_net */
-    options_list topics;      /* "trade", "orderBookL2_25", or with symbols in place */
-    options_list symbols;     /* each topic is subscribed for each of them and of those in the file;
-                                 none: topics as they are */
-    const char *symbols_file; /* one symbol a line; NULL: none */
+    options_list topics;      /* "trade", "orderBookL2_25", or with symbols: "trade.BTCUSD" */
+    options_list symbols;     /* each topic is subscribed for each of these, and each symbol in the
+                                 file; without symbols: topics as they are */
+    const char *symbols_file; /* file with one symbol per line; NULL: none */
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
-    uint8_t allows_unknown; /* topics without a row: recorded, not decoded */
-    uint8_t is_binary;      /* request compressed frames, where the dialect has them */
+    uint8_t allows_unknown; /* allow topics without a row: recorded, not decoded */
+    uint8_t is_binary;      /* request compressed frames, if the dialect has them */
     uint8_t with_deflate;   /* offer permessage-deflate */
     const char *ca_file;
     uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With
-                                credentials: without any frame, because private streams may have no
-                                data */
+                                credentials: without any frame, because private connections may get
+                                no data */
     uint64_t connect_timeout_ns;
-    uint64_t max_topics_per_connection;       /* 0: all on one */
-    uint8_t is_strict;                        /* a refused subscription ends the recorder */
-    const char *api_key_env, *api_secret_env; /* environment variables; NULL: it is public */
-    options_list http_texts;                  /* "NAME[@EVERY]=URL" */
-    int http_preset;                          /* http_preset: requests of a client library */
+    uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
+    uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
+    const char *api_key_env,
+        *api_secret_env;     /* names of environment variables; NULL: a public feed */
+    options_list http_texts; /* "NAME[@EVERY]=URL" */
+    int http_preset;         /* http_preset */
     /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;
@@ -60,42 +61,44 @@ typedef struct feed_config {
 typedef struct recorder_config {
     feed_config feeds[LIMIT_FEEDS];
     size_t feed_count;
-    pipeline_config pipeline; /* its feeds are those above, once config_finish is done */
-    uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
-    uint64_t max_frames;      /* stop after this many inbound frames; 0: never */
-    uint8_t until_close;      /* stop at the first close by a peer */
-    settings_file *file;      /* the file that the texts above are from; NULL: the command line */
+    pipeline_config pipeline; /* config_finish sets its feeds */
+    uint64_t
+        duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
+    uint64_t max_frames; /* stop after this many inbound frames; 0: never */
+    uint8_t until_close; /* stop at the first close by a peer */
+    settings_file *file; /* owner of the texts above; NULL: the command line */
 } recorder_config;
 
-/* The keys of a feed and of the recorder, for the command line (offsets into feed_config and
- * recorder_config), and the options that only a command line has. */
+/* The keys of a feed and of the recorder (offsets into feed_config and recorder_config), and the
+ * options that only the command line has. */
 extern const option_row CONFIG_FEED_ROWS[], CONFIG_RECORDER_ROWS[], CONFIG_RUN_ROWS[];
 extern const size_t CONFIG_FEED_ROW_COUNT, CONFIG_RECORDER_ROW_COUNT, CONFIG_RUN_ROW_COUNT;
 
-/* Names of a feed's net, by its number. */
+/* Names of networks, by family_net. */
 extern const char *const CONFIG_NET_NAMES[];
 
-/* Defaults everywhere, no feeds. */
+/* Set defaults, without feeds. */
 void config_init(recorder_config *config);
 void config_fini(recorder_config *config);
 
-/* A feed with defaults. */
+/* Set a feed's defaults. */
 void config_feed_init(feed_config *feed);
 
-/* Read a YAML file into config. TD_E_INVALID says file, line, key, and what is allowed. */
+/* Read a YAML file into config. TD_E_INVALID: the error states file, line, key and allowed values.
+ */
 TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err);
 
-/* Fill in defaults (family by URL, URL by family, names) and check the whole: unknown families, no
- * feeds, no topics, two feeds of one name, a private family without credentials, HTTP requests that
- * are too few or too many. */
+/* Fill in defaults (family by URL, URL by family, names) and check everything. TD_E_INVALID: an
+ * unknown family, no feeds, no topics, two feeds with one name, a private family without
+ * credentials, invalid or too many HTTP requests. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
-/* The whole URL of a feed's request. One that is only a path is at the host of the exchange's HTTP
- * API, or, if the feed records another server, at that server. */
+/* The complete URL of a feed's request. A path gets the host of the exchange's HTTP API, or, if the
+ * feed records another server, of that server. */
 void config_http_url(const feed_config *feed, const http_config *asked, char out[LIMIT_URL_BYTES]);
 
-/* Put the file and the line of a feed's key before an error; key NULL: the feed's line. The
- * error is unchanged where the feed is from the command line. Returns code. */
+/* Prefix an error with the file and line of a feed's key; key NULL: the feed's line. Without a file
+ * the error is unchanged. Returns code. */
 td_result config_err_add(const recorder_config *config, size_t feed_index, const char *key,
                          td_result code, td_err *err);
 

@@ -1,4 +1,4 @@
-/* Every key of a configuration, once: the file's, the command line's and the help's. */
+/* Every key of a configuration, for the file, the command line and the help. */
 #include "recorder/config.h"
 
 #include <stddef.h>
@@ -11,8 +11,8 @@ static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
 
-/* Keys of one feed. In a file with '_' for '-'; there "topic" and "symbol" are lists named "topics"
- * and "symbols" (config.c). */
+/* Keys of one feed. In a file they have '_' instead of '-', and "topic" and "symbol" are lists
+ * named "topics" and "symbols" (config.c). */
 const option_row CONFIG_FEED_ROWS[] = {
     {.long_name = "feed",
      OPTION_INTO(feed_config, name),

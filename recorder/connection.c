@@ -10,15 +10,15 @@
 #include "recorder/pipeline/recorded_conn.h"
 #include "recorder/subscriber.h"
 
-/* Between AUTHENTICATING and REFUSED the connection is open. */
+/* From AUTHENTICATING to REFUSED the connection is open. */
 typedef enum connection_state {
     STATE_IDLE,
-    STATE_WAITING, /* for the time to connect again */
+    STATE_WAITING, /* until it is time to reconnect */
     STATE_CONNECTING,
-    STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
+    STATE_AUTHENTICATING, /* credentials were sent, no topic is requested yet */
     STATE_SUBSCRIBING,    /* some requests are not answered yet */
     STATE_LIVE,
-    STATE_STALE,   /* closing because no data came */
+    STATE_STALE,   /* closing because no data was received */
     STATE_REFUSED, /* closing because the credentials were refused */
     STATE_STOPPED, /* connection_stop, and no connection is open */
 } connection_state;
@@ -37,10 +37,10 @@ static const unsigned NEXT_STATES[] = {
     [STATE_STOPPED] = TO(STOPPED),
 };
 
-/* What connection_stop has asked for; the state follows when the connection has ended. */
+/* Stop requested by connection_stop; the state becomes STOPPED when the connection has ended. */
 typedef enum stop_request { STOP_NONE, STOP_ORDERLY, STOP_DISCARDING } stop_request;
 
-/* Close codes of RFC 6455 7.4 that we send. */
+/* Close codes that are sent (RFC 6455, 7.4). */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
 
 struct connection {
@@ -48,25 +48,25 @@ struct connection {
     const dialect *dialect;
     connection_state state;
     stop_request stop;
-    uint8_t is_paused;  /* sockets are left unread, a later one too */
-    uint8_t was_open;   /* open once in this session */
-    uint8_t is_refused; /* for good, until a connection opens */
-    uint8_t is_silent;  /* it was stale, and no data has come since */
+    uint8_t is_paused;  /* sockets are not read, also after a reconnect */
+    uint8_t was_open;   /* a connection was open in this session */
+    uint8_t is_refused; /* refused for good */
+    uint8_t is_silent;  /* closed as stale, and no data was received since */
     wire_conn *wire;
     wire_timer *timer; /* reconnect or tick */
     backoff backoff;
     uint64_t attempt; /* since the last open connection */
-    /* The open connection, or the last one. */
+    /* State of the open connection, or of the last one. */
     intake_slot slot;
     recorded_conn conn;
     subscriber *subscriber;
-    uint64_t connected_ns;      /* recv time of the connect event; 0: it was never open */
+    uint64_t connected_ns;      /* recv time of the connect event; 0: no connection was open yet */
     uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
-    uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
-    uint64_t answer_ns;         /* recv time of the present answer */
+    uint64_t last_data_mono_ns; /* time of the last data, or when the connection opened */
+    uint64_t answer_ns;         /* recv time of the current answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
-    uint64_t answers_mono_ns;   /* topics that are not granted by then get gaps of their own */
-    uint64_t ping_mono_ns; /* of the latest ping; before the first, when the connection opened */
+    uint64_t answers_mono_ns;   /* topics not granted by then get gaps of their own */
+    uint64_t ping_mono_ns;      /* time of the latest ping; at first when the connection opened */
     uint64_t next_ping_mono_ns;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
     td_buf out;                /* request being built */
@@ -88,16 +88,16 @@ static int is_open(const connection *self)
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 
-/* While data comes, pings are this far apart: a gap begins with the latest ping that was answered
- * (gap_from_ns). */
+/* Interval of pings while data is received. It is short because a gap begins no later than the last
+ * answered ping (gap_from_ns). */
 #define PROOF_NS TD_NS_PER_S
 
-/* How long after the first granted topic the others may take before they get gaps of their own.
- * Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
+/* Time after the first granted topic until topics without an answer get gaps of their own. Answers
+ * to a burst of requests take less, so an ordinary reconnect is one gap. */
 #define ANSWERS_NS (500 * TD_NS_PER_MS)
 
-/* Longest quoted answer. Its secrets are hidden already (look_closer), so the cut cannot leave half
- * of one. */
+/* Longest quoted answer. Its secrets are overwritten before it is cut (look_closer), so the cut
+ * leaves no part of one. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
 /* Longest text about the end of a connection. */
@@ -123,7 +123,7 @@ static const char *hide_secrets(const connection *self, char *text)
     return text;
 }
 
-/* The feed's URL without its secrets, into out, which is returned. */
+/* Write the feed's URL without its secrets to out; returns out. */
 static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
 {
     TD_ASSERT(strlen(self->options.feed->url) < LIMIT_URL_BYTES);
@@ -131,10 +131,10 @@ static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
     return hide_secrets(self, out);
 }
 
-/* A gap begins with the last recorded data, or the connect event if none came; but data may have
- * been read late (a network that stalled, a slow link, a recorder that did not run), and then later
- * data that was lost is older than that. So never after the moment of which the recorder knows that
- * everything sent before has been read. */
+/* Begin of a gap: the last recorded data, or the connect event without data, but not after
+ * complete_ns. Data may have been read late (a stalled network, a slow link, a recorder that did
+ * not run); lost data may then be older than the last recorded data. Everything that was sent
+ * before complete_ns has been read. */
 static uint64_t gap_from_ns(const connection *self)
 {
     uint64_t from_ns = self->last_data_ns != 0 ? self->last_data_ns : self->connected_ns;
@@ -150,7 +150,7 @@ static void open_gap(connection *self, gap_reason reason, const char *cause)
                    cause);
 }
 
-/* End the slot's gap: topics that are not granted yet get gaps of their own. */
+/* End the slot's gap. Topics that are not granted yet get gaps of their own. */
 static void on_answered(connection *self)
 {
     self->answers_mono_ns = UINT64_MAX;
@@ -166,7 +166,8 @@ static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes
                     self->shown_name, HEARTBEATS_A_SECOND);
 }
 
-/* The final ordinals show whether the tail of the connection is recorded. */
+/* Write the `disconnect` event. Its ordinals show whether the connection's last frames are
+ * recorded. */
 static void emit_ended(connection *self, const wire_end *end)
 {
     int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
@@ -185,7 +186,7 @@ static void emit_ended(connection *self, const wire_end *end)
 static void tick(void *user);
 static void connect_now(void *user);
 
-/* One timer per connection, for what is due first. */
+/* One timer per connection, for the earliest due time. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
     wire_timer_set(self->options.env->loop, &self->timer, mono_ns, fn, self);
@@ -197,7 +198,7 @@ static uint64_t stale_at_mono_ns(const connection *self)
     return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
 }
 
-/* When the next message is due. */
+/* When the next message is due, or the next time limit of an answer ends. */
 static uint64_t talk_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
@@ -216,8 +217,9 @@ static void set_tick(connection *self)
 
 /* ---- sending ---- */
 
-/* A request that cannot be sent is only logged: without its answer the connection never counts as
- * live. One that is closing says so itself when it ends. */
+/* Send the built request. Failures are only logged: without an answer the connection never counts
+ * as live. TD_E_NETWORK is not logged, because the connection is closing and reports its own end.
+ */
 static void send_built(connection *self, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
@@ -227,7 +229,8 @@ static void send_built(connection *self, td_result rc, td_err *err)
                     self->shown_name, err->text);
 }
 
-/* The signature is known to the redactor before the frame that holds it can be recorded. */
+/* Send the credentials. The redactor gets the signature before the frame with it can be recorded.
+ */
 static void send_auth(connection *self)
 {
     TD_ASSERT(self->wire != NULL);
@@ -309,7 +312,7 @@ static void on_subscribed(connection *self)
     self->options.env->live(self->options.env->user, self->options.feed_index);
 }
 
-/* The present answer granted a topic of the slot (subscriber_options). */
+/* The current answer granted a topic of the slot (subscriber_options). */
 static void on_granted(void *user, size_t topic)
 {
     connection *self = user;
@@ -320,7 +323,7 @@ static void on_granted(void *user, size_t topic)
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
 }
 
-/* The present answer withdrew one. */
+/* The current answer withdrew a topic. */
 static void on_withdrawn(void *user, size_t topic)
 {
     connection *self = user;
@@ -328,9 +331,9 @@ static void on_withdrawn(void *user, size_t topic)
                         gap_from_ns(self));
 }
 
-/* Gaps of the slot end once all topics are answered; the others do not wait for topics that take
- * long. Without a granted topic no gap ends. After a stale connection data must come too, because
- * an exchange that granted everything and fell silent may do so again. */
+/* End the slot's gaps once all topics are answered, or ANSWERS_NS after the first was granted.
+ * Without a granted topic no gap ends. After a stale connection, data must be received first,
+ * because an exchange that granted everything and sent nothing may do so again. */
 static void check_all_answered(connection *self)
 {
     if (self->granted_ns == 0 || self->is_silent ||
@@ -349,7 +352,8 @@ static void look_whether_live(connection *self)
         on_subscribed(self);
 }
 
-/* Subscribe to every topic again; a dialect without requests is live since recv_ns. */
+/* Subscribe to every topic. If authentication subscribes to everything, the slot is live since
+ * recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
     enter(self, STATE_SUBSCRIBING);
@@ -367,12 +371,12 @@ static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
     out[length] = '\0';
 }
 
-/* With --strict the recorder ends; without, refused topics are reported and retried. */
+/* Log refused topics, which are retried. With --strict the recorder ends. */
 static void on_topics_refused(connection *self, const char *topics, const char *answer)
 {
     char why[1024];
     (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
-                   answer); /* what is cut off is only read by people */
+                   answer); /* cut if too long: it is only for people */
     td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
@@ -393,7 +397,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     look_whether_live(self);
 }
 
-/* Whether these topics are subscribed is unknown: their frames may come. */
+/* Report requests without an answer. Their topics may be subscribed all the same. */
 static void expire_requests(connection *self)
 {
     const char *topics;
@@ -407,7 +411,7 @@ static void expire_requests(connection *self)
 
 /* ---- authentication ---- */
 
-/* Refused credentials are retried after backoff, as any ended connection. */
+/* Close the connection. Credentials are retried after a backoff, as after any end. */
 static void on_auth_failed(connection *self, const char *state, const char *why)
 {
     TD_ASSERT(self->wire != NULL);
@@ -449,7 +453,7 @@ static void begin_talk(connection *self)
 
 /* ---- inbound frames ---- */
 
-/* Remember the time of the last data: a gap begins there. */
+/* Note the time of the last data, where a gap would begin. */
 static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     self->last_data_ns = recv_ns;
@@ -462,7 +466,8 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     check_all_answered(self);
 }
 
-/* Data came: ping soon, so that it is known whether it came late. */
+/* Data was received: ping soon, because the answer proves that everything before was read
+ * (complete_ns). */
 static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     if (self->stop != STOP_NONE)
@@ -498,7 +503,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         break;
     case ANSWER_PONG:
         recorded_conn_ponged(&self->conn, PING_DIALECT);
-        /* A private stream may send no data for hours: its answers show that it is alive. */
+        /* A private connection may get no data for hours: its pongs prove that it is alive. */
         if (self->options.api_key != NULL && self->stop == STOP_NONE)
             note_data(self, recv_ns, recv_mono_ns);
         break;
@@ -509,7 +514,8 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         set_tick(self);
 }
 
-/* A frame that is neither data of a known topic nor control counts as data. */
+/* Classify a frame that does not begin like data. If it is not a control frame, it counts as data.
+ */
 static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
@@ -532,8 +538,8 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
         on_data(self, recv_ns, recv_mono_ns);
 }
 
-/* This thread only classifies frames that do not begin like data; the encoder classifies all.
- * Binary frames count as data: no compressed answer has been observed. */
+/* Classifies only frames that do not begin like data; the encoder classifies all frames. Binary
+ * frames count as data: no compressed answer has been observed. */
 static void on_frame(connection *self, const ws_message *received, uint64_t recv_ns)
 {
     if (received->opcode == OPCODE_BINARY ||
@@ -563,7 +569,7 @@ static void talk_tick(connection *self, uint64_t mono_ns)
     }
 }
 
-/* Stale, or a message is due; both are measured from the last event, not from this tick. */
+/* The connection is stale, or a message is due. */
 static void tick(void *user)
 {
     connection *self = user;
@@ -594,9 +600,10 @@ static void schedule_connect(connection *self, uint64_t wait_ns)
     set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
 }
 
-/* ---- the connection's life ---- */
+/* ---- callbacks of the WebSocket client ---- */
 
-/* The connect event precedes the first frame: readers number frames by it. */
+/* The connection has opened. The connect event precedes the first frame, because readers derive
+ * ordinals from it. */
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
     connection *self = user;
@@ -635,7 +642,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     self->options.env->frame(self->options.env->user);
 }
 
-/* Outbound frames are recorded when they were sent, with that time. */
+/* Outbound frames are recorded after they were sent, with that time. */
 static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     connection *self = user;
@@ -656,10 +663,11 @@ static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
     note_heartbeat(user, PONG_OUT, bytes);
 }
 
-/* The text of an end quotes the peer's close reason, which may quote a key. */
+/* Write the text of an end to out, without secrets: it quotes the peer's close reason, which may
+ * contain a key. */
 static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
 {
-    (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: after the peer's words */
+    (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long */
     return hide_secrets(self, out);
 }
 
@@ -680,7 +688,7 @@ static void after_open_end(connection *self, const wire_end *end)
         open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
-/* The attempt failed. */
+/* An attempt to connect failed. */
 static void after_failed_start(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
@@ -725,7 +733,7 @@ static const wire_client_ops CLIENT_OPS = {
     .ended = on_ended,
 };
 
-/* Takes from the budget of the host first: exchanges ban clients that connect too often. */
+/* Connect, if the host's budget allows it: exchanges ban clients that connect too often. */
 static void connect_now(void *user)
 {
     connection *self = user;
@@ -820,8 +828,8 @@ void connection_stop(connection *self, connection_stop_mode mode)
         enter(self, STATE_STOPPED);
         return;
     }
-    /* What the exchange sends until it closes is still recorded. If it answers this ping before
-     * that, everything until now is: the gap to the next session begins here. */
+    /* Frames that the exchange sends before it closes are still recorded. If it also answers this
+     * ping, everything until now is complete, and the gap to the next session begins here. */
     if ((self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE) &&
         self->last_data_ns != 0 && self->stop == STOP_ORDERLY)
         send_ping(self);

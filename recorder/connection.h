@@ -1,5 +1,5 @@
-/* One slot of a feed: connects, authenticates, subscribes, pings, detects silence and reconnects;
- * passes every frame of both directions to the intake, and records its state changes as events and
+/* One slot of a feed: connects, authenticates, subscribes, pings, detects silence and reconnects.
+ * Passes every frame of both directions to the intake, and records its state changes as events and
  * gaps. Network thread only. */
 #ifndef TD_RECORDER_CONNECTION_H
 #define TD_RECORDER_CONNECTION_H
@@ -28,16 +28,15 @@ typedef struct connection_env {
     dialect_parser *answers;
     td_clock clock;
     const td_log *log;
-    /* A frame came in. */
+    /* A frame was received. */
     void (*frame)(void *user);
-    /* A slot of the feed is live: all its subscriptions are answered. */
+    /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
     /* The peer closed an open connection. */
     void (*closed_by_peer)(void *user);
-    /* An attempt was refused for good (backoff_is_final), and no connection of this slot was ever
-     * open. */
+    /* An attempt failed for good (backoff_is_final), and this slot never had an open connection. */
     void (*refused)(void *user, const char *why);
-    /* A subscription was refused and the feed is strict. */
+    /* A subscription or the credentials were refused, and the feed is strict. */
     void (*strict)(void *user, const char *why);
     void *user;
 } connection_env;
@@ -50,24 +49,24 @@ typedef struct connection_options {
     uint32_t shard;
     const char *const *topics; /* canonical topic texts */
     size_t topic_count;        /* 0 only if authentication subscribes to everything */
-    const char *api_key;       /* NULL: nothing to hide */
+    const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
-    redactor *redactor;     /* NULL without auth */
-    connect_budget *budget; /* of the host */
-    open_gaps *gaps;        /* of the feed */
+    redactor *redactor;     /* NULL: nothing to hide */
+    connect_budget *budget; /* the host's */
+    open_gaps *gaps;        /* the feed's */
     size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
-    uint32_t shard_count;   /* of the feed */
-    uint64_t seed;          /* of the jitter */
+    uint32_t shard_count;   /* number of shards of the feed */
+    uint64_t seed;          /* seed of the backoff's jitter */
 } connection_options;
 
-/* Make a slot; nothing is connected yet. */
+/* Make a slot; it does not connect yet. */
 connection *connection_open(const connection_options *options);
 
 /* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);
 
-/* Close for good with a close frame; connection_look shows when that is done. Frames that arrive
- * until the peer has closed too are recorded with CONNECTION_STOP_ORDERLY, and discarded with
+/* Close for good with a close frame; connection_look reports is_down afterwards. Frames that arrive
+ * before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with
  * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. */
 typedef enum connection_stop_mode {
     CONNECTION_STOP_ORDERLY,
@@ -78,17 +77,17 @@ void connection_stop(connection *self, connection_stop_mode mode);
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
 void connection_close(connection *self);
 
-/* Stop and resume reading the socket, and those of later attempts. */
+/* Stop and resume reading the socket, also after a reconnect. */
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
-/* What it has come to. */
+/* Current state. */
 typedef struct connection_status {
     uint16_t feed_index;
-    uint8_t is_live;    /* every subscription has an answer */
-    uint8_t was_open;   /* once in this session, even if it is down now */
-    uint8_t is_refused; /* for good (see refused), until a connection opens */
-    uint8_t is_down;    /* it was stopped, and that is done */
+    uint8_t is_live;    /* every subscription request is answered */
+    uint8_t was_open;   /* a connection was open in this session */
+    uint8_t is_refused; /* refused for good (see refused) */
+    uint8_t is_down;    /* connection_stop is complete */
 } connection_status;
 connection_status connection_look(const connection *self);
 

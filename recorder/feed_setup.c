@@ -9,7 +9,7 @@
 #include "base/suggest.h"
 #include "base/url.h"
 
-/* Whatever the family, path and port. Names of hosts have no case. */
+/* Ignores family, path, port, and the case of host names. */
 static int is_same_host(const char *a, const char *b)
 {
     td_bytes left = td_url_split(td_bytes_str(a)).host;
@@ -18,7 +18,7 @@ static int is_same_host(const char *a, const char *b)
            strncasecmp((const char *)left.data, (const char *)right.data, left.size) == 0;
 }
 
-/* The exchange counts connections by host: feeds of one host share what it allows. */
+/* The exchange limits connections per host, so feeds of one host share a budget. */
 static void open_budget(const recorder_config *config, feed_setup *feeds, size_t index)
 {
     TD_ASSERT(feeds[index].budget == NULL);
@@ -61,7 +61,7 @@ static td_result read_credentials(const feed_config *from, feed_setup *feed, td_
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
 
-/* Keys, signatures and passwords in a URL are secrets too. */
+/* Hide keys, signatures and passwords in URLs. */
 static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
 {
     td_result rc = redactor_add_url(hide, REDACT_FOR_GOOD, td_bytes_str(from->url), err);
@@ -72,7 +72,7 @@ static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
 
 /* ---- topics ---- */
 
-/* A misspelt topic, or one of another family. */
+/* Refuse a topic that the family does not have; suggest a similar one. */
 static td_result refuse_topic(const feed_config *from, const char *unknown, td_err *err)
 {
     td_bytes topic = td_bytes_str(unknown);
@@ -96,8 +96,8 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
     return TD_E_INVALID;
 }
 
-/* When the exchange withdrew the topic ("2025-07-05"), which a simulated exchange or a served tape
- * still has; NULL: it never had it. */
+/* Date on which the exchange withdrew the topic ("2025-07-05"; a simulated exchange or a served
+ * tape may still have it). NULL: the family never had it. */
 static const char *withdrawn_on(const family *of, const char *topic)
 {
     topic_match found;
@@ -107,8 +107,8 @@ static const char *withdrawn_on(const family *of, const char *topic)
                : NULL;
 }
 
-/* Topics without a row are refused, or recorded with a warning: a mistake would otherwise show in
- * the recording alone. */
+/* Refuse topics without a row, or log a warning: a typing error would otherwise show in the
+ * recording only. */
 static td_result check_topics(const feed_config *from, const subscription *wanted,
                               const td_log *log, td_err *err)
 {
@@ -133,14 +133,16 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     return TD_OK;
 }
 
-/* A missing file would otherwise be found out by each attempt to connect. */
+/* Check early: otherwise each attempt to connect would report a missing file. */
 static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
 {
     td_file *file = NULL;
     td_result rc =
         from->ca_file == NULL ? TD_OK : td_io_open(io, from->ca_file, TD_OPEN_READ, &file, err);
     td_io_close(file);
-    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* no regular file: its reader reports errors */
+    return rc == TD_E_UNSUPPORTED
+               ? TD_OK
+               : rc; /* not a regular file: errors are reported when it is read */
 }
 
 static td_result open_one(const recorder_config *config, td_io io, const td_log *log,
@@ -148,10 +150,10 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
 {
     const feed_config *from = &config->feeds[index];
     feed_setup *feed = &feeds[index];
-    /* config_finish() has settled both. */
+    /* Set by config_finish(). */
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
-    const char *key = NULL; /* that the error is about */
+    const char *key = NULL; /* key that the error is about */
     symbol_list symbols = {0};
     td_result rc = read_credentials(from, feed, err);
     if (rc == TD_OK)
@@ -183,7 +185,7 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
     feed_setup *feeds = td_alloc_zero(config->feed_count, sizeof *feeds);
-    /* All of them first: closing takes no look at how far opening came. */
+    /* First all redactors, because feed_setup_close_all closes all feeds, opened or not. */
     for (size_t i = 0; i < config->feed_count; i++)
         redactor_init(&feeds[i].redactor);
     td_result rc = TD_OK;

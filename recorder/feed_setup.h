@@ -1,5 +1,5 @@
-/* State of each configured feed that its connections share: subscription, credentials, secrets to
- * hide, and the budget of connects to its host. Network thread only. */
+/* State that the connections of a feed share: subscription, credentials, secrets to hide, and the
+ * budget of connects to its host. Network thread only. */
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 
@@ -12,21 +12,21 @@
 
 typedef struct feed_setup {
     subscription subscription;
-    const char *api_key, *api_secret; /* the environment's; NULL: it does not authenticate */
+    const char *api_key, *api_secret; /* from the environment; NULL: it does not authenticate */
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
-    open_gaps *gaps; /* both are the supervisor's, and closed with the rest */
+    open_gaps *gaps; /* gaps and http are set by the supervisor, and closed here */
     http_feed *http;
 } feed_setup;
 
-/* One setup for each feed of a finished configuration, in its order. Reads secrets (the process
- * makes no more core dumps) and logs topics that no row knows (log may be NULL). *out is the
- * caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
+/* Open one setup for each feed of a finished configuration, in its order. If a feed has secrets,
+ * core dumps are disabled. Logs topics without a row (log may be NULL). *out is the caller's, for
+ * feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
                                           const td_log *log, feed_setup **out, td_err *err);
 
-/* NULL is fine. */
+/* Close all setups and free the array. NULL is fine. */
 void feed_setup_close_all(feed_setup *feeds, size_t count);
 
 #endif

@@ -17,19 +17,19 @@
 
 enum { NOTHING_ASKED = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
 
-/* One of the feed's requests. */
+/* State of one of the feed's requests. */
 typedef struct http_row {
     uint64_t due_mono_ns;
-    uint32_t failures; /* in a row */
+    uint32_t failures; /* consecutive */
 } http_row;
 
 struct http_feed {
     http_feed_options options;
     http_row rows[LIMIT_FEED_HTTP];
-    size_t asked; /* the request that is open, or NOTHING_ASKED */
+    size_t asked; /* index of the open request, or NOTHING_ASKED */
     wire_http *request;
     wire_timer *timer;
-    uint64_t next_mono_ns; /* no request before: spacing */
+    uint64_t next_mono_ns; /* no request before this time (LIMIT_HTTP_SPACING_NS) */
     uint64_t failures;
     uint8_t is_running;
 };
@@ -47,7 +47,7 @@ static const http_config *config_of(const http_feed *self, size_t index)
 
 static void tick(void *user);
 
-/* One timer: for the row that is due first, after the spacing. */
+/* Set the timer for the request that is due first, but not before next_mono_ns. */
 static void set_timer(http_feed *self)
 {
     uint64_t due_ns = UINT64_MAX;
@@ -73,7 +73,7 @@ static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_
     return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};
 }
 
-/* The request's own interval, or sooner after a failure. */
+/* Next after the request's interval, or sooner after a failure. */
 static void set_due(http_feed *self, size_t index)
 {
     http_row *row = &self->rows[index];
@@ -119,12 +119,12 @@ static void keep(http_feed *self, size_t index, const wire_http_end *end)
     set_due(self, index);
 }
 
-/* The body of a status other than 200 is the reason; it is not recorded. */
+/* Handle a status other than 200. The body is logged as the reason, and not recorded. */
 static void log_status(http_feed *self, size_t index, const wire_http_end *end)
 {
     enum { WORDS_MAX = 300 };
     char text[TEXT_BYTES];
-    /* A secret may lie across the cut. */
+    /* Longer than the text, because a secret may extend beyond its end. */
     uint8_t shown[WORDS_MAX + LIMIT_SECRET_BYTES];
     size_t size = end->body.size < sizeof shown ? end->body.size : sizeof shown;
     if (size > 0)
@@ -148,7 +148,8 @@ static void use_reply(http_feed *self, size_t index, const wire_http_end *end)
     } else if (end->status != 200) {
         log_status(self, index, end);
     } else if (!intake_has_space(self->options.intake, end->body.size)) {
-        (void)snprintf(text, sizeof text, "%zu bytes came while the disk is too slow for frames",
+        (void)snprintf(text, sizeof text,
+                       "%zu bytes arrived while the disk was too slow for frames",
                        end->body.size); /* fits */
         log_failed(self, index, end->status, "overload", text);
     } else {
@@ -156,7 +157,7 @@ static void use_reply(http_feed *self, size_t index, const wire_http_end *end)
     }
 }
 
-/* What was not requested: a reply in gzip or deflate is recorded as it is without them. */
+/* Some servers compress although that was not requested: record the decompressed reply. */
 static void use_encoded(http_feed *self, size_t index, const wire_http_end *end)
 {
     wire_http_end plain = *end;
@@ -208,7 +209,7 @@ static void ask(http_feed *self, size_t index)
         log_failed(self, index, 0, "request", err.text);
 }
 
-/* The row that has waited longest. */
+/* Send the request that is due longest. */
 static void tick(void *user)
 {
     http_feed *self = user;

@@ -17,27 +17,27 @@ _Static_assert(SHARD_WORDS * 64 == LIMIT_FEED_SLOTS, "a bit for each shard");
 /* A subscribed topic. */
 typedef struct asked {
     uint32_t shard;
-    char *topic;           /* without its symbols */
-    char *symbols;         /* "A|B"; "": all that there are */
-    uint64_t withdrawn_ns; /* where the gap of its latest withdrawal begins; 0: none */
-    uint8_t is_recorded;   /* in this session or an earlier one */
-    uint8_t was_here;      /* earlier, over the slot of its shard */
-    uint8_t was_elsewhere; /* over another one that its feed still had */
-    uint8_t is_granted;    /* on the shard's present connection */
+    char *topic;           /* without symbols */
+    char *symbols;         /* "A|B"; "": all symbols */
+    uint64_t withdrawn_ns; /* begin of the gap of its latest withdrawal; 0: none */
+    uint8_t is_recorded;   /* 1: recorded in this session or an earlier one */
+    uint8_t was_here;      /* 1: recorded before, on the slot with its shard's number */
+    uint8_t was_elsewhere; /* 1: recorded before, on another slot that was still used */
+    uint8_t is_granted;    /* 1: granted on the shard's current connection */
 } asked;
 
-/* An open row; a copy (gap_row_copy). */
+/* An open row, with its own copies of texts (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
-    uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that are not answered yet */
-    uint64_t answered_ns;         /* the latest that has */
+    uint64_t shards[SHARD_WORDS]; /* row of a whole slot: shards that it waits for, as bits */
+    uint64_t answered_ns;         /* time of the latest answer of such a shard */
 } open_row;
 
 struct open_gaps {
     open_gaps_options options;
-    asked *topics; /* as in the subscription */
+    asked *topics; /* in the order of the subscription */
     size_t topic_count;
-    uint8_t has_moved; /* a topic is on another shard than it was */
+    uint8_t has_moved; /* 1: a topic is on another shard than before */
     open_row *rows;
     size_t row_count;
     gap_list begun;
@@ -45,7 +45,7 @@ struct open_gaps {
 
 /* ---- rows ---- */
 
-/* Add a copy of a row, open. */
+/* Add a copy of a row, as open. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
     self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
@@ -62,8 +62,8 @@ static void drop_row(open_gaps *self, size_t index)
     self->rows[index] = self->rows[--self->row_count];
 }
 
-/* A row that begins later than it ends is of a session whose clock was wrong: its length is
- * unknown, and it is still written. The time before it has a row of its own. */
+/* End and emit a row. If it begins after to_ns, it is of a session whose clock was wrong; it is
+ * written with length 0 and a remark. The time before it has another row. */
 static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
 {
     gap_row ended = self->rows[index].row;
@@ -75,7 +75,7 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     drop_row(self, index);
 }
 
-/* 1 if the row is about all topics of its slot. */
+/* 1 if the row is for all topics of its slot. */
 static int is_whole(const gap_row *row)
 {
     return row->topic[0] == '\0' && row->symbol[0] == '\0';
@@ -101,7 +101,7 @@ static int waits_for_none(const open_row *row)
 
 /* ---- topics ---- */
 
-/* The next of "A|B", or of "" the empty one, once; 0: no more. */
+/* The next symbol of "A|B"; for "" once the empty symbol. Returns 0 at the end. */
 static int next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES])
 {
     if (*at == NULL)
@@ -126,7 +126,7 @@ static int has_symbol(const asked *topic, const char *symbol)
     return 0;
 }
 
-/* 1 if the row, of a topic, is about this one. */
+/* 1 if the row of a topic is for this topic. */
 static int is_about(const gap_row *row, const asked *topic)
 {
     return strcmp(row->topic, topic->topic) == 0 && has_symbol(topic, row->symbol);
@@ -162,7 +162,7 @@ static void parse_topics(open_gaps *self)
 
 /* ---- earlier recordings ---- */
 
-/* Topics by "TOPIC.SYMBOL", and by "TOPIC." where all symbols are subscribed. */
+/* Topics by "TOPIC.SYMBOL", or by "TOPIC." if all symbols are subscribed. */
 typedef struct topic_index {
     char **names;
     size_t name_count;
@@ -172,7 +172,7 @@ typedef struct topic_index {
 static void index_name(topic_index *index, const char *topic, const char *symbol, size_t row)
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
+    (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* fits: both are bounded */
     index->names = td_array_grow(index->names, index->name_count, sizeof(char *));
     index->names[index->name_count] = td_strdup(name);
     name_index_put(&index->by_name, td_bytes_str(index->names[index->name_count++]), row);
@@ -201,7 +201,7 @@ static int is_ours(const open_gaps *self, const gap_row *row)
     return strcmp(row->feed, self->options.feed->name) == 0;
 }
 
-/* The latest end of a gap of the whole slot; 0: there was none. */
+/* The latest end of a gap of the whole slot, or 0. */
 static uint64_t last_end(const open_gaps *self, const past_slot *slot)
 {
     const gap_list *ledger = self->options.ledger;
@@ -216,7 +216,7 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
     return end_ns;
 }
 
-/* The session that came last. */
+/* The session with the latest frame. */
 static const char *last_session(const feed_slots *past)
 {
     const past_slot *last = NULL;
@@ -226,7 +226,8 @@ static const char *last_session(const feed_slots *past)
     return last == NULL ? "" : last->session;
 }
 
-/* A slot that the last session did not have: its gap ended when its topics moved to other slots. */
+/* 1 if the last session did not have the slot: its gap ended because its topics moved to other
+ * slots. */
 static int is_abandoned(const open_gaps *self, const past_slot *slot)
 {
     TD_ASSERT(slot != NULL);
@@ -234,7 +235,7 @@ static int is_abandoned(const open_gaps *self, const past_slot *slot)
            last_end(self, slot) > slot->last_any_ns;
 }
 
-/* Find which topics were recorded before, and whether one is on another shard now. */
+/* Find which topics were recorded before, and whether any is on another shard now. */
 static void read_past(open_gaps *self)
 {
     const feed_slots *past = self->options.past;
@@ -266,8 +267,9 @@ static void read_past(open_gaps *self)
     index_fini(&index);
 }
 
-/* A row of a slot of earlier sessions waits for the shard with its number. If topics are on other
- * shards now, or what is lost may have had topics of any slot, it waits for all. */
+/* Choose the shards that an earlier session's row waits for: the shard with its number, or all
+ * shards if topics have moved, or if lost segments (GAP_CORRUPT) may have held topics of any slot.
+ */
 static void find_shards(const open_gaps *self, open_row *row)
 {
     uint32_t shard_count = self->options.wanted->shard_count;
@@ -282,7 +284,7 @@ static void find_shards(const open_gaps *self, open_row *row)
 
 /* ---- rows that earlier sessions left open ---- */
 
-/* Keep an open row, with the shards that it waits for. */
+/* Keep an open row; a row of a whole slot with the shards that it waits for. */
 static void begin_row(open_gaps *self, const gap_row *row)
 {
     open_row *made = add_row(self, row);
@@ -300,8 +302,9 @@ static int is_asked(const open_gaps *self, const gap_row *row)
     return 0;
 }
 
-/* Rows that stay open are written again: so a session's start has all that are, whatever becomes of
- * earlier entries of the journal. What such entries may have listed ends where that is known. */
+/* Handle a row that an earlier session left open. If it stays open, it is written again, so that
+ * the journal entry of a session's start lists all open rows, even if earlier entries are lost. A
+ * row for lost entries of the journal ends here. */
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
     int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
@@ -330,8 +333,8 @@ static void add_ledger(open_gaps *self)
 
 /* ---- rows that this session opens ---- */
 
-/* 1 if an open gap covers this slot already. One that begins later than now does not:
- * the clock was ahead when it began. */
+/* 1 if an open gap covers this slot already. A gap that begins later than now does not: the clock
+ * was ahead then. */
 static int is_down(const open_gaps *self, const past_slot *slot)
 {
     for (size_t i = 0; i < self->row_count; i++) {
@@ -343,15 +346,16 @@ static int is_down(const open_gaps *self, const past_slot *slot)
     return 0;
 }
 
-/* Where what the slot had was complete; or the end of a later gap, because the slot was up from
- * then on. */
+/* Begin of the gap before this session: the time until which the slot was complete, or the end of a
+ * later gap of it, after which it was connected. */
 static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
 {
     uint64_t from_ns = past_slot_end_ns(slot);
     uint64_t end_ns = last_end(self, slot);
     if (end_ns > from_ns && end_ns <= slot->last_any_ns)
         from_ns = end_ns;
-    return from_ns == 0 ? self->options.start_ns : from_ns; /* all its frames are of later times */
+    return from_ns == 0 ? self->options.start_ns
+                        : from_ns; /* all of its frames have later times: the clock was ahead */
 }
 
 static void open_for_slot(open_gaps *self, const past_slot *slot)
@@ -363,7 +367,7 @@ static void open_for_slot(open_gaps *self, const past_slot *slot)
     row.line = slot->line;
     row.shard = slot->shard;
     row.conn = slot->is_crashed ? slot->conn : 0;
-    /* A row of the same key that has ended would end this one. */
+    /* A row with the same key that has ended would end this row. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;
     gap_list_add(&self->begun, &row);
@@ -396,7 +400,7 @@ void open_gaps_connected(open_gaps *self, uint32_t shard)
             self->topics[i].is_granted = 0;
 }
 
-/* 1 if every topic that the row is about is granted. */
+/* 1 if every topic of the row is granted. */
 static int is_over(const open_gaps *self, const gap_row *row)
 {
     for (size_t i = 0; i < self->topic_count; i++)
@@ -428,8 +432,7 @@ static int has_row(const open_gaps *self, const char *topic, const char *symbol)
     return 0;
 }
 
-/* Open rows, from the beginning of the slot's gap, for a topic that is not granted when the others
- * are. */
+/* Open rows for each symbol of a topic, with the other fields of the slot's row. */
 static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *topic)
 {
     const char *at = topic->symbols;
@@ -446,8 +449,8 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
     }
 }
 
-/* Until the shard's gap ends, that one covers the topic, and open_gaps_answered opens the topic's.
- * Two gaps of one beginning would be one in the ledger. */
+/* While the shard has an open gap, that covers the topic, and open_gaps_answered opens the topic's
+ * own. Rows with equal from_ns would be one gap in the ledger. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
 {
     TD_ASSERT(topic < self->topic_count);
@@ -470,7 +473,7 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
     for (size_t i = self->row_count; i > 0; i--) {
         if (!waits_for(&self->rows[i - 1], shard))
             continue;
-        const gap_row slot = self->rows[i - 1].row; /* rows move when some are added */
+        const gap_row slot = self->rows[i - 1].row; /* a copy, because adding rows moves them */
         for (size_t k = 0; k < self->topic_count; k++) {
             const asked *topic = &self->topics[k];
             if (topic->shard == shard && !topic->is_granted && topic->is_recorded)

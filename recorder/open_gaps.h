@@ -1,15 +1,15 @@
-/* The open gaps of one feed: which topics may lack frames since when, and when that ends.
+/* The open gaps of one feed: which topics may lack frames, since when, and until when.
  *
- * Topics lose data; a slot is only the connection over which they came. A gap of a whole slot
- * waits until all requests of the shard with its number are answered, that is, until it is known
- * which of its topics are granted. If topics were on other shards in an earlier session, its gaps
+ * Topics lose data; a slot is only the connection that carries them. A gap of a whole slot waits
+ * until all requests of the shard with its number are answered, that is, until it is known which of
+ * its topics are granted. If topics were on other shards in an earlier session, that session's gaps
  * wait for all shards. Topics that were recorded before and are not granted then get rows of their
- * own, which begin where the slot's gap did and end when they are granted. So granted topics do not
- * wait for the others.
+ * own, which begin where the slot's gap began, and end when they are granted. So granted topics do
+ * not wait for the others.
  *
  * When a session starts, each slot in the archive gets a row that begins with its last data frame,
- * unless an earlier session left one open. Rows of topics that are no longer subscribed end there,
- * and those of a damaged journal.
+ * unless an earlier session left a row open. Open rows of topics that are no longer subscribed, and
+ * of a damaged journal, end at the start of the session.
  *
  * `emit` gets each row when it opens and, with the same key, when it ends. Network thread only. */
 #ifndef TD_RECORDER_OPEN_GAPS_H
@@ -27,41 +27,42 @@
 typedef struct open_gaps open_gaps;
 
 typedef struct open_gaps_options {
-    const feed_config *feed;    /* borrowed, as are wanted and user */
-    const subscription *wanted; /* its topics by number, and their shards */
-    const feed_slots *past;     /* earlier recordings; only used by open_gaps_open */
-    const gap_list *ledger;     /* likewise; of all feeds */
-    uint64_t start_ns;          /* of the session, wall clock */
+    const feed_config *feed;    /* borrowed, like wanted and user */
+    const subscription *wanted; /* the feed's topics by number, and their shards */
+    const feed_slots *past;     /* earlier recordings; used by open_gaps_open only */
+    const gap_list *ledger;     /* of all feeds; used by open_gaps_open only */
+    uint64_t start_ns;          /* start of the session, wall clock */
     uint16_t feed_index;        /* passed to emit */
     void (*emit)(void *user, uint16_t feed_index, const gap_row *row);
     void *user;
 } open_gaps_options;
 
+/* Open at the session's start. open_gaps_close: NULL is fine. */
 open_gaps *open_gaps_open(const open_gaps_options *options);
 void open_gaps_close(open_gaps *self);
 
-/* Rows that the session's start opens or ends, and those that stay open. `emit` does not get them:
+/* Rows that the session's start opens or ends, and rows that stay open. `emit` does not get them:
  * they must be durable before anything connects. Valid until the next call of another function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
-/* A shard has a new connection: none of its topics is granted on it. */
+/* A shard has a new connection, on which no topic is granted yet. */
 void open_gaps_connected(open_gaps *self, uint32_t shard);
 
 /* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on. */
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
 
-/* The exchange withdrew a granted topic from its shard's connection: opens a gap of it at from_ns.
- * It ends when the topic is granted again. */
+/* The exchange withdrew a granted topic from its shard's connection. Opens a gap of the topic at
+ * from_ns, which ends when the topic is granted again. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns);
 
-/* Each recorded topic that is not granted on the shard's connection gets a gap of its own; granted
- * ones are recorded from recv_ns on. */
+/* The shard's requests are answered: ends gaps that waited for it at recv_ns. Each topic that was
+ * recorded before and is not granted now gets a gap of its own. */
 void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns);
 
 /* 1 if a gap waits for this shard's answers. */
 int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
 
-/* A shard's connection was lost: opens a gap at from_ns unless one is open already. */
+/* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already. */
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
                     uint64_t from_ns, const char *cause);
 

@@ -11,15 +11,15 @@ typedef enum topic_state {
     TOPIC_QUEUED,
     TOPIC_REQUESTED,
     TOPIC_GRANTED,
-    TOPIC_REFUSED,    /* waits for its next try */
-    TOPIC_UNANSWERED, /* likewise; its frames may come all the same */
+    TOPIC_REFUSED,    /* waits for its retry */
+    TOPIC_UNANSWERED, /* waits for its retry; its frames may arrive meanwhile */
     TOPIC_STATE_COUNT,
 } topic_state;
 
 typedef struct asked_topic {
     topic_state state;
-    uint32_t refusals;      /* in a row, over all connections */
-    uint64_t retry_mono_ns; /* of TOPIC_REFUSED and TOPIC_UNANSWERED */
+    uint32_t refusals;      /* consecutive, over all connections */
+    uint64_t retry_mono_ns; /* for TOPIC_REFUSED and TOPIC_UNANSWERED */
 } asked_topic;
 
 /* Topics [first, first + count). Ranges that are queued or open never overlap. */
@@ -30,7 +30,7 @@ typedef struct range {
 
 enum { ID_BYTES = 24, DOUBLINGS_MAX = 16 };
 
-/* A request without its whole answer yet. */
+/* A request that is not answered completely. */
 typedef struct open_request {
     range topics;
     size_t left; /* topics without an answer */
@@ -40,14 +40,14 @@ typedef struct open_request {
 
 struct subscriber {
     subscriber_options options;
-    asked_topic *rows; /* beside the options' topics */
+    asked_topic *rows; /* parallel to options.topics */
     size_t counts[TOPIC_STATE_COUNT];
-    range *queue; /* ring */
+    range *queue; /* a ring */
     size_t queue_capacity, queue_first, queue_count;
-    open_request open[SUBSCRIBER_OPEN_MAX]; /* in the order of sending */
+    open_request open[SUBSCRIBER_OPEN_MAX]; /* oldest first */
     size_t open_count;
-    uint64_t serial; /* of the latest request */
-    td_buf names;    /* what the present call reports, with commas */
+    uint64_t serial; /* number of the latest request */
+    td_buf names;    /* topics that the current call reports, joined by commas */
 };
 
 /* ---- states and texts ---- */
@@ -69,7 +69,7 @@ static void add_name(subscriber *self, size_t topic)
     td_buf_add(&self->names, name, strlen(name));
 }
 
-/* NUL-terminated; the NUL is not part of the list. */
+/* The reported topics, with a NUL that names.size does not include. */
 static const char *names_of(subscriber *self)
 {
     td_buf_add(&self->names, "", 1);
@@ -89,7 +89,7 @@ static void queue_push(subscriber *self, range topics)
         set_state(self, i, TOPIC_QUEUED);
 }
 
-/* Takes as many topics off the first range as fit in one request. */
+/* Remove as many topics from the first range as fit in one request. */
 static range queue_pop(subscriber *self)
 {
     TD_ASSERT(self->queue_count > 0);
@@ -112,7 +112,7 @@ static int is_waiting(topic_state state)
     return state == TOPIC_REFUSED || state == TOPIC_UNANSWERED;
 }
 
-/* Topics whose waiting is over, each in a request of its own. */
+/* Queue topics whose wait is over, each for a request of its own. */
 static void queue_retries(subscriber *self, uint64_t mono_ns)
 {
     if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
@@ -154,7 +154,8 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     add_name(self, topic);
 }
 
-/* Topics that were refused together: which one caused it is unknown yet. */
+/* Topics of one request were refused, and which one caused it is unknown: halve the range, unless
+ * the answer names it or only one is left. */
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
                          uint64_t mono_ns)
 {
@@ -189,13 +190,13 @@ static void close_request(subscriber *self, size_t index)
             (self->open_count - index) * sizeof self->open[0]);
 }
 
-/* 1 if the answer concerns this topic of its request. One without names concerns all. */
+/* 1 if the answer is for this topic of its request. An answer without names is for all. */
 static int speaks_of(const dialect_answer *answer, const char *name)
 {
     return answer->granted_count + answer->failed_count == 0 || dialect_answer_names(answer, name);
 }
 
-/* Goes through the request's topics; runs of refused ones are refused together. */
+/* Apply the answer to the request's topics. Consecutive refused topics are refused as one range. */
 static void apply_answer(subscriber *self, open_request *request, const dialect_answer *answer,
                          uint64_t mono_ns)
 {
@@ -258,8 +259,8 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
     return is_withdrawal;
 }
 
-/* Mark the request's topics without an answer; 1 if there were any: some may have been requested
- * again and answered since. */
+/* Mark the request's unanswered topics; returns 1 if there are any. Others may have been answered
+ * since. */
 static int expire(subscriber *self, range topics, uint64_t mono_ns)
 {
     for (size_t i = topics.first; i < topics.first + topics.count; i++) {
@@ -283,7 +284,7 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
     return NULL;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const char **topics,
                           td_err *err)
@@ -332,7 +333,7 @@ size_t subscriber_granted_count(const subscriber *self)
 
 /* ---- life ---- */
 
-/* Good topics first, then those without an answer, each alone. Refused ones keep their wait. */
+/* First the good topics, then each unanswered topic alone. Refused topics continue to wait. */
 void subscriber_restart(subscriber *self)
 {
     size_t count = self->options.topic_count;

@@ -2,21 +2,21 @@
  *
  * Topics are requested in as few requests as the dialect allows, at most SUBSCRIBER_OPEN_MAX
  * unanswered at a time. An answer belongs to the request whose id or topics it names, else to the
- * oldest open one. The exchange may refuse a request because of one topic in it: then its topics
- * are requested again in halves until the bad topic is alone; that one is retried at growing
- * intervals. A refused topic keeps its waiting time over reconnects, so a new connection first
- * requests topics that were granted before.
+ * oldest open one. The exchange may refuse a request because of one topic in it. Then the request's
+ * topics are requested again in halves until the bad topic is alone; that topic is retried at
+ * growing intervals. Its waiting time continues over reconnects, so a new connection first requests
+ * topics that were granted before.
  *
- * A request without an answer may have been granted or not. Its topics are reported, wait like
- * refused ones, and are then requested one by one, so that one ignored topic does not affect
- * others. A new connection requests them at once, after the good ones and one by one too: they may
- * exist, and waiting would lose their frames.
+ * An unanswered request may have been granted or not. Its topics are reported, wait like refused
+ * topics, and are then requested one by one, so that one ignored topic does not affect others. A
+ * new connection requests them at once, one by one, after the good topics: they may exist, and
+ * waiting would lose their frames.
  *
- * The exchange may also withdraw topics that it has granted: by a refusal, or by the answer to an
- * unsubscription, that belongs to no open request. They then wait like refused ones. Where such an
- * answer names no topic, it is about all of them.
+ * The exchange may also withdraw granted topics: it sends a refusal, or the answer to an
+ * unsubscription, for no open request. The topics then wait like refused topics. If such an answer
+ * names no topic, it withdraws all.
  *
- * Pure state: callers pass monotonic time and send what is built. Network thread only. */
+ * Pure state: callers pass monotonic time, and send the requests. Network thread only. */
 #ifndef TD_RECORDER_SUBSCRIBER_H
 #define TD_RECORDER_SUBSCRIBER_H
 
@@ -32,7 +32,7 @@ enum { SUBSCRIBER_OPEN_MAX = 64 };
 
 /* Time limit of an answer. */
 #define SUBSCRIBER_ANSWER_NS (10 * TD_NS_PER_S)
-/* A topic that was refused alone is requested again after the first time, which doubles up to the
+/* Wait before a topic that was refused alone is requested again: doubles from the first to the
  * second. */
 #define SUBSCRIBER_RETRY_NS     (5 * TD_NS_PER_S)
 #define SUBSCRIBER_RETRY_NS_MAX (600 * TD_NS_PER_S)
@@ -44,43 +44,44 @@ typedef struct subscriber_options {
     dialect_frames frames;
     const char *const *topics; /* canonical texts ("depth.BTCUSDT"), borrowed */
     size_t topic_count;        /* 0: no requests, authentication subscribes to everything */
-    /* A topic (its place in topics) was granted. Called inside subscriber_answered. May be NULL. */
+    /* A topic (index in topics) was granted. Called by subscriber_answered. May be NULL. */
     void (*granted)(void *user, size_t topic);
-    /* A granted topic was withdrawn. Likewise. */
+    /* A granted topic was withdrawn. Called by subscriber_answered. May be NULL. */
     void (*withdrawn)(void *user, size_t topic);
     void *user;
 } subscriber_options;
 
+/* Open, with all topics queued. subscriber_close: NULL is fine. */
 subscriber *subscriber_open(const subscriber_options *options);
 void subscriber_close(subscriber *self);
 
-/* A new connection: no request was sent, none is open. */
+/* A new connection has opened: forget open requests, and queue the topics. */
 void subscriber_restart(subscriber *self);
 
-/* Append the next request that may be sent to out; *topics gets its topics, joined by ",", valid
- * until the next call. TD_EOF: none now. TD_E_LIMIT. */
+/* Append the next request to out; *topics gets its topics, joined by ",", valid until the next
+ * call. TD_EOF: no request may be sent now. TD_E_LIMIT. */
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 
-/* Take an answer; 0 if it belongs to no open request, and withdraws nothing. *refused gets the
- * topics that it refuses alone or by name, or withdraws, joined by ","; "" if none. Valid until the
- * next call. */
+/* Apply an answer. Returns 0 if it belongs to no open request and withdraws nothing. *refused gets
+ * the topics that it refuses (alone or by name) or withdraws, joined by ","; may be "". Valid until
+ * the next call. */
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         const char **refused);
 
-/* The oldest request that was not answered in time: its topics, joined, valid until the next call;
- * they wait as refused ones do. NULL: none. */
+/* Close the oldest request that was not answered in time. Returns its topics, joined by ",", valid
+ * until the next call; they wait like refused topics. NULL: no such request. */
 const char *subscriber_expired(subscriber *self, uint64_t mono_ns);
 
-/* Time of the next call of subscriber_next and subscriber_expired; UINT64_MAX: after the next
- * answer. */
+/* When to call subscriber_next and subscriber_expired next; UINT64_MAX: not before the next answer.
+ */
 uint64_t subscriber_due_ns(const subscriber *self);
 
-/* 1 while every topic is granted on this connection, or waits for its retry after a refusal or no
- * answer; 0 while one is queued or its request is open. */
+/* 1 if no topic is queued or in an open request: each is granted on this connection, or waits for
+ * its retry. */
 int subscriber_is_answered(const subscriber *self);
 
-/* Topics that are granted on this connection. */
+/* Number of topics granted on this connection. */
 size_t subscriber_granted_count(const subscriber *self);
 
 #endif

@@ -9,7 +9,7 @@
 #include "archive/name_index.h"
 #include "schema/dialect.h"
 
-/* Topics while they are collected; each is there once. */
+/* Topics being collected, without repetitions. */
 typedef struct collection {
     const feed_config *feed;
     const dialect *dialect;
@@ -27,7 +27,7 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
     int is_list = strpbrk(last, "*|") != NULL;
     if (is_list && !all->dialect->has_lists) {
         td_err_set(err, TD_E_INVALID,
-                   "topic '%s': family '%s' takes one symbol a topic, no lists and no '*'", topic,
+                   "topic '%s': family '%s' needs one symbol per topic, no list and no '*'", topic,
                    all->feed->family->name);
         td_err_hint(err, "give symbols, or symbols_file, a file with one symbol a line");
         return TD_E_INVALID;
@@ -68,8 +68,8 @@ static td_result add_joined(collection *all, const char *topic, const char *symb
 
 /* ---- all of them ---- */
 
-/* 1 for a topic that is subscribed as it is, not for each symbol: without a symbol ("wallet"), or
- * with one already ("recenttrades.BTC"). Some names look like another topic with a symbol:
+/* 1 if a topic is subscribed as it is, not once per symbol: it has no symbol ("wallet"), or names
+ * one already ("recenttrades.BTC"). Some topics only look as if they named one:
  * "instrument_info.all". */
 static int is_whole(const feed_config *feed, const char *topic)
 {
@@ -81,8 +81,8 @@ static int is_whole(const feed_config *feed, const char *topic)
            (symbol.size > 0 && family_topic_named(feed->family, topic) == NULL);
 }
 
-/* Refuse a topic without its symbol, if the dialect has no form for all symbols: the exchange would
- * refuse it. */
+/* Refuse a topic that needs a symbol and has none, unless the dialect can subscribe to all symbols.
+ */
 static td_result refuse_bare(const collection *all, const char *topic, td_err *err)
 {
     td_bytes symbol;
@@ -166,7 +166,7 @@ static td_result spread(const collection *all, td_err *err)
         if (is_full && out->shard_count == LIMIT_FEED_SLOTS)
             return td_err_set(err, TD_E_LIMIT,
                               "%zu topics need more than %u connections: raise "
-                              "max_topics_per_connection, or make several feeds of it",
+                              "max_topics_per_connection, or split the feed",
                               out->topic_count, LIMIT_FEED_SLOTS);
         if (is_full) {
             out->shards[out->shard_count++] = i;
@@ -180,7 +180,7 @@ static td_result spread(const collection *all, td_err *err)
 
 static td_result collect(collection *all, const symbol_list *symbols, td_err *err)
 {
-    if (all->dialect->subscribes_with_auth) { /* there are no requests */
+    if (all->dialect->subscribes_with_auth) { /* such a dialect has no requests */
         all->out->shard_count = 1;
         return TD_OK;
     }

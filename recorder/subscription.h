@@ -11,25 +11,25 @@
 #include "recorder/symbols.h"
 
 typedef struct subscription {
-    char **topics; /* owned; each once */
+    char **topics; /* owned, without repetitions */
     size_t topic_count;
     size_t shards[LIMIT_FEED_SLOTS + 1]; /* shard k has topics [shards[k], shards[k + 1]) */
     uint32_t shard_count;                /* at least 1, even without topics */
 } subscription;
 
-/* Make the topics of a finished feed configuration: each of its topics for each of the symbols
- * ("trade" and "BTCUSD" give "trade.BTCUSD"), or, without symbols, each as it is given
- * ("trade.BTCUSD|EOSUSD"). A topic whose row has no symbol ("wallet") is taken once, as it is. With
- * `audit`, the topics that audit them are appended (topic_row.audit). A connection takes
- * max_topics_per_connection, and no more topics or text than the dialect allows one to hold.
+/* Make the topics of a finished feed configuration: each topic for each symbol ("trade" and
+ * "BTCUSD" give "trade.BTCUSD"), or, without symbols, each topic as given ("trade.BTCUSD|EOSUSD").
+ * A topic whose row has no symbol ("wallet") is used once, as it is. With `audit`, the topics that
+ * audit these are appended (topic_row.audit). A connection gets at most max_topics_per_connection
+ * topics, and no more topics or text than the dialect allows.
  *
- * TD_E_INVALID: a topic that the dialect cannot express, or a list or star where it has none;
- * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, more topics than LIMIT_FEED_TOPICS. */
+ * TD_E_INVALID: a topic that the dialect cannot express, or a list or '*' in a dialect without
+ * lists; TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, or more topics than LIMIT_FEED_TOPICS. */
 TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
-/* The topics of a shard; *count of them, valid until fini. */
+/* The *count topics of a shard; valid until fini. */
 const char *const *subscription_shard(const subscription *self, uint32_t shard, size_t *count);
 
 #endif

@@ -28,9 +28,9 @@ struct supervisor {
     connection **connections;
     size_t connection_count;
     uint64_t started_mono_ns;
-    atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
-    uint8_t is_clock_wrong;      /* 1: it stops because the wall clock went back */
-    td_result result;            /* the failure that stops it; TD_OK: none */
+    atomic_int is_asked_to_stop; /* release/acquire; also set by a signal handler */
+    uint8_t is_clock_wrong;      /* 1: it stops because the wall clock was set back */
+    td_result result;            /* the failure that stops it, or TD_OK */
     td_err err;
 };
 
@@ -47,7 +47,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk,
 
 /* ---- reports of connections ---- */
 
-/* The first reason counts: what follows from it only repeats it. */
+/* Keep the first reason: later failures are its consequences. */
 static void give_up(supervisor *self, td_result rc, const char *why)
 {
     TD_ASSERT(rc != TD_OK);
@@ -57,7 +57,7 @@ static void give_up(supervisor *self, td_result rc, const char *why)
     supervisor_stop(self);
 }
 
-/* --max-frames: stop reading at once, so that no frame more is recorded. */
+/* --max-frames: stop reading at once, so that no further frame is recorded. */
 static void on_frame(void *user)
 {
     supervisor *self = user;
@@ -98,7 +98,7 @@ static void on_strict(void *user, const char *why)
     give_up(user, TD_E_NETWORK, why);
 }
 
-/* HTTP requests of the feed belong to the stream that has begun now. */
+/* The feed is live: its HTTP requests are due. */
 static void on_live(void *user, uint16_t feed_index)
 {
     supervisor *self = user;
@@ -141,7 +141,7 @@ static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
     intake_event(recording_intake(self->recording), feed_index, &gap_event);
 }
 
-/* Open the gaps of the feed's slots. They are durable before anything connects, so that a session
+/* Open the gaps of the feed's slots. They are made durable before anything connects, so a session
  * that never connects leaves them open. */
 static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t index,
                                 const gap_list *ledger, uint64_t start_ns, td_err *err)
@@ -171,7 +171,8 @@ static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t ind
     return archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
 }
 
-/* Receive times are the wall clock's, whatever the archive has. */
+/* Warn if the archive has frames of later times than the wall clock's. Receive times follow the
+ * wall clock all the same. */
 static void warn_of_clock(const supervisor *self, archive_view *view)
 {
     uint64_t end_ns = archive_view_newest_ns(view, UINT64_MAX);
@@ -188,7 +189,7 @@ static void warn_of_clock(const supervisor *self, archive_view *view)
                 end, ahead);
 }
 
-/* Begin the session, and look up what is known of each feed. */
+/* Begin the session, and open each feed's gaps. */
 static td_result open_session(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
@@ -318,7 +319,7 @@ static uint64_t elapsed_ns(const supervisor *self)
     return clock_mono_ns(self->options.clock) - self->started_mono_ns;
 }
 
-/* Numbers of several threads, each right by itself; together they may be a frame apart. */
+/* Each number is exact, but they are of several threads and may be of slightly different times. */
 static void fill_status(const supervisor *self, supervisor_status *out)
 {
     memset(out, 0, sizeof *out);
@@ -327,7 +328,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->live = out->feeds;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         out->http_failures += http_feed_failures(self->feeds[i].http);
-    uint16_t waiting_feed = UINT16_MAX; /* connections stand feed by feed */
+    uint16_t waiting_feed = UINT16_MAX; /* connections are sorted by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_look(self->connections[i]);
         out->established += at.was_open;
@@ -339,7 +340,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->elapsed_ns = elapsed_ns(self);
 }
 
-/* Looked at once per turn of the loop, so a stop takes at most a tick. */
+/* Called once per turn of the loop, so a stop takes at most a tick. */
 static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
@@ -360,7 +361,8 @@ static void end_for_clock(supervisor *self)
                 "this session ends, and a new session begins with the wall clock's time");
 }
 
-/* Until a peer closes: where no connection comes about, there is nothing that could close. */
+/* --until-close: stop if no connection was established in time, because none could then be closed.
+ */
 static void end_without_peer(supervisor *self)
 {
     const recorder_config *config = self->options.config;
@@ -394,7 +396,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     }
 }
 
-/* Of several errors while stopping, the first is the cause. */
+/* Keep the first of several errors: it is the cause. */
 static void keep_first(supervisor *self, td_result rc, const td_err *err)
 {
     if (rc == TD_OK || self->result != TD_OK)
@@ -431,7 +433,8 @@ static void stop_http(supervisor *self)
             http_feed_stop(self->feeds[i].http);
 }
 
-/* Close with the handshake; connections that do not answer in time end when the loop closes. */
+/* Close connections with a close frame; those that do not answer in time end when the loop closes.
+ */
 static void close_connections(supervisor *self)
 {
     td_err err;

@@ -1,7 +1,6 @@
 /* Runs a recorder: opens the session, runs the connections and their recording
- * (recorder/pipeline/recording.h), and stops in an order that loses nothing: connections are closed
- * first.
- */
+ * (recorder/pipeline/recording.h), and stops in an order that loses nothing: it closes connections
+ * first. */
 #ifndef TD_RECORDER_SUPERVISOR_H
 #define TD_RECORDER_SUPERVISOR_H
 
@@ -20,19 +19,19 @@ typedef struct supervisor supervisor;
 /* Current totals, for the status line and the final report. */
 typedef struct supervisor_status {
     recording_stats recording;
-    uint64_t feeds, live; /* live: all subscriptions are answered */
-    uint64_t established; /* slots that had a connection, ever */
+    uint64_t feeds, live; /* live: feeds with all subscription requests answered */
+    uint64_t established; /* slots that have had a connection */
     uint64_t http_failures;
     uint64_t elapsed_ns;
     uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back; open a new session */
 } supervisor_status;
 
 typedef struct supervisor_options {
-    archive *archive; /* open for appending; borrowed, like the rest */
+    archive *archive; /* open for appending; borrowed, like the other pointers */
     const recorder_config *config;
     td_clock clock;
     const td_log *log;
-    uint64_t clock_session_mono_ns; /* it does not end because of the clock before this moment */
+    uint64_t clock_session_mono_ns; /* it does not end because of the clock before this time */
     /* Called on the disk thread after each chunk's fdatasync, once per connection in it; lag_ns:
      * the age of the chunk's oldest frame or event. */
     void (*durable)(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns);
@@ -46,17 +45,18 @@ typedef struct supervisor_options {
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
-/* Record until stopped (supervisor_stop, duration, max_frames, until_close), until the wall
- * clock went back so far that the session's times are wrong (is_clock_wrong in final), or until it
- * cannot continue: TD_E_IO, TD_E_NOSPACE; TD_E_NETWORK: every feed refused for good
- * before any connection was open, or a strict feed's subscription was refused. Everything received
- * before is durable when it returns, but after TD_E_IO, and a disk that was really full; when
- * min_free is met (TD_E_NOSPACE too) it ends like any other stop. */
+/* Record until stopped (supervisor_stop, duration, max_frames, until_close), until the wall clock
+ * was set back so far that the session's times are wrong (is_clock_wrong in final), or until it
+ * cannot continue: TD_E_IO, TD_E_NOSPACE; TD_E_NETWORK: every feed was refused for good before any
+ * connection was open, or a strict feed's subscription was refused. Everything received before is
+ * durable when it returns, except after TD_E_IO, or if the disk was completely full. If less than
+ * min_free is free (TD_E_NOSPACE, too), it ends like any other stop. */
 TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err);
 
 /* Ask a running supervisor to stop. Any thread, also a signal handler. */
 void supervisor_stop(supervisor *self);
 
+/* Free. NULL is fine. */
 void supervisor_close(supervisor *self);
 
 #endif

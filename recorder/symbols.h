@@ -1,5 +1,5 @@
-/* Symbols of a feed: those of its configuration, then those of its file, one per line (blank lines
- * and lines that begin with '#' are skipped). */
+/* Symbols of a feed: from its configuration, then from its file, which has one per line (blank
+ * lines and lines that begin with '#' are skipped). */
 #ifndef TD_RECORDER_SYMBOLS_H
 #define TD_RECORDER_SYMBOLS_H
 
@@ -11,12 +11,13 @@
 
 typedef struct symbol_list {
     const char **items;
-    size_t count; /* 0: topics are subscribed as they are written */
-    char *text;   /* the file's, which items point into; NULL: no file */
+    size_t count; /* 0: topics are subscribed as they are */
+    char *text;   /* text of the file, which items point into; NULL: no file */
 } symbol_list;
 
-/* TD_E_INVALID: a line that is no symbol, with file and line, or a file without one; TD_E_NOTFOUND,
- * TD_E_IO; TD_E_LIMIT: a file of more than LIMIT_SYMBOL_FILE_BYTES. */
+/* Collect the symbols. TD_E_INVALID: a line is not a symbol (the error states file and line), or
+ * the file has no symbols; TD_E_NOTFOUND, TD_E_IO; TD_E_LIMIT: the file has more than
+ * LIMIT_SYMBOL_FILE_BYTES. */
 TD_MUST_USE td_result symbols_open(const feed_config *feed, td_io io, symbol_list *out,
                                    td_err *err);
 void symbols_fini(symbol_list *self);
