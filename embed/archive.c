@@ -1,4 +1,4 @@
-/* The interface of embed/include/tapedeck/archive.h. */
+/* Implements embed/include/tapedeck/archive.h. */
 #include "embed/include/tapedeck/archive.h"
 
 #include <pthread.h>
@@ -30,19 +30,20 @@
 #include "tape/frame_json.h"
 #include "tape/message_line.h"
 
-/* A batch ends after the frame with which it reaches one of these. Its rows fit into a cache of the
- * second level, from which the caller copies them. */
+/* A batch ends after the frame that reaches one of these limits. Its rows fit into a level 2 cache,
+ * from which the caller copies them. */
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
-/* Between two looks for new frames: little beside the second that a chunk takes to be durable, and
- * at least so many times as long as a look took. */
+/* Interval of checks for new frames: little compared with the second until a chunk is durable, and
+ * at least LOOK_REST times as long as a check takes. */
 static const uint64_t LOOK_NS = 200 * TD_NS_PER_MS;
 enum { LOOK_REST = 4 };
 
-/* A feed's frame is durable a second after its receipt, by default, and this is twice that. */
+/* Frames of several feeds are held back this long. By default a frame is durable one second after
+ * its receipt; this is twice as long. */
 static const uint64_t HOLD_NS = 2 * TD_NS_PER_S;
 
-/* What readers log about damage, until the caller is told. */
+/* Text that readers log about damage, until it is reported to the caller. */
 typedef struct damage_log {
     pthread_mutex_t lock;
     char text[sizeof((tapedeck_error *)NULL)->text - 16];
@@ -53,8 +54,8 @@ struct tapedeck_archive {
     archive *of;
     td_log log;
     damage_log said;
-    gap_list damage; /* that callers were told of */
-    read_plan *plan; /* of the list of topics: its texts */
+    gap_list damage; /* damage that was reported to callers */
+    read_plan *plan; /* owns the texts of topics */
     tapedeck_topic *topics;
     size_t topic_count;
 };
@@ -68,44 +69,44 @@ enum {
     STREAM_TEXTS
 };
 
-/* A topic and symbol of a feed, on one line, inbound; frames in the other direction have streams of
- * their own. */
+/* A topic and symbol of a feed, on one line and in one direction. */
 typedef struct tape_stream {
     uint32_t index;
-    /* Of its first channel, or, without frames so far, of its saved state; with an entry's own
-     * symbol. Texts are in own: a cursor's go when the tape is sought. */
+    /* From its first channel, or, before its first frame, from its saved state; an entry may set
+     * its own symbol. Texts are copied to own, because seeking frees the cursor's. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* of topics with a row */
+    symbol_topic *topic; /* for topics with a row */
     topic_trust trust;
-    uint8_t is_suspect; /* 1: the topic was not right with its last frame */
-    uint8_t is_covered; /* 1: of trades, TAPEDECK_WITH_COVERAGE */
+    uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
+    uint8_t is_covered; /* 1: covered is in use: trades, with TAPEDECK_WITH_COVERAGE */
     coverage covered;
-    uint64_t last_ns; /* of its last frame */
+    uint64_t last_ns; /* receive time of its last frame */
 } tape_stream;
 
 struct tapedeck_tape {
     tapedeck_archive *of;
     cursor *cursor;
-    size_t told;            /* of the cursor's damage: rows */
-    uint8_t has_old_damage; /* 1: the ledger has damage of the selection, not told */
+    size_t told;            /* rows of the cursor's damage that were reported */
+    uint8_t has_old_damage; /* 1: the ledger has damage of the selection that was not reported */
     gap_list gaps;          /* the whole ledger */
     selection wanted;
     cursor_options reading;
     uint32_t with;
     uint32_t depth;
     topic_times *times;    /* TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
-    const frame_ref *held; /* read, in no batch so far */
-    uint64_t position_ns;  /* of the last frame, or where the tape begins; 0: nothing was read */
-    uint8_t is_begun;      /* 1: the states that it begins with are taken */
-    uint8_t is_over;       /* 1: its beginning is after the last frame */
-    uint64_t last_ns;      /* if so: of that frame */
-    char ended[SESSION_ID_BYTES]; /* whose end the caller was told; "": none */
+    const frame_ref *held; /* a frame that was read and is in no batch yet */
+    uint64_t
+        position_ns;  /* time of the last frame, or the begin of the tape; 0: nothing was read */
+    uint8_t is_begun; /* 1: the states at its begin are loaded */
+    uint8_t is_over;  /* 1: it begins after the archive's last frame */
+    uint64_t last_ns; /* if is_over: time of that frame */
+    char ended[SESSION_ID_BYTES]; /* session whose end was reported; "": none */
     symbol_table symbols;
     tape_stream **streams;
     size_t stream_count;
     slot_table by_name;
-    /* The batch: */
+    /* The current batch. */
     tapedeck_frame_row *frames;
     size_t frame_count, frame_capacity;
     tapedeck_trade_row *trades;
@@ -142,14 +143,16 @@ static int32_t code_of(td_result rc)
     return TAPEDECK_ERROR_IO;
 }
 
-/* What a hint says before it comes to verbs and their options, which are no help here. */
+/* Size of the part of a hint before it mentions verbs or options, which do not help a library's
+ * user. */
 static size_t useful_bytes(const char *hint)
 {
     const char *verb = strstr(hint, "tapedeck ");
     const char *option = strstr(hint, "--");
     size_t size = strlen(hint);
     if (verb != NULL)
-        size = verb == hint ? 0 : (size_t)(verb - hint) - 1; /* the quotation mark before it */
+        size =
+            verb == hint ? 0 : (size_t)(verb - hint) - 1; /* without the quotation mark before it */
     if (option != NULL && (size_t)(option - hint) < size)
         size = 0;
     while (size > 0 && strchr(" :;,", hint[size - 1]) != NULL)
@@ -168,7 +171,8 @@ static void give_error(tapedeck_error *to, td_result rc, const td_err *err)
                    (int)size, err->hint);
 }
 
-/* Any thread. What does not fit is left out: it is in the rows of the damage. */
+/* Add a line to the log. Any thread. A line that does not fit is dropped: the rows of the damage
+ * have the same facts. */
 static void note_line(void *ctx, td_log_level level, const char *line)
 {
     damage_log *said = ctx;
@@ -241,7 +245,7 @@ static void add_topics(tapedeck_archive *a, const segment_index *segment)
     }
 }
 
-/* Rows of one topic, which stand together, become one. */
+/* Sort the rows, and merge the rows of each topic. */
 static void merge_topics(tapedeck_archive *a)
 {
     size_t kept = 0;
@@ -284,7 +288,8 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
 
 /* ---- the selection ---- */
 
-/* Of another version's struct: what it lacks is 0, and what this one does not know must be. */
+/* Copy a selection, maybe of another version. Members that it lacks become 0; unknown members must
+ * be 0. */
 static td_result take_selection(const tapedeck_selection *from, tapedeck_selection *out,
                                 td_err *err)
 {
@@ -308,7 +313,7 @@ static td_result take_selection(const tapedeck_selection *from, tapedeck_selecti
     if ((out->with & TAPEDECK_WITH_FOLLOW) != 0 &&
         (out->to != NULL || (out->with & TAPEDECK_WITH_COVERAGE) != 0))
         return td_err_set(err, TD_E_INVALID,
-                          "TAPEDECK_WITH_FOLLOW goes neither with to nor with "
+                          "TAPEDECK_WITH_FOLLOW cannot be combined with to or "
                           "TAPEDECK_WITH_COVERAGE");
     return TD_OK;
 }
@@ -348,7 +353,7 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* A text of a stream, which it keeps. */
+/* Set a text of a stream to a copy. */
 static void set_text(tape_stream *of, size_t which, const char *text)
 {
     const char **const in[STREAM_TEXTS] = {[STREAM_FEED] = &of->info.feed,
@@ -364,7 +369,7 @@ static void set_text(tape_stream *of, size_t which, const char *text)
     *in[which] = copy;
 }
 
-/* The stream of a channel, made at its first frame. */
+/* Find or make the stream of a channel. */
 static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
 {
     slot_probe at = slot_probe_of(hash_of(info));
@@ -397,7 +402,7 @@ static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
     return stream_of(t, &info)->index;
 }
 
-/* Streams that the tape begins with: the topics of a saved state. */
+/* Add streams for the topics of a saved state. */
 static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
 {
     symbol_topic *topic;
@@ -415,7 +420,7 @@ static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
     }
 }
 
-/* Before the first frame. */
+/* Load the states at the tape's begin. Call before the first frame. */
 static void take_states(tapedeck_tape *t)
 {
     if (t->is_begun)
@@ -426,7 +431,7 @@ static void take_states(tapedeck_tape *t)
         add_saved(t, t->symbols.items[i]);
 }
 
-/* The channel's stream, which its user pointer keeps. */
+/* The stream of the frame's channel, cached in channel->user. */
 static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
@@ -439,7 +444,8 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
     return of;
 }
 
-/* Apply a frame to the state of its topic. 1, with what is to be trusted then; 0: no state. */
+/* Apply a frame to the state of its topic. Returns 1 and sets *answer, or 0 if the topic has no
+ * state. */
 static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, trust_answer *answer)
 {
     symbol_verdict found;
@@ -515,7 +521,7 @@ static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
     }
 }
 
-/* The best levels of a book, up to depth a side; 0: all. */
+/* Add the best levels of a book, up to depth per side; 0: all. */
 static void add_book(tapedeck_tape *t, const tapedeck_frame_row *frame, const book *of,
                      size_t depth)
 {
@@ -625,7 +631,8 @@ static td_result end_coverage(tapedeck_tape *t, td_err *err)
         if (!of->is_covered)
             continue;
         rc = topic_times_until(t->times, &of->info, of->last_ns, &until_ns, err);
-        until_ns = until_ns < window.to_ns ? until_ns : window.to_ns; /* nothing is read after it */
+        until_ns = until_ns < window.to_ns ? until_ns
+                                           : window.to_ns; /* nothing is read after the window */
         coverage_end(&of->covered, &t->gaps, &of->info, window,
                      cursor_damaged_until_ns(t->cursor, of->info.feed), until_ns);
     }
@@ -646,7 +653,7 @@ uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_
 
 /* ---- frames ---- */
 
-/* Frames before the selection only bring the states up to date. */
+/* Add a frame to the batch. Frames before the selection only update the states. */
 static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
     trust_answer answer;
@@ -684,14 +691,14 @@ static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *f
 
 /* ---- damage ---- */
 
-/* 1 if the cursor met damage that the caller was not told of. */
+/* 1 if damage was found that was not reported to the caller. */
 static int has_news(const tapedeck_tape *t)
 {
     return t->has_old_damage || cursor_get_damage(t->cursor)->count > t->told;
 }
 
-/* What the ledger knows to be damaged: segments that are missing, a journal. 1: some of it is of
- * the selection. to may be NULL. */
+/* Add the ledger's damage (missing segments, a damaged journal) of the selection to `to`, which may
+ * be NULL. Returns 1 if there is any. */
 static uint8_t add_old_damage(const tapedeck_tape *t, gap_list *to)
 {
     const selection_window window = cursor_get_window(t->cursor);
@@ -714,7 +721,7 @@ static int is_following(const tapedeck_tape *t)
     return (t->with & TAPEDECK_WITH_FOLLOW) != 0;
 }
 
-/* The frames of one feed become durable in their order. */
+/* 1 if the selection is one feed by name. Frames of one feed become durable in order. */
 static int is_one_feed(const selection *wanted)
 {
     return wanted->feeds.count == 1 && strpbrk(wanted->feeds.items[0], "*?[\\") == NULL;
@@ -738,7 +745,7 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
     td_result rc = read_times(&t->wanted, from, err);
     if (rc == TD_OK)
         rc = selection_check(&t->wanted, err);
-    if (rc == TD_OK && !is_following(t)) /* else they may come */
+    if (rc == TD_OK && !is_following(t)) /* when following, they may be recorded later */
         rc = selection_check_names(of, &t->wanted, err);
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps, err);
@@ -796,7 +803,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t);
 }
 
-/* A new batch, after the states that the tape begins with. */
+/* Begin a batch; loads the states at the tape's begin first. */
 static void begin_batch(tapedeck_tape *t)
 {
     take_states(t);
@@ -829,7 +836,7 @@ static int tell(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
     return TAPEDECK_TAPE_DAMAGED;
 }
 
-/* After an attempt to seek that failed. */
+/* Fail after an attempt to seek has failed. */
 static int refuse_over(tapedeck_batch *out, tapedeck_error *error)
 {
     td_err err;
@@ -890,7 +897,7 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *er
 
 /* ---- books ---- */
 
-/* The last received frame of the feeds of the selection; 0: they have none. */
+/* Receive time of the last frame of the selection's feeds, or 0. */
 static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
 {
     selection wanted = t->wanted;
@@ -916,8 +923,8 @@ static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
     return rc;
 }
 
-/* After the last frame no connection is open whose states a tape could begin with. They hold: a
- * tape that begins after it is read from that frame on. */
+/* For books after the archive's last frame: no connection is open then, so a tape has no states to
+ * begin with. Reopen the cursor at the last frame, and keep the states from there. */
 static td_result hold_at_end(tapedeck_tape *t, td_err *err)
 {
     const uint64_t from_ns = cursor_get_window(t->cursor).from_ns;
@@ -942,7 +949,7 @@ static td_result hold_at_end(tapedeck_tape *t, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* The last frame before the selection is the one before the first that is no lead-in. */
+/* Read the frames before the selection, up to its first frame, which is held. */
 static td_result read_lead_in(tapedeck_tape *t, td_err *err)
 {
     td_result rc = TD_OK;
@@ -1006,13 +1013,14 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *e
 
 /* ---- waiting for more ---- */
 
-/* How the last session of an archive that no recorder works on has ended. */
+/* How the last session ended, if no recorder is running. */
 typedef struct session_end {
-    char session[SESSION_ID_BYTES]; /* "": it has none, or one is at work */
+    char session[SESSION_ID_BYTES]; /* "": no session, or a recorder is running */
     int how;                        /* TAPEDECK_WAIT_ENDED, TAPEDECK_WAIT_CRASHED */
 } session_end;
 
-/* To be read before a look for frames: all of that session are found by it. */
+/* Read the end of the last session. Call before checking for frames: then that check finds all
+ * frames of the session. */
 static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
 {
     archive *of = t->of->of;
@@ -1037,7 +1045,7 @@ static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
     return rc;
 }
 
-/* 1 if the ledger has damage of the selection that it did not have before. */
+/* 1 if the ledger has damage of the selection that `before` lacks. */
 static int has_new_damage(const tapedeck_tape *t, const gap_list *before)
 {
     const selection_window window = cursor_get_window(t->cursor);
@@ -1050,7 +1058,7 @@ static int has_new_damage(const tapedeck_tape *t, const gap_list *before)
     return 0;
 }
 
-/* The ledger as it is now: after frames were found, and before they are applied. */
+/* Read the ledger again, after new frames were found and before they are applied. */
 static td_result renew_gaps(tapedeck_tape *t, td_err *err)
 {
     gap_list before = t->gaps;
@@ -1068,7 +1076,7 @@ static td_result renew_gaps(tapedeck_tape *t, td_err *err)
     return rc;
 }
 
-/* 1 if next has something to return. */
+/* Set *is_more to 1 if tapedeck_tape_next has something to return. */
 static td_result find_more(tapedeck_tape *t, int *is_more, td_err *err)
 {
     td_result rc = read_lead_in(t, err);
@@ -1076,7 +1084,7 @@ static td_result find_more(tapedeck_tape *t, int *is_more, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Look once. *result: as of wait. */
+/* Check once for more frames. *result: as for tapedeck_tape_wait. */
 static td_result look_for_more(tapedeck_tape *t, int *result, td_err *err)
 {
     session_end end;
@@ -1098,10 +1106,10 @@ static td_result look_for_more(tapedeck_tape *t, int *result, td_err *err)
         return TD_OK;
     memcpy(t->ended, end.session, sizeof t->ended);
     *result = end.how;
-    return renew_gaps(t, err); /* with what a crash may have lost */
+    return renew_gaps(t, err); /* adds gaps of a crash */
 }
 
-/* Wait for the next look; 0: the time is over. */
+/* Sleep until the next check. Returns 0 if the timeout has passed. */
 static int rest(uint64_t begin_ns, uint64_t deadline_ns)
 {
     const td_clock clock = clock_real();
@@ -1112,7 +1120,7 @@ static int rest(uint64_t begin_ns, uint64_t deadline_ns)
     if (now_ns >= deadline_ns)
         return 0;
     while (clock_mono_ns(clock) < wake_ns)
-        clock_sleep_until(clock, wake_ns); /* a signal ends it early */
+        clock_sleep_until(clock, wake_ns); /* a signal may end it early */
     return 1;
 }
 
@@ -1148,7 +1156,7 @@ int tapedeck_tape_wait(tapedeck_tape *t, int64_t timeout_ms, tapedeck_error *err
 
 /* ---- another time ---- */
 
-/* Streams keep their numbers, and forget all else. */
+/* Forget the state of all streams; their numbers stay. */
 static void forget_states(tapedeck_tape *t)
 {
     for (size_t i = 0; i < t->stream_count; i++) {

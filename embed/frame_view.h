@@ -1,6 +1,6 @@
 /* A decoded frame in the plain structs of embed/include/tapedeck/plugin.h, and the functions of its
- * host that read frames and decimals. It refers to a message and a verdict and keeps nothing, so a
- * view lasts as long as these. One thread. */
+ * host that read frames and decimals. A view points to its message and verdict, and is valid as
+ * long as these. One thread. */
 #ifndef TD_EMBED_FRAME_VIEW_H
 #define TD_EMBED_FRAME_VIEW_H
 
@@ -8,24 +8,25 @@
 #include "book/continuity.h"
 #include "schema/message.h"
 
-/* frame.own leads to its view. */
+/* frame.own points to the view. */
 typedef struct frame_view {
     tapedeck_frame frame;
-    const message *message; /* NULL: none */
-    const verdict *verdict; /* NULL: none */
+    const message *message; /* NULL: not decoded */
+    const verdict *verdict; /* NULL: not checked */
 } frame_view;
 
-/* What a frame of a topic with this message contains. */
+/* Content of a frame of a topic with this message (TAPEDECK_BOOK ...); NULL: not decoded. */
 uint32_t frame_view_content(const message *m);
 
-/* Set what a message has; NULL: nothing. */
+/* Set the frame's members from a message; NULL: none. */
 void frame_view_set_message(frame_view *view, const message *m);
 
-/* Set what a verdict has, NULL: nothing, after the frame's book was set, which is that of a track.
+/* Set the frame's members from a verdict; NULL: none. Set frame.book, the book of the track, first.
  */
 void frame_view_set_verdict(frame_view *view, const verdict *judged, const track *from);
 
-/* Levels of a track's book, as book_level_count and book_levels of the host. NULL: it has none. */
+/* Levels of a track's book, like book_level_count and book_levels of the host. A NULL track has no
+ * levels. */
 size_t frame_view_level_count(const track *from, uint32_t side);
 size_t frame_view_levels(const track *from, uint32_t side, size_t first, size_t max,
                          tapedeck_book_level *out);

@@ -1,4 +1,4 @@
-/* The interface of embed/include/tapedeck/tapedeck.h. */
+/* Implements embed/include/tapedeck/tapedeck.h. */
 #include "embed/include/tapedeck/tapedeck.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "embed/frame_view.h"
 #include "schema/decode.h"
 
-/* A topic of a symbol; frames refer to its texts and its book. */
+/* A topic and symbol; frames point to its texts and book. */
 struct tapedeck_book {
     char *exchange_topic;
     char *topic;
@@ -25,7 +25,7 @@ struct tapedeck_reader {
     tapedeck_host host;
     uint32_t wants;
     decoder *decoder;
-    td_buf bytes; /* of the frame, with padding */
+    td_buf bytes; /* copy of the frame, with padding */
     tapedeck_book **topics;
     size_t topic_count;
     slot_table by_name;
@@ -100,7 +100,7 @@ static char *copy_of(td_bytes text)
     return td_strndup((const char *)text.data, text.size);
 }
 
-/* The topic that a frame names, made at its first frame. */
+/* Find or make a frame's topic. */
 static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
 {
     uint64_t hash = td_xxh64(what->exchange_topic.data, what->exchange_topic.size);
@@ -119,7 +119,7 @@ static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
     return made;
 }
 
-/* A frame of a topic with a row. */
+/* Decode and check a frame of a topic with a row. */
 static void on_data(tapedeck_reader *r, const classification *what, td_bytes frame)
 {
     tapedeck_frame *out = &r->view.frame;
@@ -182,7 +182,7 @@ const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *byt
             (tapedeck_text){(const char *)what.exchange_topic.data, what.exchange_topic.size};
         if (fits)
             (void)decoder_decode(r->decoder, &what.topic, frame, DECODE_PATH_FAST, &r->message,
-                                 &why); /* without a row it gives the reason only */
+                                 &why); /* without a row it only sets the reason */
         out->reason = decode_reason_name(why.reason);
     }
     return out;

@@ -38,11 +38,11 @@ _BOOK = 0
 _WITH_BYTES, _WITH_MESSAGES, _WITH_BOOKS, _WITH_COVERAGE, _WITH_FOLLOW = 1, 2, 4, 8, 16
 _DAMAGED = -2
 _ENDED, _MORE, _FAILED, _TIMEOUT, _CRASHED = 0, 1, -1, 2, 3
-_WAIT_S = 0.5  # in the library at a time: a signal of Python's is handled after it
+_WAIT_S = 0.5  # longest wait in the library: Python handles signals after it
 
 
 class Error(Exception):
-    """The archive cannot be read, or a selection fits nothing in it."""
+    """The archive cannot be read, or nothing in it matches the selection."""
 
 
 class Damage(Error):
@@ -64,7 +64,7 @@ _NUMPY = {"Q": "<u8", "q": "<i8", "d": "<f8", "I": "<u4", "B": "u1", "3x": "V3",
 
 
 def _frame(rows):
-    """A pandas DataFrame of rows, with times of receipt and of the exchange as timestamps."""
+    """A pandas DataFrame of rows, with receive and exchange times also as timestamps."""
     try:
         import pandas
     except ImportError as missing:
@@ -82,7 +82,7 @@ def _names_of(rows):
 
 
 class _List(list):
-    """Rows, the names of their members, and the streams that their `stream` refers to."""
+    """Rows, with the names of their members, and the streams that member `stream` refers to."""
 
     names, streams = (), None
 
@@ -92,7 +92,7 @@ class _List(list):
 
 if numpy is not None:
     class _Array(numpy.ndarray):
-        """The same as an array."""
+        """Rows as an array, with the streams that member `stream` refers to."""
 
         streams = None
 
@@ -104,7 +104,7 @@ if numpy is not None:
 
 
 class _RowType:
-    """Rows of one layout: how Python and numpy read them."""
+    """The layout of a kind of rows, for struct and for numpy."""
 
     def __init__(self, name, members):
         self.struct = struct.Struct("<" + "".join(code for _, code in members))
@@ -120,7 +120,7 @@ class _RowType:
                                       "itemsize": self.struct.size})
 
     def copy(self, address, count):
-        """An array, or a list of named tuples, of rows that the library holds."""
+        """Copy rows of the library to an array, or a list of named tuples."""
         if self.dtype is None:
             return [self.tuple._make(row) for row in self.unpack(address, count)]
         array = numpy.empty(count, self.dtype).view(_Array)
@@ -132,7 +132,7 @@ class _RowType:
         return self.struct.iter_unpack(ctypes.string_at(address, count * self.struct.size) if count else b"")
 
     def join(self, parts, streams):
-        """All rows, with the symbol of each as one more member."""
+        """Join parts to one array or list; each row gets the member symbol."""
         symbols = [stream.symbol for stream in streams]
         if self.dtype is None:
             named = namedtuple(self.tuple.__name__, self.tuple._fields + ("symbol",))
@@ -245,7 +245,7 @@ def _globs(names):
 
 
 def _time(at):
-    """A time of a selection: a text as on the command line, ns, or a datetime with a time zone."""
+    """A selection's time: text as on the command line, ns, or a datetime with a time zone."""
     if at is None or isinstance(at, str):
         return None if at is None else at.encode()
     if hasattr(at, "isoformat"):
@@ -259,7 +259,7 @@ class _Tape:
     """An open selection."""
 
     def __init__(self, archive, feed, topic, symbol, start, end, with_=0, depth=0, threads=None, follow=None):
-        self.globs = [_globs(names) for names in (feed, topic, symbol)]  # as long as the tape
+        self.globs = [_globs(names) for names in (feed, topic, symbol)]  # must live as long as the tape
         cast = [ctypes.cast(g, ctypes.POINTER(ctypes.c_char_p)) if g is not None else None for g in self.globs]
         self.follow = follow
         with_ |= 0 if follow is None else _WITH_FOLLOW
@@ -299,7 +299,7 @@ class _Tape:
         return batch if result > 0 else None
 
     def _wait(self):
-        """True: there are more frames."""
+        """Wait for more frames; True if there are any."""
         left, until = self.follow, time.monotonic() + self.follow
         result = _TIMEOUT
         while result == _TIMEOUT and left >= 0:
@@ -333,9 +333,9 @@ class _Tape:
 # ---- what users see ------------------------------------------------------------------------------
 
 class Frame(tuple):
-    """A frame as it came: bytes, and where it is on the tape."""
+    """A frame as received: its bytes, and its position on the tape."""
 
-    __slots__ = ()  # (row, stream, text): a tuple is made in half of the time
+    __slots__ = ()  # the tuple (row, stream, text): made in half the time of an object
     _row, _stream, _text = property(itemgetter(0)), property(itemgetter(1)), property(itemgetter(2))
 
     recv_ns = property(lambda self: self._row[0], doc="receive time")
@@ -347,7 +347,7 @@ class Frame(tuple):
     content = property(lambda self: _CONTENTS[self._row[12]], doc="book, trades, record ...")
     kind = property(lambda self: _KINDS[self._row[13]], doc="snapshot, delta or None")
     suspect = property(lambda self: bool(self._row[14] & SUSPECT),
-                       doc="1: the state of its topic was not proven whole")
+                       doc="True: the state of its topic may be incomplete")
     feed = property(lambda self: self._stream.feed)
     family = property(lambda self: self._stream.family)
     topic = property(lambda self: self._stream.topic)
@@ -363,7 +363,7 @@ class Frame(tuple):
 
 
 class Message(Frame):
-    """A frame, decoded: the JSON that `tapedeck replay --messages` prints."""
+    """A decoded frame: the JSON that `tapedeck replay --messages` prints."""
 
     __slots__ = ()
 
@@ -379,7 +379,7 @@ class Message(Frame):
 
 
 class Book:
-    """An order book: levels, best first, as lists of Level."""
+    """An order book: bids and asks as lists of Level, best first."""
 
     __slots__ = ("feed", "topic", "symbol", "recv_ns", "exchange_ns", "suspect", "bids", "asks")
 
@@ -395,7 +395,7 @@ class Book:
 
 
 def decimal(mantissa, scale):
-    """The exact value of an integer and its scale."""
+    """mantissa / 10 ** scale, exactly."""
     return Decimal(int(mantissa)).scaleb(-int(scale))
 
 
@@ -407,7 +407,7 @@ def _books_of(tape, batch):
 
 
 _DAY_NS = 86400 * 10**9
-_EXACT = Context(prec=100)  # sums of trades have fewer digits
+_EXACT = Context(prec=100)  # more digits than any sum of trades
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": _DAY_NS}
 
 
@@ -416,13 +416,13 @@ def _width(size):
     digits = size.rstrip("dhms")
     width = int(digits) * _UNITS.get(size[len(digits):], 0) if digits.isdigit() else 0
     if width == 0 or _DAY_NS % width:
-        raise Error(f"a day is no multiple of {size!r}: give 100ms, 1s, 5m, 1h, 1d")
+        raise Error(f"{size!r} does not divide a day: give an interval such as 100ms, 1s, 5m, 1h or 1d")
     return width
 
 
 
 class _Bar:
-    """A bar while its trades come."""
+    """A bar to which trades are added."""
 
     def __init__(self, time_ns, price):
         self.time_ns, self.open, self.high, self.low, self.close = time_ns, price, price, price, price
@@ -446,11 +446,11 @@ class Archive:
     """An archive, open for reading. Every method takes feed, topic and symbol as globs, or lists of
     them, and start (inclusive) and end (exclusive) of receive time; None selects everything. One
     thread at a time. Stored frames that cannot be read raise Damage; with strict=False the methods
-    pass over them, and damage() lists what they passed over.
+    skip them, and damage() lists them.
 
-    Iterators take follow, too: at the end of an archive that is being recorded they wait so many
-    seconds for more frames, and end when nothing came or the recorder has ended. If it was killed
-    they raise Error."""
+    With follow, iterators wait that many seconds for more frames at the end of an archive that is
+    being recorded. They end if no frame is recorded in that time, or the recorder stops; if it was
+    killed, they raise Error."""
 
     def __init__(self, path, strict=True):
         self._handle, self._is_strict, self._tapes = None, strict, weakref.WeakSet()
@@ -489,28 +489,28 @@ class Archive:
                         yield kind((row, streams[row[8]], text))
 
     def frames(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
-        """Frames as they came, in the order of the tape, without copies."""
+        """Frames as received, in the order of the tape. Copies (flag COPY) are left out."""
         return self._each(Frame, _WITH_BYTES, feed, topic, symbol, start, end, follow)
 
     def messages(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
-        """Frames, decoded: what `tapedeck replay --messages` prints."""
+        """Decoded frames, as `tapedeck replay --messages` prints them."""
         return self._each(Message, _WITH_BYTES | _WITH_MESSAGES, feed, topic, symbol, start, end, follow)
 
     def batches(self, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
-        """Pairs (trades, levels) of arrays, a few thousand frames at a time, and the streams that
-        their rows refer to: constant memory. Rows of copies have the flag COPY."""
+        """Tuples (trades, levels, streams): arrays for about a thousand frames at a time, and the
+        streams that their rows refer to. Uses constant memory. Copies have the flag COPY."""
         with _Tape(self, feed, topic, symbol, start, end, follow=follow) as tape:
             for batch in tape.batches():
                 yield (_trades.copy(batch.trades, batch.trade_count),
                        _levels.copy(batch.levels, batch.level_count), tape.streams)
 
     def trades(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """All trades, as one array, each with its symbol; its member streams has what their stream
-        numbers refer to. to_pandas() makes a DataFrame of it."""
+        """All trades with their symbols, as one array. Its attribute streams has what stream
+        numbers refer to; to_pandas() converts it to a DataFrame."""
         return self._joined(_trades, 0, feed, topic, symbol, start, end)
 
     def levels(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """All changes of order books, a row a level, likewise."""
+        """All changes of order books, one row per level, as one array like trades()."""
         return self._joined(_levels, 1, feed, topic, symbol, start, end)
 
     def _joined(self, kind, which, *selection):
@@ -521,39 +521,39 @@ class Archive:
         return kind.join(parts, streams)
 
     def books(self, depth, feed=None, topic=None, symbol=None, start=None, end=None, follow=None):
-        """The order book after each of its frames, depth levels a side."""
+        """The order book after each of its frames, up to depth levels per side."""
         with _Tape(self, feed, topic, symbol, start, end, _WITH_BOOKS, depth, follow=follow) as tape:
             for batch in tape.batches():
                 yield from _books_of(tape, batch)
 
     def books_at(self, time, feed=None, topic=None, symbol=None):
-        """Every order book as the frames received before the time left it."""
+        """Every order book after the frames that were received before the time."""
         with _Tape(self, feed, topic, symbol, time, None, threads=1) as tape:
             batch = tape.books()
             return [] if batch is None else list(_books_of(tape, batch))
 
     def book_at(self, symbol, time, feed=None, topic=None):
-        """The symbol's order book as the frames received before the time left it; None if it had
-        none. Of several depths the deepest; of several feeds one must be named."""
+        """The symbol's order book after the frames that were received before the time; the deepest,
+        if several were recorded. None without a book. Name the feed if several have one."""
         books = self.books_at(time, feed, topic, symbol)
         if len({book.feed for book in books}) > 1:
             raise Error(f"several feeds have a book of {symbol}: " + ", ".join(sorted({b.feed for b in books})))
         return max(books, key=lambda book: len(book.bids) + len(book.asks), default=None)
 
     def gaps(self, feed=None, topic=None, symbol=None, start=None, end=None):
-        """What is missing in the selection, as a list of Gap."""
+        """Times in which frames of the selection may be missing, as a list of Gap."""
         with _Tape(self, feed, topic, symbol, start, end, threads=1) as tape:
             return tape.gaps()
 
     def damage(self):
-        """What could not be read so far, as a list of Gap with the reason corrupt."""
+        """Damage found so far, as a list of Gap with the reason corrupt."""
         return _gaps(_library.tapedeck_archive_damage, self._open())
 
     def bars(self, symbol, size, feed=None, topic=None, start=None, end=None):
-        """Bars of a symbol's trades by exchange time, as a list of Bar with decimals: exact, but for
-        vwap, which has 28 digits. size is "100ms", "1s", "5m", "1h", "1d"; a time without trades has
-        no bar. covered is the share of the bar's time in which nothing is missing, suspect is true if
-        that is not all of it. Trades of several feeds, topics or symbols are refused."""
+        """Bars of a symbol's trades by exchange time, as a list of Bar. Decimals are exact, except
+        vwap, which has 28 digits. size: an interval that divides a day, such as "100ms", "1s", "5m".
+        A time without trades has no bar. covered is the part of the bar's time in which no trade can
+        be missing, suspect is covered < 1. Trades of several feeds, topics or symbols raise Error."""
         width = _width(size)
         made, stream = {}, None
         with _Tape(self, feed, topic, symbol, start, end, _WITH_COVERAGE) as tape:
@@ -565,7 +565,7 @@ class Archive:
                         stream = row[6]
                     if row[6] != stream:
                         one, two = ("{0.feed} {0.topic} {0.symbol}".format(tape.streams[i]) for i in (stream, row[6]))
-                        raise Error(f"bars are of one symbol's trades, and these are of two: {one} and {two}; name the feed, topic and symbol")
+                        raise Error(f"bars need trades of one symbol, but these are of two: {one} and {two}; name the feed, topic and symbol")
                     price, time_ns = decimal(row[4], row[8]), row[1] // width * width
                     bar = made.get(time_ns)
                     if bar is None:
@@ -574,7 +574,7 @@ class Archive:
             return [made[time_ns].bar(width, tape.missing_ns(stream, time_ns, time_ns + width)) for time_ns in sorted(made)]
 
     def plot_book(self, symbol, time, feed=None, topic=None, axes=None):
-        """Draw the book at a time as cumulated sizes over prices (matplotlib); the axes."""
+        """Draw the book at a time as cumulated sizes over prices (matplotlib). Returns the axes."""
         book = self.book_at(symbol, time, feed, topic)
         if book is None:
             raise Error(f"{symbol} has no book at {time}")
@@ -593,5 +593,5 @@ class Archive:
 
 
 def open(path, strict=True):
-    """Open an archive: a folder, or a single .mcap file. strict=False: damage is passed over."""
+    """Open an archive: a folder, or a single .mcap file. strict=False: skip damage."""
     return Archive(path, strict)

@@ -20,7 +20,7 @@ COPY: Final = 64
 
 _Globs = Optional[Union[str, Sequence[str]]]
 _Time = Optional[Union[str, int, datetime]]
-# A numpy array with the members of Trade or Level, or a list of these; numpy and pandas are optional.
+# A numpy array with the members of Trade or Level; without numpy a list of Trade or Level.
 _Rows = Any
 
 class Error(Exception): ...
