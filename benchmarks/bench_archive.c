@@ -1,6 +1,6 @@
-/* An archive of many small segments: hours of one feed, one after the other, a few trades of each
- * symbol in each; the connection is renewed each midnight, with a gap. Nothing is synced, so that
- * ten thousand are made in seconds.
+/* Makes an archive of many small segments: consecutive hours of one feed, with a few trades of each
+ * symbol. Each midnight a new connection begins, after a gap. Nothing is synced, so that ten
+ * thousand segments take seconds.
  *
  *   bench_archive FOLDER --segments N --symbols N      prints {"from_ns","to_ns","symbol"} */
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #define HOUR_NS  (UINT64_C(3600) * TD_NS_PER_S)
 #define BEGIN_NS (UINT64_C(412272) * HOUR_NS) /* 2017-01-12 */
 
-enum { TURNS = 6 /* of all symbols in an hour */, FRAME_BYTES = 400, DAY_HOURS = 24 };
+enum { TURNS = 6 /* trades of each symbol per hour */, FRAME_BYTES = 400, DAY_HOURS = 24 };
 
 static const char FAMILY[] = "v5-linear";
 static const char TRADE[] =
@@ -29,7 +29,7 @@ typedef struct hours {
     feed_writer *feed;
     sealed_chunk *sealed;
     uint32_t conn;
-    uint64_t ordinal; /* of the connection */
+    uint64_t ordinal; /* on the connection */
     uint64_t trades;
     uint64_t recv_ns;
 } hours;
@@ -42,7 +42,7 @@ static void must(td_result rc, const td_err *err)
     exit(4);
 }
 
-/* In place of the C library's. */
+/* Replaces the C library's function: nothing is synced. */
 int fsync(int fd)
 {
     (void)fd;

@@ -1,6 +1,6 @@
-/* A day of one feed as an archive: frames of the simulated exchange at even distances, of that many
- * symbols, from midnight to midnight, in chunks and with checkpoints as import writes them. It
- * begins with one connection, which stays open.
+/* Makes an archive of one feed's day: evenly spaced frames of the simulated exchange from midnight
+ * to midnight, for N symbols, in chunks and with checkpoints as import writes them. One connection
+ * is open all day.
  *
  *   bench_day FOLDER --frames N --symbols N      prints {"frames","bytes","from_ns","symbol"} */
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #define DAY_NS          (UINT64_C(86400) * TD_NS_PER_S)
 #define BEGIN_NS        (UINT64_C(20636) * DAY_NS) /* 2026-07-02 */
 #define CHUNK_NS        (UINT64_C(60) * TD_NS_PER_S)
-#define STREAMS_A_FRAME 1000 /* events without a frame that may come before one */
+#define STREAMS_A_FRAME 1000 /* simulated events per frame, at most */
 
 static const char FAMILY[] = "v5-linear";
 static const char *const TOPICS[] = {"orderbook.50", "publicTrade", "tickers", "kline.1"};
@@ -116,7 +116,7 @@ static void write_frame(day *d, uint64_t recv_ns, td_bytes bytes)
     d->bytes += bytes.size;
 }
 
-/* The connection begins, with the first frame of each stream. */
+/* Begin the connection, with the first frame of each topic and symbol. */
 static void connect(day *d)
 {
     td_err err;

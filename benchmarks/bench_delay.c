@@ -1,13 +1,14 @@
-/* How much later does a frame come through a relay? This program is the exchange and its client, on
- * one thread that never sleeps, so a frame's delay is that of the sockets, and of the relay if
- * there is one. Its two connections take turns, in short rounds, so that both have the same other
- * load.
+/* How much delay does a relay add to a frame? This program is both the exchange and its client, on
+ * one thread that never sleeps, so a frame's delay is caused by sockets and the relay only. A
+ * direct and a relayed connection take turns, in short rounds, so that other load affects both
+ * equally.
  *
  *   bench_delay CORPUS --cert PEM --key PEM
  *
  * prints the port that it listens on, reads two lines, the relay's URL and CA, then prints
- * {"p50_us","p99_us","direct_p99_us","rounds"}: the medians, over all rounds, of what a round
- * through the relay has more than the direct one before it, and of the direct ones. */
+ * {"p50_us","p99_us","direct_p99_us","rounds"}. p50_us and p99_us: medians over all rounds of the
+ * delay that the relay adds to that of the direct round before; direct_p99_us: median of the direct
+ * rounds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +19,14 @@
 
 enum {
     ROUNDS = 50,
-    FRAMES = 1000, /* of a round */
+    FRAMES = 1000, /* per round */
     PERIOD_NS = 100000,
     LINE_BYTES = 4096,
 };
 
 typedef enum side { DIRECT, RELAYED, SIDES } side;
 
-/* A connection: the client's end, and the exchange's. */
+/* A connection, with the client's end and the exchange's end. */
 typedef struct path {
     struct bench *owner;
     wire_conn *exchange;
@@ -48,7 +49,7 @@ static uint64_t now_ns(void)
 
 /* ---- the exchange ---- */
 
-/* Connections are made one after the other. */
+/* The connection is that of the path which connects now: paths connect one after the other. */
 static void *on_accepted(void *user, wire_conn *conn, td_bytes at, td_bytes query)
 {
     bench *self = user;
@@ -195,5 +196,5 @@ int main(int argc, char **argv)
     connect_over(&self, RELAYED, url, ca_file);
     measure(&self);
     fflush(stdout);
-    _Exit(0); /* the connections are of no more interest */
+    _Exit(0); /* without closing the connections */
 }

@@ -1,6 +1,6 @@
-/* How many frames a second does the recorder's network thread take off a socket? The client's end
- * of wire/ hands each frame to the intake, which stamps it and copies it into the ring. Instead of
- * the encoder, this thread empties the ring.
+/* How many frames per second can the recorder's network thread receive? wire/client passes each
+ * frame to the intake, which stamps it and copies it into the ring. This thread also empties the
+ * ring, instead of the encoder.
  *
  *   bench_receive URL [--ca-file PEM]      prints {"frames","bytes","wall_s","cpu_s"} */
 #include <stdio.h>
@@ -61,7 +61,7 @@ static void on_ended(void *user, const wire_end *end)
     self->is_done = 1;
 }
 
-/* The ring is emptied after each turn: it never holds the network back. */
+/* Nothing to pause: the ring is emptied after each turn of the loop. */
 static void on_full(void *user)
 {
     (void)user;

@@ -1,8 +1,8 @@
-/* How many frames a second does the server's end of wire/ send to one client that only reads?
+/* How many frames per second does wire/server send to one client that only reads?
  *
  *   bench_send CORPUS --frames N [--cert PEM --key PEM]
  *
- * prints its port, then {"frames","wall_s","cpu_s"} of sending them to the first client. */
+ * prints its port, then {"frames","wall_s","cpu_s"} for sending them to the first client. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "benchmarks/corpus.h"
 #include "wire/server.h"
 
-/* What waits at most: more would only leave the caches. */
+/* Maximum size of the queue: more would not fit into the CPU's caches. */
 enum { QUEUED_BYTES = 256 << 10 };
 
 typedef struct sender {

@@ -1,6 +1,6 @@
-/* How many frames a second does the recorder's own write path take on one core: classify, find the
- * channel, build the chunk with its indexes, compress, chain, append, sync? The very modules that
- * the encoder and disk threads run, one after the other.
+/* How many frames per second does the recorder's write path handle on one core: classify, find the
+ * channel, build the chunk with its indexes, compress, chain, append, sync? It runs the same
+ * modules as the encoder and disk threads, one after the other.
  *
  *   bench_write CORPUS FOLDER --frames N      prints {"frames","bytes","wall_s","cpu_s"} */
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "schema/decode.h"
 
 typedef struct corpus {
-    char *bytes; /* each frame followed by space for the parser's blocks */
+    char *bytes; /* each frame is followed by padding for the parser */
     size_t *offsets;
     size_t *sizes;
     size_t count;

@@ -1,5 +1,5 @@
-/* What benchmarks send: the lines of a file, from the first again after the last. A failure ends
- * the program. */
+/* Frames that benchmarks send: the lines of a file, repeated from the first line after the last. A
+ * failure ends the program. */
 #ifndef TD_BENCHMARKS_CORPUS_H
 #define TD_BENCHMARKS_CORPUS_H
 
@@ -14,7 +14,7 @@
 
 typedef struct corpus {
     td_bytes lines;
-    size_t at; /* of the next one */
+    size_t at; /* offset of the next line */
 } corpus;
 
 static inline void must(td_result rc, const td_err *err)

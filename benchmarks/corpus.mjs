@@ -1,5 +1,5 @@
-// What `make bench` and `make check-instructions` share: a corpus recorded from the simulated exchange, the commands that are
-// measured with it, and callgrind. Made for a script whose first argument is BUILD_DIR.
+// Shared by `make bench` and `make check-instructions`: a corpus recorded from the simulated exchange, the commands that are
+// measured with it, and callgrind. The first argument of the importing script must be BUILD_DIR.
 import { spawn, spawnSync } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
@@ -19,7 +19,7 @@ export function run(command, args, { statuses = [0], ...options } = {}) {
   return end.stdout;
 }
 
-/** A file's JSON, once it is there. */
+/** Wait until a file exists, and parse it as JSON. */
 export async function appears(file) {
   while (!fs.existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
   return JSON.parse(fs.readFileSync(file, "utf8"));
@@ -35,10 +35,10 @@ export const FEEDS = {
 const COINS = ["BTC", "ETH", "EOS", "XRP", "LTC", "BCH", "LINK", "ADA", "DOT", "XTZ"];
 export const SYMBOLS = COINS.length;
 
-/** Names of a family's symbols at the simulated exchange. */
+/** Symbols of a family on the simulated exchange. */
 export const symbolsOf = (family) => COINS.map((coin) => coin + (family === "inverse" ? "USD" : "USDT"));
 
-/** Record frames of the simulated exchange: ten symbols' books and trades. */
+/** Record frames of the simulated exchange: books and trades of ten symbols. */
 export async function makeCorpus(name, frames, family = "inverse", rate = 50000) {
   const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", family,
@@ -56,7 +56,7 @@ export async function makeCorpus(name, frames, family = "inverse", rate = 50000)
   return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
 }
 
-/** A corpus's data frames, one a line, as bytes. */
+/** A corpus's data frames as bytes, one per line. */
 export const rawFrames = (archive, family) => run(bin("tapedeck"), ["cat", "-a", archive, "--raw",
   ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")])], { encoding: "buffer" });
 export const digest = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
@@ -76,13 +76,13 @@ export const fresh = (name) => {
   return folder;
 };
 
-/** Of tardis-csv each frame once: other types repeat its books. */
+/** tardis-csv: types that use each frame once; other types repeat the books. */
 const EXPORT_TYPES = { "tardis-csv": ["--type", "trades", "--type", "incremental_book_L2"] };
 export const exportArgs = (archive, format, into = "exported") => ["export", "-a", archive, "--format", format, ...(EXPORT_TYPES[format] ?? []), "--out", fresh(into)];
 export const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
 export const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 
-/** A server that prints its port. A certificate c.cert: over TLS. */
+/** Options of a server; with TLS if there is a certificate c.cert. */
 export const tlsArgs = (c) => (c.cert === undefined ? [] : ["--cert", c.cert, "--key", c.key]);
 export async function serve(command, args) {
   const server = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -93,7 +93,7 @@ export async function serve(command, args) {
   return { port: Number(printed.split("\n")[0]), rest };
 }
 
-/** Both clients take the same frames from the same server. */
+/** Run a client against a server that sends `lines`; all measured clients get the same frames. */
 export async function received(c, lines, frames, client, paced = []) {
   const { port } = await serve(bench("limits/blaster"), [lines, "--frames", String(frames), ...paced, ...tlsArgs(c)]);
   return client(`${c.cert === undefined ? "ws" : "wss"}://localhost:${port}/realtime`);
@@ -103,11 +103,11 @@ export const limitArgs = (c, url) => [url, ...trustArgs(c)];
 export const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", ...trustArgs(c),
   "--topic", "trade.*", "--until-close"];
 
-// ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
+// ---- instructions: reproducible, independent of other load ------------------------------------
 
 let counted = 0;
 
-/** The instructions of a command and its threads, from start to end. */
+/** Number of instructions of a command and its threads, from start to end. */
 export async function instructions(command, args) {
   const out = path.join(work, `callgrind.${counted++}`);
   const child = spawn("valgrind", ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args], { stdio: ["ignore", "ignore", "pipe"] });

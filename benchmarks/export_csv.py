@@ -1,9 +1,9 @@
-"""Trades and changes of books of v5-linear as CSV, by json and csv of the standard library: what a script would do.
+"""Writes trades and changes of books of v5-linear as CSV, with json and csv of the standard library, as a script would.
 
     python3 benchmarks/export_csv.py LINES OUT
 
 LINES has a receive time in ns, a space and a frame in each line. OUT gets the files of `tapedeck export --format tardis-csv
---type trades --type incremental_book_L2`, with the same rows. gzip's level is the one whose files have about the size of these.
+--type trades --type incremental_book_L2`, with the same rows. gzip's level gives files of about the same size.
 """
 
 import csv

@@ -1,5 +1,5 @@
-// Exports on one core, beside a plain replay and beside a script in Python; their memory; the package for Python. A part of
-// `make bench`; by itself, with corpora of its own: node benchmarks/exports.mjs BUILD_DIR
+// Exports on one core, compared with a plain replay and with a script in Python; their memory; the package for Python. Part
+// of `make bench`; alone, with its own corpora: node benchmarks/exports.mjs BUILD_DIR
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -8,7 +8,7 @@ import zlib from "node:zlib";
 import { bin, fresh, makeCorpus, replayArgs, run, work } from "./corpus.mjs";
 
 const FRAMES = 250_000, ROUNDS = 2;
-/** Of each format trades and changes of books, once. */
+/** Types per format: trades and changes of books, each once. */
 const FORMATS = {
   "tardis-csv": ["trades", "incremental_book_L2"],
   hftbacktest: ["depth", "trades"],
@@ -20,7 +20,7 @@ const FORMATS = {
 };
 const exportArgs = (archive, format, out) => ["export", "-a", archive, "-j", "1", "--format", format, ...FORMATS[format].flatMap((type) => ["--type", type]), "--out", out];
 
-/** A process from its start to its end: wall_s, cpu_s, and the most memory that it had. */
+/** Run a process: wall_s, cpu_s, and its peak memory in KiB. */
 function measure(command, args) {
   const script = "import json, resource, subprocess, sys, time; from_s = time.perf_counter(); " +
     "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); wall_s = time.perf_counter() - from_s; " +
@@ -28,14 +28,14 @@ function measure(command, args) {
   return JSON.parse(run("python3", ["-c", script, command, ...args]));
 }
 
-/** The two sides of a row in turn; of each the round with the least CPU, because other load only adds to it. */
+/** Run the sides of a row in turn. Returns each side's round with the least CPU: other load can only add to it. */
 function inTurn(...sides) {
   const rounds = Array.from({ length: ROUNDS }, () => sides.map((side) => side()));
   return sides.map((_, i) => rounds.map((round) => round[i]).reduce((a, b) => (b.cpu_s < a.cpu_s ? b : a)));
 }
 const perSecond = (frames, side) => Math.round(frames / side.cpu_s);
 
-/** The corpus as a script gets it, of a collector's file: receive time and frame in each line. */
+/** The corpus as a file like a collector's, for a script: receive time and frame in each line. */
 function linesOf(archive) {
   const file = path.join(work, "received.lines");
   const frames = run(bin("tapedeck"), ["cat", "-a", archive, "--dir", "in", "--topic", "orderbook.50", "--topic", "publicTrade"]);
@@ -49,13 +49,13 @@ function checkSame(ours, theirs) {
   if (names.length === 0 || names.some((name) => !text(ours, name).equals(text(theirs, name)))) throw new Error("the script's rows are others than tapedeck's");
 }
 
-/** numpy's interpreter, where there is one. */
+/** A Python with numpy, if there is one. */
 const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["-c", "import numpy"]).status === 0) ?? "python3";
 
-/** The package for Python, or json.loads over the same frames. */
+/** Run the package for Python, or json.loads for the same frames. */
 const inPython = (c, what) => JSON.parse(run(PYTHON, ["benchmarks/python_read.py", what, c.archive], { env: { ...process.env, PYTHONPATH: "embed/python" } }));
 
-/** Rates are those of CPU time, but those of Python, which reads on all cores, by the clock. */
+/** Rates are per second of CPU; those of the package for Python, which uses all cores, are per second by the clock. */
 export async function exportRows(v5, row) {
   const few = await makeCorpus("tenth-v5", v5.frames / 10, "v5-linear");
   for (const format of Object.keys(FORMATS)) {

@@ -1,10 +1,10 @@
-// Instructions a frame, compared with the numbers in benchmarks/instructions: they tell a path that became dearer by a few
-// per cent, which times on a shared machine do not.
+// Instructions per frame, compared with the numbers in benchmarks/instructions: they reveal a path that became a few per cent
+// slower, which times on a shared machine do not.
 //
 //   node benchmarks/instructions.mjs BUILD_DIR [--write]
 //
-// Exit status 1 if a number differs by more than TOLERANCE. The numbers are those of one compiler, which their file names; with
-// another nothing is compared. --write replaces them: in a commit that says why.
+// Exit status 1 if a number differs by more than TOLERANCE. The numbers are valid for one compiler, which their file names;
+// with another compiler nothing is compared. --write replaces them; the commit should explain why they changed.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -15,7 +15,7 @@ import {
 } from "./corpus.mjs";
 
 const TOLERANCE = 0.03;
-const FEW = 2_000, MANY = 10_000; // frames; the difference leaves out what only starting costs
+const FEW = 2_000, MANY = 10_000; // frames; the difference excludes the cost of starting
 const FILE = new URL("instructions", import.meta.url);
 const compiler = spawnSync("gcc", ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
 

@@ -1,8 +1,8 @@
-"""How fast the package for Python reads an archive, and json.loads the same frames.
+"""How fast the package for Python reads an archive, compared with json.loads for the same frames.
 
-    PYTHONPATH=python python3 benchmarks/python_read.py messages|frames|rows|loads ARCHIVE
+    PYTHONPATH=embed/python python3 benchmarks/python_read.py messages|frames|rows|loads ARCHIVE
 
-Prints {"frames", "wall_s", "cpu_s"}; importing, and reading the frames for `loads`, is not measured.
+Prints {"frames", "wall_s", "cpu_s"}. Importing, and reading the frames for `loads`, are not measured.
 """
 
 import json

@@ -1,11 +1,10 @@
-// Our paths beside their limits, in one run on one machine, interleaved, several rounds: only the ratios of one
-// round say anything, because machines are shared. Called by `make bench`; docs/performance.md says what
-// each row means.
+// Compares paths of tapedeck with their limits, in one run on one machine, interleaved, in several rounds. Only ratios within
+// a round are meaningful, because machines are shared. Called by `make bench`; docs/performance.md explains the rows.
 //
 //   node benchmarks/run.mjs BUILD_DIR OUT_DIR
 //
 // The corpus is recorded from the simulated exchange (seed 7), so every machine has the same kind of frames; input_sha is
-// the hash of the frames themselves. Output: a table, and OUT_DIR/results.jsonl, one object a row:
+// the hash of the frames. Output: a table, and OUT_DIR/results.jsonl, with one object per row:
 //   {name, ours, limit, unit, ratio (ours / limit), better, target, runs, input_sha}
 // BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) and BENCH_DAY_FRAMES (default 6 million)
 // size the corpus and the day.
@@ -22,11 +21,11 @@ import { exportRows } from "./exports.mjs";
 const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const CORPUS_FRAMES = Number(process.env.BENCH_CORPUS_FRAMES ?? 250_000);
-/** How often the corpus is written, sent and received in one measurement: what starting costs, and touching memory for the
- *  first time, are then as little as beside an hour of recording. */
+/** How often the corpus is written, sent and received in one measurement: the cost of starting, and of touching memory for the
+ *  first time, is then negligible, as in an hour of recording. */
 const ROUNDS = 6;
 
-/** Run a command; its output, and the CPU that it took, start and end included. */
+/** Run a command. Returns its output, and its CPU time including start and end. */
 function timed(command, args) {
   const script = 'TIMEFORMAT="%U %S"; time "$@" 2>/dev/null';
   const end = spawnSync("bash", ["-c", script, "bash", command, ...args], { encoding: "utf8", maxBuffer: 1 << 30 });
@@ -35,17 +34,17 @@ function timed(command, args) {
   return { out: end.stdout, cpu_s: user + system };
 }
 
-/** The most memory that a command had, in KiB: of all its threads, as the kernel counts it. */
+/** Peak memory of a command with all its threads, in KiB, as the kernel counts it. */
 function peakKib(command, args) {
   const script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); " +
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
   return Number(run("python3", ["-c", script, command, ...args]));
 }
 
-/** How often a command opened a segment, and the bytes that it read from segments. */
+/** Number of times that a command opened a segment, and bytes that it read from segments. */
 function segmentReads(command, args) {
   const out = path.join(work, "strace.out");
-  run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] }); // 1: there are gaps between the sessions
+  run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] }); // 1: gaps between the sessions
   const reads = { opens: 0, bytes: 0, files: new Set() };
   for (const line of fs.readFileSync(out, "latin1").split("\n")) {
     if (!/\/capture\/.*\.mcap/.test(line)) continue; // not the journal
@@ -63,7 +62,7 @@ const say = (text) => process.stderr.write(text + "\n");
 
 // ---- corpus ----------------------------------------------------------------------------------------------
 
-/** The corpus as files of lines, for the programs that read lines. */
+/** Write the corpus to files of lines, for programs that read lines. */
 function makeLines(corpus) {
   const bytes = rawFrames(corpus.archive, "inverse");
   const lines = bytes.toString("latin1").split("\n").filter((line) => line !== "");
@@ -73,7 +72,7 @@ function makeLines(corpus) {
   return { lines: file, few, lineCount: lines.length, sha: digest(bytes) };
 }
 
-// ---- single measurements: frames a second by the clock, and CPU ns a frame --------------------------------
+// ---- single measurements: frames per second by the clock, and CPU ns per frame ----------------------------
 
 const measured = (m) => ({ perSecond: m.frames / m.wall_s, cpuNs: (m.cpu_s * 1e9) / m.frames });
 const limitWrite = (c) => measured(parse(run(bench("limits/limit_write"), [c.lines, path.join(work, "limit.out"),
@@ -88,13 +87,13 @@ function oursReplay(c, threads) {
   return measured({ frames: report.frames, wall_s: report.elapsed_s, cpu_s });
 }
 
-/** From the start of a process to its end. */
+/** Measure a process from its start to its end. */
 function processed(c, args) {
   const from = process.hrtime.bigint();
   const { cpu_s } = timed(bin("tapedeck-replay"), args);
   return measured({ frames: c.frames, wall_s: Number(process.hrtime.bigint() - from) / 1e9, cpu_s });
 }
-/** A check of a corpus against the baseline of itself, which is made at the first call. */
+/** Arguments that check a corpus against a baseline of itself, which the first call makes. */
 function checkArgs(c, threads) {
   if (c.baseline === undefined) {
     c.baseline = `${c.archive}.tdb`;
@@ -103,7 +102,7 @@ function checkArgs(c, threads) {
   return ["regress", "check", c.baseline, c.archive, "-j", String(threads), "--json"];
 }
 const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
-/** Decoders of users': the examples, and the one in Python once more without tapedeck, fed the same bytes from a file. */
+/** Users' decoders: the examples; also the one in Python without tapedeck, which reads the same bytes from a file. */
 const SCRIPT = path.resolve("docs/examples/decoder.py");
 const library = () => {
   const file = path.join(work, "decoder.so");
@@ -124,14 +123,14 @@ function scriptAlone(c) {
 }
 const wholeReplay = (c, threads) => processed(c, replayArgs(c.archive, threads));
 
-/** By a client that prints what it counted, between the end of its handshake and the close. */
+/** Measured by a client, which prints what it counted between the end of its handshake and the close. */
 const receivedBy = (client) => (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   const { out, cpu_s } = timed(bench(client), limitArgs(c, url));
   return measured({ ...parse(out), cpu_s });
 });
 const limitReceive = receivedBy("limits/limit_receive");
 const oursReceive = receivedBy("bench_receive");
-/** From before the recorder connects until its last chunk is synced. */
+/** Measured from before the recorder connects until its last chunk is synced. */
 const unchecked = { frames: 0, most: 0 };
 const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   const { out, cpu_s } = timed(bin("tapedeck-record"), recordArgs(c, url, fresh("record")));
@@ -142,7 +141,7 @@ const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
   return measured({ frames: recorded.in, wall_s: recorded.elapsed_s, cpu_s });
 });
 
-/** By a server that prints what it took, to a client that only reads. */
+/** Measured by a server, which prints its time for sending to a client that only reads. */
 const sentBy = (server) => async (c) => {
   const { port, rest } = await serve(bench(server), [c.lines, "--frames", String(c.lineCount * ROUNDS), ...tlsArgs(c)]);
   run(bench("limits/drain"), [String(port), ...(c.cert === undefined ? [] : ["--tls"])]);
@@ -151,11 +150,11 @@ const sentBy = (server) => async (c) => {
 const limitSend = sentBy("limits/limit_send");
 const oursSend = sentBy("bench_send");
 
-// ---- instructions: reproducible, whatever else runs on the machine ------------------------------------
+// ---- instructions: reproducible, independent of other load ------------------------------------
 
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
-const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
+const FEW = 10_000, MANY = 30_000; // frames; the difference excludes the cost of starting
 
 async function perFrame(count, few = FEW, many = MANY) {
   return Math.round((await count(many) - await count(few)) / (many - few));
@@ -188,10 +187,10 @@ async function instructionRows(c, v5) {
 
 // ---- delays ------------------------------------------------------------------------------------------------
 
-const PACE = 10_000, PACED_FRAMES = 30_000; // a second, and in all
+const PACE = 10_000, PACED_FRAMES = 30_000; // frames per second, and in total
 const DELAY_US_MAX = 200;
 
-/** How long after its time each paced frame was stamped, in us, ascending. */
+/** Delay of each paced frame from its time to its stamp, in us, ascending. */
 const stamped = (c, url) => {
   const archive = fresh("paced");
   run(bin("tapedeck-record"), recordArgs(c, url, archive));
@@ -201,7 +200,7 @@ const stamped = (c, url) => {
 };
 const paced = (c, client) => received(c, c.lines, PACED_FRAMES, client, ["--rate", String(PACE)]);
 const delays = (c) => paced(c, (url) => stamped(c, url));
-/** What a tap adds, beside a direct connection in the same process; both before all other programs where the kernel allows it. */
+/** Delay that a tap adds, compared with a direct connection in the same process; at real-time priority if the kernel allows it. */
 async function tapDelays(c) {
   const first = spawnSync("chrt", ["-f", "1", "true"]).status === 0 ? ["chrt", "-f", "1"] : [];
   const start = (command, args, stdio) => {
@@ -227,7 +226,7 @@ async function tapDelays(c) {
   return { ...parse(printed), how: first.length > 0 ? "before other programs" : "beside other programs" };
 }
 
-/** Of the round with the least p99: other load only adds to it. */
+/** Uses the round with the least p99: other load can only add to it. */
 async function delayRows(c) {
   const rounds = [];
   for (let i = 0; i < RUNS; i++) rounds.push(await delays(c));
@@ -244,7 +243,7 @@ async function delayRows(c) {
   say(`tap: ${tapped.how}, ${tapped.rounds} rounds; p99 of the direct connection ${tapped.direct_p99_us} us`);
 }
 
-// ---- memory, and what is read for a small selection --------------------------------------------------------
+// ---- memory, and bytes read for a small selection -----------------------------------------------------------
 
 function memoryRows(c) {
   const replay = (threads) => peakKib(bin("tapedeck-replay"), replayArgs(c.archive, threads));
@@ -265,11 +264,11 @@ function memoryRows(c) {
 const CROWD = 500, JOINERS = 200, CROWD_S = 5, DELAY_MS_MAX = 50, CLIENT_KIB_MAX = 512;
 const CROWD_ASKS = JSON.stringify({ op: "subscribe", args: ["orderbook.50", "publicTrade"].flatMap((topic) => symbolsOf("v5-linear").map((symbol) => `${topic}.${symbol}`)) });
 
-/** A process's CPU so far, in s, and its memory in KiB. */
+/** A process's CPU time so far in s, and its memory in KiB. */
 const cpuOf = (pid) => fs.readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1].split(" ").slice(11, 13).reduce((a, b) => a + Number(b), 0) / 100;
 const memoryOf = (pid) => Number(/VmRSS:\s*(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
 
-/** Clients of a server for some seconds: what they counted, and what it took of the server. */
+/** Run clients of a server for some seconds. Returns what they counted, and the server's CPU and peak memory. */
 async function crowd(server, port, clients, join = "0") {
   const before = cpuOf(server.pid);
   const out = spawn(bench("limits/crowd"), [String(port), FEEDS["v5-linear"].path, CROWD_ASKS, String(clients), String(CROWD_S), join, path.join(work, "crowd.times")],
@@ -301,7 +300,7 @@ async function ofLimit(clients) {
   return found;
 }
 
-/** Clients of a tape with 200 frames a second, at its own speed. */
+/** Clients of a tape with 200 frames per second, at its own speed. */
 async function crowdRows() {
   const { archive } = await makeCorpus("crowd", 300 * CROWD_S, "v5-linear", 200);
   const lines = rawFrames(archive, "v5-linear");
@@ -328,7 +327,7 @@ async function crowdRows() {
 
 const SPREAD_SEGMENTS = 20;
 
-/** Twenty segments of three symbols, and a fourth symbol in one of them: what selecting that one opens and reads. */
+/** Twenty segments of three symbols, and a fourth symbol in one segment: files opened and bytes read to select that symbol. */
 async function selectionRows(sha) {
   const symbols = symbolsOf("v5-linear"), archive = path.join(work, "spread"), readyFile = path.join(work, "spread.json");
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "v5-linear",
@@ -351,7 +350,7 @@ async function selectionRows(sha) {
 
 const DAY_FRAMES = Number(process.env.BENCH_DAY_FRAMES ?? 6_000_000), DAY_SYMBOLS = 100, SEEK_MS_MAX = 25;
 
-/** Ten seconds of one symbol of a day: where a segment, and so a checkpoint, has just begun, and as far from one as can be. */
+/** Ten seconds of one symbol of a day: just after the begin of a segment, which has a checkpoint, and as far from one as possible. */
 async function dayRows() {
   const archive = path.join(work, "day");
   const day = JSON.parse(run(bench("bench_day"), [archive, "--frames", String(DAY_FRAMES), "--symbols", String(DAY_SYMBOLS)]));
@@ -376,8 +375,8 @@ async function dayRows() {
   await dayClientRows(archive, day);
 }
 
-/** What one more client of serve with a tape of its own takes, in the middle of the day: beside the chunk that all are in, and where each
- *  is a hundred seconds of the tape behind the one before, in a chunk of its own. */
+/** Memory of one more client of serve with its own tape, in the middle of the day: if all clients share a chunk, and if each is a
+ *  hundred seconds behind the one before and needs its own chunk. */
 async function dayClientRows(archive, day) {
   const clients = 10, from = ["--from", new Date(day.from_ns / 1e6 + 12.5 * 3600e3).toISOString()];
   for (const [name, join, speed, target] of [["in one chunk", "/100", "1", 1], ["each in its own chunk", "/500", "200", null]]) {
@@ -390,7 +389,7 @@ async function dayClientRows(archive, day) {
 
 const HOURS = [100, 1_000, 10_000], HOUR_SYMBOLS = 5;
 
-/** Files that a command opened in the archive, and the bytes that it read of them, the catalog and the journal included. */
+/** Number of files that a command opened in the archive, and bytes that it read from them, including catalog and journal. */
 function archiveReads(command, args, archive) {
   const out = path.join(work, "strace.out");
   run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] });
@@ -404,8 +403,8 @@ function archiveReads(command, args, archive) {
   return reads;
 }
 
-/** What a question costs in archives of more and more segments; the limit is the cost in the smallest. A recording of one frame comes
- *  last, since it adds to the archive. */
+/** Cost of a command in archives of more and more segments; the limit is the cost in the smallest. The recording of one frame is
+ *  last, because it changes the archive. */
 async function archiveRows() {
   const readyFile = path.join(work, "hours.json");
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "v5-linear", "--symbols", "1",
@@ -455,8 +454,8 @@ function row(name, ours, limit, unit, better, target, sha, runs = RUNS) {
   rows.push({ name, ours, limit, unit, ratio: Number((ours / limit).toFixed(3)), better, target, runs, input_sha: sha });
 }
 
-/** Run both sides in turn, RUNS times. Frames a second are those of the round with the median ratio: its two sides met the
- *  same neighbours. CPU is the best of each side, since noise only ever adds to it. */
+/** Run both sides in turn, RUNS times. Frames per second are from the round with the median ratio, whose sides had the same
+ *  other load. CPU is the best of each side, because other load can only add to it. */
 async function beside(name, ours, limit, target, sha, cpuTarget = null) {
   const rounds = [];
   for (let i = 0; i < RUNS; i++) {

@@ -1,13 +1,13 @@
-/* A server that is never the limit: it sends pre-encoded WebSocket frames to one client as fast as
- * the socket takes them, then closes with 1000 and ends. What it serves is a file of frames, one a
- * line, over and over until --frames of them are sent.
+/* A server that is never the bottleneck: it sends pre-encoded WebSocket frames to one client as
+ * fast as the socket accepts them, then closes with 1000 and exits. It sends a file of frames, one
+ * per line, repeatedly until --frames are sent.
  *
  *   blaster CORPUS --frames N [--rate R] [--cert PEM --key PEM]
  *
- * prints its port, then serves one client. With a rate it sends so many frames a second, each by
- * itself, with the time (ns since 1970) in place of their first bytes: {"sent":TIME,
+ * prints its port, then serves one client. With a rate it sends R frames per second, each with its
+ * own write, and replaces the first bytes of each by its time (ns since 1970): {"sent":TIME,
  *
- * It reads the upgrade request and, after it, nothing: whatever the client sends stays unread. */
+ * It reads the upgrade request, and nothing that the client sends afterwards. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,7 +26,7 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 
-/* Bytes per write: the largest TLS record is 16 KiB, so four of them. */
+/* Bytes per write: four TLS records of the largest size, 16 KiB. */
 enum {
     WRITE_BYTES = 64 << 10,
     TLS_SEND_BYTES = 256 << 10,
@@ -36,7 +36,7 @@ enum {
 
 typedef struct peer {
     int fd;
-    SSL *tls; /* NULL: plain */
+    SSL *tls; /* NULL: without TLS */
 } peer;
 
 static void die(const char *what)
@@ -58,7 +58,7 @@ static void send_all(peer *to, const void *bytes, size_t size)
     }
 }
 
-/* What TLS has made of it, onto the socket. */
+/* Write buffered TLS records to the socket. */
 static void flush(peer *to)
 {
     if (to->tls != NULL && BIO_flush(SSL_get_wbio(to->tls)) != 1)
@@ -74,7 +74,7 @@ static size_t receive(peer *from, char *out, size_t space)
     return (size_t)got;
 }
 
-/* RFC 6455 4.2.2: the accept value of a key. */
+/* Sec-WebSocket-Accept for a key (RFC 6455, 4.2.2). */
 static void accept_value(const char *key, size_t key_bytes, char out[64])
 {
     static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -110,7 +110,7 @@ static void upgrade(peer *client)
     flush(client);
 }
 
-/* Frames as a server sends them, one after the other. */
+/* Frames encoded as a server sends them, one after the other. */
 typedef struct corpus {
     unsigned char *encoded;
     size_t bytes;
@@ -131,7 +131,7 @@ static char *read_file(const char *path, size_t *size)
     return bytes;
 }
 
-/* A server's frame head: unmasked text, final. */
+/* Write a server's frame header: final, text, unmasked. */
 static size_t put_head(unsigned char *out, size_t size)
 {
     out[0] = 0x81;
@@ -151,7 +151,7 @@ static size_t put_head(unsigned char *out, size_t size)
     return 10;
 }
 
-/* The lines of a file as frames. */
+/* Encode the lines of a file as frames. */
 static corpus encode(const char *text, size_t size)
 {
     corpus out = {0};
@@ -179,7 +179,7 @@ static corpus encode(const char *text, size_t size)
     return out;
 }
 
-/* The bytes of an encoded frame, head included. */
+/* Size of an encoded frame, including its header. */
 static size_t frame_bytes(const unsigned char *head)
 {
     size_t size = 0;

@@ -1,14 +1,13 @@
-/* Many clients of one server, in one thread, which look at nothing: each asks for a WebSocket
- * connection, sends a request, and reads what comes. All end after some seconds. The first one
- * compares when its bytes come with when they are due: the beginning of its frames, one per line of
- * a file of times.
+/* Many clients of one server, in one thread, which parse nothing: each requests a WebSocket
+ * connection, sends a request, and reads. All end after SECONDS. The first client also measures
+ * delays: it compares the time at which each frame arrives with the time at which it is due.
  *
  *   crowd PORT PATH REQUEST CLIENTS SECONDS [JOIN_MS [TIMES]]
  *
- * JOIN_MS: the others connect so long after the first; "/N": each N ms after the one before. Prints
- * {"bytes", "delay_us"}: of all clients; the longest delay of a frame at the first one, beside the
- * least. TIMES: nanoseconds, one a line, ascending. Frames have at most 125 bytes or a 16-bit
- * length; no ping is answered. */
+ * JOIN_MS: the other clients connect this long after the first; "/N": each connects N ms after the
+ * one before. TIMES: a file with the due time of each frame in ns, one per line, ascending. Prints
+ * {"bytes","delay_us"}: bytes received by all clients; the first client's longest frame delay minus
+ * its shortest. Frames must have at most 125 bytes or a 16-bit length; pings are not answered. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -26,10 +25,10 @@ static struct {
     uint64_t due_ns[TIMES_MAX];
     size_t due_count, frame_count;
     int64_t least_ns, most_ns;
-    size_t skip; /* bytes left of the frame that is being read */
+    size_t skip; /* unread bytes of the current frame */
     uint8_t head[HEAD_BYTES];
     size_t head_size;
-    int is_open; /* the answer to its request has come */
+    int is_open; /* the upgrade request was answered */
 } first = {.least_ns = INT64_MAX, .most_ns = INT64_MIN};
 
 static void die(const char *what)
@@ -56,7 +55,7 @@ static void read_times(const char *file)
     fclose(in);
 }
 
-/* A client's request, masked with zeros. */
+/* Send the upgrade request and REQUEST as a frame, masked with zeros. */
 static void ask(int fd, const char *path, const char *request)
 {
     char out[2048];
@@ -91,7 +90,7 @@ static void join(unsigned port, const char *path, const char *request, int epoll
         die("epoll");
 }
 
-/* Answers to requests have no "topic" at their beginning, and are not counted. */
+/* Count a data frame. Answers to requests do not begin with "topic", and are not counted. */
 static void count_frame(const uint8_t *payload, size_t left, uint64_t at_ns)
 {
     if (left < 9 || memcmp(payload, "{\"topic\":", 9) != 0 || first.frame_count >= first.due_count)

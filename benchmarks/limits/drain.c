@@ -1,7 +1,7 @@
-/* A client that is never the limit: it asks for a WebSocket connection, then reads what comes until
- * the server ends it, and looks at nothing.
+/* A client that is never the bottleneck: it requests a WebSocket connection, then reads until the
+ * server closes it, and parses nothing.
  *
- *   drain PORT [--tls]      prints the bytes that came after the server's answer */
+ *   drain PORT [--tls]      prints the number of bytes received after the server's answer */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>

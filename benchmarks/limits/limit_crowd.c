@@ -1,11 +1,11 @@
-/* The limit of a server that sends one stream of frames to many clients: an epoll loop that answers
- * each request with a fixed head, and writes each frame, when it is due, to each socket. It parses
- * nothing, and has no queues: a frame for which a socket has no space is lost.
+/* Limit: a server that sends the same frames to many clients. An epoll loop answers each request
+ * with a fixed text, and writes each frame to each socket when it is due. It parses nothing, and
+ * has no queues: frames that a socket does not accept are lost.
  *
  *   limit_crowd LINES TIMES      TIMES: when each line is due, ns, ascending
  *
- * Prints its port, and serves until it is killed. The frames begin 300 ms after the first request.
- */
+ * Prints its port, and serves until it is killed. The first frame is sent 300 ms after the first
+ * request. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -44,7 +44,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Framed as a server does, once. */
+/* Encode a line once as a server's WebSocket frame. */
 static void read_files(const char *lines, const char *times)
 {
     FILE *text = fopen(lines, "r"), *when = fopen(times, "r");

@@ -1,6 +1,6 @@
-// Limit: how many frames a second can one core read from a segment, decompress, parse with
-// simdjson's on-demand interface and apply to order books? No checksum, no continuity, no digest,
-// no report: the least that a replay to books must do.
+// Limit: how many frames per second can one core read from a segment, decompress, parse with
+// simdjson's on-demand interface and apply to order books? Without checksums, continuity, digests
+// and report: the minimum for a replay that maintains books.
 //
 //   limit_read SEGMENT...      prints {"frames","bytes","levels","wall_s","cpu_s"}
 #include <cstdint>
@@ -173,7 +173,7 @@ void apply_pairs(Side &into, array pairs, Totals &totals)
     }
 }
 
-// The books of v3 and v5: pairs of price and size, size 0 removes.
+// Books of v3 and v5: pairs of price and size; size 0 removes a level.
 void apply_pair_book(Book &book, object &frame, Totals &totals)
 {
     std::string_view type = frame.find_field("type");
@@ -226,8 +226,8 @@ uint64_t le(const uint8_t *p, int bytes)
     return v;
 }
 
-// Messages of one decompressed chunk. Events are skipped by their beginning, answers because they
-// have no topic: both are few.
+// Apply the messages of a decompressed chunk. Events are recognized by their first bytes, and
+// answers by their lack of a topic; both are few.
 void walk(parser &json, Books &books, const std::vector<uint8_t> &chunk, size_t size,
           Totals &totals)
 {

@@ -1,5 +1,5 @@
-/* Limit: how many frames a second can a bare libwebsockets client take off a socket and count?
- * Nothing is stamped, copied or kept.
+/* Limit: how many frames per second can a bare libwebsockets client receive and count? Nothing is
+ * stamped, copied or kept.
  *
  *   limit_receive URL [--ca-file PEM]      prints {"frames","bytes","wall_s","cpu_s"} */
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 #include <libwebsockets.h>
 
-/* As large as the recorder's: smaller ones cost 8 to 15 %. */
+/* As large as the recorder's buffer: smaller ones cost 8 to 15 %. */
 enum { BUFFER_BYTES = 128 << 10 };
 
 typedef struct tally {

@@ -1,10 +1,10 @@
-/* Limit: how many frames a second does a bare libwebsockets server send to one client that only
- * reads? Its frames are built before: each lies behind the space that lws_write wants, and goes out
- * with one call, until the socket takes no more.
+/* Limit: how many frames per second does a bare libwebsockets server send to one client that only
+ * reads? Frames are prepared in advance, with the space before them that lws_write needs, and sent
+ * one per call, as long as the socket accepts them.
  *
  *   limit_send CORPUS --frames N [--cert PEM --key PEM]
  *
- * prints its port, then {"frames","wall_s","cpu_s"} of sending them to the first client. */
+ * prints its port, then {"frames","wall_s","cpu_s"} for sending them to the first client. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include <libwebsockets.h>
 
 typedef struct frame {
-    unsigned char *bytes; /* after LWS_PRE bytes of space */
+    unsigned char *bytes; /* preceded by LWS_PRE bytes of space */
     size_t size;
 } frame;
 
@@ -48,7 +48,7 @@ static double cpu_s(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-/* The lines of a file. */
+/* Read the lines of a file as frames. */
 static void load(sender *self, const char *path)
 {
     FILE *in = fopen(path, "rb");

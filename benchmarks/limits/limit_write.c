@@ -1,5 +1,5 @@
-/* Limit: how many frames a second can one core frame as MCAP messages, checksum, compress with zstd
- * 1 and write to the file system? Nothing is classified, indexed, chained or synced.
+/* Limit: how many frames per second can one core write as MCAP messages, with checksums, zstd level
+ * 1 and writes to the file system? Nothing is classified, indexed, chained or synced.
  *
  *   limit_write CORPUS OUT --frames N      prints {"frames","bytes","wall_s","cpu_s"} */
 #include <fcntl.h>
