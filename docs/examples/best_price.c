@@ -1,5 +1,5 @@
-/* The decoders and order books of tapedeck in a program of your own: frames on stdin, one a line;
- * for each book frame the best bid and ask on stdout.
+/* The decoders and order books of tapedeck in a program of your own: reads frames from stdin, one
+ * per line; prints the best bid and ask after each book frame.
  *
  *   cc best_price.c $(pkg-config --cflags --libs tapedeck) -o best_price
  *   tapedeck cat tape --raw --topic orderBookL2_25 --symbol BTCUSD | ./best_price inverse */

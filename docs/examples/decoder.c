@@ -1,18 +1,17 @@
-/* A decoder of one's own for tapedeck, as a shared object:
+/* A user's decoder for tapedeck, as a shared object:
  *
  *     cc -shared -fPIC -O2 -o decoder.so decoder.c `pkg-config --cflags tapedeck`
  *     tapedeck regress diff ARCHIVE --decoder ./decoder.so
  *
  * Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers
- * of v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapedeck refuses a
- * topic that it does not know. The interface is <tapedeck/plugin.h>. */
+ * of v5-linear and v5-inverse; everything else is refused as unknown_topic, like a topic that
+ * tapedeck does not know. The interface is <tapedeck/plugin.h>. */
 #include <tapedeck/plugin.h>
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- JSON, as far as the exchange's frames need it: a value is a piece of the frame's text ----
- */
+/* ---- JSON as the exchange writes it; a value is a part of the frame's text ---- */
 
 typedef tapedeck_text json;
 
@@ -25,7 +24,7 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
-/* The end of the string that begins at p, after its quote; NULL: it has none. */
+/* The end of the string that begins at p, after its closing quote; NULL without one. */
 static const char *skip_string(const char *p, const char *end)
 {
     for (p++; p < end && *p != '"'; p++)
@@ -34,7 +33,7 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
-/* The end of the object or array that begins at p; NULL: it has none. */
+/* The end of the object or array that begins at p; NULL without one. */
 static const char *skip_container(const char *p, const char *end)
 {
     int depth = 0;
@@ -51,7 +50,7 @@ static const char *skip_container(const char *p, const char *end)
     return NULL;
 }
 
-/* The end of the value that begins at p; NULL: it has none. */
+/* The end of the value that begins at p; NULL without one. */
 static const char *skip_value(const char *p, const char *end)
 {
     if (p < end && *p == '"')
@@ -64,8 +63,8 @@ static const char *skip_value(const char *p, const char *end)
     return p > begin ? p : NULL;
 }
 
-/* The next member of an object or element of an array: its key (of members) and value. *at is where
- * to go on, and NULL at first. 0 at the end. */
+/* The next member of an object (key and value) or element of an array (value). *at is NULL at
+ * first, then the position to continue from. Returns 0 at the end. */
 static int next_of(json container, const char **at, json *key, json *value)
 {
     const char *end = container.data + container.size;
@@ -98,7 +97,7 @@ static int is(json text, const char *wanted)
     return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
 }
 
-/* The members of an object, so that its text is read once however many are asked for. */
+/* The members of an object, parsed once. */
 enum { MEMBERS_MAX = 64 };
 typedef struct object {
     json keys[MEMBERS_MAX], values[MEMBERS_MAX];
@@ -115,7 +114,7 @@ static void read_object(json text, object *out)
             return;
 }
 
-/* A member of an object by its key; NOTHING if there is none. */
+/* A member of an object by its key; NOTHING if absent. */
 static json find(const object *of, const char *wanted)
 {
     size_t size = strlen(wanted);
@@ -125,7 +124,7 @@ static json find(const object *of, const char *wanted)
     return NOTHING;
 }
 
-/* The text of a string, number or boolean; empty for what says nothing: null, "", "None". */
+/* The text of a string, number or boolean; empty for null, "" and "None", which mean absent. */
 static json scalar(json value)
 {
     if (value.size >= 2 && value.data[0] == '"')
@@ -165,7 +164,7 @@ static void fail(const answer *a, const char *why)
     a->call->fail(a->to, tapedeck_text_of(why));
 }
 
-/* A time of the exchange in ns: its digits and the zeros that its unit lacks. */
+/* Text of an exchange's time in ns: its digits, and zeros that convert its unit. */
 typedef struct time_text {
     char digits[32];
     json text;
@@ -260,7 +259,7 @@ static void old_trades(const answer *a, const object *frame)
 
 /* ---- v5 ---- */
 
-/* A size without any digit but 0 takes the level away. */
+/* A size of 0 removes the level. */
 static int is_zero(json size)
 {
     for (size_t i = 0; i < size.size; i++)
@@ -331,7 +330,7 @@ static void v5_trades(const answer *a, const object *frame)
         fail(a, "missing_field: data");
 }
 
-/* A member that is passed on as it is. */
+/* A member that is only renamed. */
 typedef struct new_name {
     const char *key, *name;
 } new_name;
@@ -412,7 +411,8 @@ static void v5_candles(const answer *a, const object *frame)
 
 /* ---- the decoder ---- */
 
-/* What decodes topics, by their first word. The same topic has other members in other families. */
+/* Functions that decode topics, by the topic's first word. A topic's members differ between
+ * families. */
 typedef struct topic_row {
     const char *word;
     void (*decode)(const answer *a, const object *frame);

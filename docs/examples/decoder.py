@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A decoder of one's own for tapedeck, with the standard library alone:
+"""A user's decoder for tapedeck, with the standard library only:
 
     tapedeck regress diff ARCHIVE --decoder-cmd 'python3 decoder.py'
 
 Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers of
-v5-linear and v5-inverse; everything else is refused as unknown_topic, as tapedeck refuses a topic
-that it does not know.
+v5-linear and v5-inverse; everything else is refused as unknown_topic, like a topic that tapedeck
+does not know.
 docs/decoders.md explains the protocol: a line of JSON for each frame, a line for each answer.
 """
 import json
@@ -15,7 +15,7 @@ US, MS = 1000, 1000000  # ns
 
 
 def number(value):
-    """Absent where the exchange writes nothing."""
+    """The value; None if the exchange wrote nothing."""
     return None if value in (None, "", "None") else value
 
 
@@ -28,14 +28,14 @@ def time_ns(value, unit_ns):
 
 
 def present(value, path):
-    """Null where the exchange always has something."""
+    """The value, which the exchange never leaves out."""
     if value is None:
         raise KeyError(path)
     return value
 
 
 def entries(frame):
-    """A list that is never empty."""
+    """The frame's list, which is never empty."""
     return present(frame["data"] or None, "data")
 
 
@@ -91,7 +91,7 @@ def v5_book(frame):
     levels = []
     for side, key in (("Buy", "b"), ("Sell", "a")):
         for price, size in data[key]:
-            # A size of 0 takes the level away.
+            # A size of 0 removes the level.
             is_gone = float(size) == 0
             levels.append({"action": "delete" if is_gone else "set", "side": side, "price": price,
                            "size": None if is_gone else size})
@@ -148,7 +148,7 @@ def v5_candles(frame):
     return {"kind": frame["type"], "exchange_ns": time_ns(frame["ts"], MS), "items": items}
 
 
-# The same topic has other members in other families.
+# A topic's members differ between families.
 OLD = {"orderBookL2_25": old_book, "orderBook_200": old_book, "trade": old_trades}
 V5 = {"orderbook": v5_book, "publicTrade": v5_trades, "kline": v5_candles}
 V5_FUTURES = {**V5, "tickers": v5_ticker}
@@ -164,7 +164,7 @@ def decode(request):
     if found is None or is_rpi or request["type"] is None:
         return {"error": "unknown_topic"}
     try:
-        # Numbers stay as they are written: floating point would lose digits.
+        # Numbers stay texts: floating point would lose digits.
         is_text = "frame" in request
         source = request["frame"] if is_text else bytes.fromhex(request["frame_hex"])
         frame = json.loads(source, parse_float=str)
@@ -179,7 +179,7 @@ def decode(request):
 
 
 def main():
-    """A line of answer to each line, written at once: the next one comes after it."""
+    """Answer each line with a line, flushed at once: the next frame is sent after the answer."""
     sys.stdin.buffer.readline()
     print('{"tapedeck":1}', flush=True)
     for line in sys.stdin.buffer:

@@ -3,7 +3,7 @@
  *   cc follow.c $(pkg-config --cflags --libs tapedeck) -o follow
  *   ./follow tape BTCUSD
  *
- * Exit status: 0 the recorder ended; 1 an error; 3 it was killed; 4 nothing came for a minute. */
+ * Exit status: 0 the recorder ended; 1 an error; 3 it was killed; 4 no frame for a minute. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ static void print_trades(const tapedeck_batch *batch)
 {
     for (size_t i = 0; i < batch->trade_count; i++) {
         const tapedeck_row *trade = &batch->trades[i].row;
-        if (!(trade->flags & TAPEDECK_ROW_COPY)) /* another connection has it, too */
+        if (!(trade->flags & TAPEDECK_ROW_COPY)) /* the topic follows another connection */
             printf("%" PRIu64 " %.10g %.10g\n", trade->recv_ns, trade->price, trade->size);
     }
     fflush(stdout);
@@ -39,7 +39,7 @@ static int follow(tapedeck_tape *tape)
             return 0;
         fprintf(stderr, "%s\n",
                 result == TAPEDECK_WAIT_CRASHED   ? "the recorder was killed"
-                : result == TAPEDECK_WAIT_TIMEOUT ? "nothing came for a minute"
+                : result == TAPEDECK_WAIT_TIMEOUT ? "no frame for a minute"
                                                   : error.text);
         return result == TAPEDECK_WAIT_CRASHED ? 3 : result == TAPEDECK_WAIT_TIMEOUT ? 4 : 1;
     }

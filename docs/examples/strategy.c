@@ -1,12 +1,12 @@
-/* A market maker on paper, over an archive of tapedeck. It follows one order book, quotes its best
- * bid and its best ask, and is filled by the trades that reach its quotes. At the end it prints
- * what it saw and what it made. C and C++.
+/* A market maker on paper, over an archive of tapedeck. It follows one order book, quotes at its
+ * best bid and best ask, and is filled by trades that reach its quotes. At the end it prints
+ * statistics and its profit. C and C++.
  *
  *   cc -O2 strategy.c $(pkg-config --cflags --libs tapedeck) -o strategy
  *   ./strategy tape BTCUSDT 0.5
  *
- * The third argument is the size of a quote. It is an example of an interface, not of a strategy:
- * it takes no account of its place in the queue, of fees, or of delays. */
+ * The third argument is the size of a quote. It is an example of the interface, not of a strategy:
+ * it ignores queue positions, fees and delays. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@
 
 #include <tapedeck/archive.h>
 
-/* Prices and sizes are kept as whole numbers of 10^-8, so that comparisons are exact. Statistics
- * are doubles. */
+/* Prices and sizes are integers in units of 10^-8, so that comparisons are exact. Statistics are
+ * doubles. */
 #define SCALE 8
 #define ONE   100000000
 
-#define QUOTES_HELD_MAX 4 /* it does not hold more than so many quotes */
+#define QUOTES_HELD_MAX 4 /* largest position, in quotes */
 
 typedef struct quote {
     int64_t price; /* 0: none */
@@ -29,12 +29,12 @@ typedef struct quote {
 typedef struct strategy {
     int64_t quote_size;
     int has_book;
-    uint32_t book;       /* the stream of the first book of the tape */
-    uint32_t connection; /* that brought its last frame */
+    uint32_t book;       /* stream of the first book on the tape */
+    uint32_t connection; /* connection of the book's last frame */
     char feed[64], symbol[64];
     quote bid, ask;
     int64_t position;
-    double cash, middle; /* middle of the book, to value the position with */
+    double cash, middle; /* middle of the book, which values the position */
     uint64_t book_frames, trades, fills;
     double spreads, imbalances; /* sums over the book's frames */
 } strategy;
@@ -44,7 +44,7 @@ static void withdraw(strategy *s)
     s->bid.price = s->ask.price = 0;
 }
 
-/* A number of that scale, as whole numbers of 10^-8. */
+/* A number with this scale, in units of 10^-8. */
 static int64_t rescaled(int64_t value, int scale)
 {
     for (; scale < SCALE; scale++)
@@ -64,12 +64,12 @@ static quote quote_of(const tapedeck_row *row)
 
 /* ---- the book ---- */
 
-/* The book has changed: look at its best levels, a bid and an ask, and quote their prices. */
+/* The book has changed: quote the prices of its best levels, a bid and an ask. */
 static void on_book(strategy *s, const tapedeck_frame_row *frame, const tapedeck_row *best)
 {
     withdraw(s);
     s->connection = frame->connection;
-    if (frame->flags & TAPEDECK_ROW_SUSPECT) /* frames are missing: until its next snapshot */
+    if (frame->flags & TAPEDECK_ROW_SUSPECT) /* the book may be wrong until its next snapshot */
         return;
     if (frame->entry_count != 2 || best[0].side == best[1].side)
         return;
@@ -90,7 +90,7 @@ static void on_book(strategy *s, const tapedeck_frame_row *frame, const tapedeck
 
 /* ---- trades ---- */
 
-/* Take what a trade gives. sign: 1 if we buy, -1 if we sell. */
+/* Fill a quote by a trade. sign: 1 if the strategy buys, -1 if it sells. */
 static void fill(strategy *s, quote *of, int64_t size, int sign)
 {
     int64_t filled = size < of->size ? size : of->size;
@@ -118,7 +118,7 @@ static void on_frame(strategy *s, const tapedeck_tape *tape, const tapedeck_batc
                      const tapedeck_frame_row *frame)
 {
     tapedeck_stream of;
-    if (frame->flags & TAPEDECK_ROW_COPY) /* another connection has it, too */
+    if (frame->flags & TAPEDECK_ROW_COPY) /* the topic follows another connection */
         return;
     if (!tapedeck_tape_stream(tape, frame->stream, &of))
         return;
@@ -130,7 +130,7 @@ static void on_frame(strategy *s, const tapedeck_tape *tape, const tapedeck_batc
     }
     if (!s->has_book || strcmp(of.feed, s->feed) != 0 || strcmp(of.symbol, s->symbol) != 0)
         return;
-    if (frame->connection != s->connection) /* without a connection there are no quotes */
+    if (frame->connection != s->connection) /* the connection changed: quotes end with it */
         withdraw(s);
     if (frame->content == TAPEDECK_BOOK && frame->stream == s->book)
         on_book(s, frame, &batch->levels[frame->first_entry]);
@@ -147,7 +147,7 @@ static int run(strategy *s, tapedeck_archive *archive, const char *symbol)
     int result;
     wanted.size = sizeof wanted;
     wanted.symbols = symbols;
-    wanted.with = TAPEDECK_WITH_BOOKS; /* levels are the book's best ones after each frame */
+    wanted.with = TAPEDECK_WITH_BOOKS; /* levels are the best levels of the book after each frame */
     wanted.book_depth = 1;
     wanted.threads = 2;
     tapedeck_tape *tape = tapedeck_tape_open(archive, &wanted, &error);

@@ -1,5 +1,5 @@
-/* The volume-weighted price of each symbol's trades in an archive of tapedeck, and whether all of
- * them are there. C and C++.
+/* The volume-weighted price of each symbol's trades in an archive of tapedeck, and whether any
+ * trades may be missing. C and C++.
  *
  *   cc vwap.c $(pkg-config --cflags --libs tapedeck) -o vwap
  *   ./vwap tape BTCUSD */
@@ -44,14 +44,14 @@ static int print_vwap(tapedeck_archive *archive, const char *symbol)
     while ((result = tapedeck_tape_next(tape, &batch, &error)) != TAPEDECK_TAPE_END) {
         if (result == TAPEDECK_TAPE_FAILED)
             break;
-        if (result == TAPEDECK_TAPE_DAMAGED) { /* reading goes on behind it */
+        if (result == TAPEDECK_TAPE_DAMAGED) { /* reading continues after it */
             fprintf(stderr, "%s\n", error.text);
             is_whole = 0;
         }
         for (size_t i = 0; i < batch.trade_count; i++) {
             const tapedeck_row *trade = &batch.trades[i].row;
             if (trade->flags & TAPEDECK_ROW_COPY)
-                continue; /* another connection has it, too */
+                continue; /* the topic follows another connection */
             turnover += trade->price * trade->size;
             volume += trade->size;
         }

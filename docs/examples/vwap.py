@@ -1,4 +1,4 @@
-"""The volume-weighted price of a symbol's trades in an archive, and whether all of them are there.
+"""The volume-weighted price of a symbol's trades in an archive, and its gaps.
 
     python3 vwap.py tape BTCUSD
 """

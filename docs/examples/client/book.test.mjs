@@ -1,4 +1,4 @@
-// Plays bug.mcap, or the file that TAPE names, to the client, and compares its book at the end with that of tapedeck.
+// Plays bug.mcap, or the file in TAPE, to the client, and compares its book at the end with tapedeck's.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,7 +10,7 @@ import { follow } from "./book.mjs";
 
 const TAPE = process.env.TAPE ?? "bug.mcap";
 
-/** The URL at which a tape is served, until the test ends. */
+/** Serve a tape until the test ends; returns its URL. */
 async function serve(t, tape) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "serve-"));
   const ready = path.join(folder, "ready.json");
@@ -26,7 +26,7 @@ async function serve(t, tape) {
   return JSON.parse(fs.readFileSync(ready)).url;
 }
 
-/** The book at the end of a tape, as tapedeck has it. */
+/** The book at the end of a tape, according to tapedeck. */
 function bookOf(tape, symbol) {
   const { books } = JSON.parse(spawnSync("tapedeck", ["replay", tape, "--json"]).stdout);
   return books.find((book) => book.topic === "orderbook.50" && book.symbol === symbol);

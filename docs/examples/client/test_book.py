@@ -1,5 +1,5 @@
-"""Plays bug.mcap, or the file that TAPE names, to the client, and compares its book at the end with
-that of tapedeck."""
+"""Plays bug.mcap, or the file in TAPE, to the client, and compares its book at the end with
+tapedeck's."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ TAPE = os.environ.get("TAPE", "bug.mcap")
 
 class BookTest(unittest.TestCase):
     def serve(self, tape):
-        """The URL at which a tape is served, until the test ends."""
+        """Serve a tape until the test ends; returns its URL."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         ready = os.path.join(folder.name, "ready.json")
@@ -33,7 +33,7 @@ class BookTest(unittest.TestCase):
             return json.load(file)["url"]
 
     def book_of(self, tape, symbol):
-        """The book of a tape's last frame, as tapedeck has it."""
+        """The book after a tape's last frame, according to tapedeck."""
         report = subprocess.run(["tapedeck", "replay", tape, "--json"], stdout=subprocess.PIPE)
         for book in json.loads(report.stdout)["books"]:
             if (book["topic"], book["symbol"]) == ("orderbook.50", symbol):
