@@ -48,10 +48,9 @@ typedef struct feed_config {
     uint64_t connect_timeout_ns;
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
-    const char *api_key_env,
-        *api_secret_env;     /* names of environment variables; NULL: a public feed */
-    options_list http_texts; /* "NAME[@EVERY]=URL" */
-    int http_preset;         /* http_preset */
+    const char *api_key_env, *api_secret_env; /* environment variables, or NULL */
+    options_list http_texts;                  /* "NAME[@EVERY]=URL" */
+    int http_preset;                          /* http_preset */
     /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;

@@ -50,6 +50,7 @@ typedef struct redactor {
  * cannot attach to it or read its /proc entries. TD_E_IO. */
 TD_MUST_USE td_result redactor_forbid_core_dumps(td_err *err);
 
+/* Start without secrets; fini overwrites and frees them. */
 void redactor_init(redactor *self);
 void redactor_fini(redactor *self);
 
@@ -116,6 +117,7 @@ typedef struct frame_redactor {
     td_buf copy;        /* of the last frame */
 } frame_redactor;
 
+/* init allocates nothing; fini frees what frames needed. */
 void frame_redactor_init(frame_redactor *self);
 void frame_redactor_fini(frame_redactor *self);
 

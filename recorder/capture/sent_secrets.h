@@ -26,6 +26,7 @@
 
 typedef struct sent_secrets sent_secrets;
 
+/* Open a searcher. sent_secrets_close: NULL is fine. */
 TD_NEVER_NULL sent_secrets *sent_secrets_open(void);
 void sent_secrets_close(sent_secrets *self);
 

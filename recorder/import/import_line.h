@@ -51,6 +51,7 @@ struct event;
 
 typedef struct import_line_reader import_line_reader;
 
+/* Open a reader of this format. import_line_reader_close: NULL is fine. */
 TD_NEVER_NULL import_line_reader *import_line_reader_open(import_format format);
 void import_line_reader_close(import_line_reader *reader);
 

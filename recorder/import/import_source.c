@@ -25,7 +25,7 @@ typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } c
 
 struct import_source {
     td_file *file; /* NULL: read from descriptor */
-    td_io io;      /* for paths */
+    td_io io;      /* opens paths */
     const char **paths;
     size_t path_count, path_next;
     int descriptor;

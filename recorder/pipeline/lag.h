@@ -33,8 +33,8 @@ void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk);
 uint64_t lag_durable(lag *self);
 
 typedef struct lag_stats {
-    uint64_t last_ns; /* lag of the last durable chunk, or so far of the oldest other chunk if that
-                         is more */
+    uint64_t last_ns; /* lag of the last durable chunk, or the lag so far of the oldest waiting
+                         chunk, if greater */
     uint64_t max_ns;
     uint64_t mean_ns;     /* over durable chunks */
     uint64_t late_chunks; /* durable chunks with a lag beyond the limit */
@@ -47,8 +47,8 @@ typedef enum lag_change { LAG_UNCHANGED, LAG_BEGINS, LAG_ENDS } lag_change;
 
 /* A stretch, so far. */
 typedef struct lag_stretch {
-    uint64_t from_ns; /* receive time of the first message in its first late chunk */
-    uint64_t to_ns; /* of the last message in its last late durable chunk; 0: none is durable yet */
+    uint64_t from_ns;  /* receive time of the first message in its first late chunk */
+    uint64_t to_ns;    /* receive time of the last message in its last late durable chunk, or 0 */
     uint64_t worst_ns; /* largest lag */
     uint64_t frames;   /* frames in its late durable chunks */
 } lag_stretch;

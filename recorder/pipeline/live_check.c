@@ -78,8 +78,7 @@ struct live_check {
     live_channel **channels;
     size_t channel_count;
     slot_table by_channel;
-    symbol_table
-        symbols; /* users are live_symbols; the other thread reaches entries through these only */
+    symbol_table symbols; /* users: live_symbols, which the other thread uses */
     size_t channel_bytes;
     uint32_t skipped_pending; /* skipped frames, for the next record */
     uint8_t wants_checkpoint[LIMIT_FEEDS];

@@ -285,15 +285,15 @@ void recording_close(recording *self)
     if (self->intake != NULL && self->writer != NULL) {
         intake_stop(self->intake);
         td_result unfinished = encoder_join(self->encoder, &ignored);
-        (void)unfinished; /* as below */
+        (void)unfinished; /* the first error was returned already */
     }
     encoder_close(self->encoder);
     td_result opened_half = disk_close(self->disk, &ignored, &ignored);
-    (void)opened_half; /* nothing was recorded, and the first error is returned */
+    (void)opened_half; /* the same, or nothing was recorded */
     live_check_close(self->live_check);
     lag_close(self->lag);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
-    (void)abandoned; /* as above; recording_finish has closed it already */
+    (void)abandoned; /* the same, or it was closed */
     intake_close(self->intake);
     td_ring_close(self->ring);
     td_free(self);

@@ -197,7 +197,7 @@ typedef struct tapedeck_frame {
     const uint8_t *bytes; /* as received */
     size_t byte_count;
 
-    /* Its content. */
+    /* Content of the frame. */
     uint32_t content;   /* TAPEDECK_BOOK ... */
     uint32_t kind;      /* the frame's own type: TAPEDECK_UNTYPED, _SNAPSHOT, _DELTA */
     const char *type;   /* as in `replay --messages`: "book_change", "trade", "ticker" ...; "raw" or
