@@ -219,7 +219,7 @@ static void end_drop(intake *self)
     self->lossy_count = 0;
     self->state = STATE_FLOWING;
     td_log_emit(self->options.log, TD_LOG_WARNING,
-                "overload is over; %" PRIu64 " frames were discarded so far",
+                "overload: over; %" PRIu64 " frames were discarded so far",
                 self->stats.frames_dropped);
 }
 
