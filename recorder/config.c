@@ -135,17 +135,17 @@ static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
     [HTTP_PRESET_BYBIT_API] = {BYBIT_API_OLD, BYBIT_API}};
 
-void config_http_url(const feed_config *feed, const http_config *asked, char out[LIMIT_URL_BYTES])
+void config_http_url(const feed_config *feed, const http_config *request, char out[LIMIT_URL_BYTES])
 {
     const td_url server = td_url_split(td_bytes_str(feed->url));
     const char *scheme = td_bytes_is(server.scheme, "wss") ? "https" : "http";
-    if (asked->url[0] != '/')
-        (void)snprintf(out, LIMIT_URL_BYTES, "%s", asked->url); /* cut if too long */
+    if (request->url[0] != '/')
+        (void)snprintf(out, LIMIT_URL_BYTES, "%s", request->url); /* cut if too long */
     else if (family_find_by_url(td_bytes_str(feed->url)) != NULL)
-        (void)snprintf(out, LIMIT_URL_BYTES, "https://api.bybit.com%s", asked->url); /* fits */
+        (void)snprintf(out, LIMIT_URL_BYTES, "https://api.bybit.com%s", request->url); /* fits */
     else /* if it is cut, parsing it fails */
         (void)snprintf(out, LIMIT_URL_BYTES, "%s://%.*s%s", scheme, (int)server.authority.size,
-                       (const char *)server.authority.data, asked->url);
+                       (const char *)server.authority.data, request->url);
 }
 
 /* Parse "NAME=URL" or "NAME@EVERY=URL". */

@@ -94,7 +94,8 @@ TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
 /* The complete URL of a feed's request. A path gets the host of the exchange's HTTP API, or, if the
  * feed records another server, of that server. */
-void config_http_url(const feed_config *feed, const http_config *asked, char out[LIMIT_URL_BYTES]);
+void config_http_url(const feed_config *feed, const http_config *request,
+                     char out[LIMIT_URL_BYTES]);
 
 /* Prefix an error with the file and line of a feed's key; key NULL: the feed's line. Without a file
  * the error is unchanged. Returns code. */

@@ -51,7 +51,7 @@ struct connection {
     uint8_t is_paused;  /* sockets are not read, also after a reconnect */
     uint8_t was_open;   /* a connection was open in this session */
     uint8_t is_refused; /* refused for good */
-    uint8_t is_silent;  /* closed as stale, and no data was received since */
+    uint8_t was_stale;  /* the last connection ended as stale, and no data was received since */
     wire_conn *wire;
     wire_timer *timer; /* reconnect or tick */
     backoff backoff;
@@ -73,7 +73,7 @@ struct connection {
     char shown_name[LIMIT_NAME_BYTES + 32];
 };
 
-static void enter(connection *self, connection_state next)
+static void enter_state(connection *self, connection_state next)
 {
     TD_ASSERT((NEXT_STATES[self->state] >> next & 1) != 0);
     self->state = next;
@@ -90,13 +90,13 @@ enum { AUTH_EXPIRES_MS = 10000 };
 
 /* Interval of pings while data is received. It is short because a gap begins no later than the last
  * answered ping (gap_from_ns). */
-#define PROOF_NS TD_NS_PER_S
+#define PING_WITH_DATA_NS TD_NS_PER_S
 
 /* Time after the first granted topic until topics without an answer get gaps of their own. Answers
  * to a burst of requests take less, so an ordinary reconnect is one gap. */
 #define ANSWERS_NS (500 * TD_NS_PER_MS)
 
-/* Longest quoted answer. Its secrets are overwritten before it is cut (look_closer), so the cut
+/* Longest quoted answer. Its secrets are overwritten before it is cut (classify_frame), so the cut
  * leaves no part of one. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
@@ -199,7 +199,7 @@ static uint64_t stale_at_mono_ns(const connection *self)
 }
 
 /* When the next message is due, or the next time limit of an answer ends. */
-static uint64_t talk_due_ns(const connection *self)
+static uint64_t request_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
     due_ns = self->answers_mono_ns < due_ns ? self->answers_mono_ns : due_ns;
@@ -211,8 +211,8 @@ static uint64_t talk_due_ns(const connection *self)
 static void set_tick(connection *self)
 {
     uint64_t stale_ns = stale_at_mono_ns(self);
-    uint64_t talk_ns = talk_due_ns(self);
-    set_timer(self, stale_ns < talk_ns ? stale_ns : talk_ns, tick);
+    uint64_t request_ns = request_due_ns(self);
+    set_timer(self, stale_ns < request_ns ? stale_ns : request_ns, tick);
 }
 
 /* ---- sending ---- */
@@ -245,7 +245,7 @@ static void send_auth(connection *self)
     td_result rc = redactor_add_signature(self->options.redactor, signature, &err);
     if (rc == TD_OK)
         rc = self->dialect->build_auth(&self->out, &auth, &err);
-    enter(self, STATE_AUTHENTICATING);
+    enter_state(self, STATE_AUTHENTICATING);
     self->auth_due_mono_ns = now_mono_ns(self) + AUTH_ANSWER_NS;
     recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = "sent"});
     send_built(self, rc, &err);
@@ -297,7 +297,7 @@ static void send_pong(connection *self)
 
 static void on_subscribed(connection *self)
 {
-    enter(self, STATE_LIVE);
+    enter_state(self, STATE_LIVE);
     self->attempt = 0;
     backoff_live(&self->backoff, now_mono_ns(self));
     size_t granted = subscriber_granted_count(self->subscriber);
@@ -336,7 +336,7 @@ static void on_withdrawn(void *user, size_t topic)
  * because an exchange that granted everything and sent nothing may do so again. */
 static void check_all_answered(connection *self)
 {
-    if (self->granted_ns == 0 || self->is_silent ||
+    if (self->granted_ns == 0 || self->was_stale ||
         !open_gaps_wait_for(self->options.gaps, self->slot.shard))
         return;
     if (subscriber_is_answered(self->subscriber))
@@ -345,7 +345,7 @@ static void check_all_answered(connection *self)
         self->answers_mono_ns = now_mono_ns(self) + ANSWERS_NS;
 }
 
-static void look_whether_live(connection *self)
+static void check_live(connection *self)
 {
     check_all_answered(self);
     if (self->state == STATE_SUBSCRIBING && subscriber_is_answered(self->subscriber))
@@ -356,12 +356,12 @@ static void look_whether_live(connection *self)
  * recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
-    enter(self, STATE_SUBSCRIBING);
+    enter_state(self, STATE_SUBSCRIBING);
     subscriber_restart(self->subscriber);
     send_subscriptions(self);
     if (self->dialect->subscribes_with_auth)
         self->granted_ns = recv_ns;
-    look_whether_live(self);
+    check_live(self);
 }
 
 static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
@@ -394,7 +394,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (refused[0] != '\0')
         on_topics_refused(self, refused, detail);
     send_subscriptions(self);
-    look_whether_live(self);
+    check_live(self);
 }
 
 /* Report requests without an answer. Their topics may be subscribed all the same. */
@@ -419,7 +419,7 @@ static void on_auth_failed(connection *self, const char *state, const char *why)
     recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = state, .detail = why});
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
-    enter(self, STATE_REFUSED);
+    enter_state(self, STATE_REFUSED);
     wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }
 
@@ -441,7 +441,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
 }
 
 /* The connection is open: authenticate, or subscribe. */
-static void begin_talk(connection *self)
+static void start_requests(connection *self)
 {
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
@@ -458,9 +458,9 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     self->last_data_ns = recv_ns;
     self->last_data_mono_ns = recv_mono_ns;
-    if (!self->is_silent)
+    if (!self->was_stale)
         return;
-    self->is_silent = 0;
+    self->was_stale = 0;
     if (self->granted_ns != 0)
         self->granted_ns = recv_ns;
     check_all_answered(self);
@@ -474,9 +474,9 @@ static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
         return;
     note_data(self, recv_ns, recv_mono_ns);
     if (recorded_conn_open_pings(&self->conn, PING_DIALECT) >= OPEN_PINGS_MAX ||
-        self->next_ping_mono_ns <= self->ping_mono_ns + PROOF_NS)
+        self->next_ping_mono_ns <= self->ping_mono_ns + PING_WITH_DATA_NS)
         return;
-    self->next_ping_mono_ns = self->ping_mono_ns + PROOF_NS;
+    self->next_ping_mono_ns = self->ping_mono_ns + PING_WITH_DATA_NS;
     set_tick(self);
 }
 
@@ -516,7 +516,8 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
 
 /* Classify a frame that does not begin like data. If it is not a control frame, it counts as data.
  */
-static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
+static void classify_frame(connection *self, td_bytes frame, uint64_t recv_ns,
+                           uint64_t recv_mono_ns)
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
@@ -546,12 +547,12 @@ static void on_frame(connection *self, const ws_message *received, uint64_t recv
         frame_begins_as_data(self->options.feed->family, received->bytes))
         on_data(self, recv_ns, received->mono_ns);
     else
-        look_closer(self, received->bytes, recv_ns, received->mono_ns);
+        classify_frame(self, received->bytes, recv_ns, received->mono_ns);
 }
 
 /* ---- time ---- */
 
-static void talk_tick(connection *self, uint64_t mono_ns)
+static void request_tick(connection *self, uint64_t mono_ns)
 {
     TD_ASSERT(self->wire != NULL);
     if (self->state == STATE_AUTHENTICATING && mono_ns >= self->auth_due_mono_ns) {
@@ -565,7 +566,7 @@ static void talk_tick(connection *self, uint64_t mono_ns)
         send_subscriptions(self);
         if (mono_ns >= self->answers_mono_ns)
             on_answered(self);
-        look_whether_live(self);
+        check_live(self);
     }
 }
 
@@ -582,13 +583,13 @@ static void tick(void *user)
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
                     self->shown_name, silence);
-        enter(self, STATE_STALE);
-        self->is_silent = 1;
+        enter_state(self, STATE_STALE);
+        self->was_stale = 1;
         open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
-    talk_tick(self, mono_ns);
+    request_tick(self, mono_ns);
     if (self->state != STATE_REFUSED)
         set_tick(self);
 }
@@ -596,7 +597,7 @@ static void tick(void *user)
 static void schedule_connect(connection *self, uint64_t wait_ns)
 {
     TD_ASSERT(self->wire == NULL);
-    enter(self, STATE_WAITING);
+    enter_state(self, STATE_WAITING);
     set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
 }
 
@@ -625,7 +626,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->connected_ns = self->slot.complete_ns;
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
                 self->shown_name, url, self->slot.conn);
-    begin_talk(self);
+    start_requests(self);
     set_tick(self);
 }
 
@@ -665,22 +666,23 @@ static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
 
 /* Write the text of an end to out, without secrets: it quotes the peer's close reason, which may
  * contain a key. */
-static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
+static const char *redacted_end_text(const connection *self, const wire_end *end,
+                                     char out[END_BYTES])
 {
     (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long */
     return hide_secrets(self, out);
 }
 
 /* An open connection has ended. */
-static void after_open_end(connection *self, const wire_end *end)
+static void on_open_ended(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
     emit_ended(self, end);
     if (self->stop != STOP_NONE)
         return;
-    char words[END_BYTES];
+    char text[END_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
-                hide_words(self, end, words));
+                redacted_end_text(self, end, text));
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
@@ -689,18 +691,18 @@ static void after_open_end(connection *self, const wire_end *end)
 }
 
 /* An attempt to connect failed. */
-static void after_failed_start(connection *self, const wire_end *end)
+static void on_connect_failed(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
     char url[LIMIT_URL_BYTES];
-    char words[END_BYTES];
-    hide_words(self, end, words);
+    char text[END_BYTES];
+    redacted_end_text(self, end, text);
     td_log_emit(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-                self->shown_name, shown_url(self, url), words);
+                self->shown_name, shown_url(self, url), text);
     if (self->was_open || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
-    self->options.env->refused(self->options.env->user, words);
+    self->options.env->refused(self->options.env->user, text);
 }
 
 static void on_ended(void *user, const wire_end *end)
@@ -710,13 +712,13 @@ static void on_ended(void *user, const wire_end *end)
     self->wire = NULL;
     wire_timer_cancel(&self->timer);
     if (was_open)
-        after_open_end(self, end);
+        on_open_ended(self, end);
     if (self->stop != STOP_NONE) {
-        enter(self, STATE_STOPPED);
+        enter_state(self, STATE_STOPPED);
         return;
     }
     if (!was_open)
-        after_failed_start(self, end);
+        on_connect_failed(self, end);
     backoff_class why = self->state == STATE_REFUSED
                             ? BACKOFF_REFUSED
                             : backoff_classify(end->cause, end->http_status);
@@ -753,7 +755,7 @@ static void connect_now(void *user)
         return;
     }
     self->attempt++;
-    enter(self, STATE_CONNECTING);
+    enter_state(self, STATE_CONNECTING);
     const wire_client_options options = {.url = self->options.feed->url,
                                          .ca_file = self->options.feed->ca_file,
                                          .connect_timeout_ns =
@@ -825,7 +827,7 @@ void connection_stop(connection *self, connection_stop_mode mode)
         return;
     wire_timer_cancel(&self->timer);
     if (self->wire == NULL) {
-        enter(self, STATE_STOPPED);
+        enter_state(self, STATE_STOPPED);
         return;
     }
     /* Frames that the exchange sends before it closes are still recorded. If it also answers this
@@ -859,7 +861,7 @@ void connection_resume(connection *self)
         wire_resume(self->wire);
 }
 
-connection_status connection_look(const connection *self)
+connection_status connection_get_status(const connection *self)
 {
     return (connection_status){.feed_index = self->options.feed_index,
                                .is_live = self->state == STATE_LIVE,

@@ -65,8 +65,8 @@ connection *connection_open(const connection_options *options);
 /* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);
 
-/* Close for good with a close frame; connection_look reports is_down afterwards. Frames that arrive
- * before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with
+/* Close for good with a close frame; connection_get_status reports is_down afterwards. Frames that
+ * arrive before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with
  * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. */
 typedef enum connection_stop_mode {
     CONNECTION_STOP_ORDERLY,
@@ -89,6 +89,6 @@ typedef struct connection_status {
     uint8_t is_refused; /* refused for good (see refused) */
     uint8_t is_down;    /* connection_stop is complete */
 } connection_status;
-connection_status connection_look(const connection *self);
+connection_status connection_get_status(const connection *self);
 
 #endif

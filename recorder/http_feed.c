@@ -15,7 +15,7 @@
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
 #define HTTP_RETRY_NS      (5 * TD_NS_PER_S)
 
-enum { NOTHING_ASKED = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
+enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
 
 /* State of one of the feed's requests. */
 typedef struct http_row {
@@ -26,7 +26,7 @@ typedef struct http_row {
 struct http_feed {
     http_feed_options options;
     http_row rows[LIMIT_FEED_HTTP];
-    size_t asked; /* index of the open request, or NOTHING_ASKED */
+    size_t open_index; /* index of the open request, or NO_REQUEST */
     wire_http *request;
     wire_timer *timer;
     uint64_t next_mono_ns; /* no request before this time (LIMIT_HTTP_SPACING_NS) */
@@ -52,7 +52,7 @@ static void set_timer(http_feed *self)
 {
     uint64_t due_ns = UINT64_MAX;
     wire_timer_cancel(&self->timer);
-    if (!self->is_running || self->asked != NOTHING_ASKED || self->options.feed->http_count == 0)
+    if (!self->is_running || self->open_index != NO_REQUEST || self->options.feed->http_count == 0)
         return;
     for (size_t i = 0; i < self->options.feed->http_count; i++)
         due_ns = self->rows[i].due_mono_ns < due_ns ? self->rows[i].due_mono_ns : due_ns;
@@ -65,12 +65,12 @@ static void set_timer(http_feed *self)
 
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
-    const http_config *asked = config_of(self, index);
-    config_http_url(self->options.feed, asked, url);
+    const http_config *request = config_of(self, index);
+    config_http_url(self->options.feed, request, url);
     td_url_redact(url);
     if (self->options.redactor != NULL)
         redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
-    return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};
+    return (event){.kind = EVENT_HTTP, .what = request->name, .url = url};
 }
 
 /* Next after the request's interval, or sooner after a failure. */
@@ -104,7 +104,7 @@ static void log_failed(http_feed *self, size_t index, unsigned status, const cha
     set_due(self, index);
 }
 
-static void keep(http_feed *self, size_t index, const wire_http_end *end)
+static void record_reply(http_feed *self, size_t index, const wire_http_end *end)
 {
     TD_ASSERT(end->body.size <= LIMIT_HTTP_REPLY_BYTES);
     char url[LIMIT_URL_BYTES];
@@ -153,7 +153,7 @@ static void use_reply(http_feed *self, size_t index, const wire_http_end *end)
                        end->body.size); /* fits */
         log_failed(self, index, end->status, "overload", text);
     } else {
-        keep(self, index, end);
+        record_reply(self, index, end);
     }
 }
 
@@ -174,9 +174,9 @@ static void use_encoded(http_feed *self, size_t index, const wire_http_end *end)
 static void on_done(void *user, const wire_http_end *end)
 {
     http_feed *self = user;
-    size_t index = self->asked;
-    TD_ASSERT(index != NOTHING_ASKED);
-    self->asked = NOTHING_ASKED;
+    size_t index = self->open_index;
+    TD_ASSERT(index != NO_REQUEST);
+    self->open_index = NO_REQUEST;
     self->request = NULL;
     if (!self->is_running)
         return;
@@ -189,11 +189,11 @@ static void on_done(void *user, const wire_http_end *end)
 
 /* ---- requests ---- */
 
-static void ask(http_feed *self, size_t index)
+static void send_request(http_feed *self, size_t index)
 {
     td_err err;
     char url[LIMIT_URL_BYTES];
-    TD_ASSERT(self->asked == NOTHING_ASKED);
+    TD_ASSERT(self->open_index == NO_REQUEST);
     config_http_url(self->options.feed, config_of(self, index), url);
     self->next_mono_ns = now_mono_ns(self) + LIMIT_HTTP_SPACING_NS;
     wire_http_options options = {.url = url,
@@ -204,7 +204,7 @@ static void ask(http_feed *self, size_t index)
                                  .user = self};
     td_result rc = wire_http_send(self->options.loop, &options, &self->request, &err);
     if (rc == TD_OK)
-        self->asked = index;
+        self->open_index = index;
     else
         log_failed(self, index, 0, "request", err.text);
 }
@@ -219,7 +219,7 @@ static void tick(void *user)
         if (self->rows[i].due_mono_ns < self->rows[first].due_mono_ns)
             first = i;
     if (self->rows[first].due_mono_ns <= mono_ns && self->next_mono_ns <= mono_ns)
-        ask(self, first);
+        send_request(self, first);
     set_timer(self);
 }
 
@@ -258,7 +258,7 @@ http_feed *http_feed_open(const http_feed_options *options)
     TD_ASSERT(options->feed->http_count <= LIMIT_FEED_HTTP);
     http_feed *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    self->asked = NOTHING_ASKED;
+    self->open_index = NO_REQUEST;
     return self;
 }
 

@@ -15,16 +15,16 @@ enum { SHARD_WORDS = LIMIT_FEED_SLOTS / 64 };
 _Static_assert(SHARD_WORDS * 64 == LIMIT_FEED_SLOTS, "a bit for each shard");
 
 /* A subscribed topic. */
-typedef struct asked {
+typedef struct wanted_topic {
     uint32_t shard;
     char *topic;           /* without symbols */
     char *symbols;         /* "A|B"; "": all symbols */
     uint64_t withdrawn_ns; /* begin of the gap of its latest withdrawal; 0: none */
     uint8_t is_recorded;   /* 1: recorded in this session or an earlier one */
-    uint8_t was_here;      /* 1: recorded before, on the slot with its shard's number */
-    uint8_t was_elsewhere; /* 1: recorded before, on another slot that was still used */
+    uint8_t was_on_shard;  /* 1: recorded before, on the slot with its shard's number */
+    uint8_t was_on_other;  /* 1: recorded before, on another slot that was still used */
     uint8_t is_granted;    /* 1: granted on the shard's current connection */
-} asked;
+} wanted_topic;
 
 /* An open row, with its own copies of texts (gap_row_copy). */
 typedef struct open_row {
@@ -35,7 +35,7 @@ typedef struct open_row {
 
 struct open_gaps {
     open_gaps_options options;
-    asked *topics; /* in the order of the subscription */
+    wanted_topic *topics; /* in the order of the subscription */
     size_t topic_count;
     uint8_t has_moved; /* 1: a topic is on another shard than before */
     open_row *rows;
@@ -114,7 +114,7 @@ static int next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES])
     return 1;
 }
 
-static int has_symbol(const asked *topic, const char *symbol)
+static int has_symbol(const wanted_topic *topic, const char *symbol)
 {
     const char *at = topic->symbols;
     char one[LIMIT_SYMBOL_BYTES];
@@ -127,12 +127,12 @@ static int has_symbol(const asked *topic, const char *symbol)
 }
 
 /* 1 if the row of a topic is for this topic. */
-static int is_about(const gap_row *row, const asked *topic)
+static int row_has_topic(const gap_row *row, const wanted_topic *topic)
 {
     return strcmp(row->topic, topic->topic) == 0 && has_symbol(topic, row->symbol);
 }
 
-static void parse_topic(const open_gaps *self, const char *text, asked *out)
+static void parse_topic(const open_gaps *self, const char *text, wanted_topic *out)
 {
     const family *of = self->options.feed->family;
     topic_match found;
@@ -196,7 +196,7 @@ static void index_topics(const open_gaps *self, topic_index *index)
     }
 }
 
-static int is_ours(const open_gaps *self, const gap_row *row)
+static int is_of_feed(const open_gaps *self, const gap_row *row)
 {
     return strcmp(row->feed, self->options.feed->name) == 0;
 }
@@ -209,7 +209,7 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *row = &ledger->rows[i];
         if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
-            is_ours(self, row) && is_whole(row) && row->line == slot->line &&
+            is_of_feed(self, row) && is_whole(row) && row->line == slot->line &&
             row->shard == slot->shard)
             end_ns = row->to_ns;
     }
@@ -256,13 +256,13 @@ static void read_past(open_gaps *self)
         if (is_abandoned(self, slot))
             continue;
         if (is_same)
-            self->topics[topic].was_here = 1;
+            self->topics[topic].was_on_shard = 1;
         else
-            self->topics[topic].was_elsewhere = 1;
+            self->topics[topic].was_on_other = 1;
     }
     for (size_t i = 0; i < self->topic_count; i++)
-        if (self->topics[i].was_elsewhere ||
-            (self->topics[i].is_recorded && !self->topics[i].was_here))
+        if (self->topics[i].was_on_other ||
+            (self->topics[i].is_recorded && !self->topics[i].was_on_shard))
             self->has_moved = 1;
     index_fini(&index);
 }
@@ -292,12 +292,12 @@ static void begin_row(open_gaps *self, const gap_row *row)
         find_shards(self, made);
 }
 
-static int is_asked(const open_gaps *self, const gap_row *row)
+static int is_subscribed(const open_gaps *self, const gap_row *row)
 {
     if (self->topic_count == 0)
         return 1; /* authentication subscribes to everything */
     for (size_t i = 0; i < self->topic_count; i++)
-        if (is_about(row, &self->topics[i]))
+        if (row_has_topic(row, &self->topics[i]))
             return 1;
     return 0;
 }
@@ -308,9 +308,9 @@ static int is_asked(const open_gaps *self, const gap_row *row)
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
     int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
-    if (!is_lost && (is_whole(row) || is_asked(self, row))) {
+    if (!is_lost && (is_whole(row) || is_subscribed(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
-            self->topics[i].is_recorded |= !is_whole(row) && is_about(row, &self->topics[i]);
+            self->topics[i].is_recorded |= !is_whole(row) && row_has_topic(row, &self->topics[i]);
         gap_list_add(&self->begun, row);
         begin_row(self, row);
         return;
@@ -327,7 +327,7 @@ static void add_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->rows[i].to_ns == GAP_OPEN && is_ours(self, &ledger->rows[i]))
+        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_feed(self, &ledger->rows[i]))
             add_earlier(self, &ledger->rows[i]);
 }
 
@@ -335,7 +335,7 @@ static void add_ledger(open_gaps *self)
 
 /* 1 if an open gap covers this slot already. A gap that begins later than now does not: the clock
  * was ahead then. */
-static int is_down(const open_gaps *self, const past_slot *slot)
+static int has_open_gap(const open_gaps *self, const past_slot *slot)
 {
     for (size_t i = 0; i < self->row_count; i++) {
         const gap_row *row = &self->rows[i].row;
@@ -378,7 +378,7 @@ static void open_for_slots(open_gaps *self)
 {
     for (size_t i = 0; i < self->options.past->slot_count; i++) {
         const past_slot *slot = &self->options.past->slots[i];
-        if (!is_down(self, slot) && !is_abandoned(self, slot))
+        if (!has_open_gap(self, slot) && !is_abandoned(self, slot))
             open_for_slot(self, slot);
     }
 }
@@ -401,10 +401,10 @@ void open_gaps_connected(open_gaps *self, uint32_t shard)
 }
 
 /* 1 if every topic of the row is granted. */
-static int is_over(const open_gaps *self, const gap_row *row)
+static int is_all_granted(const open_gaps *self, const gap_row *row)
 {
     for (size_t i = 0; i < self->topic_count; i++)
-        if (!self->topics[i].is_granted && is_about(row, &self->topics[i]))
+        if (!self->topics[i].is_granted && row_has_topic(row, &self->topics[i]))
             return 0;
     return 1;
 }
@@ -416,8 +416,8 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     self->topics[topic].is_recorded = 1;
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
-        if (waits_for_none(&self->rows[i - 1]) && is_about(row, &self->topics[topic]) &&
-            is_over(self, row))
+        if (waits_for_none(&self->rows[i - 1]) && row_has_topic(row, &self->topics[topic]) &&
+            is_all_granted(self, row))
             end_row(self, i - 1, recv_ns);
     }
 }
@@ -433,7 +433,7 @@ static int has_row(const open_gaps *self, const char *topic, const char *symbol)
 }
 
 /* Open rows for each symbol of a topic, with the other fields of the slot's row. */
-static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *topic)
+static void open_for_topic(open_gaps *self, const gap_row *slot, const wanted_topic *topic)
 {
     const char *at = topic->symbols;
     char symbol[LIMIT_SYMBOL_BYTES];
@@ -454,7 +454,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
 {
     TD_ASSERT(topic < self->topic_count);
-    asked *withdrawn = &self->topics[topic];
+    wanted_topic *withdrawn = &self->topics[topic];
     withdrawn->is_granted = 0;
     if (open_gaps_wait_for(self, withdrawn->shard))
         return;
@@ -475,7 +475,7 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
             continue;
         const gap_row slot = self->rows[i - 1].row; /* a copy, because adding rows moves them */
         for (size_t k = 0; k < self->topic_count; k++) {
-            const asked *topic = &self->topics[k];
+            const wanted_topic *topic = &self->topics[k];
             if (topic->shard == shard && !topic->is_granted && topic->is_recorded)
                 open_for_topic(self, &slot, topic);
         }

@@ -16,11 +16,11 @@ typedef enum topic_state {
     TOPIC_STATE_COUNT,
 } topic_state;
 
-typedef struct asked_topic {
+typedef struct topic_progress {
     topic_state state;
     uint32_t refusals;      /* consecutive, over all connections */
     uint64_t retry_mono_ns; /* for TOPIC_REFUSED and TOPIC_UNANSWERED */
-} asked_topic;
+} topic_progress;
 
 /* Topics [first, first + count). Ranges that are queued or open never overlap. */
 typedef struct range {
@@ -40,7 +40,7 @@ typedef struct open_request {
 
 struct subscriber {
     subscriber_options options;
-    asked_topic *rows; /* parallel to options.topics */
+    topic_progress *rows; /* parallel to options.topics */
     size_t counts[TOPIC_STATE_COUNT];
     range *queue; /* a ring */
     size_t queue_capacity, queue_first, queue_count;
@@ -126,7 +126,7 @@ static void queue_retries(subscriber *self, uint64_t mono_ns)
 
 static void wait_for_retry(subscriber *self, size_t topic, topic_state state, uint64_t mono_ns)
 {
-    asked_topic *row = &self->rows[topic];
+    topic_progress *row = &self->rows[topic];
     uint32_t doublings = row->refusals < DOUBLINGS_MAX ? row->refusals : DOUBLINGS_MAX;
     uint64_t wait_ns = SUBSCRIBER_RETRY_NS << doublings;
     row->refusals++;
@@ -191,7 +191,7 @@ static void close_request(subscriber *self, size_t index)
 }
 
 /* 1 if the answer is for this topic of its request. An answer without names is for all. */
-static int speaks_of(const dialect_answer *answer, const char *name)
+static int answer_concerns(const dialect_answer *answer, const char *name)
 {
     return answer->granted_count + answer->failed_count == 0 || dialect_answer_names(answer, name);
 }
@@ -203,13 +203,13 @@ static void apply_answer(subscriber *self, open_request *request, const dialect_
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {
-        int is_meant =
-            self->rows[i].state == TOPIC_REQUESTED && speaks_of(answer, self->options.topics[i]);
-        int is_refused = is_meant && !dialect_answer_grants(answer, self->options.topics[i]);
-        TD_ASSERT(!is_meant || request->left > 0);
-        if (is_meant)
+        int is_concerned = self->rows[i].state == TOPIC_REQUESTED &&
+                           answer_concerns(answer, self->options.topics[i]);
+        int is_refused = is_concerned && !dialect_answer_grants(answer, self->options.topics[i]);
+        TD_ASSERT(!is_concerned || request->left > 0);
+        if (is_concerned)
             request->left--;
-        if (is_meant && !is_refused)
+        if (is_concerned && !is_refused)
             grant(self, i);
         if (is_refused && run.count++ == 0)
             run.first = i;

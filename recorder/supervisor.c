@@ -28,9 +28,9 @@ struct supervisor {
     connection **connections;
     size_t connection_count;
     uint64_t started_mono_ns;
-    atomic_int is_asked_to_stop; /* release/acquire; also set by a signal handler */
-    uint8_t is_clock_wrong;      /* 1: it stops because the wall clock was set back */
-    td_result result;            /* the failure that stops it, or TD_OK */
+    atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
+    uint8_t is_clock_wrong;       /* 1: it stops because the wall clock was set back */
+    td_result result;             /* the failure that stops it, or TD_OK */
     td_err err;
 };
 
@@ -87,7 +87,7 @@ static void on_refused(void *user, const char *why)
 {
     supervisor *self = user;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_look(self->connections[i]).is_refused)
+        if (!connection_get_status(self->connections[i]).is_refused)
             return;
     }
     give_up(self, TD_E_NETWORK, why);
@@ -310,7 +310,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
 
 void supervisor_stop(supervisor *self)
 {
-    atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
+    atomic_store_explicit(&self->is_stop_requested, 1, memory_order_release);
     wire_loop_wake(self->loop);
 }
 
@@ -330,7 +330,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
         out->http_failures += http_feed_failures(self->feeds[i].http);
     uint16_t waiting_feed = UINT16_MAX; /* connections are sorted by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
-        const connection_status at = connection_look(self->connections[i]);
+        const connection_status at = connection_get_status(self->connections[i]);
         out->established += at.was_open;
         if (at.is_live || at.feed_index == waiting_feed)
             continue;
@@ -343,7 +343,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
 /* Called once per turn of the loop, so a stop takes at most a tick. */
 static int is_over(const supervisor *self)
 {
-    if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
+    if (atomic_load_explicit(&self->is_stop_requested, memory_order_acquire) ||
         recording_must_end(self->recording) || self->is_clock_wrong)
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
@@ -376,7 +376,7 @@ static void end_without_peer(supervisor *self)
     if (elapsed_ns(self) < timeout_ns)
         return;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (connection_look(self->connections[i]).was_open)
+        if (connection_get_status(self->connections[i]).was_open)
             return;
     }
     supervisor_stop(self);
@@ -420,7 +420,7 @@ static td_result serve_loop(supervisor *self, td_err *err)
 static int are_all_down(const supervisor *self)
 {
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_look(self->connections[i]).is_down)
+        if (!connection_get_status(self->connections[i]).is_down)
             return 0;
     }
     return 1;
@@ -464,7 +464,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     keep_first(self, recording_finish(self->recording, &failure), &failure);
     fill_status(self, final);
     final->is_clock_wrong = self->is_clock_wrong && self->result == TD_OK &&
-                            !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire);
+                            !atomic_load_explicit(&self->is_stop_requested, memory_order_acquire);
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;

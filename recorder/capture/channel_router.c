@@ -28,7 +28,7 @@ typedef struct route_key {
 typedef struct routed_channel {
     channel_info info;
     frame_role role;
-    channel_slots slots;
+    channel_notes notes;
     route_key key; /* views into info's strings */
     char names[];  /* topic, exchange_topic, symbol, each with its NUL; info points into it */
 } routed_channel;
@@ -191,7 +191,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     }
     routed_channel *channel = r->channels[frame->channel];
     frame->info = &channel->info;
-    out->slots = &channel->slots;
+    out->notes = &channel->notes;
     out->role = channel->role;
     return TD_OK;
 }

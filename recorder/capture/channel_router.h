@@ -33,16 +33,16 @@
 
 typedef struct channel_router channel_router;
 
-/* Data that the router's users keep with a channel; zero at first. */
-typedef struct channel_slots {
+/* Notes that the router's users keep with a channel; zero at first. */
+typedef struct channel_notes {
     uint32_t grants_epoch; /* recorder/capture/grants.h: the epoch in which its topic was found
                               granted */
     void *live;            /* recorder/pipeline/live_check.h */
-} channel_slots;
+} channel_notes;
 
 /* Result of routing, besides the frame's channel. */
 typedef struct channel_route {
-    channel_slots *slots; /* the channel's; valid as long as its info */
+    channel_notes *notes; /* the channel's; valid as long as its info */
     frame_role role;      /* channel_role of the info */
     enum frame_class frame_class;
     uint8_t

@@ -26,8 +26,8 @@ struct feed_writer {
     feed_writer_options options;
     channel_router *router;
     chunk_builder *builder;
-    grants *granted;
-    frame_redactor frames_hidden;
+    grants *grants;
+    frame_redactor frame_redactor;
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
     size_t slot_count;
@@ -53,7 +53,7 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     TD_ASSERT(options->session != NULL);
     feed_writer *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    frame_redactor_init(&self->frames_hidden);
+    frame_redactor_init(&self->frame_redactor);
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
     td_buf_init(&self->checkpoint, LIMIT_RECORD_BYTES);
     self->checkpoint_segment = 1;
@@ -61,7 +61,7 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     const chunk_builder_options building = {.interval_ns = options->interval_ns};
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
-    self->granted = grants_open(options->family->dialect);
+    self->grants = grants_open(options->family->dialect);
     return self;
 }
 
@@ -71,8 +71,8 @@ void feed_writer_close(feed_writer *self)
         return;
     chunk_builder_close(self->builder);
     channel_router_close(self->router);
-    grants_close(self->granted);
-    frame_redactor_fini(&self->frames_hidden);
+    grants_close(self->grants);
+    frame_redactor_fini(&self->frame_redactor);
     td_buf_fini(&self->event_json);
     td_buf_fini(&self->checkpoint);
     td_free(self);
@@ -106,7 +106,7 @@ static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *
 /* ---- segments ---- */
 
 /* Seal the chunk if it is full. */
-static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
+static td_result seal_if_full(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     if (!chunk_builder_wants_seal(self->builder, recv_ns))
         return TD_OK;
@@ -118,11 +118,11 @@ static td_result make_space(feed_writer *self, uint64_t recv_ns, td_err *err)
 /* Write the grants again, so that the new segment can be read alone. */
 static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
-    size_t granted_count = grants_restate(self->granted);
+    size_t granted_count = grants_restate(self->grants);
     td_result rc = TD_OK;
     for (size_t i = 0; i < granted_count && rc == TD_OK; i++) {
-        const event granted = grants_event(self->granted, i);
-        rc = make_space(self, recv_ns, err);
+        const event granted = grants_event(self->grants, i);
+        rc = seal_if_full(self, recv_ns, err);
         if (rc == TD_OK)
             rc = append_event(self, recv_ns, &granted, err);
     }
@@ -152,14 +152,14 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
 
 /* Prepare for a message of this time: seal the pending chunk if that is due, and begin a segment if
  * the message is its first. */
-static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
+static td_result prepare_message(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
-    td_result rc = make_space(self, recv_ns, err);
+    td_result rc = seal_if_full(self, recv_ns, err);
     if (rc != TD_OK || TD_LIKELY(!chunk_builder_starts_segment(self->builder, recv_ns)))
         return rc;
     rc = begin_segment(self, recv_ns, err);
     /* The events at the segment's beginning may fill its first chunk. */
-    return rc == TD_OK ? make_space(self, recv_ns, err) : rc;
+    return rc == TD_OK ? seal_if_full(self, recv_ns, err) : rc;
 }
 
 uint32_t feed_writer_segment(const feed_writer *self)
@@ -222,7 +222,7 @@ void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *rec
 
 td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
-    td_result rc = make_ready(self, recv_ns, err);
+    td_result rc = prepare_message(self, recv_ns, err);
     return rc == TD_OK ? append_event(self, recv_ns, what, err) : rc;
 }
 
@@ -276,24 +276,24 @@ void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64
 {
     feed_slot *slot = get_slot(self, line, shard);
     slot->is_open = 0;
-    grants_closed(self->granted, (uint32_t)(slot - self->slots));
+    grants_closed(self->grants, (uint32_t)(slot - self->slots));
     chunk_builder_note_closed(self->builder, line, shard, complete_ns);
 }
 
 /* ---- frames ---- */
 
 /* Hide the frame's secrets, and write an event about it. */
-static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
+static td_result hide_secrets(feed_writer *self, feed_frame *frame, td_err *err)
 {
     if (self->options.secrets == NULL)
         return TD_OK;
     const td_bytes bytes = frame->bytes;
     int is_binary = frame->opcode == OPCODE_BINARY;
     redaction found = frame->dir == CHANNEL_OUT
-                          ? frame_redactor_apply_sent(&self->frames_hidden, self->options.secrets,
+                          ? frame_redactor_apply_sent(&self->frame_redactor, self->options.secrets,
                                                       bytes, is_binary, &frame->bytes)
-                          : frame_redactor_apply(&self->frames_hidden, self->options.secrets, bytes,
-                                                 is_binary, &frame->bytes);
+                          : frame_redactor_apply(&self->frame_redactor, self->options.secrets,
+                                                 bytes, is_binary, &frame->bytes);
     if (found.count == 0)
         return TD_OK;
     const event hidden = {.kind = EVENT_REDACTED,
@@ -311,15 +311,15 @@ static td_result hide(feed_writer *self, feed_frame *frame, td_err *err)
 }
 
 /* Write events about the grants that this frame changes, before the frame. */
-static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *frame,
-                            const channel_route *route, td_err *err)
+static td_result write_grant_changes(feed_writer *self, uint32_t slot, const feed_frame *frame,
+                                     const channel_route *route, td_err *err)
 {
     td_result rc = TD_OK;
-    size_t change_count = grants_apply(self->granted, slot, frame, route);
+    size_t change_count = grants_apply(self->grants, slot, frame, route);
     uint32_t segment_number = self->segment_number;
     for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
-        const event change = grants_event(self->granted, i);
-        rc = make_ready(self, frame->recv_ns, err);
+        const event change = grants_event(self->grants, i);
+        rc = prepare_message(self, frame->recv_ns, err);
         if (self->segment_number != segment_number)
             break; /* the new segment restated all grants */
         if (rc == TD_OK)
@@ -332,17 +332,17 @@ static td_result note_frame(feed_writer *self, uint32_t slot, const feed_frame *
 static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
                              channel_route *out, td_err *err)
 {
-    td_result rc = make_ready(self, frame->recv_ns, err);
+    td_result rc = prepare_message(self, frame->recv_ns, err);
     if (rc != TD_OK)
         return rc;
     channel_router_route(self->router, frame, out);
-    if (TD_LIKELY(grants_knows(self->granted, out)))
+    if (TD_LIKELY(grants_ignores(self->grants, out)))
         return TD_OK;
     uint32_t segment_number = self->segment_number;
-    rc = note_frame(self, slot, frame, out, err);
+    rc = write_grant_changes(self, slot, frame, out, err);
     /* The events may have filled the segment; the frame then needs a channel in the new one. */
     if (rc == TD_OK)
-        rc = make_ready(self, frame->recv_ns, err);
+        rc = prepare_message(self, frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)
         channel_router_route(self->router, frame, out);
     return rc;
@@ -382,7 +382,7 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
     if (last != NULL && frame->ordinal == 0)
         frame->ordinal = *last + 1;
-    td_result rc = hide(self, frame, err);
+    td_result rc = hide_secrets(self, frame, err);
     if (rc == TD_OK)
         rc = route_frame(self, slot_index, frame, &written->route, err);
     if (rc == TD_OK)
@@ -396,7 +396,7 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     count_frame(self, frame, &written->route);
     written->segment = self->segment_number;
     written->wants_checkpoint = wants_checkpoint(self, &written->route);
-    written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->granted, slot_index);
+    written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->grants, slot_index);
     return TD_OK;
 }
 

@@ -17,8 +17,8 @@ enum {
 typedef enum topic_state {
     TOPIC_REQUESTED,
     TOPIC_GRANTED,
-    TOPIC_LEAVING, /* unsubscribed, not answered yet: frames may still arrive */
-    TOPIC_LEFT,    /* refused, or unsubscribed */
+    TOPIC_UNSUBSCRIBING, /* unsubscribed, not answered yet: frames may still arrive */
+    TOPIC_ENDED,         /* refused, or unsubscribed */
 } topic_state;
 
 typedef struct grant_topic {
@@ -31,7 +31,7 @@ typedef struct grant_topic {
 
 typedef struct open_request {
     uint32_t number;
-    uint8_t is_leaving;        /* 1: it unsubscribes */
+    uint8_t is_unsubscribe;    /* 1: it unsubscribes */
     char id[REQUEST_ID_BYTES]; /* "" if absent */
 } open_request;
 
@@ -104,7 +104,7 @@ void grants_close(grants *self)
 /* ---- connections ---- */
 
 /* The slot has this connection now. A new connection has no topics yet. */
-static void enter(grants *self, grant_slot *slot, uint32_t conn)
+static void set_conn(grants *self, grant_slot *slot, uint32_t conn)
 {
     if (slot->conn == conn)
         return;
@@ -115,7 +115,7 @@ static void enter(grants *self, grant_slot *slot, uint32_t conn)
 
 void grants_closed(grants *self, uint32_t slot)
 {
-    enter(self, &self->slots[slot], 0);
+    set_conn(self, &self->slots[slot], 0);
 }
 
 uint64_t grants_from_ns(const grants *self, uint32_t slot)
@@ -226,14 +226,14 @@ static void note_request(grant_slot *slot, const dialect_request *request)
         slot->requests = td_alloc_zero(REQUESTS_MAX, sizeof *slot->requests);
     open_request *made = &slot->requests[slot->request_count++];
     *made = (open_request){.number = slot->request_number,
-                           .is_leaving = request->kind != REQUEST_SUBSCRIBE};
+                           .is_unsubscribe = request->kind != REQUEST_SUBSCRIBE};
     if (request->id.size < sizeof made->id)
         (void)snprintf(made->id, sizeof made->id, "%.*s", (int)request->id.size,
                        (const char *)request->id.data);
 }
 
 /* A granted topic stays granted when it is requested again. */
-static void ask(grants *self, grant_slot *slot, td_bytes name)
+static void on_subscribe(grants *self, grant_slot *slot, td_bytes name)
 {
     grant_topic *topic = get_topic(self, slot, name);
     if (topic == NULL)
@@ -243,12 +243,12 @@ static void ask(grants *self, grant_slot *slot, td_bytes name)
         topic->state = TOPIC_REQUESTED;
 }
 
-static void leave(grants *self, grant_slot *slot, size_t at)
+static void on_unsubscribe(grants *self, grant_slot *slot, size_t at)
 {
     grant_topic *topic = &slot->topics[at];
     if (topic->state == TOPIC_GRANTED)
         add_change(self, EVENT_GRANT_END, slot, at, "unsubscribed");
-    topic->state = TOPIC_LEAVING;
+    topic->state = TOPIC_UNSUBSCRIBING;
     topic->request = slot->request_number;
 }
 
@@ -266,15 +266,15 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
         self->epoch++;
     if (request.kind == REQUEST_UNSUBSCRIBE_ALL) {
         for (size_t i = 0; i < slot->topic_count; i++)
-            leave(self, slot, i);
+            on_unsubscribe(self, slot, i);
         return;
     }
     for (size_t i = 0; i < request.arg_count; i++) {
         size_t at = find_topic(slot, request.args[i]);
         if (request.kind == REQUEST_SUBSCRIBE)
-            ask(self, slot, request.args[i]);
+            on_subscribe(self, slot, request.args[i]);
         else if (at < slot->topic_count)
-            leave(self, slot, at);
+            on_unsubscribe(self, slot, at);
     }
 }
 
@@ -284,7 +284,7 @@ static int is_answer_to(const dialect_answer *answer, const open_request *reques
 {
     if (answer->of == REQUEST_UNKNOWN)
         return 1;
-    return request->is_leaving == (answer->of != REQUEST_SUBSCRIBE);
+    return request->is_unsubscribe == (answer->of != REQUEST_SUBSCRIBE);
 }
 
 /* Index of the request that is answered: by the answer's id, else by a topic that it names, else
@@ -314,12 +314,12 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
                          const dialect_answer *answer, uint64_t recv_ns)
 {
-    if (topic->state == TOPIC_LEAVING) {
-        topic->state = TOPIC_LEFT;
+    if (topic->state == TOPIC_UNSUBSCRIBING) {
+        topic->state = TOPIC_ENDED;
     } else if (dialect_answer_grants(answer, topic->name)) {
         grant(self, slot, topic, 1, recv_ns);
     } else {
-        topic->state = TOPIC_LEFT;
+        topic->state = TOPIC_ENDED;
         add_change(self, EVENT_GRANT_END, slot, (size_t)(topic - slot->topics), "refused");
     }
 }
@@ -332,7 +332,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
     TD_ASSERT(at < slot->request_count);
     TD_ASSERT(slot->requests != NULL);
     const open_request *request = &slot->requests[at];
-    topic_state waiting = request->is_leaving ? TOPIC_LEAVING : TOPIC_REQUESTED;
+    topic_state waiting = request->is_unsubscribe ? TOPIC_UNSUBSCRIBING : TOPIC_REQUESTED;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
@@ -367,7 +367,7 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
         if (slot->topics[i].state != TOPIC_GRANTED ||
             !dialect_answer_withdraws(answer, slot->topics[i].name))
             continue;
-        slot->topics[i].state = TOPIC_LEFT;
+        slot->topics[i].state = TOPIC_ENDED;
         add_change(self, EVENT_GRANT_END, slot, i, reason);
         self->epoch++;
     }
@@ -414,22 +414,22 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
 {
     td_bytes name = td_bytes_str(frame->info->exchange_topic);
     size_t at = find_topic(slot, name);
-    int is_leaving = at < slot->topic_count && slot->topics[at].state == TOPIC_LEAVING;
+    int is_unsubscribing = at < slot->topic_count && slot->topics[at].state == TOPIC_UNSUBSCRIBING;
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
-    if (is_leaving)
+    if (is_unsubscribing)
         return;
     if (!is_granted && !is_covered(self, slot, name)) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
             grant(self, slot, topic, 0, frame->recv_ns);
     }
-    route->slots->grants_epoch = self->epoch;
+    route->notes->grants_epoch = self->epoch;
 }
 
-int grants_knows(const grants *self, const channel_route *route)
+int grants_ignores(const grants *self, const channel_route *route)
 {
     if (route->role == ROLE_DATA)
-        return route->slots->grants_epoch == self->epoch;
+        return route->notes->grants_epoch == self->epoch;
     return route->role != ROLE_CONTROL && route->role != ROLE_OUT;
 }
 
@@ -437,12 +437,12 @@ size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
                     const channel_route *route)
 {
     self->change_count = 0;
-    if (grants_knows(self, route))
+    if (grants_ignores(self, route))
         return 0;
     TD_ASSERT(frame->conn > 0);
     TD_ASSERT(slot < LIMIT_FEED_SLOTS);
     grant_slot *of = &self->slots[slot];
-    enter(self, of, frame->conn);
+    set_conn(self, of, frame->conn);
     of->line = frame->line;
     of->shard = frame->shard;
     if (route->role == ROLE_DATA)

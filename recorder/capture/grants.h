@@ -37,7 +37,7 @@ void grants_closed(grants *self, uint32_t slot);
 
 /* 1 if frames of this channel change nothing: their topic is granted, or they are neither data,
  * requests nor answers. */
-int grants_knows(const grants *self, const channel_route *route);
+int grants_ignores(const grants *self, const channel_route *route);
 
 /* Time of the last grant of the slot's connection, so it has had all of its topics since then; 0
  * without grants. */

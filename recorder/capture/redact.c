@@ -16,9 +16,9 @@ enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
 
 struct redact_secret {
     uint32_t size;
-    uint32_t next; /* 1 + index of the next secret whose first bytes have this hash; 0: end */
-    uint64_t used; /* for a signature: number of its latest use */
-    char text[];   /* in lower case */
+    uint32_t next;     /* 1 + index of the next secret whose first bytes have this hash; 0: end */
+    uint64_t last_use; /* for a signature: number of its latest use */
+    char text[];       /* in lower case */
 };
 
 /* ---- characters ---- */
@@ -28,9 +28,9 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-static size_t read_char(const uint8_t *at, size_t left, redact_spelling how, uint8_t *out)
+static size_t read_char(const uint8_t *at, size_t left, redact_escapes how, uint8_t *out)
 {
-    if (how == REDACT_SPELT)
+    if (how == REDACT_ESCAPED)
         return td_read_spelt(td_bytes_of(at, left), out);
     *out = *at;
     return 1;
@@ -87,9 +87,9 @@ static void index_all(redactor *self)
     }
 }
 
-static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err)
+static td_result set_secret(redactor *self, uint32_t index, td_bytes value, td_err *err)
 {
-    TD_ASSERT(place <= self->count);
+    TD_ASSERT(index <= self->count);
     size_t size = value.size;
     if (size < REDACT_SECRET_BYTES_MIN || size > LIMIT_SECRET_BYTES)
         return td_err_set(
@@ -98,22 +98,22 @@ static td_result put(redactor *self, uint32_t place, td_bytes value, td_err *err
             REDACT_SECRET_BYTES_MIN, LIMIT_SECRET_BYTES);
     redact_secret *made = td_alloc_zero(1, sizeof *made + size);
     made->size = (uint32_t)size;
-    made->used = ++self->uses;
+    made->last_use = ++self->uses;
     for (size_t i = 0; i < size; i++)
         made->text[i] = (char)lower(value.data[i]);
-    self->secrets = td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
-    if (place < self->count)
-        free_secret(self->secrets[place]);
+    self->secrets = td_array_reach(self->secrets, &self->capacity, index, sizeof(redact_secret *));
+    if (index < self->count)
+        free_secret(self->secrets[index]);
     else
         self->count++;
-    self->secrets[place] = made;
+    self->secrets[index] = made;
     index_all(self);
     return TD_OK;
 }
 
 /* Length of the secret in the text at `at`, with its escapes; 0 if it is not there. */
 static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t left,
-                      redact_spelling how)
+                      redact_escapes how)
 {
     size_t used = 0;
     for (uint32_t i = 0; i < secret->size; i++) {
@@ -128,24 +128,24 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
 }
 
 /* Index of this secret; count if unknown. */
-static uint32_t find(const redactor *self, td_bytes secret)
+static uint32_t find_secret(const redactor *self, td_bytes secret)
 {
-    uint32_t place = 0;
-    while (place < self->count &&
-           (self->secrets[place]->size != secret.size ||
-            size_at(self->secrets[place], secret.data, secret.size, REDACT_EXACT) != secret.size))
-        place++;
-    return place;
+    uint32_t index = 0;
+    while (index < self->count &&
+           (self->secrets[index]->size != secret.size ||
+            size_at(self->secrets[index], secret.data, secret.size, REDACT_EXACT) != secret.size))
+        index++;
+    return index;
 }
 
 static td_result add_fixed(redactor *self, td_bytes secret, td_err *err)
 {
     TD_ASSERT(self->fixed == self->count);
-    if (find(self, secret) < self->count)
+    if (find_secret(self, secret) < self->count)
         return TD_OK;
     if (self->count == LIMIT_SECRETS)
         return td_err_set(err, TD_E_LIMIT, "more than %u secrets", LIMIT_SECRETS);
-    td_result rc = put(self, self->count, secret, err);
+    td_result rc = set_secret(self, self->count, secret, err);
     self->fixed = self->count;
     return rc;
 }
@@ -156,16 +156,16 @@ static td_result add_signature(redactor *self, td_bytes secret, td_err *err)
 {
     td_result rc = TD_OK;
     pthread_mutex_lock(&self->mutex);
-    uint32_t place = find(self, secret);
-    if (place < self->count) {
-        self->secrets[place]->used = ++self->uses;
+    uint32_t index = find_secret(self, secret);
+    if (index < self->count) {
+        self->secrets[index]->last_use = ++self->uses;
     } else {
-        if (place == self->fixed + REDACT_SIGNATURES_MAX)
-            place = self->fixed;
-        for (uint32_t i = place + 1; i < self->count; i++)
-            if (self->secrets[i]->used < self->secrets[place]->used)
-                place = i;
-        rc = put(self, place, secret, err);
+        if (index == self->fixed + REDACT_SIGNATURES_MAX)
+            index = self->fixed;
+        for (uint32_t i = index + 1; i < self->count; i++)
+            if (self->secrets[i]->last_use < self->secrets[index]->last_use)
+                index = i;
+        rc = set_secret(self, index, secret, err);
     }
     pthread_mutex_unlock(&self->mutex);
     return rc;
@@ -198,7 +198,7 @@ static td_result add_parts(redactor *self, redact_life life, td_bytes value, td_
     return rc;
 }
 
-td_result redactor_add_found(redactor *self, redact_life life, td_bytes value, redact_spelling how,
+td_result redactor_add_found(redactor *self, redact_life life, td_bytes value, redact_escapes how,
                              td_err *err)
 {
     uint8_t *text = td_alloc_zero(1, value.size + 1);
@@ -219,7 +219,7 @@ td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_er
     td_bytes found;
     td_result rc = TD_OK;
     while (rc == TD_OK && td_url_next_secret(url, &at, &found))
-        rc = redactor_add_found(self, life, found, REDACT_SPELT, err);
+        rc = redactor_add_found(self, life, found, REDACT_ESCAPED, err);
     return rc;
 }
 
@@ -236,7 +236,7 @@ td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets
 /* ---- searching ---- */
 
 /* Length of the longest secret in the text at `at`; 0 without a match. */
-static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_spelling how)
+static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_escapes how)
 {
     uint8_t head[HEAD_BYTES];
     size_t used = 0;
@@ -256,7 +256,7 @@ static size_t match(const redactor *self, const uint8_t *at, size_t left, redact
 }
 
 /* Overlapping secrets are overwritten together, so that no part of either is left. */
-static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_spelling how,
+static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_escapes how,
                  redaction *done)
 {
     size_t begin = 0;
@@ -284,7 +284,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     if (self->count > 0 && size > 0) {
         /* The exchange's frames have these characters only in error texts. */
         if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
-            hide(self, bytes, size, REDACT_SPELT, &done);
+            hide(self, bytes, size, REDACT_ESCAPED, &done);
         hide(self, bytes, size, REDACT_EXACT, &done);
     }
     pthread_mutex_unlock(&self->mutex);
@@ -295,15 +295,15 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
 static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
 {
     sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
-    const sent_place whole = {0, size};
-    const sent_place *places = found.is_whole ? &whole : found.places;
+    const sent_range whole = {0, size};
+    const sent_range *ranges = found.is_whole ? &whole : found.ranges;
     redaction done = {.count = (uint32_t)(found.is_whole ? 1 : found.count),
                       .is_whole = found.is_whole};
     for (size_t i = 0; i < done.count; i++) {
-        memset(bytes + places[i].offset, '*', places[i].size);
-        done.bytes += places[i].size;
+        memset(bytes + ranges[i].offset, '*', ranges[i].size);
+        done.bytes += ranges[i].size;
     }
-    done.first_offset = done.count > 0 ? places[0].offset : 0;
+    done.first_offset = done.count > 0 ? ranges[0].offset : 0;
     return done;
 }
 

@@ -64,10 +64,10 @@ TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *e
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
 /* Whether a value has escapes. */
-typedef enum redact_spelling {
+typedef enum redact_escapes {
     REDACT_EXACT,
-    REDACT_SPELT, /* JSON or URL escapes are resolved */
-} redact_spelling;
+    REDACT_ESCAPED, /* JSON or URL escapes, which are resolved */
+} redact_escapes;
 
 /* How long a found value stays hidden. */
 typedef enum redact_life {
@@ -79,7 +79,7 @@ typedef enum redact_life {
  * ignored, with TD_OK. A value longer than LIMIT_SECRET_BYTES is hidden in parts of that size, each
  * a secret of its own. */
 TD_MUST_USE td_result redactor_add_found(redactor *self, redact_life life, td_bytes value,
-                                         redact_spelling how, td_err *err);
+                                         redact_escapes how, td_err *err);
 
 /* Hide the secrets of a URL (td_url_next_secret), each as redactor_add_found. */
 TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err);

@@ -34,12 +34,12 @@ enum {
 struct sent_secrets {
     json_parser *parser;
     inflater *inflater; /* made at the first message that may be compressed */
-    sent_place *places;
-    size_t place_count, place_capacity;
+    sent_range *ranges;
+    size_t range_count, range_capacity;
     td_buf values; /* each preceded by its size */
     td_buf inner;  /* texts within the text: a byte with the kind, size, text */
     size_t value_count, inner_count;
-    uint8_t has_places;    /* 1: places are collected */
+    uint8_t wants_ranges;  /* 1: ranges are collected */
     const uint8_t *parsed; /* the parser's copy of the JSON */
     size_t skipped;        /* bytes of the text before the JSON */
 };
@@ -59,7 +59,7 @@ void sent_secrets_close(sent_secrets *self)
         return;
     json_parser_close(self->parser);
     inflater_close(self->inflater);
-    td_free(self->places);
+    td_free(self->ranges);
     td_buf_fini(&self->values);
     td_buf_fini(&self->inner);
     td_free(self);
@@ -164,14 +164,14 @@ static void add_runs(sent_secrets *self, td_bytes text, size_t bytes_min)
 
 /* ---- values of JSON ---- */
 
-static void add_place(sent_secrets *self, td_bytes raw)
+static void add_range(sent_secrets *self, td_bytes raw)
 {
-    if (!self->has_places || raw.size == 0)
+    if (!self->wants_ranges || raw.size == 0)
         return;
-    self->places = td_array_reach(self->places, &self->place_capacity, self->place_count,
-                                  sizeof *self->places);
-    self->places[self->place_count++] =
-        (sent_place){self->skipped + (size_t)(raw.data - self->parsed), raw.size};
+    self->ranges = td_array_reach(self->ranges, &self->range_capacity, self->range_count,
+                                  sizeof *self->ranges);
+    self->ranges[self->range_count++] =
+        (sent_range){self->skipped + (size_t)(raw.data - self->parsed), raw.size};
 }
 
 /* 1 if a text may be JSON, a URL or a form. */
@@ -201,7 +201,7 @@ static void add_text(sent_secrets *self, json_value value, value_kind kind)
     if (kind == KIND_PLAIN && (!has_members || !td_mentions_credential(text)))
         return;
     td_bytes raw = json_raw(value);
-    add_place(self, td_bytes_of(raw.data + 1, raw.size - 2));
+    add_range(self, td_bytes_of(raw.data + 1, raw.size - 2));
     if (has_members)
         put_inner(self, text, kind > KIND_VAGUE ? KIND_VAGUE : kind);
     if (kind == KIND_PLAIN)
@@ -225,7 +225,7 @@ static void add_number(sent_secrets *self, json_value value, value_kind kind)
     td_bytes number = json_raw(value);
     if (kind == KIND_PLAIN || (kind != KIND_SECRET && is_time(number)))
         return;
-    add_place(self, number);
+    add_range(self, number);
     if (kind == KIND_SECRET)
         add_value(self, number, kind);
 }
@@ -297,7 +297,7 @@ static value_context member_context(value_context around, json_value name)
 }
 
 /* Recursion: at most LIMIT_JSON_DEPTH deep. */
-static void walk(sent_secrets *self, json_value value, value_context context)
+static void walk_value(sent_secrets *self, json_value value, value_context context)
 {
     json_value name;
     json_value element;
@@ -312,11 +312,11 @@ static void walk(sent_secrets *self, json_value value, value_context context)
     case JSON_OBJECT:
         context.is_auth |= (uint8_t)authenticates(value);
         while (json_next(&it, &name, &element))
-            walk(self, element, member_context(context, name));
+            walk_value(self, element, member_context(context, name));
         break;
     case JSON_ARRAY:
         while (json_next(&it, NULL, &element))
-            walk(self, element, context);
+            walk_value(self, element, context);
         break;
     case JSON_NULL:
     case JSON_BOOL:
@@ -333,7 +333,7 @@ static void walk_root(sent_secrets *self, json_value root, value_kind kind)
     if (kind == KIND_PLAIN && json_type_of(root) == JSON_ARRAY && json_next(&it, NULL, &first) &&
         json_text(first, &text) && td_is_auth_name(text))
         kind = KIND_ARGUMENT;
-    walk(self, root, (value_context){.kind = kind});
+    walk_value(self, root, (value_context){.kind = kind});
 }
 
 /* Walk JSON after blanks and byte order marks. Returns 0 if it is not JSON. */
@@ -359,13 +359,13 @@ static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
     return 1;
 }
 
-/* Walk the texts within the message, and the texts within these; collects their values, no places.
+/* Walk the texts within the message, and the texts within these; collects their values, no ranges.
  */
 static void walk_inner(sent_secrets *self)
 {
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
-    self->has_places = 0;
+    self->wants_ranges = 0;
     for (size_t at = 0; at < self->inner.size;) {
         td_bytes found;
         value_kind kind = (value_kind)self->inner.data[at++];
@@ -389,17 +389,17 @@ int frame_may_be_compressed(td_bytes frame, int is_binary)
     return first != '{' && first != '[' && first != ' ' && (first < '\t' || first > '\r');
 }
 
-static void begin(sent_secrets *self)
+static void begin_search(sent_secrets *self)
 {
-    self->place_count = 0;
+    self->range_count = 0;
     self->value_count = self->inner_count = 0;
     td_buf_clear(&self->values);
     td_buf_clear(&self->inner);
-    self->has_places = 1;
+    self->wants_ranges = 1;
 }
 
 /* Search a text that is not JSON. Returns 1 if it has secrets. */
-static int read_formless(sent_secrets *self, td_bytes text)
+static int search_other(sent_secrets *self, td_bytes text)
 {
     if (!td_mentions_credential(text))
         return 0;
@@ -409,14 +409,14 @@ static int read_formless(sent_secrets *self, td_bytes text)
 
 /* Search a message as far as it inflates; if it is not compressed, search it as it is. Returns 1 if
  * it has secrets. */
-static int read_inflated(sent_secrets *self, td_bytes frame)
+static int search_inflated(sent_secrets *self, td_bytes frame)
 {
     if (self->inflater == NULL)
         self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
     td_bytes text;
     size_t size = 0;
     td_result rc = inflater_run(self->inflater, frame, &text, NULL);
-    if (rc != TD_OK && read_formless(self, frame))
+    if (rc != TD_OK && search_other(self, frame))
         return 1;
     text.data =
         inflater_output(self->inflater, &size); /* also the output of a broken deflate stream */
@@ -424,32 +424,32 @@ static int read_inflated(sent_secrets *self, td_bytes frame)
     if (size == 0)
         return 0;
     if (!walk_text(self, text, KIND_PLAIN))
-        return read_formless(self, text);
-    return self->place_count > 0;
+        return search_other(self, text);
+    return self->range_count > 0;
 }
 
 sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary)
 {
-    begin(self);
+    begin_search(self);
     sent_found found = {0};
     if (text.size == 0)
         return found;
     if (walk_text(self, text, KIND_PLAIN)) {
         walk_inner(self);
-        found.places = self->places;
-        found.count = self->place_count;
+        found.ranges = self->ranges;
+        found.count = self->range_count;
         return found;
     }
     found.is_whole =
-        (uint8_t)(frame_may_be_compressed(text, is_binary) ? read_inflated(self, text)
-                                                           : read_formless(self, text));
+        (uint8_t)(frame_may_be_compressed(text, is_binary) ? search_inflated(self, text)
+                                                           : search_other(self, text));
     walk_inner(self);
     return found;
 }
 
 void sent_secrets_find_fields(sent_secrets *self, const char *fields)
 {
-    begin(self);
+    begin_search(self);
     while (*fields != '\0') {
         size_t size = strcspn(fields, "\r\n");
         const char *colon = memchr(fields, ':', size);

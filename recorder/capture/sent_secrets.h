@@ -31,12 +31,12 @@ TD_NEVER_NULL sent_secrets *sent_secrets_open(void);
 void sent_secrets_close(sent_secrets *self);
 
 /* A range of bytes in the text. */
-typedef struct sent_place {
+typedef struct sent_range {
     size_t offset, size;
-} sent_place;
+} sent_range;
 
 typedef struct sent_found {
-    const sent_place *places; /* ascending, not overlapping; valid until the next call */
+    const sent_range *ranges; /* ascending, not overlapping; valid until the next call */
     size_t count;
     uint8_t is_whole; /* 1: the whole text is secret; count is 0 */
 } sent_found;

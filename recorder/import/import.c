@@ -246,7 +246,7 @@ static td_result survey(import_job *job, td_err *err)
 }
 
 /* Start the second reading, in which the same lines get the same slots and the same order. */
-static td_result read_again(import_job *job, td_err *err)
+static td_result start_second_reading(import_job *job, td_err *err)
 {
     job->survey = job->order;
     job->order = import_order_open(job->survey);
@@ -363,7 +363,7 @@ static td_result refuse_repeat(const past_import *past, td_err *err)
 }
 
 /* Check earlier imports: refuse to repeat one, and find out whether one was killed. */
-static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
+static td_result check_imports(import_job *job, int *was_killed, td_err *err)
 {
     const import_report *report = job->report;
     const size_t count = job->content_count * report->feed_count;
@@ -380,10 +380,10 @@ static td_result look_at_imports(import_job *job, int *was_killed, td_err *err)
 
 /* Recover after a crash. The ledger grows with the archive, so it is read only if an import was
  * killed, which left a gap that must be closed. */
-static td_result look_back(import_job *job, td_err *err)
+static td_result recover_archive(import_job *job, td_err *err)
 {
     int was_killed = 0;
-    td_result rc = look_at_imports(job, &was_killed, err);
+    td_result rc = check_imports(job, &was_killed, err);
     recover_report recovered = {0};
     if (rc == TD_OK)
         rc = archive_recover(job->archive, NULL, NULL, &recovered, err);
@@ -443,7 +443,7 @@ static td_result open_archive(import_job *job, td_err *err)
     td_result rc =
         archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
     if (rc == TD_OK)
-        rc = look_back(job, err);
+        rc = recover_archive(job, err);
     if (rc != TD_OK)
         return rc;
     job->start_ns = clock_wall_ns(options->clock);
@@ -556,7 +556,8 @@ static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
 
 /* The receive time of the next frame: the capture's, raised if it is not later than the last one.
  */
-static uint64_t give_time(import_job *job, const import_record *record, const import_place *place)
+static uint64_t next_recv_ns(import_job *job, const import_record *record,
+                             const import_place *place)
 {
     import_report *report = job->report;
     uint64_t recv_ns = place->effective_ns;
@@ -656,7 +657,7 @@ static td_result put_record(import_job *job, const import_record *record, const 
     td_result rc = TD_OK;
     uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
     if (record->kind == IMPORT_FRAME)
-        recv_ns = give_time(job, record, place);
+        recv_ns = next_recv_ns(job, record, place);
     if (feed_writer_segment(f->writer) == 0)
         rc = put_session(f, "start", recv_ns, err);
     if (rc == TD_OK && place->is_new_conn && !slot->is_http)
@@ -748,7 +749,7 @@ td_result import_run(const import_options *options, import_report *report, td_er
     if (rc == TD_OK)
         rc = choose_feeds(job, err);
     if (rc == TD_OK && job->frame_count > 0)
-        rc = read_again(job, err);
+        rc = start_second_reading(job, err);
     if (rc == TD_OK && job->frame_count > 0)
         rc = write_session(job, err);
     if (!report->is_written)

@@ -299,8 +299,8 @@ static int find_number(json_value root, const char *key, uint64_t *out)
 }
 
 /* Set the connection of a line from another archive. conn 0: unknown. */
-static const char *set_place(import_line_reader *r, json_value root, uint64_t shard, uint64_t conn,
-                             import_record *out)
+static const char *set_connection(import_line_reader *r, json_value root, uint64_t shard,
+                                  uint64_t conn, import_record *out)
 {
     td_bytes family_name, session = {0};
     (void)snprintf(r->conn, sizeof r->conn, "%.*s", (int)out->feed.size,
@@ -319,7 +319,7 @@ static const char *set_place(import_line_reader *r, json_value root, uint64_t sh
 }
 
 /* Read the other members of a line from another archive. */
-static const char *read_place(import_line_reader *r, json_value root, import_record *out)
+static const char *read_archive_line(import_line_reader *r, json_value root, import_record *out)
 {
     static const struct {
         const char *key;
@@ -342,7 +342,7 @@ static const char *read_place(import_line_reader *r, json_value root, import_rec
         (void)snprintf(r->url, sizeof r->url, "/%.*s", (int)topic.size, (const char *)topic.data);
         out->url = td_bytes_str(r->url);
     }
-    return set_place(r, root, shard, conn, out);
+    return set_connection(r, root, shard, conn, out);
 }
 
 /* An event from another archive: only `connect` and `gap` events are used. */
@@ -365,8 +365,8 @@ static const char *read_event(import_line_reader *r, td_bytes line, json_value r
         out->url = td_bytes_str(what.url);
     if (!json_find_text(root, "feed", &out->feed))
         return "an event without \"feed\"";
-    return set_place(r, root, is_gap ? what.gap.shard : what.shard,
-                     is_gap ? what.gap.conn : what.conn, out);
+    return set_connection(r, root, is_gap ? what.gap.shard : what.shard,
+                          is_gap ? what.gap.conn : what.conn, out);
 }
 
 const event *import_line_event(import_line_reader *reader, td_bytes data)
@@ -388,7 +388,7 @@ static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value
         return read_event(r, line, root, out);
     if (!read_dir(root, &out->dir))
         return "\"dir\" is not one of in, out, http";
-    const char *reason = read_place(r, root, out);
+    const char *reason = read_archive_line(r, root, out);
     if (reason != NULL)
         return reason;
     if (json_find(root, "data_hex", &value))

@@ -36,7 +36,7 @@ struct import_order {
     size_t needed_bytes; /* maximum of kept_bytes when a line was out of order */
     size_t kept_bytes;   /* including content, even in the first reading, which keeps none */
     uint64_t taken_ns;
-    kept_record *taken; /* the record that was taken last */
+    kept_record *taken_record; /* the record that was taken last */
 };
 
 import_order *import_order_open(const import_order *survey)
@@ -180,8 +180,8 @@ int import_order_is_full(const import_order *order)
     return order->kept_bytes > order->window_bytes;
 }
 
-static td_result refuse_late(const import_order *order, const import_place *place, uint64_t line,
-                             td_err *err)
+static td_result refuse_disorder(const import_order *order, const import_place *place,
+                                 uint64_t line, td_err *err)
 {
     char by[TD_TIME_TEXT_BYTES];
     td_duration_format(order->taken_ns - place->effective_ns, by);
@@ -205,7 +205,7 @@ td_result import_order_put(import_order *order, const import_record *record,
 {
     TD_ASSERT(place->slot < order->count);
     if (place->effective_ns < order->taken_ns)
-        return refuse_late(order, place, line, err);
+        return refuse_disorder(order, place, line, err);
     if (place->effective_ns < order->latest_ns && order->needed_bytes < order->kept_bytes)
         order->needed_bytes = order->kept_bytes;
     size_t size = sizeof(kept_record) + record->url.size + record->data.size + DECODE_PADDING_BYTES;
@@ -238,17 +238,17 @@ static int is_before(const kept_record *a, const kept_record *b)
 
 int import_order_next(import_order *order, import_record *record, import_place *place)
 {
-    td_free(order->taken);
-    order->taken = NULL;
+    td_free(order->taken_record);
+    order->taken_record = NULL;
     for (uint32_t i = 0; i < order->count; i++)
-        if (is_before(order->queues[i].first, order->taken))
-            order->taken = order->queues[i].first;
-    if (order->taken == NULL)
+        if (is_before(order->queues[i].first, order->taken_record))
+            order->taken_record = order->queues[i].first;
+    if (order->taken_record == NULL)
         return 0;
-    *record = order->taken->record;
-    *place = order->taken->place;
-    order->queues[place->slot].first = order->taken->next;
-    order->kept_bytes -= order->taken->size;
+    *record = order->taken_record->record;
+    *place = order->taken_record->place;
+    order->queues[place->slot].first = order->taken_record->next;
+    order->kept_bytes -= order->taken_record->size;
     order->taken_ns = place->effective_ns;
     return 1;
 }

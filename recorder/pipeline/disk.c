@@ -71,7 +71,8 @@ int disk_must_end(disk *self)
 
 /* ---- the thread ---- */
 
-static void end(disk *self, const td_err *why)
+/* The recording must end: keep the first reason. */
+static void set_end_reason(disk *self, const td_err *why)
 {
     pthread_mutex_lock(&self->mutex);
     if (self->end_reason.code == TD_OK)
@@ -84,14 +85,14 @@ static void check_free_space(disk *self)
     td_err why;
     if (self->options.free_space != NULL &&
         free_space_check(self->options.free_space, &why) == TD_E_NOSPACE)
-        end(self, &why);
+        set_end_reason(self, &why);
 }
 
 static void check_lock(disk *self)
 {
     td_err why;
     if (self->result == TD_OK && archive_writer_check_lock(self->options.writer, &why) == TD_E_BUSY)
-        end(self, &why);
+        set_end_reason(self, &why);
 }
 
 /* After a failure chunks are taken and dropped. */

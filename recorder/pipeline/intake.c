@@ -25,7 +25,7 @@ struct intake {
     intake_state state;
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
-    intake_slot **lossy; /* slots with discarded frames */
+    intake_slot **lossy_slots; /* slots with discarded frames */
     size_t lossy_count;
     uint64_t tick_mono_ns; /* time of the last tick; 0 before the first */
     td_buf event_text;
@@ -50,7 +50,7 @@ void intake_close(intake *self)
 {
     if (self == NULL)
         return;
-    td_free(self->lossy);
+    td_free(self->lossy_slots);
     td_buf_fini(&self->event_text);
     td_free(self);
 }
@@ -61,11 +61,11 @@ static intake_record *reserve(const intake *self, size_t size)
 }
 
 /* Copy the bytes after the reserved record, and commit. */
-static void commit(const intake *self, intake_record *place, td_bytes bytes)
+static void commit(const intake *self, intake_record *in_ring, td_bytes bytes)
 {
-    place->frame.bytes = td_bytes_of(place + 1, bytes.size);
+    in_ring->frame.bytes = td_bytes_of(in_ring + 1, bytes.size);
     if (bytes.size > 0)
-        memcpy(place + 1, bytes.data, bytes.size);
+        memcpy(in_ring + 1, bytes.data, bytes.size);
     td_ring_commit(self->ring, sizeof(intake_record) + bytes.size + DECODE_PADDING_BYTES);
 }
 
@@ -75,13 +75,13 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    intake_record *place;
-    while ((place = reserve(self, bytes.size)) == NULL)
+    intake_record *in_ring;
+    while ((in_ring = reserve(self, bytes.size)) == NULL)
         clock_sleep_until(self->options.clock,
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
-    *place = *record;
-    place->mono_ns = mono_ns;
-    commit(self, place, bytes);
+    *in_ring = *record;
+    in_ring->mono_ns = mono_ns;
+    commit(self, in_ring, bytes);
 }
 
 /* A gap is counted when it opens. Overload and aggregate gaps are written once, with their end. */
@@ -215,7 +215,7 @@ static void end_drop(intake *self)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
     for (size_t i = 0; i < self->lossy_count; i++)
-        write_drops(self, self->lossy[i]);
+        write_drops(self, self->lossy_slots[i]);
     self->lossy_count = 0;
     self->state = STATE_FLOWING;
     td_log_emit(self->options.log, TD_LOG_WARNING,
@@ -241,8 +241,9 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
     if (slot->dropped == 0) {
-        self->lossy = td_array_grow(self->lossy, self->lossy_count, sizeof(intake_slot *));
-        self->lossy[self->lossy_count++] = slot;
+        self->lossy_slots =
+            td_array_grow(self->lossy_slots, self->lossy_count, sizeof(intake_slot *));
+        self->lossy_slots[self->lossy_count++] = slot;
         slot->drop_from_ns =
             slot->complete_ns > slot->drop_from_ns ? slot->complete_ns : slot->drop_from_ns + 1;
     }
@@ -255,16 +256,16 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 static int put_frame(const intake *self, const intake_slot *slot, channel_dir dir,
                      const ws_message *in, uint64_t recv_ns)
 {
-    intake_record *place = reserve(self, in->bytes.size);
-    if (place == NULL)
+    intake_record *in_ring = reserve(self, in->bytes.size);
+    if (in_ring == NULL)
         return 0;
-    *place = slot_record(slot, INTAKE_FRAME, recv_ns);
-    place->mono_ns = in->mono_ns;
-    place->frame.ordinal = dir == CHANNEL_IN ? slot->in : slot->out;
-    place->frame.dir = dir;
-    place->frame.opcode = (channel_opcode)in->opcode;
-    place->frame.form = in->form;
-    commit(self, place, in->bytes);
+    *in_ring = slot_record(slot, INTAKE_FRAME, recv_ns);
+    in_ring->mono_ns = in->mono_ns;
+    in_ring->frame.ordinal = dir == CHANNEL_IN ? slot->in : slot->out;
+    in_ring->frame.dir = dir;
+    in_ring->frame.opcode = (channel_opcode)in->opcode;
+    in_ring->frame.form = in->form;
+    commit(self, in_ring, in->bytes);
     return 1;
 }
 
@@ -314,16 +315,16 @@ void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes b
                  uint64_t recv_mono_ns)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    intake_record *place = reserve(self, body.size);
-    TD_ASSERT(place != NULL);
-    *place = (intake_record){.kind = INTAKE_HTTP,
-                             .frame = {.dir = CHANNEL_HTTP,
-                                       .opcode = OPCODE_TEXT,
-                                       .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
-                                       .http_name = name},
-                             .mono_ns = recv_mono_ns,
-                             .feed_index = feed_index};
-    commit(self, place, body);
+    intake_record *in_ring = reserve(self, body.size);
+    TD_ASSERT(in_ring != NULL);
+    *in_ring = (intake_record){.kind = INTAKE_HTTP,
+                               .frame = {.dir = CHANNEL_HTTP,
+                                         .opcode = OPCODE_TEXT,
+                                         .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                                         .http_name = name},
+                               .mono_ns = recv_mono_ns,
+                               .feed_index = feed_index};
+    commit(self, in_ring, body);
     self->stats.http_replies++;
 }
 
@@ -388,17 +389,17 @@ static void compare_clocks(intake *self)
 
 int intake_is_clock_wrong(const intake *self)
 {
-    return self->clock.is_wrong && self->clock.seen_ns < 0;
+    return self->clock.is_wrong && self->clock.pending_step_ns < 0;
 }
 
-void intake_rest(intake *self)
+void intake_expect_pause(intake *self)
 {
     self->tick_mono_ns = 0;
 }
 
 /* Report a time in which the loop did not run. Frames that arrived in it are stamped afterwards,
  * late by up to its length. */
-static void look_for_pause(intake *self)
+static void check_pause(intake *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     uint64_t suspended_ns = session_clock_add_suspension(&self->clock);
@@ -424,7 +425,7 @@ static void look_for_pause(intake *self)
 
 void intake_tick(intake *self)
 {
-    look_for_pause(self);
+    check_pause(self);
     compare_clocks(self);
     if (self->state == STATE_DROPPING && is_half_empty(self)) {
         end_drop(self);

@@ -121,7 +121,7 @@ void intake_tick(intake *self);
 
 /* The caller will not receive until the next tick: the time until then does not count as a pause.
  */
-void intake_rest(intake *self);
+void intake_expect_pause(intake *self);
 
 /* 1 if, judging by the wall clock, the session's times are wrong for good. */
 int intake_is_clock_wrong(const intake *self);

@@ -29,15 +29,15 @@ typedef struct live_channel {
     channel_info info; /* names for findings; they point to texts */
     topic_match topic; /* row is set when the channel is made */
     live_symbol *symbol;
-    struct live_channel *next; /* next channel of the symbol; in the list if is_met */
-    uint8_t is_met;
+    struct live_channel *next; /* next channel of the symbol; in the list if is_active */
+    uint8_t is_active;
     frame_conn conn;     /* the last frame's connection */
     symbol_topic *state; /* NULL while the symbol has no state */
     uint64_t row_day;    /* day (since 1970) for which the row was found, if the row has dates */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
-    verdict_item broke;
+    verdict_item first_violation;
     int64_t frames_lost; /* since it broke, by the topic's sequence numbers */
     char texts[];
 } live_channel;
@@ -45,7 +45,7 @@ typedef struct live_channel {
 struct live_symbol {
     symbol_entry *of; /* has a state after the first frame, unless dropped */
     uint16_t feed_index;
-    uint8_t is_met;         /* a frame has arrived; the symbol is in the list `met` */
+    uint8_t is_active;      /* a frame has arrived; the symbol is in the list `active` */
     uint8_t is_dropped;     /* 1: dropped for lack of memory */
     uint32_t segment;       /* segment of its last frame */
     size_t state_bytes;     /* size of its state when last charged */
@@ -63,17 +63,17 @@ typedef struct live_check_record {
     uint8_t wants_checkpoint;
 } live_check_record;
 
-/* A checkpoint for the feed's writer. */
-typedef struct made_checkpoint {
+/* A checkpoint that waits for the feed's writer. */
+typedef struct ready_checkpoint {
     uint32_t segment;
     td_buf record;
-} made_checkpoint;
+} ready_checkpoint;
 
 struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
-    td_ring *found; /* findings: a feed's index, then an event as JSON; NULL without a thread */
+    td_ring *findings; /* findings: a feed's index, then an event as JSON; NULL without a thread */
     /* Used by the encoder thread: all channels and symbols, until close. */
     live_channel **channels;
     size_t channel_count;
@@ -84,24 +84,24 @@ struct live_check {
     uint8_t wants_checkpoint[LIMIT_FEEDS];
     /* Used by the live check's thread. */
     decoder *decoder;
-    live_symbol *met; /* symbols that have had a frame */
+    live_symbol *active; /* symbols that have had a frame */
     size_t state_bytes;
     uint32_t segments[LIMIT_FEEDS];
     uint64_t last_ns[LIMIT_FEEDS]; /* receive time of the feed's last frame */
     checkpoint_builder checkpoint;
     td_buf state;
-    td_buf found_text;
+    td_buf finding_text;
     uint8_t is_left_out_logged;
     uint8_t has_holes; /* 1: frames were skipped or a state was dropped, so a new topic's snapshot
                           may have been missed */
     event_reader *events; /* used by the network thread */
-    atomic_ullong put,
-        done; /* records; release/acquire: if done == put, all findings are available */
+    atomic_ullong put_count,
+        done_count; /* records; release/acquire: if equal, all findings are available */
     /* For the status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
     atomic_ullong unchecked_books[LIMIT_FEEDS];
     atomic_ullong states_left_out;
-    _Atomic(made_checkpoint *) made[LIMIT_FEEDS]; /* acquire/release; NULL: no checkpoint waits */
+    _Atomic(ready_checkpoint *) ready[LIMIT_FEEDS]; /* acquire/release; NULL: no checkpoint waits */
 };
 
 /* Used instead of a channel: for topics without a row, which are not checked, and when no memory is
@@ -211,14 +211,14 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
 
 /* The channel of a frame, looked up once per segment. */
 static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_frame *frame,
-                                channel_slots *slots)
+                                channel_notes *notes)
 {
-    if (TD_UNLIKELY(slots->live == NULL)) {
+    if (TD_UNLIKELY(notes->live == NULL)) {
         live_channel *found = get_channel(self, feed_index, frame->info, frame->recv_ns);
         count_shared(&self->unchecked_books[feed_index], found == &NO_SPACE);
-        slots->live = found;
+        notes->live = found;
     }
-    return slots->live;
+    return notes->live;
 }
 
 /* ---- the states of symbols ---- */
@@ -275,12 +275,12 @@ static void save_state(live_check *self, const live_symbol *symbol)
                            is_saved ? td_buf_view(&self->state) : td_bytes_of(NULL, 0));
 }
 
-static void free_made(made_checkpoint *made)
+static void free_checkpoint(ready_checkpoint *checkpoint)
 {
-    if (made == NULL)
+    if (checkpoint == NULL)
         return;
-    td_buf_fini(&made->record);
-    td_free(made);
+    td_buf_fini(&checkpoint->record);
+    td_free(checkpoint);
 }
 
 static void report_left_out(live_check *self, uint16_t feed_index)
@@ -306,15 +306,15 @@ static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segm
         atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
     if (self->has_holes || unchecked > 0 || self->last_ns[feed_index] == 0)
         return;
-    for (const live_symbol *at = self->met; at != NULL; at = at->next)
+    for (const live_symbol *at = self->active; at != NULL; at = at->next)
         if (at->feed_index == feed_index)
             save_state(self, at);
     report_left_out(self, feed_index);
-    made_checkpoint *made = td_alloc_zero(1, sizeof *made);
+    ready_checkpoint *made = td_alloc_zero(1, sizeof *made);
     made->segment = segment;
     td_buf_init(&made->record, LIMIT_RECORD_BYTES);
     checkpoint_builder_finish(&self->checkpoint, self->last_ns[feed_index] + 1, &made->record);
-    free_made(atomic_exchange_explicit(&self->made[feed_index], made, memory_order_acq_rel));
+    free_checkpoint(atomic_exchange_explicit(&self->ready[feed_index], made, memory_order_acq_rel));
 }
 
 /* ---- segments ---- */
@@ -325,12 +325,12 @@ static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segm
 static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segment)
 {
     size_t half = self->options.memory_bytes / 2;
-    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+    for (live_symbol *at = self->active; at != NULL; at = at->next) {
         if (at->feed_index == feed_index && at->segment != self->segments[feed_index] &&
             self->state_bytes > half)
             close_state(self, at);
     }
-    for (live_symbol *at = self->met; at != NULL; at = at->next) {
+    for (live_symbol *at = self->active; at != NULL; at = at->next) {
         if (at->feed_index == feed_index && self->state_bytes <= half)
             at->is_dropped = 0;
     }
@@ -341,7 +341,7 @@ static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segmen
 static void note_skipped(live_check *self, uint64_t recv_ns)
 {
     self->has_holes = 1;
-    for (live_symbol *symbol = self->met; symbol != NULL; symbol = symbol->next) {
+    for (live_symbol *symbol = self->active; symbol != NULL; symbol = symbol->next) {
         for (live_channel *at = symbol->channels; at != NULL; at = at->next)
             if (at->state != NULL)
                 symbol_topic_skip(at->state, recv_ns);
@@ -356,18 +356,18 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
     return conn->at->number != conn->number;
 }
 
-static void meet(live_check *self, live_channel *channel)
+static void activate(live_check *self, live_channel *channel)
 {
     live_symbol *symbol = channel->symbol;
-    if (!symbol->is_met) {
-        symbol->next = self->met;
-        self->met = symbol;
-        symbol->is_met = 1;
+    if (!symbol->is_active) {
+        symbol->next = self->active;
+        self->active = symbol;
+        symbol->is_active = 1;
     }
-    if (!channel->is_met) {
+    if (!channel->is_active) {
         channel->next = symbol->channels;
         symbol->channels = channel;
-        channel->is_met = 1;
+        channel->is_active = 1;
     }
 }
 
@@ -375,8 +375,8 @@ static void meet(live_check *self, live_channel *channel)
 static int find_state(live_check *self, live_channel *channel, const live_check_record *record)
 {
     live_symbol *symbol = channel->symbol;
-    if (TD_UNLIKELY(!channel->is_met))
-        meet(self, channel);
+    if (TD_UNLIKELY(!channel->is_active))
+        activate(self, channel);
     symbol->segment = record->segment;
     if (symbol->is_dropped)
         return 0;
@@ -428,12 +428,12 @@ static void log_gap(const live_check *self, const live_channel *channel, const g
 
 /* Pass a finding to the network thread. If the ring is full, it is logged, and still counts in the
  * statistics. */
-static void put_found(live_check *self, uint16_t feed_index, const event *what)
+static void put_finding(live_check *self, uint16_t feed_index, const event *what)
 {
-    td_buf *text = &self->found_text;
+    td_buf *text = &self->finding_text;
     td_buf_clear(text);
     uint8_t *to = event_encode(what, text, NULL) == TD_OK
-                      ? td_ring_reserve(self->found, sizeof feed_index + text->size)
+                      ? td_ring_reserve(self->findings, sizeof feed_index + text->size)
                       : NULL;
     if (to == NULL) {
         td_log_emit(self->options.log, TD_LOG_WARNING,
@@ -443,26 +443,26 @@ static void put_found(live_check *self, uint16_t feed_index, const event *what)
     }
     memcpy(to, &feed_index, sizeof feed_index);
     memcpy(to + sizeof feed_index, text->data, text->size);
-    td_ring_commit(self->found, sizeof feed_index + text->size);
+    td_ring_commit(self->findings, sizeof feed_index + text->size);
 }
 
-int live_check_next_found(live_check *self, uint16_t *feed_index, event *out)
+int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out)
 {
-    td_ring_release(self->found);
-    td_bytes record = td_ring_peek(self->found);
+    td_ring_release(self->findings);
+    td_bytes record = td_ring_peek(self->findings);
     if (record.data == NULL)
         return 0;
     memcpy(feed_index, record.data, sizeof *feed_index);
     const td_bytes text =
         td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
     td_result rc = event_decode(self->events, text, out, NULL);
-    TD_ASSERT(rc == TD_OK); /* put_found encoded it */
+    TD_ASSERT(rc == TD_OK); /* put_finding encoded it */
     return 1;
 }
 
 /* Report a channel's gap that begins or ends. */
-static void report(live_check *self, const live_channel *channel, const gap_row *about,
-                   const verdict_item *why)
+static void report_gap(live_check *self, const live_channel *channel, const gap_row *about,
+                       const verdict_item *why)
 {
     TD_ASSERT(about->from_ns != 0);
     TD_ASSERT(about->to_ns == GAP_OPEN || about->to_ns >= about->from_ns);
@@ -474,26 +474,26 @@ static void report(live_check *self, const live_channel *channel, const gap_row 
     what.gap.symbol = channel->info.symbol;
     what.gap.detail = detail;
     log_gap(self, channel, &what.gap);
-    if (self->found != NULL)
-        put_found(self, channel->feed_index, &what);
+    if (self->findings != NULL)
+        put_finding(self, channel->feed_index, &what);
 }
 
 static void report_book(live_check *self, const live_channel *channel, uint64_t to_ns)
 {
-    const verdict_item *why = &channel->broke;
+    const verdict_item *why = &channel->first_violation;
     gap_row gap = gap_row_of(GAP_SEQUENCE, channel->info.feed, channel->broken_from_ns, to_ns,
                              rule_name(why->rule));
     gap.shard = channel->info.shard;
     gap.conn = channel->broken_conn;
     if (channel->frames_lost > 0)
         gap.frames_lost = (uint64_t)channel->frames_lost;
-    report(self, channel, &gap, why);
+    report_gap(self, channel, &gap, why);
 }
 
 /* Apply a frame's verdict: report when a book breaks and when it is whole again, maybe both for one
  * frame. Violations in between are only counted. */
-static void judge(live_check *self, live_channel *channel, const live_check_record *record,
-                  const symbol_verdict *judged)
+static void apply_verdict(live_check *self, live_channel *channel, const live_check_record *record,
+                          const symbol_verdict *judged)
 {
     const verdict *found = &judged->rules;
     const verdict_item *violation = verdict_violation(found);
@@ -505,7 +505,7 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
                                &channel->frames_lost))
         channel->frames_lost = 0;
     if (violation != NULL && channel->broken_from_ns == 0) {
-        channel->broke = *violation;
+        channel->first_violation = *violation;
         channel->broken_conn = record->frame.conn;
         channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->frame.recv_ns;
         count(&self->broken, 1);
@@ -521,7 +521,7 @@ static void judge(live_check *self, live_channel *channel, const live_check_reco
 /* ---- audits ---- */
 
 /* Report an audit's finding for one of its topics. */
-static void report_party(live_check *self, const audit_item *item, const audit_party *about)
+static void report_topic(live_check *self, const audit_item *item, const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
@@ -533,7 +533,7 @@ static void report_party(live_check *self, const audit_item *item, const audit_p
                    rule_name(item->verdict.rule));
     gap.shard = about->shard; /* the connection that the topic followed then */
     gap.conn = about->conn;
-    report(self, channel, &gap, &item->verdict);
+    report_gap(self, channel, &gap, &item->verdict);
 }
 
 /* Only errors are reported. If two books contradict each other, either may be wrong, so both get a
@@ -543,9 +543,9 @@ static void report_item(live_check *self, const audit_item *item)
     if (item->verdict.strength != STRENGTH_ERROR)
         return;
     count(&self->violations, item->event == AUDIT_DIFFERS);
-    report_party(self, item, &item->about);
+    report_topic(self, item, &item->about);
     if (item->against.member != NULL)
-        report_party(self, item, &item->against);
+        report_topic(self, item, &item->against);
 }
 
 /* ---- one frame ---- */
@@ -561,7 +561,7 @@ static void renew_row(const live_check *self, live_channel *channel, uint64_t re
     channel->topic.row = topic_row_at(of->topics, of->topic_count, channel->topic.row, recv_ns);
 }
 
-static void check(live_check *self, const live_check_record *record)
+static void check_frame(live_check *self, const live_check_record *record)
 {
     live_channel *channel = record->channel;
     const td_bytes bytes = record->frame.bytes;
@@ -596,7 +596,7 @@ static void check(live_check *self, const live_check_record *record)
     conn_choice_set(&channel->state->choice, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
-        judge(self, channel, record, &found);
+        apply_verdict(self, channel, record, &found);
     for (uint32_t i = 0; i < found.audit.count; i++)
         report_item(self, &found.audit.items[i]);
     channel->last_ns = record->frame.recv_ns;
@@ -611,17 +611,17 @@ static int put_into_ring(live_check *self, const live_check_record *record)
 {
     const td_bytes frame = record->frame.bytes;
     size_t bytes = sizeof *record + frame.size + DECODE_PADDING_BYTES;
-    live_check_record *place = td_ring_reserve(self->ring, bytes);
-    if (place == NULL) {
+    live_check_record *in_ring = td_ring_reserve(self->ring, bytes);
+    if (in_ring == NULL) {
         self->skipped_pending++;
         count_shared(&self->skipped, 1);
         return 0;
     }
-    *place = *record;
-    place->frame.bytes = td_bytes_of(place + 1, frame.size);
-    memcpy(place + 1, frame.data, frame.size);
+    *in_ring = *record;
+    in_ring->frame.bytes = td_bytes_of(in_ring + 1, frame.size);
+    memcpy(in_ring + 1, frame.data, frame.size);
     self->skipped_pending = 0;
-    count(&self->put, 1);
+    count(&self->put_count, 1);
     td_ring_commit(self->ring, bytes);
     return 1;
 }
@@ -633,7 +633,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
-    live_channel *channel = channel_of(self, feed_index, frame, written->route.slots);
+    live_channel *channel = channel_of(self, feed_index, frame, written->route.notes);
     uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
     *wants_checkpoint |= written->wants_checkpoint;
     if (channel == &NO_ROW)
@@ -649,7 +649,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
                                       .skipped = self->skipped_pending,
                                       .wants_checkpoint = *wants_checkpoint};
     if (self->ring == NULL)
-        check(self, &record);
+        check_frame(self, &record);
     else if (!put_into_ring(self, &record))
         return;
     *wants_checkpoint = 0;
@@ -657,11 +657,11 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
 
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer)
 {
-    made_checkpoint *made =
-        atomic_exchange_explicit(&self->made[feed_index], NULL, memory_order_acq_rel);
-    if (made != NULL)
-        feed_writer_put_checkpoint(writer, made->segment, &made->record);
-    free_made(made);
+    ready_checkpoint *checkpoint =
+        atomic_exchange_explicit(&self->ready[feed_index], NULL, memory_order_acq_rel);
+    if (checkpoint != NULL)
+        feed_writer_put_checkpoint(writer, checkpoint->segment, &checkpoint->record);
+    free_checkpoint(checkpoint);
 }
 
 /* ---- the thread ---- */
@@ -686,9 +686,9 @@ static void *run(void *arg)
         if (record.channel == NULL)
             break;
         TD_ASSERT(record.frame.bytes.size <= view.size - sizeof record);
-        check(self, &record);
+        check_frame(self, &record);
         td_ring_release(self->ring);
-        count(&self->done, 1);
+        count(&self->done_count, 1);
     }
     return NULL;
 }
@@ -704,11 +704,11 @@ static void free_all(live_check *self)
     slot_table_fini(&self->by_channel);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
-    td_ring_close(self->found);
-    td_buf_fini(&self->found_text);
+    td_ring_close(self->findings);
+    td_buf_fini(&self->finding_text);
     event_reader_close(self->events);
     for (size_t f = 0; f < LIMIT_FEEDS; f++)
-        free_made(atomic_load_explicit(&self->made[f], memory_order_acquire));
+        free_checkpoint(atomic_load_explicit(&self->ready[f], memory_order_acquire));
     checkpoint_builder_fini(&self->checkpoint);
     td_buf_fini(&self->state);
     td_free(self);
@@ -724,13 +724,13 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     self->decoder = decoder_open();
     checkpoint_builder_init(&self->checkpoint);
     td_buf_init(&self->state, LIMIT_STATE_BYTES);
-    td_buf_init(&self->found_text, LIVE_CHECK_FOUND_BYTES / 2);
+    td_buf_init(&self->finding_text, LIVE_CHECK_FINDINGS_BYTES / 2);
     self->events = event_reader_open();
     td_result rc = TD_OK;
     if (options->ring_bytes > 0)
         rc = td_ring_open(options->ring_bytes, &self->ring, err);
     if (rc == TD_OK && self->ring != NULL)
-        rc = td_ring_open(LIVE_CHECK_FOUND_BYTES, &self->found, err);
+        rc = td_ring_open(LIVE_CHECK_FINDINGS_BYTES, &self->findings, err);
     if (rc == TD_OK && self->ring != NULL) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)
@@ -746,11 +746,11 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
 
 static void end_thread(live_check *self)
 {
-    live_check_record *place;
-    while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
+    live_check_record *in_ring;
+    while ((in_ring = td_ring_reserve(self->ring, sizeof *in_ring)) == NULL)
         sched_yield();
-    *place = (live_check_record){0};
-    td_ring_commit(self->ring, sizeof *place);
+    *in_ring = (live_check_record){0};
+    td_ring_commit(self->ring, sizeof *in_ring);
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
 }
@@ -766,8 +766,8 @@ void live_check_close(live_check *self)
 
 int live_check_is_idle(const live_check *self)
 {
-    unsigned long long done = atomic_load_explicit(&self->done, memory_order_acquire);
-    return done == atomic_load_explicit(&self->put, memory_order_acquire);
+    unsigned long long done = atomic_load_explicit(&self->done_count, memory_order_acquire);
+    return done == atomic_load_explicit(&self->put_count, memory_order_acquire);
 }
 
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index)

@@ -12,7 +12,7 @@
  * that contradict each other open a `sequence` gap each, until they agree. Trades that a candle
  * includes but that were not received are an `aggregate` gap between two readings of the candle
  * (book/audit.h). The network thread fetches and records these findings; if they exceed
- * LIVE_CHECK_FOUND_BYTES, the rest is logged only.
+ * LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
  *
  * It saves its states as checkpoints, so that readers can begin in the middle of a recording. After
  * the first skipped frame or dropped state it makes no more checkpoints, because its states differ
@@ -43,7 +43,7 @@ typedef struct live_check_options {
     size_t memory_bytes; /* limit for channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
 } live_check_options;
 
-#define LIVE_CHECK_FOUND_BYTES ((size_t)1 << 20)
+#define LIVE_CHECK_FINDINGS_BYTES ((size_t)1 << 20)
 
 /* Counts so far; any thread. */
 typedef struct live_check_stats {
@@ -75,7 +75,7 @@ void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_wri
  * or ends; its cause is the rule. A `sequence` gap begins at the last frame without a violation,
  * or, if there is no such frame, at the violating one, and ends with a snapshot. Texts are valid
  * until the next call. Without a thread findings are only counted and logged. */
-int live_check_next_found(live_check *self, uint16_t *feed_index, event *out);
+int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);

@@ -45,10 +45,9 @@ static void emit_heartbeat(const recorded_conn *self, heartbeat_kind kind, td_by
 static void end_second(recorded_conn *self)
 {
     for (int kind = 0; kind < HEARTBEAT_KINDS; kind++) {
-        if (self->heartbeats_further[kind] > 0)
-            emit_heartbeat(self, (heartbeat_kind)kind, (td_bytes){0},
-                           self->heartbeats_further[kind]);
-        self->heartbeats_further[kind] = 0;
+        if (self->heartbeats_extra[kind] > 0)
+            emit_heartbeat(self, (heartbeat_kind)kind, (td_bytes){0}, self->heartbeats_extra[kind]);
+        self->heartbeats_extra[kind] = 0;
     }
     self->second_mono_ns = clock_mono_ns(self->clock);
     self->heartbeats_written = 0;
@@ -69,7 +68,7 @@ int recorded_conn_heartbeat(recorded_conn *self, heartbeat_kind kind, td_bytes p
         return 0;
     }
     int is_first = !self->is_flooded;
-    self->heartbeats_further[kind]++;
+    self->heartbeats_extra[kind]++;
     self->is_flooded = 1;
     return is_first;
 }
@@ -79,8 +78,8 @@ int recorded_conn_heartbeat(recorded_conn *self, heartbeat_kind kind, td_bytes p
 void recorded_conn_pinged(recorded_conn *self, ping_kind kind)
 {
     open_pings *open = &self->pings[kind];
-    if (open->further > 0 || open->count == OPEN_PINGS_MAX)
-        open->further++;
+    if (open->extra > 0 || open->count == OPEN_PINGS_MAX)
+        open->extra++;
     else
         open->sent_ns[open->count++] = self->intake == NULL ? 0 : intake_now_ns(self->intake);
 }
@@ -89,7 +88,7 @@ void recorded_conn_ponged(recorded_conn *self, ping_kind kind)
 {
     open_pings *open = &self->pings[kind];
     if (open->count == 0) {
-        open->further -= open->further > 0;
+        open->extra -= open->extra > 0;
         return;
     }
     if (self->slot != NULL && open->sent_ns[0] > self->slot->complete_ns)
@@ -99,7 +98,7 @@ void recorded_conn_ponged(recorded_conn *self, ping_kind kind)
 
 size_t recorded_conn_open_pings(const recorded_conn *self, ping_kind kind)
 {
-    return self->pings[kind].count + self->pings[kind].further;
+    return self->pings[kind].count + self->pings[kind].extra;
 }
 
 /* ---- begin and end ---- */

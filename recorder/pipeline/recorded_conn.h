@@ -40,7 +40,7 @@ typedef enum ping_kind { PING_WEBSOCKET, PING_DIALECT, PING_KINDS } ping_kind;
 typedef struct open_pings {
     uint64_t sent_ns[OPEN_PINGS_MAX];
     size_t count;
-    size_t further;
+    size_t extra;
 } open_pings;
 
 /* Set clock and redactor, and zero the rest. */
@@ -52,7 +52,7 @@ typedef struct recorded_conn {
     open_pings pings[PING_KINDS];
     uint64_t second_mono_ns;     /* begin of the current second */
     uint32_t heartbeats_written; /* events in this second */
-    uint64_t heartbeats_further[HEARTBEAT_KINDS];
+    uint64_t heartbeats_extra[HEARTBEAT_KINDS];
     uint8_t is_flooded; /* 1: some were only counted */
 } recorded_conn;
 

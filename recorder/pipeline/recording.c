@@ -171,7 +171,7 @@ static void record_findings(recording *self)
 {
     uint16_t feed_index;
     event gap;
-    while (live_check_next_found(self->live_check, &feed_index, &gap))
+    while (live_check_next_finding(self->live_check, &feed_index, &gap))
         (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
 }
 
@@ -231,7 +231,7 @@ void recording_get_stats(const recording *self, recording_stats *out)
  */
 static void drain(recording *self)
 {
-    intake_rest(self->intake);
+    intake_expect_pause(self->intake);
     while (!disk_has_failed(self->disk) &&
            (td_ring_used_bytes(self->ring) > 0 || !live_check_is_idle(self->live_check)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);

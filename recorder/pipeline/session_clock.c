@@ -79,25 +79,25 @@ static session_clock_step adopt(session_clock *self, int64_t ahead_ns)
 {
     TD_ASSERT(ahead_ns > 0);
     self->offset_ns += ahead_ns;
-    self->behind_ns = 0;
-    self->seen_ns = 0;
+    self->held_step_ns = 0;
+    self->pending_step_ns = 0;
     return CLOCK_STEP_ADOPTED;
 }
 
 /* The wall clock agrees with the session's times, or nearly so. */
 static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int64_t *step_ns)
 {
-    if (self->seen_ns != 0) {
-        *step_ns = self->seen_ns;
-        self->seen_ns = 0;
+    if (self->pending_step_ns != 0) {
+        *step_ns = self->pending_step_ns;
+        self->pending_step_ns = 0;
         return CLOCK_STEP_WITHDRAWN;
     }
     if (ahead_ns > STEP_MIN_NS)
         return adopt(self, ahead_ns);
     /* Report a backward step once, and again only when it has grown by more than drift. */
-    if (ahead_ns >= self->behind_ns - STEP_MIN_NS)
+    if (ahead_ns >= self->held_step_ns - STEP_MIN_NS)
         return CLOCK_STEP_NONE;
-    self->behind_ns = ahead_ns;
+    self->held_step_ns = ahead_ns;
     return CLOCK_STEP_HELD;
 }
 
@@ -105,14 +105,14 @@ static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int
  * lasted. */
 static session_clock_step check_large(session_clock *self, int64_t ahead_ns, uint64_t mono_ns)
 {
-    int64_t change_ns = ahead_ns - self->seen_ns;
-    if (self->seen_ns == 0 || change_ns > SAME_STEP_NS || change_ns < -SAME_STEP_NS) {
-        self->seen_ns = ahead_ns;
-        self->seen_mono_ns = mono_ns;
+    int64_t change_ns = ahead_ns - self->pending_step_ns;
+    if (self->pending_step_ns == 0 || change_ns > SAME_STEP_NS || change_ns < -SAME_STEP_NS) {
+        self->pending_step_ns = ahead_ns;
+        self->pending_mono_ns = mono_ns;
         self->is_wrong = 0;
         return CLOCK_STEP_SEEN;
     }
-    if (mono_ns - self->seen_mono_ns < LIMIT_CLOCK_CONFIRM_NS || self->is_wrong)
+    if (mono_ns - self->pending_mono_ns < LIMIT_CLOCK_CONFIRM_NS || self->is_wrong)
         return CLOCK_STEP_NONE;
     if (ahead_ns > 0)
         return adopt(self, ahead_ns);

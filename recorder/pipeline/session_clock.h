@@ -29,14 +29,14 @@
 
 typedef struct session_clock {
     td_clock clock;
-    int64_t offset_ns;     /* recv time minus monotonic time */
-    int64_t behind_ns;     /* reported step back of the wall clock (<= 0) while times are held */
-    int64_t seen_ns;       /* a large step that may be adopted if it lasts; 0: none */
-    uint64_t seen_mono_ns; /* when it was first seen */
-    uint64_t suspended_ns; /* boot-time clock minus monotonic clock, when last read */
+    int64_t offset_ns;        /* recv time minus monotonic time */
+    int64_t held_step_ns;     /* reported step back of the wall clock (<= 0) while times are held */
+    int64_t pending_step_ns;  /* a large step that may be adopted if it lasts; 0: none */
+    uint64_t pending_mono_ns; /* when it was first seen */
+    uint64_t suspended_ns;    /* boot-time clock minus monotonic clock, when last read */
     uint64_t last_recv_ns;
     uint64_t next_check_mono_ns;
-    uint8_t is_wrong; /* 1: CLOCK_STEP_WRONG was reported for the step in seen_ns */
+    uint8_t is_wrong; /* 1: CLOCK_STEP_WRONG was reported for pending_step_ns */
 } session_clock;
 
 /* Result of a comparison with the wall clock. */

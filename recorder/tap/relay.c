@@ -55,7 +55,7 @@ static void hide_found(const relay *self)
     check_hidden(self, rc, &err);
 }
 
-static void learn(const relay *self, td_bytes sent, int is_binary)
+static void learn_secrets(const relay *self, td_bytes sent, int is_binary)
 {
     (void)sent_secrets_find(self->options.env->sent, sent, is_binary); /* values only */
     hide_found(self);
@@ -82,7 +82,7 @@ static char *hide_in(const relay *self, char *text)
 static td_bytes hide_in_sent(const relay *self, td_bytes sent, uint8_t copy[WS_CONTROL_BYTES_MAX])
 {
     TD_ASSERT(sent.size <= WS_CONTROL_BYTES_MAX);
-    learn(self, sent, 0);
+    learn_secrets(self, sent, 0);
     if (sent.size > 0)
         memcpy(copy, sent.data, sent.size);
     redactor_apply_sent(self->options.redactor, self->options.env->sent, copy, sent.size);
@@ -188,7 +188,7 @@ static void record_request(relay *self, const ws_message *sent)
     td_err err;
     const family *of = self->options.family;
     dialect_request request;
-    learn(self, sent->bytes, sent->opcode == OPCODE_BINARY);
+    learn_secrets(self, sent->bytes, sent->opcode == OPCODE_BINARY);
     record_frame(self, CHANNEL_OUT, sent);
     if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
             TD_OK &&
@@ -197,7 +197,7 @@ static void record_request(relay *self, const ws_message *sent)
 }
 
 /* Check whether an inbound frame is the answer to an open ping. */
-static void look_for_pong(relay *self, td_bytes bytes)
+static void check_pong(relay *self, td_bytes bytes)
 {
     td_err err;
     dialect_answer answer;
@@ -265,7 +265,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 }
 
 /* Send a message to the other end, if it is connected. */
-static void pass_on(wire_conn *from, wire_conn *to, const ws_message *got)
+static void send_on(wire_conn *from, wire_conn *to, const ws_message *got)
 {
     if (to == NULL)
         return;
@@ -277,16 +277,16 @@ static void pass_on(wire_conn *from, wire_conn *to, const ws_message *got)
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
-    pass_on(conn, self->client, got);
+    send_on(conn, self->client, got);
     record_frame(self, CHANNEL_IN, got);
     if (recorded_conn_open_pings(&self->conn, PING_DIALECT) > 0 && got->opcode == OPCODE_TEXT)
-        look_for_pong(self, got->bytes);
+        check_pong(self, got->bytes);
 }
 
 static void on_heartbeat(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
-    pass_on(conn, self->client, got);
+    send_on(conn, self->client, got);
     record_heartbeat(self, got->opcode == WS_PING ? PING_IN : PONG_IN, got->bytes);
     if (got->opcode == WS_PONG)
         recorded_conn_ponged(&self->conn, PING_WEBSOCKET);
@@ -385,7 +385,7 @@ void relay_on_message(void *user, wire_conn *client, const ws_message *got)
     if (!has_upstream(self))
         return;
     ws_message sent = *got;
-    pass_on(client, self->upstream, got);
+    send_on(client, self->upstream, got);
     sent.mono_ns = now_mono_ns(self);
     record_request(self, &sent);
 }
@@ -396,7 +396,7 @@ void relay_on_heartbeat(void *user, wire_conn *client, const ws_message *got)
     uint8_t copy[WS_CONTROL_BYTES_MAX];
     if (!has_upstream(self))
         return;
-    pass_on(client, self->upstream, got);
+    send_on(client, self->upstream, got);
     record_heartbeat(self, got->opcode == WS_PING ? PING_OUT : PONG_OUT,
                      hide_in_sent(self, got->bytes, copy));
     if (got->opcode == WS_PING)
@@ -449,7 +449,7 @@ static void name_client(relay *self, const wire_request *request)
     size_t size = strcspn(text, "\r\n");
     uint8_t *shown = td_alloc_zero(1, size + 1);
     memcpy(shown, text, size);
-    learn(self, td_bytes_of(shown, size), 0);
+    learn_secrets(self, td_bytes_of(shown, size), 0);
     redactor_apply_sent(self->options.redactor, self->options.env->sent, shown, size);
     (void)snprintf(self->client_text, sizeof self->client_text, "client %s%s%s%s", request->address,
                    size > 0 ? " (" : "", (const char *)shown,

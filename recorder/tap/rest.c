@@ -70,7 +70,7 @@ static int hide_found(const rest *self)
 
 /* Learn the secrets of a request before anything of it is recorded or logged; then keep its URL and
  * body, with secrets overwritten. */
-static void learn(rest *self, const wire_request *request)
+static void learn_secrets(rest *self, const wire_request *request)
 {
     sent_secrets *sent = self->options.env->sent;
     redactor *secrets = self->options.redactor;
@@ -251,7 +251,7 @@ rest *rest_open(const rest_options *options, wire_conn *client, const wire_reque
     self->options = *options;
     self->client = client;
     (void)snprintf(self->method, sizeof self->method, "%s", request->method); /* fits */
-    learn(self, request);
+    learn_secrets(self, request);
     self->name = keep_name(options->shared, self->url);
     td_result rc = send_request(self, request, &err);
     self->options.url = NULL;

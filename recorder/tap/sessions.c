@@ -20,10 +20,10 @@ typedef enum sessions_state {
 struct tap_sessions {
     tap_sessions_options options;
     sessions_state state;
-    pthread_t worker;     /* in STATE_WORKING */
-    atomic_int is_worked; /* release/acquire: the worker is done */
-    td_result worked;     /* its result */
-    td_err worked_err;
+    pthread_t worker;        /* in STATE_WORKING */
+    atomic_int is_work_done; /* release/acquire: the worker is done */
+    td_result work_result;   /* its result */
+    td_err work_err;
     uint64_t retry_mono_ns;
     uint32_t number;
     uint8_t is_failing; /* 1: the failure has been logged */
@@ -111,13 +111,13 @@ static void *work(void *arg)
 {
     tap_sessions *self = arg;
     if (self->recording != NULL) {
-        self->worked = end_session(self, &self->worked_err);
+        self->work_result = end_session(self, &self->work_err);
     } else {
-        self->worked = open_session(self, &self->worked_err);
-        if (self->worked != TD_OK)
+        self->work_result = open_session(self, &self->work_err);
+        if (self->work_result != TD_OK)
             free_session(self);
     }
-    atomic_store_explicit(&self->is_worked, 1, memory_order_release);
+    atomic_store_explicit(&self->is_work_done, 1, memory_order_release);
     return NULL;
 }
 
@@ -129,7 +129,7 @@ static void wait_for_retry(tap_sessions *self, uint64_t wait_ns)
 
 static void start_work(tap_sessions *self)
 {
-    atomic_store_explicit(&self->is_worked, 0, memory_order_relaxed);
+    atomic_store_explicit(&self->is_work_done, 0, memory_order_relaxed);
     if (pthread_create(&self->worker, NULL, work, self) == 0)
         self->state = STATE_WORKING;
     else
@@ -140,10 +140,10 @@ static void note_failure(tap_sessions *self)
 {
     if (!self->is_failing)
         td_log_emit(self->options.log, TD_LOG_ERROR,
-                    "nothing is recorded now, relaying continues: %s", self->worked_err.text);
+                    "nothing is recorded now, relaying continues: %s", self->work_err.text);
     if (self->failure == TD_OK) {
-        self->failure = self->worked;
-        self->failure_err = self->worked_err;
+        self->failure = self->work_result;
+        self->failure_err = self->work_err;
     }
     self->is_failing = 1;
 }
@@ -152,7 +152,7 @@ static void note_failure(tap_sessions *self)
 static void finish_work(tap_sessions *self)
 {
     pthread_join(self->worker, NULL);
-    if (self->worked != TD_OK) {
+    if (self->work_result != TD_OK) {
         note_failure(self);
         wait_for_retry(self, TAP_RETRY_NS);
     } else if (self->recording == NULL) {
@@ -194,7 +194,7 @@ void tap_sessions_tick(tap_sessions *self)
             start_work(self);
         break;
     case STATE_WORKING:
-        if (atomic_load_explicit(&self->is_worked, memory_order_acquire))
+        if (atomic_load_explicit(&self->is_work_done, memory_order_acquire))
             finish_work(self);
         break;
     case STATE_WAITING:

@@ -25,12 +25,13 @@ struct tap {
     redactor *redactor_list[LIMIT_FEEDS];
     relay **relays; /* by feed and shard */
     size_t relay_count;
-    uint64_t asked, refused; /* connections over WebSocket */
-    uint64_t requests;       /* over HTTP */
-    atomic_int is_asked_to_stop;
+    uint64_t upgrades, refused; /* requests for a WebSocket connection */
+    uint64_t requests;          /* other HTTP requests */
+    atomic_int is_stop_requested;
 };
 
-static relay **slot_of(const tap *self, size_t feed_index, size_t shard)
+/* The relay of a feed and shard. */
+static relay **relay_at(const tap *self, size_t feed_index, size_t shard)
 {
     return &self->relays[feed_index * LIMIT_FEED_SLOTS + shard];
 }
@@ -78,7 +79,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
     tap *self = user;
     char url[LIMIT_URL_BYTES];
     relay_options options = {.env = &self->env, .url = url};
-    self->asked++;
+    self->upgrades++;
     int length = snprintf(url, sizeof url, "%s%s", self->options.upstream, request->target);
     if (length < 0 || (size_t)length >= sizeof url) {
         refuse(self, client, 414, "the URL is too long\n");
@@ -89,7 +90,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
         return NULL;
     }
     while (options.shard < LIMIT_FEED_SLOTS &&
-           *slot_of(self, options.feed_index, options.shard) != NULL)
+           *relay_at(self, options.feed_index, options.shard) != NULL)
         options.shard++;
     if (options.shard == LIMIT_FEED_SLOTS) {
         refuse(self, client, 503, "no more connections of this path can be recorded\n");
@@ -100,7 +101,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
     relay *made = relay_open(&options, client, request);
     if (made == NULL)
         return NULL;
-    *slot_of(self, options.feed_index, options.shard) = made;
+    *relay_at(self, options.feed_index, options.shard) = made;
     self->relay_count++;
     return made;
 }
@@ -108,7 +109,7 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
 static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 {
     tap *self = user;
-    *slot_of(self, feed_index, shard) = NULL;
+    *relay_at(self, feed_index, shard) = NULL;
     self->relay_count--;
 }
 
@@ -270,7 +271,7 @@ const wire_server *tap_server(const tap *self)
 /* Takes effect at the next tick. The loop is not woken, because it may be closed already. */
 void tap_stop(tap *self)
 {
-    atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
+    atomic_store_explicit(&self->is_stop_requested, 1, memory_order_release);
 }
 
 static td_result turn(tap *self, td_err *err)
@@ -300,7 +301,7 @@ td_result tap_run(tap *self, td_err *err)
 {
     td_err later;
     td_result rc = TD_OK;
-    while (rc == TD_OK && !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire))
+    while (rc == TD_OK && !atomic_load_explicit(&self->is_stop_requested, memory_order_acquire))
         rc = turn(self, err);
     td_result closed = send_goodbye(self, rc == TD_OK ? err : &later);
     rc = rc == TD_OK ? closed : rc;
@@ -310,7 +311,7 @@ td_result tap_run(tap *self, td_err *err)
 
 tap_counts tap_get_counts(const tap *self)
 {
-    return (tap_counts){.relayed = self->asked - self->refused,
+    return (tap_counts){.relayed = self->upgrades - self->refused,
                         .refused = self->refused,
                         .requests = self->requests,
                         .recorded = tap_sessions_totals(self->env.sessions)};

@@ -8,13 +8,13 @@
 #include "recorder/capture/redact.h"
 #include "tests/testing/fuzz_input.h"
 
-static void check_places(sent_found found, size_t size)
+static void check_ranges(sent_found found, size_t size)
 {
     size_t end = 0;
     for (size_t i = 0; i < found.count; i++) {
-        TD_ASSERT(found.places[i].offset >= end);
-        TD_ASSERT(found.places[i].size > 0);
-        end = found.places[i].offset + found.places[i].size;
+        TD_ASSERT(found.ranges[i].offset >= end);
+        TD_ASSERT(found.ranges[i].size > 0);
+        end = found.ranges[i].offset + found.ranges[i].size;
         TD_ASSERT(end <= size);
     }
     TD_ASSERT(!found.is_whole || found.count == 0);
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     redactor_hide_sent(&secrets);
     frame_redactor_init(&frames);
     sent_found found = sent_secrets_find(sent, frame, is_binary);
-    check_places(found, frame.size);
+    check_ranges(found, frame.size);
     fuzz_must(redactor_add_sent(&secrets, REDACT_AS_NEWEST, sent, NULL), NULL);
     redaction hidden = frame_redactor_apply_sent(&frames, &secrets, frame, is_binary, &out);
     TD_ASSERT(out.size == frame.size);
@@ -42,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TD_ASSERT(hidden.count >= found.count || hidden.is_whole);
     TD_ASSERT(!found.is_whole || hidden.is_whole);
     for (size_t i = 0; i < found.count; i++)
-        for (size_t at = 0; at < found.places[i].size; at++)
-            TD_ASSERT(out.data[found.places[i].offset + at] == '*');
+        for (size_t at = 0; at < found.ranges[i].size; at++)
+            TD_ASSERT(out.data[found.ranges[i].offset + at] == '*');
     char *text = td_strndup((const char *)data, size);
     sent_secrets_find_fields(sent, text);
     fuzz_must(redactor_add_sent(&secrets, REDACT_AS_NEWEST, sent, NULL), NULL);

@@ -25,7 +25,7 @@ static void show(sent_secrets *sent, const char *text, char *shown, char *values
     if (found.is_whole)
         memset(shown, '*', strlen(text));
     for (size_t i = 0; i < found.count; i++)
-        memset(shown + found.places[i].offset, '*', found.places[i].size);
+        memset(shown + found.ranges[i].offset, '*', found.ranges[i].size);
     *values = '\0';
     while (sent_secrets_next(sent, &at, &value)) {
         size_t size = strlen(values);

@@ -52,9 +52,9 @@ static void keep_found(findings_seen *seen, const event *what)
 
 enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
 
-/* slots: for the channels of a segment, CHANNELS_MAX of them. */
+/* notes: for the channels of a segment, CHANNELS_MAX of them. */
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
-                channel_slots *slots)
+                channel_notes *notes)
 {
     assert_in_range(frame->channel->index, 0, CHANNELS_MAX - 1);
     const channel_info *info = &frame->channel->info;
@@ -62,7 +62,7 @@ static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t s
     const feed_frame passed = {
         .conn = conn, .recv_ns = frame->recv_ns, .bytes = frame->bytes, .info = info};
     const feed_written written = {.segment = segment,
-                                  .route = {.slots = &slots[frame->channel->index],
+                                  .route = {.notes = &notes[frame->channel->index],
                                             .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
                                   .granted_ns = frame->granted_ns};
     live_check_put(w, 0, &passed, &written);
@@ -80,7 +80,7 @@ typedef struct live_check_case {
 
 /* Puts the same frame on the feed's other shard, with its own channels. */
 static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
-                     channel_slots *slots)
+                     channel_notes *notes)
 {
     frame_channel channel = *frame->channel;
     frame_ref copy = *frame;
@@ -88,7 +88,7 @@ static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint3
     copy.recv_ns++;
     channel.index += COPY_INDEX;
     channel.info.shard = 1;
-    put(w, &copy, conn, segment, slots);
+    put(w, &copy, conn, segment, notes);
 }
 
 /* Runs the live check on a tape. Each receive time in its findings must be one of the tape's. */
@@ -102,26 +102,26 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
         .config = &config, .ring_bytes = 64 << 20, .memory_bytes = how->memory_bytes};
     live_check *w = NULL;
     uint32_t segment = 1;
-    channel_slots slots[CHANNELS_MAX] = {0};
+    channel_notes notes[CHANNELS_MAX] = {0};
     *seen = (findings_seen){0};
     assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
             segment++;
-            memset(slots, 0, sizeof slots); /* new channels, as a router gives */
+            memset(notes, 0, sizeof notes); /* new channels, as a router gives */
         }
         uint32_t conn = from->frames[i].conn->number + (i >= how->again);
         int is_closed = how->closed > 0 && i >= how->closed;
         if (i != how->lost && !is_closed)
-            put(w, &from->frames[i], conn, segment, slots);
+            put(w, &from->frames[i], conn, segment, notes);
         if (i != how->lost && how->is_twice)
-            put_copy(w, &from->frames[i], conn, segment, slots);
+            put_copy(w, &from->frames[i], conn, segment, notes);
     }
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
     uint16_t feed_index;
     event what;
-    while (live_check_next_found(w, &feed_index, &what)) {
+    while (live_check_next_finding(w, &feed_index, &what)) {
         assert_int_equal(feed_index, 0);
         keep_found(seen, &what);
     }
@@ -395,7 +395,7 @@ static void count_warning(void *ctx, td_log_level level, const char *line)
 /* Puts a frame of a book; a delta that does not follow breaks it, a snapshot repairs it. */
 static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
 {
-    channel_slots slots = {0}; /* as at the start of a segment */
+    channel_notes notes = {0}; /* as at the start of a segment */
     static const channel_info INFO = {
         .topic = "orderbook.50", .symbol = "AUSDT", .exchange_topic = "orderbook.50.AUSDT"};
     char text[256];
@@ -408,7 +408,7 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
                               .bytes = td_bytes_of(text, (size_t)size),
                               .info = &INFO};
     const feed_written written = {.segment = 1,
-                                  .route = {.slots = &slots, .frame_class = CLASS_DATA}};
+                                  .route = {.notes = &notes, .frame_class = CLASS_DATA}};
     live_check_put(w, 0, &frame, &written);
 }
 
@@ -439,7 +439,7 @@ static void test_found_is_bounded(void **state)
         }
         while (!live_check_is_idle(w))
             (void)poll(NULL, 0, 1);
-        while (live_check_next_found(w, &feed_index, &what)) {
+        while (live_check_next_finding(w, &feed_index, &what)) {
             assert_int_equal(feed_index, 0);
             assert_int_equal(what.gap.to_ns == GAP_OPEN, taken % 2 == 0);
             assert_string_equal(what.gap.topic, "orderbook.50");
