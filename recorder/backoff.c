@@ -71,22 +71,16 @@ void backoff_live(backoff *state, uint64_t mono_ns)
     state->live_since_ns = mono_ns;
 }
 
-/* Cancel failures by the connection's live time. */
-static void forgive(backoff *state, uint64_t mono_ns)
-{
-    if (state->live_since_ns == 0)
-        return;
-    TD_ASSERT(mono_ns >= state->live_since_ns);
-    uint64_t decayed = (mono_ns - state->live_since_ns) / BACKOFF_DECAY_NS;
-    state->failures -= decayed < state->failures ? (uint32_t)decayed : state->failures;
-    state->live_since_ns = 0;
-}
-
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns)
 {
     TD_ASSERT(why < BACKOFF_CLASS_COUNT);
     const backoff_row *row = &ROWS[why];
-    forgive(state, mono_ns);
+    if (state->live_since_ns != 0) { /* live time cancels failures */
+        TD_ASSERT(mono_ns >= state->live_since_ns);
+        uint64_t decayed = (mono_ns - state->live_since_ns) / BACKOFF_DECAY_NS;
+        state->failures -= decayed < state->failures ? (uint32_t)decayed : state->failures;
+        state->live_since_ns = 0;
+    }
     uint32_t failures = state->failures;
     TD_ASSERT(failures <= FAILURES_MAX);
     state->failures += failures < FAILURES_MAX;

@@ -251,21 +251,16 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
-/* 1 if every address of the family needs credentials. */
-static int is_private(const family *of)
-{
-    return family_url(of, NET_MAIN, ACCESS_PUBLIC) == NULL &&
-           family_url(of, NET_MAIN, ACCESS_PRIVATE) != NULL;
-}
-
 static td_result check_credentials(feed_config *feed, td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
     const char *name = feed->family->name;
     int is_complete = feed->api_key_env != NULL && feed->api_secret_env != NULL;
     int is_public = feed->api_key_env == NULL && feed->api_secret_env == NULL;
-    if (is_complete ? feed->family->dialect->build_auth != NULL
-                    : is_public && !is_private(feed->family))
+    /* Every address of a private family needs credentials. */
+    int is_private = family_url(feed->family, NET_MAIN, ACCESS_PUBLIC) == NULL &&
+                     family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) != NULL;
+    if (is_complete ? feed->family->dialect->build_auth != NULL : is_public && !is_private)
         return TD_OK;
     if (is_complete)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no authentication", name);

@@ -166,21 +166,6 @@ static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes
                     self->shown_name, HEARTBEATS_A_SECOND);
 }
 
-/* Write the `disconnect` event. Its ordinals show whether the connection's last frames are
- * recorded. */
-static void emit_ended(connection *self, const wire_end *end)
-{
-    int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
-                   end->cause == WIRE_CAUSE_TOO_LARGE;
-    const event disconnect = {.code = end->close_code,
-                              .sent_code = end->sent_code,
-                              .by = is_by_us ? "us" : "peer",
-                              .cause = self->state == STATE_STALE ? "stale"
-                                                                  : wire_cause_name(end->cause)};
-    (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
-    intake_closed(self->conn.intake, &self->slot);
-}
-
 /* ---- timers ---- */
 
 static void tick(void *user);
@@ -371,17 +356,7 @@ static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
     out[length] = '\0';
 }
 
-/* Log refused topics, which are retried. With --strict the recorder ends. */
-static void on_topics_refused(connection *self, const char *topics, const char *answer)
-{
-    char why[1024];
-    (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
-                   answer); /* cut if too long: it is only for people */
-    td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
-    if (self->options.feed->is_strict)
-        self->options.env->strict(self->options.env->user, why);
-}
-
+/* Refused topics are logged and retried. With --strict the recorder ends. */
 static void on_topics_answer(connection *self, const dialect_answer *answer, td_bytes frame,
                              uint64_t recv_ns)
 {
@@ -391,8 +366,14 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &refused))
         return;
     copy_answer(frame, detail);
-    if (refused[0] != '\0')
-        on_topics_refused(self, refused, detail);
+    if (refused[0] != '\0') {
+        char why[1024];
+        (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", refused,
+                       detail); /* cut if too long: it is only for people */
+        td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
+        if (self->options.feed->is_strict)
+            self->options.env->strict(self->options.env->user, why);
+    }
     send_subscriptions(self);
     check_live(self);
 }
@@ -438,17 +419,6 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
     }
     recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = "accepted"});
     subscribe_all(self, recv_ns);
-}
-
-/* The connection is open: authenticate, or subscribe. */
-static void start_requests(connection *self)
-{
-    self->ping_mono_ns = now_mono_ns(self);
-    self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
-    if (self->options.api_key != NULL)
-        send_auth(self);
-    else
-        subscribe_all(self, self->connected_ns);
 }
 
 /* ---- inbound frames ---- */
@@ -539,17 +509,6 @@ static void classify_frame(connection *self, td_bytes frame, uint64_t recv_ns,
         on_data(self, recv_ns, recv_mono_ns);
 }
 
-/* Classifies only frames that do not begin like data; the encoder classifies all frames. Binary
- * frames count as data: no compressed answer has been observed. */
-static void on_frame(connection *self, const ws_message *received, uint64_t recv_ns)
-{
-    if (received->opcode == OPCODE_BINARY ||
-        frame_begins_as_data(self->options.feed->family, received->bytes))
-        on_data(self, recv_ns, received->mono_ns);
-    else
-        classify_frame(self, received->bytes, recv_ns, received->mono_ns);
-}
-
 /* ---- time ---- */
 
 static void request_tick(connection *self, uint64_t mono_ns)
@@ -626,7 +585,12 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->connected_ns = self->slot.complete_ns;
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
                 self->shown_name, url, self->slot.conn);
-    start_requests(self);
+    self->ping_mono_ns = now_mono_ns(self);
+    self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
+    if (self->options.api_key != NULL)
+        send_auth(self);
+    else
+        subscribe_all(self, self->connected_ns);
     set_tick(self);
 }
 
@@ -638,8 +602,15 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     if (self->stop == STOP_DISCARDING)
         return;
     uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, CHANNEL_IN, received);
-    if (self->state != STATE_STALE)
-        on_frame(self, received, recv_ns);
+    if (self->state != STATE_STALE) {
+        /* Only frames that do not begin like data are classified here; the encoder classifies all.
+         * Binary frames count as data: no compressed answer has been observed. */
+        if (received->opcode == OPCODE_BINARY ||
+            frame_begins_as_data(self->options.feed->family, received->bytes))
+            on_data(self, recv_ns, received->mono_ns);
+        else
+            classify_frame(self, received->bytes, recv_ns, received->mono_ns);
+    }
     self->options.env->frame(self->options.env->user);
 }
 
@@ -673,11 +644,20 @@ static const char *redacted_end_text(const connection *self, const wire_end *end
     return hide_secrets(self, out);
 }
 
-/* An open connection has ended. */
+/* An open connection has ended. The ordinals of the `disconnect` event show whether its last frames
+ * are recorded. */
 static void on_open_ended(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
-    emit_ended(self, end);
+    int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
+                   end->cause == WIRE_CAUSE_TOO_LARGE;
+    const event disconnect = {.code = end->close_code,
+                              .sent_code = end->sent_code,
+                              .by = is_by_us ? "us" : "peer",
+                              .cause = self->state == STATE_STALE ? "stale"
+                                                                  : wire_cause_name(end->cause)};
+    (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
+    intake_closed(self->conn.intake, &self->slot);
     if (self->stop != STOP_NONE)
         return;
     char text[END_BYTES];

@@ -91,12 +91,12 @@ static void wait_for(open_row *row, uint32_t shard)
     row->shards[shard / 64] |= UINT64_C(1) << (shard % 64);
 }
 
-static int waits_for_none(const open_row *row)
+static int waits_for_any(const open_row *row)
 {
     for (size_t i = 0; i < SHARD_WORDS; i++)
         if (row->shards[i] != 0)
-            return 0;
-    return 1;
+            return 1;
+    return 0;
 }
 
 /* ---- topics ---- */
@@ -267,29 +267,22 @@ static void read_past(open_gaps *self)
     index_fini(&index);
 }
 
-/* Choose the shards that an earlier session's row waits for: the shard with its number, or all
- * shards if topics have moved, or if lost segments (GAP_CORRUPT) may have held topics of any slot.
- */
-static void find_shards(const open_gaps *self, open_row *row)
-{
-    uint32_t shard_count = self->options.wanted->shard_count;
-    if (row->row.reason != GAP_CORRUPT && row->row.line == 0 && row->row.shard < shard_count &&
-        !self->has_moved &&
-        feed_slots_find(self->options.past, row->row.line, row->row.shard) != NULL)
-        wait_for(row, row->row.shard);
-    else
-        for (uint32_t shard = 0; shard < shard_count; shard++)
-            wait_for(row, shard);
-}
-
 /* ---- rows that earlier sessions left open ---- */
 
-/* Keep an open row; a row of a whole slot with the shards that it waits for. */
+/* Keep an open row. A row of a whole slot waits for the shard with its number, or for all shards if
+ * topics have moved, or if lost segments (GAP_CORRUPT) may have held topics of any slot. */
 static void begin_row(open_gaps *self, const gap_row *row)
 {
     open_row *made = add_row(self, row);
-    if (is_whole(row) || self->topic_count == 0)
-        find_shards(self, made);
+    uint32_t shard_count = self->options.wanted->shard_count;
+    if (!is_whole(row) && self->topic_count > 0)
+        return;
+    if (row->reason != GAP_CORRUPT && row->line == 0 && row->shard < shard_count &&
+        !self->has_moved && feed_slots_find(self->options.past, row->line, row->shard) != NULL)
+        wait_for(made, row->shard);
+    else
+        for (uint32_t shard = 0; shard < shard_count; shard++)
+            wait_for(made, shard);
 }
 
 static int is_subscribed(const open_gaps *self, const gap_row *row)
@@ -346,24 +339,19 @@ static int has_open_gap(const open_gaps *self, const past_slot *slot)
     return 0;
 }
 
-/* Begin of the gap before this session: the time until which the slot was complete, or the end of a
- * later gap of it, after which it was connected. */
-static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
+/* Open the gap before this session. It begins with the time until which the slot was complete, or
+ * with the end of a later gap of it, after which it was connected. */
+static void open_for_slot(open_gaps *self, const past_slot *slot)
 {
     uint64_t from_ns = past_slot_end_ns(slot);
     uint64_t end_ns = last_end(self, slot);
     if (end_ns > from_ns && end_ns <= slot->last_any_ns)
         from_ns = end_ns;
-    return from_ns == 0 ? self->options.start_ns
-                        : from_ns; /* all of its frames have later times: the clock was ahead */
-}
-
-static void open_for_slot(open_gaps *self, const past_slot *slot)
-{
-    gap_row row =
-        gap_row_of(slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name,
-                   find_beginning(self, slot), GAP_OPEN,
-                   slot->is_crashed ? "recorder ended without a stop" : "nothing was recording");
+    if (from_ns == 0) /* all of its frames have later times: the clock was ahead */
+        from_ns = self->options.start_ns;
+    gap_row row = gap_row_of(
+        slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name, from_ns, GAP_OPEN,
+        slot->is_crashed ? "recorder ended without a stop" : "nothing was recording");
     row.line = slot->line;
     row.shard = slot->shard;
     row.conn = slot->is_crashed ? slot->conn : 0;
@@ -416,7 +404,7 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     self->topics[topic].is_recorded = 1;
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
-        if (waits_for_none(&self->rows[i - 1]) && row_has_topic(row, &self->topics[topic]) &&
+        if (!waits_for_any(&self->rows[i - 1]) && row_has_topic(row, &self->topics[topic]) &&
             is_all_granted(self, row))
             end_row(self, i - 1, recv_ns);
     }
@@ -482,7 +470,7 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
         open_row *row = &self->rows[i - 1];
         row->shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
         row->answered_ns = recv_ns > row->answered_ns ? recv_ns : row->answered_ns;
-        if (waits_for_none(row))
+        if (!waits_for_any(row))
             end_row(self, i - 1, row->answered_ns);
     }
 }

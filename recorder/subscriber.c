@@ -190,21 +190,17 @@ static void close_request(subscriber *self, size_t index)
             (self->open_count - index) * sizeof self->open[0]);
 }
 
-/* 1 if the answer is for this topic of its request. An answer without names is for all. */
-static int answer_concerns(const dialect_answer *answer, const char *name)
-{
-    return answer->granted_count + answer->failed_count == 0 || dialect_answer_names(answer, name);
-}
-
-/* Apply the answer to the request's topics. Consecutive refused topics are refused as one range. */
+/* Apply the answer to the request's topics. An answer without names is for all. Consecutive refused
+ * topics are refused as one range. */
 static void apply_answer(subscriber *self, open_request *request, const dialect_answer *answer,
                          uint64_t mono_ns)
 {
+    int names_any = answer->granted_count + answer->failed_count > 0;
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {
         int is_concerned = self->rows[i].state == TOPIC_REQUESTED &&
-                           answer_concerns(answer, self->options.topics[i]);
+                           (!names_any || dialect_answer_names(answer, self->options.topics[i]));
         int is_refused = is_concerned && !dialect_answer_grants(answer, self->options.topics[i]);
         TD_ASSERT(!is_concerned || request->left > 0);
         if (is_concerned)
@@ -259,26 +255,19 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
     return is_withdrawal;
 }
 
-/* Mark the request's unanswered topics; returns 1 if there are any. Others may have been answered
- * since. */
-static int expire(subscriber *self, range topics, uint64_t mono_ns)
-{
-    for (size_t i = topics.first; i < topics.first + topics.count; i++) {
-        if (self->rows[i].state != TOPIC_REQUESTED)
-            continue;
-        wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
-        add_name(self, i);
-    }
-    return self->names.size > 0;
-}
-
 const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
 {
     td_buf_clear(&self->names);
     while (self->open_count > 0 && self->open[0].sent_mono_ns + SUBSCRIBER_ANSWER_NS <= mono_ns) {
         range topics = self->open[0].topics;
         close_request(self, 0);
-        if (expire(self, topics, mono_ns))
+        for (size_t i = topics.first; i < topics.first + topics.count; i++) {
+            if (self->rows[i].state != TOPIC_REQUESTED)
+                continue; /* answered since */
+            wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
+            add_name(self, i);
+        }
+        if (self->names.size > 0)
             return names_of(self);
     }
     return NULL;

@@ -115,22 +115,8 @@ static td_result seal_if_full(feed_writer *self, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
-/* Write the grants again, so that the new segment can be read alone. */
-static td_result restate_grants(feed_writer *self, uint64_t recv_ns, td_err *err)
-{
-    size_t granted_count = grants_restate(self->grants);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < granted_count && rc == TD_OK; i++) {
-        const event granted = grants_event(self->grants, i);
-        rc = seal_if_full(self, recv_ns, err);
-        if (rc == TD_OK)
-            rc = append_event(self, recv_ns, &granted, err);
-    }
-    return rc;
-}
-
 /* Begin a segment: forget the channels, whose numbers belong to a segment, and restate the open
- * connections, their ordinals and their grants. */
+ * connections, their ordinals and their grants, so that the segment can be read alone. */
 static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
 {
     event_slot slots[LIMIT_FEED_SLOTS];
@@ -147,7 +133,14 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
     channel_router_forget(self->router);
     td_buf_clear(&self->checkpoint);
     td_result rc = append_event(self, recv_ns, &begun, err);
-    return rc == TD_OK ? restate_grants(self, recv_ns, err) : rc;
+    size_t grant_count = rc == TD_OK ? grants_restate(self->grants) : 0;
+    for (size_t i = 0; i < grant_count && rc == TD_OK; i++) {
+        const event restated = grants_event(self->grants, i);
+        rc = seal_if_full(self, recv_ns, err);
+        if (rc == TD_OK)
+            rc = append_event(self, recv_ns, &restated, err);
+    }
+    return rc;
 }
 
 /* Prepare for a message of this time: seal the pending chunk if that is due, and begin a segment if

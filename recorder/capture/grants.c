@@ -103,7 +103,7 @@ void grants_close(grants *self)
 
 /* ---- connections ---- */
 
-/* The slot has this connection now. A new connection has no topics yet. */
+/* Set the slot's connection (0: closed). A new connection has no topics yet. */
 static void set_conn(grants *self, grant_slot *slot, uint32_t conn)
 {
     if (slot->conn == conn)
@@ -232,17 +232,6 @@ static void note_request(grant_slot *slot, const dialect_request *request)
                        (const char *)request->id.data);
 }
 
-/* A granted topic stays granted when it is requested again. */
-static void on_subscribe(grants *self, grant_slot *slot, td_bytes name)
-{
-    grant_topic *topic = get_topic(self, slot, name);
-    if (topic == NULL)
-        return;
-    topic->request = slot->request_number;
-    if (topic->state != TOPIC_GRANTED)
-        topic->state = TOPIC_REQUESTED;
-}
-
 static void on_unsubscribe(grants *self, grant_slot *slot, size_t at)
 {
     grant_topic *topic = &slot->topics[at];
@@ -270,11 +259,18 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
         return;
     }
     for (size_t i = 0; i < request.arg_count; i++) {
-        size_t at = find_topic(slot, request.args[i]);
-        if (request.kind == REQUEST_SUBSCRIBE)
-            on_subscribe(self, slot, request.args[i]);
-        else if (at < slot->topic_count)
-            on_unsubscribe(self, slot, at);
+        if (request.kind == REQUEST_UNSUBSCRIBE) {
+            size_t at = find_topic(slot, request.args[i]);
+            if (at < slot->topic_count)
+                on_unsubscribe(self, slot, at);
+            continue;
+        }
+        grant_topic *topic = get_topic(self, slot, request.args[i]);
+        if (topic == NULL)
+            continue;
+        topic->request = slot->request_number;
+        if (topic->state != TOPIC_GRANTED) /* else it stays granted */
+            topic->state = TOPIC_REQUESTED;
     }
 }
 
@@ -309,23 +305,9 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
     return slot->request_count;
 }
 
-/* Apply the answer to a topic that waited for it. After an unsubscribe request its success does not
- * matter: if it was refused, the next frame grants the topic again. */
-static void answer_topic(grants *self, grant_slot *slot, grant_topic *topic,
-                         const dialect_answer *answer, uint64_t recv_ns)
-{
-    if (topic->state == TOPIC_UNSUBSCRIBING) {
-        topic->state = TOPIC_ENDED;
-    } else if (dialect_answer_grants(answer, topic->name)) {
-        grant(self, slot, topic, 1, recv_ns);
-    } else {
-        topic->state = TOPIC_ENDED;
-        add_change(self, EVENT_GRANT_END, slot, (size_t)(topic - slot->topics), "refused");
-    }
-}
-
 /* Apply an answer to its request. If it names only some of the request's topics, more answers
- * follow, and the request stays open. */
+ * follow, and the request stays open. After an unsubscribe request its success does not matter: if
+ * it was refused, the next frame grants the topic again. */
 static void answer_request(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
                            uint64_t recv_ns)
 {
@@ -339,10 +321,16 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
         grant_topic *topic = &slot->topics[i];
         if (topic->request != request->number || topic->state != waiting)
             continue;
-        if (names_any && !dialect_answer_names(answer, topic->name))
+        if (names_any && !dialect_answer_names(answer, topic->name)) {
             left++;
-        else
-            answer_topic(self, slot, topic, answer, recv_ns);
+        } else if (request->is_unsubscribe) {
+            topic->state = TOPIC_ENDED;
+        } else if (dialect_answer_grants(answer, topic->name)) {
+            grant(self, slot, topic, 1, recv_ns);
+        } else {
+            topic->state = TOPIC_ENDED;
+            add_change(self, EVENT_GRANT_END, slot, i, "refused");
+        }
     }
     if (left > 0)
         return;
@@ -395,20 +383,6 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 
 /* ---- frames ---- */
 
-/* 1 if a granted topic includes this one: it is a list of symbols, or everything. Topics of frames
- * are never lists. */
-static int is_covered(const grants *self, const grant_slot *slot, td_bytes name)
-{
-    if (self->dialect->covers == dialect_covers_same)
-        return 0;
-    for (size_t i = 0; i < slot->topic_count; i++) {
-        const grant_topic *topic = &slot->topics[i];
-        if (topic->state == TOPIC_GRANTED && self->dialect->covers(td_bytes_str(topic->name), name))
-            return 1;
-    }
-    return 0;
-}
-
 static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
                     const channel_route *route)
 {
@@ -418,7 +392,12 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
     if (is_unsubscribing)
         return;
-    if (!is_granted && !is_covered(self, slot, name)) {
+    /* A granted list of symbols, or "everything", may include this topic, which is never a list. */
+    size_t cover_count = self->dialect->covers == dialect_covers_same ? 0 : slot->topic_count;
+    for (size_t i = 0; !is_granted && i < cover_count; i++)
+        is_granted = slot->topics[i].state == TOPIC_GRANTED &&
+                     self->dialect->covers(td_bytes_str(slot->topics[i].name), name);
+    if (!is_granted) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
             grant(self, slot, topic, 0, frame->recv_ns);

@@ -338,19 +338,6 @@ void frame_redactor_fini(frame_redactor *self)
     td_buf_fini(&self->copy);
 }
 
-/* Number of secrets in the inflated frame. */
-static uint32_t count_inside(frame_redactor *self, redactor *secrets, td_bytes frame)
-{
-    if (self->inflater == NULL)
-        self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
-    td_bytes ignored;
-    size_t size = 0;
-    td_result rc = inflater_run(self->inflater, frame, &ignored, NULL);
-    (void)rc; /* the output of a broken deflate stream is searched, too */
-    uint8_t *text = inflater_output(self->inflater, &size);
-    return redactor_apply(secrets, text, size).count;
-}
-
 static void copy_frame(frame_redactor *self, td_bytes frame)
 {
     TD_ASSERT(frame.size <= LIMIT_FRAME_BYTES);
@@ -359,12 +346,21 @@ static void copy_frame(frame_redactor *self, td_bytes frame)
     td_buf_add(&self->copy, frame.data, frame.size);
 }
 
-/* Hide known secrets in the copy of the frame. */
+/* Hide known secrets in the copy of the frame. If the inflated frame has any, all of it is
+ * overwritten. */
 static redaction hide_known(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary)
 {
     redaction found = {0};
-    if (frame_may_be_compressed(frame, is_binary))
-        found.count = count_inside(self, secrets, frame);
+    if (frame_may_be_compressed(frame, is_binary)) {
+        td_bytes ignored;
+        size_t size = 0;
+        if (self->inflater == NULL)
+            self->inflater = inflater_open(LIMIT_FRAME_BYTES, 0);
+        td_result rc = inflater_run(self->inflater, frame, &ignored, NULL);
+        (void)rc; /* the output of a broken deflate stream is searched, too */
+        uint8_t *text = inflater_output(self->inflater, &size);
+        found.count = redactor_apply(secrets, text, size).count;
+    }
     if (found.count == 0)
         return redactor_apply(secrets, self->copy.data, self->copy.size);
     memset(self->copy.data, '*', frame.size);

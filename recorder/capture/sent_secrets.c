@@ -174,14 +174,6 @@ static void add_range(sent_secrets *self, td_bytes raw)
         (sent_range){self->skipped + (size_t)(raw.data - self->parsed), raw.size};
 }
 
-/* 1 if a text may be JSON, a URL or a form. */
-static int holds_members(td_bytes text)
-{
-    return text.size > 0 &&
-           (memchr(text.data, '{', text.size) != NULL ||
-            memchr(text.data, '[', text.size) != NULL || memchr(text.data, '=', text.size) != NULL);
-}
-
 static void put_inner(sent_secrets *self, td_bytes text, value_kind kind)
 {
     if (self->inner_count == INNER_TEXTS_MAX)
@@ -197,7 +189,10 @@ static void add_text(sent_secrets *self, json_value value, value_kind kind)
     td_bytes text;
     int is_text = json_text(value, &text);
     TD_ASSERT(is_text);
-    int has_members = holds_members(text);
+    /* The text may be JSON, a URL or a form. */
+    int has_members = text.size > 0 && (memchr(text.data, '{', text.size) != NULL ||
+                                        memchr(text.data, '[', text.size) != NULL ||
+                                        memchr(text.data, '=', text.size) != NULL);
     if (kind == KIND_PLAIN && (!has_members || !td_mentions_credential(text)))
         return;
     td_bytes raw = json_raw(value);
@@ -324,24 +319,14 @@ static void walk_value(sent_secrets *self, json_value value, value_context conte
     }
 }
 
-/* Walk a whole message. ["auth", …] is a request, too. */
-static void walk_root(sent_secrets *self, json_value root, value_kind kind)
-{
-    json_value first;
-    td_bytes text;
-    json_iter it = json_iter_of(root);
-    if (kind == KIND_PLAIN && json_type_of(root) == JSON_ARRAY && json_next(&it, NULL, &first) &&
-        json_text(first, &text) && td_is_auth_name(text))
-        kind = KIND_ARGUMENT;
-    walk_value(self, root, (value_context){.kind = kind});
-}
-
 /* Walk JSON after blanks and byte order marks. Returns 0 if it is not JSON. */
 static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
 {
     static const char *const BLANKS[] = {" ",  "\t", "\n",           "\v",
                                          "\f", "\r", "\xef\xbb\xbf", "\xc2\xa0"};
     json_value root;
+    json_value first;
+    td_bytes name;
     const uint8_t *begin = text.data;
     for (size_t i = 0; i < sizeof BLANKS / sizeof *BLANKS;) {
         size_t size = strlen(BLANKS[i]);
@@ -355,7 +340,12 @@ static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
         return 0;
     self->parsed = json_raw(root).data - json_offset(root);
     self->skipped = (size_t)(text.data - begin);
-    walk_root(self, root, kind);
+    /* ["auth", …] is a request, too. */
+    json_iter it = json_iter_of(root);
+    if (kind == KIND_PLAIN && json_type_of(root) == JSON_ARRAY && json_next(&it, NULL, &first) &&
+        json_text(first, &name) && td_is_auth_name(name))
+        kind = KIND_ARGUMENT;
+    walk_value(self, root, (value_context){.kind = kind});
     return 1;
 }
 

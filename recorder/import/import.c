@@ -611,20 +611,6 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     return rc;
 }
 
-/* The connection number for a gap's row. A gap may end on a later connection of the slot than it
- * began on; with that number its end would be a different gap. */
-static uint32_t conn_of_gap(const session_feed *f, const gap_row *gap)
-{
-    const feed_slot *slot = feed_writer_slot(f->writer, 0, gap->shard);
-    gap_row began = *gap;
-    if (slot == NULL || gap->from_ns >= slot->at.since_ns)
-        return gap->conn;
-    for (; began.conn > 0; began.conn--)
-        if (gap_list_find(&f->open, &began) != NULL)
-            return began.conn;
-    return gap->conn;
-}
-
 /* Write a gap from the archive that the file is from. end_outage writes gaps between connections.
  */
 static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
@@ -639,7 +625,15 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     gap.gap.line = 0;
     gap.gap.shard = shard;
     gap.gap.conn = place->conn;
-    gap.gap.conn = conn_of_gap(f, &gap.gap);
+    /* A gap may end on a later connection of the slot than it began on; with that connection's
+     * number its end would be a different gap. */
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
+    gap_row began = gap.gap;
+    if (slot != NULL && began.from_ns < slot->at.since_ns)
+        while (began.conn > 0 && gap_list_find(&f->open, &began) == NULL)
+            began.conn--;
+    if (began.conn > 0)
+        gap.gap.conn = began.conn;
     f->report->counts.gaps += gap_list_find(&f->open, &gap.gap) == NULL;
     if (gap.gap.to_ns == GAP_OPEN)
         gap_list_add(&f->open, &gap.gap);

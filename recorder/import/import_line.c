@@ -261,17 +261,6 @@ static const char *read_cryptofeed(import_line_reader *r, td_bytes line, import_
 
 /* ---- jsonl ---- */
 
-/* The direction of a wrapper. Returns 0 if it is unknown. */
-static int read_dir(json_value root, channel_dir *dir)
-{
-    json_value value;
-    td_bytes name = {0};
-    if (!json_find(root, "dir", &value))
-        return 1;
-    (void)json_text(value, &name); /* not a string: name stays empty */
-    return channel_dir_parse(name, dir);
-}
-
 /* 1 if the object is a wrapper around a frame, 0 if it is a frame. Exchanges never send "recv_ns";
  * they do send "ts", in frames that have a "topic". Finds the wrapper's time. */
 static int find_wrapper_time(json_value root, json_value *time, time_unit *unit)
@@ -384,9 +373,10 @@ static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value
         out->conn = number_text(value);
     (void)json_find_text(root, "url", &out->url); /* may be absent */
     td_bytes dir = {0};
-    if (json_find_text(root, "dir", &dir) && td_bytes_is(dir, channel_dir_name(CHANNEL_EVENT)))
+    (void)json_find_text(root, "dir", &dir); /* absent or not a string: dir stays empty */
+    if (td_bytes_is(dir, channel_dir_name(CHANNEL_EVENT)))
         return read_event(r, line, root, out);
-    if (!read_dir(root, &out->dir))
+    if (json_find(root, "dir", &value) && !channel_dir_parse(dir, &out->dir))
         return "\"dir\" is not one of in, out, http";
     const char *reason = read_archive_line(r, root, out);
     if (reason != NULL)

@@ -80,15 +80,6 @@ static int is_http(const import_record *record)
     return record->kind == IMPORT_FRAME && record->dir == CHANNEL_HTTP;
 }
 
-/* The slot with the record's conn, or NO_SLOT. */
-static uint32_t find_name(const import_order *s, const import_record *record)
-{
-    for (uint32_t i = 0; i < s->count; i++)
-        if (s->slots[i].is_http == is_http(record) && td_bytes_is(record->conn, s->slots[i].name))
-            return i;
-    return NO_SLOT;
-}
-
 /* 1 if lines for this URL can belong to the slot. A slot without a known URL fits any URL. Queries
  * are ignored, because signatures in them differ between connections. */
 static int fits_url(const import_slot *slot, td_bytes url)
@@ -115,11 +106,12 @@ static uint32_t find_url(const import_order *s, const import_record *record)
 /* The record's slot, or NO_SLOT if it needs a new one. */
 static uint32_t find_slot(const import_order *s, const import_record *record)
 {
-    if (record->conn.size > 0 || is_http(record))
-        return find_name(s, record);
-    if (record->url.size > 0)
-        return find_url(s, record);
-    return s->current;
+    if (record->conn.size == 0 && !is_http(record))
+        return record->url.size > 0 ? find_url(s, record) : s->current;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->slots[i].is_http == is_http(record) && td_bytes_is(record->conn, s->slots[i].name))
+            return i;
+    return NO_SLOT;
 }
 
 static td_result add_slot(import_order *s, const import_record *record, uint32_t *index,

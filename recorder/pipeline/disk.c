@@ -95,44 +95,32 @@ static void check_lock(disk *self)
         set_end_reason(self, &why);
 }
 
-/* After a failure chunks are taken and dropped. */
-static void write_chunk(disk *self, size_t feed_index, sealed_chunk *chunk)
-{
-    if (self->result != TD_OK)
-        return;
-    check_free_space(self);
-    self->result = archive_writer_put(self->options.writer, feed_index, chunk, &self->err);
-    check_lock(self);
-    if (self->result != TD_OK)
-        disk_fail(self);
-}
-
-/* Wait for a chunk, for about idle_check_ns. */
-static void wait_for_chunk(disk *self)
-{
-    uint64_t until_ns = clock_mono_ns(clock_real()) + self->options.idle_check_ns;
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
-                                   .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
-    int failure = 0;
-    while (self->filled == 0 && !self->is_ended && failure == 0)
-        failure = pthread_cond_timedwait(&self->changed, &self->mutex, &until);
-}
-
 static void *run(void *arg)
 {
     disk *self = arg;
     pthread_mutex_lock(&self->mutex);
     while (self->filled > 0 || !self->is_ended) {
-        wait_for_chunk(self);
+        /* Wait for a chunk, for about idle_check_ns. */
+        const uint64_t until_ns = clock_mono_ns(clock_real()) + self->options.idle_check_ns;
+        const struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
+                                       .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
+        int failure = 0;
+        while (self->filled == 0 && !self->is_ended && failure == 0)
+            failure = pthread_cond_timedwait(&self->changed, &self->mutex, &until);
         size_t first = self->first;
         size_t feed_index = self->feed_indexes[first];
         int has_chunk = self->filled > 0;
         pthread_mutex_unlock(&self->mutex);
-        if (has_chunk) {
-            write_chunk(self, feed_index, self->chunks[first]);
-        } else {
+        if (!has_chunk) {
             check_free_space(self);
             check_lock(self);
+        } else if (self->result == TD_OK) { /* after a failure chunks are taken and dropped */
+            check_free_space(self);
+            self->result = archive_writer_put(self->options.writer, feed_index, self->chunks[first],
+                                              &self->err);
+            check_lock(self);
+            if (self->result != TD_OK)
+                disk_fail(self);
         }
         pthread_mutex_lock(&self->mutex);
         self->first = (first + (size_t)has_chunk) % DISK_CHUNKS;

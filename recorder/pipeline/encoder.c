@@ -77,18 +77,6 @@ static void fail(encoder *self, td_result rc)
 
 /* ---- chunks ---- */
 
-/* Two thresholds, so that the level does not change with every chunk. */
-static int choose_level(encoder *self)
-{
-    size_t used = td_ring_used_bytes(self->options.ring);
-    size_t percent = used / (td_ring_capacity_bytes(self->options.ring) / 100);
-    if (percent >= FAST_FROM_PERCENT)
-        self->is_fast = 1;
-    else if (percent < FAST_UNTIL_PERCENT)
-        self->is_fast = 0;
-    return self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
-}
-
 /* Pass the pending chunk to the disk thread; waits for an empty chunk, while the ring fills.
  * Failures of the disk thread are reported by that thread. */
 static td_result seal(feed_state *feed, td_err *err)
@@ -107,7 +95,15 @@ static td_result seal(feed_state *feed, td_err *err)
     }
     if (self->options.live_check != NULL)
         live_check_write_checkpoint(self->options.live_check, (uint16_t)feed->index, feed->writer);
-    int is_sealed = feed_writer_seal(feed->writer, choose_level(self), chunk);
+    /* Two thresholds, so that the level does not change with every chunk. */
+    size_t used = td_ring_used_bytes(self->options.ring);
+    size_t percent = used / (td_ring_capacity_bytes(self->options.ring) / 100);
+    if (percent >= FAST_FROM_PERCENT)
+        self->is_fast = 1;
+    else if (percent < FAST_UNTIL_PERCENT)
+        self->is_fast = 0;
+    int level = self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT;
+    int is_sealed = feed_writer_seal(feed->writer, level, chunk);
     TD_ASSERT(is_sealed);
     count(&self->chunks, 1);
     count(&self->compressed_bytes, chunk->compressed_bytes);
@@ -128,15 +124,6 @@ static void seal_now(encoder *self, feed_state *feed)
     td_result rc = self->has_failed ? TD_OK : seal(feed, &self->err);
     if (rc != TD_OK && !self->has_failed)
         fail(self, rc);
-}
-
-/* If the record left messages pending, start the time until they are sealed. */
-static void note_pending(encoder *self, feed_state *feed)
-{
-    if (feed->pending_since_mono_ns != 0 || feed_writer_pending_count(feed->writer) == 0)
-        return;
-    feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
-    feed->oldest_mono_ns = self->record_mono_ns;
 }
 
 /* ---- the live check ---- */
@@ -268,18 +255,6 @@ static td_result on_frame(encoder *self, intake_record *record, td_err *err)
     return rc;
 }
 
-/* Ordinals of a connection, for the chain record: no frame may follow that shows them. */
-static td_result on_ordinals(encoder *self, const intake_record *record, td_err *err)
-{
-    const event_slot at = {.line = record->frame.line,
-                           .shard = record->frame.shard,
-                           .conn = record->frame.conn,
-                           .in = record->frame.ordinal,
-                           .out = record->ordinal_out,
-                           .since_ns = record->frame.recv_ns};
-    return feed_writer_ordinals(self->feeds[record->feed_index].writer, &at, err);
-}
-
 static td_result on_closed(encoder *self, const intake_record *record, td_err *err)
 {
     const feed_frame *last = &record->frame;
@@ -317,11 +292,17 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
         event what;
         td_result rc = event_decode(self->events, record->frame.bytes, &what, err);
         TD_ASSERT(rc == TD_OK); /* event_encode wrote it */
-        return feed_writer_event(self->feeds[record->feed_index].writer, record->frame.recv_ns,
-                                 &what, err);
+        return feed_writer_event(feed->writer, record->frame.recv_ns, &what, err);
     }
-    case INTAKE_ORDINALS:
-        return on_ordinals(self, record, err);
+    case INTAKE_ORDINALS: { /* for the chain record: no frame may follow that shows them */
+        const event_slot at = {.line = record->frame.line,
+                               .shard = record->frame.shard,
+                               .conn = record->frame.conn,
+                               .in = record->frame.ordinal,
+                               .out = record->ordinal_out,
+                               .since_ns = record->frame.recv_ns};
+        return feed_writer_ordinals(feed->writer, &at, err);
+    }
     case INTAKE_CLOSED:
         return on_closed(self, record, err);
     case INTAKE_STOP:
@@ -338,11 +319,16 @@ static void on_record(encoder *self, intake_record *record)
     if (self->has_failed)
         return;
     self->record_mono_ns = record->mono_ns;
+    feed_state *feed = &self->feeds[record->feed_index];
     td_result rc = apply(self, record, &self->err);
-    if (rc == TD_OK)
-        note_pending(self, &self->feeds[record->feed_index]);
-    else if (!self->has_failed)
+    if (rc != TD_OK && !self->has_failed)
         fail(self, rc);
+    /* If the record left messages pending, the time until they are sealed starts. */
+    if (rc == TD_OK && feed->pending_since_mono_ns == 0 &&
+        feed_writer_pending_count(feed->writer) > 0) {
+        feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
+        feed->oldest_mono_ns = record->mono_ns;
+    }
 }
 
 /* Seal chunks that are due; returns the time until the next one is. */

@@ -84,12 +84,6 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
     commit(self, in_ring, bytes);
 }
 
-/* A gap is counted when it opens. Overload and aggregate gaps are written once, with their end. */
-static int is_new_gap(const gap_row *row)
-{
-    return row->to_ns == GAP_OPEN || row->reason == GAP_OVERLOAD || row->reason == GAP_AGGREGATE;
-}
-
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
@@ -102,7 +96,10 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
                     event_kind_name(what->kind), err.text);
         return recv_ns;
     }
-    if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
+    /* A gap counts when it opens. Overload and aggregate gaps are written once, with their end. */
+    if (what->kind == EVENT_GAP &&
+        (what->gap.to_ns == GAP_OPEN || what->gap.reason == GAP_OVERLOAD ||
+         what->gap.reason == GAP_AGGREGATE))
         self->stats.gaps++;
     intake_record record = {
         .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};

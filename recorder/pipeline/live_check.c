@@ -209,18 +209,6 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
     return made;
 }
 
-/* The channel of a frame, looked up once per segment. */
-static live_channel *channel_of(live_check *self, uint16_t feed_index, const feed_frame *frame,
-                                channel_notes *notes)
-{
-    if (TD_UNLIKELY(notes->live == NULL)) {
-        live_channel *found = get_channel(self, feed_index, frame->info, frame->recv_ns);
-        count_shared(&self->unchecked_books[feed_index], found == &NO_SPACE);
-        notes->live = found;
-    }
-    return notes->live;
-}
-
 /* ---- the states of symbols ---- */
 
 static void close_state(live_check *self, live_symbol *symbol)
@@ -256,21 +244,16 @@ static void charge(live_check *self, live_symbol *symbol)
 
 /* ---- checkpoints ---- */
 
-/* 1 if no topic has had several connections at a time. Such a state is not saved: the live check
- * knows less about the connections than a reader, and may follow another one. */
-static int is_of_one_connection(const symbol_state *state)
-{
-    const symbol_topic *topic;
-    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
-        if (topic->choice.count > 1)
-            return 0;
-    return 1;
-}
-
+/* If a topic has had several connections at a time, the state is not saved: the live check knows
+ * less about the connections than a reader, and may follow another one. */
 static void save_state(live_check *self, const live_symbol *symbol)
 {
-    int is_saved = is_of_one_connection(symbol->of->state) &&
-                   symbol_state_save(symbol->of->state, &self->state, NULL) == TD_OK;
+    symbol_state *state = symbol->of->state;
+    const symbol_topic *topic;
+    int is_saved = 1;
+    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
+        is_saved &= topic->choice.count <= 1;
+    is_saved = is_saved && symbol_state_save(state, &self->state, NULL) == TD_OK;
     checkpoint_builder_add(&self->checkpoint, td_bytes_str(symbol->of->symbol),
                            is_saved ? td_buf_view(&self->state) : td_bytes_of(NULL, 0));
 }
@@ -536,30 +519,7 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
     report_gap(self, channel, &gap, &item->verdict);
 }
 
-/* Only errors are reported. If two books contradict each other, either may be wrong, so both get a
- * gap. */
-static void report_item(live_check *self, const audit_item *item)
-{
-    if (item->verdict.strength != STRENGTH_ERROR)
-        return;
-    count(&self->violations, item->event == AUDIT_DIFFERS);
-    report_topic(self, item, &item->about);
-    if (item->against.member != NULL)
-        report_topic(self, item, &item->against);
-}
-
 /* ---- one frame ---- */
-
-/* A row with dates applies to its days only. The topic and its book continue with the next row. */
-static void renew_row(const live_check *self, live_channel *channel, uint64_t recv_ns)
-{
-    uint64_t day = recv_ns / DAY_NS;
-    if (day == channel->row_day)
-        return;
-    channel->row_day = day;
-    const family *of = self->options.config->feeds[channel->feed_index].family;
-    channel->topic.row = topic_row_at(of->topics, of->topic_count, channel->topic.row, recv_ns);
-}
 
 static void check_frame(live_check *self, const live_check_record *record)
 {
@@ -576,8 +536,15 @@ static void check_frame(live_check *self, const live_check_record *record)
         count_shared(&self->skipped, 1);
         return;
     }
-    if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row))
-        renew_row(self, channel, record->frame.recv_ns);
+    /* A row with dates applies to its days only. The topic and its book continue with the next. */
+    uint64_t day = record->frame.recv_ns / DAY_NS;
+    if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row) &&
+        day != channel->row_day) {
+        const family *of = self->options.config->feeds[channel->feed_index].family;
+        channel->row_day = day;
+        channel->topic.row =
+            topic_row_at(of->topics, of->topic_count, channel->topic.row, record->frame.recv_ns);
+    }
     if (channel->topic.row == NULL)
         return;
     count(&self->frames, 1);
@@ -597,8 +564,17 @@ static void check_frame(live_check *self, const live_check_record *record)
     symbol_topic_apply(channel->state, &frame, &found);
     if (is_decoded)
         apply_verdict(self, channel, record, &found);
-    for (uint32_t i = 0; i < found.audit.count; i++)
-        report_item(self, &found.audit.items[i]);
+    /* Only errors are reported. If two books contradict each other, either may be wrong, so both
+     * get a gap. */
+    for (uint32_t i = 0; i < found.audit.count; i++) {
+        const audit_item *item = &found.audit.items[i];
+        if (item->verdict.strength != STRENGTH_ERROR)
+            continue;
+        count(&self->violations, item->event == AUDIT_DIFFERS);
+        report_topic(self, item, &item->about);
+        if (item->against.member != NULL)
+            report_topic(self, item, &item->against);
+    }
     channel->last_ns = record->frame.recv_ns;
     charge(self, channel->symbol);
 }
@@ -633,7 +609,12 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
-    live_channel *channel = channel_of(self, feed_index, frame, written->route.notes);
+    live_channel *channel = written->route.notes->live;
+    if (TD_UNLIKELY(channel == NULL)) { /* looked up once per segment */
+        channel = get_channel(self, feed_index, frame->info, frame->recv_ns);
+        count_shared(&self->unchecked_books[feed_index], channel == &NO_SPACE);
+        written->route.notes->live = channel;
+    }
     uint8_t *wants_checkpoint = &self->wants_checkpoint[feed_index];
     *wants_checkpoint |= written->wants_checkpoint;
     if (channel == &NO_ROW)

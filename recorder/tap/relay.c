@@ -181,21 +181,6 @@ static void note_ping(relay *self, ping_kind kind)
     recorded_conn_pinged(&self->conn, kind);
 }
 
-/* Record a client's message. Its secrets are learnt first, so that they are hidden in it and in the
- * answer. */
-static void record_request(relay *self, const ws_message *sent)
-{
-    td_err err;
-    const family *of = self->options.family;
-    dialect_request request;
-    learn_secrets(self, sent->bytes, sent->opcode == OPCODE_BINARY);
-    record_frame(self, CHANNEL_OUT, sent);
-    if (request_parse(self->options.env->dialects, of->dialect, sent->bytes, &request, &err) ==
-            TD_OK &&
-        request.kind == REQUEST_PING)
-        note_ping(self, PING_DIALECT);
-}
-
 /* Check whether an inbound frame is the answer to an open ping. */
 static void check_pong(relay *self, td_bytes bytes)
 {
@@ -333,20 +318,8 @@ static void refuse_client(relay *self, const wire_end *end)
                      "Content-Type: text/plain; charset=utf-8\r\n", td_bytes_str(text));
 }
 
-/* End the client's connection like the exchange's. After close frames in both directions nothing is
- * sent. */
-static void end_client(relay *self, const wire_end *end)
-{
-    if (!self->is_open)
-        refuse_client(self, end);
-    else if (end->cause == WIRE_CAUSE_PROTOCOL || end->cause == WIRE_CAUSE_TOO_LARGE)
-        wire_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
-    else if (end->close_code == 0 && end->cause == WIRE_CAUSE_RESET)
-        wire_cut_off(self->client, WIRE_CUT_RESET);
-    else
-        wire_cut_off(self->client, WIRE_CUT_END);
-}
-
+/* The client's connection ends like the exchange's. After close frames in both directions nothing
+ * is sent. */
 static void on_ended(void *user, const wire_end *end)
 {
     relay *self = user;
@@ -359,8 +332,16 @@ static void on_ended(void *user, const wire_end *end)
                     hide_in(self, text));
     if (self->is_open)
         record_end(self, end);
-    if (self->client != NULL)
-        end_client(self, end);
+    if (self->client != NULL) {
+        if (!self->is_open)
+            refuse_client(self, end);
+        else if (end->cause == WIRE_CAUSE_PROTOCOL || end->cause == WIRE_CAUSE_TOO_LARGE)
+            wire_close(self->client, BAD_GATEWAY_CODE, td_bytes_of(NULL, 0));
+        else if (end->close_code == 0 && end->cause == WIRE_CAUSE_RESET)
+            wire_cut_off(self->client, WIRE_CUT_RESET);
+        else
+            wire_cut_off(self->client, WIRE_CUT_END);
+    }
     end_if_over(self);
 }
 
@@ -382,12 +363,20 @@ static int has_upstream(const relay *self)
 void relay_on_message(void *user, wire_conn *client, const ws_message *got)
 {
     relay *self = user;
+    td_err err;
+    dialect_request request;
     if (!has_upstream(self))
         return;
     ws_message sent = *got;
     send_on(client, self->upstream, got);
     sent.mono_ns = now_mono_ns(self);
-    record_request(self, &sent);
+    /* First its secrets, so that they are hidden in it and in the answer. */
+    learn_secrets(self, sent.bytes, sent.opcode == OPCODE_BINARY);
+    record_frame(self, CHANNEL_OUT, &sent);
+    if (request_parse(self->options.env->dialects, self->options.family->dialect, sent.bytes,
+                      &request, &err) == TD_OK &&
+        request.kind == REQUEST_PING)
+        note_ping(self, PING_DIALECT);
 }
 
 void relay_on_heartbeat(void *user, wire_conn *client, const ws_message *got)
