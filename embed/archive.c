@@ -35,9 +35,9 @@
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
 /* Interval of checks for new frames: little compared with the second until a chunk is durable, and
- * at least LOOK_REST times as long as a check takes. */
-static const uint64_t LOOK_NS = 200 * TD_NS_PER_MS;
-enum { LOOK_REST = 4 };
+ * at least POLL_REST times as long as a check takes. */
+static const uint64_t POLL_NS = 200 * TD_NS_PER_MS;
+enum { POLL_REST = 4 };
 
 /* Frames of several feeds are held back this long. By default a frame is durable one second after
  * its receipt; this is twice as long. */
@@ -53,7 +53,7 @@ typedef struct damage_log {
 struct tapedeck_archive {
     archive *of;
     td_log log;
-    damage_log said;
+    damage_log damage_text;
     gap_list damage; /* damage that was reported to callers */
     read_plan *plan; /* owns the texts of topics */
     tapedeck_topic *topics;
@@ -87,15 +87,15 @@ typedef struct tape_stream {
 struct tapedeck_tape {
     tapedeck_archive *of;
     cursor *cursor;
-    size_t told;            /* rows of the cursor's damage that were reported */
+    size_t reported_rows;   /* rows of the cursor's damage that were reported */
     uint8_t has_old_damage; /* 1: the ledger has damage of the selection that was not reported */
     gap_list gaps;          /* the whole ledger */
     selection wanted;
     cursor_options reading;
     uint32_t with;
     uint32_t depth;
-    topic_times *times;    /* TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
-    const frame_ref *held; /* a frame that was read and is in no batch yet */
+    topic_times *times;             /* TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
+    const frame_ref *pending_frame; /* a frame that was read and is in no batch yet */
     uint64_t
         position_ns;  /* time of the last frame, or the begin of the tape; 0: nothing was read */
     uint8_t is_begun; /* 1: the states at its begin are loaded */
@@ -175,15 +175,15 @@ static void give_error(tapedeck_error *to, td_result rc, const td_err *err)
  * have the same facts. */
 static void note_line(void *ctx, td_log_level level, const char *line)
 {
-    damage_log *said = ctx;
+    damage_log *lines = ctx;
     (void)level;
-    (void)pthread_mutex_lock(&said->lock);
-    int size = snprintf(said->text + said->size, sizeof said->text - said->size, "%s%s",
-                        said->size > 0 ? "; " : "", line);
-    if (size > 0 && (size_t)size < sizeof said->text - said->size)
-        said->size += (size_t)size;
-    said->text[said->size] = '\0';
-    (void)pthread_mutex_unlock(&said->lock);
+    (void)pthread_mutex_lock(&lines->lock);
+    int size = snprintf(lines->text + lines->size, sizeof lines->text - lines->size, "%s%s",
+                        lines->size > 0 ? "; " : "", line);
+    if (size > 0 && (size_t)size < sizeof lines->text - lines->size)
+        lines->size += (size_t)size;
+    lines->text[lines->size] = '\0';
+    (void)pthread_mutex_unlock(&lines->lock);
 }
 
 tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
@@ -191,8 +191,8 @@ tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
     td_err err;
     td_err_clear(&err);
     tapedeck_archive *made = td_alloc_zero(1, sizeof *made);
-    (void)pthread_mutex_init(&made->said.lock, NULL);
-    made->log = (td_log){note_line, &made->said, TD_LOG_WARNING};
+    (void)pthread_mutex_init(&made->damage_text.lock, NULL);
+    made->log = (td_log){note_line, &made->damage_text, TD_LOG_WARNING};
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .log = &made->log};
     td_result rc = archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
     if (rc == TD_OK)
@@ -210,7 +210,7 @@ void tapedeck_archive_close(tapedeck_archive *a)
     td_free(a->topics);
     archive_close(a->of);
     gap_list_fini(&a->damage);
-    (void)pthread_mutex_destroy(&a->said.lock);
+    (void)pthread_mutex_destroy(&a->damage_text.lock);
     td_free(a);
 }
 
@@ -290,7 +290,7 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
 
 /* Copy a selection, maybe of another version. Members that it lacks become 0; unknown members must
  * be 0. */
-static td_result take_selection(const tapedeck_selection *from, tapedeck_selection *out,
+static td_result copy_selection(const tapedeck_selection *from, tapedeck_selection *out,
                                 td_err *err)
 {
     static const uint32_t KNOWN = TAPEDECK_WITH_BYTES | TAPEDECK_WITH_MESSAGES |
@@ -421,7 +421,7 @@ static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
 }
 
 /* Load the states at the tape's begin. Call before the first frame. */
-static void take_states(tapedeck_tape *t)
+static void load_states(tapedeck_tape *t)
 {
     if (t->is_begun)
         return;
@@ -446,7 +446,8 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 
 /* Apply a frame to the state of its topic. Returns 1 and sets *answer, or 0 if the topic has no
  * state. */
-static int follow(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, trust_answer *answer)
+static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
+                       trust_answer *answer)
 {
     symbol_verdict found;
     if (frame->row == NULL || frame->channel->stream == FRAME_NO_STREAM)
@@ -600,10 +601,11 @@ static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, const tru
     return (uint8_t)flags;
 }
 
-/* ---- what trades cover ---- */
+/* ---- coverage of trades ---- */
 
-static td_result cover(tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
-                       const trust_answer *trust, td_err *err)
+/* Add the frame to the coverage of its topic, if it has trades. */
+static td_result add_coverage(tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
+                              const trust_answer *trust, td_err *err)
 {
     uint64_t since_ns = 0;
     td_result rc = TD_OK;
@@ -657,9 +659,9 @@ uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_
 static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
     trust_answer answer;
-    const trust_answer *trust = follow(t, of, frame, &answer) ? &answer : NULL;
+    const trust_answer *trust = apply_frame(t, of, frame, &answer) ? &answer : NULL;
     const message *m = frame->content.message;
-    td_result rc = cover(t, of, frame, trust, err);
+    td_result rc = add_coverage(t, of, frame, trust, err);
     if (rc != TD_OK || frame->is_lead_in)
         return rc;
     td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
@@ -692,9 +694,9 @@ static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *f
 /* ---- damage ---- */
 
 /* 1 if damage was found that was not reported to the caller. */
-static int has_news(const tapedeck_tape *t)
+static int has_unreported_damage(const tapedeck_tape *t)
 {
-    return t->has_old_damage || cursor_get_damage(t->cursor)->count > t->told;
+    return t->has_old_damage || cursor_get_damage(t->cursor)->count > t->reported_rows;
 }
 
 /* Add the ledger's damage (missing segments, a damaged journal) of the selection to `to`, which may
@@ -764,14 +766,14 @@ tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selecti
     td_err err;
     td_err_clear(&err);
     tapedeck_tape *t = td_alloc_zero(1, sizeof *t);
-    tapedeck_selection taken;
+    tapedeck_selection copy;
     t->of = from;
     td_buf_init(&t->text, SIZE_MAX);
-    td_result rc = take_selection(wanted, &taken, &err);
-    t->with = taken.with;
-    t->depth = taken.book_depth;
+    td_result rc = copy_selection(wanted, &copy, &err);
+    t->with = copy.with;
+    t->depth = copy.book_depth;
     if (rc == TD_OK)
-        rc = open_tape(t, &taken, &err);
+        rc = open_tape(t, &copy, &err);
     if (rc == TD_OK)
         return t;
     give_error(error, rc, &err);
@@ -806,33 +808,34 @@ void tapedeck_tape_close(tapedeck_tape *t)
 /* Begin a batch; loads the states at the tape's begin first. */
 static void begin_batch(tapedeck_tape *t)
 {
-    take_states(t);
+    load_states(t);
     t->frame_count = 0;
     t->trade_count = 0;
     t->level_count = 0;
     td_buf_clear(&t->text);
 }
 
-static int tell(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
+/* Report the damage that was found so far; the batch stays empty. */
+static int report_damage(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *error)
 {
     static const char NO_TEXT[] = "stored frames cannot be read, or are missing";
     const gap_list *rows = cursor_get_damage(t->cursor);
     TD_ASSERT(t->of != NULL);
-    damage_log *said = &t->of->said;
+    damage_log *lines = &t->of->damage_text;
     gap_list_join(&t->of->damage, rows);
     if (t->has_old_damage)
         (void)add_old_damage(t, &t->of->damage);
     t->has_old_damage = 0;
-    t->told = rows->count;
+    t->reported_rows = rows->count;
     *out = (tapedeck_batch){0};
-    (void)pthread_mutex_lock(&said->lock);
+    (void)pthread_mutex_lock(&lines->lock);
     if (error != NULL) {
         *error = (tapedeck_error){.code = TAPEDECK_ERROR_DAMAGED};
         (void)snprintf(error->text, sizeof error->text, "damage: %s",
-                       said->size > 0 ? said->text : NO_TEXT);
+                       lines->size > 0 ? lines->text : NO_TEXT);
     }
-    said->size = 0;
-    (void)pthread_mutex_unlock(&said->lock);
+    lines->size = 0;
+    (void)pthread_mutex_unlock(&lines->lock);
     return TAPEDECK_TAPE_DAMAGED;
 }
 
@@ -872,16 +875,16 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *er
     if (t->cursor == NULL)
         return refuse_over(out, error);
     begin_batch(t);
-    if (has_news(t))
-        return tell(t, out, error);
+    if (has_unreported_damage(t))
+        return report_damage(t, out, error);
     while (rc == TD_OK && !t->is_over && t->frame_count < BATCH_FRAMES &&
            t->trade_count < BATCH_ROWS && t->level_count < BATCH_ROWS &&
            t->text.size < BATCH_TEXT_BYTES) {
-        const frame_ref *frame = t->held;
-        t->held = NULL;
+        const frame_ref *frame = t->pending_frame;
+        t->pending_frame = NULL;
         rc = frame != NULL ? TD_OK : cursor_next(t->cursor, &frame, &err);
-        if (rc == TD_OK && has_news(t)) {
-            t->held = frame;
+        if (rc == TD_OK && has_unreported_damage(t)) {
+            t->pending_frame = frame;
             break;
         }
         tape_stream *of = rc == TD_OK ? stream_at(t, frame) : NULL;
@@ -890,8 +893,8 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *er
     }
     if (rc == TD_EOF && end_coverage(t, &err) != TD_OK)
         rc = TD_E_IO;
-    if (t->frame_count == 0 && (rc == TD_OK || rc == TD_EOF) && has_news(t))
-        return tell(t, out, error);
+    if (t->frame_count == 0 && (rc == TD_OK || rc == TD_EOF) && has_unreported_damage(t))
+        return report_damage(t, out, error);
     return end_batch(t, out, rc, &err, error);
 }
 
@@ -925,7 +928,7 @@ static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
 
 /* For books after the archive's last frame: no connection is open then, so a tape has no states to
  * begin with. Reopen the cursor at the last frame, and keep the states from there. */
-static td_result hold_at_end(tapedeck_tape *t, td_err *err)
+static td_result load_states_at_end(tapedeck_tape *t, td_err *err)
 {
     const uint64_t from_ns = cursor_get_window(t->cursor).from_ns;
     td_result rc = find_last(t, &t->last_ns, err);
@@ -944,22 +947,22 @@ static td_result hold_at_end(tapedeck_tape *t, td_err *err)
         trust_answer ignored;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->recv_ns < from_ns)
-            (void)follow(t, stream_at(t, frame), frame, &ignored);
+            (void)apply_frame(t, stream_at(t, frame), frame, &ignored);
     }
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Read the frames before the selection, up to its first frame, which is held. */
+/* Read the frames before the selection, up to its first frame, which becomes pending. */
 static td_result read_lead_in(tapedeck_tape *t, td_err *err)
 {
     td_result rc = TD_OK;
-    while (rc == TD_OK && t->held == NULL) {
+    while (rc == TD_OK && t->pending_frame == NULL) {
         const frame_ref *frame = NULL;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->is_lead_in)
             rc = add_frame(t, stream_at(t, frame), frame, err);
         else if (rc == TD_OK)
-            t->held = frame;
+            t->pending_frame = frame;
     }
     return rc;
 }
@@ -997,15 +1000,15 @@ int tapedeck_tape_books(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *e
     if (t->cursor == NULL)
         return refuse_over(out, error);
     if (!t->is_begun && !is_following(t))
-        rc = hold_at_end(t, &err);
+        rc = load_states_at_end(t, &err);
     if (rc == TD_OK)
         begin_batch(t);
     if (rc == TD_OK && t->position_ns == 0) {
         rc = read_lead_in(t, &err);
         t->position_ns = cursor_get_window(t->cursor).from_ns;
     }
-    if ((rc == TD_OK || rc == TD_EOF) && has_news(t))
-        return tell(t, out, error);
+    if ((rc == TD_OK || rc == TD_EOF) && has_unreported_damage(t))
+        return report_damage(t, out, error);
     for (uint32_t i = 0; (rc == TD_OK || rc == TD_EOF) && i < t->stream_count; i++)
         add_whole_book(t, i, t->position_ns);
     return end_batch(t, out, rc, &err, error);
@@ -1080,12 +1083,12 @@ static td_result renew_gaps(tapedeck_tape *t, td_err *err)
 static td_result find_more(tapedeck_tape *t, int *is_more, td_err *err)
 {
     td_result rc = read_lead_in(t, err);
-    *is_more = t->held != NULL || has_news(t);
+    *is_more = t->pending_frame != NULL || has_unreported_damage(t);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* Check once for more frames. *result: as for tapedeck_tape_wait. */
-static td_result look_for_more(tapedeck_tape *t, int *result, td_err *err)
+static td_result poll_once(tapedeck_tape *t, int *result, td_err *err)
 {
     session_end end;
     int is_more = 0;
@@ -1110,12 +1113,12 @@ static td_result look_for_more(tapedeck_tape *t, int *result, td_err *err)
 }
 
 /* Sleep until the next check. Returns 0 if the timeout has passed. */
-static int rest(uint64_t begin_ns, uint64_t deadline_ns)
+static int wait_for_poll(uint64_t begin_ns, uint64_t deadline_ns)
 {
     const td_clock clock = clock_real();
     uint64_t now_ns = clock_mono_ns(clock);
-    uint64_t rest_ns = (now_ns - begin_ns) * LOOK_REST;
-    uint64_t wake_ns = now_ns + (rest_ns > LOOK_NS ? rest_ns : LOOK_NS);
+    uint64_t wait_ns = (now_ns - begin_ns) * POLL_REST;
+    uint64_t wake_ns = now_ns + (wait_ns > POLL_NS ? wait_ns : POLL_NS);
     wake_ns = wake_ns < deadline_ns ? wake_ns : deadline_ns;
     if (now_ns >= deadline_ns)
         return 0;
@@ -1143,8 +1146,8 @@ int tapedeck_tape_wait(tapedeck_tape *t, int64_t timeout_ms, tapedeck_error *err
     else
         begin_batch(t);
     while (rc == TD_OK) {
-        rc = look_for_more(t, &result, &err);
-        if (rc != TD_OK || result != TAPEDECK_WAIT_TIMEOUT || !rest(begin_ns, deadline_ns))
+        rc = poll_once(t, &result, &err);
+        if (rc != TD_OK || result != TAPEDECK_WAIT_TIMEOUT || !wait_for_poll(begin_ns, deadline_ns))
             break;
         begin_ns = clock_mono_ns(clock_real());
     }
@@ -1167,8 +1170,8 @@ static void forget_states(tapedeck_tape *t)
         of->is_suspect = 0;
     }
     symbol_table_fini(&t->symbols);
-    t->held = NULL;
-    t->told = 0;
+    t->pending_frame = NULL;
+    t->reported_rows = 0;
     t->position_ns = 0;
     t->is_begun = t->is_over = 0;
 }
