@@ -420,17 +420,6 @@ static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
     }
 }
 
-/* Load the states at the tape's begin. Call before the first frame. */
-static void load_states(tapedeck_tape *t)
-{
-    if (t->is_begun)
-        return;
-    t->is_begun = 1;
-    symbol_table_take(&t->symbols, cursor_states(t->cursor));
-    for (size_t i = 0; i < t->symbols.count; i++)
-        add_saved(t, t->symbols.items[i]);
-}
-
 /* The stream of the frame's channel, cached in channel->user. */
 static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 {
@@ -723,18 +712,15 @@ static int is_following(const tapedeck_tape *t)
     return (t->with & TAPEDECK_WITH_FOLLOW) != 0;
 }
 
-/* 1 if the selection is one feed by name. Frames of one feed become durable in order. */
-static int is_one_feed(const selection *wanted)
-{
-    return wanted->feeds.count == 1 && strpbrk(wanted->feeds.items[0], "*?[\\") == NULL;
-}
-
 static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_err *err)
 {
     archive *of = t->of->of;
     t->wanted = (selection){.feeds = globs_of(from->feeds),
                             .topics = globs_of(from->topics),
                             .symbols = globs_of(from->symbols)};
+    /* One feed by name: its frames become durable in order. */
+    const selection_globs *feeds = &t->wanted.feeds;
+    int is_one_feed = feeds->count == 1 && strpbrk(feeds->items[0], "*?[\\") == NULL;
     t->reading = (cursor_options){
         .threads = from->threads > LIMIT_THREADS ? LIMIT_THREADS : from->threads,
         .log = &t->of->log,
@@ -743,7 +729,7 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
         .with_states = 1,
         .without_audits = 1,
         .is_following = is_following(t) != 0,
-        .hold_ns = is_following(t) && !is_one_feed(&t->wanted) ? HOLD_NS : 0};
+        .hold_ns = is_following(t) && !is_one_feed ? HOLD_NS : 0};
     td_result rc = read_times(&t->wanted, from, err);
     if (rc == TD_OK)
         rc = selection_check(&t->wanted, err);
@@ -808,7 +794,12 @@ void tapedeck_tape_close(tapedeck_tape *t)
 /* Begin a batch; loads the states at the tape's begin first. */
 static void begin_batch(tapedeck_tape *t)
 {
-    load_states(t);
+    if (!t->is_begun) {
+        t->is_begun = 1;
+        symbol_table_take(&t->symbols, cursor_states(t->cursor));
+        for (size_t i = 0; i < t->symbols.count; i++)
+            add_saved(t, t->symbols.items[i]);
+    }
     t->frame_count = 0;
     t->trade_count = 0;
     t->level_count = 0;
@@ -1048,20 +1039,8 @@ static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
     return rc;
 }
 
-/* 1 if the ledger has damage of the selection that `before` lacks. */
-static int has_new_damage(const tapedeck_tape *t, const gap_list *before)
-{
-    const selection_window window = cursor_get_window(t->cursor);
-    for (size_t i = 0; i < t->gaps.count; i++) {
-        const gap_row *gap = &t->gaps.rows[i];
-        if (gap->reason == GAP_CORRUPT && gap_list_find(before, gap) == NULL &&
-            selection_wants_gap(&t->wanted, window, gap))
-            return 1;
-    }
-    return 0;
-}
-
-/* Read the ledger again, after new frames were found and before they are applied. */
+/* Read the ledger again, after new frames were found and before they are applied. New damage in it
+ * is to be reported. */
 static td_result renew_gaps(tapedeck_tape *t, td_err *err)
 {
     gap_list before = t->gaps;
@@ -1072,7 +1051,11 @@ static td_result renew_gaps(tapedeck_tape *t, td_err *err)
         return rc;
     }
     t->gaps = now;
-    t->has_old_damage = t->has_old_damage || has_new_damage(t, &before);
+    const selection_window window = cursor_get_window(t->cursor);
+    for (size_t i = 0; !t->has_old_damage && i < now.count; i++)
+        t->has_old_damage = now.rows[i].reason == GAP_CORRUPT &&
+                            gap_list_find(&before, &now.rows[i]) == NULL &&
+                            selection_wants_gap(&t->wanted, window, &now.rows[i]);
     for (size_t i = 0; i < t->stream_count; i++)
         topic_trust_renew(&t->streams[i]->trust, &before, &t->gaps);
     gap_list_fini(&before);
