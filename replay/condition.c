@@ -187,12 +187,12 @@ void conditions_fini(conditions *self)
 
 void conditions_rewind(conditions *self, uint64_t frames)
 {
-    TD_ASSERT(frames <= self->judged);
+    TD_ASSERT(frames <= self->evaluated);
     self->at = frames;
 }
 
-void conditions_take_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
-                          selection_window window)
+void conditions_add_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
+                         selection_window window)
 {
     for (size_t i = 0; i < ledger->count; i++)
         if (selection_wants_gap(wanted, window, &ledger->rows[i]))
@@ -317,7 +317,7 @@ static int gap_began(const conditions *self, uint64_t recv_ns)
 }
 
 /* Index in `held`: time is the same for all channels, any other term is about one channel. */
-static size_t slot_of(const condition *c, const observed_frame *seen)
+static size_t held_index(const condition *c, const observed_frame *seen)
 {
     for (size_t i = 0; i < c->count; i++)
         if (c->terms[i].field != &FIELDS[TIME])
@@ -332,13 +332,13 @@ static int is_met(conditions *self, condition *c, const observed_frame *seen)
     answer now = holds(c, seen);
     if (!c->begins || now == NOT_ABOUT_IT)
         return now == YES;
-    size_t slot = slot_of(c, seen);
-    while (slot >= c->held_count) {
+    size_t index = held_index(c, seen);
+    while (index >= c->held_count) {
         c->held = td_array_grow(c->held, c->held_count, 1);
         c->held[c->held_count++] = 0;
     }
-    int is_new = now == YES && !c->held[slot];
-    c->held[slot] = now == YES;
+    int is_new = now == YES && !c->held[index];
+    c->held[index] = now == YES;
     return is_new;
 }
 
@@ -362,9 +362,9 @@ const char *conditions_met(conditions *self, const observed_frame *seen)
     const char *met = NULL;
     if (seen->frame->is_lead_in)
         return NULL;
-    if (++self->at <= self->judged)
+    if (++self->at <= self->evaluated)
         return met_before(self);
-    self->judged = self->at;
+    self->evaluated = self->at;
     if (seen->frame->is_copy)
         return NULL;
     for (size_t i = 0; i < self->count; i++)

@@ -52,10 +52,10 @@ typedef struct condition_met {
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
     size_t count;
-    gap_list gaps;    /* that overlap the selection */
-    uint64_t last_ns; /* receive time of the last evaluated frame; 0: no frame yet */
-    uint64_t at;      /* number of the last frame */
-    uint64_t judged;  /* number of the last evaluated frame */
+    gap_list gaps;      /* that overlap the selection */
+    uint64_t last_ns;   /* receive time of the last evaluated frame; 0: no frame yet */
+    uint64_t at;        /* number of the last frame */
+    uint64_t evaluated; /* number of the last evaluated frame */
     condition_met *met;
     size_t met_count;
 } conditions;
@@ -66,9 +66,9 @@ TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_
                                      td_err *err);
 void conditions_fini(conditions *self);
 
-/* Copy the gaps of the selection from the ledger, which conditions need besides frames. */
-void conditions_take_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
-                          selection_window window);
+/* Add the gaps of the selection from the ledger, which conditions need besides frames. */
+void conditions_add_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
+                         selection_window window);
 
 /* Evaluate the tape's next frame: the text of the first condition that it meets, or NULL. Lead-in
  * frames and copies meet no condition. A frame that was played before gives the same result again,

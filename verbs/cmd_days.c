@@ -18,7 +18,7 @@ typedef struct symbol_day {
     uint64_t clean, verified; /* 1/100 % */
     uint64_t of_day;          /* clean time in 1/100 % of 24 h per topic */
     size_t proven;            /* number of proven topics */
-    uint64_t asked_ns;        /* the longest of its topics */
+    uint64_t expected_ns;     /* the longest of its topics */
     uint64_t frames;
 } symbol_day;
 
@@ -41,7 +41,7 @@ static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
     return share < PERCENT_ALL ? share : PERCENT_ALL - 1;
 }
 
-static symbol_days gather(const day_list *list)
+static symbol_days collect_rows(const day_list *list)
 {
     symbol_days out = {0};
     size_t next = 0;
@@ -49,16 +49,16 @@ static symbol_days gather(const day_list *list)
         symbol_day row = {.topics = &list->rows[i]};
         next = day_list_sum(list, i, &row.sum, row.proof_ns);
         row.topic_count = next - i;
-        row.clean = share_of(row.sum.clean_ns, row.sum.asked_ns);
+        row.clean = share_of(row.sum.clean_ns, row.sum.expected_ns);
         if (row.sum.reasons != 0 && row.clean == PERCENT_ALL)
             row.clean--;
-        row.verified = share_of(row.proof_ns[DAY_PROVEN], row.sum.asked_ns);
+        row.verified = share_of(row.proof_ns[DAY_PROVEN], row.sum.expected_ns);
         row.of_day = share_of(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
         for (size_t k = i; k < next; k++) {
             row.proven += list->rows[k].proof == DAY_PROVEN;
             row.frames += list->rows[k].counts.frames;
-            if (list->rows[k].asked_ns > row.asked_ns)
-                row.asked_ns = list->rows[k].asked_ns;
+            if (list->rows[k].expected_ns > row.expected_ns)
+                row.expected_ns = list->rows[k].expected_ns;
         }
         out.clean += row.sum.reasons == 0;
         out.recording += row.sum.is_recording;
@@ -118,7 +118,7 @@ static void describe_topics(result_writer *r, const symbol_day *of)
         result_object_begin(r, NULL);
         result_text(r, "topic", row->topic);
         result_text(r, "proof", day_proof_name(row->proof));
-        result_number(r, "asked_ns", row->asked_ns);
+        result_number(r, "asked_ns", row->expected_ns);
         result_number(r, "clean_ns", row->clean_ns);
         result_number(r, "degraded_ns", row->degraded_ns);
         result_number(r, "missing_ns", row->missing_ns);
@@ -170,12 +170,12 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_number(r, "proven_ns", row->proof_ns[DAY_PROVEN]);
     result_number(r, "warned_ns", row->proof_ns[DAY_WARNED]);
     result_number(r, "unverifiable_ns", row->proof_ns[DAY_UNVERIFIABLE]);
-    result_number(r, "asked_ns", row->asked_ns);
+    result_number(r, "asked_ns", row->expected_ns);
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
     result_note(r, "proven", "%zu of %s", row->proven,
                 format_counted(row->topic_count, "topic").text);
-    result_duration(r, "asked", row->asked_ns);
+    result_duration(r, "asked", row->expected_ns);
     result_duration(r, "degraded", row->sum.degraded_ns);
     result_duration(r, "missing", row->sum.missing_ns);
     describe_reasons(r, "reasons", row->sum.reasons);
@@ -273,7 +273,7 @@ static td_result run_days(verb_run *verb)
     td_result rc = days_find(&how, &verb->wanted, &list, &stats, &verb->err);
     progress_end(&verb->progress);
     if (rc == TD_OK) {
-        symbol_days days = gather(&list);
+        symbol_days days = collect_rows(&list);
         describe(verb, &days, &stats);
         verb->status = cursor_is_damaged(&stats)  ? EXIT_CODE_DAMAGE
                        : days.clean == days.count ? EXIT_CODE_DONE

@@ -491,7 +491,7 @@ static td_result refuse_loss(const day_topic *row, td_err *err)
     char asked[TD_TIME_TEXT_BYTES];
     export_date_format(export_day_of(row->day_ns), date);
     td_duration_format(row->missing_ns, missing);
-    td_duration_format(row->asked_ns, asked);
+    td_duration_format(row->expected_ns, asked);
     td_err_set(err, TD_E_LIMIT,
                "%s %s %s of %s: %s of %s is missing, more than --max-gap-loss allows", row->feed,
                row->topic, row->symbol, date, missing, asked);
@@ -500,7 +500,7 @@ static td_result refuse_loss(const day_topic *row, td_err *err)
 }
 
 /* Find the selection's days if an option needs them; refuse a day that lacks too much. */
-static td_result judge_days(verb_run *verb)
+static td_result check_days(verb_run *verb)
 {
     export_command *command = verb->state;
     const export_flags *flags = &command->flags;
@@ -519,7 +519,7 @@ static td_result judge_days(verb_run *verb)
             continue;
         is_all_left_out = 0;
         if (flags->max_gap_loss != NULL &&
-            row->missing_ns > row->asked_ns / 1000000 * command->loss_max)
+            row->missing_ns > row->expected_ns / 1000000 * command->loss_max)
             rc = refuse_loss(row, &verb->err);
     }
     if (rc == TD_OK && is_all_left_out)
@@ -537,7 +537,7 @@ static td_result run(verb_run *verb)
     /* the whole ledger, because a gap before the selection matters to books that are older */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc == TD_OK)
-        rc = judge_days(verb);
+        rc = check_days(verb);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);

@@ -340,8 +340,8 @@ static td_result open_all(replay_command *command, td_err *err)
                           terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS) &&
                           !command->flags.with_messages && !command->verb->json.is_json;
     if (rc == TD_OK && (command->has_screen || command->breaks.count > 0))
-        conditions_take_gaps(&command->breaks, &command->ledger, &command->verb->wanted,
-                             cursor_get_window(command->tape.cursor));
+        conditions_add_gaps(&command->breaks, &command->ledger, &command->verb->wanted,
+                            cursor_get_window(command->tape.cursor));
     return rc;
 }
 

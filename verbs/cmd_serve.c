@@ -257,7 +257,7 @@ static void log_counts(const serve_command *command)
         format_counted(counts->clients, "client").text, format_count(counts->complete).text,
         format_counted(counts->frames, "frame").text, format_size(counts->bytes).text,
         format_counted(counts->made, "snapshot").text,
-        format_counted(counts->held_back, "time").text);
+        format_counted(counts->wait_count, "time").text);
     if (counts->late > 0)
         report_line(command->verb->report, TD_LOG_INFO, "%s joined the shared tape after its start",
                     format_counted(counts->late, "client").text);
@@ -298,7 +298,7 @@ static void describe_counts(const serve_command *command)
     result_size(r, "bytes", counts->bytes);
     result_count(r, "snapshots", counts->made);
     result_count(r, "snapshots_failed", counts->unmade);
-    result_count(r, "held_back", counts->held_back);
+    result_count(r, "held_back", counts->wait_count);
     result_count(r, "faults", counts->faults);
     result_count(r, "unfollowed", counts->unfollowed);
     result_object_end(r, NULL);

@@ -57,7 +57,7 @@ static td_result run(verb_run *verb)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);
-    conditions_take_gaps(&command->wanted, &ledger, &wanted, window);
+    conditions_add_gaps(&command->wanted, &ledger, &wanted, window);
     if (rc == TD_OK)
         rc = observe_tape(&how, &wanted, (cursor_options){.with_lead_in = 1},
                           last_frame_observer(last, &ledger), &stats, NULL, &verb->err);

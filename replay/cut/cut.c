@@ -42,7 +42,7 @@ typedef struct cut {
     selection_window window;
     uint64_t begin_ns; /* beginning of what is written: the state's, or the window's */
     /* Before the selection. */
-    cursor *past;
+    cursor *before_tape;
     symbol_table symbols; /* states just before the selection's first frame */
     uint8_t is_lacking;   /* 1: the checkpoint lacks the beginning of a topic */
     topic_start *starts;  /* in the order of compare_starts */
@@ -99,29 +99,30 @@ static cursor_options reading_of(const cut *c)
 }
 
 /* With wants_frame (a cut of a cut) states are rebuilt from frames, without the checkpoint's. */
-static td_result open_past(cut *c, td_err *err)
+static td_result open_before_tape(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
     reading.with_lead_in = 1;
     reading.with_states = c->options->wants_frame == NULL;
     reading.with_tickers = c->options->snapshots == CUT_SNAPSHOTS_MADE;
     reading.without_audits = c->options->without_checkpoint;
-    td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &c->past, err);
+    td_result rc =
+        cursor_open(c->options->archive, c->options->wanted, &reading, &c->before_tape, err);
     if (rc != TD_OK)
         return rc;
-    c->window = cursor_get_window(c->past);
+    c->window = cursor_get_window(c->before_tape);
     c->begin_ns = c->window.from_ns;
-    symbol_table_take(&c->symbols, cursor_states(c->past));
+    symbol_table_take(&c->symbols, cursor_states(c->before_tape));
     if (c->symbols.count > 0)
         return TD_OK;
-    rc = cursor_seek(c->past, cursor_get_lead_from_ns(c->past), err);
+    rc = cursor_seek(c->before_tape, cursor_get_lead_from_ns(c->before_tape), err);
     return rc;
 }
 
 /* Call `take` for each frame before the selection. */
-static td_result read_past(cut *c, cursor *tape,
-                           td_result (*take)(cut *c, const frame_ref *frame, td_err *err),
-                           td_err *err)
+static td_result
+read_before_selection(cut *c, cursor *tape,
+                      td_result (*take)(cut *c, const frame_ref *frame, td_err *err), td_err *err)
 {
     const frame_ref *frame;
     td_result rc = TD_OK;
@@ -221,12 +222,6 @@ static int may_be_made(const symbol_topic *topic)
            conn->snapshot_ns != conn->last_ns;
 }
 
-static uint64_t last_of(const topic_start *start)
-{
-    const conn_choice *choice = &start->topic->choice;
-    return choice->conns[choice->followed].last_ns;
-}
-
 /* Returns the same as snapshot_make. */
 static td_result make_book(const cut *c, topic_start *start, td_err *err)
 {
@@ -254,8 +249,9 @@ static td_result make_snapshots(cut *c, td_err *err)
                  ? make_book(c, start, err)
                  : snapshot_make_ticker(c->maker, symbol_topic_ticker(start->topic), &start->made,
                                         err);
-        if (rc == TD_OK)
-            start->start_ns = last_of(start);
+        const conn_choice *choice = &start->topic->choice;
+        if (rc == TD_OK) /* it replaces the topic's last frame */
+            start->start_ns = choice->conns[choice->followed].last_ns;
         rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
     }
     snapshot_maker_close(c->maker);
@@ -283,7 +279,7 @@ static td_result find_first_frames(cut *c, td_err *err)
     if (rc == TD_OK)
         rc = cursor_seek(tape, cursor_get_lead_from_ns(tape), err);
     if (rc == TD_OK)
-        rc = read_past(c, tape, note_first, err);
+        rc = read_before_selection(c, tape, note_first, err);
     cursor_close(tape);
     for (size_t i = 0; i < c->start_count; i++)
         if (c->starts[i].start_ns == 0) /* its connection had ended */
@@ -293,10 +289,10 @@ static td_result find_first_frames(cut *c, td_err *err)
 
 static td_result find_starts(cut *c, td_err *err)
 {
-    td_result rc = open_past(c, err);
+    td_result rc = open_before_tape(c, err);
     if (rc != TD_OK || c->window.from_ns == 0)
         return rc;
-    rc = read_past(c, c->past, apply_frame, err);
+    rc = read_before_selection(c, c->before_tape, apply_frame, err);
     add_starts(c);
     if (c->start_count > 0)
         qsort(c->starts, c->start_count, sizeof *c->starts, compare_starts);
@@ -446,15 +442,6 @@ static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
     return from_ns != 0 && from_ns <= at_ns && (to_ns == 0 || to_ns > at_ns);
 }
 
-/* The channel's number in the file; replies with the same name share one. */
-static uint32_t number_of_reply(cut *c, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(c->kept[i]->topic, c->kept[index]->topic) == 0)
-            return c->kept_numbers[i];
-    return ++c->channel_count;
-}
-
 /* Write a reply from before the file with the time of the file's beginning. */
 static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
 {
@@ -472,7 +459,11 @@ static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
                         .from_ns = reply->received_ns};
     if (rc == TD_OK)
         rc = append_event(c, &kept, at_ns, err);
-    c->kept_numbers[index] = number_of_reply(c, index);
+    /* replies with the same name share a channel */
+    size_t same = 0;
+    while (same < index && strcmp(c->kept[same]->topic, reply->topic) != 0)
+        same++;
+    c->kept_numbers[index] = same < index ? c->kept_numbers[same] : ++c->channel_count;
     const feed_frame own = {.channel = c->kept_numbers[index],
                             .info = &info,
                             .recv_ns = at_ns + 1,
@@ -645,7 +636,7 @@ static int wants_gap(const cut *c, const gap_row *gap)
 }
 
 /* Write an event, except events about the archive's own files. */
-static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
+static td_result write_event(cut *c, const frame_ref *frame, td_err *err)
 {
     const event *what = frame->event;
     int is_same = c->writer == NULL || (strcmp(frame->conn->session_id, c->session) == 0 &&
@@ -664,7 +655,7 @@ static td_result put_event(cut *c, const frame_ref *frame, td_err *err)
     return rc == TD_OK ? append_event_text(c, frame->bytes, frame->recv_ns, err) : rc;
 }
 
-static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
+static td_result write_frame(cut *c, const frame_ref *frame, td_err *err)
 {
     cut_result *result = c->result;
     if (!wants_frame(c, frame))
@@ -688,7 +679,7 @@ static td_result put_frame(cut *c, const frame_ref *frame, td_err *err)
 
 /* Write the rows of the ledger without an event in the cut: they lie outside it, or report damage.
  */
-static td_result put_gaps(cut *c, td_err *err)
+static td_result write_gaps(cut *c, td_err *err)
 {
     td_result rc = TD_OK;
     gap_list_join(&c->ledger, cursor_get_damage(c->tape));
@@ -723,8 +714,8 @@ static td_result write_frames(cut *c, td_err *err)
         if (rc == TD_OK)
             rc = check_stop(c, err);
         if (rc == TD_OK)
-            rc = frame->channel->role == ROLE_EVENT ? put_event(c, frame, err)
-                                                    : put_frame(c, frame, err);
+            rc = frame->channel->role == ROLE_EVENT ? write_event(c, frame, err)
+                                                    : write_frame(c, frame, err);
     }
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -748,7 +739,7 @@ static td_result write_file(cut *c, td_err *err)
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
     c->is_over = 1;
     if (rc == TD_OK)
-        rc = put_gaps(c, err);
+        rc = write_gaps(c, err);
     if (rc == TD_OK)
         rc = seal(c, err);
     if (rc == TD_OK)
@@ -780,7 +771,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     for (size_t i = 0; i < c.start_count; i++)
         td_buf_fini(&c.starts[i].made);
     symbol_table_fini(&c.symbols);
-    cursor_close(c.past);
+    cursor_close(c.before_tape);
     cursor_close(c.tape); /* after all users of its channels */
     gap_list_fini(&c.ledger);
     gap_list_fini(&c.gaps);

@@ -28,7 +28,7 @@ typedef struct shrink_item {
 typedef struct shrink {
     const shrink_options *options;
     shrink_result *result;
-    judge judge;
+    shrink_command command;
     char folder[FOLDER_BYTES];
     char base[FILE_BYTES];  /* smallest adopted cut that fails; others are cut from it */
     char best[FILE_BYTES];  /* a smaller cut that fails; valid if has_best */
@@ -123,18 +123,18 @@ static td_result play(archive *file, trial *t, td_err *err)
     const player_options playing = {.without_digests = 1, .observer = {&OPS, t}};
     player_totals totals;
     cursor *tape = NULL;
-    player *judging = player_open(&playing);
+    player *checker = player_open(&playing);
     t->is_legal = 1;
     td_result rc = cursor_open(file, &ALL, &reading, &tape, err);
     if (rc == TD_OK)
-        rc = player_play(judging, tape, err);
+        rc = player_play(checker, tape, err);
     if (rc == TD_OK && t->is_legal)
-        rc = player_finish(judging, err);
+        rc = player_finish(checker, err);
     if (rc == TD_OK && t->is_legal) {
-        player_get_totals(judging, &totals);
+        player_get_totals(checker, &totals);
         t->broken_at_end = totals.violations - t->broken;
     }
-    player_close(judging);
+    player_close(checker);
     cursor_close(tape);
     return rc;
 }
@@ -158,11 +158,11 @@ static td_result check_tried(shrink *s, int *is_legal, td_err *err)
 
 /* ---- one try ---- */
 
-static td_result judge_cut(shrink *s, const char *path, judgement *found, td_err *err)
+static td_result run_command(shrink *s, const char *path, command_result *found, td_err *err)
 {
     if (s->options->progress != NULL)
-        s->options->progress(s->options->user, s->judge.runs + 1, s->best_frames);
-    return judge_file(&s->judge, path, found, err);
+        s->options->progress(s->options->user, s->command.runs + 1, s->best_frames);
+    return shrink_command_run(&s->command, path, found, err);
 }
 
 /* Write the kept frames of a time range and run the command. *fails: 1 if it failed; the cut is
@@ -170,7 +170,7 @@ static td_result judge_cut(shrink *s, const char *path, judgement *found, td_err
 static td_result try_cut(shrink *s, selection_window window, int *fails, td_err *err)
 {
     selection wanted = {.has_from = 0};
-    judgement found = JUDGED_GOOD;
+    command_result found = COMMAND_SUCCEEDED;
     cut_result made;
     int is_legal;
     *fails = 0;
@@ -187,8 +187,8 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
     if (rc == TD_OK)
         rc = check_tried(s, &is_legal, err);
     if (rc == TD_OK && is_legal)
-        rc = judge_cut(s, s->tried, &found, err);
-    if (rc != TD_OK || found != JUDGED_BAD)
+        rc = run_command(s, s->tried, &found, err);
+    if (rc != TD_OK || found != COMMAND_FAILED)
         return rc;
     *fails = 1;
     s->has_best = 1;
@@ -337,20 +337,12 @@ static td_result shrink_groups(shrink *s, td_err *err)
     return rc == TD_OK ? take_best(s, err) : rc;
 }
 
-/* Put each frame into its own group. */
-static void split_groups(shrink *s)
-{
-    for (size_t i = 0; i < s->item_count; i++)
-        s->items[i].group = (uint32_t)i;
-    s->group_count = (uint32_t)s->item_count;
-}
-
 /* ---- whole search ---- */
 
 /* Write the whole cut; the command must fail with it. */
 static td_result begin(shrink *s, td_err *err)
 {
-    judgement found = JUDGED_GOOD;
+    command_result found = COMMAND_SUCCEEDED;
     cut_options whole = s->options->cut;
     whole.path = s->base;
     whole.without_checkpoint = 1; /* a checkpoint would still contain frames that are left out */
@@ -359,14 +351,14 @@ static td_result begin(shrink *s, td_err *err)
         rc = read_base(s, err);
     s->result->frames_all = s->item_count;
     if (rc == TD_OK)
-        rc = judge_cut(s, s->base, &found, err);
-    if (rc != TD_OK || found == JUDGED_BAD)
+        rc = run_command(s, s->base, &found, err);
+    if (rc != TD_OK || found == COMMAND_FAILED)
         return rc;
-    if (found == JUDGED_STOPPED)
+    if (found == COMMAND_STOPPED)
         return td_err_set(err, TD_E_IO, "stopped before the end");
     return td_err_set(err, TD_E_INVALID, "--shrink: '%s' %s with the whole cut",
                       s->options->command,
-                      found == JUDGED_GOOD ? "does not fail" : "cannot judge (status 125)");
+                      found == COMMAND_SUCCEEDED ? "does not fail" : "cannot judge (status 125)");
 }
 
 static td_result search(shrink *s, td_err *err)
@@ -376,7 +368,9 @@ static td_result search(shrink *s, td_err *err)
         rc = take_best(s, err);
     if (rc == TD_OK)
         rc = shrink_groups(s, err);
-    split_groups(s);
+    for (size_t i = 0; i < s->item_count; i++) /* now by single frames */
+        s->items[i].group = (uint32_t)i;
+    s->group_count = (uint32_t)s->item_count;
     return rc == TD_OK ? shrink_groups(s, err) : rc;
 }
 
@@ -388,7 +382,7 @@ static td_result finish(shrink *s, td_err *err)
                               .without_checkpoint = 1,
                               .path = s->options->cut.path};
     const cursor_stats read = s->result->cut.read;
-    s->result->runs = s->judge.runs;
+    s->result->runs = s->command.runs;
     s->result->is_stopped = (uint8_t)is_stopped(s);
     td_result rc = cut_write(&last, &s->result->cut, err);
     s->result->cut.read = read;
@@ -431,14 +425,14 @@ td_result shrink_write(const shrink_options *options, shrink_result *out, td_err
 {
     shrink s = {.options = options,
                 .result = out,
-                .judge = {.command = options->command,
-                          .with_server = options->with_server,
-                          .signals = options->cut.signals}};
+                .command = {.text = options->command,
+                            .with_server = options->with_server,
+                            .signals = options->cut.signals}};
     *out = (shrink_result){0};
     td_result rc = make_folder(&s, err);
     if (rc != TD_OK)
         return rc;
-    s.judge.folder = s.folder;
+    s.command.folder = s.folder;
     rc = begin(&s, err);
     if (rc == TD_OK)
         rc = search(&s, err);

@@ -1,7 +1,7 @@
-/* Finds a small cut for which a user's command still fails (replay/cut/judge.h): first the earliest
- * end, then the latest beginning, by bisection; then channels to leave out, then frames, in halves,
- * quarters and so on down to single ones, until no more can be left out. Bisection assumes that a
- * range of time fails if a part of it fails.
+/* Finds a small cut for which a user's command still fails (replay/cut/shrink_command.h): first the
+ * earliest end, then the latest beginning, by bisection; then channels to leave out, then frames,
+ * in halves, quarters and so on down to single ones, until no more can be left out. Bisection
+ * assumes that a range of time fails if a part of it fails.
  *
  * The command gets only cuts that the exchange could have sent: their frames break no rule of books
  * and audits (book/continuity.h, book/audit.h), except rules that the same frames break in the
@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "replay/cut/cut.h"
-#include "replay/cut/judge.h"
+#include "replay/cut/shrink_command.h"
 
 typedef struct shrink_options {
     cut_options cut; /* the whole cut; its path gets the smallest one */

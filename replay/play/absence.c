@@ -83,15 +83,6 @@ static void add_segment(topic_list *list, const planned_segment *segment)
     merge_topics(list);
 }
 
-static void add_played(topic_list *list, const stream_table *played, const char *feed)
-{
-    for (size_t i = 0; i < played->count; i++) {
-        const stream *s = played->items[i];
-        if (s->dir == CHANNEL_IN && s->counts.frames > 0 && strcmp(s->feed, feed) == 0)
-            add_topic(list, s->topic, s->symbol, NULL);
-    }
-}
-
 /* ---- rows ---- */
 
 typedef struct search {
@@ -159,7 +150,12 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
     archive_feed_range(s->view, feed, &first_ns, &last_ns);
-    add_played(&topics, s->played, feed);
+    for (size_t i = 0; i < s->played->count; i++) {
+        const stream *played = s->played->items[i];
+        if (played->dir == CHANNEL_IN && played->counts.frames > 0 &&
+            strcmp(played->feed, feed) == 0)
+            add_topic(&topics, played->topic, played->symbol, NULL);
+    }
     for (size_t i = 0; i < read_plan_count(s->plan); i++) {
         const planned_segment *segment = read_plan_segment(s->plan, i);
         if (strcmp(segment->index->feed, feed) == 0)

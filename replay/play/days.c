@@ -43,8 +43,8 @@ typedef struct stream_days {
     const stream *of; /* NULL once it has closed */
     char *feed, *topic, *symbol, *exchange_topic, *family;
     uint32_t line, shard;       /* of the last frame */
-    uint64_t first_ns, last_ns; /* begin of the asked time; time of the last frame */
-    uint64_t right_ns;          /* the last frame that was trusted and not late */
+    uint64_t first_ns, last_ns; /* begin of the expected time; time of the last frame */
+    uint64_t last_trusted_ns;   /* the last frame that was trusted and not late */
     span_list bad;
     uint8_t is_bad; /* 1: the last of these is open */
     day_proof proof;
@@ -221,7 +221,7 @@ static unsigned reason_of(const trust_break *why)
 }
 
 /* Time before a frame that is not trusted is bad from its doubt_ns to the next trusted frame. */
-static void judge(stream_days *s, const observed_frame *seen)
+static void update_bad_time(stream_days *s, const observed_frame *seen)
 {
     static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
     static const trust_answer UNKNOWN = {.broke = &UNDECODED, .lacks = &UNDECODED};
@@ -229,11 +229,11 @@ static void judge(stream_days *s, const observed_frame *seen)
     const trust_answer *trust = seen->trust == NULL ? &UNKNOWN : seen->trust;
     const trust_break *why = trust->is_trusted ? trust->broke : trust->lacks;
     unsigned reasons = trust->is_taken_over ? 0 : reason_of(why);
-    uint64_t from_ns = why->doubt_ns > s->right_ns ? why->doubt_ns : s->right_ns;
+    uint64_t from_ns = why->doubt_ns > s->last_trusted_ns ? why->doubt_ns : s->last_trusted_ns;
     reasons |= frame->is_late ? 1U << DAY_LATE : 0;
     if (reasons != 0) {
         if (!s->is_bad && s->bad.count < SPANS_MAX)
-            add_span(&s->bad, (bad_span){.from_ns = frame->is_late ? s->right_ns : from_ns});
+            add_span(&s->bad, (bad_span){.from_ns = frame->is_late ? s->last_trusted_ns : from_ns});
         s->is_bad = 1;
         s->bad.rows[s->bad.count - 1].to_ns = 0;
         s->bad.rows[s->bad.count - 1].reasons |= reasons;
@@ -243,7 +243,7 @@ static void judge(stream_days *s, const observed_frame *seen)
     if (s->is_bad)
         s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
     s->is_bad = 0;
-    s->right_ns = frame->recv_ns;
+    s->last_trusted_ns = frame->recv_ns;
 }
 
 static td_result on_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
@@ -261,7 +261,7 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
         s->of = of;
         *state = s;
     }
-    judge(s, seen);
+    update_bad_time(s, seen);
     s->line = frame->conn->line;
     s->shard = frame->conn->shard;
     if (frame->is_lead_in)
@@ -275,7 +275,7 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
 
 /* ---- days of a stream ---- */
 
-/* end_ns: end of the asked time; 0: unknown. */
+/* end_ns: end of the expected time; 0: unknown. */
 static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
 {
     const channel_info of = {.feed = s->feed,
@@ -332,12 +332,12 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
                      .topic = td_strdup(s->topic),
                      .symbol = td_strdup(s->symbol),
                      .day_ns = from_ns - from_ns % DAYS_DAY_NS,
-                     .asked_ns = to_ns - from_ns,
+                     .expected_ns = to_ns - from_ns,
                      .proof = s->proof};
     row.missing_ns = covered_ns(&s->bad, from_ns, to_ns, 1, &row.reasons);
     uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, 0, &row.reasons);
     row.degraded_ns = bad_ns - row.missing_ns;
-    row.clean_ns = row.asked_ns - bad_ns;
+    row.clean_ns = row.expected_ns - bad_ns;
     for (size_t i = 0; i < s->day_count; i++)
         if (s->days[i].day_ns == row.day_ns)
             row.counts = s->days[i].counts;
@@ -345,21 +345,17 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
     run->out->rows[run->out->count++] = row;
 }
 
-/* A missing span in the selection that ends at the topic's first frame hid an earlier beginning. */
-static uint64_t begin_of(const days_run *run, const stream_days *s)
-{
-    uint64_t begin_ns = s->first_ns;
-    for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
-        const bad_span *span = &s->bad.rows[i];
-        if (span->is_missing && span->from_ns < begin_ns && span->to_ns >= begin_ns)
-            begin_ns = span->from_ns;
-    }
-    return begin_ns > run->window.from_ns ? begin_ns : run->window.from_ns;
-}
-
 static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
 {
-    uint64_t from_ns = begin_of(run, s);
+    uint64_t from_ns = s->first_ns;
+    /* a missing span in the selection that ends at the first frame hid an earlier beginning */
+    for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
+        const bad_span *span = &s->bad.rows[i];
+        if (span->is_missing && span->from_ns < from_ns && span->to_ns >= from_ns)
+            from_ns = span->from_ns;
+    }
+    if (from_ns < run->window.from_ns)
+        from_ns = run->window.from_ns;
     uint64_t to_ns = end_ns < run->window.to_ns ? end_ns : run->window.to_ns;
     while (from_ns < to_ns) {
         uint64_t next_ns = from_ns - from_ns % DAYS_DAY_NS + DAYS_DAY_NS;
@@ -373,16 +369,6 @@ static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
 static int is_feed(void *user, const char *feed)
 {
     return strcmp(user, feed) == 0;
-}
-
-static int is_recording(const archive_view *view, const char *feed)
-{
-    for (size_t i = 0; view->live[0] != '\0' && i < view->listing.segment_count; i++) {
-        const segment_name *name = &view->listing.segments[i].name;
-        if (strcmp(name->session, view->live) == 0 && strcmp(name->feed, feed) == 0)
-            return 1;
-    }
-    return 0;
 }
 
 /* Add the streams of one feed, which are contiguous. */
@@ -407,7 +393,12 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         add_days(run, s, end_ns);
     }
     open_conns_fini(&grants);
-    int is_live = is_recording(run->view, feed);
+    const archive_view *view = run->view;
+    int is_live = 0; /* 1: a recorder is adding to the feed */
+    for (size_t i = 0; view->live[0] != '\0' && i < view->listing.segment_count; i++) {
+        const segment_name *name = &view->listing.segments[i].name;
+        is_live |= strcmp(name->session, view->live) == 0 && strcmp(name->feed, feed) == 0;
+    }
     for (size_t i = begin; i < run->out->count; i++) {
         day_topic *row = &run->out->rows[i];
         row->is_recording = (uint8_t)(is_live && row->day_ns == last_ns - last_ns % DAYS_DAY_NS);
@@ -440,29 +431,30 @@ typedef struct silent_search {
     const selection *wanted;
     const read_plan *plan; /* covers all segments, at any time */
     const char *feed;
-    name_index heard;  /* topics with frames, by the exchange's names */
+    name_index sending_topics; /* topics with frames, by the exchange's names */
     name_index silent; /* granted topics without frames; their rows are indices into run->streams */
 } silent_search;
 
-static void hear_channels(silent_search *s, const segment_index *index)
+static void note_sending_topics(silent_search *s, const segment_index *index)
 {
     for (size_t i = 0; i < index->channel_count; i++) {
         const channel_info *info = &index->channels[i].info;
         if (channel_role(info) == ROLE_DATA)
             name_index_put(
-                &s->heard,
+                &s->sending_topics,
                 td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic),
                 0);
     }
 }
 
 /* Frames may have another topic than the subscription's ("order.linear"). */
-static int is_heard(const silent_search *s, const family *of, td_bytes topic)
+static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
 {
-    if (name_index_find(&s->heard, topic) != NAME_INDEX_NONE)
+    if (name_index_find(&s->sending_topics, topic) != NAME_INDEX_NONE)
         return 1;
-    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < s->heard.count; i++)
-        if (of->dialect->covers(topic, s->heard.names[i].name))
+    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < s->sending_topics.count;
+         i++)
+        if (of->dialect->covers(topic, s->sending_topics.names[i].name))
             return 1;
     return 0;
 }
@@ -478,7 +470,8 @@ static void add_silent(silent_search *s, const segment_index *index, const grant
     td_bytes text = td_bytes_str(grant->topic);
     if (of == NULL ||
         !topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
-        !selection_has_topic(s->wanted, match.topic, text, match.symbol) || is_heard(s, of, text))
+        !selection_has_topic(s->wanted, match.topic, text, match.symbol) ||
+        sent_frames(s, of, text))
         return;
     (void)snprintf(topic, sizeof topic, "%.*s", (int)match.topic.size,
                    (const char *)match.topic.data);
@@ -533,7 +526,7 @@ static td_result find_silent(silent_search *s, td_err *err)
     for (size_t i = 0; i < read_plan_count(s->plan); i++) {
         const segment_index *index = read_plan_segment(s->plan, i)->index;
         if (strcmp(index->feed, s->feed) == 0)
-            hear_channels(s, index);
+            note_sending_topics(s, index);
     }
     for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
         const segment_index *index = read_plan_segment(s->plan, i)->index;
@@ -541,7 +534,7 @@ static td_result find_silent(silent_search *s, td_err *err)
             index->last_ns >= window.from_ns)
             rc = add_grants(s, index, err);
     }
-    name_index_fini(&s->heard);
+    name_index_fini(&s->sending_topics);
     name_index_fini(&s->silent);
     return rc;
 }
@@ -645,7 +638,7 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
         if (strcmp(row->feed, first->feed) != 0 || row->day_ns != first->day_ns ||
             strcmp(row->symbol, first->symbol) != 0)
             break;
-        sum->asked_ns += row->asked_ns;
+        sum->expected_ns += row->expected_ns;
         sum->clean_ns += row->clean_ns;
         if (row->degraded_ns > sum->degraded_ns)
             sum->degraded_ns = row->degraded_ns;
@@ -653,7 +646,7 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
             sum->missing_ns = row->missing_ns;
         sum->reasons |= row->reasons;
         sum->is_recording |= row->is_recording;
-        proof_ns[row->proof] += row->asked_ns;
+        proof_ns[row->proof] += row->expected_ns;
     }
     return i;
 }

@@ -1,10 +1,10 @@
 /* How whole a recording is: for each feed, topic, symbol and UTC day, the time that should have
- * been recorded ("asked"), and how much of it is clean, degraded or missing. One replay of the
- * selection on all threads finds it, in the time of a `replay` without digests. Counts are of the
- * day's frames.
+ * been recorded ("expected", in reports "asked"), and how much of it is clean, degraded or missing.
+ * One replay of the selection on all threads finds it, in the time of a `replay` without digests.
+ * Counts are of the day's frames.
  *
- * Asked time begins with the topic's grant (its first frame if no grant is known). It ends with the
- * feed's last frame, or with the topic's own last frame if the topic is no longer granted then.
+ * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
+ * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then.
  * Missing time is inside a gap of the ledger or a chunk that cannot be read; a granted book or
  * ticker that never sent a frame is missing entirely, because it should have begun with a snapshot.
  * Degraded time was recorded but cannot be trusted (tape/topic_trust.h): from the end of one
@@ -60,11 +60,11 @@ typedef struct day_counts {
     uint64_t p50_ns, p90_ns, p99_ns, max_ns; /* their delay from the exchange's time to receipt */
 } day_counts;
 
-/* One topic of a symbol on one day. asked = clean + degraded + missing. */
+/* One topic of a symbol on one day. expected = clean + degraded + missing. */
 typedef struct day_topic {
     char *feed, *topic, *symbol;
     uint64_t day_ns; /* start of the day */
-    uint64_t asked_ns, clean_ns, degraded_ns, missing_ns;
+    uint64_t expected_ns, clean_ns, degraded_ns, missing_ns;
     day_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
@@ -83,8 +83,8 @@ TD_MUST_USE td_result days_find(const observe_options *how, const selection *wan
 void day_list_fini(day_list *list);
 
 /* Sum up the rows from index `from` on that have the same feed, day and symbol; returns the index
- * after them. *sum: their feed, day and symbol, total asked and clean time, the longest degraded
- * and missing time of a topic, all reasons. proof_ns: asked time by day_proof. */
+ * after them. *sum: their feed, day and symbol, total expected and clean time, the longest degraded
+ * and missing time of a topic, all reasons. proof_ns: expected time by day_proof. */
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
                     uint64_t proof_ns[DAY_PROOFS]);
 

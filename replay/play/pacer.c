@@ -328,7 +328,7 @@ int pacer_back(pacer *p)
 }
 
 /* Receive time of the present position, or of a seek's target. */
-static uint64_t pacer_place(const pacer *p)
+static uint64_t target_or_position(const pacer *p)
 {
     if (p->is_seeking && p->target_ns > 0)
         return p->target_ns;
@@ -342,13 +342,13 @@ int pacer_seek(pacer *p, uint64_t recv_ns)
 
 int pacer_skip_back(pacer *p, uint64_t tape_ns)
 {
-    uint64_t place_ns = pacer_place(p);
-    return pacer_seek(p, place_ns < tape_ns ? 0 : place_ns - tape_ns);
+    uint64_t from_ns = target_or_position(p);
+    return pacer_seek(p, from_ns < tape_ns ? 0 : from_ns - tape_ns);
 }
 
 void pacer_skip(pacer *p, uint64_t tape_ns)
 {
-    uint64_t target_ns = pacer_place(p) + tape_ns;
+    uint64_t target_ns = target_or_position(p) + tape_ns;
     (void)pacer_seek(p, target_ns > p->recv_ns ? target_ns : p->recv_ns + 1);
 }
 

@@ -19,7 +19,7 @@ struct player {
     uint64_t frames; /* passed to streams so far */
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
-    const frame_ref *held; /* held back by the pacer */
+    const frame_ref *waiting_frame; /* the pacer held it back */
     uint8_t is_stopped;
     uint8_t is_finished;
 };
@@ -91,7 +91,7 @@ static td_result wait_until_due(player *p, const frame_ref *frame, uint64_t *dea
     if (p->options.pacer == NULL ||
         pacer_wait(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_GO)
         return TD_OK;
-    p->held = frame;
+    p->waiting_frame = frame;
     return TD_EOF;
 }
 
@@ -139,9 +139,9 @@ td_result player_play(player *p, cursor *from, td_err *err)
     (void)player_take_states(p, from); /* 0 is fine: symbols then begin with their first frames */
     p->is_stopped = 0;
     for (;;) {
-        const frame_ref *frame = p->held;
+        const frame_ref *frame = p->waiting_frame;
         td_result rc = frame == NULL ? cursor_next(from, &frame, err) : TD_OK;
-        p->held = NULL;
+        p->waiting_frame = NULL;
         if (rc == TD_OK) {
             rc = player_on_frame(p, frame, err);
             p->is_stopped = rc == TD_EOF;
@@ -169,8 +169,8 @@ static void finish_audits(player *p)
         if (p->symbols.items[i]->user == NULL)
             continue;
         symbol_state_finish(p->symbols.items[i]->state, p->last_recv_ns, &found);
-        const stream_place place = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
-        stream_note_audit(NULL, &found, &place);
+        const frame_position end = {.position = UINT64_MAX, .recv_ns = p->last_recv_ns};
+        stream_note_audit(NULL, &found, &end);
     }
 }
 

@@ -65,7 +65,7 @@ static void describe_names(result_writer *r, const stream *of)
     result_name(r, "symbol", of->symbol);
 }
 
-static void describe_place(result_writer *r, const stream *of, const stream_place *at)
+static void describe_frame(result_writer *r, const stream *of, const frame_position *at)
 {
     int is_first_slot = at->line == 0 && at->shard == 0;
     describe_names(r, of);
@@ -202,7 +202,7 @@ static void describe_violation(result_writer *r, const replay_report *report)
     result_object_begin(r, "first");
     result_text(r, "rule", rule_name(first->rule));
     result_note(r, "words", "%s", RULE_WORDS[first->rule]);
-    describe_place(r, report->violated, &first->at);
+    describe_frame(r, report->violated, &first->at);
     describe_number(r, "seq", first->has_seq, first->seq);
     result_signed(r, "expected", first->expected);
     result_signed(r, "found", first->found);
@@ -285,7 +285,7 @@ static void describe_undecoded(result_writer *r, const replay_report *report)
     const stream_undecoded *first = &report->undecoded->undecoded;
     result_object_begin(r, "first_undecoded");
     result_text(r, "reason", decode_reason_name(first->reason));
-    describe_place(r, report->undecoded, &first->at);
+    describe_frame(r, report->undecoded, &first->at);
     result_number(r, "offset", first->offset);
     result_text(r, "field", first->field);
     result_object_end(r, "\n  {undecoded frame} could not be decoded. The first:\n"

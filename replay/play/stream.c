@@ -39,17 +39,17 @@ const track *stream_last_track(const stream *s)
 
 /* ---- counts ---- */
 
-static stream_place place_of(const frame_ref *frame)
+static frame_position position_of(const frame_ref *frame)
 {
-    return (stream_place){.position = frame->position,
-                          .recv_ns = frame->recv_ns,
-                          .ordinal = frame->ordinal,
-                          .line = frame->conn->line,
-                          .shard = frame->conn->shard,
-                          .conn = frame->conn->number};
+    return (frame_position){.position = frame->position,
+                            .recv_ns = frame->recv_ns,
+                            .ordinal = frame->ordinal,
+                            .line = frame->conn->line,
+                            .shard = frame->conn->shard,
+                            .conn = frame->conn->number};
 }
 
-static void note_violation(stream *s, const stream_place *at, const msg_head *head,
+static void note_violation(stream *s, const frame_position *at, const msg_head *head,
                            const verdict_item *item)
 {
     TD_ASSERT(item->rule > RULE_NONE);
@@ -66,7 +66,8 @@ static void note_violation(stream *s, const stream_place *at, const msg_head *he
     s->violated.has_seq = (uint8_t)msg_head_number(head, &s->violated.seq);
 }
 
-static void count_verdict(stream *s, const stream_place *at, const msg_head *head, const verdict *v)
+static void count_verdict(stream *s, const frame_position *at, const msg_head *head,
+                          const verdict *v)
 {
     const verdict_item *violation = verdict_violation(v);
     if (violation != NULL)
@@ -99,7 +100,7 @@ static void count_undecoded(stream *s, const frame_ref *frame)
                                       .reason = why->reason,
                                       .offset = why->offset,
                                       .field = why->field,
-                                      .at = place_of(frame)};
+                                      .at = position_of(frame)};
 }
 
 /* ---- audits ---- */
@@ -121,7 +122,7 @@ static void add_gap(stream *s, const audit_item *item)
     gap_list_add(&s->gaps, &row);
 }
 
-void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at)
+void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at)
 {
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
@@ -148,7 +149,7 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
     s->counts.unchecked += found->rules.unchecked;
     if (TD_LIKELY(found->rules.count + found->audit.count == 0))
         return;
-    const stream_place at = place_of(frame);
+    const frame_position at = position_of(frame);
     if (m != NULL)
         count_verdict(s, &at, &m->head, &found->rules);
     stream_note_audit(s, &found->audit, &at);

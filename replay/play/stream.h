@@ -21,10 +21,10 @@
 #include "tape/topic_trust.h"
 
 /* Identifies a frame. */
-typedef struct stream_place {
+typedef struct frame_position {
     uint64_t position, recv_ns, ordinal;
     uint32_t line, shard, conn;
-} stream_place;
+} frame_position;
 
 typedef struct stream_counts {
     uint64_t frames;
@@ -51,7 +51,7 @@ typedef struct stream_violation {
     int64_t found;
     int64_t seq; /* the frame's own number: cross_seq, else seq, else u; valid if has_seq */
     uint8_t has_seq;
-    stream_place at;
+    frame_position at;
 } stream_violation;
 
 /* The first frame that could not be decoded. */
@@ -60,7 +60,7 @@ typedef struct stream_undecoded {
     decode_reason reason;
     size_t offset;
     const char *field; /* a constant, or NULL */
-    stream_place at;
+    frame_position at;
 } stream_undecoded;
 
 /* Texts belong to the channel of the first frame. */
@@ -94,7 +94,7 @@ TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_er
 /* Add an audit's findings at a frame of a stream (own NULL: at the end of the tape): verdicts go to
  * that stream, gaps to the stream of the item's member, which lacks something. stream_apply does it
  * for each frame. */
-void stream_note_audit(stream *own, const audit_verdict *found, const stream_place *at);
+void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at);
 
 /* The track of the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);

@@ -23,7 +23,7 @@ static topic_standing on_standing(void *user, td_bytes topic)
     const serve_client *client = user;
     const serve_options *options = &client->owner->options;
     td_bytes path = td_bytes_str(client->path);
-    topic_standing found = serve_feeds_look(options->feeds, path, topic);
+    topic_standing found = serve_feeds_find_topic(options->feeds, path, topic);
     found.is_held = topic_filters_has(&client->filters, topic) != 0;
     found.needs_auth = options->secret != NULL && !client->is_authenticated &&
                        serve_feeds_is_private(options->feeds, path, topic);
@@ -65,7 +65,7 @@ static void on_answer(void *user, td_bytes bytes)
 }
 
 /* A request failed. */
-static void fail(serve_client *client, unsigned code, const td_err *err)
+static void fail_client(serve_client *client, unsigned code, const td_err *err)
 {
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err->text);
     serve_client_end(client, code, err->text);
@@ -83,7 +83,7 @@ static void on_authenticated(void *user)
     if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK)
         on_changed(client, REQUEST_SUBSCRIBE);
     else
-        fail(client, 1011, &err);
+        fail_client(client, 1011, &err);
 }
 
 /* 0 without credentials: the client then gets the exchange's refusal. */
@@ -127,7 +127,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
     if (rc == TD_OK)
         serve_tape_answered(client);
     else
-        fail(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
+        fail_client(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
 }
 
 /* ---- connections ---- */
@@ -181,7 +181,7 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     const serve_options *options = &server->options;
     td_err err;
     const recorded_reply *reply =
-        reply_list_find(&server->replies, path, query, serve_place(server));
+        reply_list_find(&server->replies, path, query, serve_position(server));
     if (reply == NULL)
         return 0;
     td_result rc = recorded_reply_read(reply, options->archive, json, &err);
@@ -197,23 +197,17 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     return 1;
 }
 
-/* Handle credentials in the URL, which on_accept has checked. */
-static void accept_query(serve_client *client, td_bytes query)
-{
-    int has_key;
-    /* no secret: on_accept has refused wrong ones */
-    (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
-    if (has_key)
-        on_authenticated(client);
-}
-
 static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     serve *server = user;
+    int has_key;
     if (server->client_count >= server->options.client_count_max)
         return NULL; /* several handshakes ran at the same time */
     serve_client *client = serve_client_open(server, conn, path);
-    accept_query(client, query);
+    /* no secret: on_accept has refused wrong credentials */
+    (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
+    if (has_key)
+        on_authenticated(client);
     return client;
 }
 

@@ -69,16 +69,16 @@ typedef struct serve_options {
 
 typedef struct serve_counts {
     uint64_t clients;
-    uint64_t tapes;     /* started */
-    uint64_t refused;   /* upgrades refused: unknown path, wrong credentials, or too many clients */
-    uint64_t frames;    /* sent */
-    uint64_t bytes;     /* of the sent frames */
-    uint64_t made;      /* made snapshots that were sent; not counted in frames */
-    uint64_t late;      /* clients that joined the shared tape after its first frame */
-    uint64_t unmade;    /* snapshots that could not be made */
-    uint64_t held_back; /* times that a slow client delayed its tape */
-    uint64_t complete;  /* clients that received their whole tape and left */
-    uint64_t faults;    /* injected faults */
+    uint64_t tapes;   /* started */
+    uint64_t refused; /* upgrades refused: unknown path, wrong credentials, or too many clients */
+    uint64_t frames;  /* sent */
+    uint64_t bytes;   /* of the sent frames */
+    uint64_t made;    /* made snapshots that were sent; not counted in frames */
+    uint64_t late;    /* clients that joined the shared tape after its first frame */
+    uint64_t unmade;  /* snapshots that could not be made */
+    uint64_t wait_count;   /* times that a slow client delayed its tape */
+    uint64_t complete;     /* clients that received their whole tape and left */
+    uint64_t faults;       /* injected faults */
     uint64_t disconnected; /* clients that were closed because a recorded connection ended */
     uint64_t slow;         /* clients that were closed because they read too slowly */
     uint64_t failed;       /* tapes that could not be read to their end */

@@ -123,7 +123,7 @@ void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *
     take_states(books, feeds, &from->symbols);
     for (size_t i = 0; i < books->stream_count; i++)
         books->of_stream[i].is_skipped = 0;
-    books->is_short = 0;
+    books->may_lack_books = 0;
 }
 
 /* A checkpoint's book whose topic had no frame so far, or NULL. */
@@ -141,7 +141,7 @@ static serve_book *find_expected(serve_books *books, const channel_info *info)
 static serve_book *begin_book(serve_books *books, const channel_info *info, stream_book *of)
 {
     of->book = find_expected(books, info);
-    if (of->book != NULL || books->is_short)
+    if (of->book != NULL || books->may_lack_books)
         return of->book;
     of->is_skipped = !books->wants(books->user, info->feed, info->exchange_topic);
     if (of->is_skipped)

@@ -37,8 +37,8 @@ typedef struct serve_books {
     void *user;
     serve_book *first, **end; /* from here on: zero-initialise */
     size_t count;
-    size_t expected;  /* from a checkpoint, without a frame so far */
-    uint8_t is_short; /* 1: wanted books may be missing; begin no new book until they are added */
+    size_t expected;        /* from a checkpoint, without a frame so far */
+    uint8_t may_lack_books; /* 1: no new book begins until the missing ones are added */
     stream_book *of_stream; /* by index of the tape's streams */
     size_t stream_count;
     symbol_table symbols;

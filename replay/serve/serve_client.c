@@ -40,11 +40,11 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
 
 /* A frame of an unknown topic is matched by the topic in its text; without one it goes to every
  * client, as on the exchange. */
-static int wants(serve_client *client, const served_frame *served)
+int serve_client_wants(serve_client *client, const served_frame *served)
 {
     const frame_channel *channel = served->frame->channel;
     td_bytes bytes = served->frame->bytes;
-    if (!wants_channel(client, channel))
+    if (client->state != CLIENT_PLAYING || !wants_channel(client, channel))
         return 0;
     if (channel->role == ROLE_UNKNOWN)
         return served->topic.size == 0 ||
@@ -52,11 +52,6 @@ static int wants(serve_client *client, const served_frame *served)
     return client->dialect->covers_frame == NULL ||
            topic_filters_cover_frame(&client->filters, td_bytes_str(channel->info.exchange_topic),
                                      bytes);
-}
-
-int serve_client_wants(serve_client *client, const served_frame *served)
-{
-    return client->state == CLIENT_PLAYING && wants(client, served);
 }
 
 /* ---- books ---- */
@@ -179,7 +174,7 @@ static void put_recorded(serve_client *client, wire_outgoing *out)
 
 /* ---- orders ---- */
 
-static void answer(serve_client *client, td_bytes recorded, td_bytes id)
+static void send_answer(serve_client *client, td_bytes recorded, td_bytes id)
 {
     serve *server = client->owner;
     wire_outgoing out = {.opcode = 1};
@@ -198,7 +193,7 @@ static void join_order(serve_client *client, int is_answer, td_bytes topic, td_b
         at++;
     if (at < client->order_count) {
         td_bytes other = td_bytes_str(client->orders[at].text);
-        answer(client, is_answer ? text : other, is_answer ? other : text);
+        send_answer(client, is_answer ? text : other, is_answer ? other : text);
         drop_order(client, at);
         return;
     }

@@ -32,7 +32,7 @@ static void put_tape(json_writer *json, const serve_tape *tape)
     put_time(json, "at", tape->at_ns);
     put_time(json, "next", tape->frame == NULL ? 0 : tape->frame->recv_ns);
     json_write_member_bool(json, "at_end", tape->is_at_end);
-    json_write_member_bool(json, "waits_for_reconnect", tape->is_alone);
+    json_write_member_bool(json, "waits_for_reconnect", tape->waits_for_return);
     json_write_object_end(json);
 }
 
@@ -121,16 +121,17 @@ static td_result read_command(const serve *server, td_bytes name, td_bytes query
 int serve_apply(serve *server, const control_command *command, const control_value *value)
 {
     const serve_tape *newest = serve_newest_tape(server);
-    pacer hand;
-    pacer_init(&hand,
+    pacer change;
+    pacer_init(&change,
                &(pacer_options){.clock = server->options.clock, .speed = server->options.speed});
-    hand.is_paused = server->is_paused;
-    hand.played_ns = hand.recv_ns = serve_place(server);
-    if (control_apply(&hand, command, value) == PACER_STOP)
+    change.is_paused = server->is_paused;
+    change.played_ns = change.recv_ns = serve_position(server);
+    if (control_apply(&change, command, value) == PACER_STOP)
         return 1;
-    if (command->effect == CONTROL_SKIP_BACK && newest != NULL && hand.target_ns < newest->begin_ns)
-        hand.target_ns = newest->begin_ns;
-    serve_tapes_follow(server, &hand);
+    if (command->effect == CONTROL_SKIP_BACK && newest != NULL &&
+        change.target_ns < newest->begin_ns)
+        change.target_ns = newest->begin_ns;
+    serve_tapes_apply_control(server, &change);
     return 0;
 }
 
@@ -177,8 +178,8 @@ void serve_show(const serve *server, progress_line *progress)
 {
     char when[TD_TIME_TEXT_BYTES] = "no tape";
     char speed[TD_DECIMAL_TEXT_BYTES];
-    if (serve_place(server) > 0)
-        td_time_format_ms(serve_place(server), when);
+    if (serve_position(server) > 0)
+        td_time_format_ms(serve_position(server), when);
     pacer_speed_format(server->options.speed, speed);
     progress_show(progress, clock_mono_ns(server->options.clock), "%s  speed %s%s  %s  %s", when,
                   speed, server->is_paused ? "  paused" : "",

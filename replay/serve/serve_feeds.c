@@ -143,8 +143,8 @@ static void read_words(archive *from, dialect_parser *parser, const served_feed 
     cursor_close(tape);
 }
 
-static void gather_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
-                           const td_log *log)
+static void add_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
+                        const td_log *log)
 {
     served_feed *feed = feed_of(feeds, segment->index, log);
     if (feed != NULL)
@@ -174,8 +174,8 @@ static void read_all_words(serve_feeds *feeds, archive *from)
 }
 
 /* Reads all time: a topic outside the window is known, and stays silent. */
-static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
-                        const td_log *log, td_err *err)
+static td_result read_segments(serve_feeds *feeds, archive *from, const selection *wanted,
+                               const td_log *log, td_err *err)
 {
     selection copy = *wanted;
     read_query query = selection_query(&copy, SELECTION_ALL_TIME);
@@ -188,7 +188,7 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        gather_segment(feeds, view, read_plan_segment(plan, i), log);
+        add_segment(feeds, view, read_plan_segment(plan, i), log);
     read_plan_close(plan);
     archive_view_close(view);
     if (rc != TD_OK)
@@ -207,7 +207,7 @@ td_result serve_feeds_open(archive *from, const selection *wanted, const td_log 
                            serve_feeds **out, td_err *err)
 {
     serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
-    td_result rc = gather(feeds, from, wanted, log, err);
+    td_result rc = read_segments(feeds, from, wanted, log, err);
     if (rc != TD_OK) {
         serve_feeds_close(feeds);
         return rc;
@@ -345,7 +345,7 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
 
 /* Frames of unknown topics may belong to any topic, so a tape with such frames knows every topic. A
  * coin's topic names coins that the tape does not list, so every coin is known. */
-static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
+static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscription)
 {
     const topic_standing known = {.is_known = 1};
     const family *of = feed->family;
@@ -387,14 +387,15 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
     return 0;
 }
 
-topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
+topic_standing serve_feeds_find_topic(const serve_feeds *feeds, td_bytes path,
+                                      td_bytes subscription)
 {
     topic_standing best = {0};
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
         if (!served_feed_has_path(feed, path))
             continue;
-        topic_standing found = feed_look(feed, subscription);
+        topic_standing found = find_feed_topic(feed, subscription);
         if (found.is_known)
             return found;
         best.is_symbol_unknown |= found.is_symbol_unknown;

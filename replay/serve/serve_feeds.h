@@ -74,7 +74,8 @@ const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *feed
  * or if its family has it and its symbol is on the tape (then it stays silent). It is not known if
  * the exchange refused it while recording and the tape has no frame of it. is_held and needs_auth
  * are not set. */
-topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
+topic_standing serve_feeds_find_topic(const serve_feeds *feeds, td_bytes path,
+                                      td_bytes subscription);
 
 /* 1 if the topic needs authentication: the path is private, or the path is for both accesses and
  * the topic has no symbol. */

@@ -200,18 +200,18 @@ struct serve_tape {
     uint64_t waiting_ns;  /* on the clock, since when it waits for clients; 0: it does not */
     uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
     size_t away;          /* clients closed by a recorded disconnect that have not returned */
-    uint8_t is_alone;     /* it stops until a client that a disconnect closed returns */
-    uint8_t has_frames;   /* it sent a frame since it began, or began again */
-    wire_timer *timer;    /* for its start, the next frame, or the wait for clients */
+    uint8_t waits_for_return; /* it stops until a client that a disconnect closed returns */
+    uint8_t has_frames;       /* it sent a frame since it began, or began again */
+    wire_timer *timer;        /* for its start, the next frame, or the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* read, not yet sent; NULL: no frame */
     recorded_end *ends; /* ends of connections; from end_at on, not yet due, all before `frame` */
     size_t end_at, end_count;
-    uint64_t at_ns;    /* receive time of the last sent frame; 0: no frame */
-    serve_books books; /* up to the last due frame */
-    cursor *late;      /* reads missing books up to its position; NULL: not needed */
-    serve_books late_books;
+    uint64_t at_ns;         /* receive time of the last sent frame; 0: no frame */
+    serve_books books;      /* up to the last due frame */
+    cursor *missing_reader; /* reads missing books up to its position; NULL: not needed */
+    serve_books missing_books;
     held_frame *held; /* in the order in which they were held */
 };
 
@@ -233,11 +233,11 @@ const serve_tape *serve_newest_tape(const serve *server);
 
 /* The newest tape's position: receive time of its last sent frame, or of its first frame; 0: no
  * tape plays. */
-uint64_t serve_place(const serve *server);
+uint64_t serve_position(const serve *server);
 
-/* Apply a control's changes of this pacer (speed, pause, steps, a seek) to each tape that plays.
- * Later tapes start with the same speed and pause. */
-void serve_tapes_follow(serve *server, const pacer *hand);
+/* Apply the changes that a control made to this pacer (speed, pause, steps, a seek) to each tape
+ * that plays. Later tapes start with the same speed and pause. */
+void serve_tapes_apply_control(serve *server, const pacer *change);
 
 /* Free all tapes; they must have no clients. */
 void serve_tapes_close(serve *server);

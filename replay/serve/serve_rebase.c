@@ -169,6 +169,8 @@ td_bytes serve_rebase_frame(serve_rebase *self, const topic_row *row, int64_t sh
                             td_bytes frame)
 {
     json_value root;
+    if (self == NULL || row == NULL)
+        return frame;
     td_buf_clear(&self->out);
     if (json_parse(self->parser, frame, JSON_COPIED, &root, NULL) != TD_OK)
         return frame;

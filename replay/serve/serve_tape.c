@@ -67,11 +67,11 @@ static void forget_held(serve_tape *tape)
     }
 }
 
-static void close_late(serve_tape *tape)
+static void close_missing_reader(serve_tape *tape)
 {
-    serve_books_fini(&tape->late_books);
-    cursor_close(tape->late);
-    tape->late = NULL;
+    serve_books_fini(&tape->missing_books);
+    cursor_close(tape->missing_reader);
+    tape->missing_reader = NULL;
 }
 
 static void tape_free(serve_tape *tape)
@@ -84,7 +84,7 @@ static void tape_free(serve_tape *tape)
     *at = tape->next;
     wire_timer_cancel(&tape->timer);
     forget_held(tape);
-    close_late(tape);
+    close_missing_reader(tape);
     serve_books_fini(&tape->books); /* before the cursor's channels */
     cursor_close(tape->cursor);
     td_free(tape->ends);
@@ -256,7 +256,7 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
         return;
     /* The tape stops until one of them is back, so that it gets the frames after the disconnect. */
     tape->away += closed;
-    tape->is_alone = 1;
+    tape->waits_for_return = 1;
     wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
                    on_away, tape);
 }
@@ -287,7 +287,7 @@ static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
     }
 }
 
-static void hold(serve_tape *tape, const served_frame *served, const fault_rule *rule)
+static void hold_frame(serve_tape *tape, const served_frame *served, const fault_rule *rule)
 {
     td_bytes bytes = served->message.bytes;
     held_frame *held = td_alloc(sizeof *held + bytes.size);
@@ -305,12 +305,13 @@ static void hold(serve_tape *tape, const served_frame *served, const fault_rule 
     *end = held;
 }
 
-static void inject(serve_tape *tape, served_frame *served, const fault_rule *rule, uint64_t number)
+static void inject_fault(serve_tape *tape, served_frame *served, const fault_rule *rule,
+                         uint64_t number)
 {
     serve *server = tape->owner;
     server->counts.faults++;
     if (rule->kind == FAULT_DELAY || rule->kind == FAULT_REORDER) {
-        hold(tape, served, rule);
+        hold_frame(tape, served, rule);
         return;
     }
     if (rule->kind == FAULT_TRUNCATE || rule->kind == FAULT_CORRUPT) {
@@ -335,15 +336,6 @@ static int is_wanted(serve_tape *tape, const served_frame *served)
     return c != NULL;
 }
 
-/* A frame's bytes with the times that clients get. */
-static td_bytes with_times(const serve_tape *tape, const topic_row *row, td_bytes bytes)
-{
-    serve_rebase *rebase = tape->owner->rebase;
-    if (rebase == NULL || row == NULL)
-        return bytes;
-    return serve_rebase_frame(rebase, row, tape->shift_s, bytes);
-}
-
 static td_result send_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame = tape->frame;
@@ -362,7 +354,8 @@ static td_result send_frame(serve_tape *tape, td_err *err)
         return rc;
     served.topic = topic_in(tape->owner, frame);
     send_held(tape, frame, 0);
-    served.message.bytes = with_times(tape, frame->row, frame->bytes);
+    served.message.bytes =
+        serve_rebase_frame(tape->owner->rebase, frame->row, tape->shift_s, frame->bytes);
     if (faults != NULL && frame->channel->role == ROLE_DATA && is_wanted(tape, &served))
         rule = serve_faults_find(faults, frame, &number);
     if (rule == NULL) {
@@ -370,7 +363,7 @@ static td_result send_frame(serve_tape *tape, td_err *err)
         send_held(tape, frame, 1);
         return TD_OK;
     }
-    inject(tape, &served, rule, number);
+    inject_fault(tape, &served, rule, number);
     return serve_faults_log(faults, rule, frame, err);
 }
 
@@ -393,7 +386,7 @@ static void log_unmade(serve *server, const serve_book *b, const td_err *why)
                     b->exchange_topic, format_counted(count, "snapshot").text, why->text);
 }
 
-static void log_late(serve *server)
+static void log_late_join(serve *server)
 {
     uint64_t count = count_for_log(server, &server->late_log);
     server->counts.late++;
@@ -423,7 +416,8 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
             made = serve_book_make(b, server->options.archive, server->maker, &server->made, err);
-            out.bytes = with_times(tape, b->topic->row, td_buf_view(&server->made));
+            out.bytes = serve_rebase_frame(server->rebase, b->topic->row, tape->shift_s,
+                                           td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;
@@ -507,7 +501,7 @@ static int lacks_books(serve_tape *tape)
 }
 
 /* Start reading the missing books up to the pending frame. */
-static td_result open_late(serve_tape *tape, td_err *err)
+static td_result open_missing_reader(serve_tape *tape, td_err *err)
 {
     selection mine = selection_of(tape);
     cursor_options reading = reading_of(tape);
@@ -517,47 +511,49 @@ static td_result open_late(serve_tape *tape, td_err *err)
     selection_set_window(&mine, (selection_window){from_ns, from_ns + 1});
     reading.wants_channel = lacks_channel;
     reading.user = tape;
-    tape->late_books = (serve_books){.wants = lacks_book, .user = tape};
-    td_result rc = cursor_open(tape->owner->options.archive, &mine, &reading, &tape->late, err);
+    tape->missing_books = (serve_books){.wants = lacks_book, .user = tape};
+    td_result rc =
+        cursor_open(tape->owner->options.archive, &mine, &reading, &tape->missing_reader, err);
     if (rc == TD_OK)
-        serve_books_begin(&tape->late_books, tape->owner->options.feeds, tape->late);
+        serve_books_begin(&tape->missing_books, tape->owner->options.feeds, tape->missing_reader);
     return rc;
 }
 
 /* Read one more frame of the missing books; at the tape's position, move them to the tape. */
-static td_result follow_late(serve_tape *tape, td_err *err)
+static td_result read_missing_book(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
     serve_book *b;
     uint8_t is_snapshot;
-    if (tape->late == NULL && lacks_books(tape))
-        return open_late(tape, err);
-    td_result rc = tape->late == NULL ? TD_EOF : cursor_next(tape->late, &frame, err);
+    if (tape->missing_reader == NULL && lacks_books(tape))
+        return open_missing_reader(tape, err);
+    td_result rc =
+        tape->missing_reader == NULL ? TD_EOF : cursor_next(tape->missing_reader, &frame, err);
     if (rc == TD_OK && frame->is_lead_in)
-        return is_data(frame) ? serve_books_apply(&tape->late_books, tape->owner->reader, frame, &b,
-                                                  &is_snapshot, err)
+        return is_data(frame) ? serve_books_apply(&tape->missing_books, tape->owner->reader, frame,
+                                                  &b, &is_snapshot, err)
                               : TD_OK;
     if (rc != TD_OK && rc != TD_EOF)
         return rc;
-    serve_books_add(&tape->books, tape->owner->options.feeds, &tape->late_books);
-    close_late(tape);
+    serve_books_add(&tape->books, tape->owner->options.feeds, &tape->missing_books);
+    close_missing_reader(tape);
     for (size_t i = 0; i < tape->end_at; i++)
         end_books(tape, &tape->ends[i]);
     return TD_OK;
 }
 
 /* Call when clients may want books that the tape lacks. */
-static void want_more(serve_tape *tape)
+static void request_missing_books(serve_tape *tape)
 {
-    close_late(tape);
-    tape->books.is_short = !tape->owner->options.has_shared_clock;
+    close_missing_reader(tape);
+    tape->books.may_lack_books = !tape->owner->options.has_shared_clock;
 }
 
 /* 1 if the tape has to wait for a client. A late tape waits too, because frames that are due all at
  * once are not the client's fault. It does not wait for a client that has delayed it for
  * PATIENCE_NS more than the tape has moved since it became late: that client reads more slowly than
  * the tape plays. */
-static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
+static int must_wait(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 {
     int waits_always = waits_for_clients(tape->owner);
     int is_held = 0;
@@ -585,7 +581,7 @@ static int is_held_back(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
     forget_held(tape);
-    close_late(tape);
+    close_missing_reader(tape);
     serve_books_fini(&tape->books);
     tape->at_ns = 0;
     tape->stalled_ns = 0;
@@ -611,7 +607,7 @@ static void on_time(void *user)
 }
 
 /* Read the next frame, or begin again at the end. */
-static td_result read_on(serve_tape *tape, td_err *err)
+static td_result read_next(serve_tape *tape, td_err *err)
 {
     td_result rc = next_frame(tape, err);
     if (rc != TD_EOF)
@@ -654,16 +650,16 @@ static td_result pump_one(serve_tape *tape, td_err *err)
 {
     const serve_options *options = &tape->owner->options;
     td_result rc = TD_OK;
-    if (tape->is_alone)
+    if (tape->waits_for_return)
         return TD_EOF;
     if (tape->frame == NULL && !tape->is_at_end) {
-        rc = read_on(tape, err);
+        rc = read_next(tape, err);
         if (rc != TD_OK || (tape->frame == NULL && !tape->is_at_end))
             return rc;
     }
     /* not between frames of the same time, because a time cannot tell which of them were sent */
-    if (tape->books.is_short && (tape->frame == NULL || tape->frame->recv_ns > tape->at_ns))
-        return follow_late(tape, err);
+    if (tape->books.may_lack_books && (tape->frame == NULL || tape->frame->recv_ns > tape->at_ns))
+        return read_missing_book(tape, err);
     rc = catch_up(tape, err);
     if (rc != TD_OK)
         return rc;
@@ -682,8 +678,8 @@ static td_result pump_one(serve_tape *tape, td_err *err)
         wire_timer_set(options->loop, &tape->timer, start_ns, on_time, tape);
         return TD_EOF;
     }
-    if (is_held_back(tape, due_ns, now_ns)) {
-        tape->owner->counts.held_back += tape->waiting_ns == 0;
+    if (must_wait(tape, due_ns, now_ns)) {
+        tape->owner->counts.wait_count += tape->waiting_ns == 0;
         tape->waiting_ns = now_ns;
         wire_timer_set(options->loop, &tape->timer, now_ns + WAIT_NS, on_time, tape);
         return TD_EOF;
@@ -692,7 +688,7 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     return send_due(tape, err);
 }
 
-static void fail(serve_tape *tape, const td_err *err)
+static void fail_tape(serve_tape *tape, const td_err *err)
 {
     tape->owner->counts.failed++;
     tape->is_at_end = 1;
@@ -708,19 +704,19 @@ static void on_away(void *user)
 {
     serve_tape *tape = user;
     td_err err;
-    tape->is_alone = 0;
+    tape->waits_for_return = 0;
     tape->away = 0;
     if (tape->clients != NULL) {
         pump(tape);
         return;
     }
     td_err_set(&err, TD_E_NETWORK, "its clients did not reconnect within 30 s of a disconnect");
-    fail(tape, &err);
+    fail_tape(tape, &err);
 }
 
 static void pump(serve_tape *tape)
 {
-    if (tape->is_alone)
+    if (tape->waits_for_return)
         return;
     const serve_options *options = &tape->owner->options;
     const uint64_t *bytes = &tape->owner->counts.bytes;
@@ -730,22 +726,22 @@ static void pump(serve_tape *tape)
     wire_timer_cancel(&tape->timer);
     for (unsigned i = 0; i < TURN_FRAMES_MAX && *bytes < bytes_max && rc == TD_OK; i++)
         rc = pump_one(tape, &err);
-    if (rc == TD_OK && !tape->is_alone)
+    if (rc == TD_OK && !tape->waits_for_return)
         wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock), on_time, tape);
     else if (rc != TD_OK && rc != TD_EOF)
-        fail(tape, &err);
+        fail_tape(tape, &err);
 }
 
 /* ---- clients ---- */
 
-static void attach(serve_client *client, serve_tape *tape)
+static void attach_client(serve_client *client, serve_tape *tape)
 {
     client->tape = tape;
     client->tape_next = tape->clients;
     tape->clients = client;
 }
 
-static void detach(serve_client *client)
+static void detach_client(serve_client *client)
 {
     serve_client **at = &client->tape->clients;
     while (*at != client)
@@ -786,34 +782,34 @@ static serve_tape *joined_tape(const serve_tape *batch)
     return found;
 }
 
-static void join(serve_tape *tape, serve_tape *batch)
+static void join_tape(serve_tape *tape, serve_tape *batch)
 {
     while (batch->clients != NULL) {
         serve_client *c = batch->clients;
-        detach(c);
-        attach(c, tape);
+        detach_client(c);
+        attach_client(c, tape);
         tape->away -= tape->away > 0;
         if (tape->owner->options.has_shared_clock && tape->at_ns > 0)
-            log_late(tape->owner);
+            log_late_join(tape->owner);
     }
     tape_free(batch);
-    want_more(tape);
-    if (!tape->is_alone)
+    request_missing_books(tape);
+    if (!tape->waits_for_return)
         return;
-    tape->is_alone = 0;
+    tape->waits_for_return = 0;
     pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* counts from now */
 }
 
 /* Start the tape, or let its clients join one that plays. */
-static void start(void *user)
+static void start_tape(void *user)
 {
     serve_tape *batch = user;
     serve_tape *tape = joined_tape(batch);
     td_err err;
     if (tape != NULL)
-        join(tape, batch);
+        join_tape(tape, batch);
     else if (open_cursor(batch, &err) != TD_OK) {
-        fail(batch, &err);
+        fail_tape(batch, &err);
         return;
     } else
         tape = batch;
@@ -827,7 +823,7 @@ static void start(void *user)
 }
 
 /* 1 if the client can share a tape that has not started. */
-static int fits(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
+static int can_share(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
 {
     return tape->start_ns == start_ns && tape->cursor == NULL && !tape->is_at_end &&
            has_feeds(tape, client->feed_names, client->feed_count);
@@ -837,26 +833,26 @@ void serve_tape_subscribed(serve_client *client)
 {
     serve *server = client->owner;
     const serve_options *options = &server->options;
-    int is_alone = waits_for_clients(server) && !options->has_shared_clock;
+    int has_own_tape = waits_for_clients(server) && !options->has_shared_clock;
     if (client->state > CLIENT_SETTLE_DELAY) {
         if (client->tape != NULL)
-            want_more(client->tape);
+            request_missing_books(client->tape);
         serve_client_catch_up(client);
         return;
     }
     serve_tape_leave(client);
     client->state = CLIENT_SETTLE_DELAY;
     uint64_t start_ns = clock_mono_ns(options->clock) + options->settle_ns;
-    if (!is_alone)
+    if (!has_own_tape)
         start_ns = (start_ns / START_PERIOD_NS + 1) * START_PERIOD_NS;
-    serve_tape *tape = is_alone ? NULL : server->tapes;
-    while (tape != NULL && !fits(tape, client, start_ns))
+    serve_tape *tape = has_own_tape ? NULL : server->tapes;
+    while (tape != NULL && !can_share(tape, client, start_ns))
         tape = tape->next;
     if (tape == NULL) {
         tape = tape_new(client, start_ns);
-        wire_timer_set(options->loop, &tape->timer, start_ns, start, tape);
+        wire_timer_set(options->loop, &tape->timer, start_ns, start_tape, tape);
     }
-    attach(client, tape);
+    attach_client(client, tape);
 }
 
 /* A tape with a shared clock continues without clients until its end. */
@@ -865,10 +861,10 @@ void serve_tape_leave(serve_client *client)
     serve_tape *tape = client->tape;
     if (tape == NULL)
         return;
-    detach(client);
+    detach_client(client);
     const serve *server = tape->owner;
     if (tape->clients == NULL && tape != shared_tape(server) &&
-        (!tape->is_alone || server->is_stopping))
+        (!tape->waits_for_return || server->is_stopping))
         tape_free(tape);
     else if (tape->waiting_ns > 0 && !server->is_stopping)
         pump(tape);
@@ -884,7 +880,7 @@ const serve_tape *serve_newest_tape(const serve *server)
     return tape;
 }
 
-uint64_t serve_place(const serve *server)
+uint64_t serve_position(const serve *server)
 {
     const serve_tape *tape = serve_newest_tape(server);
     if (tape == NULL || tape->at_ns > 0)
@@ -892,31 +888,31 @@ uint64_t serve_place(const serve *server)
     return tape->frame != NULL ? tape->frame->recv_ns : cursor_get_window(tape->cursor).from_ns;
 }
 
-static td_result follow_hand(serve_tape *tape, const pacer *hand, td_err *err)
+static td_result apply_control(serve_tape *tape, const pacer *change, td_err *err)
 {
-    pacer_set_speed(&tape->pacer, hand->options.speed);
-    if (hand->is_paused)
+    pacer_set_speed(&tape->pacer, change->options.speed);
+    if (change->is_paused)
         pacer_pause(&tape->pacer);
     else
         pacer_resume(&tape->pacer);
-    for (uint32_t i = 0; i < hand->step_count && !tape->is_at_end; i++)
+    for (uint32_t i = 0; i < change->step_count && !tape->is_at_end; i++)
         pacer_step(&tape->pacer);
-    return hand->is_seeking ? rewind_tape(tape, hand->target_ns, err) : TD_OK;
+    return change->is_seeking ? rewind_tape(tape, change->target_ns, err) : TD_OK;
 }
 
-void serve_tapes_follow(serve *server, const pacer *hand)
+void serve_tapes_apply_control(serve *server, const pacer *change)
 {
-    server->is_paused = hand->is_paused;
-    server->options.speed = hand->options.speed;
+    server->is_paused = change->is_paused;
+    server->options.speed = change->options.speed;
     for (serve_tape *tape = server->tapes, *next; tape != NULL; tape = next) {
         td_err err;
         next = tape->next; /* the tape may be freed */
         if (tape->cursor == NULL)
             continue;
-        if (follow_hand(tape, hand, &err) == TD_OK)
+        if (apply_control(tape, change, &err) == TD_OK)
             pump(tape);
         else
-            fail(tape, &err);
+            fail_tape(tape, &err);
     }
 }
 

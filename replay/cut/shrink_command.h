@@ -7,31 +7,32 @@
  * ended after it; $2 is then the file. Processes that the command leaves running are killed. A run
  * that takes longer than four times the first run plus 2 s is killed too; its result is unknown.
  * Output is discarded, except the first run's, which goes to standard error. One thread. */
-#ifndef TD_CUT_JUDGE_H
-#define TD_CUT_JUDGE_H
+#ifndef TD_CUT_SHRINK_COMMAND_H
+#define TD_CUT_SHRINK_COMMAND_H
 
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/cli/stop_signal.h"
 
-typedef struct judge {
-    const char *command;
+typedef struct shrink_command {
+    const char *text;   /* the user's line for /bin/sh */
     const char *folder; /* for its temporary files */
     uint8_t with_server;
     const stop_signal *signals;
     uint64_t runs;
     uint64_t limit_ns; /* of a run; set by the first one */
-} judge;
+} shrink_command;
 
-typedef enum judgement {
-    JUDGED_GOOD, /* status 0 */
-    JUDGED_BAD,
-    JUDGED_UNKNOWN, /* status 125, or it takes too long */
-    JUDGED_STOPPED, /* a signal ended the run */
-} judgement;
+typedef enum command_result {
+    COMMAND_SUCCEEDED, /* status 0 */
+    COMMAND_FAILED,
+    COMMAND_UNKNOWN, /* status 125, or it takes too long */
+    COMMAND_STOPPED, /* a signal ended the run */
+} command_result;
 
 /* Run the command on a file. TD_E_INVALID: the shell cannot run it (126, 127); TD_E_IO. */
-TD_MUST_USE td_result judge_file(judge *self, const char *path, judgement *out, td_err *err);
+TD_MUST_USE td_result shrink_command_run(shrink_command *self, const char *path,
+                                         command_result *out, td_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "replay/cut/judge.h"
+#include "replay/cut/shrink_command.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include "base/limits.h"
 
 enum {
-    LOOK_MS = 2,            /* interval of checks whether a process has ended */
+    CHECK_MS = 2,           /* interval of checks whether a process has ended */
     READY_BYTES_MAX = 4096, /* size of a ready file */
     STATUS_UNKNOWN = 125,
     STATUS_NOT_RUNNABLE = 126,
@@ -63,7 +63,7 @@ static int read_url(const char *ready, char *url, size_t url_bytes)
 
 /* Start a server of the file and wait until it accepts connections at url. A stop signal leaves url
  * empty. */
-static td_result start_server(const judge *self, const char *path, pid_t *out, char *url,
+static td_result start_server(const shrink_command *self, const char *path, pid_t *out, char *url,
                               size_t url_bytes, td_err *err)
 {
     char ready[LIMIT_PATH_BYTES];
@@ -85,36 +85,20 @@ static td_result start_server(const judge *self, const char *path, pid_t *out, c
             end_group(*out, has_ended);
             return td_err_set(err, TD_E_IO, "the server for the cut did not start");
         }
-        (void)poll(NULL, 0, LOOK_MS);
+        (void)poll(NULL, 0, CHECK_MS);
     }
     return rc;
 }
 
-/* SIGTERM lets the server remove its ready file. */
-static void end_server(pid_t pid)
-{
-    (void)kill(pid, SIGTERM);
-    (void)waitpid(pid, NULL, 0);
-}
-
 /* ---- the command ---- */
 
-static judgement judge_status(int status)
-{
-    if (!WIFEXITED(status))
-        return JUDGED_BAD;
-    if (WEXITSTATUS(status) == STATUS_UNKNOWN)
-        return JUDGED_UNKNOWN;
-    return WEXITSTATUS(status) == 0 ? JUDGED_GOOD : JUDGED_BAD;
-}
-
 /* first, second: arguments; second may be NULL. */
-static td_result run_command(judge *self, const char *first, const char *second, judgement *out,
-                             td_err *err)
+static td_result run_command(shrink_command *self, const char *first, const char *second,
+                             command_result *out, td_err *err)
 {
     char shell[] = "sh";
     char option[] = "-c";
-    char *command = td_strdup(self->command);
+    char *command = td_strdup(self->text);
     char *arguments[] = {td_strdup(first), second == NULL ? NULL : td_strdup(second)};
     char *const words[] = {shell, option, command, shell, arguments[0], arguments[1], NULL};
     pid_t pid = 0;
@@ -130,26 +114,30 @@ static td_result run_command(judge *self, const char *first, const char *second,
            clock_mono_ns(clock) - began_ns < self->limit_ns) {
         found = waitpid(pid, &status, WNOHANG);
         if (found == 0)
-            (void)poll(NULL, 0, LOOK_MS);
+            (void)poll(NULL, 0, CHECK_MS);
     }
     if (rc == TD_OK)
         end_group(pid, found != 0);
     if (self->runs++ == 0)
         self->limit_ns = LIMIT_TIMES * (clock_mono_ns(clock) - began_ns) + LIMIT_MORE_NS;
-    *out = found != 0                        ? judge_status(status)
-           : stop_signal_came(self->signals) ? JUDGED_STOPPED
-                                             : JUDGED_UNKNOWN;
-    if (rc == TD_OK && found != 0 && WIFEXITED(status) &&
-        (WEXITSTATUS(status) == STATUS_NOT_RUNNABLE || WEXITSTATUS(status) == STATUS_NOT_FOUND))
+    int exit_status = found != 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (found == 0)
+        *out = stop_signal_came(self->signals) ? COMMAND_STOPPED : COMMAND_UNKNOWN;
+    else
+        *out = exit_status == STATUS_UNKNOWN ? COMMAND_UNKNOWN
+               : exit_status == 0            ? COMMAND_SUCCEEDED
+                                             : COMMAND_FAILED;
+    if (rc == TD_OK && (exit_status == STATUS_NOT_RUNNABLE || exit_status == STATUS_NOT_FOUND))
         rc = td_err_set(err, TD_E_INVALID, "--shrink: the shell cannot run '%s' (status %d)",
-                        self->command, WEXITSTATUS(status));
+                        self->text, exit_status);
     td_free(command);
     td_free(arguments[0]);
     td_free(arguments[1]);
     return rc;
 }
 
-td_result judge_file(judge *self, const char *path, judgement *out, td_err *err)
+td_result shrink_command_run(shrink_command *self, const char *path, command_result *out,
+                             td_err *err)
 {
     char url[LIMIT_PATH_BYTES];
     pid_t server = 0;
@@ -158,9 +146,10 @@ td_result judge_file(judge *self, const char *path, judgement *out, td_err *err)
     td_result rc = start_server(self, path, &server, url, sizeof url, err);
     if (rc != TD_OK)
         return rc;
-    *out = JUDGED_STOPPED;
+    *out = COMMAND_STOPPED;
     if (url[0] != '\0')
         rc = run_command(self, url, path, out, err);
-    end_server(server);
+    (void)kill(server, SIGTERM); /* it removes its ready file */
+    (void)waitpid(server, NULL, 0);
     return rc;
 }
