@@ -11,6 +11,7 @@
 #include "base/cli/option_groups.h"
 #include "base/cli/units.h"
 #include "replay/serve/serve.h"
+#include "replay/serve/serve_control.h"
 #include "replay/play/keyboard.h"
 #include "verbs/verb_run.h"
 
@@ -143,9 +144,9 @@ static void take_keys(void *user)
     const control_command *keys[KEYBOARD_COMMANDS_MAX];
     size_t count = keyboard_wait(command->keyboard, 0, keys);
     for (size_t i = 0; i < count && !command->has_quit; i++)
-        command->has_quit = serve_apply(command->server, keys[i], &keys[i]->value);
+        command->has_quit = serve_control_apply(command->server, keys[i], &keys[i]->value);
     if (keyboard_has_terminal(command->keyboard))
-        serve_show(command->server, &command->verb->progress);
+        serve_control_show(command->server, &command->verb->progress);
     wire_timer_set(command->loop, &command->key_timer, next_ns, take_keys, command);
 }
 

@@ -6,7 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "replay/serve/serve_impl.h"
+#include "replay/serve/serve_control.h"
+#include "replay/serve/serve_tape.h"
 
 enum {
     /* Segments that a tape has open per feed: the current one, the next one, and one for books that
@@ -52,7 +53,7 @@ static void on_unsubscribe_all(void *user)
 static void on_changed(void *user, request_kind kind)
 {
     serve_client *client = user;
-    serve_client_filters_changed(client);
+    serve_client_filters_changed(client, client->tape == NULL ? NULL : &client->tape->books);
     if (kind == REQUEST_SUBSCRIBE && client->filters.count > 0)
         serve_tape_subscribed(client);
 }

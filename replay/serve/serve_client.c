@@ -1,14 +1,27 @@
-/* One client: which frames it wants, and which books are current. */
+#include "replay/serve/serve_client.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cli/units.h"
-#include "replay/serve/serve_impl.h"
 
 /* Requests about orders, and answers, that may wait for each other; beyond that the oldest is
  * dropped. */
 enum { ORDERS_MAX = 1024 };
+
+/* A slot of the recording from which a client got frames. */
+typedef struct client_slot {
+    const char *feed; /* the pointer in a frame's channel */
+    uint32_t shard;
+} client_slot;
+
+/* A request about orders without its recorded answer yet, or the reverse. */
+typedef struct serve_order {
+    uint8_t is_answer;
+    char *topic;
+    char *text; /* the answer, or the id of the request */
+} serve_order;
 
 /* ---- wanted frames ---- */
 
@@ -81,11 +94,10 @@ void serve_client_catch_up(serve_client *client)
     client->made = 0;
 }
 
-void serve_client_filters_changed(serve_client *client)
+void serve_client_filters_changed(serve_client *client, const serve_books *books)
 {
     client->filters_version++;
-    const serve_book *first = client->tape == NULL ? NULL : client->tape->books.first;
-    for (const serve_book *b = first; b != NULL; b = b->next) {
+    for (const serve_book *b = books == NULL ? NULL : books->first; b != NULL; b = b->next) {
         uint8_t *current = is_current(client, b);
         *current = *current && serve_client_covers(client, b->feed, b->exchange_topic);
     }

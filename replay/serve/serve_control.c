@@ -1,11 +1,12 @@
-/* Controls: commands by HTTP requests and by keys, which act on all tapes. */
+#include "replay/serve/serve_control.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/time_text.h"
 #include "base/url.h"
 #include "base/json/json_write.h"
-#include "replay/serve/serve_impl.h"
+#include "replay/serve/serve_tape.h"
 
 enum { VALUE_BYTES = 64, STATUS_TAPES_MAX = 32 };
 
@@ -118,7 +119,7 @@ static td_result read_command(const serve *server, td_bytes name, td_bytes query
 }
 
 /* Apply the command to a temporary pacer, then that pacer's changes to all tapes. */
-int serve_apply(serve *server, const control_command *command, const control_value *value)
+int serve_control_apply(serve *server, const control_command *command, const control_value *value)
 {
     const serve_tape *newest = serve_newest_tape(server);
     pacer change;
@@ -165,7 +166,7 @@ unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text
     const control_command *found;
     control_value value;
     if (command.size > 0 && read_command(server, command, query, &found, &value, &err) == TD_OK) {
-        (void)serve_apply(server, found, &value);
+        (void)serve_control_apply(server, found, &value);
         put_status(server, text);
         return 200;
     }
@@ -174,7 +175,7 @@ unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text
     return command.size > 0 ? 400 : 405;
 }
 
-void serve_show(const serve *server, progress_line *progress)
+void serve_control_show(const serve *server, progress_line *progress)
 {
     char when[TD_TIME_TEXT_BYTES] = "no tape";
     char speed[TD_DECIMAL_TEXT_BYTES];

@@ -1,11 +1,11 @@
-/* Tapes: when they start, and when each of their frames is sent to which clients. */
+#include "replay/serve/serve_tape.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "book/symbol_state.h"
 #include "base/cli/units.h"
-#include "replay/serve/serve_impl.h"
 
 enum {
     /* Frames per turn of the loop, so that a tape without wanted frames does not delay others. */
@@ -26,6 +26,23 @@ enum {
 
 /* Clients that are ready within the same period share a tape. */
 #define START_PERIOD_NS (50 * TD_NS_PER_MS)
+
+/* The end of a recorded connection. */
+typedef struct recorded_end {
+    uint64_t recv_ns;
+    const char *feed; /* the pointer in a channel */
+    uint32_t shard;
+    unsigned code;
+} recorded_end;
+
+/* A frame that a fault holds back. */
+typedef struct held_frame {
+    struct held_frame *next;
+    uint64_t until_ns;  /* sent before the first frame that was received then or later; or */
+    uint8_t is_swapped; /* sent after the next frame of its channel */
+    frame_ref frame;
+    served_frame served; /* its message's bytes follow this struct */
+} held_frame;
 
 /* ---- open, close ---- */
 

@@ -1,0 +1,117 @@
+/* One client of a replay server: its subscriptions, which frames it wants, and which books are
+ * current. One thread. */
+#ifndef TD_SERVE_SERVE_CLIENT_H
+#define TD_SERVE_SERVE_CLIENT_H
+
+#include "replay/serve/serve_books.h"
+#include "replay/serve/serve_state.h"
+#include "schema/filters.h"
+
+typedef enum client_state {
+    CLIENT_WAITING,      /* no subscription yet */
+    CLIENT_SETTLE_DELAY, /* its tape has a start time */
+    CLIENT_PLAYING,
+    CLIENT_DRAINING, /* the tape has ended; its last frames are still queued */
+    CLIENT_CUTTING,  /* its last frames are still queued; then it is cut off, as recorded */
+    CLIENT_HOLDING,  /* the tape has ended; the connection stays open */
+    CLIENT_CLOSING,
+} client_state;
+
+typedef struct serve_client {
+    serve *owner;
+    struct serve_client *next;
+    wire_conn *conn;
+    const dialect *dialect;
+    const char **feed_names; /* feeds at its path */
+    size_t feed_count;
+    const char *path; /* constant text */
+    char conn_id[DIALECT_CONN_ID_BYTES];
+    client_state state;
+    uint8_t is_authenticated;
+    uint8_t is_complete; /* the last frame was sent */
+    topic_filters filters;
+    uint32_t filters_version; /* incremented by every change of filters */
+    struct serve_tape *tape;  /* NULL: no tape yet */
+    struct serve_client *tape_next;
+    /* 1: the client subscribed to books that are not current, so it needs snapshots. */
+    uint8_t is_catching_up;
+    uint64_t made;         /* snapshots made since is_catching_up was set */
+    uint8_t is_waited_for; /* its late tape waits for it; in all it has waited for held_ns */
+    uint64_t held_ns;
+    /* By index of its tape's books: 1 if the client received the book's snapshot and every later
+     * frame, so that it can apply deltas. */
+    uint8_t *is_current;
+    size_t is_current_count;
+    struct client_slot *slots;
+    size_t slot_count;
+    struct serve_order *orders; /* in order of arrival */
+    size_t order_count;
+    /* By channel index, results of the filters: filters_version << 1, with the result in bit 0. */
+    uint32_t *verdicts;
+    size_t verdict_count;
+} serve_client;
+
+/* A frame for the clients of a tape. */
+typedef struct served_frame {
+    const frame_ref *frame;
+    td_bytes topic;   /* topic in a frame of an unknown topic; empty: absent */
+    serve_book *book; /* NULL: no followed book */
+    uint8_t is_snapshot;
+    wire_outgoing message;
+} served_frame;
+
+/* Add a client at a served path. */
+TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path);
+
+/* Free a client whose connection is closed and which has no tape. */
+void serve_client_close(serve_client *client);
+
+/* 1 if its subscriptions cover a topic. */
+int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic);
+
+/* Let the client get snapshots of its books that are not current. */
+void serve_client_catch_up(serve_client *client);
+
+/* Call after its filters changed: books of its tape that they no longer cover are not current. */
+void serve_client_filters_changed(serve_client *client, const serve_books *books);
+
+/* 1 if the client plays and wants this frame. */
+int serve_client_wants(serve_client *client, const served_frame *served);
+
+/* 1 if the client needs a snapshot of a book. */
+int serve_client_needs(serve_client *client, const serve_book *b);
+
+/* Send a message. Closes a client that reads too slowly. */
+void serve_client_put(serve_client *client, wire_outgoing *out);
+
+/* Send a frame if the client wants it. */
+void serve_client_send(serve_client *client, served_frame *served);
+
+/* Send a book's made snapshot; out NULL: it cannot be made, only mark the book as current. */
+void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out);
+
+/* 1 if the end of a recorded connection also ends the client's connection: the client got frames
+ * from its slot, or it is subscribed at a path of the feed and got no frames from the feed's other
+ * slots. */
+int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard);
+
+/* End its connection as the recorded one ended, after its queued messages; code 0: without a close
+ * frame. */
+void serve_client_disconnect(serve_client *client, unsigned code);
+
+/* Handle a request about orders: send the recorded answer. */
+void serve_client_ask(serve_client *client, const dialect_request *request);
+
+/* Call when its queue is empty. */
+void serve_client_drained(serve_client *client);
+
+/* Forget what it received, because its tape moves. */
+void serve_client_restart(serve_client *client);
+
+/* Its tape has ended: close the connection once everything is sent, or hold it open. */
+void serve_client_finish(serve_client *client);
+
+/* Close the connection with this code and reason; no more frames are sent. */
+void serve_client_end(serve_client *client, unsigned code, const char *reason);
+
+#endif

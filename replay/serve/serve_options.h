@@ -1,0 +1,64 @@
+/* What a replay server is given, and what it counts. */
+#ifndef TD_SERVE_SERVE_OPTIONS_H
+#define TD_SERVE_SERVE_OPTIONS_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "archive/archive.h"
+#include "replay/play/pacer.h"
+#include "replay/serve/serve_faults.h"
+#include "replay/serve/serve_feeds.h"
+#include "tape/selection.h"
+#include "wire/server.h"
+
+enum {
+    SERVE_CLIENTS = 64,          /* default limit of connected clients */
+    SERVE_QUEUE_BYTES = 1 << 20, /* enough to keep a socket busy while the next chunk is read */
+};
+
+typedef struct serve_options {
+    wire_loop *loop;
+    archive *archive;
+    const selection *wanted;
+    const serve_feeds *feeds;
+    wire_server_options server; /* listen and TLS; ops and user are set by serve_open */
+    td_clock clock;
+    const td_log *log;
+    pacer_speed speed;
+    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
+    uint64_t client_count_max; /* connected at the same time; 0: SERVE_CLIENTS */
+    uint8_t is_held;           /* 1: connections stay open at the end of the tape */
+    int rebases_time;      /* 1: exchange times in frames are shifted so that a tape begins now */
+    uint8_t loops;         /* 1: a tape begins again after its last frame */
+    int skips_disconnects; /* 1: clients do not get recorded disconnects */
+    uint8_t has_shared_clock;   /* 1: one tape for all clients; later clients join it */
+    int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
+    const serve_faults *faults; /* NULL: no faults */
+    uint64_t settle_ns;
+    uint64_t seed;      /* of connection ids */
+    const char *secret; /* checks signatures, and private topics then need one; NULL: any key is
+                           accepted, and none is needed */
+} serve_options;
+
+typedef struct serve_counts {
+    uint64_t clients;
+    uint64_t tapes;   /* started */
+    uint64_t refused; /* upgrades refused: unknown path, wrong credentials, or too many clients */
+    uint64_t frames;  /* sent */
+    uint64_t bytes;   /* of the sent frames */
+    uint64_t made;    /* made snapshots that were sent; not counted in frames */
+    uint64_t late;    /* clients that joined the shared tape after its first frame */
+    uint64_t unmade;  /* snapshots that could not be made */
+    uint64_t wait_count;   /* times that a slow client delayed its tape */
+    uint64_t complete;     /* clients that received their whole tape and left */
+    uint64_t faults;       /* injected faults */
+    uint64_t disconnected; /* clients that were closed because a recorded connection ended */
+    uint64_t slow;         /* clients that were closed because they read too slowly */
+    uint64_t failed;       /* tapes that could not be read to their end */
+    uint64_t unfollowed;   /* frames of books beyond LIMIT_SERVE_BOOKS, which get no snapshots, over
+                              all tapes */
+} serve_counts;
+
+#endif

@@ -1,0 +1,42 @@
+/* Private to replay/serve: what serve.c (connections and requests), serve_client.c, serve_tape.c
+ * and serve_control.c share. serve.c opens and closes it. */
+#ifndef TD_SERVE_SERVE_STATE_H
+#define TD_SERVE_SERVE_STATE_H
+
+#include "base/buf.h"
+#include "base/log_rate.h"
+#include "base/random.h"
+#include "replay/play/snapshot.h"
+#include "replay/serve/serve_options.h"
+#include "replay/serve/serve_rebase.h"
+#include "schema/responder.h"
+#include "tape/block.h"
+#include "tape/channel_table.h"
+#include "tape/content.h"
+#include "tape/reply_list.h"
+
+typedef struct serve {
+    serve_options options;
+    wire_server *server;
+    struct serve_client *clients;
+    size_t client_count;
+    struct serve_tape *tapes; /* newest first */
+    block_pool *blocks;       /* shared by all tapes: a chunk is in memory once */
+    channel_table *channels;
+    reply_list replies; /* HTTP */
+    uint8_t is_stopping;
+    uint8_t is_paused;
+    responder *responder;
+    json_parser *json;      /* parses recorded answers */
+    content_reader *reader; /* reads frames of unknown topics and of books */
+    snapshot_maker *maker;
+    td_buf made;          /* a made snapshot */
+    serve_rebase *rebase; /* NULL: send times as recorded */
+    td_buf damaged;       /* a frame's bytes after a fault */
+    td_random random;
+    serve_counts counts;
+    td_log_rate late_log, made_log, unmade_log;
+    uint64_t made_logged; /* snapshots made at the last log line */
+} serve;
+
+#endif

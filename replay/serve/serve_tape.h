@@ -1,0 +1,67 @@
+/* A tape of a replay server: when it starts, and when each of its frames is sent to which of its
+ * clients. One thread. */
+#ifndef TD_SERVE_SERVE_TAPE_H
+#define TD_SERVE_SERVE_TAPE_H
+
+#include "replay/serve/serve_client.h"
+#include "tape/cursor.h"
+
+typedef struct serve_tape {
+    serve *owner;
+    struct serve_tape *next;
+    serve_client *clients;
+    const char **feed_names; /* feeds that it selects */
+    size_t feed_count;
+    uint64_t start_ns;    /* on the clock, when it begins to play */
+    uint64_t begin_ns;    /* beginning of its selection; 0: unbounded */
+    uint8_t has_shift;    /* its first frame was read, so shift_s is set */
+    int64_t shift_s;      /* from the first frame's time to the clock's time */
+    uint64_t stalled_ns;  /* on the clock, the end of a stall fault */
+    uint8_t is_at_end;    /* no more frames */
+    uint64_t waiting_ns;  /* on the clock, since when it waits for clients; 0: it does not */
+    uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
+    size_t away;          /* clients closed by a recorded disconnect that have not returned */
+    uint8_t waits_for_return; /* it stops until a client that a disconnect closed returns */
+    uint8_t has_frames;       /* it sent a frame since it began, or began again */
+    wire_timer *timer;        /* for its start, the next frame, or the wait for clients */
+    pacer pacer;
+    cursor *cursor;         /* NULL until it starts */
+    const frame_ref *frame; /* read, not yet sent; NULL: no frame */
+    /* Ends of recorded connections; from end_at on they are not yet due, all before `frame`. */
+    struct recorded_end *ends;
+    size_t end_at, end_count;
+    uint64_t at_ns;         /* receive time of the last sent frame; 0: no frame */
+    serve_books books;      /* up to the last due frame */
+    cursor *missing_reader; /* reads missing books up to its position; NULL: not needed */
+    serve_books missing_books;
+    struct held_frame *held; /* in the order in which they were held */
+} serve_tape;
+
+/* After a client subscribed: restart its settle delay, or, if its tape plays, let its new books
+ * start with snapshots. */
+void serve_tape_subscribed(serve_client *client);
+
+/* After a request was answered: send the snapshots that it made necessary. */
+void serve_tape_answered(serve_client *client);
+
+/* Call when the client's queue is empty. */
+void serve_tape_drained(serve_client *client);
+
+/* Call when the client is closed. */
+void serve_tape_leave(serve_client *client);
+
+/* The newest tape that plays, or NULL. */
+const serve_tape *serve_newest_tape(const serve *server);
+
+/* The newest tape's position: receive time of its last sent frame, or of its first frame; 0: no
+ * tape plays. */
+uint64_t serve_position(const serve *server);
+
+/* Apply the changes that a control made to this pacer (speed, pause, steps, a seek) to each tape
+ * that plays. Later tapes start with the same speed and pause. */
+void serve_tapes_apply_control(serve *server, const pacer *change);
+
+/* Free all tapes; they must have no clients. */
+void serve_tapes_close(serve *server);
+
+#endif
