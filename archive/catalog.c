@@ -809,5 +809,5 @@ void catalog_hold(catalog *c)
 
 void catalog_release(catalog *c)
 {
-    database_let_go(c->db);
+    database_release(c->db);
 }

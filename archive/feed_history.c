@@ -32,8 +32,8 @@ static uint64_t session_hash(const char *session)
 session_row *archive_history_session(const archive_history *past, const char *session)
 {
     session_row *found = NULL;
-    slot_probe at = slot_probe_of(session_hash(session));
-    while (slot_table_next(&past->by_session, &at)) {
+    row_probe at = row_probe_of(session_hash(session));
+    while (row_table_next(&past->by_session, &at)) {
         session_row *row = &past->sessions[at.row];
         if (strcmp(row->session, session) == 0 && (found == NULL || row > found))
             found = row;
@@ -54,9 +54,9 @@ void archive_history_sort_sessions(archive_history *past)
 {
     if (past->session_count > 0)
         qsort(past->sessions, past->session_count, sizeof past->sessions[0], compare_sessions);
-    slot_table_clear(&past->by_session);
+    row_table_clear(&past->by_session);
     for (size_t i = 0; i < past->session_count; i++)
-        slot_table_put(&past->by_session, session_hash(past->sessions[i].session), i);
+        row_table_put(&past->by_session, session_hash(past->sessions[i].session), i);
 }
 
 int archive_history_is_crashed(const archive_history *past, const char *session)
@@ -74,7 +74,7 @@ int archive_history_is_import(const archive_history *past, const char *session)
 void archive_history_add_session(archive_history *past, const session_row *row)
 {
     past->sessions = td_array_grow(past->sessions, past->session_count, sizeof past->sessions[0]);
-    slot_table_put(&past->by_session, session_hash(row->session), past->session_count);
+    row_table_put(&past->by_session, session_hash(row->session), past->session_count);
     past->sessions[past->session_count++] = *row;
 }
 
@@ -218,7 +218,7 @@ void archive_history_fini(archive_history *past)
     for (size_t i = 0; i < past->segment_count; i++)
         td_free(past->segments[i].path);
     name_index_fini(&past->by_path);
-    slot_table_fini(&past->by_session);
+    row_table_fini(&past->by_session);
     td_free(past->segments);
     td_free(past->sessions);
     td_free(past->damages);

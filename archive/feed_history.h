@@ -54,8 +54,8 @@ typedef struct archive_history {
     session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
-    slot_table by_session; /* entries of sessions, by hash of the id */
-    past_damage *damages;  /* of the journal, in file order */
+    row_table by_session; /* entries of sessions, by hash of the id */
+    past_damage *damages; /* of the journal, in file order */
     size_t damage_count;
     journal_state journal;  /* as it was read */
     struct journal *writer; /* NULL unless archive_history_open */

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "archive/crash_gaps.h"
 #include "format/chain.h"
 
@@ -27,7 +27,7 @@ typedef struct import_search {
     const capture_content *contents;
     past_import *rows; /* feed_count rows for each content */
     size_t feed_count;
-    slot_table by_hash;      /* of contents */
+    row_table by_hash;       /* of contents */
     past_import **open_rows; /* rows of sessions whose end has not been read */
     size_t open_count;
     int was_killed;
@@ -59,8 +59,8 @@ static void on_imported_entry(import_search *search, const journal_entry *entry)
     td_hash128 hash;
     if (!chain_value_parse(journal_get(entry, "text_hash"), &hash))
         return;
-    slot_probe at = slot_probe_of(content_hash(hash));
-    while (slot_table_next(&search->by_hash, &at)) {
+    row_probe at = row_probe_of(content_hash(hash));
+    while (row_table_next(&search->by_hash, &at)) {
         const capture_content *content = &search->contents[at.row];
         if (td_hash128_equal(content->hash, hash) &&
             journal_get_u64(entry, "text_bytes", UINT64_MAX) == content->bytes)
@@ -105,10 +105,10 @@ td_result imports_find(archive *from, const capture_content *contents, size_t co
     import_search search = {.contents = contents, .rows = rows, .feed_count = feed_count};
     journal_state state;
     for (size_t i = 0; i < content_count; i++)
-        slot_table_put(&search.by_hash, content_hash(contents[i].hash), i);
+        row_table_put(&search.by_hash, content_hash(contents[i].hash), i);
     td_result rc = journal_read(from, on_entry, &search, &state, err);
     *was_killed = search.was_killed;
-    slot_table_fini(&search.by_hash);
+    row_table_fini(&search.by_hash);
     td_free((void *)search.open_rows);
     return rc;
 }

@@ -11,8 +11,8 @@ static uint64_t name_hash(td_bytes name)
 
 static size_t find(const name_index *index, td_bytes name, uint64_t hash)
 {
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&index->slots, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&index->slots, &at)) {
         if (td_bytes_equal(index->names[at.row].name, name))
             return index->names[at.row].row;
     }
@@ -32,12 +32,12 @@ void name_index_put(name_index *index, td_bytes name, size_t row)
         return;
     index->names = td_array_grow(index->names, index->count, sizeof *index->names);
     index->names[index->count] = (name_row){.name = name, .row = row};
-    slot_table_put(&index->slots, hash, index->count++);
+    row_table_put(&index->slots, hash, index->count++);
 }
 
 void name_index_fini(name_index *index)
 {
-    slot_table_fini(&index->slots);
+    row_table_fini(&index->slots);
     td_free(index->names);
     *index = (name_index){0};
 }

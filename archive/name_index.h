@@ -10,7 +10,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 /* No such name. */
 #define NAME_INDEX_NONE SIZE_MAX
@@ -21,8 +21,8 @@ typedef struct name_row {
 } name_row;
 
 typedef struct name_index {
-    slot_table slots; /* entries of names, by hash */
-    name_row *names;  /* in the order of insertion */
+    row_table slots; /* entries of names, by hash */
+    name_row *names; /* in the order of insertion */
     size_t count;
 } name_index;
 

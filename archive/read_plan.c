@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "archive/archive_segment.h"
 
 /* A segment of the plan. */
@@ -314,7 +314,7 @@ static void count_missing(read_plan *plan)
 typedef struct repeats {
     const archive_segment *segments; /* all listed segments */
     uint8_t *is_one;                 /* for each segment */
-    slot_table by_hash;              /* of hashes */
+    row_table by_hash;               /* of hashes */
     uint64_t *hashes;
     size_t count;
 } repeats;
@@ -322,13 +322,13 @@ typedef struct repeats {
 static void note_channels(void *user, const archive_segment *segment, const segment_brief *brief)
 {
     repeats *all = user;
-    slot_probe at = slot_probe_of(brief->channels_hash);
-    while (slot_table_next(&all->by_hash, &at))
+    row_probe at = row_probe_of(brief->channels_hash);
+    while (row_table_next(&all->by_hash, &at))
         if (all->hashes[at.row] == brief->channels_hash) {
             all->is_one[segment - all->segments] = 1;
             return;
         }
-    slot_table_put(&all->by_hash, brief->channels_hash, all->count);
+    row_table_put(&all->by_hash, brief->channels_hash, all->count);
     all->hashes = td_array_grow(all->hashes, all->count, sizeof all->hashes[0]);
     all->hashes[all->count++] = brief->channels_hash;
 }
@@ -341,7 +341,7 @@ static uint8_t *find_repeats(archive_view *view)
     uint8_t *has_brief = td_alloc_zero(count, 1);
     archive_view_each_brief(view, note_channels, &all, has_brief);
     td_free(has_brief);
-    slot_table_fini(&all.by_hash);
+    row_table_fini(&all.by_hash);
     td_free(all.hashes);
     return all.is_one;
 }

@@ -23,8 +23,8 @@ _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header mu
 /* Blocks are kept at a reset: a message of the same size needs no new memory. */
 struct td_arena {
     arena_block *first;
-    size_t block_bytes; /* size of the next new block */
-    arena_block *now;   /* the block being filled; later ones are empty; NULL: all are empty */
+    size_t block_bytes;   /* size of the next new block */
+    arena_block *current; /* the block being filled; later ones are empty; NULL: all are empty */
     size_t used_bytes;
 };
 
@@ -50,7 +50,7 @@ void td_arena_close(td_arena *arena)
 /* Continue in the next block, or in a new one before it if it is too small. */
 static arena_block *next_block(td_arena *arena, size_t size)
 {
-    arena_block **link = arena->now == NULL ? &arena->first : &arena->now->next;
+    arena_block **link = arena->current == NULL ? &arena->first : &arena->current->next;
     if (*link == NULL || (*link)->size < size) {
         size_t room = size > arena->block_bytes ? size : arena->block_bytes;
         if (arena->block_bytes < BLOCK_BYTES_MAX)
@@ -59,9 +59,9 @@ static arena_block *next_block(td_arena *arena, size_t size)
         *made = (arena_block){.next = *link, .size = room};
         *link = made;
     }
-    arena->now = *link;
-    arena->now->used = 0;
-    return arena->now;
+    arena->current = *link;
+    arena->current->used = 0;
+    return arena->current;
 }
 
 void *td_arena_alloc(td_arena *arena, size_t size)
@@ -71,7 +71,7 @@ void *td_arena_alloc(td_arena *arena, size_t size)
     /* Empty allocations also get unique addresses. */
     size_t rounded =
         size == 0 ? ALIGN_BYTES : (size + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
-    arena_block *block = arena->now;
+    arena_block *block = arena->current;
     if (TD_UNLIKELY(block == NULL || rounded > block->size - block->used))
         block = next_block(arena, rounded);
     TD_ASSERT(block->used <= block->size);
@@ -93,7 +93,7 @@ void *td_arena_copy(td_arena *arena, const void *from, size_t size)
 void td_arena_reset(td_arena *arena)
 {
     arena->used_bytes = 0;
-    arena->now = NULL;
+    arena->current = NULL;
 }
 
 size_t td_arena_used_bytes(const td_arena *arena)

@@ -57,7 +57,7 @@ static void fold_name(td_bytes name, folded_name *out)
     *out = (folded_name){.size = 0};
     for (size_t at = 0; at < name.size && !out->is_cut;) {
         uint8_t c;
-        at += td_read_spelt(td_bytes_of(name.data + at, name.size - at), &c);
+        at += td_read_escaped(td_bytes_of(name.data + at, name.size - at), &c);
         if (is_lower(c) || is_upper(c) || is_digit(c)) {
             if (before == '_' || (is_upper(c) && !is_upper(before)))
                 out->last_word = out->size;
@@ -142,7 +142,7 @@ static void fold_text(td_bytes text, const char *left_out, char *out)
     size_t size = 0;
     for (size_t at = 0; at < text.size;) {
         uint8_t c;
-        at += td_read_spelt(td_bytes_of(text.data + at, text.size - at), &c);
+        at += td_read_escaped(td_bytes_of(text.data + at, text.size - at), &c);
         if (c != '\0' && strchr(left_out, c) == NULL)
             out[size++] = (char)(is_upper(c) ? c | 0x20 : c);
     }

@@ -27,7 +27,7 @@ int td_mentions_credential(td_bytes text);
 
 /* Decode the first character of a text (not empty), which JSON or a URL may have escaped (\u0061,
  * \/, %61). Returns the bytes of its escaped form. */
-static inline size_t td_read_spelt(td_bytes text, uint8_t *out)
+static inline size_t td_read_escaped(td_bytes text, uint8_t *out)
 {
     const uint8_t *at = text.data;
     size_t left = text.size;

@@ -127,7 +127,7 @@ td_result database_query_next(database_query *query, td_err *err)
     return rc == SQLITE_DONE ? TD_EOF : fail(query->db, rc, "reading or writing", err);
 }
 
-void database_let_go(database *d)
+void database_release(database *d)
 {
     if (d->held_ns != 0)
         (void)sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
@@ -140,7 +140,7 @@ void database_hold(database *d)
     TD_ASSERT(d->mode == DATABASE_READ);
     if (d->held_ns != 0 && now_ns - d->held_ns < DATABASE_HOLD_NS)
         return;
-    database_let_go(d);
+    database_release(d);
     if (sqlite3_exec(d->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK)
         d->held_ns = now_ns;
 }

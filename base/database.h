@@ -73,10 +73,10 @@ td_result database_query_end(database_query *query, td_result rc);
 
 /* For many reads in sequence: hold SQLite's shared lock instead of taking it for each read. Call
  * hold before each read; the lock is renewed after DATABASE_HOLD_NS, so a writer waits at most that
- * long. If hold cannot lock, each read locks for itself. Call let_go before a long pause. */
+ * long. If hold cannot lock, each read locks for itself. Call release before a long pause. */
 #define DATABASE_HOLD_NS UINT64_C(20000000)
 void database_hold(database *db);
-void database_let_go(database *db);
+void database_release(database *db);
 
 /* Run a statement without result rows, as its own transaction. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
  * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced. */

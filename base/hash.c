@@ -147,7 +147,7 @@ static void add_bytes(XXH3_state_t *state, const void *bytes, size_t size)
 }
 
 /* Add a piece that does not fit after the gathered bytes. */
-static void update_over(td_hasher *hasher, const void *bytes, size_t size)
+static void flush_and_add(td_hasher *hasher, const void *bytes, size_t size)
 {
     add_bytes(hasher->state, hasher->gather, hasher->gathered);
     hasher->gathered = 0;
@@ -166,7 +166,7 @@ void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
     TD_ASSERT(bytes != NULL);
     TD_ASSERT(hasher->gathered <= GATHER_BYTES);
     if (TD_UNLIKELY(size > GATHER_BYTES - hasher->gathered)) {
-        update_over(hasher, bytes, size);
+        flush_and_add(hasher, bytes, size);
         return;
     }
     memcpy(hasher->gather + hasher->gathered, bytes, size);

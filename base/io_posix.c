@@ -39,7 +39,7 @@ static td_result path_error(td_err *err, int os_errno, const char *doing, const 
     return td_err_set_os(err, os_errno, "cannot %s '%s'", doing, path);
 }
 
-static int open_again(const char *path, int flags, mode_t access)
+static int open_retrying(const char *path, int flags, mode_t access)
 {
     int fd;
     do
@@ -62,7 +62,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         [TD_OPEN_LOCK] = O_RDWR | O_NOFOLLOW | O_CREAT,
     };
     mode_t access = mode == TD_OPEN_CREATE_PRIVATE ? 0600 : 0644;
-    int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY, access);
+    int fd = open_retrying(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY, access);
     if (fd < 0 && errno == EEXIST)
         return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
     if (fd < 0 && errno == ELOOP && (FLAGS[mode] & O_NOFOLLOW) != 0) {
@@ -308,7 +308,7 @@ static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *u
 static td_result posix_sync_dir(void *ctx, const char *path, td_err *err)
 {
     (void)ctx;
-    int fd = open_again(path, O_RDONLY | O_DIRECTORY, 0);
+    int fd = open_retrying(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return path_error(err, errno, "sync folder", path);
     int rc;

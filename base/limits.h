@@ -159,21 +159,21 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_TICKER_BYTES ((size_t)64 << 10)
 
 /* Gaps that replay lists for one topic and symbol; further ones are counted per rule. */
-#define LIMIT_STREAM_GAPS 1024u
+#define LIMIT_TOPIC_GAPS 1024u
 
 /* Members of one frame that a survey lists although its row does not name them; further ones are
  * counted. A topic changes by a few members at a time; only made-up frames have more. */
 #define LIMIT_SURVEY_UNEXPECTED 64u
 
 /* Drift (schema/drift.h). FINDINGS of one table: an exchange changes some tens of members a year; a
- * thousand and more come only from a wrong schema. LEARNT: texts of members whose documented values
- * are incomplete; all such members have some tens. SHARE: findings of one kind in one topic, so
- * that a flood does not hide changes elsewhere. NOTES: of one frame. EXAMPLE: bytes of an example,
- * enough for nearly all frames; 64 MiB with the maximum of findings. PATH, DETAIL: bytes with the
- * NUL; longer texts are truncated. */
+ * thousand and more come only from a wrong schema. VALUES: texts of members whose documented values
+ * are incomplete; all such members have some tens. KIND_FINDINGS: findings of one kind in one
+ * topic, so that a flood does not hide changes elsewhere. NOTES: of one frame. EXAMPLE: bytes of an
+ * example, enough for nearly all frames; 64 MiB with the maximum of findings. PATH, DETAIL: bytes
+ * with the NUL; longer texts are truncated. */
 #define LIMIT_DRIFT_FINDINGS      4096u
-#define LIMIT_DRIFT_LEARNT        1024u
-#define LIMIT_DRIFT_SHARE         256u
+#define LIMIT_DRIFT_VALUES        1024u
+#define LIMIT_DRIFT_KIND_FINDINGS 256u
 #define LIMIT_DRIFT_NOTES         64u
 #define LIMIT_DRIFT_EXAMPLE_BYTES ((size_t)16 << 10)
 #define LIMIT_DRIFT_PATH_BYTES    160u
@@ -252,7 +252,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* Streams of a baseline: several times the symbols and topics of all families over a year; only
  * made-up names reach the limit. Bytes of a stream's first differing frame, which is described. */
-#define LIMIT_REGRESS_STREAMS     (1u << 20)
+#define LIMIT_REGRESS_TOPICS      (1u << 20)
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
 /* An answer of a user's decoder program: the largest frame as message JSON, which is four times as

@@ -1,4 +1,4 @@
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 #include <string.h>
 
@@ -8,44 +8,44 @@
 enum { CAPACITY_MIN = 64 };
 
 /* Store at the first free entry from the hash's position on; the table is never full. */
-static void enter(slot_table *table, table_slot slot)
+static void insert(row_table *table, row_table_entry entry)
 {
     size_t mask = table->capacity - 1;
-    size_t at = slot.hash & mask;
-    while (table->slots[at].entry != 0)
+    size_t at = entry.hash & mask;
+    while (table->entries[at].number != 0)
         at = (at + 1) & mask;
-    table->slots[at] = slot;
+    table->entries[at] = entry;
     table->count++;
 }
 
-static void grow(slot_table *table)
+static void grow(row_table *table)
 {
-    slot_table grown = {.capacity = table->capacity == 0 ? CAPACITY_MIN : table->capacity * 2};
-    grown.slots = td_alloc_zero(grown.capacity, sizeof *grown.slots);
+    row_table grown = {.capacity = table->capacity == 0 ? CAPACITY_MIN : table->capacity * 2};
+    grown.entries = td_alloc_zero(grown.capacity, sizeof *grown.entries);
     for (size_t i = 0; i < table->capacity; i++)
-        if (table->slots[i].entry != 0)
-            enter(&grown, table->slots[i]);
-    td_free(table->slots);
+        if (table->entries[i].number != 0)
+            insert(&grown, table->entries[i]);
+    td_free(table->entries);
     *table = grown;
 }
 
-void slot_table_put(slot_table *table, uint64_t hash, size_t row)
+void row_table_put(row_table *table, uint64_t hash, size_t row)
 {
     TD_ASSERT(row < UINT32_MAX);
     if (table->count == table->capacity / 2)
         grow(table);
-    enter(table, (table_slot){.hash = slot_probe_of(hash).hash, .entry = (uint32_t)row + 1});
+    insert(table, (row_table_entry){.hash = row_probe_of(hash).hash, .number = (uint32_t)row + 1});
 }
 
-void slot_table_clear(slot_table *table)
+void row_table_clear(row_table *table)
 {
     if (table->count > 0)
-        memset(table->slots, 0, table->capacity * sizeof *table->slots);
+        memset(table->entries, 0, table->capacity * sizeof *table->entries);
     table->count = 0;
 }
 
-void slot_table_fini(slot_table *table)
+void row_table_fini(row_table *table)
 {
-    td_free(table->slots);
-    *table = (slot_table){0};
+    td_free(table->entries);
+    *table = (row_table){0};
 }

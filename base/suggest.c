@@ -8,9 +8,9 @@
 enum {
     NAME_MAX = 128, /* for longer names, edits are not counted */
     COMMON_MIN = 3, /* letters of a common prefix */
-    COMMON_FAR = 500,
-    WITHIN_FAR = 900,   /* contained in the name */
-    SUGGEST_FAR = 1000, /* not similar */
+    COMMON_DISTANCE = 500,
+    WITHIN_DISTANCE = 900,  /* contained in the name */
+    UNLIKE_DISTANCE = 1000, /* not similar */
 };
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
@@ -20,7 +20,7 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
 }
 
 /* Number of edits between two texts, ignoring case; swapping two letters is one edit. */
-static unsigned edits(td_bytes a, td_bytes b)
+static unsigned edit_distance(td_bytes a, td_bytes b)
 {
     unsigned rows[3][NAME_MAX + 1]; /* rows of the distance matrix: i and the two before */
     for (size_t k = 0; k <= b.size; k++)
@@ -65,13 +65,13 @@ static int is_within(td_bytes written, const char *name)
     return 0;
 }
 
-/* Distance of a name from the written one; 0: equal, SUGGEST_FAR: not similar. */
+/* Distance of a name from the written one; 0: equal, UNLIKE_DISTANCE: not similar. */
 static unsigned distance_of(td_bytes written, const char *name)
 {
     td_bytes other = td_bytes_str(name);
     size_t longer = written.size > other.size ? written.size : other.size;
     if (longer <= NAME_MAX) {
-        unsigned distance = edits(written, other);
+        unsigned distance = edit_distance(written, other);
         if (distance == 0 || distance <= (longer + 1) / 3)
             return distance;
     }
@@ -80,17 +80,18 @@ static unsigned distance_of(td_bytes written, const char *name)
            written.data[common] == other.data[common])
         common++;
     if (common >= COMMON_MIN)
-        return COMMON_FAR - (unsigned)(common < 400 ? common : 400);
-    return is_within(written, name) || means_the_same(written, name) ? WITHIN_FAR : SUGGEST_FAR;
+        return COMMON_DISTANCE - (unsigned)(common < 400 ? common : 400);
+    return is_within(written, name) || means_the_same(written, name) ? WITHIN_DISTANCE
+                                                                     : UNLIKE_DISTANCE;
 }
 
 void suggest_offer(suggest_search *search, const char *name)
 {
-    unsigned far = distance_of(search->written, name);
-    if (far == SUGGEST_FAR || (search->name != NULL && far >= search->far))
+    unsigned distance = distance_of(search->written, name);
+    if (distance == UNLIKE_DISTANCE || (search->name != NULL && distance >= search->distance))
         return;
     search->name = name;
-    search->far = far;
+    search->distance = distance;
 }
 
 void suggest_format(const suggest_search *search, char *out, size_t out_bytes)

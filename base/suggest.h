@@ -14,7 +14,7 @@
 typedef struct suggest_search {
     td_bytes written;
     const char *name; /* NULL: no name is similar */
-    unsigned far;
+    unsigned distance;
 } suggest_search;
 void suggest_offer(suggest_search *search, const char *name);
 

@@ -9,7 +9,7 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "schema/canonical.h"
 
 /* Number of levels on one side of a windowed book, compared with the topic's depth. */
@@ -262,7 +262,7 @@ typedef struct symbol_number {
 typedef struct id_set {
     uint64_t *keys;
     size_t capacity;
-    slot_table by_key;
+    row_table by_key;
 } id_set;
 
 /* Recent ids in two sets. When the newer set is full, it becomes the older one, whose ids are
@@ -275,7 +275,7 @@ typedef struct id_history {
 struct track_entries {
     symbol_number *numbers;
     size_t number_capacity;
-    slot_table by_key; /* entries of numbers */
+    row_table by_key; /* entries of numbers */
     id_history ids;
     id_history frames;    /* canonical hashes of messages */
     int64_t candle_start; /* ns; valid if has_candle */
@@ -297,7 +297,7 @@ static void ids_fini(id_history *ids)
 {
     for (size_t i = 0; i < 2; i++) {
         td_free(ids->sets[i].keys);
-        slot_table_fini(&ids->sets[i].by_key);
+        row_table_fini(&ids->sets[i].by_key);
     }
 }
 
@@ -312,14 +312,14 @@ static size_t ids_bytes(const id_history *ids)
 
 static void ids_forget(id_history *ids)
 {
-    slot_table_clear(&ids->sets[0].by_key);
-    slot_table_clear(&ids->sets[1].by_key);
+    row_table_clear(&ids->sets[0].by_key);
+    row_table_clear(&ids->sets[1].by_key);
 }
 
 static int id_set_has(const id_set *set, uint64_t key)
 {
-    slot_probe at = slot_probe_of(key);
-    while (slot_table_next(&set->by_key, &at)) {
+    row_probe at = row_probe_of(key);
+    while (row_table_next(&set->by_key, &at)) {
         if (set->keys[at.row] == key)
             return 1;
     }
@@ -330,7 +330,7 @@ static void id_set_add(id_set *set, uint64_t key)
 {
     size_t count = set->by_key.count;
     td_array_ensure((void **)&set->keys, &set->capacity, count, sizeof *set->keys);
-    slot_table_put(&set->by_key, key, count);
+    row_table_put(&set->by_key, key, count);
     set->keys[count] = key;
 }
 
@@ -341,7 +341,7 @@ static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
         return 1;
     if (ids->sets[ids->newer].by_key.count == most) {
         ids->newer ^= 1;
-        slot_table_clear(&ids->sets[ids->newer].by_key);
+        row_table_clear(&ids->sets[ids->newer].by_key);
     }
     id_set_add(&ids->sets[ids->newer], key);
     return 0;
@@ -352,7 +352,7 @@ static void track_entries_close(track_entries *e)
     if (e == NULL)
         return;
     td_free(e->numbers);
-    slot_table_fini(&e->by_key);
+    row_table_fini(&e->by_key);
     ids_fini(&e->ids);
     ids_fini(&e->frames);
     td_free(e);
@@ -375,7 +375,7 @@ static void numbers_serialize(track_entries *e, state_io *io)
         state_u64(io, &e->numbers[i].key);
         state_i64(io, &e->numbers[i].last);
         if (state_is_loading(io))
-            slot_table_put(&e->by_key, e->numbers[i].key, i);
+            row_table_put(&e->by_key, e->numbers[i].key, i);
     }
 }
 
@@ -422,7 +422,7 @@ static void track_entries_serialize(track_entries *e, state_io *io)
 /* A new connection: forget all earlier entries. */
 static void track_entries_forget(track_entries *e)
 {
-    slot_table_clear(&e->by_key);
+    row_table_clear(&e->by_key);
     ids_forget(&e->ids);
     ids_forget(&e->frames);
     e->has_candle = 0;
@@ -518,9 +518,9 @@ static uint64_t number_key(rule_id rule, const entry *of)
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {
     uint64_t key = number_key(rule, of);
-    slot_probe at = slot_probe_of(key);
+    row_probe at = row_probe_of(key);
     *is_new = 0;
-    while (slot_table_next(&e->by_key, &at)) {
+    while (row_table_next(&e->by_key, &at)) {
         if (e->numbers[at.row].key == key)
             return &e->numbers[at.row];
     }
@@ -528,7 +528,7 @@ static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of
     if (count == LIMIT_TRACK_SYMBOLS)
         return NULL;
     td_array_ensure((void **)&e->numbers, &e->number_capacity, count, sizeof *e->numbers);
-    slot_table_put(&e->by_key, key, count);
+    row_table_put(&e->by_key, key, count);
     e->numbers[count].key = key;
     *is_new = 1;
     return &e->numbers[count];

@@ -12,7 +12,7 @@ void symbol_table_fini(symbol_table *table)
         td_free(table->items[i]);
     }
     td_free(table->items);
-    slot_table_fini(&table->by_name);
+    row_table_fini(&table->by_name);
     *table = (symbol_table){0};
 }
 
@@ -21,8 +21,8 @@ symbol_entry *symbol_table_get(symbol_table *table, const char *feed, const char
     const size_t feed_bytes = strlen(feed) + 1;
     const size_t symbol_bytes = strlen(symbol) + 1;
     const uint64_t hash = td_xxh64(feed, feed_bytes) * 31 + td_xxh64(symbol, symbol_bytes);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->by_name, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&table->by_name, &at)) {
         symbol_entry *known = table->items[at.row];
         if (strcmp(known->symbol, symbol) == 0 && strcmp(known->feed, feed) == 0)
             return known;
@@ -30,7 +30,7 @@ symbol_entry *symbol_table_get(symbol_table *table, const char *feed, const char
     symbol_entry *made = td_alloc_zero(1, sizeof *made + feed_bytes + symbol_bytes);
     made->feed = memcpy(made->names, feed, feed_bytes);
     made->symbol = memcpy(made->names + feed_bytes, symbol, symbol_bytes);
-    slot_table_put(&table->by_name, hash, table->count);
+    row_table_put(&table->by_name, hash, table->count);
     table->items = td_array_grow(table->items, table->count, sizeof(symbol_entry *));
     table->items[table->count++] = made;
     return made;

@@ -8,7 +8,7 @@
 
 #include "base/attr.h"
 #include "base/channel.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "book/symbol_state.h"
 
 typedef struct symbol_entry {
@@ -22,7 +22,7 @@ typedef struct symbol_entry {
 typedef struct symbol_table {
     symbol_entry **items;
     size_t count;
-    slot_table by_name;
+    row_table by_name;
 } symbol_table;
 
 /* Close all states. The table is empty afterwards. */

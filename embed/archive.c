@@ -14,7 +14,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "base/version.h"
 #include "archive/archive.h"
 #include "archive/ledger.h"
@@ -105,7 +105,7 @@ struct tapedeck_tape {
     symbol_table symbols;
     tape_stream **streams;
     size_t stream_count;
-    slot_table by_name;
+    row_table by_name;
     /* The current batch. */
     tapedeck_frame_row *frames;
     size_t frame_count, frame_capacity;
@@ -372,8 +372,8 @@ static void set_text(tape_stream *of, size_t which, const char *text)
 /* Find or make the stream of a channel. */
 static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
 {
-    slot_probe at = slot_probe_of(hash_of(info));
-    while (slot_table_next(&t->by_name, &at))
+    row_probe at = row_probe_of(hash_of(info));
+    while (row_table_next(&t->by_name, &at))
         if (is_same(&t->streams[at.row]->info, info))
             return t->streams[at.row];
     tape_stream *made = td_alloc_zero(1, sizeof *made);
@@ -386,7 +386,7 @@ static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
     set_text(made, STREAM_EXCHANGE_TOPIC, info->exchange_topic);
     t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
     t->streams[t->stream_count] = made;
-    slot_table_put(&t->by_name, hash_of(info), t->stream_count++);
+    row_table_put(&t->by_name, hash_of(info), t->stream_count++);
     return made;
 }
 
@@ -785,7 +785,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t->frames);
     td_free(t->trades);
     td_free(t->levels);
-    slot_table_fini(&t->by_name);
+    row_table_fini(&t->by_name);
     gap_list_fini(&t->gaps);
     td_buf_fini(&t->text);
     td_free(t);

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "base/version.h"
 #include "embed/frame_view.h"
 #include "schema/decode.h"
@@ -28,7 +28,7 @@ struct tapedeck_reader {
     td_buf bytes; /* copy of the frame, with padding */
     tapedeck_book **topics;
     size_t topic_count;
-    slot_table by_name;
+    row_table by_name;
     uint64_t ordinal;
     /* The last frame: */
     frame_view view;
@@ -84,7 +84,7 @@ void tapedeck_reader_close(tapedeck_reader *r)
         td_free(r->topics[i]);
     }
     td_free(r->topics);
-    slot_table_fini(&r->by_name);
+    row_table_fini(&r->by_name);
     td_buf_fini(&r->bytes);
     decoder_close(r->decoder);
     td_free(r);
@@ -104,8 +104,8 @@ static char *copy_of(td_bytes text)
 static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
 {
     uint64_t hash = td_xxh64(what->exchange_topic.data, what->exchange_topic.size);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&r->by_name, &at))
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&r->by_name, &at))
         if (td_bytes_is(what->exchange_topic, r->topics[at.row]->exchange_topic))
             return r->topics[at.row];
     tapedeck_book *made = td_alloc_zero(1, sizeof *made);
@@ -115,7 +115,7 @@ static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
     made->track = track_open(what->topic.row);
     r->topics = td_array_grow(r->topics, r->topic_count, sizeof(tapedeck_book *));
     r->topics[r->topic_count] = made;
-    slot_table_put(&r->by_name, hash, r->topic_count++);
+    row_table_put(&r->by_name, hash, r->topic_count++);
     return made;
 }
 

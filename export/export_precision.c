@@ -8,14 +8,14 @@
 void export_precisions_fini(export_precisions *table)
 {
     td_free(table->items);
-    slot_table_fini(&table->slots);
+    row_table_fini(&table->slots);
     *table = (export_precisions){0};
 }
 
 static export_precision *find(const export_precisions *table, const char *instrument)
 {
-    slot_probe at = slot_probe_of(td_xxh64(instrument, strlen(instrument)));
-    while (slot_table_next(&table->slots, &at))
+    row_probe at = row_probe_of(td_xxh64(instrument, strlen(instrument)));
+    while (row_table_next(&table->slots, &at))
         if (strcmp(table->items[at.row].instrument, instrument) == 0)
             return &table->items[at.row];
     return NULL;
@@ -31,8 +31,8 @@ int export_precisions_raise(export_precisions *table, const export_precision *to
 {
     export_precision *is = find(table, to->instrument);
     if (is == NULL) {
-        slot_table_put(&table->slots, td_xxh64(to->instrument, strlen(to->instrument)),
-                       table->count);
+        row_table_put(&table->slots, td_xxh64(to->instrument, strlen(to->instrument)),
+                      table->count);
         table->items = td_array_grow(table->items, table->count, sizeof *table->items);
         table->items[table->count++] = *to;
         return 0;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 enum { EXPORT_INSTRUMENT_BYTES = 192 }; /* a symbol as in file names, and 32 */
 
@@ -20,7 +20,7 @@ typedef struct export_precision {
 typedef struct export_precisions {
     export_precision *items;
     size_t count;
-    slot_table slots;
+    row_table slots;
 } export_precisions;
 
 /* Frees the entries; the table is empty afterwards. */

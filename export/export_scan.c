@@ -20,7 +20,7 @@ void export_choices_fini(export_choices *table)
         td_free(table->items[i].symbol);
     }
     td_free(table->items);
-    slot_table_fini(&table->slots);
+    row_table_fini(&table->slots);
     *table = (export_choices){0};
 }
 
@@ -39,8 +39,8 @@ static uint64_t choice_hash(const frame_channel *channel)
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel)
 {
-    slot_probe at = slot_probe_of(choice_hash(channel));
-    while (slot_table_next(&table->slots, &at)) {
+    row_probe at = row_probe_of(choice_hash(channel));
+    while (row_table_next(&table->slots, &at)) {
         export_choice *is = &table->items[at.row];
         if (is->of == channel->family && is->prefers == type->prefers &&
             strcmp(is->symbol, channel->info.symbol) == 0 &&
@@ -63,7 +63,7 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
     table->items = td_array_grow(table->items, table->count, sizeof *table->items);
-    slot_table_put(&table->slots, choice_hash(channel), table->count);
+    row_table_put(&table->slots, choice_hash(channel), table->count);
     table->items[table->count++] = (export_choice){.feed = td_strdup(channel->info.feed),
                                                    .symbol = td_strdup(channel->info.symbol),
                                                    .of = channel->family,
@@ -83,7 +83,7 @@ typedef struct scan_run {
     read_plan *plan;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
-    slot_table counted;         /* symbols by type, by hash only: two that collide count as one */
+    row_table counted;          /* symbols by type, by hash only: two that collide count as one */
     uint8_t bits[BITMAP_BYTES]; /* by id: the segment's channels in the selection */
 } scan_run;
 
@@ -94,10 +94,10 @@ static void count_symbol(scan_run *run, size_t type, const frame_channel *channe
 {
     uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
                     hash_of(td_bytes_str(channel->family->name)) + type;
-    slot_probe at = slot_probe_of(hash);
-    if (slot_table_next(&run->counted, &at))
+    row_probe at = row_probe_of(hash);
+    if (row_table_next(&run->counted, &at))
         return;
-    slot_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
+    row_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
 }
 
 /* Records a channel that has frames in the selection. */
@@ -205,7 +205,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     segment_scratch_close(run->scratch);
     td_buf_fini(&run->sealed);
     channel_table_close(run->channels);
-    slot_table_fini(&run->counted);
+    row_table_fini(&run->counted);
     td_free(run);
     return rc;
 }

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "archive/archive.h"
 #include "export/export_type.h"
 #include "tape/selection.h"
@@ -30,7 +30,7 @@ typedef struct export_choice {
 typedef struct export_choices {
     export_choice *items; /* in the order of their first offers */
     size_t count;
-    slot_table slots; /* by feed, family and symbol */
+    row_table slots; /* by feed, family and symbol */
 } export_choices;
 
 /* Frees the entries; the table is empty afterwards. */

@@ -52,7 +52,7 @@ void export_writers_fini(export_writers *table)
     for (size_t i = 0; i < table->count; i++)
         close_writer(table->items[i]);
     td_free(table->items);
-    slot_table_fini(&table->slots);
+    row_table_fini(&table->slots);
     (void)pthread_mutex_destroy(&table->lock);
 }
 
@@ -72,8 +72,8 @@ static uint64_t writer_hash(const export_output *output, const char *exchange, c
 static export_writer *find(const export_writers *table, const export_output *output,
                            const char *exchange, const char *symbol)
 {
-    slot_probe at = slot_probe_of(writer_hash(output, exchange, symbol));
-    while (slot_table_next(&table->slots, &at)) {
+    row_probe at = row_probe_of(writer_hash(output, exchange, symbol));
+    while (row_table_next(&table->slots, &at)) {
         export_writer *is = table->items[at.row];
         int is_same = output->format->per == EXPORT_JOINED || /* its file names lack it */
                       strcmp(is->of.exchange, exchange) == 0;
@@ -121,7 +121,7 @@ static export_writer *add(export_writers *table, const export_output *output, co
     made->target.counts = &made->counts;
     (void)pthread_mutex_init(&made->lock, NULL);
     table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
-    slot_table_put(&table->slots, writer_hash(output, exchange, symbol), table->count);
+    row_table_put(&table->slots, writer_hash(output, exchange, symbol), table->count);
     table->items[table->count++] = made;
     table->file_count += output->format->per != EXPORT_PER_DAY || exchange[0] == '\0';
     return made;

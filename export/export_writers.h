@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "tape/topic_trust.h"
 #include "export/export_format.h"
 #include "export/export_scan.h"
@@ -59,7 +59,7 @@ typedef struct export_writers {
     export_writer **items;
     size_t count;
     size_t file_count; /* writers of items that have their own files */
-    slot_table slots;  /* by output, exchange and the symbol in file names */
+    row_table slots;   /* by output, exchange and the symbol in file names */
 } export_writers;
 
 /* Initialises a zeroed table. */

@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
@@ -42,7 +42,7 @@ typedef struct mcap_writer {
     size_t schema_count;
     topic_channel *channels; /* by channel id - 1 */
     size_t channel_count;
-    slot_table slots; /* indexes channels by key */
+    row_table slots; /* indexes channels by key */
 } mcap_writer;
 
 /* 1 if each level has its own value; other columns are the same for the whole frame. */
@@ -80,7 +80,7 @@ static void close_mcap(void *writer)
     td_buf_fini(&self->chunk);
     td_buf_fini(&self->pack);
     td_buf_fini(&self->text);
-    slot_table_fini(&self->slots);
+    row_table_fini(&self->slots);
     td_free(self->channels);
     mcap_summary_fini(&self->summary);
     chunk_packer_close(self->packer);
@@ -205,8 +205,8 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 /* The id of the channel with this key, or 0. */
 static uint16_t find_channel(const mcap_writer *self, const char *key)
 {
-    slot_probe at = slot_probe_of(td_xxh64(key, strlen(key)));
-    while (slot_table_next(&self->slots, &at))
+    row_probe at = row_probe_of(td_xxh64(key, strlen(key)));
+    while (row_table_next(&self->slots, &at))
         if (strcmp(self->channels[at.row].key, key) == 0)
             return (uint16_t)(at.row + 1);
     return 0;
@@ -219,7 +219,7 @@ static td_result add_channel(mcap_writer *self, const char *key, const export_ty
     if (self->channel_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
     uint16_t schema = schema_of(self, type);
-    slot_table_put(&self->slots, td_xxh64(key, strlen(key)), self->channel_count);
+    row_table_put(&self->slots, td_xxh64(key, strlen(key)), self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof *self->channels);
     self->channels[self->channel_count++] = (topic_channel){.key = td_strdup(key)};
     *id = (uint16_t)self->channel_count;

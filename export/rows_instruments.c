@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "export/export_type.h"
 #include "base/json/json.h"
 #include "schema/exchange.h"
@@ -37,7 +37,7 @@ typedef struct instrument_table {
     td_arena *memory;
     instrument *rows; /* in the order of from_ns */
     size_t count, capacity;
-    slot_table by_symbol;
+    row_table by_symbol;
     uint64_t complete_ns; /* of the last complete reply, or 0 */
 } instrument_table;
 
@@ -161,8 +161,8 @@ static int find_list(const instrument_lists *lists, json_value result, json_valu
 static instrument *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
                               uint64_t hash)
 {
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->by_symbol, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&table->by_symbol, &at)) {
         instrument *is = &table->rows[at.row];
         if (is->to_ns == 0 && td_bytes_equal(is->symbol, symbol) &&
             td_bytes_equal(is->category, category))
@@ -211,7 +211,7 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
     made.category = copy(table, category);
     made.symbol = copy(table, symbol);
     table->rows = td_array_reach(table->rows, &table->capacity, table->count, sizeof *table->rows);
-    slot_table_put(&table->by_symbol, hash, table->count);
+    row_table_put(&table->by_symbol, hash, table->count);
     table->rows[table->count++] = made;
     return td_arena_used_bytes(table->memory) <= LIMIT_EXPORT_INSTRUMENT_BYTES
                ? TD_OK
@@ -316,7 +316,7 @@ static void close_table(void *maker)
     json_parser_close(table->reply);
     json_parser_close(table->entry);
     td_arena_close(table->memory);
-    slot_table_fini(&table->by_symbol);
+    row_table_fini(&table->by_symbol);
     td_free(table->rows);
     td_free(table);
 }

@@ -85,8 +85,8 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
         suggest_offer(&without_symbol, from->family->topics[i].name);
     }
     char similar[100];
-    int is_bare =
-        without_symbol.name == NULL || (search.name != NULL && search.far <= without_symbol.far);
+    int is_bare = without_symbol.name == NULL ||
+                  (search.name != NULL && search.distance <= without_symbol.distance);
     suggest_format(is_bare ? &search : &without_symbol, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "family %s has no topic '%s'", from->family->name, unknown);
     td_err_hint(err,

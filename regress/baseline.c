@@ -199,11 +199,11 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *names, baselin
     TD_ASSERT(b->open_path != NULL);
     pthread_mutex_lock(&b->mutex);
     td_result rc = TD_OK;
-    if (b->stream_count < LIMIT_REGRESS_STREAMS) {
+    if (b->stream_count < LIMIT_REGRESS_TOPICS) {
         *out = &add_stream(b)->stream;
         **out = baseline_keep_names(b->texts, names);
     } else {
-        rc = td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_STREAMS);
+        rc = td_err_set(err, TD_E_LIMIT, "more than %u streams", LIMIT_REGRESS_TOPICS);
         td_err_hint(err, "select fewer feeds, topics or symbols");
     }
     pthread_mutex_unlock(&b->mutex);
@@ -324,7 +324,7 @@ static void walk_meta(baseline *b, state_io *io, size_t *stream_count)
     state_flag(io, &scope->has_to);
     state_u64(io, &scope->to.ns);
     scope->from.kind = scope->to.kind = TD_TIME_ABSOLUTE;
-    *stream_count = state_count(io, *stream_count, LIMIT_REGRESS_STREAMS, 6 * sizeof(uint32_t));
+    *stream_count = state_count(io, *stream_count, LIMIT_REGRESS_TOPICS, 6 * sizeof(uint32_t));
 }
 
 static void walk_stream(baseline *b, state_io *io, kept_stream *of)

@@ -75,7 +75,7 @@ static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[
     size_t written = 0;
     int can_write = 1;
     td_buf_clear(&own->read);
-    while (clock_mono_ns(clock) < end_ns && !stop_signal_came(own->of->signals)) {
+    while (clock_mono_ns(clock) < end_ns && !stop_signal_arrived(own->of->signals)) {
         struct pollfd ends[] = {
             {.fd = own->output, .events = POLLIN},
             {.fd = can_write && written < own->line.size ? own->input : -1, .events = POLLOUT}};
@@ -208,7 +208,7 @@ static td_result greet(program_instance *own, td_err *err)
     json_write_member_text(&w, "version", TAPEDECK_VERSION);
     end_line(&w, &own->line);
     decode_reason reason = talk(own, START_NS, ignored);
-    if (stop_signal_came(own->of->signals))
+    if (stop_signal_arrived(own->of->signals))
         return stopped(err);
     td_bytes line = td_buf_view(&own->read);
     int is_json =
@@ -312,7 +312,7 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
         return rc;
     write_frame(own, frame);
     decode_reason reason = talk(own, own->of->timeout_ns, what);
-    if (stop_signal_came(own->of->signals))
+    if (stop_signal_arrived(own->of->signals))
         return stopped(err);
     answer->why.reason = reason;
     if (reason == DECODE_CRASHED)

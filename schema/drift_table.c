@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 /* Findings with a common limit. Those with the lowest hashes are kept: the choice does not depend
  * on the order of frames. Their counts are complete, because a finding that was removed never
@@ -30,17 +30,17 @@ enum { WHOLE_OTHERS, WHOLE_LEARNT, WHOLES };
 struct drift_table {
     drift_finding *findings;
     size_t count;
-    slot_table index;
+    row_table index;
     finding_group wholes[WHOLES]; /* separate for learnt values, so that many of them do not
                             displace other findings */
     share *shares;
     size_t share_count;
-    slot_table share_index;
+    row_table share_index;
     uint64_t left_out[WHOLES];
 };
 
 static const size_t WHOLE_LIMITS[WHOLES] = {
-    [WHOLE_OTHERS] = LIMIT_DRIFT_FINDINGS, [WHOLE_LEARNT] = LIMIT_DRIFT_LEARNT};
+    [WHOLE_OTHERS] = LIMIT_DRIFT_FINDINGS, [WHOLE_LEARNT] = LIMIT_DRIFT_VALUES};
 
 drift_table *drift_table_open(void)
 {
@@ -64,9 +64,9 @@ void drift_table_close(drift_table *table)
     for (size_t i = 0; i < table->count; i++)
         finding_fini(&table->findings[i]);
     td_free(table->findings);
-    slot_table_fini(&table->index);
+    row_table_fini(&table->index);
     td_free(table->shares);
-    slot_table_fini(&table->share_index);
+    row_table_fini(&table->share_index);
     td_free(table);
 }
 
@@ -100,8 +100,8 @@ static uint64_t hash_of(const char *feed, td_bytes topic, drift_kind kind, const
 static drift_finding *find(const drift_table *table, uint64_t hash, const char *feed,
                            td_bytes topic, const drift_note *note)
 {
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->index, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&table->index, &at)) {
         drift_finding *f = &table->findings[at.row];
         if (f->kind == note->kind && strcmp(f->path, note->path) == 0 &&
             strcmp(f->detail, note->detail) == 0 && td_bytes_is(topic, f->topic) &&
@@ -114,9 +114,9 @@ static drift_finding *find(const drift_table *table, uint64_t hash, const char *
 /* Rebuild the index after findings moved. */
 static void rebuild_index(drift_table *table)
 {
-    slot_table_clear(&table->index);
+    row_table_clear(&table->index);
     for (size_t i = 0; i < table->count; i++)
-        slot_table_put(&table->index, table->findings[i].hash, i);
+        row_table_put(&table->index, table->findings[i].hash, i);
     for (size_t i = 0; i < WHOLES; i++)
         table->wholes[i].last = NO_ROW;
     for (size_t i = 0; i < table->share_count; i++)
@@ -131,15 +131,15 @@ static size_t find_share(drift_table *table, const char *feed, td_bytes topic,
 {
     td_bytes named = note->kind == DRIFT_NEW_TOPIC ? td_bytes_of(NULL, 0) : topic;
     uint64_t hash = hash_of(feed, named, note->kind, "", note->is_learnt ? "learnt" : "");
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->share_index, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&table->share_index, &at)) {
         if (table->shares[at.row].hash == hash)
             return at.row;
     }
     size_t made = table->share_count++;
     table->shares = td_array_grow(table->shares, made, sizeof *table->shares);
     table->shares[made] = (share){.hash = hash, .group = {.last = NO_ROW}};
-    slot_table_put(&table->share_index, hash, made);
+    row_table_put(&table->share_index, hash, made);
     return made;
 }
 
@@ -189,9 +189,9 @@ static int make_place(drift_table *table, const drift_finding *made)
     finding_group *whole = whole_of(table, made);
     finding_group *own = share_of(table, made);
     size_t limit = WHOLE_LIMITS[whole - table->wholes];
-    if (own->count < LIMIT_DRIFT_SHARE && whole->count < limit)
+    if (own->count < LIMIT_DRIFT_KIND_FINDINGS && whole->count < limit)
         return 1;
-    size_t last = last_of(table, own->count == LIMIT_DRIFT_SHARE ? own : whole);
+    size_t last = last_of(table, own->count == LIMIT_DRIFT_KIND_FINDINGS ? own : whole);
     if (made->hash >= table->findings[last].hash)
         return 0;
     remove_finding(table, last);
@@ -214,7 +214,7 @@ static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
     made.topic = copy_of(topic);
     made.path = td_strdup(note->path);
     made.detail = td_strdup(note->detail);
-    slot_table_put(&table->index, made.hash, table->count);
+    row_table_put(&table->index, made.hash, table->count);
     drift_finding *out = &table->findings[table->count++];
     *out = made;
     finding_group *groups[] = {whole_of(table, &made), share_of(table, &made)};

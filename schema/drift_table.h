@@ -31,8 +31,8 @@ void drift_table_close(drift_table *table);
 
 /* Add a frame's notes. Frames of different streams may arrive in any order: the findings with their
  * first and last time, count and example end up the same. Counts, but does not keep, findings
- * beyond LIMIT_DRIFT_FINDINGS, learnt values beyond LIMIT_DRIFT_LEARNT, and findings beyond
- * LIMIT_DRIFT_SHARE of one kind in one topic of a feed (new topics: in one feed). All notes
+ * beyond LIMIT_DRIFT_FINDINGS, learnt values beyond LIMIT_DRIFT_VALUES, and findings beyond
+ * LIMIT_DRIFT_KIND_FINDINGS of one kind in one topic of a feed (new topics: in one feed). All notes
  * together, not their order, determine which ones are kept. */
 void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
                      const drift_result *result);

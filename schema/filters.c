@@ -17,7 +17,7 @@ void topic_filters_clear(topic_filters *filters)
 {
     for (size_t i = 0; i < filters->text_count; i++)
         td_free(filters->texts[i]);
-    slot_table_clear(&filters->by_text);
+    row_table_clear(&filters->by_text);
     filters->text_count = filters->count = filters->bytes = 0;
 }
 
@@ -25,7 +25,7 @@ void topic_filters_fini(topic_filters *filters)
 {
     topic_filters_clear(filters);
     td_free(filters->texts);
-    slot_table_fini(&filters->by_text);
+    row_table_fini(&filters->by_text);
     filters->texts = NULL;
 }
 
@@ -34,8 +34,8 @@ void topic_filters_fini(topic_filters *filters)
 /* Index of a text; text_count if absent. */
 static size_t find(const topic_filters *filters, td_bytes wanted)
 {
-    slot_probe at = slot_probe_of(td_xxh64(wanted.data, wanted.size));
-    while (slot_table_next(&filters->by_text, &at)) {
+    row_probe at = row_probe_of(td_xxh64(wanted.data, wanted.size));
+    while (row_table_next(&filters->by_text, &at)) {
         const char *text = filters->texts[at.row];
         if (text != NULL && td_bytes_is(wanted, text))
             return at.row;
@@ -48,14 +48,14 @@ static void put(topic_filters *filters, char *text)
 {
     size_t at = filters->text_count++;
     filters->texts[at] = text;
-    slot_table_put(&filters->by_text, td_xxh64(text, strlen(text)), at);
+    row_table_put(&filters->by_text, td_xxh64(text, strlen(text)), at);
 }
 
 /* Remove the entries of removed texts. The cost is amortized over the removals. */
 static void pack(topic_filters *filters)
 {
     size_t was = filters->text_count;
-    slot_table_clear(&filters->by_text);
+    row_table_clear(&filters->by_text);
     filters->text_count = 0;
     for (size_t i = 0; i < was; i++)
         if (filters->texts[i] != NULL)

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "schema/dialect.h"
 
 /* Limit of all texts together: some 30,000 subscriptions of the usual length. */
@@ -19,7 +19,7 @@ typedef struct topic_filters {
     char **texts; /* NULL: removed */
     size_t text_count;
     size_t count, bytes; /* without removed ones */
-    slot_table by_text;
+    row_table by_text;
 } topic_filters;
 
 /* dialect is borrowed; fini frees all subscriptions. */

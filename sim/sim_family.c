@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "sim/account.h"
 #include "sim/symbol.h"
 #include "sim/template.h"
@@ -72,7 +72,7 @@ struct sim_family {
     family_member *members;
     stream *streams;
     uint32_t stream_count;
-    slot_table by_name; /* of streams */
+    row_table by_name;  /* of streams */
     compiled_row *rows; /* public ones, then the account's */
     size_t row_count;
     family_member *present; /* the member whose event is shown */
@@ -569,7 +569,7 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     made->first = member;
     made->countdown = 1 + text->row->events_max / 2;
     memcpy(made->name, name, (size_t)n + 1);
-    slot_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
+    row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
     open_shown(v, made, &of->symbol);
 }
 
@@ -638,7 +638,7 @@ void sim_family_close(sim_family *v)
     }
     account_close(v->account);
     td_free(v->scratch);
-    slot_table_fini(&v->by_name);
+    row_table_fini(&v->by_name);
     td_buf_fini(&v->text);
     td_free(v->rows);
     td_free(v->streams);
@@ -670,8 +670,8 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
 
 uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic)
 {
-    slot_probe at = slot_probe_of(td_xxh64(exchange_topic.data, exchange_topic.size));
-    while (slot_table_next(&v->by_name, &at))
+    row_probe at = row_probe_of(td_xxh64(exchange_topic.data, exchange_topic.size));
+    while (row_table_next(&v->by_name, &at))
         if (td_bytes_is(exchange_topic, v->streams[at.row].name))
             return at.row;
     return v->stream_count;

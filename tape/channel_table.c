@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "schema/family.h"
 
 enum {
@@ -21,10 +21,10 @@ struct channel_table {
     td_arena *memory;
     frame_channel **channels; /* by index */
     size_t channel_count;
-    slot_table by_info;
+    row_table by_info;
     const channel_info **streams; /* by number: the info of its first channel */
     size_t stream_count;
-    slot_table by_stream;
+    row_table by_stream;
 };
 
 channel_table *channel_table_open(void)
@@ -43,8 +43,8 @@ void channel_table_close(channel_table *r)
     (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
     td_free(r->channels);
     td_free(r->streams);
-    slot_table_fini(&r->by_info);
-    slot_table_fini(&r->by_stream);
+    row_table_fini(&r->by_info);
+    row_table_fini(&r->by_stream);
     td_free(r);
 }
 
@@ -104,12 +104,12 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
 static uint32_t get_stream(channel_table *r, const channel_info *info)
 {
     uint64_t hash = stream_hash(info);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&r->by_stream, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&r->by_stream, &at)) {
         if (is_same_stream(r->streams[at.row], info))
             return at.row;
     }
-    slot_table_put(&r->by_stream, hash, r->stream_count);
+    row_table_put(&r->by_stream, hash, r->stream_count);
     r->streams = td_array_grow(r->streams, r->stream_count, sizeof(channel_info *));
     r->streams[r->stream_count] = info;
     return (uint32_t)r->stream_count++;
@@ -125,7 +125,7 @@ static td_result add_channel(channel_table *r, const channel_info *info, uint64_
     match_topic(made);
     /* Only frames of topics have streams, not answers, events or unknown frames. */
     made->stream = made->role == ROLE_DATA ? get_stream(r, &made->info) : FRAME_NO_STREAM;
-    slot_table_put(&r->by_info, hash, r->channel_count);
+    row_table_put(&r->by_info, hash, r->channel_count);
     r->channels = td_array_grow(r->channels, r->channel_count, sizeof(frame_channel *));
     r->channels[r->channel_count++] = made;
     *out = made;
@@ -139,8 +139,8 @@ td_result channel_table_get(channel_table *r, const channel_info *info, frame_ch
     uint64_t hash = hash_info(info);
     *out = NULL;
     pthread_mutex_lock(&r->mutex);
-    slot_probe at = slot_probe_of(hash);
-    while (*out == NULL && slot_table_next(&r->by_info, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (*out == NULL && row_table_next(&r->by_info, &at)) {
         if (channel_info_compare(&r->channels[at.row]->info, info) == 0)
             *out = r->channels[at.row];
     }

@@ -82,7 +82,7 @@ static int wants_frame(const cat_run *run, const frame_ref *frame)
 /* 1 if no more is to be printed. A signal ends cat between two frames, never within a line. */
 static int is_over(cat_run *run, uint64_t left)
 {
-    return left == 0 || output_is_broken(&run->verb->output) || stop_signal_came(run->signals);
+    return left == 0 || output_is_broken(&run->verb->output) || stop_signal_arrived(run->signals);
 }
 
 /* Print the available frames. TD_EOF: no more frames for now, or enough were printed. */

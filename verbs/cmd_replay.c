@@ -107,7 +107,7 @@ static void release_terminal(void *user, int is_released)
 
 static int is_stopped(const replay_command *command)
 {
-    return command->has_quit || stop_signal_came(command->verb->signals);
+    return command->has_quit || stop_signal_arrived(command->verb->signals);
 }
 
 /* Redraw at most a few times per second, and after each step. */

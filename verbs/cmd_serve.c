@@ -230,7 +230,7 @@ static void reserve_files(const serve_command *command)
 static int is_done(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
-    return command->has_quit || stop_signal_came(command->verb->signals) ||
+    return command->has_quit || stop_signal_arrived(command->verb->signals) ||
            (command->flags.is_once && counts->complete + counts->failed > 0);
 }
 

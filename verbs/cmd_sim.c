@@ -273,7 +273,7 @@ static td_result run_loop(sim_command *command, td_err *err)
         td_result rc = wire_loop_run(command->loop, POLL_MS * TD_NS_PER_MS, err);
         if (rc != TD_OK)
             return rc;
-        if (!is_stopping && stop_signal_came(command->signals)) {
+        if (!is_stopping && stop_signal_arrived(command->signals)) {
             is_stopping = 1;
             exchange_stop(command->exchange);
         }

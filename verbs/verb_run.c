@@ -252,7 +252,7 @@ int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns)
     uint64_t now_ns = clock_mono_ns(verb->clock);
     if (progress_is_due(&verb->progress, now_ns))
         show_frames(verb, now_ns, verb_run_part(verb, now_ns, recv_ns), frames, recv_ns);
-    return stop_signal_came(verb->signals);
+    return stop_signal_arrived(verb->signals);
 }
 
 int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total)
@@ -261,5 +261,5 @@ int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t 
     uint64_t now_ns = clock_mono_ns(verb->clock);
     if (progress_is_due(&verb->progress, now_ns))
         show_frames(verb, now_ns, progress_part(&verb->progress, now_ns, done, total), frames, 0);
-    return stop_signal_came(verb->signals);
+    return stop_signal_arrived(verb->signals);
 }

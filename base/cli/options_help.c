@@ -43,7 +43,7 @@ static void print_lines(FILE *out, const char *text, size_t size, size_t first, 
 
 /* Print wrapped text. A line of the text that begins with spaces is a row of a table: it begins a
  * new line, indented by these spaces; its continuation lines by ROW_INDENT more. */
-static void print_broken(FILE *out, const char *text, size_t indent)
+static void print_wrapped(FILE *out, const char *text, size_t indent)
 {
     enum { ROW_INDENT = 2 };
     char part[HELP_TEXT_BYTES];
@@ -72,7 +72,7 @@ static void print_row(FILE *out, const option_row *row)
         fprintf(out, "\n%*s", HELP_COLUMN, "");
     else
         fprintf(out, "%*s", (int)(HELP_COLUMN - width), "");
-    print_broken(out, row->help, HELP_COLUMN);
+    print_wrapped(out, row->help, HELP_COLUMN);
     for (size_t i = 0; row->type == OPTION_ENUM && row->choices[i] != NULL; i++) {
         size_t used = strlen(choices);
         snprintf(choices + used, sizeof choices - used, "%s%s", i == 0 ? "one of: " : ", ",
@@ -80,7 +80,7 @@ static void print_row(FILE *out, const option_row *row)
     }
     if (choices[0] != '\0') {
         fprintf(out, "%*s", HELP_COLUMN, "");
-        print_broken(out, choices, HELP_COLUMN);
+        print_wrapped(out, choices, HELP_COLUMN);
     }
 }
 
@@ -94,7 +94,7 @@ static void print_statuses(const options_spec *spec, FILE *out)
         if (text == NULL)
             continue;
         fprintf(out, "  %-4d", i);
-        print_broken(out, text, STATUS_COLUMN);
+        print_wrapped(out, text, STATUS_COLUMN);
     }
     fprintf(out, "  %-4dan error in the program: the message says where; please report it\n",
             EXIT_CODE_FAULT);
@@ -119,7 +119,7 @@ void options_print_help(const options_spec *spec, FILE *out)
     else if (row != NULL)
         snprintf(operands, sizeof operands, " [%s]", row->metavar);
     fprintf(out, "usage: tapedeck %s [OPTION]...%s\n", spec->verb, operands);
-    print_broken(out, spec->summary, 0);
+    print_wrapped(out, spec->summary, 0);
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);
         for (size_t r = 0; r < spec->groups[g].row_count; r++)

@@ -47,7 +47,7 @@ static const struct {
     const char *level;
     uint8_t is_marked;
     terminal_style style;
-} LOOKS[] = {
+} LINE_KINDS[] = {
     [TD_LOG_ERROR] = {"error", 1, TERMINAL_BAD}, [TD_LOG_WARNING] = {"warning", 1, TERMINAL_WARN},
     [TD_LOG_INFO] = {"info", 0, TERMINAL_HEAD},  [TD_LOG_DEBUG] = {"debug", 0, TERMINAL_HEAD},
     [LINE_END] = {"", 0, TERMINAL_BAD},          [LINE_HINT] = {"hint", 1, TERMINAL_HINT},
@@ -61,15 +61,16 @@ static size_t format_line(const reporter *report, unsigned kind, const char *lin
     char time[TD_TIME_TEXT_BYTES];
     char before[TD_TIME_TEXT_BYTES + 16] = "";
     int is_log = report->is_log && kind < LINE_END;
-    int is_marked = !is_log && LOOKS[kind].is_marked;
+    int is_marked = !is_log && LINE_KINDS[kind].is_marked;
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* may be cut */
     td_time_format_ms(clock_wall_ns(clock_real()), time);
     if (is_log)
-        (void)snprintf(before, sizeof before, "%s %s ", time, LOOKS[kind].level); /* fits */
-    int length = snprintf(out, out_bytes, "%s%s%s: %s%s%s%s",
-                          report->has_colour ? terminal_style_begin(LOOKS[kind].style) : "", before,
-                          report->name, is_marked ? LOOKS[kind].level : "", is_marked ? ": " : "",
-                          report->has_colour ? TERMINAL_STYLE_END : "", shown);
+        (void)snprintf(before, sizeof before, "%s %s ", time, LINE_KINDS[kind].level); /* fits */
+    int length =
+        snprintf(out, out_bytes, "%s%s%s: %s%s%s%s",
+                 report->has_colour ? terminal_style_begin(LINE_KINDS[kind].style) : "", before,
+                 report->name, is_marked ? LINE_KINDS[kind].level : "", is_marked ? ": " : "",
+                 report->has_colour ? TERMINAL_STYLE_END : "", shown);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < out_bytes);
     return (size_t)length;

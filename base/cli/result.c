@@ -21,7 +21,7 @@ struct result_field {
 
 void result_begin(result_writer *r, output_stream *output, const json_options *form)
 {
-    *r = (result_writer){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
+    *r = (result_writer){.output = output, .scope = NO_FIELD, .table_list = NO_FIELD};
     td_buf_init(&r->page, SIZE_MAX); /* bounded by the result */
     r->json = form->is_json ? &output->json : NULL;
 }
@@ -153,7 +153,7 @@ static const char *print_field(result_writer *r, const char *at)
 }
 
 /* 1 if an optional part must be omitted; part: after its "[". */
-static int is_left_out(const result_writer *r, const char *part)
+static int is_omitted(const result_writer *r, const char *part)
 {
     const char *at = part + strcspn(part, "{]");
     TD_ASSERT(*at == '{');
@@ -169,7 +169,7 @@ static void print_pattern(result_writer *r, const char *at)
         at += plain;
         if (*at == '{')
             at = print_field(r, at + 1);
-        else if (*at == '[' && is_left_out(r, at + 1))
+        else if (*at == '[' && is_omitted(r, at + 1))
             at += strcspn(at, "]");
         else if (*at != '\0')
             at++;
@@ -264,7 +264,7 @@ void result_object_end(result_writer *r, const char *pattern)
     TD_ASSERT(r->scope != NO_FIELD);
     size_t text_at = r->page.size;
     result_field *object = &r->fields[r->scope];
-    if (object->parent != NO_FIELD && object->parent == r->table_of)
+    if (object->parent != NO_FIELD && object->parent == r->table_list)
         add_cells(r);
     else if (pattern != NULL)
         print_pattern(r, pattern);
@@ -294,8 +294,8 @@ void result_table_begin(result_writer *r, const char *name, const table_column *
     result_list_begin(r, name);
     if (r->json != NULL)
         return;
-    TD_ASSERT(r->table_of == NO_FIELD);
-    r->table_of = r->scope;
+    TD_ASSERT(r->table_list == NO_FIELD);
+    r->table_list = r->scope;
     r->columns = columns;
     r->column_count = count;
 }
@@ -308,7 +308,7 @@ void result_list_end(result_writer *r)
     }
     TD_ASSERT(r->scope != NO_FIELD);
     result_field *list = &r->fields[r->scope];
-    if (r->scope == r->table_of) {
+    if (r->scope == r->table_list) {
         size_t size = r->page.size - list->text_at;
         char *cells = td_alloc(size);
         if (size > 0)
@@ -317,7 +317,7 @@ void result_list_end(result_writer *r)
         table_print(r->columns, r->column_count, td_bytes_of(cells, size), r->output->columns,
                     r->output->has_colour, &r->page);
         td_free(cells);
-        r->table_of = NO_FIELD;
+        r->table_list = NO_FIELD;
     }
     r->scope = list->parent;
     end_text(r, list);

@@ -44,7 +44,7 @@ typedef struct result_writer {
     size_t scope;                /* index of the innermost open object or list */
     const table_column *columns; /* of the current table */
     size_t column_count;
-    size_t table_of; /* index of the list with the table's rows */
+    size_t table_list; /* index of the list with the table's rows */
 } result_writer;
 
 /* Start to describe results for output, which is borrowed, in the given form. */

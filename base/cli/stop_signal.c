@@ -22,7 +22,7 @@ struct stop_signal {
     sigset_t signals;
     stop_signal_calls calls;
     atomic_int is_closing;
-    atomic_int has_come; /* only a flag: no other data is published by it */
+    atomic_int has_arrived; /* only a flag: no other data is published by it */
 };
 
 static void release(const stop_signal *self, int is_released)
@@ -60,7 +60,7 @@ static void *run(void *arg)
             _exit(EXIT_BY_SIGNAL + number);
         }
         first_ns = now_ns;
-        atomic_store_explicit(&self->has_come, 1, memory_order_relaxed);
+        atomic_store_explicit(&self->has_arrived, 1, memory_order_relaxed);
         if (self->calls.stop != NULL)
             self->calls.stop(self->calls.user);
     }
@@ -109,9 +109,9 @@ td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td
     return TD_OK;
 }
 
-int stop_signal_came(const stop_signal *self)
+int stop_signal_arrived(const stop_signal *self)
 {
-    return self != NULL && atomic_load_explicit(&self->has_come, memory_order_relaxed) != 0;
+    return self != NULL && atomic_load_explicit(&self->has_arrived, memory_order_relaxed) != 0;
 }
 
 void stop_signal_close(stop_signal *self)

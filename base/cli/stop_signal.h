@@ -32,7 +32,7 @@ TD_MUST_USE td_result stop_signal_open(const stop_signal_calls *calls, stop_sign
                                        td_err *err);
 
 /* 1 after the first signal; 0 for NULL (before open). Any thread. */
-int stop_signal_came(const stop_signal *self);
+int stop_signal_arrived(const stop_signal *self);
 
 /* End the thread; the signals stay blocked. NULL is fine. */
 void stop_signal_close(stop_signal *self);

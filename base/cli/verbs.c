@@ -171,7 +171,7 @@ static void on_file_too_large(int number)
 
 /* Adapt process limits whose violation would end it by a signal: give stacks enough memory whatever
  * `ulimit -s` is, and make writes to too large files fail. */
-static td_result settle_limits(td_err *err)
+static td_result adapt_limits(td_err *err)
 {
     struct sigaction beyond = {.sa_handler = on_file_too_large, .sa_flags = SA_RESTART};
     sigaction(SIGXFSZ, &beyond, NULL);
@@ -201,7 +201,7 @@ int verbs_main(const verb_table *table, int argc, char **argv)
     TD_ASSERT(is_first);
     td_result rc = io_posix_open_standard(&err);
     if (rc == TD_OK)
-        rc = settle_limits(&err);
+        rc = adapt_limits(&err);
     report_init(&report, table->program, stderr);
     verb_context context = {.report = &report};
     exit_code status = rc == TD_OK ? run(table, &context, argc, argv) : report_error(&report, &err);

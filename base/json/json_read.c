@@ -300,11 +300,11 @@ static td_result check_text(json_parser *parser)
     check c = {.index = index,
                .after = (uint32_t *)parser->after.data,
                .has_backslash = (uint8_t)json_has_escape(text)};
-    int is_sound = check_value(&c);
-    if (is_sound && c.token < index->count)
-        is_sound = refuse_token(&c, "expected the end of the text");
+    int is_valid = check_value(&c);
+    if (is_valid && c.token < index->count)
+        is_valid = refuse_token(&c, "expected the end of the text");
     parser->has_escapes = c.has_escapes;
-    if (is_sound)
+    if (is_valid)
         return TD_OK;
     parser->error = c.error;
     parser->error.offset += parser->bom_bytes;

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "base/version.h"
 #include "export/parquet/encoding.h"
 #include "export/parquet/thrift.h"
@@ -97,7 +97,7 @@ typedef struct chunk {
     td_buf dictionary;
     uint32_t *entries;
     size_t entry_count;
-    slot_table slots;
+    row_table slots;
     uint8_t is_full; /* 1: further values are PLAIN */
     /* the chunk: */
     td_buf pages; /* complete data pages with headers */
@@ -162,7 +162,7 @@ void parquet_close(parquet_writer *writer)
         td_buf_fini(&at->pages);
         td_buf_fini(&at->least);
         td_buf_fini(&at->most);
-        slot_table_fini(&at->slots);
+        row_table_fini(&at->slots);
         td_free(at->entries);
     }
     td_free(writer->chunks);
@@ -393,13 +393,13 @@ static td_bytes entry_of(const chunk *at, size_t index)
 static int64_t index_of(chunk *at, td_bytes value)
 {
     uint64_t hash = td_xxh64(value.data, value.size);
-    slot_probe probe = slot_probe_of(hash);
-    while (slot_table_next(&at->slots, &probe))
+    row_probe probe = row_probe_of(hash);
+    while (row_table_next(&at->slots, &probe))
         if (td_bytes_equal(entry_of(at, probe.row), value))
             return probe.row;
     at->entries = td_array_grow(at->entries, at->entry_count, sizeof *at->entries);
     at->entries[at->entry_count] = (uint32_t)add_plain(at, &at->dictionary, value);
-    slot_table_put(&at->slots, hash, at->entry_count);
+    row_table_put(&at->slots, hash, at->entry_count);
     widen_bounds(at, value);
     return (int64_t)at->entry_count++;
 }
@@ -587,7 +587,7 @@ static void begin_chunk(chunk *at)
 {
     td_buf_clear(&at->dictionary);
     td_buf_clear(&at->pages);
-    slot_table_clear(&at->slots);
+    row_table_clear(&at->slots);
     td_free(at->entries);
     at->entries = NULL;
     at->entry_count = 0;

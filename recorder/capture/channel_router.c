@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "base/url.h"
 #include "format/segment_name.h"
 #include "schema/decode.h"
@@ -42,7 +42,7 @@ struct channel_router {
                                                          to their members */
     uint32_t channel_count;                           /* 0 is the channel of events */
     uint32_t topic_channel_count;                     /* channels for which is_counted */
-    slot_table by_key;
+    row_table by_key;
 };
 
 static const char ENCODING_JSON[] = "json";
@@ -74,7 +74,7 @@ void channel_router_forget(channel_router *router)
         td_free(router->channels[i]);
     router->channel_count = 1;
     router->topic_channel_count = 0;
-    slot_table_clear(&router->by_key);
+    row_table_clear(&router->by_key);
 }
 
 void channel_router_close(channel_router *router)
@@ -83,7 +83,7 @@ void channel_router_close(channel_router *router)
         return;
     channel_router_forget(router);
     decoder_close(router->decoder);
-    slot_table_fini(&router->by_key);
+    row_table_fini(&router->by_key);
     td_free(router);
 }
 
@@ -115,8 +115,8 @@ static int keys_equal(const route_key *a, const route_key *b)
 /* Number of the key's channel; channel_count if it has no channel yet. */
 static uint32_t find_channel(const channel_router *r, const route_key *key, uint64_t hash)
 {
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&r->by_key, &at))
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&r->by_key, &at))
         if (keys_equal(&r->channels[at.row]->key, key))
             return at.row;
     return r->channel_count;
@@ -164,7 +164,7 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     made->info.exchange_topic = copy_name(&at, &made->key.exchange_topic);
     made->info.symbol = copy_name(&at, &made->key.symbol);
     made->role = channel_role(&made->info);
-    slot_table_put(&r->by_key, hash, r->channel_count);
+    row_table_put(&r->by_key, hash, r->channel_count);
     r->channels[r->channel_count++] = made;
     r->topic_channel_count += is_counted(key, row);
 }

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 enum {
     REQUEST_ID_BYTES = 64,
@@ -42,7 +42,7 @@ typedef struct grant_slot {
     uint64_t from_ns;           /* time of the last grant */
     grant_topic *topics;
     size_t topic_count;
-    slot_table by_name;
+    row_table by_name;
     open_request *requests; /* oldest first */
     size_t request_count;
     uint32_t request_number;
@@ -83,7 +83,7 @@ static void forget_topics(grant_slot *slot)
     slot->request_count = 0;
     slot->has_more = 0;
     slot->from_ns = 0;
-    slot_table_clear(&slot->by_name);
+    row_table_clear(&slot->by_name);
 }
 
 void grants_close(grants *self)
@@ -92,7 +92,7 @@ void grants_close(grants *self)
         return;
     for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         forget_topics(&self->slots[i]);
-        slot_table_fini(&self->slots[i].by_name);
+        row_table_fini(&self->slots[i].by_name);
         td_free(self->slots[i].topics);
         td_free(self->slots[i].requests);
     }
@@ -177,8 +177,8 @@ size_t grants_restate(grants *self)
 /* Index of a topic, or topic_count. */
 static size_t find_topic(const grant_slot *slot, td_bytes name)
 {
-    slot_probe at = slot_probe_of(td_xxh64(name.data, name.size));
-    while (slot_table_next(&slot->by_name, &at)) {
+    row_probe at = row_probe_of(td_xxh64(name.data, name.size));
+    while (row_table_next(&slot->by_name, &at)) {
         if (td_bytes_is(name, slot->topics[at.row].name))
             return at.row;
     }
@@ -200,7 +200,7 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
     slot->topics = td_array_grow(slot->topics, at, sizeof *slot->topics);
     slot->topics[at] = (grant_topic){.name = td_strndup((const char *)name.data, name.size),
                                      .state = TOPIC_REQUESTED};
-    slot_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
+    row_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
     slot->topic_count++;
     return &slot->topics[at];
 }

@@ -31,7 +31,7 @@ static uint8_t lower(uint8_t c)
 static size_t read_char(const uint8_t *at, size_t left, redact_escapes how, uint8_t *out)
 {
     if (how == REDACT_ESCAPED)
-        return td_read_spelt(td_bytes_of(at, left), out);
+        return td_read_escaped(td_bytes_of(at, left), out);
     *out = *at;
     return 1;
 }

@@ -148,7 +148,8 @@ static void add_runs(sent_secrets *self, td_bytes text, size_t bytes_min)
     size_t count = 0;
     for (size_t at = 0; count < RUNS_MAX && at <= text.size;) {
         uint8_t c = ' ';
-        at += at == text.size ? 1 : td_read_spelt(td_bytes_of(text.data + at, text.size - at), &c);
+        at +=
+            at == text.size ? 1 : td_read_escaped(td_bytes_of(text.data + at, text.size - at), &c);
         if (is_run_char(c)) {
             run[size++] = c;
         } else if (c != '\0') { /* a NUL is half of a UTF-16 character */

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/ring.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "book/symbol_table.h"
 #include "format/checkpoint.h"
 #include "schema/decode.h"
@@ -77,7 +77,7 @@ struct live_check {
     /* Used by the encoder thread: all channels and symbols, until close. */
     live_channel **channels;
     size_t channel_count;
-    slot_table by_channel;
+    row_table by_channel;
     symbol_table symbols; /* users: live_symbols, which the other thread uses */
     size_t channel_bytes;
     uint32_t skipped_pending; /* skipped frames, for the next record */
@@ -151,8 +151,8 @@ static live_symbol *get_symbol(live_check *self, uint16_t feed_index, const char
 static live_channel *find_channel(const live_check *self, uint16_t feed_index,
                                   const channel_info *info, uint64_t hash)
 {
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&self->by_channel, &at)) {
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&self->by_channel, &at)) {
         live_channel *known = self->channels[at.row];
         if (known->feed_index == feed_index && known->info.line == info->line &&
             known->info.shard == info->shard && strcmp(known->info.topic, info->topic) == 0 &&
@@ -203,7 +203,7 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
                               .session_id = self->options.session,
                               .is_recorded = self->options.is_recorder};
     self->channel_bytes += bytes;
-    slot_table_put(&self->by_channel, hash, self->channel_count);
+    row_table_put(&self->by_channel, hash, self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
     self->channels[self->channel_count++] = made;
     return made;
@@ -682,7 +682,7 @@ static void free_all(live_check *self)
         td_free(self->symbols.items[i]->user);
     symbol_table_fini(&self->symbols);
     td_free(self->channels);
-    slot_table_fini(&self->by_channel);
+    row_table_fini(&self->by_channel);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_ring_close(self->findings);

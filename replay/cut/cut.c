@@ -76,7 +76,7 @@ typedef struct cut {
 
 static td_result check_stop(const cut *c, td_err *err)
 {
-    return stop_signal_came(c->options->signals)
+    return stop_signal_arrived(c->options->signals)
                ? td_err_set(err, TD_E_IO, "stopped before the end")
                : TD_OK;
 }

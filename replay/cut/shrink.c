@@ -45,7 +45,7 @@ typedef struct shrink {
 
 static int is_stopped(const shrink *s)
 {
-    return stop_signal_came(s->options->cut.signals);
+    return stop_signal_arrived(s->options->cut.signals);
 }
 
 /* ---- frames ---- */

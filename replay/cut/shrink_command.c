@@ -79,7 +79,7 @@ static td_result start_server(const shrink_command *self, const char *path, pid_
     const td_clock clock = clock_real();
     uint64_t end_ns = clock_mono_ns(clock) + READY_NS;
     url[0] = '\0';
-    while (rc == TD_OK && !read_url(ready, url, url_bytes) && !stop_signal_came(self->signals)) {
+    while (rc == TD_OK && !read_url(ready, url, url_bytes) && !stop_signal_arrived(self->signals)) {
         int has_ended = waitpid(*out, NULL, WNOHANG) > 0;
         if (has_ended || clock_mono_ns(clock) > end_ns) {
             end_group(*out, has_ended);
@@ -110,7 +110,7 @@ static td_result run_command(shrink_command *self, const char *first, const char
         self->limit_ns = UINT64_MAX;
     int output = self->runs == 0 ? STDERR_FILENO : -1; /* -1: discarded */
     td_result rc = td_child_start("/bin/sh", words, (td_child_ends){-1, output, output}, &pid, err);
-    while (rc == TD_OK && found == 0 && !stop_signal_came(self->signals) &&
+    while (rc == TD_OK && found == 0 && !stop_signal_arrived(self->signals) &&
            clock_mono_ns(clock) - began_ns < self->limit_ns) {
         found = waitpid(pid, &status, WNOHANG);
         if (found == 0)
@@ -122,7 +122,7 @@ static td_result run_command(shrink_command *self, const char *first, const char
         self->limit_ns = LIMIT_TIMES * (clock_mono_ns(clock) - began_ns) + LIMIT_MORE_NS;
     int exit_status = found != 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (found == 0)
-        *out = stop_signal_came(self->signals) ? COMMAND_STOPPED : COMMAND_UNKNOWN;
+        *out = stop_signal_arrived(self->signals) ? COMMAND_STOPPED : COMMAND_UNKNOWN;
     else
         *out = exit_status == STATUS_UNKNOWN ? COMMAND_UNKNOWN
                : exit_status == 0            ? COMMAND_SUCCEEDED

@@ -23,7 +23,7 @@ td_result observe_tape(const observe_options *how, const selection *wanted, curs
     rc = player_play(of, tape, err);
     if (rc == TD_OK)
         rc = player_drain(of, err);
-    if ((player_is_stopped(of) || rc != TD_OK) && stop_signal_came(how->signals))
+    if ((player_is_stopped(of) || rc != TD_OK) && stop_signal_arrived(how->signals))
         rc = td_err_set(err, TD_E_IO, "stopped before the end");
     cursor_get_stats(tape, stats);
     if (damage != NULL)

@@ -110,7 +110,7 @@ static void add_gap(stream *s, const audit_item *item)
     char detail[VERDICT_TEXT_BYTES];
     gap_row row = gap_row_of(GAP_AGGREGATE, s->feed, item->from_ns, item->to_ns,
                              rule_name(item->verdict.rule));
-    if (s->gaps.count == LIMIT_STREAM_GAPS)
+    if (s->gaps.count == LIMIT_TOPIC_GAPS)
         return;
     verdict_item_text(&item->verdict, detail);
     row.line = item->about.line;
@@ -228,7 +228,7 @@ void stream_table_fini(stream_table *table)
     for (size_t i = 0; i < table->count; i++)
         stream_close(table->items[i]);
     td_free(table->items);
-    slot_table_fini(&table->by_key);
+    row_table_fini(&table->by_key);
     *table = (stream_table){0};
 }
 
@@ -261,14 +261,14 @@ stream *stream_table_get(stream_table *table, const frame_channel *channel)
                            .dir = info->dir,
                            .role = channel->role};
     uint64_t hash = hash_of(&wanted);
-    slot_probe at = slot_probe_of(hash);
-    while (slot_table_next(&table->by_key, &at))
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&table->by_key, &at))
         if (compare_streams(table->items[at.row], &wanted) == 0)
             return table->items[at.row];
     stream *made = td_alloc(sizeof *made);
     *made = wanted;
     table->items = td_array_grow(table->items, table->count, sizeof(stream *));
-    slot_table_put(&table->by_key, hash, table->count);
+    row_table_put(&table->by_key, hash, table->count);
     table->items[table->count++] = made;
     return made;
 }

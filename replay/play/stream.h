@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 #include "book/symbol_state.h"
 #include "replay/play/digest.h"
 #include "replay/play/observer.h"
@@ -84,7 +84,7 @@ typedef struct stream {
     stream_violation violated;
     stream_undecoded undecoded;
     gap_list gaps;      /* in which an audit found frames of this stream missing, up to
-                           LIMIT_STREAM_GAPS; later ones are only counted as verdicts */
+                           LIMIT_TOPIC_GAPS; later ones are only counted as verdicts */
     symbol_topic *last; /* topic of the last frame that has a row and is no copy; NULL before */
 } stream;
 
@@ -104,7 +104,7 @@ const track *stream_last_track(const stream *stream);
 typedef struct stream_table {
     stream **items; /* in the order of their first frames */
     size_t count;
-    slot_table by_key;
+    row_table by_key;
 } stream_table;
 
 /* Zero-initialise to start. fini closes all streams. */

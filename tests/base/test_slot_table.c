@@ -1,4 +1,4 @@
-/* Rows by hash, compared with a linear search. Expected: base/slot_table.h. */
+/* Rows by hash, compared with a linear search. Expected: base/row_table.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
-#include "base/slot_table.h"
+#include "base/row_table.h"
 
 enum { ROWS = 5000 };
 
@@ -51,30 +51,30 @@ enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
 
 /* Row i has the key 3 * i. Returns the index of a key, or -1; fails if the table gives a row with
  * another hash, or one that was not put. */
-static int find(const slot_table *table, size_t i, uint64_t key)
+static int find(const row_table *table, size_t i, uint64_t key)
 {
     int found = -1;
     size_t given = 0;
-    slot_probe at = slot_probe_of(CASES[i].hash(key));
-    while (slot_table_next(table, &at)) {
+    row_probe at = row_probe_of(CASES[i].hash(key));
+    while (row_table_next(table, &at)) {
         assert_true(at.row < table->count);
         assert_true(given++ < table->count);
         uint64_t is = (uint64_t)at.row * 3;
-        assert_true(slot_probe_of(CASES[i].hash(is)).hash == at.hash);
+        assert_true(row_probe_of(CASES[i].hash(is)).hash == at.hash);
         if (is == key)
             found = (int)at.row;
     }
     return found;
 }
 
-static void put(slot_table *table, size_t i)
+static void put(row_table *table, size_t i)
 {
     size_t row = table->count;
-    slot_table_put(table, CASES[i].hash((uint64_t)row * 3), row);
+    row_table_put(table, CASES[i].hash((uint64_t)row * 3), row);
     assert_int_equal(table->count, row + 1);
 }
 
-static void assert_has(const slot_table *table, size_t i, size_t rows)
+static void assert_has(const row_table *table, size_t i, size_t rows)
 {
     for (size_t row = 0; row < rows; row++) {
         if (find(table, i, (uint64_t)row * 3) != (int)row ||
@@ -88,7 +88,7 @@ static void test_rows_are_found(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CASE_COUNT; i++) {
-        slot_table table = {0};
+        row_table table = {0};
         assert_int_equal(find(&table, i, 0), -1);
         while (table.count < CASES[i].rows) {
             assert_int_equal(find(&table, i, (uint64_t)table.count * 3), -1);
@@ -99,13 +99,13 @@ static void test_rows_are_found(void **state)
         assert_has(&table, i, CASES[i].rows);
 
         size_t capacity = table.capacity;
-        slot_table_clear(&table);
+        row_table_clear(&table);
         assert_int_equal(table.count, 0);
         assert_int_equal(table.capacity, capacity);
         assert_int_equal(find(&table, i, 0), -1);
         put(&table, i);
         assert_has(&table, i, 1);
-        slot_table_fini(&table);
+        row_table_fini(&table);
         assert_int_equal(find(&table, i, 0), -1);
         assert_int_equal(table.capacity, 0);
     }
@@ -116,24 +116,24 @@ static void test_any_row(void **state)
 {
     (void)state;
     static const size_t PUT[] = {9, 0, UINT32_MAX - 1, 9};
-    slot_table table = {0};
+    row_table table = {0};
     size_t seen[3] = {0};
     for (size_t i = 0; i < 4; i++)
-        slot_table_put(&table, 1, PUT[i]);
-    for (slot_probe at = slot_probe_of(1); slot_table_next(&table, &at);)
+        row_table_put(&table, 1, PUT[i]);
+    for (row_probe at = row_probe_of(1); row_table_next(&table, &at);)
         seen[at.row == 9 ? 0 : at.row == 0 ? 1 : 2]++;
     assert_int_equal(seen[0], 2);
     assert_int_equal(seen[1], 1);
     assert_int_equal(seen[2], 1);
-    slot_table_fini(&table);
+    row_table_fini(&table);
 }
 
 /* Both halves of a hash are used. */
 static void test_hash_is_folded(void **state)
 {
     (void)state;
-    assert_true(slot_probe_of(UINT64_C(1) << 40).hash != slot_probe_of(0).hash);
-    assert_true(slot_probe_of(1).hash != slot_probe_of(0).hash);
+    assert_true(row_probe_of(UINT64_C(1) << 40).hash != row_probe_of(0).hash);
+    assert_true(row_probe_of(1).hash != row_probe_of(0).hash);
 }
 
 int main(void)
@@ -143,5 +143,5 @@ int main(void)
         cmocka_unit_test(test_any_row),
         cmocka_unit_test(test_hash_is_folded),
     };
-    return cmocka_run_group_tests_name("slot_table", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("row_table", tests, NULL, NULL);
 }

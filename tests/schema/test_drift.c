@@ -720,7 +720,8 @@ static void add_value(drift_table *table, size_t n, uint64_t order, int is_learn
                        .first_order = order,
                        .count = 1};
     snprintf(note.path, sizeof note.path, "p%zu", n);
-    snprintf(topic, sizeof topic, "t%zu", n % (2 * LIMIT_DRIFT_FINDINGS / LIMIT_DRIFT_SHARE));
+    snprintf(topic, sizeof topic, "t%zu",
+             n % (2 * LIMIT_DRIFT_FINDINGS / LIMIT_DRIFT_KIND_FINDINGS));
     const drift_frame frame = {.recv_ns = order, .order = order};
     const drift_result result = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
     drift_table_add(table, "f", &frame, &result);
@@ -731,12 +732,12 @@ static void test_learnt_bound(void **state)
 {
     bench *b = *state;
     size_t size = 0;
-    for (size_t i = 0; i < LIMIT_DRIFT_LEARNT + 7; i++)
+    for (size_t i = 0; i < LIMIT_DRIFT_VALUES + 7; i++)
         add_value(b->table, i, i, 1);
-    for (size_t i = LIMIT_DRIFT_LEARNT + 7; i < LIMIT_DRIFT_LEARNT + 7 + LIMIT_DRIFT_FINDINGS; i++)
+    for (size_t i = LIMIT_DRIFT_VALUES + 7; i < LIMIT_DRIFT_VALUES + 7 + LIMIT_DRIFT_FINDINGS; i++)
         add_value(b->table, i, i, 0);
     (void)drift_table_list(b->table, &size);
-    assert_int_equal(size, LIMIT_DRIFT_LEARNT + LIMIT_DRIFT_FINDINGS);
+    assert_int_equal(size, LIMIT_DRIFT_VALUES + LIMIT_DRIFT_FINDINGS);
     assert_int_equal(drift_table_left_out(b->table, 0), 0);
     assert_int_equal(drift_table_left_out(b->table, 1), 7);
 }
@@ -793,7 +794,7 @@ static void test_shares(void **state)
         snprintf(note.path, sizeof note.path, "p%zu", i);
         drift_table_add(b->table, FEEDS[at], &frame, &result);
     }
-    for (size_t i = 0; i < 2 * LIMIT_DRIFT_SHARE; i++) {
+    for (size_t i = 0; i < 2 * LIMIT_DRIFT_KIND_FINDINGS; i++) {
         char topic[16];
         const drift_note note = {.kind = DRIFT_NEW_TOPIC, .count = 1};
         const drift_frame frame = {.order = i};
@@ -802,14 +803,15 @@ static void test_shares(void **state)
         drift_table_add(b->table, "f", &frame, &result);
     }
     const drift_finding *list = drift_table_list(b->table, &size);
-    assert_int_equal(size, 2 * LIMIT_DRIFT_SHARE + 3);
+    assert_int_equal(size, 2 * LIMIT_DRIFT_KIND_FINDINGS + 3);
     size_t others = 0;
     for (size_t i = 0; i < size; i++)
         others += list[i].kind == DRIFT_TYPE_CHANGED || strcmp(list[i].topic, "other") == 0 ||
                   strcmp(list[i].feed, "other") == 0;
     assert_int_equal(others, 3);
-    assert_int_equal(drift_table_left_out(b->table, 0),
-                     1 + 2 * LIMIT_DRIFT_FINDINGS - LIMIT_DRIFT_SHARE + LIMIT_DRIFT_SHARE);
+    assert_int_equal(drift_table_left_out(b->table, 0), 1 + 2 * LIMIT_DRIFT_FINDINGS -
+                                                            LIMIT_DRIFT_KIND_FINDINGS +
+                                                            LIMIT_DRIFT_KIND_FINDINGS);
 }
 
 /* Limits: findings beyond them are counted. */
