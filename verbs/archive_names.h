@@ -1,7 +1,7 @@
 /* Names of an archive for shell completions (base/cli/completions.h): the possible values of
  * --feed, --topic and --symbol. One thread. */
-#ifndef TD_PLAY_ARCHIVE_NAMES_H
-#define TD_PLAY_ARCHIVE_NAMES_H
+#ifndef TD_VERBS_ARCHIVE_NAMES_H
+#define TD_VERBS_ARCHIVE_NAMES_H
 
 #include "base/cli/options.h"
 

@@ -114,14 +114,6 @@ static td_result write_cut(verb_run *verb, const cut_options *cut, shrink_result
                                    : shrink_write(&shrinking, done, &verb->err);
 }
 
-/* Made snapshots let a cut begin at any frame without breaking a rule, which --shrink needs. */
-static cut_snapshots snapshots_of(const cut_command *command)
-{
-    if (command->snapshots >= 0)
-        return (cut_snapshots)command->snapshots;
-    return command->shrink == NULL ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE;
-}
-
 static td_result run(verb_run *verb)
 {
     const cut_command *command = verb->state;
@@ -131,12 +123,16 @@ static td_result run(verb_run *verb)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
+    /* made snapshots let a cut begin at any frame without breaking a rule, which --shrink needs */
+    cut_snapshots snapshots = command->shrink == NULL ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE;
+    if (command->snapshots >= 0)
+        snapshots = (cut_snapshots)command->snapshots;
     const cut_options options = {.archive = verb->archive,
                                  .wanted = &wanted,
                                  .threads = threads_options_count(&verb->threads),
                                  .log = &verb->log,
                                  .signals = verb->signals,
-                                 .snapshots = snapshots_of(command),
+                                 .snapshots = snapshots,
                                  .path = command->out};
     rc = write_cut(verb, &options, &done);
     progress_end(&verb->progress);

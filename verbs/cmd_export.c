@@ -488,13 +488,13 @@ static td_result refuse_loss(const day_topic *row, td_err *err)
 {
     char date[EXPORT_DATE_BYTES];
     char missing[TD_TIME_TEXT_BYTES];
-    char asked[TD_TIME_TEXT_BYTES];
+    char expected[TD_TIME_TEXT_BYTES];
     export_date_format(export_day_of(row->day_ns), date);
     td_duration_format(row->missing_ns, missing);
-    td_duration_format(row->expected_ns, asked);
+    td_duration_format(row->expected_ns, expected);
     td_err_set(err, TD_E_LIMIT,
                "%s %s %s of %s: %s of %s is missing, more than --max-gap-loss allows", row->feed,
-               row->topic, row->symbol, date, missing, asked);
+               row->topic, row->symbol, date, missing, expected);
     td_err_hint(err, "`tapedeck days` lists what is missing; --only-clean leaves these days out");
     return TD_E_LIMIT;
 }

@@ -103,17 +103,17 @@ static td_result find(verb_run *verb, gaps_result *result)
 {
     selection wanted = verb->wanted;
     gap_list ledger = {0};
-    int is_known = 0; /* the ledger has a gap of the selected names */
+    int names_have_gap = 0; /* the ledger has a gap of the selected names */
     td_result rc = archive_gaps(verb->archive, &ledger, &verb->err);
     if (rc == TD_OK)
         rc = read_selection(verb, &wanted, &ledger, result);
     for (size_t i = 0; i < ledger.count && rc == TD_OK; i++) {
-        is_known |= selection_has_gap(&wanted, &ledger.rows[i]);
+        names_have_gap |= selection_has_gap(&wanted, &ledger.rows[i]);
         if (selection_wants_gap(&wanted, result->window, &ledger.rows[i]))
             gap_list_add(&result->gaps, &ledger.rows[i]);
     }
     gap_list_fini(&ledger);
-    if (rc == TD_OK && !is_known && result->frames == 0)
+    if (rc == TD_OK && !names_have_gap && result->frames == 0)
         rc = selection_check_names(verb->archive, &wanted, &verb->err);
     if (rc == TD_OK && result->gaps.count == 0 && result->frames == 0 &&
         !cursor_is_damaged(&result->stats))

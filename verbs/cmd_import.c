@@ -160,7 +160,7 @@ static td_result print_result(const import_command *command, const options_opera
 /* ---- importing ---- */
 
 static td_result import_capture(import_command *command, const options_operands *files,
-                                const char *archive_path, const family *asked,
+                                const char *archive_path, const family *chosen,
                                 capture_parts *capture, td_err *err)
 {
     const char *path = files->items[capture->first];
@@ -176,7 +176,7 @@ static td_result import_capture(import_command *command, const options_operands 
         .path = path,
         .more_paths = &files->items[capture->first] + 1,
         .more_count = capture->count - 1,
-        .family = asked,
+        .family = chosen,
         .feed = command->flags.feed,
         .is_again = command->flags.is_again,
     };
@@ -198,14 +198,14 @@ static td_result import_capture(import_command *command, const options_operands 
 /* ---- files of one capture ---- */
 
 /* Fields of a line that `cat` or an export wrote. */
-typedef struct own_line {
+typedef struct archive_line {
     char session[SESSION_ID_BYTES]; /* "": another kind of line */
     uint64_t recv_ns;
-} own_line;
+} archive_line;
 
 /* The first and the last line of a file. */
 typedef struct file_ends {
-    own_line first, last;
+    archive_line first, last;
     const char *compression;
 } file_ends;
 
@@ -220,11 +220,11 @@ static td_bytes after_key(td_bytes line, const char *key)
     return td_bytes_of(at, (size_t)(line.data + line.size - at));
 }
 
-static void read_own_line(td_bytes line, own_line *out)
+static void read_archive_line(td_bytes line, archive_line *out)
 {
     const td_bytes session = after_key(line, "\"session\":\"");
     const td_bytes time = after_key(line, "\"recv_ns\":");
-    *out = (own_line){.recv_ns = 0};
+    *out = (archive_line){.recv_ns = 0};
     if (session.size < SESSION_ID_BYTES)
         return;
     (void)snprintf(out->session, SESSION_ID_BYTES, "%s", (const char *)session.data);
@@ -242,7 +242,7 @@ static void read_ends(const char *path, file_ends *out)
     if (rc != TD_OK)
         return;
     while ((rc = import_source_next(source, &line, NULL)) == TD_OK) {
-        read_own_line(line.text, &out->last);
+        read_archive_line(line.text, &out->last);
         if (line.number == 1)
             out->first = out->last;
         if (out->first.session[0] == '\0')
@@ -250,16 +250,8 @@ static void read_ends(const char *path, file_ends *out)
     }
     out->compression = import_source_compression(source);
     if (rc != TD_EOF)
-        out->last = (own_line){.recv_ns = 0};
+        out->last = (archive_line){.recv_ns = 0};
     import_source_close(source);
-}
-
-static int is_continued_by(const file_ends *before, const file_ends *next)
-{
-    return next->first.session[0] != '\0' &&
-           strcmp(next->first.session, before->last.session) == 0 &&
-           next->first.recv_ns >= before->last.recv_ns &&
-           strcmp(next->compression, before->compression) == 0;
 }
 
 /* Group files into captures. An archive's lines may be in several files, such as one per day: a
@@ -274,7 +266,11 @@ static void find_captures(import_command *command, const options_operands *files
         file_ends ends = {.compression = ""};
         if (has_sessions)
             read_ends(files->items[i], &ends);
-        if (i == 0 || !is_continued_by(&before, &ends))
+        int is_continuation = i > 0 && ends.first.session[0] != '\0' &&
+                              strcmp(ends.first.session, before.last.session) == 0 &&
+                              ends.first.recv_ns >= before.last.recv_ns &&
+                              strcmp(ends.compression, before.compression) == 0;
+        if (!is_continuation)
             command->captures[command->capture_count++].first = i;
         command->captures[command->capture_count - 1].count++;
         before = ends;
@@ -286,7 +282,7 @@ static exit_code import_files(import_command *command, const options_operands *f
 {
     td_err err;
     const char *archive_path = NULL;
-    const family *asked = NULL;
+    const family *chosen = NULL;
     td_err_clear(&err);
     find_captures(command, files);
     td_result rc = archive_choice_require(&command->archive, &archive_path, &err);
@@ -294,9 +290,9 @@ static exit_code import_files(import_command *command, const options_operands *f
         td_err_hint(&err,
                     "arguments are captures: give --archive DIR too, or set TAPEDECK_ARCHIVE");
     if (rc == TD_OK)
-        rc = choose_family(command->flags.family, &asked, &err);
+        rc = choose_family(command->flags.family, &chosen, &err);
     for (size_t i = 0; rc == TD_OK && i < command->capture_count; i++)
-        rc = import_capture(command, files, archive_path, asked, &command->captures[i], &err);
+        rc = import_capture(command, files, archive_path, chosen, &command->captures[i], &err);
     if (rc == TD_OK)
         rc = print_result(command, files, &err);
     for (size_t i = 0; i < command->capture_count; i++)

@@ -42,7 +42,7 @@ typedef struct info_result {
     int is_single_file;
     info_health health;
     uint64_t age_ns; /* of the newest frame */
-    uint64_t by_life[SEGMENT_IS_TRUNCATED + 1], unreadable, events;
+    uint64_t count_by_life[SEGMENT_IS_TRUNCATED + 1], unreadable, events;
     uint64_t day_ns; /* start of the newest frame's day */
     info_feed all;
     info_feeds feeds;
@@ -108,7 +108,7 @@ static void add_segment(info_result *info, const planned_segment *planned)
         info->topics[info->topic_count++] = (info_topic){
             channel->info.feed, channel->info.topic, channel->info.symbol, channel->message_count};
     }
-    info->by_life[planned->life]++;
+    info->count_by_life[planned->life]++;
     add_to(&info->all, frames, segment->file_bytes, segment->first_ns, segment->last_ns);
     add_to(get_feed(&info->feeds, segment->feed, segment->family), frames, segment->file_bytes,
            segment->first_ns, segment->last_ns);
@@ -245,9 +245,9 @@ static td_result find(verb_run *verb, info_result *info)
     }
     info->unreadable = read_plan_unreadable_count(info->plan);
     info->age_ns = now_ns > info->all.last_ns ? now_ns - info->all.last_ns : 0;
-    int is_behind = info->catalog[0] != '\0' && info->by_life[SEGMENT_IS_RECORDED] == 0;
-    info->health = info->unreadable + info->by_life[SEGMENT_IS_TRUNCATED] > 0 ? INFO_DAMAGED
-                   : info->by_life[SEGMENT_IS_CRASHED] > 0 || is_behind       ? INFO_RECOVERABLE
+    int is_behind = info->catalog[0] != '\0' && info->count_by_life[SEGMENT_IS_RECORDED] == 0;
+    info->health = info->unreadable + info->count_by_life[SEGMENT_IS_TRUNCATED] > 0 ? INFO_DAMAGED
+                   : info->count_by_life[SEGMENT_IS_CRASHED] > 0 || is_behind ? INFO_RECOVERABLE
                                                                               : INFO_GOOD;
     draw_day(info);
     add_gap_times(info);
@@ -422,9 +422,9 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
         result_number(r, "age_ns", info->age_ns);
     result_duration(r, "age", info->age_ns);
     result_count(r, "segments", info->all.segments);
-    result_count(r, "segments_recording", info->by_life[SEGMENT_IS_RECORDED]);
-    result_count(r, "segments_crashed", info->by_life[SEGMENT_IS_CRASHED]);
-    result_count(r, "segments_truncated", info->by_life[SEGMENT_IS_TRUNCATED]);
+    result_count(r, "segments_recording", info->count_by_life[SEGMENT_IS_RECORDED]);
+    result_count(r, "segments_crashed", info->count_by_life[SEGMENT_IS_CRASHED]);
+    result_count(r, "segments_truncated", info->count_by_life[SEGMENT_IS_TRUNCATED]);
     result_count(r, "segments_unreadable", info->unreadable);
     result_count(r, "frames", info->all.frames);
     result_count(r, "events", info->events);

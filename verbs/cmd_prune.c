@@ -216,7 +216,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_JSON,
         .own = {{"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line}},
         .mode = ARCHIVE_MAINTAIN,
-        .only_looks = &line.is_dry_run,
+        .opens_read_only = &line.is_dry_run,
         .work = run_prune};
     return verb_run_all(&spec, &line, context, argc, argv);
 }

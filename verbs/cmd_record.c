@@ -126,16 +126,6 @@ static td_result resolve_config(record_line *line, td_err *err)
     return config_finish(&line->config, err);
 }
 
-/* If the output's reader closes it, recording continues; the final exit status is 4. */
-static void warn_of_unread(record_ui *ui)
-{
-    if (ui->is_warned || !output_is_broken(&ui->output))
-        return;
-    ui->is_warned = 1;
-    report_line(ui->progress.report, TD_LOG_WARNING, "%s; recording continues",
-                ui->output.err.text);
-}
-
 static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
 {
     record_ui *ui = user;
@@ -157,7 +147,12 @@ static void on_durable(void *user, const char *feed, const chain_conn *conn, uin
     json_write_object_end(json);
     output_json_end(&ui->output);
     output_flush(&ui->output);
-    warn_of_unread(ui);
+    /* if the output's reader closes it, recording continues; the final exit status is 4 */
+    if (!ui->is_warned && output_is_broken(&ui->output)) {
+        ui->is_warned = 1;
+        report_line(ui->progress.report, TD_LOG_WARNING, "%s; recording continues",
+                    ui->output.err.text);
+    }
     pthread_mutex_unlock(&ui->mutex);
 }
 
@@ -193,7 +188,7 @@ static uint64_t count_frames(const supervisor_status *status)
            status->recording.intake.frames_out + status->recording.intake.http_replies;
 }
 
-static void warn_of(reporter *log, uint64_t count, const char *noun, const char *what)
+static void warn_count(reporter *log, uint64_t count, const char *noun, const char *what)
 {
     if (count > 0)
         report_line(log, TD_LOG_WARNING, "%s %s", format_counted(count, noun).text, what);
@@ -212,14 +207,14 @@ static void log_summary(reporter *log, const char *path, const supervisor_status
                 format_size(status->recording.intake.bytes_in).text, elapsed, path,
                 format_size(status->recording.file_bytes).text);
     report_line(log, TD_LOG_INFO, "durable after at most %s, %s on average", lag_max, lag_mean);
-    warn_of(log, status->recording.lag.late_chunks, "chunk",
-            "became durable later than commit_interval");
-    warn_of(log, status->recording.intake.frames_dropped, "frame", "discarded by overload");
-    warn_of(log, status->recording.encoder.overflow_frames, "frame",
-            "recorded as _unknown: a segment has too many topics and symbols");
-    warn_of(log, status->recording.live_check.unchecked_books, "book",
-            "unchecked: the live check's memory was used up");
-    warn_of(log, status->recording.live_check.violations, "frame", "broke a continuity rule");
+    warn_count(log, status->recording.lag.late_chunks, "chunk",
+               "became durable later than commit_interval");
+    warn_count(log, status->recording.intake.frames_dropped, "frame", "discarded by overload");
+    warn_count(log, status->recording.encoder.overflow_frames, "frame",
+               "recorded as _unknown: a segment has too many topics and symbols");
+    warn_count(log, status->recording.live_check.unchecked_books, "book",
+               "unchecked: the live check's memory was used up");
+    warn_count(log, status->recording.live_check.violations, "frame", "broke a continuity rule");
 }
 
 /* Print a session's result: a line of JSON, or log lines. */
@@ -262,7 +257,7 @@ static void print_summary(record_ui *ui, const char *session, const char *path,
     result_end(&r);
 }
 
-static void ask_to_stop(void *user)
+static void stop_recorder(void *user)
 {
     supervisor_stop(user);
 }
@@ -283,8 +278,8 @@ static td_result run(record_ui *ui, archive *into, const recorder_config *config
     stop_signal_block(0);
     td_result rc = supervisor_open(&options, &recorder, err);
     if (rc == TD_OK)
-        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = recorder}, &signals,
-                              err);
+        rc = stop_signal_open(&(stop_signal_calls){.stop = stop_recorder, .user = recorder},
+                              &signals, err);
     if (rc == TD_OK)
         rc = supervisor_run(recorder, final, err);
     stop_signal_close(signals);
@@ -325,14 +320,6 @@ static int reduce_bounds(recorder_config *config, const supervisor_status *done)
     return 1;
 }
 
-/* A stop by a signal or --duration is a failure if no connection was ever established. */
-static td_result never_connected(td_err *err)
-{
-    td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");
-    td_err_hint(err, "the log lines above have the error of each attempt");
-    return TD_E_NETWORK;
-}
-
 /* Run a session, and another whenever the wall clock went back: times within a session only rise.
  */
 static td_result record(const verb_context *context, record_line *line, td_err *err)
@@ -340,7 +327,7 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     const char *path = NULL;
     supervisor_status final = {0};
     uint64_t established = 0;
-    td_err late;
+    td_err ignored;
     record_ui ui = {.clock = clock_real(), .form = line->json};
     pthread_mutex_init(&ui.mutex, NULL);
     output_init(&ui.output, stdout);
@@ -355,9 +342,12 @@ static td_result record(const verb_context *context, record_line *line, td_err *
         continues = rc == TD_OK && final.is_clock_wrong && reduce_bounds(&line->config, &final);
         ui.clock_session_mono_ns = clock_mono_ns(ui.clock) + LIMIT_CLOCK_SESSION_NS;
     }
-    if (rc == TD_OK && established == 0)
-        rc = never_connected(err);
-    td_result written = output_finish(&ui.output, rc == TD_OK ? err : &late);
+    if (rc == TD_OK && established == 0) { /* stopped by a signal or --duration */
+        rc = td_err_set(err, TD_E_NETWORK,
+                        "nothing was recorded: no connection was ever established");
+        td_err_hint(err, "the log lines above have the error of each attempt");
+    }
+    td_result written = output_finish(&ui.output, rc == TD_OK ? err : &ignored);
     pthread_mutex_destroy(&ui.mutex);
     return rc == TD_OK ? written : rc;
 }

@@ -208,12 +208,6 @@ static td_result compare(check_command *command, td_err *err)
                       "no frame is compared: the selection has no frame of the baseline");
 }
 
-static td_result play(check_command *command, td_err *err)
-{
-    td_result rc = command->is_diff ? save_first(command, err) : TD_OK;
-    return rc == TD_OK ? compare(command, err) : rc;
-}
-
 /* ---- the report ---- */
 
 /* Write a tape that shows the first difference. */
@@ -272,8 +266,10 @@ static td_result run(verb_run *verb)
 {
     check_command *command = verb->state;
     td_result rc = open_all(command, &verb->err);
+    if (rc == TD_OK && command->is_diff)
+        rc = save_first(command, &verb->err);
     if (rc == TD_OK)
-        rc = play(command, &verb->err);
+        rc = compare(command, &verb->err);
     if (rc == TD_OK)
         rc = conclude(command, &verb->err);
     close_all(command);

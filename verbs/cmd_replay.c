@@ -75,15 +75,15 @@ typedef struct replay_tape {
     player *player;
 } replay_tape;
 
-/* State of one run. `tape` plays each frame once and is reported. To go back, `past` is opened at
- * an earlier position and shown until it reaches the position of `tape`. */
+/* State of one run. `tape` plays each frame once and is reported. To go back, `earlier` is opened
+ * at an earlier position and shown until it reaches the position of `tape`. */
 typedef struct replay_command {
     verb_run *verb;
     replay_flags flags;
     pacer_speed speed;
     replay_tape tape;
-    replay_tape past;       /* opened last to go back */
-    replay_tape *now;       /* the one that plays */
+    replay_tape earlier;    /* opened last to go back */
+    replay_tape *playing;   /* one of these two */
     sink_jsonl_lines lines; /* for --messages */
     uint8_t has_quit;       /* a key ended the replay */
     pacer pacer;
@@ -119,10 +119,10 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
     int is_step = p->is_paused && p->frames != command->drawn_frames;
     if (!is_step && !progress_is_due(&verb->progress, now_ns))
         return;
-    (void)verb_run_part(verb, now_ns, p->recv_ns); /* finds the stretches */
-    for (size_t i = 0; i < verb->stretch_count; i++)
-        if (verb->stretches[i].to_ns > view.to_ns)
-            view.to_ns = verb->stretches[i].to_ns;
+    (void)verb_run_part(verb, now_ns, p->recv_ns); /* finds the segments */
+    for (size_t i = 0; i < verb->segment_count; i++)
+        if (verb->segments[i].to_ns > view.to_ns)
+            view.to_ns = verb->segments[i].to_ns;
     screen_draw(&verb->output, &view);
     command->drawn_frames = p->frames;
     verb->progress.next_mono_ns = now_ns + DRAW_EVERY_NS;
@@ -232,17 +232,7 @@ static td_result check_flags(verb_run *verb)
     return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
 }
 
-/* Open the keyboard if there is something to control. */
-static td_result open_keyboard(replay_command *command, td_err *err)
-{
-    int is_steered =
-        !command->speed.is_max || command->flags.is_paused || command->breaks.count > 0;
-    if (!is_steered || !has_terminal(command))
-        return TD_OK;
-    return keyboard_open(STDIN_FILENO, &command->keyboard, err);
-}
-
-/* Open the pacer and its keyboard. */
+/* Open the pacer, and the keyboard if there is something to control. */
 static td_result open_controls(replay_command *command, td_err *err)
 {
     const pacer_options pacing = {.clock = command->verb->clock,
@@ -254,7 +244,11 @@ static td_result open_controls(replay_command *command, td_err *err)
     pacer_init(&command->pacer, &pacing);
     if (command->flags.is_paused)
         pacer_pause(&command->pacer);
-    return open_keyboard(command, err);
+    int is_controllable =
+        !command->speed.is_max || command->flags.is_paused || command->breaks.count > 0;
+    if (!is_controllable || !has_terminal(command))
+        return TD_OK;
+    return keyboard_open(STDIN_FILENO, &command->keyboard, err);
 }
 
 /* Breaks are ignored during a seek. */
@@ -335,7 +329,7 @@ static td_result open_all(replay_command *command, td_err *err)
         rc = archive_gaps(command->verb->archive, &command->ledger, err);
     if (rc == TD_OK)
         rc = open_tape(command, &command->verb->wanted, &command->tape, err);
-    command->now = &command->tape;
+    command->playing = &command->tape;
     command->has_screen = command->keyboard != NULL &&
                           terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS) &&
                           !command->flags.with_messages && !command->verb->json.is_json;
@@ -348,7 +342,7 @@ static td_result open_all(replay_command *command, td_err *err)
 /* Close in reverse order; also after a partial open. */
 static void close_all(replay_command *command)
 {
-    close_tape(&command->past);
+    close_tape(&command->earlier);
     close_tape(&command->tape);
     keyboard_release(command->keyboard,
                      1); /* only released, because the signal thread may still use it */
@@ -357,18 +351,9 @@ static void close_all(replay_command *command)
 
 /* ---- afterwards ---- */
 
-/* Add the ledger's gaps that overlap the selection, and what could not be read. */
-static void gather_gaps(replay_command *command, replay_report *report)
-{
-    gap_list *all = &command->ledger;
-    gap_list_join(all, cursor_get_damage(command->tape.cursor));
-    report_add_gaps(report, all, &command->verb->wanted, cursor_get_window(command->tape.cursor));
-}
-
 /* Skipped after damage, which is reported itself and may be what is absent, and if only a part was
  * played. */
-static td_result look_for_absences(const replay_command *command, replay_report *report,
-                                   td_err *err)
+static td_result find_absences(const replay_command *command, replay_report *report, td_err *err)
 {
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
@@ -379,15 +364,7 @@ static td_result look_for_absences(const replay_command *command, replay_report 
                         player_streams(command->tape.player), &report->absences, err);
 }
 
-/* --messages uses standard output, so there is no report. */
-static void print_report(replay_command *command, replay_report *report)
-{
-    if (command->flags.with_messages && !command->verb->json.is_json)
-        return;
-    report_describe(report, command->verb->verbosity.is_verbose, &command->verb->result);
-}
-
-/* Gather results and print them; findings decide the status. */
+/* Collect results and print them; findings decide the status. */
 static td_result conclude(replay_command *command, td_err *err)
 {
     TD_ASSERT(command->tape.player != NULL);
@@ -396,10 +373,13 @@ static td_result conclude(replay_command *command, td_err *err)
     report_init_replay(&report, command->tape.player, &command->pacer);
     report.elapsed_ns = clock_mono_ns(command->verb->clock) - command->started_ns;
     cursor_get_stats(command->tape.cursor, &report.tape);
-    td_result rc = look_for_absences(command, &report, err);
-    gather_gaps(command, &report);
-    if (rc == TD_OK)
-        print_report(command, &report);
+    td_result rc = find_absences(command, &report, err);
+    gap_list_join(&command->ledger, cursor_get_damage(command->tape.cursor));
+    report_add_gaps(&report, &command->ledger, &command->verb->wanted,
+                    cursor_get_window(command->tape.cursor));
+    /* --messages alone uses standard output, so there is no report */
+    if (rc == TD_OK && (!command->flags.with_messages || command->verb->json.is_json))
+        report_describe(&report, command->verb->verbosity.is_verbose, &command->verb->result);
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
                                        [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
@@ -416,7 +396,7 @@ static pacer_answer next_run(replay_command *command)
         return PACER_STOP;
     if (p->wants_rewind)
         return PACER_REWIND;
-    if (command->now == &command->past)
+    if (command->playing == &command->earlier)
         return PACER_GO;
     if (player_is_stopped(command->tape.player))
         return PACER_STOP;
@@ -425,28 +405,28 @@ static pacer_answer next_run(replay_command *command)
     return answer == PACER_GO ? is_again ? PACER_REWIND : PACER_STOP : answer;
 }
 
-/* Open `past` at the last mark before the target. If no checkpoint precedes the mark, open it at
+/* Open `earlier` at the last mark before the target. If no checkpoint precedes the mark, open it at
  * the beginning, so that frames get the same verdicts as before. */
-static td_result open_past(replay_command *command, td_err *err)
+static td_result open_earlier(replay_command *command, td_err *err)
 {
     pacer *p = &command->pacer;
     const uint64_t to_ns = cursor_get_window(command->tape.cursor).to_ns;
     const pacer_mark *mark = pacer_find_mark(p);
     selection wanted = command->verb->wanted;
     TD_ASSERT(mark != NULL); /* a frame was played */
-    if (command->now == &command->tape)
+    if (command->playing == &command->tape)
         p->frames_max = p->frames;
     last_frame_clear(&command->last);
-    close_tape(&command->past);
-    command->now = &command->past;
+    close_tape(&command->earlier);
+    command->playing = &command->earlier;
     selection_set_window(&wanted, (selection_window){mark->recv_ns, to_ns});
-    td_result rc =
-        open_tape(command, mark->frames > 0 ? &wanted : &command->verb->wanted, command->now, err);
+    td_result rc = open_tape(command, mark->frames > 0 ? &wanted : &command->verb->wanted,
+                             command->playing, err);
     if (rc == TD_OK && mark->frames > 0 &&
-        !player_take_states(command->past.player, command->past.cursor)) {
-        close_tape(&command->past);
+        !player_take_states(command->earlier.player, command->earlier.cursor)) {
+        close_tape(&command->earlier);
         mark = command->marks.items;
-        rc = open_tape(command, &command->verb->wanted, command->now, err);
+        rc = open_tape(command, &command->verb->wanted, command->playing, err);
     }
     pacer_rewind(p, mark);
     conditions_rewind(&command->breaks, mark->frames);
@@ -454,31 +434,28 @@ static td_result open_past(replay_command *command, td_err *err)
     return rc;
 }
 
-/* `past` has reached the position of `tape`. It stays open because its last frame is still shown.
- */
-static void leave_past(replay_command *command)
-{
-    command->now = &command->tape;
-    command->pacer.frames = command->pacer.frames_max;
-    command->pacer.frames_max = 0;
-    command->pacer.is_returning = 0;
-}
-
 static td_result play_tape(replay_command *command, td_err *err)
 {
+    pacer *p = &command->pacer;
     for (;;) {
-        td_result rc = player_play(command->now->player, command->now->cursor, err);
+        td_result rc = player_play(command->playing->player, command->playing->cursor, err);
         if (rc != TD_OK)
             return rc;
         pacer_answer next = next_run(command);
         if (next == PACER_STOP)
             return TD_OK;
-        if (next == PACER_GO)
-            leave_past(command);
-        else
-            rc = open_past(command, err);
-        if (rc != TD_OK)
-            return rc;
+        if (next == PACER_REWIND) {
+            rc = open_earlier(command, err);
+            if (rc != TD_OK)
+                return rc;
+            continue;
+        }
+        /* `earlier` has reached the position of `tape`. It stays open because its last frame is
+         * still shown. */
+        command->playing = &command->tape;
+        p->frames = p->frames_max;
+        p->frames_max = 0;
+        p->is_returning = 0;
     }
 }
 

@@ -137,7 +137,7 @@ static void release_terminal(void *user, int is_released)
     keyboard_release(command->keyboard, is_released);
 }
 
-static void take_keys(void *user)
+static void read_keys(void *user)
 {
     serve_command *command = user;
     uint64_t next_ns = clock_mono_ns(command->verb->clock) + KEYS_EVERY_NS;
@@ -147,7 +147,7 @@ static void take_keys(void *user)
         command->has_quit = serve_control_apply(command->server, keys[i], &keys[i]->value);
     if (keyboard_has_terminal(command->keyboard))
         serve_control_show(command->server, &command->verb->progress);
-    wire_timer_set(command->loop, &command->key_timer, next_ns, take_keys, command);
+    wire_timer_set(command->loop, &command->key_timer, next_ns, read_keys, command);
 }
 
 /* ---- opening ---- */
@@ -305,15 +305,6 @@ static void describe_counts(const serve_command *command)
     result_object_end(r, NULL);
 }
 
-/* A tape that cannot be read is an error only with --once; otherwise other clients are served. */
-static td_result verdict(const serve_command *command, td_err *err)
-{
-    const serve_counts *counts = serve_get_counts(command->server);
-    if (command->flags.is_once && counts->complete == 0 && counts->failed > 0)
-        return td_err_set(err, TD_E_IO, "the client's tape could not be served to its end");
-    return TD_OK;
-}
-
 static td_result check(verb_run *verb)
 {
     serve_command *command = verb->state;
@@ -349,7 +340,7 @@ static td_result run(serve_command *command, td_err *err)
     reserve_files(command);
     if (command->keyboard != NULL) {
         report_line(verb->report, TD_LOG_INFO, "keys: %s", control_list_keys(",").text);
-        take_keys(command);
+        read_keys(command);
     }
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
@@ -361,7 +352,11 @@ static td_result run(serve_command *command, td_err *err)
         rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
     log_counts(command);
     describe_counts(command);
-    return rc == TD_OK ? verdict(command, err) : rc;
+    /* a tape that cannot be read is an error only with --once: else other clients are served */
+    const serve_counts *counts = serve_get_counts(command->server);
+    if (rc == TD_OK && command->flags.is_once && counts->complete == 0 && counts->failed > 0)
+        rc = td_err_set(err, TD_E_IO, "the client's tape could not be served to its end");
+    return rc;
 }
 
 static td_result work(verb_run *verb)

@@ -104,8 +104,9 @@ static td_result open_archive(verb_run *verb, const verb_spec *spec)
                                      .log = &verb->log,
                                      .verb = spec->name,
                                      .catalog_path = verb->catalog};
-    int only_looks = (spec->only_looks != NULL && *spec->only_looks) || verb->catalog != NULL;
-    return archive_open(&options, path, only_looks ? ARCHIVE_READ : spec->mode, &verb->archive,
+    int opens_read_only =
+        (spec->opens_read_only != NULL && *spec->opens_read_only) || verb->catalog != NULL;
+    return archive_open(&options, path, opens_read_only ? ARCHIVE_READ : spec->mode, &verb->archive,
                         &verb->err);
 }
 
@@ -143,7 +144,7 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     result_end(&verb.result);
     archive_view_let_go(verb.archive);
     archive_close(verb.archive);
-    td_free(verb.stretches);
+    td_free(verb.segments);
     stop_signal_close(verb.signals);
     return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);
 }
@@ -190,11 +191,11 @@ observe_options verb_run_observing(verb_run *verb)
 
 /* List the bytes of the selection's segments by their times. On failure no progress is shown; the
  * cursor reports what cannot be read. */
-static void find_stretches(verb_run *verb)
+static void find_segments(verb_run *verb)
 {
     selection_window window;
     read_plan *plan = NULL;
-    verb->has_stretches = 1;
+    verb->has_segments = 1;
     if (cursor_find_window(verb->archive, &verb->wanted, NULL, &window, NULL) != TD_OK)
         return;
     read_query query = selection_query(&verb->wanted, window);
@@ -205,10 +206,9 @@ static void find_stretches(verb_run *verb)
         const segment_index *index = read_plan_segment(plan, i)->index;
         uint64_t from_ns = index->first_ns > window.from_ns ? index->first_ns : window.from_ns;
         uint64_t to_ns = index->last_ns < window.to_ns ? index->last_ns : window.to_ns;
-        verb->stretches =
-            td_array_grow(verb->stretches, verb->stretch_count, sizeof *verb->stretches);
-        verb->stretches[verb->stretch_count++] =
-            (verb_stretch){from_ns, to_ns > from_ns ? to_ns : from_ns + 1, index->file_bytes};
+        verb->segments = td_array_grow(verb->segments, verb->segment_count, sizeof *verb->segments);
+        verb->segments[verb->segment_count++] =
+            (verb_segment){from_ns, to_ns > from_ns ? to_ns : from_ns + 1, index->file_bytes};
     }
     read_plan_close(plan);
 }
@@ -217,10 +217,10 @@ unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
 {
     uint64_t done = 0;
     uint64_t total = 0;
-    if (!verb->has_stretches)
-        find_stretches(verb);
-    for (size_t i = 0; i < verb->stretch_count; i++) {
-        const verb_stretch *at = &verb->stretches[i];
+    if (!verb->has_segments)
+        find_segments(verb);
+    for (size_t i = 0; i < verb->segment_count; i++) {
+        const verb_segment *at = &verb->segments[i];
         double part = recv_ns <= at->from_ns ? 0
                       : recv_ns >= at->to_ns
                           ? 1

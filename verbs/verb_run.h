@@ -2,8 +2,8 @@
  * selection, log, output, result as text or JSON, status line, exit status. A verb describes itself
  * in a verb_spec, whose work computes a plain struct and describes it (base/cli/result.h). One
  * thread. */
-#ifndef TD_PLAY_VERB_RUN_H
-#define TD_PLAY_VERB_RUN_H
+#ifndef TD_VERBS_VERB_RUN_H
+#define TD_VERBS_VERB_RUN_H
 
 #include <stdint.h>
 
@@ -23,10 +23,10 @@
 #include "tape/selection.h"
 
 /* A segment's selected time and its bytes, to estimate progress. */
-typedef struct verb_stretch {
+typedef struct verb_segment {
     uint64_t from_ns, to_ns;
     uint64_t bytes;
-} verb_stretch;
+} verb_segment;
 
 typedef struct verb_run {
     void *state; /* the verb's own, as given to verb_run_all */
@@ -49,9 +49,9 @@ typedef struct verb_run {
     progress_line progress;
     const char *phase; /* name of the work's present phase, for the status line; NULL: one phase */
     rate_window rate;  /* frames per second in this phase */
-    verb_stretch *stretches; /* set when progress is first shown */
-    size_t stretch_count;
-    uint8_t has_stretches;
+    verb_segment *segments; /* set when progress is first shown */
+    size_t segment_count;
+    uint8_t has_segments;
     exit_code status; /* EXIT_CODE_DONE unless the work sets it */
     td_err err;       /* why the work failed */
 } verb_run;
@@ -83,9 +83,9 @@ typedef struct verb_spec {
     unsigned takes;
     option_group own[VERB_OWN_GROUPS]; /* up to the first without rows */
     archive_mode mode;
-    const uint8_t *only_looks; /* if it is 1 after parsing, the archive is opened for reading
+    const uint8_t *opens_read_only; /* if it is 1 after parsing, the archive is opened for reading
                                   whatever mode is; may be NULL */
-    stop_signal_calls calls;   /* with VERB_STOPS: what a signal does in addition */
+    stop_signal_calls calls;        /* with VERB_STOPS: what a signal does in addition */
     /* Check options before the archive is opened. May be NULL. */
     td_result (*check)(verb_run *verb);
     td_result (*work)(verb_run *verb);
