@@ -26,14 +26,14 @@ enum {
 
 /* Read by signal handlers, per thread. Prepared before the call, because handlers may only write.
  */
-typedef struct frame_at_hand {
+typedef struct current_frame {
     const frame_ref *frame; /* NULL: not in a decoder */
     const char *decoder;
     volatile sig_atomic_t ticks; /* of the thread's timer, since the call began */
-} frame_at_hand;
+} current_frame;
 
-static _Thread_local frame_at_hand at_hand;
-static struct itimerspec tick; /* set before threads call decoders */
+static _Thread_local current_frame current;
+static struct itimerspec tick_times; /* set before threads call decoders */
 
 static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
@@ -68,15 +68,15 @@ static const char *number_text(uint64_t number, char out[24])
 }
 
 /* Async-signal-safe. */
-static void write_frame_at_hand(const char *what)
+static void write_current_frame(const char *what)
 {
-    const frame_ref *frame = at_hand.frame;
+    const frame_ref *frame = current.frame;
     const channel_info *info = &frame->channel->info;
     char ordinal[24];
     char recv_ns[24];
     const char *const texts[] = {
         "\ntapedeck regress: ",
-        at_hand.decoder,
+        current.decoder,
         what,
         "\n  feed ",
         info->feed,
@@ -111,11 +111,11 @@ static void on_fault(int number)
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (SIGNALS[i] == number)
             (void)sigaction(number, &handlers_before[i], NULL); /* cannot fail */
-    if (at_hand.frame != NULL) {
-        write_frame_at_hand(at_hand.ticks > HANG_TICKS
+    if (current.frame != NULL) {
+        write_current_frame(current.ticks > HANG_TICKS
                                 ? " did not answer within --timeout at this frame:"
                                 : " crashed at this frame:");
-        at_hand.frame = NULL;
+        current.frame = NULL;
     }
     if (number == SIGABRT) /* SIGABRT was raised and does not recur by itself */
         (void)raise(number);
@@ -127,16 +127,16 @@ static void on_fault(int number)
 static void on_tick(int number)
 {
     (void)number;
-    if (at_hand.frame != NULL && ++at_hand.ticks > HANG_TICKS)
+    if (current.frame != NULL && ++current.ticks > HANG_TICKS)
         (void)raise(SIGABRT);
 }
 
 /* exit() was called in a decoder. Cleans up nothing, because other threads are still running. */
 static void on_exit_called(void)
 {
-    if (at_hand.frame == NULL)
+    if (current.frame == NULL)
         return;
-    write_frame_at_hand(" called exit at this frame:");
+    write_current_frame(" called exit at this frame:");
     _exit(EXIT_CODE_FAILED);
 }
 
@@ -147,9 +147,9 @@ void crash_note_install(uint64_t timeout_ns)
         return;
     is_installed = 1;
     const uint64_t tick_ns = timeout_ns / HANG_TICKS;
-    tick.it_value = (struct timespec){.tv_sec = (time_t)(tick_ns / TD_NS_PER_S),
-                                      .tv_nsec = (long)(tick_ns % TD_NS_PER_S)};
-    tick.it_interval = tick.it_value;
+    tick_times.it_value = (struct timespec){.tv_sec = (time_t)(tick_ns / TD_NS_PER_S),
+                                            .tv_nsec = (long)(tick_ns % TD_NS_PER_S)};
+    tick_times.it_interval = tick_times.it_value;
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask); /* cannot fail */
     for (int i = 0; i < SIGNAL_COUNT; i++)
@@ -159,48 +159,33 @@ void crash_note_install(uint64_t timeout_ns)
     (void)sigaction(SIGUSR2, &action, NULL);
 }
 
-/* After a stack overflow only another stack can run a handler. Never freed, because it is needed as
- * long as the thread. */
-static void give_signal_stack(void)
-{
-    stack_t before;
-    if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE) == 0)
-        return;
-    const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
-    (void)sigaltstack(&own, NULL); /* on failure handlers run on the thread's own stack */
-}
-
-/* Workers block all signals. A blocked fault would end the process without its handler, and a hang
- * would not be noticed. */
-static void unblock_signals(void)
-{
-    sigset_t ours;
-    (void)sigemptyset(&ours); /* these cannot fail */
-    (void)sigaddset(&ours, SIGUSR2);
-    for (int i = 0; i < SIGNAL_COUNT; i++)
-        (void)sigaddset(&ours, SIGNALS[i]);
-    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-}
-
-/* Ticks go to this thread only. Without a timer, hangs are not detected. */
-static void start_timer(void)
-{
-    timer_t timer;
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
-    event.sigev_notify_thread_id = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
-        (void)timer_settime(timer, 0, &tick, NULL); /* cannot fail: its times are valid */
-}
-
 static void prepare_thread(void)
 {
     static _Thread_local int is_prepared;
     if (is_prepared)
         return;
     is_prepared = 1;
-    give_signal_stack();
-    unblock_signals();
-    start_timer();
+    /* After a stack overflow only another stack can run a handler. Never freed, because it is
+     * needed as long as the thread. */
+    stack_t before;
+    if (sigaltstack(NULL, &before) != 0 || (before.ss_flags & SS_DISABLE) != 0) {
+        const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
+        (void)sigaltstack(&own, NULL); /* on failure handlers run on the thread's own stack */
+    }
+    /* Workers block all signals. A blocked fault would end the process without its handler, and a
+     * hang would not be noticed. */
+    sigset_t ours;
+    (void)sigemptyset(&ours); /* these cannot fail */
+    (void)sigaddset(&ours, SIGUSR2);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        (void)sigaddset(&ours, SIGNALS[i]);
+    (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+    /* Ticks go to this thread only. Without a timer, hangs are not detected. */
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
+    event.sigev_notify_thread_id = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        (void)timer_settime(timer, 0, &tick_times, NULL); /* cannot fail: its times are valid */
     /* registered last, so that it runs before handlers that destroy what other threads use */
     (void)atexit(on_exit_called); /* on failure an exit is not explained */
 }
@@ -208,10 +193,10 @@ static void prepare_thread(void)
 void crash_note_begin(const frame_ref *frame, const char *decoder_name)
 {
     prepare_thread();
-    at_hand = (frame_at_hand){.frame = frame, .decoder = decoder_name};
+    current = (current_frame){.frame = frame, .decoder = decoder_name};
 }
 
 void crash_note_end(void)
 {
-    at_hand.frame = NULL;
+    current.frame = NULL;
 }

@@ -11,7 +11,7 @@
 #include "base/cli/stop_signal.h"
 #include "tape/decoding.h"
 
-enum { DECODER_WHAT_BYTES = 512 };
+enum { DECODER_FAILURE_BYTES = 512 };
 
 /* Options of decoders. */
 typedef struct decoder_environment {
@@ -27,10 +27,10 @@ typedef struct decoder_kind {
      * TD_E_*: the run ends. */
     td_result (*begin)(const decoder_environment *environment, void **self, td_err *err);
     void (*end)(void *self);
-    /* Decode a frame. *answer, zeroed before, gets a message or why.reason; what gets the text of a
-     * failure. Memory comes from the arena. TD_E_*: the run ends. */
+    /* Decode a frame. *answer, zeroed before, gets a message or why.reason; failure_text gets the
+     * text of a failure. Memory comes from the arena. TD_E_*: the run ends. */
     td_result (*decode)(void *self, const frame_ref *frame, td_arena *arena, frame_content *answer,
-                        char what[DECODER_WHAT_BYTES], td_err *err);
+                        char failure_text[DECODER_FAILURE_BYTES], td_err *err);
 } decoder_kind;
 
 extern const decoder_kind DECODER_LIBRARY;

@@ -15,7 +15,7 @@ typedef struct library_instance {
     decoder_file file;
     message_builder *builder;
     uint8_t has_failed; /* the decoder called fail */
-    char failure[DECODER_WHAT_BYTES];
+    char failure[DECODER_FAILURE_BYTES];
 } library_instance;
 
 /* ---- calls from the decoder ---- */
@@ -122,7 +122,8 @@ static void call_decoder(library_instance *own, const frame_ref *frame)
 }
 
 static td_result library_decode(void *self, const frame_ref *frame, td_arena *arena,
-                                frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
+                                frame_content *answer, char failure_text[DECODER_FAILURE_BYTES],
+                                td_err *err)
 {
     library_instance *own = self;
     const channel_info *info = &frame->channel->info;
@@ -136,12 +137,13 @@ static td_result library_decode(void *self, const frame_ref *frame, td_arena *ar
     (void)err;
     if (own->has_failed) {
         answer->why.reason = decoder_reason_of(td_bytes_str(own->failure));
-        (void)snprintf(what, DECODER_WHAT_BYTES, "%s", own->failure); /* fits */
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "%s", own->failure); /* fits */
     } else if (message_build_end(own->builder, made, &why) == TD_OK) {
         answer->message = made;
     } else {
         answer->why.reason = DECODE_GARBAGE;
-        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why.text);
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "%.*s", DECODER_FAILURE_BYTES - 1,
+                       why.text);
     }
     return TD_OK;
 }

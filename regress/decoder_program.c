@@ -26,8 +26,8 @@
 enum {
     PROTOCOL_VERSION = 1,
     READ_BYTES = 1 << 16,
-    LOOK_MS = 100, /* interval of checks for a stop signal */
-    END_MS = 2000, /* time for a process to end after its input was closed */
+    CHECK_MS = 100, /* interval of checks for a stop signal */
+    END_MS = 2000,  /* time for a process to end after its input was closed */
 };
 
 /* Limit for the first answer, for slow interpreters on a busy machine. */
@@ -58,7 +58,7 @@ static int write_some(program_instance *own, size_t *written)
 /* Read what is available. 1: the line is complete; 0: not yet; -1: the output ended. */
 static int read_some(program_instance *own)
 {
-    td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* talk() limits the size */
+    td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* exchange_lines limits the size */
     ssize_t size = read(own->output, own->read.data + own->read.size, READ_BYTES);
     if (size <= 0)
         return size < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
@@ -68,7 +68,8 @@ static int read_some(program_instance *own)
 
 /* Write the line and read the answer. Returns the failure, or DECODE_OK; DECODE_HUNG also after a
  * signal. */
-static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[DECODER_WHAT_BYTES])
+static decode_reason exchange_lines(program_instance *own, uint64_t timeout_ns,
+                                    char failure_text[DECODER_FAILURE_BYTES])
 {
     const td_clock clock = clock_real();
     uint64_t end_ns = clock_mono_ns(clock) + timeout_ns;
@@ -79,7 +80,7 @@ static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[
         struct pollfd ends[] = {
             {.fd = own->output, .events = POLLIN},
             {.fd = can_write && written < own->line.size ? own->input : -1, .events = POLLOUT}};
-        if (poll(ends, 2, LOOK_MS) <= 0)
+        if (poll(ends, 2, CHECK_MS) <= 0)
             continue;
         if (ends[1].revents != 0)
             can_write = write_some(own, &written);
@@ -87,7 +88,8 @@ static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[
         if (found != 0)
             return found > 0 ? DECODE_OK : DECODE_CRASHED;
         if (own->read.size > LIMIT_DECODER_REPLY_BYTES) {
-            (void)snprintf(what, DECODER_WHAT_BYTES, "an answer that is too long"); /* fits */
+            (void)snprintf(failure_text, DECODER_FAILURE_BYTES,
+                           "an answer that is too long"); /* fits */
             return DECODE_GARBAGE;
         }
     }
@@ -96,7 +98,7 @@ static decode_reason talk(program_instance *own, uint64_t timeout_ns, char what[
 
 /* ---- processes ---- */
 
-static void close_end(int fd)
+static void close_fd(int fd)
 {
     if (fd >= 0)
         (void)close(fd);
@@ -104,13 +106,13 @@ static void close_end(int fd)
 
 static void close_pipes(program_instance *own)
 {
-    close_end(own->input);
-    close_end(own->output);
+    close_fd(own->input);
+    close_fd(own->output);
     own->input = own->output = -1;
 }
 
 /* End the process and describe how it ended. A process that still runs is killed with its group. */
-static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
+static void end_process(program_instance *own, char failure_text[DECODER_FAILURE_BYTES])
 {
     int status = 0;
     pid_t found = 0;
@@ -126,17 +128,17 @@ static void end_process(program_instance *own, char what[DECODER_WHAT_BYTES])
         (void)waitpid(own->pid, &status, 0); /* it was killed */
     own->pid = 0;
     if (found == 0)
-        (void)snprintf(what, DECODER_WHAT_BYTES, "its output ended");
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "its output ended");
     else if (WIFSIGNALED(status))
-        (void)snprintf(what, DECODER_WHAT_BYTES, "signal %d (%s)", WTERMSIG(status),
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "signal %d (%s)", WTERMSIG(status),
                        strsignal(WTERMSIG(status)));
     else
-        (void)snprintf(what, DECODER_WHAT_BYTES, "exit status %d", WEXITSTATUS(status));
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "exit status %d", WEXITSTATUS(status));
 }
 
 static void kill_process(program_instance *own)
 {
-    char ignored[DECODER_WHAT_BYTES];
+    char ignored[DECODER_FAILURE_BYTES];
     (void)kill(-own->pid, SIGKILL);
     end_process(own, ignored);
 }
@@ -169,19 +171,14 @@ static td_result start_process(program_instance *own, td_err *err)
             ? td_err_set_os(err, failed, "cannot make a pipe")
             : td_child_start("/bin/sh", words, (td_child_ends){theirs[0], theirs[1], STDERR_FILENO},
                              &own->pid, err);
-    close_end(theirs[0]);
-    close_end(theirs[1]);
+    close_fd(theirs[0]);
+    close_fd(theirs[1]);
     td_free(command);
     if (rc == TD_OK)
         return TD_OK;
     own->pid = 0;
     close_pipes(own);
     return td_err_add(err, rc, "'%s'", own->of->name);
-}
-
-static td_result stopped(td_err *err)
-{
-    return td_err_set(err, TD_E_IO, "stopped before the end");
 }
 
 /* ---- first lines ---- */
@@ -194,9 +191,9 @@ static void end_line(json_writer *w, td_buf *out)
     td_buf_add(out, "\n", 1);
 }
 
-static td_result greet(program_instance *own, td_err *err)
+static td_result exchange_versions(program_instance *own, td_err *err)
 {
-    char ignored[DECODER_WHAT_BYTES];
+    char ignored[DECODER_FAILURE_BYTES];
     json_writer w;
     json_value root;
     uint64_t version = 0;
@@ -207,9 +204,9 @@ static td_result greet(program_instance *own, td_err *err)
     json_write_member_u64(&w, "tapedeck", PROTOCOL_VERSION);
     json_write_member_text(&w, "version", TAPEDECK_VERSION);
     end_line(&w, &own->line);
-    decode_reason reason = talk(own, START_NS, ignored);
+    decode_reason reason = exchange_lines(own, START_NS, ignored);
     if (stop_signal_arrived(own->of->signals))
-        return stopped(err);
+        return td_err_set(err, TD_E_IO, "stopped before the end");
     td_bytes line = td_buf_view(&own->read);
     int is_json =
         reason == DECODE_OK && json_parse(own->parser, line, JSON_PADDED, &root, NULL) == TD_OK;
@@ -232,7 +229,7 @@ static td_result ensure_process(program_instance *own, td_err *err)
         return TD_OK;
     td_result rc = start_process(own, err);
     if (rc == TD_OK)
-        rc = greet(own, err);
+        rc = exchange_versions(own, err);
     if (rc != TD_OK && own->pid != 0)
         kill_process(own);
     return rc;
@@ -271,7 +268,7 @@ static void write_frame(program_instance *own, const frame_ref *frame)
 
 /* Returns 0 if it is no longer certain which frame the next line would answer. */
 static int read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
-                       frame_content *answer, char what[DECODER_WHAT_BYTES])
+                       frame_content *answer, char failure_text[DECODER_FAILURE_BYTES])
 {
     const channel_info *info = &frame->channel->info;
     const message_subject subject = {frame->row, td_bytes_str(info->topic),
@@ -289,7 +286,8 @@ static int read_answer(program_instance *own, const frame_ref *frame, td_arena *
     if (rc == TD_OK && json_find(root, "error", &error)) {
         (void)json_text(error, &text); /* if it is not text, text stays empty */
         answer->why.reason = decoder_reason_of(text);
-        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", (int)text.size, (const char *)text.data);
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "%.*s", (int)text.size,
+                       (const char *)text.data);
         return 1;
     }
     if (rc == TD_OK)
@@ -298,26 +296,28 @@ static int read_answer(program_instance *own, const frame_ref *frame, td_arena *
         answer->message = made;
     } else {
         answer->why.reason = DECODE_GARBAGE;
-        (void)snprintf(what, DECODER_WHAT_BYTES, "%.*s", DECODER_WHAT_BYTES - 1, why.text);
+        (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "%.*s", DECODER_FAILURE_BYTES - 1,
+                       why.text);
     }
     return is_in_step;
 }
 
 static td_result program_decode(void *self, const frame_ref *frame, td_arena *arena,
-                                frame_content *answer, char what[DECODER_WHAT_BYTES], td_err *err)
+                                frame_content *answer, char failure_text[DECODER_FAILURE_BYTES],
+                                td_err *err)
 {
     program_instance *own = self;
     td_result rc = ensure_process(own, err);
     if (rc != TD_OK)
         return rc;
     write_frame(own, frame);
-    decode_reason reason = talk(own, own->of->timeout_ns, what);
+    decode_reason reason = exchange_lines(own, own->of->timeout_ns, failure_text);
     if (stop_signal_arrived(own->of->signals))
-        return stopped(err);
+        return td_err_set(err, TD_E_IO, "stopped before the end");
     answer->why.reason = reason;
     if (reason == DECODE_CRASHED)
-        end_process(own, what);
-    else if (reason != DECODE_OK || !read_answer(own, frame, arena, answer, what))
+        end_process(own, failure_text);
+    else if (reason != DECODE_OK || !read_answer(own, frame, arena, answer, failure_text))
         kill_process(own); /* the next frame starts a new process */
     return TD_OK;
 }
@@ -328,7 +328,7 @@ static void program_end(void *self)
 {
     program_instance *own = self;
     if (own->pid != 0) {
-        char ignored[DECODER_WHAT_BYTES];
+        char ignored[DECODER_FAILURE_BYTES];
         end_process(own, ignored); /* it ends because its input is closed */
     }
     td_buf_fini(&own->line);

@@ -74,7 +74,7 @@ int join_is_waiting(const join *j)
 /* ---- the baseline's rows ---- */
 
 /* Read blocks until this many rows are in memory, or the stream ends. */
-static td_result reach(join *j, size_t rows, td_err *err)
+static td_result load_rows(join *j, size_t rows, td_err *err)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK && j->was_count < rows && j->stream != NULL) {
@@ -126,7 +126,7 @@ static void drop_is(join *j, size_t count)
 
 /* ---- reporting steps ---- */
 
-static void report(join *j, join_kind kind, uint64_t count)
+static void report_step(join *j, join_kind kind, uint64_t count)
 {
     join_step step = {
         .kind = kind, .count = count, .was_index = j->was_index, .is_index = j->is_index};
@@ -138,7 +138,7 @@ static void report(join *j, join_kind kind, uint64_t count)
         j->found(j->ctx, &step);
 }
 
-static void pair(join *j, const baseline_row *is)
+static void report_pair(join *j, const baseline_row *is)
 {
     const join_step step = {.kind = JOIN_PAIR,
                             .count = 1,
@@ -152,13 +152,13 @@ static void pair(join *j, const baseline_row *is)
 
 static void skip_was(join *j, size_t count)
 {
-    report(j, j->extent == JOIN_PART && !j->has_paired ? JOIN_OUTSIDE : JOIN_MISSING, count);
+    report_step(j, j->extent == JOIN_PART && !j->has_paired ? JOIN_OUTSIDE : JOIN_MISSING, count);
     drop_was(j, count);
 }
 
 static void skip_is(join *j, size_t count)
 {
-    report(j, JOIN_NEW, count);
+    report_step(j, JOIN_NEW, count);
     drop_is(j, count);
 }
 
@@ -196,14 +196,14 @@ static void skip_far(join *j, int is_last)
 
 /* Pair or skip waiting rows as far as that is decided; the others wait. is_last: no more rows
  * follow. */
-static td_result settle(join *j, int is_last, td_err *err)
+static td_result pair_waiting(join *j, int is_last, td_err *err)
 {
     while (j->is_count > 0) {
-        td_result rc = reach(j, JOIN_WINDOW, err);
+        td_result rc = load_rows(j, JOIN_WINDOW, err);
         if (rc != TD_OK)
             return rc;
         if (j->was_count > 0 && j->was[j->was_first].bytes == j->is[j->is_first].row.bytes) {
-            pair(j, &j->is[j->is_first].row);
+            report_pair(j, &j->is[j->is_first].row);
             drop_was(j, 1);
             drop_is(j, 1);
             continue;
@@ -257,9 +257,9 @@ static td_result find_part(join *j, const baseline_row *is, uint64_t recv_ns, td
                 continue;
             td_free(block.rows);
             j->next_block = number;
-            report(j, JOIN_OUTSIDE, (uint64_t)number * BASELINE_BLOCK_ROWS + first);
+            report_step(j, JOIN_OUTSIDE, (uint64_t)number * BASELINE_BLOCK_ROWS + first);
             j->was_index = (uint64_t)number * BASELINE_BLOCK_ROWS;
-            rc = reach(j, 1, err);
+            rc = load_rows(j, 1, err);
             if (rc == TD_OK)
                 drop_was(j, first);
             return rc;
@@ -277,28 +277,28 @@ td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *er
         rc = find_part(j, is, recv_ns, err);
     j->has_begun = 1;
     if (rc == TD_OK && j->is_count == 0)
-        rc = reach(j, 1, err);
+        rc = load_rows(j, 1, err);
     if (rc != TD_OK)
         return rc;
     if (j->is_count == 0 && j->was_count > 0 && j->was[j->was_first].bytes == is->bytes) {
-        pair(j, is);
+        report_pair(j, is);
         drop_was(j, 1);
         j->is_index++;
         return TD_OK;
     }
     wait_for_more(j, is, recv_ns);
-    return settle(j, 0, err);
+    return pair_waiting(j, 0, err);
 }
 
 td_result join_end(join *j, td_err *err)
 {
-    td_result rc = settle(j, 1, err);
+    td_result rc = pair_waiting(j, 1, err);
     if (rc == TD_OK)
-        rc = reach(j, 1, err);
+        rc = load_rows(j, 1, err);
     while (rc == TD_OK && j->was_count > 0) {
-        report(j, j->extent == JOIN_PART ? JOIN_OUTSIDE : JOIN_MISSING, j->was_count);
+        report_step(j, j->extent == JOIN_PART ? JOIN_OUTSIDE : JOIN_MISSING, j->was_count);
         drop_was(j, j->was_count);
-        rc = reach(j, 1, err);
+        rc = load_rows(j, 1, err);
     }
     return rc;
 }

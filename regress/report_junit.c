@@ -30,7 +30,7 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
     char topic[NAME_BYTES];
     char symbol[NAME_BYTES];
     char when[TD_TIME_TEXT_BYTES];
-    char place[256] = "";
+    char frame[256] = "";
     escape_name(names->feed, feed);
     escape_name(names->topic[0] == '\0' ? names->exchange_topic : names->topic, topic);
     escape_name(names->symbol, symbol);
@@ -40,7 +40,7 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
         return;
     td_time_format(first->recv_ns, when);
     if (first->has_frame)
-        (void)snprintf(place, sizeof place,
+        (void)snprintf(frame, sizeof frame,
                        "received %s, session %s, connection %u, frame %" PRIu64 " of it\n", when,
                        first->session_id, first->conn, first->ordinal); /* fits */
     (void)snprintf(out + size, (size_t)(CASE_BYTES - size),
@@ -51,7 +51,7 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
                    regress_kind_text(first->kind), counts->compared - counts->same,
                    counts->compared, counts->by_kind[DIFFERENCE_MISSING],
                    counts->by_kind[DIFFERENCE_NEW], regress_kind_text(first->kind),
-                   first->kind == DIFFERENCE_MISSING ? first->was_index : first->is_index, place);
+                   first->kind == DIFFERENCE_MISSING ? first->was_index : first->is_index, frame);
 }
 
 static td_result append(void *user, td_file *file, td_err *err)

@@ -29,8 +29,8 @@ typedef struct run_stream {
     /* Comparing with a baseline. */
     join *join;
     const baseline_stream *was;
-    uint8_t had_other_book;        /* the book differed after the frame before */
-    const observed_frame *at_hand; /* the frame that is being added; NULL: no frame */
+    uint8_t had_other_book;              /* the book differed after the frame before */
+    const observed_frame *current_frame; /* the frame that is being added; NULL: no frame */
     struct run *run;
     td_result rc; /* failure of a decoder called for a difference */
     td_err err;
@@ -167,13 +167,6 @@ static uint64_t hash_book(const observed_frame *seen)
     return track_hash_best(t, 0);
 }
 
-static void count_frame(run_stream *s, const frame_ref *frame)
-{
-    s->frames++;
-    s->decoded += frame->content.message != NULL;
-    s->control += frame->channel->role == ROLE_CONTROL;
-}
-
 static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
                          td_err *err);
 static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_content *content,
@@ -184,18 +177,21 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
 {
     run *r = ctx;
     run_stream *s;
-    td_result rc = find_stream(r, state, of, seen->frame, &s, err);
+    const frame_ref *frame = seen->frame;
+    td_result rc = find_stream(r, state, of, frame, &s, err);
     if (rc != TD_OK || s == NULL)
         return rc;
-    baseline_row row = {.bytes = td_xxh64(seen->frame->bytes.data, seen->frame->bytes.size),
-                        .decode = hash_content(&seen->frame->content, seen->frame->channel->role),
+    baseline_row row = {.bytes = td_xxh64(frame->bytes.data, frame->bytes.size),
+                        .decode = hash_content(&frame->content, frame->channel->role),
                         .book = hash_book(seen)};
-    count_frame(s, seen->frame);
+    s->frames++;
+    s->decoded += frame->content.message != NULL;
+    s->control += frame->channel->role == ROLE_CONTROL;
     if (r->against != NULL && member_mask_is_given(r->against->mask))
-        rc = hash_masked(s, seen->frame, &seen->frame->content, &row.decode, err);
+        rc = hash_masked(s, frame, &frame->content, &row.decode, err);
     if (rc != TD_OK)
         return rc;
-    return r->against == NULL ? baseline_add_row(r->into, s->into, &row, seen->frame->recv_ns, err)
+    return r->against == NULL ? baseline_add_row(r->into, s->into, &row, frame->recv_ns, err)
                               : compare(s, seen, &row, err);
 }
 
@@ -258,7 +254,7 @@ static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_
 static char *decode_as_before(run_stream *s)
 {
     user_decoder *before = s->run->against->was_decoder;
-    const frame_ref *frame = s->at_hand->frame;
+    const frame_ref *frame = s->current_frame->frame;
     frame_content content = {0};
     char *text = NULL;
     if (before == NULL || frame->channel->role == ROLE_CONTROL)
@@ -274,7 +270,7 @@ static char *decode_as_before(run_stream *s)
 /* Keep the present frame for the report of a difference. */
 static void keep_frame(run_stream *s, regress_difference *out)
 {
-    const frame_ref *frame = s->at_hand->frame;
+    const frame_ref *frame = s->current_frame->frame;
     out->has_frame = 1;
     out->position = frame->position;
     out->recv_ns = frame->recv_ns;
@@ -308,7 +304,7 @@ static void note_first(run_stream *s, difference_kind kind, const join_step *ste
     regress_difference *first = &s->result.first;
     if (s->result.is_different)
         return;
-    if (!first->has_frame && s->at_hand != NULL)
+    if (!first->has_frame && s->current_frame != NULL)
         keep_frame(s, first);
     s->result.is_different = 1;
     first->kind = kind;
@@ -329,17 +325,17 @@ static int is_unstable(run_stream *s, uint64_t decode)
 {
     frame_content content = {0};
     user_decoder *own = s->run->options->decoder;
-    if (s->at_hand == NULL || user_decoder_decoding(own) == NULL ||
-        !frame_role_is_of_topic(s->at_hand->frame->channel->role))
+    if (s->current_frame == NULL || user_decoder_decoding(own) == NULL ||
+        !frame_role_is_of_topic(s->current_frame->frame->channel->role))
         return 0;
     td_arena *arena = td_arena_open();
-    s->rc = user_decoder_decode(own, s->at_hand->frame, arena, &content, &s->err);
-    uint64_t again = hash_content(&content, s->at_hand->frame->channel->role);
+    s->rc = user_decoder_decode(own, s->current_frame->frame, arena, &content, &s->err);
+    uint64_t again = hash_content(&content, s->current_frame->frame->channel->role);
     if (s->rc == TD_OK && member_mask_is_given(s->run->against->mask))
-        s->rc = hash_masked(s, s->at_hand->frame, &content, &again, &s->err);
+        s->rc = hash_masked(s, s->current_frame->frame, &content, &again, &s->err);
     int is_other = s->rc == TD_OK && again != decode;
     if (is_other)
-        user_decoder_note_unstable(own, s->at_hand->frame);
+        user_decoder_note_unstable(own, s->current_frame->frame);
     td_arena_close(arena);
     return is_other;
 }
@@ -399,13 +395,13 @@ static td_result compare(run_stream *s, const observed_frame *seen, const baseli
                          td_err *err)
 {
     int was_waiting = join_is_waiting(s->join);
-    s->at_hand = was_waiting ? NULL : seen;
+    s->current_frame = was_waiting ? NULL : seen;
     td_result rc = join_put(s->join, row, seen->frame->recv_ns, err);
     if (!s->result.is_different && !was_waiting && join_is_waiting(s->join))
         keep_frame(s, &s->result.first);
     else if (!s->result.is_different && !join_is_waiting(s->join))
         drop_frame(&s->result.first);
-    s->at_hand = NULL;
+    s->current_frame = NULL;
     if (rc == TD_OK && s->rc != TD_OK)
         rc = td_err_pass(err, s->rc, &s->err);
     return rc;
@@ -527,7 +523,7 @@ static int is_earlier(const regress_stream *a, const regress_stream *b)
                               : a->first.from_ns < b->first.from_ns;
 }
 
-static void publish(run *r, regress_comparison *out)
+static void fill_comparison(run *r, regress_comparison *out)
 {
     if (r->stream_count > 0)
         qsort(r->streams, r->stream_count, sizeof(run_stream *), compare_names);
@@ -568,7 +564,7 @@ td_result regress_compare(const regress_options *options, const regress_against 
     if (rc == TD_OK)
         rc = check_mask(&r, err);
     *totals = r.totals;
-    publish(&r, out);
+    fill_comparison(&r, out);
     r.texts = NULL;
     run_fini(&r);
     return rc;

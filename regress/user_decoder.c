@@ -82,15 +82,15 @@ typedef struct decoder_failure {
     uint64_t recv_ns;
     /* "feed/topic/symbol" */
     char stream[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    char what[DECODER_WHAT_BYTES];
+    char text[DECODER_FAILURE_BYTES];
 } decoder_failure;
 
 struct user_decoder {
     const decoder_kind *kind; /* NULL: the built-in decoder */
     decoder_environment environment;
     tape_decoding decoding;
-    pthread_key_t own;     /* the calling thread's instance */
-    uint64_t failures_max; /* in a row; 0: any number */
+    pthread_key_t instance_key; /* the calling thread's instance */
+    uint64_t failures_max;      /* in a row; 0: any number */
     atomic_uint in_a_row;  /* failures since the last frame that was decoded or refused; relaxed */
     pthread_mutex_t mutex; /* protects the following */
     void **instances;
@@ -102,13 +102,13 @@ struct user_decoder {
 /* The calling thread's instance. */
 static td_result get_instance(user_decoder *self, void **out, td_err *err)
 {
-    *out = pthread_getspecific(self->own);
+    *out = pthread_getspecific(self->instance_key);
     if (*out != NULL)
         return TD_OK;
     td_result rc = self->kind->begin(&self->environment, out, err);
     if (rc != TD_OK)
         return rc;
-    if (pthread_setspecific(self->own, *out) != 0)
+    if (pthread_setspecific(self->instance_key, *out) != 0)
         td_out_of_memory(0);
     pthread_mutex_lock(&self->mutex);
     self->instances = td_array_grow(self->instances, self->instance_count, sizeof(void *));
@@ -119,7 +119,8 @@ static td_result get_instance(user_decoder *self, void **out, td_err *err)
 
 /* ---- failures ---- */
 
-static void note(user_decoder *self, const frame_ref *frame, decode_reason reason, const char *what)
+static void note_failure(user_decoder *self, const frame_ref *frame, decode_reason reason,
+                         const char *failure_text)
 {
     const channel_info *info = &frame->channel->info;
     pthread_mutex_lock(&self->mutex);
@@ -130,58 +131,53 @@ static void note(user_decoder *self, const frame_ref *frame, decode_reason reaso
         first->recv_ns = frame->recv_ns;
         (void)snprintf(first->stream, sizeof first->stream, "%s/%s%s%s", info->feed, info->topic,
                        info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits */
-        (void)snprintf(first->what, sizeof first->what, "%s", what);
+        (void)snprintf(first->text, sizeof first->text, "%s", failure_text);
     }
     pthread_mutex_unlock(&self->mutex);
 }
 
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
 {
-    note(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
-}
-
-/* Count failures in a row; too many mean that the decoder does not work. */
-static td_result check_in_a_row(user_decoder *self, decode_reason reason, const char *what,
-                                td_err *err)
-{
-    if (reason <= DECODE_REFUSED) {
-        if (atomic_load_explicit(&self->in_a_row, memory_order_relaxed) != 0)
-            atomic_store_explicit(&self->in_a_row, 0, memory_order_relaxed);
-        return TD_OK;
-    }
-    uint32_t count = 1 + atomic_fetch_add_explicit(&self->in_a_row, 1, memory_order_relaxed);
-    if (self->failures_max == 0 || count < self->failures_max)
-        return TD_OK;
-    td_err_set(err, TD_E_UNSUPPORTED, "decoder '%s' failed at %u frames in a row; the last: %s%s%s",
-               self->environment.name, count, decode_reason_name(reason),
-               what[0] == '\0' ? "" : ": ", what);
-    td_err_hint(err, "--max-failures N allows more, 0 any number of them");
-    return TD_E_UNSUPPORTED;
+    note_failure(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
 }
 
 static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
                              td_err *err)
 {
     user_decoder *self = ctx;
-    void *own;
-    td_result rc = get_instance(self, &own, err);
+    void *instance;
+    td_result rc = get_instance(self, &instance, err);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         frame_ref *frame = frames[i];
-        char what[DECODER_WHAT_BYTES] = "";
-        rc = self->kind->decode(own, frame, arena, &frame->content, what, err);
+        char failure_text[DECODER_FAILURE_BYTES] = "";
+        rc = self->kind->decode(instance, frame, arena, &frame->content, failure_text, err);
         decode_reason reason = frame->content.why.reason;
-        if (rc == TD_OK && !frame->is_lead_in && reason >= DECODE_REFUSED &&
+        if (rc != TD_OK)
+            break;
+        if (!frame->is_lead_in && reason >= DECODE_REFUSED &&
             !(reason == DECODE_REFUSED && frame->row == NULL))
-            note(self, frame, reason, what);
-        if (rc == TD_OK)
-            rc = check_in_a_row(self, reason, what, err);
+            note_failure(self, frame, reason, failure_text);
+        if (reason <= DECODE_REFUSED) {
+            if (atomic_load_explicit(&self->in_a_row, memory_order_relaxed) != 0)
+                atomic_store_explicit(&self->in_a_row, 0, memory_order_relaxed);
+            continue;
+        }
+        /* too many failures in a row mean that the decoder does not work */
+        uint32_t failures = 1 + atomic_fetch_add_explicit(&self->in_a_row, 1, memory_order_relaxed);
+        if (self->failures_max == 0 || failures < self->failures_max)
+            continue;
+        rc = td_err_set(err, TD_E_UNSUPPORTED,
+                        "decoder '%s' failed at %u frames in a row; the last: %s%s%s",
+                        self->environment.name, failures, decode_reason_name(reason),
+                        failure_text[0] == '\0' ? "" : ": ", failure_text);
+        td_err_hint(err, "--max-failures N allows more, 0 any number of them");
     }
     return rc;
 }
 
 /* ---- the built-in decoder ---- */
 
-static void ask_built_in(const frame_ref *frame, td_arena *arena, frame_content *out)
+static void decode_built_in(const frame_ref *frame, td_arena *arena, frame_content *out)
 {
     content_reader *reader = content_reader_open(TAPE_READS_MESSAGES);
     frame_ref again = *frame;
@@ -195,17 +191,17 @@ static void ask_built_in(const frame_ref *frame, td_arena *arena, frame_content 
 td_result user_decoder_decode(user_decoder *self, const frame_ref *frame, td_arena *arena,
                               frame_content *out, td_err *err)
 {
-    char what[DECODER_WHAT_BYTES];
-    void *own;
+    char failure_text[DECODER_FAILURE_BYTES];
+    void *instance;
     if (self->kind == NULL) {
-        ask_built_in(frame, arena, out);
+        decode_built_in(frame, arena, out);
         return TD_OK;
     }
-    td_result rc = get_instance(self, &own, err);
+    td_result rc = get_instance(self, &instance, err);
     if (rc == TD_OK)
-        rc = self->kind->decode(own, frame, arena, out, what, err);
+        rc = self->kind->decode(instance, frame, arena, out, failure_text, err);
     if (rc == TD_OK && out->why.reason == DECODE_REFUSED && frame->row == NULL)
-        ask_built_in(frame, arena, out);
+        decode_built_in(frame, arena, out);
     return rc;
 }
 
@@ -221,7 +217,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     made->decoding = (tape_decoding){read_frames, made};
     made->failures_max = options->failures_max;
     pthread_mutex_init(&made->mutex, NULL);
-    int failed = pthread_key_create(&made->own, NULL);
+    int failed = pthread_key_create(&made->instance_key, NULL);
     TD_ASSERT(failed == 0); /* at most two decoders exist */
     if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
         made->kind = &DECODER_LIBRARY;
@@ -247,7 +243,7 @@ void user_decoder_close(user_decoder *self)
     for (size_t i = 0; i < self->instance_count; i++)
         self->kind->end(self->instances[i]);
     td_free(self->instances);
-    (void)pthread_key_delete(self->own); /* it was created */
+    (void)pthread_key_delete(self->instance_key); /* it was created */
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }
@@ -291,7 +287,7 @@ void user_decoder_describe(const user_decoder *self, const char *name, result_wr
         result_text(r, "kind", decode_reason_name(first->reason));
         result_text(r, "stream", first->stream);
         result_instant(r, "recv_ns", first->recv_ns);
-        result_name(r, "what", first->what);
+        result_name(r, "what", first->text);
         result_object_end(r, "{kind} at {recv_ns}, {stream}[: {what}]");
     }
     result_object_end(r, "[{failures?}\n{name} failed at {failures frame}; the first: {first}\n]");

@@ -30,7 +30,7 @@ typedef struct observed_stream {
 
 /* ---- readers ---- */
 
-static free_reader *take_reader(shared *s)
+static free_reader *acquire_reader(shared *s)
 {
     pthread_mutex_lock(&s->mutex);
     free_reader *out = s->readers;
@@ -45,26 +45,16 @@ static free_reader *take_reader(shared *s)
 }
 
 /* Return a reader, and add its findings. */
-static void give_reader(shared *s, free_reader *reader, const struct stream *of,
-                        const drift_frame *frame, const drift_result *result)
+static void release_reader(shared *s, free_reader *reader, const struct stream *of,
+                           const drift_frame *frame, const drift_notes *found)
 {
     pthread_mutex_lock(&s->mutex);
     s->frames++;
-    if (result->count > 0 || result->left_out > 0)
-        drift_table_add(s->table, of->feed, frame, result);
+    if (found->count > 0 || found->left_out > 0)
+        drift_table_add(s->table, of->feed, frame, found);
     reader->next = s->readers;
     s->readers = reader;
     pthread_mutex_unlock(&s->mutex);
-}
-
-static void close_readers(shared *s)
-{
-    while (s->readers != NULL) {
-        free_reader *next = s->readers->next;
-        drift_reader_close(s->readers->reader);
-        td_free(s->readers);
-        s->readers = next;
-    }
 }
 
 /* ---- the observer ---- */
@@ -85,8 +75,8 @@ static observed_stream *open_stream(const struct stream *of)
     return made;
 }
 
-static td_result look_at(void *ctx, const struct stream *of, void **state,
-                         const observed_frame *seen, td_err *err)
+static td_result read_drift(void *ctx, const struct stream *of, void **state,
+                            const observed_frame *seen, td_err *err)
 {
     (void)err;
     shared *s = ctx;
@@ -105,14 +95,14 @@ static td_result look_at(void *ctx, const struct stream *of, void **state,
                                .recv_ns = from->recv_ns,
                                .order = from->position,
                                .bytes = from->bytes};
-    drift_result result;
-    free_reader *reader = take_reader(s);
-    drift_read(reader->reader, own->drift, &frame, &result);
-    give_reader(s, reader, of, &frame, &result);
+    drift_notes found;
+    free_reader *reader = acquire_reader(s);
+    drift_read(reader->reader, own->drift, &frame, &found);
+    release_reader(s, reader, of, &frame, &found);
     return TD_OK;
 }
 
-static const observer_ops OBSERVER = {.name = "drift", .frame = look_at, .close = close_stream};
+static const observer_ops OBSERVER = {.name = "drift", .frame = read_drift, .close = close_stream};
 
 /* ---- the run ---- */
 
@@ -127,7 +117,12 @@ td_result drift_run(const observe_options *how, const selection *wanted, drift_r
     out->frames = s.frames;
     if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
         rc = selection_why_empty(how->archive, wanted, &out->tape, err);
-    close_readers(&s);
+    while (s.readers != NULL) {
+        free_reader *next = s.readers->next;
+        drift_reader_close(s.readers->reader);
+        td_free(s.readers);
+        s.readers = next;
+    }
     (void)pthread_mutex_destroy(&s.mutex); /* cannot fail: it is not locked */
     return rc;
 }
