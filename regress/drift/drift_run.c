@@ -46,7 +46,7 @@ static free_reader *acquire_reader(shared *s)
 
 /* Return a reader, and add its findings. */
 static void release_reader(shared *s, free_reader *reader, const struct stream *of,
-                           const drift_frame *frame, const drift_notes *found)
+                           const drift_frame *frame, const drift_result *found)
 {
     pthread_mutex_lock(&s->mutex);
     s->frames++;
@@ -95,7 +95,7 @@ static td_result read_drift(void *ctx, const struct stream *of, void **state,
                                .recv_ns = from->recv_ns,
                                .order = from->position,
                                .bytes = from->bytes};
-    drift_notes found;
+    drift_result found;
     free_reader *reader = acquire_reader(s);
     drift_read(reader->reader, own->drift, &frame, &found);
     release_reader(s, reader, of, &frame, &found);
