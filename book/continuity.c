@@ -306,7 +306,7 @@ static size_t ids_bytes(const id_history *ids)
     size_t bytes = 0;
     for (size_t i = 0; i < 2; i++)
         bytes += ids->sets[i].capacity * sizeof *ids->sets[i].keys +
-                 ids->sets[i].by_key.capacity * sizeof *ids->sets[i].by_key.slots;
+                 ids->sets[i].by_key.capacity * sizeof *ids->sets[i].by_key.entries;
     return bytes;
 }
 
@@ -362,7 +362,7 @@ static void track_entries_close(track_entries *e)
 static size_t track_entries_bytes(const track_entries *e)
 {
     return sizeof *e + e->number_capacity * sizeof *e->numbers +
-           e->by_key.capacity * sizeof *e->by_key.slots + ids_bytes(&e->ids) +
+           e->by_key.capacity * sizeof *e->by_key.entries + ids_bytes(&e->ids) +
            ids_bytes(&e->frames);
 }
 
