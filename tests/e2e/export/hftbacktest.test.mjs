@@ -96,7 +96,7 @@ test("a recorder's clock that was slow gives each day an offset, in its manifest
   const { days } = manifestOf(out);
   assert.equal(days.length, 2);
   for (const { totals } of days) assert.ok(totals.clock_offset_ns > 29 * 86400e9);
-  assert.match(stderr, /was behind: \d+ ns are added/);
+  assert.match(stderr, /was behind; \d+ ns are added/);
   await compare(file, "inverse", out);
   const again = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
   assert.match(again.stderr, /all days existed already/);

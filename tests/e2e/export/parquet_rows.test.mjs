@@ -147,7 +147,7 @@ test("--scale and --float set the types of decimals", { skip: withoutCapture(V5)
   const values = (file) => query(`SELECT price::DOUBLE, size::DOUBLE FROM '${file}'`);
   assert.deepEqual(await values(floats), await values(exact));
   assert.deepEqual(await query(`SELECT stats_min_value::DOUBLE, stats_max_value::DOUBLE FROM parquet_metadata('${floats}') WHERE path_in_schema = 'price'`), await query(`SELECT min(price), max(price) FROM '${floats}'`));
-  assert.match((await tapedeck(t, ["export", archive, "--format", "parquet", "--float", "--scale", "3", "--out", path.join(temporary(t), "x")], { status: 2 })).stderr, /--float: --scale/);
+  assert.match((await tapedeck(t, ["export", archive, "--format", "parquet", "--float", "--scale", "3", "--out", path.join(temporary(t), "x")], { status: 2 })).stderr, /--float and --scale exclude each other/);
   // An error names a value that does not fit, and no file is written.
   const out = path.join(temporary(t), "out");
   const refused = await tapedeck(t, ["export", archive, "--format", "parquet", "--type", "book_deltas", "--scale", "1", "--out", out], { status: 4 });
