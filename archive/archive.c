@@ -13,7 +13,7 @@
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
-/* Parts of a holder line. */
+/* Parts of the line in a lock file that names the lock's holder. */
 #define HOLDER_PID     "pid "
 #define HOLDER_SINCE   ", since "
 #define HOLDER_SESSION ", session "
@@ -109,7 +109,8 @@ td_result archive_file_size(const archive *a, const char *relative, uint64_t *si
 
 /* ---- locks ---- */
 
-/* One line: pid, verb, start, and an appender's session. */
+/* Write the line of a lock file, which names the holder: pid, verb, start, and an appender's
+ * session. */
 static void holder_line(const archive *a, char out[HOLDER_BYTES])
 {
     char since[TD_TIME_TEXT_BYTES];
@@ -120,7 +121,7 @@ static void holder_line(const archive *a, char out[HOLDER_BYTES])
                    (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
 }
 
-/* The session at the end of a holder line, or "?" if the line does not end with one. */
+/* Get the session at the end of a lock file's line, or "?" if the line does not end with one. */
 static void read_session(const char *line, char out[SESSION_ID_BYTES])
 {
     size_t prefix = strlen(HOLDER_SESSION);
@@ -177,7 +178,7 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
         rc = td_io_check_lock(a->io, path, &view, &cause);
     if (rc == TD_OK && view.is_held)
         read_session(view.holder, out);
-    /* For a reader a failure means that no session is live. */
+    /* A reader takes a failure as "no session is live". */
     if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;
     return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
@@ -237,7 +238,7 @@ static int may_be_segment(const archive *a)
     return is_one;
 }
 
-/* A single file can only be read: maintainers work on a folder with its journal. */
+/* Accept a single file for reading only: maintainers need a folder with a journal. */
 static td_result allow_single_file(archive *a, td_err *err)
 {
     td_err_clear(err);
@@ -309,7 +310,8 @@ static td_result open_by_mode(archive *a, td_err *err)
 static char *default_catalog_path(const char *path)
 {
     char text[LIMIT_PATH_BYTES];
-    (void)snprintf(text, sizeof text, "%s/catalog.sqlite", path); /* fits: path was checked */
+    (void)snprintf(text, sizeof text, "%s/catalog.sqlite",
+                   path); /* fits: the length of path was checked */
     return td_strdup(text);
 }
 

@@ -34,7 +34,7 @@ typedef struct archive_options {
     td_io io;
     td_clock clock;
     const td_log *log;        /* may be NULL; borrowed until close */
-    const char *verb;         /* for the lock's holder line; NULL is allowed for readers */
+    const char *verb;         /* names this process in the lock file; NULL is allowed for readers */
     const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
                                * simulated disk needs the catalog elsewhere) */
 } archive_options;
@@ -107,7 +107,7 @@ typedef struct archive_listing {
  * TD_E_NOTFOUND and TD_E_IO, for a single file only. */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 
-/* The same, but finished segments are listed by name, without accessing their files, so that
+/* As archive_list, but finished segments are listed by name, without accessing their files, so that
  * beginning a session costs hardly more in a large archive. Unreadable segments are listed, too. */
 TD_MUST_USE td_result archive_list_names(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);

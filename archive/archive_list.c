@@ -97,7 +97,7 @@ static void add_file(walk *w, const char *relative, const char *file_name)
         return;
     }
     td_result rc = archive_file_size(w->archive, relative, &size, &cause);
-    /* The writer may have finished and renamed it since the folder was read. */
+    /* The writer may have finished and renamed the segment since the folder was read. */
     if (rc == TD_E_NOTFOUND && name.is_open) {
         char finished[LIMIT_PATH_BYTES];
         segment_final_path(relative, finished);
@@ -133,7 +133,7 @@ static td_result list_names(walk *w, const char *relative, folder *out, td_err *
     return rc;
 }
 
-/* The path of a file in a folder; 0 if it is too long for an archive. */
+/* Write the path of a file in a folder to out; 0 if it is too long for an archive. */
 static int path_below(const char *above, const char *name, char out[LIMIT_PATH_BYTES])
 {
     const size_t above_bytes = strlen(above);
@@ -147,8 +147,8 @@ static int path_below(const char *above, const char *name, char out[LIMIT_PATH_B
     return 1;
 }
 
-/* level 0: capture/, which contains years; 1: a year, with months; 2: a month, with days; 3: a day,
- * with segments. */
+/* Walk the folders of the segments. level 0: capture/, which contains years; 1: a year, with
+ * months; 2: a month, with days; 3: a day, with segments. */
 static void walk_level(walk *w, const char *relative,
                        unsigned level) // NOLINT(misc-no-recursion): four levels
 {
@@ -184,7 +184,7 @@ static td_result list_single_file(walk *w, td_err *err)
     const char *file_name = segment_file_name(path);
     segment_name name;
     uint64_t size = 0;
-    (void)segment_name_parse(file_name, &name); /* any file name is allowed here */
+    (void)segment_name_parse(file_name, &name); /* a single file may have any name */
     td_result rc = archive_file_size(w->archive, file_name, &size, err);
     if (rc == TD_OK)
         add_segment(w, file_name, &name, size);

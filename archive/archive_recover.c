@@ -34,9 +34,9 @@ typedef struct work {
     recover_report *report;
     archive_history past;
     archive_listing listing;
-    unlisted_list unlisted; /* segments that the journal was copied too early to list */
+    unlisted_list unlisted; /* segments that the journal lacks, because it was copied before them */
     char live[SESSION_ID_BYTES];
-    recover_result *result; /* one for all segments: it is large */
+    recover_result *result; /* shared by all segments, because it is large */
 } work;
 
 static void report_progress(const work *w, const char *path, const recover_result *result,
@@ -124,7 +124,7 @@ static td_result open_gaps(work *w, td_err *err)
         const gap_row *listed = gap_list_find(&known, &row);
         if (listed != NULL && listed->to_ns >= row.to_ns)
             continue;
-        row.detail = ""; /* drops the advice to run recover */
+        row.detail = ""; /* drops the hint to run recover */
         rc = write_gap(w, &row, err);
     }
     gap_list_fini(&known);
@@ -132,8 +132,9 @@ static td_result open_gaps(work *w, td_err *err)
     return rc;
 }
 
-/* All durable frames of a segment are lost: write one row for all slots, because the segment's
- * slots are unknown. Its name has the second of its first frame. */
+/* Write a gap for a segment whose durable frames are all lost: one row for all slots, because the
+ * segment's slots are unknown. It begins at the time in the segment's name, the second of the first
+ * frame. */
 static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
                                td_err *err)
 {
@@ -148,7 +149,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
 
 /* ---- the end of a segment ---- */
 
-/* Write an entry about a segment. totals: of a finished segment, or NULL. */
+/* Journal an act on a segment. totals: those of a finished segment, else NULL. */
 static td_result journal_act(const work *w, const char *act, const char *path,
                              const segment_name *name, const segment_totals *totals, td_err *err)
 {
@@ -180,7 +181,8 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
-/* 1 if it has fewer chunks than its writer announced: another program cut or replaced it. */
+/* 1 if the segment has fewer chunks than its writer announced as durable: another program cut or
+ * replaced it. */
 static int lacks_announced(const work *w, const char *path)
 {
     const past_segment *row = archive_history_segment(&w->past, path);
@@ -211,8 +213,8 @@ static int find_end(const work *w, const char *path, td_hash128 *chain, const ch
     return 1;
 }
 
-/* Do not finish a file that was copied too early, if the journal or another segment shows that more
- * of it existed: finishing would hide the loss. */
+/* Fail if the file is an incomplete copy: the journal or another segment shows that more of the
+ * segment existed, and finishing the file would hide the loss. */
 static td_result check_whole(const work *w, const archive_segment *segment, const char *path,
                              td_err *err)
 {
@@ -306,8 +308,8 @@ static td_result recover_open_segments(work *w, td_err *err)
 
 /* ---- interrupted between rename and journal ---- */
 
-/* The final name may not be durable, because its writer may have been killed before it synced the
- * folder. The journal must not be ahead of the disk. */
+/* Sync the folder of a file. Its final name may not be durable, because its writer may have been
+ * killed before it synced the folder. The journal must not be ahead of the disk. */
 static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -315,7 +317,7 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
     return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
-/* Write the missing entries about a file in torn/. Its move there must be durable first. */
+/* Write the missing entries about a file in torn/, after making its move there durable. */
 static td_result finish_quarantine(work *w, const past_segment *row, const segment_name *name,
                                    const char *torn, td_err *err)
 {
@@ -331,7 +333,7 @@ static td_result finish_quarantine(work *w, const past_segment *row, const segme
     return rc == TD_OK ? close_discarded(w, row->path, name, err) : rc;
 }
 
-/* Write the missing end of a finished segment. */
+/* Write the missing entry that a segment is finished. */
 static td_result enter_finished(work *w, const char *path, const segment_index *index, td_err *err)
 {
     const segment_totals totals = archive_segment_totals(index);
@@ -342,7 +344,7 @@ static td_result enter_finished(work *w, const char *path, const segment_index *
                        : rc;
 }
 
-/* Fail if an open segment that is not listed exists after all: it could not be read before. */
+/* Fail if the segment's open file exists although it was not listed: it could not be read then. */
 static td_result check_absent(const work *w, const past_segment *row, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
@@ -376,7 +378,7 @@ static td_result finish_interrupted_one(work *w, past_segment *row, td_err *err)
         rc = td_err_set(err, rc, "%s: %s", row->path, cause.text);
     else if (archive_history_is_quarantined(w->archive, row, torn))
         rc = finish_quarantine(w, row, &name, torn, err);
-    else /* missing, which readers derive from the journal */
+    else /* the file is missing, which readers see from the journal */
         rc = check_absent(w, row, err);
     segment_index_fini(&index);
     return rc;
@@ -405,7 +407,8 @@ static td_result quarantine_copy(work *w, const unexpected_file *copy, td_err *e
     return TD_OK;
 }
 
-/* A backup that ran during the recording and again afterwards has both files of a segment. */
+/* Move older copies of finished segments to torn/. A backup that ran during the recording and again
+ * afterwards has both files of a segment. */
 static td_result put_copies_away(work *w, td_err *err)
 {
     td_result rc = TD_OK;
@@ -469,8 +472,9 @@ static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_er
     return TD_OK;
 }
 
-/* For a copy of an archive whose journal was copied before its segments. A segment that does not
- * continue the journal's last one is skipped: it may be from another archive. */
+/* Journal the segments that the journal lacks. An archive has such segments if it is a copy whose
+ * journal was copied before its segments. A segment that does not continue the journal's last one
+ * is skipped: it may be from another archive. */
 static td_result enter_unlisted_all(work *w, td_err *err)
 {
     td_result rc = archive_history_open(w->archive, &w->past, err);
@@ -486,7 +490,7 @@ static td_result enter_unlisted_all(work *w, td_err *err)
 
 /* ---- the end of crashed sessions ---- */
 
-/* The fate of their segments is in the journal by now. */
+/* Journal that sessions crashed; the entries about their segments were written before. */
 static td_result end_sessions(work *w, td_err *err)
 {
     td_result rc = TD_OK;
@@ -506,13 +510,13 @@ static td_result end_sessions(work *w, td_err *err)
 static td_result do_work(work *w, td_err *err)
 {
     td_result rc = archive_list_names(w->archive, &w->listing, err);
-    if (rc == TD_OK) /* after listing, which cannot have segments of a session that begins now */
+    if (rc == TD_OK) /* after listing: no listed segment is of a session that begins now */
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
         rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
-    if (rc == TD_OK) /* before later segments of the same feed, in the order of writing */
+    if (rc == TD_OK) /* first, so that the journal has a feed's segments in the order of writing */
         rc = finish_interrupted(w, err);
     if (rc == TD_OK)
         rc = enter_unlisted_all(w, err);
@@ -525,7 +529,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = end_sessions(w, err);
     w->report->lacks_journal = archive_history_is_damaged(&w->past) != 0;
-    /* An appender's writer does this later, so that connecting does not wait for it. */
+    /* An appender updates the catalog later, so that connecting does not wait for it. */
     if (rc == TD_OK && archive_get_mode(w->archive) == ARCHIVE_MAINTAIN) {
         reindex_report report = {0};
         archive_update_catalog(w->archive, &report);
@@ -572,7 +576,7 @@ static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
     return rc == TD_OK ? journal_append(j, JOURNAL_LOSS_ACCEPTED, NULL, 0, err) : rc;
 }
 
-/* If killed before the last entry, it can be repeated: equal rows count once. */
+/* If killed before the last entry, this can be repeated: equal gap rows count once. */
 td_result archive_accept_loss(archive *a, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) == ARCHIVE_MAINTAIN);

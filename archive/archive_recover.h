@@ -11,16 +11,17 @@
 #include "archive/gap.h"
 
 typedef struct recover_report {
-    uint64_t segments_recovered; /* finished; or moved to torn/, nothing durable in it */
-    uint64_t segments_live;      /* left alone: their session is live */
-    uint64_t segments_failed;    /* could not be recovered: logged, unchanged */
+    uint64_t
+        segments_recovered;   /* finished; or moved to torn/, because nothing durable was in them */
+    uint64_t segments_live;   /* left alone: their session is live */
+    uint64_t segments_failed; /* could not be recovered: logged, unchanged */
     uint64_t copies_quarantined; /* older copies of finished segments, moved to torn/ */
     uint64_t segments_entered;   /* finished segments that the journal did not have as finished */
-    uint64_t segments_missing;   /* in the journal, but not on the disk; the log lists them */
-    uint64_t segments_cut;     /* finished, but not as the journal lists them; the log lists them */
-    uint64_t frames_kept;      /* without events, as in verify and info */
-    uint64_t torn_bytes;       /* cut off and kept in torn/ */
-    uint64_t sessions_crashed; /* sessions that had ended without a stop */
+    uint64_t segments_missing;   /* in the journal, but not on the disk: logged */
+    uint64_t segments_cut;       /* finished, but different from their journal entry: logged */
+    uint64_t frames_kept;        /* events are not counted */
+    uint64_t torn_bytes;         /* bytes cut off and kept in torn/ */
+    uint64_t sessions_crashed;   /* sessions that had ended without a stop */
     uint64_t gaps_opened;
     uint8_t is_lossy;      /* 1: something durable was lost */
     uint8_t lacks_journal; /* 1: entries of the journal are lost, and no user has accepted that */
@@ -29,7 +30,7 @@ typedef struct recover_report {
 /* The result of one segment (path: as before recovery, below the archive), or a gap that was
  * written (path is NULL, what is ""), to show progress. Valid during the call. */
 typedef struct recover_event {
-    const gap_row *gap; /* or NULL */
+    const gap_row *gap; /* NULL: the event is about a segment */
     const char *path;
     uint64_t frames_kept;
     uint64_t torn_bytes;

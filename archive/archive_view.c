@@ -40,9 +40,9 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
 }
 
 /* Segments are listed before the journal is read: one that is finished in between is listed as
- * open, but has its final name (archive_each_missing); a session that begins in between has its
- * open gap, but no frames. The live session is read between the two: if it ends afterwards, its end
- * is in the journal. */
+ * open, but has its final name (archive_each_missing); a session that begins in between is in the
+ * journal with an open gap, but has no listed segment. The live session is read between the two: if
+ * it ends afterwards, its end is in the journal. */
 static td_result view_read(archive_view *view, view_parts parts, td_err *err)
 {
     archive *a = view->archive;
@@ -183,13 +183,13 @@ int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes,
     return 0;
 }
 
-/* Both are sorted by path. */
+/* Walks the briefs and the listing together: both are sorted by path. */
 typedef struct brief_walk {
     archive_view *view;
     archive_brief_fn *fn;
     void *user;
     uint8_t *has_brief;
-    size_t at; /* in the listing */
+    size_t at; /* index in the listing */
 } brief_walk;
 
 static void on_brief(void *user, const segment_brief *brief)
@@ -233,7 +233,7 @@ td_result archive_view_read(archive_view *view, const char *path, uint64_t file_
     return segment_rows_read(view->archive, path, out, err);
 }
 
-/* The newest time of a segment that is not later than until_ns, or 0. */
+/* The newest message time in the segment that is not later than until_ns, or 0. */
 static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;
@@ -246,7 +246,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
     return newest_ns;
 }
 
-/* Latest segments first: one whose hour ends before the newest time found is not read. */
+/* Read the latest segments first, and skip those whose hour ends before the newest time found. */
 uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;

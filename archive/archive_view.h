@@ -21,9 +21,9 @@ typedef struct archive_view {
     uint64_t closed_ns;    /* time of the last archive_view_close_catalog, by the monotonic clock */
     unsigned busy_count;   /* number of archive_view_close_catalog calls in quick succession */
     unsigned loader_count; /* nesting of archive_view_begin_loads */
-    const td_log *log;     /* for why the catalog is not used; may be NULL */
+    const td_log *log;     /* gets the reason if the catalog is not used; may be NULL */
     archive_history past;
-    gap_list journal_gaps; /* as they were written */
+    gap_list journal_gaps; /* as the journal has them: none derived or left out */
     unsigned user_count;   /* the opener and the users that share it */
 } archive_view;
 
@@ -52,7 +52,8 @@ void archive_view_close(archive_view *view);
  * for each. */
 void archive_view_close_catalog(archive_view *view);
 
-/* Around loading many segments, which makes each cheaper. Pairs nest; do not wait in between. */
+/* Call these before and after loading many segments: each load is then cheaper. Pairs may nest; do
+ * not wait in between. */
 void archive_view_begin_loads(archive_view *view);
 void archive_view_end_loads(archive_view *view);
 
@@ -66,7 +67,7 @@ uint64_t archive_view_size(archive_view *view, const archive_segment *segment);
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out);
 
-/* Receives a listed segment and its brief. */
+/* Receives a listed segment and its brief (segment_rows.h). */
 typedef void archive_brief_fn(void *user, const archive_segment *segment,
                               const segment_brief *brief);
 

@@ -16,7 +16,7 @@ struct archive_writer {
     archive *archive;
     archive_writer_options options;
     char *version;
-    archive_history past; /* before this session */
+    archive_history past; /* history of the archive before this session */
     catalog *catalog;     /* NULL: it cannot be written */
     feed_segments *feeds[LIMIT_FEEDS];
     size_t feed_count;
@@ -65,7 +65,8 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* If a lock file was removed by hand, a second appender starts while the first still writes. */
+/* Refuse to begin while another appender still writes the segment: its lock file was removed by
+ * hand, so it did not keep this one out. */
 static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
 {
     const session_row *session = archive_history_session(&w->past, segment->name.session);
@@ -102,7 +103,8 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
         td_log_emit(archive_log(w->archive), TD_LOG_WARNING,
                     "the journal is damaged: 'tapedeck verify' shows where, 'tapedeck gaps' what "
                     "may be missing");
-    /* Segments that it lacks are added at the end: now, that could delay recording by minutes. */
+    /* Segments that the catalog lacks are added when the session ends: adding them now could delay
+     * recording by minutes. */
     td_err cause;
     td_err_clear(&cause);
     if (catalog_open(archive_catalog_path(w->archive), CATALOG_APPEND, &w->catalog, &cause) !=

@@ -13,10 +13,11 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 6, /* format of rows: the first number of each segment's and each day's rows */
+    VERSION = 6, /* version of the format; the rows of each segment and of each day begin with it */
     /* Limit of one segment's rows or chunks; 4,096 chunks with 64 Ki channels take 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
-    /* Checked because any program may have written the file. */
+    /* Limit of a chunk's bitmap of channels; checked because any program may have written the file.
+     */
     BITMAP_BYTES_MAX = (1 << 16) / 8,
 };
 
@@ -24,7 +25,7 @@ static const char TABLE[] =
     "CREATE TABLE IF NOT EXISTS segments ("
     "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
     "    file_bytes INTEGER NOT NULL,"
-    "    chain      TEXT NOT NULL,"    /* last value, 32 hex digits */
+    "    chain      TEXT NOT NULL,"    /* the segment's last chain value, 32 hex digits */
     "    hash       INTEGER NOT NULL," /* of rows */
     "    rows       BLOB NOT NULL,"
     "    chunks     BLOB NOT NULL);"
@@ -349,7 +350,8 @@ static int read_field(td_bytes *from, const field *of, void *at)
     return 1;
 }
 
-/* The inverse of put_row; advances `from`. Texts and bytes are views. 0 if it is not such a row. */
+/* Read a row that put_row wrote, and advance `from`. Texts and bytes are not copied. 0 if the bytes
+ * are not such a row. */
 static int read_row(td_bytes *from, const row_kind *kind, void *row)
 {
     for (size_t i = 0; i < kind->field_count; i++)
@@ -381,7 +383,7 @@ static void day_reader_fini(day_reader *day)
     td_free(day->gaps);
 }
 
-/* 1 if the bytes are as they were written, and belong to this folder. */
+/* Begin to read a day. 1 if the bytes are as they were written, and belong to this folder. */
 static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes rows)
 {
     uint64_t version = 0;
@@ -705,7 +707,7 @@ static td_result wrong_rows(const char *path, const char *what, td_err *err)
                       path, what);
 }
 
-/* *row keeps the counts and the chunks' hash; the rest is in out. */
+/* Load a segment's rows except its chunks into out; *row gets the counts and the chunks' hash. */
 static td_result load_rows(catalog *c, const char *path, catalog_part part, segment_row *row,
                            segment_rows *out, td_err *err)
 {

@@ -28,7 +28,7 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
     for (const past_segment *later = row + 1; later < past->segments + past->segment_count;
          later++) {
         segment_index index;
-        char path[LIMIT_PATH_BYTES]; /* or its final name, which archive_read_index tries too */
+        char path[LIMIT_PATH_BYTES]; /* archive_read_index also tries the final name */
         segment_open_path(later->path, path);
         if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
             strcmp(later->feed, row->feed) != 0 ||
@@ -44,9 +44,10 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
 
 /* ---- gaps after one segment ---- */
 
-/* 1 if another row covers this one. An open gap covers it whatever its start: the slot was down
- * when the session ended, and the recorder knew better than the segments show since when. An open
- * gap that begins after the whole session is not counted: the clock was ahead. */
+/* 1 if another row covers this gap. An open gap covers it even if it begins later: the recorder
+ * wrote that the slot was down when the session ended, and knew the start better than the segments
+ * show it. An open gap that begins after last_ns, the session's last message, does not count: the
+ * clock was ahead. */
 static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_ns)
 {
     for (size_t i = 0; i < known->count; i++) {
@@ -76,9 +77,9 @@ static void add_row(gap_list *out, gap_row row, uint32_t line, uint32_t shard, u
 }
 
 /* Add the gaps after the segment at path, the last one of its feed in its session: one for each
- * slot, from its last frame. For a slot that was connected and received nothing, from the segment's
- * last message. *last_ns gets the time of that message, or 0. Fails if the segment cannot be read,
- * which other checks report. */
+ * slot, from the slot's last frame, or from the segment's last message if the slot was connected
+ * and received nothing. *last_ns gets the time of that message, or 0. Fails if the segment cannot
+ * be read, which other checks report. */
 static td_result add_after(archive_view *view, const char *path, gap_list *out, uint64_t *last_ns,
                            td_err *err)
 {

@@ -15,12 +15,12 @@
 /* Cause of the crash gap after an unfinished import; a recorder's crash gap has another one. */
 #define CRASH_CAUSE_IMPORT "import ended before its end"
 
-/* The end of a crash gap of row's session that begins at from_ns: the first message of the feed's
- * next segment of another session that begins later, or GAP_OPEN. */
+/* The end of a crash gap that begins at from_ns, of the session of the segment `row`: the first
+ * message of the feed's next segment that is of another session and begins later, or GAP_OPEN. */
 uint64_t crash_gaps_end(archive *archive, const archive_history *past, const past_segment *row,
                         uint64_t from_ns);
 
-/* 1 if the same session and feed have no later segment, discarded and lost ones aside. */
+/* 1 if its session has no later segment of the feed, except discarded and lost ones. */
 int crash_gaps_is_last(const archive_history *past, const past_segment *row);
 
 /* Add the gaps of crashed sessions that recover has not written yet: one for each slot, from its

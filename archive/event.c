@@ -32,7 +32,7 @@ typedef struct member_row {
     const char *key;
     size_t offset;
     member_type type;
-    uint32_t kinds; /* bit 1 << event_kind */
+    uint32_t kinds; /* bit 1 << event_kind is set for each kind that has the member */
 } member_row;
 
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
@@ -95,7 +95,7 @@ static const member_row MEMBERS[] = {
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_BUT_GAP},
-    /* Members of a gap, as GAP_MEMBERS; its feed is the channel's. */
+    /* Members of a gap, as in GAP_MEMBERS, but without the feed: it is the channel's. */
     {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},
     {"line", offsetof(event, gap.line), MEMBER_TYPE_U32, KIND(GAP)},
     {"shard", offsetof(event, gap.shard), MEMBER_TYPE_U32, KIND(GAP)},
@@ -131,8 +131,8 @@ const char *event_kind_name(event_kind kind)
     return KIND_NAMES[kind];
 }
 
-/* The next member of events of a kind, in the order in which it is written, or NULL; *at counts the
- * rows that were passed. */
+/* The next member of events of a kind, in the order in which it is written, or NULL. *at: the index
+ * in MEMBERS to continue from. */
 static const member_row *next_member(event_kind kind, size_t *at)
 {
     while (*at < MEMBER_ROWS && (MEMBERS[*at].kinds >> kind & 1) == 0)
@@ -197,7 +197,7 @@ static void write_slots(json_writer *json, const event *from)
     json_write_array_end(json);
 }
 
-/* 1 if all bytes are UTF-8 without controls. */
+/* 1 if the bytes are UTF-8 without control characters. */
 static int is_visible(td_bytes bytes)
 {
     size_t at = 0;
@@ -363,7 +363,8 @@ static int read_kind(json_value root, event_kind *out)
     return 0;
 }
 
-/* Members that are always written must be present; others keep the value that means absent. */
+/* 1 if the member must be present: it is always written. Another one that is absent keeps the value
+ * that means absent. */
 static int is_required(const member_row *row)
 {
     return (row->type == MEMBER_TYPE_U32 && row->offset != offsetof(event, gap.conn)) ||

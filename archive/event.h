@@ -40,26 +40,26 @@ typedef enum event_kind {
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code and reason (or reason_hex) of the peer's close
                          frame, sent_code of our frame, by (who closed first), cause */
-    EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
-    EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
-                         "held", "new_session": the wall clock stepped
-                         (recorder/pipeline/session_clock.h); "paused": the recorder did not run,
-                         from_ns, to_ns, cause ("not running", "suspended") */
-    EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
-                         EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
-                         frames, bytes, lag_ns, cause */
-    EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
-    EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir, payload (or payload_hex): a
-                         WebSocket control frame; or frames, how many are only counted */
-    EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
-                         compressed frame was "overwritten" as a whole */
-    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the reply;
-                         "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
-                         request: method (absent: GET), its body in detail. In a cut that
-                         begins later: from_ns, its receive time */
-    EVENT_LIMIT,      /* a limit was reached: what ("books": the live check skips further books;
-                         EVENT_LIMIT_GRANTS: no grant is written for further topics of a
-                         connection until the segment ends), state ("begins"), number (the limit) */
+    EVENT_GAP,   /* the gap's members, with its slot; the feed is left out: it is the channel's */
+    EVENT_CLOCK, /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
+                    "held", "new_session": the wall clock stepped
+                    (recorder/pipeline/session_clock.h); "paused": the recorder did not run,
+                    from_ns, to_ns, cause ("not running", "suspended") */
+    EVENT_OVERLOAD,  /* slot, what (absent: sockets were left unread, and receive times are late;
+                        EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
+                        frames, bytes, lag_ns, cause */
+    EVENT_ROTATE,    /* number of the segment that ended, frames, bytes, cause */
+    EVENT_HEARTBEAT, /* slot, conn, what ("ping", "pong"), dir, payload (or payload_hex): a
+                        WebSocket control frame; or frames, how many are only counted */
+    EVENT_REDACTED,  /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
+                        compressed frame was "overwritten" as a whole */
+    EVENT_HTTP,      /* what (the reply's name), url (redacted), state ("kept", before the reply;
+                        "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
+                        request: method (absent: GET), its body in detail. In a cut that
+                        begins later: from_ns, its receive time */
+    EVENT_LIMIT,     /* a limit was reached: what ("books": the live check skips further books;
+                        EVENT_LIMIT_GRANTS: no grant is written for further topics of a
+                        connection until the segment ends), state ("begins"), number (the limit) */
     EVENT_KIND_COUNT,
 } event_kind;
 
@@ -87,7 +87,7 @@ typedef struct event_slot {
  * borrowed; NULL and "" both mean absent. */
 typedef struct event {
     event_kind kind;
-    uint32_t line, shard, conn; /* conn from 1 */
+    uint32_t line, shard, conn; /* conn counts from 1 */
     const char *session;
     const char *state;
     const char *verb;

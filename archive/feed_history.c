@@ -28,7 +28,7 @@ static uint64_t session_hash(const char *session)
     return td_xxh64(session, strlen(session));
 }
 
-/* The latest one, if the journal has the id twice. */
+/* Get the latest session with this id, if the journal has the id twice. */
 session_row *archive_history_session(const archive_history *past, const char *session)
 {
     session_row *found = NULL;
@@ -127,7 +127,7 @@ static void note_segment(archive_history *past, const journal_entry *entry)
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
                  td_bytes_is(entry->act, JOURNAL_RECOVERED);
     int is_begin = td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED);
-    /* If its beginning is missing, an earlier part of the journal was lost. */
+    /* A segment without an entry of its opening: an earlier part of the journal was lost. */
     if (segment == NULL && (is_begin || is_end || is_pruned))
         segment = open_segment(past, entry, path);
     if (is_end)
@@ -243,21 +243,23 @@ int archive_history_is_damaged(const archive_history *past)
     return 0;
 }
 
-/* The time of one feed that lost entries may have described, in seconds, as in segments' names. */
+/* For one feed, the time that lost entries of the journal may have described, in seconds, as in the
+ * names of segments. */
 typedef struct lost_time {
     const char *feed;
-    uint64_t first_s; /* of any of its segments */
-    uint64_t from_s;  /* of the last one before the damage, or UINT64_MAX */
-    uint64_t to_s;    /* of the one that ends it, or UINT64_MAX */
-    uint8_t has_more; /* 1: the segment that ends it is not the feed's first */
+    uint64_t first_s; /* start of the feed's first segment */
+    uint64_t from_s;  /* start of its last segment before the damage, or UINT64_MAX */
+    uint64_t to_s; /* start of the first segment after the damage for which has_own_gaps holds, or
+                      UINT64_MAX */
+    uint8_t has_more; /* 1: the feed has a segment before to_s, or one that the journal lacks */
 } lost_time;
 
 typedef struct lost_times {
-    lost_time *rows; /* by feed, in order of addition */
+    lost_time *rows; /* one for each feed */
     size_t count;
 } lost_times;
 
-/* The feed's row, added if new. */
+/* Get the feed's row, added if new. */
 static lost_time *find_time(lost_times *times, const char *feed)
 {
     for (size_t i = 0; i < times->count; i++)
@@ -269,8 +271,8 @@ static lost_time *find_time(lost_times *times, const char *feed)
     return &times->rows[times->count++];
 }
 
-/* 1 if the gaps of the session of a segment after the damage can be read: it is a recorder's
- * session that began after the damage, or the session of the feed's last segment before it. */
+/* 1 if all gaps of a segment after the damage can be read: its session is a recorder's that began
+ * after the damage, or is the session of the feed's last segment before the damage. */
 static int has_own_gaps(const archive_history *past, const past_damage *damage,
                         const past_segment *segment)
 {
@@ -314,18 +316,18 @@ static void find_times(const archive_history *past, const past_damage *damage,
     }
 }
 
-/* Names have whole seconds, so the time ends after the second of the segment's first frame. */
+/* Add the gap for a lost time. It ends after the second to_s, because names have whole seconds. */
 static void add_time(const lost_time *time, size_t number, gap_list *into)
 {
     uint64_t from_s = time->from_s == UINT64_MAX ? time->first_s : time->from_s;
     uint64_t to_s = time->to_s;
     if (!time->has_more) /* the feed began after the damage */
         return;
-    if (to_s < from_s) { /* the clock was wrong, or it is an import */
+    if (to_s < from_s) { /* the clock was wrong, or the segment was imported */
         to_s = from_s;
         from_s = time->to_s;
     }
-    /* A different from_ns for each damage: rows with equal keys would be merged, with one end. */
+    /* Each damage gets another from_ns: rows with equal keys would be merged, with one end. */
     uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
     uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
     gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, PAST_CAUSE_JOURNAL);
@@ -386,7 +388,8 @@ static td_result link_from_file(archive *a, const char *path, feed_link *out)
     return rc;
 }
 
-/* The journal is lost, or has no segment of this feed: use the latest segment by name. */
+/* Get the link from the feed's latest segment by name: the journal is lost, or has no segment of
+ * this feed. */
 static td_result link_from_listing(archive *a, const char *feed, feed_link *out, td_err *err)
 {
     archive_listing listing;
@@ -430,7 +433,7 @@ int archive_history_is_quarantined(archive *a, const past_segment *segment,
     TD_ASSERT(segment->path != NULL);
     if (segment->stage != PAST_OPENED)
         return 0;
-    /* the name that recover_segment gives */
+    /* the name that recover_segment gives to a discarded file */
     (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open",
                    segment_file_name(segment->path));
     return archive_join(a, relative, torn, NULL) == TD_OK &&
@@ -467,14 +470,15 @@ int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64
            td_hash128_equal(row->chain, known_chain);
 }
 
-/* A file that cannot be opened for another reason exists. */
+/* 1 if the file does not exist. One that cannot be opened for another reason exists. */
 static int is_gone(const archive *a, const char *path)
 {
     uint64_t size;
     return archive_file_size(a, path, &size, NULL) == TD_E_NOTFOUND;
 }
 
-/* It is created before its journal entry, and renamed when it is finished or moved to torn/. */
+/* 1 if an unfinished segment has no file. Its file is created before its journal entry, and renamed
+ * when the segment is finished or the file is moved to torn/. */
 static int is_unfinished_gone(archive *a, const past_segment *segment)
 {
     char path[LIMIT_PATH_BYTES];
@@ -486,7 +490,7 @@ static int is_unfinished_gone(archive *a, const past_segment *segment)
 void archive_each_missing(archive *a, const archive_history *past, const archive_listing *listing,
                           missing_fn *fn, void *user)
 {
-    size_t next = 0; /* usually they are listed in the same order */
+    size_t next = 0; /* index in the listing: usually both have the same order */
     for (size_t i = 0; i < past->segment_count; i++) {
         past_segment *segment = &past->segments[i];
         const archive_segment *listed =

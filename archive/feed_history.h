@@ -32,7 +32,8 @@ typedef struct past_segment {
     uint64_t chunk_count;
     uint64_t file_bytes;
     uint64_t first_ns, last_ns; /* of its messages; only of a pruned segment */
-    uint64_t until_ns; /* only of a pruned segment: nothing of the feed is left until then */
+    uint64_t until_ns; /* only of a pruned segment: the archive has no frames of the feed from its
+                          start until then */
     uint64_t announced_chunks; /* durable chunks when its writer found that another program had
                                   removed or changed it; else 0 */
     uint8_t is_corrupt;        /* 1: its writer has journaled its loss */
@@ -54,10 +55,10 @@ typedef struct archive_history {
     session_row *sessions; /* in the order in which they began */
     size_t session_count;
     name_index by_path;
-    row_table by_session; /* entries of sessions, by hash of the id */
+    row_table by_session; /* indexes in sessions, by hash of the id */
     past_damage *damages; /* of the journal, in file order */
     size_t damage_count;
-    journal_state journal;  /* as it was read */
+    journal_state journal;  /* its state when it was read */
     struct journal *writer; /* NULL unless archive_history_open */
 } archive_history;
 
@@ -65,8 +66,9 @@ typedef struct archive_history {
 TD_MUST_USE td_result archive_history_read(archive *archive, archive_history *out, td_err *err);
 void archive_history_fini(archive_history *past);
 
-/* The same, and keep the journal open for writing: past->writer, until archive_history_fini. *past
- * is {0}, or an open history, which is read again if the journal has grown. */
+/* As archive_history_read, and keep the journal open for writing: past->writer, until
+ * archive_history_fini. *past is {0}, or an open history, which is read again if the journal has
+ * grown. */
 TD_MUST_USE td_result archive_history_open(archive *archive, archive_history *past, td_err *err);
 
 /* Add one entry of the journal, for callers that also read it for something else. */

@@ -25,10 +25,11 @@ struct feed_segments {
     segment_writer *writer;
     uint32_t number;                  /* of the segment, as the chunk builder counts */
     char path[LIMIT_PATH_BYTES];      /* below the archive, without ".open" */
-    char disk_path[LIMIT_PATH_BYTES]; /* the same as it is named on disk */
+    char disk_path[LIMIT_PATH_BYTES]; /* the same path with the name on disk, which has ".open"
+                                         until the segment is finished */
     feed_link link;                   /* the previous segment */
     segment_totals totals;            /* of the finished segment */
-    uint64_t finished_bytes;          /* of all finished segments */
+    uint64_t finished_bytes;          /* size of the segments that this session has finished */
     segment_written last;             /* the last chunk */
     segment_rows rows;                /* of the current or just finished segment */
     event_reader *events;
@@ -64,7 +65,8 @@ void feed_segments_close(feed_segments *f)
     td_free(f);
 }
 
-/* A full disk changes nothing; after any other failure the state of the file is unknown. */
+/* Mark the feed as dead after a failure, unless the disk is full: that changes nothing, but after
+ * any other failure the state of the file is unknown. */
 static td_result dead_unless_full(feed_segments *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)
@@ -81,7 +83,7 @@ static td_result check_alive(const feed_segments *f, td_err *err)
 
 /* ---- segments that another program removed or changed ---- */
 
-/* Write an entry about the segment. totals: of a finished segment, or NULL. */
+/* Journal an act on the segment. totals: those of a finished segment, else NULL. */
 static td_result journal_act(const feed_segments *f, const char *act, const segment_totals *totals,
                              td_err *err)
 {

@@ -8,8 +8,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* An open connection is pinged more often than this: a slot without frames in the segments of the
- * last minute was not connected. */
+/* LOOK_BACK_S: how far back segments are read to find whether a slot was connected. An open
+ * connection is pinged more often, so a slot without frames in these segments was not. */
 enum { LOOK_BACK_S = 60, HOUR_S = 3600 };
 
 typedef struct reading {
@@ -70,8 +70,8 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
 
 /* ---- segments ---- */
 
-/* Time of the channel's last frame that is not later than before_ns, or 0. If the clock was ahead,
- * only the channel's first time can be used. */
+/* Time of the channel's last frame that is not later than before_ns, or 0. If its last frame is
+ * later, because the clock was ahead, only the time of its first frame is known. */
 static uint64_t last_of(const reading *r, const segment_channel *channel)
 {
     if (channel->last_ns <= r->query->before_ns)
@@ -79,7 +79,8 @@ static uint64_t last_of(const reading *r, const segment_channel *channel)
     return channel->first_ns <= r->query->before_ns ? channel->first_ns : 0;
 }
 
-/* If the channel has the slot's latest frame, the slot's session is the segment's. */
+/* Note the channel's last frame. If it is the slot's latest, the slot's session is the segment's.
+ */
 static void add_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
     uint64_t ns = last_of(r, channel);
@@ -101,8 +102,8 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
         slot->last_ns = ns;
 }
 
-/* Set the slot's connection, the last one that received frames, and its complete_ns, unless that is
- * later than before_ns. */
+/* Set the slot's connection to the last one that received frames, and complete_ns to this
+ * connection's, unless that is later than before_ns. */
 static void note_connection(const reading *r, const segment_rows *rows, past_slot *slot)
 {
     for (size_t i = 0; i < rows->conn_count; i++) {
@@ -127,7 +128,8 @@ static void add_segment(reading *r, const segment_rows *rows)
     }
 }
 
-/* If one session is queried, every segment matters: an unreadable one may hold its last frames. */
+/* Read a segment. If the query is for one session, an unreadable segment is an error: it may hold
+ * the session's last frames. */
 static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
     segment_rows rows;
@@ -192,8 +194,8 @@ static size_t choose(const reading *r, const archive_listing *listing,
     return count;
 }
 
-/* If one session is queried, every segment matters: one that could not be listed may hold its last
- * frames. */
+/* Fail if the query is for one session and one of its segments could not be listed: it may hold the
+ * session's last frames. */
 static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
                               td_err *err)
 {

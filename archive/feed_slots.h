@@ -10,15 +10,15 @@
 #include "archive/archive_view.h"
 #include "archive/name_index.h"
 
-/* Segments to search for a slot: two days, at one per hour. The search continues beyond while no
- * slot was found. */
+/* How many segments are searched: two days, at one per hour; more only while a slot was not found.
+ */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {
     const char *feed;
     const char *session;     /* NULL: all recorded sessions */
     uint64_t before_ns;      /* later frames are ignored: the clock was ahead */
-    uint32_t shard_count;    /* of line 0: the search continues until these are found */
+    uint32_t shard_count;    /* slots of line 0: the search continues until all are found */
     uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
 } feed_slots_query;
 
@@ -26,7 +26,7 @@ typedef struct past_slot {
     uint32_t line, shard;
     uint32_t conn; /* its last connection in that session; 0 if unknown */
     char session[SESSION_ID_BYTES];
-    uint8_t is_crashed;   /* 1: the journal has no end of that session, or does not know it */
+    uint8_t is_crashed;   /* 1: the journal has no end of that session, or lacks the session */
     uint64_t last_ns;     /* of its last data frame, or 0 */
     uint64_t last_any_ns; /* of its last received frame */
     uint64_t complete_ns; /* as in conn_row, of its last connection */
@@ -48,17 +48,17 @@ typedef struct feed_slots {
     name_index by_name;
 } feed_slots;
 
-/* Without a session in the query, imports are ignored: a capture need not be complete. An
- * unreadable segment is skipped with a warning in the archive's log. With a session it is TD_E_IO
- * if the segment belongs to it. The caller releases *out with feed_slots_fini, also after a
+/* Read a feed's slots. Without a session in the query, imports are ignored: a capture need not be
+ * complete. An unreadable segment is skipped with a warning in the archive's log; if it belongs to
+ * the query's session, it is TD_E_IO. The caller releases *out with feed_slots_fini, also after a
  * failure. */
 TD_MUST_USE td_result feed_slots_read(archive_view *view, const feed_slots_query *query,
                                       feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);
 
 /* Start of a gap after the slot's last frame: the time of its last data frame, or of its last frame
- * of any kind, but not after complete_ns, because late frames are received late. 0 if nothing was
- * received. */
+ * of any kind, but not after complete_ns, because frames may be received long after they were sent.
+ * 0 if nothing was received. */
 uint64_t past_slot_end_ns(const past_slot *slot);
 
 /* The slot, or NULL. */

@@ -7,7 +7,8 @@
 
 /* ---- reading ---- */
 
-/* TD_EOF: the segment does not belong here, or its head cannot be read. */
+/* Read the head of a segment that the journal lacks. TD_EOF: it is to be left out, or its head
+ * cannot be read. */
 static td_result read_unlisted(archive *a, const archive_segment *segment, unlisted_segment *out,
                                td_err *err)
 {
@@ -58,8 +59,8 @@ static int knows_feed(const archive_history *past, const char *feed)
     return 0;
 }
 
-/* The end of a feed's chain: its last linked row, among the first `linked` rows, or else the last
- * segment in the journal. */
+/* Get the end of a feed's chain: the feed's last row among the first `linked` rows, or else its
+ * last segment in the journal. */
 static td_result find_end(archive *a, const archive_history *past, const unlisted_list *list,
                           size_t linked, const char *feed, feed_link *out, td_err *err)
 {
@@ -75,7 +76,7 @@ static td_result find_end(archive *a, const archive_history *past, const unliste
     return knows_feed(past, feed) ? archive_history_link(a, past, feed, out, err) : TD_OK;
 }
 
-/* Move segments that can be linked to the front, until no more can. */
+/* Move the segments that continue their feed's chain to the front, until no other segment does. */
 static td_result link_all(archive *a, const archive_history *past, unlisted_list *list, td_err *err)
 {
     size_t linked = 0;

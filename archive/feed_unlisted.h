@@ -16,7 +16,7 @@ typedef struct unlisted_segment {
     segment_index index;   /* its lists are empty */
     segment_totals totals; /* of the file, as the journal lists them */
     uint8_t is_linked;     /* 1: it continues the feed's last segment in the journal, directly or
-                            * through other unlisted ones */
+                              through other rows */
 } unlisted_segment;
 
 typedef struct unlisted_list {

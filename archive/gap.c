@@ -262,7 +262,8 @@ static int compare_rows(const void *a, const void *b)
     return gap_row_compare(a, b);
 }
 
-/* The result does not depend on the order of rows with one key, which qsort may change. */
+/* Sort the rows, and merge those with the same key. The result does not depend on the order of such
+ * rows, which qsort may change. */
 void gap_list_merge(gap_list *list)
 {
     size_t last = 0;

@@ -77,7 +77,7 @@ typedef struct gap_member {
 enum { GAP_MEMBER_COUNT = 13 };
 extern const gap_member GAP_MEMBERS[GAP_MEMBER_COUNT];
 
-enum { GAP_LONG_TEXT_BYTES = 4096 }; /* a cause, a detail */
+enum { GAP_LONG_TEXT_BYTES = 4096 }; /* limit of a cause or a detail */
 
 /* Sum of all text_bytes. */
 enum {
@@ -105,8 +105,8 @@ gap_row gap_row_copy(const gap_row *row);
 /* Free the texts of a copy. */
 void gap_row_fini(gap_row *row);
 
-/* A row of a feed's slot 0/0 and all its topics, with an unknown loss: the caller changes what
- * differs. feed and cause are borrowed. */
+/* A row for slot 0/0 (line/shard) of a feed and all topics, with an unknown loss: the caller
+ * changes what differs. feed and cause are borrowed. */
 gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause);
 
@@ -119,9 +119,9 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
  * selection_has_gap (tape/selection.h). */
 int gap_row_affects_topic(const gap_row *row, const char *topic, const char *symbol);
 
-/* 1 if frames of a channel may be missing because of the gap, and no other line has them. A gap
- * affects its slot; a gap of slot 0/0 without a connection, which no recorder wrote, affects all
- * slots. */
+/* 1 if frames of a channel may be missing because of the gap, unless it is marked as covered by
+ * another line (covered_by). A gap affects its slot (line and shard); a gap of slot 0/0 without a
+ * connection, which no recorder wrote, affects all slots. */
 int gap_row_affects_channel(const gap_row *row, const channel_info *channel);
 
 /* Rows in memory, merged by key and sorted. */
@@ -136,8 +136,8 @@ void gap_list_add(gap_list *list, const gap_row *row);
 /* Add a copy of each row of another list. */
 void gap_list_join(gap_list *list, const gap_list *from);
 
-/* Add copies of many rows: append each, then settle once to sort and merge. In between no other
- * function may be called on the list. */
+/* Add copies of many rows: append each, then call gap_list_merge once to sort and merge. In between
+ * no other function may be called on the list. */
 void gap_list_append(gap_list *list, const gap_row *row);
 void gap_list_merge(gap_list *list);
 

@@ -27,7 +27,7 @@ typedef struct import_search {
     const capture_content *contents;
     past_import *rows; /* feed_count rows for each content */
     size_t feed_count;
-    row_table by_hash;       /* of contents */
+    row_table by_hash;       /* indexes in contents, by hash */
     past_import **open_rows; /* rows of sessions whose end has not been read */
     size_t open_count;
     int was_killed;
@@ -38,7 +38,7 @@ static uint64_t content_hash(td_hash128 hash)
     return td_le64(hash.bytes);
 }
 
-/* The entry precedes the end of its session, which on_stop_entry reads. */
+/* Note the session of an import as unfinished; on_stop_entry reads its end, which comes later. */
 static void add_session_of(import_search *search, size_t content, const journal_entry *entry)
 {
     for (size_t i = 0; i < search->feed_count; i++) {

@@ -18,7 +18,8 @@
 #define JOURNAL_LIBRARY "tapedeck journal"
 
 enum {
-    /* The chain record of an entry: no connections. Its magic and covers_from follow the prefix. */
+    /* Size of an entry's chain record, which lists no connections. The record's magic and
+       covers_from follow its prefix. */
     CHAIN_BYTES = MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES + CHAIN_VALUE_BYTES,
     CHAIN_MAGIC_BYTES = 8,
     ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; gaps are the longest */
@@ -97,12 +98,12 @@ typedef enum tail_state {
     TAIL_DAMAGED, /* may have been durable entries */
 } tail_state;
 
-/* Reads a file forward, with the end of its proved part and the chain value there. */
+/* Reads a file forward; keeps the end of its proved part and the chain value there. */
 typedef struct cursor {
     td_file *file;
     uint64_t file_bytes;
     uint64_t valid_bytes; /* end of the last proved entry; 0 before the first */
-    uint64_t last_start;  /* start of that entry */
+    uint64_t last_start;  /* start of the last proved entry */
     uint64_t entry_count;
     td_hash128 value;
     tail_state tail; /* set at the end of reading */
@@ -188,7 +189,7 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
 typedef struct entry_place {
     uint64_t from;
     size_t preface, metadata;
-    size_t size; /* of all three; 0 unless the entry is complete */
+    size_t size; /* of preface, metadata and chain record; 0 unless the entry is complete */
 } entry_place;
 
 /* Find the parts of an entry by their lengths. TD_EOF if the file ends within it; TD_E_CORRUPT if
@@ -218,8 +219,8 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
     return rc;
 }
 
-/* Compute the chain value of an entry after previous. If the bytes before the entry in the file are
- * that value, both are hashed in place, which is cheaper. */
+/* Compute an entry's chain value from the previous one. If the bytes before the entry in the file
+ * are the previous value, both are hashed in place, which is cheaper. */
 static td_result compute_value(cursor *c, const entry_place *place, td_hash128 previous,
                                td_hash128 *out, td_err *err)
 {
@@ -239,8 +240,8 @@ static td_result compute_value(cursor *c, const entry_place *place, td_hash128 p
     return rc;
 }
 
-/* Check that the entry's chain record has the chain value of its bytes after previous; else
- * TD_E_CORRUPT. *value gets the computed value in both cases. */
+/* Check that the entry's chain record has the chain value that follows from the previous one and
+ * the entry's bytes; else TD_E_CORRUPT. *value gets the computed value in both cases. */
 static td_result prove(cursor *c, const entry_place *place, td_hash128 previous, td_hash128 *value,
                        td_err *err)
 {
@@ -293,9 +294,10 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
     return TD_EOF;
 }
 
-/* After an entry that cannot be proved: go to the next one that can. Its chain record has its
- * start, and the chain value before it proves it. If only that value was changed, `computed` is
- * used instead, the value of the entry that ends at whole_end. TD_EOF if no entry is found. */
+/* Find the next entry that can be proved, after one that cannot. An entry's chain record has the
+ * entry's start, and the chain value before the entry proves it. If only that value was changed,
+ * use `computed` instead, the value of the entry that ends at whole_end. TD_EOF if no entry is
+ * found. */
 static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
     const uint64_t lost_from = c->valid_bytes;
@@ -394,7 +396,7 @@ static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
     return TD_OK;
 }
 
-/* Chain records in the tail: whether a complete one, and whether more than one entry's. */
+/* Whether the tail has a complete chain record, and chain records of more than one entry. */
 typedef struct tail_chains {
     uint8_t has_whole;
     uint8_t has_more;
@@ -410,7 +412,7 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
         return rc == TD_EOF ? TD_OK : rc;
     out->has_whole = c->file_bytes - magic >= CHAIN_BYTES - MCAP_PREFIX_BYTES;
     rc = read_window(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
-    /* If it spans two sectors, the second may not have been written. */
+    /* If magic and covers_from span two sectors, the second may not have been written. */
     if (rc == TD_OK && magic / SECTOR_BYTES == (magic + CHAIN_MAGIC_BYTES + 7) / SECTOR_BYTES)
         out->has_more = td_le64(bytes + CHAIN_MAGIC_BYTES) != c->valid_bytes;
     if (rc == TD_OK)
@@ -512,7 +514,7 @@ struct journal {
     td_file *file;
     cursor cursor; /* at the end, as far as this writer knows */
     td_buf out;
-    uint64_t durable_bytes; /* valid_bytes when all of it was last known to be durable */
+    uint64_t durable_bytes; /* end of the part that is known to be durable */
     uint8_t is_dead;        /* 1: a sync failed, so the writer cannot guarantee anything any more */
 };
 
@@ -546,7 +548,8 @@ td_result journal_check_place(journal *j, td_err *err)
     return rc == TD_OK ? journal_size(j, &size, err) : rc;
 }
 
-/* A writer holds the lock for one entry only. After 5 s its holder is stuck: fail. */
+/* Lock the journal, as each writer does for one entry. Fails after 5 s: the lock's holder is stuck.
+ */
 static td_result lock_journal(const journal *j, td_err *err)
 {
     td_clock clock = archive_clock(j->archive);
@@ -560,7 +563,7 @@ static td_result lock_journal(const journal *j, td_err *err)
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot lock '%s'", j->path);
-    /* A replaced file is of no use: later writers lock the one that has the name. */
+    /* A file that was replaced is of no use: later writers lock the one that has the name. */
     rc = check_name(j, err);
     if (rc != TD_OK)
         td_io_unlock_file(j->file);
@@ -574,7 +577,7 @@ static td_result catch_up(journal *j, td_err *err)
     td_result rc = journal_size(j, &c->file_bytes, err);
     if (rc != TD_OK)
         return rc;
-    td_buf_clear(&c->window); /* it may hold a tail that was cut off since */
+    td_buf_clear(&c->window); /* the window may hold a tail that was cut off since */
     return read_entries(c, NULL, NULL, err);
 }
 
@@ -590,7 +593,7 @@ static td_result pass_damage(journal *j, td_err *err)
     if (rc != TD_OK)
         return rc;
     c->valid_bytes = c->last_start = c->file_bytes;
-    j->durable_bytes = c->file_bytes; /* not to be renewed: nothing is chained to it */
+    j->durable_bytes = c->file_bytes; /* so that renew_last leaves the damaged bytes alone */
     c->tail = TAIL_NONE;
     return TD_OK;
 }
@@ -628,7 +631,7 @@ static td_result cut_tail(journal *j, td_err *err)
     return rc;
 }
 
-/* Two writers may create it at the same time. */
+/* Open the file, or create it; another writer may create it at the same time. */
 static td_result open_file(journal *j, td_err *err)
 {
     td_io io = archive_io(j->archive);
@@ -638,8 +641,8 @@ static td_result open_file(journal *j, td_err *err)
     return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
 }
 
-/* The file's directory entry must be durable before its first journal entry. Its creator may have
- * been killed before that, so a writer that finds no entry syncs the folder. */
+/* Sync the folder if the journal has no entry. The file's name must be durable before the first
+ * entry, and its creator may have been killed before that. */
 static td_result sync_entry(journal *j, td_err *err)
 {
     if (j->cursor.valid_bytes > 0)
@@ -683,9 +686,9 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
     return TD_OK;
 }
 
-/* If another writer wrote the last entry, its sync may have failed, so that the entry is in the
- * page cache only. It must be durable before an entry is chained to it. Earlier entries are
- * durable: each was synced before the next was written. */
+/* Make the last entry durable before an entry is chained to it. If another writer wrote it, its
+ * sync may have failed, so that it is in the page cache only. Earlier entries are durable: each was
+ * synced before the next was written. */
 static td_result renew_last(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
@@ -715,8 +718,8 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
         return rc;
     rc = td_io_append(j->file, j->out.data, j->out.size, err);
     if (rc != TD_OK) {
-        /* A part may have been written. If cutting it off fails, the next entry does so before it
-         * is written. */
+        /* A part may have been written. If it cannot be cut off now, the next call cuts it off
+         * before it writes. */
         if (td_io_truncate(j->file, c->valid_bytes, NULL) != TD_OK)
             td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                         "journal: part of an entry remains at its end");
@@ -736,7 +739,7 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
     return TD_OK;
 }
 
-/* If the archive has segments, its journal was lost: write that. */
+/* Journal that an earlier journal was lost, if the archive has segments. */
 static td_result enter_loss(journal *j, td_err *err)
 {
     archive_listing listing;

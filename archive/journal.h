@@ -25,7 +25,7 @@
 
 #define JOURNAL_FILE "journal.mcap.open" /* below the archive */
 
-/* Acts. Keys of each in FORMAT.md. */
+/* Acts, each with its keys (FORMAT.md). */
 #define JOURNAL_SESSION_START   "session_start"   /* session start_ns verb version pid */
 #define JOURNAL_SESSION_STOP    "session_stop"    /* session stop_ns */
 #define JOURNAL_SESSION_CRASHED "session_crashed" /* session */
@@ -39,8 +39,8 @@
 #define JOURNAL_GAP       "gap"       /* fields of a gap_row */
 #define JOURNAL_IMPORTED  "imported"  /* session feed text_bytes text_hash */
 
-/* Stands for unreadable bytes: bytes, 0 for a whole journal. A user's acceptance of all damage
- * before it. */
+/* Stands for unreadable bytes (key bytes: how many, 0 for a whole journal). A user's acceptance of
+ * all damage before the entry. */
 #define JOURNAL_DAMAGED       "damaged"
 #define JOURNAL_LOSS_ACCEPTED "loss_accepted"
 
@@ -73,7 +73,7 @@ typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err
 
 /* Result of reading. */
 typedef struct journal_state {
-    uint64_t file_bytes;  /* as found */
+    uint64_t file_bytes;  /* size of the file as found */
     uint64_t valid_bytes; /* up to the end of the last valid entry */
     uint64_t entry_count; /* of sound entries */
     uint8_t is_present;
@@ -118,8 +118,8 @@ void journal_get_session(const journal_entry *entry, session_row *out);
 int journal_get_gap(const journal_entry *entry, char texts[GAP_TEXTS_BYTES], gap_row *out);
 
 /* Append an entry and make it durable. If a failure left part of an entry, the next call first cuts
- * it off. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY, TD_E_NOTFOUND as
- * below. */
+ * it off. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY; TD_E_NOTFOUND as
+ * journal_check_place. */
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
 

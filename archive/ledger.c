@@ -34,7 +34,7 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
 void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
     archive_history *past = &view->past;
-    /* It crashed, but recover has not written that yet. */
+    /* A session without an end that is not live crashed; recover has not written that yet. */
     for (size_t i = 0; i < past->session_count; i++)
         if (past->sessions[i].state == SESSION_OPEN &&
             !archive_session_is_live(&view->listing, view->live, past->sessions[i].session))

@@ -18,7 +18,7 @@
  * out. The caller releases *out with gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
-/* The same for a caller that has a view. */
+/* As archive_gaps, for a caller that has a view. */
 void archive_gaps_of(archive_view *view, gap_list *out);
 
 /* Add the gaps in the journal and the segments: none is derived or left out. */

@@ -21,7 +21,7 @@ typedef struct name_row {
 } name_row;
 
 typedef struct name_index {
-    row_table slots; /* entries of names, by hash */
+    row_table slots; /* indexes in names, by hash */
     name_row *names; /* in the order of insertion */
     size_t count;
 } name_index;

@@ -6,7 +6,8 @@
 #include "base/limits.h"
 #include "archive/read_plan.h"
 
-/* Around a time: a segment holds one hour, and a quiet feed may write none for hours. */
+/* How far from the queried time segments are searched: one holds up to an hour, and a quiet feed
+ * may write none for hours. */
 #define NS_PER_S                UINT64_C(1000000000)
 #define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
 
@@ -72,8 +73,8 @@ int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(t
 
 /* ---- segments ---- */
 
-/* 1 if this is the segment that its session was writing at at_ns: no later segment of it begins
- * before at_ns, and the session continues afterwards, or at_ns is just after its last frame. */
+/* 1 if the session was writing this segment at at_ns: it has no later segment that begins before
+ * at_ns, and it continues afterwards, or at_ns is just after its last frame. */
 static int is_written_at(const read_plan *plan, const planned_segment *planned,
                          const open_conns *at)
 {
@@ -103,7 +104,8 @@ static int is_of_session(const segment_index *a, const segment_index *b)
     return is_of_feed(a, b) && strcmp(a->session, b->session) == 0;
 }
 
-/* 1 if another session of the feed has frames between the start of this one and at_ns. */
+/* 1 if another session of the feed has frames between the start of the index's session and at_ns.
+ */
 static int is_overlapped(const read_plan *plan, const segment_index *index, uint64_t at_ns)
 {
     uint64_t first_ns = index->first_ns;
@@ -121,8 +123,8 @@ static int is_overlapped(const read_plan *plan, const segment_index *index, uint
     return 0;
 }
 
-/* The last checkpoint before at_ns. A segment's first checkpoint may be earlier than its first
- * frame, so all are compared. */
+/* Find the session's last checkpoint before at_ns. A segment's first checkpoint may be earlier than
+ * its first frame, so all are compared. */
 static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
                             open_conns_session *out)
 {
@@ -159,14 +161,14 @@ static int wants_near_feed(void *user, const char *feed)
     return near->wants_feed == NULL || near->wants_feed(near->user, feed);
 }
 
-/* 1 if it begins before at_ns, also at the end of the second in its name. */
+/* 1 if the segment begins before at_ns, even if it began at the end of the second in its name. */
 static int begins_before(const segment_name *name, uint64_t at_ns)
 {
     return (name->first_s + 1) * NS_PER_S <= at_ns;
 }
 
 /* 1 if the segment is not needed: a later one of its session began before at_ns, or an earlier one
- * after at_ns shows as much. */
+ * begins after at_ns: one such segment shows that the session continued. */
 static int is_unneeded(const near_segments *near, const segment_name *name)
 {
     for (size_t i = 0; i < near->count; i++) {
@@ -199,7 +201,7 @@ static void collect_near(near_segments *near, const archive_listing *listing)
     }
 }
 
-/* *out has with_live and at_ns. */
+/* Read the sessions into *out, in which with_live and at_ns are set. */
 static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, const char *),
                                void *user, open_conns *out, td_err *err)
 {

@@ -12,9 +12,9 @@
 /* A session that was running at that time. */
 typedef struct open_conns_session {
     segment_rows rows; /* of the segment that it was writing then */
-    /* Its last checkpoint that is not later than the time; and the path of its file on disk. NULL
-     * if there is no checkpoint, or if sessions of the feed overlap, so that its states are not the
-     * feed's. */
+    /* The session's last checkpoint that is not later than the time, and the path of the segment
+     * that has it: NULL if there is no checkpoint, or if sessions of the feed overlap, so that one
+     * session's states are not the feed's. */
     segment_checkpoint checkpoint;
     char *checkpoint_path;
 } open_conns_session;
@@ -33,8 +33,8 @@ typedef struct open_conns {
  * after a failure. TD_E_IO. */
 TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *),
                                       void *user, uint64_t at_ns, open_conns *out, td_err *err);
-/* The same for a tape that follows a recording: a live session also continues after its last
- * frame. */
+/* As open_conns_read, for a tape that follows a recording: a live session also continues after its
+ * last frame. */
 TD_MUST_USE td_result open_conns_read_live(archive_view *view,
                                            int (*wants_feed)(void *, const char *), void *user,
                                            uint64_t at_ns, open_conns *out, td_err *err);

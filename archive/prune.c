@@ -23,10 +23,10 @@
 /* A segment of the wanted feeds. */
 typedef struct prune_candidate {
     const segment_index *segment; /* from the plan */
-    uint64_t until_ns;            /* first remaining frame of the feed after it, or last_ns */
-    prune_reason reason;          /* if it is removed */
-    uint8_t is_removable;         /* 1: finished, also in the journal */
-    uint8_t was_pruned;           /* 1: the journal has it as pruned already */
+    uint64_t until_ns; /* time of the feed's first remaining frame after the segment, or last_ns */
+    prune_reason reason;  /* why it is removed, if is_chosen */
+    uint8_t is_removable; /* 1: finished, also in the journal */
+    uint8_t was_pruned;   /* 1: the journal has it as pruned already */
     uint8_t is_chosen;
 } prune_candidate;
 
@@ -54,7 +54,7 @@ const char *prune_reason_name(prune_reason reason)
 
 /* ---- which segments are removed ---- */
 
-/* By the last frame, which decides whether a segment is too old. */
+/* Order by the last frame, which decides whether a segment is too old. */
 static int compare_candidates(const void *a, const void *b)
 {
     const prune_candidate *left = a;
@@ -66,8 +66,8 @@ static int compare_candidates(const void *a, const void *b)
     return strcmp(left->segment->path, right->segment->path);
 }
 
-/* A finished name is not enough: a recorder or a recovery may be about to write the journal entry.
- * A segment that a damaged journal lost may be removed. */
+/* Add a segment. A finished name does not make it removable: a recorder or a recovery may be about
+ * to write its journal entry. A segment that a damaged journal lost may be removed. */
 static void add_candidate(prune_work *w, const segment_index *segment)
 {
     const past_segment *past = archive_history_segment(&w->view->past, segment->path);
@@ -79,7 +79,7 @@ static void add_candidate(prune_work *w, const segment_index *segment)
                                                   .was_pruned = was_pruned != 0};
 }
 
-/* Removal cannot be undone, so times and sizes are read from the files. */
+/* Collect the candidates. Removal cannot be undone, so times and sizes are read from the files. */
 static td_result gather(prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
@@ -112,9 +112,9 @@ static int compare_in_feed(const void *a, const void *b)
                       : (left->first_ns > right->first_ns) - (left->first_ns < right->first_ns);
 }
 
-/* First time at or after the segment's start from which the feed still has frames, for candidate i
- * of the feed's `count` ones in order of start. Sessions may overlap, so that a remaining segment
- * may begin within this one, or reach into it from before: up to reach_ns. */
+/* Time from which the feed has frames again, at or after the start of candidate i of the feed's
+ * `count` candidates, which are in order of start. Sessions may overlap: a remaining segment may
+ * begin within the candidate, or reach into it from before, up to reach_ns. */
 static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t i,
                            uint64_t reach_ns)
 {
@@ -129,7 +129,7 @@ static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t
 
 static void find_next_of_feed(prune_candidate *const *by_time, size_t count)
 {
-    uint64_t reach_ns = 0; /* last frame of the remaining segments so far */
+    uint64_t reach_ns = 0; /* time of the last frame of the remaining segments so far */
     for (size_t i = 0; i < count; i++) {
         prune_candidate *candidate = by_time[i];
         if (candidate->is_chosen)
@@ -193,16 +193,16 @@ static void choose(prune_work *w)
     }
 }
 
-/* Removal cannot be undone, and the machine's clock may have jumped. So ages count from the newest
- * frame, and segments before a hole in the archive that is longer than the age and than
- * LIMIT_PRUNE_HOLE_NS are kept. */
+/* Fail if between the segments that are too old and the others there is a hole without frames that
+ * is longer than the age and than LIMIT_PRUNE_HOLE_NS. Removal cannot be undone, and ages count
+ * from the newest frame, whose time is wrong if the machine's clock jumped. */
 static td_result check_bound(const prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
     const uint64_t hour_s = 3600;
     uint64_t hole_ns =
         o->older_than_ns > LIMIT_PRUNE_HOLE_NS ? o->older_than_ns : LIMIT_PRUNE_HOLE_NS;
-    uint64_t last_ns = 0; /* of segments that are removed by age only */
+    uint64_t last_ns = 0; /* end of the segments that are removed by age only */
     uint64_t next_ns = UINT64_MAX;
     char last[TD_TIME_TEXT_BYTES];
     char next[TD_TIME_TEXT_BYTES];
@@ -286,7 +286,7 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 
 /* ---- removing ---- */
 
-/* The journal keeps the totals of the segment, whose chain proves the next one. */
+/* Journal a pruned segment with its totals: its last chain value proves the next segment. */
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[3][24];

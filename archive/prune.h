@@ -63,12 +63,11 @@ typedef struct prune_report {
     uint64_t counted_from_ns;     /* where ages count from; 0 without a limit by age */
 } prune_report;
 
-/* Limits are combined: segments that are too old are removed, and then the oldest until the size
- * fits. TD_E_IO, TD_E_NOSPACE (some may be removed), TD_E_BUSY. Nothing is removed with
- * TD_E_INVALID: all segments would be removed, without is_all; and TD_E_LIMIT: between the segments
- * that are too old and the others there is a hole without any frame, longer than the age and than
- * LIMIT_PRUNE_HOLE_NS. A clock that had jumped when it stamped the newest frames leaves such a
- * hole. */
+/* Remove the segments that are too old, and then the oldest until the size fits. TD_E_IO,
+ * TD_E_NOSPACE (some may be removed), TD_E_BUSY. Two errors remove nothing. TD_E_INVALID: all
+ * segments would be removed, and is_all is not set. TD_E_LIMIT: between the segments that are too
+ * old and the others there is a hole without any frame, longer than the age and than
+ * LIMIT_PRUNE_HOLE_NS, as a clock leaves it that jumped before it stamped the newest frames. */
 TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
                                     prune_report *report, td_err *err);
 

@@ -14,7 +14,7 @@ typedef struct planned {
     planned_segment public;
     segment_index index; /* owns all strings */
     uint8_t *is_wanted;
-    uint8_t *others; /* bit per id of the unwanted channels */
+    uint8_t *others; /* a bit for each channel id, 1: the channel is not wanted */
     size_t others_bytes;
     char *full_path;
     uint8_t lacks_chunks; /* 1: the catalog has them, for read_plan_load_chunks */
@@ -44,14 +44,15 @@ static void planned_close(planned *p)
     td_free(p);
 }
 
-/* An open segment has no summary: its channels' counts are in the message indexes. */
+/* Read a segment's index from its file. An open segment has no summary: the counts of its channels
+ * are in the message indexes. */
 static td_result load_from_file(read_plan *plan, const char *path, segment_index *out, td_err *err)
 {
     index_depth depth = segment_has_open_name(path) ? INDEX_FULL : INDEX_SUMMARY;
     td_result rc = archive_read_index(plan->archive, path, depth, out, err);
     if (rc != TD_OK || depth == INDEX_FULL || !out->is_open)
         return rc;
-    segment_index_fini(out); /* its summary was cut off */
+    segment_index_fini(out); /* the file's summary was cut off */
     return archive_read_index(plan->archive, path, INDEX_FULL, out, err);
 }
 
@@ -160,7 +161,8 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s", what);
     segment_final_path(segment->path, path);
     const past_segment *past = archive_history_segment(&plan->view->past, path);
-    if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its row */
+    if (!segment->name.is_parsed ||
+        (past != NULL && past->is_corrupt)) /* the ledger has a gap for it */
         return;
     gap_row row =
         gap_row_of(GAP_CORRUPT, segment->name.feed, from_ns, to_ns, "segment cannot be read");
@@ -183,7 +185,7 @@ static int is_cut(const read_plan *plan, const archive_segment *segment, const s
 
 /* ---- segments ---- */
 
-/* Only for segments in the catalog: read_plan_load_chunks loads them again. */
+/* Free the lists of a segment that is in the catalog: read_plan_load_chunks loads them again. */
 static void forget_channels(planned *p)
 {
     segment_index_drop_lists(&p->index);
@@ -310,11 +312,11 @@ static void count_missing(read_plan *plan)
     plan->unreadable_count++;
 }
 
-/* Finds segments whose channels an earlier one has, too. */
+/* Finds segments that have the same channels as an earlier one. */
 typedef struct repeats {
     const archive_segment *segments; /* all listed segments */
-    uint8_t *is_one;                 /* for each segment */
-    row_table by_hash;               /* of hashes */
+    uint8_t *is_one;                 /* for each segment, 1: it is such a one */
+    row_table by_hash;               /* indexes in hashes, by hash */
     uint64_t *hashes;
     size_t count;
 } repeats;
@@ -333,7 +335,7 @@ static void note_channels(void *user, const archive_segment *segment, const segm
     all->hashes[all->count++] = brief->channels_hash;
 }
 
-/* Returns one byte for each listed segment; free it with td_free. */
+/* Find the repeats: one byte for each listed segment, freed with td_free. */
 static uint8_t *find_repeats(archive_view *view)
 {
     const size_t count = view->listing.segment_count + 1;

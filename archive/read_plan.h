@@ -25,11 +25,13 @@ typedef struct read_query {
     /* 1 if segments of this feed are wanted. Called before a segment is opened; not for a single
      * file whose name names no feed. NULL: all feeds. */
     int (*wants_feed)(void *user, const char *feed);
-    int (*wants_segment)(void *user, const segment_name *name); /* likewise, by its name */
+    int (*wants_segment)(
+        void *user,
+        const segment_name *name); /* 1 if the segment with this name is wanted. NULL: all */
     uint8_t is_lasting; /* 1: the plan is kept for long: a segment's channels and is_wanted exist
                            only after read_plan_load_chunks, and the catalog is closed */
-    uint8_t is_for_channels; /* 1: include one segment of several with the same channels; ignore the
-                                time */
+    uint8_t is_for_channels; /* 1: include only one of several segments with the same channels;
+                                ignore the time */
     uint8_t is_quiet;        /* 1: do not log unreadable segments: another plan does */
     void *user;
     archive_view *view; /* to plan from, borrowed for the call; NULL: open a new one */
@@ -50,7 +52,7 @@ typedef struct planned_segment {
     const segment_index *index;
     const uint8_t *is_wanted; /* for each channel of the index */
     segment_life life;
-    size_t wanted_count; /* 0: damage may hide wanted channels */
+    size_t wanted_count; /* if 0, damage may hide wanted channels */
 } planned_segment;
 
 typedef struct read_plan read_plan;
@@ -70,8 +72,8 @@ size_t read_plan_count(const read_plan *plan);
  * journal counts as one. */
 size_t read_plan_unreadable_count(const read_plan *plan);
 
-/* The time that each of these segments which is on disk may have covered; the ledger (archive_gaps)
- * has the missing ones. Valid until the plan closes. */
+/* Gaps: the time that each of these segments may have covered, if it is on disk; the ledger
+ * (archive_gaps) has the missing ones. Valid until the plan closes. */
 const gap_list *read_plan_damage(const read_plan *plan);
 
 /* Segment i < count; valid until the plan closes or read_plan_drop(i). */

@@ -93,7 +93,7 @@ static int is_kept(const rebuild *r, const archive_segment *segment)
     return catalog_check(r->catalog, segment->path, NULL) == TD_OK;
 }
 
-/* The brief of a segment in the catalog. */
+/* Note that the catalog has a brief that matches the segment's entry. */
 static void note_brief(void *user, const segment_brief *brief)
 {
     rebuild *r = user;
@@ -103,7 +103,8 @@ static void note_brief(void *user, const segment_brief *brief)
         name_index_put(&r->briefs, td_bytes_str(entry->path), 0);
 }
 
-/* An unreadable segment does not end the rebuild. */
+/* Add a segment to the catalog, or drop its rows if it is unreadable: that does not end the
+ * rebuild. */
 static td_result enter_segment(rebuild *r, const archive_segment *segment, td_err *err)
 {
     segment_rows rows;
@@ -208,8 +209,8 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
 
 /* ---- the catalog on disk ---- */
 
-/* A damaged page may accept rows and appear malformed only when they are read. Kept rows were read
- * before; an appender reads no rows. */
+/* Check that the written rows can be read: a damaged page may accept rows and appear malformed only
+ * then. Rows that were kept were read before; an appender reads no rows. */
 static td_result check_written(archive *a, catalog *c, const reindex_report *report, td_err *err)
 {
     catalog_entries written;

@@ -42,11 +42,11 @@ typedef struct reindex_options {
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
                                       reindex_report *report, td_err *err);
 
-/* The same with REINDEX_CHANGED, for callers whose main work is done: a failure is logged, and the
- * progress every two seconds. report may be NULL. */
+/* As archive_reindex with REINDEX_CHANGED, for callers whose main work is done: a failure is
+ * logged, and the progress every two seconds. report may be NULL. */
 void archive_update_catalog(archive *archive, reindex_report *report);
 
-/* The same into an open catalog; the archive may be read-only. */
+/* As archive_reindex, into an open catalog; the archive may be read-only. */
 TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
                                            const reindex_options *options, reindex_report *report,
                                            td_err *err);

@@ -17,10 +17,11 @@ struct event_reader;
 /* A connection of a slot. */
 typedef struct conn_row {
     uint32_t line, shard, conn;
-    uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows it open */
-    uint64_t to_ns;       /* of its end; 0: still open at the segment's end */
-    uint64_t frames_in;   /* frames received since it began, from the chain records */
-    uint64_t complete_ns; /* all that the peer sent before had arrived; 0: unknown */
+    uint64_t since_ns;  /* recv_ns of its connect event; 0: no event shows it open */
+    uint64_t to_ns;     /* time of its end; 0: still open at the segment's end */
+    uint64_t frames_in; /* frames received since it began, from the chain records */
+    uint64_t
+        complete_ns; /* everything that the peer sent before this time was received; 0: unknown */
 } conn_row;
 
 /* A topic that a connection was granted or refused; if refused, from_ns and to_ns are equal. */
@@ -41,7 +42,7 @@ typedef struct segment_rows {
     gap_list gaps;
     conn_row *conns; /* in the order of the segment */
     size_t conn_count;
-    grant_row *grants; /* likewise */
+    grant_row *grants; /* in the order of the segment */
     size_t grant_count;
     /* From this time on connections and grants may lack rows, because topics are no longer followed
      * (EVENT_LIMIT_GRANTS), a list is full, or an event cannot be read (then 1: the whole segment).
@@ -49,8 +50,8 @@ typedef struct segment_rows {
     uint64_t unknown_ns;
 } segment_rows;
 
-/* The part of a segment that the ledger needs, unless the feed has imports. The catalog keeps these
- * short rows apart, because a query for ten seconds reads those of all segments. */
+/* The rows of a segment that the ledger needs, unless the feed has imports. They are short, and the
+ * catalog keeps them apart, because a query for ten seconds reads them for all segments. */
 typedef struct segment_brief {
     const char *path;
     uint64_t file_bytes;

@@ -11,7 +11,7 @@ enum { HOUR_S = 3600 };
 
 /* ---- received ranges of segments ---- */
 
-/* The number of a name of three texts; a new name is copied. */
+/* Get the number of a name that consists of three texts; a new name is copied. */
 static size_t number_of(span_names *names, const char *a, const char *b, const char *c)
 {
     char text[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
@@ -105,8 +105,8 @@ void session_spans_fini(session_spans *spans)
     *spans = (session_spans){0};
 }
 
-/* 1 if a segment may have frames outside the range found so far. Its name limits them: they are
- * from that second on, within one UTC hour. */
+/* 1 if a segment may have frames outside the range found so far. Its frames are between the second
+ * in its name and the end of that UTC hour. */
 static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last_ns)
 {
     const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
@@ -123,7 +123,7 @@ static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns
         *last_ns = brief.last_in_ns;
 }
 
-/* Alternate between last and first segments, so that most of those in between are not read. */
+/* Read last and first segments in turn, so that most of those in between are not read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
 {
     const size_t count = view->listing.segment_count;
@@ -187,7 +187,7 @@ static void join(session_span *span, const session_span *next)
         span->end_ns = next->end_ns;
 }
 
-/* Sessions that received nothing have no span. */
+/* Join the segments of each session into spans. A session that received nothing has no span. */
 static void join_segments(session_spans *spans)
 {
     size_t count = 0;
@@ -219,7 +219,8 @@ typedef struct stretch {
     stretch_kind kind;
     uint64_t from_ns;
     uint64_t to_ns;
-    uint64_t end_ns;     /* a gap that begins no later describes the end of this session */
+    uint64_t end_ns; /* of a session: time of its last message; a gap that begins by then describes
+                        its end */
     const char *session; /* STRETCH_RECORDED */
 } stretch;
 
@@ -289,11 +290,13 @@ static void add_gap(const gap_query *what, const stretch *before, const stretch 
     gap_list_add(found, &row);
 }
 
-/* Sweep over one feed, or a topic of it. first_ns, last_ns: start of its first and last session. */
+/* Add the gaps between the stretches of one feed, or of a topic of it. first_ns, last_ns: start of
+ * its first and last session. */
 static void add_between(const gap_query *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
-    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
+    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns,
+                  ""}; /* the stretch that reaches furthest so far */
     for (size_t i = 0; i < list->count; i++) {
         const stretch *next = &list->rows[i];
         int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
@@ -342,8 +345,8 @@ static int is_missing_in_capture(const between *b, size_t from, size_t to, size_
     return 0;
 }
 
-/* The spans that prove something about a topic: those that have it, and recorded ones that began
- * after the end of all earlier ones that have it. */
+/* Add the gaps of a topic, between the spans that prove something about it: those that have it, and
+ * recorded ones that began after the end of all earlier ones that have it. */
 static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
 {
     const char *feed = b->spans->topics.texts[topic];

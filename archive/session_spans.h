@@ -44,16 +44,16 @@ typedef struct topic_sessions {
     size_t bytes;
 } topic_sessions;
 
-/* The channels of 16 full segments. */
+/* Limit of topics: the channels of 16 full segments. */
 #define SPAN_TOPICS_MAX ((size_t)16 * LIMIT_SEGMENT_CHANNELS)
 
 /* All zero is an empty value. */
 typedef struct session_spans {
     session_span *rows;
     size_t count;
-    span_names sessions; /* feed, session, "" */
-    span_names topics;   /* feed, topic, symbol */
-    topic_sessions *had; /* by number in topics */
+    span_names sessions; /* names: feed, session, "" */
+    span_names topics;   /* names: feed, topic, symbol */
+    topic_sessions *had; /* for each name in topics, the sessions that had it */
     size_t had_capacity;
     span_names captures; /* feeds that have captures: feed, "", "" */
     uint8_t is_full;     /* 1: SPAN_TOPICS_MAX was reached; further topics get no rows */

@@ -31,7 +31,7 @@ typedef struct checked_segment {
     struct verification *of;
     const archive_segment *listed;
     td_job job;
-    td_result rc; /* of segment_verify */
+    td_result rc; /* result of segment_verify */
     segment_verify_result result;
     char *previous; /* file name of the segment that its chain continues; NULL if unknown */
     uint64_t finding_count;
@@ -210,8 +210,8 @@ static void check_link(verification *v, const checked_segment *segment)
             segment->previous[0] == '\0' ? "any segment" : segment->previous);
 }
 
-/* Fewer chunks than were announced as durable: the writer noticed that, and stopped. A discarded
- * segment is in torn/. */
+/* Report a segment with fewer chunks than its writer announced as durable. The writer noticed that,
+ * and stopped. A discarded segment is in torn/. */
 static void check_announced(verification *v, const past_segment *known,
                             const checked_segment *segment)
 {
@@ -226,7 +226,8 @@ static void check_announced(verification *v, const past_segment *known,
 
 static void note_missing(void *user, past_segment *known)
 {
-    if (find_segment(user, known->path) == NULL) /* else it exists unfinished: see check_known */
+    if (find_segment(user, known->path) ==
+        NULL) /* else its unfinished file exists: see check_known */
         add(user, VERIFY_DAMAGED, known->path, 0,
             "the journal lists this segment, but it is missing");
 }
@@ -260,8 +261,9 @@ static void check_known(verification *v, const past_segment *known)
             (unsigned long long)known->file_bytes, (unsigned long long)segment->listed->size_bytes);
 }
 
-/* The journal entry of a segment is durable before its first chunk. So either entries are missing,
- * or the file is from another archive; the chain shows which. */
+/* Report segments that the journal lacks. The journal entry of a segment is durable before its
+ * first chunk, so either entries are missing, or the file is from another archive; the chain shows
+ * which. */
 static td_result check_unlisted(verification *v, td_err *err)
 {
     unlisted_list unlisted = {0};
@@ -291,7 +293,7 @@ static td_result check_unlisted(verification *v, td_err *err)
 static td_result check_links(verification *v, td_err *err)
 {
     if (archive_is_single_file(v->archive))
-        return TD_OK; /* its neighbours are elsewhere */
+        return TD_OK; /* the segments before and after it are elsewhere */
     for (size_t i = 0; i < v->view->listing.segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->previous != NULL)
