@@ -10,7 +10,8 @@
 #include "schema/decode.h"
 
 enum {
-    /* Larger blocks are freed: they held an extreme frame, and the next chunk is ordinary. */
+    /* Blocks that hold more memory than this are freed, not reused: they had an extreme frame, and
+       the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,
 };
 
@@ -24,7 +25,7 @@ typedef struct open_segment {
 struct block_pool {
     pthread_mutex_t mutex;
     open_segment *open;
-    tape_block *first; /* all blocks */
+    tape_block *first; /* list of all blocks */
     size_t kept_count;
     size_t out_count;            /* blocks with references */
     segment_scratch **scratches; /* not in use by a thread */
@@ -49,7 +50,7 @@ static void free_block(tape_block *block)
     td_free(block);
 }
 
-/* After the pool was closed and its last block released. */
+/* Free a pool that was closed, and whose last block was released. */
 static void free_pool(block_pool *pool)
 {
     TD_ASSERT(pool->out_count == 0);
@@ -121,11 +122,11 @@ void block_pool_drop_reader(block_pool *pool, segment_reader *reader)
 
 /* ---- acquiring ---- */
 
-/* Add a reference to a held block; 0 if its last one is just being released. */
+/* Add a reference to a held block; 0 if the last reference is just being released. */
 static int acquire_held(tape_block *block)
 {
     unsigned seen = atomic_load_explicit(&block->references, memory_order_relaxed);
-    /* Relaxed: the pool's mutex orders access to the block's data. */
+    /* memory_order_relaxed is enough: the pool's mutex orders access to the block's data. */
     while (seen > 0 &&
            !atomic_compare_exchange_weak_explicit(&block->references, &seen, seen + 1,
                                                   memory_order_relaxed, memory_order_relaxed))
@@ -141,7 +142,7 @@ static void unkeep(block_pool *pool, tape_block *block)
     atomic_store_explicit(&block->references, 1, memory_order_relaxed);
 }
 
-/* A block with the chunk's bytes, with one more reference, or NULL. */
+/* Find a block with the chunk's bytes, and add a reference to it. NULL if there is none. */
 static tape_block *find(block_pool *pool, const source_chunk *chunk)
 {
     for (tape_block *b = pool->first; b != NULL; b = b->next) {
@@ -196,8 +197,8 @@ static void add_damage(tape_block *block, const td_err *what)
         block->damage = *what;
 }
 
-/* Messages of a chunk are in order of time. A message that is earlier than the one before it is
- * damage and is lost. */
+/* Add a message. Messages of a chunk are in order of time: one that is earlier than the one before
+ * it is damage, and is lost. */
 static void add_message(tape_block *block, const segment_message *found)
 {
     td_err err;
@@ -220,8 +221,8 @@ static void add_message(tape_block *block, const segment_message *found)
     block->entries[block->entry_count++] = entry;
 }
 
-/* Unreadable messages are counted. A message with a wrong length ends the chunk, because the start
- * of the next one is unknown. */
+/* Find the messages, and count unreadable ones. A message with a wrong length ends the chunk,
+ * because the start of the next one is unknown. */
 static td_result find_messages(tape_block *block, const source *from, const source_chunk *chunk,
                                td_err *err)
 {
@@ -273,7 +274,7 @@ td_result block_pool_read(block_pool *pool, const source *from, const source_chu
     return rc;
 }
 
-/* After the last reference: keep the block for reuse, or free it. */
+/* Keep a block for reuse after its last reference was released, or free it. */
 static void give_back(tape_block *block)
 {
     block_pool *pool = block->pool;
@@ -281,7 +282,7 @@ static void give_back(tape_block *block)
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
-    /* Keep one block, or fewer than are held. */
+    /* Keep one block, or more while fewer are kept than are in use. */
     block->is_kept = (pool->kept_count == 0 || pool->kept_count < pool->out_count) &&
                      held_bytes <= POOL_KEEP_BYTES;
     if (block->is_kept) {
@@ -301,7 +302,7 @@ static void give_back(tape_block *block)
 
 void tape_block_acquire(tape_block *block)
 {
-    /* Relaxed: the caller holds a reference already, so no ordering is needed. */
+    /* memory_order_relaxed is enough: the caller holds a reference already. */
     unsigned before = atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
     TD_ASSERT(before > 0);
 }
@@ -310,8 +311,8 @@ void tape_block_release(tape_block *block)
 {
     if (block == NULL)
         return;
-    /* Release: this thread's reads of the block happen before its reuse. Acquire: the last release
-     * sees the end of all other threads' reads. */
+    /* Release order: this thread's reads of the block happen before its reuse. Acquire order: the
+     * last release sees the end of all other threads' reads. */
     unsigned before = atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel);
     TD_ASSERT(before > 0);
     if (before == 1)

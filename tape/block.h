@@ -25,7 +25,7 @@ typedef struct chunk_entry {
 /* A private block is filled by its reader with frames and their content. */
 struct tape_block {
     atomic_uint references;
-    td_buf bytes;         /* size_max LIMIT_CHUNK_BYTES and padding */
+    td_buf bytes;         /* at most LIMIT_CHUNK_BYTES and padding */
     chunk_entry *entries; /* all messages, in order */
     size_t entry_count, entry_capacity;
     uint32_t damage_count; /* messages that could not be read */
@@ -36,7 +36,7 @@ struct tape_block {
     block_pool *pool;
     /* for the pool: */
     tape_block *next;
-    char *file; /* the file whose chunk at offset it has; NULL if private */
+    char *file; /* the file whose chunk at offset the block has; NULL if private */
     uint64_t offset;
     uint8_t is_kept; /* 1: without references, kept for reuse */
 };

@@ -22,7 +22,7 @@ struct channel_table {
     frame_channel **channels; /* by index */
     size_t channel_count;
     row_table by_info;
-    const channel_info **streams; /* by number: the info of its first channel */
+    const channel_info **streams; /* by stream number: the info of the stream's first channel */
     size_t stream_count;
     row_table by_stream;
 };
@@ -40,7 +40,7 @@ void channel_table_close(channel_table *r)
     if (r == NULL)
         return;
     td_arena_close(r->memory);
-    (void)pthread_mutex_destroy(&r->mutex); /* it is not held */
+    (void)pthread_mutex_destroy(&r->mutex); /* cannot fail: no thread holds the mutex */
     td_free(r->channels);
     td_free(r->streams);
     row_table_fini(&r->by_info);
@@ -100,7 +100,7 @@ static int is_same_stream(const channel_info *a, const channel_info *b)
            strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* The number of a channel's stream, added if new. */
+/* Get the number of a channel's stream (its feed, topic, symbol and line), added if new. */
 static uint32_t get_stream(channel_table *r, const channel_info *info)
 {
     uint64_t hash = stream_hash(info);

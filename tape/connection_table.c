@@ -11,7 +11,7 @@
 
 struct connection_table {
     channel_table *channels;
-    channel_table *own;   /* NULL: channels belong to several tapes */
+    channel_table *own;   /* NULL: the channels are shared with other tapes */
     conn_choice *choices; /* by stream; zero before the stream's first frame */
     size_t choice_capacity;
     td_arena *memory; /* of sessions, feeds, slots, connections */
@@ -147,23 +147,25 @@ typedef struct stream_of {
     const channel_info *info;
 } stream_of;
 
-/* The slot of a connection. NULL if only the reader of earlier frames knew it, and nothing is read
- * from its session. */
+/* The slot of a connection. NULL if the connection is from a saved state, and nothing is read from
+ * its session. */
 static const session_slot *slot_of(const stream_of *of, const choice_conn *conn)
 {
     if (conn->at != NULL)
-        return ((const session_conn *)conn->at)->slot; /* conn is its first member */
+        return ((const session_conn *)conn->at)
+            ->slot; /* conn is the first member of session_conn */
     session_feed *feed = of->table->feeds;
     while (feed != NULL && (choice_session(feed->session->id) != conn->session ||
                             strcmp(feed->name, of->info->feed) != 0))
         feed = feed->next;
     if (feed == NULL || feed->end_ns == 0)
         return NULL;
-    feed->is_recording |= conn->is_recorded; /* its segments may not be open yet */
+    feed->is_recording |= conn->is_recorded; /* from the saved state, because the session's segments
+                                                may not be open yet */
     return connection_table_get_slot(feed, of->info->line, conn->shard);
 }
 
-/* A connection has ended according to events, or if its session has no more frames. */
+/* 1 if events show the end of the connection, or if its session has no more frames. */
 static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     const session_slot *slot = slot_of(user, conn);
@@ -221,7 +223,7 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
     return TD_OK;
 }
 
-/* A segment begins: its event lists all open connections. */
+/* Apply the event that begins a segment: it lists all open connections. */
 static void restate(session_feed *feed, const event *ev)
 {
     for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
@@ -236,7 +238,8 @@ static void restate(session_feed *feed, const event *ev)
     }
 }
 
-/* Receive times are late while sockets are left unread, and after a backward step of the clock. */
+/* Note whether receive times are late: while sockets are left unread, and after a backward step of
+ * the clock. */
 static void note_lateness(session_feed *feed, const event *ev)
 {
     int is_of_durability = ev->what != NULL && ev->what[0] != '\0';

@@ -29,12 +29,12 @@ typedef struct session_conn {
 /* One slot of a feed in a session, as the events so far leave it. */
 typedef struct session_slot {
     session_conn none; /* number 0: no connection, or an unknown one. Constant. */
-    session_conn *now; /* its connection, or &none */
+    session_conn *now; /* its current connection, or &none */
     uint8_t is_open;
     uint64_t in, out;    /* ordinals of the last frames, 64 bit */
     uint64_t granted_ns; /* start of its connection's last grant, or 0 */
     const struct session_feed *feed;
-    struct session_slot *next; /* of the same feed and session */
+    struct session_slot *next; /* next slot of the same feed and session */
 } session_slot;
 
 /* A feed in a session. */
@@ -80,9 +80,9 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
 /* Update the feed's slots from one of its events. */
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
 
-/* Set how a frame on the slot's current connection relates to its channel's stream. For a stream
- * without a state, frames before from_ns were not read, so its grant counts from then at the
- * earliest. */
+/* Set how a frame on the slot's current connection relates to its channel's stream. If no state of
+ * the stream was loaded, frames before from_ns were not read, so the connection's grant counts from
+ * then at the earliest. */
 void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame);
 
 /* As cursor_resume. */

@@ -11,11 +11,12 @@
 
 #define DAY_NS (86400 * TD_NS_PER_S)
 
-/* Rows with dates are valid for whole days: they are looked up once a day. */
+/* Results of content_dated_row that are kept: rows with dates are valid for whole days, so each is
+ * looked up once a day. */
 enum { ROW_CACHE_ENTRIES = 64 };
 
 typedef struct row_cache_entry {
-    const topic_row *of; /* a channel's row; NULL: unused */
+    const topic_row *of; /* the channel's row that was looked up; NULL: unused */
     const topic_row *row;
     uint64_t day;
 } row_cache_entry;
@@ -27,7 +28,7 @@ struct content_reader {
     message message;
     classification what;
     row_cache_entry rows[ROW_CACHE_ENTRIES];
-    content_reader *next; /* in its pool */
+    content_reader *next; /* next reader in the pool */
 };
 
 struct content_pool {
@@ -154,7 +155,7 @@ void content_read(content_reader *reader, frame_ref *frame)
 
 /* ---- keeping ---- */
 
-/* Texts in the frame, or among the channel's names, need no copy. */
+/* Copies content into an arena, except texts in the frame or among the channel's names. */
 typedef struct keeper {
     td_arena *arena;
     td_bytes frame;
@@ -278,8 +279,8 @@ int content_has_decoder(const content_reader *reader, const frame_channel *chann
     return reader->reads != TAPE_READS_FRAMES && frame_role_is_of_topic(channel->role);
 }
 
-/* After another decoder's answer: let the built-in one describe refused frames, and classify frames
- * without a topic. */
+/* Complete another decoder's answer: let the built-in decoder describe refused frames, and classify
+ * frames without a topic. */
 static void complete(content_reader *reader, frame_ref *frame, td_arena *arena)
 {
     frame_content *content = &frame->content;
@@ -330,7 +331,7 @@ void content_pool_close(content_pool *pool)
         content_reader_close(pool->free);
         pool->free = next;
     }
-    (void)pthread_mutex_destroy(&pool->mutex); /* it is not held */
+    (void)pthread_mutex_destroy(&pool->mutex); /* cannot fail: no thread holds the mutex */
     td_free(pool);
 }
 

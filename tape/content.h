@@ -12,12 +12,11 @@ typedef struct content_reader content_reader;
 TD_NEVER_NULL content_reader *content_reader_open(tape_reads reads);
 void content_reader_close(content_reader *reader);
 
-/* Slow path of content_row, for a row that is valid in some time only. */
+/* Slow path of content_row, for a row that is valid in a part of time only. */
 const topic_row *content_dated_row(content_reader *reader, const frame_channel *channel,
                                    uint64_t recv_ns);
 
-/* The row for a channel's frames at a time, or NULL. A topic without a row that is valid then is
- * read as before. */
+/* The schema's row for a channel's frames at a time, or NULL if the channel has none. */
 static inline const topic_row *content_row(content_reader *reader, const frame_channel *channel,
                                            uint64_t recv_ns)
 {
@@ -29,7 +28,7 @@ static inline const topic_row *content_row(content_reader *reader, const frame_c
 
 /* Set the frame's content, from its channel, row, recv_ns and bytes, which have
  * DECODE_PADDING_BYTES after them. Valid until the next call and while the bytes are valid. Sets
- * nothing if the reader reads no content, or not that of such channels. */
+ * nothing if the reader reads no content, or no content of such channels. */
 void content_read(content_reader *reader, frame_ref *frame);
 
 /* Keep the content that content_read() set for as long as the arena and the frame's bytes live. */
@@ -43,9 +42,9 @@ const classification *content_classify(content_reader *reader, const frame_chann
 /* 1 if frames of the channel are decoded by a decoder that replaces the built-in one. */
 int content_has_decoder(const content_reader *reader, const frame_channel *channel);
 
-/* Decode frames of such channels with decoding; the contents live as long as the arena and the
- * frames' bytes. Frames that are not messages are classified by the reader, where content_read()
- * does so, too. Returns the result of decoding. */
+/* Decode frames of channels for which content_has_decoder returns 1; the contents live as long as
+ * the arena and the frames' bytes. Frames that are not messages are classified by the reader, where
+ * content_read() does so, too. Returns the result of decoding. */
 TD_MUST_USE td_result content_decode(content_reader *reader, const tape_decoding *decoding,
                                      frame_ref *const *frames, size_t count, td_arena *arena,
                                      td_err *err);

@@ -59,7 +59,7 @@ uint64_t coverage_missing_ns(const coverage *self, uint64_t from_ns, uint64_t to
     return sum_ns;
 }
 
-/* Frames of these receive times may be missing. */
+/* Note that frames of these receive times may be missing. */
 static void add_pending(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
 {
     if (!self->has_pending) {
@@ -89,7 +89,8 @@ static void end_pending(coverage *self, uint64_t first_ns)
 
 /* ---- gaps ---- */
 
-/* In the other gaps a frame may be missing at any time, whatever the frames around it. */
+/* Add holes for the gaps that do not end a connection: in them a frame may be missing at any time,
+ * whatever the frames around it. */
 static void add_scattered(coverage *self, const gap_list *ledger, const channel_info *info,
                           selection_window window)
 {
@@ -102,8 +103,8 @@ static void add_scattered(coverage *self, const gap_list *ledger, const channel_
     }
 }
 
-/* Frames in the gap were made at most delay_ns earlier, but not before the latest exchange time so
- * far. */
+/* Add a hole before the gap: frames in the gap were made at most delay_ns earlier, but not before
+ * the latest exchange time so far. */
 static void widen(coverage *self, const gap_row *gap)
 {
     const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
@@ -139,7 +140,7 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
     add_scattered(self, ledger, info, window);
     read_gaps_before(self, ledger, info, window.from_ns);
     if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
-        self->has_pending = 0; /* these gaps ended long before the window */
+        self->has_pending = 0; /* the gaps ended long before the window */
     if (since_ns > window.from_ns)
         add_pending(self, 0, since_ns, 0);
 }
@@ -160,7 +161,8 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
         self->pending.from_ns = frame->recv_ns;
     else if (self->has_pending && next->first_ns != 0)
         end_pending(self, next->first_ns);
-    if (next->is_doubtful) /* entries that it did not show may be later than those that it did */
+    if (next->is_doubtful) /* entries that it should have shown may be later than those that it did
+                            */
         add_pending(self, frame->recv_ns, frame->recv_ns, 0);
     if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
         self->delay_ns = frame->recv_ns - next->last_ns;

@@ -38,10 +38,10 @@ typedef struct coverage_span {
 typedef struct coverage {
     coverage_span *holes; /* in exchange time, sorted, disjoint */
     size_t hole_count;
-    size_t gap_next;       /* of the ledger: the next gap to read */
+    size_t gap_next;       /* index of the ledger's next gap to read */
     coverage_span pending; /* receive times: frames may be missing before the next frame */
     uint8_t has_pending;
-    uint8_t is_old_sound; /* 1: frames of the old connection count until another one has some */
+    uint8_t is_old_sound; /* 1: further frames of the old connection shorten the pending time */
     const frame_conn *conn;
     uint64_t recv_ns;     /* of the last frame, or 0 */
     uint64_t exchange_ns; /* latest exchange time in any frame */

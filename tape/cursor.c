@@ -35,13 +35,13 @@ struct cursor {
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* for the threads that read chunks */
     content_reader *reader;
-    uint64_t begin_ns; /* cursor_find_begin() with_lead_in */
+    uint64_t begin_ns; /* with_lead_in: the result of cursor_find_begin() */
     uint64_t position; /* number of the next frame */
     uint64_t since_ns; /* streams without a state are read from this time on */
     symbol_table states;
     order_hold hold; /* only if options.hold_ns > 0 */
     event_reader *events;
-    event event; /* the last one */
+    event event; /* the last event */
     cursor_stats stats;
     gap_list damage;
 };
@@ -58,14 +58,14 @@ static void close_sources(cursor *c)
     }
 }
 
-/* Read this selection from now on. */
+/* Replace the sources by those of another selection. */
 static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
                               td_err *err)
 {
     close_sources(c);
     c->reading = *reading;
     td_workers *workers = reading->reads_ahead ? c->workers : NULL;
-    /* one per thread, and one that waits */
+    /* chunks to read ahead: one per thread, and one that waits */
     unsigned ahead = workers == NULL ? 1 : td_workers_count(workers) + 2;
     td_result rc = segments_open(view, &c->reading, &c->sources[0], err);
     if (rc != TD_OK)
@@ -201,7 +201,7 @@ static td_result find_lead_from(cursor *c, archive_view *view, source_options *r
     return rc;
 }
 
-/* Everything is planned from one view. */
+/* Open the sources for a window. Everything is planned from one view. */
 static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
 {
     const cursor_options *options = &c->options;
@@ -249,8 +249,8 @@ static td_result open_first(cursor *c, archive_view *view, td_err *err)
 
 /* ---- holding back ---- */
 
-/* *is_live: 1 if an appender is running. Call it before looking for frames: all frames of a session
- * that has ended by then will be found. */
+/* Set *is_live to 1 if an appender is running. Call it before looking for frames: if it finds none,
+ * all frames of sessions that have ended will be found. */
 static td_result find_live(const cursor *c, int *is_live, td_err *err)
 {
     char live[SESSION_ID_BYTES] = "";
@@ -259,7 +259,8 @@ static td_result find_live(const cursor *c, int *is_live, td_err *err)
     return rc;
 }
 
-/* After the sources were read. Without a live segment no earlier frame can come. */
+/* Update how long frames are held back, after the sources were read. Without a live segment no
+ * earlier frame can come. */
 static void update_hold(cursor *c, int is_live)
 {
     uint64_t newest_ns = 0;
@@ -323,7 +324,7 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
 td_result cursor_resume(cursor *c, const char *feed, const char *symbol,
                         const struct symbol_state *state, td_err *err)
 {
-    c->since_ns = 0; /* the caller has read the frames before */
+    c->since_ns = 0; /* the caller has read all earlier frames */
     return connection_table_resume(c->connections, feed, symbol, state, err);
 }
 
@@ -347,7 +348,7 @@ void cursor_close(cursor *c)
 
 /* ---- frames ---- */
 
-/* An event changes the state of its feed's connections. An unreadable one is logged and ignored. */
+/* Apply an event to its feed's connections. An unreadable one is logged and ignored. */
 static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
 {
     td_err why;
@@ -392,7 +393,7 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
                 continue;
         }
         if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
-            continue; /* the states include it */
+            continue; /* the loaded states include it */
         frame->position = c->position++;
         connection_table_follow(item.from->slot, c->since_ns, frame);
         if (!c->reading.reads_ahead)

@@ -37,7 +37,7 @@ typedef struct cursor_options {
     tape_reads reads;
     /* shared with other cursors over the archive; NULL: its own */
     block_pool *blocks;
-    struct channel_table *channels; /* likewise; their readers set no user data */
+    struct channel_table *channels; /* likewise, if no tape's user sets user data of channels */
     uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: those of topics with snapshots, since the start of
@@ -47,7 +47,7 @@ typedef struct cursor_options {
                              cursor_states returns them, and frames of all topics since then are
                              returned */
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
-    uint8_t without_audits; /* 1: load these states without audits (SYMBOL_WITHOUT_AUDITS) */
+    uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
     uint64_t hold_ns; /* when following: how long frames of a live session wait for earlier ones of
                          other feeds (tape/order_hold.h); 0: not at all */
@@ -130,15 +130,15 @@ void tape_block_release(tape_block *block);
 /* The totals so far. */
 void cursor_get_stats(const cursor *cursor, cursor_stats *out);
 
-/* Time of the feed's last unreadable frame found so far, or 0. frame_ref has it as of when the
- * frame was returned. */
+/* Time of the feed's last unreadable frame found so far, or 0. A frame_ref has the value at the
+ * time when the frame was returned. */
 uint64_t cursor_damaged_until_ns(const cursor *cursor, const char *feed);
 
 /* 1 if a part of the selection could not be read so far. */
 int cursor_is_damaged(const cursor_stats *stats);
 
-/* Gaps of reason corrupt for it. Missing segments are in the ledger (archive_gaps). Valid until the
- * next call. */
+/* Gaps of reason corrupt for the parts that could not be read. Missing segments are in the ledger
+ * (archive_gaps). Valid until the next call. */
 const gap_list *cursor_get_damage(const cursor *cursor);
 
 #endif

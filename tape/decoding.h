@@ -25,12 +25,12 @@ typedef enum tape_reads {
 typedef struct tape_decoding {
     /* Set content.message, or content.why.reason and offset, of each of count frames. content is
      * zero before; members that do not apply stay NULL. Answers may point into arena, into the
-     * frame's bytes, or into memory that lives as long as the tape. A frame that cannot be decoded
-     * is not an error: TD_E_* ends the tape. If a frame without a row is answered with
-     * DECODE_REFUSED, the built-in decoder gives the reason (unknown_topic, no_topic, not_json).
-     * Frames have recv_ns, channel, row, bytes, is_lead_in, the session of conn, and the low 32
-     * bits of their ordinal. Called by any thread, by several at a time. An answer must depend on
-     * the frame alone. */
+     * frame's bytes, or into memory that lives as long as the tape. Return TD_OK also if a frame
+     * cannot be decoded: TD_E_* ends the tape. If a frame without a row in the schema is answered
+     * with DECODE_REFUSED, the built-in decoder gives the reason (unknown_topic, no_topic,
+     * not_json). Frames have recv_ns, channel, row, bytes, is_lead_in, the session of conn, and the
+     * low 32 bits of their ordinal. Called by any thread, by several at a time. An answer must
+     * depend on the frame alone. */
     td_result (*read)(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
                       td_err *err);
     void *ctx;

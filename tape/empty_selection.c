@@ -67,7 +67,7 @@ static int find_name(const read_plan *plan, const selection *wanted, name_kind k
     return 0;
 }
 
-/* TD_E_NOTFOUND for the first kind whose names do not match. */
+/* Fail with TD_E_NOTFOUND for the first kind whose names do not match. */
 static td_result check_names(const read_plan *plan, const selection *wanted, td_err *err)
 {
     static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
@@ -128,7 +128,8 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Unreadable segments and chunks are reported elsewhere, but may have held the selected frames. */
+/* Fail if segments or chunks that cannot be read may have held the selected frames. They are
+ * reported elsewhere. */
 static td_result suspect_damage(archive *from, archive_view *view, const selection *wanted,
                                 const cursor_stats *read, td_err *err)
 {

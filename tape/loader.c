@@ -26,8 +26,8 @@ static int wants_entry(const chunk_load *load, const chunk_entry *entry)
     const source_file *file = load->chunk.file;
     const source_channel *channel = &file->channels[entry->channel];
     uint64_t ns = entry->recv_ns;
-    /* The block may have been read for a reader that found a channel which damage hides from this
-     * one. */
+    /* The block may have been read for another cursor, whose reader found a channel that damage
+     * hides from this one. */
     if (entry->channel >= file->channel_capacity || channel->use == SOURCE_SKIP ||
         ns >= options->window.to_ns)
         return 0;
@@ -36,7 +36,7 @@ static int wants_entry(const chunk_load *load, const chunk_entry *entry)
     return channel->has_lead_in && ns >= options->lead_from_ns;
 }
 
-/* With reads_ahead all entries are wanted already. */
+/* Move to the next wanted entry. (With reads_ahead all entries are wanted.) */
 static void skip_unwanted(chunk_load *load)
 {
     while (load->at < load->count && !wants_entry(load, &load->entries[load->at]))

@@ -19,7 +19,7 @@ typedef struct chunk_load {
     source_chunk chunk;
     tape_block *block;     /* NULL before reading */
     td_result rc;          /* TD_OK also if only a part could be read: see damage_count */
-    td_err err;            /* of rc, or of the first damage */
+    td_err err;            /* the error of rc, or the first damage */
     uint32_t damage_count; /* unreadable messages, or an unreadable rest */
     uint8_t is_fatal;      /* 1: rc is not damage of the chunk, and ends the tape */
     /* for the merge: */
@@ -27,8 +27,8 @@ typedef struct chunk_load {
     frame_ref *frames;          /* of the entries, in the block; with reads_ahead only */
     frame_ref frame;            /* the current one, without reads_ahead */
     size_t count;
-    size_t at;         /* index of a wanted entry, or count */
-    size_t held_bytes; /* by the block when it joined the merge */
+    size_t at;         /* index of the next wanted entry, or count */
+    size_t held_bytes; /* memory of the block when it joined the merge */
     uint8_t is_submitted;
 } chunk_load;
 

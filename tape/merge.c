@@ -30,7 +30,7 @@ struct merge {
     size_t ahead_first, ahead_count, ahead_max;
     chunk_load *spare[LIMIT_MERGE_CHUNKS + MERGE_AHEAD_MAX];
     size_t spare_count;
-    uint64_t bytes;   /* decompressed, in the heap */
+    uint64_t bytes;   /* decompressed bytes of the chunks in the heap */
     uint8_t is_given; /* 1: the last call returned the next message of heap[0] */
 };
 
@@ -89,7 +89,7 @@ static int compare_u64(uint64_t a, uint64_t b)
     return a < b ? -1 : a > b;
 }
 
-/* Messages with equal times: by session, feed, and the rest of the total order. */
+/* Compare messages with equal times: by session, feed, and the rest of the total order. */
 static int compare_equal_times(const chunk_load *a, const chunk_load *b)
 {
     const chunk_entry *left = &a->entries[a->at];
@@ -167,7 +167,7 @@ static void push_heap(merge *m, chunk_load *load)
 
 /* ---- loads ---- */
 
-/* A chunk was read to its end. Its block stays as long as it is held. */
+/* Release a chunk that was read to its end. Its block stays as long as it is held. */
 static void release_load(merge *m, chunk_load *load)
 {
     load->from->ops->done(load->from->self, &load->chunk);
@@ -284,8 +284,8 @@ static void leave_first(merge *m)
     sift_down(m);
 }
 
-/* Messages from this time on are held back. Sources do not hand out chunks that begin later, so at
- * TD_EOF all other chunks have joined, and no chunk is being read. */
+/* The time from which on messages are held back. Sources do not hand out chunks that begin later,
+ * so at TD_EOF all other chunks have joined, and no chunk is being read. */
 static uint64_t held_ns(const merge *m)
 {
     return m->options->hold == NULL ? UINT64_MAX : m->options->hold->until_ns;

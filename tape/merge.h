@@ -19,7 +19,7 @@ enum { MERGE_AHEAD_MAX = 6 };
 
 /* The next frame, valid until the next call; the tape sets its remaining members. */
 typedef struct merge_item {
-    frame_ref *frame; /* NULL if not wanted */
+    frame_ref *frame; /* NULL: the message is not wanted */
     const source_channel *from;
 } merge_item;
 

@@ -7,9 +7,9 @@
 #include "schema/frame.h"
 
 /* Write the members of a frame's content (schema/message_json.h), for data, unknown frames, control
- * frames and requests. The tape reads everything (TAPE_READS_ALL). Undecodable content is written
- * as undecoded, under the exchange topic of its channel, or of the frame itself if no row matched
- * it. */
+ * frames and requests. The tape must read everything (TAPE_READS_ALL). Undecodable content is
+ * written as undecoded, under the exchange topic of its channel, or of the frame itself if no row
+ * of the schema matched it. */
 void message_line(json_writer *json, const frame_ref *frame);
 
 /* Write the members of a frame as it was received, which import reads (docs/json.md, "cat"). Bytes

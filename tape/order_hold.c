@@ -8,7 +8,8 @@ static void raise_until(order_hold *hold, uint64_t ns)
         hold->until_ns = ns;
 }
 
-/* After delay_ns no earlier frame can follow: raise until_ns to such samples. */
+/* Raise until_ns to the samples that are at least delay_ns old: no earlier frame can follow them.
+ */
 static void use_samples(order_hold *hold, uint64_t mono_ns)
 {
     size_t used = 0;

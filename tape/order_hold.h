@@ -13,10 +13,10 @@
 
 enum { ORDER_HOLD_SAMPLES = 16 };
 
-/* The newest readable frame at a time. */
+/* The newest frame that was readable at mono_ns. */
 typedef struct order_sample {
     uint64_t mono_ns;
-    uint64_t newest_ns; /* receive time */
+    uint64_t newest_ns; /* its receive time */
 } order_sample;
 
 /* Zero-initialise, except delay_ns. */
@@ -31,7 +31,7 @@ typedef struct order_hold {
  * is full, the last one is replaced, which holds frames longer. */
 void order_hold_add(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns);
 
-/* No recording is running: all frames may be returned, until the next order_hold_add. */
+/* Return all frames until the next order_hold_add: no recording is running. */
 void order_hold_end(order_hold *hold);
 
 #endif

@@ -41,7 +41,8 @@ static void apply_event(reply_head *next, const frame_ref *frame)
                          .url = td_strdup(ev->url)};
 }
 
-/* A reply's topic is "http." and its name. */
+/* Add a frame's reply, if the event before it (next) is about this reply: its topic is "http." and
+ * the reply's name. */
 static void add_reply(reply_list *replies, const reply_head *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -92,7 +93,7 @@ td_result reply_list_open(archive *from, const selection *wanted, const td_log *
         rc = cursor_next(tape, &first, err);
     cursor_close(tape);
     if (rc != TD_OK)
-        return rc == TD_EOF ? TD_OK : rc; /* without replies events need not be read */
+        return rc == TD_EOF ? TD_OK : rc; /* no replies: events need not be read */
     reading.with_events = 1;
     rc = cursor_open(from, &mine, &reading, &tape, err);
     if (rc == TD_OK)

@@ -14,7 +14,7 @@
 
 typedef struct recorded_reply {
     uint64_t recv_ns;     /* of its frame */
-    uint64_t received_ns; /* the same, or earlier if a cut begins later */
+    uint64_t received_ns; /* the same; in a cut that begins later, the original receive time */
     char *feed, *topic;
     char *encoding; /* of its channel's messages */
     char *url;

@@ -19,9 +19,10 @@ typedef struct channel_bits {
 
 /* A segment that the cursor reads. */
 typedef struct segment {
-    source_file file;   /* first: chunks point to it */
+    source_file file;   /* the first member: chunks point to it */
     char *path;         /* path to open */
-    read_plan *planned; /* the plan with its chunks until it is opened; NULL: in the file */
+    read_plan *planned; /* the plan that has its chunks, until it is opened; NULL: they are read
+                           from the file */
     size_t planned_at;
     char *session;
     uint64_t session_start_ns;
@@ -35,7 +36,7 @@ typedef struct segment {
     uint32_t *order; /* chunks to read, by time */
     uint32_t order_count, order_next;
     uint32_t chunks_seen; /* number of the reader's chunks seen so far */
-    uint64_t chosen_ns;   /* first_ns of the last one in order */
+    uint64_t chosen_ns;   /* first_ns of the last chunk in order */
     uint32_t loads;       /* chunks that were handed out and are not done */
     uint8_t is_live;      /* 1: the segment is still being written */
 } segment;
@@ -197,8 +198,8 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
     return segment_reader_chunk(of->reader, of->order[order_index])->first_ns;
 }
 
-/* Choose among the chunks that are new since the last call. Chunks are in order of time; one that
- * is not is damaged. */
+/* Add the wanted chunks that are new since the last call to order. A chunk that is earlier than the
+ * one before it is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);
@@ -224,7 +225,8 @@ static void choose_chunks(segment *of, const source_options *options)
         of->next_ns = chunk_first_ns(of, of->order_next);
 }
 
-/* The recorder may have finished the segment since it was planned; then it has lost its ".open". */
+/* Open the segment's file. If the recorder has finished it since it was planned, its name has lost
+ * ".open". */
 static td_result open_reader(segment *of, td_io io, td_err *err)
 {
     td_result rc = segment_reader_open(io, of->path, &of->reader, err);
@@ -245,9 +247,9 @@ static int has_wanted_chunk(const segment *of)
     return 0;
 }
 
-/* Open by the read plan, which then drops the segment. If the file differs from the plan, or
- * another program wrote it, it is read without the plan. Without a wanted chunk the reader stays
- * NULL. */
+/* Open the segment with its index from the read plan, which then drops the segment. If the file
+ * differs from the plan, or another program wrote it, it is read without the plan. Without a wanted
+ * chunk the reader stays NULL. */
 static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *err)
 {
     td_err cause;
@@ -266,7 +268,7 @@ static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *
     return open_reader(of, io, err);
 }
 
-/* Open it, or share the reader of another cursor, except for a segment that is being written.
+/* Open the segment, or share the reader of another cursor, unless the segment is being written.
  * Without a wanted chunk the reader may stay NULL. */
 static td_result open_shared(segment *of, td_io io, const source_options *options, td_err *err)
 {
@@ -310,8 +312,8 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     return TD_OK;
 }
 
-/* Add chunks that were appended since. Chunks that are held back are loaded, and no chunk is being
- * read. */
+/* Add chunks that were appended since the last call. No chunk is being read now: those that are
+ * held back were loaded. */
 static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader != NULL);
@@ -381,7 +383,8 @@ static int wants_channel(void *user, const channel_info *info)
     const segments *all = user;
     const source_options *options = &all->options;
     selection_answer answer = source_options_match(options, info);
-    /* Any other channel also shows that the segment overlaps the window. */
+    /* Channels of events are not needed for this: any other channel also shows that the segment
+     * overlaps the window. */
     if (answer == SELECTION_EVENTS)
         return options->with_events;
     return answer != SELECTION_NO;
@@ -393,7 +396,7 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(all->options.wanted, feed);
 }
 
-/* Plan a segment once only. */
+/* 1 if the segment was not planned before. */
 static int wants_segment(void *user, const segment_name *name)
 {
     const segments *all = user;
@@ -415,7 +418,7 @@ static int is_known(const segments *all, const segment *of)
     return 0;
 }
 
-/* A feed's session continues until the end of its last segment. */
+/* Note the end of a feed's session: the end of its last segment. */
 static void note_end(segments *all, const segment_index *index, const segment *of)
 {
     session_feed *feed = of->file.feed;
@@ -568,7 +571,7 @@ static td_result segments_next(void *self, source_chunk *out, td_err *err)
 
 static void segments_done(void *self, const source_chunk *chunk)
 {
-    segment *of = (segment *)chunk->file; /* file is its first member */
+    segment *of = (segment *)chunk->file; /* file is the first member of segment */
     (void)self;
     TD_ASSERT(of->loads > 0);
     of->loads--;
@@ -590,7 +593,8 @@ static td_result segments_message(const source_chunk *chunk, td_bytes bytes, siz
     return segment_reader_message(of->reader, bytes, at, out, err);
 }
 
-/* A running recorder writes at the present time, even if other segments are dated in the future. */
+/* Time from which new segments are looked for: a running recorder writes at the present time, even
+ * if other segments are dated in the future. */
 static uint64_t poll_from_ns(const segments *all)
 {
     const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;

@@ -46,7 +46,7 @@ static const char *match_one(const char *glob, uint8_t byte)
 int selection_glob_fits(const char *glob, td_bytes text)
 {
     TD_ASSERT(glob != NULL);
-    const char *star = NULL; /* after the last star, where a mismatch continues */
+    const char *star = NULL; /* the glob after its last star, to continue after a mismatch */
     size_t star_at = 0;
     size_t at = 0;
     while (at < text.size) {
@@ -101,7 +101,8 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
-/* A --from that counts from the first frame, with a --to that does not, needs the tape. */
+/* 1 if the window is empty, as far as known without a tape, which is needed if only --from counts
+ * from the first frame. */
 static int has_empty_window(const selection *wanted)
 {
     if (!wanted->has_to)
@@ -182,7 +183,8 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
     td_bytes topic = td_bytes_str(gap->topic);
     if (gap->symbol[0] == '\0') {
         /* A glob in the exchange's notation names a symbol: the gap may be about any symbol. */
-        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* if cut: no match */
+        (void)snprintf(text, sizeof text, "%s.",
+                       gap->topic); /* a text that is cut matches nothing */
         for (size_t i = 0; i < wanted->topics.count; i++)
             if (strncmp(wanted->topics.items[i], text, strlen(text)) == 0)
                 return 1;

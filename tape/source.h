@@ -33,13 +33,13 @@ typedef struct source_channel {
     frame_channel *channel; /* NULL if skipped */
     session_feed *feed;
     session_slot *slot;
-    uint8_t use;         /* source_use */
+    uint8_t use;         /* a source_use */
     uint8_t has_lead_in; /* 1: frames before the window are wanted, too */
 } source_channel;
 
 /* Common data of the chunks of a file. */
 typedef struct source_file {
-    char *name;               /* for messages, and as an identity */
+    char *name;               /* for error messages, and to identify the file */
     session_feed *feed;       /* by the file's metadata; a cut has channels of other feeds, too */
     uint32_t number;          /* within session and feed */
     source_channel *channels; /* by segment_channel.id; zero means skipped */
@@ -67,11 +67,12 @@ typedef struct source_options {
     uint8_t is_following;
     const order_hold *hold; /* holds back frames from its until_ns on; NULL: no hold */
     uint8_t wants_unknown;  /* 1: _unknown frames without a row are selected, too */
-    uint8_t reads_ahead; /* 1: frames and contents are made when their chunk is read; 0: when due */
-    content_reader *due; /* makes them when due */
-    block_pool *blocks;  /* as cursor_options */
+    uint8_t reads_ahead;    /* 1: frames and contents are made when their chunk is read; 0: when the
+                               frame is returned */
+    content_reader *due;    /* without reads_ahead: reads the content */
+    block_pool *blocks;     /* as cursor_options */
     const tape_decoding *decoding;                              /* as cursor_options */
-    int (*wants_channel)(void *user, const channel_info *info); /* likewise; may be NULL */
+    int (*wants_channel)(void *user, const channel_info *info); /* as cursor_options; may be NULL */
     void *user;
     connection_table *connections;
     cursor_stats *stats; /* counters to update */
@@ -111,7 +112,7 @@ selection_answer source_options_match(const source_options *options, const chann
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 
-/* The same for a chunk or a part of it, with a log line and the count. */
+/* As source_add_damage, for a chunk or a part of it, with a log line and the count. */
 void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
                        const char *why);
 

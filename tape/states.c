@@ -25,7 +25,7 @@ static int wants_symbol(void *user, td_bytes symbol)
     return selection_has_topic(&any_topic, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), symbol);
 }
 
-/* By the topic's channel; a topic without frames in the segment, by its name. */
+/* 1 if the topic is selected: by its channel, or by its name if it has no frames in the segment. */
 static int wants_topic(void *user, const symbol_topic *topic)
 {
     const loading *of = user;

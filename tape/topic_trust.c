@@ -18,14 +18,15 @@ typedef struct trust_conn {
     const char *feed; /* from the first channel, which lives as long as the tape */
     uint32_t line, shard, conn_index;
     size_t gap_next;      /* index of the next gap to read */
-    uint64_t gap_next_ns; /* no unread gap can_begin before then */
+    uint64_t gap_next_ns; /* no unread gap begins before then */
     uint64_t passed_ns;   /* gaps that began before then were read */
-    loss ending;          /* gap that ends the connection, which still has frames; if has_ending */
-    loss scattered;       /* gap before the next frame, with losses anywhere; if has_scattered */
-    uint64_t lossy_until_ns;  /* end of overload or damage: no stretch can_begin before */
+    loss ending;    /* a gap that ends the connection, which may still have frames; if has_ending */
+    loss scattered; /* a gap before the next frame in which any frame may be missing; if
+                       has_scattered */
+    uint64_t lossy_until_ns;  /* end of overload or damage: no stretch begins before then */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
-    trust_break lacks;        /* unless is_alive */
+    trust_break lacks;        /* why the state is not right, unless is_alive */
     const topic_row *row;     /* of the last frame */
     uint8_t has_state;        /* topic_row_has_state of row */
     uint8_t is_alive, has_ending, has_scattered;
@@ -72,7 +73,8 @@ static size_t find_conn(topic_trust *trust, const channel_info *info, uint32_t c
     return trust->conn_count++;
 }
 
-/* The first cause at a frame counts. A stretch that has ended cannot end again. */
+/* End the stretch. Only the first cause at a frame counts: a stretch that has ended cannot end
+ * again. */
 static void break_off(trust_conn *conn, trust_answer *out, trust_break why)
 {
     TD_ASSERT(why.cause != BREAK_NONE);
@@ -130,8 +132,8 @@ static void pass_gaps(const gap_list *gaps, trust_conn *conn, uint64_t recv_ns)
     }
 }
 
-/* The gap between the previous frame and recv_ns, or NULL. step: of the frame that is received
- * then. */
+/* The gap between the previous frame and recv_ns, or NULL. step: that of the frame received at
+ * recv_ns. */
 static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t recv_ns,
                             symbol_step step)
 {
@@ -206,7 +208,7 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
 
 /* ---- the followed connection ---- */
 
-/* The stream now follows another connection, whose state comes from its copies. */
+/* Follow another connection from now on: its state comes from frames that were copies. */
 static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
                          const frame_ref *frame, trust_answer *own)
 {
@@ -229,7 +231,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     trust_conn *conn = &trust->conns[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
     if (is_other && frame->is_interleaved)
-        conn->is_alive = 0; /* its frames in between were not in order */
+        conn->is_alive = 0; /* its frames between those of the other connection were not in order */
     conn->info = &frame->channel->info;
     conn->shard = conn->info->shard;
     if (conn->row != frame->row)
@@ -256,7 +258,8 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
 
 /* ---- from a saved state ---- */
 
-/* The state is right if it is complete since a snapshot, without a later gap. */
+/* Continue with a saved state. It is right if it is complete since a snapshot, without a later gap.
+ */
 static void resume_conn(trust_conn *conn, const choice_conn *saved, const track *of,
                         const gap_list *gaps)
 {
@@ -294,7 +297,7 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
 
 /* ---- a growing ledger ---- */
 
-/* An open gap may have an end now. */
+/* Note the end of a gap that was open. */
 static void close_gap(trust_conn *conn, const gap_row *gap)
 {
     if (conn->has_ending && gap->reason == conn->ending.reason &&

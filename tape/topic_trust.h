@@ -2,15 +2,15 @@
  * whether anything is missing in a time, is answered by tape/coverage.h.)
  *
  * If the topic has no state (topic_row_has_state), a frame is trusted if it can be decoded and
- * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch can_begin
+ * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch can begin
  * at a snapshot, or at a saved state that was right, and continues over the frames of its
  * connection until
  *   - the next frame is of another connection,
- *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) can_begin at
+ *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) can begin at
  *     the connection's last proof of completeness, but its frames were received in order, so the
  *     stretch lasts until the last of them. In other gaps any frame may be missing: the stretch
  *     ends with the first frame after the gap's start, and inside an overload or damage none
- *     can_begin,
+ *     can begin,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),
  *   - a frame cannot be decoded, or
  *   - a frame breaks a rule of its topic (book/symbol_state.h).
@@ -49,18 +49,18 @@ typedef struct trust_break {
     gap_reason reason; /* BREAK_GAP */
     uint64_t from_ns;  /* time of the last trusted frame, or 0 */
     uint64_t doubt_ns; /* the state may be wrong from then on: the gap's start, else from_ns */
-    uint64_t to_ns;    /* time of the frame that can_begin a stretch again, or 0 */
+    uint64_t to_ns;    /* time of the frame that begins a stretch again, or 0 */
 } trust_break;
 
 /* The verdict on a frame. Its pointers are valid until the next frame. */
 typedef struct trust_answer {
-    uint8_t is_trusted;    /* 1: the frame, and the state after it, are right */
-    uint8_t was_alive;     /* 1: the state before it was right, too */
-    uint8_t is_snapshot;   /* 1: it replaces all of the topic's state */
-    uint8_t is_taken_over; /* 1: the state is right, but from another connection than before: a
-                              reader of the earlier frames needs all of it */
-    uint8_t needs_copies;  /* 1: taken over since the last snapshot, so readers of frames that are
-                              not copies lack the state */
+    uint8_t is_trusted;       /* 1: the frame, and the state after it, are right */
+    uint8_t was_alive;        /* 1: the state before the frame was right, too */
+    uint8_t is_snapshot;      /* 1: the frame replaces all of the topic's state */
+    uint8_t is_taken_over;    /* 1: the state is right, but from another connection than before: a
+                                 reader of the earlier frames needs all of it */
+    uint8_t needs_copies;     /* 1: the state was taken over since the last snapshot, so readers of
+                                 frames that are not copies lack it */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended between the previous frame and
                                  this one, or with it */
     const trust_break *lacks; /* of an untrusted frame: why and since when; else BREAK_NONE */
@@ -70,7 +70,7 @@ struct trust_conn;
 
 /* Zero-initialise. */
 typedef struct topic_trust {
-    struct trust_conn *conns; /* of the connections */
+    struct trust_conn *conns; /* the stretches, one for each connection */
     size_t conn_count;
     size_t followed; /* index of the connection of the last frame that was not a copy, if
                         has_followed */
@@ -80,12 +80,14 @@ typedef struct topic_trust {
 
 void topic_trust_fini(topic_trust *trust);
 
-/* Begin with a state: the topic of info after the earlier frames, none of which was damaged. */
+/* Begin with a saved state: that of the topic of info after the earlier frames, none of which was
+ * damaged. */
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
                         const symbol_topic *topic);
 
-/* Apply the next frame with a row, of any connection, with its verdict (not NULL). gaps: the whole
- * ledger, sorted; the same in each call. For a copy, the answer is about the copy's connection. */
+/* Apply the next frame with a row in the schema, of any connection. found: its verdict, not NULL.
+ * gaps: the whole ledger, sorted; the same in each call. For a copy, the answer is about the copy's
+ * connection. */
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found);
 
@@ -93,15 +95,17 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
  * began earlier. */
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now);
 
-/* The end of the last frame's stretch before at_ns. damaged_until_ns: as cursor_damaged_until_ns at
- * that time. Cause BREAK_NONE if the state is right at at_ns, or was not right after that frame. */
+/* How the stretch of the last frame ended before at_ns. damaged_until_ns: as
+ * cursor_damaged_until_ns at that time. Cause BREAK_NONE if the state is right at at_ns, or was not
+ * right after that frame. */
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns);
 
 /* 1 if the state after the last frame is right. */
 int topic_trust_is_right(const topic_trust *trust);
 
-/* 1 if it is, and still is at at_ns: no gap or damage began in between. */
+/* 1 if the state after the last frame is right, and still is at at_ns: no gap or damage began in
+ * between. */
 int topic_trust_holds(const topic_trust *trust, const gap_list *gaps, uint64_t damaged_until_ns,
                       uint64_t at_ns);
 
