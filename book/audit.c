@@ -22,11 +22,11 @@ typedef struct book_state {
 
 /* Comparison of one book with another. */
 typedef struct book_pair {
-    int64_t equal_seq; /* last number at which both were equal */
+    int64_t equal_seq; /* last sequence number at which both were equal */
     uint64_t equal_ns; /* 0: not equal so far */
     uint64_t from_ns;  /* if differs: start of the finding */
     struct {
-        uint32_t shard, conn; /* likewise: origin of the last frames of both */
+        uint32_t shard, conn; /* if differs: origin of the last frames of both */
     } own, theirs;
     uint8_t differs; /* 1: they differ since a number after equal_seq */
 } book_pair;
@@ -39,12 +39,12 @@ typedef struct book_history {
     uint32_t depths[AUDIT_DEPTHS_MAX]; /* 0 = all levels */
     uint32_t depth_count;
     book_pair with[LIMIT_AUDIT_MEMBERS]; /* by the index of the other book, which joined later */
-    uint64_t since_ns;                   /* first state of this history */
+    uint64_t since_ns;                   /* time of the first state of this history */
 } book_history;
 
-enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the book's next state */
+enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
 
-/* Best prices of a ticker, until the book has the state of their number. */
+/* Best prices of a ticker that waits until the book reaches its sequence number. */
 typedef struct best_waiting {
     int64_t seq;
     uint64_t recv_ns;
@@ -71,9 +71,9 @@ typedef struct trade_mark {
     int64_t exchange_ns;
 } trade_mark;
 
-/* Trades of one symbol and line as running sums: the sum between two of them costs a subtraction. A
- * position is the number of trades before it since the store was created. Grows by doubling up to
- * LIMIT_AUDIT_TRADES. */
+/* Trades of one symbol and line as running sums: the sum of a range costs one subtraction. A
+ * trade's position is the number of trades before it since the store was created. Grows by doubling
+ * up to LIMIT_AUDIT_TRADES. */
 typedef struct trade_store {
     trade_mark *marks; /* consecutive trades, beginning with first */
     trade_sum before;  /* all trades before first */
@@ -84,9 +84,9 @@ typedef struct trade_store {
                           0: unknown */
 } trade_store;
 
-enum { READINGS_MAX = 8 }; /* that wait for their trades; candles are sent every second or so */
+enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
 
-/* A reading of a candle. */
+/* A reading of a candle: its totals so far, as one frame shows them. */
 typedef struct reading {
     int64_t start_ns; /* of the candle */
     int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
@@ -106,7 +106,7 @@ typedef enum base_kind {
 
 typedef struct candle_chain {
     base_kind kind;
-    reading base; /* start_ns is valid while kind is BASE_NONE, too, if has_base */
+    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
     /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
      * whose first trades precede that frame. */
     uint64_t frame_before_ns;
@@ -131,7 +131,6 @@ static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rul
                               const audit_member *from, const audit_member *about, uint64_t from_ns,
                               uint64_t to_ns)
 {
-    /* When full, the last item is replaced. */
     uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
     out->items[at] = (audit_item){
         .event = event,
@@ -147,7 +146,7 @@ static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rul
 /* Compares books with each other, and tickers with books. States are kept as 64-bit hashes of the
  * best levels: a difference is missed once in 10^19 times, and a finding is always true. */
 
-/* The frame's number that a member's rule compares; returns 0 if absent. */
+/* Get the frame's number that the member's rule compares; 0 if the frame has none. */
 static int number_of(const msg_head *head, msg_member member, int64_t *out)
 {
     *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
@@ -201,7 +200,7 @@ static void audit_books_joined(audit *a)
 
 /* ---- states ---- */
 
-/* The state `back` steps before the newest. */
+/* The state that is `back` steps older than the newest one. */
 static book_state *state_back(book_history *past, uint32_t back)
 {
     TD_ASSERT_SLOW(back < past->count);
@@ -231,7 +230,8 @@ static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, t
     return state;
 }
 
-/* The state with exactly this number, or NULL; *too_old is 1 if it may have been dropped. */
+/* The state with exactly this sequence number, or NULL; *too_old is 1 if it may have been dropped.
+ */
 static const book_state *find_state(book_history *past, int64_t seq, int *too_old)
 {
     for (uint32_t back = 0; back < past->count; back++) {
@@ -253,7 +253,7 @@ static rule_id rule_between(const audit_member *a, const audit_member *b)
 }
 
 /* Emit that two books began to differ, or are equal again. Both findings have the same parties and
- * the same start, whatever connections came in between, so that the ledger can close the row. */
+ * the same start, whatever connections came in between, so that the ledger can close the gap. */
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
                       audit_event event, const book_state *now, audit_verdict *out)
 {
@@ -292,7 +292,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
         a->stats.books.skipped++;
         return;
     }
-    /* The member that joined first has the state of the pair. */
+    /* The state of the pair is kept by the member that joined first. */
     audit_member *first = member->index < other->index ? member : other;
     audit_member *second = member->index < other->index ? other : member;
     book_pair *pair = &first->books->with[second->index];
@@ -308,7 +308,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     }
 }
 
-/* Compare with each other book that is or was at the same number. */
+/* Compare with each other book that is or was at the same sequence number. */
 static void judge_books(audit *a, audit_member *member, const book_state *now, audit_verdict *out)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -327,7 +327,8 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
 
 /* ---- ticker against book ---- */
 
-/* The book to compare tickers with: the first of the least depth on the ticker's line. */
+/* The book to compare tickers with: the first of those with the least depth on the ticker's line.
+ */
 static audit_member *reference_book(audit *a, uint32_t line)
 {
     audit_member *found = NULL;
@@ -341,8 +342,8 @@ static audit_member *reference_book(audit *a, uint32_t line)
     return found;
 }
 
-/* The states around a number: the last at or before it, and the first at or after it. Either may be
- * NULL. */
+/* Find the states around a sequence number: the last at or before it, and the first at or after it.
+ * Either may be NULL. */
 static void find_around(book_history *past, int64_t seq, const book_state **before,
                         const book_state **after)
 {
@@ -362,10 +363,10 @@ static int is_best(const book_state *state, int side, td_decimal price)
     return td_decimal_compare(state->best[side], price) == 0;
 }
 
-/* Compare one ticker with the book's states around it. At equal numbers the prices must be equal.
- * Between two states they nearly always equal one of the two (275 of 275 recorded tickers, 6.7),
- * but the price may have been different in between: such a difference is counted, but proves
- * nothing. */
+/* Compare one ticker with the book's states around it. If a state has the ticker's sequence number,
+ * the prices must be equal. Between two states they nearly always equal one of the two (275 of 275
+ * recorded tickers; docs/wire.md 6.7), but the price may have been different in between: such a
+ * difference is counted, but proves nothing. */
 static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
                        book_history *past, audit_verdict *out)
 {
@@ -395,7 +396,7 @@ static void judge_best(audit *a, audit_member *member, const best_waiting *waiti
     }
 }
 
-/* Compare tickers whose number the book has reached. */
+/* Compare the waiting tickers whose sequence number the book has reached. */
 static void check_waiting_states(audit *a, audit_member *member, book_history *past,
                                  audit_verdict *out)
 {
@@ -446,7 +447,7 @@ static void audit_best_apply(audit *a, audit_member *member, const audit_frame *
 
 /* ---- a frame of a book ---- */
 
-/* Apply a frame of a book; of a ticker. */
+/* Apply a frame of a book. */
 static void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame,
                               const message *m, track *t, audit_verdict *out)
 {
@@ -456,7 +457,7 @@ static void audit_books_apply(audit *a, audit_member *member, const audit_frame 
         return;
     if (track_is_broken(t)) {
         a->stats.books.skipped++;
-        member->books->count = 0; /* the states in between are unknown */
+        member->books->count = 0; /* states in between are unknown */
         return;
     }
     const book_state *now = remember(member->books, seq, frame->recv_ns, t);
@@ -486,7 +487,7 @@ static void pair_serialize(book_pair *pair, state_io *io)
     state_u32(io, &pair->theirs.conn);
 }
 
-/* States, oldest first. */
+/* Save or load the states, oldest first. */
 static void states_serialize(book_history *past, state_io *io)
 {
     enum { STATE_BYTES = 34 }; /* number, time, two prices */
@@ -543,23 +544,24 @@ static void best_history_serialize(best_history *past, state_io *io)
  *
  * Sums are integers in units of 10^-18, which are exact for every price and size on the wire. */
 
-/* How much later than a reading its trades may have been matched, by the exchange's clocks; and how
- * much earlier a trade may be that a reading lacks. Measured: 0, and 65 ms (6.7). */
+/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
+ * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
+ * and 65 ms (docs/wire.md 6.7). */
 #define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
 #define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
-/* How much longer than another frame one of the same connection may wait in buffers before it is
- * read. */
+/* How much longer one frame of a connection may wait in buffers than another before it is read. */
 #define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
 
-/* Later times are ignored, so that sums of times do not overflow. */
+/* Later exchange times are ignored, so that sums of times do not overflow. */
 #define MADE_NS_MAX (INT64_MAX / 2)
 
-/* How long a reading waits for trades that it includes and we lack, measured by later readings. */
+/* How long a reading waits for trades that it includes and that were not received yet, measured by
+ * later readings. */
 #define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
 
-/* The same at the end of a recording, where nothing follows. In recordings no reading was ever
- * ahead of the trades on its connection (22 of 22). */
+/* WAIT_NS at the end of a recording, where no later reading follows. In recordings no reading was
+ * ever ahead of the trades on its connection (22 of 22). */
 #define END_WAIT_NS (200 * TD_NS_PER_MS)
 
 #define TRADE_STORE_NONE UINT64_MAX
@@ -604,12 +606,11 @@ static void trade_sum_serialize(trade_sum *sum, state_io *io)
     state_check(io, sum_fits(sum));
 }
 
-/* The same; and after all members were loaded: 0 if a chain refers to trades that the store
- * lacks. */
+/* Save or load the trades. */
 static void trade_store_serialize(trade_store *s, state_io *io)
 {
     enum { MARK_BYTES = 40 };
-    uint32_t capacity = (uint32_t)s->capacity; /* affects when trades are dropped */
+    uint32_t capacity = (uint32_t)s->capacity; /* saved: it decides when trades are dropped */
     state_u32(io, &capacity);
     state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
     if (state_is_loading(io) && !io->is_failed && capacity > 0)
@@ -628,7 +629,7 @@ static void trade_store_serialize(trade_store *s, state_io *io)
 
 /* ---- values ---- */
 
-/* A decimal in units of 10^-18; and a sum in units of 10^-8, limited to 64 bits. */
+/* A decimal in units of 10^-18; and such a sum in units of 10^-8, limited to 64 bits. */
 static sum128 trade_sum_of(td_decimal value)
 {
     td_decimal_wide wide = td_decimal_widen(value);
@@ -680,8 +681,8 @@ static void drop_before(trade_store *s, uint64_t position)
 static int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
     drop_before(s, needed_from);
-    /* Dropping moves the remaining trades; with half of the space free that does not happen again
-     * soon. */
+    /* With half of the space free, the store need not grow: dropping moves the remaining trades,
+     * but will not be needed again soon. */
     if (s->count <= s->capacity / 2 && s->capacity > 0)
         return 1;
     if (s->capacity == LIMIT_AUDIT_TRADES)
@@ -709,7 +710,7 @@ static int trade_store_add(trade_store *s, const msg_trade *trade)
         return 0;
     int64_t last = trade_store_last_ns(s);
     int64_t at = trade->exchange_ns > INT64_MAX ? INT64_MAX : (int64_t)trade->exchange_ns;
-    /* Another rule checks falling times. Here they only have to be sorted. */
+    /* Another rule finds times that fall. Here times only have to be sorted. */
     s->marks[s->count++] = (trade_mark){now, at < last ? last : at};
     return 1;
 }
@@ -839,14 +840,15 @@ static int audit_chains_fit(const audit *a)
     return 1;
 }
 
-/* On one connection a reading cannot overtake a disconnect. */
+/* 1 if both topics come over one connection: a reading then shows that the connection of the trades
+ * is up. */
 static int is_same_connection(const audit_member *a, const audit_member *b)
 {
     return a->line == b->line && a->has_connection && b->has_connection &&
            a->connection == b->connection;
 }
 
-/* The store was reset: restart the comparisons. */
+/* Restart the comparisons of the candles that use these trades, because they were dropped. */
 static void forget_chains(audit *a, const audit_member *trades)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -859,8 +861,8 @@ static void forget_chains(audit *a, const audit_member *trades)
     }
 }
 
-/* The latest exchange time for a receive time, as far as the clocks are known. If a recorder's
- * clock is behind, frames are received before they were sent. */
+/* The latest exchange time that a frame received at recv_ns may have, as far as the clocks are
+ * known. If a recorder's clock is behind, frames are received before they were sent. */
 static int64_t exchange_time(const audit *a, uint64_t recv_ns)
 {
     int64_t recv = recv_ns > INT64_MAX ? INT64_MAX : (int64_t)recv_ns;
@@ -868,7 +870,8 @@ static int64_t exchange_time(const audit *a, uint64_t recv_ns)
     return recv < INT64_MAX - behind ? recv + behind : INT64_MAX;
 }
 
-/* Ignores times beyond 2116, so that sums do not overflow. */
+/* Note the delay between exchange and receipt. Times beyond 2116 are ignored, so that sums do not
+ * overflow. */
 static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 {
     if (exchange_ns == 0 || recv_ns > INT64_MAX || exchange_ns > INT64_MAX / 2)
@@ -917,7 +920,7 @@ static uint64_t reach_of(const reading *r, const trade_store *store)
 typedef enum answer {
     ANSWER_EQUAL,
     ANSWER_NOT_YET, /* further trades may make it equal */
-    ANSWER_MISSING, /* further trades cannot */
+    ANSWER_MISSING, /* further trades cannot make it equal */
 } answer;
 
 /* Growth of the candle since the base. */
@@ -929,7 +932,8 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
                        r->sum.turnover - chain->base.sum.turnover};
 }
 
-/* Look for consecutive trades with that sum, from the end of the last comparison. */
+/* Look for consecutive trades that sum up to the candle's growth, from the end of the last
+ * comparison. */
 static answer compare(candle_chain *chain, const trade_store *store, const reading *r)
 {
     trade_sum growth = growth_of(chain, r);
@@ -960,8 +964,8 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
-/* 1 if the candle certainly began after its trades were subscribed. If the reading has no time,
- * only a trade shows whether the recorder's clock is behind. */
+/* 1 if the candle certainly began after its trades were subscribed. If the reading has no exchange
+ * time, only a trade shows whether the recorder's clock is behind. */
 static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
 {
     uint64_t since = store->since_ns;
@@ -978,8 +982,8 @@ static void set_base(candle_chain *chain, const reading *r)
     chain->has_base = 1;
 }
 
-/* Begin with a candle: at its start if all its trades are stored, else at this reading if it is a
- * new one. 1 if the reading must be compared. */
+/* Begin the comparisons of a candle: at its start if all its trades are stored, else at this
+ * reading if it was made after trades were subscribed. 1 if the reading must be compared. */
 static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
 {
     candle_chain *chain = member->candles;
@@ -1029,7 +1033,7 @@ static void move_base(candle_chain *chain, const reading *r, base_kind kind)
 
 typedef enum wait_rule { WAIT_FOR_TRADES, WAIT_NO_MORE } wait_rule;
 
-/* Judge the oldest waiting reading. 1 if it need not wait any more. */
+/* Compare the oldest waiting reading with the trades. 1 if it need not wait any more. */
 static int judge_reading(audit *a, audit_member *member, const audit_member *trades, wait_rule rule,
                          audit_verdict *out)
 {
@@ -1037,7 +1041,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     const reading *r = &chain->waiting[0];
     const trade_store *store = trades->trades;
     if (chain->has_base && r->start_ns < chain->base.start_ns)
-        return 1; /* of a candle that has ended */
+        return 1; /* a candle that has ended */
     int is_new_candle = !chain->has_base || r->start_ns != chain->base.start_ns;
     if ((is_new_candle || chain->kind == BASE_NONE) && !begin_candle(a, member, store, r))
         return 1;
@@ -1066,14 +1070,15 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
-/* Whether the oldest reading has waited long enough: by the newest one, or by the end of the
- * recording (0: it is not over). */
+/* Whether the oldest reading has waited long enough: by the newest reading, or by the end of the
+ * recording (0: it has not ended). */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
                               uint64_t end_ns)
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
-    /* With two connections, the trades' one may be down, which is known only when it is back. */
+    /* The trades come over another connection, which may be down; that is known only when it is
+     * back. */
     if (!is_same_connection(member, trades))
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
@@ -1123,7 +1128,7 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
                      .sum.volume = trade_sum_of(volume->as.decimal)};
     if (end != NULL && end->as.time_ns < INT64_MAX)
         out->end_ns = (int64_t)end->as.time_ns;
-    /* A spot frame has only the candle's start, which is not the time when it was made. */
+    /* A spot frame has only the candle's start, which is not the time when the frame was made. */
     if (out->made_ns == out->start_ns || out->made_ns > MADE_NS_MAX)
         out->made_ns = 0;
     if (member->rule_member == MEMBER_TURNOVER && turnover != NULL) {
@@ -1152,7 +1157,7 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
     audit_member *trades = trades_of(a, member);
     if (trades == NULL || !message_is_record(m))
         return;
-    /* The trades are of the previous connection; the ledger covers the frames in between. */
+    /* The stored trades are of the previous connection; the ledger covers the frames in between. */
     if (trades->shard == member->shard && trades->line == member->line && trades->has_connection &&
         trades->connection != member->connection) {
         trade_store_forget(trades->trades);
@@ -1169,7 +1174,7 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
     chain->had_reading_on_conn = 1;
 }
 
-/* The position before which no trade is needed any more. */
+/* The position before which no stored trade is needed any more. */
 static uint64_t needed_from(const audit *a, const audit_member *trades)
 {
     const trade_store *store = trades->trades;
@@ -1203,7 +1208,7 @@ static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
         store->since_ns = trade->exchange_ns > since ? trade->exchange_ns : since;
 }
 
-/* The member's next frame is from another connection. */
+/* Forget the trades: the member's next frame is from another connection. */
 static void audit_trades_connect(audit *a, const audit_member *member)
 {
     trade_store_forget(member->trades);
@@ -1229,8 +1234,8 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
         note_delay(a, frame->recv_ns, trade.exchange_ns);
-        /* It is not documented whether candles include block trades (6.7): such a candle is not
-         * compared. */
+        /* It is not documented whether candles include block trades (docs/wire.md 6.7): such a
+         * candle is not compared. */
         if (trade.is_block_trade == 1)
             audit_trades_skip(a, member, frame->recv_ns);
         else
@@ -1267,7 +1272,7 @@ static const rule_row *rule_of(const topic_row *row, rule_id rule)
     return NULL;
 }
 
-/* The rule that makes a topic take part; NULL for trades, which need no rule. */
+/* The rule that makes a topic take part in the audit; NULL for trades, which need no rule. */
 static const rule_row *rule_of_part(const topic_row *row, audit_part part)
 {
     static const rule_id RULES[AUDIT_PARTS] = {
@@ -1416,7 +1421,8 @@ void audit_serialize(audit *a, state_io *io)
 
 /* ---- frames ---- */
 
-/* Another connection: numbers may restart, and the ledger covers the frames in between. */
+/* Prepare for another connection: numbers may restart, and the ledger covers the frames in between.
+ */
 static void member_connect(audit *a, audit_member *member)
 {
     switch (member->part) {

@@ -4,7 +4,8 @@
  * number show the same levels, to the depth of the shallower one. A lost update makes one of them
  * differ until its level changes again.
  *
- * lines_agree: as books_agree, for one topic that is received over two lines.
+ * lines_agree: as books_agree, for one topic that is received over two lines (redundant
+ * connections).
  *
  * best_agrees: a ticker's best bid and ask equal the book's at the ticker's number. If the book has
  * no state of that number, they usually equal one of the two states around it; a difference is then
@@ -16,8 +17,9 @@
  * trades were subscribed, or at a reading that was made after that, but never at the first reading
  * of a connection, which is an old one.
  *
- * Rules of the topics' rows (schema/topic.h) decide which topics take part, and the strength of
- * their rules. docs/wire.md 6.7 has the exchange's documentation about them, and measurements.
+ * Rules in the schema's rows of the topics (schema/topic.h) decide which topics take part, and the
+ * strength of their rules. docs/wire.md 6.7 has the exchange's documentation about them, and
+ * measurements.
  *
  * Memory is bounded: per book the last LIMIT_AUDIT_STATES states as hashes, per line the last
  * LIMIT_AUDIT_TRADES trades as running sums. Comparisons with older data are counted as skipped.
@@ -44,7 +46,7 @@ typedef enum audit_part {
     AUDIT_PARTS,
 } audit_part;
 
-/* The part of a row's topic; AUDIT_NONE if it takes no part. */
+/* The part of the topic that a schema row describes; AUDIT_NONE if it takes no part. */
 audit_part audit_part_of(const topic_row *row);
 
 /* Parts that have a partner to compare with, as bits (1 << part). counts: the symbol's topics (or
@@ -60,11 +62,11 @@ typedef struct audit_member {
     audit_part part;
     const topic_row *row;
     uint32_t line;
-    /* The rest is for the audit. */
+    /* The other members are private. */
     audit *owner;
-    msg_member rule_member; /* of the rule */
+    msg_member rule_member; /* message member that the rule compares */
     rule_strength strength;
-    uint64_t connection; /* of the last frame; if has_connection */
+    uint64_t connection; /* of the last frame, if has_connection */
     uint32_t shard;
     uint32_t conn;
     uint8_t has_connection;
@@ -88,7 +90,7 @@ TD_MUST_USE audit_member *audit_join(audit *a, const topic_row *row, uint32_t li
 /* Bytes of memory that the audit holds, with its members. */
 size_t audit_bytes(const audit *a);
 
-/* The topic's row changed, as in track_set_row; a row of another part is ignored. */
+/* Set the topic's row after it changed, as track_set_row; a row of another part is ignored. */
 void audit_member_set_row(audit_member *member, const topic_row *row);
 
 /* Save the audit without its statistics, or load it into one with the same members, in the order of
@@ -126,11 +128,12 @@ typedef struct audit_item {
     verdict_item verdict; /* expected and found: for books, the numbers of the last equal state and
                              of this one; for best, prices; for trades, the growth of the candle and
                              the sum of the trades, in units of 10^-8 */
-    audit_party about;    /* the topic with the loss: the trades; always the same of two books */
-    audit_party against;  /* the other book, which may have the loss instead; member NULL: none. An
-                             AUDIT_AGREES has the same parties and from_ns as its AUDIT_DIFFERS */
-    uint64_t from_ns;     /* receive times: the loss is after this, when the topics last agreed, */
-    uint64_t to_ns;       /* and before this */
+    audit_party about; /* the topic with the loss: of candles and trades, the trades; of two books,
+                          always the same one */
+    audit_party against; /* the other book, which may have the loss instead; member NULL: none. An
+                            AUDIT_AGREES has the same parties and from_ns as its AUDIT_DIFFERS */
+    uint64_t from_ns;    /* receive time at which the topics last agreed: the loss is later */
+    uint64_t to_ns;      /* receive time: the loss is earlier */
 } audit_item;
 
 enum { AUDIT_ITEMS_MAX = 16 };
@@ -145,17 +148,17 @@ typedef struct audit_verdict {
 void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                  track *t, audit_verdict *out);
 
-/* A frame of the member could not be decoded: its content is unknown. */
+/* Skip a frame of the member that could not be decoded: its content is unknown. */
 void audit_skip(audit *a, audit_member *member, uint64_t recv_ns);
 
-/* The end: judge candle readings that still wait for their trades, if they were received long
- * enough before end_ns. */
+/* Finish the audit: check candle readings that still wait for their trades, if they were received
+ * long enough before end_ns. */
 void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out);
 
 /* Comparisons, by rule. */
 typedef struct audit_count {
     uint64_t compared; /* pairs of states, tickers, candle readings */
-    uint64_t differed; /* a part of compared */
+    uint64_t differed; /* how many of these differed */
     uint64_t skipped;  /* not comparable: too old, a broken book, an unknown beginning */
 } audit_count;
 

@@ -49,8 +49,8 @@ static uint64_t mix64(uint64_t x)
     return x;
 }
 
-/* A decimal as one word: the low half of its 128 bits, plus the mixed high half (the sign, or the
- * top of a value beyond 18). */
+/* A decimal as one word: the low half of its 128 bits, plus the mixed high half, which has the
+ * sign, and the top of values beyond 18. */
 static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
 {
     td_decimal_wide wide = td_decimal_widen((td_decimal){mantissa, scale});
@@ -62,8 +62,8 @@ typedef struct level_mix {
     uint64_t low, high;
 } level_mix;
 
-/* Values are 128 bits in units of 10^-18, so that the scale does not matter. The sum does not
- * depend on the order of levels: it can be updated by each change. */
+/* Compute what a level adds. Values are 128 bits in units of 10^-18, so that the scale does not
+ * matter. The sum does not depend on the order of levels: it can be updated by each change. */
 static level_mix mix_level(const book *b, msg_side at, int64_t key, int64_t size)
 {
     uint64_t tag = (uint64_t)at + 1;
@@ -116,7 +116,7 @@ static int side_has(const book_side *side, uint32_t rank, int64_t key)
     return rank < side->count && side->keys[rank] == key;
 }
 
-/* Open a gap at rank. 0 if the side is at its limit. */
+/* Make room for a level at rank. 0 if the side is at its limit. */
 static int side_make_space(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank <= side->count);
@@ -165,8 +165,8 @@ static void hash_all(book *b)
             hash_change(b, (msg_side)at, i, HASH_ADD);
 }
 
-/* Call it after a new level was added to the best ones, which pushes out the last of them, and
- * before one of them is removed, so that the next level moves up. */
+/* Call it after a new level became one of the best, which pushes out the last of these, and before
+ * one of them is removed, so that the next level moves up. */
 static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -223,7 +223,8 @@ static int book_widen(book *b, level_part part, uint8_t scale)
     return 1;
 }
 
-/* value at the book's scale, which is widened if necessary. 0 if there is no common scale. */
+/* Convert value to the book's scale, which is widened if necessary. 0 if there is no common scale.
+ */
 static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
 {
     const uint8_t *scale = part_scale(b, part);
@@ -233,10 +234,10 @@ static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
         return 0;
     if (td_decimal_rescale(value, *scale, out) != TD_OK)
         return 0;
-    return *out != INT64_MIN; /* it has no negative, so it cannot be the key of an ask */
+    return *out != INT64_MIN; /* INT64_MIN cannot be negated for an ask */
 }
 
-/* Price and size of a level at the book's scales; the usual case costs two comparisons. */
+/* Convert price and size of a level to the book's scales; the usual case costs two comparisons. */
 static inline __attribute__((always_inline)) int level_scale(book *b, const msg_level *level,
                                                              int64_t *key, int64_t *size)
 {
@@ -307,8 +308,8 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
-/* Set a whole book in the usual order, each side from the best level to the worst: it is added
- * backwards, so that no level is moved. 0 if the order is another one, or a level does not fit: the
+/* Set a whole book in the usual order, each side from the best level to the worst. Levels are added
+ * backwards, so that none is moved. 0 if the order is another one, or a level does not fit: the
  * book then has a part of it. */
 static int replace_ordered(book *b, const msg_book *change)
 {
@@ -339,7 +340,7 @@ void book_replace(book *b, const msg_book *change, book_outcome *outcome)
     if (replace_ordered(b, change))
         return;
     book_clear(b);
-    /* Every level is new: an existing one is in the snapshot twice. */
+    /* Insert every level: one that exists is in the snapshot twice. */
     for (size_t i = 0; i < change->level_count; i++)
         level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
 }

@@ -78,9 +78,9 @@ int book_is_crossed(const book *book);
  * only the changes. Detects accidents, not forgery. */
 void book_hash(book *book, td_hasher *into);
 
-/* The same over the best depth levels of each side (0: all), in 64 bits: equal for books that are
- * equal to that depth. The greatest depth so far is updated with each change; for a smaller one the
- * levels are read. */
+/* A 64-bit digest of the best `depth` levels of each side (0: all), equal for books that are equal
+ * to that depth. For the greatest depth asked so far it is kept up to date with each change; for a
+ * smaller one the levels are read. */
 uint64_t book_hash_best(book *book, uint32_t depth);
 
 /* SHA-1 as in the report: lines "SIDE PRICE SIZE", joined by LF, no LF at the end, Buy first, each

@@ -37,7 +37,8 @@ static int is_same(const choice_conn *a, const choice_conn *b)
     return is_same_slot(a, b) && a->number == b->number;
 }
 
-/* When all indexes are in use: the connection that was silent longest, except the followed one. */
+/* The index to reuse when all are in use: that of the connection that was silent longest, except
+ * the followed one. */
 static uint32_t find_silent(const conn_choice *stream)
 {
     uint32_t found = stream->followed == 0;
@@ -64,7 +65,8 @@ static uint32_t find_index(const conn_choice *stream, const choice_conn *now, ui
     return stream->count == LIMIT_CHOICE_CONNECTIONS ? find_silent(stream) : stream->count;
 }
 
-/* Grants from before the stream followed the connection count from then on. */
+/* The time of the last grant. A grant from before the stream followed the connection counts from
+ * since_ns on. */
 static uint64_t later_grant(const choice_conn *known, uint64_t granted_ns, uint64_t since_ns)
 {
     uint64_t last_ns = granted_ns > known->granted_ns ? granted_ns : known->granted_ns;

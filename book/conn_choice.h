@@ -1,8 +1,9 @@
 /* Decides which connection a stream follows, for replay, exports and the live check alike.
  *
- * A stream is a topic and symbol of a feed, on one line. Several connections may bring its frames
- * at the same time: a capture with two connections of one topic, sessions that overlap, a wildcard
- * besides a single topic. The stream follows the connection of its first frame, until
+ * A stream is a topic and symbol of a feed, on one line (one of several redundant sets of
+ * connections). Several connections may bring its frames at the same time: a capture with two
+ * connections of one topic, sessions that overlap, a wildcard besides a single topic. The stream
+ * follows the connection of its first frame, until
  *   - that connection has ended, or
  *   - it has sent no frame of the stream for more than CONN_CHOICE_SILENCE_NS;
  * then it follows the connection of the stream's next frame. Frames of other connections are
@@ -29,15 +30,16 @@
 #include "book/state_io.h"
 #include "schema/frame.h"
 
-/* Two connections bring the same frame within about a second, or else one of them is closed as
- * stale. This is the longest time that readers of a stream lose if a topic moves from one open
- * connection to another; books and trades of an active symbol have frames every second. */
+/* How long the followed connection may be silent. Two connections bring the same frame within about
+ * a second, or else one of them is closed as stale. Readers of a stream lose at most this time if a
+ * topic moves from one open connection to another; books and trades of an active symbol have frames
+ * every second. */
 #define CONN_CHOICE_SILENCE_NS (UINT64_C(5) * UINT64_C(1000000000))
 
 /* A connection of a stream. */
 typedef struct choice_conn {
-    const frame_conn *at; /* NULL: the stream was loaded, and had no frame on it since */
-    uint64_t session;     /* choice_session of its session; with shard: the slot */
+    const frame_conn *at; /* NULL: loaded, and no frame came on this connection since */
+    uint64_t session; /* choice_session of its session; identifies the slot together with shard */
     uint32_t shard;
     uint32_t number;
     uint64_t last_ns;     /* receive time of its last frame of the stream */
@@ -55,8 +57,8 @@ typedef struct conn_choice {
     choice_conn *conns; /* by index */
     uint32_t count;
     uint32_t followed; /* index; valid if count > 0 */
-    uint64_t since_ns; /* time of the frame since which it is followed, after copies; 0 if it had no
-                          copies before */
+    uint64_t since_ns; /* time of the frame since which the connection is followed, if it had copies
+                          before; else 0 */
 } conn_choice;
 
 /* 1 if the connection has ended by recv_ns. */
@@ -67,7 +69,7 @@ typedef int choice_ended_fn(void *user, const choice_conn *conn, uint64_t recv_n
 void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
                      void *user);
 
-/* 1 if it is the same connection object. A live slot's object gets new numbers. */
+/* 1 if both are the same connection: a live slot's object is reused with new numbers. */
 static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *now)
 {
     return conn->at == now && conn->number == now->number;
@@ -96,10 +98,11 @@ static inline int conn_choice_note(conn_choice *stream, const frame_ref *frame)
 /* 1 if the stream follows this connection. */
 int conn_choice_follows(const conn_choice *stream, const frame_conn *conn);
 
-/* The next frames are from another tape, where the same connections are other objects. */
+/* Forget the connections' objects: in the next frames, which are from another tape, the same
+ * connections are other objects. */
 void conn_choice_forget_objects(conn_choice *stream);
 
-/* Copy a stream, without its connections' objects; `to` may have frames. */
+/* Replace the stream `to` by a copy of `from`, without the connections' objects. */
 void conn_choice_copy(conn_choice *to, const conn_choice *from);
 
 /* Save or load the stream (book/state_io.h). */

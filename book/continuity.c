@@ -22,8 +22,8 @@ typedef enum depth_state {
 /* Range of a number over the entries of a frame. Rules compare it with the previous frame's
  * range. */
 typedef struct seq_range {
-    uint8_t is_known; /* in a track: 1 if a number can be compared with */
-    uint8_t was_seen; /* in a track: 1 if last is the last number, whatever came since */
+    uint8_t is_known; /* 1: first and last are set; in a track: rules may compare with last */
+    uint8_t was_seen; /* in a track, 1: last was set once, even if is_known is 0 now */
     uint8_t falls;    /* 1: an entry's number is lower than the one before it */
     uint8_t differs;  /* 1: entries have different numbers */
     uint8_t has_hole; /* 1: a later frame could not be decoded */
@@ -78,7 +78,7 @@ static int rule_broken(verdict_item *item, int64_t expected, int64_t found)
 
 typedef enum rule_scope {
     SCOPE_FRAME,   /* always checked */
-    SCOPE_ENTRIES, /* likewise, with the state in track_entries */
+    SCOPE_ENTRIES, /* always checked, with the state in track_entries */
     SCOPE_CONTENT, /* about the book's content: checked only while that can be trusted */
 } rule_scope;
 
@@ -87,7 +87,7 @@ typedef enum rule_numbers {
     NUMBERS_NONE,     /* no useful numbers */
     NUMBERS_NEXT,     /* expected is the only number that may follow */
     NUMBERS_ABOVE,    /* expected is the previous number: a higher one may follow */
-    NUMBERS_AT_LEAST, /* likewise, or an equal one */
+    NUMBERS_AT_LEAST, /* expected is the previous number: it or a higher one may follow */
     NUMBERS_EQUAL,
     NUMBERS_AT_MOST,
     NUMBERS_COUNT,  /* found is the number of entries that broke the rule */
@@ -121,9 +121,9 @@ struct track {
     book *book; /* NULL if the topic has none */
     uint32_t rule_count;
     track_rule rules[VERDICT_ITEMS_MAX];
-    uint32_t other_count; /* indexes of rules that need more than the outcome, in the same order */
+    uint32_t other_count; /* others: indexes of rules that need more than the outcome */
     uint8_t others[VERDICT_ITEMS_MAX];
-    uint8_t needs_anchor; /* the row has RULE_ANCHORED */
+    uint8_t needs_anchor; /* the topic's row has RULE_ANCHORED */
     uint8_t is_full;      /* untyped frames are whole books: the row has no changes */
     uint8_t restarts;     /* the row's u is dense: a u of 1 means that the exchange restarted */
     uint8_t is_anchored;  /* this connection had a snapshot, or the topic needs none */
@@ -156,8 +156,8 @@ static int64_t clamp_ns(uint64_t ns)
     return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
-/* Add numbers of the envelope. If the row finds its numbers in the entries, those of the envelope
- * mean something else. */
+/* Add numbers of the envelope. If the row of the schema says that numbers are in the entries, those
+ * of the envelope mean something else. */
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
 {
     if (head->exchange_ns != 0)
@@ -175,7 +175,7 @@ static void facts_of_head(const msg_head *head, seq_source source, frame_facts *
         seq_range_add(&f->seqs[SEQ_NUMBER_VERSION], (int64_t)version);
 }
 
-/* Each trade has its own number and time. */
+/* Add the numbers and times of trades: each trade has its own. */
 static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
 {
     f->seqs[SEQ_NUMBER_TIME] = (seq_range){0};
@@ -265,8 +265,8 @@ typedef struct id_set {
     row_table by_key;
 } id_set;
 
-/* Recent ids in two sets. When the newer set is full, it becomes the older one, whose ids are
- * dropped. */
+/* Recent ids in two sets. When the newer set is full, the older one is cleared and becomes the
+ * newer one. */
 typedef struct id_history {
     id_set sets[2];
     uint32_t newer;
@@ -275,7 +275,7 @@ typedef struct id_history {
 struct track_entries {
     symbol_number *numbers;
     size_t number_capacity;
-    row_table by_key; /* entries of numbers */
+    row_table by_key; /* indexes in numbers, by key */
     id_history ids;
     id_history frames;    /* canonical hashes of messages */
     int64_t candle_start; /* ns; valid if has_candle */
@@ -334,7 +334,7 @@ static void id_set_add(id_set *set, uint64_t key)
     set->keys[count] = key;
 }
 
-/* Add an id by its hash. 1 if it is among at least the last `most` ids. */
+/* Add an id by its hash. 1 if it was known: at least the last `most` ids are. */
 static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
 {
     if (id_set_has(&ids->sets[ids->newer], key) || id_set_has(&ids->sets[ids->newer ^ 1], key))
@@ -366,7 +366,7 @@ static size_t track_entries_bytes(const track_entries *e)
            ids_bytes(&e->frames);
 }
 
-/* Numbers in the order of first appearance. */
+/* Save or load the numbers, in the order of first appearance. */
 static void numbers_serialize(track_entries *e, state_io *io)
 {
     uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
@@ -384,8 +384,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The newest ids of both sets, the older set first. Only a part, because all of these random bytes
- * would be most of a state. */
+/* Save or load the newest ids of both sets, the older set first. Only a part, because all of these
+ * random bytes would be most of a state. */
 static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 {
     size_t kept[2]; /* of the older and the newer set */
@@ -407,7 +407,7 @@ static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 /* Save the state, or load it into a new one. */
 static void track_entries_serialize(track_entries *e, state_io *io)
 {
-    TD_ASSERT(!e->has_unchecked); /* it lasts for one frame only */
+    TD_ASSERT(!e->has_unchecked); /* reset after each frame */
     numbers_serialize(e, io);
     ids_serialize(&e->ids, LIMIT_TRACK_IDS, io);
     ids_serialize(&e->frames, LIMIT_TRACK_FRAMES, io);
@@ -419,7 +419,7 @@ static void track_entries_serialize(track_entries *e, state_io *io)
     state_u64(io, &e->last_id);
 }
 
-/* A new connection: forget all earlier entries. */
+/* Forget all earlier entries, for a new connection. */
 static void track_entries_forget(track_entries *e)
 {
     row_table_clear(&e->by_key);
@@ -503,7 +503,7 @@ static entry entry_at(const message *m, size_t index, msg_member member)
 
 /* ---- numbers by symbol ---- */
 
-/* Key of an entry's predecessor for one rule. */
+/* The key of an entry in track_entries.numbers, for one rule. */
 static uint64_t number_key(rule_id rule, const entry *of)
 {
     static const uint64_t ODD =
@@ -514,7 +514,8 @@ static uint64_t number_key(rule_id rule, const entry *of)
     return key ^ (uint64_t)of->position_idx * ODD;
 }
 
-/* The last number before an entry's; *is_new: 1 if there is none yet. NULL at the limit. */
+/* Get the previous number with an entry's key; *is_new: 1 if there is none yet. NULL at the limit.
+ */
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {
     uint64_t key = number_key(rule, of);
@@ -732,8 +733,8 @@ static int check_version_differs(const rule_view *v, verdict_item *item)
     return before.size > 0 && td_bytes_equal(now, before) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* One number of a version; *text is advanced past its '_'. Numbers beyond 63 bits do not occur;
- * they count as INT64_MAX. */
+/* Read the next number of a version, and advance *text past the '_' after it. Numbers beyond 63
+ * bits do not occur; they count as INT64_MAX. */
 static int64_t version_part(td_bytes *text)
 {
     int64_t value = 0;
@@ -858,7 +859,7 @@ static int check_symbol_matches(const rule_view *v, verdict_item *item)
     return foreign == 0 ? 0 : rule_broken(item, 0, foreign);
 }
 
-/* A snapshot equal to the previous frame: repeated because nothing changed. */
+/* 1 if a snapshot is equal to the previous frame: it was repeated because nothing changed. */
 static int is_repeat(const rule_view *v)
 {
     const msg_head *head = &v->facts->message->head;
@@ -920,7 +921,7 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_TRADES_COMPLETE] = {NULL, NUMBERS_SUMS},
 };
 
-/* The function of a rule; its fn is NULL if the rule is about several topics. */
+/* The check of a rule; its fn is NULL if the rule is about several topics. */
 static const rule_check *rule_check_find(rule_id rule)
 {
     TD_ASSERT(rule > RULE_NONE);
@@ -928,7 +929,7 @@ static const rule_check *rule_check_find(rule_id rule)
     return &RULES[rule];
 }
 
-/* Negative if the number fell. */
+/* Number of frames lost; negative if the number fell. */
 static int64_t frames_lost(const verdict_item *item)
 {
     int64_t lost;
@@ -1029,7 +1030,7 @@ static int sends_full_books(const topic_row *row)
     return row->type == MSG_BOOK_CHANGE && row->items[0].path != NULL;
 }
 
-/* Set everything that depends on the row. */
+/* Set everything that depends on the topic's row in the schema. */
 static void set_row(track *t, const topic_row *row)
 {
     static const rule_row FITS = {RULE_BOOK_FITS, STRENGTH_ERROR, MEMBER_NONE};
@@ -1102,14 +1103,14 @@ static void forget_predecessor(track *t)
     t->version_bytes = 0;
 }
 
-/* The exchange's service restarted, and its u with it (docs/wire.md 3.3). */
+/* 1 if the exchange's service restarted, and its u with it (docs/wire.md 3.3). */
 static int is_restart(const track *t, const msg_head *head)
 {
     return t->restarts && head->has_u && head->u == 1;
 }
 
-/* A snapshot starts everything over. If the topic needs none, because every frame is complete, it
- * only repairs the book, unless the service restarted. */
+/* Start everything over with a snapshot. If the topic needs none, because every frame is complete,
+ * the snapshot only repairs the book, unless the service restarted. */
 static void apply_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
@@ -1191,8 +1192,8 @@ static int is_only_loss(const verdict *v)
     return 1;
 }
 
-/* Trades, candles, orders: no frame depends on an earlier one, so an error concerns that frame
- * only. */
+/* 1 if no frame depends on an earlier one (trades, candles, orders), so that an error concerns one
+ * frame only. */
 static int is_stateless(const track *t)
 {
     return t->book == NULL && !t->needs_anchor;
@@ -1265,7 +1266,7 @@ void track_reset(track *t)
 
 /* ---- save, load ---- */
 
-/* The part of a range that rules read of the previous frame. */
+/* Save or load the part of a range that rules need of the previous frame. */
 static void seq_range_serialize(seq_range *c, state_io *io)
 {
     state_flag(io, &c->is_known);
@@ -1294,7 +1295,7 @@ void track_serialize(track *t, state_io *io)
     depth_serialize(&t->depth[SIDE_SELL], io);
     t->version_bytes = state_count(io, t->version_bytes, VERSION_BYTES, 1);
     state_raw(io, t->version, t->version_bytes);
-    uint8_t has_entries = t->entries != NULL; /* perhaps from an earlier row */
+    uint8_t has_entries = t->entries != NULL; /* even if only an earlier row needed them */
     state_flag(io, &has_entries);
     if (has_entries && t->entries == NULL)
         t->entries = track_entries_open();

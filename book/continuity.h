@@ -38,7 +38,7 @@ typedef struct verdict_item {
     int64_t found;
 } verdict_item;
 
-/* Rules that are in no row: RULE_BOOK_FITS and RULE_SNAPSHOT_RESET. */
+/* The two extra rules are in no row of the schema: RULE_BOOK_FITS and RULE_SNAPSHOT_RESET. */
 enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
 
 typedef struct verdict {
@@ -74,12 +74,12 @@ void track_set_row(track *track, const topic_row *row);
 /* Apply one decoded frame of the track's row to the book, and check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);
 
-/* A frame could not be decoded: the content that it would have changed is broken until the next
- * snapshot (or the next frame, if frames are independent). */
+/* Skip a frame that could not be decoded: the content that it would have changed is broken until
+ * the next snapshot (or the next frame, if frames are independent). */
 void track_skip(track *track);
 
-/* The track begins in the middle of a connection: a snapshot may have come before. Content is not
- * checked until the next snapshot. */
+/* Begin in the middle of a connection: a snapshot may have come before. Content is not checked
+ * until the next snapshot. */
 void track_join(track *track);
 
 /* Save the track with its book, or load it into one that was just opened with the same row. */
@@ -88,11 +88,12 @@ void track_serialize(track *track, state_io *io);
 /* Memory of the track and its book, in bytes. */
 size_t track_bytes(const track *track);
 
-/* The connection ended or a new one began: rules do not compare with earlier frames. Levels stay
- * until the next snapshot, so that the book does not depend on where a connection ended. */
+/* Reset the track when the connection ended or a new one began: rules do not compare with earlier
+ * frames. Levels stay until the next snapshot, so that the book does not depend on where a
+ * connection ended. */
 void track_reset(track *track);
 
-/* The row of its frames. */
+/* The row of the schema for the track's frames. */
 const topic_row *track_row(const track *track);
 
 /* The book, or NULL if the topic has none. Valid while the track is. */
@@ -101,7 +102,7 @@ const book *track_book(const track *track);
 /* Digest of the book's levels (book_hash); does nothing if the topic has no book. */
 void track_hash(track *track, td_hasher *into);
 
-/* The same of the best depth levels per side (book_hash_best); the track must have a book. */
+/* Digest of the book's best depth levels per side (book_hash_best); the track must have a book. */
 uint64_t track_hash_best(track *track, uint32_t depth);
 
 /* 1 while the topic is marked broken or has had no snapshot on this connection yet. */

@@ -89,7 +89,7 @@ void state_name(state_io *io, char name[STATE_NAME_BYTES])
     name[size] = '\0';
 }
 
-/* The family that has the row. */
+/* The family whose topics include this row of the schema. */
 static const family *family_of(const topic_row *row)
 {
     size_t count = 0;

@@ -17,7 +17,7 @@
 typedef struct state_io {
     td_buf *out;       /* saving: bytes are appended to it; NULL: loading */
     td_bytes in;       /* loading: the remaining bytes */
-    uint8_t version;   /* of the state; the symbol's first field */
+    uint8_t version;   /* version of the state, which is saved before the symbol's other fields */
     uint8_t is_failed; /* saving: larger than LIMIT_STATE_BYTES; loading: malformed */
 } state_io;
 
@@ -36,11 +36,11 @@ void state_flag(state_io *io, uint8_t *value); /* 0 or 1 */
 void state_decimal(state_io *io, td_decimal *value);
 void state_raw(state_io *io, void *bytes, size_t size);
 
-/* The number of elements that follow, each of at least element_bytes. More than most, or more than
- * the input can have, is a failure: returns 0. */
+/* Write or read the number of elements that follow, each of at least element_bytes. More than most,
+ * or more than the input can have, is a failure: returns 0. */
 uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_bytes);
 
-/* When loading: the state is malformed if `holds` is 0. */
+/* When loading, mark the state as malformed if `holds` is 0. */
 void state_check(state_io *io, int holds);
 
 /* Write or read a name, preceded by its size; set a name before it is saved. */
@@ -48,8 +48,8 @@ enum { STATE_NAME_BYTES = LIMIT_TOPIC_BYTES };
 void state_name(state_io *io, char name[STATE_NAME_BYTES]);
 void state_set_name(char name[STATE_NAME_BYTES], const char *text);
 
-/* A topic's row, by its family, pattern and first day. Loading: NULL if this version lacks the row.
- * Saving: a family must have the row. */
+/* Write or read a topic's row of the schema, as its family, pattern and first day. Loading: NULL if
+ * this version lacks the row. Saving: a family must have the row. */
 void state_row(state_io *io, const topic_row **row);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct topic_conn {
     track *track; /* NULL before the first frame */
     const topic_row *row;
     ticker_frames *ticker; /* NULL unless the topic is a ticker with deltas */
-    size_t bytes;          /* of the track and the frames, when last counted */
+    size_t bytes;          /* memory of the track and the ticker, when last counted */
 } topic_conn;
 
 struct symbol_state {
@@ -23,11 +23,11 @@ struct symbol_state {
     size_t topic_count;
     symbol_audits audits;
     uint8_t is_joined;
-    audit *audit; /* NULL while no part has a partner */
+    audit *audit; /* NULL while no two topics can be compared */
     uint32_t parts[AUDIT_PARTS];
     uint32_t useful;    /* audit_useful_parts(parts) */
-    size_t bytes;       /* of everything except the audit */
-    size_t audit_bytes; /* counted after its last frame */
+    size_t bytes;       /* memory of everything except the audit */
+    size_t audit_bytes; /* memory of the audit after its last frame */
 };
 
 /* ---- opening and closing ---- */
@@ -163,7 +163,8 @@ void symbol_state_move(symbol_state **to, symbol_state *from)
 
 /* ---- one frame ---- */
 
-/* The row differs from before: the exchange changed the topic under its name. */
+/* Set the row: at the topic's first frame, and when the exchange changed the topic under its name.
+ */
 static void set_row(symbol_topic *t, const topic_row *row)
 {
     symbol_state *s = t->owner;
@@ -203,7 +204,8 @@ static void begin_conn(topic_conn *p, const topic_row *row)
     p->row = row;
 }
 
-/* The frame's connection or row differs from the previous frame's. */
+/* Begin another track, or continue with the present one, because the frame's connection or row
+ * differs from the previous frame's. */
 static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *row, int is_same)
 {
     if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
@@ -257,8 +259,8 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
-/* After the track applied the frame: if the values can no longer be trusted, frames before it may
- * be missing. */
+/* Add the frame to the ticker's frames, after the track applied it. If it broke the track, frames
+ * before it may be missing. */
 static void add_to_ticker(topic_conn *p, const frame_ref *frame, int is_snapshot, int was_broken)
 {
     if (!was_broken && track_is_broken(p->track))
@@ -403,7 +405,7 @@ static void topic_serialize(symbol_topic *t, state_io *io)
     }
 }
 
-/* The audit's members, each with its topic; then their histories. */
+/* Save or load the audit's members, each with its topic; then their histories. */
 static void audit_state_serialize(symbol_state *s, state_io *io)
 {
     enum { MEMBER_BYTES = 16 };

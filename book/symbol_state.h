@@ -35,9 +35,9 @@ typedef struct symbol_topic {
     conn_choice choice;   /* its connections, and the one that it follows, after its last frame */
     uint64_t first_ns;    /* receive time of its first frame; 0 if the state was loaded */
     const topic_row *row; /* of the last frame */
-    audit_part part;      /* of the first row */
-    uint8_t is_compared;  /* 1: the row has that part */
-    uint8_t is_refused;   /* 1: the audit was full */
+    audit_part part;      /* its part in audits, by the first row */
+    uint8_t is_compared;  /* 1: the present row has that part */
+    uint8_t is_refused;   /* 1: the audit was full when the topic was to join it */
     audit_member *member; /* NULL before it joins the audit */
     struct topic_conn *conns;
     size_t conn_count;
@@ -59,7 +59,7 @@ symbol_topic *symbol_state_topic(symbol_state *state, td_bytes name, uint32_t li
  * (track_join). */
 void symbol_state_join(symbol_state *state);
 
-/* A frame's relation to the previous one at its index. */
+/* A frame's relation to the previous one with the same conn_index. */
 typedef enum symbol_step {
     SYMBOL_BEGINS,     /* there is no previous frame */
     SYMBOL_CONTINUES,  /* same connection and topic */
@@ -70,17 +70,17 @@ typedef enum symbol_step {
 /* Result of a frame. */
 typedef struct symbol_verdict {
     verdict rules;       /* of its topic; empty if the frame was not decoded */
-    struct track *track; /* that applied it */
+    struct track *track; /* the track that applied the frame */
     symbol_step step;
     uint8_t is_unaudited; /* 1: the audit is full */
     audit_verdict audit;  /* of all topics; the user of a member is its symbol_topic */
 } symbol_verdict;
 
-/* Apply a frame with a row. If it has no message, because it could not be decoded, a book is
- * unchecked until its next snapshot. */
+/* Apply a frame with a row in the schema. If it has no message, because it could not be decoded, a
+ * book is unchecked until its next snapshot. */
 void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verdict *out);
 
-/* Frames of the topic are missing before recv_ns. */
+/* Note that frames of the topic are missing before recv_ns. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
 /* The track of the connection at an index; of the followed connection; or NULL. */
@@ -94,7 +94,7 @@ const ticker_frames *symbol_topic_ticker(const symbol_topic *topic);
 /* 0 if a ticker with deltas lacks frames. */
 int symbol_state_has_tickers(const symbol_state *state);
 
-/* The end: as audit_finish. */
+/* Finish the audit, as audit_finish, at the end of the frames. */
 void symbol_state_finish(symbol_state *state, uint64_t end_ns, audit_verdict *out);
 
 /* Add the audit's statistics to *sum. */
@@ -115,8 +115,8 @@ void symbol_state_keep(symbol_state *state, int (*keep)(void *user, const symbol
                        void *user);
 
 /* Move the topics of a state into *to, which must not have any of them; if *to is NULL, it becomes
- * the state. Connection objects are forgotten (choice_conn), because `to` may be of another tape.
- * Two states can be joined only if both are without audits. */
+ * `from`. Connection objects are forgotten (choice_conn), because `to` may be of another tape. Two
+ * states can be joined only if both are without audits. */
 void symbol_state_move(symbol_state **to, symbol_state *from);
 
 /* The topics, in the order of addition; NULL after the last. */

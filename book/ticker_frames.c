@@ -7,10 +7,10 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* Frames to add before replaced ones are dropped, which reads all of them. */
+/* How many frames are added before replaced ones are dropped, which reads all of them. */
 enum { FRAMES_SPARE = 16 };
 
-/* All fields that the row does not name. */
+/* The bit for all fields that the row of the schema does not name. */
 #define FIELDS_OTHER (UINT64_C(1) << (MSG_FIELD_BITS - 1))
 
 int ticker_frames_fit(const topic_row *row)
@@ -46,7 +46,8 @@ void ticker_frames_reset(ticker_frames *t)
     td_buf_clear(&t->bytes);
 }
 
-/* The first frame stays, because snapshots are made in its form. */
+/* Drop frames whose fields are all in later ones. The first frame stays, because snapshots are made
+ * in its form. */
 static void drop_replaced(ticker_frames *t)
 {
     uint64_t later = 0;
@@ -72,7 +73,7 @@ static void drop_replaced(ticker_frames *t)
     t->drop_at = count + FRAMES_SPARE;
 }
 
-/* Bits of the fields; 0 if unknown. */
+/* Bits of the record's fields; 0 if unknown. */
 static uint64_t fields_of(const msg_record *m)
 {
     uint64_t fields = m->head.unknown_fields > 0 || m->item_count == 0 ? FIELDS_OTHER : 0;
@@ -124,7 +125,7 @@ size_t ticker_frames_memory(const ticker_frames *t)
     return sizeof *t + t->bytes.capacity + t->count * sizeof *t->frames;
 }
 
-/* Shows whether another version's row has the same fields. */
+/* A hash of the row's fields: it shows whether another version's row has the same ones. */
 static uint64_t hash_fields(const topic_row *row)
 {
     uint64_t hash = 0;

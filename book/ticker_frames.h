@@ -2,7 +2,7 @@
  * since with a field that no later delta has. The ticker can be read from them, and a snapshot of
  * it made, without the other frames. They are merged only when needed.
  *
- * All fields that the row does not name count as one. One thread. */
+ * All fields that the schema row does not name count as one. One thread. */
 #ifndef TD_BOOK_TICKER_FRAMES_H
 #define TD_BOOK_TICKER_FRAMES_H
 
@@ -33,7 +33,7 @@ int ticker_frames_fit(const topic_row *row);
 TD_NEVER_NULL ticker_frames *ticker_frames_open(const topic_row *row);
 void ticker_frames_close(ticker_frames *frames);
 
-/* Another connection begins. */
+/* Forget all frames, because another connection begins. */
 void ticker_frames_reset(ticker_frames *frames);
 
 /* Add a decoded frame. If more than LIMIT_TICKER_BYTES are needed, is_whole becomes 0. */
