@@ -310,8 +310,7 @@ static td_result open_by_mode(archive *a, td_err *err)
 static char *default_catalog_path(const char *path)
 {
     char text[LIMIT_PATH_BYTES];
-    (void)snprintf(text, sizeof text, "%s/catalog.sqlite",
-                   path); /* fits: the length of path was checked */
+    (void)snprintf(text, sizeof text, "%s/catalog.sqlite", path); /* path's length was checked */
     return td_strdup(text);
 }
 

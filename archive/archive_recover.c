@@ -132,7 +132,7 @@ static td_result open_gaps(work *w, td_err *err)
     return rc;
 }
 
-/* Write a gap for a segment whose durable frames are all lost: one row for all slots, because the
+/* Write a gap for a segment whose durable frames are all lost: one gap for all slots, because the
  * segment's slots are unknown. It begins at the time in the segment's name, the second of the first
  * frame. */
 static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,

@@ -11,10 +11,9 @@
 #include "archive/gap.h"
 
 typedef struct recover_report {
-    uint64_t
-        segments_recovered;   /* finished; or moved to torn/, because nothing durable was in them */
-    uint64_t segments_live;   /* left alone: their session is live */
-    uint64_t segments_failed; /* could not be recovered: logged, unchanged */
+    uint64_t segments_recovered; /* finished; or moved to torn/, if nothing in them was durable */
+    uint64_t segments_live;      /* left alone: their session is live */
+    uint64_t segments_failed;    /* could not be recovered: logged, unchanged */
     uint64_t copies_quarantined; /* older copies of finished segments, moved to torn/ */
     uint64_t segments_entered;   /* finished segments that the journal did not have as finished */
     uint64_t segments_missing;   /* in the journal, but not on the disk: logged */

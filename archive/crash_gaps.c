@@ -44,7 +44,7 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
 
 /* ---- gaps after one segment ---- */
 
-/* 1 if another row covers this gap. An open gap covers it even if it begins later: the recorder
+/* 1 if another gap covers this one. An open gap covers it even if it begins later: the recorder
  * wrote that the slot was down when the session ended, and knew the start better than the segments
  * show it. An open gap that begins after last_ns, the session's last message, does not count: the
  * clock was ahead. */
@@ -64,14 +64,14 @@ static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_n
     return 0;
 }
 
-/* Add a row for a slot, unless another row covers it. */
+/* Add a gap for a slot, unless another gap covers it. */
 static void add_row(gap_list *out, gap_row row, uint32_t line, uint32_t shard, uint32_t conn,
                     uint64_t last_ns)
 {
     row.line = line;
     row.shard = shard;
     row.conn = conn;
-    /* An import's row is always added: the next import ends it. */
+    /* An import's gap is always added: the next import ends it. */
     if (strcmp(row.cause, CRASH_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
         gap_list_add(out, &row);
 }

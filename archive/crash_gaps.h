@@ -24,9 +24,9 @@ uint64_t crash_gaps_end(archive *archive, const archive_history *past, const pas
 int crash_gaps_is_last(const archive_history *past, const past_segment *row);
 
 /* Add the gaps of crashed sessions that recover has not written yet: one for each slot, from its
- * last durable frame, unless a row of the list covers that time. A session crashed if it is not
+ * last durable frame, unless a gap in *out covers that time. A session crashed if it is not
  * live and has an unfinished segment or no end in the journal. *out already has the ledger's other
- * rows. Damaged segments are skipped. Marks unfinished segments in which nothing is durable as
+ * gaps. Damaged segments are skipped. Marks unfinished segments in which nothing is durable as
  * PAST_DISCARDED in the view's past. TD_E_IO. */
 td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err);
 

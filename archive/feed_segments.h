@@ -48,7 +48,7 @@ uint64_t feed_segments_file_bytes(const feed_segments *feed);
  * feed_segments_finish does). Errors as feed_segments_finish. */
 TD_MUST_USE td_result feed_segments_put(feed_segments *feed, sealed_chunk *chunk, td_err *err);
 
-/* Add a durable chunk to the segment's rows. */
+/* Add a durable chunk to the segment's rows (segment_rows.h). */
 void feed_segments_add_rows(feed_segments *feed, const sealed_chunk *chunk);
 
 /* Rows of the segment that was finished last, for the catalog; valid until the next put. */

@@ -161,8 +161,7 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s", what);
     segment_final_path(segment->path, path);
     const past_segment *past = archive_history_segment(&plan->view->past, path);
-    if (!segment->name.is_parsed ||
-        (past != NULL && past->is_corrupt)) /* the ledger has a gap for it */
+    if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its gap */
         return;
     gap_row row =
         gap_row_of(GAP_CORRUPT, segment->name.feed, from_ns, to_ns, "segment cannot be read");

@@ -25,9 +25,8 @@ typedef struct read_query {
     /* 1 if segments of this feed are wanted. Called before a segment is opened; not for a single
      * file whose name names no feed. NULL: all feeds. */
     int (*wants_feed)(void *user, const char *feed);
-    int (*wants_segment)(
-        void *user,
-        const segment_name *name); /* 1 if the segment with this name is wanted. NULL: all */
+    /* 1 if the segment with this name is wanted. NULL: all segments. */
+    int (*wants_segment)(void *user, const segment_name *name);
     uint8_t is_lasting; /* 1: the plan is kept for long: a segment's channels and is_wanted exist
                            only after read_plan_load_chunks, and the catalog is closed */
     uint8_t is_for_channels; /* 1: include only one of several segments with the same channels;

@@ -17,11 +17,10 @@ struct event_reader;
 /* A connection of a slot. */
 typedef struct conn_row {
     uint32_t line, shard, conn;
-    uint64_t since_ns;  /* recv_ns of its connect event; 0: no event shows it open */
-    uint64_t to_ns;     /* time of its end; 0: still open at the segment's end */
-    uint64_t frames_in; /* frames received since it began, from the chain records */
-    uint64_t
-        complete_ns; /* everything that the peer sent before this time was received; 0: unknown */
+    uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows it open */
+    uint64_t to_ns;       /* time of its end; 0: still open at the segment's end */
+    uint64_t frames_in;   /* frames received since it began, from the chain records */
+    uint64_t complete_ns; /* all that the peer sent before this time was received; 0: unknown */
 } conn_row;
 
 /* A topic that a connection was granted or refused; if refused, from_ns and to_ns are equal. */

@@ -210,7 +210,7 @@ static void join_segments(session_spans *spans)
 /* ---- time between sessions ---- */
 
 typedef enum stretch_kind {
-    STRETCH_GAP,      /* a row of the ledger */
+    STRETCH_GAP,      /* a gap of the ledger */
     STRETCH_PRUNED,   /* removed by prune */
     STRETCH_RECORDED, /* a session */
 } stretch_kind;
@@ -295,8 +295,7 @@ static void add_gap(const gap_query *what, const stretch *before, const stretch 
 static void add_between(const gap_query *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
-    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns,
-                  ""}; /* the stretch that reaches furthest so far */
+    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* furthest one so far */
     for (size_t i = 0; i < list->count; i++) {
         const stretch *next = &list->rows[i];
         int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
@@ -385,8 +384,8 @@ static void add_of_topics(between *b, size_t from, size_t to)
 
 typedef void add_fn(between *b, size_t from, size_t to);
 
-/* Call `add` for each feed with more than one span. Rows of whole feeds are added to the ledger
- * first, so that topics get no rows for the same time. */
+/* Call `add` for each feed with more than one span. Gaps of whole feeds are added to the ledger
+ * first, so that topics get none for the same time. */
 static void add_all(const session_spans *spans, const archive_history *past, add_fn *add,
                     gap_list *ledger)
 {

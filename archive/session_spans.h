@@ -56,7 +56,7 @@ typedef struct session_spans {
     topic_sessions *had; /* for each name in topics, the sessions that had it */
     size_t had_capacity;
     span_names captures; /* feeds that have captures: feed, "", "" */
-    uint8_t is_full;     /* 1: SPAN_TOPICS_MAX was reached; further topics get no rows */
+    uint8_t is_full;     /* 1: SPAN_TOPICS_MAX was reached; further topics get no gaps */
 } session_spans;
 
 /* Add the received range of a segment, in any order; and its topics, from its INDEX_FULL, once.
@@ -70,11 +70,11 @@ int session_spans_has_captures(const session_spans *spans, const char *feed);
 
 void session_spans_fini(session_spans *spans);
 
-/* After all segments were added: add a row for each time between spans of a feed that no row of the
- * list covers. A row of a whole connection covers its time. If it begins between a session's last
+/* After all segments were added: add a gap for each time between spans of a feed that no gap of the
+ * ledger covers. A gap of a whole connection covers its time. If it begins between a session's last
  * frame and its last message, it describes the end of that session and covers from the last frame
  * on. Pruned time is not a gap, nor is the time after it. A topic that some capture of the feed
- * lacks gets rows of its own, between the sessions that have it. A recorded session that began
+ * lacks gets gaps of its own, between the sessions that have it. A recorded session that began
  * after these counts as having the topic: it was not configured any more. */
 void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger);
 

@@ -226,8 +226,7 @@ static void check_announced(verification *v, const past_segment *known,
 
 static void note_missing(void *user, past_segment *known)
 {
-    if (find_segment(user, known->path) ==
-        NULL) /* else its unfinished file exists: see check_known */
+    if (find_segment(user, known->path) == NULL) /* else it is unfinished: see check_known */
         add(user, VERIFY_DAMAGED, known->path, 0,
             "the journal lists this segment, but it is missing");
 }

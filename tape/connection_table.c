@@ -152,16 +152,14 @@ typedef struct stream_of {
 static const session_slot *slot_of(const stream_of *of, const choice_conn *conn)
 {
     if (conn->at != NULL)
-        return ((const session_conn *)conn->at)
-            ->slot; /* conn is the first member of session_conn */
+        return ((const session_conn *)conn->at)->slot; /* conn is session_conn's first member */
     session_feed *feed = of->table->feeds;
     while (feed != NULL && (choice_session(feed->session->id) != conn->session ||
                             strcmp(feed->name, of->info->feed) != 0))
         feed = feed->next;
     if (feed == NULL || feed->end_ns == 0)
         return NULL;
-    feed->is_recording |= conn->is_recorded; /* from the saved state, because the session's segments
-                                                may not be open yet */
+    feed->is_recording |= conn->is_recorded; /* its segments may not be open yet */
     return connection_table_get_slot(feed, of->info->line, conn->shard);
 }
 

@@ -16,7 +16,8 @@ void content_reader_close(content_reader *reader);
 const topic_row *content_dated_row(content_reader *reader, const frame_channel *channel,
                                    uint64_t recv_ns);
 
-/* The schema's row for a channel's frames at a time, or NULL if the channel has none. */
+/* The row of the schema for a channel's frames at a time, or NULL. If no row is valid at that time,
+ * the topic's frames are read by its usual row. */
 static inline const topic_row *content_row(content_reader *reader, const frame_channel *channel,
                                            uint64_t recv_ns)
 {

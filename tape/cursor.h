@@ -4,7 +4,7 @@
  * Order is total and the same for every reader: (recv_ns, session start, session id, feed, line,
  * shard, connection, in before out, ordinal). Chunks without selected frames are not read. Each
  * feed's events are always read, because they show which connection a frame belongs to. Frames that
- * were recorded as "_unknown" are classified again: if this version has a row for one, it is
+ * were recorded as "_unknown" are classified again: if this version has a schema row for one, it is
  * returned, and selected, under its own topic. Memory is bounded by the chunks that overlap in time
  * (LIMIT_MERGE_CHUNKS). Threads only read and decompress ahead; they never change the result. One
  * thread at a time per cursor. */
@@ -37,8 +37,9 @@ typedef struct cursor_options {
     tape_reads reads;
     /* shared with other cursors over the archive; NULL: its own */
     block_pool *blocks;
-    struct channel_table *channels; /* likewise, if no tape's user sets user data of channels */
-    uint8_t with_events;            /* 1: frames of _events channels are returned too */
+    struct channel_table
+        *channels;        /* likewise; then no user of a cursor may set user data of channels */
+    uint8_t with_events;  /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: those of topics with snapshots, since the start of
                              the connections that were open then. The selection begins at

@@ -63,8 +63,8 @@ static int copy_name(td_bytes from, char *out, size_t out_bytes)
     return 1;
 }
 
-/* Give a frame that was recorded as unknown the channel of its topic, if this version has a row for
- * it. *is_wanted: 1 if it is selected under its present channel. */
+/* Give a frame that was recorded as unknown the channel of its topic, if this version has a schema
+ * row for it. *is_wanted: 1 if it is selected under its present channel. */
 static td_result classify_again(chunk_load *load, content_reader *reader, frame_ref *frame,
                                 int *is_wanted, td_err *err)
 {
@@ -107,7 +107,7 @@ static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_r
                        .is_lead_in = entry->recv_ns < load->options->window.from_ns};
 }
 
-/* Make the frame of an entry, with its present channel and row. */
+/* Make the frame of an entry, with its present channel and schema row. */
 static td_result make_frame(chunk_load *load, content_reader *reader, const chunk_entry *entry,
                             frame_ref *frame, int *is_wanted)
 {

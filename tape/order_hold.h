@@ -31,7 +31,7 @@ typedef struct order_hold {
  * is full, the last one is replaced, which holds frames longer. */
 void order_hold_add(order_hold *hold, uint64_t mono_ns, uint64_t newest_ns);
 
-/* Return all frames until the next order_hold_add: no recording is running. */
+/* Release all frames until the next order_hold_add: no recording is running. */
 void order_hold_end(order_hold *hold);
 
 #endif

@@ -198,8 +198,8 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
     return segment_reader_chunk(of->reader, of->order[order_index])->first_ns;
 }
 
-/* Add the wanted chunks that are new since the last call to order. A chunk that is earlier than the
- * one before it is damaged. */
+/* Add to `order` the wanted chunks that are new since the last call. A chunk that is earlier than
+ * the one before it is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);
@@ -383,8 +383,8 @@ static int wants_channel(void *user, const channel_info *info)
     const segments *all = user;
     const source_options *options = &all->options;
     selection_answer answer = source_options_match(options, info);
-    /* Channels of events are not needed for this: any other channel also shows that the segment
-     * overlaps the window. */
+    /* Without with_events, a channel of events is not needed here: any other channel also shows
+     * that the segment overlaps the window. */
     if (answer == SELECTION_EVENTS)
         return options->with_events;
     return answer != SELECTION_NO;

@@ -183,8 +183,7 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
     td_bytes topic = td_bytes_str(gap->topic);
     if (gap->symbol[0] == '\0') {
         /* A glob in the exchange's notation names a symbol: the gap may be about any symbol. */
-        (void)snprintf(text, sizeof text, "%s.",
-                       gap->topic); /* a text that is cut matches nothing */
+        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* a cut text matches nothing */
         for (size_t i = 0; i < wanted->topics.count; i++)
             if (strncmp(wanted->topics.items[i], text, strlen(text)) == 0)
                 return 1;
