@@ -314,7 +314,7 @@ static void count_missing(read_plan *plan)
 /* Finds segments that have the same channels as an earlier one. */
 typedef struct repeats {
     const archive_segment *segments; /* all listed segments */
-    uint8_t *is_one;                 /* for each segment, 1: it is such a one */
+    uint8_t *is_one;                 /* for each segment, 1: it repeats an earlier one */
     row_table by_hash;               /* indexes in hashes, by hash */
     uint64_t *hashes;
     size_t count;
