@@ -1,7 +1,7 @@
 /* Memory. The project allocates only with these functions, and so do libraries that accept an
  * allocator. They never return NULL: when memory runs out, the program prints one line and aborts.
- * A recording survives that as it survives `kill -9` (P1 of docs/design.md). Sizes from external
- * input are checked against base/limits.h before allocation. Any thread. */
+ * A recording survives such an abort as it survives `kill -9` (P1 of docs/design.md). Sizes from
+ * external input are checked against base/limits.h before allocation. Any thread. */
 #ifndef TD_BASE_ALLOC_H
 #define TD_BASE_ALLOC_H
 
@@ -26,14 +26,14 @@ TD_NEVER_NULL void *td_array_grow(void *old, size_t count, size_t size);
 /* Make space in an array for this index; new elements are zero. Updates *capacity, in elements. */
 TD_NEVER_NULL void *td_array_reach(void *old, size_t *capacity, size_t index, size_t size);
 
-/* As td_array_reach, updating *array, for hot loops. */
+/* As td_array_reach, but updates *array. Inline, for hot loops. */
 static inline void td_array_ensure(void **array, size_t *capacity, size_t index, size_t size)
 {
     if (TD_UNLIKELY(index >= *capacity))
         *array = td_array_reach(*array, capacity, index, size);
 }
 
-/* Copy a string (NULL gives NULL), or length bytes with a NUL after them. */
+/* td_strdup copies a string (NULL gives NULL); td_strndup copies length bytes and adds a NUL. */
 TD_MUST_USE char *td_strdup(const char *text);
 TD_NEVER_NULL char *td_strndup(const char *bytes, size_t length);
 
@@ -45,8 +45,8 @@ void td_free(void *memory);
 TD_NEVER_NULL void *td_alloc_hook(void *opaque, size_t bytes);
 void td_free_hook(void *opaque, void *memory);
 
-/* Abort because bytes (0: unknown) could not be allocated, for libraries that return such failures.
- * Calls the handler, if set, else prints a line on standard error. */
+/* Abort because bytes (0: unknown) could not be allocated, for libraries that report this by a
+ * return value. Calls the handler, if set, else prints a line on standard error. */
 TD_NORETURN void td_out_of_memory(size_t bytes);
 
 /* Set a handler, for programs that embed the library: called once, on the thread that ran out of

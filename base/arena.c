@@ -15,7 +15,7 @@ typedef struct arena_block {
     struct arena_block *next;
     size_t size; /* usable bytes after this header */
     size_t used;
-    size_t padding; /* aligns the bytes after it to 16 */
+    size_t padding; /* aligns the bytes after the header to 16 */
 } arena_block;
 
 _Static_assert(sizeof(arena_block) % ALIGN_BYTES == 0, "what follows a header must be aligned");
@@ -47,7 +47,7 @@ void td_arena_close(td_arena *arena)
     td_free(arena);
 }
 
-/* Continue in the next block, or in a new one before it if it is too small. */
+/* Continue in the next block; if it is too small for size, insert a new block before it. */
 static arena_block *next_block(td_arena *arena, size_t size)
 {
     arena_block **link = arena->current == NULL ? &arena->first : &arena->current->next;

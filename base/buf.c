@@ -28,7 +28,7 @@ td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err)
                           buf->size, extra, buf->size_max);
     size_t needed = buf->size + extra;
     size_t capacity = buf->capacity < FIRST_CAPACITY_BYTES ? FIRST_CAPACITY_BYTES : buf->capacity;
-    if (buf->size == 0 && needed > STEP_BYTES) /* usually the final size */
+    if (buf->size == 0 && needed > STEP_BYTES) /* a large first request is usually the final size */
         capacity = (needed / STEP_BYTES + 1) * STEP_BYTES;
     while (capacity < needed)
         capacity = capacity > buf->size_max / 2 ? buf->size_max : capacity * 2;

@@ -26,7 +26,7 @@ static inline void td_buf_clear(td_buf *buf)
     buf->size = 0;
 }
 
-/* Make space for extra more bytes. TD_OK, TD_E_LIMIT. */
+/* Make space for `extra` further bytes. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err);
 
 /* Append bytes. TD_OK, TD_E_LIMIT. */

@@ -42,8 +42,8 @@ typedef struct channel_info {
     const char *message_encoding; /* "json" or "raw" */
 } channel_info;
 
-/* Compare by feed, line, shard, dir, topic, symbol, opcode, form: <0, 0, >0. The fixed order of
- * channels. */
+/* Compare by feed, line, shard, dir, topic, symbol, opcode, form: <0, 0, >0. This is the fixed
+ * order of channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
 
 /* Roles of a channel's frames. */
@@ -69,7 +69,8 @@ static inline int frame_role_is_of_topic(frame_role role)
     return role == ROLE_DATA || role == ROLE_UNKNOWN;
 }
 
-/* "in", "out", "http", "event"; parse such a name (0: another text). */
+/* The name of a direction: "in", "out", "http", "event". And the direction of such a name: 1, or 0
+ * for any other text. */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);
 

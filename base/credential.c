@@ -7,7 +7,7 @@
 
 enum { NAME_BYTES = 128 };
 
-/* Parts of secret names. */
+/* A name that contains one of these is secret. */
 static const char *const SECRET_PARTS[] = {
     "apikey",     "accesskey",  "privatekey",  "userkey",       "clientkey",    "authkey",
     "signkey",    "sessionkey", "listenkey",   "secret",        "signature",    "passphrase",
@@ -16,11 +16,12 @@ static const char *const SECRET_PARTS[] = {
     "accesssign", NULL,
 };
 
-/* Whole names that are vague; the first two are vague as a name's last word, too. */
+/* Names that may mean a credential or something else (TD_NAME_VAGUE). The first two are vague also
+ * as the last word of a longer name. */
 static const char *const VAGUE_NAMES[] = {"sign", "sig", "key", "keyid", "auth",
                                           "pass", "pwd", "otp", "jwt"};
 enum { VAGUE_COUNT = sizeof VAGUE_NAMES / sizeof *VAGUE_NAMES, VAGUE_LAST_WORDS = 2 };
-static const char TOKEN[] = "token"; /* names that end with it are vague */
+static const char TOKEN[] = "token"; /* names that end with it are TD_NAME_VAGUE */
 
 static const char *const AUTH_PARTS[] = {"auth", "login", "logon", "signin", NULL};
 
@@ -86,7 +87,8 @@ static size_t pair_of(const char *text)
     return ((size_t)(uint8_t)text[0] * 33 + (uint8_t)text[1]) % PAIRS;
 }
 
-/* Parts have at least two characters; at most positions of a text no part's first pair is found. */
+/* 1 if the text contains one of the parts. Each has at least two characters, and its first two are
+ * compared first: at most positions of a text no part begins. */
 static int has_part(const char *text, const char *const *parts)
 {
     uint8_t begins_part[PAIRS] = {0};
@@ -120,7 +122,7 @@ td_name_kind td_name_kind_of(td_bytes name)
         is_one_of(text + folded.last_word, VAGUE_NAMES, VAGUE_LAST_WORDS))
         return TD_NAME_VAGUE;
     if (begins(text, "auth") && !begins(text, "author"))
-        return TD_NAME_VAGUE; /* authSig, authPayload */
+        return TD_NAME_VAGUE; /* such as authSig, authPayload */
     size_t token = sizeof TOKEN - 1;
     return folded.size >= token && strcmp(text + folded.size - token, TOKEN) == 0 ? TD_NAME_VAGUE
                                                                                   : TD_NAME_PLAIN;

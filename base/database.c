@@ -13,7 +13,7 @@
 #include "base/limits.h"
 
 enum {
-    APPENDER_WAIT_MS = 100, /* the disk thread must not wait for an index */
+    APPENDER_WAIT_MS = 100, /* DATABASE_APPEND: a recorder's disk thread must not wait long */
     OTHERS_WAIT_MS = 5000,
 };
 
@@ -67,7 +67,8 @@ database_query database_query_begin(database *d, size_t which)
     return (database_query){.db = d, .stmt = d->statements[which], .next = 1};
 }
 
-/* Callers bind only existing parameters and values within the limit. */
+/* Check the result of a bind call. Only memory can run out: callers bind only existing parameters,
+ * and values within the limit. */
 static void check_bound(database_query *query, int rc)
 {
     if (rc == SQLITE_NOMEM)
@@ -232,9 +233,9 @@ static td_result harden(database *d, td_err *err)
                    err);
 }
 
-/* SQLite would wait forever for a writer of a FIFO, and would write through a symbolic link. (Its
- * own flag against links also refuses links in parent folders, which are fine.) An empty file
- * counts as missing, as in SQLite. */
+/* Check that the file is a regular one. SQLite would wait forever for a writer of a FIFO, and
+ * would write through a symbolic link. (Its own flag against links also refuses links in parent
+ * folders, which are fine.) An empty file counts as missing, as in SQLite. */
 static td_result check_file(const database *d, td_err *err)
 {
     struct stat info;
@@ -249,8 +250,9 @@ static td_result check_file(const database *d, td_err *err)
                                               d->kind->name, d->path);
 }
 
-/* Reading creates no file and needs only read permission. So the next writer rolls back a
- * transaction that a crash left unfinished, and readers fail until then. */
+/* Open the file with SQLite. DATABASE_READ creates no file and needs only read permission. So it
+ * cannot roll back a transaction that a crash left unfinished: reads fail until the next writer
+ * opens the file. */
 static td_result open_file(database *d, td_err *err)
 {
     int how = d->mode == DATABASE_READ ? SQLITE_OPEN_READONLY
@@ -277,7 +279,8 @@ static td_result make_table(database *d, td_err *err)
     return rc == TD_OK ? run_sql(d, "COMMIT", "making its table", err) : rc;
 }
 
-/* Fails for a file of another kind or version, which lacks the tables. */
+/* Prepare the kind's statements. Fails for a file of another kind or version, which lacks the
+ * tables. */
 static td_result prepare_all(database *d, td_err *err)
 {
     int rc = SQLITE_OK;
@@ -322,7 +325,7 @@ void database_close(database *d)
     if (d == NULL)
         return;
     for (size_t i = 0; i < d->kind->statement_count; i++)
-        (void)sqlite3_finalize(d->statements[i]); /* returns the result of its last step */
+        (void)sqlite3_finalize(d->statements[i]); /* returns its last step's result */
     (void)sqlite3_close_v2(d->db);
     td_free(d->path);
     td_free(d);

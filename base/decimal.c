@@ -6,17 +6,17 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Load: two calls for each level of each book frame, nearly always up to 12 digits with or without
- * a point. The fast path at the start of td_decimal_parse handles these: one pass, with one check
- * of limits at the end. Everything else (exponents, more than 18 digits, errors) takes the slow
- * path. */
+/* td_decimal_parse is called twice for each level of each book frame, nearly always with up to 12
+ * digits, with or without a point. The fast path at its start handles these: one pass, with one
+ * check of limits at the end. Everything else (exponents, more than 18 digits, errors) takes the
+ * slow path. */
 
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
 
 enum { FAST_DIGITS = 18 };
 
-/* Larger exponents count as infinite: no text has enough digits to compensate them. */
+/* Exponents beyond this count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
 static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
@@ -80,7 +80,7 @@ static td_result parse_slowly(td_bytes text, td_decimal *out, td_err *err)
     int is_negative = text.size > 0 && *p == '-';
     p += is_negative;
     uint64_t value = 0; /* the digits up to the last non-zero one */
-    int64_t zeros = 0;  /* zeros after it */
+    int64_t zeros = 0;  /* zeros after that digit */
     int64_t places = 0, exponent = 0;
     int fits = 1, has_digit = 0, has_point = 0;
     for (; p < end && (is_digit(*p) || (*p == '.' && has_digit && !has_point)); p++) {
@@ -132,7 +132,7 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
 {
     const uint8_t *p = text.data;
     size_t left = text.size;
-    /* 20 = sign, 18 digits, point: the code below cannot overflow. */
+    /* At most a sign, 18 digits and a point, so the code below cannot overflow. */
     if (TD_UNLIKELY(left == 0 || left > FAST_DIGITS + 2))
         return parse_slowly(text, out, err);
     const uint8_t *end = p + left;
@@ -164,8 +164,8 @@ td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
     return TD_OK;
 }
 
-/* Strip `zeros` trailing zeros if the value has as many. The test for odd numbers saves the
- * division in half of all cases. */
+/* Strip `zeros` trailing zeros if the value has as many; power is 10^zeros. The test for odd
+ * numbers saves the division in half of all cases. */
 static void strip(td_decimal *value, uint8_t zeros, int64_t power)
 {
     if (value->scale >= zeros && (value->mantissa & 1) == 0 && value->mantissa % power == 0) {
@@ -181,8 +181,8 @@ td_decimal td_decimal_shortest(td_decimal value)
         return (td_decimal){0};
     if (value.scale == 0 || (value.mantissa & 1) != 0)
         return value;
-    /* Fixed steps cover a scale of at most 18, and the compiler replaces divisions by constants
-     * with multiplications. */
+    /* These steps strip up to 18 zeros. They are fixed so that the compiler can replace divisions
+     * by constants with multiplications. */
     strip(&value, 8, 100000000);
     strip(&value, 8, 100000000);
     strip(&value, 4, 10000);
@@ -223,7 +223,8 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     return left < right ? -1 : left > right;
 }
 
-/* If both operands of the division are exact, its result is the nearest double. */
+/* Divide mantissa by power of ten: if both are exact doubles, the result is the nearest one. Else
+ * use strtod. */
 double td_decimal_double(td_decimal value)
 {
     static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {

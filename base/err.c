@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/escape.h"
 
-/* Defined here also for the analyser. */
+/* For the analyser, err.h also defines these functions as macros. */
 #undef td_err_set
 #undef td_err_add
 #undef td_err_pass
@@ -23,7 +23,8 @@ static void format_cut(char *out, size_t out_bytes, const char *format, va_list 
         memcpy(out + out_bytes - sizeof CUT_MARK, CUT_MARK, sizeof CUT_MARK);
 }
 
-/* Text may contain values from files and peers: escaping keeps it one printable line. */
+/* Escape the text, which may contain values from files and peers, so that it stays one printable
+ * line. */
 static void make_one_line(char *text, size_t text_bytes)
 {
     char raw[TD_ERR_TEXT_BYTES];

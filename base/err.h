@@ -35,7 +35,7 @@ typedef struct td_err {
     int os_errno; /* errno with TD_E_IO and TD_E_NOSPACE, else 0 */
     char
         text[TD_ERR_TEXT_BYTES]; /* one line, escaped (base/escape.h); cut with "..." if too long */
-    char hint[TD_ERR_HINT_BYTES]; /* how to fix it, or empty */
+    char hint[TD_ERR_HINT_BYTES]; /* how to fix the error, or empty */
 } td_err;
 
 /* Clear err: TD_OK and no text. */

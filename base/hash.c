@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#define XXH_STATIC_LINKING_ONLY /* for the size of the state, to allocate it */
+#define XXH_STATIC_LINKING_ONLY /* declares XXH3_state_t, to allocate it */
 #include <xxhash.h>
 
 #include "base/alloc.h"
@@ -78,7 +78,7 @@ static td_hash128 canonical(XXH128_hash_t hash)
 
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size)
 {
-    /* libdeflate would restart at a NULL buffer. */
+    /* For a NULL buffer libdeflate would return the start value. */
     return size == 0 ? crc : libdeflate_crc32(crc, bytes, size);
 }
 

@@ -24,7 +24,7 @@ enum {
 };
 
 /* Let OpenSSL allocate with base/alloc.h, so that the program aborts when memory runs out. Call
- * before OpenSSL's first use. 1; 0: OpenSSL was used before. */
+ * before OpenSSL's first use. Returns 1, or 0 if OpenSSL was used before. */
 int td_hash_begin(void);
 
 /* CRC-32 (IEEE, as in MCAP and gzip) of bytes, continued from crc; start with 0. */

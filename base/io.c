@@ -351,8 +351,8 @@ td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err
     return rc;
 }
 
-/* A lock file is empty, or has the line of a killed holder, or zeros instead of it after a power
- * cut. Any other file belongs to another program. */
+/* Check that a file is a lock file: it is empty, or has the line of a killed holder, or zeros in
+ * its place after a power cut. Any other file belongs to another program. */
 static td_result check_lock_content(const char *path, td_file *file, td_err *err)
 {
     char text[TD_HOLDER_BYTES];
@@ -372,8 +372,8 @@ static td_result check_lock_content(const char *path, td_file *file, td_err *err
     return rc;
 }
 
-/* The line is only informative: on a full disk the lock file is empty (better than the line of an
- * earlier holder). */
+/* Write the holder's line. It is only informative: on a full disk the lock file stays empty, which
+ * is better than the line of an earlier holder. */
 static td_result write_holder(td_file *file, const char *holder, td_err *err)
 {
     char line[TD_HOLDER_BYTES];

@@ -82,9 +82,9 @@ struct td_file {
     const td_io_ops *ops;
 };
 
-/* Open path. TD_E_NOTFOUND if it does not exist, TD_E_INVALID if CREATE finds it, TD_E_UNSUPPORTED
- * for writing through a symbolic link and for anything but a regular file, TD_E_IO. The caller
- * frees *out by td_io_close. */
+/* Open path. TD_E_NOTFOUND if it does not exist, TD_E_INVALID if it exists with CREATE,
+ * TD_E_UNSUPPORTED for writing through a symbolic link and for anything but a regular file,
+ * TD_E_IO. The caller frees *out by td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 
@@ -201,7 +201,7 @@ enum { TD_HOLDER_BYTES = 256 };
 
 typedef struct td_lock_view {
     int is_held;
-    char holder[TD_HOLDER_BYTES]; /* first line of the file: in a lock file the holder, or "" */
+    char holder[TD_HOLDER_BYTES]; /* the file's first line: a lock file's holder, or "" */
 } td_lock_view;
 
 /* Check whether the file at path is locked. Writes nothing; needs only read permission. A missing

@@ -48,8 +48,8 @@ static int open_retrying(const char *path, int flags, mode_t access)
     return fd;
 }
 
-/* O_NONBLOCK, so that an unexpected FIFO in an archive cannot block; regular files ignore it, and
- * only these are accepted. O_NOFOLLOW, so that nothing is written through a symbolic link. */
+/* Open a regular file. O_NONBLOCK prevents blocking on an unexpected FIFO in an archive, and has
+ * no effect on regular files. O_NOFOLLOW prevents writing through a symbolic link. */
 static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
                             td_err *err)
 {
@@ -180,8 +180,8 @@ static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, 
     return TD_OK;
 }
 
-/* Without O_APPEND, with which Linux's pwrite ignores its offset. A file has one writer at a time.
- */
+/* Write at the current end. The file is not opened with O_APPEND, because then Linux's pwrite
+ * ignores its offset. A file has one writer at a time. */
 static td_result posix_append(td_file *base, const void *bytes, size_t size, td_err *err)
 {
     uint64_t end = 0;
@@ -204,7 +204,8 @@ static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
     return TD_OK;
 }
 
-/* Repeating after EINTR is safe: pages are dropped only after a reported write error. */
+/* Call fdatasync. Repeating it after EINTR is safe: the kernel drops pages only after a write
+ * error that it reported. */
 static td_result posix_sync(td_file *base, td_err *err)
 {
     posix_file *file = as_file(base);
@@ -252,7 +253,8 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const dir_entry *)a)->name, ((const dir_entry *)b)->name);
 }
 
-/* Links count as their targets: most of an archive may be on another disk. */
+/* The kind of a folder's entry. A symbolic link counts as its target, because folders of an
+ * archive may be links to another disk. */
 static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
 {
     if (entry->d_type == DT_REG)
@@ -268,7 +270,8 @@ static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
     return S_ISDIR(info.st_mode) ? TD_ENTRY_DIR : TD_ENTRY_OTHER;
 }
 
-/* All names are read before the first callback, which may then change the folder. */
+/* List a folder. All names are read before the first callback, so callbacks may change the folder.
+ */
 static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
 {
     (void)ctx;
@@ -356,8 +359,8 @@ static td_result posix_check_name(void *ctx, const char *path, td_file *base, td
     return TD_OK;
 }
 
-/* Open file description locks: they end with the descriptor, and two of one process exclude each
- * other. */
+/* A lock on the whole file, for use as an open file description lock: it ends with the descriptor,
+ * and two such locks of one process exclude each other. */
 static struct flock whole_file(short type)
 {
     return (struct flock){.l_type = type, .l_whence = SEEK_SET};
@@ -385,7 +388,7 @@ static td_result posix_lock(td_file *base, td_err *err)
 static void posix_unlock(td_file *base)
 {
     struct flock lock = whole_file(F_UNLCK);
-    /* After an error the lock ends with the descriptor. */
+    /* If this fails, the lock ends when the descriptor is closed. */
     if (fcntl(as_file(base)->fd, F_OFD_SETLK, &lock) != 0)
         errno = 0;
 }

@@ -15,12 +15,12 @@
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
 _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
-/* Inflating may use one in LIMIT_INFLATE_SHARE of a thread's time, plus the unused share of the
- * last second: the encoder's time for a feed's compressed frames, and the network thread's time for
- * the compressed messages of a connection or of all clients of a server. A message of 4 KiB takes
- * 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50 ms. Beyond the share, the encoder
- * discards frames for LIMIT_INFLATE_PAUSE_NS, which bounds the rows in the ledger; such a
- * connection is closed; such a client waits. */
+/* Inflating may take one part in LIMIT_INFLATE_SHARE of a thread's time, plus the unused share of
+ * the last second. On the encoder thread this limits all compressed frames of a feed; on the
+ * network thread, the messages of each connection and those of all clients of a server together. A
+ * message of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50 ms. Beyond
+ * the share, the encoder discards frames for LIMIT_INFLATE_PAUSE_NS (so that the ledger gets few
+ * gaps), a connection is closed, and a server reads no more from that client for a while. */
 #define LIMIT_INFLATE_SHARE    4u
 #define LIMIT_INFLATE_PAUSE_NS UINT64_C(10000000000)
 
@@ -39,24 +39,25 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
  * at most. */
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
-/* A quarter of these is reserved for the feed's own channels, however many topics a server sends:
- * for each connection _control in both directions and _unknown, each as text and binary, JSON and
- * not; _unknown of HTTP replies; _events. The rest is for topics (with their symbols), HTTP
- * replies, and compressed or fragmented messages. When it is full, frames of further channels go to
- * _unknown or lose their form, counted, until the segment ends. */
+/* A quarter of a segment's channels is reserved for tapedeck's own topics, however many topics a
+ * server sends: for each connection _control in both directions and _unknown, each as text and
+ * binary, JSON and not; _unknown of HTTP replies; _events. The rest is for topics (with their
+ * symbols), HTTP replies, and compressed or fragmented messages. When it is full, frames of
+ * further channels go to _unknown or are stored without their form (FORM_*), and are counted,
+ * until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 
-/* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk
- * indexes, one per chunk and channel, 10 bytes each. The last two bound the summary, which is in
- * memory until the segment ends: it stays below the 64 MiB that readers accept
+/* A capture segment ends with the UTC hour, or when it has this many bytes, chunks, or entries of
+ * chunk indexes (one per chunk and channel, 10 bytes each). The last two bound the summary, which
+ * is in memory until the segment ends: it stays below the 64 MiB that readers accept
  * (LIMIT_RECORD_BYTES). */
 #define LIMIT_SEGMENT_BYTES         ((uint64_t)1 << 30)
 #define LIMIT_SEGMENT_CHUNKS        4096u
 #define LIMIT_SEGMENT_INDEX_ENTRIES ((uint64_t)4 << 20)
 
-/* A checkpoint's table, and its stored states: the states of 5,000 options take some 5 MB. Further
- * states are omitted and counted. */
+/* Size of a checkpoint's table, and of its stored states together. The states of 5,000 options
+ * take some 5 MB. Further states are omitted and counted. */
 #define LIMIT_CHECKPOINT_BYTES ((size_t)16 << 20)
 
 /* Slots (configured connections) of one feed, and feeds of one configuration. */
@@ -73,9 +74,9 @@ _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 2,
  * known exchange allows 500 in five minutes. */
 #define LIMIT_HOST_CONNECTS 1024u
 
-/* Secret values that are hidden in frames: a feed's key, its secret and the secrets in its URLs; in
- * an imported capture, a signature for each of a thousand connections. And the bytes of one value:
- * a key has 18 to 64, a signed token may have 2,000. */
+/* Secret values that are hidden in frames: a feed's key, its secret and the secrets in its URLs;
+ * in an imported capture, a signature for each of a thousand connections. LIMIT_SECRET_BYTES
+ * limits one value: a key has 18 to 64 bytes, a signed token may have 2,000. */
 #define LIMIT_SECRETS      1024u
 #define LIMIT_SECRET_BYTES 4096u
 
@@ -119,12 +120,12 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * trade frames (1,024 each), at most twice as many. A repeat from further back is not detected. */
 #define LIMIT_TRACK_IDS 4096u
 
-/* The newest of these ids, in a saved state (book/symbol_state.h): a quarter of the largest trade
- * frame. */
+/* Number of the newest of these ids in a saved state (book/symbol_state.h): a quarter of the
+ * largest trade frame. */
 #define LIMIT_STATE_IDS 256u
 
-/* Frames that a topic remembers (as hashes) to detect repeats. Repeats follow closely; a ticker
- * remembers its share for each of some thousand symbols. */
+/* Frames that a topic remembers (as hashes) to detect repeats. Repeats follow closely. The number
+ * is small because a ticker's state is kept for each of some thousand symbols. */
 #define LIMIT_TRACK_FRAMES 64u
 
 /* Books and tickers that a replay server maintains for one client, for snapshots at late
@@ -136,10 +137,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * of a coin are traded at a time. Entries of further symbols are not checked, but counted. */
 #define LIMIT_TRACK_SYMBOLS 4096u
 
-/* Audits across the topics of a symbol (book/audit.h). Members: topics and lines of one symbol; v5
- * has four depths, a ticker, trades and some candles, each on two lines. Remembered states of a
- * book: 1.3 s of the fastest topic, while the slowest shows a state after 0.1 to 0.3 s. Trades:
- * several seconds of the busiest symbol; a candle arrives about every second. */
+/* Audits across the topics of a symbol (book/audit.h). LIMIT_AUDIT_MEMBERS: connections times
+ * topics of one symbol; v5 has four depths, a ticker, trades and some candles, each on two
+ * connections. LIMIT_AUDIT_STATES: remembered states of a book, 1.3 s of the fastest topic; the
+ * slowest topic shows the same state 0.1 to 0.3 s later. LIMIT_AUDIT_TRADES: several seconds of
+ * the busiest symbol; a candle arrives about every second. */
 #define LIMIT_AUDIT_MEMBERS 32u
 #define LIMIT_AUDIT_STATES  64u
 #define LIMIT_AUDIT_TRADES  16384u
@@ -158,19 +160,20 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * practice. Beyond the limit the ticker is unknown until its next snapshot. */
 #define LIMIT_TICKER_BYTES ((size_t)64 << 10)
 
-/* Gaps that replay lists for one topic and symbol; further ones are counted per rule. */
+/* Gaps that replay lists for one topic and symbol; further ones are only counted, per kind of gap.
+ */
 #define LIMIT_TOPIC_GAPS 1024u
 
-/* Members of one frame that a survey lists although its row does not name them; further ones are
+/* Members of one frame that a survey lists because the schema does not name them; further ones are
  * counted. A topic changes by a few members at a time; only made-up frames have more. */
 #define LIMIT_SURVEY_UNEXPECTED 64u
 
-/* Drift (schema/drift.h). FINDINGS of one table: an exchange changes some tens of members a year; a
- * thousand and more come only from a wrong schema. VALUES: texts of members whose documented values
- * are incomplete; all such members have some tens. KIND_FINDINGS: findings of one kind in one
- * topic, so that a flood does not hide changes elsewhere. NOTES: of one frame. EXAMPLE: bytes of an
- * example, enough for nearly all frames; 64 MiB with the maximum of findings. PATH, DETAIL: bytes
- * with the NUL; longer texts are truncated. */
+/* Drift (schema/drift.h). FINDINGS of one table: an exchange changes some tens of members a year;
+ * a thousand and more come only from a wrong schema. VALUES: texts of members whose documented
+ * values are incomplete; all such members have some tens. KIND_FINDINGS: findings of one kind in
+ * one topic, so that a flood does not hide changes elsewhere. NOTES: differences noted for one
+ * frame. EXAMPLE: bytes of an example, enough for nearly all frames; 64 MiB with the maximum of
+ * findings. PATH, DETAIL: bytes with the NUL; longer texts are truncated. */
 #define LIMIT_DRIFT_FINDINGS      4096u
 #define LIMIT_DRIFT_VALUES        1024u
 #define LIMIT_DRIFT_KIND_FINDINGS 256u
@@ -220,9 +223,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * no known frame is near that size. A longer line is reported and skipped. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
 
-/* Records that import buffers to sort the lines of several connections by time: covers the seconds
- * by which programs confuse the order, or a small capture whose connections follow one another. A
- * sorted capture needs no buffer. */
+/* Records that import buffers to sort the lines of several connections by time: enough for lines
+ * that are out of order by some seconds, or for a small capture whose connections follow one
+ * another. A sorted capture needs no buffer. */
 #define LIMIT_IMPORT_WINDOW_BYTES ((size_t)64 << 20)
 
 /* Entries of one folder, which are sorted in memory. A day of 64 feeds has some 1,600 segments. */
@@ -251,7 +254,8 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_DIFF_FRAMES (1u << 25)
 
 /* Streams of a baseline: several times the symbols and topics of all families over a year; only
- * made-up names reach the limit. Bytes of a stream's first differing frame, which is described. */
+ * made-up names reach the limit. LIMIT_REGRESS_FRAME_BYTES: size of a stream's first differing
+ * frame, which is described. */
 #define LIMIT_REGRESS_TOPICS      (1u << 20)
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
@@ -259,9 +263,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * long. */
 #define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
 
-/* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
- * durable lines, or an hour and a half of one feed's; bytes of one line, which a pipe accepts at
- * once; how long the program waits for the reader at its end. */
+/* Output of programs that never wait for its reader (record, serve, sim): queued bytes (some 8,000
+ * `durable` lines, or all lines of one feed in an hour and a half); bytes of one line, which a
+ * pipe accepts at once; how long a program that ends waits for the reader. */
 #define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
 #define LIMIT_OUTPUT_END_NS      UINT64_C(3000000000)

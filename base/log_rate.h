@@ -1,5 +1,5 @@
-/* Limits a repeated log message to one line a minute: the first event is logged at once, later ones
- * with their number. Zero-initialise. */
+/* Limits a repeated log message to one line a minute: the first event is logged at once, later
+ * ones together, with their number. Zero-initialise. */
 #ifndef TD_BASE_LOG_RATE_H
 #define TD_BASE_LOG_RATE_H
 
@@ -11,7 +11,7 @@
 
 typedef struct td_log_rate {
     uint64_t logged_ns; /* 0: never */
-    uint64_t count;     /* events since then */
+    uint64_t count;     /* events since that line */
 } td_log_rate;
 
 /* Count an event at mono_ns > 0. Returns the number of events since the last line, including this

@@ -42,7 +42,8 @@ typedef struct record_header {
 
 _Static_assert(sizeof(record_header) == RECORD_ALIGN_BYTES, "records after it stay aligned");
 
-/* The padding is the point. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
+/* Padding keeps the threads' members on separate cache lines.
+ * NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct td_ring {
     uint8_t *data; /* capacity bytes, mapped twice in a row */
     size_t capacity;

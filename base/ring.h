@@ -39,10 +39,10 @@ size_t td_ring_used_bytes(const td_ring *ring);
 size_t td_ring_capacity_bytes(const td_ring *ring);
 
 /* Consumer: wait until at least `bytes` of records (including 8 to 15 bytes of header and padding
- * each) were not peeked, the ring was woken, or timeout_ns passed. May return early; may miss a
- * record that is committed just as it falls asleep, and then return with the next record or after
- * the timeout. 0 < bytes <= capacity. The producer makes one system call for the wake-up (a
- * microsecond, more than a record costs). */
+ * each) are in the ring and not peeked, the ring was woken, or timeout_ns passed. May return
+ * early; may miss a record that is committed just as it falls asleep, and then return with the
+ * next record or after the timeout. 0 < bytes <= capacity. The producer makes one system call for
+ * the wake-up (a microsecond, more than a record costs). */
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake the waiting consumer without a record. Any thread. */

@@ -7,9 +7,9 @@
 
 enum {
     NAME_MAX = 128, /* for longer names, edits are not counted */
-    COMMON_MIN = 3, /* letters of a common prefix */
+    COMMON_MIN = 3, /* letters that a common prefix must have */
     COMMON_DISTANCE = 500,
-    WITHIN_DISTANCE = 900,  /* contained in the name */
+    WITHIN_DISTANCE = 900,  /* of a name that contains the written one */
     UNLIKE_DISTANCE = 1000, /* not similar */
 };
 

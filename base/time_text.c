@@ -46,7 +46,7 @@ static struct tm split_time(uint64_t ns)
     time_t seconds = (time_t)(ns / TD_NS_PER_S);
     struct tm out;
     struct tm *done = gmtime_r(&seconds, &out);
-    TD_ASSERT(done != NULL); /* until the year 2554 */
+    TD_ASSERT(done != NULL); /* 64-bit ns end in the year 2554 */
     return out;
 }
 

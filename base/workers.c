@@ -208,7 +208,7 @@ unsigned td_core_count(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return (unsigned)CPU_COUNT(&set);
-    /* The machine has more cores than cpu_set_t. */
+    /* The machine has more cores than cpu_set_t has bits. */
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : (unsigned)online;
 }

@@ -37,8 +37,8 @@ static void print_names(const options_spec *spec, const char *archive, option_na
         spec->list_names(path, names, offer_name);
 }
 
-/* Print candidates for an option's value, which begins within the word. archive: the line's, or
- * NULL. */
+/* Print candidates for an option's value, which begins within the word. archive: given on the
+ * command line, or NULL. */
 static void offer_value(const options_spec *spec, const option_row *row, const char *archive,
                         const char *word, const char *value)
 {

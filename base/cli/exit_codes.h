@@ -14,7 +14,7 @@ typedef enum exit_code {
     EXIT_CODE_FAULT = TD_EXIT_FAULT,
 } exit_code;
 
-/* The exit status of a verb that this result ended. TD_OK and TD_EOF give DONE. */
+/* The exit status of a verb that ends with this result. TD_OK and TD_EOF give DONE. */
 static inline exit_code exit_code_of(td_result result)
 {
     if (result >= TD_OK)

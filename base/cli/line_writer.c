@@ -26,9 +26,9 @@ struct line_writer {
     char *waiting;         /* queued lines for the next write, with space for one more */
     char *writing;         /* a buffer like waiting: the two are swapped for each write */
     size_t waiting_bytes;
-    td_bytes left;       /* the unwritten part of writing */
+    td_bytes left;       /* the unwritten part of `writing` */
     uint64_t lost;       /* number of lost lines */
-    uint64_t unreported; /* lost lines not reported yet; their place is after the waiting ones */
+    uint64_t unreported; /* lost lines to be reported after the waiting ones */
     uint8_t is_full;     /* 1: lines are dropped until the next write begins */
     uint8_t is_closing;
     uint8_t is_given_up;
@@ -47,7 +47,7 @@ static uint64_t count_lines(td_bytes text)
 
 /* ---- the thread ---- */
 
-/* Returns 0, or errno. May block forever: see line_writer_close. */
+/* Write all bytes. Returns 0, or errno. May block forever: see line_writer_close. */
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
@@ -145,8 +145,9 @@ static void *run(void *arg)
 
 /* ---- opening and closing ---- */
 
-/* Start it with all signals blocked: another thread waits for them (base/cli/stop_signal.h), and a
- * missing reader is a failed write, not the end of the program (SIGPIPE). */
+/* Start the thread with all signals blocked: another thread waits for them
+ * (base/cli/stop_signal.h), and a missing reader is a failed write, not the end of the program
+ * (SIGPIPE). */
 static int start_thread(line_writer *self)
 {
     sigset_t all, before;

@@ -156,8 +156,8 @@ const option_row *options_operand_row(const options_spec *spec)
     return spec->operands == NULL || is_named ? row : NULL;
 }
 
-/* Set the operand row from the first operand; refused if the option was given, too. If the verb has
- * its own operands, only if there is one more than these. */
+/* Set the operand row from the first operand; refused if its option was given, too. If the verb
+ * has operands of its own, this needs one operand more than those. */
 static td_result apply_operand(const walk *w, options_operands *operands)
 {
     const option_row *row = options_operand_row(w->spec);

@@ -15,7 +15,7 @@ static const char *parse_digits(const char *text, uint64_t *out)
     return td_digits_parse(td_bytes_of(text, size), UINT64_MAX, out) ? text + size : NULL;
 }
 
-/* K, KiB, M ...: powers of 1,024; kB, MB ...: of 1,000. */
+/* Parse a size: K, KiB, M ... are powers of 1,024; kB, MB ... powers of 1,000. */
 static td_result parse_size(const char *text, uint64_t *bytes, td_err *err)
 {
     static const char LETTERS[] = "KMGT";

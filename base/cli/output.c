@@ -12,7 +12,8 @@
 
 enum {
     OUTPUT_FLUSH_BYTES = 64 << 10,
-    /* The largest value is a frame in JSON escapes: at most six bytes for one. */
+    /* Largest JSON value, as a multiple of LIMIT_FRAME_BYTES: escaping makes at most 6 bytes of
+     * each byte of a frame; the rest is for other members. */
     OUTPUT_VALUE_FACTOR = 8,
 };
 

@@ -10,7 +10,7 @@
 enum { PROGRESS_LINE_BYTES = 256 };
 
 static const uint64_t PROGRESS_EVERY_NS = TD_NS_PER_S / 10;
-static const uint64_t PACE_KNOWN_NS = TD_NS_PER_S; /* shows no remaining time before this */
+static const uint64_t PACE_KNOWN_NS = TD_NS_PER_S; /* time after which a remaining time is shown */
 
 void progress_init(progress_line *progress, reporter *report)
 {
@@ -34,7 +34,7 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     report_show_status(progress->report, line);
 }
 
-/* Rounds down, so that 100 % is shown only at the end. */
+/* Format the part rounded down, so that 100 % is shown only at the end. */
 unit_text progress_part(progress_line *progress, uint64_t mono_ns, uint64_t done, uint64_t total)
 {
     unit_text out = {""};

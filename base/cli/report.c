@@ -42,7 +42,8 @@ void report_name_verb(reporter *report, const char *verb)
 /* Kinds of lines, in addition to the levels. */
 enum { LINE_END = TD_LOG_DEBUG + 1 /* the error that ends a program */, LINE_HINT };
 
-/* Format of each kind: its level in a log, which also marks it outside of a log. */
+/* Format of each kind of line. level: its name in a log; also printed outside of a log if
+ * is_marked. */
 static const struct {
     const char *level;
     uint8_t is_marked;

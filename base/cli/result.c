@@ -15,14 +15,14 @@
 struct result_field {
     const char *name; /* NULL: a row, or a document */
     size_t parent;    /* index of the enclosing object or list, or NO_FIELD */
-    uint64_t value;   /* a number, a list's rows, else 1; 0: empty */
+    uint64_t value;   /* the number, a list's row count, or else 1; 0: empty */
     size_t text_at, text_size;
 };
 
 void result_begin(result_writer *r, output_stream *output, const json_options *form)
 {
     *r = (result_writer){.output = output, .scope = NO_FIELD, .table_list = NO_FIELD};
-    td_buf_init(&r->page, SIZE_MAX); /* bounded by the result */
+    td_buf_init(&r->page, SIZE_MAX); /* only the result's own size limits it */
     r->json = form->is_json ? &output->json : NULL;
 }
 
@@ -362,7 +362,7 @@ void result_size(result_writer *r, const char *name, uint64_t bytes)
     add_value(r, name, bytes, digits_of(bytes).text, format_size(bytes).text);
 }
 
-/* from "2021-04-17T16:43:05.489609000Z": date, and time with milliseconds */
+/* Print the date, and the time with milliseconds, of "2021-04-17T16:43:05.489609000Z". */
 void result_time(result_writer *r, const char *name, uint64_t ns)
 {
     char all[TD_TIME_TEXT_BYTES];

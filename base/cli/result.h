@@ -42,7 +42,7 @@ typedef struct result_writer {
     result_field *fields; /* fields of the open objects and lists, and the ended ones in them */
     size_t field_count;
     size_t scope;                /* index of the innermost open object or list */
-    const table_column *columns; /* of the current table */
+    const table_column *columns; /* columns of the current table */
     size_t column_count;
     size_t table_list; /* index of the list with the table's rows */
 } result_writer;
@@ -103,7 +103,7 @@ void result_note(result_writer *r, const char *name, const char *format, ...) TD
 void result_duration(result_writer *r, const char *name, uint64_t ns);
 void result_styled(result_writer *r, const char *name, terminal_style style, const char *text);
 void result_filled(result_writer *r, const char *name,
-                   const char *pattern); /* with the fields so far */
+                   const char *pattern); /* filled with the fields so far */
 
 /* The writer for fields for programs only; NULL if the form is text. */
 static inline json_writer *result_json(const result_writer *r)

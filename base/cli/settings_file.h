@@ -23,7 +23,7 @@ typedef struct setting {
 typedef struct settings_keys {
     const option_row *rows;
     size_t row_count;
-    const char *renamed[4]; /* long_name and key of up to two rows with another key; or NULL */
+    const char *renamed[4]; /* up to two pairs: a row's long_name, the key it has instead */
     const char *nested;  /* a key whose value is a list of mappings, read by the caller; or NULL */
     const char *example; /* "family: inverse", for errors */
 } settings_keys;

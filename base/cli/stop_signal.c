@@ -11,10 +11,12 @@
 
 #define SECOND_WITHIN_NS (5 * TD_NS_PER_S)
 
-/* An earlier second signal is a repeat: timeout(1) signals the process and then its group. */
+/* A second signal within this time is ignored as a repeat: timeout(1) signals the process and then
+ * its group. */
 #define SECOND_AFTER_NS (TD_NS_PER_S / 10)
 
-/* Plus the signal's number: exit status of a process that a signal ended, as in shells. */
+/* Added to the signal's number, the exit status of a process that the signal ended, as in shells.
+ */
 enum { EXIT_BY_SIGNAL = 128 };
 
 struct stop_signal {
@@ -35,7 +37,7 @@ static void release(const stop_signal *self, int is_released)
 static void suspend(const stop_signal *self)
 {
     release(self, 1);
-    (void)raise(SIGSTOP); /* to this thread, so that it does not run on */
+    (void)raise(SIGSTOP); /* stops the process before this thread continues */
     release(self, 0);
 }
 
@@ -67,7 +69,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* If nohup(1) ignores SIGHUP, do not block it: blocking would queue it nevertheless. */
+/* 1 if SIGHUP is ignored, as by nohup(1). Then it must not be blocked, because a blocked signal is
+ * queued even if it is ignored. */
 static int is_hangup_ignored(void)
 {
     struct sigaction action;
@@ -119,8 +122,8 @@ void stop_signal_close(stop_signal *self)
     if (self == NULL)
         return;
     atomic_store_explicit(&self->is_closing, 1, memory_order_release);
-    /* The thread gets it by sigwait. It is blocked everywhere, so it does not end the process.
-     * NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
+    /* The thread receives the signal by sigwait. All threads block it, so it does not end the
+     * process. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
     pthread_kill(self->thread, SIGTERM);
     pthread_join(self->thread, NULL);
     td_free(self);

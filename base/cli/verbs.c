@@ -77,7 +77,7 @@ static td_result run_program(const char *program, char **argv, td_err *err)
     return TD_E_IO;
 }
 
-/* argv[0] is the verb. */
+/* Run a verb; argv[0] is its name. */
 static exit_code run_verb(const verb_table *table, const verb_context *context, const verb_row *row,
                           int argc, char **argv)
 {
@@ -94,8 +94,8 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     return report_error(context->report, &err);
 }
 
-/* --complete WORD...: a verb of another program is completed by that program. argv[0] is the word
- * before them. */
+/* --complete WORD...: print completions, or run the other program whose verb it is. argv[0] is the
+ * word before WORD... */
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
                           char **argv)
 {
@@ -149,7 +149,7 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
     return EXIT_CODE_DONE;
 }
 
-/* Help and version are printed without checks, so check standard output here. A verb whose output
+/* Check standard output, because help and version are printed without checks. A verb whose output
  * (base/cli/output.h) failed has reported that. */
 static exit_code finish_output(const verb_context *context, exit_code status)
 {
@@ -162,15 +162,15 @@ static exit_code finish_output(const verb_context *context, exit_code status)
     return report_error(context->report, &err);
 }
 
-/* With a handler, a write beyond the limit on file sizes fails with EFBIG. SIG_IGN would be
- * inherited by programs that are started from here. */
+/* Handle SIGXFSZ by doing nothing: then a write beyond the limit on file sizes fails with EFBIG.
+ * SIG_IGN would be inherited by programs that are started from here. */
 static void on_file_too_large(int number)
 {
     (void)number;
 }
 
-/* Adapt process limits whose violation would end it by a signal: give stacks enough memory whatever
- * `ulimit -s` is, and make writes to too large files fail. */
+/* Adapt process limits whose violation would end the process by a signal: give stacks enough
+ * memory whatever `ulimit -s` is, and make writes to too large files fail. */
 static td_result adapt_limits(td_err *err)
 {
     struct sigaction beyond = {.sa_handler = on_file_too_large, .sa_flags = SA_RESTART};

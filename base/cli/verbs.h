@@ -11,8 +11,8 @@
 
 /* Context of a verb. */
 typedef struct verb_context {
-    reporter *report;                  /* the program's, for the verb's lines */
-    const completion_line *completing; /* or NULL; verb_begin completes it and does nothing else */
+    reporter *report;                  /* the program's; prints the verb's messages */
+    const completion_line *completing; /* NULL, or verb_begin only completes this line */
 } verb_context;
 
 typedef struct verb_row {
