@@ -8,10 +8,10 @@
 #include "format/mcap_encode.h"
 
 enum {
-    /* at_ns, count, table_bytes */
+    /* fields before the table: at_ns, count, table_bytes */
     HEAD_BYTES = 8 + 4 + 4,
     CRC_BYTES = 4,
-    /* per symbol besides its name: length, raw_bytes, stored_bytes, crc */
+    /* a symbol's entry in the table without its name: length, raw_bytes, stored_bytes, crc */
     ENTRY_BYTES = 4 * 4,
     LEVEL = 1,
 };
@@ -43,7 +43,7 @@ void checkpoint_builder_add(checkpoint_builder *b, td_bytes symbol, td_bytes sta
 {
     size_t stored = 0;
     if (symbol.size + ENTRY_BYTES > LIMIT_CHECKPOINT_BYTES - b->table.size)
-        return; /* the table is full; a segment has too few channels for that */
+        return; /* cannot happen: a segment has too few channels to fill the table */
     if (state.size > 0 && codec_bound(state.size) <= LIMIT_CHECKPOINT_BYTES - b->states.size) {
         td_buf_grow(&b->states, codec_bound(state.size));
         stored = codec_compress(b->coder, LEVEL, state, b->states.data + b->states.size,

@@ -23,12 +23,12 @@ static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
 typedef struct channel_state {
     channel_info info;       /* borrowed until the segment ends */
     uint32_t segment_number; /* the segment that the members below describe */
-    uint32_t segment_chunks; /* chunks that have its messages, with the pending one */
+    uint32_t segment_chunks; /* chunks with its messages, including the pending chunk */
     uint32_t last_chunk;     /* number in the segment of the last of these chunks, from 1 */
     uint32_t conn;           /* last known index in the connection table: a guess */
     uint16_t id;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events or HTTP answers */
-    uint8_t is_reserved; /* 1: a CHANNEL_TOPIC_* without a form; uses the reserved ids */
+    uint8_t is_reserved; /* 1: uses reserved ids: a CHANNEL_TOPIC_*, and form is 0 */
 } channel_state;
 
 typedef struct conn_state {
@@ -48,14 +48,14 @@ struct chunk_builder {
     chunk_packer *packer;
     channel_state *channels; /* by the caller's channel number */
     size_t channel_capacity;
-    uint32_t ids_max[2]; /* most ids in a segment, by channel_state.is_reserved */
+    uint32_t ids_max[2]; /* maximum of ids_used */
     conn_table conns;
     chain_totals totals;
     td_buf raw;             /* records of the pending chunk */
     td_buf events;          /* of the pending chunk, in the format of sealed_chunk.events */
     td_buf pack;            /* scratch: channel metadata being encoded */
     td_buf new_records;     /* definitions of the channels that are new in the pending chunk */
-    uint32_t *new_channels; /* the caller's numbers of these, by increasing id */
+    uint32_t *new_channels; /* the caller's numbers of the new channels, by increasing id */
     uint32_t new_channel_count;
     uint64_t pending_count, pending_frames;
     uint64_t pending_first_ns;
@@ -68,7 +68,7 @@ struct chunk_builder {
     uint64_t segment_bytes;
     uint64_t segment_index_entries; /* of the chunk indexes; the summary grows with them */
     uint32_t segment_chunks;
-    uint32_t ids_used[2]; /* by channel_state.is_reserved */
+    uint32_t ids_used[2]; /* number of ids in use; index: channel_state.is_reserved */
     uint16_t next_channel_id;
     uint8_t is_end_requested;
 };
@@ -125,8 +125,8 @@ static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint
     return TD_OK;
 }
 
-/* Index of a connection, added if missing; `guess` is checked first. TD_E_INVALID if the slot has a
- * later one, TD_E_LIMIT if the table is full until the next seal. */
+/* Index of a connection, added if missing; `guess` is checked first. TD_E_INVALID if the slot has
+ * a later connection, TD_E_LIMIT if the table is full until the next seal. */
 static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
                                 uint32_t guess, uint32_t *out, td_err *err)
 {
@@ -147,7 +147,7 @@ static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard
     return add_conn(table, line, shard, conn, out, err);
 }
 
-/* After a seal: remove the connections that ended. */
+/* Remove the connections that ended. Called after a seal. */
 static void conn_table_sweep(conn_table *table)
 {
     uint32_t kept = 0;
@@ -184,7 +184,7 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
     return o;
 }
 
-/* Options may only lower the bounds: readers rely on them. */
+/* Assert that options only lower the bounds, which readers rely on. */
 static void check_options(const chunk_builder_options *o)
 {
     TD_ASSERT(o->target_bytes <= LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES);
@@ -194,7 +194,7 @@ static void check_options(const chunk_builder_options *o)
     TD_ASSERT(o->segment_index_max <= LIMIT_SEGMENT_INDEX_ENTRIES);
 }
 
-/* Allocates everything here, so that appending does not. */
+/* Open a builder. It allocates everything here, so that appending does not. */
 chunk_builder *chunk_builder_open(const chunk_builder_options *options)
 {
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
@@ -291,7 +291,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
 
 /* ---- channels ---- */
 
-/* tapedeck's own topics, which take frames when no other channel id is left. */
+/* 1 for tapedeck's own topics. They also get the frames for which no other channel id is left. */
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
@@ -303,7 +303,8 @@ static int is_frame_channel(const channel_info *info)
     return info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT;
 }
 
-/* Find the frame's channel. begin_channel gives a new one its id, with its first message. */
+/* Find the frame's channel, or add it. A new channel gets its id in begin_channel, with its first
+ * message. */
 static td_result find_channel(chunk_builder *b, const feed_frame *frame, channel_state **out,
                               td_err *err)
 {
@@ -358,7 +359,7 @@ static int wants_definition(const chunk_builder *b, const channel_state *channel
     return !is_pending(b, channel) && (chunks_before & (chunks_before + 1)) == 0;
 }
 
-/* The channel must have an id in this segment, or an id must be free. */
+/* Check that the channel has an id in this segment, or that an id is free. */
 static td_result check_ids(const chunk_builder *b, const channel_state *channel, td_err *err)
 {
     uint32_t ids = b->ids_max[channel->is_reserved];
@@ -384,7 +385,7 @@ static void begin_channel(chunk_builder *b, channel_state *channel, uint32_t num
 
 /* ---- messages ---- */
 
-/* Frame times strictly increase; events and HTTP answers may repeat the last time. */
+/* Check that frame times strictly increase. Events and HTTP answers may repeat the last time. */
 static td_result check_times(const chunk_builder *b, const feed_frame *frame, td_err *err)
 {
     uint64_t after = is_frame_channel(frame->info) ? b->last_frame_ns : 0;
@@ -550,7 +551,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         const channel_state *channel = &b->channels[b->new_channels[i]];
         out->new_channels = td_array_reach(out->new_channels, &out->new_channel_capacity, i,
                                            sizeof *out->new_channels);
-        /* Own strings: the sealed chunk outlives the borrowed ones. */
+        /* Copy the strings: the sealed chunk outlives the borrowed ones. */
         out->new_channels[i] = (segment_channel){.id = channel->id, .info = channel->info};
         segment_channel_own_strings(&out->new_channels[i]);
     }
@@ -558,7 +559,8 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
     td_buf_add(&out->channel_records, b->new_records.data, b->new_records.size);
 }
 
-/* Rounded up to milliseconds: it must not be too small. */
+/* Compute chain_conn.late_ms of a connection. It is rounded up, because it must not be too small.
+ */
 static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
 {
     if (conn->complete_ns == 0)

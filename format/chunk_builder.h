@@ -25,7 +25,7 @@
 
 typedef struct chunk_builder chunk_builder;
 
-/* A member of 0 selects the default. */
+/* A member of 0 selects the default, which its comment names. */
 typedef struct chunk_builder_options {
     int level;            /* zstd level; negative levels are faster */
     size_t target_bytes;  /* a chunk is sealed at this size; LIMIT_CHUNK_TARGET_BYTES */
@@ -83,15 +83,15 @@ int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns)
 TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame,
                                            td_err *err);
 
-/* A connection opened, or counted frames that overload dropped: sets its ordinals so far, which
- * must not decrease. The next chain record lists it. TD_OK, TD_E_INVALID, TD_E_LIMIT (too many
- * connections since the last seal). */
+/* Set a connection's ordinals so far, which must not decrease. Call it when the connection opened,
+ * and when overload dropped frames that have ordinals. The next chain record lists the connection.
+ * TD_OK, TD_E_INVALID, TD_E_LIMIT (too many connections since the last seal). */
 TD_MUST_USE td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32_t line,
                                                   uint32_t shard, uint32_t conn, uint64_t in,
                                                   uint64_t out, td_err *err);
 
-/* The slot's connection closed: chain records after the next one omit it. complete_ns: see
- * feed_frame. */
+/* Note that the slot's connection closed: chain records after the next one omit it. complete_ns:
+ * see feed_frame. */
 void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard,
                                uint64_t complete_ns);
 

@@ -39,7 +39,8 @@ void chunk_packer_close(chunk_packer *packer)
     td_free(packer);
 }
 
-/* Walking the records twice, some 1,900 frames a chunk, is cheap compared to zstd. */
+/* Size of a record. Packing walks the records twice: some 1,900 frames a chunk, which is cheap
+ * compared to zstd. */
 static size_t record_bytes(const uint8_t *record)
 {
     return MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
+#define ZSTD_STATIC_LINKING_ONLY /* declares the functions that take an allocator */
 #include <zstd.h>
 
 #include "base/alloc.h"

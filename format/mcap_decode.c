@@ -96,7 +96,7 @@ static mcap_packed get_pairs(cursor *c)
     return packed;
 }
 
-/* The result of all reads. */
+/* Return TD_OK, or TD_E_CORRUPT if a field did not fit. */
 static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
 {
     TD_ASSERT(opcode != 0);

@@ -19,7 +19,7 @@ typedef struct mcap_source {
     uint64_t window_at; /* file offset of the window */
     uint64_t keep_from; /* set by the user: keep the bytes from here on in the window, see
                            MCAP_SOURCE_KEPT_BYTES */
-    uint64_t crc_to;    /* end of the bytes of the CRC computed while reading; 0: no CRC */
+    uint64_t crc_to;    /* end of the bytes whose CRC is computed while reading; 0: no CRC */
     uint64_t crc_at;    /* end of the bytes that crc covers so far */
     uint32_t crc;
 } mcap_source;

@@ -183,7 +183,8 @@ void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t co
     summary->message_count += count;
 }
 
-/* Counts by increasing id, omitting channels without messages. */
+/* Append the Statistics record. It has counts by increasing id, without channels that have no
+ * messages. */
 static void append_statistics(mcap_summary *summary, td_buf *buf)
 {
     TD_ASSERT(summary->counts.size % sizeof(uint64_t) == 0);
@@ -205,7 +206,7 @@ static void append_statistics(mcap_summary *summary, td_buf *buf)
     mcap_encode_statistics(buf, &statistics);
 }
 
-/* Groups of the summary; statistics must come after the channels. */
+/* Groups of records in the summary, one per opcode. Statistics must come after the channels. */
 enum { GROUPS = 6 };
 typedef struct group_range {
     uint8_t opcode;
@@ -252,7 +253,8 @@ static void append_offsets(td_buf *buf, const group_range ranges[GROUPS])
     }
 }
 
-/* Footer, whose CRC covers everything from the summary's start to the CRC itself, and the magic. */
+/* Append the footer, whose CRC covers everything from the summary's start to the CRC itself, and
+ * the magic. */
 static void append_footer(td_buf *buf, size_t summary_at, uint64_t summary_start,
                           uint64_t offsets_start)
 {

@@ -23,7 +23,7 @@ typedef struct mcap_summary {
     td_buf counts; /* uint64_t messages by channel id; read through mcap_summary_count */
     td_buf pack;   /* scratch */
     uint8_t known[(UINT16_MAX + 1) / 8]; /* bitmap of the ids passed to mcap_summary_note_channel */
-    td_buf definitions;                  /* uint32_t CRC of their Channel records, by id */
+    td_buf definitions;                  /* uint32_t CRC of each known Channel record, by id */
     uint64_t message_count;
     uint16_t schema_count;
     uint32_t channel_count, attachment_count, metadata_count, chunk_count;

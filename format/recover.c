@@ -29,8 +29,8 @@ typedef struct recovery {
     uint64_t data_start;    /* after the header */
     td_hash128 first_chain; /* the chain value that the first block continues */
     uint64_t valid_bytes;   /* end of the last sound block; 0 = no sound block */
-    uint64_t last_start;    /* start of that block */
-    uint64_t pending_damage, pending_from, pending_to; /* damaged blocks after it */
+    uint64_t last_start;    /* start of the last sound block */
+    uint64_t pending_damage, pending_from, pending_to; /* damaged blocks after the last sound one */
     chain_conn conns[CHAIN_CONNS_MAX];
     /* second walk */
     mcap_summary summary;
@@ -114,9 +114,9 @@ static td_result note_pending_damage(void *user, const scan_damage *damage, td_e
 
 static const scan_visitor FIRST_WALK = {.block = note_block, .damage = note_pending_damage};
 
-/* For a file whose head cannot be read. A chain record alone proves nothing: without a sync, a
- * power cut may spare it and destroy the head. A sound block after it proves durable data, because
- * it was written after a sync. */
+/* Find a sound block in a file whose head cannot be read. A chain record alone proves nothing:
+ * without a sync, a power cut may spare it and destroy the head. A sound block after it proves
+ * durable data, because it was written after a sync. */
 static td_result find_sound_block(recovery *v, td_err *err)
 {
     scanner walk;
@@ -230,7 +230,8 @@ static td_result add_record(void *user, const mcap_location *location, td_err *e
 static const scan_visitor SECOND_WALK = {
     .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
 
-/* *is_planned_end: 1 if the tail is all or a beginning of the end that is about to be written. */
+/* Set *is_planned_end to 1 if the tail equals the end that is about to be written, or its
+ * beginning. */
 static td_result compare_tail(recovery *v, int *is_planned_end, td_err *err)
 {
     TD_ASSERT(v->source.size >= v->valid_bytes);
@@ -251,7 +252,7 @@ static void torn_name(const recovery *v, uint64_t from, const char *kind,
                    segment_file_name(v->result->path), from, kind);
 }
 
-/* Step 2: save the tail. */
+/* Do step 2 of recover.h: save the tail. */
 static td_result save_tail(recovery *v, td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
@@ -261,9 +262,10 @@ static td_result save_tail(recovery *v, td_err *err)
     return torn_keep(v->io, v->torn_dir, name, v->file, v->valid_bytes, v->result->torn_path, err);
 }
 
-/* Steps 2 to 4: afterwards the file is complete and durable under its open name. After a sync that
- * failed, data that can be read may be in the page cache only. A block is written after the
- * previous one was synced, so this concerns only the last block and the end: both are rewritten. */
+/* Do steps 2 to 4 of recover.h: afterwards the file is complete and durable under its open name.
+ * After a sync that failed, data that can be read may be in the page cache only. A block is
+ * written after the previous one was synced, so this concerns only the last block and the end:
+ * both are rewritten. */
 static td_result write_end(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > 0);
@@ -315,7 +317,7 @@ static td_result move_to_torn(recovery *v, const char *kind, td_err *err)
     return rc;
 }
 
-/* Counts as segment_verify does: without events. */
+/* Count the frames, as segment_verify does: without events. */
 static uint64_t count_frames(const mcap_summary *summary)
 {
     uint64_t frames = summary->message_count;
@@ -330,7 +332,7 @@ static uint64_t count_frames(const mcap_summary *summary)
     return frames;
 }
 
-/* Rest of step 1, and steps 2 to 5. */
+/* Do the rest of step 1 of recover.h, and steps 2 to 5. */
 static td_result finish_segment(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > v->data_start);
@@ -356,7 +358,8 @@ static td_result finish_segment(recovery *v, td_err *err)
     return TD_OK;
 }
 
-/* A writer renames a finished file before it unlocks it, so the name is checked after locking. */
+/* Lock the file, then check its name: a writer renames a finished file before it unlocks the file.
+ */
 static td_result lock_file(recovery *v, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;
@@ -398,7 +401,7 @@ static td_result run(recovery *v, td_err *err)
     return rc == TD_OK ? move_to_torn(v, "open", err) : rc;
 }
 
-/* Move a copy to torn/: the finished segment has all of its data. */
+/* Move an open file that is a copy to torn/: the finished segment has all of its data. */
 static td_result run_copy(recovery *v, td_err *err)
 {
     td_result rc = lock_file(v, err);

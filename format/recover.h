@@ -36,7 +36,7 @@ typedef struct recover_result {
     char torn_path[LIMIT_PATH_BYTES];  /* path of the saved tail; "" without a tail */
     uint64_t torn_bytes;               /* size of the tail */
     uint64_t damaged_blocks;           /* damaged blocks before the last sound one */
-    uint64_t damaged_from, damaged_to; /* file offsets: start of the first, end of the last */
+    uint64_t damaged_from, damaged_to; /* file offsets of their start and end */
     uint64_t frame_count;              /* messages on channels that are not events */
     segment_totals totals;             /* of the finished segment; last_ns = last durable message */
     struct chain_totals chain_totals;  /* of the last chain record */

@@ -237,8 +237,8 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
     return TD_EOF;
 }
 
-/* Continue after damage, at the chain record that was found: at the start of its block if the
- * previous chain record is lost too, else after it. */
+/* Continue after damage. record is the next chain record that was found; end is its end. Continue
+ * at the start of record's block if the previous chain record is lost too, else at end. */
 static td_result continue_after_damage(scanner *s, const chain_record *record, uint64_t end,
                                        td_err *err)
 {
@@ -289,7 +289,7 @@ static td_result report_damage(scanner *s, const mcap_location *location, const 
     return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
-/* The structure is broken at s->at: continue at the next block that is found. */
+/* Continue at the next block that can be found after s->at, where the structure is broken. */
 static td_result skip_damage(scanner *s, const td_err *why, td_err *err)
 {
     scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};

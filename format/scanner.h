@@ -43,9 +43,10 @@ typedef struct scan_damage {
     uint64_t from, to;
 } scan_damage;
 
-/* Each may be NULL: then nothing is read for it. Without chunk_end, chunks and their message
- * indexes are skipped. A result of TD_E_IO or TD_E_NOSPACE ends the walk with it; any other failure
- * is damage of the current record (a damaged chunk is not pending) and is passed to damage. */
+/* Callbacks of a walk. Each may be NULL: then nothing is read for it. Without chunk_end, chunks
+ * and their message indexes are skipped. A result of TD_E_IO or TD_E_NOSPACE ends the walk with
+ * it; any other failure is damage of the current record (chunk_end is not called for a damaged
+ * chunk) and is passed to damage. */
 typedef struct scan_visitor {
     /* Called at a chunk; then message_index for each of its message indexes, with the chunk's
      * members as they were before that index; then chunk_end, at the first other record. */
@@ -57,7 +58,7 @@ typedef struct scan_visitor {
     td_result (*record)(void *user, const mcap_location *location, td_err *err);
     /* A chain record. */
     td_result (*block)(void *user, const scan_block *block, td_err *err);
-    /* Its failure ends the walk. */
+    /* Damage was found. A failure that this returns ends the walk. */
     td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
     /* Data End, or a footer without a Data End: the walk ends. */
     td_result (*end)(void *user, const mcap_location *location, td_err *err);
@@ -74,7 +75,7 @@ typedef struct scanner {
     uint64_t at;          /* offset of the next record */
     scan_chunk chunk;
     td_buf offsets;    /* of the pending chunk's message indexes, packed */
-    uint8_t has_chunk; /* 1: a chunk is pending */
+    uint8_t has_chunk; /* 1: a chunk is pending: chunk_end is still to be called */
     uint8_t is_done;   /* 1: end was called, or no block follows the broken structure */
 } scanner;
 

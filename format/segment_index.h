@@ -48,10 +48,10 @@ typedef struct segment_index {
     td_hash128 previous_chain;  /* last value of the previous segment; all zero if this is the first
                                    or if unknown (a catalog does not store it) */
     char chain_hex[33];         /* last chain value; "" if absent */
-    uint64_t file_bytes;        /* an open file: up to its last chain record */
+    uint64_t file_bytes;        /* of an open file only up to its last chain record */
     uint64_t message_count;     /* on all channels */
     uint64_t first_ns, last_ns; /* of all messages; 0 without messages */
-    /* By id. With INDEX_SUMMARY each has the segment's times. */
+    /* Sorted by id. With INDEX_SUMMARY each channel has the segment's times. */
     segment_channel *channels;
     size_t channel_count;
     segment_chunk *chunks; /* in file order */

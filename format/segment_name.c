@@ -8,7 +8,7 @@
 #include "base/decimal.h"
 #include "base/time_text.h"
 
-/* Lengths of "3f2a9c01" and, at least, "000001" in a name. */
+/* Length of a name's session ("3f2a9c01"), and minimum length of its number ("000001"). */
 enum { NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
 
 int feed_name_char(char c)

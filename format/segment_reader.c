@@ -28,7 +28,7 @@ struct segment_reader {
     pthread_mutex_t file_lock; /* for segment_reader_read on several threads */
     mcap_source source;        /* used by open, refresh and walks, but not by segment_reader_read */
     segment_info info;
-    uint8_t has_open_name;      /* 1: its end may not be durable */
+    uint8_t has_open_name;      /* 1: named `.open`, so its end may not be durable */
     uint8_t is_end_torn;        /* 1: its end is missing or incomplete */
     char *strings;              /* memory of info.session */
     uint64_t data_start;        /* after the header */
@@ -266,7 +266,8 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
 
 /* ---- checkpoints ---- */
 
-/* A writer makes at most one per chunk; more than that, in a hostile file, are ignored. */
+/* Add a checkpoint to the list. A writer makes at most one per chunk; more, in a hostile file, are
+ * ignored. */
 static void keep_checkpoint(segment_reader *r, const segment_checkpoint *found)
 {
     if (r->lists.checkpoint_count < LIMIT_SEGMENT_CHUNKS)
@@ -449,7 +450,8 @@ typedef struct summary_facts {
     uint32_t chunk_count;
 } summary_facts;
 
-/* The CRC covers the summary, its offsets, and the footer up to the CRC itself. */
+/* Check the CRC of the summary, which covers the summary, its offsets, and the footer up to the
+ * CRC. */
 static td_result check_summary_crc(segment_reader *r, const mcap_footer *footer, uint64_t footer_at,
                                    td_err *err)
 {
@@ -496,8 +498,9 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
     return check_summary_crc(r, &footer, footer_at, err);
 }
 
-/* A listed chunk and its indexes must lie in the data section, after the previous chunk; a damaged
- * offset must not be followed. The message count follows from the size of the message indexes. */
+/* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section,
+ * after the previous chunk; a damaged offset must not be followed. The message count follows from
+ * the size of the message indexes. */
 static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
                                   td_err *err)
 {
@@ -657,8 +660,8 @@ static void mark_proven(walk *w)
     w->proven_bitmaps = w->reader->lists.bitmap_bytes;
 }
 
-/* List a chunk; decompress it if it may define new channels. If one of its indexes is missing or
- * broken, it may have any channel. */
+/* List a chunk; decompress it if it may define new channels. If one of its message indexes is
+ * missing or broken, the chunk may have messages of any channel. */
 static td_result list_chunk(void *user, const scan_chunk *found, td_err *err)
 {
     walk *w = user;
@@ -882,8 +885,8 @@ static td_result read_session_record(segment_reader *r, const mcap_location *loc
     return TD_OK;
 }
 
-/* The session record follows the header. A file in which it is missing or broken is damaged, and
- * read as far as possible. */
+/* Read the session record, which follows the header. A file in which it is missing or broken is
+ * damaged, and is read as far as possible. */
 static td_result read_session(segment_reader *r, td_err *err)
 {
     mcap_location location;
@@ -1018,7 +1021,7 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     uint32_t before = segment_reader_chunk_count(r);
     td_result rc = mcap_source_refresh(&r->source, err);
     if (rc == TD_OK && r->source.size != known) {
-        r->is_end_torn = 0; /* a writer is appending, and will write its end in order */
+        r->is_end_torn = 0; /* the file grew: its writer is running, and will write the end */
         rc = walk_file(r, err);
     }
     if (rc != TD_OK)

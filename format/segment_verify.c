@@ -129,8 +129,9 @@ static verify_slot *find_slot(verify_state *v, const channel_info *info, uint32_
     return (verify_slot *)(void *)(v->slots.data + v->slots.size - sizeof slot);
 }
 
-/* Ordinals increase by one. Missing ones are dropped frames, which the chain record must count; a
- * decrease is a new connection, which it must list. Sequence numbers are modulo 2^32. */
+/* Check that ordinals increase by one. Missing ones are dropped frames, which the chain record
+ * must count; a decrease is a new connection, which the chain record must list. Sequence numbers
+ * are modulo 2^32. */
 static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
 {
     TD_ASSERT(slot->frames < UINT64_MAX);
@@ -147,7 +148,7 @@ static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
     v->block.frames_dropped += sequence - 1;
 }
 
-/* Frame times strictly increase; events and HTTP answers may repeat the last time. */
+/* Check that frame times strictly increase. Events and HTTP answers may repeat the last time. */
 static void check_time(verify_state *v, const mcap_message *message, int is_frame, uint64_t offset)
 {
     if (message->log_ns < v->last_ns || (is_frame && message->log_ns <= v->last_frame_ns))
@@ -186,7 +187,8 @@ static void check_step(verify_state *v, uint64_t offset, const char *what, uint6
                what, before, now, counted);
 }
 
-/* A slot's frames in one direction, summed over connections, and the last connection with any. */
+/* A slot's frames in one direction, summed over connections, and the last connection with frames.
+ */
 typedef struct slot_sum {
     uint64_t frames;
     uint64_t last_ordinal; /* of connection `latest` */
@@ -259,8 +261,8 @@ static void check_slots(verify_state *v, const chain_record *record, uint64_t of
     }
 }
 
-/* Missing ordinals must be frames that this record counts as dropped, or that earlier ones counted
- * before the gap was visible. */
+/* Check that missing ordinals are frames that this chain record counts as dropped, or that earlier
+ * records counted before a later ordinal showed that they are missing. */
 static void check_holes(verify_state *v, const chain_totals *now, uint64_t offset)
 {
     uint64_t before = v->has_totals ? v->totals.frames_dropped : 0;
@@ -305,7 +307,7 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
     v->totals = block->record.totals;
     v->last_conn_count = block->record.conn_count;
     memcpy(v->last_conns, v->conns, block->record.conn_count * sizeof *v->conns);
-    /* After an unreadable block the next differences cannot be checked. */
+    /* After an unreadable block, the next record's totals cannot be compared with this one's. */
     v->has_totals = block->is_sound && v->is_block_read;
     v->is_block_read = 1;
     memset(&v->block, 0, sizeof v->block);
@@ -366,7 +368,7 @@ static int by_id_and_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The chunk's times must match its messages: readers skip chunks by these times. */
+/* Check that the chunk's times match its messages: readers skip chunks by these times. */
 static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t first_ns,
                         uint64_t last_ns)
 {
@@ -480,7 +482,7 @@ static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *er
     return TD_OK;
 }
 
-/* Check a checkpoint's CRCs in addition to the chain: readers check only the CRCs. */
+/* Check a checkpoint's CRCs, although the chain covers it: readers check only the CRCs. */
 static td_result check_checkpoint(verify_state *v, const mcap_location *location, td_err *err)
 {
     static const checkpoint_visitor ALL = {.wants = NULL};
@@ -513,9 +515,9 @@ static td_result check_record(void *user, const mcap_location *location, td_err 
     return TD_OK;
 }
 
-/* The bytes from Data End to the closing magic are determined by the data section: rebuild and
- * compare them. After other damage the summary is expected to differ, but the CRC of the data
- * section is still checked. */
+/* Rebuild the bytes from Data End to the closing magic, which follow from the data section, and
+ * compare them with the file's. After other damage the summary is expected to differ, but the CRC
+ * of the data section is still checked. */
 static td_result check_end(void *user, const mcap_location *location, td_err *err)
 {
     verify_state *v = user;

@@ -2,9 +2,9 @@
  *
  * Checked: structure from magic to magic with nothing after it; every CRC; the chain; running
  * totals and connections of the chain records against the messages; ordinals per slot and
- * direction, whose holes the totals must explain; receive times; each message index against its
- * chunk; the end of the file against the end computed from the data section. Memory: one chunk and
- * the lists. One thread per call. */
+ * direction (missing ones must be counted as dropped frames); receive times; each message index
+ * against its chunk; the end of the file against the end computed from the data section. Memory:
+ * one chunk and the lists. One thread per call. */
 #ifndef TD_FORMAT_SEGMENT_VERIFY_H
 #define TD_FORMAT_SEGMENT_VERIFY_H
 

@@ -17,7 +17,7 @@ struct segment_writer {
     char open_path[LIMIT_PATH_BYTES]; /* while it grows */
     td_buf head;  /* magic, header and session, which the first chain record covers */
     td_buf pack;  /* scratch: maps, and the end of the file */
-    td_buf block; /* a chunk with a checkpoint */
+    td_buf block; /* used for a chunk with a checkpoint: both, and the chain record */
     mcap_summary summary;
     td_hasher *hasher;
     td_hash128 chain;
@@ -141,7 +141,7 @@ void segment_writer_close(segment_writer *writer)
     td_free(writer);
 }
 
-/* A writer that failed must refuse later calls. */
+/* Fail if the writer failed earlier or has finished. */
 static td_result refuse_dead(const segment_writer *w, td_err *err)
 {
     if (w->is_finished)
@@ -185,7 +185,8 @@ static td_hash128 append_chain(segment_writer *w, const sealed_chunk *chunk, td_
     return chain_append_value(block, w->hasher);
 }
 
-/* Start the block, with the checkpoint first: the chain record must follow the message indexes. */
+/* Begin the block's bytes. A checkpoint comes first, because the chain record must directly follow
+ * the message indexes. */
 static td_buf *begin_block(segment_writer *w, sealed_chunk *chunk)
 {
     if (chunk->checkpoint.size == 0)

@@ -51,7 +51,7 @@ static td_result compare(tail *left, tail *right, int *is_same, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* *is_same: 1 if the file at path has exactly the bytes of `file` from offset `from` on. */
+/* Set *is_same to 1 if the file at path has exactly the bytes of `file` from offset `from` on. */
 static td_result is_copy(td_io io, const char *path, td_file *file, uint64_t from, int *is_same,
                          td_err *err)
 {
