@@ -79,7 +79,8 @@ static void on_peer_ended(wire_conn *conn, const ws_event *event)
                  event->why);
 }
 
-/* Other connections waited while a compressed message was inflated and handled. */
+/* Count the time for which other connections waited while a compressed message was inflated and
+ * handled. End the connection if its share of the time is exceeded. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     client *self = conn->owner;
@@ -113,7 +114,7 @@ static void on_ready(void *user)
     link_flush_later(&self->dial.link);
 }
 
-/* The answer's header lines that a relay forwards. */
+/* Copy the answer's header lines that a relay forwards. */
 static const char *keep_fields(client *self, td_bytes head)
 {
     td_buf_clear(&self->fields);

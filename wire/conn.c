@@ -6,7 +6,7 @@
 
 enum {
     CLOSE_GRACE_S = 2, /* time limit of the closing handshake */
-    RELAY_GRACE_S = 5, /* time limit of the close frame that a relay forwards in answer */
+    RELAY_GRACE_S = 5, /* time in which a relay's user must answer a close frame */
 };
 
 /* ---- time ---- */
@@ -293,7 +293,7 @@ void conn_fini(wire_conn *self)
     ws_reader_fini(&self->reader);
 }
 
-/* 1 while frames are to be delivered. */
+/* 1 while received frames may be delivered. */
 static int is_reading(const wire_conn *self)
 {
     return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->link->is_paused;

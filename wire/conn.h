@@ -28,12 +28,13 @@ typedef struct wire_end {
     unsigned http_status;    /* with WIRE_CAUSE_REFUSED, else 0 */
     uint64_t retry_after_ns; /* with WIRE_CAUSE_REFUSED: seconds in the Retry-After header (a date
                                 is ignored), as ns, at most LIMIT_RETRY_AFTER_NS; else 0 */
-    unsigned close_code;     /* of the peer's close frame (RFC 6455, 7.4), even if ours was first */
-    td_bytes close_reason;   /* of the same frame; both are 0 if absent */
-    unsigned sent_code;      /* of our close frame; 0: no frame, or no code in it */
-    const char *fields;      /* relay only, with WIRE_CAUSE_REFUSED: header lines to forward, */
-    td_bytes body;           /* and the received part of the body, up to WIRE_BODY_BYTES_MAX */
-    const char *text; /* one line, less than WIRE_TEXT_BYTES: the problem and how to fix it */
+    unsigned close_code;   /* of the peer's close frame (RFC 6455, 7.4), even if ours was first; 0:
+                              absent */
+    td_bytes close_reason; /* of the same frame; may be empty */
+    unsigned sent_code;    /* of our close frame; 0: no frame, or no code in it */
+    const char *fields;    /* relay only, with WIRE_CAUSE_REFUSED: header lines to forward */
+    td_bytes body;         /* likewise: the received part of the answer's body */
+    const char *text;      /* one line, less than WIRE_TEXT_BYTES: the problem and how to fix it */
 } wire_end;
 
 /* The peer and the negotiated TLS. Valid during the callback. */
@@ -44,8 +45,8 @@ typedef struct wire_peer {
     const char *tls_subject;      /* of the peer's certificate */
     const char *extensions;       /* the extensions that the peer agreed to; may be "" */
     const char *fields;           /* relay only: header lines of its answer to forward */
-    uint8_t is_deflated;          /* relay only: 1: the extensions have permessage-deflate, */
-    deflate_context sent_context; /* with this context for messages to the peer */
+    uint8_t is_deflated;          /* relay only; 1: permessage-deflate was agreed */
+    deflate_context sent_context; /* relay only: the agreed context of messages to the peer */
 } wire_peer;
 
 /* Callbacks of both roles, on the loop's thread; each may be NULL, except message. user is the
@@ -58,8 +59,8 @@ typedef struct wire_conn_ops {
     void (*heartbeat)(void *user, wire_conn *conn, const ws_message *heartbeat);
     /* A pong with this payload was sent in answer to a ping. */
     void (*pong_sent)(void *user, wire_conn *conn, td_bytes bytes);
-    /* Relay only: the peer's close frame was received (code WS_CODE_ABSENT: without a code). Unless
-     * it answers ours, the user must call wire_close within seconds. */
+    /* Relay only: the peer's close frame was received (code WS_CODE_ABSENT: without a code).
+     * Unless the frame answers ours, the user must call wire_close within 5 s. */
     void (*closing)(void *user, wire_conn *conn, unsigned code, td_bytes reason);
     /* The send queue is empty: the socket has accepted everything. */
     void (*drained)(void *user, wire_conn *conn);

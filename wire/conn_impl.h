@@ -50,7 +50,7 @@ struct wire_conn {
     /* Owners read these, and may set members of end. */
     conn_state state;
     wire_end end;               /* cause is WIRE_CAUSE_NONE until the end has a cause */
-    deflate_receiver *inflater; /* the owner's */
+    deflate_receiver *inflater; /* borrowed from the owner */
     /* Private to conn.c. */
     uint8_t
         is_pause_requested; /* wire_pause was called; takes effect once the connection is open */
@@ -74,7 +74,7 @@ void conn_fini(wire_conn *self);
 size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns);
 void conn_drained(wire_conn *self);
 
-/* Call late after wait_ns, extended by patience_ns while the peer takes queued bytes. */
+/* Call role->timed_out after wait_ns, extended by patience_ns while the peer takes queued bytes. */
 void conn_set_timer(wire_conn *self, uint64_t wait_ns);
 
 /* Note why the connection ends, unless a cause is noted already; text is borrowed for the
@@ -87,7 +87,7 @@ void conn_fail(wire_conn *self, const ws_event *event);
 /* Send the queue, then the TCP end, and wait for the peer's. */
 void conn_finish(wire_conn *self);
 
-/* End at once and drop the queue; late is called on the loop's next turn. */
+/* End at once and drop the queue; role->timed_out is called on the loop's next turn. */
 void conn_drop(wire_conn *self);
 
 /* Stop reading for wait_ns. */

@@ -37,7 +37,7 @@ static void attempt_later(dial *self)
     wire_timer_set(self->loop, &self->retry_timer, loop_now_ns(self->loop), attempt, self);
 }
 
-/* This address failed: try the next one, or fail after the last. */
+/* Try the next address after one failed; fail after the last. */
 static void try_next(dial *self, const char *why)
 {
     if (self->address_next < self->addresses.count) {
@@ -181,7 +181,7 @@ static void attempt(void *user)
     link_init(&self->link, self->loop, &LINK_OPS, self, DIAL_OUT_BYTES_MAX);
     if (link_connect(&self->link, address, port, &err) != TD_OK)
         try_next(self, err.text);
-    else if (self->address_next < self->addresses.count) /* it may not answer */
+    else if (self->address_next < self->addresses.count) /* this address may not answer */
         wire_timer_set(self->loop, &self->retry_timer, now_ns + share_ns, attempt, self);
 }
 

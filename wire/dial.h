@@ -22,10 +22,11 @@ typedef enum dial_stage {
 typedef struct dial_ops {
     /* The link is ready to send. */
     void (*ready)(void *user);
-    /* As link_ops. */
+    /* As in link_ops (wire/link.h). */
     size_t (*received)(void *user, uint8_t *bytes, size_t size, uint64_t read_ns);
     void (*drained)(void *user);
-    /* It failed, ended later, or the loop closes; the user must call dial_close. */
+    /* Connecting failed, the link ended later, or the loop closes; the user must call dial_close.
+     */
     void (*ended)(void *user, wire_cause cause, const char *text);
 } dial_ops;
 

@@ -42,7 +42,7 @@ static int is_word(td_bytes text, const char *word)
     return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
 }
 
-/* A token as defined in RFC 9110, 5.6.2. */
+/* 1 if the text is a token (RFC 9110, 5.6.2). */
 static int is_token(td_bytes text)
 {
     static const char OTHERS[] = "!#$%&'*+-.^_`|~";
@@ -228,7 +228,7 @@ static void make_key(const uint8_t nonce[HANDSHAKE_NONCE_BYTES], char out[HANDSH
     TD_ASSERT(size == HANDSHAKE_KEY_BYTES - 1);
 }
 
-/* 1 if it is base64 of 16 bytes. */
+/* 1 if the key is base64 of 16 bytes. */
 static int is_key(td_bytes key)
 {
     uint8_t decoded[18];
@@ -542,7 +542,8 @@ unsigned handshake_status(td_bytes line)
     return (unsigned)number_of(status);
 }
 
-/* The server may agree only to offered extensions (RFC 6455, 9.1; RFC 7692, 7.1). */
+/* Read the extensions that the server agreed to: only offered ones are allowed (RFC 6455, 9.1; RFC
+ * 7692, 7.1). Returns an error text, or NULL. */
 static const char *read_agreed(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     deflate_parameters agreed;
@@ -559,7 +560,8 @@ static const char *read_agreed(const upgrade_request *ask, const head *from, han
     return NULL;
 }
 
-/* The checks that a client must make on an answer 101 (4.1). */
+/* Make the checks that a client must make on an answer 101 (4.1). Returns an error text, or NULL.
+ */
 static const char *check_reply(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     char key[HANDSHAKE_KEY_BYTES];

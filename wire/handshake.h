@@ -47,7 +47,7 @@ typedef struct handshake_request {
     int deflate_bits; /* window bits for sending with permessage-deflate; 0: not offered, or only
                          with unsupported parameters */
     uint8_t
-        is_window_requested; /* 1: the client requested this window, so the answer must have it */
+        is_window_requested; /* 1: the client requested deflate_bits, so the answer must have it */
     uint8_t is_post;         /* with status 405: the method is POST, which some servers answer */
     const char *fields;      /* for handshake_accept: further header lines, or NULL */
 } handshake_request;
@@ -86,9 +86,9 @@ typedef struct handshake_reply {
     const char *why;              /* why the answer is invalid; NULL: valid */
     uint64_t retry_after_s;       /* 0: absent or a date */
     td_bytes extensions;          /* the extensions that the server agreed to; a view of the head */
-    uint8_t is_deflated;          /* 1: they have permessage-deflate, */
-    deflate_context context;      /* with this context for the server's messages */
-    deflate_context sent_context; /* and this one for the client's */
+    uint8_t is_deflated;          /* 1: permessage-deflate was agreed */
+    deflate_context context;      /* the agreed context of the server's messages */
+    deflate_context sent_context; /* the agreed context of the client's messages */
     int64_t content_bytes;        /* size of the body that follows; -1: unknown */
     uint8_t is_chunked;           /* 1: the body is chunked */
     uint8_t is_encoded;           /* 1: it has a Content-Encoding such as gzip */

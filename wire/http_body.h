@@ -18,8 +18,8 @@ typedef struct http_body {
     uint8_t is_chunked;
     uint8_t is_last; /* 1: only trailers follow */
     size_t bytes_max;
-    size_t size;  /* of the body so far, at the start of bytes; */
-    td_buf bytes; /* an incomplete chunk follows it */
+    size_t size;  /* of the body so far */
+    td_buf bytes; /* the body so far, then an incomplete chunk */
 } http_body;
 
 /* length: Content-Length, or -1; ignored if chunked. The caller frees body->bytes. */

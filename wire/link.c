@@ -112,8 +112,8 @@ static ssize_t transmit(wire_link *self, const void *bytes, size_t size)
 
 /* ---- OpenSSL's access to the socket ---- */
 
-/* OpenSSL reads a record's head, then the rest. With its own read-ahead it would, for each record,
- * move all later bytes to the front of its buffer. */
+/* Give OpenSSL received bytes. It reads a record's head, then the rest; with its own read-ahead it
+ * would, for each record, move all later bytes to the front of its buffer. */
 static int bio_read(BIO *bio, char *out, int size)
 {
     wire_link *self = BIO_get_data(bio);
@@ -139,8 +139,8 @@ static int bio_read(BIO *bio, char *out, int size)
     return (int)piece;
 }
 
-/* Writing never blocks: OpenSSL blocked in the middle of a record could neither read nor answer a
- * key update. */
+/* Keep OpenSSL's bytes until they are sent. Never blocks: if OpenSSL were blocked in the middle of
+ * a record, it could neither read nor answer a key update. */
 static int bio_write(BIO *bio, const char *bytes, int size)
 {
     wire_link *self = BIO_get_data(bio);
@@ -171,8 +171,8 @@ static BIO *make_bio(wire_link *self)
     return bio;
 }
 
-/* Called before an OpenSSL call, so that tls_outcome gets only its errors. Clears only if needed:
- * clearing takes as long as decrypting a frame. */
+/* Clear old errors before an OpenSSL call, so that tls_outcome sees only the call's own. Clears
+ * only if needed: clearing takes as long as decrypting a frame. */
 static void forget_errors(wire_link *self)
 {
     self->os_error = 0;
@@ -386,7 +386,7 @@ static void shut(wire_link *self)
         (void)transmit(self, self->sealed.data, self->sealed.size);
         td_buf_clear(&self->sealed);
     }
-    (void)shutdown(self->socket.fd, SHUT_WR); /* fails if it was reset */
+    (void)shutdown(self->socket.fd, SHUT_WR); /* fails if the connection was reset */
 }
 
 static void flush(wire_link *self)

@@ -58,7 +58,7 @@ typedef struct wire_link {
     uint8_t is_blocked;  /* the socket's send buffer is full */
     uint8_t is_drained;  /* the last read emptied the socket */
     uint8_t is_finished; /* link_finish was called: no more output follows */
-    uint8_t is_shut;     /* our end was sent */
+    uint8_t is_shut;     /* our direction is closed */
 } wire_link;
 
 /* Set loop, callbacks and user; at most out_bytes_max bytes wait to be sent. */

@@ -68,8 +68,8 @@ struct wire_loop {
     uint64_t armed_ns; /* when the timerfd becomes readable; 0: disarmed */
     struct epoll_event ready[LOOP_EVENTS_A_TURN]; /* of the current turn */
     int ready_count;
-    loop_fd *
-        *call_again_queue; /* to call again, in the order of the requests; NULL: closed since */
+    loop_fd **call_again_queue; /* in the order of the requests; an entry is NULL if it was closed
+                                   since */
     size_t call_again_count;
     void **garbage;
     size_t garbage_count;

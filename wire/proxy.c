@@ -9,7 +9,8 @@
 
 enum { SHOWN_BYTES = 512 };
 
-/* In order of precedence; the first two are for TLS only. */
+/* Environment variables that may have a proxy, in order of precedence; the first two are for TLS
+ * only. */
 static const char *const PROXIES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", NULL};
 static const char *const EXCEPTIONS[] = {"NO_PROXY", "no_proxy", NULL};
 
@@ -47,7 +48,7 @@ static int name_covers(td_bytes name, const char *host)
     return tail == host || tail[-1] == '.';
 }
 
-/* One entry of NO_PROXY: NAME, NAME:PORT, ADDRESS, [IPV6]:PORT. */
+/* 1 if an entry of NO_PROXY covers the URL: NAME, NAME:PORT, ADDRESS, [IPV6]:PORT. */
 static int entry_covers(td_bytes entry, const td_server_url *url)
 {
     char text[TD_HOST_BYTES];

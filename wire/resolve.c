@@ -109,7 +109,7 @@ static lookup *find_state(const resolver *r, lookup_state state)
     return l;
 }
 
-/* Thread: looks up names while any wait. */
+/* Look up names while any wait, on a thread of its own. */
 static void *run(void *argument)
 {
     resolver *r = argument;
@@ -148,7 +148,8 @@ static void unlink_lookup(resolver *r, const lookup *l)
     r->lookup_count--;
 }
 
-/* 0, or errno if no thread can look the name up. */
+/* Start a thread unless LIMIT_RESOLVE_THREADS run. Returns 0, or errno if no thread can look the
+ * name up. */
 static int start_thread(resolver *r)
 {
     pthread_t thread;

@@ -29,7 +29,8 @@ typedef union wire_address {
     struct sockaddr_in6 v6;
 } wire_address;
 
-/* A longer look-up is logged: glibc's default timeout of the first query to a name server. */
+/* A look-up that takes longer is logged. It is glibc's default timeout of the first query to a
+ * name server. */
 #define RESOLVE_SLOW_NS (5 * TD_NS_PER_S)
 
 /* Addresses of a name, in the order to try. */

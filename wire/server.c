@@ -37,7 +37,8 @@ enum {
  * not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
-/* The time of a few messages of 1 MiB that inflate a thousandfold. */
+/* Maximum time for one peer's compressed messages in a turn: that of a few messages of 1 MiB that
+ * inflate a thousandfold. */
 #define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
 
 /* The last message that was compressed for a window size. */
@@ -69,7 +70,7 @@ struct wire_server {
 
 typedef struct peer peer;
 struct peer {
-    wire_conn conn; /* its user is NULL unless opened accepted it */
+    wire_conn conn; /* its user is NULL unless the callback `opened` accepted it */
     wire_server *server;
     peer *next, *prev;
     wire_link link;
@@ -162,10 +163,10 @@ static td_bytes compress(wire_conn *conn, wire_outgoing *message)
     return td_buf_view(&c->payload);
 }
 
-/* Other peers waited while a compressed message was inflated and handled. If inflating exceeds its
- * share of the time, the peer is not read until the average is back within the share. When other
- * programs use the CPU the share is never exceeded, so other peers also get their turn after
- * INFLATE_TURN_NS of inflating in one turn. */
+/* Limit the time for which other peers wait while a compressed message is inflated and handled. If
+ * inflating exceeds its share of the time, the peer is not read until the average is back within
+ * the share. When other programs use the CPU, the share may never be exceeded, so a peer's turn
+ * also ends after INFLATE_TURN_NS of inflating. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     peer *self = conn->owner;
@@ -498,7 +499,7 @@ static int accept_with_spare(wire_server *server, int os_errno)
     return accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/* Pause accepting: the socket stays readable, and the loop would spin. */
+/* Pause accepting for a while: the socket stays readable, so the loop would spin. */
 static void accept_later(wire_server *server)
 {
     wire_loop *loop = server->loop;

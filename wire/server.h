@@ -59,8 +59,8 @@ typedef struct wire_server_ops {
      * the connection ended. The user must not use conn afterwards. May be NULL. */
     void (*closed)(void *user);
     /* Relay only, instead of opened. The result becomes the connection's user pointer; the user
-     * calls wire_peer_accept or wire_peer_refuse later. NULL: it has already refused. closed is
-     * called at the connection's end. */
+     * calls wire_peer_accept or wire_peer_refuse later. NULL: the user has already refused. closed
+     * is called at the connection's end. */
     void *(*upgrade_requested)(void *server_user, wire_conn *conn, const wire_request *request);
     /* Relay only, instead of accept, post and page: a request that is no upgrade, with its body of
      * at most WIRE_REQUEST_BYTES_MAX. The result is the user of requested_closed, which is called
@@ -110,7 +110,8 @@ enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
 
 /* ---- relay only ---- */
 
-/* Accept the upgrade as the other end did; or answer with a status, header lines and a body. */
+/* wire_peer_accept accepts the upgrade with what the relay's other peer agreed to;
+ * wire_peer_refuse answers with a status, header lines and a body. */
 void wire_peer_accept(wire_conn *conn, const wire_peer *other);
 void wire_peer_refuse(wire_conn *conn, unsigned status, const char *fields, td_bytes body);
 

@@ -45,7 +45,7 @@ static int add_extension(X509 *cert, int nid, const char *value)
     return is_added;
 }
 
-/* Positive, not 0 (RFC 5280, 4.1.2.2). */
+/* Set the serial number, which must be positive (RFC 5280, 4.1.2.2). */
 static int set_serial(X509 *cert, uint64_t number)
 {
     return ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number) == 1;
@@ -58,7 +58,7 @@ static int set_validity(X509 *cert, uint64_t wall_ns)
            X509_time_adj_ex(X509_getm_notAfter(cert), MADE_VALID_DAYS, 0, &now) != NULL;
 }
 
-/* A unique name: clients that trust two servers find the issuer by name. */
+/* Set a unique name, because clients that trust two servers find the issuer by name. */
 static int set_names(X509 *cert, uint64_t number)
 {
     X509_NAME *name = X509_get_subject_name(cert);
@@ -69,7 +69,8 @@ static int set_names(X509 *cert, uint64_t number)
            X509_set_issuer_name(cert, name) == 1;
 }
 
-/* CA:TRUE because some clients (Go, rustls) accept only CA certificates as trust anchors. */
+/* Fill in the certificate. It has CA:TRUE because some clients (Go, rustls) accept only CA
+ * certificates as trust anchors. */
 static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
 {
     uint64_t number = 0;

@@ -82,7 +82,7 @@ void tls_describe(SSL *ssl, tls_agreed *out)
         name_text(X509_get_subject_name(cert), out->subject);
 }
 
-/* The text is truncated if too long. */
+/* Note why the certificate is rejected. The text is truncated if too long. */
 TD_PRINTF(3, 4)
 static void reject(tls_check *check, wire_cause cause, const char *format, ...)
 {

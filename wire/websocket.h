@@ -57,8 +57,8 @@ typedef struct ws_event {
     ws_message message; /* WS_TEXT, WS_BINARY, WS_CLOSE (the last event; bytes are the reason),
                            WS_PING, WS_PONG; mono_ns is the read_ns of a message's first byte or a
                            control frame's last */
-    unsigned code;      /* WS_CLOSE: as received, or WS_CODE_ABSENT; failure: to close with */
-    const char *why;    /* failure: one sentence about the peer, without a full stop */
+    unsigned code;   /* WS_CLOSE: as received, or WS_CODE_ABSENT; failure: the code to close with */
+    const char *why; /* failure: one sentence about the peer, without a full stop */
 } ws_event;
 
 /* State between reads. Members are private. */
