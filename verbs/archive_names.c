@@ -9,7 +9,7 @@
 #include "archive/archive.h"
 #include "archive/read_plan.h"
 
-/* texts belong to a read plan */
+/* names of one kind; the texts belong to a read plan */
 typedef struct name_list {
     const char **items;
     size_t count;
@@ -35,13 +35,14 @@ static void sort_unique(name_list *names)
 
 static void add(name_list *names, const char *name)
 {
-    if (name[0] == '\0' || strcmp(name, "*") == 0) /* a topic of all symbols */
+    if (name[0] == '\0' || strcmp(name, "*") == 0) /* no symbol, or frames of several symbols */
         return;
     names->items = td_array_grow(names->items, names->count, sizeof *names->items);
     names->items[names->count++] = name;
 }
 
-/* Sorts after each segment, because the names of all segments together may be millions. */
+/* Add a segment's names. Removes repeats at once, because the names of all segments together may
+ * be millions. */
 static void add_segment(name_list *names, const segment_index *index, option_names kind)
 {
     for (size_t i = 0; i < index->channel_count; i++) {

@@ -136,7 +136,8 @@ static td_result print_all(cat_run *run, cursor *from)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Handles signals only with --follow; otherwise a signal may simply end the process. */
+/* Run the verb. It handles signals only with --follow; otherwise a signal may simply end the
+ * process. */
 static td_result run_cat(verb_run *verb)
 {
     cat_run *run = verb->state;

@@ -11,14 +11,14 @@ enum { PERCENT_ALL = 10000 };
 
 /* One symbol on one day. As text, symbols with the same figures on a day share a row. */
 typedef struct symbol_day {
-    const day_topic *topics; /* in the list */
+    const day_topic *topics; /* the symbol's topics on the day, in the day_list */
     size_t topic_count;
     day_topic sum;
     uint64_t proof_ns[DAY_PROOFS];
     uint64_t clean, verified; /* 1/100 % */
     uint64_t of_day;          /* clean time in 1/100 % of 24 h per topic */
     size_t proven;            /* number of proven topics */
-    uint64_t expected_ns;     /* the longest of its topics */
+    uint64_t expected_ns;     /* longest expected time of its topics */
     uint64_t frames;
 } symbol_day;
 
@@ -32,7 +32,8 @@ typedef struct symbol_days {
 
 /* ---- figures ---- */
 
-/* In microseconds, so that no product overflows. 100 % only if nothing is missing. */
+/* Compute a share in 1/100 %, from microseconds, so that no product overflows. It is 100 % only if
+ * nothing is missing. */
 static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
 {
     if (part_ns == all_ns)
@@ -87,7 +88,7 @@ static int compare_figures(const symbol_day *left, const symbol_day *right)
     return order;
 }
 
-/* By feed, day, figures, symbol. */
+/* Compare by feed, day, figures, symbol. */
 static int compare_rows(const void *a, const void *b)
 {
     const symbol_day *left = a;
@@ -146,7 +147,7 @@ static void format_day(uint64_t day_ns, char out[TD_TIME_TEXT_BYTES])
     out[strlen("2021-04-17")] = '\0';
 }
 
-/* A row for this many symbols, and for all days until last's. */
+/* Describe a row that stands for this many symbols, and for all days until the day of `last`. */
 static void describe_day(result_writer *r, const symbol_day *row, size_t symbols,
                          const symbol_day *last)
 {

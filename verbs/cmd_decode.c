@@ -54,9 +54,9 @@ static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64
         *out = dated;
 }
 
-/* Frames that are not decoded are printed too, with the reason, so that no input is lost.
- * Classification recognizes an answer by its keys only, as a recorder must; decoding here also
- * checks its text. A valid answer has no topic, which is not an error. */
+/* Decode and print a frame. A frame that cannot be decoded is printed too, with the reason, so
+ * that no input is lost. Classification recognizes an answer by its keys only, as a recorder must;
+ * decoding here also checks its text. A valid answer has no topic, which is not an error. */
 static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns)
 {
     classification what;
@@ -79,7 +79,8 @@ static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint6
     run->frames++;
 }
 
-/* A line is a frame or a wrapper around one (the jsonl of docs/import.md, which cat prints). */
+/* Decode a line: a frame, or a wrapper around one (the jsonl of docs/import.md, which cat prints).
+ */
 static void decode_line(decode_run *run, import_line_reader *wrappers, const import_text_line *line)
 {
     uint64_t at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
@@ -93,7 +94,7 @@ static void decode_line(decode_run *run, import_line_reader *wrappers, const imp
         decode_frame(run, record.data, record.dir, record.time_ns > 0 ? record.time_ns : at_ns);
 }
 
-/* An output's reader that closes it (head, less) is not an error. */
+/* Decode all lines. It is not an error if the reader of the output (head, less) closes it. */
 static td_result decode_all(decode_run *run, import_source *source, td_err *err)
 {
     import_line_reader *wrappers = import_line_reader_open(IMPORT_JSONL);

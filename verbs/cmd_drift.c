@@ -37,7 +37,7 @@ static const table_column COLUMNS[] = {
 };
 
 /* The part of an example that text shows: around the member or value of the finding. Finds the
- * spelling that most frames use. */
+ * member only as most frames write it, without escapes. */
 static td_bytes shown_part(const drift_finding *f)
 {
     const char *dot = strrchr(f->path, '.');
@@ -79,8 +79,8 @@ static void describe_finding(result_writer *r, const drift_finding *f, int is_ne
     result_object_end(r, NULL);
 }
 
-/* Describe findings; those before --since only in JSON. *count_new: since then, *count_known:
- * before. */
+/* Describe the findings; earlier ones than --since only in JSON. Count the ones since then in
+ * *count_new, the earlier ones in *count_known. */
 static void describe_findings(verb_run *verb, uint64_t since_ns, drift_table *table,
                               uint64_t *count_new, uint64_t *count_known)
 {

@@ -271,7 +271,7 @@ static td_result refuse_type(const char *name, const export_format *format, td_e
     return TD_E_INVALID;
 }
 
-/* A duration must divide a day, so that all days have the same times. */
+/* Read a duration. It must divide a day, so that all days have the same times. */
 static td_result read_interval(const char *option, const char *text, uint64_t *ns, td_err *err)
 {
     td_result rc = td_duration_parse(text, ns, err);
@@ -308,7 +308,8 @@ static td_result read_derived(export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* An option and its type must be given together: --bars with bars, --every with book_snapshots. */
+/* Check that an option and its type are given together: --bars with bars, --every with
+ * book_snapshots. */
 static td_result check_pair(const export_command *command, const char *option, int is_given,
                             const char *type, td_err *err)
 {
@@ -323,7 +324,7 @@ static td_result check_pair(const export_command *command, const char *option, i
     return TD_OK;
 }
 
-/* Each named type must belong to a chosen format. */
+/* Check that each named type belongs to a chosen format. */
 static td_result check_types(const export_command *command, td_err *err)
 {
     const export_spec *spec = &command->spec;
@@ -339,8 +340,8 @@ static td_result check_types(const export_command *command, td_err *err)
     return TD_OK;
 }
 
-/* Without --type, all types of the formats. A format without a type, or a depth without a book, is
- * an error. */
+/* Read the types; without --type, all types of the formats. A format without a type, or a depth
+ * without a book, is an error. */
 static td_result read_types(export_command *command, td_err *err)
 {
     export_spec *spec = &command->spec;
@@ -454,7 +455,7 @@ static td_result read_flags(verb_run *verb)
 
 /* ---- the run ---- */
 
-/* The verdict decides the status. */
+/* Print the result and set the exit status that belongs to its verdict. */
 static void report_result(verb_run *verb, const export_result *result)
 {
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,

@@ -14,7 +14,7 @@
 typedef struct gaps_result {
     gap_list gaps;
     uint64_t open;     /* gaps without an end */
-    uint64_t lasts_ns; /* time inside any other gap */
+    uint64_t lasts_ns; /* time inside the gaps with an end */
     selection_window window;
     uint64_t frames;
     uint64_t first_ns, last_ns; /* of the first and last frame */
@@ -58,7 +58,7 @@ static td_result read_selection(verb_run *verb, const selection *wanted, gap_lis
     return rc;
 }
 
-/* No frame and no gap: check whether the feeds were recorded in that time. */
+/* Check whether the feeds were recorded in that time. Called if there is no frame and no gap. */
 static td_result check_recorded(verb_run *verb, const selection *wanted, selection_window window)
 {
     selection feeds = {.feeds = wanted->feeds};

@@ -232,7 +232,7 @@ static void read_archive_line(td_bytes line, archive_line *out)
         out->recv_ns = out->recv_ns * 10 + (uint64_t)(time.data[i] - '0');
 }
 
-/* *out is empty if the file cannot be read to its end. */
+/* Read a file's first and last line. *out is empty if the file cannot be read to its end. */
 static void read_ends(const char *path, file_ends *out)
 {
     import_source *source = NULL;
@@ -255,8 +255,8 @@ static void read_ends(const char *path, file_ends *out)
 }
 
 /* Group files into captures. An archive's lines may be in several files, such as one per day: a
- * file continues the one before if it begins with the session with which that ends. Other files are
- * captures of their own. */
+ * file continues the previous one if its first line has the same session as the previous file's
+ * last line. Other files are captures of their own. */
 static void find_captures(import_command *command, const options_operands *files)
 {
     const int has_sessions = command->flags.format == IMPORT_JSONL && files->count > 1;

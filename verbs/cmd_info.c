@@ -53,7 +53,7 @@ typedef struct info_result {
     size_t session_count;
     gap_list gaps;
     archive_view *view;
-    char catalog[CATALOG_WHAT_BYTES]; /* why it is out of date; "": it is not */
+    char catalog[CATALOG_WHAT_BYTES]; /* why the catalog is out of date; "": it is up to date */
     read_plan *plan;
 } info_result;
 
@@ -92,7 +92,7 @@ static void add_to(info_feed *to, uint64_t frames, uint64_t bytes, uint64_t firs
         to->last_ns = last_ns;
 }
 
-/* Counts events, which the recorder wrote, apart from frames. */
+/* Add a segment's counts. Events, which the recorder wrote, do not count as frames. */
 static void add_segment(info_result *info, const planned_segment *planned)
 {
     const segment_index *segment = planned->index;
@@ -175,8 +175,8 @@ static void mark_day(info_result *info, const char *feed, uint64_t from_ns, uint
         at->day[i] = mark;
 }
 
-/* An open gap lasts until the newest frame. While no recorder ran, only the stop and the restart
- * are marked. */
+/* Mark what was recorded and the gaps in each feed's day. An open gap lasts until the newest
+ * frame. While no recorder ran, only the stop and the restart are marked. */
 static void draw_day(info_result *info)
 {
     info->day_ns = info->all.last_ns - info->all.last_ns % (DAY_CELLS * CELL_NS);
@@ -400,7 +400,7 @@ static void describe_pruned(result_writer *r, const info_result *info)
     result_list_end(r);
 }
 
-/* Health comes first, so that readers do not miss problems. */
+/* Describe the archive, its health first, so that readers do not miss problems. */
 static void describe(result_writer *r, const info_result *info, int by_symbol)
 {
     static const struct {

@@ -40,7 +40,7 @@ static op_spans *spans_of(latency_run *run, const char *op)
     while (at < run->op_count && strcmp(run->ops[at].op, op) != 0)
         at++;
     if (at == OPS_MAX)
-        return &run->ops[OPS_MAX - 1]; /* topic rows have fewer ops */
+        return &run->ops[OPS_MAX - 1]; /* cannot happen: the exchange has fewer ops */
     if (at == run->op_count)
         memcpy(run->ops[run->op_count++].op, op, sizeof run->ops[at].op);
     return &run->ops[at];

@@ -20,7 +20,8 @@ typedef struct ls_result {
     size_t unreadable; /* segments that cannot be read and are not listed */
 } ls_result;
 
-/* Loads one segment's chunks at a time, because an archive of years has millions. */
+/* Add a segment's row. Loads the chunks of only one segment at a time, because an archive of years
+ * has millions of chunks. */
 static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *err)
 {
     const planned_segment *segment = read_plan_segment(plan, i);
@@ -42,8 +43,8 @@ static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *e
     return TD_OK;
 }
 
-/* Relative times such as +90s count from the first selected frame, so the window may have to read
- * the tape. */
+/* Find the segments. Relative times such as +90s count from the first selected frame, so the
+ * window may have to read the tape. */
 static td_result find(verb_run *verb, ls_result *result)
 {
     selection wanted = verb->wanted;
@@ -63,7 +64,8 @@ static td_result find(verb_run *verb, ls_result *result)
     return rc == TD_OK && result->count + result->unreadable == 0 ? verb_run_why_empty(verb) : rc;
 }
 
-/* JSON has the path; text only the name, because the folder follows from the day in the name. */
+/* Describe the segments: JSON has the path, text only the name, because the folder follows from
+ * the day in the name. */
 static void describe(result_writer *r, const ls_result *result)
 {
     static const table_column COLUMNS[] = {

@@ -48,7 +48,7 @@ static const option_row PRUNE_ROWS[] = {
     {.long_name = "all", OPTION_INTO(prune_line, is_all), .help = "allow removing all segments"},
 };
 
-/* --keep-bytes was not given; 0 is a valid bound. */
+/* Value of --keep-bytes if it was not given, because 0 is a valid bound. */
 #define KEEP_ALL UINT64_MAX
 
 /* A segment that is (or would be) removed. */
@@ -147,7 +147,7 @@ static td_result check_line(const prune_line *line, td_err *err)
     return rc;
 }
 
-/* Nothing was removed: check that the feeds exist or were pruned before. */
+/* Check that the feeds exist or were pruned before. Called if nothing was removed. */
 static td_result check_feeds(pruning *p)
 {
     verb_run *verb = p->verb;

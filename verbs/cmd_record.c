@@ -48,7 +48,7 @@ typedef struct record_ui {
     rate_window frame_rate, byte_rate;
     const char *session; /* the present session; set before threads start */
     td_clock clock;
-    uint64_t clock_session_mono_ns; /* until then, a wrong clock starts no further session */
+    uint64_t clock_session_mono_ns; /* before it, a wrong clock starts no session */
     json_options form;
     uint8_t is_warned; /* the failed output was reported */
 } record_ui;
@@ -307,7 +307,8 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
     return rc;
 }
 
-/* Reduce the bounds by what a session did. 0: a bound is reached. */
+/* Reduce the bounds of duration and frames by what a session used. Returns 0 if a bound is
+ * reached. */
 static int reduce_bounds(recorder_config *config, const supervisor_status *done)
 {
     if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
@@ -320,8 +321,8 @@ static int reduce_bounds(recorder_config *config, const supervisor_status *done)
     return 1;
 }
 
-/* Run a session, and another whenever the wall clock went back: times within a session only rise.
- */
+/* Run a session, and another one whenever the wall clock went back, because times within a session
+ * only rise. */
 static td_result record(const verb_context *context, record_line *line, td_err *err)
 {
     const char *path = NULL;

@@ -52,7 +52,7 @@ static int is_empty(const recover_report *report)
            0;
 }
 
-/* Durable data is lost, or may be. */
+/* 1 if durable data is lost, or may be. */
 static int is_lossy(const recover_report *report)
 {
     return report->is_lossy || report->lacks_journal || report->segments_failed > 0;

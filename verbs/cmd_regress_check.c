@@ -23,7 +23,7 @@ typedef struct check_command {
     decoder_options decoders;
     member_mask mask;
     selection wanted; /* the played selection, with absolute times */
-    uint8_t is_diff;  /* 0: check */
+    uint8_t is_diff;  /* 1: the verb is diff; 0: check */
     uint8_t is_part;  /* 1: --part, or less time than the baseline covers */
     baseline *was;
     regress_report report;
@@ -101,7 +101,8 @@ static td_result check_maskable(const check_command *command, td_err *err)
     return TD_E_INVALID;
 }
 
-/* diff compares the first decoder with the second, or the built-in decoder with a single one. */
+/* Open the decoders. diff compares the first with the second, or the built-in decoder with a
+ * single one. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;

@@ -119,7 +119,7 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
     int is_step = p->is_paused && p->frames != command->drawn_frames;
     if (!is_step && !progress_is_due(&verb->progress, now_ns))
         return;
-    (void)verb_run_part(verb, now_ns, p->recv_ns); /* finds the segments */
+    (void)verb_run_part(verb, now_ns, p->recv_ns); /* sets verb->segments */
     for (size_t i = 0; i < verb->segment_count; i++)
         if (verb->segments[i].to_ns > view.to_ns)
             view.to_ns = verb->segments[i].to_ns;
@@ -128,7 +128,7 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
     verb->progress.next_mono_ns = now_ns + DRAW_EVERY_NS;
 }
 
-/* Only on a terminal, and at most a few times per second. */
+/* Show progress, only on a terminal, and at most a few times per second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
     if (command->has_screen) {
@@ -161,7 +161,7 @@ static void show_progress(replay_command *command, uint64_t now_ns)
                   has_keys ? "]" : "");
 }
 
-/* The quit key has the effect of a signal. */
+/* Read and obey keys. The quit key has the effect of a signal. */
 static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
     const control_command *keys[KEYBOARD_COMMANDS_MAX];
@@ -251,7 +251,7 @@ static td_result open_controls(replay_command *command, td_err *err)
     return keyboard_open(STDIN_FILENO, &command->keyboard, err);
 }
 
-/* Breaks are ignored during a seek. */
+/* Pause or stop at a frame that meets a --break condition, except during a seek. */
 static td_result on_break(void *user)
 {
     replay_command *command = user;
@@ -351,8 +351,8 @@ static void close_all(replay_command *command)
 
 /* ---- afterwards ---- */
 
-/* Skipped after damage, which is reported itself and may be what is absent, and if only a part was
- * played. */
+/* Find what is absent from the tape. Skipped if only a part was played, and after damage, which is
+ * reported itself and may have hidden what is absent. */
 static td_result find_absences(const replay_command *command, replay_report *report, td_err *err)
 {
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
@@ -388,7 +388,7 @@ static td_result conclude(replay_command *command, td_err *err)
     return rc;
 }
 
-/* What to do when the player returns. Keys may still go back at the end of the tape. */
+/* Decide what to do when the player returns. At the end of the tape, keys may still go back. */
 static pacer_answer next_run(replay_command *command)
 {
     pacer *p = &command->pacer;

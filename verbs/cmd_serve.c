@@ -399,7 +399,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         .work = work,
     };
     td_err err;
-    /* before a signal can wake it */
+    /* open the loop before a signal can wake it */
     if (wire_loop_open(clock_real(), &command.log, &command.loop, &err) != TD_OK)
         return report_error(context->report, &err);
     exit_code status = verb_run_all(&spec, &command, context, argc, argv);

@@ -30,7 +30,7 @@ static size_t count_rules(const topic_row *row)
     return count;
 }
 
-/* JSON has every member of the row (schema/message_json.h), text a line. */
+/* Describe a topic: JSON has every member of its row (schema/message_json.h), text has one line. */
 static void describe_topic(result_writer *r, const family *of, const topic_row *row)
 {
     result_object_begin(r, NULL);
@@ -52,7 +52,7 @@ static void describe_topic(result_writer *r, const family *of, const topic_row *
     result_object_end(r, NULL);
 }
 
-/* Lists each address once: the public and the private one may be equal. */
+/* Describe a family. Lists each address once: the public and the private one may be equal. */
 static void describe_family(result_writer *r, const family *of)
 {
     result_object_begin(r, NULL);
@@ -73,7 +73,7 @@ static void describe_family(result_writer *r, const family *of)
     result_object_end(r, NULL);
 }
 
-/* Lists the decoders' own tables, so that the list is complete. */
+/* List the topics from the decoders' own tables, so that the list is complete. */
 static void list_topics(result_writer *r, const family *only)
 {
     static const table_column COLUMNS[] = {

@@ -41,7 +41,7 @@ static const struct {
                         "Restore the damaged files from a backup; the rest is still readable."},
 };
 
-/* Calls are serialized by verify. */
+/* Keep a finding. verify serializes the calls. */
 static void on_finding(void *user, const verify_finding *finding)
 {
     verify_result *result = user;
@@ -54,7 +54,7 @@ static void on_finding(void *user, const verify_finding *finding)
     kept->what = td_strdup(finding->what);
 }
 
-/* Progress counts bytes, because segments differ widely in size. */
+/* Show progress in bytes, because segments differ widely in size. */
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {
     verify_result *result = user;
@@ -78,7 +78,7 @@ static td_result count_listed(verb_run *verb, uint64_t *frames)
     return rc;
 }
 
-/* Read the archive to find what readers miss, as gaps. */
+/* Read the archive to find, as gaps, the frames that a reader cannot get. */
 static td_result find_lost(verify_result *result)
 {
     verb_run *verb = result->verb;
@@ -144,7 +144,7 @@ static void describe_lost(result_writer *r, const gap_list *lost)
     result_list_end(r);
 }
 
-/* The verdict comes last, where readers end. */
+/* Describe the result. The verdict comes last, where readers end. */
 static void describe(result_writer *r, const verify_result *result)
 {
     const verify_report *report = &result->report;

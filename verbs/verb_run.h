@@ -81,7 +81,7 @@ typedef struct verb_spec {
     const char *operands;                   /* as in options_spec */
     size_t operand_min, operand_max;
     unsigned takes;
-    option_group own[VERB_OWN_GROUPS]; /* up to the first without rows */
+    option_group own[VERB_OWN_GROUPS]; /* the verb's groups, up to one without rows */
     archive_mode mode;
     const uint8_t *opens_read_only; /* if it is 1 after parsing, the archive is opened for reading
                                   whatever mode is; may be NULL */
