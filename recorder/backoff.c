@@ -9,8 +9,8 @@ typedef struct backoff_row {
     uint64_t cap_ns;
 } backoff_row;
 
-/* After this many consecutive failures every class has reached its cap. Counting more would only
- * let live time cancel them more slowly. */
+/* Upper bound of the count of failures: with so many, the wait of every class is at its maximum. A
+ * higher count would only make live time slower to cancel it. */
 enum { FAILURES_MAX = 8 };
 
 static const backoff_row ROWS[BACKOFF_CLASS_COUNT] = {
@@ -26,7 +26,7 @@ void backoff_init(backoff *state, uint64_t seed)
     state->live_since_ns = 0;
 }
 
-/* HTTP statuses below 500 of temporary failures. */
+/* 1 if an HTTP status below 500 reports a temporary failure. */
 static int is_passing(unsigned http_status)
 {
     return http_status == 408 || http_status == 425;
@@ -84,7 +84,7 @@ uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns)
     uint32_t failures = state->failures;
     TD_ASSERT(failures <= FAILURES_MAX);
     state->failures += failures < FAILURES_MAX;
-    /* After a refusal wait the first time, too: trying at once cannot help. */
+    /* Only a network failure is retried at once: a refusal would just be repeated. */
     if (failures == 0 && why == BACKOFF_NETWORK)
         return 0;
     uint64_t most_ns = row->first_ns << (failures == 0 ? 0 : failures - 1);

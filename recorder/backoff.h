@@ -15,14 +15,15 @@
 
 /* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
  * closes gets the same growing waits as a peer that never answers, and a connection that is lost
- * occasionally is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
+ * occasionally is restored at once. A connection that is lost every 5 s is restored at once each
+ * time, which makes 60 connections in five minutes. */
 #define BACKOFF_DECAY_NS (UINT64_C(5) * TD_NS_PER_S)
 
 /* Class of a failure; it determines the wait. */
 typedef enum backoff_class {
     BACKOFF_NETWORK, /* lost, unreachable: at once, then from 0.5 s up to 30 s */
     BACKOFF_REFUSED, /* the exchange refuses (HTTP 4xx, TLS): from 5 s up to 5 min */
-    BACKOFF_SERVER,  /* HTTP 5xx, 408 and 425, never answers: from 1 s up to 60 s */
+    BACKOFF_SERVER,  /* HTTP 5xx, 408, 425, or no answer: from 1 s up to 60 s */
     BACKOFF_CLASS_COUNT,
 } backoff_class;
 
@@ -38,15 +39,16 @@ void backoff_init(backoff *state, uint64_t seed);
 /* Class of a connection's end. */
 backoff_class backoff_classify(wire_cause cause, unsigned http_status);
 
-/* 1 if trying again cannot help: a certificate that is untrusted or for another host, or HTTP 4xx
- * except 403 (also a temporary ban of a region or a rate), 408, 425 and 429. */
+/* 1 if trying again cannot help: a certificate that is untrusted or for another host, or an HTTP
+ * status 4xx. Exceptions are 403 (it may be a temporary ban, of a region or after too many
+ * requests), 408, 425 and 429. */
 int backoff_is_final(wire_cause cause, unsigned http_status);
 
 /* The connection is live since mono_ns (> 0). */
 void backoff_live(backoff *state, uint64_t mono_ns);
 
-/* A connection ended or could not be made: returns the ns to wait. With BACKOFF_NETWORK 0 the first
- * time, and after a connection that was live long enough. */
+/* A connection ended or could not be made. Returns how many ns to wait: for BACKOFF_NETWORK, 0 the
+ * first time and after a connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
 /* Times of the latest connects to one host, to keep the exchange's limit. */

@@ -13,11 +13,11 @@
 #include "format/segment_name.h"
 #include "schema/dialect.h"
 
-/* Interval of requests of one URL. */
+/* Default interval between two requests of one URL. */
 #define EVERY_NS_DEFAULT (UINT64_C(3600) * TD_NS_PER_S)
 #define EVERY_NS_MAX     (UINT64_C(30 * 86400) * TD_NS_PER_S)
 
-/* A file of LIMIT_FEEDS feeds is far smaller. */
+/* Maximum size of a configuration file; one with LIMIT_FEEDS feeds is far smaller. */
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
 
 #define NO_FEED SIZE_MAX
@@ -103,7 +103,7 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
 #define API         "/v5/market/"
 #define INSTRUMENTS API "instruments-info?category="
 
-/* Requests of ccxt 4.5, loadMarkets. */
+/* Requests that loadMarkets of ccxt 4.5 sends. */
 static const char *const CCXT[] = {
     "time=" API "time",
     "instruments-spot=" INSTRUMENTS "spot",
@@ -119,7 +119,7 @@ static const char *const CCXT[] = {
     "instruments-option-DOGE=" INSTRUMENTS "option&baseCoin=DOGE",
     NULL,
 };
-/* Requests of ccxt 1.95, which uses the families before v5. */
+/* The same for ccxt 1.95, which uses the families before v5. */
 static const char *const CCXT_OLD[] = {
     "symbols=/v2/public/symbols",
     "symbols-usdc-option=/option/usdc/openapi/public/v1/symbols",
@@ -129,7 +129,7 @@ static const char *const CCXT_OLD[] = {
 static const char *const BYBIT_API[] = {"time=" API "time", NULL};
 static const char *const BYBIT_API_OLD[] = {"time=/v2/public/time", NULL};
 
-/* By preset, and whether the family is a v5 one. */
+/* Lists of requests, by preset; then 0: for families before v5, 1: for v5. */
 static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_NONE] = {NULL, NULL},
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
@@ -184,7 +184,8 @@ static td_result read_request(const feed_config *feed, const char *text, http_co
     return rc == TD_OK ? rc : td_err_add(err, rc, "HTTP request '%s'", out->name);
 }
 
-/* A feed's requests are sent one at a time, LIMIT_HTTP_SPACING_NS apart; refuse more than fit. */
+/* Refuse more requests than can be sent in their intervals: a feed sends one at a time,
+ * LIMIT_HTTP_SPACING_NS apart. */
 static td_result check_http_budget(const feed_config *feed, td_err *err)
 {
     double share = 0;
@@ -257,7 +258,7 @@ static td_result check_credentials(feed_config *feed, td_err *err)
     const char *name = feed->family->name;
     int is_complete = feed->api_key_env != NULL && feed->api_secret_env != NULL;
     int is_public = feed->api_key_env == NULL && feed->api_secret_env == NULL;
-    /* Every address of a private family needs credentials. */
+    /* Every URL of a private family needs credentials. */
     int is_private = family_url(feed->family, NET_MAIN, ACCESS_PUBLIC) == NULL &&
                      family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) != NULL;
     if (is_complete ? feed->family->dialect->build_auth != NULL : is_public && !is_private)
@@ -300,7 +301,7 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     return TD_OK;
 }
 
-/* Feed names become parts of file names and channel topics. */
+/* Set the default name, and check the name: it becomes a part of file names and channel topics. */
 static td_result finish_name(feed_config *feed, td_err *err)
 {
     if (feed->name == NULL)
@@ -347,7 +348,8 @@ static td_result check_subscription(feed_config *feed, td_err *err)
     return rc == TD_OK ? check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err) : rc;
 }
 
-/* On failure, *key is the key that the user has to change. */
+/* Fill in and check the settings of a feed. On failure, *key is the key that the user has to
+ * change. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     const char *chosen_by = feed->family_name != NULL ? "family" : "url";

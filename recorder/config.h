@@ -21,7 +21,7 @@
 /* An HTTP request of a feed, repeated at intervals. */
 typedef struct http_config {
     char name[LIMIT_NAME_BYTES]; /* "instruments" for channel http.instruments */
-    const char *url;             /* a URL, or a path that begins with '/': config_http_url */
+    const char *url;             /* a URL, or a path that begins with '/' (see config_http_url) */
     uint64_t every_ns;
 } http_config;
 
@@ -29,16 +29,16 @@ typedef struct http_config {
 typedef enum http_preset { HTTP_PRESET_NONE, HTTP_PRESET_CCXT, HTTP_PRESET_BYBIT_API } http_preset;
 
 typedef struct feed_config {
-    const char *name;         /* name in the archive; default: the family's name */
-    const char *family_name;  /* default: by URL */
-    const char *url;          /* default: the family's, by net */
-    int net;                  /* family_net */
-    options_list topics;      /* "trade", "orderBookL2_25", or with symbols: "trade.BTCUSD" */
-    options_list symbols;     /* each topic is subscribed for each of these, and each symbol in the
-                                 file; without symbols: topics as they are */
+    const char *name;        /* name in the archive; default: the family's name */
+    const char *family_name; /* default: the family of the URL */
+    const char *url;         /* default: the family's URL in this net */
+    int net;                 /* family_net */
+    options_list topics;     /* "trade", "orderBookL2_25", or with symbols: "trade.BTCUSD" */
+    options_list symbols; /* each topic is subscribed for each of these symbols and of the symbols
+                             in the file; without any symbol, topics are subscribed as they are */
     const char *symbols_file; /* file with one symbol per line; NULL: none */
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
-    uint8_t allows_unknown; /* allow topics without a row: recorded, not decoded */
+    uint8_t allows_unknown; /* allow topics that the family does not have: recorded, not decoded */
     uint8_t is_binary;      /* request compressed frames, if the dialect has them */
     uint8_t with_deflate;   /* offer permessage-deflate */
     const char *ca_file;

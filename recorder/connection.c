@@ -20,7 +20,7 @@ typedef enum connection_state {
     STATE_LIVE,
     STATE_STALE,   /* closing because no data was received */
     STATE_REFUSED, /* closing because the credentials were refused */
-    STATE_STOPPED, /* connection_stop, and no connection is open */
+    STATE_STOPPED, /* connection_stop was called, and no connection is open */
 } connection_state;
 
 #define TO(state) (1u << STATE_##state)
@@ -53,9 +53,9 @@ struct connection {
     uint8_t is_refused; /* refused for good */
     uint8_t was_stale;  /* the last connection ended as stale, and no data was received since */
     wire_conn *wire;
-    wire_timer *timer; /* reconnect or tick */
+    wire_timer *timer; /* for reconnecting, or for the next tick */
     backoff backoff;
-    uint64_t attempt; /* since the last open connection */
+    uint64_t attempt; /* attempts to connect since the last open connection */
     /* State of the open connection, or of the last one. */
     intake_slot slot;
     recorded_conn conn;
@@ -65,7 +65,7 @@ struct connection {
     uint64_t last_data_mono_ns; /* time of the last data, or when the connection opened */
     uint64_t answer_ns;         /* recv time of the current answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
-    uint64_t answers_mono_ns;   /* topics not granted by then get gaps of their own */
+    uint64_t answers_mono_ns;   /* topics that are not granted at this time get gaps of their own */
     uint64_t ping_mono_ns;      /* time of the latest ping; at first when the connection opened */
     uint64_t next_ping_mono_ns;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: time limit of the answer */
@@ -84,7 +84,8 @@ static int is_open(const connection *self)
     return self->state >= STATE_AUTHENTICATING && self->state <= STATE_REFUSED;
 }
 
-/* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
+/* Time until an auth request expires: it must reach the exchange before, and clocks may differ by
+ * seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 
@@ -96,8 +97,8 @@ enum { AUTH_EXPIRES_MS = 10000 };
  * to a burst of requests take less, so an ordinary reconnect is one gap. */
 #define ANSWERS_NS (500 * TD_NS_PER_MS)
 
-/* Longest quoted answer. Its secrets are overwritten before it is cut (classify_frame), so the cut
- * leaves no part of one. */
+/* Maximum size of an answer that is quoted. Its secrets are overwritten before it is cut
+ * (classify_frame), so no part of a secret is left. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
 /* Longest text about the end of a connection. */
@@ -131,10 +132,10 @@ static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
     return hide_secrets(self, out);
 }
 
-/* Begin of a gap: the last recorded data, or the connect event without data, but not after
- * complete_ns. Data may have been read late (a stalled network, a slow link, a recorder that did
- * not run); lost data may then be older than the last recorded data. Everything that was sent
- * before complete_ns has been read. */
+/* Return where a gap begins: at the last recorded data, or at the connect event if there was no
+ * data, but never after complete_ns. If data was read late (a stalled network, a slow link, a
+ * recorder that did not run), lost data may be older than the last recorded data; but everything
+ * that was sent before complete_ns has been read. */
 static uint64_t gap_from_ns(const connection *self)
 {
     uint64_t from_ns = self->last_data_ns != 0 ? self->last_data_ns : self->connected_ns;
@@ -171,7 +172,7 @@ static void note_heartbeat(connection *self, heartbeat_kind kind, td_bytes bytes
 static void tick(void *user);
 static void connect_now(void *user);
 
-/* One timer per connection, for the earliest due time. */
+/* Set the connection's only timer, for the earliest due time. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
     wire_timer_set(self->options.env->loop, &self->timer, mono_ns, fn, self);
@@ -183,7 +184,7 @@ static uint64_t stale_at_mono_ns(const connection *self)
     return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
 }
 
-/* When the next message is due, or the next time limit of an answer ends. */
+/* Return when the next message is due or the time limit of an answer ends, whichever is earlier. */
 static uint64_t request_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
@@ -356,7 +357,8 @@ static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
     out[length] = '\0';
 }
 
-/* Refused topics are logged and retried. With --strict the recorder ends. */
+/* Handle an answer about topics. Refused topics are logged and retried; with --strict the recorder
+ * ends. */
 static void on_topics_answer(connection *self, const dialect_answer *answer, td_bytes frame,
                              uint64_t recv_ns)
 {
@@ -369,7 +371,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (refused[0] != '\0') {
         char why[1024];
         (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", refused,
-                       detail); /* cut if too long: it is only for people */
+                       detail); /* cut if too long: only people read it */
         td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
         if (self->options.feed->is_strict)
             self->options.env->strict(self->options.env->user, why);
@@ -436,7 +438,7 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     check_all_answered(self);
 }
 
-/* Data was received: ping soon, because the answer proves that everything before was read
+/* Data was received: ping soon, because the answer proves that everything before the ping was read
  * (complete_ns). */
 static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
@@ -614,7 +616,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     self->options.env->frame(self->options.env->user);
 }
 
-/* Outbound frames are recorded after they were sent, with that time. */
+/* A frame was sent: record it, with this time. */
 static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     connection *self = user;

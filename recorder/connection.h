@@ -52,8 +52,8 @@ typedef struct connection_options {
     const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
     redactor *redactor;     /* NULL: nothing to hide */
-    connect_budget *budget; /* the host's */
-    open_gaps *gaps;        /* the feed's */
+    connect_budget *budget; /* shared by the slots that connect to the same host */
+    open_gaps *gaps;        /* open gaps of the feed */
     size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
     uint32_t shard_count;   /* number of shards of the feed */
     uint64_t seed;          /* seed of the backoff's jitter */
@@ -86,7 +86,7 @@ typedef struct connection_status {
     uint16_t feed_index;
     uint8_t is_live;    /* every subscription request is answered */
     uint8_t was_open;   /* a connection was open in this session */
-    uint8_t is_refused; /* refused for good (see refused) */
+    uint8_t is_refused; /* refused for good (connection_env.refused) */
     uint8_t is_down;    /* connection_stop is complete */
 } connection_status;
 connection_status connection_get_status(const connection *self);

@@ -9,7 +9,7 @@
 #include "base/suggest.h"
 #include "base/url.h"
 
-/* Ignores family, path, port, and the case of host names. */
+/* 1 if two URLs have the same host. Ignores the rest of the URL, and the case of host names. */
 static int is_same_host(const char *a, const char *b)
 {
     td_bytes left = td_url_split(td_bytes_str(a)).host;
@@ -96,8 +96,8 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
     return TD_E_INVALID;
 }
 
-/* Date on which the exchange withdrew the topic ("2025-07-05"; a simulated exchange or a served
- * tape may still have it). NULL: the family never had it. */
+/* Return the date on which the exchange withdrew the topic ("2025-07-05"; a simulated exchange or a
+ * served tape may still have it). NULL: the family never had it. */
 static const char *withdrawn_on(const family *of, const char *topic)
 {
     topic_match found;
@@ -107,8 +107,8 @@ static const char *withdrawn_on(const family *of, const char *topic)
                : NULL;
 }
 
-/* Refuse topics without a row, or log a warning: a typing error would otherwise show in the
- * recording only. */
+/* Refuse topics that the family does not have, or log a warning: a typing error would otherwise be
+ * noticed only in the recording. */
 static td_result check_topics(const feed_config *from, const subscription *wanted,
                               const td_log *log, td_err *err)
 {
@@ -133,7 +133,7 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     return TD_OK;
 }
 
-/* Check early: otherwise each attempt to connect would report a missing file. */
+/* Check early that the CA file exists: otherwise each attempt to connect would report it. */
 static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
 {
     td_file *file = NULL;

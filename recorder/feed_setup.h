@@ -12,7 +12,8 @@
 
 typedef struct feed_setup {
     subscription subscription;
-    const char *api_key, *api_secret; /* from the environment; NULL: it does not authenticate */
+    const char *api_key,
+        *api_secret; /* from the environment; NULL: the feed does not authenticate */
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
@@ -21,8 +22,8 @@ typedef struct feed_setup {
 } feed_setup;
 
 /* Open one setup for each feed of a finished configuration, in its order. If a feed has secrets,
- * core dumps are disabled. Logs topics without a row (log may be NULL). *out is the caller's, for
- * feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
+ * core dumps are disabled. Logs topics that the family does not have (log may be NULL). *out is the
+ * caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
                                           const td_log *log, feed_setup **out, td_err *err);
 

@@ -20,7 +20,7 @@ enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
 /* State of one of the feed's requests. */
 typedef struct http_row {
     uint64_t due_mono_ns;
-    uint32_t failures; /* consecutive */
+    uint32_t failures; /* consecutive failures */
 } http_row;
 
 struct http_feed {
@@ -73,7 +73,7 @@ static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_
     return (event){.kind = EVENT_HTTP, .what = request->name, .url = url};
 }
 
-/* Next after the request's interval, or sooner after a failure. */
+/* Set when a request is due next: after its interval, or sooner after a failure. */
 static void set_due(http_feed *self, size_t index)
 {
     http_row *row = &self->rows[index];
@@ -124,7 +124,7 @@ static void log_status(http_feed *self, size_t index, const wire_http_end *end)
 {
     enum { WORDS_MAX = 300 };
     char text[TEXT_BYTES];
-    /* Longer than the text, because a secret may extend beyond its end. */
+    /* Longer than the shown text, because a secret may extend beyond the text's end. */
     uint8_t shown[WORDS_MAX + LIMIT_SECRET_BYTES];
     size_t size = end->body.size < sizeof shown ? end->body.size : sizeof shown;
     if (size > 0)
@@ -209,7 +209,7 @@ static void send_request(http_feed *self, size_t index)
         log_failed(self, index, 0, "request", err.text);
 }
 
-/* Send the request that is due longest. */
+/* Send the request that has been due the longest. */
 static void tick(void *user)
 {
     http_feed *self = user;

@@ -21,23 +21,24 @@ typedef struct wanted_topic {
     char *symbols;         /* "A|B"; "": all symbols */
     uint64_t withdrawn_ns; /* begin of the gap of its latest withdrawal; 0: none */
     uint8_t is_recorded;   /* 1: recorded in this session or an earlier one */
-    uint8_t was_on_shard;  /* 1: recorded before, on the slot with its shard's number */
-    uint8_t was_on_other;  /* 1: recorded before, on another slot that was still used */
+    uint8_t was_on_shard;  /* 1: recorded earlier, on the same shard */
+    uint8_t was_on_other;  /* 1: recorded earlier, on another shard that was still in use */
     uint8_t is_granted;    /* 1: granted on the shard's current connection */
 } wanted_topic;
 
-/* An open row, with its own copies of texts (gap_row_copy). */
+/* An open gap: a row of the ledger, with its own copies of texts (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
-    uint64_t shards[SHARD_WORDS]; /* row of a whole slot: shards that it waits for, as bits */
-    uint64_t answered_ns;         /* time of the latest answer of such a shard */
+    uint64_t
+        shards[SHARD_WORDS]; /* for a gap of a whole slot: the shards that it waits for, as bits */
+    uint64_t answered_ns;    /* time of the latest answer of one of these shards */
 } open_row;
 
 struct open_gaps {
     open_gaps_options options;
     wanted_topic *topics; /* in the order of the subscription */
     size_t topic_count;
-    uint8_t has_moved; /* 1: a topic is on another shard than before */
+    uint8_t has_moved; /* 1: a topic is on another shard than in earlier sessions */
     open_row *rows;
     size_t row_count;
     gap_list begun;
@@ -62,8 +63,8 @@ static void drop_row(open_gaps *self, size_t index)
     self->rows[index] = self->rows[--self->row_count];
 }
 
-/* End and emit a row. If it begins after to_ns, it is of a session whose clock was wrong; it is
- * written with length 0 and a remark. The time before it has another row. */
+/* End and emit a row. A row that begins after to_ns is from a session whose clock was wrong: it is
+ * written with length 0 and a remark. Another row covers the time before it. */
 static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
 {
     gap_row ended = self->rows[index].row;
@@ -101,7 +102,8 @@ static int waits_for_any(const open_row *row)
 
 /* ---- topics ---- */
 
-/* The next symbol of "A|B"; for "" once the empty symbol. Returns 0 at the end. */
+/* Copy the next symbol of a list "A|B" to out. The list "" has one symbol, the empty one. Returns 0
+ * at the end. */
 static int next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES])
 {
     if (*at == NULL)
@@ -162,7 +164,7 @@ static void parse_topics(open_gaps *self)
 
 /* ---- earlier recordings ---- */
 
-/* Topics by "TOPIC.SYMBOL", or by "TOPIC." if all symbols are subscribed. */
+/* Index of topics by "TOPIC.SYMBOL", or by "TOPIC." if all symbols are subscribed. */
 typedef struct topic_index {
     char **names;
     size_t name_count;
@@ -201,7 +203,7 @@ static int is_of_feed(const open_gaps *self, const gap_row *row)
     return strcmp(row->feed, self->options.feed->name) == 0;
 }
 
-/* The latest end of a gap of the whole slot, or 0. */
+/* Return the latest end of a gap of the whole slot, or 0. */
 static uint64_t last_end(const open_gaps *self, const past_slot *slot)
 {
     const gap_list *ledger = self->options.ledger;
@@ -216,7 +218,7 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
     return end_ns;
 }
 
-/* The session with the latest frame. */
+/* Return the session with the feed's latest frame. */
 static const char *last_session(const feed_slots *past)
 {
     const past_slot *last = NULL;
@@ -326,8 +328,8 @@ static void add_ledger(open_gaps *self)
 
 /* ---- rows that this session opens ---- */
 
-/* 1 if an open gap covers this slot already. A gap that begins later than now does not: the clock
- * was ahead then. */
+/* 1 if an open gap covers this slot already. A gap that begins later than now does not count: the
+ * clock was ahead when it was written. */
 static int has_open_gap(const open_gaps *self, const past_slot *slot)
 {
     for (size_t i = 0; i < self->row_count; i++) {
@@ -339,8 +341,9 @@ static int has_open_gap(const open_gaps *self, const past_slot *slot)
     return 0;
 }
 
-/* Open the gap before this session. It begins with the time until which the slot was complete, or
- * with the end of a later gap of it, after which it was connected. */
+/* Open the gap between the slot's last recording and this session. It begins at the time until
+ * which the slot was complete; or, if a gap of the slot ended later, at that end, because the slot
+ * was connected then. */
 static void open_for_slot(open_gaps *self, const past_slot *slot)
 {
     uint64_t from_ns = past_slot_end_ns(slot);
@@ -355,7 +358,8 @@ static void open_for_slot(open_gaps *self, const past_slot *slot)
     row.line = slot->line;
     row.shard = slot->shard;
     row.conn = slot->is_crashed ? slot->conn : 0;
-    /* A row with the same key that has ended would end this row. */
+    /* The key must be new: a row in the ledger that has this key and has ended would end this row,
+     * too. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;
     gap_list_add(&self->begun, &row);
@@ -437,8 +441,9 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const wanted_to
     }
 }
 
-/* While the shard has an open gap, that covers the topic, and open_gaps_answered opens the topic's
- * own. Rows with equal from_ns would be one gap in the ledger. */
+/* An open gap of the shard covers the topic; open_gaps_answered then opens the topic's own gap.
+ * Each gap of a topic needs its own from_ns, because rows with equal from_ns would be one gap in
+ * the ledger. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
 {
     TD_ASSERT(topic < self->topic_count);

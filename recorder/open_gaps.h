@@ -41,8 +41,9 @@ typedef struct open_gaps_options {
 open_gaps *open_gaps_open(const open_gaps_options *options);
 void open_gaps_close(open_gaps *self);
 
-/* Rows that the session's start opens or ends, and rows that stay open. `emit` does not get them:
- * they must be durable before anything connects. Valid until the next call of another function. */
+/* Return the rows that the session's start opens or ends, and the rows that stay open. `emit` does
+ * not get them: they must be durable before anything connects. Valid until the next call of another
+ * function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
 /* A shard has a new connection, on which no topic is granted yet. */

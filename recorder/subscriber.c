@@ -33,7 +33,7 @@ enum { ID_BYTES = 24, DOUBLINGS_MAX = 16 };
 /* A request that is not answered completely. */
 typedef struct open_request {
     range topics;
-    size_t left; /* topics without an answer */
+    size_t left; /* topics of the request without an answer */
     uint64_t sent_mono_ns;
     char id[ID_BYTES];
 } open_request;
@@ -69,7 +69,7 @@ static void add_name(subscriber *self, size_t topic)
     td_buf_add(&self->names, name, strlen(name));
 }
 
-/* The reported topics, with a NUL that names.size does not include. */
+/* Return the reported topics, with a NUL that names.size does not include. */
 static const char *names_of(subscriber *self)
 {
     td_buf_add(&self->names, "", 1);
@@ -146,7 +146,8 @@ static void grant(subscriber *self, size_t topic)
 static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,
                        uint64_t mono_ns)
 {
-    if (answer->is_repeat) { /* an answer was lost, or two filters overlap */
+    if (answer->is_repeat) { /* the topic is subscribed already: an answer was lost, or two filters
+                                overlap */
         grant(self, topic);
         return;
     }
@@ -263,7 +264,7 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
         close_request(self, 0);
         for (size_t i = topics.first; i < topics.first + topics.count; i++) {
             if (self->rows[i].state != TOPIC_REQUESTED)
-                continue; /* answered since */
+                continue; /* requested again and answered meanwhile */
             wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
             add_name(self, i);
         }
@@ -322,7 +323,8 @@ size_t subscriber_granted_count(const subscriber *self)
 
 /* ---- life ---- */
 
-/* First the good topics, then each unanswered topic alone. Refused topics continue to wait. */
+/* Queue first the good topics, then each unanswered topic alone. Refused topics continue to wait.
+ */
 void subscriber_restart(subscriber *self)
 {
     size_t count = self->options.topic_count;

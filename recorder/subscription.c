@@ -123,7 +123,7 @@ static td_result add_audits(collection *all, td_err *err)
         const topic_row *row = family_topic_row(all->feed->family, all->out->topics[i], &symbol);
         if (row == NULL || row->audit == NULL)
             continue;
-        char text[LIMIT_TOPIC_BYTES]; /* a list of symbols may be long */
+        char text[LIMIT_TOPIC_BYTES]; /* the symbol is cut to it: a list of symbols may be long */
         td_result rc;
         if (symbol.size == 0) {
             rc = add_topic(all, row->audit, err);
@@ -148,7 +148,7 @@ static size_t smaller_limit(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Fill one connection after the other. */
+/* Distribute the topics over connections: fill one after the other. */
 static td_result spread(const collection *all, td_err *err)
 {
     subscription *out = all->out;

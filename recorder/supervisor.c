@@ -57,7 +57,8 @@ static void give_up(supervisor *self, td_result rc, const char *why)
     supervisor_stop(self);
 }
 
-/* --max-frames: stop reading at once, so that no further frame is recorded. */
+/* A frame was received. With --max-frames, stop reading at once after the last one, so that no
+ * further frame is recorded. */
 static void on_frame(void *user)
 {
     supervisor *self = user;
@@ -340,7 +341,8 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->elapsed_ns = elapsed_ns(self);
 }
 
-/* Called once per turn of the loop, so a stop takes at most a tick. */
+/* 1 if the recording has to end. Called once per turn of the loop, so a stop takes at most a tick.
+ */
 static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_stop_requested, memory_order_acquire) ||

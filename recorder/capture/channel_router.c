@@ -40,8 +40,9 @@ struct channel_router {
     channel_info events;
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* allocated one by one: callers keep pointers
                                                          to their members */
-    uint32_t channel_count;                           /* 0 is the channel of events */
-    uint32_t topic_channel_count;                     /* channels for which is_counted */
+    uint32_t channel_count;                           /* including channel 0, of events */
+    uint32_t
+        topic_channel_count; /* channels that count towards LIMIT_TOPIC_CHANNELS (is_counted) */
     row_table by_key;
 };
 
@@ -89,9 +90,8 @@ void channel_router_close(channel_router *router)
 
 /* ---- finding ---- */
 
-/* Nearly all channels differ in the exchange's topic string, so only it is hashed. Channels that
- * share one (slots of a feed, intervals of a candle) differ in the numbers mixed in, or by
- * comparison. */
+/* Hash a key: the exchange's topic string, in which nearly all channels differ, with the key's
+ * numbers mixed in. Keys with equal hashes are then compared. */
 static uint64_t hash_key(const route_key *key)
 {
     uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
@@ -112,7 +112,7 @@ static int keys_equal(const route_key *a, const route_key *b)
            td_bytes_equal(a->exchange_topic, b->exchange_topic);
 }
 
-/* Number of the key's channel; channel_count if it has no channel yet. */
+/* Return the number of the key's channel, or channel_count if it has no channel yet. */
 static uint32_t find_channel(const channel_router *r, const route_key *key, uint64_t hash)
 {
     row_probe at = row_probe_of(hash);
@@ -124,7 +124,7 @@ static uint32_t find_channel(const channel_router *r, const route_key *key, uint
 
 /* ---- making ---- */
 
-/* Copy a name to *at with a NUL; advances *at and lets view point to the copy. */
+/* Copy a name and a NUL to *at, advance *at, and make view point to the copy. */
 static const char *copy_name(char **at, td_bytes *view)
 {
     char *copy = *at;
@@ -136,8 +136,9 @@ static const char *copy_name(char **at, td_bytes *view)
     return copy;
 }
 
-/* The number of topics, HTTP reply names and forms depends on the exchange or a capture, so it
- * needs a limit. The feed's own plain channels are few. */
+/* 1 if the channel counts towards LIMIT_TOPIC_CHANNELS, because the exchange or a capture
+ * determines how many such channels there are: of topics, of HTTP reply names, and with a form
+ * (FORM_*). The feed's other channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
 {
     return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
@@ -169,14 +170,15 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     r->topic_channel_count += is_counted(key, row);
 }
 
-/* A channel's names are C strings, so names with a NUL are rejected. No channel has such a name, so
- * only new names are checked. */
+/* 1 if the name has a NUL: it is rejected, because a channel's names are C strings. Only the names
+ * of a new channel need this check. */
 static int has_nul(td_bytes name)
 {
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
 }
 
-/* TD_E_LIMIT: the channel would exceed LIMIT_TOPIC_CHANNELS; TD_E_INVALID: a name has a NUL. */
+/* Find or make the key's channel. TD_E_LIMIT: the channel would exceed LIMIT_TOPIC_CHANNELS;
+ * TD_E_INVALID: a name has a NUL. */
 static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
                              feed_frame *frame, channel_route *out)
 {
@@ -207,8 +209,8 @@ static int has_topic_channel(const classification *what)
            what->topic.symbol.size < LIMIT_SYMBOL_BYTES;
 }
 
-/* "json" for bytes that begin like an object or array; the decoder checks whether they are valid.
- */
+/* Return "json" if the bytes begin like an object or array; the decoder checks whether they are
+ * valid. */
 static const char *encoding_of(td_bytes bytes)
 {
     size_t at = 0;
@@ -261,7 +263,7 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
     char http_topic[HTTP_TOPIC_BYTES];
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN};
-    td_result rc = TD_E_INVALID; /* no channel of its own */
+    td_result rc = TD_E_INVALID; /* no channel of a topic or an HTTP reply yet */
     if (TD_UNLIKELY(frame->dir == CHANNEL_HTTP)) {
         int size = snprintf(http_topic, sizeof http_topic, "http.%s", frame->http_name);
         TD_ASSERT(size > 0);
@@ -282,8 +284,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         rc = get_channel(router, &key, what.topic.row, frame, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
-    /* One of the feed's own channels; without a form there is always space for it. Outbound frames
-     * without a topic are always control. */
+    /* Use _control or _unknown; without a form (FORM_*) there is always space for them. Outbound
+     * frames without a topic always go to _control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
     int is_control = frame->dir == CHANNEL_OUT ||

@@ -12,10 +12,10 @@
  * segment begins, starts the numbers again; until then a channel's number and the address of its
  * channel_info stay the same. The channel of events is number 0, until close.
  *
- * At most LIMIT_TOPIC_CHANNELS channels have a topic, an HTTP reply's name or a form (FORM_*).
- * Beyond that, topics go to _unknown and forms are dropped, with is_overflow set. The feed's own
- * channels (_control, _unknown) without a form are at most LIMIT_OWN_CHANNELS, so a segment always
- * has an id for them.
+ * At most LIMIT_TOPIC_CHANNELS channels have a topic, an HTTP reply's name or a form (FORM_*:
+ * compressed, fragmented, made by `cut`). Beyond that, topics go to _unknown and forms are dropped,
+ * with is_overflow set. The feed's own channels (_control, _unknown) without a form are at most
+ * LIMIT_OWN_CHANNELS, so a segment always has an id for them.
  *
  * One thread per router. */
 #ifndef TD_CAPTURE_CHANNEL_ROUTER_H
@@ -35,15 +35,15 @@ typedef struct channel_router channel_router;
 
 /* Notes that the router's users keep with a channel; zero at first. */
 typedef struct channel_notes {
-    uint32_t grants_epoch; /* recorder/capture/grants.h: the epoch in which its topic was found
-                              granted */
-    void *live;            /* recorder/pipeline/live_check.h */
+    uint32_t grants_epoch; /* the epoch of recorder/capture/grants.h in which the channel's topic
+                              was found to be granted */
+    void *live;            /* the channel's state in recorder/pipeline/live_check.h */
 } channel_notes;
 
 /* Result of routing, besides the frame's channel. */
 typedef struct channel_route {
-    channel_notes *notes; /* the channel's; valid as long as its info */
-    frame_role role;      /* channel_role of the info */
+    channel_notes *notes; /* notes of the frame's channel; valid as long as its info */
+    frame_role role;      /* the frame's role: channel_role of its channel's info */
     enum frame_class frame_class;
     uint8_t
         is_overflow; /* 1: routed to _unknown, or without its form, because no channel was left */

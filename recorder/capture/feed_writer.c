@@ -11,8 +11,8 @@
 
 enum {
     EVENT_BYTES_MAX = 4 << 20,
-    /* The next checkpoint within a segment is due after chunks of CHECKPOINT_SHARE times the last
-     * one's size; the first one after CHECKPOINT_FIRST_BYTES. */
+    /* Within a segment, the first checkpoint is due after CHECKPOINT_FIRST_BYTES of chunks, each
+       later one after CHECKPOINT_SHARE times the size of the checkpoint before it. */
     CHECKPOINT_SHARE = 64,
     CHECKPOINT_FIRST_BYTES = 1 << 20,
 };
@@ -33,14 +33,14 @@ struct feed_writer {
     size_t slot_count;
     uint64_t last_ns;
     uint32_t segment_number;
-    uint8_t is_overflow_logged;    /* once for all segments */
-    td_buf checkpoint;             /* for the next chunk */
-    uint32_t checkpoint_segment;   /* the segment in which the last one was due */
-    uint64_t checkpoint_due_bytes; /* bytes of chunks until the next one is due */
+    uint8_t is_overflow_logged;  /* 1: an overflow was logged, in this segment or an earlier one */
+    td_buf checkpoint;           /* checkpoint to write with the next chunk */
+    uint32_t checkpoint_segment; /* segment in which the last checkpoint was due */
+    uint64_t checkpoint_due_bytes; /* bytes of chunks until the next checkpoint is due */
     live_counts counts;
 };
 
-/* Only one thread writes, so a frame needs no locked instruction. */
+/* Add to a counter. Only one thread writes it, so no locked instruction is needed. */
 static void count(atomic_ullong *counter, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
@@ -89,7 +89,8 @@ static td_result append(feed_writer *self, const feed_frame *frame, td_err *err)
     return TD_OK;
 }
 
-/* Events are messages on a channel of the feed, so they stay in order with its frames. */
+/* Append an event: it is a message on a channel of the feed, so it stays in order with the frames.
+ */
 static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
     td_buf_clear(&self->event_json);
@@ -190,8 +191,8 @@ int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 
 /* ---- checkpoints ---- */
 
-/* 1 if a checkpoint is due before this frame. After an overflow no more are made: frames on
- * _unknown are missing in the states. */
+/* 1 if a checkpoint is due before this frame. After an overflow (a frame was written to _unknown
+ * because no channel was left) there are no more checkpoints: the states lack such frames. */
 static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
 {
     int is_due =
@@ -199,7 +200,7 @@ static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
     if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged)
         return 0;
     self->checkpoint_segment = self->segment_number;
-    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until the size of this one is known */
+    self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until this checkpoint's size is known */
     return 1;
 }
 
@@ -221,7 +222,8 @@ td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *wh
 
 /* ---- connections ---- */
 
-/* Index of the slot, or slot_count. A feed has few slots: a list is as fast as a table. */
+/* Return the index of the slot, or slot_count. A feed has few slots, so a list is as fast as a
+ * table. */
 static size_t find_slot(const feed_writer *self, uint32_t line, uint32_t shard)
 {
     size_t i = 0;
@@ -255,7 +257,7 @@ td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *
     uint64_t since_ns = slot->at.since_ns;
     if (slot->at.conn != at->conn || !slot->is_open)
         slot->last_ns = since_ns = at->since_ns;
-    /* Ordinals of a connection never fall. */
+    /* The ordinals of a connection never decrease. */
     TD_ASSERT(slot->at.conn != at->conn || slot->at.in <= at->in);
     TD_ASSERT(slot->at.conn != at->conn || slot->at.out <= at->out);
     slot->is_open = 1;

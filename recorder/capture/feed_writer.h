@@ -50,7 +50,7 @@ typedef struct feed_writer_options {
 typedef struct feed_written {
     uint32_t segment; /* as feed_writer_segment */
     channel_route route;
-    uint64_t granted_ns; /* of the frame's connection: grants_from_ns */
+    uint64_t granted_ns; /* grants_from_ns of the frame's connection */
     /* 1: a checkpoint of the states before this frame is due (feed_writer_put_checkpoint). */
     uint8_t wants_checkpoint;
 } feed_written;
@@ -65,7 +65,7 @@ typedef struct feed_slot {
 /* Counts of what was written. */
 typedef struct feed_counts {
     uint64_t in, out, http;
-    uint64_t bytes;    /* payload of in, out and http */
+    uint64_t bytes;    /* payload of inbound and outbound frames and HTTP replies */
     uint64_t control;  /* inbound frames without a topic */
     uint64_t unknown;  /* inbound frames on _unknown */
     uint64_t overflow; /* frames on _unknown, or without their form, because the segment had no
@@ -78,21 +78,21 @@ feed_writer *feed_writer_open(const feed_writer_options *options);
 /* Free. Pending messages that were not sealed are lost. NULL is fine. */
 void feed_writer_close(feed_writer *self);
 
-/* Append a frame (ordinal 0: the next one). Afterwards *frame is as written: ordinal and channel
- * are set, and its bytes, padded as before and valid until the next call, are without secrets.
- * TD_E_INVALID: a time or an ordinal falls, or the slot has a later connection; failures of `full`.
- */
+/* Append a frame (ordinal 0: the next one). Afterwards *frame is as it was written: its ordinal and
+ * channel are set, and its secrets are overwritten. Its bytes are padded as before, and valid until
+ * the next call. TD_E_INVALID: its time or ordinal is lower than the last one's, or the slot has a
+ * later connection; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                                         td_err *err);
 
-/* Append an event. TD_E_LIMIT: it is too large; failures of `full`. */
+/* Append an event. TD_E_LIMIT: it is too large; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
                                         td_err *err);
 
 /* Set the ordinals of a slot's connection when no frame shows them: the connection has opened (at
  * since_ns; ignored for a connection that is open already), or frames were counted but not written.
- * Chain records and `segment` events state the ordinals. TD_E_INVALID: lower than known;
- * TD_E_LIMIT. */
+ * Chain records and `segment` events state the ordinals. TD_E_INVALID: an ordinal is lower than the
+ * known one; TD_E_LIMIT. */
 TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
 
 /* The slot's connection is closed. complete_ns: as in feed_frame. */
@@ -115,9 +115,9 @@ uint64_t feed_writer_pending_count(const feed_writer *self);
  * is pending. */
 int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out);
 
-/* Write a checkpoint (format/checkpoint.h) with the next chunk. segment: that of the frame for
- * which it was due; if that segment has ended, the checkpoint is dropped. Afterwards record's
- * content is undefined. */
+/* Write a checkpoint (format/checkpoint.h) with the next chunk. segment: the segment of the frame
+ * before which it was due; if that segment has ended, the checkpoint is dropped. Afterwards
+ * record's content is undefined. */
 void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *record);
 
 /* Any thread. Each number is exact, but they may be of slightly different times. */

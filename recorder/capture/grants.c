@@ -17,13 +17,13 @@ enum {
 typedef enum topic_state {
     TOPIC_REQUESTED,
     TOPIC_GRANTED,
-    TOPIC_UNSUBSCRIBING, /* unsubscribed, not answered yet: frames may still arrive */
+    TOPIC_UNSUBSCRIBING, /* an unsubscribe request is not answered yet: frames may still arrive */
     TOPIC_ENDED,         /* refused, or unsubscribed */
 } topic_state;
 
 typedef struct grant_topic {
     char *name;
-    uint32_t request; /* number of the last request for it */
+    uint32_t request; /* number of the last request for this topic */
     topic_state state;
     uint8_t is_answered; /* 1: granted by an answer; 0: by a frame */
     uint64_t from_ns;    /* time of the grant */
@@ -31,14 +31,14 @@ typedef struct grant_topic {
 
 typedef struct open_request {
     uint32_t number;
-    uint8_t is_unsubscribe;    /* 1: it unsubscribes */
+    uint8_t is_unsubscribe;    /* 1: an unsubscribe request; 0: a subscribe request */
     char id[REQUEST_ID_BYTES]; /* "" if absent */
 } open_request;
 
 /* A slot, and the topics of its current connection. */
 typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: no connection is open */
-    uint8_t has_more;           /* 1: it has more topics than are tracked */
+    uint8_t has_more;           /* 1: the connection has more topics than are tracked */
     uint64_t from_ns;           /* time of the last grant */
     grant_topic *topics;
     size_t topic_count;
@@ -174,7 +174,7 @@ size_t grants_restate(grants *self)
 
 /* ---- topics ---- */
 
-/* Index of a topic, or topic_count. */
+/* Return the index of a topic, or topic_count. */
 static size_t find_topic(const grant_slot *slot, td_bytes name)
 {
     row_probe at = row_probe_of(td_xxh64(name.data, name.size));
@@ -283,8 +283,8 @@ static int is_answer_to(const dialect_answer *answer, const open_request *reques
     return request->is_unsubscribe == (answer->of != REQUEST_SUBSCRIBE);
 }
 
-/* Index of the request that is answered: by the answer's id, else by a topic that it names, else
- * the oldest; request_count if unknown. */
+/* Find the request to which an answer belongs: the one with the answer's id, else one with a topic
+ * that the answer names, else the oldest. Returns its index, or request_count if unknown. */
 static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 {
     const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
@@ -306,7 +306,7 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 }
 
 /* Apply an answer to its request. If it names only some of the request's topics, more answers
- * follow, and the request stays open. After an unsubscribe request its success does not matter: if
+ * follow, and the request stays open. Whether an unsubscribe request succeeded does not matter: if
  * it was refused, the next frame grants the topic again. */
 static void answer_request(grants *self, grant_slot *slot, size_t at, const dialect_answer *answer,
                            uint64_t recv_ns)
@@ -339,9 +339,9 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
-/* Apply an answer to no known request: the exchange may end grants on its own. If it still sends
- * frames of such a topic, they grant it again. A refusal that names neither request nor topic may
- * be about anything that a client sent, so it changes nothing. */
+/* Apply an answer that belongs to no known request: the exchange may end grants on its own. If it
+ * still sends frames of such a topic, they grant the topic again. A refusal that names neither
+ * request nor topic may be about anything that a client sent, so it changes nothing. */
 static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
 {
     const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&

@@ -5,7 +5,7 @@
  *
  * A topic is granted when the exchange's answer grants it, or when a frame of it arrives. The grant
  * ends when the client unsubscribes, or with the connection. Frames that arrive between an
- * unsubscribe request and its answer change nothing. Where authenticating subscribes to everything,
+ * unsubscribe request and its answer change nothing. If authentication subscribes to everything,
  * the grant is of topic EVENT_GRANT_ALL. Unreadable requests and answers change nothing.
  *
  * At most DIALECT_ARGS_MAX topics are tracked for a connection; a `limit` event notes that there
@@ -39,8 +39,8 @@ void grants_closed(grants *self, uint32_t slot);
  * requests nor answers. */
 int grants_ignores(const grants *self, const channel_route *route);
 
-/* Time of the last grant of the slot's connection, so it has had all of its topics since then; 0
- * without grants. */
+/* Time of the last grant of the slot's connection, which has had all of its topics since then; 0:
+ * no topic is granted. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
 /* Apply a frame of the slot, routed to its channel. Requests, answers and data may change grants;

@@ -36,7 +36,7 @@ static size_t read_char(const uint8_t *at, size_t left, redact_escapes how, uint
     return 1;
 }
 
-/* Hash of a text's first bytes, ignoring case. */
+/* Hash a text's first bytes, ignoring case. */
 static uint32_t hash_of(const uint8_t head[HEAD_BYTES])
 {
     uint32_t word;
@@ -111,7 +111,7 @@ static td_result set_secret(redactor *self, uint32_t index, td_bytes value, td_e
     return TD_OK;
 }
 
-/* Length of the secret in the text at `at`, with its escapes; 0 if it is not there. */
+/* Return the length of the secret in the text at `at`, with its escapes; 0 if it is not there. */
 static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t left,
                       redact_escapes how)
 {
@@ -127,7 +127,7 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
     return used;
 }
 
-/* Index of this secret; count if unknown. */
+/* Return the index of this secret, or count if it is unknown. */
 static uint32_t find_secret(const redactor *self, td_bytes secret)
 {
     uint32_t index = 0;
@@ -150,8 +150,8 @@ static td_result add_fixed(redactor *self, td_bytes secret, td_err *err)
     return rc;
 }
 
-/* A long session has many signatures; only the newest ones can still be echoed, so the oldest one
- * is replaced. */
+/* Add a signature. A long session has many; beyond the limit the least recently used one is
+ * replaced, because only the newest ones can still be echoed. */
 static td_result add_signature(redactor *self, td_bytes secret, td_err *err)
 {
     td_result rc = TD_OK;
@@ -235,7 +235,7 @@ td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets
 
 /* ---- searching ---- */
 
-/* Length of the longest secret in the text at `at`; 0 without a match. */
+/* Return the length of the longest secret in the text at `at`; 0 without a match. */
 static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_escapes how)
 {
     uint8_t head[HEAD_BYTES];
@@ -255,7 +255,8 @@ static size_t match(const redactor *self, const uint8_t *at, size_t left, redact
     return longest;
 }
 
-/* Overlapping secrets are overwritten together, so that no part of either is left. */
+/* Overwrite the secrets in bytes. Overlapping ones are overwritten together, so that no part of
+ * either is left. */
 static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_escapes how,
                  redaction *done)
 {
@@ -282,7 +283,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     redaction done = {0};
     pthread_mutex_lock(&self->mutex);
     if (self->count > 0 && size > 0) {
-        /* The exchange's frames have these characters only in error texts. */
+        /* The exchange's frames have these characters, which begin escapes, only in error texts. */
         if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
             hide(self, bytes, size, REDACT_ESCAPED, &done);
         hide(self, bytes, size, REDACT_EXACT, &done);
@@ -291,7 +292,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     return done;
 }
 
-/* Overwrite secrets that are found by name. */
+/* Overwrite secrets that are found by the names of their members. */
 static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
 {
     sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
@@ -346,8 +347,8 @@ static void copy_frame(frame_redactor *self, td_bytes frame)
     td_buf_add(&self->copy, frame.data, frame.size);
 }
 
-/* Hide known secrets in the copy of the frame. If the inflated frame has any, all of it is
- * overwritten. */
+/* Hide known secrets in the copy of the frame. If the frame is compressed and contains one, it is
+ * overwritten as a whole. */
 static redaction hide_known(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary)
 {
     redaction found = {0};

@@ -25,7 +25,8 @@
 #include "schema/inflate.h"
 
 enum {
-    /* Signatures of the latest connects of all slots: an echo may arrive late. */
+    /* Signatures that are kept, from the latest connects of all slots, because the exchange may
+       echo them late. */
     REDACT_SIGNATURES_MAX = 512,
     REDACT_SECRET_BYTES_MIN = 4,
     REDACT_HEADS = 1 << 10,
@@ -39,7 +40,7 @@ typedef struct redactor {
     uint32_t count;
     size_t capacity;
     uint32_t fixed;      /* number of secrets at the front that are never replaced: keys */
-    uint8_t has_clients; /* redactor_hide_sent */
+    uint8_t has_clients; /* 1: redactor_hide_sent was called */
     uint64_t uses;       /* counts uses of signatures; the least recently used one is replaced */
     uint32_t heads[REDACT_HEADS]; /* by hash of a secret's first bytes: 1 + index of the first such
                                      secret; 0: empty */
@@ -72,7 +73,7 @@ typedef enum redact_escapes {
 /* How long a found value stays hidden. */
 typedef enum redact_life {
     REDACT_FOR_GOOD,  /* as redactor_add */
-    REDACT_AS_NEWEST, /* as redactor_add_signature: no limit on their number, and at any time */
+    REDACT_AS_NEWEST, /* as redactor_add_signature, but in any number and at any time */
 } redact_life;
 
 /* Hide a value that was found in a URL or a frame. A value shorter than REDACT_SECRET_BYTES_MIN is
@@ -112,9 +113,9 @@ redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes
 /* Searches frames. Compressed frames (gzip, zlib, raw deflate; docs/wire.md 5.1) are searched as
  * far as they inflate. */
 typedef struct frame_redactor {
-    inflater *inflater; /* made at the first frame that may be compressed */
-    sent_secrets *sent; /* made at the first frame of a client */
-    td_buf copy;        /* of the last frame */
+    inflater *inflater; /* NULL until the first frame that may be compressed */
+    sent_secrets *sent; /* NULL until the first frame of a client */
+    td_buf copy;        /* copy of the last frame */
 } frame_redactor;
 
 /* init allocates nothing; fini frees what frames needed. */
@@ -123,13 +124,15 @@ void frame_redactor_fini(frame_redactor *self);
 
 /* Hide a frame's secrets. Use *out instead of the frame: it is the frame itself, or a copy that is
  * valid until the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it.
- * is_binary: it is a binary message, which may be compressed. So may a frame that does not begin
- * like JSON, because captures do not record which messages were binary. At most LIMIT_FRAME_BYTES.
+ * is_binary: it is a binary message, which may be compressed. Any frame that does not begin like
+ * JSON may be, too, because captures do not record which messages were binary. At most
+ * LIMIT_FRAME_BYTES.
  */
 redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
                                int is_binary, td_bytes *out);
 
-/* The same for a frame from a client to the exchange, if the redactor hides what clients send. */
+/* The same for a frame from a client to the exchange: after redactor_hide_sent, also overwrites
+ * secrets that are found by name. */
 redaction frame_redactor_apply_sent(frame_redactor *self, redactor *secrets, td_bytes frame,
                                     int is_binary, td_bytes *out);
 

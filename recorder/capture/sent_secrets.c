@@ -11,7 +11,7 @@
 #include "base/json/json.h"
 #include "schema/inflate.h"
 
-/* What a value is, judging by the names around it, in ascending order. */
+/* How likely a value is a secret, judging by the names around it; ascending. */
 typedef enum value_kind {
     KIND_PLAIN,
     KIND_VAGUE,    /* in a member whose name may be a credential's */
@@ -26,9 +26,9 @@ enum {
     RUNS_MAX = 64,        /* runs read from one text */
     DATA_BYTES_MAX = 24,  /* shorter symbols, words and numbers may be market data */
     TOPIC_BYTES_MAX = 64, /* a shorter text with a dot may be a topic, a longer one is a token */
-    VALUES_MAX = 256,     /* found in one text: half of REDACT_SIGNATURES_MAX */
+    VALUES_MAX = 256,     /* values found in one text: half of REDACT_SIGNATURES_MAX */
     INNER_TEXTS_MAX = 256, /* texts within one message that are searched */
-    TIME_DIGITS = 10,      /* of a Unix time in seconds; milliseconds have three more */
+    TIME_DIGITS = 10,      /* digits of a Unix time in seconds; milliseconds have three more */
 };
 
 struct sent_secrets {
@@ -36,8 +36,9 @@ struct sent_secrets {
     inflater *inflater; /* made at the first message that may be compressed */
     sent_range *ranges;
     size_t range_count, range_capacity;
-    td_buf values; /* each preceded by its size */
-    td_buf inner;  /* texts within the text: a byte with the kind, size, text */
+    td_buf values; /* found values, each preceded by its size */
+    td_buf
+        inner; /* texts within the text, each as a byte with its value_kind, its size, its bytes */
     size_t value_count, inner_count;
     uint8_t wants_ranges;  /* 1: ranges are collected */
     const uint8_t *parsed; /* the parser's copy of the JSON */
@@ -190,7 +191,7 @@ static void add_text(sent_secrets *self, json_value value, value_kind kind)
     td_bytes text;
     int is_text = json_text(value, &text);
     TD_ASSERT(is_text);
-    /* The text may be JSON, a URL or a form. */
+    /* The text may be JSON, a URL or NAME=VALUE pairs. */
     int has_members = text.size > 0 && (memchr(text.data, '{', text.size) != NULL ||
                                         memchr(text.data, '[', text.size) != NULL ||
                                         memchr(text.data, '=', text.size) != NULL);
@@ -270,7 +271,7 @@ static int authenticates(json_value object)
     return 0;
 }
 
-/* What the names around a value tell about it. */
+/* Facts about a value, from the names around it. */
 typedef struct value_context {
     value_kind kind;
     uint8_t is_auth; /* within a request that authenticates */
@@ -286,13 +287,14 @@ static value_context member_context(value_context around, json_value name)
                       : around.is_auth && is_one_of(text, ARGS_NAMES) ? KIND_ARGUMENT
                       : named == TD_NAME_VAGUE                        ? KIND_VAGUE
                                                                       : KIND_PLAIN;
-    /* {"signature":{"type":"…"}}: members of a secret object need not be secrets. */
+    /* Members of an object whose name is a secret's need not be secrets:
+     * {"signature":{"type":"…"}}. */
     value_kind inherited = around.kind == KIND_SECRET ? KIND_VAGUE : around.kind;
     around.kind = kind > inherited ? kind : inherited;
     return around;
 }
 
-/* Recursion: at most LIMIT_JSON_DEPTH deep. */
+/* Search a value and everything in it. The recursion is at most LIMIT_JSON_DEPTH deep. */
 static void walk_value(sent_secrets *self, json_value value, value_context context)
 {
     json_value name;
@@ -320,7 +322,7 @@ static void walk_value(sent_secrets *self, json_value value, value_context conte
     }
 }
 
-/* Walk JSON after blanks and byte order marks. Returns 0 if it is not JSON. */
+/* Search a text that is JSON after blanks and byte order marks. Returns 0 if it is not JSON. */
 static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
 {
     static const char *const BLANKS[] = {" ",  "\t", "\n",           "\v",
@@ -350,8 +352,8 @@ static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
     return 1;
 }
 
-/* Walk the texts within the message, and the texts within these; collects their values, no ranges.
- */
+/* Search the texts within the message, and the texts within these. Collects their values, but no
+ * ranges. */
 static void walk_inner(sent_secrets *self)
 {
     td_buf text;

@@ -61,9 +61,10 @@ typedef struct import_job {
     import_report *report;
     import_source *source;
     import_line_reader *lines;
-    decoder *decoder; /* for times of bare frames; NULL without a family */
+    decoder
+        *decoder; /* finds the times of frames whose lines have no time; NULL without a family */
     import_order *order;
-    uint8_t is_survey;    /* first reading: counts and reports malformed lines */
+    uint8_t is_survey;    /* 1: the first reading, which counts and reports malformed lines */
     uint8_t is_read;      /* 1: this reading has no more lines */
     import_order *survey; /* the first reading's slots */
     uint64_t first_ns;    /* earliest time of the capture; 0: no line has a time */
@@ -76,7 +77,7 @@ typedef struct import_job {
     archive *archive;
     archive_writer *writer;
     sealed_chunk *chunk;
-    uint64_t start_ns; /* of the session, wall clock */
+    uint64_t start_ns; /* start of the session, wall clock */
     gap_list earlier;  /* the ledger before this session; empty if no gap needs to be closed */
     session_feed feeds[LIMIT_FEEDS];
     pipeline_config checking; /* the feeds, for the live check */
@@ -93,7 +94,8 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
 {
     td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
-        (void)sent_secrets_find(job->sent, record->data, 0); /* values only */
+        (void)sent_secrets_find(job->sent, record->data,
+                                0); /* the result is ignored: only the values are needed */
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     }
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
@@ -101,7 +103,7 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
 
 /* ---- reading ---- */
 
-/* Only in the first reading: the second has the same lines. */
+/* Report a malformed line. Only the first reading does, because the second has the same lines. */
 static void report_malformed(import_job *job, uint64_t line, const char *reason)
 {
     if (!job->is_survey)
@@ -117,7 +119,8 @@ static void report_malformed(import_job *job, uint64_t line, const char *reason)
     (void)snprintf(problem->reason, sizeof problem->reason, "%s", reason); /* cut is fine */
 }
 
-/* A bare frame: the exchange's own time is the best estimate of its receive time. */
+/* Set the receive time of a frame whose line has no time: the exchange's own time is the best
+ * estimate. */
 static void time_bare_frame(import_job *job, import_record *record)
 {
     classification what = {.exchange_ns = 0};
@@ -172,7 +175,7 @@ static td_result read_into_window(import_job *job, td_err *err)
     return rc == TD_OK ? import_order_put(job->order, &record, &place, line.number, err) : rc;
 }
 
-/* The next record in order of time. */
+/* Get the next record in order of time. */
 static td_result next_record(import_job *job, import_record *record, import_place *place,
                              td_err *err)
 {
@@ -298,8 +301,8 @@ static td_result find_feed(import_job *job, const import_slot *slot, const famil
     return TD_OK;
 }
 
-/* Choose the shard of a slot: the file's, else the next number. TD_E_INVALID: another slot of the
- * feed has it. */
+/* Choose the shard of a slot: the one that the file names, else the next number. TD_E_INVALID:
+ * another slot of the feed has that shard. */
 static td_result choose_shard(import_job *job, uint32_t index, td_err *err)
 {
     const import_slot *slot = import_order_slot(job->order, index);
@@ -332,8 +335,8 @@ static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
     return rc == TD_OK && !slot->is_http ? choose_shard(job, index, err) : rc;
 }
 
-/* HTTP answers are last: they are written to the feed that the file names, else to that of the
- * first WebSocket connection, without a shard. */
+/* Choose the feeds of all slots. HTTP answers are last: they are written to the feed that the file
+ * names, else to the feed of the first WebSocket connection, without a shard. */
 static td_result choose_feeds(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
@@ -457,7 +460,8 @@ static td_result open_archive(import_job *job, td_err *err)
     return rc == TD_OK ? live_check_open(&checking, &job->live_check, err) : rc;
 }
 
-/* The session begins with the feed's first message, and ends with its last. */
+/* Write a `session` event of the feed: the session begins with the feed's first message, and ends
+ * with its last. */
 static td_result put_session(session_feed *f, const char *state, uint64_t recv_ns, td_err *err)
 {
     const import_job *job = f->job;
@@ -474,7 +478,7 @@ static td_result put_session(session_feed *f, const char *state, uint64_t recv_n
 
 static const char CONTINUES[] = "the capture continues with another connection";
 
-/* The slot's next connection begins at recv_ns, so the connection ended before. */
+/* End the slot's connection, because its next one begins at recv_ns. */
 static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
                                 td_err *err)
 {
@@ -511,7 +515,7 @@ static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, t
     return feed_writer_event(f->writer, recv_ns, &lost, err);
 }
 
-/* Begin a slot's next connection: number 1, 2 … After a previous connection that opens a gap. */
+/* Begin a slot's next connection (number 1, 2 …). If there was one before, this opens a gap. */
 static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
                                   uint64_t recv_ns, const char *url, td_err *err)
 {
@@ -554,8 +558,8 @@ static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
-/* The receive time of the next frame: the capture's, raised if it is not later than the last one.
- */
+/* Return the receive time of the next frame: the capture's, raised if it is not later than the last
+ * one. */
 static uint64_t next_recv_ns(import_job *job, const import_record *record,
                              const import_place *place)
 {
@@ -625,8 +629,8 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     gap.gap.line = 0;
     gap.gap.shard = shard;
     gap.gap.conn = place->conn;
-    /* A gap may end on a later connection of the slot than it began on; with that connection's
-     * number its end would be a different gap. */
+    /* A gap may begin on an earlier connection of the slot than it ends on. Its end must have the
+     * number of the connection on which it began, or it would be a different gap. */
     const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
     gap_row began = gap.gap;
     if (slot != NULL && began.from_ns < slot->at.since_ns)
@@ -640,8 +644,8 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     return feed_writer_event(f->writer, recv_ns, &gap, err);
 }
 
-/* Write a record. Only frames need rising times: an event may have the time of the frame before it.
- */
+/* Write a record. Only the times of frames must rise: an event may have the time of the frame
+ * before it. */
 static td_result put_record(import_job *job, const import_record *record, const import_place *place,
                             td_err *err)
 {

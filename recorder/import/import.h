@@ -30,7 +30,7 @@ typedef struct import_options {
     const char *path;              /* the file */
     const char *const *more_paths; /* files that continue it, in order */
     size_t more_count;
-    const family *family; /* NULL: by the capture's URLs */
+    const family *family; /* NULL: found by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
     uint8_t is_again;     /* 1: import even if the feed has this content already */
 } import_options;
@@ -50,7 +50,8 @@ typedef struct import_feed_counts {
 } import_feed_counts;
 
 typedef struct import_feed_report {
-    char name[LIMIT_NAME_BYTES]; /* the option's, else the file's, else the family's */
+    char name[LIMIT_NAME_BYTES]; /* as the option names it, else as the file does, else the family's
+                                    name */
     const family *family;
     import_feed_counts counts;
 } import_feed_report;

@@ -21,7 +21,7 @@ struct import_line_reader {
     td_buf data;                      /* a frame with escapes resolved, followed by padding */
     char conn[LIMIT_NAME_BYTES + 16]; /* conn of a line from another archive */
     char url[LIMIT_NAME_BYTES + 1];   /* "/" and the name of an HTTP answer */
-    td_err err;                       /* why the last line is not JSON */
+    td_err err;                       /* why the last line is not valid JSON */
 };
 
 _Static_assert(CHANNEL_IN == 0, "a record without a direction is inbound");
@@ -50,7 +50,7 @@ void import_line_reader_close(import_line_reader *reader)
  *
  * Functions named read_… return NULL, or the reason why the line is malformed. */
 
-/* The unit of a time without a decimal point. A time with one is in seconds. */
+/* Unit of a time without a decimal point. A time with a decimal point is in seconds. */
 typedef enum time_unit { TIME_S, TIME_NS, TIME_BY_MAGNITUDE } time_unit;
 
 /* Parse a time exactly, as ns in (0, 2^63). It may have nine decimal places, and zeros after them.
@@ -74,8 +74,8 @@ static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
     return 1;
 }
 
-/* NULL if the time is plausible for a frame. A missing digit or a wrong unit gives a time outside.
- */
+/* Return NULL if the time is plausible for a frame, else the reason. With a missing digit or a
+ * wrong unit it is far off. */
 static const char *check_time(uint64_t ns)
 {
     return ns >= LIMIT_IMPORT_FIRST_NS && ns < LIMIT_IMPORT_END_NS
@@ -83,7 +83,7 @@ static const char *check_time(uint64_t ns)
                : "the time is not between 1990-01-01 and 2100-01-01, UTC";
 }
 
-/* The digits of a number, or of a string that contains one. */
+/* Return the digits of a number, or of a string that contains one. */
 static td_bytes number_text(json_value value)
 {
     td_bytes text = {0};
@@ -93,8 +93,8 @@ static td_bytes number_text(json_value value)
     return text;
 }
 
-/* A value of the line with padding after it. A value in the parser's memory is copied, because it
- * has no padding. */
+/* Return a value of the line with padding after it. A value in the parser's memory is copied,
+ * because it has no padding there. */
 static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
 {
     static const uint8_t PADDING[JSON_PADDING_BYTES];
@@ -108,7 +108,7 @@ static td_bytes padded(import_line_reader *r, td_bytes line, td_bytes value)
     return td_bytes_of(r->data.data, value.size);
 }
 
-/* The frame in "data_hex". */
+/* Read the frame in "data_hex". */
 static const char *read_hex(import_line_reader *r, json_value value, import_record *out)
 {
     static const uint8_t PADDING[JSON_PADDING_BYTES];
@@ -126,7 +126,7 @@ static const char *read_hex(import_line_reader *r, json_value value, import_reco
     return is_hex ? NULL : "\"data_hex\" is not hexadecimal";
 }
 
-/* The frame in "data": the text of a string, or the unchanged bytes of an object or array. */
+/* Read the frame in "data": the text of a string, or the unchanged bytes of an object or array. */
 static const char *read_data(import_line_reader *r, td_bytes line, json_value value,
                              import_record *out)
 {
@@ -144,7 +144,7 @@ static const char *read_data(import_line_reader *r, td_bytes line, json_value va
 
 /* ---- cryptofeed ---- */
 
-/* "TIME: DATA". */
+/* Read "TIME: DATA". */
 static const char *read_time_and_data(td_bytes text, import_record *out)
 {
     const uint8_t *colon = memmem(text.data, text.size, ": ", 2);
@@ -168,7 +168,8 @@ static int skip_prefix(td_bytes *text, const char *prefix)
     return 1;
 }
 
-/* "URL <- TIME: DATA" (sent), "URL -> TIME: DATA" (an HTTP reply), "URL <-> TIME" (connected). */
+/* Read "URL <- TIME: DATA" (sent), "URL -> TIME: DATA" (an HTTP reply) or "URL <-> TIME"
+ * (connected). */
 static const char *read_url_line(td_bytes line, import_record *out)
 {
     const uint8_t *space = memchr(line.data, ' ', line.size);
@@ -208,7 +209,8 @@ static const line_type LINE_TYPES[] = {
     {"configuration", IMPORT_NOTHING, CHANNEL_IN, NULL},
 };
 
-/* Lines of unknown type are malformed: they may be frames of a later version of the format. */
+/* Find the type of a line. A line of unknown type is malformed: it may be a frame of a later
+ * version of the format. */
 static const line_type *find_line_type(json_value line)
 {
     td_bytes name;
@@ -220,7 +222,7 @@ static const line_type *find_line_type(json_value line)
     return NULL;
 }
 
-/* A line of format 2: {"t":…,"conn":…,"ts":…,"addr" or "url":…,"data":…}. */
+/* Read a line of format 2: {"t":…,"conn":…,"ts":…,"addr" or "url":…,"data":…}. */
 static const char *read_format2(import_line_reader *r, td_bytes line, import_record *out)
 {
     json_value root;
@@ -244,7 +246,8 @@ static const char *read_format2(import_line_reader *r, td_bytes line, import_rec
     return json_find(root, "data", &value) ? read_data(r, line, value, out) : "no \"data\"";
 }
 
-/* A line of either format: the first begins with a time or a URL, the second is JSON. */
+/* Read a line of either format of cryptofeed: the line format's begin with a time or a URL, format
+ * 2's are JSON. */
 static const char *read_cryptofeed(import_line_reader *r, td_bytes line, import_record *out)
 {
     static const char *const SCHEMES[] = {"wss://", "ws://", "https://", "http://"};
@@ -334,7 +337,7 @@ static const char *read_archive_line(import_line_reader *r, json_value root, imp
     return set_connection(r, root, shard, conn, out);
 }
 
-/* An event from another archive: only `connect` and `gap` events are used. */
+/* Read an event from another archive: only `connect` and `gap` events are used. */
 static const char *read_event(import_line_reader *r, td_bytes line, json_value root,
                               import_record *out)
 {
@@ -391,7 +394,7 @@ static const char *read_wrapper(import_line_reader *r, td_bytes line, json_value
     return out->url.size > 0 ? NULL : "no \"data\", and no \"url\" either";
 }
 
-/* A line is a wrapper around a frame, or the frame itself. */
+/* Read a line, which is a wrapper around a frame, or the frame itself. */
 static const char *read_jsonl(import_line_reader *r, td_bytes line, import_record *out)
 {
     json_value root;

@@ -32,7 +32,7 @@ typedef enum import_kind {
 typedef struct import_record {
     import_kind kind;
     channel_dir dir;      /* direction of a frame */
-    uint64_t time_ns;     /* 0: a bare frame, which has no receive time */
+    uint64_t time_ns;     /* 0: the line has no receive time */
     uint8_t is_estimated; /* for callers: 1 if time_ns is not from the file */
     td_bytes conn;        /* name of the connection in the file; empty if absent */
     td_bytes url;         /* as in the file, with its secrets; empty if absent */
@@ -40,11 +40,11 @@ typedef struct import_record {
     /* For a line from another archive; conn is then "FEED/SHARD". */
     td_bytes feed; /* empty if absent */
     uint32_t shard;
-    uint64_t conn_hash;          /* differs between the shard's connections; 0: unknown */
+    uint64_t conn_hash;          /* different for each connection of the shard; 0: unknown */
     const struct family *family; /* NULL if absent */
     uint64_t ordinal;            /* 0: the next one */
     channel_opcode opcode;       /* 0: text */
-    uint32_t form;               /* FORM_* */
+    uint32_t form;               /* FORM_*: compressed, fragmented, made by `cut` */
 } import_record;
 
 struct event;

@@ -89,8 +89,8 @@ static int fits_url(const import_slot *slot, td_bytes url)
                                                 td_url_without_query(td_bytes_str(slot->url))));
 }
 
-/* The slot without a name for a connect or sent line, or NO_SLOT: the current one if it fits, else
- * the latest. */
+/* Find the slot of a connect or sent line that names no connection: the current slot if its URL
+ * fits, else the latest with such a URL; NO_SLOT if there is none. */
 static uint32_t find_url(const import_order *s, const import_record *record)
 {
     uint64_t last_max = record->kind == IMPORT_CONNECT ? record->time_ns : UINT64_MAX;
@@ -103,7 +103,7 @@ static uint32_t find_url(const import_order *s, const import_record *record)
     return found;
 }
 
-/* The record's slot, or NO_SLOT if it needs a new one. */
+/* Find the record's slot; NO_SLOT: it needs a new one. */
 static uint32_t find_slot(const import_order *s, const import_record *record)
 {
     if (record->conn.size == 0 && !is_http(record))

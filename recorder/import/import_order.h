@@ -27,12 +27,13 @@
 typedef struct import_order import_order;
 
 typedef struct import_slot {
-    const char *name; /* "" if the file has none */
+    const char *name; /* "" if the file gives no name */
     const char *url;  /* as in the file; NULL if unknown */
-    const char *feed; /* feed of another archive, with shard; NULL: not named */
+    const char
+        *feed; /* feed of another archive, from which the slot's lines are; NULL: not named */
     uint32_t shard;
     const family *family; /* named in the file, or NULL */
-    uint64_t conn_hash;   /* of its current connection; 0: unknown */
+    uint64_t conn_hash;   /* hash of its current connection; 0: unknown */
     uint8_t is_http;
     uint32_t conn;    /* number of its current connection; 0 before the first line */
     uint64_t last_ns; /* latest effective time */
@@ -40,21 +41,23 @@ typedef struct import_slot {
 
 /* Slot, connection and time of a record. */
 typedef struct import_place {
-    uint32_t slot;       /* index, from 0, in the order of first lines */
-    uint32_t conn;       /* connection number of the slot, from 1; 0 for a gap before the first */
+    uint32_t slot; /* index, from 0, in the order of first lines */
+    uint32_t
+        conn; /* number of the slot's connection, from 1; 0 for a gap before the first connection */
     uint8_t is_new_conn; /* 1: the first record of this connection */
     /* The record's time, at least that of the slot's record before. Without a time: the slot's last
      * time, else the latest of all slots; 0 if no time is known. */
     uint64_t effective_ns;
 } import_place;
 
-/* survey NULL: for the first reading, which keeps no content, but measures how many bytes must be
- * kept for sorting. Else the order of the first reading: for the second, which keeps that many. */
+/* Open. For the first reading survey is NULL: no content is kept, and how many bytes must be kept
+ * for sorting is measured. For the second reading survey is the order of the first, and so many
+ * bytes are kept. */
 TD_NEVER_NULL import_order *import_order_open(const import_order *survey);
 void import_order_close(import_order *order);
 
-/* Find the place of a record, which is not IMPORT_NOTHING. TD_OK; TD_E_LIMIT if it would need more
- * than LIMIT_FEED_SLOTS slots (nothing changed). */
+/* Find the place of a record, which must not be IMPORT_NOTHING. TD_OK; TD_E_LIMIT: it would need
+ * more than LIMIT_FEED_SLOTS slots (nothing changed). */
 TD_MUST_USE td_result import_order_place(import_order *order, const import_record *record,
                                          import_place *out, td_err *err);
 

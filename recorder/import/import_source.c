@@ -16,8 +16,8 @@
 #include "base/json/json.h"
 
 enum {
-    RAW_BYTES = 128 << 10,      /* per read; larger reads gained nothing */
-    TEXT_BYTES = 256 << 10,     /* inflated per step, appended to the unfinished line */
+    RAW_BYTES = 128 << 10,      /* bytes per read; larger reads gained nothing */
+    TEXT_BYTES = 256 << 10,     /* text inflated per step, appended to the unfinished line */
     GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
 };
 
@@ -37,13 +37,13 @@ struct import_source {
     z_stream inflater;
     uint8_t has_inflater;
     ZSTD_DCtx *zstd;
-    uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
+    uint8_t is_in_member;  /* 1: reading is inside a gzip member or a zstd frame */
     uint8_t is_raw_ended;  /* the file or pipe has ended */
     uint8_t is_text_ended; /* the last text is in `text` */
     td_hasher *hasher;
     capture_content *contents; /* one per file; the last one is the current file's */
     size_t content_count;
-    td_result damage; /* why a compressed file ended early; TD_EOF after that was reported */
+    td_result damage; /* why a compressed file ended early; TD_EOF once that was reported */
     td_buf text;      /* [text_at, size) is not returned yet */
     size_t text_at;
     size_t searched; /* text[text_at..searched) has no LF */
@@ -171,7 +171,8 @@ static td_result open_next(import_source *s, td_err *err)
     return td_io_open(s->io, s->paths[s->path_next++], TD_OPEN_READ, &s->file, err);
 }
 
-/* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (the first frame may be a skippable one). */
+/* Return how the file is compressed, by its first bytes (RFC 1952, 2.3.1; RFC 8878, 3.1.1
+ * and 3.1.2: the first frame may be a skippable one). */
 static coding coding_of(const uint8_t *raw, size_t size)
 {
     static const uint32_t FRAME = 0xfd2fb528, SKIPPED = 0x184d2a50, SKIPPED_MASK = 0xfffffff0;
@@ -203,7 +204,8 @@ static void open_inflater(import_source *s)
     }
 }
 
-/* The compressed data is damaged from here on. This is reported after the lines before it. */
+/* Note that the compressed data is damaged from here on. This is reported after the lines before
+ * it. */
 static void stream_failed(import_source *s, td_result code)
 {
     s->is_text_ended = 1;
@@ -245,7 +247,8 @@ static size_t inflate_some(import_source *s, size_t space)
     return space - s->inflater.avail_out;
 }
 
-/* A file that needs a larger window than zstd's default of 128 MiB counts as damaged. */
+/* Decompress zstd. A file that needs a larger window than zstd's default of 128 MiB counts as
+ * damaged. */
 static size_t unpack_some(import_source *s, size_t space)
 {
     ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
@@ -258,7 +261,7 @@ static size_t unpack_some(import_source *s, size_t space)
     return out.pos;
 }
 
-/* One step of reading: read raw bytes if no unread ones are left, and convert them to text. Even
+/* Do one step of reading: read raw bytes if no unread ones are left, and convert them to text. Even
  * without raw bytes, a decompressor may still hold text that did not fit before. */
 static td_result next_text(import_source *s, size_t space, size_t *made, td_err *err)
 {

@@ -17,7 +17,7 @@ struct disk {
     sealed_chunk *chunks[DISK_CHUNKS];
     size_t feed_indexes[DISK_CHUNKS];
     size_t first, filled; /* a ring of filled chunks, from the oldest */
-    td_err end_reason;    /* the first one */
+    td_err end_reason;    /* the first reason why the recording must end */
     uint8_t is_ended;     /* no more chunks will be put */
     uint8_t has_failed;
 };

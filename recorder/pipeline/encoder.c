@@ -16,12 +16,13 @@
 #define CLOSE_PART_NUMERATOR   3
 #define CLOSE_PART_DENOMINATOR 4
 
-/* Ring fill in percent: the fast levels begin at the first, and end below the second. */
+/* Ring fill in percent: zstd's fast levels are used from the first on, until it is below the
+ * second. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
 /* Compressed frames of a connection that were discarded since its latest overload gap began. */
 typedef struct discard {
-    uint64_t from_ns; /* begin of that gap */
+    uint64_t from_ns; /* begin of the overload gap */
     uint64_t last_ns; /* receive time of the last discarded frame */
     uint64_t count;   /* 0: no gap is open */
     uint32_t conn;
@@ -35,12 +36,12 @@ typedef struct feed_state {
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* when the first pending message was appended; 0: nothing is
                                        pending */
-    uint64_t oldest_mono_ns;        /* time of that message's receipt */
-    uint64_t unchecked_books;       /* count of books dropped by the live check, when last read */
-    uint32_t unchecked_segment;     /* the segment with the event about them */
+    uint64_t oldest_mono_ns;        /* receipt time of the oldest pending message */
+    uint64_t unchecked_books;       /* number of books dropped by the live check, when last read */
+    uint32_t unchecked_segment;     /* the segment with the last event about dropped books */
     time_share inflating;           /* time spent on compressed frames */
-    uint64_t
-        discard_until_mono_ns; /* compressed frames received before are discarded; 0: none are */
+    uint64_t discard_until_mono_ns; /* compressed frames received before this time are discarded; 0:
+                                       nothing is discarded */
     uint8_t is_discard_logged;
     discard discards[LIMIT_FEED_SLOTS]; /* by shard */
 } feed_state;
@@ -53,7 +54,7 @@ struct encoder {
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* time of receipt of the current record */
     uint8_t is_fast;
-    uint8_t has_failed; /* records are taken and discarded */
+    uint8_t has_failed; /* 1: records are taken and discarded */
     td_result result;
     td_err err;
     /* Relaxed: independent numbers for the status line. */
@@ -65,7 +66,7 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* Frames are lost from now on. */
+/* Note the failure: all frames from now on are lost. */
 static void fail(encoder *self, td_result rc)
 {
     TD_ASSERT(rc != TD_OK);
@@ -216,7 +217,8 @@ static td_result end_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, td_
     return rc;
 }
 
-/* End the open gaps: compressed frames are written again, or recording stops. */
+/* End the feed's open overload gaps, because compressed frames are written again or recording
+ * stops. */
 static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
@@ -228,7 +230,8 @@ static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 
 /* ---- records ---- */
 
-/* Write a frame, or an HTTP reply, which has neither connection nor ordinal, and is not checked. */
+/* Write a frame or an HTTP reply. A reply has neither connection nor ordinal, and is not passed to
+ * the live check. */
 static td_result write_frame(encoder *self, intake_record *record, td_err *err)
 {
     feed_written written;
@@ -294,7 +297,8 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
         TD_ASSERT(rc == TD_OK); /* event_encode wrote it */
         return feed_writer_event(feed->writer, record->frame.recv_ns, &what, err);
     }
-    case INTAKE_ORDINALS: { /* for the chain record: no frame may follow that shows them */
+    case INTAKE_ORDINALS: { /* the chain record needs them, and maybe no frame follows that shows
+                               them */
         const event_slot at = {.line = record->frame.line,
                                .shard = record->frame.shard,
                                .conn = record->frame.conn,
@@ -440,7 +444,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     return TD_OK;
 }
 
-/* After intake_stop() the thread seals pending messages, and ends. */
+/* Called after intake_stop(): the thread seals pending messages, and ends. */
 td_result encoder_join(encoder *self, td_err *err)
 {
     pthread_join(self->thread, NULL);

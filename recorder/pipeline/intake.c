@@ -13,7 +13,7 @@
  * read, and for frames that are already in the connections' TLS and WebSocket buffers. */
 #define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
 
-/* An event's JSON; a subscribe event with thousands of topics is the longest. */
+/* Maximum size of an event's JSON; a subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
@@ -96,7 +96,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
                     event_kind_name(what->kind), err.text);
         return recv_ns;
     }
-    /* A gap counts when it opens. Overload and aggregate gaps are written once, with their end. */
+    /* Count the gap when it opens. Overload and aggregate gaps are written once, with their end. */
     if (what->kind == EVENT_GAP &&
         (what->gap.to_ns == GAP_OPEN || what->gap.reason == GAP_OVERLOAD ||
          what->gap.reason == GAP_AGGREGATE))
@@ -152,7 +152,7 @@ static void write_drops(intake *self, intake_slot *slot)
     slot->dropped = 0;
 }
 
-/* First the last ordinals: the chain record needs them when the connection is closed. */
+/* Put the last ordinals before INTAKE_CLOSED, because closing writes them to the chain record. */
 void intake_closed(intake *self, intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
@@ -188,7 +188,8 @@ static void end_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    /* Frames that wait in the sockets are late too, but are read at once: the pause ends here. */
+    /* Frames that wait in the sockets get late times, too, but they are read at once now: the pause
+     * ends here. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
     self->state = STATE_FLOWING;
     log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");
@@ -220,8 +221,8 @@ static void end_drop(intake *self)
                 self->stats.frames_dropped);
 }
 
-/* Overload ends when the ring is half empty: pausing and resuming for each frame would cost more.
- */
+/* 1 if the ring is half empty, which ends an overload: pausing and resuming for each frame would
+ * cost more. */
 static int is_half_empty(const intake *self)
 {
     return td_ring_used_bytes(self->ring) <= td_ring_capacity_bytes(self->ring) / 2;
@@ -233,7 +234,8 @@ static int is_nearly_full(const intake *self, size_t size)
            td_ring_capacity_bytes(self->ring) - HEADROOM_BYTES;
 }
 
-/* Rows with equal from_ns would be one gap in the ledger, so a slot's next gap begins later. */
+/* Count a discarded frame. Rows with equal from_ns would be one gap in the ledger, so each gap of a
+ * slot begins later than the one before. */
 static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
@@ -249,7 +251,7 @@ static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
     self->stats.frames_dropped++;
 }
 
-/* Copy the frame into the ring. Returns 0 without space. */
+/* Copy the frame into the ring. Returns 0 if it does not fit. */
 static int put_frame(const intake *self, const intake_slot *slot, channel_dir dir,
                      const ws_message *in, uint64_t recv_ns)
 {
@@ -271,7 +273,7 @@ uint64_t intake_frame(intake *self, intake_slot *slot, channel_dir dir, const ws
     size_t size = in->bytes.size;
     TD_ASSERT(slot->conn > 0);
     TD_ASSERT(size <= LIMIT_FRAME_BYTES);
-    /* First, because the gaps' events must have earlier times than this frame. */
+    /* Do this before stamping the frame, because the gaps' events must have earlier times. */
     if (self->state == STATE_DROPPING && is_half_empty(self))
         end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, in->mono_ns);
@@ -302,7 +304,8 @@ uint64_t intake_now_ns(const intake *self)
     return session_clock_at(&self->clock, clock_mono_ns(self->options.clock));
 }
 
-/* Replies must leave the space that frames need: they can be requested again. */
+/* 1 if the ring has space for a reply and for the frames that may follow: replies can be requested
+ * again. */
 int intake_has_space(const intake *self, size_t bytes)
 {
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);

@@ -23,8 +23,8 @@ struct lag {
     uint64_t chunks, late_chunks;
     lag_stretch stretch;
     uint64_t late_mono_ns; /* when a chunk was last found late */
-    uint8_t is_late;       /* a stretch has begun */
-    uint8_t is_reported;   /* LAG_BEGINS was returned for it */
+    uint8_t is_late;       /* 1: a stretch of late chunks has begun */
+    uint8_t is_reported;   /* 1: LAG_BEGINS was returned for the stretch */
 };
 
 lag *lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count)
@@ -62,8 +62,8 @@ void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk)
     pthread_mutex_unlock(&self->mutex);
 }
 
-/* Lag so far of the oldest chunk that is not durable. mono_ns may be earlier than its receipt:
- * threads read the clock before they lock the mutex. */
+/* Return the lag so far of the oldest chunk that is not durable. mono_ns may be earlier than the
+ * chunk's receipt: threads read the clock before they lock the mutex. */
 static uint64_t age_ns(const lag *self, uint64_t mono_ns)
 {
     if (self->waiting_count == 0)

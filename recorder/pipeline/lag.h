@@ -36,7 +36,7 @@ typedef struct lag_stats {
     uint64_t last_ns; /* lag of the last durable chunk, or the lag so far of the oldest waiting
                          chunk, if greater */
     uint64_t max_ns;
-    uint64_t mean_ns;     /* over durable chunks */
+    uint64_t mean_ns;     /* mean lag of durable chunks */
     uint64_t late_chunks; /* durable chunks with a lag beyond the limit */
 } lag_stats;
 

@@ -29,7 +29,7 @@ typedef struct live_channel {
     channel_info info; /* names for findings; they point to texts */
     topic_match topic; /* row is set when the channel is made */
     live_symbol *symbol;
-    struct live_channel *next; /* next channel of the symbol; in the list if is_active */
+    struct live_channel *next; /* next channel in its symbol's list; used if is_active */
     uint8_t is_active;
     frame_conn conn;     /* the last frame's connection */
     symbol_topic *state; /* NULL while the symbol has no state */
@@ -38,7 +38,7 @@ typedef struct live_channel {
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
     verdict_item first_violation;
-    int64_t frames_lost; /* since it broke, by the topic's sequence numbers */
+    int64_t frames_lost; /* frames lost since it broke, by the topic's sequence numbers */
     char texts[];
 } live_channel;
 
@@ -73,7 +73,8 @@ struct live_check {
     live_check_options options;
     pthread_t thread;
     td_ring *ring;
-    td_ring *findings; /* findings: a feed's index, then an event as JSON; NULL without a thread */
+    td_ring *findings; /* ring of findings, each a feed's index and an event as JSON; NULL without a
+                          thread */
     /* Used by the encoder thread: all channels and symbols, until close. */
     live_channel **channels;
     size_t channel_count;
@@ -104,8 +105,8 @@ struct live_check {
     _Atomic(ready_checkpoint *) ready[LIMIT_FEEDS]; /* acquire/release; NULL: no checkpoint waits */
 };
 
-/* Used instead of a channel: for topics without a row, which are not checked, and when no memory is
- * left for more channels. */
+/* Used instead of a channel that is not checked: NO_ROW if the family has no row for its topic,
+ * NO_SPACE if no memory is left for more channels. */
 static live_channel NO_ROW, NO_SPACE;
 
 /* Add to a number that only one thread writes, without a locked instruction. */
@@ -121,7 +122,7 @@ static void count_shared(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* A quarter of the memory is for channels, the rest for states. */
+/* Return the memory limit of channels, a quarter of the whole; the rest is for states. */
 static size_t channel_bytes_max(const live_check *self)
 {
     return self->options.memory_bytes / 4;
@@ -228,7 +229,7 @@ static void close_state(live_check *self, live_symbol *symbol)
     }
 }
 
-/* Update the memory used after a frame. Beyond the limit the symbol loses its state. */
+/* Update the memory in use, after a frame. Beyond the limit the symbol loses its state. */
 static void charge(live_check *self, live_symbol *symbol)
 {
     size_t bytes = symbol_state_bytes(symbol->of->state);
@@ -244,8 +245,9 @@ static void charge(live_check *self, live_symbol *symbol)
 
 /* ---- checkpoints ---- */
 
-/* If a topic has had several connections at a time, the state is not saved: the live check knows
- * less about the connections than a reader, and may follow another one. */
+/* Save a symbol's state for a checkpoint. It is not saved if one of its topics has had several
+ * connections at a time: the live check knows less about connections than a reader, and may follow
+ * a different one. */
 static void save_state(live_check *self, const live_symbol *symbol)
 {
     symbol_state *state = symbol->of->state;
@@ -320,7 +322,7 @@ static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segmen
     self->segments[feed_index] = segment;
 }
 
-/* Frames of unknown channels are missing before this time. */
+/* Note that frames before recv_ns were skipped, of channels that are not known. */
 static void note_skipped(live_check *self, uint64_t recv_ns)
 {
     self->has_holes = 1;
@@ -331,7 +333,7 @@ static void note_skipped(live_check *self, uint64_t recv_ns)
     }
 }
 
-/* A connection has ended if its channel has had frames of a later one. */
+/* 1 if the connection has ended: its channel has had frames of a later one. */
 static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
@@ -383,7 +385,8 @@ static int compares_books(rule_id rule)
     return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
 }
 
-/* "seq_dense: expected 64755, found 64756: 1 lost". For missing trades the rule is left out. */
+/* Write a gap's detail, such as "seq_dense: expected 64755, found 64756: 1 lost". For missing
+ * trades the rule is left out. */
 static void format_detail(const gap_row *gap, const verdict_item *why, char *out, size_t size)
 {
     char compared[VERDICT_TEXT_BYTES];
@@ -514,7 +517,7 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
         gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
                    is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
                    rule_name(item->verdict.rule));
-    gap.shard = about->shard; /* the connection that the topic followed then */
+    gap.shard = about->shard; /* the topic's connection at the time of the finding */
     gap.conn = about->conn;
     report_gap(self, channel, &gap, &item->verdict);
 }
@@ -536,7 +539,8 @@ static void check_frame(live_check *self, const live_check_record *record)
         count_shared(&self->skipped, 1);
         return;
     }
-    /* A row with dates applies to its days only. The topic and its book continue with the next. */
+    /* A row with dates applies to its days only. The topic and its book then continue with the next
+     * row. */
     uint64_t day = record->frame.recv_ns / DAY_NS;
     if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row) &&
         day != channel->row_day) {
@@ -582,7 +586,7 @@ static void check_frame(live_check *self, const live_check_record *record)
 /* ---- taking frames, on the encoder thread ---- */
 
 /* Pass a record to the thread. If the ring is full, the frame is skipped, and the next record marks
- * the books. Never waits. */
+ * the books as unchecked. Never waits. */
 static int put_into_ring(live_check *self, const live_check_record *record)
 {
     const td_bytes frame = record->frame.bytes;
@@ -610,7 +614,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     if (written->route.frame_class != CLASS_DATA)
         return;
     live_channel *channel = written->route.notes->live;
-    if (TD_UNLIKELY(channel == NULL)) { /* looked up once per segment */
+    if (TD_UNLIKELY(channel == NULL)) { /* the channel is looked up once per segment */
         channel = get_channel(self, feed_index, frame->info, frame->recv_ns);
         count_shared(&self->unchecked_books[feed_index], channel == &NO_SPACE);
         written->route.notes->live = channel;
@@ -647,8 +651,8 @@ void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_wri
 
 /* ---- the thread ---- */
 
-/* Like the encoder, sleep until there is a batch, because a wake-up costs the encoder a system
- * call. */
+/* The thread sleeps until its ring has this many bytes, because each wake-up costs the encoder a
+ * system call. */
 enum { WAIT_BYTES = 256 << 10 };
 #define WAIT_NS (20 * TD_NS_PER_MS)
 

@@ -28,7 +28,8 @@ static td_bytes hide(const recorded_conn *self, td_bytes bytes,
     return td_bytes_of(copy, bytes.size);
 }
 
-/* Write an event of one heartbeat with its bytes, or of several (frames > 0). */
+/* Write an event of one heartbeat, with its bytes, or of several that were only counted (frames >
+ * 0). */
 static void emit_heartbeat(const recorded_conn *self, heartbeat_kind kind, td_bytes bytes,
                            uint64_t frames)
 {

@@ -53,7 +53,7 @@ typedef struct recorded_conn {
     uint64_t second_mono_ns;     /* begin of the current second */
     uint32_t heartbeats_written; /* events in this second */
     uint64_t heartbeats_extra[HEARTBEAT_KINDS];
-    uint8_t is_flooded; /* 1: some were only counted */
+    uint8_t is_flooded; /* 1: pings or pongs of this second were only counted */
 } recorded_conn;
 
 /* The connection has opened, or a new session begins to record it: it becomes the slot's next

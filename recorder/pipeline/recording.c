@@ -289,11 +289,11 @@ void recording_close(recording *self)
     }
     encoder_close(self->encoder);
     td_result opened_half = disk_close(self->disk, &ignored, &ignored);
-    (void)opened_half; /* the same, or nothing was recorded */
+    (void)opened_half; /* an earlier error was returned already, or nothing was recorded */
     live_check_close(self->live_check);
     lag_close(self->lag);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
-    (void)abandoned; /* the same, or it was closed */
+    (void)abandoned; /* an earlier error was returned already, or the writer was closed */
     intake_close(self->intake);
     td_ring_close(self->ring);
     td_free(self);

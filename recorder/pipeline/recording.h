@@ -86,7 +86,7 @@ int recording_must_end(recording *self);
  * disk space was short or the lock lost, the session ends normally, with an error as its result. */
 TD_MUST_USE td_result recording_finish(recording *self, td_err *err);
 
-/* Between start and close. */
+/* Get the current totals; between start and close. */
 void recording_get_stats(const recording *self, recording_stats *out);
 
 /* Free. A session that was not finished is left for recovery. NULL is fine. */

@@ -2,7 +2,8 @@
 
 #include "base/assert.h"
 
-/* Readings that differ by less are of the same large step: the clock may be slewed meanwhile. */
+/* Two readings of a large step that differ by less than this are of the same step: the clock may be
+ * slewed meanwhile. */
 #define SAME_STEP_NS ((int64_t)(100 * TD_NS_PER_MS))
 
 /* Both clocks are read up to READINGS times, until a reading takes at most READING_NS. */
@@ -23,8 +24,9 @@ const char *session_clock_step_name(session_clock_step step)
     return NAMES[step];
 }
 
-/* If the thread waited for a CPU between reading the two clocks, the offset, and all receive times
- * of the session, would be wrong by that wait. So the fastest of several readings counts. */
+/* Return the wall clock's time minus the monotonic clock's. If the thread waited for a CPU between
+ * reading the two, the offset, and all receive times of the session, would be wrong by that wait.
+ * So the fastest of several readings counts. */
 static int64_t wall_offset_ns(td_clock clock)
 {
     uint64_t least_ns = UINT64_MAX;
@@ -41,7 +43,8 @@ static int64_t wall_offset_ns(td_clock clock)
     return offset_ns;
 }
 
-/* Reads the monotonic clock first, so that the difference is never too small. */
+/* Return the boot-time clock's time minus the monotonic clock's, which is the time suspended. The
+ * monotonic clock is read first, so that the difference is never too small. */
 static uint64_t read_suspended_ns(td_clock clock)
 {
     uint64_t mono_ns = clock_mono_ns(clock);
@@ -84,7 +87,7 @@ static session_clock_step adopt(session_clock *self, int64_t ahead_ns)
     return CLOCK_STEP_ADOPTED;
 }
 
-/* The wall clock agrees with the session's times, or nearly so. */
+/* Handle a wall clock that agrees with the session's times, or nearly so. */
 static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int64_t *step_ns)
 {
     if (self->pending_step_ns != 0) {
@@ -101,8 +104,8 @@ static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int
     return CLOCK_STEP_HELD;
 }
 
-/* The wall clock differs from the session's times by a large step, which counts only once it has
- * lasted. */
+/* Handle a wall clock that differs from the session's times by a large step, which counts only once
+ * it has lasted. */
 static session_clock_step check_large(session_clock *self, int64_t ahead_ns, uint64_t mono_ns)
 {
     int64_t change_ns = ahead_ns - self->pending_step_ns;
@@ -138,7 +141,7 @@ uint64_t session_clock_add_suspension(session_clock *self)
 {
     uint64_t suspended_ns = read_suspended_ns(self->clock);
     if (suspended_ns <= self->suspended_ns + SESSION_CLOCK_STEP_MIN_NS)
-        return 0; /* only the time between reading the two clocks */
+        return 0; /* the difference is only the time between reading the two clocks */
     uint64_t since_ns = suspended_ns - self->suspended_ns;
     self->suspended_ns = suspended_ns;
     self->offset_ns += (int64_t)since_ns;

@@ -57,7 +57,8 @@ static void hide_found(const relay *self)
 
 static void learn_secrets(const relay *self, td_bytes sent, int is_binary)
 {
-    (void)sent_secrets_find(self->options.env->sent, sent, is_binary); /* values only */
+    (void)sent_secrets_find(self->options.env->sent, sent,
+                            is_binary); /* the result is ignored: only the values are needed */
     hide_found(self);
 }
 
@@ -165,8 +166,8 @@ static void record_frame(relay *self, channel_dir dir, const ws_message *frame)
     }
 }
 
-/* If the ring is nearly full, pings and pongs are not recorded: the relay must not wait for a slow
- * disk. */
+/* Record a ping or pong, unless the ring is nearly full: the relay must not wait for a slow disk.
+ */
 static void record_heartbeat(relay *self, heartbeat_kind kind, td_bytes payload)
 {
     intake *into = recording_of(self);
@@ -370,7 +371,7 @@ void relay_on_message(void *user, wire_conn *client, const ws_message *got)
     ws_message sent = *got;
     send_on(client, self->upstream, got);
     sent.mono_ns = now_mono_ns(self);
-    /* First its secrets, so that they are hidden in it and in the answer. */
+    /* Learn its secrets first, so that they are hidden in the message itself and in the answer. */
     learn_secrets(self, sent.bytes, sent.opcode == OPCODE_BINARY);
     record_frame(self, CHANNEL_OUT, &sent);
     if (request_parse(self->options.env->dialects, self->options.family->dialect, sent.bytes,
@@ -428,7 +429,7 @@ void relay_on_closed(void *user)
 
 /* ---- begin and end ---- */
 
-/* "client 127.0.0.1 (Python/3.11 websockets/12.0)" */
+/* Write the client's name for events: "client 127.0.0.1 (Python/3.11 websockets/12.0)". */
 static void name_client(relay *self, const wire_request *request)
 {
     static const char FIELD[] = "user-agent:";

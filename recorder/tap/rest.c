@@ -86,7 +86,8 @@ static void learn_secrets(rest *self, const wire_request *request)
     self->has_secrets = (uint8_t)td_url_next_secret(url, &at, &ignored);
     sent_secrets_find_fields(sent, request->fields);
     self->has_secrets |= (uint8_t)hide_found(self);
-    (void)sent_secrets_find(sent, request->body, 0); /* values only */
+    (void)sent_secrets_find(sent, request->body,
+                            0); /* the result is ignored: only the values are needed */
     self->has_secrets |= (uint8_t)hide_found(self);
     (void)redactor_apply_sent(secrets, sent, body, request->body.size);
     td_utf8_copy(self->detail, sizeof self->detail, td_bytes_of(body, request->body.size));
@@ -111,7 +112,7 @@ static void record_body(const rest *self, intake *into, event *what, const wire_
         record_failed(self, into, what, "overload");
         return;
     }
-    if (self->has_secrets) { /* for example the secret of a new key */
+    if (self->has_secrets) { /* the answer may have others, for example the secret of a new key */
         (void)sent_secrets_find(self->options.env->sent, body, 0);
         (void)hide_found(self);
     }

@@ -34,7 +34,7 @@ struct tap_sessions {
     archive *archive;
     recording *recording;
     tap_slot *slots;    /* LIMIT_FEED_SLOTS for each feed */
-    uint8_t *has_begun; /* for each feed */
+    uint8_t *has_begun; /* for each feed: 1 if its `session` event was written */
     gap_list open_rows; /* gaps of earlier sessions without an end */
 };
 

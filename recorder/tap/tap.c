@@ -30,7 +30,7 @@ struct tap {
     atomic_int is_stop_requested;
 };
 
-/* The relay of a feed and shard. */
+/* Return where the relay of a feed and shard is kept. */
 static relay **relay_at(const tap *self, size_t feed_index, size_t shard)
 {
     return &self->relays[feed_index * LIMIT_FEED_SLOTS + shard];
@@ -115,7 +115,7 @@ static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 
 /* ---- HTTP requests ---- */
 
-/* The first component of a path: "/v5". */
+/* Return the first component of a path: "/v5". */
 static td_bytes first_segment(td_bytes path)
 {
     const uint8_t *end = path.size < 2 ? NULL : memchr(path.data + 1, '/', path.size - 1);
@@ -175,8 +175,8 @@ static td_result check_upstream(const char *upstream, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream");
 }
 
-/* Exchanges have different hosts for WebSocket and HTTP: stream.HOST, stream-testnet.HOST and
- * api.HOST, api-testnet.HOST. */
+/* Find the host for HTTP requests. Exchanges have different hosts for WebSocket and HTTP:
+ * stream.HOST, stream-testnet.HOST and api.HOST, api-testnet.HOST. */
 static td_result find_upstream_http(tap *self, td_err *err)
 {
     static const char STREAM[] = "stream";
@@ -281,7 +281,7 @@ static td_result turn(tap *self, td_err *err)
     return rc;
 }
 
-/* Close all relays. Connections that have not closed in time are cut with the loop. */
+/* Close all relays. Connections that do not close in time are cut when the loop closes. */
 static td_result send_goodbye(tap *self, td_err *err)
 {
     td_result rc = TD_OK;

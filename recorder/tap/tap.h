@@ -29,8 +29,8 @@ typedef struct tap_options {
     const td_log *log;
 } tap_options;
 
-/* Open the first session, and listen. TD_E_INVALID: an upstream is not a URL of a server; errors of
- * the archive and the server. */
+/* Open the first session, and listen. TD_E_INVALID: an upstream is not a URL of a server; also
+ * errors of the archive and the server. */
 TD_MUST_USE td_result tap_open(const tap_options *options, tap **out, td_err *err);
 
 /* The listening server, owned by the tap; NULL after tap_run. */
