@@ -29,9 +29,8 @@ typedef struct wanted_topic {
 /* An open gap: a row of the ledger, with its own copies of texts (gap_row_copy). */
 typedef struct open_row {
     gap_row row;
-    uint64_t
-        shards[SHARD_WORDS]; /* for a gap of a whole slot: the shards that it waits for, as bits */
-    uint64_t answered_ns;    /* time of the latest answer of one of these shards */
+    uint64_t shards[SHARD_WORDS]; /* gap of a whole slot: bits of shards it waits for */
+    uint64_t answered_ns;         /* time of the latest answer of one of these shards */
 } open_row;
 
 struct open_gaps {

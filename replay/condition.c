@@ -13,7 +13,7 @@ typedef enum field_kind {
     FIELD_FLAG,    /* no value */
     FIELD_ENTRY,   /* an entry's price or size */
     FIELD_NUMBER,  /* a number of the frame */
-    FIELD_OF_BOOK, /* a number of its book */
+    FIELD_OF_BOOK, /* a number of the frame's book */
 } field_kind;
 
 typedef struct condition_field {
@@ -71,7 +71,7 @@ static td_result parse_operator(td_bytes text, const condition_field *field, uin
     return TD_OK;
 }
 
-/* A glob may match a rule's name with or without "not_": rule=crossed. */
+/* 1 if a glob matches a rule's name, with or without its "not_": rule=crossed. */
 static int rule_fits(const char *glob, rule_id rule)
 {
     const char *name = rule_name(rule);
@@ -110,7 +110,8 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
     return rc;
 }
 
-/* Take the bytes at *at that are among these (or are not); *at moves past them and any spaces. */
+/* Cut off the bytes at *at that are among these (are_wanted 0: that are not), and return them. *at
+ * moves past them and any spaces. */
 static td_bytes cut(const char **at, const char *bytes, int are_wanted)
 {
     size_t size = are_wanted ? strspn(*at, bytes) : strcspn(*at, bytes);
@@ -142,8 +143,8 @@ static td_result parse_term(condition *c, const char **at, uint64_t now_ns, td_e
     return TD_OK;
 }
 
-/* Broken rules and entries are events of one frame; numbers keep their value from frame to frame.
- */
+/* 1 if the condition is met only when it begins to hold. Broken rules and entries belong to one
+ * frame, but numbers keep their value from frame to frame. */
 static int begins_to_hold(const condition *c)
 {
     int has_number = 0;
@@ -229,7 +230,8 @@ static int name_fits(const condition_term *term, const observed_frame *seen)
            selection_glob_fits(term->text, td_bytes_str(channel->info.exchange_topic));
 }
 
-/* 0: the book has no such value, or is not to be trusted. */
+/* Get a number of the frame's book. Returns 0 if the book has no such value, or is not to be
+ * trusted. */
 static int number_of_book(const condition_field *field, const observed_frame *seen, td_decimal *out)
 {
     const track *t = seen->found == NULL ? NULL : seen->found->track;
@@ -250,7 +252,7 @@ static int number_of_book(const condition_field *field, const observed_frame *se
     return !__builtin_sub_overflow(out->mantissa, low, &out->mantissa);
 }
 
-/* 0: the frame has no such number. */
+/* Get a number of the frame. Returns 0 if it has no such number. */
 static int number_of(const condition_field *field, const observed_frame *seen, td_decimal *out)
 {
     const message *m = seen->frame->content.message;
@@ -281,7 +283,8 @@ static int entry_fits(void *user, const td_decimal *price, const td_decimal *siz
 
 typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
 
-/* Does the condition hold for the frame? NOT_ABOUT_IT: the frame does not concern the condition. */
+/* Check whether the condition holds for the frame. NOT_ABOUT_IT: the frame does not concern the
+ * condition. */
 static answer holds(condition *c, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
@@ -316,7 +319,8 @@ static int gap_began(const conditions *self, uint64_t recv_ns)
     return 0;
 }
 
-/* Index in `held`: time is the same for all channels, any other term is about one channel. */
+/* Return the index in `held`: 0 for a condition on time only, which is the same for all channels,
+ * else the channel's index. */
 static size_t held_index(const condition *c, const observed_frame *seen)
 {
     for (size_t i = 0; i < c->count; i++)
@@ -342,7 +346,7 @@ static int is_met(conditions *self, condition *c, const observed_frame *seen)
     return is_new;
 }
 
-/* The condition that the frame met when it was first played. */
+/* Return the condition that the frame met when it was first played, or NULL. */
 static const char *met_before(const conditions *self)
 {
     size_t low = 0;

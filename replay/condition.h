@@ -28,17 +28,17 @@ enum { CONDITION_TERMS_MAX = 8, CONDITIONS_MAX = 16, CONDITIONS_MET_MAX = 1 << 2
 typedef struct condition_term {
     const struct condition_field *field;
     uint8_t op;
-    char *text;       /* names: a glob */
-    td_decimal value; /* others; times in ns */
+    char *text;       /* value of a term on names: a glob */
+    td_decimal value; /* value of other terms; times in ns */
 } condition_term;
 
 typedef struct condition {
     const char *text; /* as given; borrowed */
     condition_term terms[CONDITION_TERMS_MAX];
     size_t count;
-    uint8_t has_entry; /* 1: terms on an entry's price or size */
+    uint8_t has_entry; /* 1: it has terms on an entry's price or size */
     uint8_t is_gap;
-    uint8_t begins; /* 1: met when it begins to hold */
+    uint8_t begins; /* 1: it is met only when it begins to hold */
     uint8_t *held;  /* by the channel's index: 1 if it held at the channel's last frame */
     size_t held_count;
 } condition;
@@ -52,7 +52,7 @@ typedef struct condition_met {
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
     size_t count;
-    gap_list gaps;      /* that overlap the selection */
+    gap_list gaps;      /* gaps that overlap the selection */
     uint64_t last_ns;   /* receive time of the last evaluated frame; 0: no frame yet */
     uint64_t at;        /* number of the last frame */
     uint64_t evaluated; /* number of the last evaluated frame */
@@ -70,9 +70,9 @@ void conditions_fini(conditions *self);
 void conditions_add_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
                          selection_window window);
 
-/* Evaluate the tape's next frame: the text of the first condition that it meets, or NULL. Lead-in
- * frames and copies meet no condition. A frame that was played before gives the same result again,
- * if it is among the first CONDITIONS_MET_MAX that met a condition. */
+/* Evaluate the tape's next frame: return the text of the first condition that it meets, or NULL.
+ * Lead-in frames and copies meet no condition. A frame that was played before gives the same result
+ * again, if it is among the first CONDITIONS_MET_MAX that met a condition. */
 const char *conditions_met(conditions *self, const observed_frame *seen);
 
 /* The tape went back to the position after this many frames. */

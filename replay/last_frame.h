@@ -16,8 +16,8 @@ typedef struct last_frame {
     verdict rules;         /* empty: not checked */
     const track *track;    /* owned by the player; NULL: no track */
     uint8_t is_trusted;    /* 1: the track's state after it is right (tape/topic_trust.h) */
-    td_buf bytes;          /* of the frame */
-    td_buf levels;         /* of a book change: its msg_levels */
+    td_buf bytes;          /* the frame's bytes */
+    td_buf levels;         /* the msg_levels of a frame that changes a book */
     /* Conditions to evaluate; may be NULL. is_met is called if the frame meets one; its TD_EOF ends
      * the play, as an observer's does. */
     struct conditions *conditions;
@@ -26,11 +26,11 @@ typedef struct last_frame {
     const char *condition; /* the condition that the frame met, or NULL */
 } last_frame;
 
-/* Unset, without conditions. fini frees its copies. */
+/* Initialise without a frame and without conditions. fini frees its copies. */
 void last_frame_init(last_frame *self);
 void last_frame_fini(last_frame *self);
 
-/* Unset it, before the tape and the player close. Its conditions stay. */
+/* Forget the frame, before the tape and the player close. The conditions stay. */
 void last_frame_clear(last_frame *self);
 
 /* The observer that fills it. ledger: see observer. */

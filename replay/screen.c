@@ -14,7 +14,7 @@ enum {
     FRAME_ROWS = 9,
     BOOK_ROWS = 7,
     BAR_COLUMNS = 50,
-    LINE_BYTES = 512, /* a wider terminal's right side stays empty */
+    LINE_BYTES = 512, /* longest row; the right side of a wider terminal stays empty */
     NESTING = 2,      /* depth down to which JSON is broken into lines */
 };
 
@@ -94,7 +94,7 @@ static void draw_bar(output_stream *output, const screen_view *view)
 
 /* ---- the frame ---- */
 
-/* JSON on at most FRAME_ROWS rows, broken at its outer values; other bytes on one row. */
+/* Draw JSON on at most FRAME_ROWS rows, broken at its outer values; other bytes on one row. */
 static void draw_bytes(output_stream *output, td_bytes bytes)
 {
     char line[LINE_BYTES];
@@ -154,7 +154,8 @@ static void draw_verdict(output_stream *output, const last_frame *last)
 
 /* ---- the book ---- */
 
-/* The frame's effect on a level: '*' set or updated, '+' inserted; a snapshot marks no level. */
+/* Return the mark for the frame's effect on a level: '*' set or updated, '+' inserted. A snapshot
+ * marks no level. */
 static char mark_of(const last_frame *last, msg_side side, td_decimal price)
 {
     const msg_level *levels = (const msg_level *)(const void *)last->levels.data;

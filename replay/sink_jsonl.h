@@ -11,7 +11,7 @@
 
 typedef struct sink_jsonl_lines {
     output_stream *output; /* borrowed */
-    entry_options entries; /* if given: only frames with such an entry */
+    entry_options entries; /* with such options, only frames with a matching entry are printed */
     const pacer *pacer; /* borrowed; frames that it repeats after a rewind are not printed again */
 } sink_jsonl_lines;
 

@@ -41,8 +41,7 @@ struct channel_router {
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* allocated one by one: callers keep pointers
                                                          to their members */
     uint32_t channel_count;                           /* including channel 0, of events */
-    uint32_t
-        topic_channel_count; /* channels that count towards LIMIT_TOPIC_CHANNELS (is_counted) */
+    uint32_t topic_channel_count;                     /* counted towards LIMIT_TOPIC_CHANNELS */
     row_table by_key;
 };
 

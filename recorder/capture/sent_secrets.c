@@ -37,8 +37,7 @@ struct sent_secrets {
     sent_range *ranges;
     size_t range_count, range_capacity;
     td_buf values; /* found values, each preceded by its size */
-    td_buf
-        inner; /* texts within the text, each as a byte with its value_kind, its size, its bytes */
+    td_buf inner;  /* texts within the text: a value_kind byte, size, bytes */
     size_t value_count, inner_count;
     uint8_t wants_ranges;  /* 1: ranges are collected */
     const uint8_t *parsed; /* the parser's copy of the JSON */

@@ -61,8 +61,7 @@ typedef struct import_job {
     import_report *report;
     import_source *source;
     import_line_reader *lines;
-    decoder
-        *decoder; /* finds the times of frames whose lines have no time; NULL without a family */
+    decoder *decoder; /* for times of lines without one; NULL without a family */
     import_order *order;
     uint8_t is_survey;    /* 1: the first reading, which counts and reports malformed lines */
     uint8_t is_read;      /* 1: this reading has no more lines */

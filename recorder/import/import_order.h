@@ -29,8 +29,7 @@ typedef struct import_order import_order;
 typedef struct import_slot {
     const char *name; /* "" if the file gives no name */
     const char *url;  /* as in the file; NULL if unknown */
-    const char
-        *feed; /* feed of another archive, from which the slot's lines are; NULL: not named */
+    const char *feed; /* feed of the other archive; NULL: not named */
     uint32_t shard;
     const family *family; /* named in the file, or NULL */
     uint64_t conn_hash;   /* hash of its current connection; 0: unknown */
@@ -41,9 +40,8 @@ typedef struct import_slot {
 
 /* Slot, connection and time of a record. */
 typedef struct import_place {
-    uint32_t slot; /* index, from 0, in the order of first lines */
-    uint32_t
-        conn; /* number of the slot's connection, from 1; 0 for a gap before the first connection */
+    uint32_t slot;       /* index, from 0, in the order of first lines */
+    uint32_t conn;       /* connection number in the slot, from 1; 0: a gap before the first */
     uint8_t is_new_conn; /* 1: the first record of this connection */
     /* The record's time, at least that of the slot's record before. Without a time: the slot's last
      * time, else the latest of all slots; 0 if no time is known. */

@@ -31,7 +31,7 @@ typedef struct topic_start {
     uint32_t line;
     const symbol_topic *topic;
     uint64_t start_ns; /* receive time of its first frame in the file, or earlier */
-    td_buf made;       /* replaces the frame of that time; empty: the frame is written */
+    td_buf made;       /* replaces the frame of start_ns; empty: that frame is written */
     channel_info made_info;
 } topic_start;
 
@@ -40,18 +40,18 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
-    uint64_t begin_ns; /* beginning of what is written: the state's, or the window's */
-    /* Before the selection. */
+    uint64_t begin_ns; /* beginning of what is written: of the state, or of the selection */
+    /* For reading what is before the selection. */
     cursor *before_tape;
     symbol_table symbols; /* states just before the selection's first frame */
-    uint8_t is_lacking;   /* 1: the checkpoint lacks the beginning of a topic */
+    uint8_t is_lacking;   /* 1: the checkpoint lacks the frame with which a topic begins */
     topic_start *starts;  /* in the order of compare_starts */
     size_t start_count;
-    snapshot_maker *maker;       /* while snapshots are made */
-    reply_list replies;          /* HTTP */
+    snapshot_maker *maker;       /* NULL unless snapshots are made */
+    reply_list replies;          /* HTTP replies */
     const recorded_reply **kept; /* replies that the file begins with */
     size_t kept_count;
-    uint32_t *kept_numbers; /* numbers of their channels in the file */
+    uint32_t *kept_numbers; /* for each of `kept`, its channel's number in the file */
     /* Set by the first frame or event. */
     char feed[LIMIT_NAME_BYTES];
     char family[LIMIT_NAME_BYTES];
@@ -65,9 +65,9 @@ typedef struct cut {
     uint32_t channel_count;
     td_buf json;
     gap_list ledger;
-    gap_list gaps;          /* already written */
-    td_buf checkpoint;      /* to be written with the selection's first frame */
-    uint8_t has_checkpoint; /* 1: it was made */
+    gap_list gaps;          /* gaps that are already written */
+    td_buf checkpoint;      /* checkpoint to be written with the selection's first frame */
+    uint8_t has_checkpoint; /* 1: the checkpoint was made */
     uint8_t is_over;        /* 1: no frame follows */
     uint64_t last_ns;
 } cut;
@@ -98,7 +98,8 @@ static cursor_options reading_of(const cut *c)
                             .user = options->user};
 }
 
-/* With wants_frame (a cut of a cut) states are rebuilt from frames, without the checkpoint's. */
+/* Open a tape of the frames before the selection. With wants_frame (a cut of a cut) the states are
+ * rebuilt from frames, without the archive's checkpoint. */
 static td_result open_before_tape(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
@@ -153,8 +154,9 @@ static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* Where a topic begins in the file. A reader without the checkpoint follows the connection of the
- * first frame that it reads, so with several connections it needs the topic's first frame. */
+/* Find where a topic begins in the file. A reader without the checkpoint follows the connection of
+ * the first frame that it reads, so a topic with several connections must begin with its very first
+ * frame. */
 static uint64_t find_start(cut *c, const symbol_topic *topic)
 {
     const conn_choice *choice = &topic->choice;
@@ -201,7 +203,8 @@ static int compare_starts(const void *a, const void *b)
     return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
 }
 
-/* NULL: the channel has no stream, or its topic had no frame before the selection. */
+/* Find where a channel's topic begins. NULL: the channel has no stream, or its topic had no frame
+ * before the selection. */
 static topic_start *start_of(const cut *c, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
@@ -222,7 +225,7 @@ static int may_be_made(const symbol_topic *topic)
            conn->snapshot_ns != conn->last_ns;
 }
 
-/* Returns the same as snapshot_make. */
+/* Make the snapshot of a topic's book or ticker. Returns the same as snapshot_make. */
 static td_result make_book(const cut *c, topic_start *start, td_err *err)
 {
     snapshot_source source;
@@ -250,7 +253,7 @@ static td_result make_snapshots(cut *c, td_err *err)
                  : snapshot_make_ticker(c->maker, symbol_topic_ticker(start->topic), &start->made,
                                         err);
         const conn_choice *choice = &start->topic->choice;
-        if (rc == TD_OK) /* it replaces the topic's last frame */
+        if (rc == TD_OK) /* the snapshot replaces the topic's last frame */
             start->start_ns = choice->conns[choice->followed].last_ns;
         rc = rc == TD_E_UNSUPPORTED ? TD_OK : rc;
     }
@@ -267,8 +270,9 @@ static td_result note_first(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* Find the beginnings that the checkpoint lacks: read from the oldest connection that was open
- * then. The states remain the checkpoint's, which include former connections. */
+/* Find the frames with which topics begin and that the checkpoint lacks: read from the beginning of
+ * the oldest connection that was open then. The states remain the checkpoint's, which include
+ * former connections. */
 static td_result find_first_frames(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
@@ -392,7 +396,7 @@ static td_result append_gap(cut *c, const gap_row *gap, uint64_t recv_ns, td_err
     return append_event(c, &what, recv_ns, err);
 }
 
-/* The channel's number in the file. */
+/* Return the channel's number in the file. */
 static uint32_t number_of(cut *c, const frame_channel *channel)
 {
     c->numbers =
@@ -402,7 +406,7 @@ static uint32_t number_of(cut *c, const frame_channel *channel)
     return c->numbers[channel->index];
 }
 
-/* made: replaces the frame; may be NULL. */
+/* Append a frame, or the snapshot in `made` in its place; made may be NULL. */
 static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made, td_err *err)
 {
     feed_frame own = {.channel = number_of(c, frame->channel),
@@ -427,8 +431,9 @@ static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made,
 
 /* ---- head of the file ---- */
 
-/* Number of the connection's frames before the file (exact for the first frame's connection).
- * Readers complete ordinals with it, because frames store only their lower half. */
+/* Return how many frames the connection received before the file (exact for the connection of the
+ * file's first frame). Readers complete ordinals with it, because frames store only their lower
+ * half. */
 static uint64_t received_before(const conn_row *row, const frame_ref *first)
 {
     const frame_conn *conn = first->conn;
@@ -608,7 +613,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
 
 /* ---- content ---- */
 
-/* A file has one feed and one session. */
+/* Check that a frame has the same feed and session as the file. */
 static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
 {
     const char *feed = frame->channel->info.feed;
@@ -677,8 +682,8 @@ static td_result write_frame(cut *c, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-/* Write the rows of the ledger without an event in the cut: they lie outside it, or report damage.
- */
+/* Write the rows of the ledger that have no event in the cut: their events lie outside it, or they
+ * report damage. */
 static td_result write_gaps(cut *c, td_err *err)
 {
     td_result rc = TD_OK;
@@ -765,14 +770,14 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     td_result rc = write_file(&c, err);
     segment_writer_close(c.writer);
     if (c.writer != NULL && rc != TD_OK)
-        (void)remove_file(&c, NULL); /* the first failure is returned */
+        (void)remove_file(&c, NULL); /* the error of the first failure is returned */
     chunk_builder_close(c.builder);
     sealed_chunk_close(c.sealed);
     for (size_t i = 0; i < c.start_count; i++)
         td_buf_fini(&c.starts[i].made);
     symbol_table_fini(&c.symbols);
     cursor_close(c.before_tape);
-    cursor_close(c.tape); /* after all users of its channels */
+    cursor_close(c.tape); /* after everything that uses its channels */
     gap_list_fini(&c.ledger);
     gap_list_fini(&c.gaps);
     td_buf_fini(&c.json);

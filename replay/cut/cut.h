@@ -46,37 +46,39 @@ typedef struct cut_options {
     const tape_decoding *decoding; /* finds snapshots; NULL: the built-in decoder */
     unsigned threads;              /* threads that read ahead; 0 or 1: reads inline */
     const td_log *log;             /* may be NULL */
-    const stop_signal *signals;    /* end it with TD_E_IO; may be NULL */
-    /* Narrow the selection: 1 if a channel, or a frame of it, is wanted. NULL: all. Frames are
-     * passed in the order of the tape, frames of the state twice, earlier HTTP replies with only
-     * their time. With wants_frame, the archive's checkpoints are not used. */
+    const stop_signal *signals;    /* a signal ends it with TD_E_IO; may be NULL */
+    /* Narrow the selection: return 1 if a channel, or a frame of it, is wanted. NULL: all are.
+     * Frames are passed in the order of the tape, those of the state twice; of HTTP replies from
+     * before the selection only the time is set. With wants_frame, the archive's checkpoints are
+     * not used. */
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
     cut_snapshots snapshots;
     uint8_t without_checkpoint; /* 1: only frames carry the state */
-    const char *path; /* of the file; must end in .mcap, in an existing folder; an existing file is
-                         replaced */
+    const char *path; /* path of the file to write; must end in .mcap, in an existing folder; an
+                         existing file is replaced */
 } cut_options;
 
 typedef struct cut_result {
-    uint64_t frames;            /* of the selection */
-    uint64_t state_frames;      /* before the selection */
-    uint64_t made_frames;       /* of these, made snapshots */
-    uint64_t reply_frames;      /* HTTP replies before all of these */
-    uint64_t first_ns, last_ns; /* of selection and state; 0: no frame */
+    uint64_t frames;       /* frames of the selection */
+    uint64_t state_frames; /* frames of the state before the selection */
+    uint64_t made_frames;  /* frames of the state that are made snapshots */
+    uint64_t reply_frames; /* HTTP replies from before the selection */
+    uint64_t first_ns,
+        last_ns; /* times of the first and the last frame, state included; 0: no frame */
     uint64_t file_bytes;
     uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */
-    cursor_stats read;         /* of the selection */
+    cursor_stats read;         /* statistics of reading the selection */
 } cut_result;
 
-/* TD_E_INVALID if the path does not end in .mcap; fails if the file exists. */
+/* Check a path for a new file. TD_E_INVALID: it does not end in .mcap. Fails if the file exists. */
 TD_MUST_USE td_result cut_check_path(const char *path, td_err *err);
 
 /* Write the file under the name with ".open" appended, and rename it once it is complete and
- * synced; only its owner may read it. TD_E_NOTFOUND: nothing is selected (with wants_frame: and no
- * state); TD_E_INVALID: the selection has frames of two feeds or sessions; TD_E_LIMIT: it is larger
- * than a file may be; TD_E_IO, TD_E_NOSPACE. A failure leaves no file. */
+ * synced; only its owner may read it. TD_E_NOTFOUND: nothing is selected (with wants_frame: and
+ * there is no state); TD_E_INVALID: the selection has frames of two feeds or sessions; TD_E_LIMIT:
+ * it is larger than a file may be; TD_E_IO, TD_E_NOSPACE. A failure leaves no file. */
 TD_MUST_USE td_result cut_write(const cut_options *options, cut_result *out, td_err *err);
 
 #endif

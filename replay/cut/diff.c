@@ -13,8 +13,8 @@
 typedef struct diff_frame {
     uint64_t hash;
     uint64_t recv_ns;
-    uint32_t index;   /* in the stream */
-    uint32_t partner; /* its index on the other side plus 1; 0: no partner */
+    uint32_t index;   /* index of the frame in its stream */
+    uint32_t partner; /* 1 + index of the equal frame on the other side; 0: no partner */
 } diff_frame;
 
 /* ---- reading ---- */
@@ -42,7 +42,7 @@ static diff_stream *stream_of(diff_result *d, name_index *names, const channel_i
 static void add_frame(diff_result *d, name_index *names, int side, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
-    if (channel->user == NULL) /* once per channel */
+    if (channel->user == NULL) /* not looked up yet for this channel */
         channel->user = stream_of(d, names, &channel->info);
     diff_stream *to = channel->user;
     size_t at = to->frame_count[side]++;
@@ -124,10 +124,11 @@ static void find_partners(diff_stream *s)
     sort_frames(s, compare_indexes);
 }
 
-/* All frames outside a longest rising sequence of partners have moved. */
+/* Count a stream's frames. The frames outside a longest sequence with rising partners have moved.
+ */
 static void count_stream(diff_stream *s)
 {
-    /* By length of a rising sequence: its least last partner. */
+    /* Indexed by length: the least partner with which a rising sequence of this length can end. */
     uint32_t *ends = td_alloc_zero(s->frame_count[0] + 1, sizeof *ends);
     size_t longest = 0;
     for (size_t i = 0; i < s->frame_count[0]; i++) {

@@ -20,12 +20,14 @@ enum { DIFF_SIDES = 2 };
 typedef struct diff_counts {
     uint64_t same;
     uint64_t only[DIFF_SIDES];
-    uint64_t moved; /* of same: the fewest frames without which the others are in the same order */
+    uint64_t moved; /* part of `same`: the smallest number of frames to take out so that the rest
+                       has the same order on both sides */
 } diff_counts;
 
 typedef struct diff_stream {
     const char *feed, *topic, *symbol;
-    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2]; /* all three */
+    char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES +
+              2]; /* feed, topic and symbol in one text */
     diff_counts counts;
     struct diff_frame *frames[DIFF_SIDES];
     size_t frame_count[DIFF_SIDES];
@@ -34,12 +36,12 @@ typedef struct diff_stream {
 /* Successive frames of a stream that the other side lacks. */
 typedef struct diff_stretch {
     const diff_stream *stream;
-    int side; /* the side that has them */
+    int side; /* the side that has the frames */
     uint64_t frames;
-    uint64_t from_ns, to_ns; /* receive times of the first and the last one */
+    uint64_t from_ns, to_ns; /* receive times of the first and the last frame */
 } diff_stretch;
 
-/* Further stretches are only counted. */
+/* Maximum number of stretches that are listed; further ones are only counted. */
 enum { DIFF_STRETCHES_MAX = 1000 };
 
 /* Zero-initialise. */
@@ -50,7 +52,7 @@ typedef struct diff_result {
     size_t stretch_count;
     uint64_t stretches_left_out;
     diff_counts totals;
-    uint64_t frames;    /* of both sides */
+    uint64_t frames;    /* frames of both sides */
     uint8_t is_damaged; /* 1: a part of a side could not be read */
 } diff_result;
 

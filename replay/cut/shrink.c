@@ -18,11 +18,11 @@ enum { FOLDER_BYTES = LIMIT_PATH_BYTES / 4, FILE_BYTES = LIMIT_PATH_BYTES / 2 };
 
 static const selection ALL = {.has_from = 0};
 
-/* A frame of base. */
+/* A frame of the current base. */
 typedef struct shrink_item {
     uint64_t recv_ns;
     uint32_t group;    /* frames of one group are left out together */
-    uint8_t is_broken; /* 1: it breaks a rule */
+    uint8_t is_broken; /* 1: the frame breaks a rule */
 } shrink_item;
 
 typedef struct shrink {
@@ -40,7 +40,7 @@ typedef struct shrink {
     size_t item_count;
     uint64_t broken_at_end; /* number of rules broken after base's last frame */
     uint32_t group_count;
-    uint8_t *is_kept; /* by group */
+    uint8_t *is_kept; /* for each group, 1 if the next cut has its frames */
 } shrink;
 
 static int is_stopped(const shrink *s)
@@ -57,7 +57,7 @@ static int compare_times(const void *key, const void *item)
     return (a > b) - (a < b);
 }
 
-/* The item of a frame; NULL if base lacks it. */
+/* Find the item of a frame; NULL if base lacks the frame. */
 static shrink_item *item_of(const shrink *s, const frame_ref *frame)
 {
     return bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
@@ -81,9 +81,9 @@ static td_result open_file(const char *path, archive **out, td_err *err)
 /* A replay of a file that counts broken rules. */
 typedef struct trial {
     shrink *search;
-    uint64_t broken; /* rules broken by its frames */
+    uint64_t broken; /* number of rules broken by the file's frames */
     uint64_t broken_at_end;
-    uint8_t is_base;  /* 1: base itself; mark its items */
+    uint8_t is_base;  /* 1: the file is base itself, so its items are marked */
     uint8_t is_legal; /* 0: a frame breaks a rule that it does not break in base */
 } trial;
 
@@ -139,7 +139,7 @@ static td_result play(archive *file, trial *t, td_err *err)
     return rc;
 }
 
-/* Could the exchange have sent the cut? Rules that base breaks too do not count. */
+/* Check whether the exchange could have sent the cut. Rules that base breaks too do not count. */
 static td_result check_tried(shrink *s, int *is_legal, td_err *err)
 {
     trial t = {.search = s};
@@ -165,8 +165,8 @@ static td_result run_command(shrink *s, const char *path, command_result *found,
     return shrink_command_run(&s->command, path, found, err);
 }
 
-/* Write the kept frames of a time range and run the command. *fails: 1 if it failed; the cut is
- * then the best one. */
+/* Write the kept frames of a time range and run the command. *fails: 1 if the command failed; the
+ * cut then becomes the best one. */
 static td_result try_cut(shrink *s, selection_window window, int *fails, td_err *err)
 {
     selection wanted = {.has_from = 0};
@@ -250,8 +250,8 @@ static td_result take_best(shrink *s, td_err *err)
 
 /* ---- by time ---- */
 
-/* Find the earliest end, then the latest beginning, but no end before from_ns, where the state is.
- */
+/* Find the earliest end with which the command fails, then the latest beginning. The end is not
+ * before from_ns, where the state ends. */
 static td_result shrink_time(shrink *s, uint64_t from_ns, td_err *err)
 {
     size_t first = 0;
@@ -339,7 +339,7 @@ static td_result shrink_groups(shrink *s, td_err *err)
 
 /* ---- whole search ---- */
 
-/* Write the whole cut; the command must fail with it. */
+/* Write the whole cut, and check that the command fails with it. */
 static td_result begin(shrink *s, td_err *err)
 {
     command_result found = COMMAND_SUCCEEDED;
@@ -368,7 +368,7 @@ static td_result search(shrink *s, td_err *err)
         rc = take_best(s, err);
     if (rc == TD_OK)
         rc = shrink_groups(s, err);
-    for (size_t i = 0; i < s->item_count; i++) /* now by single frames */
+    for (size_t i = 0; i < s->item_count; i++) /* from now on each frame is a group */
         s->items[i].group = (uint32_t)i;
     s->group_count = (uint32_t)s->item_count;
     return rc == TD_OK ? shrink_groups(s, err) : rc;
@@ -406,7 +406,7 @@ static td_result make_folder(shrink *s, td_err *err)
     return TD_OK;
 }
 
-/* Ignores failures: the file may not exist. */
+/* Remove a file. Failures are ignored, because the file may not exist. */
 static void remove_file(const char *path)
 {
     td_result ignored = td_io_unlink(io_posix(), path, NULL);

@@ -19,7 +19,7 @@ typedef struct shrink_options {
     cut_options cut; /* the whole cut; its path gets the smallest one */
     const char *command;
     uint8_t with_server;
-    uint8_t allows_any; /* 1: also cuts that break a rule */
+    uint8_t allows_any; /* 1: cuts that break a rule are tried, too */
     /* Called before each run, with its number and the frames of the smallest cut so far. */
     void (*progress)(void *user, uint64_t runs, uint64_t frames);
     void *user;
@@ -27,14 +27,14 @@ typedef struct shrink_options {
 
 typedef struct shrink_result {
     cut_result cut;      /* the cut that was written */
-    uint64_t frames_all; /* in the whole cut, state included */
+    uint64_t frames_all; /* frames of the whole cut, state included */
     uint64_t runs;
     uint64_t skipped;   /* cuts not run because they broke a rule */
-    uint8_t is_stopped; /* 1: by a signal; a smaller cut may exist */
+    uint8_t is_stopped; /* 1: a signal ended the search; a smaller cut may exist */
 } shrink_result;
 
-/* TD_E_NOTFOUND: nothing is selected; TD_E_INVALID: the command cannot be run, or does not fail
- * with the whole cut; other errors as cut_write. */
+/* Find a small cut and write it. TD_E_NOTFOUND: nothing is selected; TD_E_INVALID: the command
+ * cannot be run, or does not fail with the whole cut; other errors as cut_write. */
 TD_MUST_USE td_result shrink_write(const shrink_options *options, shrink_result *out, td_err *err);
 
 #endif

@@ -21,10 +21,11 @@ enum {
     STATUS_NOT_FOUND = 127,
 };
 
-/* Time for a server to accept connections, on a busy machine. */
+/* How long a server may take until it accepts connections, on a busy machine. */
 #define READY_NS (30 * TD_NS_PER_S)
 
-/* A client may wait for ever for frames that were left out. */
+/* A run may take LIMIT_TIMES times the first run and a constant: a client may wait for ever for
+ * frames that were left out. */
 #define LIMIT_TIMES   4
 #define LIMIT_MORE_NS (2 * TD_NS_PER_S)
 
@@ -40,7 +41,7 @@ static void end_group(pid_t pid, int has_ended)
 
 /* ---- a server ---- */
 
-/* Read the member "url" of a ready file; 0: not written yet. */
+/* Read the member "url" of a ready file. Returns 0 if it is not written yet. */
 static int read_url(const char *ready, char *url, size_t url_bytes)
 {
     static const char KEY[] = "\"url\":\"";
@@ -61,8 +62,8 @@ static int read_url(const char *ready, char *url, size_t url_bytes)
     return is_found;
 }
 
-/* Start a server of the file and wait until it accepts connections at url. A stop signal leaves url
- * empty. */
+/* Start a server of the file and wait until it accepts connections at url. If a signal stops the
+ * wait, url is empty. */
 static td_result start_server(const shrink_command *self, const char *path, pid_t *out, char *url,
                               size_t url_bytes, td_err *err)
 {
@@ -92,7 +93,7 @@ static td_result start_server(const shrink_command *self, const char *path, pid_
 
 /* ---- the command ---- */
 
-/* first, second: arguments; second may be NULL. */
+/* Run the command with the arguments first and second; second may be NULL. */
 static td_result run_command(shrink_command *self, const char *first, const char *second,
                              command_result *out, td_err *err)
 {
@@ -149,7 +150,7 @@ td_result shrink_command_run(shrink_command *self, const char *path, command_res
     *out = COMMAND_STOPPED;
     if (url[0] != '\0')
         rc = run_command(self, url, path, out, err);
-    (void)kill(server, SIGTERM); /* it removes its ready file */
+    (void)kill(server, SIGTERM); /* on SIGTERM it removes its ready file */
     (void)waitpid(server, NULL, 0);
     return rc;
 }

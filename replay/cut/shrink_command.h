@@ -21,13 +21,13 @@ typedef struct shrink_command {
     uint8_t with_server;
     const stop_signal *signals;
     uint64_t runs;
-    uint64_t limit_ns; /* of a run; set by the first one */
+    uint64_t limit_ns; /* time limit of a run; set by the first run */
 } shrink_command;
 
 typedef enum command_result {
     COMMAND_SUCCEEDED, /* status 0 */
     COMMAND_FAILED,
-    COMMAND_UNKNOWN, /* status 125, or it takes too long */
+    COMMAND_UNKNOWN, /* status 125, or the run took too long */
     COMMAND_STOPPED, /* a signal ended the run */
 } command_result;
 

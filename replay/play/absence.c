@@ -27,7 +27,7 @@ void absence_list_fini(absence_list *list)
 typedef struct known_topic {
     const char *topic, *symbol;
     const channel_info
-        *info; /* in the archive, at any time; NULL: the topic has frames in the selection */
+        *info; /* info from any time of the archive; NULL: the topic has frames in the selection */
 } known_topic;
 
 typedef struct topic_list {
@@ -43,7 +43,8 @@ static int compare_topics(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-/* Played rows of a topic (info NULL) sort first, so that merge_topics keeps them. */
+/* Sort topics by name. Rows with frames in the selection (info NULL) come first, so that
+ * merge_topics keeps them. */
 static int compare_rows(const void *a, const void *b)
 {
     int order = compare_topics(a, b);
@@ -140,8 +141,9 @@ static td_result find_silent(const search *s, const char *feed, selection_window
     return rc;
 }
 
-/* A feed is recorded from its first received frame to its last; its segments may be longer, because
- * they also hold events. An open end of the selection lacks nothing. */
+/* Find what a feed lacks. It is recorded from its first received frame to its last; its segments
+ * may be longer, because they also hold events. A selection without a beginning or end lacks
+ * nothing there. */
 static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
     const selection *wanted = s->wanted;
@@ -167,7 +169,7 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     if (wanted->has_to && window.to_ns - 1 > last_ns)
         add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
                 window.to_ns);
-    /* A session, and with it the grants, may end at its last frame. */
+    /* A session may end at its last frame, and its grants end with it. */
     uint64_t end_ns = window.to_ns < last_ns ? window.to_ns : last_ns;
     window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;

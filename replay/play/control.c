@@ -7,7 +7,8 @@
 
 #define SKIP_NS (10 * TD_NS_PER_S)
 
-/* 2^20: about a million times as fast; speeds below 1 have at most six decimal places. */
+/* Speeds are at most 2^20, about a million times as fast; below 1 they have at most six decimal
+ * places. */
 enum { SPEED_STEPS_MAX = 20 };
 
 static const control_command COMMANDS[] = {
@@ -79,7 +80,7 @@ static void change_speed(pacer *p, int64_t multiplier, int64_t divisor)
     pacer_set_speed(p, (pacer_speed){.value = td_decimal_shortest(value)});
 }
 
-/* A pacer without marks cannot go back and stays where it is. */
+/* Apply a command. A pacer without marks cannot go back and stays where it is. */
 pacer_answer control_apply(pacer *p, const control_command *command, const control_value *value)
 {
     switch (command->effect) {
@@ -135,7 +136,7 @@ static void add(control_text *out, const char *text)
     (void)snprintf(out->text + size, sizeof out->text - size, "%s", text);
 }
 
-/* Neighbouring keys with the same use share one text. */
+/* List the keys. Neighbouring keys with the same use share one text. */
 control_text control_list_keys(const char *left_out)
 {
     control_text out = {""};

@@ -13,7 +13,7 @@ typedef enum control_effect {
     CONTROL_TOGGLE,    /* pause or resume */
     CONTROL_STEP,      /* play one frame, while paused */
     CONTROL_BACK,      /* pause, and go one frame back */
-    CONTROL_SEEK,      /* to the first frame that was received at ns or later */
+    CONTROL_SEEK,      /* go to the first frame that was received at ns or later */
     CONTROL_SKIP,      /* skip ns of tape, and at least to the next frame */
     CONTROL_SKIP_BACK, /* skip back ns of tape */
     CONTROL_SPEED,
@@ -36,8 +36,8 @@ typedef struct control_value {
 
 typedef struct control_command {
     control_effect effect;
-    const char *name;          /* in requests; NULL: only a key has this command */
-    control_argument argument; /* of requests */
+    const char *name;          /* name in requests; NULL: only a key has this command */
+    control_argument argument; /* argument that requests give */
     char key;                  /* '\0': only requests have this command */
     char arrow; /* last byte of the escape sequence of an arrow with the same effect; '\0': no arrow
                  */

@@ -17,7 +17,7 @@
 #include "schema/family.h"
 #include "tape/empty_selection.h"
 
-/* Further faults of one stream extend its last span. */
+/* Maximum number of spans of a stream; further faults extend its last span. */
 enum { SPANS_MAX = 65536 };
 
 /* Time that is not clean. */
@@ -42,16 +42,16 @@ typedef struct stream_day {
 typedef struct stream_days {
     const stream *of; /* NULL once it has closed */
     char *feed, *topic, *symbol, *exchange_topic, *family;
-    uint32_t line, shard;       /* of the last frame */
+    uint32_t line, shard;       /* line and shard of the last frame */
     uint64_t first_ns, last_ns; /* begin of the expected time; time of the last frame */
-    uint64_t last_trusted_ns;   /* the last frame that was trusted and not late */
+    uint64_t last_trusted_ns;   /* time of the last frame that was trusted and not late */
     span_list bad;
-    uint8_t is_bad; /* 1: the last of these is open */
+    uint8_t is_bad; /* 1: the last span of `bad` has not ended */
     day_proof proof;
     stream_day *days;
     size_t day_count;
     uint64_t second, in_second; /* second of the last frame, and number of its frames so far */
-    lateness late;              /* of frames of the last day */
+    lateness late;              /* lateness of the frames of the last day */
 } stream_days;
 
 typedef struct days_run {
@@ -101,7 +101,7 @@ void day_list_fini(day_list *list)
 
 /* ---- what a topic can prove ---- */
 
-/* The strength of the rule that reveals lost trades by the symbol's candles. */
+/* Return the strength of the rule with which the symbol's candles reveal lost trades. */
 static rule_strength candles_strength(const symbol_state *symbol)
 {
     rule_strength best = STRENGTH_STATISTIC;
@@ -220,7 +220,8 @@ static unsigned reason_of(const trust_break *why)
     return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
 }
 
-/* Time before a frame that is not trusted is bad from its doubt_ns to the next trusted frame. */
+/* Update the bad time at a frame: time before a frame that is not trusted is bad, from its doubt_ns
+ * to the next trusted frame. */
 static void update_bad_time(stream_days *s, const observed_frame *seen)
 {
     static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
@@ -275,7 +276,8 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
 
 /* ---- days of a stream ---- */
 
-/* end_ns: end of the expected time; 0: unknown. */
+/* Add the gaps of a stream's topic to its bad time. end_ns: end of the expected time; 0: unknown.
+ */
 static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
 {
     const channel_info of = {.feed = s->feed,
@@ -304,7 +306,8 @@ static int compare_spans(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-/* How much of a time range the spans cover, counting overlaps once; missing spans only, or all. */
+/* Return how much of a time range the spans cover, counting overlaps once; missing spans only, or
+ * all. */
 static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
                            int only_missing, unsigned *reasons)
 {
@@ -348,7 +351,8 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
 static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
 {
     uint64_t from_ns = s->first_ns;
-    /* a missing span in the selection that ends at the first frame hid an earlier beginning */
+    /* if a missing span of the selection ends at the first frame, expected time begins with the
+     * span */
     for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
         const bad_span *span = &s->bad.rows[i];
         if (span->is_missing && span->from_ns < from_ns && span->to_ns >= from_ns)
@@ -425,13 +429,13 @@ static int compare_rows(const void *a, const void *b)
 
 /* ---- topics that never sent a frame ---- */
 
-/* The search in one feed. */
+/* A search in one feed for granted topics without frames. */
 typedef struct silent_search {
     days_run *run;
     const selection *wanted;
     const read_plan *plan; /* covers all segments, at any time */
     const char *feed;
-    name_index sending_topics; /* topics with frames, by the exchange's names */
+    name_index sending_topics; /* topics with frames, under the exchange's names */
     name_index silent; /* granted topics without frames; their rows are indices into run->streams */
 } silent_search;
 
@@ -447,7 +451,8 @@ static void note_sending_topics(silent_search *s, const segment_index *index)
     }
 }
 
-/* Frames may have another topic than the subscription's ("order.linear"). */
+/* 1 if a subscribed topic has sent frames. Their topic may be another than the subscription's
+ * ("order.linear"). */
 static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
 {
     if (name_index_find(&s->sending_topics, topic) != NAME_INDEX_NONE)
@@ -459,8 +464,8 @@ static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
     return 0;
 }
 
-/* A book or ticker begins with a snapshot, at once: without one all its time is missing. Other
- * topics may have had nothing to send. */
+/* Add a granted topic that never sent a frame. A book or ticker begins with a snapshot, at once:
+ * without one all its time is missing. Other topics may have had nothing to send. */
 static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
 {
     char topic[LIMIT_TOPIC_BYTES];

@@ -1,7 +1,6 @@
 /* How whole a recording is: for each feed, topic, symbol and UTC day, the time that should have
  * been recorded ("expected", in reports "asked"), and how much of it is clean, degraded or missing.
  * One replay of the selection on all threads finds it, in the time of a `replay` without digests.
- * Counts are of the day's frames.
  *
  * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
  * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then.
@@ -30,7 +29,7 @@ typedef enum day_proof {
     DAY_PROOFS,
 } day_proof;
 
-/* Its name in reports. */
+/* The name of a proof in reports. */
 const char *day_proof_name(day_proof proof);
 
 /* Why time is not clean: gap reasons, then faults that frames show. Used as bits, 1 << reason. */
@@ -44,8 +43,8 @@ enum {
     DAY_REASONS
 };
 
-/* "disconnect, rule": names of gap reasons, "rule", "undecoded", "connection", "no_snapshot",
- * "late", "silent". "" if clean. */
+/* Size of a text of reasons: "disconnect, rule"; names of gap reasons, "rule", "undecoded",
+ * "connection", "no_snapshot", "late", "silent". "" if clean. */
 enum { DAY_REASONS_BYTES = 128 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 
@@ -54,10 +53,11 @@ typedef struct day_counts {
     uint64_t undecoded;
     uint64_t broken;           /* frames that broke a rule of strength error */
     uint64_t crossed;          /* frames after which best bid and ask were crossed */
-    uint64_t frames_per_s_max; /* in the busiest second */
+    uint64_t frames_per_s_max; /* number of frames in the busiest second */
     uint64_t ahead;            /* frames with an exchange time after their receive time */
-    uint64_t timed;            /* frames with an earlier exchange time: */
-    uint64_t p50_ns, p90_ns, p99_ns, max_ns; /* their delay from the exchange's time to receipt */
+    uint64_t timed;            /* frames with an exchange time before their receive time */
+    uint64_t p50_ns, p90_ns, p99_ns,
+        max_ns; /* quantiles of the timed frames' delay, from exchange to receipt */
 } day_counts;
 
 /* One topic of a symbol on one day. expected = clean + degraded + missing. */

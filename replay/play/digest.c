@@ -63,7 +63,7 @@ void digest_add_payload(digest *d, const frame_ref *frame, td_hash128 bytes_hash
     d->payload_count++;
 }
 
-/* A text after its length, so that different lists of texts never have the same bytes. */
+/* Add a text, after its length, so that different lists of texts never have the same bytes. */
 static void add_text(td_hasher *into, const char *text)
 {
     uint8_t size[8];

@@ -23,24 +23,24 @@ typedef enum digest_part {
     DIGEST_PARTS,
 } digest_part;
 
-/* "frames", "payload", "messages", "books". */
+/* The name of a part: "frames", "payload", "messages", "books". */
 const char *digest_part_name(digest_part part);
 
 typedef struct digest {
     td_hasher *hashers[DIGEST_PARTS];
     uint64_t frame_count;   /* frames in DIGEST_FRAMES */
-    uint64_t payload_count; /* frames in the other three */
+    uint64_t payload_count; /* frames in the other three parts */
 } digest;
 
-/* A digest without frames. fini frees its hashers; it may be repeated. */
+/* Start a digest, without frames. fini frees its hashers; calling it again is fine. */
 void digest_init(digest *digest);
 void digest_fini(digest *digest);
 
-/* Add a frame. bytes_hash: of its bytes, which the caller hashes once for both functions. */
+/* Add a frame. bytes_hash: hash of the frame's bytes, which the caller computes once for both
+ * functions. */
 void digest_add_frame(digest *digest, const frame_ref *frame, td_hash128 bytes_hash);
 
-/* Add a data frame to the other three parts, with its topic's track for the book (NULL: no book).
- */
+/* Add a data frame to the other three parts. The topic's track has the book; NULL: no book. */
 void digest_add_payload(digest *digest, const frame_ref *frame, td_hash128 bytes_hash,
                         track *track);
 
@@ -57,7 +57,7 @@ digest_parts digest_parts_of(const digest *stream);
 void digest_add_parts(digest *sum, const char *feed, const char *topic, const char *symbol,
                       channel_dir dir, const digest_parts *stream);
 
-/* The result as hex digits with a NUL, by digest_part. */
+/* Write the result as hex digits with a NUL, for each digest_part. */
 void digest_hex(const digest *sum, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
 #endif

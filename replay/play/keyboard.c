@@ -14,7 +14,7 @@ struct keyboard {
     pthread_mutex_t mutex; /* protects the terminal's mode */
     int is_raw;
     int is_released; /* the process is about to stop */
-    int escape;      /* bytes of an arrow's "ESC [ C" read so far */
+    int escape;      /* number of bytes of an arrow's "ESC [ C" read so far */
 };
 
 int keyboard_has_terminal(const keyboard *self)
@@ -22,15 +22,15 @@ int keyboard_has_terminal(const keyboard *self)
     return tcgetpgrp(self->fd) == getpgrp();
 }
 
-/* Under the mutex. Sets nothing in the background: the shell has set its own mode, and the next
- * wait in the foreground makes it raw. */
+/* Set the terminal's mode; called under the mutex. Sets nothing in the background: the shell has
+ * set its own mode, and the next wait in the foreground makes the terminal raw. */
 static void set_mode(keyboard *self, int is_raw)
 {
     if (is_raw == self->is_raw)
         return;
     int is_foreground = keyboard_has_terminal(self);
     if (is_foreground) {
-        /* if it fails, keys arrive a line at a time: no harm */
+        /* a failure does no harm: keys then arrive a line at a time */
         (void)tcsetattr(self->fd, TCSANOW, is_raw ? &self->raw : &self->before);
     }
     self->is_raw = is_raw && is_foreground;
@@ -83,7 +83,8 @@ void keyboard_close(keyboard *self)
     td_free(self);
 }
 
-/* The command of a byte from the terminal. NULL: the first bytes of an arrow, or an unknown key. */
+/* Find the command of a byte from the terminal. NULL: the byte is one of an arrow's first, or an
+ * unknown key. */
 static const control_command *command_of(keyboard *self, char byte)
 {
     if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {

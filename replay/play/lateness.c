@@ -4,7 +4,8 @@
 
 enum { SUB_COUNT = 1 << LATENESS_SUB_BITS };
 
-/* Values below 16 have a bucket each; above, each power of two has 16 buckets. */
+/* Return the bucket of a duration. Values below 16 have a bucket each; above, each power of two has
+ * 16 buckets. */
 static uint32_t bucket_of(uint64_t ns)
 {
     if (ns < SUB_COUNT)
@@ -14,7 +15,7 @@ static uint32_t bucket_of(uint64_t ns)
     return ((shift + 1) << LATENESS_SUB_BITS) + (uint32_t)((ns >> shift) - SUB_COUNT);
 }
 
-/* Largest value of a bucket. */
+/* Return the largest value of a bucket. */
 static uint64_t bucket_top(uint32_t bucket)
 {
     if (bucket < SUB_COUNT)
@@ -39,7 +40,7 @@ uint64_t lateness_quantile_ns(const lateness *l, uint32_t per_mille)
     TD_ASSERT(per_mille <= 1000);
     if (l->count == 0)
         return 0;
-    /* the rank-th smallest, counted from 1; count / 1000 alone would lose small counts */
+    /* rank of the quantile among all values, from 1; rounded up, so that it is never 0 */
     uint64_t rank = l->count / 1000 * per_mille + (l->count % 1000 * per_mille + 999) / 1000;
     uint64_t seen = 0;
     for (uint32_t i = 0; i < LATENESS_BUCKETS; i++) {

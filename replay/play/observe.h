@@ -16,9 +16,9 @@
 /* All pointers are borrowed. */
 typedef struct observe_options {
     archive *archive;
-    unsigned threads; /* that read ahead, decode and call the observer */
+    unsigned threads; /* threads that read ahead, decode and call the observer */
     const td_log *log;
-    const stop_signal *signals;                                     /* end the play; may be NULL */
+    const stop_signal *signals; /* a signal ends the play; may be NULL */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns); /* as in player_options */
     void *user;
 } observe_options;

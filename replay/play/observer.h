@@ -15,7 +15,7 @@ struct symbol_verdict;
 struct trust_answer;
 struct gap_list;
 
-/* One frame; all of it is valid during the call. */
+/* A frame as an observer gets it; everything is valid during the call. */
 typedef struct observed_frame {
     const frame_ref *frame;
     const struct symbol_verdict *found; /* NULL: not applied (not data, or no row) */
@@ -23,7 +23,7 @@ typedef struct observed_frame {
 } observed_frame;
 
 typedef struct observer_ops {
-    const char *name; /* for error texts */
+    const char *name; /* name of the observer, in error texts */
     /* Called before a stream's first frame, by the thread that plays the tape; the symbol's state
      * (of->of_symbol) has already been loaded from a checkpoint. May set *state, which is NULL.
      * Results as for frame. May be NULL. */

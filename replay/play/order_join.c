@@ -15,8 +15,8 @@ typedef struct recent_update {
 struct order_join {
     void (*done)(void *user, const joined_order *order);
     void *user;
-    /* Requests have numbers first to next - 1; each is at its number modulo the size. Ended ones
-     * among them are not open. */
+    /* Requests are numbered; orders has numbers first to next - 1, each at index number modulo its
+     * size. Requests among them that have ended are not open. */
     joined_order orders[ORDER_JOIN_OPEN_MAX];
     uint64_t first, next;
     recent_update recent[ORDER_JOIN_RECENT]; /* ring of the last updates, numbered the same way */
@@ -83,7 +83,7 @@ static void copy_text(char out[ORDER_JOIN_TEXT_BYTES], td_bytes text)
     out[size] = '\0';
 }
 
-/* A member's text; "" if it is absent. */
+/* Copy a member's text; "" if it is absent. */
 static void copy_member(char out[ORDER_JOIN_TEXT_BYTES], const msg_value *values, size_t count,
                         msg_member member)
 {
@@ -217,7 +217,7 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
 static void on_answer(order_join *j, const frame_ref *frame, const msg_record *answer)
 {
     char id[ORDER_JOIN_TEXT_BYTES];
-    uint64_t sent_ns = 0; /* a request's orders share its time */
+    uint64_t sent_ns = 0; /* a request's orders have the same sent time */
     copy_member(id, answer->values, answer->value_count, MEMBER_REQUEST_ID);
     for (uint64_t i = j->first; i < j->next; i++) {
         joined_order *order = order_at(j, i);

@@ -1,5 +1,5 @@
-/* Joins a client's requests about orders with their answers and with the orders' updates on private
- * topics.
+/* Joins a client's requests about orders with their answers and with updates of the orders on
+ * private topics.
  *
  * An answer belongs to the oldest unanswered request of its connection with its op and request id.
  * An update belongs to a request by the order's id, or by the client's own id (order_link_id), on
@@ -31,22 +31,23 @@ typedef struct joined_order {
     char link[ORDER_JOIN_TEXT_BYTES];
     char order_id[ORDER_JOIN_TEXT_BYTES];
     char symbol[ORDER_JOIN_TEXT_BYTES];
-    char status[ORDER_JOIN_TEXT_BYTES]; /* of the order, in the update */
-    int64_t code;                       /* of the answer; 0: accepted */
+    char status[ORDER_JOIN_TEXT_BYTES]; /* status of the order, in the update */
+    int64_t code;                       /* code of the answer; 0: accepted */
     uint64_t sent_ns;
     uint64_t answer_ns;   /* 0: no answer */
     uint64_t update_ns;   /* 0: no update */
     uint64_t exchange_ns; /* the exchange's time in the answer; 0: absent */
     const frame_conn *conn;
-    size_t index;                /* position in its request */
-    td_decimal price, size;      /* requested, so the update must show them */
-    uint8_t has_price, has_size; /* 1: requested */
+    size_t index;                /* position of the order in its request */
+    td_decimal price, size;      /* requested values, which the update must show */
+    uint8_t has_price, has_size; /* 1: a value was requested */
     uint8_t is_open;
 } joined_order;
 
 typedef struct order_join order_join;
 
-/* done: called once for each request, when no more frames are expected for it. */
+/* Open. done is called once for each order of a request, when no more frames are expected for it.
+ */
 order_join *order_join_open(void (*done)(void *user, const joined_order *order), void *user);
 void order_join_close(order_join *j);
 
@@ -56,7 +57,7 @@ void order_join_frame(order_join *j, const frame_ref *frame);
 /* No more frames follow: end all waiting requests. */
 void order_join_finish(order_join *j);
 
-/* Number of answers whose request was not read. */
+/* Number of answers whose request is not among the frames. */
 uint64_t order_join_unasked(const order_join *j);
 
 #endif

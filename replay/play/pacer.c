@@ -5,7 +5,7 @@
 #include "base/assert.h"
 
 enum {
-    SLEEP_NS_MAX = 200 * 1000 * 1000, /* longest delay of a stop request */
+    SLEEP_NS_MAX = 200 * 1000 * 1000, /* longest sleep, so the longest delay of a stop request */
     SPEED_SCALE_MAX = 6,
 };
 
@@ -61,7 +61,7 @@ static uint64_t clamp(wide ns)
     return ns > UINT64_MAX / 4 ? UINT64_MAX / 4 : (uint64_t)ns;
 }
 
-/* Real time that a stretch of tape takes, and the reverse. */
+/* Return the real time that a stretch of tape takes; the next function does the reverse. */
 static uint64_t real_of_tape(pacer_speed speed, uint64_t tape_ns)
 {
     return clamp((wide)tape_ns * (wide)speed_unit(speed) / (wide)speed.value.mantissa);
@@ -72,8 +72,8 @@ static uint64_t tape_of_real(pacer_speed speed, uint64_t real_ns)
     return clamp((wide)real_ns * (wide)speed.value.mantissa / (wide)speed_unit(speed));
 }
 
-/* The tape's present position: after the last frame, at most at the frame that is being waited for.
- */
+/* Return the tape's present position: after the last frame, at most at the frame that is being
+ * waited for. */
 static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
 {
     if (p->options.speed.is_max || p->is_paused)
@@ -83,7 +83,7 @@ static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
     return position_ns < p->position_ns ? position_ns : p->position_ns;
 }
 
-/* Count time from the present position and clock. */
+/* Count time from the present position and the present clock on. */
 static void pacer_anchor(pacer *p)
 {
     uint64_t now_ns = clock_mono_ns(p->options.clock);
@@ -102,7 +102,7 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
         return;
     }
     if (recv_ns <= p->recv_ns)
-        return; /* the clock went back: due with the frame before */
+        return; /* the receive clock went back: this frame is due with the frame before */
     uint64_t gap_ns = recv_ns - p->recv_ns;
     uint64_t gap_ns_max = p->options.gap_ns_max;
     if (gap_ns_max != 0 && gap_ns > gap_ns_max)
@@ -187,8 +187,8 @@ static void halve_marks(pacer_marks *marks)
     marks->distance *= 2;
 }
 
-/* No mark between frames of the same time: reading from that time would repeat the first of them.
- */
+/* Add a mark, if one is due; not between frames of the same time, because reading from that time
+ * would repeat the first of them. */
 static void add_mark(pacer *p)
 {
     pacer_marks *marks = p->options.marks;
@@ -327,7 +327,7 @@ int pacer_back(pacer *p)
     return frames == 0 || set_target(p, frames - 1, 0, frames - 1 < p->frames);
 }
 
-/* Receive time of the present position, or of a seek's target. */
+/* Return the receive time of the present position, or of a seek's target. */
 static uint64_t target_or_position(const pacer *p)
 {
     if (p->is_seeking && p->target_ns > 0)

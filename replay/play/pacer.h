@@ -24,16 +24,17 @@ typedef struct pacer_speed {
 /* Parse "max", "1", "10", "0.5". TD_E_INVALID, with the allowed values in err. */
 TD_MUST_USE td_result pacer_speed_parse(const char *text, pacer_speed *out, td_err *err);
 
-/* "max", "0.5" and a NUL. */
+/* Write the speed as "max" or "0.5", with a NUL. */
 void pacer_speed_format(pacer_speed speed, char out[TD_DECIMAL_TEXT_BYTES]);
 
 typedef enum pacer_answer {
     PACER_GO,     /* the frame is due */
     PACER_STOP,   /* end the replay */
-    PACER_REWIND, /* play the tape from an earlier position: find a mark, call pacer_rewind */
+    PACER_REWIND, /* play the tape from an earlier position: call pacer_find_mark, then pacer_rewind
+                   */
 } pacer_answer;
 
-/* Something to do while waiting. */
+/* A function to call while waiting. */
 typedef struct pacer_idle {
     /* Wait until the clock shows mono_ns. May return earlier: then it is called again. */
     pacer_answer (*wait)(void *ctx, uint64_t mono_ns);
@@ -42,16 +43,16 @@ typedef struct pacer_idle {
 
 enum { PACER_SPIN_NS = 150000, PACER_MARKS_MAX = 4096 };
 
-/* A position of the tape to go back to, after its first `frames` frames. All later frames were
+/* A position to which the tape can go back, after its first `frames` frames. All later frames were
  * received at recv_ns or later, all earlier ones before. */
 typedef struct pacer_mark {
     uint64_t frames;
-    uint64_t played_ns;   /* receive time of the last frame before it; 0 at the tape's beginning */
-    uint64_t recv_ns;     /* of the next frame */
+    uint64_t played_ns;   /* receive time of the last frame before; 0 at the beginning */
+    uint64_t recv_ns;     /* receive time of the next frame */
     uint64_t position_ns; /* tape time of the next frame */
 } pacer_mark;
 
-/* Marks at about even distances: when the table is full, every second one is dropped. Initialise
+/* Marks at about even distances: when the table is full, every second mark is dropped. Initialise
  * with zeros. */
 typedef struct pacer_marks {
     pacer_mark items[PACER_MARKS_MAX];
@@ -64,11 +65,11 @@ typedef struct pacer_options {
     td_clock clock;
     pacer_speed speed;
     uint64_t gap_ns_max; /* stretches of tape without a frame are cut to this; 0: not cut */
-    pacer_marks *marks;  /* where it can go back to; it adds marks as it plays; borrowed; NULL:
-                            cannot go back */
-    uint64_t spin_ns; /* spun at the end of each wait: PACER_SPIN_NS, or 0 for clocks that advance
-                         only in sleep */
-    pacer_idle idle;  /* wait NULL: sleep on the clock */
+    pacer_marks *marks;  /* positions to which the tape can go back, added as it plays; borrowed;
+                            NULL: it cannot go back */
+    uint64_t spin_ns;    /* how long each wait spins at its end: PACER_SPIN_NS, or 0 for clocks that
+                            advance only in sleep */
+    pacer_idle idle;     /* wait NULL: sleep on the clock */
 } pacer_options;
 
 typedef struct pacer {
@@ -81,20 +82,21 @@ typedef struct pacer {
     uint8_t is_returning; /* the tape was rewound for this seek: frames up to its target were played
                              before */
     uint32_t step_count;  /* frames to release although the tape is paused */
-    uint64_t target_frames;  /* seek: number of the frame to stop at, from 0; or */
+    uint64_t target_frames;  /* seek: number of the frame to stop at, from 0; or target_ns is set */
     uint64_t target_ns;      /* seek: receive time to stop at */
-    uint64_t frames;         /* released by pacer_wait since the tape's beginning */
-    uint64_t frames_max;     /* pacer_wait returns PACER_STOP after so many; 0: no bound */
+    uint64_t frames;         /* frames released by pacer_wait since the tape's beginning */
+    uint64_t frames_max;     /* pacer_wait returns PACER_STOP after so many frames; 0: no limit */
     uint64_t first_ns;       /* receive time of the tape's first frame */
-    uint64_t played_ns;      /* of the last frame that pacer_wait released */
-    uint64_t recv_ns;        /* of the last frame of pacer_wait or pacer_due */
-    uint64_t position_ns;    /* its tape time since the first frame, without cut stretches */
+    uint64_t played_ns;      /* receive time of the last frame that pacer_wait released */
+    uint64_t recv_ns;        /* receive time of the last frame passed to pacer_wait or pacer_due */
+    uint64_t position_ns;    /* tape time of that frame since the first, without cut stretches */
     uint64_t anchor_tape_ns; /* tape position at anchor_mono_ns */
     uint64_t anchor_mono_ns;
     lateness late; /* lateness of frames at their release */
 } pacer;
 
-/* A pacer whose tape starts with the first frame. Sets the calling thread's timer slack to 1 ns. */
+/* Start a pacer whose tape starts with the first frame. Sets the calling thread's timer slack to 1
+ * ns. */
 void pacer_init(pacer *pacer, const pacer_options *options);
 
 /* Wait until a frame is due and count how late it was; a frame with a lower time than the one
@@ -107,8 +109,8 @@ pacer_answer pacer_wait(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
  * call; do not mix with pacer_wait. */
 uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
 
-/* Called inside wait or between frames. Playing continues from the tape's present position; the
- * frame that is waited for gets a new deadline. */
+/* Set the speed. Called inside wait or between frames. Playing continues from the tape's present
+ * position; the frame that is waited for gets a new deadline. */
 void pacer_set_speed(pacer *pacer, pacer_speed speed);
 void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
@@ -124,14 +126,14 @@ int pacer_seek(pacer *pacer, uint64_t recv_ns);
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
 int pacer_skip_back(pacer *pacer, uint64_t tape_ns);
 
-/* The tape ended: hold while paused. PACER_GO: the replay is over. */
+/* Call when the tape has ended: holds while paused. PACER_GO: the replay is over. */
 pacer_answer pacer_end(pacer *pacer);
 
-/* The last mark before the target of the seek; the first mark if there is no seek; NULL without
- * marks. */
+/* Find the last mark before the target of the seek; the first mark if there is no seek; NULL if
+ * there are no marks. */
 const pacer_mark *pacer_find_mark(const pacer *pacer);
 
-/* The tape begins again, at a mark or (NULL) anywhere. A seek continues from there. */
+/* The tape is read again from a mark, or (NULL) from any position. A seek continues from there. */
 void pacer_rewind(pacer *pacer, const pacer_mark *to);
 
 /* Time on the clock until the frame that is being waited for; 0 while paused. */

@@ -16,10 +16,10 @@ struct player {
     symbol_table symbols; /* an entry's user is its first stream; NULL: the symbol has a state from
                              the tape's beginning but no frame yet */
     uint32_t next_queue;
-    uint64_t frames; /* passed to streams so far */
+    uint64_t frames; /* frames passed to streams so far */
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
-    const frame_ref *waiting_frame; /* the pacer held it back */
+    const frame_ref *waiting_frame; /* a frame that the pacer held back; NULL: no such frame */
     uint8_t is_stopped;
     uint8_t is_finished;
 };
@@ -48,7 +48,8 @@ void player_close(player *p)
 
 /* ---- which stream ---- */
 
-/* Streams of a symbol share a work queue and a state. Queues are assigned in turn. */
+/* Begin a stream. Streams of a symbol share a work queue and a state. Symbols get their queues in
+ * turn. */
 static void begin_stream(player *p, stream *made)
 {
     symbol_entry *of = symbol_table_get(&p->symbols, made->feed, made->symbol);
@@ -63,7 +64,7 @@ static void begin_stream(player *p, stream *made)
         digest_init(&made->digest);
 }
 
-/* The stream of a frame's channel; looked up once, then kept in the channel. */
+/* Find the stream of a frame's channel; it is looked up once, then kept in the channel. */
 static td_result find_stream(player *p, const frame_ref *frame, stream **out, td_err *err)
 {
     frame_channel *channel = frame->channel;
@@ -109,7 +110,8 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     frame_role role = frame->channel->role;
     TD_ASSERT(role != ROLE_EVENT);
     TD_ASSERT(frame->is_read || role == ROLE_OUT || role == ROLE_HTTP);
-    if (frame->is_lead_in) /* neither due nor counted; it brings books up to date */
+    if (frame->is_lead_in) /* a lead-in frame is neither due nor counted: it brings books up to date
+                            */
         return role == ROLE_DATA ? pass_on(p, frame, err) : TD_OK;
     uint64_t deadline_ns;
     td_result rc = wait_until_due(p, frame, &deadline_ns);
@@ -136,7 +138,7 @@ int player_take_states(player *p, cursor *from)
 
 td_result player_play(player *p, cursor *from, td_err *err)
 {
-    (void)player_take_states(p, from); /* 0 is fine: symbols then begin with their first frames */
+    (void)player_take_states(p, from); /* without states symbols begin with their first frames */
     p->is_stopped = 0;
     for (;;) {
         const frame_ref *frame = p->waiting_frame;
@@ -161,7 +163,8 @@ td_result player_drain(player *p, td_err *err)
     return work_queues_drain(p->queues, err);
 }
 
-/* Candles that still wait for their trades get a verdict that depends on how long they waited. */
+/* Finish the audits: candles that still wait for their trades get a verdict that depends on how
+ * long they waited. */
 static void finish_audits(player *p)
 {
     for (size_t i = 0; i < p->symbols.count; i++) {

@@ -22,13 +22,13 @@ typedef struct player_options {
                             waits (cursor_workers, so the tape has them too); NULL: everything runs
                             on the caller's thread */
     pacer *pacer;        /* NULL: full speed, no deadlines */
-    observer observer;   /* sees every stream; ops NULL: no observer */
+    observer observer;   /* gets every stream's frames; ops NULL: no observer */
     uint8_t without_digests; /* 1: nothing is hashed */
     uint8_t without_audits;  /* 1: topics are not compared with each other */
     /* Called for every frame in total order, on the caller's thread, when the frame is due, except
      * copies and frames before the selection. deadline_ns: when it was due (0 at full speed). It
-     * may block, which holds the tape back. TD_EOF ends the replay as if the tape had ended, an
-     * error with that error. May be NULL. */
+     * may block, which holds the tape back. TD_EOF ends the replay as if the tape had ended; an
+     * error ends it with that error. May be NULL. */
     td_result (*due)(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err);
     /* Called every few thousand frames with their number so far; 1 ends the replay. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
@@ -39,11 +39,11 @@ typedef struct player_options {
 typedef struct player_totals {
     /* As the archive counts them, without events: decoded + undecoded + control + out + http. */
     uint64_t frames;
-    uint64_t bytes; /* of these */
+    uint64_t bytes; /* bytes of `frames` */
     uint64_t out;   /* outbound frames */
     uint64_t decoded;
     uint64_t undecoded;
-    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
+    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* undecoded frames by reason */
     uint64_t control;
     uint64_t http;
     uint64_t lead_in;
@@ -54,7 +54,8 @@ typedef struct player_totals {
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;
-    uint64_t first_recv_ns; /* of the first and last frame that counts; 0 if absent */
+    uint64_t first_recv_ns; /* receive time of the first frame that counts; last_recv_ns: of the
+                               last; 0 if absent */
     uint64_t last_recv_ns;
 } player_totals;
 
@@ -88,14 +89,14 @@ int player_is_stopped(const player *player);
 /* Wait for the workers. Call once, before any of the functions below. */
 TD_MUST_USE td_result player_finish(player *player, td_err *err);
 
-/* Results: streams in the order of stream_table_sort, sums, digests (out is unchanged without
- * digests). Valid until close. */
+/* Results: streams in the order of stream_table_sort, sums, and digests (without digests, *out is
+ * unchanged). Valid until close. */
 const stream_table *player_streams(const player *player);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);
 
-/* The most workers that were busy at the same time; 1 inline. */
+/* The greatest number of workers that were busy at the same time; 1 without workers. */
 unsigned player_busy_max(const player *player);
 
 #endif

@@ -24,9 +24,9 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;
-    absence_list absences; /* of the selection; freed by report_fini_replay */
+    absence_list absences; /* absences in the selection; freed by report_fini_replay */
     cursor_stats tape;
-    const pacer *pace; /* its speed, and how late frames were */
+    const pacer *pace; /* has the speed, and how late frames were */
     unsigned workers_busy_max;
     uint64_t elapsed_ns;
     uint8_t is_stopped; /* 1: ended before the tape did (signal, key, closed output) */
@@ -35,7 +35,7 @@ typedef struct replay_report {
 typedef enum replay_verdict {
     REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
                           absent */
-    REPLAY_INCOMPLETE, /* one of these does not hold */
+    REPLAY_INCOMPLETE, /* a condition of REPLAY_COMPLETE does not hold */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;
 
@@ -45,25 +45,25 @@ typedef enum replay_verdict {
 void report_init_replay(replay_report *report, const player *player, const pacer *pacer);
 void report_fini_replay(replay_report *report);
 
-/* Add the archive's gaps that overlap the selection to the gaps that audits found. Call once. */
+/* Join the archive's gaps that overlap the selection with the gaps that audits found. Call once. */
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                      selection_window window);
 
-/* The verdict over all findings. */
+/* The verdict of the replay, from all findings. */
 replay_verdict report_verdict(const replay_report *report);
 
-/* A row of the ledger as an object of a list: every member in JSON (archive/gap.h); as text:
- * reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by, cause, and
- * detail, which falls back to the cause. */
+/* Describe a row of the ledger as an object of a list. JSON has every member (archive/gap.h); text
+ * has reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by, cause,
+ * and detail, which falls back to the cause. */
 void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
 
-/* The best level of a side as two members; null if the side is empty, as before the first snapshot.
- */
+/* Describe the best level of a side as two members. They are null if the side is empty, as before
+ * the first snapshot. */
 void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
                           const book *b, msg_side side);
 
-/* The report as a result, in JSON and as text; docs/replay.md explains each field. The text
- * includes digests if is_verbose. */
+/* Describe the report, in JSON and as text; docs/replay.md explains each field. The text includes
+ * digests if is_verbose. */
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);
 
 #endif

@@ -82,7 +82,7 @@ static void describe_frame(result_writer *r, const stream *of, const frame_posit
                   "    topic    {feed} {topic}[ {symbol}]\n");
 }
 
-/* null if the stream or frame has no such number. */
+/* Describe a number of a stream or frame; null if there is no such number. */
 static void describe_number(result_writer *r, const char *name, int has, int64_t value)
 {
     if (has)
@@ -93,10 +93,10 @@ static void describe_number(result_writer *r, const char *name, int has, int64_t
 
 /* ---- what was played ---- */
 
-/* Names as in docs/replay.md. Reasons with a count of 0 are left out. */
+/* Describe the counts, with names as in docs/replay.md. Reasons with a count of 0 are left out. */
 static void describe_totals(result_writer *r, const player_totals *totals)
 {
-    /* each frame is counted in one of the five */
+    /* each frame is in exactly one of the five counts */
     TD_ASSERT(totals->frames ==
               totals->decoded + totals->undecoded + totals->control + totals->out + totals->http);
     TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
@@ -126,7 +126,7 @@ static void describe_totals(result_writer *r, const player_totals *totals)
     result_duration(r, "length", totals->last_recv_ns - totals->first_recv_ns);
 }
 
-/* For an empty selection, text is only this. */
+/* Describe the selection. If it is empty, this is the whole text. */
 static void describe_head(result_writer *r, const replay_report *report)
 {
     result_duration(r, "took", report->elapsed_ns);
@@ -145,7 +145,7 @@ static void describe_head(result_writer *r, const replay_report *report)
               "{made it/them}.\n]");
 }
 
-/* Text includes frames without a topic; JSON does not. */
+/* Describe the counts by topic. Text includes frames without a topic; JSON does not. */
 static void describe_topics(result_writer *r, const replay_report *report)
 {
     static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed}"},
@@ -176,7 +176,7 @@ static void describe_topics(result_writer *r, const replay_report *report)
 
 /* ---- is it complete ---- */
 
-/* Only broken rules are listed: an empty object means that no rule was broken. */
+/* List the broken rules of a strength: an empty object means that no rule was broken. */
 static void describe_rules(result_writer *r, const char *name, const replay_report *report,
                            rule_strength strength)
 {
@@ -189,7 +189,8 @@ static void describe_rules(result_writer *r, const char *name, const replay_repo
     result_object_end(r, "{*, }");
 }
 
-/* null if no rule was broken, so that scripts need no second member. Text explains the rule. */
+/* Describe the first broken rule; null if no rule was broken, so that scripts need no second
+ * member. Text explains the rule. */
 static void describe_violation(result_writer *r, const replay_report *report)
 {
     if (report->violated == NULL) {
@@ -217,7 +218,8 @@ static void describe_violation(result_writer *r, const replay_report *report)
                          "[    number   {seq}\n]");
 }
 
-/* "Book depths agree at 6 of 6 sequence numbers": what, agreed, compared, units. */
+/* Describe an audit: "Book depths agree at 6 of 6 sequence numbers" has what, agreed, compared,
+ * units. */
 static void describe_audit(result_writer *r, const char *name, const char *what, const char *units,
                            const audit_count *count)
 {
@@ -235,7 +237,8 @@ static void describe_audit(result_writer *r, const char *name, const char *what,
                                "[; {skipped} could not be compared]\n");
 }
 
-/* Comparisons between topics of one symbol: all zero if each symbol has one topic. */
+/* Describe the comparisons between topics of one symbol. All are zero if each symbol has one topic.
+ */
 static void describe_audits(result_writer *r, const replay_report *report)
 {
     const audit_stats *stats = &report->audits;
@@ -250,7 +253,7 @@ static void describe_audits(result_writer *r, const replay_report *report)
                          "with nothing\n]");
 }
 
-/* Text leaves out comparisons, warnings and statistics whose count is 0. */
+/* Describe continuity. Text leaves out comparisons, warnings and statistics whose count is 0. */
 static void describe_continuity(result_writer *r, const replay_report *report)
 {
     result_object_begin(r, "continuity");
@@ -294,9 +297,9 @@ static void describe_undecoded(result_writer *r, const replay_report *report)
                          "    by reason {undecoded_by_reason}\n");
 }
 
-enum { ROWS_SHOWN = 20 }; /* gaps, and absences, in text */
+enum { ROWS_SHOWN = 20 }; /* gaps, or absences, that text lists */
 
-/* Number of rows that text leaves out. */
+/* Note how many rows the text leaves out. */
 static void note_more(result_writer *r, const char *name, size_t count)
 {
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
@@ -391,7 +394,8 @@ void report_describe_best(result_writer *r, const char *price_name, const char *
     result_decimal(r, size_name, best.size);
 }
 
-/* The digest of the levels is in JSON only; text has the digests of the whole replay. */
+/* Describe a stream's book. The digest of the levels is in JSON only; text has the digests of the
+ * whole replay. */
 static void describe_book(result_writer *r, const stream *of, const track *t)
 {
     const book *b = track_book(t);
@@ -449,7 +453,7 @@ static void describe_digests(result_writer *r, const replay_report *report, int 
                                        "  books     {books}\n");
 }
 
-/* Microseconds; text has one decimal place: "12.3". */
+/* Describe a lateness in microseconds; text has one decimal place: "12.3". */
 static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
 {
     char text[UNIT_TEXT_BYTES];
@@ -458,7 +462,7 @@ static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
     result_note(r, name, "%s", text);
 }
 
-/* Lateness is null if no frame had a deadline. */
+/* Describe speed and lateness. Lateness is null if no frame had a deadline. */
 static void describe_pace(result_writer *r, const pacer *paced)
 {
     char speed[TD_DECIMAL_TEXT_BYTES];
@@ -478,7 +482,7 @@ static void describe_pace(result_writer *r, const pacer *paced)
                          "them less), {p99} us (99 of 100), {max} us (the latest).\n");
 }
 
-/* At least one microsecond, to avoid a division by zero. */
+/* Describe how long the replay took: at least one microsecond, to avoid a division by zero. */
 static void describe_times(result_writer *r, const replay_report *report)
 {
     uint64_t us = report->elapsed_ns / 1000 == 0 ? 1 : report->elapsed_ns / 1000;
@@ -489,8 +493,8 @@ static void describe_times(result_writer *r, const replay_report *report)
 
 /* ---- the whole ---- */
 
-/* Text only. The first fault of each kind is enough: where one frame is lost, many rules break
- * later. The last line repeats the verdict with its reasons. */
+/* Describe the verdict; text only. The first fault of each kind is enough: where one frame is lost,
+ * many rules break later. The last line repeats the verdict with its reasons. */
 static void describe_verdict(result_writer *r, const replay_report *report)
 {
     static const char COMPLETE[] =

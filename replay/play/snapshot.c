@@ -13,7 +13,7 @@
 #include "tape/cursor.h"
 
 enum {
-    PATH_BYTES = 256,     /* a path of keys; the longest of a row has some 30 bytes */
+    PATH_BYTES = 256,     /* size of a path of keys; the longest of a row has some 30 bytes */
     SCALE_MAX = 18,       /* decimal places of a td_decimal */
     NUMBER_BYTES = 64,    /* a decimal with SCALE_MAX places, padded */
     POSITION_DIGITS = 12, /* an array index as text */
@@ -25,17 +25,17 @@ struct snapshot_maker {
     td_buf merged;
 };
 
-/* State of one snapshot. */
+/* State while one snapshot is made. */
 typedef struct making {
     const snapshot_source *from;
-    const book *levels; /* NULL: the snapshot is a ticker's */
-    json_value entry;   /* of a ticker: the changed values in its delta */
+    const book *levels; /* the book; NULL: the snapshot is a ticker's */
+    json_value entry;   /* for a ticker: the changed values in its delta */
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
-    json_value level; /* a recorded level; made levels copy its form */
+    json_value level; /* a recorded level; made levels are written in its form */
     uint8_t has_level;
-    uint8_t is_impossible; /* a level or member cannot be written in that form */
+    uint8_t is_impossible; /* 1: a level or member cannot be written in the recorded form */
 } making;
 
 snapshot_maker *snapshot_maker_open(void)
@@ -87,7 +87,7 @@ static void apply_retail(snapshot_source *source, const message *m, int is_snaps
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome = {0}; /* ignored: the book's own track checks the frame */
+    book_outcome outcome = {0}; /* ignored: the track of the topic's own book checks the frame */
     if (is_snapshot)
         book_replace(source->retail, &retail, &outcome);
     else
@@ -120,7 +120,7 @@ static int has_retail(const topic_row *row)
     return 0;
 }
 
-/* A file that `cut` wrote may have a made snapshot instead. */
+/* Read the recorded snapshot. A file that `cut` wrote may have a made snapshot instead. */
 static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snapshot_ns,
                             td_err *err)
 {
@@ -179,7 +179,7 @@ static int is_at(const making *m, const char *path)
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
-/* The row's list of snapshot entries at this path, or NULL. */
+/* Find the row's list of snapshot entries at this path, or NULL. */
 static const items_row *items_here(const making *m)
 {
     const items_row *items = m->from->row->items;
@@ -216,11 +216,11 @@ static void find_level(making *m, json_value value)
 static td_bytes text_of(json_value value)
 {
     td_bytes text = json_raw(value);
-    (void)json_text(value, &text); /* else it is a number, whose JSON is its text */
+    (void)json_text(value, &text); /* otherwise the value is a number, whose JSON is its text */
     return text;
 }
 
-/* Number of decimal places of a recorded number. */
+/* Count the decimal places of a recorded number. */
 static size_t places_of(td_bytes text)
 {
     const uint8_t *point = memchr(text.data, '.', text.size);
@@ -248,8 +248,8 @@ static void write_like(making *m, json_value model, td_decimal value)
         json_write_raw(&m->json, td_bytes_of(text, size));
 }
 
-/* A level's id is its price times a power of ten that depends on the symbol. Returns 0 if the
- * model's id is not of that form. */
+/* Find the id of a level from its price: the id is the price times a power of ten that depends on
+ * the symbol. Returns 0 if the model's id is not of that form. */
 static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td_decimal *out)
 {
     td_decimal id, from;
@@ -282,7 +282,7 @@ static const field_row *field_of(const topic_row *row, td_bytes key)
     return NULL;
 }
 
-/* The text of the recorded level's price. */
+/* Return the text of the recorded level's price. */
 static td_bytes model_price(const making *m)
 {
     json_value key, element;
@@ -367,8 +367,8 @@ static void write_level(making *m, msg_side side, size_t index)
         json_write_array_end(&m->json);
 }
 
-/* Lists of one side begin with the best level; lists of both sides have ascending prices, buys
- * first (docs/wire.md 6.3). */
+/* Write the book's levels in place of a recorded list. A list of one side begins with its best
+ * level; a list of both sides has ascending prices, buys first (docs/wire.md 6.3). */
 static void write_levels(making *m, const items_row *items)
 {
     size_t buys = book_level_count(m->levels, SIDE_BUY);
@@ -468,7 +468,8 @@ static void copy_array(making *m, json_value model, const json_value *last)
     json_write_array_end(&m->json);
 }
 
-/* Recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit. */
+/* Copy a recorded value with everything in it. The recursion depth is at most LIMIT_JSON_DEPTH, the
+ * parser's limit. */
 static void copy(making *m, json_value model, const json_value *last)
 {
     json_type type = json_type_of(model);
@@ -543,7 +544,8 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
     if (rc != TD_OK)
         return rc;
     find_level(&m, model);
-    find_level(&m, last); /* the recorded snapshot may have been empty */
+    find_level(&m, last); /* take a level of the last frame, because the recorded snapshot may have
+                             been empty */
     TD_ASSERT(m.path_size == 0);
     int is_empty =
         book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;

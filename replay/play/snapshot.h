@@ -2,9 +2,9 @@
  * subscribes in the middle of a tape, where the exchange would send a snapshot, and for the
  * beginning of a cut.
  *
- * A made snapshot is a copy of the last recorded one with these replaced: its levels by the book's,
- * each in the form of a recorded level; its numbers and times by those of the topic's last frame,
- * so that the next delta follows it. Everything else (member order, text or number, names) is as
+ * A made snapshot is a copy of the last recorded one. Its levels are replaced by the book's, each
+ * in the form of a recorded level; its numbers and times by those of the topic's last frame, so
+ * that the next delta follows it. Everything else (member order, text or number, names) is as
  * recorded. Works for every topic whose row has the paths of its levels. One thread. */
 #ifndef TD_PLAY_SNAPSHOT_H
 #define TD_PLAY_SNAPSHOT_H
@@ -20,13 +20,13 @@
 typedef struct snapshot_maker snapshot_maker;
 struct symbol_topic; /* book/symbol_state.h */
 
-/* Opened and closed by the user; keeps its parsers from snapshot to snapshot. */
+/* Open a maker, which keeps its parsers from snapshot to snapshot. The caller closes it. */
 TD_NEVER_NULL snapshot_maker *snapshot_maker_open(void);
 void snapshot_maker_close(snapshot_maker *maker);
 
 /* The frames that a book's snapshot is made from. */
 typedef struct snapshot_source {
-    const topic_row *row; /* of the last frame */
+    const topic_row *row; /* row of the last frame's topic */
     td_buf model;         /* the last recorded snapshot */
     td_buf last;          /* the last frame; may be the same as model */
     book *retail; /* the same levels with the sizes of retail orders; NULL: the topic has no such

@@ -22,7 +22,7 @@ static void stream_close(stream *s)
 
 /* ---- the symbol's state ---- */
 
-/* The state of a topic on the channel's line; it may come from a checkpoint. */
+/* Find the state of a topic on the channel's line; it may come from a checkpoint. */
 static symbol_topic *find_topic(stream *s, const channel_info *info)
 {
     symbol_topic *topic = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), info->line);
@@ -155,7 +155,8 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
     stream_note_audit(s, &found->audit, &at);
 }
 
-/* Apply the frame and count findings. 0 for a topic without a row: it has no rules to break. */
+/* Apply the frame and count findings. Returns 0 for a topic without a row: it has no rules to
+ * break. */
 static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
 {
     const message *m = frame->content.message;
@@ -163,7 +164,8 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_undecoded(s, frame);
     else if (!frame->is_lead_in)
         count_message(s, m);
-    if (frame->row == NULL) /* a message is from a decoder that replaces the built-in one */
+    if (frame->row ==
+        NULL) /* without a row, a message is from a decoder that replaces the built-in one */
         return 0;
     symbol_topic *topic = frame->channel->topic_state;
     if (TD_UNLIKELY(topic == NULL))

@@ -31,11 +31,11 @@ typedef struct stream_counts {
     uint64_t bytes;
     uint64_t decoded;
     uint64_t undecoded;
-    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
-    uint64_t snapshots;                         /* frames of that type */
+    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* undecoded frames by reason */
+    uint64_t snapshots;                         /* frames that are snapshots */
     uint64_t deltas;
     uint64_t items;          /* levels, trades, updates */
-    uint64_t unknown_fields; /* that the topic's row does not list */
+    uint64_t unknown_fields; /* members that the topic's row does not list */
     uint64_t made;           /* frames that `cut` made (FORM_MADE), lead-in included */
     uint64_t copies;         /* frames of connections that the topic does not follow */
     uint64_t unchecked;      /* frames applied to a book that was broken before */
@@ -59,16 +59,17 @@ typedef struct stream_undecoded {
     uint8_t is_set;
     decode_reason reason;
     size_t offset;
-    const char *field; /* a constant, or NULL */
+    const char *field; /* name of the field that failed, a constant; NULL: unknown */
     frame_position at;
 } stream_undecoded;
 
-/* Texts belong to the channel of the first frame. */
+/* All frames of one (feed, topic, symbol, direction). Its texts belong to the channel of the first
+ * frame. */
 typedef struct stream {
     const char *feed;
     const char *topic;
     const char *symbol;
-    const char *exchange_topic; /* the exchange's name; "" if it does not differ */
+    const char *exchange_topic; /* the exchange's name of the topic; "" if it is the same */
     const char *family;
     channel_dir dir;
     frame_role role;         /* role of all its frames */
@@ -83,17 +84,16 @@ typedef struct stream {
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
     stream_violation violated;
     stream_undecoded undecoded;
-    gap_list gaps;      /* in which an audit found frames of this stream missing, up to
+    gap_list gaps;      /* gaps in which an audit found frames of this stream missing, up to
                            LIMIT_TOPIC_GAPS; later ones are only counted as verdicts */
-    symbol_topic *last; /* topic of the last frame that has a row and is no copy; NULL before */
+    symbol_topic *last; /* of the last frame with a row that is no copy; NULL: none yet */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
 /* Add an audit's findings at a frame of a stream (own NULL: at the end of the tape): verdicts go to
- * that stream, gaps to the stream of the item's member, which lacks something. stream_apply does it
- * for each frame. */
+ * that stream, gaps to the stream that lacks frames. stream_apply calls it for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at);
 
 /* The track of the stream's last frame that was no copy, or NULL. */
@@ -110,7 +110,8 @@ typedef struct stream_table {
 /* Zero-initialise to start. fini closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* The stream of a channel, which may outlive the channel; new ones have no frames. */
+/* Find or make the stream of a channel, which may outlive the channel; a new stream has no frames.
+ */
 TD_NEVER_NULL stream *stream_table_get(stream_table *table, const frame_channel *channel);
 
 /* Sort items by feed, topic, symbol, direction, the order of reports and digests. stream_table_get

@@ -7,9 +7,9 @@
 
 enum {
     BATCH_FRAMES = 256,    /* some 100 us of work; submitting a batch costs a few us */
-    BATCH_BLOCKS = 4,      /* chunks kept in memory; a quiet symbol has one frame in each */
-    BATCHES = 2,           /* one is filled while the other runs */
-    QUEUES_PER_THREAD = 4, /* symbols differ widely in traffic */
+    BATCH_BLOCKS = 4,      /* chunks in memory; a quiet symbol has one frame in each */
+    BATCHES = 2,           /* batches of a queue: one is filled while the other runs */
+    QUEUES_PER_THREAD = 4, /* several, because symbols differ widely in traffic */
 };
 
 typedef struct work {
@@ -36,7 +36,7 @@ typedef struct work_queue {
 struct work_queues {
     td_workers *workers; /* borrowed; NULL: inline */
     uint32_t count;
-    td_result rc; /* first failure */
+    td_result rc; /* first failure of any stream */
     td_err err;
     work_queue items[];
 };

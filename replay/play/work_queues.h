@@ -28,7 +28,7 @@ TD_MUST_USE td_result work_queues_add(work_queues *queues, stream *stream, const
 /* Wait until every frame has been applied. Returns the same as work_queues_add. */
 TD_MUST_USE td_result work_queues_drain(work_queues *queues, td_err *err);
 
-/* The most threads that were busy at the same time. */
+/* The greatest number of threads that were busy at the same time. */
 unsigned work_queues_busy_max(const work_queues *queues);
 
 #endif

@@ -11,9 +11,9 @@
 
 enum {
     /* Segments that a tape has open per feed: the current one, the next one, and one for books that
-       are wanted later. */
+       clients want later. */
     SEGMENTS_OF_FEED = 3,
-    /* The catalog and the journal while a tape begins, and HTTP requests. */
+    /* Other files: the catalog and the journal while a tape begins, and HTTP requests. */
     OTHER_FILES = 16,
 };
 
@@ -37,7 +37,7 @@ static int on_subscribe(void *user, td_bytes topic)
     return topic_filters_add(&client->filters, topic, NULL) == TD_OK;
 }
 
-/* Unsubscribing from a topic that the client does not have changes nothing. */
+/* Handle an unsubscription. If the client does not have the topic, nothing changes. */
 static void on_unsubscribe(void *user, td_bytes topic)
 {
     serve_client *client = user;
@@ -61,11 +61,11 @@ static void on_changed(void *user, request_kind kind)
 static void on_answer(void *user, td_bytes bytes)
 {
     serve_client *client = user;
-    if (client->state != CLIENT_CLOSING) /* else a failed request has closed it */
+    if (client->state != CLIENT_CLOSING) /* otherwise a failed request has closed the client */
         serve_client_put(client, &(wire_outgoing){.opcode = 1, .bytes = bytes});
 }
 
-/* A request failed. */
+/* Close a client whose request failed. */
 static void fail_client(serve_client *client, unsigned code, const td_err *err)
 {
     td_log_emit(client->owner->options.log, TD_LOG_WARNING, "a client is closed: %s", err->text);
@@ -76,8 +76,8 @@ static void on_authenticated(void *user)
 {
     serve_client *client = user;
     client->is_authenticated = 1;
-    /* Where there are no requests for topics, any text serves as a filter: covers() of the dialect
-     * accepts every topic. */
+    /* In a dialect without requests for topics, any text serves as a filter: covers() of the
+     * dialect accepts every topic. */
     td_err err;
     if (!client->dialect->subscribes_with_auth)
         return;
@@ -87,7 +87,8 @@ static void on_authenticated(void *user)
         fail_client(client, 1011, &err);
 }
 
-/* 0 without credentials: the client then gets the exchange's refusal. */
+/* Handle a request about orders. Returns 0 if the client has no credentials: it then gets the
+ * exchange's refusal. */
 static int on_order(void *user, const dialect_request *request)
 {
     serve_client *client = user;
@@ -133,7 +134,8 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
 
 /* ---- connections ---- */
 
-/* Without a secret, malformed credentials are accepted too, because credentials are not needed. */
+/* Check an upgrade; returns the HTTP status of a refusal, or 0. Without a configured secret,
+ * malformed credentials are accepted, too, because none are needed. */
 static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
                                char why[WIRE_ANSWER_BYTES])
 {
@@ -205,7 +207,7 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     if (server->client_count >= server->options.client_count_max)
         return NULL; /* several handshakes ran at the same time */
     serve_client *client = serve_client_open(server, conn, path);
-    /* no secret: on_accept has refused wrong credentials */
+    /* NULL: signatures are not checked again, because on_accept has refused wrong ones */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key)
         on_authenticated(client);
@@ -290,8 +292,8 @@ void serve_close(serve *server)
     td_free(server);
 }
 
-/* A client needs a connection and the segments that its tape reads. Tapes share finished segments.
- */
+/* Return the most files that clients may need: each needs a connection, and the segments that its
+ * tape reads. Tapes share finished segments. */
 uint64_t serve_open_files_max(const serve *server)
 {
     const serve_feeds *feeds = server->options.feeds;

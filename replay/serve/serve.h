@@ -21,7 +21,8 @@
  * more than WIRE_PEER_QUEUE_BYTES_MAX are queued for it. A tape that is late by the server's own
  * fault has much to send at once, so it waits for clients with more than SERVE_QUEUE_BYTES queued.
  * With waits_for_slow, and at full speed, each client has its own tape (unless the clock is
- * shared), which always waits so. Such delays are counted. One thread: the loop's. */
+ * shared), which always waits for it in this way. Such delays are counted. One thread: the loop's.
+ */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 

@@ -74,7 +74,8 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
            saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 
-/* A checkpoint may lack a ticker's frames; a book's frames are read when needed. */
+/* 1 if the state has all frames that a snapshot is made from. A checkpoint may lack a ticker's; a
+ * book's are read when they are needed. */
 static uint8_t has_snapshot(const symbol_topic *topic)
 {
     const track *followed = symbol_topic_track(topic);
@@ -126,7 +127,7 @@ void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *
     books->may_lack_books = 0;
 }
 
-/* A checkpoint's book whose topic had no frame so far, or NULL. */
+/* Find a book that comes from a checkpoint and whose topic had no frame so far, or NULL. */
 static serve_book *find_expected(serve_books *books, const channel_info *info)
 {
     serve_book *b = books->expected > 0 ? books->first : NULL;
@@ -155,7 +156,7 @@ static serve_book *begin_book(serve_books *books, const channel_info *info, stre
     return of->book;
 }
 
-/* The book of a frame, or NULL. */
+/* Find the book of a frame, or NULL. */
 static serve_book *book_of(serve_books *books, const frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
@@ -169,7 +170,8 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
     return begin_book(books, &channel->info, of);
 }
 
-/* A frame that cannot be decoded leaves the book unchanged, as at a client. */
+/* Apply a frame to its book. A frame that cannot be decoded leaves the book unchanged, as in a
+ * client. */
 static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
                        uint8_t *is_snapshot, td_err *err)
 {

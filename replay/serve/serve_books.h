@@ -19,25 +19,25 @@
 
 typedef struct serve_book {
     struct serve_book *next;
-    size_t number; /* index in its tape */
+    size_t number; /* index of the book in its tape */
     const char *feed, *symbol, *exchange_topic;
-    uint32_t shard;       /* of the connection that is followed */
-    uint8_t has_snapshot; /* that connection sent a snapshot */
+    uint32_t shard;       /* shard of the connection that the book follows */
+    uint8_t has_snapshot; /* 1: that connection has sent a snapshot */
     struct symbol_topic *topic;
-    snapshot_source source; /* of a book; unused for tickers */
+    snapshot_source source; /* frames that a book's snapshot is made from; unused for tickers */
 } serve_book;
 
 typedef struct stream_book {
-    serve_book *book;   /* NULL: no book */
-    uint8_t is_skipped; /* no client wants it */
+    serve_book *book;   /* the stream's book; NULL: no book */
+    uint8_t is_skipped; /* 1: no client wants the book */
 } stream_book;
 
 typedef struct serve_books {
     int (*wants)(void *user, const char *feed, const char *exchange_topic);
     void *user;
-    serve_book *first, **end; /* from here on: zero-initialise */
+    serve_book *first, **end; /* zero-initialise these and everything below */
     size_t count;
-    size_t expected;        /* from a checkpoint, without a frame so far */
+    size_t expected;        /* number of books from a checkpoint that had no frame so far */
     uint8_t may_lack_books; /* 1: no new book begins until the missing ones are added */
     stream_book *of_stream; /* by index of the tape's streams */
     size_t stream_count;

@@ -6,21 +6,22 @@
 #include "base/assert.h"
 #include "base/cli/units.h"
 
-/* Requests about orders, and answers, that may wait for each other; beyond that the oldest is
- * dropped. */
+/* Maximum number of a client's requests about orders and of answers that wait for each other;
+ * beyond that the oldest is dropped. */
 enum { ORDERS_MAX = 1024 };
 
 /* A slot of the recording from which a client got frames. */
 typedef struct client_slot {
-    const char *feed; /* the pointer in a frame's channel */
+    const char *feed; /* the pointer in the channel of the slot's frames */
     uint32_t shard;
 } client_slot;
 
-/* A request about orders without its recorded answer yet, or the reverse. */
+/* A request about orders that waits for its recorded answer, or an answer that waits for its
+ * request. */
 typedef struct serve_order {
     uint8_t is_answer;
     char *topic;
-    char *text; /* the answer, or the id of the request */
+    char *text; /* text of an answer, or id of a request */
 } serve_order;
 
 /* ---- wanted frames ---- */
@@ -51,8 +52,8 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
     return (int)(*known & 1);
 }
 
-/* A frame of an unknown topic is matched by the topic in its text; without one it goes to every
- * client, as on the exchange. */
+/* 1 if the client wants the frame. A frame of an unknown topic is matched by the topic in its text;
+ * without such a topic it goes to every client, as on the exchange. */
 int serve_client_wants(serve_client *client, const served_frame *served)
 {
     const frame_channel *channel = served->frame->channel;
@@ -273,7 +274,7 @@ void serve_client_finish(serve_client *client)
         return;
     client->state = CLIENT_DRAINING;
     if (wire_waiting_bytes(client->conn) > 0 || has_answers(client))
-        return; /* serve_client_drained continues, or the next request */
+        return; /* serve_client_drained or the next request continues */
     client->is_complete = 1;
     if (!server->options.is_held) {
         serve_client_end(client, 1000, "");

@@ -24,11 +24,11 @@ typedef struct serve_client {
     const dialect *dialect;
     const char **feed_names; /* feeds at its path */
     size_t feed_count;
-    const char *path; /* constant text */
+    const char *path; /* path at which it connected, a constant text */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint8_t is_authenticated;
-    uint8_t is_complete; /* the last frame was sent */
+    uint8_t is_complete; /* 1: the last frame was sent */
     topic_filters filters;
     uint32_t filters_version; /* incremented by every change of filters */
     struct serve_tape *tape;  /* NULL: no tape yet */
@@ -36,7 +36,7 @@ typedef struct serve_client {
     /* 1: the client subscribed to books that are not current, so it needs snapshots. */
     uint8_t is_catching_up;
     uint64_t made;         /* snapshots made since is_catching_up was set */
-    uint8_t is_waited_for; /* its late tape waits for it; in all it has waited for held_ns */
+    uint8_t is_waited_for; /* 1: its late tape waits for it; held_ns: total waits */
     uint64_t held_ns;
     /* By index of its tape's books: 1 if the client received the book's snapshot and every later
      * frame, so that it can apply deltas. */
@@ -66,7 +66,7 @@ TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_
 /* Free a client whose connection is closed and which has no tape. */
 void serve_client_close(serve_client *client);
 
-/* 1 if its subscriptions cover a topic. */
+/* 1 if the client's subscriptions cover a topic. */
 int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic);
 
 /* Let the client get snapshots of its books that are not current. */
@@ -95,20 +95,20 @@ void serve_client_send_made(serve_client *client, const serve_book *b, wire_outg
  * slots. */
 int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard);
 
-/* End its connection as the recorded one ended, after its queued messages; code 0: without a close
- * frame. */
+/* End the client's connection as the recorded connection ended, after its queued messages; code 0:
+ * without a close frame. */
 void serve_client_disconnect(serve_client *client, unsigned code);
 
 /* Handle a request about orders: send the recorded answer. */
 void serve_client_ask(serve_client *client, const dialect_request *request);
 
-/* Call when its queue is empty. */
+/* Call when the client's queue is empty. */
 void serve_client_drained(serve_client *client);
 
-/* Forget what it received, because its tape moves. */
+/* Forget what the client received, because its tape moves to another position. */
 void serve_client_restart(serve_client *client);
 
-/* Its tape has ended: close the connection once everything is sent, or hold it open. */
+/* The client's tape has ended: close the connection once everything is sent, or hold it open. */
 void serve_client_finish(serve_client *client);
 
 /* Close the connection with this code and reason; no more frames are sent. */

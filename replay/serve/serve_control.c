@@ -136,7 +136,7 @@ int serve_control_apply(serve *server, const control_command *command, const con
     return 0;
 }
 
-/* The part of the path after SERVE_CONTROL; empty for other paths. */
+/* Return the part of the path after SERVE_CONTROL; empty for other paths. */
 static td_bytes command_of(td_bytes path)
 {
     const size_t skip = strlen(SERVE_CONTROL);

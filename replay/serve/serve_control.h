@@ -21,7 +21,8 @@ void serve_control_show(const struct serve *server, progress_line *progress);
 
 #define SERVE_CONTROL "/control/"
 
-/* Answer a GET of a path under SERVE_CONTROL, which changes nothing; 0: another path. */
+/* Answer a GET of a path under SERVE_CONTROL, which changes nothing. Returns the status; 0: it is
+ * another path. */
 unsigned serve_control_get(const struct serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES]);
 
 /* Answer a POST; see wire_server_ops. */

@@ -8,7 +8,7 @@
 #include "base/json/json_write.h"
 #include "tape/empty_selection.h"
 
-#define WHOLE (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000 * 1000) /* the share 1 */
+#define WHOLE (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000 * 1000) /* the share 1, as 10^18 */
 
 static const char *const KINDS[FAULT_KINDS] = {
     [FAULT_DROP] = "drop",
@@ -35,7 +35,7 @@ static td_result read_share(const char *text, uint64_t *share, td_err *err)
     return TD_OK;
 }
 
-/* "p=0.1", "topic=trade*", "by=200ms". */
+/* Read a member of a rule: "p=0.1", "topic=trade*", "by=200ms". */
 static td_result read_member(fault_rule *rule, char *member, td_err *err)
 {
     char *value = strchr(member, '=');
@@ -119,7 +119,7 @@ static int is_in_feed(const fault_rule *rule, const served_feed *feed)
         if (has_topic(rule, topic->topic, topic->exchange_topic))
             return 1;
     }
-    return has_topic(rule, "", ""); /* a glob for any topic */
+    return has_topic(rule, "", ""); /* only a glob for any topic matches "" */
 }
 
 static td_result check_rule(const fault_rule *rule, const serve_feeds *feeds, archive *from,
@@ -158,7 +158,7 @@ const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref 
     for (size_t i = 0; i < faults->count; i++) {
         const fault_rule *rule = &faults->rules[i];
         td_random random;
-        /* times differ within a session; ordinals differ where sessions overlap */
+        /* seeded by both: times differ within a session, ordinals differ where sessions overlap */
         td_random_init(&random, faults->seed ^ frame->recv_ns * UINT64_C(0x9e3779b97f4a7c15) ^
                                     (frame->ordinal << 8 | i));
         if (td_random_below(&random, WHOLE) >= rule->share ||

@@ -20,8 +20,8 @@ typedef enum fault_kind {
     FAULT_REORDER,   /* sent after the next frame of its topic */
     FAULT_TRUNCATE,
     FAULT_CORRUPT,    /* one byte is changed */
-    FAULT_DISCONNECT, /* after it, the connection ends without a close frame */
-    FAULT_STALL,      /* after it, nothing is sent for a while */
+    FAULT_DISCONNECT, /* after the frame, the connection ends without a close frame */
+    FAULT_STALL,      /* after the frame, nothing is sent for a while */
     FAULT_KINDS,
 } fault_kind;
 
@@ -29,8 +29,8 @@ enum { SERVE_FAULTS_MAX = 16, SERVE_FAULT_TEXT_BYTES = 256 };
 
 typedef struct fault_rule {
     fault_kind kind;
-    uint64_t share;                     /* share of frames, times 10^18 */
-    uint64_t by_ns;                     /* delay in tape time; stall on the clock */
+    uint64_t share; /* share of frames, times 10^18 */
+    uint64_t by_ns; /* length of a delay in tape time, or of a stall in real time */
     char topic[SERVE_FAULT_TEXT_BYTES]; /* a glob, matched with the topic with and without its
                                            symbol */
 } fault_rule;
@@ -45,12 +45,12 @@ typedef struct serve_faults {
 /* Parse and add a rule: "KIND:p=SHARE[,topic=GLOB][,by=DURATION]". TD_E_INVALID, TD_E_LIMIT. */
 TD_MUST_USE td_result serve_faults_add(serve_faults *faults, const char *text, td_err *err);
 
-/* TD_OK if each rule's glob matches a topic of the feeds, which were selected from this archive;
+/* Check that each rule's glob matches a topic of the feeds, which were selected from this archive.
  * TD_E_NOTFOUND with a hint; or the error of reading the archive. */
 TD_MUST_USE td_result serve_faults_check(const serve_faults *faults, const serve_feeds *feeds,
                                          archive *from, const selection *wanted, td_err *err);
 
-/* The first rule that applies to this frame, or NULL; *number: 64 random bits for the fault's
+/* Find the first rule that applies to this frame, or NULL. *number: 64 random bits for the fault's
  * choices. */
 const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref *frame,
                                     uint64_t *number);

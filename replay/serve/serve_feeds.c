@@ -65,7 +65,7 @@ static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_inf
                        .symbol = td_strdup(info->symbol)};
 }
 
-/* The feed of a segment, added if it is new; NULL if it cannot be served, which is logged. */
+/* Find the feed of a segment, or add it. NULL: it cannot be served, which is logged. */
 static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log)
 {
     served_feed *known = find_feed(feeds, segment->feed);
@@ -116,8 +116,8 @@ static void add_answers(served_feed *feed, archive_view *view, const segment_ind
     segment_rows_fini(&rows);
 }
 
-/* Find the exchange's reason: the first refusal after that time that names the topic, or no topic.
- */
+/* Find the exchange's reason for refusing a topic: the text of the first refusal after that time
+ * that names the topic, or no topic. */
 static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
                        refused_topic *refused)
 {
@@ -173,7 +173,8 @@ static void read_all_words(serve_feeds *feeds, archive *from)
     dialect_parser_close(parser);
 }
 
-/* Reads all time: a topic outside the window is known, and stays silent. */
+/* Read the segments of the feeds, of all time: a topic that has no frame in the window is known,
+ * and stays silent. */
 static td_result read_segments(serve_feeds *feeds, archive *from, const selection *wanted,
                                const td_log *log, td_err *err)
 {
@@ -242,7 +243,7 @@ void serve_feeds_close(serve_feeds *feeds)
 
 /* ---- looking up ---- */
 
-/* 1 if the feed has a topic with this symbol; empty: with any symbol. */
+/* 1 if the feed has a topic with this symbol; empty symbol: with any symbol. */
 static int has_symbol(const served_feed *feed, td_bytes symbol)
 {
     for (size_t i = 0; i < feed->topic_count; i++) {
@@ -254,7 +255,7 @@ static int has_symbol(const served_feed *feed, td_bytes symbol)
     return 0;
 }
 
-/* A feed whose topics have no symbols is private. */
+/* Return the path of a feed. If its topics have no symbols, it is private. */
 const char *served_feed_path(const served_feed *feed)
 {
     int is_private = feed->topic_count > 0 && !has_symbol(feed, td_bytes_of(NULL, 0));
@@ -311,7 +312,7 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* The row (at any time) that matches a topic, unless the dialect rules the topic out. */
+/* Find the row (at any time) that matches a topic, unless the dialect rules the topic out. */
 static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
     const dialect *spoken = of->dialect;
@@ -343,8 +344,9 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
-/* Frames of unknown topics may belong to any topic, so a tape with such frames knows every topic. A
- * coin's topic names coins that the tape does not list, so every coin is known. */
+/* Find out whether a topic is on the tape. Frames of unknown topics may belong to any topic, so a
+ * tape with such frames knows every topic. A coin's topic names coins that the tape does not list,
+ * so every coin is known. */
 static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscription)
 {
     const topic_standing known = {.is_known = 1};
@@ -382,7 +384,7 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
             topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
                              &match) &&
             !topic_row_has_symbol(match.row))
-            return 1; /* on a path for both, topics without a symbol are private */
+            return 1; /* on a path for both accesses, topics without a symbol are private */
     }
     return 0;
 }

@@ -25,26 +25,26 @@ typedef struct served_topic {
 /* A topic that the exchange refused; it may have granted it later. */
 typedef struct refused_topic {
     char *topic;
-    uint64_t recv_ns; /* of the refusal; 0: granted later */
+    uint64_t recv_ns; /* time of the refusal; 0: granted later */
     char *words;      /* the exchange's reason; NULL: unknown */
 } refused_topic;
 
 typedef struct served_feed {
     char *name;
     const family *family;
-    served_topic *topics; /* on the tape */
+    served_topic *topics; /* topics on the tape */
     size_t topic_count;
     refused_topic *refused;
     size_t refused_count;
-    uint8_t has_unknown; /* the tape has frames of unknown topics */
+    uint8_t has_unknown; /* 1: the tape has frames of unknown topics */
 } served_feed;
 
 typedef struct serve_feeds {
     served_feed *items;
     size_t count;
-    uint8_t has_http;   /* segments have HTTP replies */
-    uint8_t has_retail; /* the tape has books with retail orders, whose sizes checkpoints lack */
-    uint64_t finished_count, growing_count; /* segments, at any time */
+    uint8_t has_http;   /* 1: segments have HTTP replies */
+    uint8_t has_retail; /* 1: the tape has books with retail orders, whose sizes checkpoints lack */
+    uint64_t finished_count, growing_count; /* numbers of segments, at any time */
 } serve_feeds;
 
 /* Find the selected feeds. Feeds of an unknown family are logged and left out; TD_E_NOTFOUND if no
@@ -59,14 +59,14 @@ const char *served_feed_path(const served_feed *feed);
 /* The first feed at a path, or NULL (answered with 404). */
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 
-/* "nothing is served at PATH; there is /a, /b", truncated if needed. */
+/* Write "nothing is served at PATH; there is /a, /b", truncated if needed. */
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES]);
 
-/* Names of the feeds at a path, for a selection; out has space for feeds->count. Returns their
- * number. */
+/* Get the names of the feeds at a path, for a selection; out has space for feeds->count. Returns
+ * their number. */
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
 
-/* A topic on the tape, or NULL. */
+/* Find a topic on the tape, or NULL. */
 const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *feed, const char *topic,
                                       const char *symbol);
 

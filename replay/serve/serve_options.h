@@ -1,4 +1,4 @@
-/* What a replay server is given, and what it counts. */
+/* Options and counts of a replay server. */
 #ifndef TD_SERVE_SERVE_OPTIONS_H
 #define TD_SERVE_SERVE_OPTIONS_H
 
@@ -15,7 +15,8 @@
 
 enum {
     SERVE_CLIENTS = 64,          /* default limit of connected clients */
-    SERVE_QUEUE_BYTES = 1 << 20, /* enough to keep a socket busy while the next chunk is read */
+    SERVE_QUEUE_BYTES = 1 << 20, /* bytes queued for a client that keep its socket busy while the
+                                    next chunk is read */
 };
 
 typedef struct serve_options {
@@ -27,8 +28,8 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max;       /* 0: long pauses are not shortened */
-    uint64_t client_count_max; /* connected at the same time; 0: SERVE_CLIENTS */
+    uint64_t gap_ns_max;       /* longer pauses are cut to it; 0: not cut */
+    uint64_t client_count_max; /* maximum of clients at the same time; 0: SERVE_CLIENTS */
     uint8_t is_held;           /* 1: connections stay open at the end of the tape */
     int rebases_time;      /* 1: exchange times in frames are shifted so that a tape begins now */
     uint8_t loops;         /* 1: a tape begins again after its last frame */
@@ -37,16 +38,16 @@ typedef struct serve_options {
     int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
     const serve_faults *faults; /* NULL: no faults */
     uint64_t settle_ns;
-    uint64_t seed;      /* of connection ids */
-    const char *secret; /* checks signatures, and private topics then need one; NULL: any key is
+    uint64_t seed;      /* seed of connection ids */
+    const char *secret; /* checks signatures, which private topics then need; NULL: any key is
                            accepted, and none is needed */
 } serve_options;
 
 typedef struct serve_counts {
     uint64_t clients;
-    uint64_t tapes;   /* started */
+    uint64_t tapes;   /* tapes started */
     uint64_t refused; /* upgrades refused: unknown path, wrong credentials, or too many clients */
-    uint64_t frames;  /* sent */
+    uint64_t frames;  /* frames sent */
     uint64_t bytes;   /* of the sent frames */
     uint64_t made;    /* made snapshots that were sent; not counted in frames */
     uint64_t late;    /* clients that joined the shared tape after its first frame */

@@ -11,9 +11,9 @@
 
 enum {
     DATE_TIME_BYTES = 19, /* "2021-04-17T16:43:05" */
-    SECONDS_DIGITS = 10,  /* from 2001 to 2286 */
-    DIGITS_MAX = 19,      /* nanoseconds */
-    KEYS_BYTES = 256,     /* a log line's list */
+    SECONDS_DIGITS = 10,  /* digits of a time in seconds, from 2001 to 2286 */
+    DIGITS_MAX = 19,      /* digits of a time in nanoseconds */
+    KEYS_BYTES = 256,     /* size of a log line's list of keys */
 };
 
 static const field_row REPLY_TIMES[] = {
@@ -55,7 +55,7 @@ void serve_rebase_close(serve_rebase *self)
 
 /* ---- members ---- */
 
-/* The last key of a field's path. */
+/* Return the last key of a field's path. */
 static const char *key_of(const field_row *field)
 {
     const char *dot = strrchr(field->key, '.');
@@ -148,7 +148,8 @@ static void shift_value(serve_rebase *self, json_value value, int64_t shift_s)
         shift_number(text, size, shift_s);
 }
 
-/* Recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit. */
+/* Shift the times in a value. The recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit.
+ */
 static void shift_times(serve_rebase *self, const topic_row *row, int64_t shift_s, json_value value)
 {
     json_value key, element;

@@ -23,7 +23,7 @@ typedef struct serve {
     struct serve_tape *tapes; /* newest first */
     block_pool *blocks;       /* shared by all tapes: a chunk is in memory once */
     channel_table *channels;
-    reply_list replies; /* HTTP */
+    reply_list replies; /* recorded HTTP replies */
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;

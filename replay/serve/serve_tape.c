@@ -8,29 +8,30 @@
 #include "base/cli/units.h"
 
 enum {
-    /* Frames per turn of the loop, so that a tape without wanted frames does not delay others. */
+    /* Frames that a tape reads per turn of the loop, so that one without wanted frames does not
+       delay others. */
     TURN_FRAMES_MAX = 4096,
-    /* Bytes per turn, for all clients: sockets are written after the turn. */
+    /* Bytes that a tape sends per turn, to all clients: sockets are written after the turn. */
     TURN_BYTES_MAX = 4 << 20,
 };
 
 /* Time that a tape waits for clients that a recorded disconnect closed. */
 #define AWAY_NS_MAX (30 * TD_NS_PER_S)
 
-/* A tape is late, by the server's fault, if a frame is due for longer than this. */
+/* A tape is late, by the server's fault, if a frame has been due for longer than this. */
 #define LATE_NS (100 * TD_NS_PER_MS)
 
 /* A late tape waits for a client WAIT_NS at a time, PATIENCE_NS in total while it does not move. */
 #define WAIT_NS     (100 * TD_NS_PER_MS)
 #define PATIENCE_NS TD_NS_PER_S
 
-/* Clients that are ready within the same period share a tape. */
+/* Clients that are ready within the same period of this length share a tape. */
 #define START_PERIOD_NS (50 * TD_NS_PER_MS)
 
 /* The end of a recorded connection. */
 typedef struct recorded_end {
     uint64_t recv_ns;
-    const char *feed; /* the pointer in a channel */
+    const char *feed; /* the pointer in the channels of the feed */
     uint32_t shard;
     unsigned code;
 } recorded_end;
@@ -38,15 +39,15 @@ typedef struct recorded_end {
 /* A frame that a fault holds back. */
 typedef struct held_frame {
     struct held_frame *next;
-    uint64_t until_ns;  /* sent before the first frame that was received then or later; or */
-    uint8_t is_swapped; /* sent after the next frame of its channel */
+    uint64_t until_ns;  /* sent before the first frame received then or later */
+    uint8_t is_swapped; /* 1: sent after the next frame of its channel instead */
     frame_ref frame;
     served_frame served; /* its message's bytes follow this struct */
 } held_frame;
 
 /* ---- open, close ---- */
 
-/* A tape with a shared clock has all books, because any client may join. */
+/* 1 if the tape needs a book. With a shared clock it has all books, because any client may join. */
 static int wants_book(void *user, const char *feed, const char *exchange_topic)
 {
     const serve_tape *tape = user;
@@ -56,7 +57,7 @@ static int wants_book(void *user, const char *feed, const char *exchange_topic)
     return c != NULL || tape->owner->options.has_shared_clock;
 }
 
-/* A tape of the client's feeds, or of all feeds with a shared clock. */
+/* Make a tape of the client's feeds, or of all feeds with a shared clock. */
 static serve_tape *tape_new(const serve_client *client, uint64_t start_ns)
 {
     serve *owner = client->owner;
@@ -102,7 +103,7 @@ static void tape_free(serve_tape *tape)
     wire_timer_cancel(&tape->timer);
     forget_held(tape);
     close_missing_reader(tape);
-    serve_books_fini(&tape->books); /* before the cursor's channels */
+    serve_books_fini(&tape->books); /* closed before the cursor, whose channels they use */
     cursor_close(tape->cursor);
     td_free(tape->ends);
     td_free(tape->feed_names);
@@ -163,7 +164,7 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
 
 /* ---- reading ---- */
 
-/* 1 if the exchange sent the frame as data, on the connection that the topic follows. Recorded
+/* 1 if the exchange sent the frame as data, on the connection that its topic follows. Recorded
  * acks, pongs and errors are not sent. */
 static int is_data(const frame_ref *frame)
 {
@@ -171,7 +172,8 @@ static int is_data(const frame_ref *frame)
     return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
 }
 
-/* 1 for the end of a connection that clients should get. The recorder's own stop does not count. */
+/* 1 for the end of a connection that clients should get. An end by the recorder's own stop is not
+ * one. */
 static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
 {
     const event *ev = frame->event;
@@ -196,7 +198,8 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     return rc;
 }
 
-/* Keep a disconnect until the next data frame is read: at the end of the tape it has no use. */
+/* Keep the end of a recorded connection until the next data frame is read: at the end of the tape
+ * it has no use. */
 static void add_end(serve_tape *tape, const frame_ref *frame)
 {
     tape->ends = td_array_grow(tape->ends, tape->end_count, sizeof *tape->ends);
@@ -241,7 +244,7 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* Books of a recorded connection end with it; the next connection begins new ones. */
+/* End the books of a recorded connection with it; the next connection begins new ones. */
 static void end_books(serve_tape *tape, const recorded_end *end)
 {
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
@@ -252,8 +255,8 @@ static void end_books(serve_tape *tape, const recorded_end *end)
     }
 }
 
-/* Close the clients of a recorded connection as it ended; end NULL: all clients, without a close
- * frame. */
+/* Close the clients of a recorded connection in the way that it ended; end NULL: all clients,
+ * without a close frame. */
 static void disconnect(serve_tape *tape, const recorded_end *end)
 {
     const serve_options *options = &tape->owner->options;
@@ -271,7 +274,8 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
         tape->owner->counts.disconnected += closed;
     if (closed == 0 || options->has_shared_clock)
         return;
-    /* The tape stops until one of them is back, so that it gets the frames after the disconnect. */
+    /* The tape stops until one of the closed clients returns, so that it gets the frames after the
+     * disconnect. */
     tape->away += closed;
     tape->waits_for_return = 1;
     wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
@@ -286,8 +290,8 @@ static void send_to_clients(serve_tape *tape, served_frame *served)
 
 /* ---- faults ---- */
 
-/* Send the held frames that are due before this frame, or after it if they were swapped with it;
- * frame NULL: all. */
+/* Send the held frames that are due before this frame; if is_sent, also a frame that was swapped
+ * with it. frame NULL: send all. */
 static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
 {
     for (held_frame **at = &tape->held; *at != NULL;) {
@@ -438,7 +442,7 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)
             return made;
-        /* A retry would fail too: send the book's deltas without a snapshot. */
+        /* A retry would fail, too, so the clients get the book's deltas without a snapshot. */
         serve_client_send_made(c, b, made == TD_OK ? &out : NULL);
     }
     if (made == TD_E_UNSUPPORTED)
@@ -586,7 +590,8 @@ static int must_wait(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
     uint64_t patience_ns = waits_always ? UINT64_MAX : due_ns - tape->late_due_ns + PATIENCE_NS;
     uint64_t passed_ns = now_ns - tape->waiting_ns;
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next) {
-        if (c->is_waited_for) /* at most WAIT_NS: the server may have been stopped meanwhile */
+        if (c->is_waited_for) /* counted up to WAIT_NS: the server may have been stopped meanwhile
+                               */
             c->held_ns += passed_ns < WAIT_NS ? passed_ns : WAIT_NS;
         c->is_waited_for = c->state == CLIENT_PLAYING && !has_space(c) && c->held_ns < patience_ns;
         is_held |= c->is_waited_for;
@@ -594,7 +599,7 @@ static int must_wait(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
     return is_held;
 }
 
-/* Continue to play at another time. */
+/* Continue to play at another time of the tape. */
 static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
 {
     forget_held(tape);
@@ -623,7 +628,7 @@ static void on_time(void *user)
     pump(tape);
 }
 
-/* Read the next frame, or begin again at the end. */
+/* Read the next frame; at the end of the tape, begin again. */
 static td_result read_next(serve_tape *tape, td_err *err)
 {
     td_result rc = next_frame(tape, err);
@@ -662,7 +667,7 @@ static td_result send_due(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* Send one frame, or wait for its time or for clients. TD_OK: continue; TD_EOF: stop for now. */
+/* Send one frame, or wait for its time or for clients. TD_OK: call again; TD_EOF: stop for now. */
 static td_result pump_one(serve_tape *tape, td_err *err)
 {
     const serve_options *options = &tape->owner->options;
@@ -716,7 +721,7 @@ static void fail_tape(serve_tape *tape, const td_err *err)
         tape_free(tape);
 }
 
-/* The clients that a disconnect closed did not return. */
+/* Continue although the clients that a disconnect closed did not return. */
 static void on_away(void *user)
 {
     serve_tape *tape = user;
@@ -775,7 +780,7 @@ static int has_feeds(const serve_tape *tape, const char *const *names, size_t co
             memcmp(tape->feed_names, names, count * sizeof *names) == 0);
 }
 
-/* The tape that new clients join with a shared clock, or NULL. */
+/* Find the tape that new clients join with a shared clock, or NULL. */
 static serve_tape *shared_tape(const serve *server)
 {
     serve_tape *tape = server->options.has_shared_clock ? server->tapes : NULL;
@@ -784,8 +789,8 @@ static serve_tape *shared_tape(const serve *server)
     return tape;
 }
 
-/* The tape that a batch of new clients joins: the shared one, or the oldest that lost clients to a
- * recorded disconnect, or NULL. */
+/* Find the tape that a batch of new clients joins: the shared one, or the oldest that lost clients
+ * to a recorded disconnect, or NULL. */
 static serve_tape *joined_tape(const serve_tape *batch)
 {
     serve_tape *tape = shared_tape(batch->owner);
@@ -814,7 +819,7 @@ static void join_tape(serve_tape *tape, serve_tape *batch)
     if (!tape->waits_for_return)
         return;
     tape->waits_for_return = 0;
-    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* counts from now */
+    pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* so that time counts from now */
 }
 
 /* Start the tape, or let its clients join one that plays. */
@@ -834,7 +839,7 @@ static void start_tape(void *user)
         if (c->state != CLIENT_SETTLE_DELAY)
             continue;
         c->state = CLIENT_PLAYING;
-        serve_client_catch_up(c); /* for books that are not at their beginning */
+        serve_client_catch_up(c); /* for books whose first frame was sent already */
     }
     pump(tape);
 }
@@ -872,7 +877,8 @@ void serve_tape_subscribed(serve_client *client)
     attach_client(client, tape);
 }
 
-/* A tape with a shared clock continues without clients until its end. */
+/* Remove a client from its tape. With a shared clock, a tape without clients continues until its
+ * end. */
 void serve_tape_leave(serve_client *client)
 {
     serve_tape *tape = client->tape;

@@ -12,36 +12,37 @@ typedef struct serve_tape {
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
-    uint64_t start_ns;    /* on the clock, when it begins to play */
-    uint64_t begin_ns;    /* beginning of its selection; 0: unbounded */
-    uint8_t has_shift;    /* its first frame was read, so shift_s is set */
-    int64_t shift_s;      /* from the first frame's time to the clock's time */
-    uint64_t stalled_ns;  /* on the clock, the end of a stall fault */
-    uint8_t is_at_end;    /* no more frames */
-    uint64_t waiting_ns;  /* on the clock, since when it waits for clients; 0: it does not */
+    uint64_t start_ns;    /* real time at which it begins to play */
+    uint64_t begin_ns;    /* receive time at which its selection begins; 0: unbounded */
+    uint8_t has_shift;    /* 1: its first frame was read, so shift_s is set */
+    int64_t shift_s;      /* seconds from the first frame's time to the present */
+    uint64_t stalled_ns;  /* real time at which a stall fault ends */
+    uint8_t is_at_end;    /* 1: there are no more frames */
+    uint64_t waiting_ns;  /* real time since which it waits for clients; 0: it does not wait */
     uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
     size_t away;          /* clients closed by a recorded disconnect that have not returned */
-    uint8_t waits_for_return; /* it stops until a client that a disconnect closed returns */
-    uint8_t has_frames;       /* it sent a frame since it began, or began again */
+    uint8_t waits_for_return; /* 1: it stops until a client that a disconnect closed returns */
+    uint8_t has_frames;       /* 1: it sent a frame since it began, or began again */
     wire_timer *timer;        /* for its start, the next frame, or the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
-    const frame_ref *frame; /* read, not yet sent; NULL: no frame */
-    /* Ends of recorded connections; from end_at on they are not yet due, all before `frame`. */
+    const frame_ref *frame; /* the frame that was read and is not sent yet; NULL: no frame */
+    /* Ends of recorded connections, all before `frame`; those from end_at on are not due yet. */
     struct recorded_end *ends;
     size_t end_at, end_count;
     uint64_t at_ns;         /* receive time of the last sent frame; 0: no frame */
-    serve_books books;      /* up to the last due frame */
+    serve_books books;      /* states of the books after the last due frame */
     cursor *missing_reader; /* reads missing books up to its position; NULL: not needed */
     serve_books missing_books;
-    struct held_frame *held; /* in the order in which they were held */
+    struct held_frame
+        *held; /* frames that faults hold back, in the order in which they were held */
 } serve_tape;
 
-/* After a client subscribed: restart its settle delay, or, if its tape plays, let its new books
- * start with snapshots. */
+/* A client subscribed: restart its settle delay, or, if its tape plays, let its new books start
+ * with snapshots. */
 void serve_tape_subscribed(serve_client *client);
 
-/* After a request was answered: send the snapshots that it made necessary. */
+/* A request was answered: send the snapshots that it made necessary. */
 void serve_tape_answered(serve_client *client);
 
 /* Call when the client's queue is empty. */
