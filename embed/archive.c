@@ -30,17 +30,17 @@
 #include "tape/frame_json.h"
 #include "tape/message_line.h"
 
-/* A batch ends after the frame that reaches one of these limits. Its rows fit into a level 2 cache,
- * from which the caller copies them. */
+/* A batch ends after the frame that reaches one of these limits. Its rows then fit into a level 2
+ * cache, from which the caller copies them. */
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
-/* Interval of checks for new frames: little compared with the second until a chunk is durable, and
- * at least POLL_REST times as long as a check takes. */
+/* Interval of checks for new frames. It is short compared with the second until a chunk is durable,
+ * and is extended to at least POLL_REST times as long as a check takes. */
 static const uint64_t POLL_NS = 200 * TD_NS_PER_MS;
 enum { POLL_REST = 4 };
 
-/* Frames of several feeds are held back this long. By default a frame is durable one second after
- * its receipt; this is twice as long. */
+/* How long frames are held back when there are several feeds. By default a frame is durable one
+ * second after its receipt; this is twice as long. */
 static const uint64_t HOLD_NS = 2 * TD_NS_PER_S;
 
 /* Text that readers log about damage, until it is reported to the caller. */
@@ -72,16 +72,16 @@ enum {
 /* A topic and symbol of a feed, on one line and in one direction. */
 typedef struct tape_stream {
     uint32_t index;
-    /* From its first channel, or, before its first frame, from its saved state; an entry may set
-     * its own symbol. Texts are copied to own, because seeking frees the cursor's. */
+    /* Info of the stream's first channel, or, before its first frame, of its saved state; an entry
+     * may set its own symbol. Texts are copied to own, because seeking frees the cursor's. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* for topics with a row */
+    symbol_topic *topic; /* state of the topic; NULL: the topic has no row */
     topic_trust trust;
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
-    uint8_t is_covered; /* 1: covered is in use: trades, with TAPEDECK_WITH_COVERAGE */
+    uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
     coverage covered;
-    uint64_t last_ns; /* receive time of its last frame */
+    uint64_t last_ns; /* receive time of the stream's last frame */
 } tape_stream;
 
 struct tapedeck_tape {
@@ -94,13 +94,13 @@ struct tapedeck_tape {
     cursor_options reading;
     uint32_t with;
     uint32_t depth;
-    topic_times *times;             /* TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
+    topic_times *times; /* used with TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
     const frame_ref *pending_frame; /* a frame that was read and is in no batch yet */
     uint64_t
         position_ns;  /* time of the last frame, or the begin of the tape; 0: nothing was read */
-    uint8_t is_begun; /* 1: the states at its begin are loaded */
-    uint8_t is_over;  /* 1: it begins after the archive's last frame */
-    uint64_t last_ns; /* if is_over: time of that frame */
+    uint8_t is_begun; /* 1: the states at the tape's begin are loaded */
+    uint8_t is_over;  /* 1: the tape begins after the archive's last frame */
+    uint64_t last_ns; /* if is_over: time of the archive's last frame */
     char ended[SESSION_ID_BYTES]; /* session whose end was reported; "": none */
     symbol_table symbols;
     tape_stream **streams;
@@ -143,8 +143,8 @@ static int32_t code_of(td_result rc)
     return TAPEDECK_ERROR_IO;
 }
 
-/* Size of the part of a hint before it mentions verbs or options, which do not help a library's
- * user. */
+/* Return the size of the part of a hint before it mentions verbs or options, which do not help a
+ * library's user. */
 static size_t useful_bytes(const char *hint)
 {
     const char *verb = strstr(hint, "tapedeck ");
@@ -288,8 +288,8 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
 
 /* ---- the selection ---- */
 
-/* Copy a selection, maybe of another version. Members that it lacks become 0; unknown members must
- * be 0. */
+/* Copy a selection, maybe of another version of the struct. Members that it lacks become 0; members
+ * that this version does not know must be 0. */
 static td_result copy_selection(const tapedeck_selection *from, tapedeck_selection *out,
                                 td_err *err)
 {
@@ -390,7 +390,7 @@ static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
     return made;
 }
 
-/* The stream of an entry that names its own symbol. */
+/* Find or make the stream of an entry that names its own symbol. */
 static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
 {
     char name[LIMIT_SYMBOL_BYTES];
@@ -420,7 +420,7 @@ static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
     }
 }
 
-/* The stream of the frame's channel, cached in channel->user. */
+/* Find the stream of the frame's channel; it is cached in channel->user. */
 static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
@@ -511,7 +511,7 @@ static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
     }
 }
 
-/* Add the best levels of a book, up to depth per side; 0: all. */
+/* Add the best levels of a book to the batch, up to depth per side; 0: all. */
 static void add_book(tapedeck_tape *t, const tapedeck_frame_row *frame, const book *of,
                      size_t depth)
 {
@@ -718,7 +718,7 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
     t->wanted = (selection){.feeds = globs_of(from->feeds),
                             .topics = globs_of(from->topics),
                             .symbols = globs_of(from->symbols)};
-    /* One feed by name: its frames become durable in order. */
+    /* If the selection is one feed by name, its frames become durable in order. */
     const selection_globs *feeds = &t->wanted.feeds;
     int is_one_feed = feeds->count == 1 && strpbrk(feeds->items[0], "*?[\\") == NULL;
     t->reading = (cursor_options){
@@ -733,7 +733,8 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
     td_result rc = read_times(&t->wanted, from, err);
     if (rc == TD_OK)
         rc = selection_check(&t->wanted, err);
-    if (rc == TD_OK && !is_following(t)) /* when following, they may be recorded later */
+    if (rc == TD_OK &&
+        !is_following(t)) /* when following, the selected names may be recorded later */
         rc = selection_check_names(of, &t->wanted, err);
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps, err);
@@ -830,7 +831,7 @@ static int report_damage(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *
     return TAPEDECK_TAPE_DAMAGED;
 }
 
-/* Fail after an attempt to seek has failed. */
+/* Fail, because an earlier attempt to seek has failed. */
 static int refuse_over(tapedeck_batch *out, tapedeck_error *error)
 {
     td_err err;
@@ -891,7 +892,7 @@ int tapedeck_tape_next(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *er
 
 /* ---- books ---- */
 
-/* Receive time of the last frame of the selection's feeds, or 0. */
+/* Find the receive time of the last frame of the selection's feeds, or 0. */
 static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
 {
     selection wanted = t->wanted;
@@ -917,8 +918,9 @@ static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
     return rc;
 }
 
-/* For books after the archive's last frame: no connection is open then, so a tape has no states to
- * begin with. Reopen the cursor at the last frame, and keep the states from there. */
+/* Load the states for books at a time after the archive's last frame: no connection is open then,
+ * so a tape has no states to begin with. Reopen the cursor at the last frame, and keep the states
+ * from there. */
 static td_result load_states_at_end(tapedeck_tape *t, td_err *err)
 {
     const uint64_t from_ns = cursor_get_window(t->cursor).from_ns;
@@ -1039,8 +1041,8 @@ static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
     return rc;
 }
 
-/* Read the ledger again, after new frames were found and before they are applied. New damage in it
- * is to be reported. */
+/* Read the ledger again, after new frames were found and before they are applied. Its new damage is
+ * reported later. */
 static td_result renew_gaps(tapedeck_tape *t, td_err *err)
 {
     gap_list before = t->gaps;
@@ -1092,7 +1094,7 @@ static td_result poll_once(tapedeck_tape *t, int *result, td_err *err)
         return TD_OK;
     memcpy(t->ended, end.session, sizeof t->ended);
     *result = end.how;
-    return renew_gaps(t, err); /* adds gaps of a crash */
+    return renew_gaps(t, err); /* a crash adds gaps */
 }
 
 /* Sleep until the next check. Returns 0 if the timeout has passed. */

@@ -4,7 +4,8 @@
 
 #include "base/decimal.h"
 
-/* The public header's numbers equal the internal ones, so values are passed on unchanged. */
+/* The public header's numbers equal the internal ones (checked here), so values are passed on
+ * unchanged. */
 _Static_assert((int)TAPEDECK_BUY == (int)SIDE_BUY, "sides");
 _Static_assert((int)TAPEDECK_SELL == (int)SIDE_SELL, "sides");
 _Static_assert((int)TAPEDECK_NO_SIDE == (int)SIDE_NONE, "sides");
@@ -40,7 +41,7 @@ static tapedeck_decimal decimal_of(td_decimal value)
     return (tapedeck_decimal){.mantissa = value.mantissa, .scale = value.scale};
 }
 
-/* Returns 0 for a scale beyond 18, which a user's program may pass. */
+/* Convert a decimal. Returns 0 for a scale beyond 18, which a user's program may pass. */
 static int decimal_from(tapedeck_decimal value, td_decimal *out)
 {
     if (value.scale > TD_DECIMAL_SCALE_MAX)
@@ -98,7 +99,7 @@ static const frame_view *view_of(const tapedeck_frame *frame)
     return frame->own;
 }
 
-/* The frame's message if it has that type and that entry; else NULL. */
+/* Return the frame's message if it has that type and that entry, else NULL. */
 static const message *message_with(const tapedeck_frame *frame, msg_type type, size_t index)
 {
     const message *m = view_of(frame)->message;
@@ -143,7 +144,7 @@ static int get_trade(const tapedeck_frame *frame, size_t index, tapedeck_trade *
 
 /* ---- values ---- */
 
-/* The values of an entry or of the envelope; may be NULL. */
+/* Return the values of an entry or of the envelope; may be NULL. */
 static const msg_value *values_of(const tapedeck_frame *frame, size_t entry, size_t *count)
 {
     const message *m = view_of(frame)->message;

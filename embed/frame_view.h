@@ -8,21 +8,21 @@
 #include "book/continuity.h"
 #include "schema/message.h"
 
-/* frame.own points to the view. */
+/* A frame with the message and verdict that it shows; frame.own points to the view. */
 typedef struct frame_view {
     tapedeck_frame frame;
     const message *message; /* NULL: not decoded */
     const verdict *verdict; /* NULL: not checked */
 } frame_view;
 
-/* Content of a frame of a topic with this message (TAPEDECK_BOOK ...); NULL: not decoded. */
+/* The content number (TAPEDECK_BOOK ...) of a frame with this message; NULL: not decoded. */
 uint32_t frame_view_content(const message *m);
 
-/* Set the frame's members from a message; NULL: none. */
+/* Set the frame's members from a message; NULL: as without a message. */
 void frame_view_set_message(frame_view *view, const message *m);
 
-/* Set the frame's members from a verdict; NULL: none. Set frame.book, the book of the track, first.
- */
+/* Set the frame's members from a verdict; NULL: as without a verdict. Before this call, the caller
+ * must set frame.book, the book of the track. */
 void frame_view_set_verdict(frame_view *view, const verdict *judged, const track *from);
 
 /* Levels of a track's book, like book_level_count and book_levels of the host. A NULL track has no

@@ -182,7 +182,7 @@ const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *byt
             (tapedeck_text){(const char *)what.exchange_topic.data, what.exchange_topic.size};
         if (fits)
             (void)decoder_decode(r->decoder, &what.topic, frame, DECODE_PATH_FAST, &r->message,
-                                 &why); /* without a row it only sets the reason */
+                                 &why); /* without a row this call only sets the reason */
         out->reason = decode_reason_name(why.reason);
     }
     return out;

@@ -30,7 +30,7 @@ enum {
     TAPEDECK_ERROR_UNSUPPORTED = 6, /* written by a newer version */
 };
 
-/* The reason of a failure. Callers may pass NULL instead. */
+/* The reason of a failure. Where a function takes a pointer to it, NULL is allowed. */
 typedef struct tapedeck_error {
     int32_t code; /* TAPEDECK_ERROR_* */
     int32_t os_errno;
@@ -58,20 +58,22 @@ typedef struct tapedeck_topic {
     uint64_t last_ns;
 } tapedeck_topic;
 
-/* The *count topics of the archive, sorted by feed, topic and symbol. Reads no frames: first_ns and
- * last_ns are times of segments that have frames of the topic. Returns 1, or 0 with an error. */
+/* Get the *count topics of the archive, sorted by feed, topic and symbol. Reads no frames: first_ns
+ * and last_ns are times of segments that have frames of the topic. Returns 1, or 0 with an error.
+ */
 TAPEDECK_API int tapedeck_archive_topics(tapedeck_archive *archive, const tapedeck_topic **topics,
                                          size_t *count, tapedeck_error *error);
 
-/* What a tape has besides frames and their entries. */
+/* What a tape gives besides frames and their entries; bits of tapedeck_selection.with. */
 enum {
     TAPEDECK_WITH_BYTES = 1,    /* the bytes of each frame, as received */
     TAPEDECK_WITH_MESSAGES = 2, /* each frame as JSON, as `tapedeck replay --messages` prints it */
     TAPEDECK_WITH_BOOKS = 4, /* levels are the whole book after the frame, up to book_depth per side
                                 (0: all): bids, then asks, best first */
     TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called */
-    TAPEDECK_WITH_FOLLOW = 16,  /* tapedeck_tape_wait can be called; not with COVERAGE or to. Names
-                                   may be selected before the archive has them */
+    TAPEDECK_WITH_FOLLOW =
+        16, /* tapedeck_tape_wait can be called; not together with TAPEDECK_WITH_COVERAGE or `to`.
+               Names may be selected before the archive has them */
 };
 
 /* Globs and times as on the command line; NULL selects everything. Globs must live as long as the
@@ -82,8 +84,8 @@ typedef struct tapedeck_selection {
     const char *const *feeds; /* ends with NULL, like topics and symbols */
     const char *const *topics;
     const char *const *symbols;
-    const char *from; /* "2026-08-09T12:00Z", "+90s"; inclusive */
-    const char *to;   /* exclusive */
+    const char *from; /* first receive time: "2026-08-09T12:00Z", "+90s" */
+    const char *to;   /* end of the receive times (exclusive) */
     uint32_t with;    /* TAPEDECK_WITH_* */
     uint32_t book_depth;
     uint32_t threads; /* threads that read and decode, including the caller's; 0 or 1: the caller's
@@ -97,7 +99,8 @@ enum {
     TAPEDECK_ROW_LATE = 4,    /* the receive time is late: an overload, or a clock was set back */
     TAPEDECK_ROW_SUSPECT = 8, /* the topic's state after the frame may be incomplete: a gap, damage
                                  or a broken rule, and no snapshot since */
-    TAPEDECK_ROW_COPY = 64,   /* the topic follows another connection (docs/design.md) */
+    TAPEDECK_ROW_COPY =
+        64, /* a frame of another connection than the one that the topic follows (docs/design.md) */
     TAPEDECK_ROW_NUMBERED = 128,
 };
 
@@ -105,12 +108,12 @@ typedef struct tapedeck_frame_row {
     uint64_t recv_ns;
     uint64_t exchange_ns;
     uint64_t ordinal;  /* number on its connection and direction, from 1 */
-    int64_t number;    /* cross_seq, else seq, else u; if TAPEDECK_ROW_NUMBERED */
+    int64_t number;    /* cross_seq, else seq, else u; valid with TAPEDECK_ROW_NUMBERED */
     uint64_t bytes_at; /* offset in the batch's text */
     uint64_t message_at;
     uint32_t byte_count;
     uint32_t message_count;
-    uint32_t stream;      /* tapedeck_tape_stream */
+    uint32_t stream;      /* index for tapedeck_tape_stream */
     uint32_t first_entry; /* index in the batch's trades or levels, depending on content */
     uint32_t entry_count;
     uint32_t connection;
@@ -123,7 +126,7 @@ typedef struct tapedeck_frame_row {
 /* A level, or the common part of a trade. */
 typedef struct tapedeck_row {
     uint64_t recv_ns;
-    uint64_t exchange_ns; /* for a trade: the trade's own time */
+    uint64_t exchange_ns; /* exchange time of the frame; for a trade: the trade's own time */
     double price;
     double size;
     int64_t price_int;
@@ -132,13 +135,13 @@ typedef struct tapedeck_row {
     uint32_t frame; /* index of its frame in the batch */
     uint8_t price_scale;
     uint8_t size_scale;
-    uint8_t side; /* for a trade: the taker's */
+    uint8_t side; /* side of the level; for a trade: the taker's side */
     uint8_t action;
     uint8_t flags;
     uint8_t reserved[3];
 } tapedeck_row;
 
-/* Longer identifiers are cut to this size; shorter ones end with NUL. */
+/* Size of a trade's identifier. A longer one is cut to this size; a shorter one ends with NUL. */
 enum { TAPEDECK_TRADE_ID_BYTES = 40 };
 
 typedef struct tapedeck_trade_row {
@@ -177,7 +180,7 @@ enum {
     TAPEDECK_TAPE_DAMAGED = -2,
 };
 
-/* Read the next batch. TAPEDECK_TAPE_BATCH ... */
+/* Read the next batch. Returns TAPEDECK_TAPE_BATCH or another result above. */
 TAPEDECK_API int tapedeck_tape_next(tapedeck_tape *tape, tapedeck_batch *out,
                                     tapedeck_error *error);
 
@@ -191,7 +194,7 @@ enum {
                                   has its durable frames */
 };
 
-/* A timeout without end. */
+/* For tapedeck_tape_wait: a timeout without end. */
 enum { TAPEDECK_WAIT_FOREVER = -1 };
 
 /* Wait up to timeout_ms for more frames of a tape with TAPEDECK_WITH_FOLLOW; 0 checks once, a
@@ -203,16 +206,16 @@ enum { TAPEDECK_WAIT_FOREVER = -1 };
  * invalid. */
 TAPEDECK_API int tapedeck_tape_wait(tapedeck_tape *tape, int64_t timeout_ms, tapedeck_error *error);
 
-/* The books after the last batch, or before the first: a frame for each book, with all of its
- * levels as entries. Results as for tapedeck_tape_next. For books at a given time, open a tape that
- * begins then and call this before its first batch; it reads earlier frames from the last
- * checkpoint. */
+/* Get the books as they are after the last batch, or before the first: a frame for each book, with
+ * all of its levels as entries. Results as for tapedeck_tape_next. For books at a given time, open
+ * a tape that begins then and call this before its first batch; it reads earlier frames from the
+ * last checkpoint. */
 TAPEDECK_API int tapedeck_tape_books(tapedeck_tape *tape, tapedeck_batch *out,
                                      tapedeck_error *error);
 
 /* Continue at another time (as tapedeck_selection.from), with the states of that time. `to` and the
- * numbers of streams stay the same. Returns 1, or 0 with an error; then the tape has ended. Not
- * with TAPEDECK_WITH_COVERAGE. */
+ * numbers of streams stay the same. Returns 1; or 0 with an error, and the tape has ended. Not
+ * allowed with TAPEDECK_WITH_COVERAGE. */
 TAPEDECK_API int tapedeck_tape_seek(tapedeck_tape *tape, const char *from, tapedeck_error *error);
 
 /* A stream: a topic and symbol of a feed, on one line. Texts are valid until close. */
@@ -230,9 +233,9 @@ typedef struct tapedeck_stream {
 TAPEDECK_API int tapedeck_tape_stream(const tapedeck_tape *tape, size_t index,
                                       tapedeck_stream *out);
 
-/* After the end of a tape with TAPEDECK_WITH_COVERAGE: the part of an interval of exchange time in
- * which trades of a stream may be missing (docs/completeness.md). 0: no trade of that interval can
- * be missing. For other streams it is the whole interval. */
+/* Call after the end of a tape with TAPEDECK_WITH_COVERAGE. Returns the length of the part of an
+ * interval of exchange time in which trades of a stream may be missing (docs/completeness.md); 0:
+ * no trade of the interval can be missing. For a stream without trades it is the whole interval. */
 TAPEDECK_API uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *tape, size_t stream,
                                                uint64_t from_ns, uint64_t to_ns);
 
@@ -252,12 +255,12 @@ typedef struct tapedeck_gap {
     uint32_t connection;
 } tapedeck_gap;
 
-/* The next gap, by feed and time; after these, damage that the archive's tapes have found. *at is 0
- * at first. Returns 1, or 0 at the end. */
+/* Get the next gap, by feed and time; after the gaps of the ledger, damage that the archive's tapes
+ * have found. *at is 0 at first. Returns 1, or 0 at the end. */
 TAPEDECK_API int tapedeck_tape_gap(const tapedeck_tape *tape, size_t *at, tapedeck_gap *out);
 
-/* The next damage that the archive's tapes have found, of any selection. Texts are valid until a
- * tape finds more. */
+/* Get the next damage that the archive's tapes have found, of any selection; *at is 0 at first.
+ * Returns 1, or 0 at the end. Texts are valid until a tape finds more. */
 TAPEDECK_API int tapedeck_archive_damage(const tapedeck_archive *archive, size_t *at,
                                          tapedeck_gap *out);
 

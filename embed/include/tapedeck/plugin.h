@@ -54,14 +54,14 @@ enum {
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-/* UTF-8 without a NUL; data may be NULL if size is 0. */
+/* A text in UTF-8 without a NUL; data may be NULL if size is 0. */
 typedef struct tapedeck_text {
     const char *data;
     size_t size;
 } tapedeck_text;
 
-/* mantissa / 10^scale; scale is 0 to 18. All prices of a book's levels have the same scale, and so
- * do all sizes; other decimals have the scale with which the frame was written. */
+/* The number mantissa / 10^scale; scale is 0 to 18. All prices of a book's levels have the same
+ * scale, and so do all sizes; other decimals have the scale with which the frame was written. */
 typedef struct tapedeck_decimal {
     int64_t mantissa;
     uint32_t scale;
@@ -76,7 +76,7 @@ enum { TAPEDECK_BUY = 0, TAPEDECK_SELL = 1, TAPEDECK_NO_SIDE = 2 };
 /* Effect of an entry on the state of its topic. */
 enum {
     TAPEDECK_NO_ACTION = 0, /* an event: a trade, a candle */
-    TAPEDECK_SET = 1,       /* part of a snapshot; in other frames it adds or replaces */
+    TAPEDECK_SET = 1,       /* part of a snapshot; in other frames: adds or replaces an entry */
     TAPEDECK_DELETE = 2,
     TAPEDECK_UPDATE = 3,
     TAPEDECK_INSERT = 4,
@@ -96,15 +96,15 @@ typedef struct tapedeck_trade {
     tapedeck_decimal price;
     tapedeck_decimal size;
     uint64_t exchange_ns;
-    tapedeck_text symbol; /* empty: the topic's */
+    tapedeck_text symbol; /* empty: the symbol of the frame's topic */
     tapedeck_text trade_id;
     tapedeck_text tick_direction;
-    int64_t cross_seq; /* if has_cross_seq */
-    int64_t seq;       /* if has_seq */
-    uint32_t side;     /* the taker's */
+    int64_t cross_seq; /* valid if has_cross_seq */
+    int64_t seq;       /* valid if has_seq */
+    uint32_t side;     /* side of the taker */
     uint8_t has_cross_seq;
     uint8_t has_seq;
-    int8_t is_block_trade; /* 1, 0, or -1 if the frame does not state it; also is_rpi_trade */
+    int8_t is_block_trade; /* 1, 0, or -1: not stated; also is_rpi_trade */
     int8_t is_rpi_trade;
 } tapedeck_trade;
 
@@ -132,10 +132,10 @@ typedef struct tapedeck_value {
     tapedeck_text text;
 } tapedeck_value;
 
-/* Instead of an entry's index: the frame's own values, outside its entries. */
+/* Passed instead of an entry's index: selects the frame's own values, outside its entries. */
 #define TAPEDECK_ENVELOPE SIZE_MAX
 
-/* A rule that a frame violates (docs/replay.md, "Rules"). */
+/* Strength of a rule that a frame violates (docs/replay.md, "Rules"). */
 enum { TAPEDECK_ERROR = 0, TAPEDECK_WARNING = 1, TAPEDECK_STATISTIC = 2 };
 typedef struct tapedeck_rule {
     const char *name; /* "delete_exists"; valid as long as the library is loaded */
@@ -179,7 +179,7 @@ enum {
 };
 
 typedef struct tapedeck_frame {
-    size_t size;     /* of this struct in the running program */
+    size_t size;     /* size of this struct in the running program */
     const void *own; /* used by functions of the host */
 
     /* Feed, topic and symbol. */
@@ -206,24 +206,24 @@ typedef struct tapedeck_frame {
     size_t entry_count; /* levels, trades, or entries with values */
     uint64_t exchange_ns; /* the exchange's time of the frame */
     uint64_t match_ns;    /* time of the matching engine, if the frame states it */
-    int64_t cross_seq;    /* if has_cross_seq; also u and seq */
+    int64_t cross_seq;    /* valid if has_cross_seq; u and seq: if has_u, has_seq */
     int64_t u;
     int64_t seq;
-    tapedeck_text version;   /* in spot's older topics */
+    tapedeck_text version;   /* version text in spot's older topics */
     uint32_t unknown_fields; /* number of unknown members, which were skipped */
 
     /* Flags: 1 or 0. */
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint8_t is_binary; /* by its WebSocket opcode */
+    uint8_t is_binary; /* 1: a binary frame, by its WebSocket opcode */
 
     /* The verdict. Rules that compare topics with each other are in the report only. */
     uint8_t
         is_unchecked; /* 1: the book was broken before, so the frame's levels were not checked */
     uint8_t is_book_broken; /* 1: the book may be wrong after this frame, until the next snapshot */
     uint32_t verdict;
-    uint32_t rule_count; /* violated rules, of any strength: host->rule */
+    uint32_t rule_count; /* number of violated rules, of any strength; see host->rule */
 
     /* The book after the frame; NULL if the topic has no book. */
     const tapedeck_book *book;
@@ -249,31 +249,33 @@ struct tapedeck_host {
      * disturbing the status line. Prints nothing with --quiet. */
     void (*log)(const tapedeck_host *host, const char *text);
 
-    /* Entry `index` of a frame of a book, or of trades. index < frame->entry_count. */
+    /* Get entry `index` of a frame of a book, or of trades. index < frame->entry_count. */
     int (*level)(const tapedeck_frame *frame, size_t index, tapedeck_level *out);
     int (*trade)(const tapedeck_frame *frame, size_t index, tapedeck_trade *out);
-    /* Value `index`, or the value with that name, of an entry or of TAPEDECK_ENVELOPE. Books and
-     * trades have values that tapedeck_level and tapedeck_trade lack, if the reader was opened with
-     * TAPEDECK_WANTS_EVERY_VALUE. */
+    /* Get value `index`, or the value with that name, of an entry or of TAPEDECK_ENVELOPE. Books
+     * and trades have values that tapedeck_level and tapedeck_trade lack, if the reader was opened
+     * with TAPEDECK_WANTS_EVERY_VALUE. */
     int (*value)(const tapedeck_frame *frame, size_t entry, size_t index, tapedeck_value *out);
     int (*value_named)(const tapedeck_frame *frame, size_t entry, const char *name,
                        tapedeck_value *out);
-    /* Action of entry `index` of a frame: TAPEDECK_SET ...; _NO_ACTION if absent. */
+    /* Returns the action of entry `index` of a frame: TAPEDECK_SET ...; TAPEDECK_NO_ACTION if
+     * absent. */
     uint32_t (*action)(const tapedeck_frame *frame, size_t index);
-    /* A rule that the frame violates. index < frame->rule_count. */
+    /* Get a rule that the frame violates. index < frame->rule_count. */
     int (*rule)(const tapedeck_frame *frame, size_t index, tapedeck_rule *out);
 
-    /* The number of levels of a side of a book; and levels from index `first` on (0 is the best),
-     * at most max, into out. Returns the number of levels written. A NULL book has no levels. */
+    /* book_level_count returns the number of levels of a side of a book. book_levels writes levels
+     * from index `first` on (0 is the best), at most max, to out, and returns how many it wrote. A
+     * NULL book has no levels. */
     size_t (*book_level_count)(const tapedeck_book *book, uint32_t side);
     size_t (*book_levels)(const tapedeck_book *book, uint32_t side, size_t first, size_t max,
                           tapedeck_book_level *out);
     /* 1 while the book may be wrong: it broke a rule, or had no snapshot on this connection. */
     int (*book_is_broken)(const tapedeck_book *book);
 
-    /* -1, 0 or 1: a is below, equal to, above b. */
+    /* Returns -1, 0 or 1 if a is below, equal to, or above b. */
     int (*decimal_compare)(tapedeck_decimal a, tapedeck_decimal b);
-    /* The mantissa of the value at another scale; returns 0 if that is not exact or exceeds 64
+    /* Get the mantissa of the value at another scale; returns 0 if that is not exact or exceeds 64
      * bits. */
     int (*decimal_at_scale)(tapedeck_decimal value, uint32_t scale, int64_t *out);
     /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
@@ -323,8 +325,9 @@ typedef struct tapedeck_answer_calls {
      * "last_price" of a ticker. */
     void (*value)(tapedeck_answer *to, tapedeck_text name, tapedeck_text value);
 
-    /* The frame cannot be decoded; why: one line. Earlier calls for the frame are dropped. If the
-     * text is one of tapedeck's own reasons (docs/decoders.md), alone or followed by a colon
+    /* Report that the frame cannot be decoded; why: the reason, one line. Earlier calls for the
+     * frame are dropped. If the text is one of tapedeck's own reasons (docs/decoders.md), alone or
+     * followed by a colon
      * ("missing_field: data"), it counts as that reason, else as "refused". */
     void (*fail)(tapedeck_answer *to, tapedeck_text why);
 } tapedeck_answer_calls;
@@ -357,7 +360,7 @@ __attribute__((visibility("default")))
 #endif
 extern const struct tapedeck_plugin tapedeck_plugin;
 
-/* A tapedeck_text of a C string. */
+/* Make a tapedeck_text from a C string. */
 static inline tapedeck_text tapedeck_text_of(const char *text)
 {
     tapedeck_text made = {text, 0};
