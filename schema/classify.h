@@ -14,20 +14,21 @@
 
 typedef struct classification {
     enum frame_class frame_class;
-    topic_match topic; /* data frames; views into the frame, or into the decoder's memory if the
-                          topic was escaped, compressed or composed */
-    td_bytes exchange_topic; /* the topic as one string, as in the frame; spot's is composed from
-                                its parts ("kline.1m.BTCUSDT") if a row defines how */
-    uint64_t exchange_ns;    /* 0 if absent, or if its key has escapes; either value of a repeated
-                                member. A decoded message has the exact time */
+    topic_match topic; /* of data frames. Its texts are views into the frame, or into the decoder's
+                          memory if the topic was escaped, compressed or composed */
+    td_bytes exchange_topic; /* the topic as one string, as in the frame. Spot's topics are composed
+                                from their parts ("kline.1m.BTCUSDT") if the topic has a row */
+    uint64_t exchange_ns;    /* 0 if absent, or if its key has escapes. If the member occurs twice,
+                                either value; a decoded message has the exact time */
     int8_t success;          /* acks and auth: 1, 0, or -1 if not stated */
 } classification;
 
-/* 1 if the first bytes of an inbound frame prove that it is data, as in nearly all data frames of
- * nearly all dialects. 0: it must be classified. of is not NULL. */
+/* 1 if the first bytes of an inbound frame prove that it is data, as nearly all data frames of
+ * nearly all dialects do. 0: the frame must be classified. of is not NULL. */
 int frame_begins_as_data(const family *of, td_bytes frame);
 
-/* A cache of matched topics. One thread. With a decoder, use decoder_classify() instead. */
+/* Memory for classifying: a cache of matched topics. One thread. Callers with a decoder use
+ * decoder_classify() instead. */
 typedef struct classifier classifier;
 TD_NEVER_NULL classifier *classifier_open(void);
 void classifier_close(classifier *c);

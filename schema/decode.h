@@ -18,16 +18,17 @@
 typedef struct decoder decoder;
 
 enum {
-    /* Readable bytes required after a frame, of any value: the JSON parser works in blocks. Chunk
-     * buffers have them, so that frames are decoded in place. */
+    /* Readable bytes, with any values, that must follow a frame, because the JSON parser works in
+       blocks. The buffers of chunks have them, so that frames are decoded in place. */
     DECODE_PADDING_BYTES = 64,
 };
 
 typedef enum decode_path {
-    DECODE_PATH_FAST, /* books and trades on the fast path, only the members of the plain structs */
-    DECODE_PATH_WHOLE, /* as FAST with every member: message.extra has members without a place in
-                          the plain structs */
-    DECODE_PATH_ROWS,  /* as WHOLE, but never on the fast path (tests compare the two) */
+    DECODE_PATH_FAST,  /* books and trades on the fast path, with only the members that the plain
+                          structs have */
+    DECODE_PATH_WHOLE, /* as DECODE_PATH_FAST, but with every member: message.extra has those
+                          without a place in the plain structs */
+    DECODE_PATH_ROWS, /* as DECODE_PATH_WHOLE, but never on the fast path (tests compare the two) */
 } decode_path;
 
 /* Close accepts NULL. */
@@ -37,36 +38,36 @@ void decoder_close(decoder *d);
 /* Decode a frame of a known topic (from its channel or from decoder_classify()). frame must be
  * followed by DECODE_PADDING_BYTES readable bytes. Compressed frames, which begin neither as JSON
  * nor with white space, are inflated first. Returns 1 and fills *out (valid until the next call and
- * while the frame's bytes are), or 0 and fills *why. If topic->row is NULL, *why is
- * DECODE_UNKNOWN_TOPIC, DECODE_NO_TOPIC if topic->topic is empty (as decoder_classify() leaves it
- * for frames without a topic), or why the frame is not JSON. */
+ * while the frame's bytes are), or 0 and fills *why. If topic->row is NULL, returns 0, and the
+ * reason is that the frame is not JSON, or else DECODE_NO_TOPIC if topic->topic is empty (as
+ * decoder_classify() leaves it for frames without a topic), or else DECODE_UNKNOWN_TOPIC. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
 /* ---- surveys: the members of a frame ---- */
 
-/* decoder_decode() by the row (DECODE_PATH_ROWS) that also lists the frame's members in *survey,
- * valid as long as *out; if it returns 0, only survey->text is set. topic->row is not NULL. */
+/* Decode a frame by its row (as DECODE_PATH_ROWS), and list the frame's members in *survey, which
+ * is valid as long as *out. If it returns 0, only survey->text is set. topic->row is not NULL. */
 int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,
                    frame_survey *survey, decode_error *why);
 
-/* Parse a frame that no row matches; sets only root and text. Returns 1, or 0 and *why if it is not
- * JSON. */
+/* Parse a frame whose topic has no row; sets only root and text of *survey. Returns 1, or 0 and
+ * *why if the frame is not JSON. */
 int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why);
 
 /* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns is the
- * receive time, which selects the valid rows (TOPIC_NOW if unknown). Padding as for
- * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
- * next call for another frame, and while the frame's bytes are. */
+ * receive time, which selects the rows that are valid then (TOPIC_NOW if unknown). The frame must
+ * have padding as for decoder_decode(); compressed frames are inflated. Views in *out are valid
+ * until this decoder's next call for another frame, and while the frame's bytes are. */
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* 1 if decoders try to inflate this frame, which may take a thousand times as long as its size
- * suggests. */
+/* 1 if a decoder tries to inflate this frame; decoding may then take a thousand times as long as
+ * the frame's size suggests. */
 int decoder_inflates(td_bytes frame);
 
-/* Number of book and trade frames that the row-driven decoder read because they were not in
- * canonical form, which is some five times slower. */
+/* Number of book and trade frames that were not in canonical form, so that the row-driven decoder
+ * read them, which takes some five times as long. */
 uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */

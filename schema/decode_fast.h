@@ -6,7 +6,7 @@
 #include "schema/decode_plan.h"
 #include "schema/message.h"
 
-/* A topic's symbol in the form in which each entry's symbol is compared with it. */
+/* A topic's symbol, prepared for comparing it with the symbol of each entry. */
 enum { FAST_SYMBOLS_MAX = 64, CACHED_SYMBOL_BYTES = 24 };
 typedef struct cached_symbol {
     key_word key; /* mask[0] is 0 if unused */
@@ -16,23 +16,26 @@ typedef struct cached_symbol {
 /* Memory for the entries of the last frame; it grows to the largest frame so far. Zero-initialise.
  */
 typedef struct fast_decoder {
-    cached_symbol symbols[FAST_SYMBOLS_MAX]; /* by a hash of their text's address */
+    cached_symbol
+        symbols[FAST_SYMBOLS_MAX]; /* indexed by a hash of the address of the symbol's text */
     msg_level *levels;
     size_t level_capacity;
-    td_decimal *rpi_sizes; /* one for each level, if the topic has them */
+    td_decimal
+        *rpi_sizes; /* one for each level, if the topic has separate sizes of retail orders */
     size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;
-    uint8_t wants_whole; /* 1: fill message.extra with members that the struct has no place for */
+    uint8_t wants_whole; /* 1: fill message.extra with the members that the plain struct has no
+                            place for */
     msg_value envelope[TOPIC_ENVELOPE_MAX];
-    msg_value *values; /* values of the entries */
+    msg_value *values; /* of all entries, for message.extra */
     size_t value_capacity;
     msg_item *items;
     size_t item_capacity;
     msg_extra extra;
 } fast_decoder;
 
-/* Free its memory. */
+/* Free the decoder's memory. */
 void fast_decoder_fini(fast_decoder *d);
 
 /* Decode a frame by a plan whose is_fast is set. Returns 1, and *out is valid until the next call

@@ -24,7 +24,8 @@ void key_word_init(key_word *key, td_bytes text)
     key->bytes = (uint32_t)text.size;
 }
 
-/* Make a key that matches nothing: JSON strings have no NUL bytes, and none is that long. */
+/* Make a key that matches nothing: JSON strings have no NUL bytes, and no string has that length.
+ */
 static void key_word_init_unmatched(key_word *key)
 {
     *key = (key_word){.text = "", .bytes = UINT32_MAX};
@@ -81,7 +82,7 @@ static plan_node *node_new(decode_plan *p)
     return node;
 }
 
-/* Add a key to a node, last in the predicted order. */
+/* Add a key to a node. In the predicted order of keys it is the last. */
 static void node_add(plan_node *node, td_bytes key, plan_target target)
 {
     TD_ASSERT(key.size > 0);
@@ -104,7 +105,7 @@ static td_bytes path_next(td_bytes *path)
     return key;
 }
 
-/* The child node of a key; created if absent. */
+/* The child node for a key; created if absent. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
@@ -113,14 +114,15 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
         return &p->nodes[node->targets[found].index];
     }
     plan_node *child = node_new(p);
-    /* The key is inside the path's text, right after the node's own path. */
+    /* The key is part of a row's path, after the parent's path and a dot, so the child's path is a
+     * view of both. */
     const uint8_t *from = node == &p->nodes[0] ? key.data : key.data - node->path.size - 1;
     child->path = td_bytes_of(from, (size_t)(key.data + key.size - from));
     node_add(node, key, (plan_target){TARGET_NODE, (uint32_t)(child - p->nodes)});
     return child;
 }
 
-/* Add a target at the end of a path, creating nodes on the way. */
+/* Add a target at the end of a path, and create the nodes on the path. */
 static void plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
@@ -145,7 +147,7 @@ static plan_node *node_at(decode_plan *p, const char *path)
     return node;
 }
 
-/* Note which node has these items. */
+/* Store in its node that the entries of these items are there. */
 static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
@@ -158,16 +160,17 @@ static void plan_items(decode_plan *p, uint32_t index)
             node->items[kind] = (int8_t)index;
 }
 
-/* 1 if path continues from. */
+/* 1 if the path `from` is a beginning of `path`, and shorter. */
 static int path_continues(const char *path, const char *from)
 {
     size_t size = strlen(from);
     return strncmp(path, from, size) == 0 && (path[size] == '.' || (size == 0 && path[0] != '\0'));
 }
 
-/* The first pass of decode_rows() does not enter entries. Entries inside others, and entries that
- * inherit fields on their path, are found by following the path. For a list and the items inside an
- * object at the same path (ITEMS_LIST), the first pass finds out which the frame has. */
+/* Decide how decode_rows() finds the entries of each of the row's items. Its first pass does not
+ * enter entries, so entries inside other entries, and entries that inherit fields on their path,
+ * are found later by following their path. If a path may have a list or an object with other
+ * entries inside (ITEMS_LIST), the first pass finds out which of them the frame has. */
 static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
@@ -187,7 +190,7 @@ static void plan_follow(decode_plan *p)
     }
 }
 
-/* The text before a field's value. */
+/* Prepare the text that precedes a field's value. */
 static void plan_lead_init(plan_lead *lead, char first, const char *key)
 {
     char text[sizeof lead->word] = {0};
@@ -202,7 +205,7 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
     lead->bytes = (uint32_t)size;
 }
 
-/* Prepare the keys of entries, and note fields with the same member. */
+/* Prepare the keys of entries, and mark fields that share their member with another field. */
 static void plan_entry(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -223,7 +226,8 @@ static void plan_entry(decode_plan *p)
 
 /* ---- can the fast path read a row's frames? ---- */
 
-/* The field of each role, the preferred one if there are several; KEY_NONE if absent. */
+/* For each role the index of its field, the preferred one if there are several; KEY_NONE if absent.
+ */
 typedef struct role_fields {
     uint8_t of[ROLE_COUNT];
 } role_fields;
@@ -261,15 +265,15 @@ static role_fields find_roles(const topic_row *row)
     return roles;
 }
 
-/* 1 if every field has a place in the struct, or is text (such as a level's id), which is accepted
- * in any form. */
+/* 1 if every field has a place in the plain struct, or is text (such as a level's id), which the
+ * fast path skips in any form. */
 static int fields_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
         const field_row *field = &row->fields[i];
-        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* twin of the preferred time */
+        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* another form of the entry's time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
         if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
@@ -285,8 +289,8 @@ static int is_required(const topic_row *row, uint8_t field, unsigned flag)
     return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
 }
 
-/* The fast path requires price and side, and a size unless it is a delete: the row must require
- * them, too. */
+/* 1 if the row requires the members that the fast path requires: price, side and, except in
+ * deletes, size. */
 static int roles_are_required(const topic_row *row, const role_fields *roles)
 {
     return is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) &&
@@ -325,8 +329,8 @@ static int arrays_are_fast(const decode_plan *p)
     return 1;
 }
 
-/* 1 if the entries of all items of a row are arrays, 0 if they are objects; -1 if the fast path
- * does not support a flag of the items. */
+/* 1 if the entries of all the row's items are arrays, 0 if all are objects; -1 if the fast path
+ * does not support them. */
 static int fast_items_are_positional(const topic_row *row)
 {
     unsigned known = ITEMS_OPTIONAL | ITEMS_EMPTY | ITEMS_ZERO_DELETES | ITEMS_LIST;
@@ -383,7 +387,8 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     if (time == KEY_NONE)
         return;
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
-    if (row->type == MSG_TRADE) /* its other form is left to decode_rows() */
+    if (row->type ==
+        MSG_TRADE) /* an entry with its time only in the other form is left to decode_rows() */
         p->required_fields |= UINT64_C(1) << time;
 }
 
@@ -397,7 +402,7 @@ static void plan_kinds(decode_plan *p)
         key_word_init(&p->kind_keys[p->kinds.count++], td_bytes_str(word->text));
 }
 
-/* Where a frame has the parts of its topic, and its kind. */
+/* Prepare the keys for the parts of the topic and for the frame's kind. */
 static void plan_identity(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -414,7 +419,7 @@ static void plan_identity(decode_plan *p)
         plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0});
 }
 
-/* Where the fast path stores a field of the envelope. */
+/* The head's member in which the fast path stores a field of the envelope. */
 static head_member place_of(const topic_row *row, const field_row *field)
 {
     if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
@@ -429,7 +434,7 @@ static head_member place_of(const topic_row *row, const field_row *field)
                                              : PLACE_NONE;
 }
 
-/* The fast path's requirements for a whole frame. */
+/* Prepare the sets of fields and items that the fast path must find in a frame. */
 static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -448,7 +453,7 @@ static void plan_requirements(decode_plan *p)
                 p->required_items[kind] |= 1u << i;
 }
 
-/* Fill in everything that follows from the row. */
+/* Fill in everything that depends only on the row. */
 static void plan_fill(decode_plan *p)
 {
     const topic_row *row = p->row;
@@ -490,7 +495,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
             return cache->last = cache->plans[index];
         index = (index + 1) & (PLAN_CACHE_MAX - 1);
     }
-    /* More rows than any version has: only callers that invent rows get here. Clear the cache. */
+    /* No version has so many rows, so only callers that invent rows get here. Clear the cache. */
     if (cache->count >= PLAN_CACHE_MAX / 4 * 3) {
         plan_cache_fini(cache);
         index = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
@@ -499,6 +504,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
     cache->last->row = row;
     plan_fill(cache->last);
     cache->count++;
-    TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at an unused entry */
+    TD_ASSERT(cache->count <
+              PLAN_CACHE_MAX); /* there is an unused entry, at which every search ends */
     return cache->last;
 }

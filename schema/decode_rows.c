@@ -1,6 +1,6 @@
-/* Two passes over the validated text: the first reads everything around the entries (kind,
- * sequences, time, unknown members); the second reads the entries in the order of the row's items,
- * not of the text. */
+/* Two passes over the validated text: the first reads everything except the entries (kind,
+ * sequences, time, unknown members); the second reads the entries, in the order of the row's items,
+ * which may differ from the order of the text. */
 #include "schema/decode_rows.h"
 
 #include <stdio.h>
@@ -17,15 +17,17 @@ typedef struct rows {
     const topic_match *topic;
     decode_error *why;
     msg_head head;
-    size_t value_count; /* in d->values: the envelope's, then each entry's */
+    size_t value_count; /* number of d->values: first those of the envelope, then each entry's */
     size_t envelope_count;
     uint32_t envelope_seen;                     /* a bit for each field read so far */
-    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* the index of each value's field */
+    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* for each value of the envelope: the index of its
+                                                   field */
     size_t item_count;
-    size_t place_count; /* lists and objects of entries that were read */
-    /* Where the first pass found the entries of each of the row's items. */
+    size_t place_count; /* number of values read as a list of entries or as a single entry */
+    /* For each of the row's items: the value at its path, found by the first pass. */
     json_value items_at[TOPIC_ITEMS_MAX];
-    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often; more than once only inside arrays */
+    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often the path occurred; more than once only inside
+                                             arrays */
     uint8_t symbol_is_set;
     json_value root;
 } rows;
@@ -61,7 +63,7 @@ static int is_same_unexpected(const survey_unexpected *a, const survey_unexpecte
            td_bytes_equal(a->at, b->at);
 }
 
-/* Count an unknown, repeated or omitted member. */
+/* Count a member that is unknown, repeated, or an unreadable time. */
 static void count_unexpected(rows *r, const survey_unexpected *unexpected)
 {
     row_decoder *d = r->d;
@@ -85,12 +87,12 @@ static td_bytes items_path(const items_row *items)
 
 /* ---- around the entries ---- */
 
-/* 1 if the frame's topic is its channel's. */
+/* 1 if the topic's text in the frame is the topic of the frame's channel. */
 static int is_own_topic(const rows *r, td_bytes text)
 {
     topic_match found;
     const topic_row *row = r->p->row;
-    if (row->symbol_path != NULL) /* the other parts are in other members */
+    if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
         return td_bytes_equal(text, td_bytes_of((const uint8_t *)row->pattern, r->p->topic_bytes));
     return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
            td_bytes_equal(found.topic, r->topic->topic) &&
@@ -105,7 +107,7 @@ static int check_topic(rows *r, json_value value, const char *key)
     return is_own_topic(r, text) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
-/* Find the value at a path of keys, through objects only. */
+/* Find the value at a path of keys. Does not enter arrays. */
 static int find_path(json_value root, const char *path, json_value *out)
 {
     *out = root;
@@ -119,7 +121,7 @@ static int find_path(json_value root, const char *path, json_value *out)
     }
 }
 
-/* Check a topic part in another member: text, or a number as written. */
+/* Check a part of the topic that is in another member: a string, or a number as written. */
 static int check_part(rows *r, const char *path, td_bytes wanted)
 {
     json_value value;
@@ -177,7 +179,8 @@ static int refuse_missing_kind(rows *r)
     return refuse(r, DECODE_MISSING_FIELD, 0, topic_row_kind_key(r->p->row));
 }
 
-/* Read the kind that kind_key names; null and "" name none. Returns 0 if the text is not a kind. */
+/* Read the frame's kind from the member kind_key; null and "" count as absent. Returns 0 if the
+ * text is no known kind. */
 static int read_kind(rows *r, json_value value)
 {
     int is_true;
@@ -227,7 +230,7 @@ static int read_identity(rows *r)
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
-/* Append a value to the frame's array, which may move while it grows. */
+/* Append a value to d->values, which may be reallocated. */
 static void add_value(rows *r, const msg_value *value)
 {
     TD_ASSERT(value->type != VALUE_ABSENT);
@@ -236,7 +239,7 @@ static void add_value(rows *r, const msg_value *value)
     d->values[r->value_count++] = *value;
 }
 
-/* Note a symbol that an entry names, or the frame outside its topic. */
+/* Use a symbol that an entry names, or that the frame names outside its topic. */
 static void note_symbol(rows *r, td_bytes symbol)
 {
     td_bytes own = r->topic->symbol;
@@ -251,7 +254,8 @@ static void note_symbol(rows *r, td_bytes symbol)
     r->symbol_is_set = 1;
 }
 
-/* The head's member for a number, and its flag in *has; NULL if the head does not have it. */
+/* The head's member that holds this number, and its flag in *has; NULL if the head has no such
+ * member. */
 static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
 {
     if (member == MEMBER_CROSS_SEQ) {
@@ -266,7 +270,7 @@ static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
     return member == MEMBER_SEQ ? &head->seq : NULL;
 }
 
-/* Add a value of the envelope, sorted by the row's order. */
+/* Add a value of the envelope. The values are sorted by the order of the row's fields. */
 static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 {
     TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
@@ -281,8 +285,8 @@ static void add_envelope(rows *r, uint32_t index, const msg_value *value)
     r->envelope_order[at] = (uint8_t)index;
 }
 
-/* Read a value of the envelope, into the head if it has a place there. If the path leads through a
- * list, the first value counts. */
+/* Read a value of the envelope, into the head if the head has a member for it. If the path leads
+ * through a list, the first value counts. */
 static int read_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
@@ -320,7 +324,8 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     case VALUE_TEXT:
         if (value.member == MEMBER_VERSION)
-            head->version = value.as.text; /* added as a value, too, for all but books */
+            head->version =
+                value.as.text; /* also added as a value below; books use only this one */
         if (value.member == MEMBER_SYMBOL) {
             note_symbol(r, value.as.text);
             return 1;
@@ -339,7 +344,7 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
 
 static int walk_node(rows *r, plan_node *node, json_value value);
 
-/* Walk one member of an object on the path to entries. */
+/* Process one member of an object on the path to entries. */
 static int walk_member(rows *r, plan_node *node, uint32_t key, json_value element)
 {
     plan_target target = node->targets[key];
@@ -347,7 +352,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_TOPIC:
     case TARGET_PARAMETER:
     case TARGET_SYMBOL:
-        return 1; /* read before */
+        return 1; /* read_identity() has read it */
     case TARGET_KIND:
         list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
         return 1;
@@ -372,7 +377,7 @@ static int next_member(json_iter *it, td_bytes *key, json_value *element)
     return 1;
 }
 
-/* Walk an object on the path to entries; count members that the plan does not have. */
+/* Process the members of an object on the path to entries; count those that are not in the plan. */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
     td_bytes text;
@@ -398,7 +403,8 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     return 1;
 }
 
-/* Walk a value: remember where entries are for the second pass, or walk its content. */
+/* Process a value on the path to entries: if it has entries, keep it for the second pass; otherwise
+ * process its members. */
 static int walk_node(rows *r, plan_node *node, json_value value)
 {
     TD_ASSERT(r->head.kind < FRAME_ANY);
@@ -440,13 +446,13 @@ static int check_envelope(rows *r)
     return 1;
 }
 
-/* ---- entries: objects by key, arrays by position, in the order of the row's items. Fields of the
- * objects around an entry are its defaults. ---- */
+/* ---- entries: objects by key, arrays by position, in the order of the row's items. An entry
+ * inherits fields of the objects around it. ---- */
 
-/* The fields that were found for an entry, before they are read. */
+/* The fields that an entry has, before their values are read. */
 typedef struct found_fields {
     uint32_t token[TOPIC_FIELDS_MAX]; /* token of each field's value; 0: absent */
-    uint8_t is_outer; /* 1: they belong to an object around, which contains no entry */
+    uint8_t is_outer; /* 1: they are fields of an object around entries that contains no entry */
 } found_fields;
 
 static const found_fields NO_OUTER_FIELDS = {{0}, 0};
@@ -463,15 +469,16 @@ typedef struct best_side {
     msg_value size;
 } best_side;
 
-/* 1 if two fields of one member are a scaled integer and its plain twin. */
+/* 1 if two fields have the same member, one as a scaled integer, the other as a plain decimal (its
+ * twin). */
 static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 {
     return scaled->member == plain->member && scaled->type == FIELD_DECIMAL &&
            plain->type == FIELD_DECIMAL && scaled->scale_e10 != 0 && plain->scale_e10 == 0;
 }
 
-/* 1 if a plain value repeats the integer of its scaled twin, as in the documents' samples. A value
- * of 0 does not count: it is the same at any scale. */
+/* 1 if a plain value equals the integer of its scaled twin, as in the samples of the exchange's
+ * documents. 0 does not count, because it is the same at any scale. */
 static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
@@ -479,7 +486,7 @@ static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t 
     field_row integer = *field;
     integer.scale_e10 = 0;
     msg_value whole;
-    decode_error ignored; /* the plain value counts if the twin is unreadable */
+    decode_error ignored; /* if the twin is unreadable, the plain value counts */
     if (values[plain].type != VALUE_DECIMAL || values[plain].as.decimal.mantissa == 0 ||
         !decode_field(&r->d->texts, &integer, (json_value){r->root.parser, s->token[scaled]},
                       &whole, &ignored))
@@ -503,8 +510,8 @@ static void drop_repeated_integers(rows *r, const found_fields *s, msg_value *va
     }
 }
 
-/* 1 if another field with the same member has a value and takes precedence: a preferred one, or
- * else an earlier one. */
+/* 1 if another field with the same member has a value and is used instead: a preferred field, or
+ * else the first one. */
 static int is_shadowed(const rows *r, const found_fields *s, size_t i, const msg_value *values)
 {
     const topic_row *row = r->p->row;
@@ -520,7 +527,7 @@ static int is_shadowed(const rows *r, const found_fields *s, size_t i, const msg
     return 0;
 }
 
-/* Check that an entry has the required members, in any of their forms. */
+/* Check that an entry has the required members; any of the fields with the same member suffices. */
 static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
                           size_t offset)
 {
@@ -535,8 +542,9 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
     return 1;
 }
 
-/* Omit and count an unreadable time, because the rest of the entry is sound. Returns 0, which
- * refuses the frame, if the time is required or is the topic's own, which orders its frames. */
+/* Omit an unreadable time and count it, because the rest of the entry is sound. Returns 0, so that
+ * the frame is refused, if the time is required or is the topic's own time, which orders its
+ * frames. */
 static int omit_bad_time(rows *r, const items_row *items, const field_row *field, uint32_t token,
                          msg_value *value)
 {
@@ -551,8 +559,8 @@ static int omit_bad_time(rows *r, const items_row *items, const field_row *field
     return 1;
 }
 
-/* Read the fields that were found, preferred ones first, and append their values in the row's
- * order. */
+/* Read the values of the fields that were found, preferred fields first, and append them in the
+ * row's order. */
 static int read_fields(rows *r, const items_row *items, const found_fields *s)
 {
     const topic_row *row = r->p->row;
@@ -585,7 +593,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
     return 1;
 }
 
-/* Use a sequence of the first entry as the frame's, if the row says so. */
+/* If the row says so, use a sequence number of the first entry as the frame's. */
 static void note_sequence(rows *r, const msg_values *values, msg_member member)
 {
     uint8_t *has = NULL;
@@ -597,7 +605,7 @@ static void note_sequence(rows *r, const msg_values *values, msg_member member)
     *has = 1;
 }
 
-/* Copy an entry's symbol into the head, and from the first entry also sequence and time. */
+/* Copy an entry's symbol into the head; for the first entry also its sequence and time. */
 static void note_entry(rows *r, const msg_values *values)
 {
     const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
@@ -614,7 +622,7 @@ static void note_entry(rows *r, const msg_values *values)
     }
 }
 
-/* Append the side that the path implies: bids and asks of positional books. */
+/* Append a value for the side that the path implies (bids or asks). */
 static void add_side_of_path(rows *r, const items_row *items)
 {
     msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
@@ -632,7 +640,8 @@ static int is_zero(const msg_value *value)
     return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
 }
 
-/* The action of an entry: its path's, or a delete if its size is 0 and the path allows that. */
+/* The action of an entry: its path's action, or a delete if its size is 0 and the path has
+ * ITEMS_ZERO_DELETES. */
 static msg_action entry_action(const items_row *items, const msg_values *values)
 {
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
@@ -652,7 +661,7 @@ static int check_sum(rows *r, const msg_values *values, size_t offset)
     return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
 }
 
-/* Add an entry whose values begin at first. */
+/* Add an entry whose values are those from index first to the end. */
 static void add_item(rows *r, size_t first, msg_action action)
 {
     row_decoder *d = r->d;
@@ -660,7 +669,8 @@ static void add_item(rows *r, size_t first, msg_action action)
     d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
 }
 
-/* The values of the entry that begins at first; valid until another value is added. */
+/* The values from index first to the end, which are one entry's; valid until another value is
+ * added. */
 static msg_values values_from(const rows *r, size_t first)
 {
     const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
@@ -719,7 +729,7 @@ static void list_entry(rows *r, const items_row *items, const found_fields *s)
             list_member(r, SURVEY_FIELD, place, i, s->token[i]);
 }
 
-/* A bit for each field that was found. */
+/* A set of the fields that were found, a bit for each. */
 static uint64_t fields_of(const topic_row *row, const found_fields *s)
 {
     uint64_t fields = 0;
@@ -728,7 +738,7 @@ static uint64_t fields_of(const topic_row *row, const found_fields *s)
     return fields;
 }
 
-/* Read one entry from the fields that were found. */
+/* Read the values of the fields that were found, and add them as one entry. */
 static int add_entry(rows *r, const items_row *items, const found_fields *s, size_t offset)
 {
     size_t first = r->value_count;
@@ -755,7 +765,7 @@ static int add_entry(rows *r, const items_row *items, const found_fields *s, siz
     return 1;
 }
 
-/* 1 if a key of an entry leads to other entries or belongs to the envelope. */
+/* 1 if a key of an entry is on the path to other entries, or belongs to the envelope. */
 static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
 {
     size_t index = (size_t)(items - r->p->row->items);
@@ -810,14 +820,14 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry,
     return add_entry(r, items, &s, json_offset(entry));
 }
 
-/* Accept a missing value at a path if the row allows it. */
+/* Accept that there is no value at a path, if the row allows that. */
 static int accept_missing(rows *r, const items_row *items, size_t offset)
 {
     return (items->flags & ITEMS_OPTIONAL) != 0 ||
            refuse(r, DECODE_MISSING_FIELD, offset, items->path);
 }
 
-/* Read the value at the end of a path: a list of entries, or a single one. */
+/* Read the entries in the value at the end of a path: a list of them, or a single one. */
 static int read_entries(rows *r, const items_row *items, json_value value,
                         const found_fields *outer)
 {
@@ -850,8 +860,8 @@ static int read_entries(rows *r, const items_row *items, json_value value,
     return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Note the fields that entries inherit from an object on the path to them. They override those of
- * outer objects; if a key occurs twice, the first counts. */
+/* Find the fields that entries inherit from this object on their path. They override those of
+ * objects further out; if a key occurs twice, the first one counts. */
 static void note_outer_fields(rows *r, json_value object, found_fields *outer)
 {
     found_fields own = NO_OUTER_FIELDS;
@@ -870,7 +880,7 @@ static void note_outer_fields(rows *r, json_value object, found_fields *outer)
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
                         const found_fields *outer);
 
-/* Follow the next key of a path in an object, whose fields the entries in it inherit. */
+/* Follow the next key of a path into an object. The entries in it inherit the object's fields. */
 static int follow_object(rows *r, const items_row *items, const char *path, json_value object,
                          const found_fields *outer)
 {
@@ -891,11 +901,11 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
         return 0;
     if (!is_last || !has_own || r->item_count != before)
         return 1;
-    s.is_outer = 1; /* without entries inside, the object counts as an entry */
+    s.is_outer = 1; /* an object that contains no entry counts as one */
     return add_entry(r, items, &s, json_offset(object));
 }
 
-/* Follow the rest of a path, also through arrays. */
+/* Follow the rest of a path from a value, through arrays, too. */
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
                         const found_fields *outer)
 {
@@ -910,8 +920,8 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
     return 1;
 }
 
-/* 1 if the items do not apply to the frame: at a path with ITEMS_LIST it has either the list, or an
- * object with other items. */
+/* 1 if the items do not apply to this frame: of a list (ITEMS_LIST) and the items on longer paths
+ * through the same value, a frame has only one. */
 static int is_replaced(const rows *r, size_t index)
 {
     int list = r->p->list_instead[index];
@@ -920,7 +930,7 @@ static int is_replaced(const rows *r, size_t index)
     return (r->p->row->items[index].flags & ITEMS_LIST) != 0 && r->items_seen[index] == 0;
 }
 
-/* Read the entries of one of the row's items, everywhere its path leads. */
+/* Read the entries of one of the row's items, wherever its path occurs. */
 static int read_places(rows *r, size_t index)
 {
     const items_row *items = &r->p->row->items[index];
@@ -928,14 +938,14 @@ static int read_places(rows *r, size_t index)
     size_t before = r->place_count;
     if (seen == 1 && !r->p->is_followed[index])
         return read_entries(r, items, r->items_at[index], &NO_OUTER_FIELDS);
-    /* Followed paths may lead inside other entries, which the first pass did not enter. */
+    /* The first pass did not enter entries, so it has not seen paths that lead into them. */
     if ((seen != 0 || r->p->is_followed[index]) &&
         !follow_items(r, items, items->path, r->root, &NO_OUTER_FIELDS))
         return 0;
     return r->place_count != before || accept_missing(r, items, 0);
 }
 
-/* Read the entries, in the order of the row's items. 1, or 0 and *r->why. */
+/* Read the entries, in the order of the row's items. Returns 1, or 0 and *r->why. */
 static int read_items(rows *r)
 {
     const topic_row *row = r->p->row;
@@ -973,7 +983,7 @@ static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
     return rc == TD_OK || refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
 }
 
-/* The values have their final address now: point the items to them. */
+/* Set the items' pointers to their values, which do not move any more. */
 static void publish(const rows *r, message *out)
 {
     row_decoder *d = r->d;

@@ -8,15 +8,15 @@
 #include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 
-/* Memory for the record of the last frame; it grows to the largest frame so far.
- * Zero-initialise. */
+/* Memory for the content of the last frame; it grows to the largest frame so far. Zero-initialise.
+ */
 typedef struct row_decoder {
     msg_item *items;
     size_t item_capacity;
     msg_value *values;
     size_t value_capacity;
     value_texts texts;
-    uint8_t surveys; /* 1: also fill the lists below */
+    uint8_t surveys; /* 1: also fill the lists below, for a survey */
     survey_member *members;
     size_t member_capacity;
     size_t member_count;
@@ -28,8 +28,8 @@ typedef struct row_decoder {
 /* Free its memory. */
 void row_decoder_fini(row_decoder *d);
 
-/* Decode a frame, which is followed by JSON_PADDING_BYTES. Returns 1 and a record, valid until the
- * next call and while the parser's text is; or 0 and *why. */
+/* Decode a frame, which must be followed by JSON_PADDING_BYTES. Returns 1 and a record, valid until
+ * the next call and while the parser's text is; or 0 and *why. */
 int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
                 td_bytes frame, message *out, decode_error *why);
 

@@ -20,7 +20,7 @@ int value_is_empty(td_bytes text)
     return text.size == 0 || td_bytes_is(text, "None");
 }
 
-/* Read an exact decimal; a scaled integer ("_e4") gets its places here. */
+/* Read an exact decimal. A scaled integer ("_e4") gets its decimal places here. */
 static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
 {
     if (td_decimal_parse(text, out, NULL) != TD_OK)
@@ -35,7 +35,7 @@ static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
     return 1;
 }
 
-/* The end of the digits from p on. */
+/* Returns the position after the digits that begin at p. */
 static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
 {
     while (p < end && *p >= '0' && *p <= '9')
@@ -76,7 +76,7 @@ static int read_integer(td_bytes text, int64_t *out)
     return value.scale == 0;
 }
 
-/* Accepts all forms that occur (docs/wire.md 5.5). */
+/* Read a boolean in any form that occurs (docs/wire.md 5.5). */
 static int read_bool(td_bytes text, uint8_t *out)
 {
     int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");
@@ -93,8 +93,8 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
 }
 
-/* Read a time in its unit, up to 2262 (63 bits of ns). Accepts RFC 3339 for every unit, because
- * some fields changed between the forms. */
+/* Read a time in the field's unit, up to the year 2262 (63 bits of ns). Accepts RFC 3339 whatever
+ * the unit, because some fields changed from one form to the other. */
 static int read_time(const field_row *field, td_bytes text, uint64_t *out)
 {
     if (text.size > 4 && text.data[4] == '-')
@@ -162,14 +162,14 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
         out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
     case FIELD_JSON:
-        break; /* not read from text */
+        break; /* FIELD_JSON is not read from text */
     }
     TD_ASSERT(!"an unknown field type"); /* tests check the rows */
     return 0;
 }
 
-/* The text of a value, to be read as the field's type. *is_absent is 1 if it means that there is no
- * value. Returns 0 if the JSON type does not fit the field. */
+/* Get the text of a value, to be read as the field's type. *is_absent is 1 if the value means that
+ * there is none. Returns 0 if the JSON type does not fit the field. */
 static int value_text(const field_row *field, json_value value, td_bytes *text, int *is_absent)
 {
     json_type type = json_type_of(value);
@@ -200,10 +200,10 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
 /* ---- FIELD_JSON: values as canonical JSON text, for objects with members that a row cannot name,
  * such as fees by coin ---- */
 
-/* Larger objects keep their order. */
+/* Members of an object that are sorted by key; a larger object keeps its own order. */
 enum { JSON_SORTED_MEMBERS_MAX = 64 };
 
-/* Text while it is written. */
+/* A text that is being written. */
 typedef struct json_out {
     uint8_t *at;
     const uint8_t *end;
@@ -250,7 +250,7 @@ static int is_before(td_bytes a, td_bytes b)
     return order < 0 || (order == 0 && a.size < b.size);
 }
 
-/* The members of a small object, sorted by insertion, so that equal keys keep their order. */
+/* Get the members of a small object, sorted by key. Members with equal keys keep their order. */
 static size_t sort_members(json_value object, json_member members[JSON_SORTED_MEMBERS_MAX])
 {
     json_value key;
@@ -285,7 +285,8 @@ static void put_object(json_out *out, json_value object)
     put_char(out, '}');
 }
 
-/* Recursion is bounded: the text was parsed, so its depth is at most LIMIT_JSON_DEPTH. */
+/* Write a value in canonical form. The recursion is bounded, because the parser accepts nesting
+ * only up to LIMIT_JSON_DEPTH. */
 static void put_value(json_out *out, json_value value)
 {
     json_value element;
@@ -332,8 +333,8 @@ void value_texts_fini(value_texts *texts)
     *texts = (value_texts){.bytes = NULL};
 }
 
-/* Append the canonical text of a value. A row names each value once, so the texts of a frame are
- * never longer than the frame: memory is allocated once, and views stay valid. */
+/* Append the canonical text of a value. No value of a frame is appended twice, so all texts
+ * together are never longer than the frame: memory is allocated once, and views stay valid. */
 static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
 {
     if (texts->used == 0 && texts->capacity < texts->frame_bytes) {

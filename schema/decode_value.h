@@ -1,5 +1,5 @@
-/* Values of fields: converts a JSON value to the type in its field's row. Numbers may be strings
- * and the reverse, because families write the same field differently. */
+/* Values of fields: converts a JSON value to the type in its field's row. A number may be written
+ * as a string, and a string as a number, because families write the same field differently. */
 #ifndef TD_SCHEMA_DECODE_VALUE_H
 #define TD_SCHEMA_DECODE_VALUE_H
 
@@ -8,7 +8,8 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
-/* Texts that a frame does not contain: FIELD_JSON values in canonical form. Zero-initialise. */
+/* Memory for texts that are not in the frame as such: FIELD_JSON values in canonical form.
+ * Zero-initialise. */
 typedef struct value_texts {
     uint8_t *bytes; /* as large as the frame, so that it never moves while views exist */
     size_t capacity;
@@ -25,8 +26,9 @@ void value_texts_fini(value_texts *texts);
  * Returns 1, or 0 if out_bytes is too small. */
 int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text);
 
-/* The shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, as a view. Returns 0 if
- * it is not a decimal, or if no view is in that form (leading zeros, an exponent). */
+/* The shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, as a view into text.
+ * Returns 0 if text is not a decimal, or if no part of it has the shortest form (leading zeros, an
+ * exponent). */
 int value_big_decimal(td_bytes text, td_bytes *out);
 
 /* 1 if a text means that there is no value, as null does: "" and "None". */

@@ -8,10 +8,11 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Requests have kilobytes; larger ones are not read at all. An answer may echo a request. */
+/* Limits for a request's JSON text and its list of topics. Real requests have kilobytes; larger
+ * ones are not parsed. An answer may echo a request. */
 enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
 
-/* Composed topics: each consists of a topic's stem and a part of the request. */
+/* Bytes for composed topics: each consists of a topic's stem and a part of the request. */
 enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
 
 /* ---- memory for readers ---- */
@@ -34,15 +35,16 @@ td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, 
     for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);) {
         td_bytes item;
         if (!json_text(element, &item))
-            item = json_raw(element); /* numbers: auth's expires is a number as often as a string */
+            item = json_raw(element); /* a number or a boolean: some clients send auth's expires as
+                                         a number, others as a string */
         TD_ASSERT(*count < text->arg_capacity);
         text->args[(*count)++] = item;
     }
     return TD_OK;
 }
 
-/* Text, because exchanges write the same member as a string or as a number or boolean (docs/wire.md
- * 5.5). */
+/* Reads any scalar as text, because exchanges write the same member as a string or as a number or
+ * boolean (docs/wire.md 5.5). */
 int dialect_text_scalar(json_value object, const char *key, td_bytes *out)
 {
     json_value value;
@@ -116,7 +118,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;
-    *out = nothing; /* the id may be data's */
+    *out = nothing; /* not an answer; an id that was read belongs to a data frame */
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
 }
 
@@ -160,8 +162,8 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
            td_bytes_is(answer->reason_topic, topic);
 }
 
-/* 1 if all named topics are in the request. Echoes keep the order, so the search begins after the
- * last match. */
+/* 1 if the request has all named topics. An answer names them in the request's order, so each
+ * search begins after the last match. */
 static int has_topics(const dialect_ask *ask, const td_bytes *named, size_t count)
 {
     size_t next = 0;

@@ -7,19 +7,20 @@
 #include "base/hash.h"
 #include "base/row_table.h"
 
-/* Findings with a common limit. Those with the lowest hashes are kept: the choice does not depend
- * on the order of frames. Their counts are complete, because a finding that was removed never
- * returns. */
+/* A group of findings with a common limit. At the limit, the findings with the lowest hashes are
+ * kept, so that the choice does not depend on the order of frames. The counts of the kept findings
+ * are complete, because a finding that was removed never returns. */
 typedef struct finding_group {
     size_t count;
     size_t last; /* index of the finding with the highest hash, which is removed first; NO_ROW:
                     unknown */
 } finding_group;
 
-/* Findings of one feed, topic and kind, limited so that many similar ones do not displace other
- * changes. Topics without rows share one, because their names may be invented. */
+/* The findings of one feed, topic and kind, limited so that many similar ones do not displace
+ * others. All topics without rows have one share together, because a peer may invent their names.
+ */
 typedef struct share {
-    uint64_t hash; /* of feed, topic and kind; equal hashes share a limit */
+    uint64_t hash; /* of feed, topic and kind; two keys with equal hashes use one share */
     finding_group group;
 } share;
 
@@ -31,8 +32,8 @@ struct drift_table {
     drift_finding *findings;
     size_t count;
     row_table index;
-    finding_group wholes[WHOLES]; /* separate for learnt values, so that many of them do not
-                            displace other findings */
+    finding_group wholes[WHOLES]; /* all findings; learnt values have their own group, so that many
+                                     of them do not displace other findings */
     share *shares;
     size_t share_count;
     row_table share_index;
@@ -182,8 +183,8 @@ static void remove_finding(drift_table *table, size_t row)
     rebuild_index(table);
 }
 
-/* Make space for a finding, by removing another one if necessary. Returns 0 if the new one must be
- * dropped. */
+/* Make space for a finding, by removing another one if necessary. Returns 0 if the new finding must
+ * be dropped instead. */
 static int make_place(drift_table *table, const drift_finding *made)
 {
     finding_group *whole = whole_of(table, made);
@@ -205,7 +206,7 @@ static char *copy_of(td_bytes text)
     return td_strndup(text.size == 0 ? "" : (const char *)text.data, text.size);
 }
 
-/* Add a finding, which must have space, with its names and a count of 0. */
+/* Add a finding with its names and a count of 0. The table must have space. */
 static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
                           const drift_note *note, drift_finding made)
 {
@@ -242,7 +243,7 @@ static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
     return NULL;
 }
 
-/* The example is the first frame with the finding. */
+/* Keep the frame as the finding's example if it precedes the current one. */
 static void keep_example(drift_finding *f, const drift_frame *frame, const drift_result *result)
 {
     if (frame->order >= f->example_order)

@@ -1,5 +1,5 @@
-/* Findings: notes about frames (schema/drift.h), counted, with first time, last time and an
- * example. One thread at a time. */
+/* Findings: notes about frames (schema/drift.h) that are alike, counted, with the times of the
+ * first and last frame and an example. One thread at a time. */
 #ifndef TD_SCHEMA_DRIFT_TABLE_H
 #define TD_SCHEMA_DRIFT_TABLE_H
 
@@ -13,15 +13,16 @@ typedef struct drift_finding {
     drift_kind kind;
     const char *detail;
     uint8_t is_learnt;
-    uint64_t count; /* number of frames */
+    uint64_t count; /* number of frames with the finding */
     uint64_t first_ns, first_order;
     uint64_t last_ns, last_order;
-    const char *symbol;   /* symbol of the example */
-    td_bytes example;     /* the first frame with the finding, up to LIMIT_DRIFT_EXAMPLE_BYTES */
+    const char *symbol; /* symbol of the example */
+    td_bytes
+        example; /* bytes of the first frame with the finding, at most LIMIT_DRIFT_EXAMPLE_BYTES */
     size_t example_bytes; /* size of the whole frame */
     uint64_t example_order;
-    uint64_t hash; /* for the table: hash of feed, topic, path, kind and detail */
-    size_t share;  /* for the table */
+    uint64_t hash; /* for the table's own use: hash of feed, topic, path, kind and detail */
+    size_t share;  /* for the table's own use */
 } drift_finding;
 
 typedef struct drift_table drift_table;
@@ -29,11 +30,11 @@ typedef struct drift_table drift_table;
 TD_NEVER_NULL drift_table *drift_table_open(void);
 void drift_table_close(drift_table *table);
 
-/* Add a frame's notes. Frames of different streams may arrive in any order: the findings with their
- * first and last time, count and example end up the same. Counts, but does not keep, findings
- * beyond LIMIT_DRIFT_FINDINGS, learnt values beyond LIMIT_DRIFT_VALUES, and findings beyond
- * LIMIT_DRIFT_KIND_FINDINGS of one kind in one topic of a feed (new topics: in one feed). All notes
- * together, not their order, determine which ones are kept. */
+/* Add a frame's notes. Frames of different streams may be added in any order: the resulting
+ * findings, with first and last time, count and example, are the same. Findings beyond a limit are
+ * counted, but not kept: LIMIT_DRIFT_FINDINGS, for learnt values LIMIT_DRIFT_VALUES, and for one
+ * kind in one topic of a feed (new topics: in one feed) LIMIT_DRIFT_KIND_FINDINGS. Which ones are
+ * kept depends on all notes together, not on their order. */
 void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
                      const drift_result *result);
 
@@ -41,12 +42,12 @@ void drift_table_add(drift_table *table, const char *feed, const drift_frame *fr
  * next call that adds. */
 const drift_finding *drift_table_list(drift_table *table, size_t *count);
 
-/* Count of the findings that were not kept, and of a frame's notes beyond LIMIT_DRIFT_NOTES; learnt
- * values only if since_ns is not 0, as below. */
+/* Number of findings that were not kept, and of notes beyond LIMIT_DRIFT_NOTES of a frame. Learnt
+ * values are included only if since_ns is not 0 (see drift_finding_is_new). */
 uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns);
 
-/* 1 if a finding was first seen at since_ns or later. A learnt value counts as new only if since_ns
- * is not 0: the frames before it teach the existing values. */
+/* 1 if a finding was first seen at since_ns or later. A learnt value is new only if since_ns is not
+ * 0: it is then compared with the values in earlier frames. */
 int drift_finding_is_new(const drift_finding *finding, uint64_t since_ns);
 
 #endif

@@ -10,7 +10,8 @@ static int is_word(const frame_words *words, uint8_t key, const char *const *any
     return 0;
 }
 
-/* Exchanges write the same member as a boolean or as a word (docs/wire.md 5.5). */
+/* The outcome of a request as its answer shows it: 1, 0, or -1 if not stated. Exchanges write the
+ * same member as a boolean or as a word (docs/wire.md 5.5). */
 static int8_t success_of(const frame_keys *keys, const control_rule *rule, const frame_words *words)
 {
     static const char *const ZERO[] = {"0", NULL};

@@ -1,9 +1,7 @@
 /* The properties of an exchange, as a row: hosts besides its families' addresses, how often a
  * client may connect, and how control frames differ from data. Its families, topics and dialects
- * are in schema/<exchange>/. Another exchange is another such folder and a line of
- * schema/exchanges.h.
- *
- * Constant data and pure functions; any thread. */
+ * are in schema/<exchange>/. To add an exchange, add such a folder and a line in
+ * schema/exchanges.h. */
 #ifndef TD_SCHEMA_EXCHANGE_H
 #define TD_SCHEMA_EXCHANGE_H
 
@@ -33,7 +31,7 @@ static inline int frame_class_is_control(frame_class c)
     return c != CLASS_DATA && c != CLASS_UNKNOWN;
 }
 
-/* A text of a row, with its length. */
+/* A text and its length, as an initializer in a row. */
 #define FRAME_TEXT(text)                                                                           \
     {                                                                                              \
         (const uint8_t *)(text), sizeof(text) - 1                                                  \
@@ -45,43 +43,46 @@ enum {
     FRAME_KEY_NONE = FRAME_KEYS_MAX, /* no key */
 };
 
-/* How a member shows whether a request succeeded. */
+/* How an answer shows whether its request succeeded. */
 typedef enum success_form {
-    SUCCESS_NOT_STATED, /* not at all */
-    SUCCESS_WORD, /* by a word: one of success_words or failure_words, as text or as a JSON literal
-                     (true) */
+    SUCCESS_NOT_STATED, /* it does not show it */
+    SUCCESS_WORD,       /* by a word, as text or as a JSON literal (true): one of success_words or
+                           failure_words */
     SUCCESS_CODE, /* by a code: 0, as a number or text, is success; anything else is failure */
 } success_form;
 
 /* How a control frame is recognized. The first matching rule of an exchange decides. */
 typedef struct control_rule {
     uint8_t key;           /* the frame has this member */
-    td_bytes text;         /* with this text (empty: any) */
-    td_bytes op;           /* and names this request (empty: any or none) */
-    frame_class is;        /* its class */
-    frame_class if_failed; /* its class if the request failed */
-    uint8_t success_key;   /* the member that shows success, in the form below */
+    td_bytes text;         /* and this member has this text (empty: any text) */
+    td_bytes op;           /* and the frame names this request (empty: any request, or none) */
+    frame_class is;        /* then the frame has this class */
+    frame_class if_failed; /* its class if the frame shows that the request failed */
+    uint8_t success_key;   /* number of the member that shows success */
     success_form success;
 } control_rule;
 
 /* The members by which a frame is classified. A key's number is its index in names. */
 typedef struct frame_keys {
-    const td_bytes *names; /* shorter ones first */
+    const td_bytes *names; /* sorted by size, the shortest first */
     uint8_t count;
-    /* The first key of each size; the keys of the next size follow. */
+    /* By size: the number of the first key of that size; the keys of the next size follow. */
     uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
-    uint8_t topic, data;       /* every data frame has both */
-    uint8_t event, event_time; /* an event, or a list of them, has these instead of a topic;
-                                  FRAME_KEY_NONE: the exchange sends no such frames */
-    uint8_t op;                /* an answer names its request here */
-    uint8_t request; /* or here, in an object under the key op; both may be FRAME_KEY_NONE */
-    /* Data frames may have this key as well; its text distinguishes them. The rules for this key
-     * are adjacent. FRAME_KEY_NONE: no such key. */
+    uint8_t topic, data; /* every data frame has both */
+    uint8_t event,
+        event_time;  /* numbers of the keys that an event, or each event of a list, has instead of a
+                        topic; FRAME_KEY_NONE: the exchange sends no events */
+    uint8_t op;      /* an answer names its request under this key */
+    uint8_t request; /* or under this key, in an object that is the value of the key op; both may be
+                        FRAME_KEY_NONE */
+    /* A key of control frames that data frames may have as well; its text distinguishes them. Its
+     * rules are adjacent: shared_count of them from index shared_first on. FRAME_KEY_NONE: no such
+     * key. */
     uint8_t shared;
     uint8_t shared_first, shared_count;
-    td_bytes data_start; /* how a data frame begins, up to and including the opening quote of its
-                            topic: {"topic":" . Only in dialects that do not echo topics */
-    /* For SUCCESS_WORD, ending with NULL. NULL: no rule uses it. */
+    td_bytes data_start; /* the bytes with which a data frame begins, up to the opening quote of its
+                            topic: {"topic":" . Not used for dialects that echo topics */
+    /* Words for SUCCESS_WORD; each list ends with NULL. NULL: no rule uses SUCCESS_WORD. */
     const char *const *success_words;
     const char *const *failure_words;
     const control_rule *rules;
@@ -101,29 +102,31 @@ static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
     return FRAME_KEY_NONE;
 }
 
-/* A frame's members by key number; the entry of FRAME_KEY_NONE stays empty. */
+/* The members of a frame, by key number; the entry of FRAME_KEY_NONE stays empty. */
 typedef struct frame_words {
     td_bytes json[FRAME_KEYS_MAX + 1]; /* JSON text; data NULL: absent */
     td_bytes text[FRAME_KEYS_MAX + 1]; /* text of strings; data NULL: not a string */
     td_bytes op;                       /* the request that the frame names; empty: not named */
 } frame_words;
 
-/* The class of a control frame, or CLASS_UNKNOWN. *success is the outcome of the request that it
- * answers: 1, 0 or -1 (not stated). All readers of frames call this. */
+/* Returns the class of a control frame, or CLASS_UNKNOWN. *success is the outcome of the request
+ * that the frame answers: 1, 0 or -1 (not stated). All readers of control frames call this
+ * function. */
 frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success);
 
 /* ---- the row ---- */
 
-/* An exchange blocks a client host that opens more connections than this. */
+/* How many connections a client host may open; the exchange blocks a host that opens more. */
 typedef struct connect_limit {
-    uint32_t count; /* within window_ns; at most LIMIT_HOST_CONNECTS */
+    uint32_t count; /* connections within window_ns; at most LIMIT_HOST_CONNECTS */
     uint64_t window_ns;
 } connect_limit;
 
-/* The documented texts of a member, such as an order's states. */
+/* The documented texts of a member, such as the states of an order. */
 typedef struct value_row {
     msg_member member;
-    const char *family; /* the family that sends them; NULL: all families without their own row */
+    const char *family; /* the family that sends these texts; NULL: all families without their own
+                           row for the member */
     const char *const *values; /* ends with NULL */
     uint8_t is_open;           /* 1: the documentation does not list all of them */
 } value_row;
@@ -134,7 +137,8 @@ typedef struct exchange_row {
                                        ends with NULL */
     connect_limit connects;
     frame_keys frames;
-    const value_row *values;       /* a family's own first; ends with MEMBER_NONE; NULL: unknown */
+    const value_row *values;       /* rows of single families precede the common ones; ends with
+                                      MEMBER_NONE; NULL: unknown */
     const char *const *raw_topics; /* prefixes of documented topics that intentionally have no rows;
                                       ends with NULL; may be NULL */
     const struct instrument_lists *instruments; /* schema/instrument.h; NULL: no lists known */
@@ -142,8 +146,8 @@ typedef struct exchange_row {
                                         anything may occur */
 } exchange_row;
 
-/* The documented texts of a field in a family's frames (family NULL: in any). NULL: there is no
- * such set, as for every numeric field. */
+/* The documented texts of a field in a family's frames (family NULL: in any family's). NULL: no
+ * texts are documented, as for every numeric field. */
 const value_row *exchange_values(const exchange_row *exchange, const char *family,
                                  const field_row *field);
 

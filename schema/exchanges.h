@@ -1,5 +1,5 @@
-/* All exchanges: each has a folder with its row, its families and its dialects, and a line here.
- * Only for schema/family.c: all others use schema/family.h. */
+/* All exchanges: each has a folder with its row, its families and its dialects, and a line in this
+ * file. Only schema/family.c includes it; other files use schema/family.h. */
 #ifndef TD_SCHEMA_EXCHANGES_H
 #define TD_SCHEMA_EXCHANGES_H
 

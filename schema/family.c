@@ -42,7 +42,8 @@ static int is_other_host(const exchange_row *exchange, td_bytes host)
     return 0;
 }
 
-/* 1 if the URL is this endpoint, on its own host or on another one that serves the same paths. */
+/* 1 if the URL is this endpoint, with its own host or with another host that serves the same paths.
+ */
 static int endpoint_fits(const family *of, const char *endpoint, const td_url *url)
 {
     td_url own = td_url_split(td_bytes_str(endpoint));
@@ -80,7 +81,7 @@ const char *const FAMILY_NAMES[] = {FAMILIES(FAMILY_NAME) NULL};
 
 const char *family_names(void)
 {
-    /* A test compares it with the families' own names. */
+    /* A test compares this list with the names in the families' rows. */
 #define FAMILY_LISTED(id, name) ", " name
     static const char NAMES[] = FAMILIES(FAMILY_LISTED);
 #undef FAMILY_LISTED

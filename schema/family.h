@@ -25,32 +25,36 @@ typedef struct family_endpoint {
 
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
-/* Kind of a family's instruments, for dataset types that apply to one kind. */
+/* The kind of a family's instruments; some types of datasets apply to one kind only. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
 
 /* How datasets name and use a family. */
 typedef struct family_market {
-    const char *exchange; /* name in the Tardis CSV format; NULL: not part of it */
+    const char *exchange; /* exchange's name in the Tardis CSV format; NULL: the format does not
+                             have this family */
     const char *book_topic;
     market_kind kind;
     const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
                              NULL: "linear" */
-    const char *coin_category;     /* category of symbols ending with "USD"; NULL: as above */
-    const char *liquidation_topic; /* the topic with every liquidation, if other topics have only
-                                      some; NULL: no such topic */
+    const char
+        *coin_category; /* category of symbols ending with "USD"; NULL: the same as category */
+    const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
+                                      have only some of them; NULL: no such topic */
 } family_market;
 
 typedef struct family {
-    const char *name; /* the name for users: "inverse", "v5-linear" */
+    const char *name; /* the name that users write: "inverse", "v5-linear" */
     const exchange_row *exchange;
-    const struct dialect *dialect;                   /* dialect of its connections */
-    family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
-    const topic_row *topics;                         /* the rows of its file */
+    const struct dialect *dialect; /* dialect of its connections */
+    family_endpoint
+        endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL, or with the end of the array */
+    const topic_row *topics;             /* the rows in the family's file */
     family_market market;
-    size_t topic_count;        /* 0: every frame stays raw */
+    size_t topic_count;        /* 0: no topic is decoded */
     uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
-    uint8_t op_is_topic;       /* 1: its topics are the ops of requests and their answers */
-    uint8_t has_ended;         /* 1: the exchange no longer sends it; its addresses do not answer */
+    uint8_t op_is_topic;       /* 1: the op of a request or answer is its topic (order entry) */
+    uint8_t
+        has_ended; /* 1: the exchange has discontinued the family; its addresses do not answer */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count is their number. */
@@ -62,21 +66,21 @@ const exchange_row *exchange_of(const family *of);
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);
 
-/* The first family that has an endpoint with this URL's host (any known one) and path; the query is
- * ignored. NULL if absent. Several families may share a private address: the first one is
- * returned. */
+/* The first family that has an endpoint with this URL's host (or another known host of the
+ * exchange) and path; the query is ignored. NULL if absent. Several families may share a private
+ * address. */
 const family *family_find_by_url(td_bytes url);
 
 /* The path of an endpoint's URL: "/realtime" of "wss://stream.bybit.com/realtime". A view into it.
  */
 const char *family_url_path(const char *url);
 
-/* The path as a constant of the family's endpoints; NULL if the family does not have it. *accesses:
- * the kinds of endpoints with this path, as bits 1 << family_access. */
+/* The path, as a constant in the family's endpoints; NULL if the family does not have it. *accesses
+ * has the kinds of endpoints with this path, as bits 1 << family_access. */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
 
-/* Append a family's paths to the text "nothing is served at PATH; try /a /b"; call it for each
- * served family, the first time with why "". Text beyond why_bytes is dropped. */
+/* Append a family's paths to why, which becomes "nothing is served at PATH; try /a /b". Call it for
+ * each served family, the first time with why empty. Text beyond why_bytes is dropped. */
 void family_paths_text(const family *of, td_bytes path, char *why, size_t why_bytes);
 
 /* URL of a family's endpoint, or NULL if it has no such endpoint. */
@@ -91,8 +95,8 @@ const char *family_names(void);
 /* Returns TD_E_INVALID for an unknown name; the hint lists similar names, or all. */
 TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
 
-/* The row of a topic as users write it, with or without a symbol. *symbol is its symbol part ("A|B"
- * too), empty if absent. NULL: unknown topic. */
+/* The row of a topic as users write it, with or without a symbol. *symbol becomes its symbol part
+ * (also a list, "A|B"), empty if absent. NULL: unknown topic. */
 const topic_row *family_topic_row(const family *of, const char *topic, td_bytes *symbol);
 
 /* The row of a topic name without a symbol; NULL: unknown topic. */

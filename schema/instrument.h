@@ -1,6 +1,6 @@
-/* Properties of instruments, from lists that exchanges serve over HTTP: names and types, the same
- * for all exchanges, and where an exchange's lists have them. The category is linear, inverse,
- * spot, option or spread. Constants only. */
+/* Properties of instruments, as in the lists that exchanges serve over HTTP: their names and types,
+ * which are the same for all exchanges, and the members in which an exchange's lists have them. An
+ * instrument's category is linear, inverse, spot, option or spread. Constants only. */
 #ifndef TD_SCHEMA_INSTRUMENT_H
 #define TD_SCHEMA_INSTRUMENT_H
 
@@ -44,7 +44,7 @@ typedef enum instrument_value {
 } instrument_value;
 #undef INSTRUMENT_NUMBER
 
-/* How the category of an entry is recognized if its list does not name it. */
+/* A sign by which an entry's category is recognized if its list does not name the category. */
 typedef struct category_sign {
     const char *member; /* the entry has this member; NULL, in the last row: any entry */
     const char *text_member, *text; /* and this member has this text; NULL: not required */
@@ -53,13 +53,14 @@ typedef struct category_sign {
 
 /* An exchange's instrument lists. */
 typedef struct instrument_lists {
-    const char *const *lists; /* members of a result that may hold the list; ends with NULL. A
-                                 result may itself be the list */
-    const char *category;     /* the result's member with the category of all entries */
+    const char *const *lists; /* names of members that may hold the list in a reply's result; ends
+                                 with NULL. The result itself may also be the list */
+    const char *category;     /* the result's member that names the category of all entries */
     const char *page; /* the result's member that names the next page; absent or empty at the end */
     const category_sign *signs;
-    const char *const *members; /* by instrument_value: its members in an entry, "filter.tick|tick",
-                                   of which the first present one counts; NULL: no member */
+    const char *const
+        *members; /* by instrument_value: the entry's members that may hold the value,
+                     "filter.tick|tick"; the first present one counts. NULL: no member */
 } instrument_lists;
 
 #endif

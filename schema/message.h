@@ -38,7 +38,8 @@ typedef enum msg_type {
     MSG_TYPE_COUNT,
 } msg_type;
 
-/* A frame's own "type". FRAME_UNTYPED: absent. FRAME_ANY: only in tables. */
+/* The kind of a frame, from its own "type". FRAME_UNTYPED: the frame has none. FRAME_ANY: only in
+ * tables. */
 typedef enum frame_kind { FRAME_UNTYPED, FRAME_SNAPSHOT, FRAME_DELTA, FRAME_ANY } frame_kind;
 
 typedef enum msg_side { SIDE_BUY, SIDE_SELL, SIDE_NONE } msg_side;
@@ -62,24 +63,25 @@ typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT }
 typedef struct msg_head {
     msg_type type;
     frame_kind kind;
-    const struct topic_row *row; /* NULL for raw, control and request */
-    td_bytes topic;              /* without the symbol */
+    const struct topic_row
+        *row;             /* the topic's row; NULL for MSG_RAW, MSG_CONTROL and MSG_REQUEST */
+    td_bytes topic;       /* without the symbol */
     td_bytes symbol;      /* empty if the topic has no symbol; "*" if its entries name several */
-    td_bytes version;     /* MEMBER_VERSION if it is text; else empty */
+    td_bytes version;     /* MEMBER_VERSION if its type is text; otherwise empty */
     uint64_t exchange_ns; /* the exchange's time; 0: absent */
-    uint64_t match_ns;    /* MEMBER_MATCH_TIME of the envelope; 0 = absent */
-    int64_t cross_seq;    /* valid if has_cross_seq; u and seq likewise */
+    uint64_t match_ns;    /* MEMBER_MATCH_TIME in the envelope; 0: absent */
+    int64_t cross_seq;    /* valid if has_cross_seq is 1; u and seq have such flags, too */
     int64_t u;
     int64_t seq;
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint32_t unknown_fields;  /* fields that the row does not name, repeated keys, and unreadable
-                                 times: counted, not fatal */
+    uint32_t unknown_fields;  /* number of fields that the row does not name, of repeated keys, and
+                                 of unreadable times; they do not make the frame undecodable */
     uint32_t foreign_symbols; /* entries with a symbol other than the topic's */
 } msg_head;
 
-/* One level of an order book change. Prices and sizes keep their written scale. */
+/* One level of an order book change. Price and size have as many decimal places as in the frame. */
 typedef struct msg_level {
     int64_t price;
     int64_t size; /* 0 with ACTION_DELETE */
@@ -91,7 +93,8 @@ typedef struct msg_level {
 
 typedef struct msg_book {
     msg_head head;
-    const msg_level *levels; /* in the order in which they apply: deletes, updates, inserts */
+    const msg_level
+        *levels; /* in the order in which they must be applied: deletes, updates, inserts */
     size_t level_count;
     /* For each level the size of its retail orders, which its own size includes; NULL if the topic
      * does not separate them (MEMBER_RPI_SIZE). */
@@ -104,13 +107,13 @@ typedef struct msg_trade {
     uint64_t exchange_ns;
     int64_t cross_seq; /* valid if has_cross_seq */
     int64_t seq;       /* valid if has_seq */
-    td_bytes symbol;   /* the entry's own symbol; empty if absent or the topic's */
+    td_bytes symbol; /* the symbol that the entry names; empty if absent or equal to the topic's */
     td_bytes trade_id;
     td_bytes tick_direction; /* empty if absent */
-    uint8_t side;            /* taker's, msg_side */
+    uint8_t side;            /* msg_side of the taker */
     uint8_t has_cross_seq;
     uint8_t has_seq;
-    int8_t is_block_trade; /* 1, 0, or -1: not stated; is_rpi_trade likewise */
+    int8_t is_block_trade; /* 1, 0, or -1: not stated; is_rpi_trade has the same values */
     int8_t is_rpi_trade;
 } msg_trade;
 
@@ -130,17 +133,17 @@ typedef enum value_type {
     VALUE_SIDE,
     VALUE_TIME_NS,
     VALUE_JSON,       /* as.text: JSON text, see FIELD_JSON */
-    VALUE_BIG_DECIMAL /* as.text: an exact decimal beyond 64 bits and 18 places (leveraged tokens
-                         have them), of at most LIMIT_BIG_DECIMAL_DIGITS, in shortest form. Not in
-                         books and trades */
+    VALUE_BIG_DECIMAL /* as.text: an exact decimal of more than 64 bits or 18 places (leveraged
+                         tokens have them), of at most LIMIT_BIG_DECIMAL_DIGITS, in shortest form.
+                         Never in books and trades */
 } value_type;
 
 typedef struct msg_value {
     msg_member member;
     value_type type;
-    uint8_t is_scale_assumed; /* 1: the decimal may be off by a power of ten: it is a scaled integer
-                                 without its plain twin, and the scale varies by symbol. Not in the
-                                 digest */
+    uint8_t is_scale_assumed; /* 1: the decimal may be off by a power of ten, because the scale of
+                                 this integer varies by symbol and its plain twin is missing
+                                 (FIELD_SCALE_VARIES). Not part of digests */
     union {
         td_bytes text;
         td_decimal decimal;
@@ -153,11 +156,11 @@ typedef struct msg_value {
 
 typedef struct msg_item {
     msg_action action;
-    const msg_value *values; /* in the order of the row's fields, without absent ones; each member
-                                at most once. Also in msg_record and msg_extra */
+    const msg_value *values; /* without absent ones, in the order of the row's fields, each member
+                                at most once. The same holds for msg_record and msg_extra */
     size_t value_count;
-    uint64_t fields; /* tickers: a bit for each of the row's fields that the frame has, the last bit
-                        for all fields from MSG_FIELD_BITS - 1 on; 0: unknown */
+    uint64_t fields; /* for tickers, which fields the frame has: a bit for each of the row's fields;
+                        the last bit stands for all fields from MSG_FIELD_BITS - 1 on. 0: unknown */
 } msg_item;
 
 enum { MSG_FIELD_BITS = 64 };
@@ -165,7 +168,7 @@ enum { MSG_FIELD_BITS = 64 };
 /* Messages of all other types. */
 typedef struct msg_record {
     msg_head head;
-    const msg_value *values; /* envelope values without a member in head */
+    const msg_value *values; /* values of the envelope that have no place in head */
     size_t value_count;
     const msg_item *items;
     size_t item_count;
@@ -173,9 +176,9 @@ typedef struct msg_record {
 
 /* Members of a book or trade frame without a place in the plain structs. */
 typedef struct msg_extra {
-    const msg_value *values; /* envelope values without a member in head */
+    const msg_value *values; /* values of the envelope that have no place in head */
     size_t value_count;
-    const msg_item *items; /* one per entry of the message */
+    const msg_item *items; /* one for each entry of the message */
 } msg_extra;
 
 /* The message of a frame: head is valid for all types. */
@@ -186,8 +189,8 @@ typedef struct message {
         msg_trades trades; /* MSG_TRADE */
         msg_record record; /* all other types */
     };
-    /* Set if a plain struct was decoded whole (DECODE_PATH_WHOLE) and some members have no place in
-     * it; else NULL. */
+    /* Not NULL if the frame was decoded with DECODE_PATH_WHOLE into a plain struct, and some of its
+     * members have no place in it. */
     const msg_extra *extra;
 } message;
 
@@ -213,23 +216,24 @@ int msg_struct_has(msg_type type, msg_member member);
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
-/* 1 if fits() returns 1 for the price and size of some entry; it gets NULL for an absent value. */
+/* 1 if fits() returns 1 for the price and size of at least one entry. An absent value is passed as
+ * NULL. */
 int message_any_entry(const message *m,
                       int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
                       void *user);
 
-/* 1 if some entry has its price and its size in these ranges. A range without bounds also accepts
- * an absent value. */
+/* 1 if at least one entry has its price and its size in these ranges. An absent value is in a range
+ * only if the range has no bounds. */
 int message_has_entry(const message *m, const td_decimal_range *price,
                       const td_decimal_range *size);
 
-/* Add a level's size without retail orders and the size of its retail orders. Returns 1, or 0 if
- * the sum exceeds 64 bits. */
+/* Add a level's size without retail orders and the size of its retail orders. Returns 0 if the sum
+ * exceeds 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
-/* Convert an entry's values, typed by a row, to the plain struct. A level: returns 1 and the size
- * of its retail orders (0 if absent), or 0 if its sizes have no sum. A trade keeps its symbol only
- * if it differs from own. */
+/* Convert an entry's values, typed by a row, to the plain struct. msg_level_of() returns 1 and in
+ * *rpi the size of the level's retail orders (0 if absent), or 0 if the sum of its sizes exceeds 64
+ * bits. A trade keeps its symbol only if it differs from own. */
 int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi);
 msg_trade msg_trade_of(const msg_item *item, td_bytes own);
 
@@ -250,7 +254,7 @@ const char *msg_member_name(msg_member member);
 /* A member's name with its size, so that callers need not measure it. A NUL follows. */
 td_bytes msg_member_text(msg_member member);
 
-/* The member with a name; MEMBER_NONE if absent. */
+/* The member with a name; MEMBER_NONE if no member has it. */
 msg_member msg_member_find(td_bytes name);
 
 #endif

@@ -13,24 +13,25 @@
 #include "schema/decode_value.h"
 
 enum {
-    /* Positions of an entry whose member is remembered, so that most names need one comparison. */
+    /* How many members of an entry are remembered, by position, for the next entry: most names then
+       need one comparison. */
     GUESSES = 64,
-    /* Bytes of a value shown in a fault. */
+    /* Bytes of a value that are shown in the text of a fault. */
     SHOWN_BYTES = 48,
 };
 
 struct message_builder {
-    json_parser *parser; /* for texts with JSON; NULL until the first */
+    json_parser *parser; /* parses values that are JSON text; NULL until the first one */
     td_arena *arena;
     message_subject subject;
-    td_bytes bytes; /* texts inside these are not copied */
-    td_result rc;   /* TD_OK, or the result for the first fault */
+    td_bytes bytes; /* the caller's bytes; texts inside them are not copied */
+    td_result rc;   /* TD_OK; after the first fault its result */
     td_err fault;
     msg_head head;
     uint8_t has_type;
     uint8_t head_seen[MEMBER_COUNT];
     uint8_t kind_seen;
-    msg_value *head_values; /* envelope values without a member in head */
+    msg_value *head_values; /* values of the envelope that have no place in head */
     size_t head_value_count, head_value_capacity;
     /* Entries: only one of these arrays is used, by the message's type. */
     msg_level *levels;
@@ -38,8 +39,9 @@ struct message_builder {
     msg_trade *trades;
     msg_item *items;
     size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
-    size_t entry_count; /* complete ones */
-    msg_value *values;  /* of all items; of a level or trade only until it is complete */
+    size_t entry_count; /* number of complete entries */
+    msg_value
+        *values; /* values of all items; for levels and trades, only of the incomplete entry */
     size_t value_count, value_capacity;
     uint8_t has_rpi; /* 1: a level has a size of retail orders */
     /* The current entry. */
@@ -51,13 +53,13 @@ struct message_builder {
     struct {
         td_bytes name;
         msg_member member;
-    } guess[GUESSES]; /* the member at this position in the previous entry */
+    } guess[GUESSES]; /* for each position: the member there in the previous entry */
 };
 
 message_builder *message_builder_open(void)
 {
     message_builder *made = td_alloc_zero(1, sizeof *made);
-    made->rc = TD_E_INVALID; /* no message yet */
+    made->rc = TD_E_INVALID; /* no message has begun */
     return made;
 }
 
@@ -123,7 +125,7 @@ const char *message_build_entries_name(const message_builder *b)
                                            : "items";
 }
 
-/* Report a fault of a member, by the caller's name for it. */
+/* Report a fault of a member, under the name that the caller gave. */
 static void fault_member(message_builder *b, int in_entry, td_bytes name, const char *what)
 {
     int size = name.size > LIMIT_NAME_BYTES ? (int)LIMIT_NAME_BYTES : (int)name.size;
@@ -134,7 +136,7 @@ static void fault_member(message_builder *b, int in_entry, td_bytes name, const 
         message_build_fault(b, "%.*s: %s", size, (const char *)name.data, what);
 }
 
-/* Report a value of a wrong type. */
+/* Report that a value is not what was wanted. */
 static void fault_value(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                         const char *wanted)
 {
@@ -164,7 +166,7 @@ static void keep_text(message_builder *b, td_bytes *text)
         text->data = td_arena_copy(b->arena, text->data, text->size);
 }
 
-/* The JSON of a FIELD_JSON value. Returns 0 if the text is not JSON. */
+/* Get the JSON of a FIELD_JSON value. Returns 0 if the text is not JSON. */
 static int parse_value(message_builder *b, const written_value *value, json_value *out)
 {
     *out = value->json;
@@ -183,12 +185,13 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
     size_t size = json_raw(root).size;
     uint8_t *text = td_arena_alloc(b->arena, size);
     int is_written = value_json_text(root, text, size, &out->as.text);
-    TD_ASSERT(is_written); /* never longer than the value */
+    TD_ASSERT(is_written); /* cannot fail: the canonical text is never longer than the value */
     out->type = VALUE_JSON;
     return 1;
 }
 
-/* Read a value as a field's type; text values are views. Returns 0 if it has another type. */
+/* Read a value as a field's type; text values are views. Returns 0 if the value is not of this
+ * type. */
 static int read_as(message_builder *b, field_type type, const written_value *value, msg_value *out)
 {
     decode_reason ignored;
@@ -212,7 +215,7 @@ static int read_as(message_builder *b, field_type type, const written_value *val
     return decode_text(&field, value->text, out, &ignored);
 }
 
-/* A type for a value whose topic has no row. */
+/* Choose a type for a value whose topic has no row. */
 static field_type guess_type(const written_value *value)
 {
     switch (value->kind) {
@@ -237,7 +240,7 @@ static void keep_value(message_builder *b, msg_value *value)
         keep_text(b, &value->as.text);
 }
 
-/* Read a value with the type that the row gives the member. Returns 0 after a fault. */
+/* Read a value as the type that the member has in the row. Returns 0 after a fault. */
 static int read_member(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                        msg_value *out)
 {
@@ -321,7 +324,8 @@ static void head_kind(message_builder *b, td_bytes name, const written_value *va
     fault_value(b, 0, name, value, "a kind");
 }
 
-/* Check the topic or symbol against the frame's; if is_open, accept any. */
+/* Check a topic or symbol against *own, which is the frame's; if is_open, it replaces *own instead.
+ */
 static void check_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
                        int is_open)
 {
@@ -335,8 +339,8 @@ static void check_name(message_builder *b, td_bytes name, const written_value *v
     keep_text(b, own);
 }
 
-/* Read a member that every message can have without a field in its row. Returns 1 if name is
- * one. */
+/* Read one of the members that every message may have without a field in its row. Returns 0 if name
+ * is another one. */
 static int head_common(message_builder *b, td_bytes name, const written_value *value)
 {
     int is_known = b->subject.row != NULL;
@@ -355,8 +359,8 @@ static int head_common(message_builder *b, td_bytes name, const written_value *v
     return 1;
 }
 
-/* 1 if the row has the member with another type, as an ordinary value instead of a number of the
- * head. */
+/* 1 if the member, which has a number in the head, has another type in the row: then it is an
+ * ordinary value. */
 static int is_plain_field(const message_builder *b, msg_member member, field_type of_head)
 {
     const topic_row *row = b->subject.row;
@@ -366,7 +370,8 @@ static int is_plain_field(const message_builder *b, msg_member member, field_typ
     return 0;
 }
 
-/* Read a member that has a place in the head. Returns 1 if it has one, also after a fault. */
+/* Read a member whose value is kept in the head. Returns 0 if it is another member; 1 also after a
+ * fault. */
 static int head_number(message_builder *b, td_bytes name, msg_member member,
                        const written_value *value)
 {
@@ -413,7 +418,7 @@ void message_build_head(message_builder *b, td_bytes name, const written_value *
     if (head_number(b, name, read.member, value) || !read_member(b, 0, name, value, &read))
         return;
     if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
-        b->head.version = read.as.text; /* added as a value, too, for all but books */
+        b->head.version = read.as.text; /* also added as a value below; books use only this one */
     add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read);
 }
 
@@ -437,7 +442,7 @@ static const msg_value *entry_value(const msg_item *entry, msg_member member)
     return msg_value_find(entry->values, entry->value_count, member);
 }
 
-/* Complete a level: check that it has what a book needs, and add up its sizes. */
+/* Complete a level: check that it has the members that a book needs, and add up its sizes. */
 static int end_level(message_builder *b, const msg_item *entry)
 {
     size_t at = b->entry_count;
@@ -460,8 +465,8 @@ static int end_level(message_builder *b, const msg_item *entry)
     return b->rc == TD_OK;
 }
 
-/* Complete the current entry. Values without a place in the plain struct were checked, and are
- * dropped. */
+/* Complete the current entry. Values that the plain struct has no place for have been checked, and
+ * are dropped. */
 static void end_entry(message_builder *b)
 {
     if (!b->in_entry || b->rc != TD_OK)
@@ -519,7 +524,7 @@ static void entry_action(message_builder *b, td_bytes name, const written_value 
         fault_value(b, 1, name, value, "an action");
 }
 
-/* The type of a member of a plain struct, whatever the row says. */
+/* The type that a member has in a plain struct, which does not depend on the row. */
 static field_type struct_type(msg_member member)
 {
     static const struct {
@@ -538,8 +543,8 @@ static field_type struct_type(msg_member member)
     return FIELD_DECIMAL;
 }
 
-/* Read a member of the plain struct, which cannot hold decimals beyond 64 bits. Returns 0 after a
- * fault. */
+/* Read a member of the plain struct, whose decimals have at most 64 bits. Returns 0 after a fault.
+ */
 static int read_struct_member(message_builder *b, td_bytes name, const written_value *value,
                               msg_value *out)
 {
@@ -592,8 +597,8 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell");
 }
 
-/* Add a level without looking up names. Returns 0, without adding members, if the slow path must
- * read it. */
+/* Add a level without looking up names. Returns 0, with nothing added, if the slow path must read
+ * this level. */
 static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                            td_bytes size)
 {
@@ -635,7 +640,7 @@ void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_b
 {
     char time[24] = "";
     if (exchange_ns != 0)
-        (void)snprintf(time, sizeof time, "%" PRIu64, exchange_ns); /* fits */
+        (void)snprintf(time, sizeof time, "%" PRIu64, exchange_ns); /* 20 digits fit */
     message_build_entry(b);
     put_text(b, "side", side);
     put_text(b, "price", price);
@@ -696,8 +701,8 @@ static td_bytes entry_symbol(const message *m, size_t index)
     return found != NULL && found->type == VALUE_TEXT ? found->as.text : td_bytes_of(NULL, 0);
 }
 
-/* Entries' symbols become the message's if its topic has none; otherwise a different symbol counts
- * as foreign. */
+/* If the topic has no symbol, the entries' symbol becomes the message's ("*" for several symbols);
+ * otherwise count entries with another symbol as foreign. */
 static void note_symbols(message *m, const message_subject *subject)
 {
     td_bytes own = subject->symbol;
@@ -733,7 +738,7 @@ td_result message_build_end(message_builder *b, message *out, td_err *err)
     if (b->rc == TD_OK)
         keep_message(b, &made);
     td_result rc = b->rc == TD_OK ? TD_OK : td_err_pass(err, b->rc, &b->fault);
-    b->rc = TD_E_INVALID; /* no message */
+    b->rc = TD_E_INVALID; /* no message has begun */
     if (rc != TD_OK)
         return rc;
     note_symbols(&made, &b->subject);

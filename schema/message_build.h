@@ -14,16 +14,17 @@
 
 typedef struct message_builder message_builder;
 
-/* Known facts about a frame before it is decoded. */
+/* What is known about a frame before it is decoded. */
 typedef struct message_subject {
-    const topic_row *row; /* valid at its time; NULL: no row, so every type is possible */
+    const topic_row *row; /* the topic's row at the frame's time; NULL: no row, so every type of
+                             message is possible */
     td_bytes topic;       /* without the symbol */
     td_bytes symbol;
 } message_subject;
 
-/* The form of a written value. */
+/* The form in which a value was written. */
 typedef enum written_kind {
-    WRITTEN_ABSENT, /* null; an empty text counts as absent, too */
+    WRITTEN_ABSENT, /* null; an empty string counts as absent, too */
     WRITTEN_TEXT,
     WRITTEN_NUMBER,
     WRITTEN_BOOL,
@@ -33,9 +34,9 @@ typedef enum written_kind {
 /* A value before its type is known. */
 typedef struct written_value {
     written_kind kind;
-    td_bytes text;    /* strings with escapes resolved, everything else as written */
-    json_value json;  /* if has_json: the value that was read */
-    uint8_t has_json; /* 0: FIELD_JSON values are parsed from text */
+    td_bytes text;    /* of a string, with escapes resolved; of any other value, as written */
+    json_value json;  /* if has_json: the value in parsed form */
+    uint8_t has_json; /* 0: if the field is FIELD_JSON, text is parsed */
 } written_value;
 
 /* Close accepts NULL. */
@@ -47,7 +48,8 @@ void message_builder_close(message_builder *b);
 void message_build_begin(message_builder *b, const message_subject *subject, td_bytes bytes,
                          td_arena *arena);
 
-/* The calls below return nothing: the builder keeps the first fault and ignores later calls. */
+/* The functions below return nothing: the builder keeps the first fault and then ignores all calls.
+ */
 
 /* Add a member of the message itself. Without a row, "type" must precede any entry. */
 void message_build_head(message_builder *b, td_bytes name, const written_value *value);
@@ -58,13 +60,13 @@ void message_build_entry(message_builder *b);
 /* Add a member of the current entry, including "action". */
 void message_build_member(message_builder *b, td_bytes name, const written_value *value);
 
-/* Add a whole level or trade with these members. exchange_ns 0: absent. */
+/* Add a whole level or trade that has only these members. exchange_ns 0: absent. */
 void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
                          td_bytes size);
 void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_bytes size,
                          uint64_t exchange_ns, td_bytes trade_id);
 
-/* Report a fault of the message that the caller found; kept if it is the first one. */
+/* Report a fault that the caller found in the message; kept if it is the first one. */
 void message_build_fault(message_builder *b, const char *format, ...) TD_PRINTF(2, 3);
 
 /* 1 if there was a fault. */

@@ -17,7 +17,7 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
         json_write_bytes(w, text);
 }
 
-/* 0 means that the frame has no time. */
+/* Write the exchange's time; nothing if ns is 0, because the frame then has no time. */
 static void member_exchange_time(json_writer *w, uint64_t ns)
 {
     json_write_key(w, "exchange_ns");
@@ -27,7 +27,7 @@ static void member_exchange_time(json_writer *w, uint64_t ns)
         json_write_u64(w, ns);
 }
 
-/* The head of every message; absent sequences are omitted. */
+/* Write the first members, which every message has; absent sequences are omitted. */
 static void write_head(json_writer *w, const msg_head *head)
 {
     json_write_member_text(w, "type", msg_type_name(head->type));
@@ -41,22 +41,24 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "seq", head->has_seq, head->seq);
     if (head->match_ns != 0)
         json_write_member_u64(w, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
-    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* elsewhere a value */
+    if (head->version.size > 0 &&
+        head->type == MSG_BOOK_CHANGE) /* other types write the version as one of their values */
         json_write_member_bytes(w, "version", head->version);
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
-/* The size of a level as in the frame: without retail orders. */
+/* The size of a level as in the frame: without its retail orders, whose size is rpi. */
 static td_decimal own_size(const msg_level *level, td_decimal rpi)
 {
     td_decimal size = {level->size, level->size_scale};
     rpi.mantissa = -rpi.mantissa;
     int is_whole = msg_size_with_rpi(size, rpi, &size);
-    TD_ASSERT(is_whole); /* the level's size is their sum */
+    TD_ASSERT(is_whole); /* cannot fail: the level's size is the sum of both */
     return size;
 }
 
-/* The members before a price, as one text, because a book has thousands of them. */
+/* The members that precede a level's price, as one literal, because a book has thousands of levels.
+ */
 #define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":"
 #define LEVEL_HEADS(action)                                                                        \
     {                                                                                              \
@@ -149,7 +151,7 @@ static void write_value(json_writer *w, const msg_value *value)
     }
 }
 
-/* List the members of an entry whose scale is assumed, if any. */
+/* List the members of an entry that have is_scale_assumed, if any. */
 static void write_assumed_scales(json_writer *w, const msg_item *item)
 {
     size_t count = 0;
@@ -182,7 +184,8 @@ void message_json_members(json_writer *writer, const message *m)
     message_json_entries(writer, m);
 }
 
-/* Write an entry of a book or trade frame, with its members outside the plain struct. */
+/* Write an entry of a book or trade frame, including members that its plain struct has no place
+ * for. */
 static void write_struct_entry(json_writer *w, const message *m, size_t index)
 {
     json_write_object_begin(w);
@@ -209,7 +212,7 @@ void message_json_entries(json_writer *writer, const message *m)
     size_t value_count = is_record          ? m->record.value_count
                          : m->extra != NULL ? m->extra->value_count
                                             : 0;
-    /* The head already has a book's version. */
+    /* write_head() has already written a book's version. */
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);

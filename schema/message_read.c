@@ -69,7 +69,8 @@ td_result message_read(message_builder *b, json_value object, const char *beside
     message_build_begin(b, subject, td_bytes_of(NULL, 0), arena);
     if (json_type_of(object) != JSON_OBJECT)
         message_build_fault(b, "no object");
-    /* Read "type" first, wherever it is: the name of the entries depends on it. */
+    /* Read "type" first, wherever it is in the object: it determines the name of the member with
+     * the entries. */
     if (subject->row == NULL && json_find(object, "type", &value)) {
         const written_value written = written_of(value);
         message_build_head(b, td_bytes_str("type"), &written);

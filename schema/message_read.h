@@ -8,9 +8,9 @@
 #include "base/json/json.h"
 #include "schema/message_build.h"
 
-/* Read a message from an object. beside is a member of it that does not belong to the message
- * ("n"), or NULL. The message uses only memory of arena. TD_E_INVALID: err tells where and why
- * ("levels[2].px: unknown member"). err may be NULL. */
+/* Read a message from an object. beside is the name of a member of the object that does not belong
+ * to the message ("n"), or NULL. The message uses only memory of arena. TD_E_INVALID: err tells
+ * where and why ("levels[2].px: unknown member"). err may be NULL. */
 TD_MUST_USE td_result message_read(message_builder *builder, json_value object, const char *beside,
                                    const message_subject *subject, td_arena *arena, message *out,
                                    td_err *err);

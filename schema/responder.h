@@ -1,31 +1,33 @@
-/* The server's end of every dialect, without sockets: reads a client's request, refuses or performs
- * it, and sends the answer. All servers (sim, serve) use it, so that they behave alike; they differ
- * only in their topics. One thread. */
+/* The server's part of every dialect, without sockets: reads a client's request, refuses or
+ * performs it, and sends the answer. All servers (sim, serve) use it, so that they behave alike;
+ * they differ only in their topics. One thread. */
 #ifndef TD_SCHEMA_RESPONDER_H
 #define TD_SCHEMA_RESPONDER_H
 
 #include "schema/dialect.h"
 
-/* A server's answer about one topic of a request. */
+/* What a server knows about one topic of a request. */
 typedef struct topic_standing {
-    uint8_t is_known;          /* the topic exists, for this symbol */
+    uint8_t is_known;          /* 1: the topic exists, with this symbol */
     uint8_t is_symbol_unknown; /* the topic exists, but only for other symbols */
-    uint8_t needs_auth;        /* the topic needs authentication, which the connection lacks */
+    uint8_t
+        needs_auth; /* 1: the topic needs authentication, and the connection is not authenticated */
     uint8_t is_held;           /* the connection already has the topic */
-    const char *recorded_text; /* text of the refusal if it is not known; NULL: the dialect's */
+    const char *recorded_text; /* if the topic is not known: the text of the refusal; NULL: the
+                                  dialect's text */
 } topic_standing;
 
-/* A server's functions for one of its clients, which each function gets first. */
+/* A server's functions for one of its clients; the first argument is responder_client.user. */
 typedef struct responder_ops {
     /* Called before the topics of a request are checked. NULL: not needed. */
     void (*prepare)(void *client, const dialect_request *request);
     topic_standing (*standing)(void *client, td_bytes topic);
-    /* Perform the request, topic by topic. subscribe returns 0 if there is no space for the topic,
-     * which is then refused (REFUSAL_TOO_MANY). */
+    /* Perform the request, topic by topic. subscribe returns 0 if there is no space for the topic;
+     * the topic is then refused (REFUSAL_TOO_MANY). */
     int (*subscribe)(void *client, td_bytes topic);
     void (*unsubscribe)(void *client, td_bytes topic);
     void (*unsubscribe_all)(void *client);
-    /* Called once after these, before the request's answer is sent. */
+    /* Called once after all topics of a request, before its answer is sent. */
     void (*changed)(void *client, request_kind kind);
     /* A request about orders. Returns 1 if the server answers it itself, 0 to refuse it. NULL:
      * always refused. */
@@ -37,14 +39,14 @@ typedef struct responder_ops {
 
 typedef struct responder_client {
     const responder_ops *ops;
-    void *user; /* passed to ops */
+    void *user; /* the first argument of the functions in ops */
     const dialect *dialect;
     const char *conn_id; /* as in dialect_reply */
 } responder_client;
 
 typedef struct responder responder;
 
-/* secret checks signatures; NULL accepts every key. Borrowed until close. */
+/* secret is for checking signatures; NULL: every key is accepted. Borrowed until close. */
 TD_NEVER_NULL responder *responder_open(const char *secret);
 void responder_close(responder *r);
 

@@ -1,12 +1,5 @@
-/* Scanners for JSON in canonical form: as exchanges write it, without white space or escapes.
- *
- * The JSON reader (base/json/json.h) accepts everything that these functions accept, with the same
- * value. They refuse everything else, valid or not (escapes, white space, other characters, odd
- * numbers). Callers then use the JSON reader, so a refusal costs time and changes no result.
- *
- * Each function gets the position of a token and returns the position after it, or NULL. It reads
- * at most SCAN_REACH bytes beyond that position or beyond the end of the text: callers ensure that
- * the position is inside the text, and padding covers the rest. */
+/* Scanners for JSON in canonical form, which is how exchanges write it: without white space or
+ * escapes. */
 #ifndef TD_SCHEMA_SCAN_H
 #define TD_SCHEMA_SCAN_H
 
@@ -20,7 +13,8 @@
 
 enum {
     SCAN_DIGITS_MAX = 18,
-    SCAN_REACH = 60, /* a sign, digits, a point, digits, a quote */
+    SCAN_REACH =
+        60, /* bytes of the longest token read at once: a sign, digits, a point, digits, a quote */
 };
 _Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
@@ -48,9 +42,9 @@ static const uint32_t SCAN_POW10[9] = {1,      10,      100,      1000,     1000
 /* scan_digits() for eight or more digits. */
 const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count);
 
-/* Read digits and append them to *value. *count is their number; above SCAN_DIGITS_MAX there are
- * too many. Reads eight at a time: a loop over single digits mispredicts its end in every second
- * size. */
+/* Read digits and append them to *value. *count is their number; if it is above SCAN_DIGITS_MAX,
+ * the value is wrong. Reads eight digits at a time, because a loop over single digits mispredicts
+ * its end for every second number. */
 static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size_t *count)
 {
     uint64_t word = td_le64(p);
@@ -59,7 +53,8 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
         return scan_many_digits(p, value, count);
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest) << 8; /* two steps, because rest may be 0 */
+    digits = digits << (56 - 8 * rest)
+                    << 8; /* shifted in two steps, because a shift by 64 (rest 0) is undefined */
     *value = *value * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = rest;
     return p + rest;
@@ -68,8 +63,8 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
 /* scan_number() after the sign, for numbers of any length. */
 const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
 
-/* scan_number() after the sign, if 1 to 7 digits (whole) precede the point and the word at p ends
- * in digits after it. */
+/* Read the rest of a scan_number() after the sign, if 1 to 7 digits (whole) precede the point, and
+ * the eight bytes after the point include the number's end. */
 static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
                                             uint8_t *scale)
 {
@@ -86,8 +81,9 @@ static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint
     return p + whole + 1 + places;
 }
 
-/* A decimal without quotes: no leading zero, no exponent, at most 18 digits. Most end within eight
- * bytes: then the point is removed from the word, and all digits are converted at once. */
+/* A decimal without quotes, leading zero or exponent, of at most 18 digits. Most decimals end
+ * within eight bytes: then the point is removed from the word, and all digits are converted at
+ * once. */
 static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
     int is_negative = *p == '-';
@@ -176,7 +172,7 @@ static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, t
     return NULL;
 }
 
-/* A string with a value, not "" or "None". */
+/* A string that is a value: neither "" nor "None". */
 static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
     p = scan_string(p, end, text);

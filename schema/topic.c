@@ -7,7 +7,8 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 
-/* Cut the first dot-separated part off rest. Returns 0 at the end (rest->data is NULL then). */
+/* Cut the first dot-separated part off *rest. Returns 0 if no part is left (rest->data is NULL
+ * after the last one). */
 static int next_part(td_bytes *rest, td_bytes *part)
 {
     if (rest->data == NULL)
@@ -24,7 +25,7 @@ static int is_placeholder(td_bytes part)
     return part.size > 2 && part.data[0] == '{' && part.data[part.size - 1] == '}';
 }
 
-/* A coin in place of a symbol is the topic's symbol: insurance.BTC. */
+/* 1 if a part of a pattern is the symbol; a coin counts as one (insurance.{coin}). */
 static int is_symbol(td_bytes part)
 {
     return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{coin}");
@@ -58,7 +59,7 @@ int topic_row_has_state(const topic_row *row)
     return 0;
 }
 
-/* 1 if the row's entries name a symbol, in their own or an inherited field. */
+/* 1 if the row's entries name a symbol, in a field of their own or in an inherited one. */
 static int topic_row_names_symbols(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -100,7 +101,7 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 
 /* ---- rows that are limited in time ---- */
 
-/* A row's date ("2025-04-01") as ns since 1970; otherwise if it is NULL or invalid. */
+/* A row's date ("2025-04-01") as ns since 1970; returns otherwise if date is NULL or invalid. */
 static uint64_t date_ns(const char *date, uint64_t otherwise)
 {
     char text[sizeof "2025-04-01T00:00:00Z"];
@@ -120,7 +121,7 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
     return at_ns >= date_ns(row->valid_from, 0) && at_ns < date_ns(row->valid_until, UINT64_MAX);
 }
 
-/* Rows of one pattern are ordered by their start. */
+/* 1 if row's validity begins after than's. */
 static int is_later(const topic_row *row, const topic_row *than)
 {
     return date_ns(row->valid_from, 0) > date_ns(than->valid_from, 0);
