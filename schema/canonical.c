@@ -1,6 +1,6 @@
-/* Little-endian numbers; decimals are 128-bit multiples of 10^-18, so that 1.50 and 1.5 are equal
- * without a division. A text follows its length, so that different messages never have the same
- * bytes. */
+/* Numbers are little-endian. Decimals are 128-bit multiples of 10^-18, so that 1.50 and 1.5 are
+ * equal without a division. The length of a text precedes it, so that different messages never have
+ * the same bytes. */
 #include "schema/canonical.h"
 
 #include <string.h>
@@ -9,19 +9,20 @@
 #include "base/limits.h"
 #include "schema/decode_value.h"
 
-/* ---- writing: buffers some hundred levels, because one call per number would cost more than the
- * hashing ---- */
+/* ---- writing: through a buffer for some hundred levels, because a call per number would cost more
+ * than the hashing ---- */
 
 typedef struct canon canon;
 
 struct canon {
-    void (*flush)(canon *c); /* pass on bytes[0 .. size) */
+    void (*flush)(canon *c); /* passes on bytes[0 .. size) */
     void *to;
     size_t size;
     uint8_t bytes[2048];
 };
 
-/* Not inlined, so that canon_space() is: saves 160 instructions per frame. */
+/* Empties the buffer. Not inlined, so that the compiler inlines canon_space(), which saves 160
+ * instructions per frame. */
 static __attribute__((noinline)) void canon_flush(canon *c)
 {
     TD_ASSERT(c->size <= sizeof c->bytes);
@@ -73,10 +74,11 @@ static uint8_t *put_decimal(uint8_t *space, td_decimal value)
 
 static void canon_decimal(canon *c, td_decimal value)
 {
-    (void)put_decimal(canon_space(c, DECIMAL_BYTES), value); /* ignores only the end position */
+    (void)put_decimal(canon_space(c, DECIMAL_BYTES),
+                      value); /* the returned end position is not needed */
 }
 
-/* A number that may be absent, which differs from 0. */
+/* Write a number that may be absent; absent differs from 0. */
 static void canon_optional(canon *c, int is_present, int64_t value)
 {
     canon_byte(c, is_present ? 1 : 0);
@@ -110,13 +112,13 @@ static uint8_t kind_letter(frame_kind kind)
     return (uint8_t)frame_kind_name(kind)[0];
 }
 
-/* Flags of the head: its optional members and parts of the body. */
+/* Flags of the head: which optional members the message has. */
 enum {
     HAS_CROSS_SEQ = 1,
     HAS_U = 2,
     HAS_SEQ = 4,
     HAS_MATCH_TIME = 8,
-    HAS_VERSION = 16, /* of a book; in other types it is a value */
+    HAS_VERSION = 16, /* a book's version; in other types the version is a value */
     HAS_RPI = 32,     /* the book has sizes of retail orders */
     HAS_BESIDE = 64,
 };
@@ -139,7 +141,7 @@ enum {
 
 /* ---- writing the parts ---- */
 
-/* One reservation for the whole level, because levels are the most frequent. */
+/* Write a level. Reserves space once for all its members, because no other part is as frequent. */
 static void canon_level(canon *c, const msg_level *level)
 {
     int has_size = level->action != ACTION_DELETE;
@@ -148,7 +150,9 @@ static void canon_level(canon *c, const msg_level *level)
     space[1] = side_letter(level->side);
     space = put_decimal(space + 2, (td_decimal){level->price, level->price_scale});
     if (has_size)
-        (void)put_decimal(space, (td_decimal){level->size, level->size_scale}); /* as above */
+        (void)put_decimal(
+            space, (td_decimal){level->size,
+                                level->size_scale}); /* the returned end position is not needed */
 }
 
 static void canon_trade(canon *c, const msg_trade *trade)
@@ -196,11 +200,11 @@ static uint8_t value_letter(const msg_value *value)
     case VALUE_ABSENT:
         break;
     }
-    TD_ASSERT(!"a value that is written"); /* canon_values() skips absent values */
+    TD_ASSERT(!"a value that is written"); /* cannot happen: canon_values() skips absent values */
     return 0;
 }
 
-/* A member's name, a letter for its type, and its value. */
+/* Write a member's name, the letter of its type, and its value. */
 static void canon_value(canon *c, const msg_value *value)
 {
     td_bytes name = msg_member_text(value->member);
@@ -265,7 +269,7 @@ static void canon_record(canon *c, const msg_record *record)
     canon_values(c, record->values, record->value_count);
 }
 
-/* Deleted levels have no retail size, so a book of deletes alone has no sizes to write. */
+/* 1 if a book has sizes of retail orders to write; deleted levels have no such size. */
 static int has_rpi(const msg_book *book)
 {
     for (size_t i = 0; book->rpi_sizes != NULL && i < book->level_count; i++)
@@ -286,7 +290,7 @@ static unsigned head_flags(const message *m)
 
 enum { HEAD_BYTES = 2 + 5 * 8 };
 
-/* Written for every message: which members are present, and the numbers, 0 if absent. */
+/* Write the head: flags for the optional members, then all numbers, 0 if absent. */
 static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t item_count)
 {
     uint8_t *space = canon_space(c, HEAD_BYTES);
@@ -303,7 +307,7 @@ static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t it
         canon_text(c, head->version);
 }
 
-/* Everything except the type. */
+/* Write everything except the message's type. */
 static void canon_message(canon *c, const message *m)
 {
     unsigned flags = head_flags(m);
@@ -324,7 +328,7 @@ static void canon_typed(canon *c, const message *m)
 
 /* ---- output ---- */
 
-/* Hash state for a form that does not fit canon.bytes. */
+/* State of a hash, used only if a form does not fit in canon.bytes. */
 typedef struct canon_hash {
     td_xxh64_state state;
     uint8_t is_begun;
@@ -347,7 +351,7 @@ static void begin_hash(canon *c, canon_hash *to)
     c->size = 0;
 }
 
-/* Nearly all forms fit in the buffer, and need no state. */
+/* The hash. Nearly all forms fit in the buffer, so that no state is needed. */
 static uint64_t canon_hash_end(canon *c)
 {
     canon_hash *to = c->to;
@@ -357,7 +361,7 @@ static uint64_t canon_hash_end(canon *c)
     return td_xxh64_end(&to->state);
 }
 
-/* Bit 0 marks failures. */
+/* Clear bit 0, which is set only for frames that were not decoded; 2 instead of 0. */
 static uint64_t decoded_hash(uint64_t hash)
 {
     hash &= ~CANONICAL_FAILED;

@@ -1,18 +1,18 @@
 /* Classification, by the rules of the family's exchange: the first matching rule decides.
  *
- * There are two readers for the members of a frame's object. One reads an ordinary data frame from
- * both ends, byte by byte, and skips its entries; the other reads any frame with the JSON reader's
- * index. The same functions then find the topic's row and the exchange's time for both. If they
- * need more than the ends of a frame, the index decides (SEEN_UNSURE), so that both readers give
- * the same answer for valid JSON.
+ * The members of a frame's object are read in one of two ways. An ordinary data frame is read from
+ * both ends, byte by byte, and its entries are skipped; any other frame is read with the JSON
+ * reader's index. The same functions then find the topic's row and the exchange's time for both. If
+ * these need more than the ends of a frame (SEEN_UNSURE), the frame is read with the index, so that
+ * both ways give the same answer for valid JSON.
  *
  * Expected load: every frame of a recorder. Instructions per frame (callgrind; the simulated
  * exchange's inverse and v5-linear frames of 400 bytes): 1,640 and 1,800 from both ends; 4,770 and
- * 5,100 with the index, of which 1,810 and 1,880 build the index.
+ * 5,100 with the index, of which building the index takes 1,810 and 1,880.
  *
  * Classification does not validate frames. A frame that is malformed between its ends gets its
  * topic, and the decoder reports the error. The index is not validated either, unless keys or topic
- * have escapes: resolving them requires a valid text. */
+ * have escapes: they can be resolved only in a valid text. */
 #include "schema/classify.h"
 
 #include <string.h>
@@ -36,16 +36,17 @@ typedef struct topic_entry {
     uint8_t bytes;
     uint8_t topic_bytes;
     uint8_t symbol_bytes;
-    uint8_t has_any_symbol; /* 1: the text has no symbol, but the entries have: "*" */
+    uint8_t has_any_symbol; /* 1: the match's symbol is "*": the topic has no symbol, but its
+                               entries have */
     uint8_t text[TOPIC_ENTRY_BYTES];
 } topic_entry;
 
 struct classifier {
-    topic_entry topics[CLASSIFIER_TOPICS_MAX]; /* by a hash of the text */
-    char composed[LIMIT_TOPIC_BYTES];          /* a composed topic */
+    topic_entry topics[CLASSIFIER_TOPICS_MAX]; /* indexed by a hash of the text */
+    char composed[LIMIT_TOPIC_BYTES];          /* memory for a topic composed of its parts */
 };
 
-/* A member of an object. If the frame is indexed, token is its value, else json. */
+/* A member of an object. token is its value if the frame is indexed; otherwise json is. */
 typedef struct member {
     td_bytes key;
     td_bytes json; /* a scalar, as written */
@@ -53,21 +54,22 @@ typedef struct member {
 } member;
 
 /* The members of a frame's object, or of an event's. */
-enum { MEMBERS_MAX = 64 }; /* an order of spot has some 40; known keys are found even after these */
+enum {
+    MEMBERS_MAX = 64
+}; /* largest number kept: an order of spot has some 40. A known key is found even after these */
 typedef struct members {
     const frame_keys *keys; /* the exchange's known keys */
     json_parser *parser;
-    const json_index *index; /* the parser's; NULL: the frame is not indexed */
+    const json_index *index; /* the parser's index; NULL: the frame is not indexed */
     uint32_t object;         /* token of the object */
     const uint8_t *data;     /* not indexed: the opening bracket of the entries */
     const uint8_t *end;      /* not indexed: the end of the frame */
     uint32_t count;
-    /* Token of the value of each known key, its first occurrence; 0: absent. Always 0 for
-     * FRAME_KEY_NONE. */
+    /* For each known key the token of its first value; 0: absent. Always 0 for FRAME_KEY_NONE. */
     uint32_t known[FRAME_KEYS_MAX + 1];
     uint8_t has_escapes; /* 1: a key has escapes */
     uint8_t is_checked;  /* 1: the text is valid, and escapes in keys are resolved */
-    uint8_t is_partial;  /* 1: keys between containers may be missing here */
+    uint8_t is_partial;  /* 1: members between two arrays or objects of the frame may be missing */
     member at[MEMBERS_MAX];
 } members;
 
@@ -82,7 +84,7 @@ typedef struct job {
     classification *out;
 } job;
 
-/* Whether a value is present; SEEN_UNSURE if only the index can tell. */
+/* Whether a value is present; SEEN_UNSURE: only the index can tell. */
 typedef enum seen { SEEN_FOUND, SEEN_ABSENT, SEEN_UNSURE } seen;
 
 classifier *classifier_open(void)
@@ -110,7 +112,7 @@ static int may_be_control(const frame_keys *keys, td_bytes json)
     return 0;
 }
 
-/* Add a member. Returns 0 if this may not be a data frame, or there are too many members. */
+/* Add a member. Returns 0 if the frame may be a control frame, or has too many members. */
 static int add_plain(members *m, td_bytes key, const uint8_t *value, const uint8_t *value_end)
 {
     td_bytes json = td_bytes_of(value, (size_t)(value_end - value));
@@ -137,8 +139,8 @@ static const uint8_t *read_topic(const members *m, const uint8_t *begin, td_byte
     return scan_text(begin + start.size - 1, m->end, topic);
 }
 
-/* Read members from p, at a comma, up to the entries. Returns 1 with m->data set, or 0 if the frame
- * is not plain. */
+/* Read the members from the comma at p up to the entries. Returns 1 with m->data set, or 0 if the
+ * frame must be indexed. */
 static int read_head(members *m, const uint8_t *p)
 {
     while (p != NULL && p + 4 < m->end && *p == ',') {
@@ -168,7 +170,7 @@ static const uint8_t *string_start(const members *m, const uint8_t *end)
     return quote == NULL || quote == m->data || quote[-1] == '\\' ? NULL : quote;
 }
 
-/* The start of the scalar that ends before end; NULL if it is not plain. */
+/* The start of the scalar that ends before end; NULL if it cannot be read backwards. */
 static const uint8_t *scalar_start(const members *m, const uint8_t *end)
 {
     if (end[-1] == '"')
@@ -181,10 +183,10 @@ static const uint8_t *scalar_start(const members *m, const uint8_t *end)
 }
 
 /* Read the members after the entries, from the end of the frame back to a closing bracket. Returns
- * 0 if they are not plain. */
+ * 0 if the frame must be indexed. */
 static int read_tail(members *m)
 {
-    const uint8_t *end = m->end - 1; /* of a value */
+    const uint8_t *end = m->end - 1; /* end of the current member's value */
     if (*end != '}')
         return 0;
     while (end > m->data && end[-1] != ']' && end[-1] != '}') {
@@ -203,7 +205,7 @@ static int read_tail(members *m)
 
 /* ---- members over an index ---- */
 
-/* No members yet. Does not clear the array, which is large and mostly unused. */
+/* Initialize without members. Does not clear the array, which is large and mostly unused. */
 static void members_init(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     m->keys = keys;
@@ -242,8 +244,8 @@ static int is_scalar_at(const json_index *index, uint32_t token)
     return first != '{' && first != '[' && first != 0;
 }
 
-/* Read members forwards from token, up to the last one or a container. Returns the token after
- * them. */
+/* Read the members from a token on, up to the object's end or the first array or object. Returns
+ * the token after them. */
 typedef enum stop { STOP_AT_END, STOP_AT_CONTAINER } stop;
 static uint32_t read_forwards(members *m, uint32_t token, stop where)
 {
@@ -260,7 +262,7 @@ static uint32_t read_forwards(members *m, uint32_t token, stop where)
     return token;
 }
 
-/* All members of the object at a token. */
+/* Read all members of the object at a token. */
 static void read_object(members *m, const frame_keys *keys, json_parser *parser, uint32_t object)
 {
     members_init(m, keys, parser, object);
@@ -284,11 +286,14 @@ static void read_backwards(members *m, uint32_t first)
     }
 }
 
-/* Read the members of the frame's own object: all of a small object, else those up to the data and
- * the scalars after it. */
+/* Read the members of the frame's own object: all if it is small, otherwise those before the data
+ * and the scalars after the data. */
 static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
 {
-    enum { SMALL_TOKENS = 96 }; /* the longest control frame known, an ack of ten topics, has 60 */
+    enum {
+        SMALL_TOKENS = 96
+    }; /* frames with fewer tokens are read whole; the longest known control frame, an ack of ten
+          topics, has 60 */
     const json_index *index = json_parser_tokens(parser);
     TD_ASSERT(json_char(index, 0) == '{');
     members_init(m, keys, parser, 0);
@@ -303,7 +308,7 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
         if (is_whole && is_data && (index->count > SMALL_TOKENS || has_topic)) {
             read_backwards(m, token);
             m->is_partial = 1;
-            if (m->known[keys->topic] == 0) /* the topic is between containers */
+            if (m->known[keys->topic] == 0) /* it was neither before the data nor at the end */
                 read_object(m, keys, parser, 0);
             return;
         }
@@ -314,8 +319,8 @@ static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
     }
 }
 
-/* Read an object's members again, with escapes in keys resolved. If the text is invalid, they stay
- * unresolved. */
+/* Read an object's members again, with the escapes in their keys resolved. If the text is invalid,
+ * the escapes stay. */
 static void resolve_escapes(members *m)
 {
     json_value key;
@@ -336,7 +341,7 @@ static void resolve_escapes(members *m)
             add_member(m, text, element.token);
 }
 
-/* The string at a token (0: absent), with escapes resolved if the text is checked; data NULL if it
+/* The string at a token (0: absent), with its escapes resolved if m->is_checked; data is NULL if it
  * is not a string. */
 static td_bytes text_at(const members *m, uint32_t token)
 {
@@ -359,7 +364,7 @@ static const member *find_member(const members *m, td_bytes key)
 }
 
 /* Token of a key's value in the object whose first key is at token; 0 if absent. Does not use
- * `members`, because entries may have more keys than it can hold. */
+ * `members`, because an entry may have more than MEMBERS_MAX. */
 static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes key)
 {
     while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
@@ -373,8 +378,7 @@ static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes
     return 0;
 }
 
-/* find_in_object() for the object at a token, with escapes in its keys resolved if the text is
- * checked. */
+/* find_in_object() for the object at a token; escapes in its keys are resolved if m->is_checked. */
 static uint32_t find_inside(const members *m, uint32_t object, td_bytes key)
 {
     json_value value;
@@ -402,8 +406,8 @@ static uint32_t follow(const members *m, const char *path)
     return token;
 }
 
-/* find_in_object() without an index, for the entry at p. Reads only its first members; SEEN_UNSURE
- * if the key is not among them, or they are not plain. */
+/* find_in_object() without an index, for the entry at p. Reads only the entry's first members.
+ * SEEN_UNSURE if the key is not among them, or if they have escapes or white space. */
 static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td_bytes *json)
 {
     enum { SCANNED_MAX = 16 };
@@ -426,7 +430,7 @@ static seen scan_in_entry(const uint8_t *p, const uint8_t *end, td_bytes key, td
 
 /* ---- the exchange's time ---- */
 
-/* Read a time in canonical form. Returns 0 without setting *ns if it is not one. */
+/* Read a time in canonical form. Returns 0 without setting *ns if it has another form. */
 static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
 {
     uint64_t unit_ns = field_unit_ns(field->unit);
@@ -457,7 +461,7 @@ static seen read_field(const members *m, const field_row *field, uint32_t token,
     return SEEN_FOUND;
 }
 
-/* 1 if the field can hold the row's time. */
+/* 1 if the field's member is the one with the topic's time. */
 static int is_time(const topic_row *row, const field_row *field)
 {
     return field->member == row->time_member && field->type == FIELD_TIME;
@@ -476,7 +480,7 @@ static seen envelope_field(const members *m, const field_row *field, uint64_t *n
                                                 : SEEN_UNSURE;
 }
 
-/* Read the time from a field of the first, or only, entry. */
+/* Read the time from a field of the first entry. */
 static seen entry_field(const members *m, const items_row *items, const field_row *field,
                         uint64_t *ns)
 {
@@ -500,7 +504,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
     return read_field(m, field, find_in_object(index, token + 1, key), ns);
 }
 
-/* Read the time of the first entry at a path; preferred fields first. */
+/* Read the time of the first entry at a path, from the preferred field if there is one. */
 static seen entry_time(const members *m, const topic_row *row, const items_row *items, uint64_t *ns)
 {
     for (int is_preferred = 1; is_preferred >= 0; is_preferred--) {
@@ -538,7 +542,8 @@ static topic_entry *cache_entry(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
     uint64_t mix = text.size;
-    for (size_t i = 1; i <= text.size && i <= 8; i++) /* symbols differ at the end */
+    for (size_t i = 1; i <= text.size && i <= 8;
+         i++) /* hash the last bytes, in which symbols differ */
         mix = mix * 31 + text.data[text.size - i];
     mix = mix * 31 + text.data[text.size / 2];
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];
@@ -551,9 +556,9 @@ static int entry_matches(const topic_entry *entry, const job *j, td_bytes text)
            (!topic_row_is_dated(entry->row) || topic_row_is_valid(entry->row, j->at_ns));
 }
 
-/* topic_match_text() over the family's rows, with a cache, because a connection has few topics and
- * many frames: 200 instructions per frame instead of 600 (inverse) to 1,550 (v5-linear). Returns 0
- * if no row matches. */
+/* As topic_match_text() over the family's rows, with a cache, because a connection has few topics
+ * and many frames: 200 instructions per frame instead of 600 (inverse) to 1,550 (v5-linear).
+ * Returns 0 if no row matches. */
 static int match_topic(const job *j, td_bytes text, topic_match *out)
 {
     const family *of = j->of;
@@ -583,14 +588,14 @@ static int match_topic(const job *j, td_bytes text, topic_match *out)
     return 1;
 }
 
-/* A topic while it is composed. */
+/* A topic that is being composed. */
 typedef struct topic_text {
-    char *text; /* LIMIT_TOPIC_BYTES */
+    char *text; /* LIMIT_TOPIC_BYTES of memory */
     size_t size;
 } topic_text;
 
-/* Append a part of a topic, after a dot unless it is the first. Returns 0 if it is empty or does
- * not fit. */
+/* Append a part of a topic; a dot precedes all but the first. Returns 0 if the part is empty or
+ * does not fit. */
 static int add_part(topic_text *out, td_bytes part)
 {
     if (part.size == 0 || out->size + 1 + part.size >= LIMIT_TOPIC_BYTES)
@@ -643,12 +648,12 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
 
 /* ---- data frames ---- */
 
-/* Classify, without its index, an inbound frame that begins with a whole topic, continues with
- * scalars, then "data" with an object or array, and ends with scalars. Returns 0 without setting
- * *out if the frame has another form and must be indexed. */
+/* Classify, without its index, an inbound frame in the usual form: first the topic, then scalars,
+ * "data" with an object or array, and scalars to the end. Returns 0 without setting *out if the
+ * frame has another form and must be indexed. */
 static int classify_plain(const job *j, td_bytes frame)
 {
-    members m; /* members of indexed frames stay unset */
+    members m; /* members that only indexed frames use stay unset */
     td_bytes wire;
     topic_match topic;
     uint64_t exchange_ns;
@@ -671,7 +676,7 @@ static int classify_plain(const job *j, td_bytes frame)
     return 1;
 }
 
-/* Fill in topic and time. Returns 1 if both were found. */
+/* Find the frame's row and time. Returns 1 if both were found. */
 static int fill_data(const job *j, const members *m, td_bytes topic)
 {
     topic_match match = {.row = NULL};
@@ -693,13 +698,13 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     j->out->frame_class = CLASS_DATA;
     if (fill_data(j, m, topic) || !m->is_partial)
         return;
-    /* The missing ones may be between containers. */
+    /* Members that were not read, between arrays or objects, may have the missing row or time. */
     members all;
     read_object(&all, m->keys, m->parser, m->object);
-    (void)fill_data(j, &all, topic); /* otherwise they are absent */
+    (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
-/* Classify a request or answer of order entry, whose op is its topic. Returns 0 without setting
+/* Classify a request or answer of order entry, whose topic is its op. Returns 0 without setting
  * *out if the op is not a topic. */
 static int classify_entry(const job *j, const members *m)
 {
@@ -710,8 +715,8 @@ static int classify_entry(const job *j, const members *m)
     return 1;
 }
 
-/* Classify a data frame by its keys. Repeats this if topic parts in other members (spot's symbol),
- * or their keys, may have escapes, which must be resolved first. */
+/* Classify a data frame by its keys. If parts of the topic in other members (spot's symbol), or the
+ * keys of these members, may have escapes, resolve them and classify again. */
 static void classify_topic(const job *j, members *m)
 {
     td_bytes all = td_bytes_of(m->index->bytes, m->index->size);
@@ -722,12 +727,12 @@ static void classify_topic(const job *j, members *m)
         if (m->is_checked)
             classify_data(j, m, j->keys->topic);
     }
-    /* Without data, only a known topic proves that this is a data frame and not an answer. */
+    /* A frame without data may be an answer, unless its topic is known. */
     if (j->out->topic.row == NULL && m->known[j->keys->data] == 0)
         *j->out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
 }
 
-/* A list of events, or one event (spot's private frames). */
+/* Classify a list of events, or one event (spot's private frames). */
 static void classify_event(const job *j, uint32_t object)
 {
     const frame_keys *keys = j->keys;
@@ -744,7 +749,7 @@ static void classify_event(const job *j, uint32_t object)
 
 /* ---- control frames ---- */
 
-/* 1 if a value that distinguishes control frames has escapes. */
+/* 1 if a value by which control frames are recognized has escapes. */
 static int has_escaped_words(const members *m)
 {
     const frame_keys *keys = m->keys;
@@ -755,7 +760,7 @@ static int has_escaped_words(const members *m)
     return 0;
 }
 
-/* The request that an answer echoes. */
+/* The op of the request that an answer echoes. */
 static td_bytes echoed_op(const members *m)
 {
     uint32_t token = m->known[m->keys->request];
@@ -769,7 +774,7 @@ static td_bytes echoed_op(const members *m)
     return text_at(&inside, inside.known[op]);
 }
 
-/* Apply the exchange's rules to the frame's members; CLASS_UNKNOWN if it is not a control frame. */
+/* The class by the exchange's rules; CLASS_UNKNOWN if the frame is not a control frame. */
 static frame_class classify_control(const members *m, classification *out)
 {
     const json_index *index = m->index;
@@ -801,7 +806,7 @@ static void classify_indexed(const job *j)
         return;
     members m;
     int may_be_entry = j->of != NULL && j->of->op_is_topic;
-    if (may_be_entry) /* the op may be between containers */
+    if (may_be_entry) /* read_frame() would miss an op between two arrays or objects */
         read_object(&m, j->keys, j->parser, 0);
     else
         read_frame(&m, j->keys, j->parser);

@@ -22,12 +22,13 @@ _Static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits 
 _Static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
                "keys are compared past the end of a text");
 
-/* A key and its closing quote as two words; the rest of a longer key is compared bytewise. */
+/* A key and its closing quote as two words; the bytes of a longer key that do not fit are compared
+ * one by one. */
 typedef struct key_word {
     uint64_t word[2];
     uint64_t mask[2];
     const char *text;
-    uint32_t bytes; /* without the quote */
+    uint32_t bytes; /* size of the key without the quote */
 } key_word;
 
 static inline uint64_t key_load(const uint8_t *p)
@@ -37,7 +38,7 @@ static inline uint64_t key_load(const uint8_t *p)
     return word;
 }
 
-/* 1 if the string that begins at p (after its quote) is this key. KEY_WORD_BYTES must be
+/* 1 if the string whose first byte is at p (after the quote) is this key. KEY_WORD_BYTES must be
  * readable. */
 static inline int key_is(const key_word *key, const uint8_t *p)
 {
@@ -50,18 +51,18 @@ static inline int key_is(const key_word *key, const uint8_t *p)
                                            p[key->bytes] == '"');
 }
 
-/* Prepare a key; keeps a pointer to text. */
+/* Prepare a key; text is borrowed. */
 void key_word_init(key_word *key, td_bytes text);
 
-/* Keys of an object. guess[i] is the key at position i of the object read last. */
+/* The keys of an object. guess[i] is the key at position i of the object that was read last. */
 typedef struct key_set {
     uint32_t count;
     key_word *keys;
-    uint8_t *guess; /* count + 1 entries: the last is for all later positions */
+    uint8_t *guess; /* count + 1 entries; the last one is used for all later positions */
 } key_set;
 
-/* The key that begins at p (as for key_is), at a position of its object; KEY_NONE if not in the
- * set. */
+/* Index of the key at p (see key_is), which is at position `place` in its object; KEY_NONE if it is
+ * not in the set. */
 static inline uint32_t key_set_find(key_set *set, uint32_t place, const uint8_t *p)
 {
     uint32_t guess_index = place < set->count ? place : set->count;
@@ -84,10 +85,10 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
 
 enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
 
-/* Meaning of a key's value in a node. */
+/* The meaning of a key's value in an object on the path to entries. */
 typedef enum target_kind {
     TARGET_TOPIC,
-    TARGET_PARAMETER, /* part of the topic, outside its text */
+    TARGET_PARAMETER, /* a part of the topic that is not in the topic's own text */
     TARGET_SYMBOL,
     TARGET_KIND,
     TARGET_FIELD,
@@ -96,7 +97,7 @@ typedef enum target_kind {
 
 typedef struct plan_target {
     target_kind kind;
-    uint32_t index; /* of the envelope field or node */
+    uint32_t index; /* index of the envelope field (TARGET_FIELD) or node (TARGET_NODE) */
 } plan_target;
 
 /* An object on the path to entries; node 0 is the frame itself. */
@@ -106,16 +107,17 @@ typedef struct plan_node {
     uint8_t guesses[PLAN_NODE_KEYS_MAX + 1];
     plan_target targets[PLAN_NODE_KEYS_MAX];
     td_bytes path; /* from the frame to this node, in the syntax of rows; a view into a row */
-    int8_t items[FRAME_ANY]; /* by kind of frame: index of the row's items with entries here, or
-                                PLAN_NO_ITEMS */
+    int8_t items[FRAME_ANY]; /* by kind of frame: index of the row's items whose entries are here,
+                                or PLAN_NO_ITEMS */
 } plan_node;
 
-/* The text before a field's value when fields are in the row's order: {"price": or ,"size": */
+/* The text that precedes a field's value if the fields are in the row's order: {"price": or
+ * ,"size": */
 enum { PLAN_LEAD_WORDS = 3 };
 typedef struct plan_lead {
     uint64_t word[PLAN_LEAD_WORDS];
     uint64_t mask[PLAN_LEAD_WORDS];
-    uint32_t bytes; /* 0: too long to compare */
+    uint32_t bytes; /* 0: the text is too long for these words */
 } plan_lead;
 
 /* 1 if the text at p begins with the lead. Three words must be readable at p. */
@@ -165,26 +167,27 @@ typedef struct decode_plan {
     key_word words[TOPIC_FIELDS_MAX];
     uint8_t guesses[TOPIC_FIELDS_MAX + 1];
     const kind_word *kind_words; /* the row's, or the default words */
-    key_set kinds;               /* the same as keys, in the same order */
+    key_set kinds;               /* the kind words as keys, in the same order */
     key_word kind_keys[KIND_WORDS_MAX];
     uint8_t kind_guesses[KIND_WORDS_MAX + 1];
-    key_set outer; /* keys of objects around entries, for inherited fields. Both sets have an index
-                       for every field; a field of the other set has a key that matches nothing */
+    key_set outer; /* keys of the objects around entries, for inherited fields. entry and outer both
+                      have an index for every field; where the field belongs to the other set, the
+                      key matches nothing */
     key_word outer_words[TOPIC_FIELDS_MAX];
     uint8_t outer_guesses[TOPIC_FIELDS_MAX + 1];
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* for each item: the node with its entries */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* 1: decode_rows() finds these entries by following their
                                              path, not on its first pass */
-    int8_t list_instead[TOPIC_ITEMS_MAX]; /* index of the row's items that replaces these if it is a
-                                             list (ITEMS_LIST), or PLAN_NO_ITEMS */
+    int8_t list_instead[TOPIC_ITEMS_MAX]; /* index of the items of a list (ITEMS_LIST) that a frame
+                                             may have instead of these items, or PLAN_NO_ITEMS */
     uint32_t required_envelope;           /* a bit for each required field */
-    uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that the fast path
-                                             must find */
-    uint8_t part_count;                   /* number of topic parts outside its text */
+    uint32_t required_items[FRAME_ANY]; /* by kind: a bit for each of the row's items that the fast
+                                           path must find */
+    uint8_t part_count; /* number of parts of the topic that are not in the topic's own text */
     uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_member of each field */
-    uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* of time fields */
-    uint8_t topic_bytes; /* length of the pattern before its first placeholder, which is the frame's
-                            own topic if the other parts are outside its text */
+    uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* unit in ns, for time fields */
+    uint8_t topic_bytes; /* length of the pattern before its first placeholder; this is the topic's
+                            own text in the frame if other members have the other parts */
     uint8_t has_coin;    /* the topic's symbol is a coin; its entries name symbols */
     uint8_t is_positional;
     uint8_t has_inherited;
@@ -198,8 +201,8 @@ typedef struct decode_plan {
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
     uint8_t needs_kind;               /* the frame's kind determines which items count */
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
-    uint64_t extra_fields; /* a bit for each field of an entry that the plain struct has no member
-                               for */
+    uint64_t
+        extra_fields; /* a bit for each field of an entry that has no place in the plain struct */
 } decode_plan;
 
 /* ns per unit of time; 0 for RFC 3339. */
@@ -211,15 +214,15 @@ enum { PLAN_CACHE_MAX = 256 };
 
 /* Zero-initialise. */
 typedef struct plan_cache {
-    decode_plan *plans[PLAN_CACHE_MAX]; /* by a hash of the row's address; NULL: unused */
-    decode_plan *last;                  /* the one used last, or NULL */
+    decode_plan *plans[PLAN_CACHE_MAX]; /* indexed by a hash of the row's address; NULL: unused */
+    decode_plan *last;                  /* the plan that was used last, or NULL */
     uint32_t count;
 } plan_cache;
 
 /* Free all plans. */
 void plan_cache_fini(plan_cache *cache);
 
-/* plan_cache_get() for a row other than the last one. */
+/* As plan_cache_get(), for a row other than the last one. */
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
 /* The plan of a valid row (tests/testing/row_faults.h checks rows), built at the first call for it.

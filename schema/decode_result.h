@@ -12,25 +12,25 @@
 typedef enum decode_reason {
     DECODE_OK,
     DECODE_NOT_JSON,      /* malformed JSON, or not an object or array at the top */
-    DECODE_NOT_UTF8,      /* bytes that are not UTF-8 */
+    DECODE_NOT_UTF8,      /* some bytes are not valid UTF-8 */
     DECODE_NOT_INFLATED,  /* a binary frame that is not a valid gzip, zlib or deflate stream */
     DECODE_NO_TOPIC,      /* JSON, but neither data nor a control frame */
-    DECODE_UNKNOWN_TOPIC, /* the family has no row for it */
+    DECODE_UNKNOWN_TOPIC, /* the family has no row for the topic */
     DECODE_MISSING_FIELD, /* a required field is absent */
     DECODE_WRONG_TYPE,    /* a field has a JSON type that its row does not allow */
     DECODE_BAD_KIND,      /* the topic has no frames of this kind */
-    DECODE_BAD_NUMBER,    /* not a number, or too many digits: beyond 64 bits and 18 places in books
-                             and trades, LIMIT_BIG_DECIMAL_DIGITS elsewhere */
-    DECODE_BAD_TIME,      /* an unreadable time */
-    DECODE_BAD_SIDE,      /* a side other than Buy and Sell, if one is required */
-    DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
+    DECODE_BAD_NUMBER, /* not a number, or one with too many digits: more than 64 bits and 18 places
+                          in books and trades, more than LIMIT_BIG_DECIMAL_DIGITS elsewhere */
+    DECODE_BAD_TIME,   /* an unreadable time */
+    DECODE_BAD_SIDE,   /* neither Buy nor Sell, although the field requires one of them */
+    DECODE_LIMIT,      /* more entries, nesting or bytes than base/limits.h allows */
     DECODE_TOPIC_MISMATCH, /* the frame names a topic other than its channel's */
-    /* Only from a user's decoder (tape/decoding.h). */
-    DECODE_REFUSED,  /* it answered that it cannot decode the frame */
-    DECODE_CRASHED,  /* it ended while decoding the frame */
-    DECODE_HUNG,     /* it did not answer in time */
-    DECODE_GARBAGE,  /* its answer was unreadable */
-    DECODE_UNSTABLE, /* it gave another answer to the same frame */
+    /* The rest only for a user's decoder (tape/decoding.h), a program that decodes frames. */
+    DECODE_REFUSED,  /* the program answered that it cannot decode the frame */
+    DECODE_CRASHED,  /* the program ended while decoding the frame */
+    DECODE_HUNG,     /* the program did not answer in time */
+    DECODE_GARBAGE,  /* the program's answer was unreadable */
+    DECODE_UNSTABLE, /* the program gave two different answers to the same frame */
     DECODE_REASON_COUNT,
 } decode_reason;
 
@@ -43,14 +43,14 @@ typedef struct decode_error {
 
 /* ---- surveys: the members of a frame ---- */
 
-/* Place of a known member: an index of the row's items (a member of one of their entries), or
- * SURVEY_ENVELOPE. */
+/* Where a known member is: an index of the row's items means in an entry of them; this value means
+ * in the envelope. */
 enum { SURVEY_ENVELOPE = TOPIC_ITEMS_MAX };
 
 /* Kind of a survey entry. */
 typedef enum survey_what {
-    SURVEY_FIELD, /* index: into the row's fields or its envelope */
-    SURVEY_KIND,  /* the frame's kind, in the envelope */
+    SURVEY_FIELD, /* index is that of the field, among the row's fields or in its envelope */
+    SURVEY_KIND,  /* the member with the frame's kind, in the envelope */
     SURVEY_ENTRY, /* an entry begins; its members follow */
 } survey_what;
 
@@ -70,20 +70,23 @@ typedef enum unexpected_what {
 
 typedef struct survey_unexpected {
     unexpected_what what;
-    td_bytes at;  /* path of the object that contains it, in the syntax of rows; empty: the frame */
-    td_bytes key; /* with escapes resolved; data NULL: an array element, see place */
-    uint32_t place; /* index in an entry that is an array */
+    td_bytes at; /* path of the object that contains the member, in the syntax of rows; empty: the
+                    frame itself */
+    td_bytes
+        key; /* with escapes resolved; data NULL: the member is an element of an array, see place */
+    uint32_t place; /* the element's index, if the entry is an array */
     uint32_t token; /* token of its value */
 } survey_unexpected;
 
-/* A decoded frame's known members, with or without a value, in the order in which they were
- * read. */
+/* The known members of a decoded frame, including those without a value, in the order in which they
+ * were read. */
 typedef struct frame_survey {
     json_value root;
     td_bytes text; /* the frame, or its inflated text */
     const survey_member *members;
     size_t member_count;
-    const survey_unexpected *unexpected; /* each path once; they make up msg_head.unknown_fields */
+    const survey_unexpected
+        *unexpected; /* each path once; their counts add up to msg_head.unknown_fields */
     size_t unexpected_count;
     uint64_t unexpected_left_out; /* members beyond LIMIT_SURVEY_UNEXPECTED */
 } frame_survey;

@@ -13,55 +13,59 @@
 #define TIME_MIN_NS UINT64_C(1262304000000000000)
 #define TIME_MAX_NS UINT64_C(4102444800000000000)
 
-/* How far the exchange's time may be from the receive time. Later: clocks differ by seconds.
- * Earlier: the first trade after a subscription is the market's last one, which may be weeks old in
- * a quiet market. A wrong unit is off by a factor of a thousand. */
+/* How far the exchange's time may differ from the receive time. Later: one hour; clocks differ by
+ * seconds. Earlier: 30 days; the first trade after a subscription is the market's last one, which
+ * in a quiet market may be weeks old. A time in a wrong unit is off by a factor of a thousand. */
 #define TIME_LATER_NS   (UINT64_C(3600) * 1000000000)
 #define TIME_EARLIER_NS (UINT64_C(30) * 86400 * 1000000000)
 
-/* A price ten times, or a tenth of, the last one is accepted as the new price after this many
- * consecutive frames. */
+/* After this many consecutive frames with ten times, or a tenth of, the last price, the price is
+ * accepted as the new one. */
 enum { JUMPS_MAX = 10 };
 
-/* How long the last price is compared: sessions of an archive may be years apart. */
+/* A price is compared with the last one only within this time, because sessions of an archive may
+ * be years apart. */
 #define PRICE_HOLDS_NS (UINT64_C(86400) * 1000000000)
 
-/* Places of members: 0 to SURVEY_ENVELOPE - 1 are entries of that one of the row's items,
- * SURVEY_ENVELOPE is the envelope, PLACE_KIND the member with the frame's kind, PLACE_PATHS the
- * members on the paths to entries (PATH_KEYS_MAX for each of the items). Envelope and paths are
- * tracked by kind, because snapshots and deltas differ; the kind itself is not, so that a missing
- * one is noticed. */
+/* Where a member is. 0 to SURVEY_ENVELOPE - 1: in an entry of the row's items with this index;
+ * SURVEY_ENVELOPE: in the envelope; PLACE_KIND: the member with the frame's kind; PLACE_PATHS: on
+ * the paths to entries (PATH_KEYS_MAX members for each of the items). The state of envelope and
+ * paths is kept for each kind of frame, because snapshots and deltas differ. The kind itself has
+ * one state for all frames, so that a missing kind is noticed. */
 enum { PLACE_KIND = SURVEY_ENVELOPE + 1, PLACE_PATHS, PLACES };
 enum { PATH_KEYS_MAX = 2 };
 
-/* What one member had so far. */
+/* What one member had in the stream's frames so far. */
 typedef struct member_state {
-    uint64_t seen;                      /* frames that had it */
-    uint64_t at;                        /* in->frames of the last frame that had it */
-    uint64_t typed_at;                  /* in->frames of the first frame that had a value */
-    uint64_t missing;                   /* consecutive frames of the scope without it */
-    uint64_t missing_ns, missing_order; /* the first of these */
-    td_decimal last;                    /* the last price */
-    uint64_t last_ns;                   /* receive time of last; 0: unknown */
-    const value_row *values;            /* its documented texts, once knows_values is 1 */
-    uint32_t numbers;                   /* numbers that counted for places */
+    uint64_t seen;     /* number of frames that had the member */
+    uint64_t at;       /* scope.frames at the last frame that had the member */
+    uint64_t typed_at; /* scope.frames at the first frame in which the member had a value */
+    uint64_t missing;  /* consecutive frames of the scope without the member */
+    uint64_t missing_ns,
+        missing_order;       /* receive time and order of the first of the missing frames */
+    td_decimal last;         /* the last price, if the member is a price */
+    uint64_t last_ns;        /* receive time of last; 0: unknown */
+    const value_row *values; /* its documented texts, once knows_values is 1 */
+    uint32_t numbers;        /* number of values from which places was learnt */
     uint8_t knows_values;
     uint8_t types;  /* a bit for each json_type in its first frame with a value */
-    uint8_t places; /* most decimal places so far */
+    uint8_t places; /* most decimal places of a value so far */
     uint8_t has_last;
     uint8_t jumps;
 } member_state;
 
-/* A place, for envelope and paths in frames of one kind. */
+/* The members of one place; for envelope and paths, in frames of one kind. */
 typedef struct scope {
-    uint64_t frames;       /* frames that could have members here */
-    member_state *members; /* one per field; NULL: no frame yet */
+    uint64_t frames;       /* number of frames that could have members here */
+    member_state *members; /* one for each field; NULL before the first frame */
 } scope;
 
 struct drift_stream {
     const topic_row *row;
-    uint8_t has_one_price;           /* 1: its prices belong to one market */
-    scope scopes[PLACES][FRAME_ANY]; /* by kind for envelope and paths; else [0] */
+    uint8_t
+        has_one_price; /* 1: all its prices are of one market, so they are close to each other */
+    scope scopes[PLACES][FRAME_ANY]; /* second index: the kind of frame for envelope and paths,
+                                        otherwise 0 */
 };
 
 struct drift_reader {
@@ -74,10 +78,10 @@ struct drift_reader {
 /* A frame while it is examined. */
 typedef struct examination {
     drift_reader *reader;
-    drift_stream *stream; /* NULL: no comparison with earlier frames */
+    drift_stream *stream; /* NULL: the frame is not compared with earlier ones */
     const drift_frame *frame;
     const topic_row *row;
-    const frame_survey *survey; /* the reader's */
+    const frame_survey *survey; /* the reader's survey of the frame */
     drift_result *out;
     frame_kind kind;
 } examination;
@@ -142,7 +146,7 @@ static size_t count_members(const topic_row *row, size_t place)
                                       : row->field_count;
 }
 
-/* The scope of a place in this frame; NULL if there is no stream. */
+/* The scope of a place for this frame; NULL if there is no stream. */
 static scope *scope_of(examination *e, size_t place)
 {
     if (e->stream == NULL)
@@ -157,8 +161,8 @@ static scope *scope_of(examination *e, size_t place)
 
 /* ---- notes ---- */
 
-/* Copy a text, cut to the space. Writes NULs as JSON does, so that texts that differ after a NUL
- * stay different. */
+/* Copy a text, cut if it is too long. A NUL in it is written as in JSON, so that texts that differ
+ * only after a NUL stay different. */
 static void copy_text(char *to, size_t space, td_bytes text)
 {
     for (;;) {
@@ -177,7 +181,7 @@ static void copy_text(char *to, size_t space, td_bytes text)
     }
 }
 
-/* Append to a path, after a dot unless it is empty. */
+/* Append a key to a path; a dot precedes it unless the path is empty. */
 static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
 {
     size_t size = strlen(path);
@@ -206,7 +210,7 @@ static drift_note *add_note(examination *e, const drift_note *like)
     return note;
 }
 
-/* Add a note about a member at a path; both may be empty. */
+/* Add a note about the member `key` of the object at `path`; both may be empty. */
 static drift_note *note_path(examination *e, drift_kind kind, td_bytes path, td_bytes key,
                              const char *detail)
 {
@@ -223,8 +227,8 @@ static const field_row *field_of(const examination *e, const survey_member *m)
     return m->place == SURVEY_ENVELOPE ? &e->row->envelope[m->index] : &e->row->fields[m->index];
 }
 
-/* The path of the object with a field. Inherited fields are in the object directly around the
- * entries: no row inherits from further out. */
+/* The path of the object that has a field. Inherited fields are in the object directly around the
+ * entries, because no row inherits from further out. */
 static td_bytes path_of(const examination *e, size_t place, const field_row *field)
 {
     if (place >= SURVEY_ENVELOPE)
@@ -275,7 +279,7 @@ static const char *type_name(json_type type)
     return NAMES[type];
 }
 
-/* The first type of a set. */
+/* The first JSON type in a set of types. */
 static json_type first_type(uint8_t types)
 {
     json_type type = JSON_NULL;
@@ -284,8 +288,8 @@ static json_type first_type(uint8_t types)
     return type;
 }
 
-/* Some topics write a member in several ways within a frame: all types of its first frame are
- * accepted. */
+/* Note a JSON type that the member did not have in its first frame. All types of that frame are
+ * accepted, because some topics write a member in several ways within a frame. */
 static void check_type(examination *e, td_bytes path, td_bytes key, member_state *s, json_type type)
 {
     char detail[LIMIT_DRIFT_DETAIL_BYTES];
@@ -302,7 +306,7 @@ static void check_type(examination *e, td_bytes path, td_bytes key, member_state
     note_path(e, DRIFT_TYPE_CHANGED, path, key, detail);
 }
 
-/* Note a text in quotes, cut if it is too long. */
+/* Note a text, in quotes and cut if it is too long. */
 static drift_note *note_value(examination *e, const survey_member *m, td_bytes text)
 {
     char shown[LIMIT_DRIFT_DETAIL_BYTES - 2];
@@ -326,7 +330,7 @@ static void check_text(examination *e, const survey_member *m, const value_row *
         note->is_learnt = values->is_open;
 }
 
-/* 1 for prices that follow the market. Best prices of a quiet market do not. */
+/* 1 for prices that move with the market. Best prices of a quiet market do not. */
 static int is_market_price(msg_member member)
 {
     static const msg_member PRICES[] = {MEMBER_PRICE,       MEMBER_LAST_PRICE, MEMBER_MARK_PRICE,
@@ -338,8 +342,8 @@ static int is_market_price(msg_member member)
     return 0;
 }
 
-/* 1 for amounts of a market: they fit in 64 bits, have at most the market's decimal places, and are
- * not negative. Other amounts may have a sign (bases, positions of options) or twenty digits
+/* 1 for amounts of a market: these fit in 64 bits, have at most the market's decimal places, and
+ * are not negative. Other amounts may have a sign (bases, positions of options) or twenty digits
  * (leveraged tokens). */
 static int is_market_amount(const examination *e, const field_row *field)
 {
@@ -360,14 +364,14 @@ static int has_signed_prices(const examination *e)
     return e->frame->of != NULL && e->frame->of->has_signed_prices;
 }
 
-/* 1 for a given member of a trade. */
+/* 1 if a field is this member of a trade. */
 static int is_of_trade(const examination *e, const field_row *field, msg_member member)
 {
     return e->row->type == MSG_TRADE && field->member == member;
 }
 
-/* Check decimal places. Ignores JSON numbers: families that write sizes as numbers print binary
- * fractions in full (docs/wire.md 5.4). */
+/* Check the number of decimal places. Ignores JSON numbers, because families that write sizes as
+ * JSON numbers print binary fractions in full (docs/wire.md 5.4). */
 static void check_places(examination *e, const survey_member *m, member_state *s, td_decimal value,
                          json_type type)
 {
@@ -414,7 +418,8 @@ static void check_jump(examination *e, const survey_member *m, member_state *s, 
                    is_up ? "ten times the last price or more"
                          : "a tenth of the last price or less");
     if ((is_up || is_down) && ++s->jumps < JUMPS_MAX)
-        return; /* keep the last price: a single wrong one must not make the next one look wrong */
+        return; /* keep the last price: after a single wrong price, the next correct one must not
+                   look wrong */
     s->jumps = 0;
     s->last = value;
     s->last_ns = now_ns;
@@ -427,7 +432,8 @@ static void check_decimal(examination *e, const survey_member *m, member_state *
     field_row plain = *field;
     plain.scale_e10 = 0;
     msg_value value;
-    decode_error ignored; /* only an unused twin of a field can fail */
+    decode_error ignored; /* reading fails only for a field that the decoder did not use, because
+                             another one has the same member */
     if (!decode_field(NULL, &plain, json, &value, &ignored) || value.type == VALUE_ABSENT)
         return;
     if (value.type == VALUE_BIG_DECIMAL) {
@@ -449,7 +455,8 @@ static void check_decimal(examination *e, const survey_member *m, member_state *
     check_jump(e, m, s, number);
 }
 
-/* 1 if a field is the frame's own time, in its preferred form if there are several. */
+/* 1 if a field is the topic's time; if several fields have that member, only the preferred one is.
+ */
 static int is_own_time(const topic_row *row, const field_row *field)
 {
     if (field->member != row->time_member)
@@ -466,12 +473,12 @@ static void check_time(examination *e, const survey_member *m, json_value json)
     const field_row *field = field_of(e, m);
     uint64_t recv_ns = e->frame->recv_ns;
     msg_value value;
-    decode_error ignored; /* unreadable times are reported as unexpected */
+    decode_error ignored; /* an unreadable time was already reported as unexpected */
     if (!decode_field(NULL, field, json, &value, &ignored) || value.type != VALUE_TIME_NS)
         return;
     uint64_t ns = value.as.time_ns;
     if (ns == 0 && !is_own_time(e->row, field))
-        return; /* means "not yet" */
+        return; /* 0 means "not yet" */
     int is_own = recv_ns != 0 && is_own_time(e->row, field);
     if (ns < TIME_MIN_NS)
         note_field(e, m, DRIFT_OUT_OF_RANGE, "a time before 2010");
@@ -491,7 +498,7 @@ static int is_absent(json_value value)
            (json_text(value, &text) && (text.size == 0 || td_bytes_is(text, "None")));
 }
 
-/* "None" is a valid side of orders and positions, but not of a trade. */
+/* Note a side "None" of a trade, which must have one; orders and positions may have "None". */
 static void check_missing_side(examination *e, const survey_member *m, json_value value)
 {
     td_bytes text;
@@ -499,7 +506,7 @@ static void check_missing_side(examination *e, const survey_member *m, json_valu
         note_value(e, m, text);
 }
 
-/* The documented texts of a field; a stream looks them up only once. */
+/* The documented texts of a field; with a stream, they are looked up only once. */
 static const value_row *values_of(const examination *e, const field_row *field, member_state *s)
 {
     if (s == NULL)
@@ -531,8 +538,7 @@ static void check_field(examination *e, const survey_member *m, member_state *s)
         check_text(e, m, values_of(e, field, s), text);
 }
 
-/* Note that the frame has a member. Returns the member's state in the stream; NULL without a
- * stream. */
+/* Count a member of the frame. Returns the member's state in the stream; NULL without a stream. */
 static member_state *note_member(examination *e, size_t place, size_t index)
 {
     scope *in = scope_of(e, place);
@@ -558,8 +564,8 @@ static td_bytes path_start(const char *path, size_t key_count)
     return td_bytes_of(path, size);
 }
 
-/* Check the members on the path of one of the row's items, in lists of the first element: a list
- * may become an object, or the reverse, and the frame still decodes. */
+/* Check the members on the path of one of the row's items; of a list on the path, only the first
+ * element. The frame may still decode if a list became an object, or the reverse. */
 static void check_path(examination *e, size_t index)
 {
     const char *path = e->row->items[index].path;
@@ -634,8 +640,8 @@ static void check_gone(examination *e, size_t place)
 
 /* ---- frames ---- */
 
-/* A bit for each place that could have members in this frame: the envelope, and entries that are
- * present. */
+/* The places that could have members in this frame, a bit for each: the envelope, and the row's
+ * items that have entries. */
 static unsigned places_of(const frame_survey *survey)
 {
     unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND | 1u << PLACE_PATHS;
@@ -675,7 +681,7 @@ static void check_members(examination *e)
             check_gone(e, place);
 }
 
-/* Prices of options move from 5 to 50 and back in a day. */
+/* 1 for tickers or trades of options, whose prices may move from 5 to 50 and back in a day. */
 static int is_option(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -684,7 +690,8 @@ static int is_option(const topic_row *row)
     return 0;
 }
 
-/* 1 if the stream's frames have only prices of one market, close to each other. */
+/* 1 if all prices in the stream's frames are of one market, so that they are close to each other.
+ */
 static int has_one_price(const examination *e)
 {
     const topic_row *row = e->row;
@@ -740,7 +747,7 @@ static int is_like_symbol(td_bytes part)
     return has_letter && part.size >= 3;
 }
 
-/* 1 if a topic is documented and has no row on purpose. */
+/* 1 if a topic is documented, but intentionally has no row. */
 static int is_raw_topic(const family *of, td_bytes topic)
 {
     const char *const *raw = exchange_of(of)->raw_topics;
@@ -750,8 +757,8 @@ static int is_raw_topic(const family *of, td_bytes topic)
     return 0;
 }
 
-/* Name a topic without a row. Parts after the first that look like a symbol become "{symbol}",
- * because the topic may occur with all symbols of a market. */
+/* Set the name of a topic without a row. Parts after the first that look like a symbol become
+ * "{symbol}", because the topic may occur with all symbols of a market. */
 static void name_topic(examination *e, td_bytes text)
 {
     char *name = e->reader->topic;

@@ -43,7 +43,7 @@ static size_t find(const topic_filters *filters, td_bytes wanted)
     return filters->text_count;
 }
 
-/* Add a text. The array must have space. */
+/* Append a text. The array must have space. */
 static void put(topic_filters *filters, char *text)
 {
     size_t at = filters->text_count++;
@@ -51,7 +51,8 @@ static void put(topic_filters *filters, char *text)
     row_table_put(&filters->by_text, td_xxh64(text, strlen(text)), at);
 }
 
-/* Remove the entries of removed texts. The cost is amortized over the removals. */
+/* Drop the entries whose texts were removed. Called so rarely that the cost per removal is
+ * constant. */
 static void pack(topic_filters *filters)
 {
     size_t was = filters->text_count;
@@ -64,7 +65,7 @@ static void pack(topic_filters *filters)
 
 /* ---- lists ---- */
 
-/* The next single subscription of a list: *rest is what follows in the list. Returns 0 at the
+/* Get the next single subscription of a list; *rest becomes the remaining list. Returns 0 at the
  * end. */
 static int next_alternative(const topic_filters *filters, td_bytes *rest, td_bytes *alternative)
 {
@@ -106,7 +107,7 @@ static td_result check_text(td_bytes subscription, td_err *err)
     return TD_OK;
 }
 
-/* Join stem and tail to one subscription. */
+/* Join stem and tail to the text of one subscription. */
 static td_bytes join(char out[LIMIT_URL_BYTES + 1], td_bytes stem, td_bytes tail)
 {
     TD_ASSERT(stem.size + tail.size <= LIMIT_URL_BYTES);

@@ -8,9 +8,10 @@
 #include "base/assert.h"
 
 enum {
-    FIRST_OUTPUT_BYTES = 64 << 10, /* enough for most frames; doubled for larger ones */
-    /* zlib.h: 15 is the largest window; 32 more detects gzip and zlib, a negative one means raw
-     * deflate. */
+    FIRST_OUTPUT_BYTES =
+        64 << 10, /* size of the output at first, enough for most frames; doubled for larger ones */
+    /* windowBits of zlib.h: 15 is the largest window; 32 added detects gzip and zlib; a negative
+       value means raw deflate. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,
 };
@@ -20,7 +21,7 @@ struct inflater {
     size_t padding;
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
-    size_t size;     /* of the last output */
+    size_t size;     /* size of the last output */
 };
 
 /* td_alloc for zlib. */
@@ -46,7 +47,8 @@ void inflater_close(inflater *self)
     td_free(self);
 }
 
-/* Gzip begins 1f 8b; zlib with its method (8: deflate), a window, and a check over both. */
+/* 1 if a stream begins as gzip (1f 8b) or as zlib (method 8, a window, and a check sum of both
+ * bytes). */
 static int has_head(td_bytes stream)
 {
     if (stream.size < 2)
@@ -57,8 +59,8 @@ static int has_head(td_bytes stream)
            ((first & 0x0f) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0);
 }
 
-/* Enlarge the output: first FIRST_OUTPUT_BYTES, then twice as much, up to bytes_max + 1, which
- * reveals a larger output. */
+/* Enlarge the output: first FIRST_OUTPUT_BYTES, then twice the size, up to bytes_max + 1. The
+ * additional byte shows that the output exceeds bytes_max. */
 static void grow(inflater *self)
 {
     TD_ASSERT(self->capacity <= self->bytes_max);
@@ -118,7 +120,7 @@ td_result inflater_run(inflater *self, td_bytes stream, td_bytes *out, td_err *e
     inflateEnd(&z);
     if (rc != TD_OK)
         return rc;
-    if (self->capacity == 0) /* an empty output also needs its padding */
+    if (self->capacity == 0) /* even an empty output needs memory for its padding */
         grow(self);
     memset(self->output + size, 0, self->padding);
     *out = td_bytes_of(self->output, size);

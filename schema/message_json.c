@@ -17,7 +17,7 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
         json_write_bytes(w, text);
 }
 
-/* Write the exchange's time; nothing if ns is 0, because the frame then has no time. */
+/* Write the exchange's time; null if ns is 0, because the frame then has no time. */
 static void member_exchange_time(json_writer *w, uint64_t ns)
 {
     json_write_key(w, "exchange_ns");

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* An answer may echo a request of 2 MiB, with escapes. */
+/* Limit of an answer, which may echo a request of 2 MiB, with escapes. */
 enum { ANSWER_BYTES_MAX = 4 << 20 };
 
 struct responder {
@@ -51,7 +51,7 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
     return REFUSAL_NONE;
 }
 
-/* One refused topic refuses the whole request: stop at the first. */
+/* Check the topics up to the first refused one, which refuses the whole request. */
 static void check_whole(const responder_client *client, const dialect_request *request,
                         dialect_reply *reply)
 {
@@ -95,7 +95,7 @@ static td_result check_topics(responder *r, const responder_client *client,
     return TD_OK;
 }
 
-/* parsed is the result of request_parse(), TD_OK or TD_E_INVALID. */
+/* Check a request. parsed is the result of request_parse(): TD_OK or TD_E_INVALID. */
 static td_result check_request(responder *r, const responder_client *client,
                                const dialect_request *request, td_result parsed,
                                dialect_reply *reply, td_err *err)
@@ -182,7 +182,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     rc = client->dialect->build_answer(&r->answer, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
-    if (r->answer.size > 0) /* else the exchange does not answer */
+    if (r->answer.size > 0) /* nothing is sent if the exchange does not answer such a request */
         client->ops->send(client->user, td_buf_view(&r->answer));
     if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
         client->ops->authenticated(client->user);
