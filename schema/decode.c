@@ -47,7 +47,7 @@ static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
         td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
         td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
         int is_whole = msg_level_of(&record.items[i], &fast->levels[i], &fast->rpi_sizes[i]);
-        TD_ASSERT(is_whole); /* decode_rows() checked the sums */
+        TD_ASSERT(is_whole); /* cannot fail: decode_rows() checked the sums */
     }
     m->book =
         (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
@@ -63,7 +63,7 @@ static void fill_trades(fast_decoder *fast, message *m)
     m->trades = (msg_trades){record.head, fast->trades, record.item_count};
 }
 
-/* Remove the struct's members from the record, which the decoder owns. */
+/* Remove from the record, which the decoder owns, the values that the plain struct has. */
 static void drop_struct_values(const msg_record *record)
 {
     msg_item *items = (msg_item *)record->items;
@@ -95,7 +95,7 @@ static int read_root(decoder *d, td_bytes text, json_value *root, decode_error *
     return 0;
 }
 
-/* Why a frame without a row is not decoded: its topic is unknown or missing, or it is not JSON. */
+/* Set *why for a frame whose topic has no row: not JSON, an unknown topic, or no topic. */
 static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, decode_error *why)
 {
     json_value root;
@@ -103,8 +103,9 @@ static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, 
            refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
 }
 
-/* JSON begins with a bracket, a byte order mark, white space or the first byte of a scalar.
- * Compressed formats do not (docs/wire.md 5.1), except raw deflate, which cannot be recognized. */
+/* 1 if a frame does not begin as JSON, which begins with a bracket, a byte order mark, white space
+ * or the first byte of a scalar. Compressed formats do not begin so (docs/wire.md 5.1), except raw
+ * deflate, which cannot be recognized. */
 static int is_compressed(td_bytes frame)
 {
     static const char FIRST[] = "{[\"-0123456789tfn \t\r\n\xef";
@@ -116,8 +117,8 @@ int decoder_inflates(td_bytes frame)
     return frame.size > 0 && *frame.data != '{' && *frame.data != '[' && is_compressed(frame);
 }
 
-/* The bytes to decode: the frame's own, or its inflated text (with padding; valid until the next
- * compressed frame). Returns TD_OK, or the result of inflater_run(). */
+/* Get the bytes to decode: the frame's own, or its inflated text (with padding; valid until the
+ * next compressed frame). Returns TD_OK, or the result of inflater_run(). */
 static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
@@ -128,8 +129,8 @@ static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
     return inflater_run(d->inflater, frame, out, NULL);
 }
 
-/* 1 if bytes look like text: such a frame is reported as invalid JSON, not as invalid
- * compression. */
+/* 1 if bytes look like text: a frame that cannot be inflated is then reported as invalid JSON
+ * instead. */
 static int is_text(td_bytes bytes)
 {
     size_t size = bytes.size < 32 ? bytes.size : 32;

@@ -78,11 +78,11 @@ static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
     return !is_string ? p : *p == '"' ? p + 1 : NULL;
 }
 
-/* Maximum nesting of a skipped value on this path. */
+/* Maximum nesting of a skipped value on this path; a deeper one is left to decode_rows(). */
 enum { UNKNOWN_DEPTH = 4 };
 
-/* Skip any plain value, including containers. Each element's start is checked to be inside the
- * text. */
+/* Skip any value in canonical form, including objects and arrays. Checks that each element begins
+ * inside the text. */
 static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth)
 {
     td_bytes key;
@@ -105,7 +105,7 @@ static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth
     return p != NULL && p < end && *p == closing ? p + 1 : NULL;
 }
 
-/* scan_key() for a key other than the predicted one. */
+/* As scan_key(), for a key other than the predicted one. */
 static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
                                          const uint8_t *end, uint32_t *found)
 {
@@ -147,20 +147,21 @@ typedef struct fast_frame {
     fast_decoder *d;
     decode_plan *p;
     const topic_match *topic;
-    const uint8_t *end; /* end of the text */
+    const uint8_t *end; /* end of the frame's text */
     msg_head head;
     const key_word *symbol; /* the topic's symbol, which each entry's is compared with */
-    size_t count;           /* entries so far */
-    uint64_t extra_fields;  /* the plan's if the frame is decoded whole; else 0 */
-    uint64_t entry_seen;    /* bits of the fields in the last of d->items */
-    size_t item_count;      /* in d->items */
-    size_t value_count;     /* in d->values */
-    uint32_t envelope_seen; /* bits of the fields in d->envelope */
+    size_t count;           /* number of entries so far */
+    uint64_t extra_fields;  /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
+    uint64_t entry_seen;    /* a bit for each field in the last of d->items */
+    size_t item_count;      /* number of d->items */
+    size_t value_count;     /* number of d->values */
+    uint32_t envelope_seen; /* a bit for each field in d->envelope */
 } fast_frame;
 
 /* ---- members without a place in the plain struct, if the frame is decoded whole ---- */
 
-/* Read the value of a field, from p to after. Returns NULL to leave the frame to decode_rows(). */
+/* Read a field's value, whose text is from p to after. Returns NULL if the frame must be left to
+ * decode_rows(). */
 static const uint8_t *read_beside(const field_row *field, const uint8_t *p, const uint8_t *after,
                                   msg_value *out)
 {
@@ -173,7 +174,7 @@ static const uint8_t *read_beside(const field_row *field, const uint8_t *p, cons
     return !value_is_empty(text) && decode_text(field, text, out, &ignored) ? after : NULL;
 }
 
-/* Add entries without values until there are count of them. */
+/* Append entries without values until there are count entries. */
 static void reach_items(fast_frame *h, size_t count)
 {
     fast_decoder *d = h->d;
@@ -183,8 +184,8 @@ static void reach_items(fast_frame *h, size_t count)
     }
 }
 
-/* Add a value without a place in the plain struct. NULL if the entry's values are not in the row's
- * order: decode_rows() sorts them. */
+/* Add a value that the plain struct has no place for. Returns NULL if the entry's values are not in
+ * the row's order, in which decode_rows() sorts them. */
 static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
                                 const uint8_t *after)
 {
@@ -198,15 +199,15 @@ static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
     return read_beside(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
 }
 
-/* Called after each such field of an entry, between p and after; adds its value if the frame is
- * decoded whole. */
+/* Called after each field of an entry that the plain struct has no place for; its value is from p
+ * to after. Adds the value if the frame is decoded whole. */
 static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
                                          const uint8_t *after)
 {
     return TD_LIKELY((h->extra_fields >> field & 1) == 0) ? after : add_extra(h, field, p, after);
 }
 
-/* The values have their final address now: point the message to them. */
+/* Set the message's pointers to the values, which do not move any more. */
 static const msg_extra *publish_extra(fast_frame *h)
 {
     fast_decoder *d = h->d;
@@ -225,7 +226,7 @@ static const msg_extra *publish_extra(fast_frame *h)
 }
 
 /* Step over the comma or brace after a member of an object. Returns 1 if another member follows. *p
- * becomes NULL if neither is there. */
+ * becomes NULL if there is neither a comma nor a brace. */
 static inline int has_next_member(const uint8_t **p, const uint8_t *end)
 {
     const uint8_t *at = *p;
@@ -237,12 +238,13 @@ static inline int has_next_member(const uint8_t **p, const uint8_t *end)
     return *at == ',';
 }
 
-/* Reads the value of an entry's field at p into the entry (a msg_level or msg_trade). */
+/* A function that reads the value at p of an entry's field into the entry (a msg_level or
+ * msg_trade). */
 typedef const uint8_t *fast_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p,
                                   void *entry);
 
-/* The rest of fast_fields(), once fields are not in the row's order. p is at the object's brace, or
- * at the comma after the fields that were read. */
+/* The rest of fast_fields() from the first field that is not in the row's order. p is at the
+ * object's brace, or at the comma after the fields that were read. */
 static inline __attribute__((always_inline)) const uint8_t *
 fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
@@ -268,9 +270,9 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
     return p;
 }
 
-/* Read the fields of the object at p; *seen gets a bit for each. Most frames have them in the row's
- * order: then brace or comma, key and colon are one comparison. After the first other key, each key
- * is searched. Always inlined, so that value is not an indirect call. */
+/* Read the fields of the object at p; *seen gets a bit for each. In most frames they are in the
+ * row's order: then one comparison covers brace or comma, key and colon. From the first other key
+ * on, each key is searched. Always inlined, so that value is not called indirectly. */
 static inline __attribute__((always_inline)) const uint8_t *
 fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
@@ -291,7 +293,8 @@ fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
     return fast_other_fields(h, p, value, entry, seen);
 }
 
-/* Compare an entry's symbol with the topic's. Counts a different one and sets *foreign. */
+/* Compare an entry's symbol with the topic's. A different symbol is counted and stored in *foreign.
+ */
 static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 {
     if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
@@ -305,14 +308,14 @@ static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_byt
     return p;
 }
 
-/* ---- levels: some five in each of a hundred frames per second and symbol ---- */
+/* ---- levels: each symbol has a hundred frames per second, with some five levels each ---- */
 
 /* Read one field of a level. */
 static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fast_role role,
                                               const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
-    td_bytes foreign; /* only counted */
+    td_bytes foreign; /* not used: a foreign symbol is only counted */
     switch (role) {
     case ROLE_PRICE:
         return scan_decimal(p, &level->price, &level->price_scale);
@@ -334,7 +337,8 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(h, field, p, scan_unread(p, h->end)); /* it must be a value */
+    return pass_beside(
+        h, field, p, scan_unread(p, h->end)); /* a field that is not read, but must have a value */
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -349,8 +353,8 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     p = fast_fields(h, p, read_level_value, level, &seen);
     if (p == NULL || (h->p->required_fields & ~seen) != 0)
         return NULL;
-    /* Most deletes have no size, some have 0 (docs/wire.md 2): in messages their size is always
-     * 0. */
+    /* Most deletes have no size, some have size 0 (docs/wire.md 2). In messages every delete has
+     * size 0. */
     int has_size = (seen & h->p->size_bit) != 0;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;
@@ -363,7 +367,7 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     return p;
 }
 
-/* Read the end of a level with separate retail orders: ,"size"] at p. */
+/* Read the rest of a level with a size of retail orders, ,"size"] at p, and add the two sizes. */
 static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
 {
     fast_decoder *d = h->d;
@@ -382,8 +386,8 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
     return p;
 }
 
-/* Read ["price","size"], with a third value if the topic has a separate retail size. Both sizes are
- * at least 0, so their sum is 0 only if both are. */
+/* Read ["price","size"], with a third value if the topic has a separate size of retail orders.
+ * Neither size is negative, so their sum is 0 only if both are 0. */
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     fast_decoder *d = h->d;
@@ -457,11 +461,12 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(h, field, p,
-                       scan_unread(p, h->end)); /* for example the time in its other form */
+    return pass_beside(
+        h, field, p,
+        scan_unread(p, h->end)); /* for example the time in its other form, which is not read */
 }
 
-/* If only entries have time and sequence, the first entry's become the frame's. */
+/* Use sequence and time of the first trade as the frame's, if only entries have them. */
 static void note_first(fast_frame *h, const msg_trade *trade)
 {
     const topic_row *row = h->p->row;
@@ -497,22 +502,23 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
 
 /* ---- the path to the entries ---- */
 
-/* Reads one entry of a list: an object or array at p. */
+/* A function that reads one entry of a list: the object or array at p. */
 typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
 
-/* A walk over the nodes of the plan. */
+/* The state while the frame's nodes are read. */
 typedef struct walk {
     fast_frame *h;
     fast_entry *entry;
-    int last_items;         /* index of the items read last: lists must be in the row's order */
-    uint32_t items_seen;    /* a bit for each */
-    uint32_t envelope_seen; /* a bit for each field */
-    uint8_t parts_seen;     /* parts of the topic outside its text */
+    int last_items; /* index of the row's items read last, because lists must be in the row's order
+                     */
+    uint32_t items_seen;    /* a bit for each of the row's items */
+    uint32_t envelope_seen; /* a bit for each field of the envelope */
+    uint8_t parts_seen;     /* number of parts of the topic found in other members */
     uint8_t has_topic;
     uint8_t has_kind;
 } walk;
 
-/* 1 if the size bytes at a, which padding follows, equal those at b; size is at least 8. */
+/* 1 if the size bytes at a equal those at b. size is at least 8; padding follows both. */
 static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
 {
     uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
@@ -521,8 +527,8 @@ static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
     return differs == 0;
 }
 
-/* Compare "topic.symbol" with the channel's by words. Works if the topic is its row's name, or has
- * a parameter of plain text; otherwise returns NULL, which decides nothing. */
+/* Compare the text at p with the channel's "topic.symbol", by words. Returns NULL if they differ,
+ * or if this topic cannot be compared in this way; the caller then compares its parts. */
 static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
 {
     td_bytes topic = w->h->topic->topic;
@@ -541,8 +547,7 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     return dot + symbol->bytes + 2;
 }
 
-/* Check the frame's topic: "topic.symbol", the topic alone, or the part of the topic that is in
- * this text. */
+/* Check the frame's topic: the text is "topic.symbol", the topic alone, or a part of the topic. */
 static const uint8_t *scan_topic(walk *w, const uint8_t *p)
 {
     const uint8_t *after = scan_whole_topic(w, p);
@@ -568,7 +573,7 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
-/* Check a part of the topic in another member: it must equal the channel's. */
+/* Check a part of the topic that is in another member: it must equal the channel's. */
 static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
 {
     const topic_match *topic = w->h->topic;
@@ -610,7 +615,7 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     return p;
 }
 
-/* Read a field of the envelope without a place in the head: check its type, and keep its value if
+/* Read a field of the envelope that has no place in the head: check its type, and keep its value if
  * the frame is decoded whole. */
 static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
@@ -640,7 +645,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_TIME:
         after = h->p->envelope_unit_ns[index] != 0
                     ? scan_time(p, h->p->envelope_unit_ns[index], &ns)
-                    : NULL; /* RFC 3339 is left to decode_rows() */
+                    : NULL; /* a time in RFC 3339 is left to decode_rows() */
         break;
     case FIELD_SIDE:
     case FIELD_ANY_SIDE:
@@ -654,7 +659,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     return read_beside(field, p, after, &h->d->envelope[index]);
 }
 
-/* Read a field of the envelope, into the head if it has a place there. */
+/* Read a field of the envelope, into the head if the head has a member for it. */
 static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
 {
     const decode_plan *own = w->h->p;
@@ -709,7 +714,8 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
 
-/* Walk an object on the path to entries, or a list with one such object, as spot's data is. */
+/* Read an object on the path to entries, or a list with one such object, which is the form of
+ * spot's data. */
 static const uint8_t *walk_object_or_list(walk *w, plan_node *node, const uint8_t *p)
 {
     if (*p != '[')
@@ -718,7 +724,7 @@ static const uint8_t *walk_object_or_list(walk *w, plan_node *node, const uint8_
     return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
 }
 
-/* 1 if the node has entries, in frames of some kind. */
+/* 1 if a node has entries in frames of at least one kind. */
 static int holds_items(const plan_node *node)
 {
     return node->items[FRAME_UNTYPED] != PLAN_NO_ITEMS ||
@@ -742,7 +748,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
         return scan_envelope(w, target.index, p);
     case TARGET_NODE:
         child = &w->h->p->nodes[target.index];
-        /* The kind, which is still unknown, determines which entries these are. */
+        /* The row's items depend on the kind, which has not been read yet. */
         if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
@@ -753,10 +759,10 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
     return NULL;
 }
 
-/* Walk an object on the path to entries. Recursion is as deep as the plan's paths. */
+/* Read an object on the path to entries. The recursion is as deep as the plan's paths. */
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
 {
-    uint32_t seen = 0; /* a bit for each key: decode_rows() handles repeated keys */
+    uint32_t seen = 0; /* a bit for each key; a repeated key is left to decode_rows() */
     uint32_t place = 0;
     TD_ASSERT_SLOW(node->keys.count <= PLAN_NODE_KEYS_MAX);
     if (*p != '{')
@@ -782,7 +788,7 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
     return p;
 }
 
-/* 1 if all required parts of the frame were present. */
+/* 1 if everything that the plan requires was present. */
 static int has_required(const walk *w)
 {
     const decode_plan *p = w->h->p;
@@ -792,8 +798,8 @@ static int has_required(const walk *w)
            (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
-/* A frame writes a symbol that is not plain text with escapes: give it a key that matches nothing,
- * which leaves the frame to decode_rows(). */
+/* Prepare a symbol as a key. In a frame, a symbol that is not plain text has escapes: its key
+ * matches nothing, which leaves the frame to decode_rows(). */
 static void symbol_word_init(key_word *key, td_bytes symbol)
 {
     key_word_init(key, symbol);
@@ -803,7 +809,7 @@ static void symbol_word_init(key_word *key, td_bytes symbol)
             key->bytes = UINT32_MAX;
 }
 
-/* A symbol as a key: a remembered one, or *own, initialized. */
+/* The key for a symbol: a cached one, or *own, which is then initialized. */
 static const key_word *symbol_key(fast_decoder *d, td_bytes symbol, key_word *own)
 {
     _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes an index");
@@ -841,8 +847,8 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
                        : p->is_positional ? fast_book_pair
                                           : fast_book_entry,
               .last_items = -1};
-    /* The walk may run into the padding: the frame is complete only if it ends exactly at the
-     * text's end. */
+    /* The scanners may run into the padding. Therefore the frame is complete only if reading ended
+     * exactly at the end of its text. */
     if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
         return 0;
     if (is_book)

@@ -681,7 +681,7 @@ static void check_members(examination *e)
             check_gone(e, place);
 }
 
-/* 1 for tickers or trades of options, whose prices may move from 5 to 50 and back in a day. */
+/* 1 for topics of options, whose prices may move from 5 to 50 and back in a day. */
 static int is_option(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)

@@ -3,7 +3,7 @@
 const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count)
 {
     uint64_t total = *value;
-    size_t whole = 0; /* digits in full words */
+    size_t whole = 0; /* number of digits in whole words */
     uint64_t word = td_le64(p);
     uint64_t others;
     while ((others = scan_other_bytes(word)) == 0) {
@@ -16,7 +16,8 @@ const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count
     }
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest) << 8; /* two steps, because rest may be 0 */
+    digits = digits << (56 - 8 * rest)
+                    << 8; /* shifted in two steps, because a shift by 64 (rest 0) is undefined */
     *value = total * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = whole + rest;
     return p + *count;

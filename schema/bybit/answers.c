@@ -1,5 +1,5 @@
-/* Reads answers. The exchange's rules give the kind of an answer (schema/exchange.h); the other
- * members are read here.
+/* Reads answers. The exchange's rules determine the kind of an answer (schema/exchange.h); this
+ * file reads the other members.
  *
  * All members are optional: in real answers they are missing, empty or of another type
  * (docs/wire.md 5.2 to 5.5), and a client that rejects an answer never learns the result of its
@@ -13,7 +13,7 @@
 
 /* ---- single members ---- */
 
-/* 1 if the object has the key, with any value, including null. */
+/* 1 if the object has the key, even if the value is null. */
 static int has(json_value object, const char *key)
 {
     json_value value;
@@ -59,7 +59,7 @@ static int is_repeat(td_bytes reason)
 
 /* ---- topics that an answer names ---- */
 
-/* Append the topics of a list; a missing list, or another type, has no topics. */
+/* Append the topics of a list. A member that is missing or not a list has no topics. */
 static td_result read_list(dialect_text *text, json_value object, const char *key, size_t *count,
                            td_err *err)
 {
@@ -75,7 +75,7 @@ static size_t list_size(json_value object, const char *key)
     return json_find(object, key, &list) ? json_count(list) : 0;
 }
 
-/* Store the topics as granted or refused, depending on the answer's success. */
+/* Set the topics as granted or refused, depending on the answer's success. */
 static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
 {
     TD_ASSERT(count <= text->arg_capacity);
@@ -90,7 +90,8 @@ static void file_topics(dialect_answer *out, const dialect_text *text, size_t co
     }
 }
 
-/* Dialect C: data{successTopics, failTopics}, or the same for channels. */
+/* Read an answer of dialect C (USDC): data{successTopics, failTopics}, or the same with channels
+ * instead of topics. */
 static td_result read_command(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     static const char *const GRANTED[] = {"successTopics", "successChannels"};
@@ -113,12 +114,13 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
         rc = read_list(text, data, FAILED[i], &count, err);
     TD_ASSERT(count >= out->granted_count);
     TD_ASSERT(count <= text->arg_capacity);
-    out->failed = text->args + out->granted_count; /* both in one array */
+    out->failed = text->args + out->granted_count; /* granted and refused topics are in one array */
     out->failed_count = count - out->granted_count;
     return rc;
 }
 
-/* Dialect A echoes the request, B names its op; some answers have neither. */
+/* Read an answer of dialects A (op) or B (v3, v5). A echoes the request, B names its op; some
+ * answers do neither. */
 static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op,
                                 dialect_answer *out, td_err *err)
 {
@@ -135,7 +137,7 @@ static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op
     return rc;
 }
 
-/* Dialect D: the request and a code, or only a code. */
+/* Read an answer of dialect D (spot): the request and a code, or only a code. */
 static td_result read_spot(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     td_bytes echo[SPOT_PARTS] = {{0}};
@@ -150,7 +152,7 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
         out->of = td_bytes_is(echo[SPOT_EVENT], "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     if (echo[SPOT_TOPIC].size == 0 || echo[SPOT_SYMBOL].size == 0)
         return TD_OK;
-    /* Only v1 has lists; its symbols are at the top of the answer. */
+    /* Only v1 accepts lists of symbols; its answers have the symbols at the top. */
     spot_symbols symbols = has(root, "symbol") ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
     td_result rc = bybit_spot_topics(text, echo, symbols, &count, err);
     if (rc == TD_OK)
@@ -160,7 +162,7 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
 
 /* ---- whole answers ---- */
 
-/* Read the members for control_find(). */
+/* Read the members that control_find() needs. */
 static void read_words(json_value root, frame_words *out)
 {
     const frame_keys *keys = &BYBIT.frames;
@@ -175,7 +177,7 @@ static void read_words(json_value root, frame_words *out)
     }
     out->op = out->text[keys->op];
     if (out->op.size == 0 && json_find_key(root, keys->names[keys->request], &value))
-        (void)json_find_text(value, "op", &out->op); /* empty if absent */
+        (void)json_find_text(value, "op", &out->op); /* stays empty if absent */
 }
 
 /* Read an ack, or a refusal that names no known request. */
@@ -201,7 +203,8 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     read_words(root, &words);
     frame_class is = control_find(&BYBIT.frames, &words, &out->success);
     if (!dialect_text_scalar(root, "ret_msg", &out->reason))
-        (void)dialect_text_scalar(root, "retMsg", &out->reason); /* empty if both are missing */
+        (void)dialect_text_scalar(root, "retMsg",
+                                  &out->reason); /* stays empty if both members are missing */
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
     out->reason_topic = find_reason_topic(out->reason);
@@ -217,7 +220,9 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     case CLASS_AUTH:
         out->kind = ANSWER_AUTH;
         out->of = REQUEST_AUTH;
-        (void)dialect_text_scalar(root, "auth", &out->reason); /* dialect E's only member */
+        (void)dialect_text_scalar(
+            root, "auth",
+            &out->reason); /* the only member of answers of dialect E (private spot) */
         break;
     case CLASS_ACK:
     case CLASS_ERROR:

@@ -11,8 +11,9 @@ static const char *const OTHER_HOSTS[] = {
     "stream.bybitgeorgia.ge", "stream.bybit.id", NULL,
 };
 
-/* Most families send snapshot and delta; USDC families NEW and CHANGE, or MergedSnapshot. Spot's
- * "f" is true, or "True", in the first frame. */
+/* Words for the kind of a frame. Most families send snapshot and delta; USDC families NEW and
+ * CHANGE, or MergedSnapshot. For spot it is the value of "f": true, or "True", in the first frame.
+ */
 const kind_word BYBIT_KINDS[] = {
     {"snapshot", FRAME_SNAPSHOT}, {"NEW", FRAME_SNAPSHOT},  {"MergedSnapshot", FRAME_SNAPSHOT},
     {"True", FRAME_SNAPSHOT},     {"true", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA},
@@ -20,7 +21,7 @@ const kind_word BYBIT_KINDS[] = {
     {NULL, FRAME_UNTYPED},
 };
 
-/* Sorted by size, for first_of_size. */
+/* The keys by which frames are classified, sorted by size (frame_keys.first_of_size). */
 enum {
     KEY_E,
     KEY_TIME_E,
@@ -61,10 +62,10 @@ static const td_bytes KEYS[KEY_COUNT] = {
 static const char *const SUCCESS[] = {"true", "True", "success", NULL};
 static const char *const FAILURE[] = {"false", "False", "fail", NULL};
 
-/* docs/wire.md 3.7. */
+/* Documented topics without rows (docs/wire.md 3.7). */
 static const char *const RAW_TOPICS[] = {"rfq.", "earn.", NULL};
 
-/* Members of all dialects' answers, pings and errors: docs/wire.md 1. */
+/* All members of answers, pings and errors, in all dialects (docs/wire.md 1). */
 static const char *const CONTROL_KEYS[] = {
     "success", "ret_msg", "retMsg", "retCode", "retExtInfo", "conn_id", "connId", "req_id",
     "reqId",   "id",      "op",     "args",    "request",    "data",    "type",   "pong",
@@ -78,7 +79,7 @@ static const char *const CONTROL_KEYS[] = {
         NULL, 0                                                                                    \
     }
 
-/* docs/wire.md 1, points 3 to 9, in that order. */
+/* Rules for control frames: docs/wire.md 1, points 3 to 9, in that order. */
 static const control_rule RULES[] = {
     {KEY_PONG, ANY, ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_NOT_STATED},
     {KEY_PING, ANY, ANY, CLASS_PING, CLASS_PING, 0, SUCCESS_NOT_STATED},
@@ -97,7 +98,7 @@ static const control_rule RULES[] = {
     {KEY_RET_CODE, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_RET_CODE, SUCCESS_CODE},
 };
 
-/* For all instrument lists of the exchange, old and new. */
+/* The members of instruments in all lists of the exchange, old and new. */
 static const char *const INSTRUMENT_MEMBERS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SYMBOL] = "symbol|name",
     [INSTRUMENT_SYMBOL_ID] = "symbolId",
@@ -132,7 +133,7 @@ static const char *const INSTRUMENT_MEMBERS[INSTRUMENT_VALUE_COUNT] = {
     [INSTRUMENT_SHARE_MULTIPLIER] = "xstockMultiplier",
 };
 
-/* Replies before v5 do not name the category. */
+/* Signs of an instrument's category, which replies before v5 do not name. */
 static const category_sign CATEGORY_SIGNS[] = {
     {"lotSize", NULL, NULL, "spread"},      {"minPricePrecision", NULL, NULL, "spot"},
     {"minOrderSize", NULL, NULL, "option"}, {"price_filter", "quote_currency", "USD", "inverse"},

@@ -3,7 +3,7 @@
 
 static const field_row TRADE[] = {V3_TRADE_FIELDS};
 
-/* Futures, with the fields of options, whose quotes have other names. */
+/* The ticker of futures. It also has fields of options, whose quotes have other names. */
 static const field_row TICKER[] = {
     V3_TICKER_FIELDS,
     V3_PRICE(MEMBER_BID1_PRICE, "bidPrice"),
@@ -37,7 +37,7 @@ static const field_row EXECUTION[] = {
     V3_TEXT(MEMBER_BLOCK_TRADE_ID, "blockTradeId"),
 };
 
-/* Orders spell this mode's key tpslMode. */
+/* Positions. The key of the TP/SL mode is tpSlMode here and tpslMode in orders. */
 static const field_row POSITION[] = {
     V3_POSITION_FIELDS,
     V3_TEXT(MEMBER_TP_SL_MODE, "tpSlMode"),
@@ -58,7 +58,7 @@ static const field_row WALLET[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Private frames have only topic and data. */
+/* A private topic. Its frames have only topic and data. */
 #define PRIVATE_TOPIC(what, message_type, words, time, table, ...)                                 \
     {                                                                                              \
         V3_PRIVATE_COMMON("user." what ".contractAccount", message_type, words, time, "data"),     \
@@ -75,8 +75,8 @@ static const topic_row TOPICS[] = {
     V3_BOOK(500, "100 ms", "orderbook.50"),
     V3_TRADES(TRADE, "kline.1"),
     V3_TICKERS_OF(TICKER),
-    /* One row for USDT and inverse. It checks volume only, because the rounding of inverse turnover
-     * is undocumented. */
+    /* One row for USDT and inverse symbols. Only the volume is checked, because the rounding of
+       inverse turnover is undocumented. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
     V3_LIQUIDATIONS,
     PRIVATE_TOPIC("position", MSG_POSITION, "Positions that changed", MEMBER_UPDATED_AT, POSITION,

@@ -1,10 +1,10 @@
-/* Copy trading, the older form of document 003 (docs/wire.md 3.2). Its public topics are those of
- * linear: USDT symbols and the same frames. Its private topics have numbers as strings and times as
- * numbers. */
+/* Copy trading, in the older form that document 003 describes (docs/wire.md 3.2). Its public topics
+ * are those of linear: USDT symbols and the same frames. In private topics, numbers are strings and
+ * times are numbers. */
 #include "schema/bybit/op_linear.h"
 #include "schema/bybit/op_private.h"
 
-/* The document's samples are copies of inverse ones, so they have fields that linear lacks. */
+/* Fields in the document's samples only: these are copies of inverse frames. */
 static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
     OP_ENVELOPE_FIELDS,
@@ -22,7 +22,8 @@ static const field_row POSITION[] = {
     {MEMBER_RISK_ID, "riskId", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_LEVERAGE, "leverage", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_IS_ISOLATED, "isIsolated", FIELD_BOOL, UNIT_NONE, 0, 0},
-    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0, 0}, /* in the document's table */
+    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0,
+     0}, /* listed in the document, not in linear */
     {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, 0},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
     {MEMBER_UNREALISED_PNL, "unrealisedPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
@@ -73,7 +74,7 @@ static const field_row EXECUTION[] = {
     {MEMBER_EXEC_TIME, "tradeTime", FIELD_TIME, UNIT_MS, 0, 0},
 };
 
-/* One wallet: an object, without a coin. */
+/* The only wallet: one object, which names no coin. */
 static const field_row WALLET[] = {
     {MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 0, FIELD_REQUIRED},
     {MEMBER_AVAILABLE_BALANCE, "availableBalance", FIELD_DECIMAL, UNIT_MONEY, 0, FIELD_REQUIRED},
@@ -87,7 +88,7 @@ static const topic_row TOPICS[] = {
     OP_TRADE(TRADE, "klineV2.1"),
     OP_TICKER(OP_ENVELOPE, LINEAR_INSTRUMENT),
     OP_KLINE("klineV2", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
-    /* the same candles by linear's name */
+    /* the same candles under the topic's name in linear */
     OP_KLINE("candle", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
     OP_LIQUIDATION,
     OP_INSURANCE,
@@ -105,7 +106,7 @@ const family FAMILY_COPYTRADE = {
     .name = "copytrade",
     .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
-    /* has the same symbols as linear, so it needs an exchange name of its own */
+    /* its symbols are the same as linear's, so datasets need another exchange name */
     .market = {"bybit-copytrade", "orderBookL2_25", MARKET_OTHER, "linear", NULL, NULL},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),

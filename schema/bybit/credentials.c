@@ -21,13 +21,14 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
 
 /* ---- checking credentials ---- */
 
-/* The key is not checked: a client that has the secret may use any key. Without a secret the time
- * is not checked either, so that a recorded login works against a server years later. */
+/* Check credentials. Any key is accepted, because a client that has the secret may use any key.
+ * Without a secret the time is not checked either, so that a recorded login works against a server
+ * years later. */
 static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,
                                  const char *secret, uint64_t now_ms)
 {
     char expected[DIALECT_SIGNATURE_BYTES];
-    td_decimal expires_ms; /* a whole number of Unix ms */
+    td_decimal expires_ms; /* must be a whole number of Unix ms */
     if (key.size == 0 || td_decimal_parse(expires, &expires_ms, NULL) != TD_OK ||
         expires_ms.scale > 0 || expires_ms.mantissa < 0)
         return REFUSAL_INVALID_ARGS;
@@ -37,7 +38,7 @@ static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signat
         return REFUSAL_EXPIRED;
     const dialect_auth auth = {
         .api_key = "", .secret = secret, .expires_ms = (uint64_t)expires_ms.mantissa};
-    /* In constant time, because the server may be reachable from the network. */
+    /* Compared in constant time, because the server may be reachable from the network. */
     bybit_sign(&auth, expected);
     if (signature.size != DIALECT_SIGNATURE_BYTES - 1 ||
         !td_is_equal_secret(signature.data, expected, signature.size))
@@ -54,8 +55,8 @@ refusal bybit_check_auth(const dialect_request *request, const char *secret, uin
     return check_credentials(request->args[0], request->args[1], request->args[2], secret, now_ms);
 }
 
-/* Value of a query member, or an empty view. Values need no unescaping: only the key may have
- * escapes, and it is not compared. */
+/* The value of a member of a query, or an empty view. Values that are compared have no escapes;
+ * only the API key may have them, and it is not compared. */
 static td_bytes query_value(td_bytes query, const char *name)
 {
     td_bytes at;

@@ -7,7 +7,7 @@
 
 /* ---- client ---- */
 
-/* Requests need no id, because answers echo them. */
+/* Build a request without an id, because answers echo the request. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, NULL, ask, err);
@@ -15,8 +15,8 @@ static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 
 /* ---- server ---- */
 
-/* Echo the request as the exchange does: always compact, args always as strings, an unknown op
- * empty (docs/wire.md 1.1, 5.3). */
+/* Echo the request as the exchange does: without white space, args always as strings, an unknown op
+ * as "" (docs/wire.md 1.1, 5.3). */
 static void write_echo(json_writer *writer, const dialect_request *request)
 {
     TD_ASSERT(request->args != NULL || request->arg_count == 0);
@@ -57,7 +57,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 
 /* ---- subscriptions: lists, wildcards and bare topics ---- */
 
-/* Offset of the last dot, or size if absent. */
+/* Offset of the last dot; the text's size if it has no dot. */
 static size_t last_dot(td_bytes text)
 {
     for (size_t i = text.size; i > 0; i--) {
@@ -83,16 +83,16 @@ static int list_has(td_bytes list, td_bytes symbol)
     return 0;
 }
 
-/* "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover "trade.XRPUSD" (docs/wire.md 1.3).
- * Compares whole dot-separated parts. Only the last part may be a list, "*" or omitted, so
- * "orderBook_200" does not cover "orderBook_200.100ms.BTCUSD". */
+/* 1 if a subscription covers a topic: "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover
+ * "trade.XRPUSD" (docs/wire.md 1.3). Compares whole dot-separated parts. Only the last part may be
+ * a list, "*" or omitted, so "orderBook_200" does not cover "orderBook_200.100ms.BTCUSD". */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
     if (td_bytes_equal(subscription, exchange_topic))
         return 1;
     size_t topic_dot = last_dot(exchange_topic);
     if (topic_dot == exchange_topic.size)
-        return 0; /* without a symbol, only the same text covers it */
+        return 0; /* a topic without a symbol is covered only by the same text */
     TD_ASSERT(topic_dot < exchange_topic.size);
     td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
     if (td_bytes_equal(subscription, stem))

@@ -11,14 +11,14 @@ typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
 
 /* ---- client ---- */
 
-/* The parts of a topic in the form used here (spot_topics.c). */
+/* The parts of a topic, as everywhere outside this dialect (spot_topics.c). */
 typedef struct spot_parts {
     td_bytes name;
     td_bytes parameter; /* empty: no parameter */
     td_bytes symbol;
 } spot_parts;
 
-/* Size of the text before the last dot; 0 without a dot. */
+/* Size of the text before the last dot; 0 if there is no dot. */
 static size_t stem_size(const char *topic)
 {
     const char *dot = strrchr(topic, '.');
@@ -59,15 +59,15 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     return TD_OK;
 }
 
-/* 1 if a parameter is written as a JSON number (a scale), as in the exchange's samples; an interval
- * is text. JSON numbers have no leading zero. */
+/* 1 if a parameter is written as a JSON number without leading zero: a scale, as in the exchange's
+ * samples. An interval is written as text. */
 static int is_number(td_bytes text)
 {
     uint64_t number;
     return td_digits_parse(text, 999999999, &number) && (text.data[0] != '0' || text.size == 1);
 }
 
-/* Write "dumpScale":1 or "klineType":"1m". */
+/* Write the parameter as a member: "dumpScale":1 or "klineType":"1m". */
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
     TD_ASSERT(parts->parameter.size > 0);
@@ -92,7 +92,7 @@ static void write_params(json_writer *writer, const spot_parts *parts, generatio
     json_write_object_end(writer);
 }
 
-/* v1 has the interval of candles in the topic's name: "kline_1m". */
+/* Write the topic's name; in v1 it contains the interval of candles: "kline_1m". */
 static void write_name(json_writer *writer, const spot_parts *parts, generation of)
 {
     char text[LIMIT_TOPIC_BYTES];
@@ -114,7 +114,7 @@ static const char *event_name(request_kind kind)
     return kind == REQUEST_SUBSCRIBE ? "sub" : "cancel";
 }
 
-/* Join the symbols of all topics with commas. Their other parts are the first topic's. */
+/* Join the symbols of all topics with commas. The topics' other parts are equal. */
 static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
 {
     td_result rc = TD_OK;
@@ -130,7 +130,8 @@ static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
     return rc;
 }
 
-/* Members are in the order of document 001's v1 and v2 requests. */
+/* Build a request of v1. The members are in the order of document 001's requests (as in
+ * build_v2()). */
 static td_result build_v1(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     TD_ASSERT(ask->count > 0);
@@ -172,7 +173,7 @@ static td_result build_v2(td_buf *out, const dialect_ask *ask, td_err *err)
     return json_write_end(&writer, err);
 }
 
-/* A request has topics that differ only in their symbol. */
+/* The number of topics that fit into one request: they may differ only in their symbol. */
 static size_t fit_v1(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);
@@ -195,7 +196,7 @@ static size_t fit_v2(const char *const *topics, size_t count)
 
 /* ---- server: requests ---- */
 
-/* Only these events are documented. */
+/* The kind of a request with this event; only these events are documented. */
 static request_kind event_kind(td_bytes event)
 {
     if (td_bytes_is(event, "sub"))
@@ -210,7 +211,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     td_bytes op;
     const spot_symbols symbols =
         out->dialect->variant == GENERATION_V1 ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
-    /* {"op":"ping"} belongs to other dialects, but clients that use several of them send it here,
+    /* {"op":"ping"} belongs to other dialects, but clients that use several dialects send it here,
      * too. */
     if (json_find(root, "ping", &heartbeat) ||
         (json_find_text(root, "op", &op) && td_bytes_is(op, bybit_op_name(REQUEST_PING)))) {
@@ -234,7 +235,8 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
 
 /* ---- server: answers ---- */
 
-/* All topics (docs/wire.md 4.2), to distinguish an unknown topic from an unknown symbol. */
+/* The names of all topics (docs/wire.md 4.2), by which an unknown topic is distinguished from an
+ * unknown symbol. */
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
@@ -248,7 +250,7 @@ static int is_one_of(td_bytes text, const char *const *names)
     return *names != NULL;
 }
 
-/* "kline.9m.A" and "bookTicker.A,B" match patterns, but are not topics. */
+/* 1 if a topic that matches a row's pattern can exist: "kline.9m.A" and "bookTicker.A,B" cannot. */
 static int is_possible(td_bytes topic)
 {
     static const char KLINE[] = "kline.";
@@ -283,7 +285,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
         if (td_bytes_is(stem.name, "kline") && !is_one_of(stem.parameter, KLINE_TYPES))
             return PERIOD;
         if (!stem.has_parameter || stem.parameter.size > 0)
-            return SYMBOLS; /* everything else is valid */
+            return SYMBOLS; /* the rest of the topic is valid */
     }
     return (spot_error){"-100011", "Parameter error!",
                         of == GENERATION_V2 && request->parts[SPOT_EVENT].size > 0};
@@ -305,7 +307,7 @@ static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_P
     json_write_object_end(writer);
 }
 
-/* Echo the request; params always has strings. */
+/* Echo the request. The values of params are always strings. */
 static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], generation of)
 {
     json_write_member_bytes(writer, "topic", parts[SPOT_TOPIC]);
@@ -319,9 +321,10 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     const generation of = (generation)request->dialect->variant;
-    TD_ASSERT(request->kind != REQUEST_AUTH); /* public only: this dialect has no auth */
+    TD_ASSERT(request->kind !=
+              REQUEST_AUTH); /* cannot happen: this dialect is for public topics, and has no auth */
     if (request->kind == REQUEST_PONG)
-        return TD_OK; /* no answer: it answers the server's own ping */
+        return TD_OK; /* this frame answers the server's own ping, and gets no answer */
     if (request->kind == REQUEST_PING)
         return dialect_heartbeat(out, BYBIT_SPOT_PONG, reply->now_ms, err);
     spot_error error = {"0", "Success", 1};

@@ -8,7 +8,7 @@ static size_t fit(const char *const *topics, size_t count)
 {
     (void)topics;
     TD_ASSERT(count > 0);
-    return count; /* no subscribe request is sent */
+    return count; /* not used: subscribe requests are never sent */
 }
 
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
@@ -30,7 +30,8 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return rc;
 }
 
-/* The exchange's answer to other requests is unknown, so they get no answer. */
+/* Build an answer to auth or ping. Other requests get none, because the exchange's answer to them
+ * is unknown. */
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
@@ -42,7 +43,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                          reply->refused == REFUSAL_NONE ? "success" : "fail");
 }
 
-/* An authenticated client gets everything. */
+/* 1, because an authenticated client gets every private topic. */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
     TD_ASSERT(subscription.size > 0); /* the subscription that auth added */

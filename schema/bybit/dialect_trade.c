@@ -6,10 +6,10 @@
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
 
-/* Part of the request that the answer needs. */
+/* The index, in dialect_request.parts, of the op, which the answer names. */
 enum { PART_OP };
 
-/* Prefix of the ops of requests about orders. */
+/* The ops of requests about orders begin with this. */
 static const char ORDER[] = "order.";
 
 static size_t fit(const char *const *topics, size_t count)
@@ -35,11 +35,11 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     out->order_topic = out->parts[PART_OP];
     if (out->has_id && json_find(root, "reqId", &id))
         out->id_raw = json_raw(id);
-    return TD_OK; /* bybit_read_op() may have failed: args is not a list of texts */
+    return TD_OK; /* also if bybit_read_op() failed because args is not a list of texts */
 }
 
-/* Replace the id in a recorded answer. An answer without an id, or a damaged one, is copied
- * unchanged. */
+/* Append a recorded answer with another id. If it has no id, or is damaged, it is copied unchanged.
+ */
 static void build_with_id(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw)
 {
     json_value root;
@@ -71,7 +71,8 @@ static void write_code(json_writer *writer, refusal why)
         [REFUSAL_BAD_KEY] = {10004, "Invalid sign"},
     };
     TD_ASSERT((size_t)why < sizeof CODES / sizeof *CODES);
-    TD_ASSERT(CODES[why].text != NULL); /* there are no topics, so no other refusals */
+    TD_ASSERT(CODES[why].text !=
+              NULL); /* no other refusals occur, because this dialect has no topics */
     json_write_member_u64(writer, "retCode", CODES[why].code);
     json_write_member_text(writer, "retMsg", CODES[why].text);
 }
@@ -95,7 +96,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     return json_write_end(&writer, err);
 }
 
-/* An authenticated client gets the answers to its requests. */
+/* 1, because an authenticated client gets the answers to its own requests. */
 static int covers(td_bytes subscription, td_bytes exchange_topic)
 {
     (void)subscription;

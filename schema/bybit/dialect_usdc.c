@@ -10,7 +10,7 @@
 
 /* ---- client ---- */
 
-/* The answer has the id, so several requests may be open. */
+/* Build a request with an id, which the answer has, too; so several requests may be open. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, "id", ask, err);
@@ -26,7 +26,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
     json_value params;
     json_value channels;
     TD_ASSERT(out->arg_count == 0);
-    out->is_second_form = 1; /* such requests have their own form of answer */
+    out->is_second_form = 1; /* the answer to such a request has another form, too */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
@@ -50,7 +50,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     if (json_find_text(root, "method", &word))
         return read_method(text, root, word, out, err);
     if (json_find_text(root, "op", &word) && td_bytes_is(word, "unSubAll")) {
-        out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if any, have no meaning */
+        out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if it has any, are ignored */
         bybit_read_id(root, out);
         return TD_OK;
     }
@@ -89,7 +89,8 @@ static void write_topics(json_writer *writer, const char *key, const dialect_req
     json_write_array_end(writer);
 }
 
-/* "success" is false if any topic failed, which is an assumption; clients should read the lists. */
+/* 1 if any topic failed: "success" is then false. This is an assumption; clients should read the
+ * lists. */
 static int has_failed(const dialect_request *request, const dialect_reply *reply)
 {
     int failed = reply->refused != REFUSAL_NONE;
@@ -101,13 +102,14 @@ static int has_failed(const dialect_request *request, const dialect_reply *reply
 static void write_id(json_writer *writer, const dialect_request *request)
 {
     if (request->has_id) {
-        TD_ASSERT(request->id_raw.size > 0); /* JSON text, so that a number stays a number */
+        TD_ASSERT(request->id_raw.size >
+                  0); /* written as JSON text, so that a number stays a number */
         json_write_key(writer, "id");
         json_write_raw(writer, request->id_raw);
     }
 }
 
-/* Write the reason if no topics were refused; otherwise the answer lists them. */
+/* Write the reason of a refusal, unless the answer lists the refused topics. */
 static void write_reason(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
@@ -119,8 +121,8 @@ static void write_reason(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "ret_msg", reason);
 }
 
-/* [id], success, conn_id, data{successTopics, failTopics}, type. v5 has no id, and data's members
- * in reverse order. */
+/* Write [id], success, conn_id, data{successTopics, failTopics}, type. In v5 there is no id, and
+ * the members of data are in reverse order. */
 static void write_command(json_writer *writer, const dialect_request *request,
                           const dialect_reply *reply)
 {
@@ -140,7 +142,8 @@ static void write_command(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "COMMAND_RESP");
 }
 
-/* id, success, data{successChannels}, usIn, usOut, usDiff, type. */
+/* Write an answer to the second form of requests: id, success, data{successChannels}, usIn, usOut,
+ * usDiff, type. */
 static void write_method(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
@@ -149,7 +152,8 @@ static void write_method(json_writer *writer, const dialect_request *request,
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     json_write_member_object_begin(writer, "data");
     write_topics(writer, "successChannels", request, reply, FATE_GRANTED);
-    if (has_failed(request, reply)) /* by analogy with failTopics: refusals are undocumented */
+    if (has_failed(request, reply)) /* named after failTopics, because the exchange's form of
+                                       refusals is undocumented */
         write_topics(writer, "failChannels", request, reply, FATE_FAILED);
     json_write_object_end(writer);
     json_write_member_u64(writer, "usIn", reply->now_ms * 1000);
@@ -158,7 +162,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "COMMAND_RESP");
 }
 
-/* The only known codes: success and refused. */
+/* Write the answer to auth, with one of the two known codes: success and refused. */
 static void write_auth(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
@@ -171,7 +175,7 @@ static void write_auth(json_writer *writer, const dialect_request *request,
     json_write_member_text(writer, "type", "AUTH_RESP");
 }
 
-/* In v5 the members are in reverse order. */
+/* Write a pong; in v5 its members are in reverse order. */
 static void write_pong(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
@@ -183,7 +187,8 @@ static void write_pong(json_writer *writer, const dialect_request *request,
         json_write_member_text(writer, "op", "pong");
 }
 
-/* Public connections of v5 have no authentication; they answer auth as dialect C does. */
+/* Build an answer. Public connections of v5 have no authentication, and answer auth as dialect C
+ * does. */
 td_result bybit_build_command_answer(td_buf *out, const dialect_request *request,
                                      const dialect_reply *reply, td_err *err)
 {

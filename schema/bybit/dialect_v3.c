@@ -9,15 +9,16 @@
 #include "schema/bybit/dialects.h"
 
 enum {
-    ARGS_PER_REQUEST_MAX = 10,         /* contract v3 and v5 spot */
-    CONNECTION_ARGS_BYTES_MAX = 21000, /* v5: total of a public connection */
+    ARGS_PER_REQUEST_MAX = 10, /* limit of contract v3 and v5 spot */
+    CONNECTION_ARGS_BYTES_MAX =
+        21000, /* limit of v5 for all topics of a public connection together */
 };
 _Static_assert((int)DIALECT_REQUEST_BYTES <= (int)CONNECTION_ARGS_BYTES_MAX,
                "a request fits a connection");
 
 /* ---- client ---- */
 
-/* For servers that refuse requests with more than ten topics. */
+/* As dialect.fit, for servers that refuse requests with more than ten topics. */
 static size_t fit_ten(const char *const *topics, size_t count)
 {
     return bybit_fit_bytes(topics,
@@ -38,7 +39,7 @@ typedef enum answer_shape {
     SHAPE_PRIVATE, /* req_id if the client sent it, success, ret_msg, op, conn_id */
 } answer_shape;
 
-/* The text of a refusal in dialect B. */
+/* Write the text of a refusal in dialect B. */
 static void reason_text(const dialect_reply *reply, request_kind kind, char out[BYBIT_REASON_BYTES])
 {
     static const char AUTH_REFUSED[] = "Params Error"; /* v5's text for every refused auth */
@@ -48,7 +49,8 @@ static void reason_text(const dialect_reply *reply, request_kind kind, char out[
         bybit_refusal_text(reply, out);
 }
 
-/* Spot answers unsubscribe with "subscribe", too: such answers differ only in op. */
+/* The text of an answer that grants a request. Spot's is "subscribe" for unsubscribe requests, too;
+ * their answers differ only in op. */
 static const char *granted_text(answer_shape shape, request_kind kind)
 {
     if (kind == REQUEST_PING)
@@ -64,8 +66,8 @@ static void write_id(json_writer *writer, const dialect_request *request)
     json_write_member_bytes(writer, "req_id", request->id);
 }
 
-/* Escape characters that are special in HTML, as the exchange does: "args size \u003e10"
- * (docs/wire.md 1.3). In JSON they occur only inside strings. */
+/* Append text with the characters escaped that are special in HTML, as the exchange does: "args
+ * size \u003e10" (docs/wire.md 1.3). In JSON they occur only inside strings. */
 static td_result append_for_html(td_buf *out, td_bytes text, td_err *err)
 {
     td_result rc = TD_OK;
@@ -137,7 +139,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 
 /* ---- private subscriptions ---- */
 
-/* 1 if longer is shorter plus a category: "order" and "order.linear". */
+/* 1 if `longer` is `shorter` and a category: "order.linear" for "order". */
 static int is_category_of(td_bytes shorter, td_bytes longer)
 {
     static const char *const CATEGORIES[] = {"spot", "linear", "inverse", "option"};
@@ -153,8 +155,9 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
     return 0;
 }
 
-/* A request must not have both a topic and a category of it (docs/wire.md 1.5). A private
- * connection has some twenty topics, so comparing all pairs is cheap. */
+/* How many topics fit into one request: it must not have a topic and also a category of that topic
+ * (docs/wire.md 1.5). A private connection has some twenty topics, so comparing all pairs is cheap.
+ */
 static size_t fit_private(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);
@@ -169,8 +172,9 @@ static size_t fit_private(const char *const *topics, size_t count)
     return most;
 }
 
-/* It is undocumented whether frames for "order.linear" have that topic or "order", so each covers
- * the other; "execution" does not cover "execution.fast" (docs/wire.md 1.5). */
+/* 1 if a subscription covers a topic. It is undocumented whether frames for "order.linear" have
+ * that topic or "order", so each of the two covers the other. "execution" does not cover
+ * "execution.fast" (docs/wire.md 1.5). */
 static int covers_private(td_bytes subscription, td_bytes exchange_topic)
 {
     return dialect_covers_same(subscription, exchange_topic) ||
@@ -178,20 +182,21 @@ static int covers_private(td_bytes subscription, td_bytes exchange_topic)
            is_category_of(exchange_topic, subscription);
 }
 
-/* A subscription to a category covers a frame of the whole topic if the frame contains that
- * category. */
+/* 1 if a subscription covers a frame of the topic: a subscription to one category covers a frame of
+ * the topic without category only if the frame contains that category. */
 static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, td_bytes frame)
 {
     if (subscription.size <= exchange_topic.size)
         return 1;
     char member[48];
-    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* by covers_private() */
+    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* checked by covers_private() */
     td_bytes category = td_bytes_of(subscription.data + exchange_topic.size + 1,
                                     subscription.size - exchange_topic.size - 1);
     int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,
                           (const char *)category.data);
     TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof member); /* covers_private() accepts only known categories */
+    TD_ASSERT((size_t)length <
+              sizeof member); /* fits, because covers_private() accepts only known categories */
     return memmem(frame.data, frame.size, member, (size_t)length) != NULL;
 }
 

@@ -1,5 +1,5 @@
-/* Shared by several dialects: building requests, texts of refusals, reading requests of
- * {"op","args"}. */
+/* Functions that several dialects use: they build requests, write texts of refusals, and read
+ * requests of the form {"op","args"}. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +71,8 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
     TD_ASSERT(count > 0);
     size_t bytes = 0;
     size_t taken = 0;
-    /* A topic that is too large for a request is sent alone; the exchange decides about it. */
+    /* A topic that is too large for a request is sent alone, because the exchange decides whether
+     * to accept it. */
     while (taken < count && taken < DIALECT_ARGS_MAX) {
         bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
         if (taken > 0 && bytes > DIALECT_REQUEST_BYTES)
@@ -84,12 +85,13 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
 
 /* ---- texts and names ---- */
 
-/* Texts from docs/wire.md 1.1, 1.3 and 5.3. If the exchange's text is unknown (missing args), a
- * similar one is used, so that clients find "success":false and a text. */
+/* Write the exchange's text, from docs/wire.md 1.1, 1.3 and 5.3. Where its text is unknown (missing
+ * args), write a similar one, so that clients find "success":false and a text. */
 void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES])
 {
     static const struct {
-        const char *before, *after; /* after NULL: without a topic */
+        const char *before,
+            *after; /* the text around the topic; after is NULL if the text has no topic */
     } WORDS[] = {
         [REFUSAL_NONE] = {"", NULL},
         [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},
@@ -129,7 +131,7 @@ void bybit_read_id(json_value root, dialect_request *out)
     json_type type = json_type_of(value);
     if (type != JSON_STRING && type != JSON_NUMBER)
         return;
-    out->has_id = 1; /* "" counts as an id: some answers distinguish it from a missing one */
+    out->has_id = 1; /* "" is an id, too: some answers distinguish it from a missing id */
     out->id_raw = json_raw(value);
     if (!json_text(value, &out->id))
         out->id = out->id_raw;
@@ -142,11 +144,12 @@ td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *ou
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     if (json_find_text(root, "op", &op))
         out->kind = bybit_op_kind(op);
-    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has it, and reads it separately */
+    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has this request, and it reads it in
+                                                 its own function */
         out->kind = REQUEST_UNKNOWN;
     bybit_read_id(root, out);
-    /* args may be missing or null: a ping has none, and the server decides what a subscription
-     * without topics means. */
+    /* args may be missing or null: a ping has no args, and the server decides how to answer a
+     * subscription without topics. */
     if (!json_find(root, "args", &args) || json_is_null(args))
         return TD_OK;
     td_result rc = dialect_text_reserve(text, json_count(args), err);

@@ -1,40 +1,44 @@
-/* Bybit's dialects: their tables and shared parts: requests of {"op","args"}, answers, credentials,
- * texts of refusals. Only for schema/bybit/. */
+/* Bybit's dialects: their tables, and the functions that several of them use, for requests of the
+ * form {"op","args"}, answers, credentials, and texts of refusals. Only for schema/bybit/. The
+ * letters A to E are those of docs/wire.md 1. */
 #ifndef TD_SCHEMA_BYBIT_DIALECTS_H
 #define TD_SCHEMA_BYBIT_DIALECTS_H
 
 #include "schema/dialect.h"
 #include "base/json/json_write.h"
 
-/* v5's requests are v3's; each connection type with other answers has its own table (docs/wire.md
- * 1.5). */
-extern const dialect BYBIT_OP;      /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
-extern const dialect BYBIT_V3;      /* as OP with req_id; acks name op; ten topics per request */
-extern const dialect BYBIT_V5;      /* as V3 without that limit */
-extern const dialect BYBIT_V5_SPOT; /* as V3; ack text "subscribe"; req_id only if it was sent */
-extern const dialect BYBIT_V5_OPTION;    /* requests as V3, answers as USDC: options and spreads */
-extern const dialect BYBIT_V5_PRIVATE;   /* as V3; acks without req_id, pong with args */
+/* The tables. Requests of v5 are those of v3; each type of connection with other answers has its
+ * own table (docs/wire.md 1.5). */
+extern const dialect BYBIT_OP; /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
+extern const dialect
+    BYBIT_V3; /* as BYBIT_OP with req_id; acks name the op; at most ten topics per request */
+extern const dialect BYBIT_V5;      /* as BYBIT_V3 without the limit of ten topics */
+extern const dialect BYBIT_V5_SPOT; /* as BYBIT_V3; acks have the text "subscribe", and req_id only
+                                       if the client sent it */
+extern const dialect
+    BYBIT_V5_OPTION; /* options and spreads: requests as BYBIT_V3, answers as BYBIT_USDC */
+extern const dialect BYBIT_V5_PRIVATE;   /* as BYBIT_V3; acks without req_id, pong with args */
 extern const dialect BYBIT_V5_TRADE;     /* order entry: answers with reqId, retCode, retMsg, op */
 extern const dialect BYBIT_USDC;         /* COMMAND_RESP acks, pong with args */
-extern const dialect BYBIT_SPOT;         /* {"topic","event":"sub","symbol","params"}: v1 */
-extern const dialect BYBIT_SPOT_V2;      /* the same with the symbol in params */
-extern const dialect BYBIT_SPOT_PRIVATE; /* subscribes by authenticating; frames are arrays */
+extern const dialect BYBIT_SPOT;         /* v1: {"topic","event":"sub","symbol","params"} */
+extern const dialect BYBIT_SPOT_V2;      /* v2: as v1 with the symbol in params */
+extern const dialect BYBIT_SPOT_PRIVATE; /* auth subscribes to all topics; frames are arrays */
 
 /* docs/wire.md 1.2: the exchange requires a ping every 20 s. */
 #define BYBIT_PING_INTERVAL_NS (UINT64_C(20) * 1000000000)
 
-/* Members that most dialects share. */
+/* Members of a dialect's table that most dialects share. */
 #define BYBIT_SHARED                                                                               \
     .ping_interval_ns = BYBIT_PING_INTERVAL_NS, .build_auth = bybit_ask_auth, .sign = bybit_sign,  \
     .check_auth = bybit_check_auth, .read_answer = bybit_read_answer
 
 /* ---- reading (dialects.c, answers.c) ---- */
 
-/* Read {"op","args"} with req_id or id: dialects A and B, most of C and E. */
+/* Read {"op","args"} with req_id or id: requests of dialects A and B, and most of C and E. */
 TD_MUST_USE td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out,
                                     td_err *err);
 
-/* Read an answer of any dialect: the form of an answer identifies it. */
+/* Read an answer of any dialect, which is recognized by its form. */
 TD_MUST_USE td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer *out,
                                         td_err *err);
 
@@ -68,8 +72,8 @@ typedef struct spot_stem {
 } spot_stem;
 spot_stem bybit_spot_stem(const td_bytes parts[SPOT_PARTS]);
 
-/* Compose the topics of a request or an echo in text; *count of them are in text->args. symbols
- * tells whether the symbol part is one symbol or a list "A,B". */
+/* Compose the topics of a request, or of an answer that echoes it, in text; *count of them are in
+ * text->args. symbols tells whether the symbol part is one symbol or a list "A,B". */
 typedef enum spot_symbols { SPOT_ONE_SYMBOL, SPOT_SYMBOL_LIST } spot_symbols;
 TD_MUST_USE td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
                                         spot_symbols symbols, size_t *count, td_err *err);
@@ -81,7 +85,7 @@ TD_MUST_USE td_result bybit_ask_op(td_buf *out, const char *id_key, const dialec
                                    td_err *err);
 /* Append {"op":"auth","args":[key, expires, signature]}. */
 TD_MUST_USE td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err);
-/* Heartbeats (docs/wire.md 1.2). */
+/* Texts of pings and pongs; "%" stands for the time (docs/wire.md 1.2). */
 #define BYBIT_PING      "{\"op\":\"ping\"}"
 #define BYBIT_USDC_PING "{\"op\":\"ping\",\"args\":[\"%\"]}"
 #define BYBIT_SPOT_PING "{\"ping\":%}"
@@ -91,15 +95,15 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count);
 
 /* ---- shared by servers ---- */
 
-/* The op of a request, in requests and acks: "subscribe" for REQUEST_SUBSCRIBE; "" for
+/* The op of a request, as in requests and acks: "subscribe" for REQUEST_SUBSCRIBE; "" for
  * REQUEST_UNKNOWN. */
 const char *bybit_op_name(request_kind kind);
 
-/* The request with an op; REQUEST_UNKNOWN for others, including "pong". */
+/* The request with this op; REQUEST_UNKNOWN for all other ops, including "pong". */
 request_kind bybit_op_kind(td_bytes op);
 /* Write "args":["MS"], as in pongs of dialect C; order entry uses another key. */
 void bybit_write_pong_time(json_writer *writer, const char *key, uint64_t now_ms);
-/* build_answer of dialect C, and in its variant V5 of v5's options and spreads. */
+/* dialect.build_answer of dialect C; the variant V5 is for v5's options and spreads. */
 enum { BYBIT_COMMAND_C, BYBIT_COMMAND_V5 };
 TD_MUST_USE td_result bybit_build_command_answer(td_buf *out, const dialect_request *request,
                                                  const dialect_reply *reply, td_err *err);
@@ -112,8 +116,8 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
 refusal bybit_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
 refusal bybit_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
-/* Write the text of a refusal and a NUL: its recorded text if it fits, else that of dialects A and
- * B ("error:handler not found,topic:TOPIC"). A topic that does not fit is cut. */
+/* Write the text of a refusal and a NUL: its recorded text if that fits, otherwise the text in
+ * dialects A and B ("error:handler not found,topic:TOPIC"). A topic that does not fit is cut. */
 enum { BYBIT_REASON_BYTES = 384 };
 void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES]);
 

@@ -1,6 +1,6 @@
-/* Bybit and its families: each is defined in a file of this folder, with its topics. Another family
- * is such a file and a line here, in the order of docs/design.md ("Words"). Only for
- * schema/family.c and the families' files: all others use schema/family.h. */
+/* Bybit's families: each is defined in a file of this folder, with its topics. To add a family, add
+ * such a file and a line here, in the order of docs/design.md ("Words"). Only for schema/family.c
+ * and the families' files; others use schema/family.h. */
 #ifndef TD_SCHEMA_BYBIT_FAMILIES_H
 #define TD_SCHEMA_BYBIT_FAMILIES_H
 

@@ -21,7 +21,7 @@ static const field_row TRADE[] = {
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* Perpetuals and dated futures. */
+/* Tickers of perpetuals and dated futures. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_INSTRUMENT_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -65,7 +65,7 @@ static const field_row INSTRUMENT[] = {
 
 /* ---- the previous version of the topics (docs/wire.md 2.4) ---- */
 
-/* A candle was one object, without end and confirm; later frames had a timestamp in seconds. */
+/* Candles: one object, without end and confirm; later frames have a timestamp in seconds. */
 static const field_row OLD_KLINE[] = {
     {MEMBER_KLINE_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -80,7 +80,7 @@ static const field_row OLD_KLINE[] = {
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_S, 0, 0},
 };
 
-/* Only changed prices: a frame may have nothing but the symbol. */
+/* Tickers with only the prices that changed: a frame may have nothing but the symbol. */
 static const field_row OLD_INSTRUMENT[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_MARK_PRICE, "mark_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
@@ -125,8 +125,8 @@ static const topic_row TOPICS[] = {
     OP_INSURANCE,
     OP_PRIVATE_TOPICS(MEMBER_EXCHANGE_TIME),
     {
-        /* The pair is not the last part of this topic, so it belongs to the topic's name; the entry
-         * has the symbol. */
+        /* The pair is not the last part of the topic, so it belongs to the topic's name; the symbol
+           is in the entry. */
         .name = "kline",
         .pattern = "kline.{pair}.{interval}",
         .type = MSG_KLINE,

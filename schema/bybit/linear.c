@@ -11,8 +11,8 @@ static const topic_row TOPICS[] = {
             OP_ITEMS("data.order_book"), OP_ENVELOPE),
     OP_TRADE(TRADE, "candle.1"),
     OP_TICKER(OP_ENVELOPE, LINEAR_INSTRUMENT),
-    /* Sizes are single-precision floats (docs/wire.md 4.3), so sums may differ in their last
-     * digits. */
+    /* Candles' volumes are only a statistic: sizes are single-precision floats (docs/wire.md 4.3),
+       so sums may differ in their last digits. */
     OP_KLINE("candle", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
     OP_LIQUIDATION,
     OP_INSURANCE,

@@ -1,5 +1,6 @@
-/* Shared by the families of the op dialect: fields, and whole rows of topics with small
- * differences. The rest is in the families' files. Tables only; only for schema/bybit/. */
+/* Shared by the families of the op dialect: fields, and whole rows of topics whose small
+ * differences are macro arguments. Other rows are in the families' files. Tables only; only for
+ * schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_OP_H
 #define TD_SCHEMA_TOPICS_OP_H
 
@@ -7,15 +8,15 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A scaled integer and its plain twin. Old frames lack the twin, and in the exchange's samples it
- * repeats the scaled integer; real frames have the decimal there. For symbols with five decimals,
- * "_e4" means 10^5 (docs/wire.md 2.1). */
+/* Two fields of a price: a scaled integer and its plain twin. Old frames have no twin. In the
+ * exchange's samples the twin repeats the integer; in real frames it is the decimal. For symbols
+ * with five decimals, the integers of keys with "_e4" are times 10^5 (docs/wire.md 2.1). */
 #define OP_PRICE(member, key)                                                                      \
     FIELD(member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                    \
         FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
 
-/* One level of a book. id is the price times 10^4, as number or string; the exchange calls it
- * deprecated. */
+/* One level of a book. id is the price times 10^4, as number or string; the exchange has deprecated
+ * it. */
 static const field_row OP_LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -44,21 +45,21 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         FIELD(MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0),           \
         OP_PRICE(MEMBER_MARK_PRICE, "mark_price"), OP_PRICE(MEMBER_INDEX_PRICE, "index_price")
 
-/* A delta has three lists, some of them empty; delete and insert may be null or missing
+/* The entries of a delta: three lists, some of them empty; delete and insert may be null or missing
  * (docs/wire.md 5.4). empty is ITEMS_EMPTY, or 0 if each delta has an update. */
 #define OP_DELTA_ITEMS(empty)                                                                      \
     ITEMS("data.delete", ACTION_DELETE, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY),                \
         ITEMS("data.update", ACTION_UPDATE, FRAME_DELTA, empty),                                   \
         ITEMS("data.insert", ACTION_INSERT, FRAME_DELTA, ITEMS_OPTIONAL | ITEMS_EMPTY)
 
-/* The entries of a book: the path of snapshots differs by family, the paths of deltas do not. */
+/* The entries of a book. The path of snapshots differs by family. */
 #define OP_ITEMS(snapshot_path)                                                                    \
     {                                                                                              \
         ITEMS(snapshot_path, ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(ITEMS_EMPTY)           \
     }
 
-/* The same for families in which older frames, and the samples of document 003, have the list in
- * data itself. */
+/* As OP_ITEMS, for families in which older frames, and the samples of document 003, have the list
+ * in data itself. */
 #define OP_ITEMS_LIST_TOO(snapshot_path)                                                           \
     {                                                                                              \
         ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_LIST),                                     \
@@ -71,8 +72,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         ITEMS("data", ACTION_SET, FRAME_SNAPSHOT, 0), OP_DELTA_ITEMS(0)                            \
     }
 
-/* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, hold in 4,268 of 4,268 deltas; the depth
- * is full only in liquid markets. */
+/* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 recorded deltas.
+ * Only liquid markets have the full depth. */
 #define OP_BOOK(topic_name, words, depth, item_table, envelope_table)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
@@ -95,8 +96,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},                           \
     }
 
-/* Trades without a sequence, so that they do not reveal losses; ids were never repeated and times
- * never fell (docs/wire.md 6.2). checked_by is the candle topic that sums them. */
+/* Trades. They have no sequence, so that they do not reveal losses; ids were never repeated and
+ * times never fell (docs/wire.md 6.2). checked_by is the candle topic with their sums. */
 #define OP_TRADE(trade_table, checked_by)                                                          \
     {                                                                                              \
         .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \
@@ -107,7 +108,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* The ticker. There is no recording of two consecutive frames, so its order is only a warning. */
+/* The ticker. The order of its frames is only a warning, because no recording has two consecutive
+ * frames. */
 #define OP_TICKER(envelope_table, ticker_table)                                                    \
     {                                                                                              \
         .name = "instrument_info.100ms", .pattern = "instrument_info.100ms.{symbol}",              \
@@ -121,8 +123,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
     }
 
-/* A candle. start is its first second, end the second after its last; timestamp is the time of its
- * last match. */
+/* Fields of a candle. start is its first second, end the second after its last; timestamp is the
+ * time of its last trade. */
 #define OP_KLINE_FIELDS                                                                            \
     FIELD(MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED),                           \
         FIELD(MEMBER_END, "end", FIELD_TIME, UNIT_S, 0, 0),                                        \
@@ -136,8 +138,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
         FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, 0),                        \
         FIELD(MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0)
 
-/* Candles of inverse and linear. cross_seq is a number; linear has volume and turnover as strings,
- * and one inverse frame of 2022 has the inner timestamp as a string. */
+/* Fields of candles of inverse and linear. cross_seq is a number; linear has volume and turnover as
+ * strings, and one inverse frame of 2022 has the inner timestamp as a string. */
 static const field_row OP_CANDLE[] = {
     OP_KLINE_FIELDS,
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
@@ -147,8 +149,8 @@ static const field_row OP_CANDLE_ENVELOPE[] = {
     {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
 };
 
-/* Candles. Their increases equal the sum of the symbol's trades, in contracts or coins; how
- * reliably differs by family (docs/wire.md 2.3). */
+/* A candle topic. Volume and turnover increase by the sum of the symbol's trades, in contracts or
+ * coins; how reliably differs by family (docs/wire.md 2.3). */
 #define OP_KLINE(topic_name, envelope_table, kline_table, complete_strength)                       \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,       \
@@ -170,7 +172,7 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
     {MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
 };
 
-/* A liquidation is one object, in a frame without type; its price is the bankruptcy price. */
+/* The liquidation topic: one object, in a frame without type; the price is the bankruptcy price. */
 #define OP_LIQUIDATION                                                                             \
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
@@ -181,7 +183,7 @@ static const field_row OP_LIQUIDATION_FIELDS[] = {
     }
 
 /* The insurance fund of a coin, in units of 10^-8, once a day. The coin is the topic's symbol.
- * Frames of 2018 also have action, "update", and some of them walletBalance. */
+ * Frames of 2018 also have action, which is "update", and some have walletBalance. */
 static const field_row OP_INSURANCE_FIELDS[] = {
     {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},

@@ -5,7 +5,8 @@
 
 #include "schema/bybit/op.h"
 
-/* timestamp is trade_time_ms cut to seconds; is_block_trade was added later, as a string. */
+/* Fields of trades. timestamp is trade_time_ms cut to seconds; is_block_trade was added later, as a
+ * string. */
 #define LINEAR_TRADE_FIELDS                                                                        \
     FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0),                                   \
         FIELD(MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0),               \
@@ -17,7 +18,7 @@
         FIELD(MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0),                           \
         FIELD(MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0)
 
-/* All scaled values are strings here. */
+/* Fields of tickers. All scaled integers are strings here. */
 static const field_row LINEAR_INSTRUMENT[] = {
     {MEMBER_INSTRUMENT_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},

@@ -1,17 +1,18 @@
 /* The private topics of the op dialect. Inverse and linear have the same fields in different forms:
- * money is a string in inverse and a number in linear, ids and indexes the reverse. The same tables
- * read both. Tables only; only for schema/bybit/. */
+ * money is a string in inverse and a number in linear; ids and indexes are numbers in inverse and
+ * strings in linear. The same tables read both. Tables only; only for schema/bybit/. */
 #ifndef TD_SCHEMA_TOPICS_OP_PRIVATE_H
 #define TD_SCHEMA_TOPICS_OP_PRIVATE_H
 
 #include "schema/bybit/topics.h"
 
-/* Linear has "action", as had frames of 2018: "update", or empty. */
+/* Frames of linear, and frames of 2018, have "action": "update", or empty. */
 static const field_row OP_PRIVATE_ENVELOPE[] = {
     {MEMBER_PUSH_ACTION, "action", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* side is "None" without a position. mode is a number in inverse and a word in linear. */
+/* Fields of positions. side is "None" if there is no position. mode is a number in inverse and a
+ * word in linear. */
 static const field_row OP_POSITION_FIELDS[] = {
     {MEMBER_USER_ID, "user_id", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -108,7 +109,7 @@ static const field_row OP_ORDER_FIELDS[] = {
     {MEMBER_POSITION_IDX, "position_idx", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* Only inverse has coin: linear has a single wallet. */
+/* Fields of wallets. Only inverse has coin; linear has a single wallet. */
 static const field_row OP_WALLET_FIELDS[] = {
     {MEMBER_USER_ID, "user_id", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_COIN, "coin", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -118,9 +119,9 @@ static const field_row OP_WALLET_FIELDS[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A private topic, without a symbol: its entries name symbols. The arguments after table are its
- * rules. An unchanged position may be pushed again, and falling numbers of positions are only
- * counted. */
+/* A private topic without a symbol: its entries name symbols. The arguments after table are its
+ * rules. An unchanged position may be sent again, and falling numbers of positions are a statistic
+ * only. */
 #define OP_PRIVATE(topic_name, message_type, words, time, table, ...)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \

@@ -9,23 +9,25 @@
 
 /* ---- fields of frames ---- */
 
-/* The subscription, which frames echo. */
+/* Fields of the subscription's parameters, which each frame echoes. */
 #define PARAMS_FIELDS                                                                              \
     FIELD(MEMBER_IS_BINARY, "params.binary", FIELD_BOOL, UNIT_NONE, 0, 0),                         \
         FIELD(MEMBER_REALTIME_INTERVAL, "params.realtimeInterval", FIELD_TEXT, UNIT_NONE, 0, 0)
 
-/* sendTime is the server's time; candles have no other. */
+/* Fields of every frame of v1. sendTime is the server's time; candles have no other time. */
 #define V1_FIELDS(send_time)                                                                       \
     FIELD(MEMBER_SYMBOL_NAME, "symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS,           \
         FIELD(send_time, "sendTime", FIELD_TIME, UNIT_MS, 0, 0)
 
-/* Whether a frame is the first; irrelevant where every frame is complete. */
+/* The field `f`, which is true in the first frame; ignored in topics whose every frame has the full
+ * state. */
 #define V1_IS_FIRST FIELD(MEMBER_IS_FIRST, "f", FIELD_BOOL, UNIT_NONE, 0, 0)
 
 #define V2_FIELDS                                                                                  \
     FIELD(MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0), PARAMS_FIELDS
 
-/* v is two or three numbers joined by "_"; their order is undocumented. o is reserved. */
+/* Fields of the frames of books. v is two or three numbers joined by "_", whose meaning is
+ * undocumented. o is reserved. */
 #define BOOK_FIELDS                                                                                \
     FIELD(MEMBER_EXCHANGE_TIME, "data.t", FIELD_TIME, UNIT_MS, 0, 0),                              \
         FIELD(MEMBER_SYMBOL, "data.s", FIELD_TEXT, UNIT_NONE, 0, 0),                               \
@@ -49,7 +51,8 @@ static const field_row LEVEL[] = {
     {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-/* v is the trade's id, shared by all symbols. m is true if the taker was the buyer. */
+/* Fields of trades. v is the trade's id, from one numbering for all symbols. m is true if the taker
+ * was the buyer. */
 #define TRADE_FIELDS                                                                               \
     FIELD(MEMBER_TRADE_ID, "v", FIELD_TEXT, UNIT_NONE, 0, 0),                                      \
         FIELD(MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0),                               \
@@ -59,13 +62,14 @@ static const field_row LEVEL[] = {
 
 static const field_row V1_TRADE[] = {TRADE_FIELDS};
 
-/* type was added later: 1 is a block trade. */
+/* Trades of v2. type was added later; 1 means a block trade. */
 static const field_row V2_TRADE[] = {
     TRADE_FIELDS,
     {MEMBER_IS_BLOCK_TRADE, "type", FIELD_BOOL, UNIT_NONE, 0, 0},
 };
 
-/* t is the candle's first millisecond, v the volume in the base coin; there is no turnover. */
+/* Candles. t is the candle's first millisecond, v the volume in the base coin; there is no
+ * turnover. */
 static const field_row KLINE[] = {
     {MEMBER_START, "t", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -77,8 +81,8 @@ static const field_row KLINE[] = {
     {MEMBER_VOLUME, "v", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
 };
 
-/* The last 24 hours: o is the price 24 hours ago, m the change since then, xp the index price in
- * USD, which may be empty. */
+/* Tickers, about the last 24 hours: o is the price 24 hours ago, m the change since then, xp the
+ * index price in USD, which may be empty. */
 static const field_row TICKER[] = {
     {MEMBER_EXCHANGE_TIME, "t", FIELD_TIME, UNIT_MS, 0, 0},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -124,13 +128,14 @@ static const field_row BEST[] = {
     .symbol_path = symbol_at, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,           \
     TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(table)
 
-/* An equal version is a repeated frame; its numbers hint at the order (docs/wire.md 6.6). */
+/* Rules of books: a frame with the same version as the one before is a repeat; the numbers in the
+ * version hint at the order (docs/wire.md 6.6). */
 #define VERSION_RULES                                                                              \
     RULE(RULE_VERSION_DIFFERS, STRENGTH_WARNING, MEMBER_VERSION),                                  \
         RULE(RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION),                               \
         RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE)
 
-/* A book with complete frames only. */
+/* Entries of a book whose every frame has the full state. */
 #define WHOLE_BOOK_ITEMS                                                                           \
     .items = {{"data.b", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY},       \
               {"data.a", ACTION_SET, FRAME_ANY, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_SELL}},     \
@@ -147,8 +152,9 @@ static const field_row BEST[] = {
                       {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},                            \
     }
 
-/* Ids rose in 60 of 60 trades, with gaps (docs/wire.md 6.6). key is the path of the frame's kind.
- * flags: the first frame of v1 has the last trades, which may be an empty list. */
+/* A trade topic. Ids rose in 60 of 60 recorded trades, with gaps (docs/wire.md 6.6). key is the
+ * path of the frame's kind. flags are those of the entries: in v1, the first frame has the last
+ * trades, which may be an empty list. */
 #define TRADES(words, symbol_at, key, flags, envelope_table, table)                                \
     {                                                                                              \
         TOPIC("trade", "trade.{symbol}", MSG_TRADE, words, symbol_at, envelope_table, table),      \
@@ -171,7 +177,7 @@ static const field_row BEST[] = {
                   {RULE_TRADES_COMPLETE, STRENGTH_WARNING, MEMBER_VOLUME}},                        \
     }
 
-/* A state that every frame has completely. */
+/* A topic whose every frame has the full state. */
 #define STATE(topic_name, message_type, words, symbol_at, envelope_table, table)                   \
     {                                                                                              \
         TOPIC(topic_name, topic_name ".{symbol}", message_type, words, symbol_at, envelope_table,  \
@@ -203,7 +209,7 @@ static const topic_row V1_TOPICS[] = {
         .parameter_path = "params.dumpScale",
         .book_depth = 40,
         WHOLE_BOOK_ITEMS,
-        /* Rounding may put both sides on the same price, so crossing proves nothing. */
+        /* A crossed book is no error: rounding may put both sides on the same price. */
         .rules = {VERSION_RULES,
                   {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
@@ -212,7 +218,7 @@ static const topic_row V1_TOPICS[] = {
         TOPIC("diffDepth", "diffDepth.{symbol}", MSG_BOOK_CHANGE,
               "Order book, a snapshot of 200 levels a side, then changes", V1_SYMBOL,
               V1_DIFF_ENVELOPE, LEVEL),
-        /* no depth: it is undocumented whether deltas keep it */
+        /* no depth, because it is undocumented whether deltas keep it */
         .items = {{"data.b", ACTION_SET, FRAME_ANY,
                    ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES},
                   {"data.a", ACTION_SET, FRAME_ANY,

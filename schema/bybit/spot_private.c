@@ -1,9 +1,9 @@
 /* Private spot topics (docs/wire.md 4.2): a frame is a list of events, usually one, and "e" names
- * an event's kind. Case matters: c and C, s and S, and eight more pairs differ. Sides are in
+ * an event's kind. Keys differ by case: c and C, s and S, and eight more pairs. Sides are in
  * capitals; numbers and times are strings. */
 #include "schema/bybit/topics.h"
 
-/* The first fields of every event about an order. */
+/* The first fields of each event about an order. */
 #define ORDER_EVENT_FIELDS                                                                         \
     FIELD(MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0),                                   \
         FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                       \
@@ -16,8 +16,9 @@
         FIELD(MEMBER_ORDER_STATUS, "X", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED),                 \
         FIELD(MEMBER_ORDER_ID, "i", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED)
 
-/* M and A are the matched order and account; l and L the last fill, z and Z the total; n and N may
- * be ""; v is the leverage; d is NO_LIQ, or IOC for a liquidation. */
+/* Orders. M and A are the matched order and account; l and L size and price of the last fill, z and
+ * Z the filled totals; n and N may be ""; v is the leverage; d is NO_LIQ, or IOC for a liquidation.
+ */
 static const field_row ORDER[] = {
     ORDER_EVENT_FIELDS,
     {MEMBER_MATCH_ORDER_ID, "M", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -38,7 +39,7 @@ static const field_row ORDER[] = {
     {MEMBER_EXEC_ID, "t", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* t is 0 until the order is triggered; ti and si are undocumented. */
+/* Stop orders. t is 0 until the order is triggered; ti and si are undocumented. */
 static const field_row STOP_ORDER[] = {
     ORDER_EVENT_FIELDS,
     {MEMBER_CREATED_AT, "T", FIELD_TIME, UNIT_MS, 0, 0},
@@ -50,7 +51,7 @@ static const field_row STOP_ORDER[] = {
     {MEMBER_TRACE_SI, "si", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* A fill; an executionReport accompanies it. The side was added later. */
+/* Fills. An executionReport is sent for the same fill. The side was added later. */
 static const field_row EXECUTION[] = {
     {MEMBER_EXCHANGE_TIME, "E", FIELD_TIME, UNIT_MS, 0, 0},
     {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -83,7 +84,7 @@ static const field_row WALLET[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The event is itself the entry. */
+/* A topic of events. The event itself is the entry. */
 #define EVENT(event, message_type, words, table, ...)                                              \
     {                                                                                              \
         .name = event, .pattern = event, .type = message_type, .title = words,                     \

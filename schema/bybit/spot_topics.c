@@ -1,5 +1,5 @@
-/* Spot's topics: their form on the wire, and the form used everywhere else: "depth.BTCUSDT",
- * "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT" (docs/wire.md 1.3). */
+/* The topics of spot, in their form on the wire and in the form that the rest of the program uses:
+ * "depth.BTCUSDT", "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT" (docs/wire.md 1.3). */
 #include <string.h>
 
 #include "base/assert.h"
@@ -27,7 +27,8 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 {
     json_value params;
     td_bytes binary;
-    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]); /* missing parts stay empty */
+    (void)dialect_text_scalar(
+        root, "topic", &parts[SPOT_TOPIC]); /* stays empty if it is missing, like the other parts */
     (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
     int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);
     if (!json_find(root, "params", &params))
@@ -43,7 +44,7 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 
 spot_stem bybit_spot_stem(const td_bytes parts[SPOT_PARTS])
 {
-    static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
+    static const char KLINE[] = "kline_"; /* in v1 the interval follows: "kline_1m" */
     const td_bytes topic = parts[SPOT_TOPIC];
     size_t prefix = sizeof KLINE - 1;
     TD_ASSERT(topic.size == 0 || topic.data != NULL);
@@ -75,7 +76,7 @@ static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes sym
     return rc == TD_OK ? append(texts, symbol, err) : rc;
 }
 
-/* The next symbol of "A,B". Empty ones count. Returns 0 at the end. */
+/* Get the next symbol of "A,B", which may be empty. Returns 0 at the end. */
 static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
 {
     if (rest->data == NULL)
@@ -112,11 +113,11 @@ td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS]
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
     TD_ASSERT(wanted > 0);
     TD_ASSERT(text->texts.size == 0); /* growing would invalidate earlier views */
-    /* Includes two dots. The symbols together are as long as the list, so the sum is bounded by the
-     * parser's limit on frames and by DIALECT_ARGS_MAX. */
+    /* Includes two dots. The symbols together are as long as their list, so the total is bounded by
+     * the parser's limit of a frame and by DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
-    if (rc == TD_OK) /* once, so that views stay valid */
+    if (rc == TD_OK) /* reserved only once, so that views stay valid */
         rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
     td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
     td_bytes symbol;

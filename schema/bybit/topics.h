@@ -1,5 +1,5 @@
-/* Shared by the files of schema/bybit/, each of which defines a family and the rows of its topics;
- * only for them. Tables only. */
+/* Shared by the files of schema/bybit/, each of which defines a family and the rows of its topics.
+ * Only for schema/bybit/. Tables only. */
 #ifndef TD_SCHEMA_TOPICS_TOPICS_H
 #define TD_SCHEMA_TOPICS_TOPICS_H
 
@@ -10,7 +10,7 @@
 /* The exchange's words for the kind of a frame (docs/wire.md 4 lists them by family). */
 extern const kind_word BYBIT_KINDS[];
 
-/* Rows as macros, for macros that contain several rows. */
+/* Initializers of rows, for use inside other macros. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 #define FIELD(member, key, type, unit, scale_e10, flags)                                           \
     {                                                                                              \
@@ -26,16 +26,15 @@ extern const kind_word BYBIT_KINDS[];
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A table of fields and its length, as members of a topic_row. TOPIC_FIELDS, which every row has,
- * also sets the exchange's kind words. */
+/* A table of fields and its length, as members of a topic_row. TOPIC_FIELDS also sets the
+ * exchange's kind words; every row has it. */
 #define TOPIC_ENVELOPE(table)                                                                      \
     .envelope = (table), .envelope_count = sizeof(table) / sizeof(table)[0]
 #define TOPIC_FIELDS(table)                                                                        \
     .fields = (table), .field_count = sizeof(table) / sizeof(table)[0], .kind_words = BYBIT_KINDS
 
-/* Rules of private topics. Each execution has its own id. An unchanged order may be pushed again,
- * but no push is repeated with its time (or the frame's id). It is undocumented whether times can
- * fall. */
+/* Rules of private topics. Each execution has its own id. An unchanged order may be sent again, but
+ * with another time (or id of the frame). It is undocumented whether times can fall. */
 #define EXECUTION_RULE RULE(RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID)
 #define ORDER_RULES(time)                                                                          \
     RULE(RULE_FRAME_UNIQUE, STRENGTH_ERROR, MEMBER_NONE),                                          \

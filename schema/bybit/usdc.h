@@ -8,8 +8,8 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A frame's id has no fixed form: topic, sequence and time in some frames, random text in others.
- * meaning is the topic's member for creationTime. */
+/* Fields of every frame. id has no fixed form: topic, sequence and time in some frames, random text
+ * in others. meaning is the member of creationTime in this topic. */
 #define USDC_ENVELOPE_FIELDS(meaning)                                                              \
     FIELD(MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0),                                     \
         FIELD(meaning, "creationTime", FIELD_TIME, UNIT_MS, 0, 0)

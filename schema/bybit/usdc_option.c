@@ -1,23 +1,24 @@
 /* USDC options, public (docs/wire.md 4.1). All numbers are strings. Document 000 has only tables of
- * fields, some with other names than on the wire: both are read. */
+ * fields. Some names in it differ from those on the wire; the rows have both. */
 #include "schema/bybit/usdc.h"
 
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
 };
 
-/* For topics whose data has its own time: creationTime is when the frame was sent. */
+/* The envelope of topics whose data has a time of its own; creationTime is then the time at which
+ * the frame was sent. */
 static const field_row TIMED_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_SEND_TIME),
 };
 
-/* version counts a symbol's messages; books keep it as text. */
+/* The envelope of a book. version counts a symbol's messages, and is kept as text. */
 static const field_row DELTA_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
-/* Only document 000 has the symbol; real frames do not. */
+/* A level. The symbol is only in document 000, not in real frames. */
 static const field_row LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
@@ -42,7 +43,7 @@ static const field_row TRADE[] = {
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* The names on the wire first, then document 000's. */
+/* The ticker: fields with the names on the wire, then those with document 000's names. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_BID1_PRICE, "bidPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
@@ -111,7 +112,7 @@ static const field_row INSURANCE[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A book with complete frames only, and without a number for comparing it with other books. */
+/* A book topic. Every frame has the full state; no number allows comparing it with other books. */
 #define FULL_BOOK(topic_name, words, depth)                                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
@@ -156,7 +157,7 @@ static const topic_row TOPICS[] = {
         TOPIC_ENVELOPE(DELTA_ENVELOPE),
         TOPIC_FIELDS(LEVEL),
         .rules =
-            {/* seen in samples only (docs/wire.md 6.6) */
+            {/* this topic is known from samples only (docs/wire.md 6.6) */
              {RULE_SEQ_DENSE, STRENGTH_WARNING, MEMBER_VERSION},
              {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
@@ -242,7 +243,7 @@ const family FAMILY_USDC_OPTION = {
     .name = "usdc-option",
     .exchange = &BYBIT,
     .dialect = &BYBIT_USDC,
-    /* Tardis does not document these options; the name is the one of v5's */
+    /* Tardis does not document these options; the exchange name is that of v5's options */
     .market = {"bybit-options", "orderbook25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),

@@ -4,7 +4,7 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A scaled integer and its plain twin, as in OP_PRICE. */
+/* Two fields of a price, a scaled integer and its plain twin, as in OP_PRICE. */
 #define USDC_PRICE(member, key)                                                                    \
     FIELD(member, key "E4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES),                     \
         FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED)
@@ -77,7 +77,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_THETA, "theta", FIELD_DECIMAL, UNIT_NONE, 0, 0},
 };
 
-/* All values are JSON numbers here, including the frame's time. */
+/* Candles. All values are JSON numbers, including the frame's time. */
 static const field_row KLINE[] = {
     OP_KLINE_FIELDS,
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},

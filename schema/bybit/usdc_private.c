@@ -1,20 +1,20 @@
 /* The private topics of USDC options and perpetuals, on one connection (docs/wire.md 4.1). Document
- * 000 has tables of fields, some with other names than on the wire: both are read. */
+ * 000 has tables of fields. Some names in it differ from those on the wire; the rows have both. */
 #include "schema/bybit/usdc.h"
 
-/* version counts frames; a new baseLine restarts the count. */
+/* The envelope of most topics. version counts frames; a new baseLine restarts the count. */
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_BASE_LINE, "data.baseLine", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* For topics whose data is the entry itself. */
+/* The envelope of topics whose data is the entry itself. */
 static const field_row EVENT_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
 };
 
-/* The size of a sold option is negative. */
+/* Positions. The size of a sold option is negative. */
 static const field_row POSITION[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_POSITION_STATUS, "positionStatus", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -59,8 +59,8 @@ static const field_row POSITION[] = {
     {MEMBER_CUM_COMMISSION, "cumCommission", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
 };
 
-/* Also conditional orders. updatedAt is obsolete if updateTimeStamp is present. Absent values are
- * "", "0", null or "None". */
+/* Orders and conditional orders. If updateTimeStamp is present, updatedAt is obsolete. Absent
+ * values are "", "0", null or "None". */
 static const field_row ORDER[] = {
     {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_ORDER_LINK_ID, "orderLinkId", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -122,7 +122,7 @@ static const field_row EXECUTION[] = {
     USDC_OPTION_TRADE_FIELDS,
 };
 
-/* Each frame is one change of one order; the same change may be pushed again. */
+/* Changes of orders. Each frame is one change of one order; the same change may be sent again. */
 static const field_row ORDER_EVENT[] = {
     {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -170,7 +170,7 @@ static const field_row SERVICE[] = {
     {MEMBER_VERSION, "version", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* frozenPeriodMs 0: frozen until it is reset manually. */
+/* Market maker protection. frozenPeriodMs 0 means frozen until it is reset manually. */
 static const field_row MMP[] = {
     {MEMBER_STATE, "triggerStatus", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_TRIGGER_TIME, "triggerTimestamp", FIELD_TIME, UNIT_MS, 0, 0},
@@ -180,8 +180,8 @@ static const field_row MMP[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* On subscription the complete list, which may be empty, then changes. A frame without dataType
- * counts as a change. */
+/* A topic with a state. After a subscription the complete list is sent, which may be empty, then
+ * changes. A frame without dataType counts as a change. */
 #define STATE_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
@@ -204,7 +204,7 @@ static const field_row MMP[] = {
         .rules = {EXECUTION_RULE, {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},            \
     }
 
-/* The document mentions repeated pushes only for user.order. */
+/* A topic of events. Only for user.order the document mentions that a frame may be sent again. */
 #define EVENT_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \

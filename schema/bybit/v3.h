@@ -1,10 +1,11 @@
-/* Shared by contract v3 and the v5 families: fields, and whole rows of public topics with small
- * differences (docs/wire.md 3). The rest is in the families' files; private topics are in
- * v3_private.h. Tables only; only for schema/bybit/.
+/* Shared by contract v3 and the v5 families: fields, and whole rows of public topics whose small
+ * differences are macro arguments (docs/wire.md 3). Other rows are in the families' files; private
+ * topics are in v3_private.h. Tables only; only for schema/bybit/.
  *
- * Fields are in the order of the most frequent frames, which decoders predict from it. seq and cs
- * on the wire count the same events of a symbol, so they are one member. ts is the time at which a
- * frame was made: the exchange time, unless entries have their own. */
+ * Fields are in the order of the most frequent frames, because decoders predict the order of keys
+ * from the row. seq and cs on the wire count the same events of a symbol, so they are one member.
+ * ts is the time at which a frame was made. It is the exchange time, except in topics whose entries
+ * have a time. */
 #ifndef TD_SCHEMA_TOPICS_V3_H
 #define TD_SCHEMA_TOPICS_V3_H
 
@@ -13,7 +14,7 @@
 /* clang-format off: a constructor, a line */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Fields in these families' form: values are strings, times ms, "" is absent. */
+/* Fields of these families: values are strings, times are ms, "" means absent. */
 #define V3_FIELD(member, key, type, unit, flags) FIELD(member, key, type, unit, 0, flags)
 #define V3_TEXT(member, key)                     V3_FIELD(member, key, FIELD_TEXT, UNIT_NONE, 0)
 #define V3_PRICE(member, key)                    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0)
@@ -27,11 +28,11 @@
 #define V3_MS(member, key)                       V3_FIELD(member, key, FIELD_TIME, UNIT_MS, 0)
 #define V3_JSON(member, key)                     V3_FIELD(member, key, FIELD_JSON, UNIT_NONE, 0)
 
-/* The symbol of an entry. */
+/* The field with the symbol of an entry. */
 #define V3_SYMBOL V3_FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED)
 
-/* Entries: V3_ENTRIES for topics without kinds, V3_WHOLE for snapshots only, V3_CHANGES for
- * snapshots and deltas. */
+/* Entries at a path: V3_ENTRIES in topics whose frames have no kind, V3_WHOLE in topics with
+ * snapshots only, V3_CHANGES in topics with snapshots and deltas. */
 #define V3_ENTRIES(path, action)                                                                   \
     {                                                                                              \
         ITEMS(path, action, FRAME_ANY, 0)                                                          \
@@ -59,7 +60,7 @@ static const field_row V3_SENT_ENVELOPE[] = {
 
 /* ---- books ---- */
 
-/* The envelope of books. cts was added in December 2023. */
+/* The envelope of books. cts, the matching engine's time, was added in December 2023. */
 #define V3_BOOK_ENVELOPE_FIELDS                                                                    \
     V3_MS(MEMBER_EXCHANGE_TIME, "ts"), V3_TEXT(MEMBER_SYMBOL, "data.s"),                           \
         V3_FIELD(MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, FIELD_REQUIRED),                    \
@@ -73,19 +74,20 @@ static const field_row V3_BOOK_ENVELOPE[] = {V3_BOOK_ENVELOPE_FIELDS};
 
 static const field_row V3_LEVEL[] = {V3_LEVEL_FIELDS};
 
-/* The third number is the size of retail orders. */
+/* A level of a book with retail orders, whose size is the third number. */
 static const field_row V3_RPI_LEVEL[] = {
     V3_LEVEL_FIELDS,
     V3_FIELD(MEMBER_RPI_SIZE, "2", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
 };
 
-/* One side, in frames of one kind. A level has the new size at its price; 0 deletes it. */
+/* Entries of one side of a book, in frames of one kind. A level has the new size at its price; size
+ * 0 deletes the level. */
 #define V3_LEVELS(path, kind, side)                                                                \
     ITEMS(path, ACTION_SET, kind, ITEMS_EMPTY | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side))
 #define V3_LEVELS_OF(kind)                                                                         \
     V3_LEVELS("data.b", kind, ITEMS_BUY), V3_LEVELS("data.a", kind, ITEMS_SELL)
 
-/* Rules of every book with deltas (docs/wire.md 6.5): u reveals every loss. */
+/* Rules of every book with deltas (docs/wire.md 6.5): a lost frame is a gap in u. */
 #define V3_DELTA_RULES(seq_rule)                                                                   \
     RULE(RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U), RULE(seq_rule, STRENGTH_ERROR, MEMBER_SEQ),    \
         RULE(RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE),                                       \
@@ -103,14 +105,15 @@ static const field_row V3_RPI_LEVEL[] = {
         RULE(RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE),                                         \
         RULE(RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE)
 
-/* Shared by all books. twin is the depth that audits it, or NULL. */
+/* Members that all books share. twin is the other depth with which it is audited, or NULL. */
 #define V3_BOOK_COMMON(part, levels, twin, envelope_table)                                         \
     .name = "orderbook." part, .pattern = "orderbook." part ".{symbol}", .type = MSG_BOOK_CHANGE,  \
     .audit = twin, .book_depth = levels, .sequence = SEQ_ENVELOPE,                                 \
     .time_member = MEMBER_EXCHANGE_TIME, TOPIC_ENVELOPE(envelope_table)
 
-/* A book with so many levels per side, with deltas, valid between two dates (NULL: unlimited).
- * RULE_BOOKS_AGREE is a warning, because it is undocumented that books of equal seq are equal. */
+/* A book topic with deltas. levels is per side; the row is valid from `from` until `until` (NULL:
+ * unlimited). RULE_BOOKS_AGREE is only a warning, because it is undocumented that books with the
+ * same seq are equal. */
 #define V3_BOOK_OF(levels, rate, twin, from, until, envelope_table, seq_rule)                      \
     {                                                                                              \
         V3_BOOK_COMMON(#levels, levels, twin, envelope_table),                                     \
@@ -126,13 +129,13 @@ static const field_row V3_RPI_LEVEL[] = {
     V3_BOOK_OF(levels, rate, twin, from, until, V3_BOOK_ENVELOPE, RULE_SEQ_STRICT)
 #define V3_BOOK(levels, rate, twin) V3_BOOK_DATED(levels, rate, twin, NULL, NULL)
 
-/* Level 1 in its former form: a snapshot, then deltas that may delete the old best level and insert
- * the new one; without changes the snapshot is repeated with the same u. */
+/* The book of level 1 in its former form: a snapshot, then deltas, which may delete the old best
+ * level and insert the new one. Without changes, the snapshot is repeated with the same u. */
 #define V3_BOOK_1(until)                                                                           \
     V3_BOOK_OF(1, "10 ms", "orderbook.50", NULL, until, V3_BOOK_ENVELOPE, RULE_SEQ_WEAK)
 
-/* Level 1 since all symbols have only snapshots: u stays or rises by one, so a larger step is a
- * loss, which the next frame repairs (docs/wire.md 3.3). */
+/* The book of level 1 in its present form: only snapshots. u stays or rises by one, so a larger
+ * step is a loss, which the next frame repairs (docs/wire.md 3.3). */
 #define V3_BOOK_1_WHOLE(from)                                                                      \
     {                                                                                              \
         V3_BOOK_COMMON("1", 1, "orderbook.50", V3_BOOK_ENVELOPE),                                  \
@@ -149,11 +152,11 @@ static const field_row V3_RPI_LEVEL[] = {
                       {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ}},                           \
     }
 
-/* From this day on no symbol has deltas at level 1 (docs/wire.md 3.3). */
+/* The day from which no symbol has deltas at level 1 (docs/wire.md 3.3). */
 #define V3_BOOK_1_WHOLE_FROM "2025-03-28"
 
-/* A book with retail orders. A retail order may cross the best price of the others and is hidden
- * then, so a crossed book is only counted. */
+/* A book with retail orders. A retail order may cross the best price of the other orders and is
+ * hidden then, so a crossed book is a statistic only. */
 #define V3_BOOK_RPI                                                                                \
     {                                                                                              \
         V3_BOOK_COMMON("rpi", 50, "orderbook.50", V3_BOOK_ENVELOPE),                               \
@@ -168,8 +171,8 @@ static const field_row V3_RPI_LEVEL[] = {
                       {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE}},                              \
     }
 
-/* All levels, deltas only: the snapshot is available by HTTP, so frames alone have no starting
- * state, and no rule can check their levels. */
+/* The book with all levels. Its frames are deltas only, because clients get the snapshot over HTTP:
+ * without a starting state, no rule can check the levels. */
 #define V3_BOOK_FULL                                                                               \
     {                                                                                              \
         V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
@@ -192,19 +195,19 @@ static const field_row V3_RPI_LEVEL[] = {
 #define V3_TRADE_RETAIL V3_BOOL(MEMBER_IS_RPI_TRADE, "RPI") /* added in 2025, like seq */
 #define V3_TRADE_SEQ    V3_INTEGER(MEMBER_SEQ, "seq")
 
-/* Trades of contract v3, and of v5's futures and perpetuals, which add members. */
+/* Fields of trades of contract v3; v5's futures and perpetuals have these and more. */
 #define V3_TRADE_FIELDS                                                                            \
     V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE, V3_TRADE_TICK,   \
         V3_TRADE_ID, V3_TRADE_BLOCK
 
-/* Shared by all trades; a frame has up to 1,024. */
+/* Members that all trade topics share. A frame has up to 1,024 trades. */
 #define V3_TRADES_COMMON(envelope_table)                                                           \
     .name = "publicTrade", .type = MSG_TRADE, .sequence = SEQ_ITEM,                                \
     .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
     TOPIC_ENVELOPE(envelope_table)
 
-/* Trades of one symbol. They reveal wrong order and repeats, but not losses, which candles reveal
- * (docs/wire.md 6.5). Contract v3 has no seq, so that rule never fails there. */
+/* A trade topic of one symbol. Trades reveal wrong order and repeats; losses are revealed only by
+ * candles (docs/wire.md 6.5). Contract v3 has no seq, so the rule about seq never fails there. */
 #define V3_TRADES(trade_table, candles)                                                            \
     {                                                                                              \
         V3_TRADES_COMMON(V3_SENT_ENVELOPE),                                                        \
@@ -235,7 +238,8 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 #define V3_OPEN_INTEREST V3_QUANTITY(MEMBER_OPEN_INTEREST, "openInterest")
 #define V3_DELIVERY      V3_PRICE(MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice")
 
-/* Perpetuals and dated futures; fields of the other kind are absent or "". */
+/* Fields of tickers of perpetuals and dated futures; those that only the other kind has are absent
+ * or "". */
 #define V3_TICKER_FIELDS                                                                           \
     V3_SYMBOL, V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"), V3_CHANGE_24H, V3_LAST_PRICE,      \
         V3_PREV_24H, V3_HIGH_24H, V3_LOW_24H, V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),       \
@@ -259,7 +263,7 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 
 static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
 
-/* A ticker whose deltas have the changed fields, and some unchanged ones. */
+/* A ticker topic. A delta has the fields that changed, and some unchanged ones. */
 #define V3_TICKERS V3_TICKERS_OF(V3_TICKER)
 #define V3_TICKERS_OF(ticker_table)                                                                \
     {                                                                                              \
@@ -274,8 +278,8 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_SEQ}},                               \
     }
 
-/* A ticker with complete frames only. Its seq, if any, does not change if only the 24-hour values
- * do. */
+/* A ticker topic whose every frame has the full state. If only the 24-hour values changed, seq, if
+ * present, stays the same. */
 #define V3_TICKERS_WHOLE(topic_name, rate, envelope_table, ticker_table, until)                    \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_TICKER,                 \
@@ -298,7 +302,8 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
         V3_CANDLE_PRICE(MEMBER_OPEN, "open"), V3_CANDLE_PRICE(MEMBER_CLOSE, "close"),              \
         V3_CANDLE_PRICE(MEMBER_HIGH, "high"), V3_CANDLE_PRICE(MEMBER_LOW, "low")
 
-/* timestamp is documented as the last trade's time, but equals ts in all real frames. */
+/* The last fields of candles. By the documents timestamp is the last trade's time, but in all real
+ * frames it equals ts. */
 #define V3_CANDLE_TAIL_FIELDS                                                                      \
     V3_FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, FIELD_REQUIRED),               \
         V3_MS(MEMBER_LAST_TRADE_TIME, "timestamp")
@@ -310,7 +315,7 @@ static const field_row V3_CANDLE[] = {
     V3_CANDLE_TAIL_FIELDS,
 };
 
-/* Shared by all candles. */
+/* Members that all candle topics share. */
 #define V3_CANDLES_COMMON(topic_name)                                                              \
     .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,           \
     .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
@@ -320,8 +325,8 @@ static const field_row V3_CANDLE[] = {
         RULE(RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE),                                     \
         RULE(RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE)
 
-/* Candles, which are running sums of the trades. checked is MEMBER_TURNOVER or MEMBER_VOLUME
- * (RULE_TRADES_COMPLETE). */
+/* A candle topic; candles are running sums of the trades. checked is MEMBER_TURNOVER or
+ * MEMBER_VOLUME (see RULE_TRADES_COMPLETE). */
 #define V3_CANDLES(checked, strength)                                                              \
     {                                                                                              \
         V3_CANDLES_COMMON("kline"),                                                                \
@@ -332,7 +337,8 @@ static const field_row V3_CANDLE[] = {
 
 /* ---- liquidations, limits, the insurance fund ---- */
 
-/* The price is the bankruptcy price; the side is the position's: Buy is a liquidated long. */
+/* Fields of liquidations. The price is the bankruptcy price; the side is the position's: Buy means
+ * that a long position was liquidated. */
 static const field_row V3_LIQUIDATION[] = {
     V3_FIELD(MEMBER_EXCHANGE_TIME, "updatedTime", FIELD_TIME, UNIT_MS, FIELD_REQUIRED),
     V3_SYMBOL,
@@ -345,7 +351,7 @@ static const field_row V3_ALL_LIQUIDATION[] = {
     V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE,
 };
 
-/* At most one liquidation per second and symbol; discontinued. */
+/* A liquidation topic with at most one liquidation per second and symbol; discontinued. */
 #define V3_LIQUIDATIONS                                                                            \
     {                                                                                              \
         .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \

@@ -8,7 +8,7 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* An order of any product, including combinations of two legs. */
+/* Fields of orders for any product, including combinations of two legs. */
 #define V3_ORDER_FIELDS                                                                            \
     V3_SYMBOL, V3_FIELD(MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),        \
         V3_SIDE(MEMBER_SIDE, "side"), V3_TEXT(MEMBER_ORDER_TYPE, "orderType"),                     \
@@ -22,7 +22,7 @@
         V3_MONEY(MEMBER_CUM_EXEC_FEE, "cumExecFee"), V3_MS(MEMBER_CREATED_AT, "createdTime"),      \
         V3_MS(MEMBER_UPDATED_AT, "updatedTime"), V3_TEXT(MEMBER_REJECT_REASON, "rejectReason")
 
-/* Additional fields of an order for a single contract. */
+/* More fields of orders for a single contract. */
 #define V3_CONTRACT_ORDER_FIELDS                                                                   \
     V3_BOOL(MEMBER_IS_REDUCE_ONLY, "reduceOnly"), V3_TEXT(MEMBER_BLOCK_TRADE_ID, "blockTradeId"),  \
         V3_INTEGER(MEMBER_POSITION_IDX, "positionIdx"),                                            \
@@ -39,7 +39,7 @@
         V3_TEXT(MEMBER_SMP_TYPE, "smpType"), V3_INTEGER(MEMBER_SMP_GROUP, "smpGroup"),             \
         V3_TEXT(MEMBER_SMP_ORDER_ID, "smpOrderId")
 
-/* An execution of any product. */
+/* Fields of executions for any product. */
 #define V3_EXECUTION_FIELDS                                                                        \
     V3_SYMBOL, V3_QUANTITY(MEMBER_CLOSED_SIZE, "closedSize"),                                      \
         V3_MONEY(MEMBER_EXEC_FEE, "execFee"),                                                      \
@@ -52,7 +52,7 @@
         V3_QUANTITY(MEMBER_ORDER_SIZE, "orderQty"), V3_TEXT(MEMBER_ORDER_TYPE, "orderType"),       \
         V3_SIDE(MEMBER_SIDE, "side"), V3_MS(MEMBER_EXEC_TIME, "execTime")
 
-/* A position; side is "" if there is no position. */
+/* Fields of positions; side is "" if there is no position. */
 #define V3_POSITION_FIELDS                                                                         \
     V3_INTEGER(MEMBER_POSITION_IDX, "positionIdx"), V3_INTEGER(MEMBER_TRADE_MODE, "tradeMode"),    \
         V3_INTEGER(MEMBER_RISK_ID, "riskId"), V3_MONEY(MEMBER_RISK_LIMIT_VALUE, "riskLimitValue"), \
@@ -75,7 +75,7 @@
         V3_MS(MEMBER_MMR_SYS_UPDATED, "mmrSysUpdatedTime"),                                        \
         V3_BOOL(MEMBER_IS_REDUCE_ONLY, "isReduceOnly")
 
-/* Shared by all private topics: a list of entries that may name several symbols. */
+/* Members that all private topics share. Entries are a list and may name several symbols. */
 #define V3_PRIVATE_COMMON(topic_name, message_type, words, time, path)                             \
     .name = topic_name, .type = message_type, .title = words, .time_member = time,                 \
     .items = V3_ENTRIES(path, ACTION_NONE)

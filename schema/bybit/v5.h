@@ -1,6 +1,6 @@
-/* Shared by v5's families of perpetuals and futures, in addition to contract v3 (docs/wire.md 3):
- * trades with the members added in 2025, and topics that only v5 has. Tables only; only for
- * schema/bybit/. */
+/* Shared by v5's families of perpetuals and futures, in addition to v3.h (docs/wire.md 3): trades
+ * with the members added in 2025, and topics that only v5 has. Tables only; only for schema/bybit/.
+ */
 #ifndef TD_SCHEMA_TOPICS_V5_H
 #define TD_SCHEMA_TOPICS_V5_H
 
@@ -10,7 +10,8 @@
 
 static const field_row V5_TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RETAIL, V3_TRADE_SEQ};
 
-/* Insurance funds of a settlement coin, only isolated ones; symbols is a single symbol. */
+/* Insurance funds of a settlement coin; only isolated ones, each for the one symbol in `symbols`.
+ */
 static const field_row V5_INSURANCE[] = {
     V3_TEXT(MEMBER_COIN, "coin"),
     V3_FIELD(MEMBER_SYMBOL, "symbols", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
@@ -18,8 +19,9 @@ static const field_row V5_INSURANCE[] = {
     V3_MS(MEMBER_UPDATED_AT, "updateTime"),
 };
 
-/* Auto-deleveraging: the fund's balance and the fall of a symbol's profit and loss in 8 hours, with
- * the thresholds that start and stop it. Numbers in real frames, strings by the description. */
+/* Alerts of auto-deleveraging: the fund's balance, the fall of a symbol's profit and loss in 8
+ * hours, and the thresholds that start and stop it. The values are numbers in real frames, and
+ * strings in the documents. */
 static const field_row V5_ADL_ALERT[] = {
     V3_TEXT(MEMBER_COIN, "c"),
     V3_FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
@@ -31,7 +33,7 @@ static const field_row V5_ADL_ALERT[] = {
     V3_RATE(MEMBER_ADL_STOP_RATIO, "adl_sr"),
 };
 
-/* The highest bid and the lowest ask that an order may have. */
+/* Price limits: the highest bid and the lowest ask that an order may have. */
 static const field_row V5_PRICE_LIMIT[] = {
     V3_SYMBOL,
     V3_PRICE(MEMBER_BUY_LIMIT, "buyLmt"),
@@ -48,8 +50,8 @@ static const field_row V5_PRICE_LIMIT[] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* Every liquidation, while the topic "liquidation" had at most one per second; several in a frame,
- * in any order. */
+/* A topic with every liquidation (the topic "liquidation" had at most one per second). A frame may
+ * have several, in any order. */
 #define V5_ALL_LIQUIDATIONS                                                                        \
     {                                                                                              \
         .name = "allLiquidation", .pattern = "allLiquidation.{symbol}", .type = MSG_LIQUIDATION,   \
@@ -60,8 +62,8 @@ static const field_row V5_PRICE_LIMIT[] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* A topic of a settlement coin (or "inverse") whose entries name symbols. entries is WHOLE or
- * CHANGES, as in V3_WHOLE. */
+/* A topic of a settlement coin (or of "inverse") whose entries name symbols. entries is WHOLE or
+ * CHANGES (see V3_WHOLE). */
 #define V5_OF_COIN(topic_name, message_type, words, entries, table)                                \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{coin}", .type = message_type, .title = words, \
@@ -70,8 +72,8 @@ static const field_row V5_PRICE_LIMIT[] = {
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                                \
     }
 
-/* The books that linear, inverse and spot share. 1000 levels were added in August 2025, at first
- * every 300 ms. */
+/* Books in linear, inverse and spot. The book of 1000 levels was added in August 2025, at first
+ * with a frame every 300 ms. */
 #define V5_BOOKS                                                                                   \
     V3_BOOK_1(V3_BOOK_1_WHOLE_FROM), V3_BOOK_1_WHOLE(V3_BOOK_1_WHOLE_FROM),                        \
         V3_BOOK(50, "20 ms", "orderbook.200"),                                                     \
@@ -79,8 +81,8 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_BOOK_DATED(1000, "200 ms", "orderbook.50", "2025-11-25", NULL), V3_BOOK_RPI,            \
         V3_BOOK_FULL
 
-/* Shared by linear and inverse, besides trades and candles. 500 levels were discontinued in
- * September 2025, but old clients still request them, so the row has no end. */
+/* Topics in linear and inverse, besides trades and candles. The book of 500 levels was discontinued
+ * in September 2025; its row has no end, because old clients still request it. */
 #define V5_FUTURES_TOPICS                                                                          \
     V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"), V3_BOOK(500, "100 ms", "orderbook.50"),      \
         V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \

@@ -3,8 +3,8 @@
 
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
-    /* Turnover is in the coin, size divided by price, with undocumented rounding: only the volume
-     * is checked. */
+    /* Only the volume is checked: turnover is size divided by price, in the coin, and its rounding
+       is undocumented. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
 };
 

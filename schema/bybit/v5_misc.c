@@ -2,7 +2,7 @@
  * stay raw, and are counted (docs/wire.md 3.7). */
 #include "schema/bybit/v3.h"
 
-/* serviceTypes, product and uidSuffix are lists of numbers. */
+/* Maintenance notices. serviceTypes, product and uidSuffix are lists of numbers. */
 static const field_row STATUS[] = {
     V3_FIELD(MEMBER_NOTICE_ID, "id", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
     V3_TEXT(MEMBER_TITLE, "title"),

@@ -1,15 +1,15 @@
 /* v5 options on USDT and USDC (docs/wire.md 3). */
 #include "schema/bybit/v3.h"
 
-/* id consists of the topic, seq and ts. */
+/* The frame's id; it consists of the topic, seq and ts. */
 #define FRAME_ID V3_TEXT(MEMBER_FRAME_ID, "id")
 
-/* seq is missing in frames of 2023. */
+/* The envelope of books. Frames of 2023 have no seq. */
 static const field_row BOOK_ENVELOPE[] = {FRAME_ID, V3_BOOK_ENVELOPE_FIELDS};
 
 static const field_row TRADE_ENVELOPE[] = {FRAME_ID, V3_MS(MEMBER_SEND_TIME, "ts")};
 
-/* Marks and volatilities were added in 2024. */
+/* Trades. Mark prices and volatilities were added in 2024. */
 static const field_row TRADE[] = {
     V3_TRADE_PRICE,
     V3_TRADE_SIZE,
@@ -28,7 +28,7 @@ static const field_row TRADE[] = {
 
 static const field_row TICKER_ENVELOPE[] = {FRAME_ID, V3_MS(MEMBER_EXCHANGE_TIME, "ts")};
 
-/* Without a quote, its price, size and volatility are 0. */
+/* Tickers. If a side has no quote, its price, size and volatility are 0. */
 static const field_row TICKER[] = {
     V3_SYMBOL,
     V3_PRICE(MEMBER_BID1_PRICE, "bidPrice"),

@@ -3,7 +3,8 @@
  * raw. */
 #include "schema/bybit/v3_private.h"
 
-/* SENT_ENVELOPE is for entries with their own time; otherwise the time is the frame's. */
+/* Two envelopes: SENT_ENVELOPE for topics whose entries have a time, ENVELOPE for topics in which
+ * the frame's time is the exchange time. */
 static const field_row SENT_ENVELOPE[] = {
     V3_TEXT(MEMBER_FRAME_ID, "id"),
     V3_MS(MEMBER_SEND_TIME, "creationTime"),
@@ -39,7 +40,7 @@ static const field_row ORDER[] = {
     V3_QUANTITY(MEMBER_RPI_MATCHED_SIZE, "rpiMatchedQty"),
 };
 
-/* extraFees is a list or "". */
+/* Fields that v5 adds to executions. extraFees is a list or "". */
 #define EXECUTION_MORE_FIELDS                                                                      \
     CATEGORY, V3_BOOL(MEMBER_IS_LEVERAGE, "isLeverage"), V3_BOOL(MEMBER_IS_MAKER, "isMaker"), SEQ, \
         V3_TEXT(MEMBER_CREATE_TYPE, "createType"), V3_MONEY(MEMBER_EXEC_PNL, "execPnl")
@@ -58,8 +59,8 @@ static const field_row EXECUTION[] = {
     V3_TEXT(MEMBER_FEE_COIN, "feeCurrency"),
 };
 
-/* Only trades, sent earlier than `execution` and with fewer fields, in the order of the only real
- * frame. */
+/* Executions of trades only, sent earlier than those of `execution` and with fewer fields. The
+ * fields are in the order of the only real frame. */
 static const field_row FAST_EXECUTION[] = {
     CATEGORY,
     V3_SYMBOL,
@@ -74,7 +75,7 @@ static const field_row FAST_EXECUTION[] = {
     SEQ,
 };
 
-/* seq is -1 before the first trade. Only options have greeks. */
+/* Positions. seq is -1 before the first trade. Only options have greeks. */
 static const field_row POSITION[] = {
     V3_POSITION_FIELDS,
     CATEGORY,
@@ -91,7 +92,7 @@ static const field_row POSITION[] = {
     SEQ,
 };
 
-/* Fields of the account, around the coins: each coin's entry inherits them. */
+/* Fields of the account, in the object around its coins; each coin's entry inherits them. */
 #define OF_ACCOUNT(member, key, type, unit) V3_FIELD(member, key, type, unit, FIELD_INHERITED)
 #define ACCOUNT_MONEY(member, key)          OF_ACCOUNT(member, key, FIELD_DECIMAL, UNIT_MONEY)
 #define ACCOUNT_RATE(member, key)           OF_ACCOUNT(member, key, FIELD_DECIMAL, UNIT_RATE)
@@ -143,7 +144,7 @@ static const field_row GREEKS[] = {
     V3_DECIMAL(MEMBER_THETA, "totalTheta"),
 };
 
-/* Orders that the exchange splits over time. One key begins with a capital letter. */
+/* Orders that the exchange splits into parts over time. One key begins with a capital letter. */
 static const field_row STRATEGY[] = {
     V3_FIELD(MEMBER_STRATEGY_ID, "strategyId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
     V3_TEXT(MEMBER_STRATEGY_TYPE, "strategyType"),
@@ -185,7 +186,7 @@ static const field_row STRATEGY[] = {
     V3_MONEY(MEMBER_CUM_EXEC_VALUE, "filledPositionValue"),
 };
 
-/* ---- combinations: a frame has the whole and its legs ---- */
+/* ---- combinations: a frame has the combination and its legs ---- */
 
 static const field_row SPREAD_ORDER[] = {
     V3_ORDER_FIELDS,
@@ -203,9 +204,10 @@ static const field_row SPREAD_EXECUTION[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The final state of an order may be pushed twice, in frames with different ids, and a position
- * with every event of an order, so their order is only counted; an execution is pushed once.
- * Balances and greeks have no sequence, and it is undocumented whether their times can fall. */
+/* Topics with their rules. The final state of an order may be sent twice, in frames with different
+ * ids, and a position is sent with every event of an order, so their order is a statistic only. An
+ * execution is sent once. Balances and greeks have no sequence, and it is undocumented whether
+ * their times can fall. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \
@@ -227,8 +229,8 @@ static const field_row SPREAD_EXECUTION[] = {
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A name may be followed by a category (spot, linear, inverse, option), so longer names come
- * first. */
+/* A category (spot, linear, inverse, option) may follow a topic's name. Rows with longer names come
+ * first, because the first matching row is used. */
 static const topic_row TOPICS[] = {
     POSITIONS("position", "Positions, all categories"),
     POSITIONS("position.{category}", "Positions of one category"),

@@ -1,7 +1,7 @@
 /* v5 spot, and leveraged tokens, which existed until July 2025 (docs/wire.md 3). */
 #include "schema/bybit/v5.h"
 
-/* In spot the symbol is near the end, and there is no tick direction. */
+/* Trades. In spot frames the symbol is near the end, and there is no tick direction. */
 static const field_row TRADE[] = {
     V3_TRADE_ID,  V3_TRADE_TIME,   V3_TRADE_PRICE, V3_TRADE_SIZE,   V3_TRADE_SIDE,
     V3_TRADE_SEQ, V3_TRADE_SYMBOL, V3_TRADE_BLOCK, V3_TRADE_RETAIL,

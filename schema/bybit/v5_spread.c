@@ -7,7 +7,7 @@ static const field_row TRADE[] = {
     V3_TRADE_PRICE, V3_TRADE_TICK,   V3_TRADE_ID,   V3_TRADE_SEQ,
 };
 
-/* A side without quotes is "". */
+/* Tickers. The values of a side without quotes are "". */
 static const field_row TICKER[] = {
     V3_SYMBOL,
     V3_PRICE(MEMBER_BID1_PRICE, "bidPrice"),

@@ -2,7 +2,8 @@
  * its topic, in both directions: a request has "args", its answer "data". */
 #include "schema/bybit/v3.h"
 
-/* Times in headers are text: the client's clock in requests, the exchange's in answers. */
+/* The envelope. Times in headers are text: the client's clock in requests, the exchange's in
+ * answers. */
 static const field_row ENVELOPE[] = {
     V3_TEXT(MEMBER_REQUEST_ID, "reqId"),
     V3_MS(MEMBER_SEND_TIME, "header.X-BAPI-TIMESTAMP"),
@@ -19,7 +20,8 @@ static const field_row ENVELOPE[] = {
     V3_TEXT(MEMBER_CONN_ID, "connId"),
 };
 
-/* Parameters of requests, and the ids in answers. A request has only what its client sets. */
+/* Fields of orders: parameters of requests, and the ids in answers. A request has only the fields
+ * that its client sets. */
 #define CATEGORY(flags) V3_FIELD(MEMBER_CATEGORY, "category", FIELD_TEXT, UNIT_NONE, flags)
 #define ORDER_FIELDS                                                                               \
     V3_TEXT(MEMBER_SYMBOL, "symbol"), V3_TEXT(MEMBER_ORDER_ID, "orderId"),                         \
@@ -47,7 +49,7 @@ static const field_row ENVELOPE[] = {
         V3_MS(MEMBER_CREATED_AT, "createAt")
 
 static const field_row ORDER[] = {CATEGORY(0), ORDER_FIELDS};
-/* A batch has its category outside its list. */
+/* Orders of a batch: the batch's category is outside its list of orders. */
 static const field_row BATCH_ORDER[] = {CATEGORY(FIELD_INHERITED), CATEGORY(0), ORDER_FIELDS};
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

@@ -5,7 +5,8 @@
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* CLOSED: all texts are documented; OPEN: only some of them. _IN: of one family. */
+/* CLOSED: all texts of the member are documented; OPEN: only some of them are. With _IN: only for
+ * one family. */
 #define CLOSED(member, ...)                                                                        \
     {                                                                                              \
         member, NULL, TEXTS(__VA_ARGS__), 0                                                        \
