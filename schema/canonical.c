@@ -74,8 +74,8 @@ static uint8_t *put_decimal(uint8_t *space, td_decimal value)
 
 static void canon_decimal(canon *c, td_decimal value)
 {
-    (void)put_decimal(canon_space(c, DECIMAL_BYTES),
-                      value); /* the returned end position is not needed */
+    /* The returned end position is not needed. */
+    (void)put_decimal(canon_space(c, DECIMAL_BYTES), value);
 }
 
 /* Write a number that may be absent; absent differs from 0. */
@@ -150,9 +150,8 @@ static void canon_level(canon *c, const msg_level *level)
     space[1] = side_letter(level->side);
     space = put_decimal(space + 2, (td_decimal){level->price, level->price_scale});
     if (has_size)
-        (void)put_decimal(
-            space, (td_decimal){level->size,
-                                level->size_scale}); /* the returned end position is not needed */
+        /* The returned end position is not needed. */
+        (void)put_decimal(space, (td_decimal){level->size, level->size_scale});
 }
 
 static void canon_trade(canon *c, const msg_trade *trade)

@@ -53,10 +53,9 @@ typedef struct member {
     uint32_t token;
 } member;
 
+/* Largest number kept: an order of spot has some 40. A known key is found even after these. */
+enum { MEMBERS_MAX = 64 };
 /* The members of a frame's object, or of an event's. */
-enum {
-    MEMBERS_MAX = 64
-}; /* largest number kept: an order of spot has some 40. A known key is found even after these */
 typedef struct members {
     const frame_keys *keys; /* the exchange's known keys */
     json_parser *parser;
@@ -290,10 +289,9 @@ static void read_backwards(members *m, uint32_t first)
  * and the scalars after the data. */
 static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
 {
-    enum {
-        SMALL_TOKENS = 96
-    }; /* frames with fewer tokens are read whole; the longest known control frame, an ack of ten
-          topics, has 60 */
+    /* Frames with fewer tokens are read whole; the longest known control frame, an ack of ten
+     * topics, has 60. */
+    enum { SMALL_TOKENS = 96 };
     const json_index *index = json_parser_tokens(parser);
     TD_ASSERT(json_char(index, 0) == '{');
     members_init(m, keys, parser, 0);
@@ -542,8 +540,8 @@ static topic_entry *cache_entry(classifier *c, td_bytes text)
 {
     TD_ASSERT(text.size > 0);
     uint64_t mix = text.size;
-    for (size_t i = 1; i <= text.size && i <= 8;
-         i++) /* hash the last bytes, in which symbols differ */
+    /* Hash the last bytes, in which symbols differ. */
+    for (size_t i = 1; i <= text.size && i <= 8; i++)
         mix = mix * 31 + text.data[text.size - i];
     mix = mix * 31 + text.data[text.size / 2];
     return &c->topics[mix % CLASSIFIER_TOPICS_MAX];

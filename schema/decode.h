@@ -19,7 +19,7 @@ typedef struct decoder decoder;
 
 enum {
     /* Readable bytes, with any values, that must follow a frame, because the JSON parser works in
-       blocks. The buffers of chunks have them, so that frames are decoded in place. */
+     * blocks. The buffers of chunks have them, so that frames are decoded in place. */
     DECODE_PADDING_BYTES = 64,
 };
 

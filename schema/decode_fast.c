@@ -337,8 +337,8 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(
-        h, field, p, scan_unread(p, h->end)); /* a field that is not read, but must have a value */
+    /* A field that is not read, but must have a value. */
+    return pass_beside(h, field, p, scan_unread(p, h->end));
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -461,9 +461,8 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    return pass_beside(
-        h, field, p,
-        scan_unread(p, h->end)); /* for example the time in its other form, which is not read */
+    /* Skipped, for example the time in its other form. */
+    return pass_beside(h, field, p, scan_unread(p, h->end));
 }
 
 /* Use sequence and time of the first trade as the frame's, if only entries have them. */

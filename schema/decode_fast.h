@@ -16,12 +16,12 @@ typedef struct cached_symbol {
 /* Memory for the entries of the last frame; it grows to the largest frame so far. Zero-initialise.
  */
 typedef struct fast_decoder {
-    cached_symbol
-        symbols[FAST_SYMBOLS_MAX]; /* indexed by a hash of the address of the symbol's text */
+    /* Indexed by a hash of the address of the symbol's text. */
+    cached_symbol symbols[FAST_SYMBOLS_MAX];
     msg_level *levels;
     size_t level_capacity;
-    td_decimal
-        *rpi_sizes; /* one for each level, if the topic has separate sizes of retail orders */
+    /* One for each level, if the topic has separate sizes of retail orders. */
+    td_decimal *rpi_sizes;
     size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;

@@ -387,8 +387,8 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     if (time == KEY_NONE)
         return;
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
-    if (row->type ==
-        MSG_TRADE) /* an entry with its time only in the other form is left to decode_rows() */
+    /* A trade with its time only in the other form is left to decode_rows(). */
+    if (row->type == MSG_TRADE)
         p->required_fields |= UINT64_C(1) << time;
 }
 
@@ -504,7 +504,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
     cache->last->row = row;
     plan_fill(cache->last);
     cache->count++;
-    TD_ASSERT(cache->count <
-              PLAN_CACHE_MAX); /* there is an unused entry, at which every search ends */
+    /* There is an unused entry, at which every search ends. */
+    TD_ASSERT(cache->count < PLAN_CACHE_MAX);
     return cache->last;
 }

@@ -201,8 +201,8 @@ typedef struct decode_plan {
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
     uint8_t needs_kind;               /* the frame's kind determines which items count */
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
-    uint64_t
-        extra_fields; /* a bit for each field of an entry that has no place in the plain struct */
+    /* A bit for each field of an entry that has no place in the plain struct. */
+    uint64_t extra_fields;
 } decode_plan;
 
 /* ns per unit of time; 0 for RFC 3339. */

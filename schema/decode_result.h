@@ -72,8 +72,8 @@ typedef struct survey_unexpected {
     unexpected_what what;
     td_bytes at; /* path of the object that contains the member, in the syntax of rows; empty: the
                     frame itself */
-    td_bytes
-        key; /* with escapes resolved; data NULL: the member is an element of an array, see place */
+    /* With escapes resolved; data NULL: the member is an element of an array, see place. */
+    td_bytes key;
     uint32_t place; /* the element's index, if the entry is an array */
     uint32_t token; /* token of its value */
 } survey_unexpected;
@@ -85,8 +85,8 @@ typedef struct frame_survey {
     td_bytes text; /* the frame, or its inflated text */
     const survey_member *members;
     size_t member_count;
-    const survey_unexpected
-        *unexpected; /* each path once; their counts add up to msg_head.unknown_fields */
+    /* Each path once; their counts add up to msg_head.unknown_fields. */
+    const survey_unexpected *unexpected;
     size_t unexpected_count;
     uint64_t unexpected_left_out; /* members beyond LIMIT_SURVEY_UNEXPECTED */
 } frame_survey;

@@ -324,8 +324,8 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     case VALUE_TEXT:
         if (value.member == MEMBER_VERSION)
-            head->version =
-                value.as.text; /* also added as a value below; books use only this one */
+            /* Also added as a value below; books use only this one. */
+            head->version = value.as.text;
         if (value.member == MEMBER_SYMBOL) {
             note_symbol(r, value.as.text);
             return 1;

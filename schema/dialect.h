@@ -19,10 +19,10 @@
 
 enum {
     /* Limit of topics in one request. The largest family needs less (2,000 symbols times its
-       topics); more would let a peer fill memory. */
+     * topics); more would let a peer fill memory. */
     DIALECT_ARGS_MAX = 16384,
     /* Limit of the topics' text in one request that a client builds, if the exchange has no known
-       limit. */
+     * limit. */
     DIALECT_REQUEST_BYTES = 16 << 10,
 };
 
@@ -126,8 +126,8 @@ typedef struct dialect_reply {
     uint64_t now_ms; /* Unix ms */
     refusal refused;
     td_bytes topic; /* the refused topic; empty: the refusal is not about a topic */
-    const char *
-        recorded_text; /* the text of the refusal, from a recording; NULL: the dialect's own text */
+    /* The text of the refusal, from a recording; NULL: the dialect's own text. */
+    const char *recorded_text;
     const uint8_t *is_failed; /* a flag for each arg, if the dialect answers topic by topic; NULL:
                                  all granted */
 } dialect_reply;
@@ -164,9 +164,9 @@ struct dialect {
     uint8_t subscribes_with_auth; /* authentication subscribes to everything */
     uint8_t names_symbols; /* the refusal of an unknown symbol names the symbol, not the topic */
     uint8_t has_binary;    /* clients may request compressed frames */
-    uint8_t
-        echoes_topics; /* answers repeat the request with a code, so they begin as data frames do */
-    uint8_t variant;   /* distinguishes the dialects that share the functions below */
+    /* Answers repeat the request with a code, so they begin as data frames do. */
+    uint8_t echoes_topics;
+    uint8_t variant; /* distinguishes the dialects that share the functions below */
 
     /* Client: how many of the next count topics fit into one request, at least 1. */
     size_t (*fit)(const char *const *topics, size_t count);

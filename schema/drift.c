@@ -41,8 +41,8 @@ typedef struct member_state {
     uint64_t at;       /* scope.frames at the last frame that had the member */
     uint64_t typed_at; /* scope.frames at the first frame in which the member had a value */
     uint64_t missing;  /* consecutive frames of the scope without the member */
-    uint64_t missing_ns,
-        missing_order;       /* receive time and order of the first of the missing frames */
+    /* Receive time and order of the first of the missing frames. */
+    uint64_t missing_ns, missing_order;
     td_decimal last;         /* the last price, if the member is a price */
     uint64_t last_ns;        /* receive time of last; 0: unknown */
     const value_row *values; /* its documented texts, once knows_values is 1 */
@@ -62,8 +62,8 @@ typedef struct scope {
 
 struct drift_stream {
     const topic_row *row;
-    uint8_t
-        has_one_price; /* 1: all its prices are of one market, so they are close to each other */
+    /* 1: all its prices are of one market, so they are close to each other. */
+    uint8_t has_one_price;
     scope scopes[PLACES][FRAME_ANY]; /* second index: the kind of frame for envelope and paths,
                                         otherwise 0 */
 };

@@ -89,8 +89,8 @@ typedef struct drift_result {
     td_bytes text;   /* the frame, or its inflated text */
     const drift_note *notes;
     size_t count;
-    uint64_t
-        left_out; /* number of notes dropped because the frame had more than LIMIT_DRIFT_NOTES */
+    /* Number of notes dropped because the frame had more than LIMIT_DRIFT_NOTES. */
+    uint64_t left_out;
 } drift_result;
 
 /* Examine an inbound frame. If stream is NULL, the frame is not compared with earlier ones (no

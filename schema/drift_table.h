@@ -17,8 +17,8 @@ typedef struct drift_finding {
     uint64_t first_ns, first_order;
     uint64_t last_ns, last_order;
     const char *symbol; /* symbol of the example */
-    td_bytes
-        example; /* bytes of the first frame with the finding, at most LIMIT_DRIFT_EXAMPLE_BYTES */
+    /* Bytes of the first frame with the finding, at most LIMIT_DRIFT_EXAMPLE_BYTES. */
+    td_bytes example;
     size_t example_bytes; /* size of the whole frame */
     uint64_t example_order;
     uint64_t hash; /* for the table's own use: hash of feed, topic, path, kind and detail */

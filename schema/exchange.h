@@ -69,9 +69,9 @@ typedef struct frame_keys {
     /* By size: the number of the first key of that size; the keys of the next size follow. */
     uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
     uint8_t topic, data; /* every data frame has both */
-    uint8_t event,
-        event_time;  /* numbers of the keys that an event, or each event of a list, has instead of a
-                        topic; FRAME_KEY_NONE: the exchange sends no events */
+    /* Numbers of the keys that an event, or each event of a list, has instead of a topic;
+     * FRAME_KEY_NONE: the exchange sends no events. */
+    uint8_t event, event_time;
     uint8_t op;      /* an answer names its request under this key */
     uint8_t request; /* or under this key, in an object that is the value of the key op; both may be
                         FRAME_KEY_NONE */

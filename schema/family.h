@@ -36,8 +36,8 @@ typedef struct family_market {
     market_kind kind;
     const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
                              NULL: "linear" */
-    const char
-        *coin_category; /* category of symbols ending with "USD"; NULL: the same as category */
+    /* Category of symbols ending with "USD"; NULL: the same as category. */
+    const char *coin_category;
     const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
                                       have only some of them; NULL: no such topic */
 } family_market;
@@ -46,15 +46,15 @@ typedef struct family {
     const char *name; /* the name that users write: "inverse", "v5-linear" */
     const exchange_row *exchange;
     const struct dialect *dialect; /* dialect of its connections */
-    family_endpoint
-        endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL, or with the end of the array */
-    const topic_row *topics;             /* the rows in the family's file */
+    /* Ends with url NULL, or with the end of the array. */
+    family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
+    const topic_row *topics; /* the rows in the family's file */
     family_market market;
     size_t topic_count;        /* 0: no topic is decoded */
     uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
     uint8_t op_is_topic;       /* 1: the op of a request or answer is its topic (order entry) */
-    uint8_t
-        has_ended; /* 1: the exchange has discontinued the family; its addresses do not answer */
+    /* 1: the exchange has discontinued the family; its addresses do not answer. */
+    uint8_t has_ended;
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count is their number. */

@@ -8,10 +8,10 @@
 #include "base/assert.h"
 
 enum {
-    FIRST_OUTPUT_BYTES =
-        64 << 10, /* size of the output at first, enough for most frames; doubled for larger ones */
+    /* Size of the output at first, enough for most frames; doubled for larger ones. */
+    FIRST_OUTPUT_BYTES = 64 << 10,
     /* windowBits of zlib.h: 15 is the largest window; 32 added detects gzip and zlib; a negative
-       value means raw deflate. */
+     * value means raw deflate. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,
 };

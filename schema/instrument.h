@@ -58,9 +58,9 @@ typedef struct instrument_lists {
     const char *category;     /* the result's member that names the category of all entries */
     const char *page; /* the result's member that names the next page; absent or empty at the end */
     const category_sign *signs;
-    const char *const
-        *members; /* by instrument_value: the entry's members that may hold the value,
-                     "filter.tick|tick"; the first present one counts. NULL: no member */
+    /* By instrument_value: the entry's members that may hold the value, "filter.tick|tick"; the
+     * first present one counts. NULL: no member. */
+    const char *const *members;
 } instrument_lists;
 
 #endif

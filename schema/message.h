@@ -63,8 +63,8 @@ typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT }
 typedef struct msg_head {
     msg_type type;
     frame_kind kind;
-    const struct topic_row
-        *row;             /* the topic's row; NULL for MSG_RAW, MSG_CONTROL and MSG_REQUEST */
+    /* The topic's row; NULL for MSG_RAW, MSG_CONTROL and MSG_REQUEST. */
+    const struct topic_row *row;
     td_bytes topic;       /* without the symbol */
     td_bytes symbol;      /* empty if the topic has no symbol; "*" if its entries name several */
     td_bytes version;     /* MEMBER_VERSION if its type is text; otherwise empty */
@@ -93,8 +93,8 @@ typedef struct msg_level {
 
 typedef struct msg_book {
     msg_head head;
-    const msg_level
-        *levels; /* in the order in which they must be applied: deletes, updates, inserts */
+    /* In the order in which they must be applied: deletes, updates, inserts. */
+    const msg_level *levels;
     size_t level_count;
     /* For each level the size of its retail orders, which its own size includes; NULL if the topic
      * does not separate them (MEMBER_RPI_SIZE). */

@@ -14,7 +14,7 @@
 
 enum {
     /* How many members of an entry are remembered, by position, for the next entry: most names then
-       need one comparison. */
+     * need one comparison. */
     GUESSES = 64,
     /* Bytes of a value that are shown in the text of a fault. */
     SHOWN_BYTES = 48,
@@ -40,8 +40,8 @@ struct message_builder {
     msg_item *items;
     size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
     size_t entry_count; /* number of complete entries */
-    msg_value
-        *values; /* values of all items; for levels and trades, only of the incomplete entry */
+    /* Values of all items; for levels and trades, only of the incomplete entry. */
+    msg_value *values;
     size_t value_count, value_capacity;
     uint8_t has_rpi; /* 1: a level has a size of retail orders */
     /* The current entry. */

@@ -41,8 +41,8 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "seq", head->has_seq, head->seq);
     if (head->match_ns != 0)
         json_write_member_u64(w, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
-    if (head->version.size > 0 &&
-        head->type == MSG_BOOK_CHANGE) /* other types write the version as one of their values */
+    /* Other types write the version as one of their values. */
+    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE)
         json_write_member_bytes(w, "version", head->version);
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }

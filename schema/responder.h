@@ -10,8 +10,8 @@
 typedef struct topic_standing {
     uint8_t is_known;          /* 1: the topic exists, with this symbol */
     uint8_t is_symbol_unknown; /* the topic exists, but only for other symbols */
-    uint8_t
-        needs_auth; /* 1: the topic needs authentication, and the connection is not authenticated */
+    /* 1: the topic needs authentication, and the connection is not authenticated. */
+    uint8_t needs_auth;
     uint8_t is_held;           /* the connection already has the topic */
     const char *recorded_text; /* if the topic is not known: the text of the refusal; NULL: the
                                   dialect's text */

@@ -16,8 +16,8 @@ const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count
     }
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest)
-                    << 8; /* shifted in two steps, because a shift by 64 (rest 0) is undefined */
+    /* Shifted in two steps, because a shift by 64 (rest 0) is undefined. */
+    digits = digits << (56 - 8 * rest) << 8;
     *value = total * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = whole + rest;
     return p + *count;

@@ -13,8 +13,8 @@
 
 enum {
     SCAN_DIGITS_MAX = 18,
-    SCAN_REACH =
-        60, /* bytes of the longest token read at once: a sign, digits, a point, digits, a quote */
+    /* Bytes of the longest token read at once: a sign, digits, a point, digits, a quote. */
+    SCAN_REACH = 60,
 };
 _Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
@@ -53,8 +53,8 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
         return scan_many_digits(p, value, count);
     size_t rest = (size_t)__builtin_ctzll(others) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    digits = digits << (56 - 8 * rest)
-                    << 8; /* shifted in two steps, because a shift by 64 (rest 0) is undefined */
+    /* Shifted in two steps, because a shift by 64 (rest 0) is undefined. */
+    digits = digits << (56 - 8 * rest) << 8;
     *value = *value * SCAN_POW10[rest] + scan_eight_digits(digits);
     *count = rest;
     return p + rest;

@@ -57,18 +57,18 @@ typedef struct field_row {
 
 enum {
     FIELD_REQUIRED = 1 << 0, /* a frame without it cannot be decoded */
-    FIELD_PREFERRED =
-        1 << 1, /* used instead of another field with the same member, if both are present */
+    /* Used instead of another field with the same member, if both are present. */
+    FIELD_PREFERRED = 1 << 1,
     FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, except in a delete */
     /* The field is in one of the objects around the entry (a coin's account, a leg's order), not in
-       the entry itself: each entry gets its value, from the innermost object that has the field.
-       The frame's own object does not count; its fields are the envelope. An entry may have another
-       field with the same key. If an object around has no entries, it counts as an entry that has
-       only its inherited fields. */
+     * the entry itself: each entry gets its value, from the innermost object that has the field.
+     * The frame's own object does not count; its fields are the envelope. An entry may have another
+     * field with the same key. If an object around has no entries, it counts as an entry that has
+     * only its inherited fields. */
     FIELD_INHERITED = 1 << 3,
     /* For some symbols the exchange scales this integer by another power of ten than the one in the
-       key's name. If the plain field is missing, the scale is therefore a guess, and the value is
-       marked (msg_value.is_scale_assumed). */
+     * key's name. If the plain field is missing, the scale is therefore a guess, and the value is
+     * marked (msg_value.is_scale_assumed). */
     FIELD_SCALE_VARIES = 1 << 4,
 };
 
@@ -86,10 +86,10 @@ typedef struct items_row {
 } items_row;
 
 enum {
-    ITEMS_OPTIONAL =
-        1 << 0, /* if there are no entries, the exchange omits the path or sends null */
-    ITEMS_POSITIONAL =
-        1 << 1, /* entries are arrays; the key of a field is its index in the array: "0", "1" */
+    /* If there are no entries, the exchange omits the path or sends null. */
+    ITEMS_OPTIONAL = 1 << 0,
+    /* Entries are arrays; the key of a field is its index in the array: "0", "1". */
+    ITEMS_POSITIONAL = 1 << 1,
     ITEMS_BUY = 1 << 2,          /* the entries at this path are bids */
     ITEMS_SELL = 1 << 3,         /* the entries at this path are asks */
     ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level; if it has a
@@ -107,7 +107,7 @@ enum {
 typedef enum rule_id {
     RULE_NONE,
     /* Rules for the order of frames. The number that they compare is the rule's member:
-       MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */
+     * MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */
     RULE_SEQ_STRICT, /* sequence rises from frame to frame */
     RULE_SEQ_WEAK,   /* sequence never falls */
     RULE_SEQ_DENSE,  /* sequence rises by exactly one; a snapshot or the number 1 restarts it */
@@ -119,9 +119,9 @@ typedef enum rule_id {
     RULE_VERSION_WEAK, /* the numbers in MEMBER_VERSION, compared part by part, never fall: a hint
                         */
     /* Rules for the order of entries in topics of a coin and private topics, separately for each
-       symbol, category and position that the entries name. The number that they compare is the
-       rule's member in each entry (in time rules MEMBER_NONE: the exchange time). Entries without
-       the number, or with a negative one, are skipped. */
+     * symbol, category and position that the entries name. The number that they compare is the
+     * rule's member in each entry (in time rules MEMBER_NONE: the exchange time). Entries without
+     * the number, or with a negative one, are skipped. */
     RULE_ENTRY_SEQ_STRICT,
     RULE_ENTRY_SEQ_WEAK,
     RULE_ENTRY_TIME_WEAK,
@@ -129,7 +129,7 @@ typedef enum rule_id {
     RULE_ID_UNIQUE,    /* differs from the last LIMIT_TRACK_IDS ids of the topic */
     RULE_ID_ASCENDING, /* decimal ids of any length, rising from entry to entry */
     /* Identity of frames, for topics without a number or id by which a repeated frame would be
-       noticed. */
+     * noticed. */
     RULE_FRAME_UNIQUE, /* differs from the last LIMIT_TRACK_FRAMES messages of the topic */
     /* Books. */
     RULE_ANCHORED,        /* no delta before the first snapshot */

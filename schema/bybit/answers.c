@@ -203,8 +203,8 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     read_words(root, &words);
     frame_class is = control_find(&BYBIT.frames, &words, &out->success);
     if (!dialect_text_scalar(root, "ret_msg", &out->reason))
-        (void)dialect_text_scalar(root, "retMsg",
-                                  &out->reason); /* stays empty if both members are missing */
+        /* Stays empty if both members are missing. */
+        (void)dialect_text_scalar(root, "retMsg", &out->reason);
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
     out->reason_topic = find_reason_topic(out->reason);
@@ -220,9 +220,8 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     case CLASS_AUTH:
         out->kind = ANSWER_AUTH;
         out->of = REQUEST_AUTH;
-        (void)dialect_text_scalar(
-            root, "auth",
-            &out->reason); /* the only member of answers of dialect E (private spot) */
+        /* The only member of answers of dialect E (private spot). */
+        (void)dialect_text_scalar(root, "auth", &out->reason);
         break;
     case CLASS_ACK:
     case CLASS_ERROR:

@@ -76,7 +76,7 @@ static const topic_row TOPICS[] = {
     V3_TRADES(TRADE, "kline.1"),
     V3_TICKERS_OF(TICKER),
     /* One row for USDT and inverse symbols. Only the volume is checked, because the rounding of
-       inverse turnover is undocumented. */
+     * inverse turnover is undocumented. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
     V3_LIQUIDATIONS,
     PRIVATE_TOPIC("position", MSG_POSITION, "Positions that changed", MEMBER_UPDATED_AT, POSITION,

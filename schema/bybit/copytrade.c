@@ -22,8 +22,8 @@ static const field_row POSITION[] = {
     {MEMBER_RISK_ID, "riskId", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_LEVERAGE, "leverage", FIELD_DECIMAL, UNIT_NONE, 0, 0},
     {MEMBER_IS_ISOLATED, "isIsolated", FIELD_BOOL, UNIT_NONE, 0, 0},
-    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0,
-     0}, /* listed in the document, not in linear */
+    /* Listed in the document, not in linear. */
+    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0, 0},
     {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, 0},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
     {MEMBER_UNREALISED_PNL, "unrealisedPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},

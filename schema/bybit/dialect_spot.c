@@ -321,8 +321,8 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     const generation of = (generation)request->dialect->variant;
-    TD_ASSERT(request->kind !=
-              REQUEST_AUTH); /* cannot happen: this dialect is for public topics, and has no auth */
+    /* Cannot happen: this dialect is for public topics, and has no auth. */
+    TD_ASSERT(request->kind != REQUEST_AUTH);
     if (request->kind == REQUEST_PONG)
         return TD_OK; /* this frame answers the server's own ping, and gets no answer */
     if (request->kind == REQUEST_PING)

@@ -71,8 +71,8 @@ static void write_code(json_writer *writer, refusal why)
         [REFUSAL_BAD_KEY] = {10004, "Invalid sign"},
     };
     TD_ASSERT((size_t)why < sizeof CODES / sizeof *CODES);
-    TD_ASSERT(CODES[why].text !=
-              NULL); /* no other refusals occur, because this dialect has no topics */
+    /* No other refusals occur, because this dialect has no topics. */
+    TD_ASSERT(CODES[why].text != NULL);
     json_write_member_u64(writer, "retCode", CODES[why].code);
     json_write_member_text(writer, "retMsg", CODES[why].text);
 }

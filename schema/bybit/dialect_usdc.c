@@ -102,8 +102,8 @@ static int has_failed(const dialect_request *request, const dialect_reply *reply
 static void write_id(json_writer *writer, const dialect_request *request)
 {
     if (request->has_id) {
-        TD_ASSERT(request->id_raw.size >
-                  0); /* written as JSON text, so that a number stays a number */
+        /* Written as JSON text, so that a number stays a number. */
+        TD_ASSERT(request->id_raw.size > 0);
         json_write_key(writer, "id");
         json_write_raw(writer, request->id_raw);
     }

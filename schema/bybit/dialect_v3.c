@@ -10,8 +10,8 @@
 
 enum {
     ARGS_PER_REQUEST_MAX = 10, /* limit of contract v3 and v5 spot */
-    CONNECTION_ARGS_BYTES_MAX =
-        21000, /* limit of v5 for all topics of a public connection together */
+    /* Limit of v5 for all topics of a public connection together. */
+    CONNECTION_ARGS_BYTES_MAX = 21000,
 };
 _Static_assert((int)DIALECT_REQUEST_BYTES <= (int)CONNECTION_ARGS_BYTES_MAX,
                "a request fits a connection");
@@ -195,8 +195,8 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
     int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,
                           (const char *)category.data);
     TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length <
-              sizeof member); /* fits, because covers_private() accepts only known categories */
+    /* It fits, because covers_private() accepts only known categories. */
+    TD_ASSERT((size_t)length < sizeof member);
     return memmem(frame.data, frame.size, member, (size_t)length) != NULL;
 }
 

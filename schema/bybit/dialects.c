@@ -90,8 +90,8 @@ size_t bybit_fit_bytes(const char *const *topics, size_t count)
 void bybit_refusal_text(const dialect_reply *reply, char out[BYBIT_REASON_BYTES])
 {
     static const struct {
-        const char *before,
-            *after; /* the text around the topic; after is NULL if the text has no topic */
+        /* The text around the topic; after is NULL if the text has no topic. */
+        const char *before, *after;
     } WORDS[] = {
         [REFUSAL_NONE] = {"", NULL},
         [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},

@@ -10,13 +10,13 @@
 /* The tables. Requests of v5 are those of v3; each type of connection with other answers has its
  * own table (docs/wire.md 1.5). */
 extern const dialect BYBIT_OP; /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
-extern const dialect
-    BYBIT_V3; /* as BYBIT_OP with req_id; acks name the op; at most ten topics per request */
+/* As BYBIT_OP with req_id; acks name the op; at most ten topics per request. */
+extern const dialect BYBIT_V3;
 extern const dialect BYBIT_V5;      /* as BYBIT_V3 without the limit of ten topics */
 extern const dialect BYBIT_V5_SPOT; /* as BYBIT_V3; acks have the text "subscribe", and req_id only
                                        if the client sent it */
-extern const dialect
-    BYBIT_V5_OPTION; /* options and spreads: requests as BYBIT_V3, answers as BYBIT_USDC */
+/* Options and spreads: requests as BYBIT_V3, answers as BYBIT_USDC. */
+extern const dialect BYBIT_V5_OPTION;
 extern const dialect BYBIT_V5_PRIVATE;   /* as BYBIT_V3; acks without req_id, pong with args */
 extern const dialect BYBIT_V5_TRADE;     /* order entry: answers with reqId, retCode, retMsg, op */
 extern const dialect BYBIT_USDC;         /* COMMAND_RESP acks, pong with args */

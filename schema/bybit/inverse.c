@@ -126,7 +126,7 @@ static const topic_row TOPICS[] = {
     OP_PRIVATE_TOPICS(MEMBER_EXCHANGE_TIME),
     {
         /* The pair is not the last part of the topic, so it belongs to the topic's name; the symbol
-           is in the entry. */
+         * is in the entry. */
         .name = "kline",
         .pattern = "kline.{pair}.{interval}",
         .type = MSG_KLINE,

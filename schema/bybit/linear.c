@@ -12,7 +12,7 @@ static const topic_row TOPICS[] = {
     OP_TRADE(TRADE, "candle.1"),
     OP_TICKER(OP_ENVELOPE, LINEAR_INSTRUMENT),
     /* Candles' volumes are only a statistic: sizes are single-precision floats (docs/wire.md 4.3),
-       so sums may differ in their last digits. */
+     * so sums may differ in their last digits. */
     OP_KLINE("candle", OP_CANDLE_ENVELOPE, OP_CANDLE, STRENGTH_STATISTIC),
     OP_LIQUIDATION,
     OP_INSURANCE,

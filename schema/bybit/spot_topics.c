@@ -27,8 +27,8 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 {
     json_value params;
     td_bytes binary;
-    (void)dialect_text_scalar(
-        root, "topic", &parts[SPOT_TOPIC]); /* stays empty if it is missing, like the other parts */
+    /* Stays empty if it is missing, like the other parts. */
+    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]);
     (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
     int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);
     if (!json_find(root, "params", &params))

@@ -4,7 +4,7 @@
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
     /* Only the volume is checked: turnover is size divided by price, in the coin, and its rounding
-       is undocumented. */
+     * is undocumented. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
 };
 
