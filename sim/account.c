@@ -7,26 +7,27 @@
 #include "base/assert.h"
 
 enum {
-    ACT_ONE_IN = 30,         /* the account makes one in so many events of its symbols */
-    FEE_RATE = 6,            /* in units of 10^-4, as in the frames */
-    PLANNED_LEAD_EVENTS = 3, /* of the seeded trader: stop order twice, order once */
+    ACT_ONE_IN = 30, /* one in so many events of the account's symbols is made by the account */
+    FEE_RATE = 6,    /* fee per value of a fill, in units of 10^-4, as frames have it */
+    /* Events of the seeded trader's order before its fills: stop order twice, order once. */
+    PLANNED_LEAD_EVENTS = 3,
 };
 
-#define FIRST_WALLET 100000000000000     /* 1,000,000 */
-#define FIRST_NUMBER 1162336018989827371 /* of spot orders, plus their serial */
+#define FIRST_WALLET 100000000000000     /* the balance at first: 1,000,000 */
+#define FIRST_NUMBER 1162336018989827371 /* a spot order's number is this plus its serial */
 
 struct account {
     td_random random;
     td_random client_random; /* separate, so that clients do not change the seeded trader's draws */
     account_holding held[ACCOUNT_SYMBOLS_MAX];
-    uint8_t is_clients[ACCOUNT_SYMBOLS_MAX];  /* clients have traded in the symbol */
+    uint8_t is_clients[ACCOUNT_SYMBOLS_MAX];  /* 1: clients have traded in the symbol */
     account_order orders[ACCOUNT_ORDERS_MAX]; /* clients' open orders, by serial */
     size_t order_count;
-    uint32_t serial;          /* of the last order */
+    uint32_t serial;          /* serial of the last order */
     const sim_symbol *symbol; /* of the current order; NULL: all its events were taken */
     size_t step;              /* number of its events taken */
     size_t lead_events;       /* number of its events before the first fill */
-    uint8_t ends_cancelled;   /* 1: it is cancelled after its fills */
+    uint8_t ends_cancelled;   /* 1: the current order is cancelled after its fills */
     account_event event;      /* the last one */
 };
 
@@ -63,7 +64,7 @@ static market_side other_side(market_side side)
     return side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
 }
 
-/* The other side's best price, in engine ticks. */
+/* The best price of the other side, in engine ticks. */
 static int64_t best_price(const sim_symbol *s, market_side side)
 {
     return market_level_at(s->market, other_side(side), 0).price;
@@ -91,8 +92,8 @@ static int is_market(const account_terms *terms)
     return terms->limit == market_any_price(terms->side);
 }
 
-/* 1 if the order is covered: coins must be bought before they are sold; other orders may be worth
- * at most the balance. */
+/* 1 if the account can pay for the order: coins must be bought before they are sold; other orders
+ * may be worth at most the balance. */
 static int can_afford(const account *a, const sim_symbol *s, const account_terms *terms)
 {
     if (s->traded.product == PRODUCT_SPOT && terms->side == MARKET_SELL)
@@ -150,7 +151,7 @@ static void begin_next(account_order *order)
         order->terms = order->next_terms;
     else if (order->is_by_user)
         order->status = ACCOUNT_CANCELLED;
-    if (order->terms.size < order->filled) /* filled since the change was accepted */
+    if (order->terms.size < order->filled) /* more was filled since the change was accepted */
         order->terms.size = order->filled;
     order->is_due = order->has_next || order->is_by_user;
     order->has_next = 0;
@@ -372,7 +373,7 @@ const account_event *account_next_event(account *a)
 
 /* ---- values of frames ---- */
 
-/* Each status as the exchange spells it in different families. */
+/* The names of each status on the wire, which differ by family. */
 static const struct {
     const char *plain, *spot, *copy_trading;
 } STATUSES[] = {

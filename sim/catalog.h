@@ -1,6 +1,6 @@
 /* The simulated exchange's content, as data: a family is a row with tables of streams; a stream is
- * a row with its topic, its schedule, and the templates of its frames (sim/template.h). Adding a
- * topic is adding a row. Constant data. */
+ * a row with its topic, its schedule, and the templates of its frames (sim/template.h). To add a
+ * topic is to add a row. Constant data. */
 #ifndef TD_SIM_CATALOG_H
 #define TD_SIM_CATALOG_H
 
@@ -13,13 +13,13 @@
 /* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
     STREAM_BOOK,        /* the best levels; lists bids, asks, deleted, updated, inserted */
-    STREAM_TRADE,       /* trades of a matching event, at once; list trades */
-    STREAM_TRADE_EACH,  /* likewise, one frame per trade */
+    STREAM_TRADE,       /* trades of a matching event, sent at once; list trades */
+    STREAM_TRADE_EACH,  /* as STREAM_TRADE, with one frame per trade */
     STREAM_TICKER,      /* the ticker, when a value changed */
     STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
-    STREAM_LIQUIDATION, /* a trade of a liquidated position */
-    STREAM_NOTICE,      /* periodically, changed or not */
-    /* The simulated account's (sim/account.h). */
+    STREAM_LIQUIDATION, /* trades of a liquidated position */
+    STREAM_NOTICE,      /* sent periodically, changed or not */
+    /* The rest show the simulated account (sim/account.h). */
     STREAM_ORDER,
     STREAM_STOP_ORDER,
     STREAM_EXECUTION,
@@ -28,26 +28,26 @@ typedef enum stream_kind {
     STREAM_KINDS,
 } stream_kind;
 
-/* The part after the topic, which determines how many streams a row has. */
+/* What follows the row's topic in a stream's name; a row has one stream for each. */
 typedef enum stream_scope {
     SCOPE_SYMBOL,
-    SCOPE_COIN,          /* the base coin: one stream for all its symbols */
+    SCOPE_COIN,          /* the base coin, with one stream for all its symbols */
     SCOPE_SETTLE,        /* the settlement coin, or "inverse" */
     SCOPE_COIN_EXPIRY,   /* "BTC_USD.25DEC26" */
-    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m": topics of old candles end with the interval */
-    SCOPE_ALL,           /* nothing: one stream */
+    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m", for old candles, whose topics end with the interval */
+    SCOPE_ALL,           /* nothing: the row has one stream */
 } stream_scope;
 
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
-    STREAM_NO_TRUTH = 1 << 1,   /* the truth does not have its content */
-    STREAM_MS = 1 << 2,         /* its times are whole milliseconds and rise */
-    /* Trades: a new subscriber gets the last trade, however old, or nothing before the first
-     * trade. */
+    STREAM_NO_TRUTH = 1 << 1,   /* the truth file has no entries with its content */
+    STREAM_MS = 1 << 2,         /* its times are whole milliseconds, and strictly increase */
+    /* Trades: a new subscriber gets the last trade, however old it is; nothing if there was no
+     * trade yet. */
     STREAM_LAST_FIRST = 1 << 3,
 };
 
-/* Restrict a row to one product. */
+/* A member of a stream's row: only symbols of this product have the stream. */
 #define ONLY(product) .products = 1u << (product)
 
 typedef struct stream_row {
@@ -55,14 +55,14 @@ typedef struct stream_row {
     stream_kind kind;
     stream_scope scope;
     uint16_t flags;
-    uint16_t products;    /* bits of the products with this stream; 0: all */
-    uint32_t depth;       /* books: levels per side */
-    const char *interval; /* candles: interval, as in the topic */
-    uint32_t minutes;     /* candles: length */
-    uint32_t events_max;  /* sends every 1 to events_max events of its symbol */
-    uint32_t every_ms;    /* or, if events_max is 0, every so many ms of exchange time */
-    const char *snapshot; /* the full state; a subscriber's first frame */
-    const char *delta;    /* the changes; NULL: every frame is a snapshot */
+    uint16_t products; /* a bit for each product whose symbols have this stream; 0: all products */
+    uint32_t depth;    /* books: levels per side */
+    const char *interval; /* candles: the interval, as written in the topic */
+    uint32_t minutes;     /* candles: length of the interval */
+    uint32_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
+    uint32_t every_ms;   /* if events_max is 0: a frame is sent every so many ms of exchange time */
+    const char *snapshot; /* template of the full state, a subscriber's first frame */
+    const char *delta;    /* template of the changes; NULL: every frame has the full state */
 } stream_row;
 
 typedef struct stream_table {
@@ -77,7 +77,7 @@ typedef struct stream_table {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Members of all rows, then rows by kind. change is the delta, or NULL. */
+/* The members that all rows have; then rows by kind. change is the template of deltas, or NULL. */
 #define ROW(name, what, over, more, text)                                                          \
     .topic = name, .kind = what, .scope = over, .flags = more, .snapshot = text
 #define BOOK_ROW(name, levels, events, more, text, change)                                         \
@@ -94,7 +94,7 @@ typedef struct stream_table {
         ROW(name, STREAM_NOTICE, over, more, text), .every_ms = ms                                 \
     }
 
-/* Candles of one interval, and of the intervals that families have here. */
+/* Rows of candles: of one interval, and of all intervals that the simulated families have. */
 #define CANDLE_ROW(name, text_of, minutes_of, text)                                                \
     {                                                                                              \
         ROW(name "." text_of, STREAM_CANDLE, SCOPE_SYMBOL, 0, text), .interval = text_of,          \
@@ -119,7 +119,8 @@ enum { CATALOG_PRODUCTS_MAX = 5 };
 
 enum {
     CATALOG_ACK_FIRST = 1 << 0, /* the ack is sent before the first data */
-    CATALOG_ORDERS = 1 << 1,    /* order entry, for the account of CATALOG_ORDERS_OF */
+    /* Order entry; the orders belong to the account of CATALOG_ORDERS_OF. */
+    CATALOG_ORDERS = 1 << 1,
 };
 
 #define CATALOG_ORDERS_OF "v5-private"
@@ -127,10 +128,11 @@ enum {
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
-    product products[CATALOG_PRODUCTS_MAX]; /* its symbols have these products in turn */
+    product products[CATALOG_PRODUCTS_MAX]; /* its symbols have these products in turn: the first
+                                               symbol the first product, and so on */
     uint8_t product_count;
     uint8_t flags;
-    const stream_table *streams; /* public streams; NULL: only an account */
+    const stream_table *streams; /* public streams; NULL: the family has only an account */
     const stream_table *account; /* streams that need authentication; NULL: no account */
 } catalog_row;
 
@@ -140,8 +142,8 @@ const catalog_row *catalog_find(const char *family);
 /* All rows; *count is their number. */
 const catalog_row *catalog_table(size_t *count);
 
-/* Number of a family's symbols if `wanted` were requested: a family with only private streams has
- * at most two of each product, for its account. */
+/* How many symbols a family has if `wanted` are requested: a family with only private streams has
+ * at most two of each product, which its account trades. */
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted);
 
 /* The index-th symbol of a family. */

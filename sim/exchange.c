@@ -14,10 +14,11 @@
 enum {
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
-    QUEUED_BYTES_HELD = 4 << 20, /* a client with more queued bytes is slow */
-    BOOK_TRUTH_EVERY = 100,      /* updates of a book between its entries in the truth */
+    /* A client with more queued bytes is slow, and holds up its family. */
+    QUEUED_BYTES_HELD = 4 << 20,
+    BOOK_TRUTH_EVERY = 100, /* one in so many frames of a book has its state in the truth */
     TICK_US = 250, /* shortest time between batches: above 4,000 frames per second, frames are sent
-                      in groups, which costs less than one wake-up each */
+                      in groups, which costs less than a wake-up for each frame */
     HELD_UP_US = 1000,     /* how often a family checks whether its slow client has caught up */
     TS_STEP_MIN_NS = 1000, /* exchange times are whole microseconds, and rise */
 };
@@ -37,8 +38,8 @@ typedef struct sim_conn {
     wire_conn *wire;
     const char *path;
     uint64_t number;   /* number of the connection at this server, from 1 */
-    uint64_t sent;     /* frames of any kind */
-    uint64_t received; /* messages */
+    uint64_t sent;     /* number of frames sent, of any kind */
+    uint64_t received; /* number of messages received */
     char id[DIALECT_CONN_ID_BYTES];
     uint8_t is_closing; /* 1: send nothing more */
     uint8_t is_authed;
@@ -61,8 +62,8 @@ struct served_family {
     uint64_t start_mono_ns; /* monotonic time of step 0 */
     uint64_t start_ns;      /* exchange time of step 0 */
     uint64_t last_ts_ns;
-    uint64_t step; /* steps so far, which may have a frame */
-    uint64_t made; /* data frames so far: fewer than steps */
+    uint64_t step; /* number of steps so far; not every step has a frame */
+    uint64_t made; /* number of data frames so far */
     wire_timer *timer;
     uint8_t is_done;
 };
@@ -160,7 +161,7 @@ static void note_content(served_family *f, const sim_frame *frame)
         truth_put_entry(t, &about, stream.row->kind, i, values);
 }
 
-/* Record a fault; frame is the dropped one, or NULL. */
+/* Record a fault; frame is the dropped frame, or NULL. */
 static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame)
 {
     truth_subject about = {.path = f->path};
@@ -246,7 +247,7 @@ static void send_frame(served_family *f, const sim_frame *frame)
         note_content(f, frame);
 }
 
-/* 1 if a fault of this kind is due at the last frame. */
+/* 1 if a fault of this kind must be injected at the last frame. */
 static int is_due(const served_family *f, fault_kind kind)
 {
     const exchange_options *options = &f->exchange->options;
@@ -272,7 +273,7 @@ static void on_frame(served_family *f, const sim_frame *frame)
     }
 }
 
-/* Make the frame of the next step, if any. Returns its size. */
+/* Make the next step, and its frame, if it has one. Returns the frame's size. */
 static size_t make_step(served_family *f)
 {
     sim_frame frame;
@@ -433,8 +434,8 @@ static int has_access(const sim_conn *conn, uint32_t stream)
     return (conn->access & 1u << (is_private ? ACCESS_PRIVATE : ACCESS_PUBLIC)) != 0;
 }
 
-/* Call use (may be NULL) for each stream that a topic of a request covers on this path. Returns
- * their number. */
+/* Call use (may be NULL) for each stream of this path that a request's topic covers. Returns the
+ * number of these streams. */
 typedef void stream_use(sim_conn *conn, uint32_t stream);
 
 static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
@@ -462,7 +463,7 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
 /* Subscribe to a stream, unless the connection is already subscribed. */
 static void use_subscribe(sim_conn *conn, uint32_t stream)
 {
-    TD_ASSERT(conn->streams != NULL); /* by prepare() */
+    TD_ASSERT(conn->streams != NULL); /* allocated by prepare() */
     uint8_t *held = &conn->streams[stream];
     if (*held != SUBSCRIPTION_NONE)
         return;
@@ -474,7 +475,7 @@ static void use_subscribe(sim_conn *conn, uint32_t stream)
 
 /* ---- known and held topics ---- */
 
-/* 1 if the family has topics of this form for symbols. */
+/* 1 if the family has topics of this form, and they have a symbol. */
 static int is_of_symbol(const family *of, td_bytes topic)
 {
     topic_match match;
@@ -512,7 +513,7 @@ static void prepare(sim_conn *conn)
         conn->streams = td_alloc_zero(sim_family_stream_count(conn->of->sim), 1);
 }
 
-/* Several families may share a path: a client's first topic selects one. */
+/* Several families may share a path: select the family of the client's first topic. */
 static void find_family(sim_conn *conn, const dialect_request *request)
 {
     exchange *x = conn->exchange;
@@ -533,7 +534,8 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     }
 }
 
-/* Only started markets know their topics, so the first request for a topic starts them. */
+/* Called before a request's topics are checked: starts the markets, because only started markets
+ * know their topics. */
 static void on_prepare(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
@@ -711,7 +713,7 @@ static void *on_opened(void *user, wire_conn *wire, td_bytes path, td_bytes quer
     conn->exchange = x;
     conn->wire = wire;
     conn->number = ++x->connections;
-    /* on_accept() checked the key before. */
+    /* on_accept() has refused wrong credentials. */
     conn->is_authed = dialect_check_query(f->family->dialect, query, x->options.secret, wall_ms(x),
                                           &has_key) == REFUSAL_NONE &&
                       has_key;

@@ -3,10 +3,11 @@
 #include "base/assert.h"
 
 enum {
-    FILL_LEVELS = 300,  /* levels of each side at the start */
-    DEPTH_TICKS = 550,  /* missing levels are added within this distance of the best price, which
-                           fits above price_min */
-    TAKE_PERMILLE = 36, /* market orders; about 7 % of the frames are then trades */
+    FILL_LEVELS = 300, /* levels of each side at first */
+    DEPTH_TICKS = 550, /* missing levels are added within this distance of the best price, which
+                          fits above price_min */
+    /* Market orders among 1,000 events; about 7 % of the frames are then trades. */
+    TAKE_PERMILLE = 36,
     CANCEL_PERMILLE = 430,
     CANCEL_SHARE = 32, /* a cancel may exceed an order's size by 1 / CANCEL_SHARE of its level */
 };
@@ -28,7 +29,7 @@ static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
     return distance;
 }
 
-/* Order sizes span three powers of ten; round sizes are not favoured. */
+/* A random order size. Sizes span three powers of ten; round sizes are not favoured. */
 static int64_t draw_size(flow *f)
 {
     uint64_t scale = td_random_below(&f->random, 100);
@@ -94,7 +95,8 @@ void flow_step(flow *f, market *m)
     }
     uint64_t what = td_random_below(&f->random, 1000);
     if (what < TAKE_PERMILLE) {
-        int64_t size = draw_size(f); /* drawn first: arguments have no fixed order */
+        /* Drawn before the call, because C does not fix the order of arguments. */
+        int64_t size = draw_size(f);
         market_side side = draw_side(f);
         market_take(m, side, market_any_price(side), size);
     } else if (what < TAKE_PERMILLE + CANCEL_PERMILLE) {

@@ -1,6 +1,6 @@
-/* Order flow: seeded limit orders near the best prices, market orders and cancels. Each side keeps
- * well over 200 price levels of similar sizes, as liquid symbols do; the price wanders. The same
- * seed gives the same orders. One thread. */
+/* Order flow: limit orders near the best prices, market orders and cancels, from a seeded
+ * generator. Each side keeps well over 200 price levels of similar sizes, as liquid symbols do; the
+ * price wanders. The same seed gives the same orders. One thread. */
 #ifndef TD_SIM_FLOW_H
 #define TD_SIM_FLOW_H
 
@@ -13,15 +13,16 @@
 typedef struct flow {
     td_random random;
     int64_t lots_typical;
-    int64_t price_min; /* no resting order is below, so that prices stay positive */
+    int64_t price_min; /* the lowest price of orders that wait in the book, so that prices stay
+                          positive */
 } flow;
 
 enum {
-    FLOW_LEVELS_MIN = 240, /* levels per side; enough for a book of 200 levels */
+    FLOW_LEVELS_MIN = 240, /* smallest number of levels per side; enough for a book of 200 levels */
     FLOW_LEVELS_MAX = 600,
 };
 
-/* The same seed gives the same orders. */
+/* Initialize the flow of an instrument; the same seed gives the same orders. */
 void flow_init(flow *f, const instrument *traded, uint64_t seed);
 
 /* Fill an empty market around the instrument's first price. */

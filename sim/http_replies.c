@@ -61,7 +61,7 @@
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A path (or one category of it) and the families whose instruments it lists. */
+/* A path, or one category of it, and the families whose instruments the reply lists. */
 typedef struct reply_row {
     const char *path;
     const char *category; /* NULL: any */
@@ -97,7 +97,7 @@ typedef struct listing {
     const http_markets *markets;
     const reply_row *row;
     td_bytes coin; /* baseCoin; empty: all */
-    uint32_t at;   /* index of the next one, over all families */
+    uint32_t at;   /* index of the next instrument, over all families */
     instrument now;
 } listing;
 
@@ -128,7 +128,7 @@ static int set_instrument(void *user, sim_list_id list, size_t nth, sim_value *v
 {
     listing *l = user;
     (void)list; /* there is only one list */
-    (void)nth;  /* l->at is used instead */
+    (void)nth;  /* not used, because l->at is the position */
     if (!next_instrument(l))
         return 0;
     const instrument *of = &l->now;

@@ -1,5 +1,5 @@
 /* The exchange's HTTP replies from which client libraries load their markets: the time, and lists
- * of instruments, both v5's (/v5/market/…) and older ones. */
+ * of instruments, in the form of v5 (/v5/market/…) and in older forms. */
 #ifndef TD_SIM_HTTP_REPLIES_H
 #define TD_SIM_HTTP_REPLIES_H
 
@@ -11,15 +11,15 @@
 #include "schema/family.h"
 
 typedef struct http_markets {
-    const family *const *families; /* served ones */
+    const family *const *families; /* the families that the exchange serves */
     uint32_t family_count;
-    uint32_t symbol_count; /* of each family */
+    uint32_t symbol_count; /* symbols of each family */
     uint64_t now_ns;       /* exchange time */
 } http_markets;
 
 /* Append the reply to a request. Returns 0 for an unknown path. A list has every served instrument
- * of its category; status=PreLaunch and baseCoin filter as on the exchange, other parameters are
- * ignored. */
+ * of its category; status=PreLaunch and baseCoin filter it as on the exchange, and other parameters
+ * are ignored. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
 
 /* The template and path of the index-th reply; NULL at the end. */

@@ -6,17 +6,17 @@
 #include "base/assert.h"
 #include "sim/value.h"
 
-/* Products of a price and a size exceed 64 bits. */
+/* For products of a price and a size, which exceed 64 bits. */
 __extension__ typedef __int128 wide;
 
-/* A coin and the grids of its contracts. */
+/* A coin, with price and size steps of its contracts. */
 typedef struct coin_row {
     const char *name;
     int64_t tick;        /* in units of the last place of a price */
     int64_t first_price; /* in ticks */
     int64_t lots_linear; /* typical order size of the linear contract */
     uint8_t price_places;
-    uint8_t size_places; /* of the linear contract */
+    uint8_t size_places; /* decimal places of sizes of the linear contract */
 } coin_row;
 
 static const coin_row COINS[] = {
@@ -30,11 +30,11 @@ enum {
     COIN_COUNT = sizeof COINS / sizeof COINS[0],
     LOTS_INVERSE = 12000,
     OPTION_COINS = 3,
-    SPOT_FINER_PLACES = 3, /* spot sizes have so many more places than linear ones */
+    SPOT_FINER_PLACES = 3, /* spot sizes have this many more decimal places than linear ones */
 };
 
-/* The text after the coin in symbols of a product (NULL: other names), and the settlement coin
- * (NULL: the coin). */
+/* The text after the coin in a product's symbols (NULL: the symbols have another form), and the
+ * settlement coin (NULL: the coin). */
 static const struct {
     const char *tail, *settle;
 } PAIRS[] = {
@@ -71,7 +71,7 @@ static void make_option(instrument *made, uint32_t index)
                    coin->name, (long long)strike, nth % 2 == 0 ? 'C' : 'P'); /* fits */
 }
 
-/* The first price of a spread is a few ticks above zero, so its bids go below zero. */
+/* Make a spread. Its first price is a few ticks above zero, so its bids are partly negative. */
 static void make_spread(instrument *made)
 {
     enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };

@@ -1,5 +1,5 @@
-/* The symbols of the simulated exchange with their price and size grids, per product. The first
- * ones of a product have real names; the rest are invented. Constant data. */
+/* The symbols of the simulated exchange with their price and size steps, per product. The first
+ * symbols of a product have real names; the others are invented. Constant data. */
 #ifndef TD_SIM_INSTRUMENT_H
 #define TD_SIM_INSTRUMENT_H
 
@@ -23,40 +23,41 @@ enum {
     INSTRUMENTS_MAX = 10000, /* invented names have four digits */
 };
 
-#define INSTRUMENT_EXPIRY "25DEC26" /* of all options */
+#define INSTRUMENT_EXPIRY "25DEC26" /* the expiry of all options */
 
 typedef struct instrument {
     char symbol[INSTRUMENT_NAME_BYTES];
     char base[INSTRUMENT_COIN_BYTES];
     const char *settle; /* settlement coin; NULL: the base coin */
     product product;
-    uint8_t is_inverse;   /* sizes are USD, turnover is coins */
+    uint8_t is_inverse;   /* 1: sizes are in USD, turnover is in coins */
     uint8_t price_places; /* decimal places of prices */
     uint8_t size_places;  /* decimal places of sizes; 0: whole contracts */
-    int64_t tick;         /* price step, in units of the last place */
-    int64_t first_price;  /* in engine ticks; engine prices are at least 1 */
-    int64_t price_shift;  /* ticks that are subtracted from engine prices on the wire */
+    int64_t tick;         /* price step, in units of the last decimal place */
+    int64_t first_price;  /* in engine ticks, which are at least 1 */
+    int64_t price_shift;  /* number of ticks by which prices on the wire are below engine prices */
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
 /* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
 instrument instrument_make(product of, uint32_t index);
 
-/* The price on the wire for an engine price, in units of the last place. */
+/* The price on the wire, in units of the last decimal place, for an engine price. */
 static inline int64_t instrument_price(const instrument *traded, int64_t ticks)
 {
     return (ticks - traded->price_shift) * traded->tick;
 }
 
-/* Decimal places of an amount of money (price times size; for inverse contracts coins). */
+/* Decimal places of an amount of money, which is price times size, or coins for inverse contracts.
+ */
 static inline uint8_t instrument_money_places(const instrument *traded)
 {
     enum { COIN_PLACES = 8 };
     return traded->is_inverse ? COIN_PLACES : (uint8_t)(traded->price_places + traded->size_places);
 }
 
-/* Value of a trade in units of 10^-instrument_money_places: exact for price times size, rounded to
- * nearest for coins. price is in units of the last place, size in lots. */
+/* Value of a trade in units of 10^-instrument_money_places: exact if it is price times size,
+ * rounded to nearest if it is coins. price is in units of the last decimal place, size in lots. */
 int64_t instrument_money(const instrument *traded, int64_t price, int64_t size);
 
 #endif

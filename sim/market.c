@@ -5,7 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* One side, worst level first, because most changes are near the best level, at the end. */
+/* One side of the book, worst level first: most changes are near the best level, and the end of an
+ * array is cheaper to change. */
 typedef struct half_book {
     market_level levels[MARKET_LEVELS_MAX];
     size_t count;

@@ -1,6 +1,6 @@
-/* A matching engine for one symbol: limit and market orders, price priority, cancels. Orders at one
- * price are one level, because frames show only the size of each execution. Its state is the truth
- * that recordings are checked against, so it shares no code with book/.
+/* A matching engine for one symbol: limit and market orders, price priority, cancels. All orders at
+ * one price are one level, because frames show only the size of each execution. Recordings are
+ * compared with its state, so it shares no code with book/.
  *
  * Prices and sizes are whole ticks and lots. Each order and each cancel is one matching event; seq
  * counts them. No randomness, time or I/O. One thread. */
@@ -18,7 +18,7 @@ typedef enum market_side { MARKET_BUY, MARKET_SELL } market_side;
 
 typedef struct market_level {
     int64_t price; /* ticks */
-    int64_t size;  /* lots, > 0: the sum of resting orders */
+    int64_t size;  /* lots, > 0: the sum of the orders that wait at this price */
 } market_level;
 
 /* One execution against a level. */
@@ -30,23 +30,24 @@ typedef struct market_trade {
 
 enum {
     MARKET_LEVELS_MAX = 1024, /* per side */
-    MARKET_TRADES_MAX = 64,   /* per event; a larger order is cut, as by a price band */
+    /* Per event; an order with more executions is cut, as by an exchange's price band. */
+    MARKET_TRADES_MAX = 64,
 };
 
 /* Open an empty market whose events are numbered from first_seq + 1. */
 market *market_open(int64_t first_seq);
 void market_close(market *m);
 
-/* Place a limit order: the crossing part is matched at the resting prices, best first; the
- * remainder rests. The remainder is dropped if the order was cut, or if there is no space for its
- * level. price, size > 0. */
+/* Place a limit order: the part that crosses is matched at the prices of the waiting orders, best
+ * first, and the remainder waits. The remainder is dropped if the order was cut
+ * (MARKET_TRADES_MAX), or if there is no space for its level. price, size > 0. */
 void market_limit(market *m, market_side side, int64_t price, int64_t size);
 
-/* Match an order against the other side, down to a limit; the unmatched part is dropped. size 0: an
- * event without executions. */
+/* Match an order against the other side, at prices up to its limit; the unmatched part is dropped.
+ * With size 0 it is an event without executions. */
 void market_take(market *m, market_side side, int64_t limit, int64_t size);
 
-/* The limit of a market order, which accepts any price. */
+/* The limit of a market order: it accepts any price. */
 static inline int64_t market_any_price(market_side side)
 {
     return side == MARKET_BUY ? INT64_MAX : 0;

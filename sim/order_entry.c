@@ -17,9 +17,10 @@ enum {
     ANSWER_BYTES_MAX = 4096,
     ID_BYTES_MAX = 36, /* a request with a longer id is refused */
     OP_BYTES_MAX = 32,
-    LOTS_MAX = 1000,       /* largest order, in typical ones, so that its value fits 64 bits */
-    TIMES_PRICE_MAX = 100, /* highest limit, in first prices */
-    WINDOW_MS = 5000,      /* for a request without a window */
+    /* Largest order, as a multiple of the usual size, so that its value fits 64 bits. */
+    LOTS_MAX = 1000,
+    TIMES_PRICE_MAX = 100, /* highest limit price, as a multiple of the first price */
+    WINDOW_MS = 5000,      /* time window of a request that names no window */
     AHEAD_MS = 1000,       /* how far a client's clock may be ahead */
 };
 
@@ -51,7 +52,7 @@ void order_entry_close(order_entry *e)
 static const struct {
     unsigned code;
     const char *text;
-    unsigned spot_code; /* 0: the same */
+    unsigned spot_code; /* 0: the same as code */
     const char *spot_text;
 } REFUSALS[] = {
     [ACCOUNT_GRANTED] = {0, "OK", 0, NULL},
@@ -87,7 +88,7 @@ typedef struct request {
     const sim_symbol *symbol;
     uint32_t index; /* index of the symbol */
     uint8_t is_spot;
-    const account_order *done; /* the order that was placed or changed */
+    const account_order *done; /* the order that was placed, changed or cancelled */
 } request;
 
 /* A member of the order as text, from a string or number; empty if absent. */
@@ -218,7 +219,7 @@ static account_order *find(const request *r)
                         text_of(r, "orderLinkId"));
 }
 
-/* Values that the request omits stay unchanged. */
+/* Change an order. Values that the request omits stay the same. */
 static account_refusal amend(request *r)
 {
     account_order *order = find(r);

@@ -10,20 +10,20 @@
 
 typedef struct order_entry order_entry;
 
-/* Close accepts NULL. */
+/* Open order entry. Close accepts NULL. */
 order_entry *order_entry_open(void);
 void order_entry_close(order_entry *e);
 
 /* The client and the time of its request. */
 typedef struct order_entry_client {
     const char *conn_id;
-    uint64_t now_ms; /* Unix ms of the exchange */
+    uint64_t now_ms; /* exchange time, Unix ms */
     uint8_t is_authed;
-    uint8_t checks_time; /* 1: refuse requests older than their window */
+    uint8_t checks_time; /* 1: refuse requests that are older than their time window */
 } order_entry_client;
 
 /* Answer a request about an order. Returns 1 with its op and the answer, both valid until the next
- * call; or 0 if the frame is something else. */
+ * call; returns 0 if the frame is no such request. */
 int order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
                        td_bytes frame, td_bytes *op, td_bytes *answer);
 

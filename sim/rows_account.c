@@ -7,7 +7,7 @@
 
 #define PRIVATE(name, what, text) ROW(name, what, SCOPE_ALL, STREAM_NO_INITIAL, text)
 
-/* ---- inverse and linear: money is text (quote is "'") in inverse, and a number in linear ---- */
+/* ---- inverse and linear: money is text in inverse (quote is "'"), and a number in linear ---- */
 
 #define ORDER_OP(head, quote)                                                                      \
     head ":'$order_id','order_link_id':'$order_link','symbol':'$symbol','side':'$side'"            \
@@ -62,7 +62,7 @@ static const stream_row LINEAR[] = {
              ",'available_balance':$wallet:s}]}")},
 };
 
-/* ---- members of the later versions: all numbers are text ---- */
+/* ---- members in later families: all numbers are text ---- */
 
 #define ORDER                                                                                      \
     "'orderId':'$order_id','orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"          \
@@ -234,7 +234,7 @@ static const stream_row CONTRACT_V3[] = {
     {                                                                                              \
         PRIVATE(name, what, text), .products = (which)                                             \
     }
-/* The topic of a single category has its own name. */
+/* Streams of a topic whose name ends with a category. */
 #define V5_DERIVATIVES(name, what, text)                                                           \
     V5(name ".linear", what, LINEAR_BIT, text), V5(name ".inverse", what, INVERSE_BIT, text),      \
         V5(name ".option", what, OPTION_BIT, text)

@@ -4,7 +4,7 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A level, and a deleted one. The id is a number, or text (quote is "'"). */
+/* A level as it is deleted, and a whole level. The id is a number, or text (quote is "'"). */
 #define GONE(quote)                                                                                \
     "{'price':'$price','symbol':'$symbol','id':" quote "$price:e4" quote ",'side':'$side'"
 #define LEVEL(quote) GONE(quote) ",'size':$size:s}"
@@ -108,8 +108,9 @@
 
 /* ---- rows ---- */
 
-/* As in recordings, where a frame of 25 levels follows after a median of 3 to 9 events; 200 levels
- * and the ticker are sent every 100 ms instead of 20. */
+/* The books' schedule is as in recordings: between two frames of the book of 25 levels there are 3
+ * to 9 events (median). The book of 200 levels and the ticker have a frame every 100 ms instead
+ * of 20. */
 #define BOOKS(all, change)                                                                         \
     BOOK_ROW("orderBookL2_25", 25, 6, 0, all, change),                                             \
         BOOK_ROW("orderBook_200.100ms", 200, 30, 0, all, change)
@@ -138,7 +139,7 @@
     NOTICE_ROW("insurance", SCOPE_COIN, STREAM_NO_INITIAL, 5000,                                   \
                "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:i0'"                \
                ",'wallet_balance':118014486587280}]}")
-/* In deltas, a list has the changed members. */
+/* A ticker. In deltas, the changed members are in a list. */
 #define TICKER(members, lists, after, tail)                                                        \
     TICKER_ROW("instrument_info.100ms",                                                            \
                "{'topic':'$topic','type':'snapshot','data':{" members "}" tail,                    \
@@ -173,13 +174,13 @@ static const stream_row INVERSE[] = {
 
 #define TICKER_USDT TICKER(MEMBERS_LINEAR, "", "", TAIL_LINEAR)
 
-/* A subscription starts with an old trade (docs/wire.md 5.9). */
+/* The first frame after a subscription is an old trade (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR), BOOKS_LINEAR, TICKER_USDT,
     CANDLES("candle", CANDLE_USDT),          LIQUIDATION,  INSURANCE,
 };
 
-/* Linear frames under the topic names of the inverse document. */
+/* Frames as in linear, under the topics' names in the document of inverse. */
 static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS_LINEAR,

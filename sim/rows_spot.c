@@ -22,7 +22,7 @@
     "[@trades({'v':'$trade_id','t':$trade_time:e3,'p':'$price:s'"                                  \
     ",'q':'$size:s','m':$is_buy:b})]}"
 
-/* The scales differ only in name: no levels are merged. */
+/* A merged book of one scale; no levels are merged here, so all scales have the same levels. */
 #define MERGED(scale)                                                                              \
     BOOK_ROW("mergedDepth." scale, 40, 20, STREAM_MS,                                              \
              DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false"), NULL)

@@ -13,18 +13,18 @@
     head "{'s':'$symbol','b':[@bids([" level "])],'a':[@asks([" level                              \
          "])],'u':$u,'seq':$seq},'cts':$cts:e3}"
 #define BOOK_LINEAR BOOK_OF(HEAD, "'$price','$size'")
-/* Without trailing zeros. */
+/* Levels without trailing zeros. */
 #define BOOK_SHORT  BOOK_OF(HEAD, "'$price:s','$size:s'")
 #define BOOK_OPTION BOOK_OF(HEAD_OPTION, "'$price:s','$size:s'")
-/* The size of retail orders is 0 at every level. */
+/* Levels with the size of retail orders, which is always 0 here. */
 #define BOOK_RPI BOOK_OF(HEAD, "'$price:s','$size:s','0'")
 
 #define BOOK(levels, events, text)                                                                 \
     BOOK_ROW("orderbook." #levels, levels, events, STREAM_MS, text, text)
 #define BOOK_WITH_RPI BOOK_ROW("orderbook.rpi", 50, 30, STREAM_MS, BOOK_RPI, BOOK_RPI)
-/* Level 1 has no deltas. */
+/* The book of level 1, which has no deltas. */
 #define BOOK_TOP(text) BOOK_ROW("orderbook.1", 1, 3, STREAM_MS, text, NULL)
-/* Only deltas: clients fetch the snapshot by HTTP. */
+/* The book of all levels: only deltas, because clients get the snapshot over HTTP. */
 #define BOOK_ALL(text)                                                                             \
     BOOK_ROW("orderbook.full", WINDOW_DEPTH_MAX, 60,                                               \
              STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_TRUTH, text, text)
@@ -88,7 +88,7 @@
     {                                                                                              \
         ROW(name, STREAM_LIQUIDATION, SCOPE_SYMBOL, STREAM_NO_INITIAL, HEAD data "}")              \
     }
-/* Discontinued in v5; contract v3 had it too. */
+/* A topic that is discontinued in v5; contract v3 has it, too. */
 #define LIQUIDATION_ONE                                                                            \
     LIQUIDATION("liquidation", "{'updatedTime':$trade_time:e3,'symbol':'$symbol'"                  \
                                ",'side':'$side','size':'$size','price':'$price'}")
@@ -104,7 +104,7 @@ static const stream_row LINEAR[] = {
     BOOK_TOP(BOOK_LINEAR),
     BOOK(50, 6, BOOK_LINEAR),
     BOOK(200, 30, BOOK_LINEAR),
-    /* Discontinued. */
+    /* The book of 500 levels is discontinued. */
     BOOK(500, 60, BOOK_LINEAR),
     BOOK(1000, 60, BOOK_LINEAR),
     BOOK_WITH_RPI,
@@ -116,7 +116,8 @@ static const stream_row LINEAR[] = {
                 "[{'T':$trade_time:e3,'s':'$symbol','S':'$side','v':'$size','p':'$price'}]"),
     LIQUIDATION_ONE,
     {ROW("insurance", STREAM_NOTICE, SCOPE_SETTLE, 0, POOL), .every_ms = 1000, .delta = POOL},
-    /* Numbers with signs and fractions, although the exchange's documents have text. */
+    /* The values are numbers with signs and fractions, although the exchange's documents show text.
+     */
     NOTICE_ROW("adlAlert", SCOPE_SETTLE, 0, 1000,
                HEAD "[{'c':'$settle','s':'$symbol','b':1180144.8658728"
                     ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"

@@ -15,18 +15,18 @@
 #include "sim/template.h"
 
 enum {
-    /* Most events between two frames. With the usual topics every second or third event makes a
-     * frame; if a client has only candles, the markets must not run faster. */
+    /* Largest number of events between two frames. With the usual topics every second or third
+     * event has a frame; with candles only, the markets must not run faster than that. */
     EVENTS_MAX = 16,
     STREAM_NAME_BYTES = 96,
-    LIQUIDATE_ONE_IN = 3, /* one in so many events with trades is a liquidation */
+    LIQUIDATE_ONE_IN = 3, /* one in so many events with trades counts as a liquidation */
 };
 
 typedef struct compiled_row {
     const stream_row *row;
-    uint8_t is_private; /* 1: the account's */
+    uint8_t is_private; /* 1: a stream of the account */
     template *snapshot;
-    template *delta; /* NULL: frames are snapshots */
+    template *delta; /* NULL: every frame has the full state */
 } compiled_row;
 
 /* A stream, and its state as last shown. */
@@ -41,11 +41,11 @@ typedef struct stream {
     int64_t seq;
     uint64_t ts_ns;
     uint64_t cts_ns;
-    book_window *window; /* books */
-    sim_value *shown;    /* tickers: SIM_COUNT values */
+    book_window *window; /* for books: the levels as last shown */
+    sim_value *shown;    /* for tickers: SIM_COUNT values as last shown */
     sim_trade last;      /* the last trade shown */
-    candle_pair candles; /* the current state */
-    candle candle;       /* as last shown */
+    candle_pair candles; /* for candles: the current state */
+    candle candle;       /* for candles: the state as last shown */
     uint8_t is_wanted;   /* a client has subscribed */
 } stream;
 
@@ -59,7 +59,7 @@ typedef struct family_member {
 typedef struct list_source {
     const stream *of;
     const sim_symbol *symbol;
-    size_t at; /* index of the next of the family's changes */
+    size_t at; /* index of the next item in sim_family.changes */
     const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
@@ -72,20 +72,21 @@ struct sim_family {
     family_member *members;
     stream *streams;
     uint32_t stream_count;
-    row_table by_name;  /* of streams */
+    row_table by_name;  /* indexes of streams */
     compiled_row *rows; /* public ones, then the account's */
     size_t row_count;
     family_member *present; /* the member whose event is shown */
     uint64_t to_show;       /* a bit for each position in present->streams */
     int64_t next_number;    /* the last trade number */
     size_t next_trade; /* index of the event's next trade, for streams with one frame per trade */
-    book_window *scratch;   /* has the largest depth */
-    window_changes changes; /* the levels of the frame */
+    book_window *scratch;   /* memory for a book of the largest depth */
+    window_changes changes; /* the levels of the current frame */
     sim_value values[SIM_COUNT];
-    account *account;           /* NULL: the family has no account */
-    uint32_t account_symbols;   /* the account trades only the first ones, this many */
+    account *account; /* NULL: the family has no account */
+    /* Number of symbols, from the first one on, that the account trades. */
+    uint32_t account_symbols;
     const account_event *event; /* the account's event that is shown; NULL: ask for the next */
-    uint32_t next_stream;       /* index of the next stream that may show it */
+    uint32_t next_stream;       /* index of the next stream that may show the event */
     list_source items;
     char frame_id[SYMBOL_ID_BYTES];
     td_buf text; /* the last frame */
@@ -353,7 +354,8 @@ static int show_state(sim_family *v, const stream *of)
     return render(v, of->text->snapshot, NULL);
 }
 
-/* Treat the current state as shown: the first frame then has only later changes. */
+/* Take the current state as the state last shown, so that the first frame has only later changes.
+ */
 static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
@@ -364,7 +366,7 @@ static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = of->candles.now;
-    of->last = s->last; /* trades of the current event are not shown any more */
+    of->last = s->last; /* the trades of the current event will not be shown */
 }
 
 void sim_family_subscribe(sim_family *v, uint32_t index)

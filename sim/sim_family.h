@@ -3,9 +3,10 @@
  * and subscriptions give the same frames, except for times, which the caller sets. The tables of
  * sim/catalog.h define topics and frames.
  *
- * A market shows each event with trades at once as a frame of trades; books, tickers and candles
- * every few events or milliseconds, in their state at that time; and the account's events. So
- * sequences rise in each topic, and no frame is ahead of earlier trades. One thread. */
+ * Each event with trades is shown at once, as a frame of trades. Books, tickers and candles are
+ * shown every few events or milliseconds, in their state at that time. The account's events are
+ * shown, too. So sequences rise in each topic, and no frame shows a state before the trades that
+ * led to it were shown. One thread. */
 #ifndef TD_SIM_SIM_FAMILY_H
 #define TD_SIM_SIM_FAMILY_H
 
@@ -20,7 +21,7 @@
 typedef struct sim_family sim_family;
 
 enum {
-    SIM_SYMBOL_STREAMS_MAX = 64, /* limit of streams that show one symbol's events */
+    SIM_SYMBOL_STREAMS_MAX = 64, /* limit of the streams that show events of one symbol */
     SIM_FRAME_BYTES_MAX = 1 << 20,
 };
 
@@ -28,17 +29,17 @@ typedef struct sim_family_options {
     const catalog_row *row; /* the family */
     uint32_t symbol_count;  /* 1 to INSTRUMENTS_MAX */
     uint64_t seed;
-    uint64_t start_ns; /* exchange time of the first books */
+    uint64_t start_ns; /* exchange time of the first state of the books */
 } sim_family_options;
 
-/* One topic of one symbol, coin or family. Texts are valid until close. */
+/* The stream of one topic and one symbol, coin or family. Texts are valid until close. */
 typedef struct sim_stream {
     const char *exchange_topic; /* "orderBookL2_25.BTCUSD" */
     const char *topic;          /* "orderBookL2_25" */
-    const char *symbol;         /* or coin; empty if the topic has neither */
+    const char *symbol;         /* the symbol or coin; empty if the topic has neither */
     const stream_row *row;
     const instrument *traded;
-    const book_window *book; /* the levels as last shown; NULL: not a book */
+    const book_window *book; /* the levels as last shown; NULL: the stream is not a book */
     uint8_t is_private;      /* 1: a stream of the account */
 } sim_stream;
 
@@ -51,26 +52,27 @@ typedef struct sim_frame {
     td_bytes bytes;
 } sim_frame;
 
-/* Open the markets, at start_ns; never fails. Close accepts NULL. */
+/* Open the family's markets. Never fails. Close accepts NULL. */
 sim_family *sim_family_open(const sim_family_options *options);
 void sim_family_close(sim_family *v);
 
-/* Show a stream from now on, because a client subscribed. Other streams get no frames. */
+/* Make frames of this stream from now on, because a client subscribed to it. Other streams get no
+ * frames. */
 void sim_family_subscribe(sim_family *v, uint32_t stream);
 
-/* Advance the markets to the next frame, at exchange time ts_ns, which must be at least 1,000 after
- * the previous frame's. Returns 0 if none of the next events is shown. */
+/* Advance the markets to the next frame, at exchange time ts_ns, which must be at least 1,000 ns
+ * after the previous frame's. Returns 0 if no stream shows the next events. */
 int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out);
 
-/* Make a new subscriber's first frame of a stream: the state before the next delta. Returns 0 if
- * the topic has no such frame. */
+/* Make a new subscriber's first frame of a stream: the state to which the next delta applies.
+ * Returns 0 if the topic has no such frame. */
 int sim_family_snapshot(sim_family *v, uint32_t stream, sim_frame *out);
 
 /* Number of streams, and the stream with an index. */
 uint32_t sim_family_stream_count(const sim_family *v);
 sim_stream sim_family_stream_at(const sim_family *v, uint32_t stream);
 
-/* Index of the stream of an exchange topic; sim_family_stream_count() if absent. */
+/* Index of the stream with this exchange topic; sim_family_stream_count() if absent. */
 uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic);
 
 /* ---- for order entry ---- */

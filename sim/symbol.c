@@ -10,7 +10,7 @@
 __extension__ typedef __int128 wide;
 
 enum {
-    WARM_UP_EVENTS = 4000, /* after filling the book, so that sizes and gaps vary */
+    WARM_UP_EVENTS = 4000, /* events after filling the book, so that sizes and gaps vary */
     RATE_PLACES = 6,
 };
 
@@ -66,7 +66,7 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
 
 /* ---- ticker ---- */
 
-/* Relative change in millionths. */
+/* The change from one price to another, in millionths. */
 static int64_t change_e6(int64_t from, int64_t to)
 {
     if (from == 0)

@@ -1,8 +1,8 @@
-/* One traded symbol: its market, and the results of its trades: the ticker and the last trade. The
- * frames of every family show these; no frame is stored here.
+/* One traded symbol: its market, and the results of its trades: the ticker and the last trade.
+ * Frames of all families are made from these; this module has no frames.
  *
- * A matching event is one order or cancel in s->market, followed by symbol_end_event(). One
- * thread. */
+ * A matching event is one order or cancel in s->market, followed by symbol_end_event(). One thread.
+ */
 #ifndef TD_SIM_SYMBOL_H
 #define TD_SIM_SYMBOL_H
 
@@ -15,24 +15,25 @@
 #include "sim/market.h"
 #include "sim/value.h"
 
-/* A reported trade. */
+/* A trade as the exchange reports it. */
 typedef struct sim_trade {
     market_trade done;
-    int64_t price;  /* in units of the last place */
-    int64_t money;  /* in units as instrument_money() */
+    int64_t price;  /* in units of the last decimal place */
+    int64_t money;  /* in units of instrument_money() */
     uint64_t id[2]; /* random bits of its UUID */
-    int64_t number; /* spot: its id, rising over all symbols, with gaps */
-    uint64_t ns;    /* 0: no trade */
+    int64_t number; /* in spot the trade's id: rises over all symbols, with gaps */
+    uint64_t ns;    /* exchange time; 0: no trade yet */
 } sim_trade;
 
 typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT]; /* the ticker's persist; the others are set for each frame */
-    sim_trade trades[MARKET_TRADES_MAX]; /* of the last event */
+    sim_value values[SIM_COUNT]; /* those of the ticker keep their value; the others are set for
+                                    each frame */
+    sim_trade trades[MARKET_TRADES_MAX]; /* trades of the last event */
     size_t trade_count;
-    sim_trade last;    /* the last trade of any event */
+    sim_trade last;    /* the last trade so far */
     uint64_t event_ns; /* exchange time of the last event */
 } sim_symbol;
 
@@ -40,8 +41,9 @@ typedef struct sim_symbol {
 void symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns);
 void symbol_close(sim_symbol *s);
 
-/* Turn the event's executions into trades and totals, and update the ticker. ns is its exchange
- * time, not before the previous event's. next_number is the family's last trade number. */
+/* Turn the event's executions into trades and totals, and update the ticker. ns is the event's
+ * exchange time, not before the previous event's. *next_number is the family's last trade number.
+ */
 void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *next_number);
 
 /* Set the values of a trade, except its id. */
@@ -54,7 +56,7 @@ void symbol_set_names(const sim_symbol *s, sim_value *values);
 enum { SYMBOL_ID_BYTES = 37 };
 void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES]);
 
-/* The id of a trade or order of the symbol: such a UUID, or in spot the number. */
+/* Format the id of a trade or order of the symbol: a UUID from id, or in spot the number. */
 void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
                       char out[SYMBOL_ID_BYTES]);
 

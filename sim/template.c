@@ -11,14 +11,17 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 
-/* A compiled template is the text of the frame, without bytes below a space, with these codes for
- * the variable parts. */
+/* A compiled template is the text of the frame, in which each variable part is one of these codes:
+ * 4 bytes that begin with a byte below a space, which the text does not have. */
 enum {
-    CODE_VALUE = 1,    /* then the value's id, the letter of its format or 0, and its digit */
-    CODE_LIST = 2,     /* then the list's id, and the size of the following part in two bytes */
-    CODE_OPTIONAL = 3, /* then 0, and that size */
-    CODE_BYTES = 4,    /* size of each code */
-    DEPTH_MAX = 4,     /* nesting of parts; frames have one less */
+    /* Followed by the value's id, the letter of its format or 0, and the format's digit. */
+    CODE_VALUE = 1,
+    /* Followed by the list's id, and in two bytes the size of the part that is repeated. */
+    CODE_LIST = 2,
+    /* Followed by a 0 byte, and in two bytes the size of the part that may be left out. */
+    CODE_OPTIONAL = 3,
+    CODE_BYTES = 4, /* size of each code */
+    DEPTH_MAX = 4,  /* deepest nesting of parts; the frames need one less */
 };
 
 _Static_assert(SIM_COUNT <= 256, "a value's id is a byte");
@@ -37,14 +40,14 @@ static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 
 /* ---- compiling ---- */
 
-/* The remaining text, and the template made of it so far. */
+/* The state of compiling: the remaining text, and the template so far. */
 typedef struct compiler {
     const char *at;
     template *into;
     td_err *err;
 } compiler;
 
-/* Bytes of the text shown with an error. */
+/* Bytes of the text that an error shows. */
 enum { SHOWN_BYTES = 24 };
 
 static td_result expect_mark(compiler *c, char mark)
@@ -61,10 +64,10 @@ static int is_word(char letter)
     return isalnum((unsigned char)letter) || letter == '_';
 }
 
-/* The names of one kind. */
+/* The names that may follow a mark: those of values or of lists. */
 typedef struct vocabulary {
     const char *what;
-    char mark; /* precedes a name */
+    char mark; /* the character before a name */
     const char *const *names;
     size_t count;
 } vocabulary;
@@ -102,8 +105,8 @@ static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
     return TD_OK;
 }
 
-/* Read the format after a value's name: s, b, or e or i with a digit. A colon without a following
- * letter or digit belongs to the frame. */
+/* Read the format after a value's name: s, b, or e or i with a digit. A colon that no letter or
+ * digit follows belongs to the frame. */
 static td_result read_format(compiler *c, uint8_t code[CODE_BYTES])
 {
     const char *word = c->at + 1;
@@ -167,7 +170,7 @@ static td_result compile_part(compiler *c, unsigned depth)
     return rc;
 }
 
-/* Compile the text up to a closing parenthesis, or all of it. */
+/* Compile the text up to a closing parenthesis, or to its end. */
 static td_result compile_text(compiler *c, unsigned depth)
 {
     template *t = c->into;
@@ -190,7 +193,7 @@ static td_result compile_text(compiler *c, unsigned depth)
 
 td_result template_compile(const char *text, template **out, td_err *err)
 {
-    /* Codes may be longer than the names in the text. */
+    /* A code may be longer than the name that it replaces. */
     template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
     compiler c = {.at = text, .into = t, .err = err};
     td_result rc = compile_text(&c, 0);
@@ -219,7 +222,7 @@ void template_close(template *t)
 
 /* ---- rendering ---- */
 
-/* n / 10^from in units of 10^-to, truncated. */
+/* Convert n / 10^from to units of 10^-to, truncated. */
 static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
     TD_ASSERT(from <= 18);
@@ -237,7 +240,7 @@ static void put_fixed(td_buf *out, int64_t n, unsigned places)
 {
     char digits[24];
     size_t at = sizeof digits;
-    size_t least = places > 0 ? places + 2 : 1; /* at least one digit before the point */
+    size_t least = places > 0 ? places + 2 : 1; /* digits with at least one before the point */
     uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
     while (size > 0 || sizeof digits - at < least) {
         if (places > 0 && sizeof digits - at == places)
@@ -253,7 +256,7 @@ static void put_fixed(td_buf *out, int64_t n, unsigned places)
 static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
 {
     enum { TO_THE_SECOND = 19 };
-    char text[TD_TIME_TEXT_BYTES]; /* has nine digits of fraction */
+    char text[TD_TIME_TEXT_BYTES]; /* with nine digits of the fraction */
     td_time_format(ns, text);
     td_buf_add(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
     td_buf_add(out, "Z", 1);
@@ -276,7 +279,7 @@ static void put_value(td_buf *out, const sim_value *value, uint8_t format, unsig
         put_fixed(out, value->n, value->places);
 }
 
-/* 1 if a value in the part differs from the last one shown. */
+/* 1 if a value in the part differs from the value that was last shown. */
 static int has_changed(const uint8_t *at, const uint8_t *end, const template_source *source)
 {
     for (; at < end; at += *at < ' ' ? CODE_BYTES : 1) {

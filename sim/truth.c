@@ -44,7 +44,7 @@ static void end_line(truth *t, json_writer *json)
     td_result rc = json_write_end(json, NULL);
     if (rc == TD_OK)
         rc = td_buf_append(&t->lines, "\n", 1, NULL);
-    TD_ASSERT(rc == TD_OK); /* the buffer is unlimited */
+    TD_ASSERT(rc == TD_OK); /* cannot fail: the buffer is unlimited */
 }
 
 static void begin_line(truth *t, json_writer *json, const char *kind, const char *path)
@@ -115,7 +115,7 @@ static void put_decimal(json_writer *json, const char *name, const sim_value *va
     json_write_decimal(json, (td_decimal){value->n, value->places});
 }
 
-/* Members have their names in messages (docs/topics.md). */
+/* Adds an entry under the names that members have in messages (docs/topics.md). */
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values)
 {
@@ -142,7 +142,7 @@ void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, siz
         put_text(&json, "side", &values[SIM_SIDE]);
         put_decimal(&json, "price", &values[SIM_PRICE]);
         put_decimal(&json, "size", &values[SIM_SIZE]);
-        /* Frames have times in whole milliseconds. */
+        /* Frames have this time in whole milliseconds. */
         int64_t ns = values[SIM_TRADE_TIME].n;
         json_write_member_i64(&json, "exchange_ns", ns - ns % (int64_t)TD_NS_PER_MS);
     }
@@ -156,7 +156,7 @@ void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const cha
     if (t == NULL)
         return;
     begin_line(t, &json, "fault", about->path);
-    json_write_member_text(&json, "conn", NULL); /* faults concern all connections */
+    json_write_member_text(&json, "conn", NULL); /* faults here concern all connections */
     json_write_member_u64(&json, "n", n);
     json_write_member_text(&json, "what", what);
     put_topic(&json, about);

@@ -30,44 +30,44 @@
 
 typedef struct truth truth;
 
-/* Create the file. TD_E_INVALID if it exists, TD_E_IO. */
+/* Create the truth file. TD_E_INVALID if it exists, TD_E_IO. */
 TD_MUST_USE td_result truth_open(td_io io, const char *path, truth **out, td_err *err);
 void truth_close(truth *t);
 
-/* The subject of a line. */
+/* What a line is about. */
 typedef struct truth_subject {
-    const char *path;  /* the connection's path; for other lines the family's first path */
-    const char *topic; /* NULL if the line has no frame; symbol likewise */
+    /* The connection's path; in lines without a connection, the family's first path. */
+    const char *path;
+    const char *topic; /* NULL if the line is not about a frame; symbol likewise */
     const char *symbol;
     td_bytes frame;
 } truth_subject;
 
-/* These functions add a line, or do nothing without a truth (NULL).
+/* These functions add a line; they do nothing if the truth is NULL.
  *
- * A message on a connection, the n-th in its direction: a "frame" that is about to be sent, or a
- * received "request" about an order. conn and n count from 1. */
+ * A message on a connection, the n-th in its direction: a "frame" that will be sent, or a received
+ * "request" about an order. conn and n count from 1. */
 void truth_put_message(truth *t, const char *kind, const truth_subject *about, uint64_t conn,
                        uint64_t n, uint64_t ts_ns);
 
-/* The book after a frame that is about to be sent, from the engine; u is the stream's update
- * number. */
+/* The book, from the engine, after a frame that will be sent; u is the stream's update number. */
 void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u,
                     const instrument *traded, const book_window *shown);
 
-/* The index-th entry of a frame of trades or candles that is about to be sent, with the values that
- * messages contain (docs/topics.md). Entries of one frame must be adjacent. */
+/* The index-th entry of a frame of trades or candles that will be sent, with the values that
+ * messages contain (docs/topics.md). Add the entries of one frame one after the other. */
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values);
 
-/* A fault that was injected after n data frames of the family; about is the dropped frame, or has
- * no frame. */
+/* A fault that was injected after n data frames of the family. about describes the frame that was
+ * dropped, or has no frame. */
 void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what);
 
 /* Write all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
-/* SHA-1 of levels, as in reports: lines "SIDE PRICE SIZE" joined by LF, Buy before Sell, each side
- * by rising price, shortest decimals. */
+/* SHA-1 of levels, as reports have it: of the lines "SIDE PRICE SIZE" joined by LF, Buy before
+ * Sell, each side by rising price, decimals in shortest form. */
 void truth_levels_sha1(const instrument *traded, const book_window *shown,
                        char out[TD_SHA1_HEX_BYTES]);
 

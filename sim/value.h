@@ -1,18 +1,18 @@
-/* Named values in the frames of the simulated exchange. Engine code sets them, templates
- * (sim/template.h) place them by name; the list below has all names. Constant data. */
+/* Named values in the frames of the simulated exchange. The engine's code sets them, and templates
+ * (sim/template.h) contain their names; the list below has all names. Constant data. */
 #ifndef TD_SIM_VALUE_H
 #define TD_SIM_VALUE_H
 
 #include <stdint.h>
 
-/* A number n / 10^places, a time in ns (places 9), or a text. */
+/* A value: the number n / 10^places, a time in ns (places is 9), or a text. */
 typedef struct sim_value {
     int64_t n;
-    const char *text; /* not NULL: the value is this text, and n is ignored */
+    const char *text; /* if not NULL, the value is this text, and n is ignored */
     uint8_t places;
 } sim_value;
 
-/* Enumerator and name. The meaning is documented where a value is set: sim/sim_family.c,
+/* Enumerator and name of each value. Its meaning is documented where it is set: sim/sim_family.c,
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
     /* Frames: */                                                                                  \
@@ -97,10 +97,10 @@ typedef struct sim_value {
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 #undef SIM_VALUE_ENUM
 
-/* The values of the ticker. */
+/* The values from first to last are the ticker's. */
 enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_VOLUME_24H };
 
-/* Lists for which a template repeats a part. */
+/* Lists; a template repeats a part for each of a list's items. */
 #define SIM_LISTS(X)                                                                               \
     X(BIDS, "bids") /* best first: all levels, or, in a delta, the changed ones */                 \
     X(ASKS, "asks")                                                                                \

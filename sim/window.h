@@ -12,17 +12,17 @@
 
 enum { WINDOW_DEPTH_MAX = 1000 };
 
-/* A level on the wire: the price is in units of the instrument's last place. */
+/* A level as on the wire: the price is in units of the instrument's last decimal place. */
 typedef struct window_level {
     int64_t price;
-    int64_t size; /* lots; 0 in a change: the level is deleted */
+    int64_t size; /* lots; in a change, 0 means that the level is deleted */
 } window_level;
 
 /* The best levels, best first. */
 typedef struct book_window {
     uint32_t depth;
     uint32_t counts[2];    /* by market_side */
-    window_level levels[]; /* bids, and from index depth on asks */
+    window_level levels[]; /* bids from index 0, asks from index depth */
 } book_window;
 
 /* Allocate an empty window; free it with td_free. */
@@ -48,7 +48,8 @@ typedef struct window_change {
     window_level level;
 } window_change;
 
-/* Space for deleting all old levels of both sides and inserting as many new ones. */
+/* Space for the largest number of changes: all old levels of both sides deleted, and as many
+ * inserted. */
 typedef struct window_changes {
     window_change items[4 * WINDOW_DEPTH_MAX];
     uint32_t count;
