@@ -6,10 +6,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Rows of each piece that are in memory while pieces are merged. */
+/* How many rows of each piece are in memory while pieces are merged. */
 enum { WINDOW_ROWS = 64 };
 
-/* The two orders. The file holds every piece twice, sorted once by each order. */
+/* The two orders. A piece in the file holds its rows twice: sorted by one order, then by the
+ * other. */
 typedef enum event_side { SIDE_EXCH, SIDE_LOCAL, EVENT_SIDES } event_side;
 
 typedef int event_compare(const void *a, const void *b);
@@ -18,7 +19,7 @@ typedef int event_compare(const void *a, const void *b);
 typedef struct piece_reader {
     hft_event *window; /* of WINDOW_ROWS; NULL if rows holds the whole piece */
     const hft_event *rows;
-    size_t at, count; /* in rows */
+    size_t at, count; /* in `rows` */
     uint64_t offset;  /* of the first unread row in the file */
     uint64_t left;    /* unread rows in the file */
 } piece_reader;
@@ -39,9 +40,9 @@ struct event_order {
     uint8_t has_file;
     size_t piece_rows;
     uint64_t count;  /* of all rows */
-    hft_event *rows; /* of the last piece */
+    hft_event *rows; /* rows of the last piece, which is not in the file */
     size_t row_count;
-    hft_event *last[EVENT_SIDES]; /* the last piece, sorted; during a pass */
+    hft_event *last[EVENT_SIDES]; /* copies of the last piece, one in each order; during a pass */
     piece_merge merges[EVENT_SIDES];
 };
 
@@ -111,14 +112,14 @@ void event_order_close(event_order *order)
     close_merges(order);
     if (order->has_file) {
         td_result rc = td_io_unlink(order->io, order->path, NULL);
-        (void)rc; /* a leftover is recognizable by its name */
+        (void)rc; /* a leftover file is recognizable by its name */
     }
     td_free(order->rows);
     td_free(order->path);
     td_free(order);
 }
 
-/* The file is open only during the write: thousands of symbols may be exported at once. */
+/* The file is open only during the write, because thousands of symbols may be exported at once. */
 static td_result write_piece(event_order *order, td_err *err)
 {
     td_file *to = NULL;
@@ -138,7 +139,7 @@ static td_result write_piece(event_order *order, td_err *err)
     return rc;
 }
 
-/* Trades, then depth, then best prices. */
+/* The position of a kind among rows with equal times: trades, then depth, then best prices. */
 static uint64_t rank_of(uint64_t kind)
 {
     uint64_t first = (kind & EVENT_KIND) == EVENT_TRADE ? 0 : 1;
@@ -238,7 +239,7 @@ static td_result begin_merge(event_order *order, event_side side, td_err *err)
         if (rc == TD_OK)
             merge->heap[merge->heap_count++] = i;
         else if (rc == TD_EOF)
-            rc = TD_OK; /* the last piece, if it is empty */
+            rc = TD_OK; /* only the last piece can be empty */
     }
     for (size_t i = merge->heap_count; i > 0; i--)
         sink(merge, i - 1);
@@ -283,7 +284,8 @@ static int is_exch_first(const hft_event *exch, const hft_event *local)
     return order != 0 ? order < 0 : exch->local_ns < local->local_ns;
 }
 
-/* Next rows with the same two times are one row: both orders sort equal times by rank. */
+/* Merges both orders. Where the next row of both has the same two times, it is the same row,
+ * because both sort equal times by rank. */
 td_result event_order_next(event_order *order, hft_event *out, td_err *err)
 {
     piece_merge *merges = order->merges;

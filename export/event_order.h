@@ -41,7 +41,8 @@ enum { EVENT_ORDER_ROWS = 16 << 10 };
 
 typedef struct event_order event_order;
 
-/* path: the file for pieces, made if there are more than piece_rows rows; copied. */
+/* path: the file for pieces, created only if there are more than piece_rows rows. The path is
+ * copied. */
 TD_NEVER_NULL event_order *event_order_open(td_io io, const char *path, size_t piece_rows);
 
 /* Frees the order and removes its file. NULL is fine. */
@@ -50,7 +51,8 @@ void event_order_close(event_order *order);
 /* Adds a row. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result event_order_add(event_order *order, const hft_event *row, td_err *err);
 
-/* Begins a pass over all rows; more may follow, but no more rows may be added. TD_E_*. */
+/* Begins a pass over all rows. Passes may be repeated, but no rows may be added after the first
+ * one. TD_E_*. */
 TD_MUST_USE td_result event_order_rewind(event_order *order, td_err *err);
 
 /* The next row of the pass. TD_EOF at the end; TD_E_*. */

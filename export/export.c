@@ -26,7 +26,8 @@ struct export_run;
 typedef enum day_state {
     DAY_TO_DO,
     DAY_KEPT,  /* published by an earlier run */
-    DAY_EMPTY, /* not published: it has no rows, and counts only if another day has some */
+    DAY_EMPTY, /* not published, because it has no rows; published at the end if another day has
+                  rows */
     DAY_DONE,
 } day_state;
 
@@ -35,11 +36,11 @@ typedef struct run_day {
     uint32_t day;
     char manifest[EXPORT_MANIFEST_NAME_BYTES];
     selection_window window;
-    uint64_t first_ns, last_ns; /* of its segments, within the day */
-    uint64_t bytes;             /* of its segments, estimated */
-    uint64_t frames, recv_ns;   /* progress */
+    uint64_t first_ns, last_ns; /* first and last time of the day's segments, within the day */
+    uint64_t bytes;             /* size of its segments, estimated */
+    uint64_t frames, recv_ns;   /* progress of the day */
     day_state state;
-    export_facts facts; /* unless state is DAY_TO_DO */
+    export_facts facts; /* valid unless state is DAY_TO_DO */
 } run_day;
 
 typedef struct export_run {
@@ -78,7 +79,7 @@ static run_day *day_of(export_run_state *run, uint32_t day)
     return made;
 }
 
-/* Adds the days that a segment covers; its bytes are divided in proportion to time. */
+/* Adds the days that a segment covers. Each gets a share of its bytes, in proportion to time. */
 static void add_segment(export_run_state *run, const segment_index *index)
 {
     uint64_t from_ns =
@@ -114,7 +115,8 @@ static int compare_gaps(const void *a, const void *b)
 }
 
 /* Sorts the gaps of all feeds by time. Each gap adds the day on which it begins, or on which the
- * selection begins if that is later: the lost segment may have held the whole day. */
+ * selection begins if that is later: that day may have no segment, because the gap covers all of
+ * it. */
 static void gather_gaps(export_run_state *run)
 {
     const gap_list *all = run->options->ledger;
@@ -134,7 +136,7 @@ static void gather_gaps(export_run_state *run)
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
 }
 
-/* The gaps that touch a day. Each day lists all of its own, whatever other days the folder has. */
+/* The gaps that touch a day, whether or not another exported day also lists them. */
 static const gap_row **gaps_of(const run_day *day, size_t *count)
 {
     const export_run_state *run = day->run;
@@ -146,7 +148,7 @@ static const gap_row **gaps_of(const run_day *day, size_t *count)
     return gaps;
 }
 
-/* Drops the days of other shards. */
+/* Drops the days that another shard's run exports. */
 static void drop_others_days(export_run_state *run)
 {
     size_t kept = 0;
@@ -192,7 +194,7 @@ static td_result begin_manifest(const run_day *day, archive *from, export_manife
                                  options->ledger, err);
 }
 
-/* "" or EXPORT_PARTIAL. */
+/* suffix: "" for the published manifest, or EXPORT_PARTIAL. */
 static td_result read_manifest(const export_folder *folder, const char *suffix,
                                export_document *out, td_err *err)
 {
@@ -206,7 +208,8 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* Keeps a published day if its files are there and its segments are the same, or not all left. */
+/* Keeps a published day if its files exist and its segments are the same, or some were removed
+ * since. */
 static td_result judge(run_day *day, const export_folder *folder, const export_document *there,
                        const export_manifest_head *head, td_err *err)
 {
@@ -256,7 +259,7 @@ static td_result keep_day(run_day *day, td_err *err)
     return rc;
 }
 
-/* A forced export keeps no days. */
+/* Marks the days that an earlier run published. With --force none is kept. */
 static td_result keep_days(export_run_state *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -311,7 +314,7 @@ static td_result open_archive(const export_run_state *run, archive **out, td_err
     return rc == TD_OK ? archive_view_hold(*out, err) : rc;
 }
 
-/* A day that is being made. */
+/* A day that is being exported. */
 typedef struct day_work {
     run_day *day;
     archive *archive;
@@ -343,14 +346,14 @@ static void discard_files(const day_work *work, const export_document *document,
         export_folder_discard(work->folder, name, suffix);
 }
 
-/* Removes the files that have no final name yet. */
+/* Removes the day's new files, which still have temporary names. */
 static void discard_made(const day_work *work)
 {
     discard_files(work, &work->made, EXPORT_PARTIAL);
     export_folder_discard(work->folder, export_folder_manifest(work->folder), EXPORT_PARTIAL);
 }
 
-/* Reads what earlier runs left: a complete day that only lacks its final names is published. */
+/* Reads the manifests of earlier runs. Publishes a complete day that only lacks its final names. */
 static void look_at_past(day_work *work)
 {
     const export_options *options = work->day->run->options;
@@ -413,8 +416,8 @@ static size_t folder_size(const char *name)
     return end == NULL ? 0 : (size_t)(end - name);
 }
 
-/* Makes names durable before the manifest lists them. Files of one folder are mostly adjacent in
- * the list, so each folder is synced once, or a few times. */
+/* Gives the files their final names, durably, before the manifest lists them. Files of one folder
+ * are mostly adjacent in the list, so each folder is synced once, or a few times. */
 static td_result publish_files(const day_work *work, td_err *err)
 {
     json_value file;
@@ -435,8 +438,8 @@ static td_result publish_files(const day_work *work, td_err *err)
                                               : rc;
 }
 
-/* Replaces the published day, which may have had more files. The manifest is removed first and
- * written last, so a day with a manifest is always complete. */
+/* Replaces the published day, which may have had other files. The old manifest is removed first and
+ * the new one written last, so a day with a manifest is always complete. */
 static td_result publish(const day_work *work, td_err *err)
 {
     const char *manifest = export_folder_manifest(work->folder);
@@ -518,7 +521,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
     return rc;
 }
 
-/* One day per thread; further threads work within the days. A failure stops the other days. */
+/* Runs one day per thread; other threads work within the days. A failure stops all days. */
 static td_result run_days(export_run_state *run, td_err *err)
 {
     td_workers *workers = NULL;
@@ -554,7 +557,7 @@ static uint64_t sum(const export_run_state *run, export_total total)
     return sum;
 }
 
-/* The error for a selection with nothing to export. */
+/* Sets the error for a selection with nothing to export. */
 static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
@@ -608,8 +611,9 @@ static td_result conclude(export_run_state *run, td_err *err)
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
-/* Called first to complete a killed run's replacements and to get precisions for the new days, and
- * last with what the new days need. Only the last call logs. */
+/* Gives each instrument one precision in all days. The first call completes the replacements of a
+ * killed run and gets precisions for the new days; the last one raises older days to the new days'
+ * precisions. Only the last call logs. */
 static td_result settle(export_run_state *run, const td_log *log, td_err *err)
 {
     const export_options *options = run->options;
@@ -662,7 +666,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
         log_foreign(&run);
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
         if (run.days[i].state == DAY_EMPTY && end_empty(&run.days[i], 0, NULL) != TD_OK)
-            break; /* a leftover is recognizable by its name */
+            break; /* a leftover file is recognizable by its name */
     if (rc != TD_OK)
         export_folder_tidy(options->io, options->folder, was_there);
     *out = result_of(&run);

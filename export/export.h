@@ -1,6 +1,6 @@
-/* One export: from an open archive to a folder of days. Keeps the days that are already there, runs
- * the others, several at a time, and publishes each when it is complete. The library part of the
- * verb, which alone prints and exits. One thread calls. */
+/* One export: from an open archive to a folder of days. Keeps the days that already exist, exports
+ * the others, several at a time, and publishes each when it is complete. The verb `export` calls
+ * it, and alone prints and exits. One thread calls. */
 #ifndef TD_EXPORT_EXPORT_H
 #define TD_EXPORT_EXPORT_H
 
@@ -27,8 +27,8 @@ typedef struct export_options {
     export_overwrite overwrite;
     unsigned threads;
     const td_log *log; /* may be NULL */
-    /* Called now and then, by one thread at a time, with the bytes done and in total; 1 ends the
-     * export. May be NULL. */
+    /* Called repeatedly, by one thread at a time, with the bytes done and in total. A result of 1
+     * ends the export. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t done, uint64_t total);
     void *user;
 } export_options;
@@ -37,14 +37,14 @@ typedef struct export_result {
     uint64_t files;
     uint64_t rows;
     uint64_t days;
-    uint64_t days_kept;     /* of days: kept from an earlier run of the same request */
+    uint64_t days_kept;     /* number of days kept from an earlier run of the same request */
     replay_verdict verdict; /* of the worst day (report_verdict) */
     char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first such day */
 } export_result;
 
-/* Exports. After a failure, days that were already complete remain; of the others only what the
- * next run of the same request needs to continue. TD_E_NOTFOUND: the selection has nothing that the
- * format can hold; TD_EOF: progress stopped it; TD_E_*. */
+/* Runs an export. After a failure, complete days remain. Incomplete days leave only the files with
+ * which the next run of the same request continues. TD_E_NOTFOUND: the selection has nothing that
+ * the format can hold; TD_EOF: progress stopped it; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
 
 #endif

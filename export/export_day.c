@@ -27,15 +27,15 @@ typedef enum channel_use {
     USE_ROWS
 } channel_use;
 
-/* The writer of one format for a maker's rows. */
+/* The writer of one format for a maker's rows (export/export_row.h). */
 typedef struct maker_end {
     const export_output *output;
-    export_writer *writer; /* NULL: found for each row by the row's symbol */
+    export_writer *writer; /* NULL: each row goes to the writer of the row's own symbol */
 } maker_end;
 
 struct day_route;
 
-/* The maker of one type for one topic. */
+/* The maker of one type for one topic (export/export_type.h). */
 typedef struct day_maker {
     struct day_route *route;
     const export_type *type;
@@ -51,11 +51,11 @@ typedef struct day_route {
     const frame_channel *channel; /* of the first frame */
     const channel_info *latest;   /* of the last frame */
     const struct stream *of;      /* its trust decides which rows are written */
-    uint8_t has_intervals;        /* 1 if a maker's rows are about intervals */
-    coverage covered;             /* the covered time of these intervals */
+    uint8_t has_intervals;        /* 1 if a maker's rows are about time intervals (bars) */
+    coverage covered;             /* the time in which no trades are missing */
     size_t gap_next;              /* index of the first gap in the ledger not checked yet */
-    const char *refusal;          /* why the symbol is left out; NULL if it is exported */
-    const maker_frame *seen;      /* the current frame */
+    const char *refusal;     /* the reason why the symbol is left out; NULL if it is exported */
+    const maker_frame *seen; /* the current frame */
     day_maker *makers;
     size_t maker_count;
 } day_route;
@@ -71,7 +71,7 @@ typedef struct day_run {
     int64_t clock_offset_ns;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
-    export_writer *lines; /* of the format that writes frames (jsonl); NULL if not requested */
+    export_writer *lines; /* writer of the format for whole frames (jsonl); NULL if not requested */
     day_route **routes;
     size_t route_count;
     topic_times *times;   /* NULL if no type's rows are about intervals */
@@ -105,21 +105,22 @@ static export_left_out *find_left_out(day_run *run, const char *feed, const char
     return row;
 }
 
-/* Counts a frame of a symbol that has no file. */
+/* Counts a frame whose symbol is left out. */
 static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, const char *reason)
 {
     char name[LIMIT_SYMBOL_BYTES] = "";
     (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
     (void)pthread_mutex_lock(&run->lock);
     export_left_out *row = find_left_out(run, frame->channel->info.feed, name, reason);
-    row->frames += row->position != frame->position + 1; /* once, however many entries it has */
+    row->frames += row->position != frame->position + 1; /* not for each of its entries */
     row->position = frame->position + 1;
     (void)pthread_mutex_unlock(&run->lock);
 }
 
 /* ---- rows ---- */
 
-/* Puts a row of the current frame. A frame with many symbols counts once for each. */
+/* Gives a row of the current frame to a writer. A frame with several symbols counts once for
+ * each. */
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
                          const export_row *row, td_err *err)
 {
@@ -141,8 +142,9 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     return rc;
 }
 
-/* 1 if the writer gets the row. Rows of incomplete intervals go everywhere if the user wants them,
- * otherwise only to formats that can mark them; an export of clean days has none. */
+/* 1 if the format gets the row. A row of an incomplete interval goes to all formats if the user
+ * wants such rows, otherwise only to formats that can mark it. An export of clean days leaves it
+ * out. */
 static int says_it(const day_maker *maker, size_t end, const export_row *row)
 {
     const export_spec *spec = maker->route->run->day->spec;
@@ -228,8 +230,9 @@ static channel_use use_of(day_run *run, const frame_channel *channel)
     return (channel_use)*use;
 }
 
-/* The topic that supplies a type's rows of this symbol, if only one does. If damage hid all from
- * the scan, this one is, unless only the lead-in has it. *is_own: it is the channel's. */
+/* Finds the topic that supplies a type's rows of this symbol; *choice is NULL if all topics do. The
+ * scan may have missed the symbol in damaged data: then this channel's topic is chosen, unless the
+ * frame is before the selection. *is_own: 1 if this channel's topic is the one. */
 static td_result choose(day_run *run, const export_type *type, const frame_ref *first,
                         const export_choice **choice, int *is_own, td_err *err)
 {
@@ -248,8 +251,8 @@ static td_result choose(day_run *run, const export_type *type, const frame_ref *
     return rc;
 }
 
-/* Finds the writers for a type's rows of a channel. With one symbol the writer is made now, so that
- * the manifest lists it even on a day without rows. */
+/* Finds the writers for a type's rows of a channel. If all rows have one symbol, the writer is made
+ * now, so that the manifest lists it even on a day without rows. */
 static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_err *err)
 {
     const export_spec *spec = run->day->spec;
@@ -303,7 +306,8 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     return rc;
 }
 
-/* Why a channel's books of another depth are missing; NULL if the symbol has the right one. */
+/* The reason why a channel's book is left out: it has another depth than requested. NULL if the
+ * symbol has a book of that depth. */
 static const char *depth_refusal(const day_run *run, const frame_channel *channel)
 {
     const export_spec *spec = run->day->spec;
@@ -318,7 +322,7 @@ static const char *depth_refusal(const day_run *run, const frame_channel *channe
     return NULL;
 }
 
-/* The first gap of a feed in the ledger, which is sorted by feed. */
+/* The index of a feed's first gap in the ledger, which is sorted by feed. */
 static size_t first_gap(const gap_list *ledger, const char *feed)
 {
     size_t i = 0;
@@ -358,7 +362,7 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
 
 /* ---- frames ---- */
 
-/* The last gap in the ledger that is about the route's topic and began since the previous frame. */
+/* The last gap in the ledger that concerns the route's topic and began since the previous frame. */
 static const gap_row *gap_before(day_route *route, const channel_info *info, uint64_t until_ns)
 {
     const gap_list *ledger = route->run->day->ledger;
@@ -398,7 +402,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         export_counts_restart(counts, seen->frame->recv_ns);
 }
 
-/* Puts a gap row: a book's rows stop where it broke. */
+/* Writes a gap row, because a book's rows stop where the book broke. */
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
     TD_ASSERT(broke != NULL);
@@ -407,7 +411,8 @@ static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err
     return put(maker, &row, err);
 }
 
-/* Why the maker's book ended before this frame; NULL if it did not, or was taken over. */
+/* The reason why the maker's book ended before this frame; NULL if it did not end, or continues on
+ * another connection. */
 static const trust_break *book_break(const day_maker *maker, const trust_answer *trust)
 {
     return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
@@ -434,7 +439,8 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 
-/* Rejects a feed that changed its market within the day: its files would mix two exchanges. */
+/* Rejects a feed that changed its family within the day, because its files would mix two
+ * markets. */
 static td_result check_family(const day_route *route, const frame_channel *channel, td_err *err)
 {
     if (channel == route->channel || channel->family == route->channel->family ||
@@ -446,7 +452,7 @@ static td_result check_family(const day_route *route, const frame_channel *chann
     return TD_E_INVALID;
 }
 
-/* Adds a frame of trades to the covered time. */
+/* Updates the covered time with a frame of trades. */
 static void cover(day_route *route, const frame_ref *frame, const trust_answer *trust)
 {
     const coverage_frame next = coverage_frame_of(frame, trust);
@@ -483,7 +489,8 @@ static td_result follow_route(day_route *route, const observed_frame *seen, td_e
     return rc;
 }
 
-/* Shows the makers the frames that hold a ticker's current values, as part of the lead-in. */
+/* Gives the makers the frames that hold a ticker's current values, as frames before the
+ * selection. */
 static td_result show_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
                              td_err *err)
 {
@@ -525,7 +532,8 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
-/* jsonl is EXPORT_PER_DAY, so the player has no workers and frames are in the order of the tape. */
+/* Writes a frame as a jsonl line. jsonl is EXPORT_PER_DAY, so the player has no workers and frames
+ * arrive in the order of the tape. */
 static td_result write_line(const day_run *run, const frame_ref *frame, const trust_answer *trust,
                             td_err *err)
 {
@@ -560,7 +568,7 @@ static const symbol_topic *state_before(const struct stream *of, const frame_ref
     return NULL;
 }
 
-/* Called by the thread that reads the tape. */
+/* Opens the route of a topic. Called by the thread that reads the tape. */
 static td_result on_begin(void *ctx, const struct stream *of, void **state, const frame_ref *first,
                           td_err *err)
 {
@@ -598,7 +606,7 @@ static void on_close(void *ctx, void *state)
 
 /* ---- playing ---- */
 
-/* 1 if the day has topics chosen by this preference. */
+/* 1 if the day has a topic that was chosen by this preference. */
 static int has_topics(const day_run *run,
                       int (*prefers)(const family_market *, const topic_row *, const topic_row *))
 {
@@ -608,7 +616,7 @@ static int has_topics(const day_run *run,
     return 0;
 }
 
-/* A channel of an unknown role may have frames of any symbol. */
+/* 1 if the day needs the channel. A channel of an unknown role may have frames of any symbol. */
 static int wants_channel(void *user, const channel_info *info)
 {
     const export_day *day = ((const day_run *)user)->day;
@@ -694,7 +702,7 @@ static void init_writers(day_run *run)
     export_date_format(day->day, target->date);
 }
 
-/* Opens the writer of jsonl, which begins with the day. */
+/* Opens the jsonl writer at the start of the day. */
 static td_result open_lines(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
@@ -733,8 +741,9 @@ static void count_use(day_run *run, const frame_ref *frame, channel_use use)
     run->foreign_frames += use == USE_FOREIGN;
 }
 
-/* Shows frames received soon after the day to makers of intervals, whose last rows may need them.
- * The player does not get them, because the day's counts and books end with the day. */
+/* Gives makers of intervals the frames received soon after the day, because late trades may belong
+ * to its last intervals. The player does not get them, because the day's counts and books end with
+ * the day. */
 static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
 {
     td_result rc = player_drain(run->player, err);
@@ -845,7 +854,8 @@ static td_result end_makers(day_run *run, td_err *err)
 
 /* ---- the end ---- */
 
-/* All files of an instrument have one precision, across types and days. */
+/* Raises the precisions, so that all files of an instrument have one precision, across types and
+ * days. */
 static void join_precisions(day_run *run)
 {
     export_precisions_join(&run->precisions, run->day->precisions);
@@ -856,7 +866,7 @@ static void join_precisions(day_run *run)
     }
 }
 
-/* All files of a day have the same offset. */
+/* Finds the offset that is added to receive times, so that all files of a day have the same one. */
 static void find_clock_offset(day_run *run)
 {
     for (size_t i = 0; i < run->writers.count; i++) {
@@ -866,14 +876,15 @@ static void find_clock_offset(day_run *run)
     }
 }
 
-/* Finishes all files, several at a time: most of it is waiting for the disk, and compressing. */
+/* Completes a file. Several are completed at a time, because most of the work is compressing and
+ * waiting for the disk. */
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
     const export_writer *writer = ((const day_run *)user)->writers.items[i];
     return writer->made == NULL ? TD_OK : writer->output->format->finish(writer->made, err);
 }
 
-/* Logs the first few; the manifest lists all. */
+/* Logs the first symbols that are left out; the manifest lists all. */
 static void log_left_out(const day_run *run, const char *date)
 {
     enum { LINES_MAX = 16 };

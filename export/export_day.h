@@ -1,8 +1,9 @@
-/* One day of an export: plays a selection of at most a UTC day from its checkpoint; makers turn
- * frames into rows and formats write them. Afterwards the day's files are complete, under temporary
- * names, and listed in the manifest.
+/* One day of an export: plays a selection of at most a UTC day, starting at a checkpoint. Makers
+ * turn frames into rows, and formats write them. At the end the day's files are complete, have
+ * temporary names, and are listed in the manifest.
  *
- * Days are independent, so each may run on another thread; a day has its own workers. */
+ *
+ * Days are independent, so each may run on another thread. A day has its own workers. */
 #ifndef TD_EXPORT_EXPORT_DAY_H
 #define TD_EXPORT_EXPORT_DAY_H
 
@@ -21,18 +22,18 @@
 
 typedef struct export_day {
     const export_spec *spec;
-    archive *archive; /* for this day only, open for reading */
+    archive *archive; /* open for reading; no other day uses it */
     const selection *wanted;
     const gap_list *ledger;
-    const gap_row *const *gaps; /* of the ledger, that touch the day, by time */
+    const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
     size_t gap_count;
     export_folder *folder;
-    const export_precisions *precisions; /* of other days: minimum precisions */
+    const export_precisions *precisions; /* least precisions, from other days */
     const td_log *log;                   /* may be NULL */
     unsigned threads;
     uint32_t day;            /* days since 1970 */
     selection_window window; /* within the day */
-    /* Called now and then by the thread that runs the day; a result of 1 ends the export. */
+    /* Called repeatedly by the thread that runs the day. A result of 1 ends the export. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;
 } export_day;

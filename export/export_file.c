@@ -11,18 +11,18 @@
 #include "export/export_folder.h"
 
 enum {
-    TEXT_BYTES = 16 << 10,    /* of text before it is compressed or written */
-    MEMBER_BYTES = 128 << 10, /* of text in a gzip member */
+    TEXT_BYTES = 16 << 10,    /* buffered text at which it is compressed or written */
+    MEMBER_BYTES = 128 << 10, /* text in a member of a gzip file */
     GZIP_LEVEL = 1,
-    WRITE_BYTES = 64 << 10,       /* of a file before they are written */
-    READ_BYTES = 1 << 20,         /* read at a time to hash a file */
+    WRITE_BYTES = 64 << 10,       /* buffered bytes at which they are written to the file */
+    READ_BYTES = 1 << 20,         /* bytes read at a time to hash a file */
     BUFFER_BYTES_MAX = 256 << 20, /* the largest frame as text, with some reserve */
 };
 
 struct export_file {
     export_files *files;
     char *name;                  /* relative to the export's folder */
-    char path[LIMIT_PATH_BYTES]; /* of the partial file */
+    char path[LIMIT_PATH_BYTES]; /* path of the partial file */
     export_packing packing;
     td_hasher *hasher;
     td_buf text;   /* not yet compressed */
@@ -49,7 +49,7 @@ void export_files_discard(export_files *files)
 
 /* ---- compression ---- */
 
-/* Appends a text as a gzip member; a file is a sequence of members. libdeflate's level 1 makes CSV
+/* Appends a text as a gzip member. A file is a sequence of members. libdeflate's level 1 makes CSV
  * 2.5 % larger than zlib's level 6, in a fifth of the time. */
 static td_result add_member(td_buf *out, td_bytes text, td_err *err)
 {
@@ -147,7 +147,7 @@ const char *export_file_path(const export_file *file)
     return file->path;
 }
 
-/* Compresses the text put so far. */
+/* Compresses the text in the buffer. */
 static td_result pack(export_file *file, td_err *err)
 {
     td_bytes text = td_buf_view(&file->text);
@@ -161,7 +161,8 @@ static td_result pack(export_file *file, td_err *err)
 
 typedef enum file_end { FILE_GOES_ON, FILE_ENDS } file_end;
 
-/* The file is open only during the write: thousands may be in progress. */
+/* Writes the buffer to the file, which is open only during the write, because thousands of files
+ * may be unfinished. */
 static td_result write_out(export_file *file, file_end end, td_err *err)
 {
     td_file *to = NULL;

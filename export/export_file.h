@@ -21,7 +21,7 @@ typedef struct export_finished {
     uint64_t bytes;                  /* on disk */
     uint64_t raw_bytes;              /* before compression */
     char hash[TD_HASH128_HEX_BYTES]; /* XXH3-128 of the bytes on disk */
-    export_precision precision;      /* set by formats that have one */
+    export_precision precision;      /* precision of its numbers, if the format has one */
 } export_finished;
 
 /* The files of one writer. Zero-initialise; set folder and prefix, which are borrowed. */

@@ -102,8 +102,8 @@ td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err)
     return rc == TD_OK ? td_io_sync(folder->lock, err) : rc;
 }
 
-/* If the name cannot be made durable, the day is complete all the same: after a power cut it may
- * have its partial name, and the next export publishes it. */
+/* Renames the manifest. A failure to make the name durable is ignored: after a power cut the
+ * complete day may have its partial name, and the next export publishes it. */
 td_result export_folder_publish_manifest(export_folder *folder, td_err *err)
 {
     td_result rc = export_folder_publish(folder, folder->manifest, err);
@@ -132,7 +132,7 @@ td_result export_folder_size(const export_folder *folder, const char *name, cons
     return rc == TD_OK ? td_io_size_at(folder->io, path, size, err) : rc;
 }
 
-/* A name that cannot be checked for any reason but absence counts as taken. */
+/* Checks that a name is free. A file of that name counts as existing unless it is proven absent. */
 td_result export_folder_check(const export_folder *folder, const char *name, td_err *err)
 {
     uint64_t size;
@@ -198,7 +198,7 @@ static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_e
     return TD_OK;
 }
 
-/* Folders with content stay. */
+/* Removes empty folders below a path. */
 static void remove_empty(td_io io, const char *path, int with_itself)
 {
     tidying of = {io, path};

@@ -1,7 +1,8 @@
 /* The folder that an export writes to, for one of its days. Files have temporary names
  * ("NAME.partial") until all files of the day are complete. The manifest is published last, so a
- * day with a manifest is complete. "MANIFEST.2021-04-17.json.partial" is the day's lock; once all
- * files are complete it lists them.
+ * day with a manifest is complete. "MANIFEST.2021-04-17.json.partial" is the day's lock; it lists
+ * the day's files once they are complete.
+ *
  *
  * Functions that take names may be called by any thread. */
 #ifndef TD_EXPORT_EXPORT_FOLDER_H
@@ -20,19 +21,22 @@ typedef struct export_folder export_folder;
 
 typedef enum export_overwrite { EXPORT_KEEP, EXPORT_REPLACE } export_overwrite;
 
-/* Opens without creating or locking anything; names can be checked. */
+/* Opens without creating or locking anything. export_folder_check and export_folder_size work from
+ * now on. */
 export_folder *export_folder_open(td_io io, const char *path, const char *manifest);
 
 /* Unlocks and frees; NULL is fine. */
 void export_folder_close(export_folder *folder);
 
-/* Creates a missing folder, and locks the day. TD_E_BUSY: another export makes it; TD_E_*. */
+/* Creates the folder if it is missing, and locks the day. TD_E_BUSY: another export has locked it;
+ * TD_E_*. */
 TD_MUST_USE td_result export_folder_lock(export_folder *folder, td_err *err);
 
-/* 1 if the day is locked; 0 also after export_folder_lock where the file system has no locks. */
+/* 1 if the day is locked. 0 after a successful export_folder_lock: the file system has no locks. */
 int export_folder_is_locked(const export_folder *folder);
 
-/* Lets existing files be replaced (--force, or the same request). Call before the first file. */
+/* Lets existing files be replaced (--force, or a day that the same request exports again). Call
+ * before the first file. */
 void export_folder_allow_replacing(export_folder *folder);
 
 /* Writes the manifest's partial file, durably. */
@@ -56,7 +60,7 @@ TD_MUST_USE td_result export_folder_join(const export_folder *folder, const char
 TD_MUST_USE td_result export_folder_size(const export_folder *folder, const char *name,
                                          const char *suffix, uint64_t *size, td_err *err);
 
-/* TD_E_INVALID if a file of that name exists and must not be replaced. */
+/* TD_OK if no file of that name exists or it may be replaced; else TD_E_INVALID. */
 TD_MUST_USE td_result export_folder_check(const export_folder *folder, const char *name,
                                           td_err *err);
 
@@ -64,7 +68,7 @@ TD_MUST_USE td_result export_folder_check(const export_folder *folder, const cha
 TD_MUST_USE td_result export_folder_remove(const export_folder *folder, const char *name,
                                            const char *suffix, td_err *err);
 
-/* The same, ignoring failures: a leftover is recognizable by its name. */
+/* Removes a file, ignoring failures: a leftover file is recognizable by its name. */
 void export_folder_discard(const export_folder *folder, const char *name, const char *suffix);
 
 /* Renames NAME.partial to NAME. TD_OK if only NAME exists. */
@@ -75,11 +79,11 @@ TD_MUST_USE td_result export_folder_publish(const export_folder *folder, const c
 int export_folder_exists(td_io io, const char *path);
 
 /* Cleans up after a failed export: removes empty folders below a path, and the folder itself unless
- * it existed before. Never touches an archive. Best effort; other exports that write there at the
- * same time may fail. */
+ * it existed before (was_there). Never touches an archive. Failures are ignored. Another export
+ * that writes there at the same time may fail. */
 void export_folder_tidy(td_io io, const char *path, int was_there);
 
-/* Makes the names durable in the folder that holds this file. */
+/* Makes the names in this file's folder durable. */
 TD_MUST_USE td_result export_folder_sync(const export_folder *folder, const char *name,
                                          td_err *err);
 

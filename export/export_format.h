@@ -29,30 +29,30 @@ struct export_writers;
 
 enum { EXPORT_DATE_BYTES = 16 }; /* "2021-04-17" and a NUL */
 
-/* Where rows come from. */
+/* The origin of rows. */
 typedef struct export_source {
     const export_type *type;
     const char *name;     /* of the type, in this format */
     const char *exchange; /* as in family_market, or the exchange's name */
-    const char *symbol;   /* "": of several symbols, or of no symbol */
+    const char *symbol;   /* "" if the rows have several symbols, or none */
     const char *feed;
-    const family *family; /* NULL: unknown */
+    const family *family; /* family of the topics; NULL: unknown */
     const topic_row *row; /* the topic; NULL if there are several, or no topic */
 } export_source;
 
-/* What a writer writes, and for which day. Borrowed until it is closed. */
+/* What a writer writes, and for which day. The writer borrows it until it is closed. */
 typedef struct export_target {
     const export_source *of; /* NULL with EXPORT_PER_DAY; one of the types with EXPORT_JOINED */
     const export_settings *settings;
-    export_files *files; /* where its files go */
+    export_files *files; /* the writer's files are added here */
     char date[EXPORT_DATE_BYTES];
     uint64_t from_ns, to_ns;    /* the selected part of the day */
-    const gap_row *const *gaps; /* of the ledger, that touch the day, by time */
+    const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
     size_t gap_count;
     const gap_list *ledger;
     const struct export_output *outputs; /* EXPORT_PER_DAY: the requested types of the format */
     size_t output_count;
-    const struct export_writers *writers; /* all of the day; guarded by their lock */
+    const struct export_writers *writers; /* all writers of the day; guarded by their lock */
     const export_precisions *precisions;  /* of the day's instruments; for finish */
     const int64_t *clock_offset_ns;       /* for finish: added to receive times by some formats */
     struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
@@ -80,26 +80,30 @@ typedef struct export_format {
     const char *summary; /* one line for --help and the manual */
     const char *folder;  /* "NAME/": its folder if there are several formats */
     export_per per;
-    tape_reads reads;     /* the parts of frames that it needs decoded */
+    tape_reads reads;     /* the parts of frames that the format needs decoded */
     uint8_t says_suspect; /* 1 if its rows have flags and is_suspect */
     uint8_t needs_market; /* 1 if it leaves out frames of families without a family_market */
     const export_named_type *types; /* ends with name NULL; NULL: all types with columns */
-    /* Makes a writer, for its first row; if the format has `frame`, when the day begins. */
+    /* Makes a writer: before its first row, or at the start of the day if the format has
+     * `frame`. */
     void *(*open)(const export_target *target);
-    /* 1 if the writer wants the row, which is then the next one put. NULL: it wants all. */
+    /* 1 if the writer wants the row; the next call of `row` then gets it. NULL: it wants all
+     * rows. */
     int (*take)(void *writer, const export_row *row);
-    /* Writes a row. of: the target's with EXPORT_PER_SYMBOL. NULL if the format has `frame`. */
+    /* Writes a row. of: with EXPORT_PER_SYMBOL, the target's source. NULL if the format has
+     * `frame`. */
     td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
-    /* Instead of rows (jsonl only): each frame of the day after its stream has applied it,
-     * including copies and frames without a topic. trust: NULL for frames without a topic. */
+    /* Used instead of `row` (jsonl only). Gets each frame of the day after its stream has applied
+     * it, including copies and frames without a topic. trust: NULL for frames without a topic. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
                        td_err *err);
-    /* After the last row: adds the precision that the writer's files need. Called for all writers
-     * of a day before the first one finishes. NULL if the format's files have no precision. */
+    /* Adds the precision that the writer's files need to the table, after the last row. Called for
+     * all writers of a day before the first one finishes. NULL if the format's files have no
+     * precision. */
     void (*need)(const void *writer, export_precisions *to);
-    /* Copies a finished file to a higher precision, as NAME.partial; the copy is as if its rows had
-     * been written with that precision. Set if `need` is. TD_E_INVALID: not a file of the format;
-     * TD_E_*. */
+    /* Copies a finished file, raised to a higher precision, to NAME.partial. The copy equals a file
+     * whose rows were written with that precision. Set if `need` is set. TD_E_INVALID: not a file
+     * of the format; TD_E_*. */
     td_result (*raise)(export_files *files, const char *name, const export_precision *to,
                        td_err *err);
     /* Completes all files. */
@@ -108,7 +112,7 @@ typedef struct export_format {
     void (*close)(void *writer);
 } export_format;
 
-/* The type names of formats that keep messages as they are, and of gaps. */
+/* The type names of formats that write messages unchanged, and of gaps. */
 extern const export_named_type EXPORT_MESSAGE_NAMES[];
 
 extern const export_format EXPORT_TARDIS_CSV;

@@ -16,14 +16,12 @@
 #include "format/segment_name.h"
 #include "base/json/json_write.h"
 
-/* ---- pieces: their texts are bounded by other limits ---- */
-
 static void put(td_buf *out, const char *text)
 {
     td_buf_add(out, text, strlen(text));
 }
 
-/* Ends a value. The buffer is unbounded, so this cannot fail. */
+/* Ends a value. Cannot fail, because the buffer is unbounded. */
 static void end_value(json_writer *json)
 {
     td_result rc = json_write_end(json, NULL);
@@ -41,7 +39,7 @@ static void write_globs(json_writer *json, const char *key, const selection_glob
     json_write_array_end(json);
 }
 
-/* null, rather than a number with a special meaning, if absent. */
+/* Writes a number, or null if it is absent. */
 static void member_u64_or_null(json_writer *json, const char *key, int is_there, uint64_t value)
 {
     if (is_there)
@@ -50,7 +48,8 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
         json_write_member_text(json, key, NULL);
 }
 
-/* Globs as given; times only if they cut the day, so that a whole day is the same in any range. */
+/* Writes the selection: globs as the user gave them, and times only if they cut the day, so that a
+ * whole day has the same text in every range. */
 static void write_selection(json_writer *json, const selection *wanted, uint32_t day,
                             selection_window window)
 {
@@ -63,7 +62,7 @@ static void write_selection(json_writer *json, const selection *wanted, uint32_t
     json_write_object_end(json);
 }
 
-/* The options of single types and formats. */
+/* Writes the options that apply to some types or formats only. */
 static void write_choices(json_writer *json, const export_spec *spec)
 {
     const export_settings *settings = &spec->settings;
@@ -88,7 +87,7 @@ static void write_choices(json_writer *json, const export_spec *spec)
     json_write_member_bool(json, "bbo", settings->has_bbo);
 }
 
-/* The request: all that determines the files, apart from the archive. */
+/* Writes the request: everything that determines the files, except the archive. */
 static void write_request(td_buf *out, const export_spec *spec, const selection *wanted,
                           uint32_t day, selection_window window)
 {
@@ -135,7 +134,7 @@ int export_manifest_is_name(const char *name, const char *suffix)
 
 /* ---- lines ---- */
 
-/* Lines of JSON, each an element of an array. */
+/* Texts of JSON values, one per line, which become the elements of an array. */
 typedef struct line_list {
     char **items; /* owned */
     size_t count;
@@ -160,7 +159,7 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* An array of the lines. Adjacent duplicates are written once. */
+/* Writes an array of the lines. Adjacent duplicates are written once. */
 static void write_lines(td_buf *out, const char *key, line_list *lines)
 {
     uint64_t written = 0;
@@ -198,7 +197,8 @@ static void end_line(line_list *to, td_buf *text, json_writer *json)
 
 /* ---- the head of a day ---- */
 
-/* The last value of the segment's chain covers all of its bytes, and all segments before it. */
+/* Adds a segment with the last value of its hash chain, which covers all of its bytes and all
+ * segments before it. */
 static void add_segment(line_list *to, td_buf *text, const planned_segment *segment)
 {
     const segment_index *index = segment->index;
@@ -221,7 +221,7 @@ static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
     end_line(to, text, &json);
 }
 
-/* Quiet, because the tape logs unreadable segments. */
+/* Adds the selected segments. Logs nothing, because the tape logs unreadable segments. */
 static td_result add_segments(line_list *to, td_buf *text, archive *from, const selection *wanted,
                               selection_window window, td_err *err)
 {
@@ -236,7 +236,8 @@ static td_result add_segments(line_list *to, td_buf *text, archive *from, const 
     return rc;
 }
 
-/* One line per symbol, with the reasons of all its topics. */
+/* Adds a line per symbol that is left out because the day is not clean, with the reasons of all its
+ * topics. */
 static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, uint32_t day)
 {
     size_t next = 0;
@@ -303,7 +304,8 @@ static void write_break(json_writer *json, const trust_break *broke)
     json_write_object_end(json);
 }
 
-/* The topic that supplied the rows, and whether users of the format would expect another. */
+/* Writes the topic that supplied the rows, and whether users of the format would expect another
+ * one. */
 static void write_choice(json_writer *json, const export_choice *choice)
 {
     if (choice == NULL)
@@ -344,7 +346,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
-/* The members that change with a file's precision. */
+/* Writes the members that change with a file's precision. */
 static void write_finished(json_writer *json, const export_finished *file)
 {
     if (file->precision.instrument[0] != '\0') {
@@ -357,7 +359,8 @@ static void write_finished(json_writer *json, const export_finished *file)
     json_write_member_text(json, "xxh3_128", file->hash);
 }
 
-/* Lists a file; NULL if the writer made no file. Counts are listed with the writer's first file. */
+/* Adds a file to the list. file NULL: the writer made no file. Only the writer's first file gets
+ * its counts. */
 static void add_file(line_list *to, td_buf *text, const export_writer *writer,
                      const export_finished *file, int is_first)
 {
@@ -372,7 +375,7 @@ static void add_file(line_list *to, td_buf *text, const export_writer *writer,
     }
     json_write_member_text(&json, "date", writer->target.date);
     if (file != NULL && writer->of.exchange[0] != '\0')
-        json_write_member_text(&json, "feed", writer->feed); /* null if rows are of all feeds */
+        json_write_member_text(&json, "feed", writer->feed); /* null: several feeds */
     if (is_first) {
         write_choice(&json, writer->choice);
         write_counts(&json, writer);
@@ -483,7 +486,8 @@ const char *export_verdict_name(replay_verdict found)
     return VERDICTS[found];
 }
 
-/* Equal digests prove that two days had equal input, whatever their archives are called. */
+/* Writes the digests of the day's input. Equal digests prove that two days had equal input, even
+ * from different archives. */
 static void write_digests(td_buf *out, const replay_report *report)
 {
     json_writer json;
@@ -538,7 +542,7 @@ static td_result read_facts(json_value root, export_facts *out, td_err *err)
     return TD_OK;
 }
 
-/* Parses out's own text. */
+/* Parses the text in *out. */
 static td_result parse(export_document *out, td_err *err)
 {
     json_value file;
@@ -584,7 +588,8 @@ int export_document_begins(const export_document *document, td_bytes text)
     return document->size >= text.size && memcmp(document->text, text.data, text.size) == 0;
 }
 
-/* A segment that was being written when the manifest was made has lost its suffix since. */
+/* 1 if the list has the segment. Its name is compared without ".open", which a segment that was
+ * being written when the manifest was made may have lost since. */
 static int has_segment(json_value segments, const char *name)
 {
     td_bytes wanted = segment_final_name(name);

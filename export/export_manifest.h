@@ -1,6 +1,7 @@
-/* MANIFEST.2021-04-17.json: what a day of an export was made from, and its result. One JSON
- * document; docs/export.md explains each member. The same selection of the same archive gives the
- * same bytes, so it has neither the time of the export nor paths.
+/* MANIFEST.2021-04-17.json: the input and the result of an exported day, as one JSON document.
+ * docs/export.md explains each member. The same selection of the same archive gives the same bytes,
+ * so it contains neither the time of the export nor paths.
+ *
  *
  * The head has the request and the input. A day whose head would be unchanged is not exported
  * again. */
@@ -20,16 +21,17 @@
 #include "replay/play/report.h"
 #include "tape/selection.h"
 
-/* A symbol that no file can hold, or that has no book of the requested depth. */
+/* A symbol that is left out: no file can hold it, or it has no book of the requested depth. */
 typedef struct export_left_out {
-    char feed[LIMIT_NAME_BYTES];     /* "" in the entry that sums up all symbols beyond the limit */
+    char feed[LIMIT_NAME_BYTES]; /* "" in the entry that sums up all further symbols, when there are
+                                    too many to list */
     char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, possibly cut */
     const char *reason;              /* string literal */
-    uint64_t frames;                 /* number of its frames */
-    uint64_t position;               /* of the last one, plus 1 */
+    uint64_t frames;
+    uint64_t position; /* position of its last frame, plus 1 */
 } export_left_out;
 
-/* Totals of a day, in the order of the document. */
+/* Totals of a day. The manifest lists them in this order. */
 typedef enum export_total {
     TOTAL_ROWS,
     TOTAL_FRAMES,
@@ -52,7 +54,7 @@ typedef enum export_total {
 
 typedef struct export_facts {
     uint64_t totals[EXPORT_TOTALS];
-    uint64_t files; /* published ones */
+    uint64_t files; /* number of published files */
     replay_verdict verdict;
 } export_facts;
 
@@ -62,13 +64,13 @@ typedef struct export_facts {
 enum { EXPORT_MANIFEST_NAME_BYTES = 32 };
 void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES]);
 
-/* 1 if a file name is a manifest's name followed by suffix. */
+/* 1 if `name` is a manifest's file name followed by suffix. */
 int export_manifest_is_name(const char *name, const char *suffix);
 
 /* The head of a day's manifest. */
 typedef struct export_manifest_head {
     td_buf text;          /* owned */
-    size_t request_bytes; /* length of the beginning that has the request and the part of the day */
+    size_t request_bytes; /* length of the head's first part: the request and the part of the day */
 } export_manifest_head;
 
 /* Makes the head: the request, the day's segments with their hashes, the gaps of the ledger, and
@@ -90,8 +92,8 @@ typedef struct export_manifest_day {
     const replay_report *report;
 } export_manifest_day;
 
-/* Appends the rest of the document. facts: the caller sets the verdict and the totals that neither
- * writers nor report have; the others are set here. */
+/* Appends the rest of the document. facts: the caller sets the verdict, and the totals that are in
+ * neither `writers` nor the report; this sets the others. */
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts);
 
 /* ---- reading ---- */
@@ -114,18 +116,19 @@ void export_document_close(export_document *document);
 /* 1 if the document begins with the text. */
 int export_document_begins(const export_document *document, td_bytes text);
 
-/* 1 if the document was made from a segment that the head lacks. */
+/* 1 if the document was made from a segment that is not in the head. */
 int export_document_has_more(const export_document *document, const export_manifest_head *head);
 
-/* Iterates over files with names. Names that are too long are cut, so that no path matches. */
+/* Iterates over the files that have names. A name that is too long is cut; it then equals no
+ * path. */
 json_iter export_document_files(const export_document *document);
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
 
 /* 1 and the precision of a file in a document, or 0 if it has no precision. */
 int export_file_precision(json_value file, export_precision *out);
 
-/* Appends the document with the new precisions, sizes and hashes of `files`: all of its files that
- * have a precision, in its order. */
+/* Appends the document with new precisions, sizes and hashes. files: all files of the document that
+ * have a precision, in the document's order. */
 void export_document_replace(const export_document *document, const export_files *files,
                              td_buf *out);
 

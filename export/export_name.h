@@ -1,4 +1,4 @@
-/* Names of files and texts of cells, shared by the formats. Pure functions; any thread. */
+/* Makes file names and checks texts of cells, for all formats. Pure functions; any thread. */
 #ifndef TD_EXPORT_EXPORT_NAME_H
 #define TD_EXPORT_EXPORT_NAME_H
 
@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "export/export_format.h"
 
-/* Of a file name with its NUL: file systems allow 255 bytes, and ".partial" is appended. */
+/* Size of a file name with its NUL: file systems allow 255 bytes, and ".partial" is appended. */
 enum { EXPORT_NAME_BYTES = 240, EXPORT_SYMBOL_NAME_BYTES = 160 };
 
 #define EXPORT_DAY_NS UINT64_C(86400000000000)
@@ -23,21 +23,22 @@ static inline uint32_t export_day_of(uint64_t ns)
 /* "2021-04-17" and a NUL. */
 void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
 
-/* Why a text cannot be a cell in a file without quotes; NULL if it can. It would break the line (a
- * comma, a quotation mark, a control character), is not UTF-8, or a spreadsheet would run it as a
- * formula (it begins with = + - or @ and is not a number). */
+/* The reason why a text cannot be a cell in a file without quotes, or NULL if it can: it would
+ * break the line (a comma, a quotation mark, a control character), is not UTF-8, or a spreadsheet
+ * would run it as a formula (it begins with = + - or @ and is not a number). */
 const char *export_cell_refusal(td_bytes text);
 
-/* Why a symbol can have no file; NULL if it can. It is empty, longer than any symbol, too long for
- * a file name, or not valid as a cell. */
+/* The reason why a symbol cannot have a file, or NULL if it can: it is empty, longer than any
+ * symbol, too long for a file name, or not valid as a cell. */
 const char *export_symbol_refusal(td_bytes symbol);
 
-/* A symbol as part of a file name: %XX for any byte but A to Z, 0 to 9, "_", "-" and ".", and for a
- * first "-" or ".". So two symbols have different names even where a file system ignores case, and
- * no name looks like an option or is hidden. The symbol must not be refused. */
+/* Encodes a symbol for a file name: %XX for any byte except A to Z, 0 to 9, "_", "-" and ".",
+ * and for a first "-" or ".". So two symbols have different names even where a file system
+ * ignores case, and no name looks like an option or is hidden. The symbol must pass
+ * export_symbol_refusal. */
 void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES]);
 
-/* "{exchange}_{type}_{date}_{SYMBOL}{suffix}": a file name; an empty symbol is omitted.
+/* Makes the file name "{exchange}_{type}_{date}_{SYMBOL}{suffix}"; an empty symbol is omitted.
  * TD_E_LIMIT. */
 TD_MUST_USE td_result export_name_format(const export_source *of, const char *date,
                                          const char *suffix, char out[EXPORT_NAME_BYTES],

@@ -1,6 +1,6 @@
-/* The precision of each instrument: the largest number of decimal places of its prices and sizes.
- * All files of an instrument in a dataset have the same precision, in formats that record one. A
- * table; any number of threads may read it while no thread changes it. */
+/* The precision of each instrument: the largest number of decimal places of its prices, and of its
+ * sizes. In formats that record a precision, all files of an instrument in a dataset have the same
+ * one. This is a table; any number of threads may read it while no thread changes it. */
 #ifndef TD_EXPORT_EXPORT_PRECISION_H
 #define TD_EXPORT_EXPORT_PRECISION_H
 
@@ -9,7 +9,8 @@
 
 #include "base/row_table.h"
 
-enum { EXPORT_INSTRUMENT_BYTES = 192 }; /* a symbol as in file names, and 32 */
+/* An instrument is a symbol as in file names, and up to 32 bytes that a format adds. */
+enum { EXPORT_INSTRUMENT_BYTES = 192 };
 
 typedef struct export_precision {
     char instrument[EXPORT_INSTRUMENT_BYTES]; /* "": no instrument */
@@ -26,17 +27,18 @@ typedef struct export_precisions {
 /* Frees the entries; the table is empty afterwards. */
 void export_precisions_fini(export_precisions *table);
 
-/* NULL if the instrument is absent. */
+/* An instrument's precision; NULL if the table lacks the instrument. */
 const export_precision *export_precisions_find(const export_precisions *table,
                                                const char *instrument);
 
-/* Raises an instrument to at least these places. 1 if it had another precision before. */
+/* Raises an instrument's precision to at least `to`. 1 if the instrument was in the table with
+ * another precision. */
 int export_precisions_raise(export_precisions *table, const export_precision *to);
 
-/* Raises the table to all precisions of another table. */
+/* Raises the table to all precisions in `other`, and adds missing instruments. */
 void export_precisions_join(export_precisions *table, const export_precisions *other);
 
-/* 1 if the table has a higher precision for the instrument. */
+/* 1 if the table has a higher precision than `is` for its instrument. */
 int export_precisions_exceed(const export_precisions *table, const export_precision *is);
 
 #endif

@@ -17,11 +17,12 @@ typedef struct export_column {
     value_type type;
 } export_column;
 
-/* Bits of export_row.flags, the same in all formats that have flags (docs/export.md). */
+/* Bits of export_row.flags. They mean the same in all formats that have flags (docs/export.md). */
 enum {
     ROW_LAST_OF_FRAME = 1, /* set by the maker: the frame's last row of this type */
     ROW_SNAPSHOT = 2,
-    ROW_LATE = 4, /* the receive time is late: an overload, or the clock stepped back */
+    ROW_LATE = 4, /* the receive time is later than the arrival: after an overload, or after the
+                     clock stepped back */
     ROW_NOT_TRUSTED = 8,
     ROW_SYNTHESIZED = 16, /* made by the export: no frame contains it in this form */
     ROW_OTHER_LINE = 32,
@@ -30,16 +31,17 @@ enum {
 typedef struct export_row {
     uint64_t recv_ns;
     uint64_t exchange_ns; /* 0 if the frame has no exchange time */
-    uint64_t frame; /* number of the frame among the file's frames, from 1; set by export_day */
-    int64_t number; /* msg_head_number, if has_number */
+    uint64_t frame;       /* number of the frame among those with rows in the file, from 1; set by
+                             export_day */
+    int64_t number;       /* msg_head_number, if has_number */
     uint8_t has_number;
     uint8_t is_suspect; /* 1 if the row comes from a book or topic that was not proven complete */
-    uint8_t is_gap; /* 1: a row without values: the book's rows stop at recv_ns. Formats with a gap
-                       row write their own, others skip it. */
+    uint8_t is_gap; /* 1: a row without values; the book is unknown from recv_ns on. Formats with a
+                       gap row write their own, others skip it. */
     uint8_t is_state; /* 1 for a state already known when the selection begins; formats without
                          flags skip it, because there it would look newly received */
     unsigned flags;   /* ROW_* */
-    td_bytes symbol;  /* if entries of the frame name symbols; empty: the topic's symbol */
+    td_bytes symbol;  /* set if the frame's entries name symbols; empty: the topic's symbol */
     const msg_value *values; /* one per column; VALUE_ABSENT: an empty cell */
 } export_row;
 
@@ -87,8 +89,8 @@ static inline msg_value row_time(uint64_t ns)
     return (msg_value){.type = VALUE_TIME_NS, .as.time_ns = ns};
 }
 
-/* A value as text: decimals in shortest form, "true", "false", sides as in msg_side_name, times in
- * ns. Numbers are written to memory, which the result then points to. Empty if absent. */
+/* Writes a value as text: decimals in shortest form, "true", "false", sides as in msg_side_name,
+ * times in ns. The result may point to memory. Empty if the value is absent. */
 enum { ROW_TEXT_BYTES = TD_DECIMAL_TEXT_BYTES };
 td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES]);
 

@@ -83,13 +83,13 @@ typedef struct scan_run {
     read_plan *plan;
     segment_scratch *scratch;
     td_buf sealed;              /* array of sealed_channel */
-    row_table counted;          /* symbols by type, by hash only: two that collide count as one */
-    uint8_t bits[BITMAP_BYTES]; /* by id: the segment's channels in the selection */
+    row_table counted;          /* hashes of symbols, by type; symbols with one hash count as one */
+    uint8_t bits[BITMAP_BYTES]; /* by channel id: 1 if the segment's channel is selected */
 } scan_run;
 
 /* ---- channels ---- */
 
-/* Counts a type's symbols by family: feeds of one family share file names. */
+/* Counts a symbol for a type, once per family, because feeds of one family share file names. */
 static void count_symbol(scan_run *run, size_t type, const frame_channel *channel)
 {
     uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
@@ -100,7 +100,7 @@ static void count_symbol(scan_run *run, size_t type, const frame_channel *channe
     row_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
 }
 
-/* Records a channel that has frames in the selection. */
+/* Offers the topic of a channel that has frames in the selection. */
 static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
@@ -125,8 +125,8 @@ static int is_in(const selection_window *window, uint64_t first_ns, uint64_t las
     return last_ns >= window->from_ns && first_ns < window->to_ns;
 }
 
-/* Adds the channels of a chunk that the selection cuts, by the times in its message indexes. A
- * channel with frames only before and after the selection counts, too. */
+/* Adds the channels of a chunk that is only partly in the selection, by the times in its message
+ * indexes. Includes a channel whose frames are all before or after the selection. */
 static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t chunk, td_err *err)
 {
     td_result rc = segment_reader_chunk_channels(reader, chunk, run->scratch, &run->sealed, err);
@@ -139,7 +139,8 @@ static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t 
     return TD_OK;
 }
 
-/* Adds the channels of a segment's chunks. Opens it only if the selection cuts a chunk. */
+/* Adds the channels of a segment's chunks. Opens the segment only if a chunk is partly in the
+ * selection. */
 static td_result add_chunks(scan_run *run, const planned_segment *segment, td_err *err)
 {
     const segment_index *index = segment->index;
@@ -160,7 +161,7 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
             rc = segment_reader_open(archive_io(run->scan->from), segment->path, &reader, err);
         if (rc == TD_OK && (i >= segment_reader_chunk_count(reader) ||
                             segment_reader_chunk(reader, i)->offset != chunk->offset))
-            rc = TD_E_CORRUPT; /* not the file that the plan describes */
+            rc = TD_E_CORRUPT; /* the file is not the one in the read plan */
         if (rc == TD_OK)
             rc = add_edge(run, reader, i, err);
     }
@@ -168,7 +169,7 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
     return rc;
 }
 
-/* Records the selected channels of a segment. Skips what is unreadable: the tape reports it. */
+/* Adds the selected channels of a segment. Skips unreadable data, which the tape reports. */
 static td_result note_segment(scan_run *run, size_t i, td_err *err)
 {
     td_err ignored;

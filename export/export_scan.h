@@ -1,10 +1,11 @@
-/* Decides which topic supplies the rows for a feed's symbol, for types that use one topic of
- * several (export_type.prefers): one choice per feed, family, symbol and preference. A scan before
- * each day offers the day's topics; the day then looks up the choice.
+/* Decides which topic supplies the rows of a symbol, for types that use one topic of several
+ * (export_type.prefers): one choice per feed, family, symbol and `prefers`. A scan before each day
+ * offers the day's topics; then the export of the day looks up the choices.
+ *
  *
  * The scan reads no frames: the read plan has the channels of each chunk, and message indexes have
- * the times in chunks that the selection cuts. Skips what is unreadable, because the tape reports
- * it. One thread. */
+ * the times in chunks that are only partly in the selection. Skips unreadable data, because the
+ * tape reports it. One thread. */
 #ifndef TD_EXPORT_EXPORT_SCAN_H
 #define TD_EXPORT_EXPORT_SCAN_H
 
@@ -21,16 +22,16 @@
 typedef struct export_choice {
     char *feed;
     char *symbol;     /* as in the topic */
-    const family *of; /* its market */
+    const family *of; /* the family of the topic */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
     const topic_row *row;
 } export_choice;
 
 /* Zero-initialise. */
 typedef struct export_choices {
-    export_choice *items; /* in the order of their first offers */
+    export_choice *items; /* in the order in which they were first offered */
     size_t count;
-    row_table slots; /* by feed, family and symbol */
+    row_table slots; /* index of items by feed, family and symbol */
 } export_choices;
 
 /* Frees the entries; the table is empty afterwards. */
@@ -41,8 +42,8 @@ void export_choices_fini(export_choices *table);
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel);
 
-/* Offers a channel's topic for a type, which must take it: it becomes the choice unless a preferred
- * one is known. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+/* Offers a channel's topic for a type, whose `takes` must accept it. It becomes the choice unless a
+ * preferred topic was offered before. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_choice_offer(export_choices *table, const export_type *type,
                                           const frame_channel *channel, td_err *err);
 
@@ -51,13 +52,13 @@ typedef struct export_scan {
     const export_settings *settings;
     const export_type *const *types;
     size_t type_count;
-    uint64_t *symbols; /* by type: the number of symbols with a topic for it is added here */
+    uint64_t *symbols; /* by type: the scan adds the number of symbols with a topic for it */
     archive *from;
     const selection *wanted;
     selection_window window;
 } export_scan;
 
-/* Offers all topics in the window to out. TD_E_LIMIT: too many; errors of reading. */
+/* Offers all topics in the window to `out`. TD_E_LIMIT: too many; errors of reading. */
 TD_MUST_USE td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *err);
 
 #endif

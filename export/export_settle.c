@@ -9,7 +9,7 @@
 /* A manifest in the folder. */
 typedef struct found_manifest {
     char name[EXPORT_MANIFEST_NAME_BYTES];
-    const char *suffix; /* EXPORT_PARTIAL: the day is being made, or its export was killed */
+    const char *suffix; /* EXPORT_PARTIAL: the day is being exported, or its export was killed */
 } found_manifest;
 
 typedef struct settling {
@@ -21,7 +21,7 @@ typedef struct settling {
     size_t replaced_count; /* days replaced in this pass */
 } settling;
 
-/* A day whose files are replaced. */
+/* A day with files to be replaced. */
 typedef struct settled_day {
     export_folder *folder;
     export_document published;
@@ -63,8 +63,9 @@ static void note_precisions(settling *self, const export_document *document)
             self->mixed_count++;
 }
 
-/* Partial manifests count as well: an interrupted replacement has already raised some files to
- * theirs. A malformed manifest is skipped; a run that needs the day reports it. */
+/* Reads the precisions of all manifests. Includes partial ones, because an interrupted replacement
+ * has already raised some files to their precision. Skips a malformed manifest; a run that needs
+ * the day reports it. */
 static td_result read_all(settling *self, td_err *err)
 {
     const export_dataset *of = self->of;
@@ -111,7 +112,8 @@ static int lists(const export_document *document, const char *wanted, const char
     return 0;
 }
 
-/* *out: the file has the listed hash. A copy of damaged bytes would get a valid hash. */
+/* *out: 1 if the file has the hash in the manifest. A file with damaged bytes must not be copied,
+ * because the copy would get a valid hash. */
 static td_result is_sound(const settled_day *day, const char *name, int *out, td_err *err)
 {
     char hash[TD_HASH128_HEX_BYTES];
@@ -144,7 +146,8 @@ static td_result raise_file(const settling *self, settled_day *day, const char *
     return rc;
 }
 
-/* Publishes the copies, then the manifest: until then the day still counts as unsettled. */
+/* Publishes the copies, then the manifest. If it is interrupted, the next run sees the old manifest
+ * and replaces the rest. */
 static td_result replace_files(settled_day *day, td_err *err)
 {
     td_buf text;
@@ -197,7 +200,8 @@ static td_result is_lower(const settling *self, const export_folder *folder, int
     return rc;
 }
 
-/* Locks the day: without locks, two runs in one folder could replace a file at the same time. */
+/* Replaces the day's files of lower precision. Locks the day first: otherwise two runs in one
+ * folder could replace a file at the same time. */
 static td_result replace_lower(settling *self, settled_day *day, td_err *err)
 {
     td_result rc = export_folder_lock(day->folder, err);

@@ -1,11 +1,12 @@
-/* Gives each instrument one precision in a folder of days, whichever run made each day: the highest
- * that a file of any day needs. Files with a lower precision are copied to the higher one and
- * replaced, then the day's manifest. An interrupted replacement leaves the old manifest, so the
- * next run replaces the rest. A precision never falls.
+/* Gives each instrument one precision in all days of a folder, even if different runs exported
+ * them: the highest that a file of any day needs. Files with a lower precision are copied to the
+ * higher one and replaced, then the day's manifest. An interrupted replacement leaves the old
+ * manifest, so the next run replaces the rest. A precision never falls.
+ *
  *
  * Runs that share a folder settle it together: each calls this after its last day. A day that
- * another run has locked is left to that run, which settles after it has released the day; a run
- * that replaces files then checks all days again. One thread for each call. */
+ * another run has locked is skipped; that run settles after it has released the day. A run that
+ * replaces files then checks all days again. One thread for each call. */
 #ifndef TD_EXPORT_EXPORT_SETTLE_H
 #define TD_EXPORT_EXPORT_SETTLE_H
 
@@ -19,12 +20,12 @@ typedef struct export_dataset {
     td_io io;
     const char *folder;
     const export_spec *spec;
-    const td_log *log; /* warns of each file that keeps its precision; may be NULL */
+    const td_log *log; /* receives a warning for each file that keeps its precision; may be NULL */
 } export_dataset;
 
 /* Settles the folder and raises the table to its precisions. Does nothing if no format of the spec
- * has precisions. A file that is missing or differs from its manifest stays as it is. TD_E_*:
- * unsettled days have files of both precisions. */
+ * has precisions. A file that is missing or differs from its manifest is not replaced. After TD_E_*
+ * some instruments may have files of two precisions. */
 TD_MUST_USE td_result export_settle(const export_dataset *of, export_precisions *table,
                                     td_err *err);
 

@@ -1,4 +1,4 @@
-/* The request of an export. Plain data, filled in by the verb. */
+/* The request of an export. Plain data, filled in by the verb `export`. */
 #ifndef TD_EXPORT_EXPORT_SPEC_H
 #define TD_EXPORT_EXPORT_SPEC_H
 
@@ -18,8 +18,8 @@ typedef struct export_spec {
     const export_type *types[EXPORT_OUTPUTS_MAX]; /* of the outputs, without duplicates */
     size_t type_count;
     export_settings settings;
-    /* If several runs share the days of an export: this run is number shard of shard_count, from 1.
-     * shard_count 0: this run does all days. */
+    /* Several runs may share the days of an export: this run is number `shard` of shard_count, from
+     * 1. shard_count 0: this run exports all days. */
     uint32_t shard;
     uint32_t shard_count;
     const day_list *days; /* only clean days are exported; NULL: all */
@@ -28,16 +28,18 @@ typedef struct export_spec {
 /* 1 if the export has this format. */
 int export_has_format(const export_spec *spec, const export_format *format);
 
-/* 1 if a type's rows are about intervals (EXPORT_OF_INTERVALS). */
+/* 1 if a type's rows are about time intervals (EXPORT_OF_INTERVALS). */
 int export_has_intervals(const export_spec *spec);
 
-/* The window to read for a part of a day: intervals also need frames received soon after it. */
+/* The window to read for a part of a day. It is longer if rows are about intervals, which also need
+ * frames received soon after the day. */
 selection_window export_reads(const export_spec *spec, selection_window window);
 
-/* 1 if this run does the day. */
+/* 1 if this run exports the day. */
 int export_is_own(const export_spec *spec, uint32_t day);
 
-/* 1 if the spec wants a feed's symbol on a day: the day is clean, or any quality will do. */
+/* 1 if a feed's symbol may be exported on a day: the day is clean, or the export is not limited to
+ * clean days. */
 int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, const char *symbol);
 
 #endif

@@ -75,7 +75,7 @@ static export_writer *find(const export_writers *table, const export_output *out
     row_probe at = row_probe_of(writer_hash(output, exchange, symbol));
     while (row_table_next(&table->slots, &at)) {
         export_writer *is = table->items[at.row];
-        int is_same = output->format->per == EXPORT_JOINED || /* its file names lack it */
+        int is_same = output->format->per == EXPORT_JOINED || /* its file names have no exchange */
                       strcmp(is->of.exchange, exchange) == 0;
         if (is->output == output && is_same && strcmp(is->symbol, symbol) == 0)
             return is;
@@ -83,7 +83,8 @@ static export_writer *find(const export_writers *table, const export_output *out
     return NULL;
 }
 
-/* Names both in byte order: the error must not depend on which row came first. */
+/* Sets the error for two names that would share a file. Names them in byte order, so that the error
+ * does not depend on which row came first. */
 static td_result explain_clash(const export_writer *writer, const char *what, const char *one,
                                const char *two, td_err *err)
 {
@@ -142,7 +143,8 @@ static const export_output *first_output(const export_writers *table, const expo
     return first;
 }
 
-/* With the table's lock. channel NULL: rows of no channel, all of one exchange. */
+/* Finds or makes a writer, with the table locked. channel NULL: rows without a channel, all from
+ * one exchange. */
 static td_result get(export_writers *table, const export_output *output,
                      const frame_channel *channel, const char *symbol, export_writer **out,
                      td_err *err)
@@ -242,7 +244,7 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     export_writer *own = writer->own;
     const export_format *format = own->output->format;
     if (own->made == NULL && row->is_gap && format->per != EXPORT_JOINED)
-        return TD_OK; /* no gap before the first row, unless joined */
+        return TD_OK; /* a file does not begin with a gap, except if it holds several types */
     if (own->made == NULL)
         own->made = format->open(&own->target);
     if (format->take != NULL && !format->take(own->made, row))

@@ -1,5 +1,6 @@
-/* The writers of one day: one for each format, type and symbol, found by name. Each records which
- * feed and line its rows come from, so that two sources never share a file.
+/* The writers of one day: one for each format, type and symbol, found by name. Each records the
+ * feed and the line (channel_info) of its rows, so that two sources never share a file.
+ *
  *
  * Any thread may find and claim writers; the rest is for one thread. */
 #ifndef TD_EXPORT_EXPORT_WRITERS_H
@@ -18,19 +19,21 @@
 
 typedef struct export_counts {
     uint64_t rows;
-    uint64_t frames;           /* with rows in the file */
-    uint64_t rows_synthesized; /* of rows: made by the export, no frame has them */
-    uint64_t left_out_frames;  /* of books that were not trusted */
-    uint64_t left_out_entries; /* levels in these frames */
+    uint64_t frames;           /* frames with rows in the file */
+    uint64_t rows_synthesized; /* rows that the export made; no frame contains them */
+    uint64_t left_out_frames;  /* frames of books that were not trusted */
+    uint64_t left_out_entries; /* number of levels in these frames */
     uint64_t undecoded_frames;
-    uint64_t left_out_bars;  /* incomplete ones, in a format that cannot mark them */
-    uint64_t ids_cut;        /* texts left empty because a file without quotes cannot hold them */
-    int64_t clock_behind_ns; /* 0, or the time that a format has to add to receive times */
+    uint64_t left_out_bars; /* incomplete bars, in a format that cannot mark them */
+    uint64_t ids_cut;       /* texts left empty because a file without quotes cannot hold them */
+    int64_t
+        clock_behind_ns; /* greatest time by which the recorder's clock was behind the exchange's */
     uint64_t break_count;
-    trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS; NULL if there were no breaks */
+    trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS breaks; NULL if there were none */
 } export_counts;
 
-/* Adds a break. Restart: the book begins again, so the last break, if listed, ends here. */
+/* Add a break, and end it: at a restart the book begins again, so the last break ends there, if it
+ * is listed. */
 void export_counts_break(export_counts *counts, const trust_break *broke);
 void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 
@@ -40,26 +43,26 @@ typedef struct export_writer {
     export_target target;
     export_files files;
     export_counts counts;
-    struct export_writer *own; /* owner of the files: itself, or another */
-    void *made;                /* the format's writer; NULL before the first row */
-    pthread_mutex_t lock;      /* guards the format's writer: topics of a symbol run in parallel */
-    char *symbol;              /* as in cells */
-    char *feed;                /* of its rows; NULL before the first */
+    struct export_writer *own; /* the writer that owns the files: this one, or another */
+    void *made;                /* the writer that the format opened; NULL before the first row */
+    pthread_mutex_t lock;      /* guards `made`, because topics of a symbol run in parallel */
+    char *symbol;              /* as in the rows' cells */
+    char *feed;                /* the rows' feed; NULL before the first row */
     uint32_t line;
-    uint64_t position;           /* of the last frame counted by its rows, plus 1 */
-    const export_choice *choice; /* of books: the topic of the last frame; NULL before the first */
+    uint64_t position;           /* position of the last frame that had a row, plus 1 */
+    const export_choice *choice; /* of books: topic of the last row; NULL before the first */
 } export_writer;
 
-/* Zero-initialise; set template, from which all targets are copied. */
+/* Zero-initialise; set template, from which the targets of all writers are copied. */
 typedef struct export_writers {
-    export_target template; /* without of, files, counts */
+    export_target template; /* its members of, files and counts are not set */
     export_folder *folder;
     uint8_t has_prefixes; /* 1 if each format has its own folder */
     pthread_mutex_t lock;
     export_writer **items;
     size_t count;
     size_t file_count; /* writers of items that have their own files */
-    row_table slots;   /* by output, exchange and the symbol in file names */
+    row_table slots;   /* index of items by output, exchange and the symbol in file names */
 } export_writers;
 
 /* Initialises a zeroed table. */
@@ -68,9 +71,10 @@ void export_writers_init(export_writers *table);
 /* Closes all writers. Unfinished files are removed, finished ones stay. */
 void export_writers_fini(export_writers *table);
 
-/* The writer of an output's rows of a symbol; the first call sets feed, family and topic. symbol:
- * as in a topic or an entry, or "". NULL and *refusal (a literal) if no cell or file name can hold
- * it. TD_E_INVALID: another symbol has the same file; TD_E_LIMIT: too many. */
+/* Finds or makes the writer of an output's rows of a symbol; the first call sets feed, family and
+ * topic. symbol: as in a topic or an entry, or "". No cell or file name can hold the symbol: the
+ * writer is NULL, and *refusal a string literal. TD_E_INVALID: another symbol has the same file;
+ * TD_E_LIMIT: too many. */
 TD_MUST_USE td_result export_writers_get(export_writers *table, const export_output *output,
                                          const frame_channel *channel, td_bytes symbol,
                                          export_writer **out, const char **refusal, td_err *err);
@@ -79,15 +83,17 @@ TD_MUST_USE td_result export_writers_get(export_writers *table, const export_out
 TD_MUST_USE td_result export_writers_of_day(export_writers *table, const export_output *output,
                                             export_writer **out, td_err *err);
 
-/* The writer of rows without a channel or of several feeds (export_type.day, replies). */
+/* The writer of rows without a channel, or of rows from several feeds (export_type.day, HTTP
+ * replies). */
 TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export_output *output,
                                              export_writer **out, td_err *err);
 
-/* Rows come from this channel. TD_E_INVALID if earlier ones came from another feed or line. */
+/* Records that rows come from this channel. TD_E_INVALID if earlier ones came from another feed or
+ * line. */
 TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_channel *channel,
                                           td_err *err);
 
-/* Gives the format a row; a row_out's put. writer: an export_writer. */
+/* Gives the format a row. Has the type of row_out.put; writer: an export_writer. */
 TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
 /* The name of the exchange in a channel's rows. */

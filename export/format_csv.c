@@ -1,4 +1,4 @@
-/* Tardis CSV: a file for each day, type and symbol, a line for each row (docs/export.md). */
+/* Tardis CSV: one file per day, type and symbol, one line per row (docs/export.md). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void close_csv(void *writer)
 
 /* ---- lines ---- */
 
-/* A column's name in Tardis's files. */
+/* Writes a column's name as Tardis has it. */
 static td_result add_header(td_buf *out, const char *name, td_err *err)
 {
     static const char SIZE[] = "size";
@@ -47,7 +47,7 @@ static td_result add_header(td_buf *out, const char *name, td_err *err)
     return td_buf_printf(out, err, ",%.*samount", (int)(length - (sizeof SIZE - 1)), name);
 }
 
-/* "bid" or "ask" for a level, the taker's side for a trade. */
+/* "bid" or "ask" for a level, "buy" or "sell" of the taker for a trade. */
 static const char *side_name(const export_type *type, unsigned side)
 {
     static const char *const TAKERS[] = {
@@ -85,7 +85,7 @@ static void add_u64(td_buf *out, uint64_t value)
     td_buf_add(out, digits + at, sizeof digits - at);
 }
 
-/* A text that would break the line is left out: its cell is empty. */
+/* Writes a text. If it would break the line, the cell stays empty. */
 static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
 {
     if (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES)
@@ -94,7 +94,7 @@ static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
         td_buf_add(out, text.data, text.size);
 }
 
-/* Numbers and the format's own words are always valid cells; texts are checked. */
+/* Writes a cell. Numbers and the format's own words are always valid cells; texts are checked. */
 static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
 {
     char memory[ROW_TEXT_BYTES];
@@ -111,7 +111,7 @@ static void add_value(csv_writer *csv, td_buf *out, const export_type *type, con
         td_buf_add(out, text.data, text.size);
 }
 
-/* Times are cut to us, not rounded. A missing exchange time becomes the receive time. */
+/* Writes a row. Times are truncated to us. A missing exchange time becomes the receive time. */
 static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
 {
     csv_writer *csv = writer;

@@ -1,4 +1,4 @@
-/* npz files for hftbacktest: one for each day and symbol with the events of its trades and its
+/* npz files for hftbacktest: per day and symbol, one file with the events of its trades and its
  * book, in the order that the simulator reads, and one with the book at the end of the day
  * (docs/export.md). */
 #include <math.h>
@@ -27,7 +27,7 @@ typedef struct hft_writer {
     const export_target *target;
     export_file *file;     /* NULL before the first row */
     event_order *order;    /* NULL before the first row */
-    int64_t depth_ns;      /* latest exchange time of the book; 0 if unknown */
+    int64_t depth_ns;      /* latest exchange time of a book's frame; 0 if unknown */
     hft_event *end_of_day; /* levels of the book at the end of the day */
     size_t end_of_day_count;
 } hft_writer;
@@ -79,15 +79,16 @@ static td_result begin(hft_writer *self, td_err *err)
     return TD_OK;
 }
 
-/* A missing exchange time becomes the latest that a simulator accepts. */
+/* Sets the event's times. A missing exchange time becomes the latest one that a simulator
+ * accepts. */
 static void set_times(const export_row *row, hft_event *out)
 {
     out->exch_ns = (int64_t)(row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns - 1);
     out->local_ns = (int64_t)row->recv_ns;
 }
 
-/* At the start of a gap the book becomes empty, for the exchange's side at the last frame before
- * the gap. The book at the end of the day becomes empty, too. */
+/* The event for the start of a gap: the book becomes empty; for the exchange's side, at the last
+ * frame before the gap. Also empties the book at the end of the day. */
 static hft_event gap_event(hft_writer *self, const export_row *row)
 {
     uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
@@ -114,8 +115,8 @@ static hft_event trade_event(const export_row *row)
     return out;
 }
 
-/* Clears a whole side, up to infinity: the exchange's book is a window, and its last price does not
- * bound what the simulator holds beyond it. */
+/* The event for a row of the book. EVENT_CLEAR clears a whole side, up to infinity: the exchange's
+ * book is a window, and its last price does not bound the levels that the simulator holds. */
 static hft_event depth_event(const export_row *row)
 {
     hft_event out = {.kind = (uint64_t)row->values[HFT_KIND].as.integer};
@@ -136,7 +137,7 @@ static void add_end_of_day(hft_writer *self, hft_event level)
     self->end_of_day[self->end_of_day_count++] = level;
 }
 
-/* Records the least time by which the recorder's clock was behind the exchange's. */
+/* Updates the largest time by which the recorder's clock was behind the exchange's. */
 static void note_clock(const hft_writer *self, const hft_event *row)
 {
     export_counts *counts = self->target->counts;

@@ -13,8 +13,8 @@
 typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL before the first line */
-    size_t gap_next;   /* index in the target's gaps: the first not written yet */
-    uint64_t number;   /* of the last frame in the day, from 1 */
+    size_t gap_next;   /* index of the first gap in the target's gaps that is not written yet */
+    uint64_t number;   /* number of the last frame of the day, from 1 */
 } jsonl_writer;
 
 static void *open_jsonl(const export_target *target)
@@ -86,8 +86,8 @@ static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
 
 /* ---- messages ---- */
 
-/* A message as in all other JSON output (schema/message_json.h). A frame that cannot be decoded is
- * a line as well: without it, the lines would seem complete. */
+/* Writes a message as in all other JSON output (schema/message_json.h). A frame that cannot be
+ * decoded gets a line, too: without it, the output would seem complete. */
 static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsigned flags,
                                td_err *err)
 {
@@ -108,7 +108,7 @@ static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsig
     return end_line(self, &json, err);
 }
 
-/* Copies get neither number nor line. Control frames get a number only. */
+/* Writes a frame. Copies get neither number nor line. Control frames get a number only. */
 static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
                           td_err *err)
 {
@@ -136,7 +136,7 @@ static td_result finish(void *writer, td_err *err)
     return export_file_finish(file, NULL, err);
 }
 
-/* Has no rows: a line is a whole message, or a frame that was not decoded. */
+/* A type without columns: a line is a whole message, or a frame that was not decoded. */
 static const export_type MESSAGES = {.name = "messages"};
 static const export_named_type TYPES[] = {{"messages", &MESSAGES}, {NULL, NULL}};
 

@@ -1,7 +1,7 @@
 /* MCAP, one file per day (docs/export.md). Each message is one entry of a decoded frame as JSON, or
  * a whole frame of an order book. There is a channel for each topic and symbol of a feed, and a
- * schema for each type. Viewers plot numbers, so a decimal is a JSON number, and its exact text a
- * second member. They read no integers above 2^53, so a time is an object of seconds and
+ * schema for each type. Viewers plot numbers, so a decimal is a JSON number, with its exact text in
+ * a second member. Viewers read no integers above 2^53, so a time is an object of seconds and
  * nanoseconds. */
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +22,8 @@
 enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
 
 typedef struct topic_channel {
-    char *key;         /* feed, topic, symbol */
-    uint32_t sequence; /* of its last message */
+    char *key;         /* feed, topic and symbol */
+    uint32_t sequence; /* sequence number of its last message */
 } topic_channel;
 
 typedef struct mcap_writer {
@@ -32,7 +32,7 @@ typedef struct mcap_writer {
     chunk_packer *packer;
     sealed_chunk *sealed;
     mcap_summary summary;
-    td_buf chunk, pack, text; /* text: of the message being written */
+    td_buf chunk, pack, text; /* text: the message that is being written */
     json_writer json;         /* writes to text */
     uint16_t message_id;      /* of the message in text; 0 if text is empty */
     uint8_t *is_of_level;     /* by column of book changes: 1 if each level has its own value */
@@ -45,7 +45,7 @@ typedef struct mcap_writer {
     row_table slots; /* indexes channels by key */
 } mcap_writer;
 
-/* 1 if each level has its own value; other columns are the same for the whole frame. */
+/* 1 if each level has its own value in this column; 0 if the whole frame has one value. */
 static int is_of_level(const export_column *column)
 {
     msg_member member = msg_member_find(td_bytes_str(column->name));
@@ -179,7 +179,8 @@ static void schema_name(const export_type *type, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
-/* The number of a type's schema, whose record precedes the first channel that uses it. */
+/* The number of a type's schema. Writes the schema's record before the first channel that uses
+ * it. */
 static uint16_t schema_of(mcap_writer *self, const export_type *type)
 {
     char name[LIMIT_NAME_BYTES];
@@ -303,7 +304,7 @@ static void write_time(json_writer *json, const char *name, uint64_t ns)
     json_write_object_end(json);
 }
 
-/* A decimal twice: as a number for viewers, and as exact text. */
+/* Writes a decimal twice: as a number for viewers, and as exact text. */
 static void write_decimal(json_writer *json, const char *name, td_bytes text)
 {
     static const char SUFFIX[] = "_text";

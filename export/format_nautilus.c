@@ -18,7 +18,7 @@
 #include "schema/instrument.h"
 
 enum {
-    PLACES = 16, /* in DECIMAL(38,16) */
+    PLACES = 16, /* decimal places in DECIMAL(38,16) */
     TRADE_ID_BYTES_MAX = 36,
     GROUP_ROWS = 131072,
     TEXT_BYTES = 4,
@@ -28,7 +28,7 @@ enum {
     FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     CLASS_COLUMNS_MAX = 9,
-    OF_INSTRUMENT = 2, /* entries of PAIRS without the precisions */
+    OF_INSTRUMENT = 2, /* number of entries in PAIRS without the precisions */
     OF_PRICES = 3,
 };
 
@@ -43,8 +43,8 @@ typedef struct catalog_writer catalog_writer;
 typedef enum conversion {
     AS_NULL,
     AS_INSTRUMENT, /* the instrument's id */
-    AS_PRICE,      /* a number that counts for the precision of prices */
-    AS_SIZE,       /* a number that counts for the precision of sizes */
+    AS_PRICE,      /* a number; the file's precision of prices covers its decimal places */
+    AS_SIZE,       /* a number; the file's precision of sizes covers its decimal places */
     AS_TEXT,
     AS_TRADE_ID,
     AS_TAKER,
@@ -53,7 +53,7 @@ typedef enum conversion {
     AS_INIT_TIME,
 } conversion;
 
-/* A column of a class. from: the column of the type that supplies the value. */
+/* A column of a class. from: index of the type's column that supplies the value. */
 typedef struct class_column {
     parquet_column is;
     size_t from;
@@ -67,20 +67,20 @@ typedef struct catalog_class {
     const char *name;
     const class_column *columns;
     size_t column_count;
-    size_t pair_count; /* number of entries of PAIRS that it uses */
+    size_t pair_count; /* number of entries of PAIRS in its files */
     int (*take)(catalog_writer *self, const export_row *row);
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
 
-/* A level of a frame that is still incomplete. */
+/* A level of a frame whose rows are not all known yet. */
 typedef struct pending_level {
     uint8_t is_snapshot, is_bid;
     td_decimal price, size;
 } pending_level;
 
-/* An instrument with rows. */
+/* An instrument that has been listed. */
 typedef struct known_instrument {
-    uint64_t source;        /* hash of the request that listed it first */
+    uint64_t source;        /* hash of the HTTP request that listed it first */
     export_precision needs; /* the decimal places of its tick and step */
 } known_instrument;
 
@@ -96,14 +96,14 @@ struct catalog_writer {
     char bar_type[BAR_TYPE_BYTES]; /* "" without bars */
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
     unsigned price_places, size_places;
-    msg_value last[2];          /* of tickers: the last row's values */
-    uint64_t first_ns, last_ns; /* of the rows' ts_init */
+    msg_value last[2];          /* of tickers: values of the last row */
+    uint64_t first_ns, last_ns; /* first and last ts_init of the rows */
     parquet_file *file;         /* NULL before the first row */
     pending_level *levels;
     size_t level_count, level_capacity;
-    known_instrument *known; /* of the type instruments */
+    known_instrument *known; /* instruments listed so far, if the class is one of instruments */
     size_t known_count;
-    struct listed *listed; /* rows of the type instruments, until the day's precisions are known */
+    struct listed *listed; /* the rows of instruments, kept until the day's precisions are known */
     size_t listed_count;
 };
 
@@ -165,8 +165,8 @@ static const class_column ORDER_BOOK_DELTA[DELTA_PLACES] = {
     TIMES};
 /* clang-format on */
 
-/* Columns of instruments, in the order of all classes. from: the index of the instrument_value;
- * MADE: computed here; NEVER: always null. */
+/* The columns of all classes of instruments, in order; `classes` has the bits of those that have
+ * the column. from: the index of the instrument_value; MADE: computed here; NEVER: always null. */
 enum { PERPETUAL = 1, FUTURE = 2, OPTION = 4, PAIR = 8, CONTRACTS = 7, DATED = 6, EACH = 15 };
 enum {
     ID,
@@ -229,11 +229,11 @@ static const struct listed_class {
                       {PAIR, "currency_pair", "CurrencyPair"},
                       {0, NULL, NULL}};
 
-/* A row of the type instruments. */
+/* A row of an instrument. */
 typedef struct listed {
     const struct listed_class *of;
     char id[ID_BYTES];
-    msg_value values[LISTED]; /* without the precisions */
+    msg_value values[LISTED]; /* values except the precisions */
     char *texts[LISTED];      /* owned; the texts that values refer to */
 } listed;
 
@@ -337,7 +337,7 @@ static td_result put_columns(catalog_writer *self, const export_row *row, td_err
     return rc == TD_OK ? end_row(self, row, err) : rc;
 }
 
-/* A quote needs both sides; a row with one side is left out. */
+/* 1 if a row can be a quote, which needs both sides. */
 static int take_quote(catalog_writer *self, const export_row *row)
 {
     (void)self;
@@ -374,14 +374,16 @@ static int take_funding(catalog_writer *self, const export_row *row)
 
 /* ---- bars ---- */
 
-/* Leaves out rows of late trades for an earlier bar, and a bar that began before the selection. */
+/* 1 if a row is a bar to be written. Rows of late trades for an earlier bar are not, nor is a bar
+ * that began before the selection. */
 static int take_bar(catalog_writer *self, const export_row *row)
 {
     return (row->flags & ROW_LATE) == 0 &&
            row->values[BAR_START].as.time_ns >= self->target->from_ns;
 }
 
-/* A bar's times are its end, but init is at least the receive time of its last trade. */
+/* Writes a bar. Both of its times are its end, but ts_init is at least the receive time of its last
+ * trade. */
 static td_result put_bar(catalog_writer *self, const export_row *row, td_err *err)
 {
     export_row at = *row;
@@ -410,7 +412,7 @@ static void format_bar_type(const catalog_writer *self, char out[BAR_TYPE_BYTES]
 
 /* ---- order books ---- */
 
-/* level NULL writes a CLEAR. */
+/* Writes a delta. level NULL: a CLEAR. */
 static td_result put_delta(catalog_writer *self, const export_row *row, const pending_level *level,
                            unsigned flags, td_err *err)
 {
@@ -464,7 +466,8 @@ static td_result put_frame(catalog_writer *self, const export_row *row, td_err *
     return rc;
 }
 
-/* Adds a level. A snapshot drops the deletes before it, because its CLEAR replaces them. */
+/* Adds a level. A snapshot drops the frame's deletes that precede it, because its CLEAR replaces
+ * them. */
 static td_result add_level(catalog_writer *self, const export_row *row, td_err *err)
 {
     pending_level level = {.is_snapshot = row->values[DELTA_IS_SNAPSHOT].as.is_true != 0,
@@ -500,7 +503,7 @@ static const catalog_class CLASSES[] = {
 
 /* ---- files ---- */
 
-/* The id in Nautilus's adapter, which finds files by it: "BTCUSDT-LINEAR.BYBIT". */
+/* Makes the id that Nautilus's adapter uses to find files: "BTCUSDT-LINEAR.BYBIT". */
 static void format_id(td_bytes symbol, td_bytes category, const exchange_row *exchange,
                       char out[ID_BYTES])
 {
@@ -625,7 +628,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     catalog_writer *self = writer;
     td_result rc = TD_OK;
     if (self->of->put == NULL)
-        return TD_OK; /* kept by `take` until the precisions are known */
+        return TD_OK; /* instruments are kept by `take` until the precisions are known */
     if (self->file == NULL)
         rc = begin_file(self, err);
     if (rc != TD_OK)
@@ -635,7 +638,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", of->name, self->instrument);
 }
 
-/* A time as in file names: 2024-01-01T00-00-00-000000000Z. */
+/* Formats a time as in file names: 2024-01-01T00-00-00-000000000Z. */
 static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
     td_time_format(ns, out);
@@ -643,7 +646,7 @@ static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
         *c = (char)(*c == ':' || *c == '.' ? '-' : *c);
 }
 
-/* A file name: the first and last ts_init of its rows. */
+/* Makes a file name: the first and last ts_init of the file's rows. */
 static void format_interval(uint64_t first_ns, uint64_t last_ns, char out[2 * TD_TIME_TEXT_BYTES])
 {
     char first[TD_TIME_TEXT_BYTES];
@@ -694,7 +697,7 @@ static known_instrument *find_known(const catalog_writer *self, const char *id)
     return NULL;
 }
 
-/* 1 if the day has data of the instrument, or if no other type is exported. */
+/* 1 if the day has other data of the instrument, or if only instruments are exported. */
 static int has_data(const export_target *target, const char *id)
 {
     char other[ID_BYTES];
@@ -752,7 +755,8 @@ static unsigned class_bit(const export_row *row)
                : PERPETUAL;
 }
 
-/* Sets all but class and id from the row. 0 if a value is missing that the class needs. */
+/* Sets the values except class and id from the row. 0 if a value is missing that the class
+ * needs. */
 static int set_listed(const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
@@ -781,7 +785,8 @@ static int set_listed(const export_row *row, listed *out)
     return is_whole;
 }
 
-/* At least with the places as written: the places of an increment are the precision. */
+/* Formats a decimal with at least least_places decimal places, and at least as many as it was
+ * written with, because the places of an increment are the precision. */
 static td_bytes decimal_text(td_decimal value, unsigned least_places,
                              char out[2 * TD_DECIMAL_TEXT_BYTES])
 {
@@ -831,7 +836,7 @@ static size_t columns_of(const struct listed_class *of, parquet_column out[LISTE
     return count;
 }
 
-/* Writes a file of one row. Another tick or step needs another file. */
+/* Writes a file with one row. An instrument whose tick or step changed gets another file. */
 static td_result write_listed(export_files *files, const char *name, const listed *row,
                               const export_precision *precision, td_err *err)
 {
@@ -860,7 +865,7 @@ static td_result write_listed(export_files *files, const char *name, const liste
     return rc;
 }
 
-/* Keeps an instrument's row until the day's precisions are known. */
+/* Keeps an instrument's row until the day's precisions are known. 0 if the row is not exported. */
 static int take_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.of = LISTED_CLASSES};
@@ -944,7 +949,8 @@ static td_result copy_groups(td_file *from, uint64_t size, export_file *to, td_e
     return rc;
 }
 
-/* Reads a data file's footer and changes its precision. *before: bytes before the footer. */
+/* Reads a data file's footer and changes the precision in it. *before: number of bytes before the
+ * footer. */
 static td_result read_footer(td_file *from, const export_precision *to, td_buf *footer,
                              uint64_t *before, td_err *err)
 {
@@ -975,7 +981,8 @@ static td_result read_footer(td_file *from, const export_precision *to, td_buf *
                        : rc;
 }
 
-/* Numbers have 16 places whatever the precision is, so only the metadata changes. */
+/* Copies a data file with another precision. Numbers have 16 places whatever the precision is, so
+ * only the metadata changes. */
 static td_result raise_data(export_files *files, const char *path, const char *name,
                             const export_precision *to, td_err *err)
 {
@@ -1001,7 +1008,8 @@ static td_result raise_data(export_files *files, const char *path, const char *n
     return rc;
 }
 
-/* A value in the form of put_listed; the row takes over its text. 0 if a number is malformed. */
+/* Sets value i of the row as put_listed expects it; the row takes over its text. 0 if a number is
+ * malformed. */
 static int take_listed(listed *row, size_t i, const parquet_value *value)
 {
     parquet_kind kind = LISTED_COLUMNS[i].is.kind;
@@ -1022,7 +1030,7 @@ static int take_listed(listed *row, size_t i, const parquet_value *value)
     return 1;
 }
 
-/* The row of an instrument has the precision, and increments with as many places. */
+/* Rewrites an instrument's row with another precision, and with increments of as many places. */
 static td_result raise_listed(export_files *files, const char *path, const char *name,
                               const struct listed_class *of, const export_precision *to,
                               td_err *err)

@@ -1,5 +1,5 @@
-/* Parquet: one file per day, type and symbol, in folders that readers of Hive's layout know
- * (docs/export.md): exchange=E/type=T/date=D/SYMBOL.parquet. */
+/* Parquet: one file per day, type and symbol, in the folders of Hive's layout (docs/export.md):
+ * exchange=E/type=T/date=D/SYMBOL.parquet. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,15 +14,15 @@
 
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
 
-/* Decimal places of prices and amounts: a product of two has twice as many, which leaves 14 of 38
- * digits for its whole part. Averages and limits have MOST_PLACES. */
+/* Decimal places of prices and amounts in a 128-bit decimal. A product of two has twice as many,
+ * which leaves 14 of its 38 digits for the integer part. Averages and limits have MOST_PLACES. */
 enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 12, MOST_PLACES = 18 };
 
 typedef struct table_writer {
     const export_target *target;
     parquet_schema schema;
     parquet_column *columns;
-    char (*names)[COLUMN_NAME_BYTES]; /* of the type's own columns */
+    char (*names)[COLUMN_NAME_BYTES]; /* names of the type's own columns */
     size_t first_value;               /* index of the type's first column */
     parquet_file *file;               /* NULL before the first row */
 } table_writer;
@@ -40,7 +40,8 @@ static void close_table(void *writer)
 
 /* ---- the schema ---- */
 
-/* --scale applies to prices and amounts; instruments in replies may have more places. */
+/* The decimal places that --scale asks for, or 0. It does not apply to instruments in HTTP replies,
+ * which may have more places. */
 static uint8_t scale_of(const export_settings *settings, const export_type *type)
 {
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
@@ -79,8 +80,8 @@ static parquet_column column_of(const export_settings *settings, const export_ty
     return (parquet_column){.kind = PARQUET_TEXT};
 }
 
-/* A column's name in a form that SQL reads without quotes: "asks[0].price" becomes asks_0_price. A
- * name that the layout uses itself gets a "_" at its end. */
+/* Makes a column's name that needs no quotes in SQL: "asks[0].price" becomes asks_0_price. Appends
+ * "_" to a name that the layout itself uses. */
 static void format_column(const export_type *type, const char *name, char out[COLUMN_NAME_BYTES])
 {
     static const char *const TAKEN[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
@@ -103,8 +104,8 @@ static void format_column(const export_type *type, const char *name, char out[CO
         }
 }
 
-/* The columns: the symbol, if rows have one; those of all rows; those of the type, all of them
- * optional, so that all days have one schema. */
+/* Makes the columns: the symbol, if rows have one; the columns of all rows; the type's columns,
+ * which are optional, so that all days have one schema. */
 static void make_schema(table_writer *self, const export_source *of)
 {
     const export_settings *settings = self->target->settings;
@@ -159,7 +160,7 @@ static td_result begin_file(table_writer *self, const export_source *of, td_err 
 
 /* ---- rows ---- */
 
-/* Puts a text, or null if it is not UTF-8, which frames may contain. */
+/* Writes a text, or null if it is not UTF-8, which frames may contain. */
 static void put_text(const table_writer *self, parquet_writer *to, size_t column, td_bytes text)
 {
     if (td_utf8_is_text(text)) {
@@ -175,7 +176,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
 {
     char text[ROW_TEXT_BYTES];
     if (self->columns[column].kind == PARQUET_TEXT && value->type != VALUE_ABSENT) {
-        put_text(self, to, column, row_value_text(value, text)); /* topics differ in types */
+        put_text(self, to, column, row_value_text(value, text)); /* topics have various types */
         return TD_OK;
     }
     switch (value->type) {

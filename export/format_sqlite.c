@@ -1,6 +1,6 @@
 /* SQLite: one database per day, with a table for each type of messages and one for the gaps
  * (docs/export.md). Rows are in the order of the tape. An exact decimal is a text; a second column
- * has it as a number, which takes no space because SQLite computes it when it is read. */
+ * has it as a number, which takes no disk space because SQLite computes it when it is read. */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ static void add_name(td_buf *sql, const char *before, const char *name, const ch
     add(sql, after);
 }
 
-/* 1 if a table has the columns of a row from a frame, which a gap lacks. */
+/* 1 if a table's rows come from frames and have their columns; 0 for gaps. */
 static int has_place(const export_type *type)
 {
     return (type->flags & EXPORT_ALL_SYMBOLS) == 0;
@@ -108,7 +108,7 @@ static void add_index(td_buf *sql, const export_output *output)
     td_buf_add(sql, "", 1);
 }
 
-/* This format's output number `index`, which is a table; NULL at the end. */
+/* The output for this format's table number `index`, or NULL after the last one. */
 static const export_output *table_at(const sqlite_writer *self, size_t index)
 {
     for (size_t i = 0; i < self->target->output_count; i++)
@@ -130,10 +130,10 @@ static void make_kind(sqlite_writer *self)
         add_index(sql, table_at(self, i));
     self->statements = td_alloc_zero(count, sizeof *self->statements);
     self->statements[NO_JOURNAL] = "PRAGMA journal_mode = MEMORY";
-    self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* not memory */
+    self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* sort in files, not in memory */
     self->statements[BEGIN] = "BEGIN";
     self->statements[COMMIT] = "COMMIT";
-    const char *text = (const char *)sql->data; /* complete, so it no longer moves */
+    const char *text = (const char *)sql->data; /* complete, so the address stays valid */
     for (size_t i = FIRST_INSERT; i < count; i++)
         self->statements[i] = text += strlen(text) + 1;
     self->kind = (database_kind){.name = "database",
@@ -151,8 +151,8 @@ static td_result run(sqlite_writer *self, size_t statement, td_err *err)
     return database_query_end(&query, database_query_next(&query, err));
 }
 
-/* Writes in one transaction, with its journal in memory: an incomplete file is removed anyway.
- * (journal_mode OFF is ignored by a defensive connection.) */
+/* Begins the one transaction of a file. SQLite's journal is in memory, because an incomplete file
+ * is removed anyway. (A defensive connection ignores journal_mode OFF.) */
 static td_result begin_file(sqlite_writer *self, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
@@ -167,7 +167,8 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     return rc;
 }
 
-/* Integers are numbers, other values text. text: memory until the row is written. */
+/* Binds a value. Integers are numbers, all others text. text: memory that is needed until the row
+ * is written. */
 static void bind_value(database_query *query, const msg_value *value, char text[ROW_TEXT_BYTES])
 {
     if (value->type == VALUE_ABSENT)

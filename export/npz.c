@@ -11,8 +11,9 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 
-/* The zip format (APPNOTE.TXT 6.3, sections 4.3 and 4.5). A member's sizes are unknown when its
- * header is written: they follow its data (flag 8), and are in the directory. */
+/* Constants of the zip format (APPNOTE.TXT 6.3, sections 4.3 and 4.5). The sizes of a member are
+ * unknown when its header is written; they are in a descriptor after its data (flag 8), and in the
+ * directory. */
 enum {
     LOCAL_SIGNATURE = 0x04034b50,
     DESCRIPTOR_SIGNATURE = 0x08074b50,
@@ -26,20 +27,21 @@ enum {
     METHOD_DEFLATE = 8,
     DATE_1980 = 0x21,
     ZIP64_FIELD = 1,
-    END64_BYTES = 44, /* of the record after its size */
+    END64_BYTES = 44, /* size of the ZIP64 end record without its signature and size field */
 };
 
-/* From this size on ZIP64 is used: below 4 GiB, because deflate may enlarge data. */
+/* Members of at least this size use ZIP64. It is less than 4 GiB, because deflate may enlarge
+ * data. */
 static const uint64_t ZIP64_BYTES = 0xF0000000;
 static const uint32_t IN_ZIP64 = 0xFFFFFFFF;
 
 static const char MEMBER[] = "data.npy";
 
-/* Constants of numpy's format. numpy leaves space for a count of 21 digits. */
+/* Constants of numpy's format. numpy leaves space for a count of 21 digits in the header. */
 enum { NPY_PREFIX_BYTES = 10, NPY_ALIGNMENT = 64, NPY_COUNT_DIGITS = 21 };
 
 enum {
-    STEP_BYTES = 16 << 10, /* of output space for zlib at a time */
+    STEP_BYTES = 16 << 10, /* output space for zlib at a time */
     MEMORY_LEVEL = 8,      /* zlib's default: 256 KiB per stream */
 };
 
@@ -49,7 +51,7 @@ struct npz_writer {
     uint64_t left; /* records still to be added */
     uint64_t packed_bytes;
     uint64_t plain_bytes;
-    uint64_t offset; /* of the file, without packed_bytes */
+    uint64_t offset; /* bytes of the file before those in packed_bytes */
     uint32_t crc;
     uint8_t is_zip64;
 };
@@ -73,7 +75,7 @@ static void put64(td_buf *out, uint64_t value)
 
 /* ---- the member ---- */
 
-/* zlib's memory comes from td_alloc, which does not fail. */
+/* Allocates memory for zlib with td_alloc, which does not fail. */
 static void *alloc_memory(void *opaque, uInt count, uInt size)
 {
     return td_alloc_hook(opaque, (size_t)count * size);
@@ -99,7 +101,8 @@ static void pack(npz_writer *npz, const void *bytes, size_t size, int flush, td_
     TD_ASSERT(stream->avail_in == 0);
 }
 
-/* The fields, up to the CRC, that the member's header shares with its entry in the directory. */
+/* Writes the fields, up to the CRC, that the member's header and its entry in the directory have in
+ * common. */
 static void put_common(const npz_writer *npz, td_buf *out)
 {
     put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION);
@@ -133,7 +136,8 @@ static void put_local_header(const npz_writer *npz, td_buf *out)
         put_zip64_field(0, 0, out);
 }
 
-/* numpy's header: padded to the length that the largest count needs, then to a multiple of 64. */
+/* Writes numpy's header, padded to the length that the largest count needs, then to a multiple of
+ * 64. */
 static void npy_header(const char *descr, uint64_t count, td_buf *header)
 {
     static const char MAGIC[] = "\x93NUMPY\x01";

@@ -13,15 +13,15 @@
 
 typedef struct npz_writer npz_writer;
 
-/* Begins a file of count records of record_bytes each. descr: their fields as numpy writes them:
- * "[('ev', '<u8'), ...]". */
+/* Begins a file of `count` records of record_bytes each. descr: the fields of a record as numpy
+ * writes them: "[('ev', '<u8'), ...]". */
 TD_NEVER_NULL npz_writer *npz_open(const char *descr, size_t record_bytes, uint64_t count,
                                    td_buf *out);
 
 /* Adds the next records, little-endian. */
 void npz_add(npz_writer *npz, const void *records, size_t count, td_buf *out);
 
-/* Ends the file; all count records must have been added. */
+/* Ends the file. All records must have been added. */
 void npz_finish(npz_writer *npz, td_buf *out);
 
 /* Frees a finished or unfinished writer; NULL is fine. */

@@ -1,6 +1,6 @@
-/* Bars of trades by exchange time: open, high, low, close, amounts. Sums are exact; the average
- * price is rounded once, at the end. Trades arrive almost in order, so the latest bars wait for
- * more; a trade older than these gets a row of its own. */
+/* Bars made from trades by exchange time: open, high, low, close, amounts. Sums are exact; the
+ * average price is rounded once, at the end. Trades arrive almost in order, so the latest OPEN_BARS
+ * bars are kept open for further trades; a trade for an earlier bar gets a row of its own. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -24,7 +24,7 @@ static const export_column COLUMNS[BAR_COLUMNS] = {
     [BAR_SELL_VOLUME] = {"sell_volume", VALUE_DECIMAL},
     [BAR_COVERED] = {"covered", VALUE_DECIMAL}};
 
-/* value / 10^scale */
+/* The number value / 10^scale. */
 typedef struct exact_sum {
     int128 value;
     uint8_t scale;
@@ -33,10 +33,10 @@ typedef struct exact_sum {
 typedef struct bar {
     uint64_t start_ns;
     td_decimal open, high, low, close;
-    exact_sum volumes[SIDES]; /* by msg_side */
-    exact_sum turnover;       /* prices times amounts */
+    exact_sum volumes[SIDES]; /* sum of amounts, by msg_side of the taker */
+    exact_sum turnover;       /* sum of prices times amounts */
     int64_t count;
-    uint64_t recv_ns, exchange_ns; /* of the bar's last trade */
+    uint64_t recv_ns, exchange_ns; /* times of the bar's last trade */
 } bar;
 
 typedef struct bar_maker {
@@ -44,7 +44,7 @@ typedef struct bar_maker {
     const coverage *covered;
     uint64_t written_ns; /* end of the latest bar written, or 0 */
     size_t count;
-    bar bars[OPEN_BARS + 1]; /* open bars, by time */
+    bar bars[OPEN_BARS + 1]; /* open bars, in order of time */
 } bar_maker;
 
 /* ---- exact sums ---- */
@@ -61,7 +61,7 @@ static int add_exact(exact_sum *to, int128 value, uint8_t scale)
     return !__builtin_add_overflow(to->value, value, &to->value);
 }
 
-/* A value in shortest form, which may refer to text. */
+/* The value in shortest form. The result may point to `text`. */
 static msg_value value_of(exact_sum sum, char text[NUMBER_BYTES])
 {
     char *at = text + NUMBER_BYTES;
@@ -85,8 +85,8 @@ static msg_value value_of(exact_sum sum, char text[NUMBER_BYTES])
                        .as.text = td_bytes_of(at, (size_t)(text + NUMBER_BYTES - at))};
 }
 
-/* a / b, b > 0, rounded half to even to `places` decimal places, or to a.scale - b.scale places if
- * there are more. 0 on overflow. */
+/* a / b, for b > 0, rounded half to even. The result has `places` decimal places, or a.scale -
+ * b.scale if that is more. 0 on overflow. */
 static int divide(exact_sum a, exact_sum b, uint8_t places, exact_sum *out)
 {
     exact_sum quotient = {a.value / b.value, (uint8_t)(a.scale - b.scale)};
@@ -148,7 +148,8 @@ static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
 
 /* ---- rows ---- */
 
-/* The share of a bar's time in which nothing is missing, rounded down; 1 if complete. */
+/* The share of a bar's interval in which no trades are missing, rounded down; 1 if the bar is
+ * complete. */
 static td_decimal share_of(const bar_maker *self, const bar *at)
 {
     const uint64_t length_ns = self->settings->bar_ns;
@@ -203,8 +204,9 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     return out->put(out->ctx, &row, err);
 }
 
-/* A bar has the trades of its interval, whenever they were received. Trades received soon after the
- * selection's end may be of its last bars; as soon after its start, of earlier bars. */
+/* 1 if a trade belongs to a bar of the selection. A bar has the trades of its interval, whenever
+ * they were received. A trade received within COVERAGE_DELAY_NS of the selection's end may belong
+ * to its last bars; one received that soon after its start, to bars before it. */
 static int is_of_selection(const maker_frame *seen, uint64_t exchange_ns)
 {
     if (exchange_ns < seen->from_ns)
@@ -247,7 +249,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     return rc;
 }
 
-/* Topics whose entries name many symbols give no bars. */
+/* 1 if the topic gives bars: not if its entries name many symbols. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);

@@ -1,8 +1,9 @@
 /* Changes of a book, for a reader that rebuilds the book from the rows of one file. Such a reader
- * starts over where is_snapshot changes from false to true, and only there (docs/export.md). It
- * sees two consecutive snapshots as one, so levels that the second one lacks need deletes.
+ * empties its book where is_snapshot changes from false to true, and nowhere else (docs/export.md).
+ * So it takes two consecutive snapshots for one, and levels that the second one lacks need deletes.
  *
- * A maker tracks the book that a reader of its rows has, and writes rows that update it. */
+ *
+ * A maker tracks the book of a reader of its rows, and writes rows that update it. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "export/export_type.h"
@@ -13,18 +14,19 @@ static const export_column COLUMNS[DELTA_COLUMNS] = {
     [DELTA_PRICE] = {"price", VALUE_DECIMAL},
     [DELTA_SIZE] = {"size", VALUE_DECIMAL}};
 
-/* The kind of the last row in the file. */
+/* The kind of the last row written to the file. */
 typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
 
-/* The state of a reader. Before the first row its book is empty; it has the topic's depth. */
+/* A reader's state. Before the first row its book is empty. The book has the topic's depth. */
 typedef struct delta_reader {
-    book *held; /* the reader's book: all written frames applied, and no others */
+    book *held; /* the reader's book: the rows written so far, applied */
     last_rows last;
 } delta_reader;
 
 /* ---- rows ---- */
 
-/* The rows of one frame. Each is held back until the next, because the last one is marked. */
+/* The rows of one frame. Each row is held back until the next one is known, because the frame's
+ * last row is marked. */
 typedef struct frame_rows {
     export_row common;
     const row_out *out;
@@ -41,7 +43,7 @@ static void put_waiting(frame_rows *rows)
         rows->rc = rows->out->put(rows->out->ctx, &rows->waiting, rows->err);
 }
 
-/* Adds a row for a level. is_own: 1 if the frame contains it in this form. */
+/* Adds a row for a level. is_own: 1 if the frame contains the level in this form. */
 static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const book_level *level,
                       int is_own)
 {
@@ -59,7 +61,7 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
     rows->count++;
 }
 
-/* Asks before bids, in all rows. */
+/* The order of sides in all rows: asks before bids. */
 static const msg_side SIDES[] = {SIDE_SELL, SIDE_BUY};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
@@ -88,7 +90,8 @@ static void add_book(frame_rows *rows, const book *from)
             add_level(rows, 1, SIDES[k], &level, 0);
 }
 
-/* 1 if a side has a level at this price. Books are walked from the best, so *at only grows. */
+/* 1 if a side of the book has a level at this price. *at: index of the level to begin with; callers
+ * ask for prices from best to worst, so it only grows. */
 static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
 {
     book_level level;
@@ -102,7 +105,7 @@ static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
     return 0;
 }
 
-/* Adds deletes for levels that are in held but not in now, best first. */
+/* Adds deletes for the levels of `held` that are not in `now`, best first. */
 static void add_vanished(frame_rows *rows, const book *held, const book *now)
 {
     for (size_t k = 0; k < SIDE_COUNT; k++) {
@@ -119,7 +122,8 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 
 /* ---- the reader ---- */
 
-/* Applies a frame as the trusted book did: it may be a snapshot that is not marked as one. */
+/* Applies a frame to the reader's book in the same way as the trusted book did; a frame that is not
+ * marked as a snapshot may act as one. */
 static void hold(delta_reader *reader, const maker_frame *seen)
 {
     book_outcome ignored; /* the trusted book has checked the same frame */
@@ -131,7 +135,8 @@ static void hold(delta_reader *reader, const maker_frame *seen)
         book_apply(reader->held, &seen->message->book, &ignored);
 }
 
-/* A file begins with a snapshot; if the book is older than the file, with the whole book. */
+/* Begins a file with a snapshot: the frame if it is one, or the whole book if the book is older
+ * than the file. */
 static void begin_file(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     if (!seen->trust->was_alive) {
@@ -148,15 +153,16 @@ static int is_empty(const book *of)
     return book_level_count(of, SIDE_BUY) == 0 && book_level_count(of, SIDE_SELL) == 0;
 }
 
-/* Adds a snapshot, after deletes if the reader needs them. A book that was taken over from another
- * connection is in no frame, so all of it is written. */
+/* Adds a snapshot, after deletes if the reader needs them. A book that continues on another
+ * connection is in no frame, so the whole book is written. */
 static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     const trust_answer *trust = seen->trust;
     int has_none =
         trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
     uint64_t before = rows->count;
-    /* After changes, a snapshot's first row makes a reader start over; if empty, it has no row. */
+    /* After changes, the first row of a snapshot makes a reader empty its book. A snapshot without
+     * levels has no row, so it needs deletes. */
     if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && has_none))
         add_vanished(rows, reader->held, seen->book);
     if (rows->count > before)
@@ -173,7 +179,7 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
 static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     uint64_t before = rows->count;
-    /* The book was empty when the file began, which no row can express, so its content after this
+    /* The book was empty when the file began, which no row can express. So the book after this
      * frame is written as the first snapshot. */
     int is_first = reader->last == LAST_NONE;
     if (is_first)
@@ -184,7 +190,7 @@ static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows 
         reader->last = is_first ? LAST_SNAPSHOT : LAST_CHANGE;
 }
 
-/* A frame of a book that is not trusted gives no rows. */
+/* Gives a frame's rows. A frame of a book that is not trusted gives none. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     delta_reader *reader = maker;
@@ -211,7 +217,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* ---- the type ---- */
 
-/* Begins with the checkpoint's book. Without one, the first trusted frame is a snapshot. */
+/* Opens a maker with the checkpoint's book. Without a checkpoint, the first trusted frame is a
+ * snapshot. */
 static void *open_reader(const maker_begin *of)
 {
     delta_reader *made = td_alloc_zero(1, sizeof *made);

@@ -1,6 +1,6 @@
 /* The best levels of a book: a row whenever a price or amount among them changes, at every Nth
- * change, or at the times of a grid. After a break, and at the start of a file, there is no
- * previous row to compare with: then the first state is a row, except with a grid. */
+ * change, or at fixed intervals (a grid). After a break, and at the start of a file, there is no
+ * previous row to compare with; then the first state gives a row, except with a grid. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ typedef struct best_levels {
     uint64_t every_ns;               /* 0 without a grid */
     uint64_t last_ns;                /* with a grid: receive time of the last frame, or 0 */
     msg_value *now;                  /* points into values */
-    msg_value values[];              /* of the previous state and the current one */
+    msg_value values[];              /* the previous state, then the current one */
 } best_levels;
 
 /* ---- rows ---- */
@@ -80,7 +80,8 @@ static td_result put_levels(best_levels *best, const maker_frame *seen, const ro
     return out->put(out->ctx, &row, err);
 }
 
-/* Rows of the grid up to this frame, which has found the book complete until now. */
+/* Puts the rows for grid times up to this frame, if the frame proves that the book was complete
+ * until now. */
 static td_result put_grid(best_levels *best, const maker_frame *seen, const row_out *out,
                           td_err *err)
 {
@@ -127,7 +128,7 @@ static void *open_levels(const maker_begin *of)
     return made;
 }
 
-/* A checkpoint may hold the state at the start of a grid. */
+/* Opens a maker. With a grid, a checkpoint's book is the state at its first time. */
 static void *open_chosen(const maker_begin *of)
 {
     best_levels *made = open_levels(of);
@@ -148,7 +149,7 @@ static void *open_chosen(const maker_begin *of)
     }
 /* clang-format on */
 
-/* Types with fewer levels use the first columns. */
+/* The columns for 25 levels. Types with fewer levels use the first of them. */
 static const export_column SNAPSHOT_COLUMNS[TARDIS_VALUES_MAX] = {
     LEVEL(0),  LEVEL(1),  LEVEL(2),  LEVEL(3),  LEVEL(4),  LEVEL(5),  LEVEL(6),
     LEVEL(7),  LEVEL(8),  LEVEL(9),  LEVEL(10), LEVEL(11), LEVEL(12), LEVEL(13),

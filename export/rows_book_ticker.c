@@ -1,5 +1,5 @@
-/* The exchange's own best bid and ask: a row for each frame of the topic, changed or not. A side
- * that the frame lacks keeps its value. A break of the topic clears both. */
+/* The exchange's own best bid and ask: a row for each frame of the topic, even if nothing changed.
+ * A side that is not in the frame keeps its value. A break of the topic clears both sides. */
 #include "base/alloc.h"
 #include "export/export_type.h"
 #include "export/rows_hftbacktest.h"

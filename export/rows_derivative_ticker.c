@@ -1,12 +1,12 @@
-/* Funding, open interest and prices of a contract, merged from tickers with only the changed
- * values: a row with all known values for each change. A possible loss clears all. */
+/* Funding, open interest and prices of a contract. Tickers have only the changed values; each
+ * change gives a row with all values known so far. A possible loss of frames clears all values. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "export/export_type.h"
 
-/* The columns: names, types, and source members. */
+/* The columns: names, types, and the message's members that supply them. */
 #define TICKER_VALUES(X)                                                                           \
     X("funding_timestamp", VALUE_TIME_NS, NEXT_FUNDING_TIME)                                       \
     X("funding_rate", VALUE_DECIMAL, FUNDING_RATE)                                                 \
@@ -25,10 +25,11 @@ enum { COLUMNS = sizeof MEMBERS_OF / sizeof MEMBERS_OF[0] };
 _Static_assert((int)COLUMNS == (int)TICKER_COLUMNS, "columns of tickers");
 
 typedef struct ticker_state {
-    const frame_conn *conn; /* of the last frame; NULL if unknown */
-    uint64_t exchange_ns;   /* never steps back by 1 ms or more */
+    const frame_conn *conn; /* connection of the last frame; NULL if unknown */
+    uint64_t exchange_ns;   /* exchange time of rows; never falls to an earlier millisecond */
     msg_value values[COLUMNS];
-    uint8_t is_state_due; /* 1 if values are from before the selection and not written yet */
+    uint8_t is_state_due; /* 1 if the values are from before the selection and still have to be
+                             written */
 } ticker_state;
 
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
@@ -45,7 +46,7 @@ static int is_same(const msg_value *a, const msg_value *b)
                                     : td_decimal_compare(a->as.decimal, b->as.decimal) == 0;
 }
 
-/* 1 if a value changed. A funding time of 0 counts as absent. */
+/* Sets the values in a ticker. 1 if one changed. A funding time of 0 counts as absent. */
 static int set_values(ticker_state *state, const msg_item *item)
 {
     int has_changed = 0;
@@ -71,7 +72,7 @@ static void set_time(ticker_state *state, const maker_frame *seen, const msg_ite
         state->exchange_ns = ns;
 }
 
-/* Puts the values at the start of the selection. */
+/* Puts a row with the values at the start of the selection. */
 static td_result put_state(ticker_state *state, const maker_frame *seen, const row_out *out,
                            td_err *err)
 {
@@ -109,7 +110,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return out->put(out->ctx, &row, err);
 }
 
-/* Takes tickers of contracts that have deltas: instrument_info and tickers. */
+/* 1 for tickers of contracts that consist of changes: instrument_info and tickers. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
@@ -118,7 +119,7 @@ static int takes(const export_settings *settings, const frame_channel *channel)
            channel->family != NULL && channel->family->market.kind == MARKET_CONTRACTS;
 }
 
-/* Uses one topic per symbol, because two would share a file. */
+/* Prefers one topic per symbol, because two would share a file. */
 static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
 {
     (void)market;

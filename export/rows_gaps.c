@@ -1,7 +1,7 @@
 /* One row for each gap in the ledger that touches the day. */
 #include "export/export_type.h"
 
-/* In the order and with the names of GAP_MEMBERS. */
+/* Columns in the order and with the names of GAP_MEMBERS. */
 static const export_column GAP_COLUMNS[GAP_MEMBER_COUNT] = {
     {"reason", VALUE_TEXT},         {"feed", VALUE_TEXT},       {"line", VALUE_INTEGER},
     {"shard", VALUE_INTEGER},       {"conn", VALUE_INTEGER},    {"topic", VALUE_TEXT},

@@ -11,9 +11,10 @@ static const export_column COLUMNS[HFT_COLUMNS] = {[HFT_KIND] = {"kind", VALUE_I
 typedef struct hft_depth {
     const export_settings *settings;
     uint8_t has_begun;
-    /* After the last frame; lives as long as the topic. NULL if not trusted. */
+    /* The book after the last frame; lives as long as the topic. NULL if the book is not
+     * trusted. */
     const book *book;
-    export_row last; /* without values */
+    export_row last; /* the last frame's row, without values */
 } hft_depth;
 
 typedef struct hft_rows {
@@ -28,7 +29,7 @@ static uint64_t side_flag(msg_side side)
     return side == SIDE_BUY ? EVENT_BUY : EVENT_SELL;
 }
 
-/* level: NULL with EVENT_CLEAR. */
+/* Puts a row. level: NULL with EVENT_CLEAR. */
 static void add(hft_rows *rows, uint64_t kind, const book_level *level)
 {
     msg_value values[HFT_COLUMNS] = {[HFT_KIND] = row_integer((int64_t)kind)};
@@ -42,7 +43,7 @@ static void add(hft_rows *rows, uint64_t kind, const book_level *level)
     rows->rc = rows->out->put(rows->out->ctx, &rows->common, rows->err);
 }
 
-/* Adds the frame's levels of a side, in its order. */
+/* Adds the levels of one side, in the frame's order. */
 static void add_levels(hft_rows *rows, const message *m, uint64_t kind, msg_side side)
 {
     size_t count = message_item_count(m);
@@ -67,7 +68,8 @@ static void add_side(hft_rows *rows, const book *from, uint64_t kind, msg_side s
 static const msg_side SIDES[] = {SIDE_BUY, SIDE_SELL};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
-/* A snapshot clears each side, then adds its levels: of of_book, or, if NULL, of the message. */
+/* Adds a snapshot: for each side a clear, then its levels, from of_book, or from the message if
+ * of_book is NULL. */
 static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
 {
     rows->common.flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
@@ -80,7 +82,8 @@ static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
     }
 }
 
-/* The book continues from the day before, unless --sod asks for all of it at the start. */
+/* Puts a frame's rows. At the start of a day the book continues from the day before; with --sod all
+ * of it is put. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     hft_depth *self = maker;
@@ -98,13 +101,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         add_snapshot(&rows, seen->message, is_whole ? seen->book : NULL);
         return rows.rc;
     }
-    /* Asks, then bids, as in docs/export.md. */
+    /* asks before bids, as docs/export.md requires */
     add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_SELL);
     add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_BUY);
     return rows.rc;
 }
 
-/* Puts the book at the end of the day: bids, then asks. */
+/* Puts the book at the end of the day: bids before asks. */
 static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                         td_err *err)
 {

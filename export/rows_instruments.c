@@ -1,7 +1,7 @@
 /* Instruments listed in recorded HTTP replies: a row whenever one changes. A reply is recognized by
  * its content, because imported replies have no URL. Each request of a feed has its own rows,
- * because it always asks for the same list. Rows are put at the end of the day, when it is known
- * how long each was valid. */
+ * because a request always asks for the same list. Rows are put at the end of the day, when it is
+ * known how long each was valid. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -20,12 +20,12 @@
 enum { COLUMNS = INSTRUMENT_VALUE_COUNT };
 static const export_column INSTRUMENT_COLUMNS[COLUMNS] = {INSTRUMENT_VALUES(COLUMN_OF)};
 
-/* One version of a list's entry: valid until anything but its maxima changes. */
+/* One version of an instrument: valid until any value except its maxima changes. */
 typedef struct instrument {
     td_bytes raw, category, symbol; /* in the table's arena */
-    uint64_t from_ns, to_ns;        /* to_ns is 0 while it is valid */
-    uint64_t before_ns;             /* of the last reply without it, or 0 */
-    uint64_t seen_ns;               /* of the last reply with it */
+    uint64_t from_ns, to_ns; /* the time in which it is valid; to_ns is 0 while it still is */
+    uint64_t before_ns;      /* time of the last reply that lacks it, or 0 */
+    uint64_t seen_ns;        /* time of the last reply that has it */
     uint64_t exchange_ns;
 } instrument;
 
@@ -35,15 +35,15 @@ typedef struct instrument_table {
     const instrument_lists *lists;
     json_parser *reply, *entry;
     td_arena *memory;
-    instrument *rows; /* in the order of from_ns */
+    instrument *rows; /* in order of from_ns */
     size_t count, capacity;
     row_table by_symbol;
-    uint64_t complete_ns; /* of the last complete reply, or 0 */
+    uint64_t complete_ns; /* time of the last complete reply, or 0 */
 } instrument_table;
 
 /* ---- values ---- */
 
-/* Finds a member; path "a.b" is member b of the object in member a. */
+/* Finds a member. A path "a.b" is member b of the object in member a. */
 static int find_member(json_value entry, td_bytes path, json_value *out)
 {
     const uint8_t *dot = memchr(path.data, '.', path.size);
@@ -53,7 +53,7 @@ static int find_member(json_value entry, td_bytes path, json_value *out)
     return dot == NULL || find_member(*out, td_bytes_of(dot + 1, path.size - size - 1), out);
 }
 
-/* Empty values, times of 0, and values of another type are absent. */
+/* A value of an entry. Empty texts, times of 0 and values of another type are absent. */
 static msg_value value_of(json_value from, value_type type)
 {
     td_bytes text = json_raw(from);
@@ -75,8 +75,8 @@ static msg_value value_of(json_value from, value_type type)
     return whole == 0 ? row_absent() : row_time(whole * TD_NS_PER_MS);
 }
 
-/* paths: alternative members of an entry, separated by "|"; the first one present counts. NULL: the
- * value does not exist. */
+/* Finds the value of a column. paths: alternative members, separated by "|", of which the first one
+ * present is used. NULL: the list has no such value. */
 static msg_value find_value(json_value entry, size_t column, const char *paths)
 {
     const char *path = paths;
@@ -90,7 +90,8 @@ static msg_value find_value(json_value entry, size_t column, const char *paths)
     return row_absent();
 }
 
-/* Spot's minimum quantity member is obsolete, so it is not exported. */
+/* Sets the values of an entry. Leaves out Spot's member for the minimum quantity, because it is
+ * obsolete. */
 static void set_values(const instrument_table *table, msg_value *values, json_value entry,
                        td_bytes category)
 {
@@ -115,7 +116,8 @@ static int is_same_value(const msg_value *a, const msg_value *b)
                                     : td_bytes_equal(a->as.text, b->as.text);
 }
 
-/* Ignores the maxima, which change twice a month. */
+/* 1 if all values but the maxima are equal. Maxima are ignored because they change twice a
+ * month. */
 static int is_same(const msg_value *a, const msg_value *b)
 {
     size_t i = 0;
@@ -178,7 +180,7 @@ static int is_unchanged(instrument_table *table, const instrument *known, const 
     if (td_bytes_equal(known->raw, values[INSTRUMENT_RAW].as.text))
         return 1;
     td_result rc = json_parse(table->entry, known->raw, JSON_COPIED, &entry, NULL);
-    TD_ASSERT(rc == TD_OK); /* it has been parsed before, within a reply */
+    TD_ASSERT(rc == TD_OK); /* cannot fail: it was parsed before, as a part of the reply */
     set_values(table, before, entry, known->category);
     return is_same(before, values);
 }
@@ -219,12 +221,13 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
                             LIMIT_EXPORT_INSTRUMENT_BYTES >> 20);
 }
 
-/* Ends instruments that a complete reply lacks, if the reply shares one with earlier replies. */
+/* Ends the instruments that a complete reply lacks. A reply that lists none of the known
+ * instruments is ignored. */
 static void note_complete(instrument_table *table, const frame_ref *frame, json_value result,
                           int is_listed)
 {
     td_bytes cursor = {0};
-    (void)json_find_text(result, table->lists->page, &cursor); /* absent if there is one page */
+    (void)json_find_text(result, table->lists->page, &cursor); /* absent: one page */
     for (size_t i = 0; i < table->count; i++)
         is_listed |= table->rows[i].seen_ns == frame->recv_ns;
     if (cursor.size > 0 || !frame->conn->is_recorded || !is_listed)
@@ -277,7 +280,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         msg_value values[COLUMNS];
         json_value entry;
         rc = json_parse(table->entry, is->raw, JSON_COPIED, &entry, err);
-        TD_ASSERT(rc == TD_OK); /* it has been parsed before, within a reply */
+        TD_ASSERT(rc == TD_OK); /* cannot fail: it was parsed before, as a part of the reply */
         set_values(table, values, entry, is->category);
         values[INSTRUMENT_VALID_FROM] = row_time(is->from_ns);
         values[INSTRUMENT_VALID_TO] = moment(is->to_ns);

@@ -1,10 +1,10 @@
-/* Liquidations: one row each. The exchange names the position's side, rows name the side of the
- * order that closed it: sell liquidated a long. The exchange gives no ids. */
+/* Liquidations: one row each. The exchange gives the side of the position, a row has the side of
+ * the order that closed it: the liquidation of a long is a sell. The exchange gives no ids. */
 #include <string.h>
 
 #include "export/export_type.h"
 
-/* 1 for the topic with every liquidation. */
+/* 1 for the market's topic that has every liquidation. */
 static int has_all(const family_market *market, const topic_row *row)
 {
     return market->liquidation_topic != NULL && strcmp(row->name, market->liquidation_topic) == 0;
@@ -21,7 +21,8 @@ static msg_value value_of(const msg_item *item, msg_member member)
     return value != NULL ? *value : row_absent();
 }
 
-/* The frame's send time if it has one entry; else the entry's own time. */
+/* The time of a liquidation: the frame's send time if the frame has one entry, else the entry's own
+ * time. */
 static uint64_t time_of(const family_market *market, const msg_record *record, const msg_item *item)
 {
     const msg_value *sent = msg_value_find(record->values, record->value_count, MEMBER_SEND_TIME);

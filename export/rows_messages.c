@@ -1,4 +1,4 @@
-/* Entries of a message type as rows, with exactly their members. */
+/* Rows from the entries of a message type, with exactly the entries' members. */
 #include <pthread.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ enum {
     ACTION = MESSAGE_TOPIC + 1, /* only if entries of the type have actions */
 };
 
-/* The columns of a type. place: a member's column; 0 if it has no column. */
+/* The columns of a type. place: index of a member's column; 0 if it has no column. */
 typedef struct type_columns {
     export_column columns[COLUMNS_MAX];
     size_t count;
@@ -41,8 +41,8 @@ static void add_column(type_columns *to, const char *name, value_type type)
     to->columns[to->count++] = (export_column){name, type};
 }
 
-/* Adds columns for members. Every row already has symbol and exchange time; "seq" is a number in
- * all rows. A member that topics define with different types is a text. */
+/* Adds columns for members, except those that every row already has: symbol, exchange time and
+ * "seq". A member that topics define with different types becomes a text. */
 static void add_members(type_columns *to, const field_row *fields, size_t count, int is_envelope)
 {
     for (size_t i = 0; i < count; i++) {
@@ -112,7 +112,7 @@ void export_message_types_init(void)
 typedef struct entry_row {
     const type_columns *of;
     msg_value values[COLUMNS_MAX];
-    char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* numbers as text, in columns of text */
+    char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* memory for numbers in text columns */
 } entry_row;
 
 static void set(entry_row *to, msg_member member, msg_value value)
@@ -162,7 +162,8 @@ static void set_head(entry_row *to, const message *m)
         set_all(to, m->extra->values, m->extra->value_count);
 }
 
-/* Sets a level as in the frame: a deleted level has no size, other sizes exclude RPI orders. */
+/* Sets the members of a level as the frame has them: a deleted level has no size, other sizes
+ * exclude RPI orders. */
 static void set_level(entry_row *to, const message *m, size_t index)
 {
     const msg_level level = message_level(m, index);
@@ -176,7 +177,7 @@ static void set_level(entry_row *to, const message *m, size_t index)
     if (m->book.rpi_sizes != NULL) {
         set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
         int is_whole = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
-        TD_ASSERT(is_whole); /* the size is a sum that includes it */
+        TD_ASSERT(is_whole); /* cannot fail: the level's size is a sum that includes it */
     }
     set(to, MEMBER_SIZE, row_decimal(size));
 }
@@ -198,7 +199,7 @@ static void set_trade(entry_row *to, const msg_trade *trade)
         set(to, MEMBER_IS_RPI_TRADE, row_bool(trade->is_rpi_trade));
 }
 
-/* Sets the entry's own values, and its symbol, where it names one. */
+/* Sets an entry's own values, and *symbol if the entry names one. */
 static void set_entry(entry_row *to, const message *m, size_t index, td_bytes *symbol)
 {
     const msg_item *item = NULL;
@@ -235,7 +236,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     to.of = &COLUMNS[m->head.type];
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
-    int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* copies have no rows */
+    int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* copies give no rows */
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         export_row row = export_row_of(seen);
         td_bytes symbol = m->head.symbol;

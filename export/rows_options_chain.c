@@ -6,8 +6,8 @@
 #include "base/time_text.h"
 #include "export/export_type.h"
 
-/* The columns filled from a frame: names, types, and source members. The exchange publishes neither
- * an underlying index nor rho. */
+/* The columns filled from a frame: names, types, and the message's members that supply them. The
+ * exchange publishes neither an underlying index nor rho. */
 #define OPTION_VALUES(X)                                                                           \
     X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
     X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
@@ -55,7 +55,8 @@ void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS])
     }
 }
 
-/* 08:00 UTC on a date such as 30JUN23 or 5JUL23; absent if it is not a date. */
+/* The expiration time: 08:00 UTC on a date such as 30JUN23 or 5JUL23; absent if it is not a
+ * date. */
 static msg_value expiration(td_bytes date)
 {
     static const char MONTHS[] = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC";
@@ -91,7 +92,7 @@ static void set_contract(td_bytes symbol, msg_value values[COLUMNS])
 
 /* ---- rows ---- */
 
-/* Sets the values; 0 counts as absent. */
+/* Sets the values of a row; 0 counts as absent. */
 static void set_values(const msg_item *item, msg_value values[COLUMNS])
 {
     for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {

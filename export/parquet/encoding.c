@@ -11,7 +11,7 @@ static void add_byte(td_buf *out, unsigned byte)
     td_buf_add(out, &one, 1);
 }
 
-/* The number of bits of a value. */
+/* The number of bits that a value needs. */
 static unsigned width_of(uint64_t value)
 {
     return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
@@ -46,8 +46,8 @@ void encode_bits(td_buf *out, const int64_t *values, size_t count)
     }
 }
 
-/* One block: count (at most BLOCK) deltas, the first from values[0] to values[1]. Differences wrap,
- * as the format requires. */
+/* Encodes one block of `count` (at most BLOCK) deltas, the first from values[0] to values[1]. A
+ * delta may overflow; it wraps around, as the format requires. */
 static void encode_block(td_buf *out, const int64_t *values, size_t count)
 {
     uint64_t above[BLOCK]; /* each delta minus the smallest delta */

@@ -1,5 +1,5 @@
-/* Encodings of a page's values (Parquet's Encodings.md), appended to a buffer that has space for
- * them (asserted). Pure functions. */
+/* Encodings of a page's values (Parquet's Encodings.md), appended to a buffer that must have enough
+ * space (asserted). Pure functions. */
 #ifndef TD_PARQUET_ENCODING_H
 #define TD_PARQUET_ENCODING_H
 
@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-/* Numbers of encodings in the file. */
+/* The format's numbers for encodings. */
 typedef enum parquet_encoding {
     ENCODING_PLAIN = 0,
     ENCODING_RLE = 3,
@@ -16,14 +16,14 @@ typedef enum parquet_encoding {
     ENCODING_RLE_DICTIONARY = 8,
 } parquet_encoding;
 
-/* PLAIN for BOOLEAN: one bit each, the lowest first. */
+/* PLAIN for a BOOLEAN column: one bit per value, the lowest first. */
 void encode_bits(td_buf *out, const int64_t *values, size_t count);
 
-/* DELTA_BINARY_PACKED for 64 bits. */
+/* DELTA_BINARY_PACKED for 64-bit values. */
 void encode_deltas(td_buf *out, const int64_t *values, size_t count);
 
-/* RLE_DICTIONARY: the width of the indexes, then one run of them: repeated if all are equal, else
- * bit-packed. count > 0. */
+/* RLE_DICTIONARY: the bit width of the indexes, then one run with all of them: a repeated run if
+ * they are equal, else a bit-packed one. count > 0. */
 void encode_indexes(td_buf *out, const int64_t *indexes, size_t count);
 
 /* An RLE run: count copies of a level, which is 0 or 1. count > 0. */

@@ -13,12 +13,12 @@
 enum {
     LENGTH_BYTES = 4,
     VARINT_BITS = 64,
-    PAGE_BYTES_MAX = 64 << 20, /* a dictionary with the text of the largest instrument */
+    PAGE_BYTES_MAX = 64 << 20, /* enough for a dictionary with the largest instrument's text */
 };
 
 /* ---- Thrift's compact protocol ---- */
 
-/* Types in field headers. */
+/* Type numbers in field headers. */
 enum {
     TYPE_TRUE = 1,
     TYPE_FALSE = 2,
@@ -28,7 +28,8 @@ enum {
     TYPE_LIST = 9,
 };
 
-/* After malformed bytes nothing is left, and all further values read as 0. */
+/* A position in Thrift bytes. After malformed bytes `left` is empty, and all further values read as
+ * 0. */
 typedef struct reader {
     td_bytes left;
     uint8_t is_bad;
@@ -82,7 +83,7 @@ static td_bytes take_text(reader *from)
     return take_bytes(from, size);
 }
 
-/* Reads a list's header; returns the number of elements, each of which takes at least a byte. */
+/* Reads a list's header. Returns the number of elements, at most one per remaining byte. */
 static uint64_t take_list(reader *from, unsigned *type)
 {
     unsigned head = take_byte(from);
@@ -95,7 +96,8 @@ static uint64_t take_list(reader *from, unsigned *type)
     return from->is_bad ? 0 : count;
 }
 
-/* The header of a struct's next field; *id is the previous field's. 0 at the struct's end. */
+/* Reads the header of a struct's next field. *id: the previous field's id on entry, this one's on
+ * return. 0 at the struct's end. */
 static int next_field(reader *from, int *id, unsigned *type)
 {
     unsigned head = take_byte(from);
@@ -182,7 +184,8 @@ td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES], uint64_t f
     return TD_OK;
 }
 
-/* Finds a metadata value in a footer; *out includes its length prefix. 0 if the key is absent. */
+/* Finds a metadata value in a footer. *out is the value with its length prefix. 0 if the key is
+ * absent. */
 static int find_value(reader *from, const char *key, td_bytes *out)
 {
     uint64_t count = find_list(from, 5);
@@ -260,12 +263,12 @@ static chunk_at take_chunk(reader *from)
     return found;
 }
 
-/* Decompresses the page at an offset; *out is allocated. */
+/* Reads the page at an offset and decompresses it into *out, which is allocated. */
 static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t *size, td_err *err)
 {
     int id = 0;
     unsigned type;
-    int64_t sizes[2] = {0, 0}; /* uncompressed, compressed */
+    int64_t sizes[2] = {0, 0}; /* sizes of the page: uncompressed, compressed */
     if (offset >= file.size)
         return refuse(err);
     reader from = {.left = td_bytes_of(file.data + offset, file.size - (size_t)offset)};
@@ -286,7 +289,7 @@ static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t
     return refuse(err);
 }
 
-/* Reads the first entry of a dictionary. */
+/* Reads a dictionary's first entry. */
 static int first_text(td_bytes page, parquet_value *out)
 {
     reader from = {.left = page};
@@ -304,11 +307,11 @@ static int first_number(td_bytes page, parquet_kind kind, parquet_value *out)
 {
     reader from = {.left = page};
     if (kind == PARQUET_BOOL || kind == PARQUET_U8) {
-        out->integer = (int64_t)take_byte(&from); /* a bit, or the low byte of an INT32 */
+        out->integer = (int64_t)take_byte(&from); /* a BOOLEAN's bit, or the low byte of an INT32 */
         out->integer &= kind == PARQUET_BOOL ? 1 : UINT8_MAX;
         return !from.is_bad;
     }
-    for (unsigned i = 0; i < 3; i++) /* block size, number of miniblocks, number of values */
+    for (unsigned i = 0; i < 3; i++) /* skip block size, miniblock count, value count */
         (void)take_varint(&from);
     out->integer = take_number(&from);
     return !from.is_bad;

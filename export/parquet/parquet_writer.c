@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZSTD_STATIC_LINKING_ONLY /* declares functions for an allocator */
+#define ZSTD_STATIC_LINKING_ONLY /* declares the functions that take an allocator */
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -23,7 +23,7 @@ enum {
     LENGTH_BYTES = 4,
     NUMBER_BYTES = sizeof(int64_t),
     LEVEL = 3,                 /* zstd's default level */
-    BUFFER_BYTES_MAX = 1 << 30 /* a page ends after the value that fills it */
+    BUFFER_BYTES_MAX = 1 << 30 /* of a page, which ends after the value that fills it */
 };
 
 #define MAGIC      "PAR1"
@@ -33,7 +33,7 @@ static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_hook, .customFree 
 
 /* ---- kinds of columns ---- */
 
-/* Numbers of physical types, as in the file. */
+/* The format's numbers for physical types. */
 typedef enum physical {
     TYPE_BOOLEAN = 0,
     TYPE_INT32 = 1,
@@ -57,7 +57,7 @@ enum { NO_CONVERTED = -1, UNIT_NANOS = 3 };
 typedef struct kind_row {
     physical type;
     logical meaning;
-    int8_t converted; /* meaning as an older ConvertedType */
+    int8_t converted; /* the meaning as an older ConvertedType */
     uint8_t detail;   /* bits of an INTEGER, unit of a TIMESTAMP, precision of a DECIMAL */
 } kind_row;
 
@@ -75,7 +75,7 @@ static const kind_row KINDS[PARQUET_KIND_COUNT] = {
 
 /* ---- column chunks ---- */
 
-/* Sizes of pages with their headers. */
+/* The sizes of pages, headers included. */
 typedef struct page_sizes {
     uint64_t uncompressed;
     uint64_t compressed;
@@ -86,14 +86,14 @@ typedef struct chunk {
     const parquet_column *column;
     const kind_row *kind;
     /* the current page: */
-    td_buf numbers; /* int64_t: values, or indexes of the dictionary */
+    td_buf numbers; /* int64_t each: values, or indexes in the dictionary */
     td_buf plain;   /* encoded as PLAIN */
     td_buf levels;  /* complete runs of definition levels */
-    uint8_t level;  /* of the current run; 1: values, 0: nulls */
+    uint8_t level;  /* level of the current run: 1 for values, 0 for nulls */
     size_t level_count;
     size_t null_count;
     size_t row_count;
-    /* the dictionary: its values as PLAIN, and the offset of each */
+    /* the dictionary: its values as PLAIN, and the offset of each value */
     td_buf dictionary;
     uint32_t *entries;
     size_t entry_count;
@@ -104,7 +104,7 @@ typedef struct chunk {
     uint64_t uncompressed_bytes;
     uint64_t rows;
     uint64_t nulls;
-    unsigned encodings; /* bit set of parquet_encoding */
+    unsigned encodings; /* bit set of the parquet_encoding values that its pages use */
     /* the smallest and largest value, encoded as in statistics */
     td_buf least, most;
     uint8_t has_bounds, is_beyond_bounds;
@@ -117,12 +117,12 @@ struct parquet_writer {
     chunk *chunks;
     ZSTD_CCtx *compressor; /* NULL before the first page */
     td_buf scratch;        /* bytes of the current page */
-    td_buf header;         /* of a page; later the footer */
+    td_buf header;         /* the header of a page; at the end, the footer */
     td_buf groups;         /* descriptions of the row groups, for the footer */
     size_t group_count;
-    uint64_t group_rows; /* in the current row group */
-    uint64_t rows;       /* in earlier row groups */
-    uint64_t bytes;      /* written so far */
+    uint64_t group_rows; /* number of rows in the current row group */
+    uint64_t rows;       /* number of rows in earlier row groups */
+    uint64_t bytes;      /* size of the part of the file that has been written */
 };
 
 parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
@@ -175,8 +175,8 @@ void parquet_close(parquet_writer *writer)
 
 /* ---- the smallest and largest value ---- */
 
-/* Compares encoded values. Numbers are little-endian and decimals big-endian, both signed except in
- * unsigned columns; texts compare as bytes. */
+/* Compares two encoded values: little-endian numbers, big-endian decimals, both signed except in
+ * unsigned columns; texts by their bytes. */
 static int compare_values(const chunk *at, td_bytes a, td_bytes b)
 {
     if (at->kind->type == TYPE_BYTE_ARRAY)
@@ -230,7 +230,7 @@ static size_t number_bytes(const chunk *at)
 
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 
-/* Compresses the page in scratch and appends it, after a header, to out. The page has value_count
+/* Compresses the page in `scratch` and appends it to `out`, after a header. value_count: the page's
  * values and nulls, or the dictionary's entries. */
 static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding encoding,
                            size_t value_count, td_buf *out)
@@ -244,7 +244,7 @@ static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding en
     td_buf_grow(raw, bound);
     size_t size = ZSTD_compressCCtx(writer->compressor, raw->data + raw->size, bound, raw->data,
                                     raw->size, LEVEL);
-    TD_ASSERT(!ZSTD_isError(size)); /* there is enough space, so only memory could be missing */
+    TD_ASSERT(!ZSTD_isError(size)); /* there is enough space, and allocations do not fail */
     const uint8_t *packed = raw->data + raw->size;
     td_buf_clear(header);
     thrift to = {.out = header};
@@ -273,8 +273,8 @@ static void end_run(chunk *at)
     at->level_count = 0;
 }
 
-/* Encodes the page's values as their kind requires. An empty page is PLAIN, so that readers need
- * not know the empty form of other encodings. */
+/* Encodes the page's values as their kind requires. A page without values is PLAIN, so that readers
+ * need not support the empty form of other encodings. */
 static parquet_encoding encode_values(const chunk *at, td_buf *out)
 {
     const int64_t *numbers = (const int64_t *)(const void *)at->numbers.data;
@@ -332,7 +332,7 @@ static void end_page(parquet_writer *writer, chunk *at)
 
 /* ---- values ---- */
 
-/* Counts a value, or a null if level is 0. */
+/* Counts a value (level 1) or a null (level 0) of the page. */
 static void count_value(chunk *at, uint8_t level)
 {
     TD_ASSERT(level == 1 || at->column->is_optional);
@@ -368,7 +368,8 @@ void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
     put_number(at, value);
 }
 
-/* Appends a value as PLAIN, a text after its length. Returns the offset of its first byte. */
+/* Appends a value as PLAIN; a text after its length. Returns the offset of the value's first
+ * byte. */
 static size_t add_plain(const chunk *at, td_buf *to, td_bytes value)
 {
     uint8_t size[LENGTH_BYTES];
@@ -389,7 +390,7 @@ static td_bytes entry_of(const chunk *at, size_t index)
     return td_bytes_of(bytes, size);
 }
 
-/* The index of a value in the dictionary; a new value is added. */
+/* Returns the index of a value in the dictionary. Adds a new value. */
 static int64_t index_of(chunk *at, td_bytes value)
 {
     uint64_t hash = td_xxh64(value.data, value.size);
@@ -442,7 +443,8 @@ static void put_wide(parquet_writer *writer, chunk *at, int128 value)
     put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
 }
 
-/* -0 is written as 0. The machine is little-endian, like the file, so bytes are copied. */
+/* Writes a DOUBLE; -0 becomes 0. The machine is little-endian, like the file, so its bytes are
+ * copied. */
 static void put_double(parquet_writer *writer, chunk *at, double value)
 {
     uint8_t bytes[sizeof value];
@@ -451,7 +453,8 @@ static void put_double(parquet_writer *writer, chunk *at, double value)
     put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
 }
 
-/* Mantissas below this have 18 digits and fit in an INT64. All fit in 38 digits at 18 places. */
+/* The end of mantissas with at most 18 digits, which fit in an INT64 column. Every int64_t fits in
+ * a 128-bit column, also with 18 decimal places. */
 static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
 
 td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
@@ -487,7 +490,7 @@ td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal 
 td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
 {
     chunk *at = &writer->chunks[column];
-    uint128 end = 1; /* 10^38 */
+    uint128 end = 1; /* 10^38, the end of a 128-bit column's values */
     uint128 value = 0;
     int is_negative = text.size > 0 && text.data[0] == '-';
     size_t places = 0;
@@ -553,7 +556,8 @@ static void describe_bounds(thrift *to, const chunk *at)
     thrift_end(to);
 }
 
-/* A ColumnChunk for the footer. dictionary: its page, which precedes the data pages. */
+/* Writes a ColumnChunk for the footer. dictionary: sizes of the dictionary page, which precedes the
+ * data pages. */
 static void describe_chunk(thrift *to, const chunk *at, page_sizes dictionary, uint64_t file_offset)
 {
     static const parquet_encoding ENCODINGS[] = {
@@ -601,7 +605,7 @@ static void begin_chunk(chunk *at)
     at->has_fallen = 0;
 }
 
-/* Writes a column's pages, the dictionary first, and describes them. */
+/* Writes a column's pages, the dictionary first, and their description for the footer. */
 static td_result write_chunk(parquet_writer *writer, chunk *at, thrift *to, page_sizes *sizes,
                              td_err *err)
 {

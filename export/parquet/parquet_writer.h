@@ -1,14 +1,17 @@
 /* Writes one Parquet file of flat columns, row by row. The format is version 2.11 of
  * https://github.com/apache/parquet-format; docs/export.md lists the parts that this writer uses.
  *
+ *
  * Values are collected in a page per column: times and 64-bit numbers as DELTA_BINARY_PACKED; texts
  * and 128-bit decimals as RLE_DICTIONARY until the dictionary has PARQUET_DICTIONARY_BYTES, then as
  * PLAIN. Pages are compressed with zstd and have a CRC. Column chunks have statistics: the smallest
  * and largest value and the number of nulls. The same rows give the same bytes.
  *
+ *
  * Memory: a row group ends when its compressed pages and its dictionaries reach
- * PARQUET_GROUP_BYTES. Added to that are the dictionaries' indexes (at most about twice their
- * bytes) and, per column, a page of PARQUET_PAGE_BYTES and one value of any size. One thread. */
+ * PARQUET_GROUP_BYTES. The dictionaries' indexes need memory in addition (at most about twice the
+ * dictionaries' bytes), and each column needs a page of PARQUET_PAGE_BYTES and one value of any
+ * size. One thread. */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
 #define TD_PARQUET_PARQUET_WRITER_H
 
@@ -20,11 +23,12 @@
 #include "base/err.h"
 
 enum {
-    PARQUET_PAGE_BYTES = 32 << 10, /* of values, uncompressed */
+    PARQUET_PAGE_BYTES = 32 << 10, /* bytes of a page's values, uncompressed */
     PARQUET_DICTIONARY_BYTES = 64 << 10,
     PARQUET_GROUP_BYTES = 2 << 20,
     PARQUET_GROUP_ROWS = 1 << 20,
-    PARQUET_BOUND_BYTES = 256, /* a chunk with a longer text has no smallest and largest value */
+    PARQUET_BOUND_BYTES = 256, /* longest text in statistics: a chunk with a longer one has no
+                                  smallest and largest value */
 };
 
 typedef enum parquet_kind {
@@ -35,7 +39,7 @@ typedef enum parquet_kind {
     PARQUET_TIME_NS,     /* INT64, ns since 1970 (UTC) */
     PARQUET_DECIMAL_64,  /* INT64, DECIMAL(18, scale) */
     PARQUET_DECIMAL_128, /* 16 bytes, DECIMAL(38, scale) */
-    PARQUET_F64,         /* DOUBLE: the one nearest to a decimal */
+    PARQUET_F64,         /* DOUBLE: the nearest one to a decimal */
     PARQUET_TEXT,        /* UTF-8 */
     PARQUET_KIND_COUNT,
 } parquet_kind;
@@ -43,7 +47,7 @@ typedef enum parquet_kind {
 typedef struct parquet_column {
     const char *name;
     parquet_kind kind;
-    uint8_t scale; /* of decimals, up to TD_DECIMAL_SCALE_MAX */
+    uint8_t scale; /* decimal places of a DECIMAL, up to TD_DECIMAL_SCALE_MAX */
     uint8_t is_optional;
 } parquet_column;
 
@@ -60,8 +64,8 @@ typedef struct parquet_schema {
     size_t column_count;
     const parquet_pair *pairs;
     size_t pair_count;
-    int sorted_by; /* index of a column of numbers, or PARQUET_NOT_SORTED. Row groups in which its
-                      values never fall are marked as sorted by it. */
+    int sorted_by; /* index of a column of numbers, or PARQUET_NOT_SORTED. A row group is marked as
+                      sorted by this column if its values never fall. */
     uint32_t group_rows; /* maximum rows in a row group; 0: PARQUET_GROUP_ROWS */
 } parquet_schema;
 
@@ -73,24 +77,28 @@ typedef struct parquet_out {
 
 typedef struct parquet_writer parquet_writer;
 
-/* Opens a writer; writes nothing yet. The schema is borrowed until it is closed. */
+/* Opens a writer. Nothing is written yet. The schema is borrowed until the writer is closed. */
 TD_NEVER_NULL parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out);
 
-/* A row: put one value for each column, in any order, then call parquet_end_row. Nulls need an
- * optional column; integers need a column of kind BOOL to TIME_NS (for U64: the bits). */
+/* Put the values of a row, one for each column, in any order; then call parquet_end_row. A null
+ * needs an optional column; an integer needs a column of kind BOOL to TIME_NS (for U64, the value's
+ * bits). */
 void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
 
-/* TD_E_LIMIT if the column cannot hold the value exactly; the error names both. Ends the file. */
+/* Puts a decimal. TD_E_LIMIT if the column cannot hold it exactly; the error names value and
+ * column, and the file cannot be continued. */
 TD_MUST_USE td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value,
                                           td_err *err);
 
-/* The same for a text [-]digits[.digits], for values too large for td_decimal. */
+/* Puts a decimal that may be too large for td_decimal. text: [-]digits[.digits]. Errors as
+ * above. */
 TD_MUST_USE td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text,
                                               td_err *err);
 
-/* Ends the row, which must be complete (asserted). May write; returns the result of out.write. */
+/* Ends the row, which must have all of its values (asserted). May write; returns the result of
+ * out.write. */
 TD_MUST_USE td_result parquet_end_row(parquet_writer *writer, td_err *err);
 
 /* Writes the rest of the file. Returns the result of out.write. */

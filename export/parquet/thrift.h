@@ -1,6 +1,6 @@
 /* Writes structs in Thrift's compact protocol, which Parquet's headers and footer use
- * (parquet.thrift; thrift-compact-protocol.md). Field ids must ascend. Zero-initialise and set out,
- * which must have space for all that is written (asserted). One thread. */
+ * (parquet.thrift; thrift-compact-protocol.md). Field ids must ascend. Zero-initialise, and set the
+ * member `out`; it must have space for everything that is written (asserted). One thread. */
 #ifndef TD_PARQUET_THRIFT_H
 #define TD_PARQUET_THRIFT_H
 
@@ -23,7 +23,7 @@ typedef struct thrift {
     size_t depth;               /* structs open inside the outermost one */
 } thrift;
 
-/* An unsigned number in groups of 7 bits, the lowest first. */
+/* Writes an unsigned number in groups of 7 bits, the lowest first. */
 void thrift_varint(td_buf *out, uint64_t value);
 
 /* Maps a signed number to an unsigned one that is small if its magnitude is. */
@@ -43,7 +43,8 @@ void thrift_text(thrift *to, int id, td_bytes text);
 /* Begins a struct as a field; its fields follow, then thrift_end. */
 void thrift_begin(thrift *to, int id);
 
-/* Begins a list of count items: thrift_item (fields, thrift_end), or a function below it. */
+/* Begins a list of `count` items. For each item call thrift_item, its fields and thrift_end; or one
+ * of the functions below for the item's type. */
 void thrift_list(thrift *to, int id, thrift_type items, size_t count);
 void thrift_item(thrift *to);
 void thrift_item_i32(thrift *to, int32_t value);
