@@ -213,7 +213,7 @@ static uint16_t find_channel(const mcap_writer *self, const char *key)
     return 0;
 }
 
-/* Adds a channel, whose metadata the caller has put in pack. */
+/* Adds a channel. The caller has put its metadata into `pack`. */
 static td_result add_channel(mcap_writer *self, const char *key, const export_type *type,
                              const char *name, uint16_t *id, td_err *err)
 {

@@ -34,12 +34,12 @@ typedef struct kept_stream {
     baseline_stream stream; /* first: callers get a pointer to it */
     uint64_t *blocks;       /* offsets in the file */
     size_t block_count;
-    baseline_block filling; /* rows that are not written yet */
+    baseline_block filling; /* rows that are not in the file yet */
 } kept_stream;
 
 struct baseline {
     td_file *file;
-    uint64_t end; /* size of the written part */
+    uint64_t end; /* size of the file's written part */
     char *path;
     char *open_path; /* NULL once the baseline is complete */
     td_arena *texts; /* names of streams; texts read into meta */
@@ -75,7 +75,7 @@ void baseline_close(baseline *b)
     td_io_close(b->file);
     if (b->open_path != NULL) {
         td_result rc = td_io_unlink(io_posix(), b->open_path, NULL);
-        (void)rc; /* the next run replaces it */
+        (void)rc; /* a leftover file is replaced by the next run */
     }
     for (size_t i = 0; i < b->stream_count; i++) {
         td_free(b->streams[i]->blocks);
@@ -212,7 +212,7 @@ td_result baseline_add_stream(baseline *b, const baseline_stream *names, baselin
 
 /* ---- blocks ---- */
 
-/* Write the pending rows of a stream as a block. */
+/* Writes the pending rows of a stream as a block. */
 static td_result write_block(baseline *b, kept_stream *of, td_err *err)
 {
     baseline_block *block = &of->filling;
@@ -281,7 +281,7 @@ td_result baseline_read_block(baseline *b, const baseline_stream *of, uint32_t n
 
 /* ---- the index ---- */
 
-/* Write a text, or read it into the baseline's arena. */
+/* Writes a text, or reads it into the baseline's arena. */
 static void walk_text(baseline *b, state_io *io, const char **text)
 {
     const char *from = *text == NULL ? "" : *text; /* NULL when reading */
@@ -305,7 +305,7 @@ static void walk_globs(baseline *b, state_io *io, selection_globs *globs)
     *globs = (selection_globs){items, count};
 }
 
-/* The part of the index before the streams. */
+/* Writes or reads the part of the index before the streams. */
 static void walk_meta(baseline *b, state_io *io, size_t *stream_count)
 {
     baseline_meta *meta = &b->meta;
@@ -344,7 +344,7 @@ static void walk_stream(baseline *b, state_io *io, kept_stream *of)
     state_check(io, count == rows / BASELINE_BLOCK_ROWS + (rows % BASELINE_BLOCK_ROWS > 0));
 }
 
-/* Write in pieces, because a state's size is bounded. */
+/* Writes the index in pieces, because the size of each state is bounded. */
 static td_result write_index(baseline *b, td_buf *out, td_err *err)
 {
     td_buf piece;

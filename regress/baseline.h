@@ -1,9 +1,11 @@
-/* A baseline: for every frame of a selection, hashes of its decode (docs/regress.md). A file (.tdb)
- * of blocks of rows, with an index at its end.
+/* A baseline: hashes of every frame of a selection and of its decode (docs/regress.md). A file
+ * (.tdb) of blocks of rows, with an index at its end.
  *
- * Frames have no names; each stream has its rows in order. So a baseline stays valid when its
- * archive is imported again, merged or reindexed. Each block has a checksum. A file under the
- * baseline's name is always complete: it is written as PATH.open and renamed. */
+ *
+ * A row does not name its frame; a frame is found by its position in its stream and its hash. So a
+ * baseline remains valid when its archive is imported again, merged or reindexed. Each block has a
+ * checksum. A file under the baseline's name is always complete: it is written as PATH.open and
+ * renamed. */
 #ifndef TD_REGRESS_BASELINE_H
 #define TD_REGRESS_BASELINE_H
 
@@ -16,7 +18,7 @@
 
 enum { BASELINE_BLOCK_ROWS = 1024 };
 
-/* One frame. */
+/* The hashes of one frame. */
 typedef struct baseline_row {
     uint64_t bytes;  /* XXH64 of the frame */
     uint64_t decode; /* canonical_hash, canonical_control or canonical_failure */
@@ -25,7 +27,7 @@ typedef struct baseline_row {
 } baseline_row;
 
 /* The frames of one topic and symbol of a feed. Frames of unknown topics have the topic "", and a
- * stream per exchange_topic. */
+ * stream for each exchange_topic. */
 typedef struct baseline_stream {
     const char *feed, *topic, *symbol, *exchange_topic;
     uint64_t rows;
@@ -35,21 +37,21 @@ typedef struct baseline_stream {
 typedef struct baseline_block {
     uint64_t first_ns, last_ns; /* receive times */
     size_t count;
-    baseline_row *rows; /* the caller's; for reading, space for BASELINE_BLOCK_ROWS */
+    baseline_row *rows; /* owned by the caller; for reading, space for BASELINE_BLOCK_ROWS */
 } baseline_block;
 
 /* How a baseline was made. Texts are never NULL. */
 typedef struct baseline_meta {
     uint8_t is_damaged;  /* 1: chunks of the archive could not be read */
     const char *version; /* of tapedeck */
-    const char *decoder; /* "built-in", or the command line's text */
-    const char *archive; /* path */
+    const char *decoder; /* "built-in", or the option's text */
+    const char *archive; /* path of the archive */
     selection scope;     /* with absolute times */
 } baseline_meta;
 
 typedef struct baseline baseline;
 
-/* A new baseline, to be filled. meta's texts are borrowed. Replaces a PATH.open that another run
+/* Create a baseline, to be filled. meta's texts are borrowed. Replaces a PATH.open that another run
  * left. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result baseline_create(const char *path, const baseline_meta *meta, baseline **out,
                                       td_err *err);
@@ -61,7 +63,7 @@ TD_MUST_USE td_result baseline_open(const char *path, baseline **out, td_err *er
 /* Close; removes an unfinished baseline. NULL is allowed. */
 void baseline_close(baseline *b);
 
-/* How it was made; valid until close. */
+/* How the baseline was made; valid until close. */
 const baseline_meta *baseline_get_meta(const baseline *b);
 
 /* ---- filling; any thread ---- */
@@ -85,13 +87,13 @@ TD_MUST_USE td_result baseline_finish(baseline *b, int is_damaged, uint64_t *fil
 size_t baseline_stream_count(const baseline *b);
 const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
 
-/* The order of streams; 0: the same stream. Compares exchange_topic only if there is no topic,
- * because the exchange may have several names for a topic ("order", "order.linear"), and their
- * first one depends on where a run begins. */
+/* Compare the names of two streams for sorting; 0: the same stream. exchange_topic is compared only
+ * if there is no topic, because the exchange may have several names for a topic ("order",
+ * "order.linear"), and which of them comes first depends on where a run begins. */
 int baseline_compare_names(const baseline_stream *a, const baseline_stream *b);
 
-/* The stream with the same frames, or NULL. If only one side knows the topic, the exchange topic
- * decides. Any thread. */
+/* The baseline's stream that has the same frames, or NULL. If only one of the two has a topic, the
+ * exchange topics are compared. Any thread. */
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names);
 
 /* Copy names into an arena. */

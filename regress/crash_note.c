@@ -14,18 +14,18 @@
 
 #define CRASH_FILE "tapedeck-crash.frame"
 
-/* missing in headers of some versions of the C library */
+/* Headers of some versions of the C library lack this. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
 enum {
     STACK_BYTES = 64 << 10, /* stack of signal handlers */
-    HANG_TICKS = 8,         /* ticks of a thread's timer that a call may take */
+    HANG_TICKS = 8,         /* ticks of a thread's timer after which a call hangs */
 };
 
-/* Read by signal handlers, per thread. Prepared before the call, because handlers may only write.
- */
+/* The frame that a thread is decoding, read by signal handlers. Prepared before the call, because
+ * handlers may only write. */
 typedef struct current_frame {
     const frame_ref *frame; /* NULL: not in a decoder */
     const char *decoder;
@@ -33,7 +33,7 @@ typedef struct current_frame {
 } current_frame;
 
 static _Thread_local current_frame current;
-static struct itimerspec tick_times; /* set before threads call decoders */
+static struct itimerspec tick_times; /* interval of the timers; set before threads call decoders */
 
 static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
@@ -56,7 +56,7 @@ static void write_texts(const char *const *texts, size_t count)
         write_all(STDERR_FILENO, texts[i], strlen(texts[i]));
 }
 
-/* printf is not async-signal-safe */
+/* Formats a number, because printf is not async-signal-safe. */
 static const char *number_text(uint64_t number, char out[24])
 {
     size_t at = 23;
@@ -67,7 +67,7 @@ static const char *number_text(uint64_t number, char out[24])
     return out + at;
 }
 
-/* Async-signal-safe. */
+/* Reports the current frame. Async-signal-safe. */
 static void write_current_frame(const char *what)
 {
     const frame_ref *frame = current.frame;
@@ -104,7 +104,7 @@ static void write_current_frame(const char *what)
     write_texts(&end, 1);
 }
 
-/* Restores the previous handler, which gets the fault again, so that a core shows it. */
+/* Restores the previous handler. The fault then occurs again, so that a core shows it. */
 static void on_fault(int number)
 {
     int saved = errno;
@@ -117,13 +117,13 @@ static void on_fault(int number)
                                 : " crashed at this frame:");
         current.frame = NULL;
     }
-    if (number == SIGABRT) /* SIGABRT was raised and does not recur by itself */
+    if (number == SIGABRT) /* SIGABRT was raised by a call, so it does not occur again by itself */
         (void)raise(number);
     errno = saved;
 }
 
-/* The thread's timer ticks. Counting ticks, not time, excludes time in which this process is
- * stopped. */
+/* Handles a tick of the thread's timer. Ticks are counted, rather than time, so that time in which
+ * this process is stopped does not count. */
 static void on_tick(int number)
 {
     (void)number;
@@ -131,7 +131,7 @@ static void on_tick(int number)
         (void)raise(SIGABRT);
 }
 
-/* exit() was called in a decoder. Cleans up nothing, because other threads are still running. */
+/* Reports a call of exit() in a decoder. Frees nothing, because other threads are still running. */
 static void on_exit_called(void)
 {
     if (current.frame == NULL)
@@ -142,7 +142,7 @@ static void on_exit_called(void)
 
 void crash_note_install(uint64_t timeout_ns)
 {
-    static int is_installed; /* opening the first decoder installs; one thread opens decoders */
+    static int is_installed; /* set by the first decoder; one thread opens decoders */
     if (is_installed)
         return;
     is_installed = 1;
@@ -165,22 +165,22 @@ static void prepare_thread(void)
     if (is_prepared)
         return;
     is_prepared = 1;
-    /* After a stack overflow only another stack can run a handler. Never freed, because it is
-     * needed as long as the thread. */
+    /* After a stack overflow a handler needs another stack. It is never freed, because the thread
+     * needs it until it ends. */
     stack_t before;
     if (sigaltstack(NULL, &before) != 0 || (before.ss_flags & SS_DISABLE) != 0) {
         const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
         (void)sigaltstack(&own, NULL); /* on failure handlers run on the thread's own stack */
     }
-    /* Workers block all signals. A blocked fault would end the process without its handler, and a
-     * hang would not be noticed. */
+    /* Workers block all signals. These must be unblocked: a blocked fault would end the process
+     * without its handler, and a hang would not be noticed. */
     sigset_t ours;
     (void)sigemptyset(&ours); /* these cannot fail */
     (void)sigaddset(&ours, SIGUSR2);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         (void)sigaddset(&ours, SIGNALS[i]);
     (void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-    /* Ticks go to this thread only. Without a timer, hangs are not detected. */
+    /* Start a timer whose ticks go to this thread only. If it fails, hangs are not detected. */
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2};
     event.sigev_notify_thread_id = gettid();

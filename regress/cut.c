@@ -39,7 +39,7 @@ static int wants_frame(void *user, const frame_ref *frame)
     return frame->ordinal < first->ordinal && is_of_stream(bug->of, &frame->channel->info);
 }
 
-/* A glob that matches only this name. */
+/* Makes a glob that matches only this name. */
 static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
 {
     size_t used = 0;
@@ -51,7 +51,8 @@ static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
     out[used] = '\0';
 }
 
-/* A book's frame is cut as a part of the state before the instant after it. */
+/* A frame of a book is cut as a state: the cut begins at the book's snapshot and ends after the
+ * frame. */
 td_result regress_cut(cut_options options, const regress_stream *of, cut_result *out, td_err *err)
 {
     const regress_difference *first = &of->first;

@@ -12,11 +12,11 @@ static const char SYMBOL[] = "tapedeck_plugin";
 static const char BUILD_AGAIN[] =
     "compile it again with the header tapedeck/plugin.h of this program";
 
-/* The least size of a struct of this version. */
+/* The smallest valid size of the plugin's table, which ends after `decode`. */
 #define PLUGIN_BYTES_MIN                                                                           \
     (offsetof(struct tapedeck_plugin, decode) + sizeof(((struct tapedeck_plugin *)0)->decode))
 
-/* Check the library's table. */
+/* Checks the library's table. */
 static td_result check(const decoder_file *file, const struct tapedeck_plugin *found, td_err *err)
 {
     if (found->abi != TAPEDECK_PLUGIN_ABI) {
@@ -104,7 +104,7 @@ td_result decoder_file_open(const char *name, const td_log *log, decoder_file *o
 void decoder_file_close(decoder_file *file)
 {
     if (file->library != NULL)
-        (void)dlclose(file->library); /* a failure leaves it mapped, which does no harm */
+        (void)dlclose(file->library); /* after a failure it stays loaded, which does no harm */
     td_free(file->path);
     *file = (decoder_file){0};
 }

@@ -8,9 +8,9 @@
 #include "embed/include/tapedeck/plugin.h"
 
 typedef struct decoder_file {
-    char *path; /* contains a slash, without which the loader would search the system's folders */
+    char *path; /* contains a slash; without one the loader would search the system's folders */
     void *library;
-    struct tapedeck_plugin table; /* the library's; members that it lacks are 0 */
+    struct tapedeck_plugin table; /* the library's table; members that it lacks are 0 */
     tapedeck_host host;           /* functions for the decoder: fail and log */
     const td_log *log;
     void *self; /* the decoder's own state */

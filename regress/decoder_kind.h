@@ -13,22 +13,22 @@
 
 enum { DECODER_FAILURE_BYTES = 512 };
 
-/* Options of decoders. */
+/* How a decoder is run. */
 typedef struct decoder_environment {
     const char *name;    /* a path, or a command */
     uint64_t timeout_ns; /* limit for decoding a frame */
     const td_log *log;
-    const stop_signal *signals; /* a signal ends waits */
+    const stop_signal *signals; /* a signal ends a wait for the decoder */
 } decoder_environment;
 
 typedef struct decoder_kind {
-    /* begin makes an instance on the thread that uses it; end may run on any thread. The
-     * environment is borrowed until then. The first instance is made before other threads exist.
+    /* `begin` makes an instance on the thread that uses it; `end` may run on any thread. The
+     * environment is borrowed until `end`. The first instance is made before other threads exist.
      * TD_E_*: the run ends. */
     td_result (*begin)(const decoder_environment *environment, void **self, td_err *err);
     void (*end)(void *self);
-    /* Decode a frame. *answer, zeroed before, gets a message or why.reason; failure_text gets the
-     * text of a failure. Memory comes from the arena. TD_E_*: the run ends. */
+    /* Decodes a frame. *answer, zeroed by the caller, gets a message or why.reason; failure_text
+     * gets the text of a failure. Memory comes from the arena. TD_E_*: the run ends. */
     td_result (*decode)(void *self, const frame_ref *frame, td_arena *arena, frame_content *answer,
                         char failure_text[DECODER_FAILURE_BYTES], td_err *err);
 } decoder_kind;
@@ -36,8 +36,8 @@ typedef struct decoder_kind {
 extern const decoder_kind DECODER_LIBRARY;
 extern const decoder_kind DECODER_PROGRAM;
 
-/* The reason for a decoder's failure text: a reason of the built-in decoder if the text begins with
- * its name, else DECODE_REFUSED. */
+/* The decode_reason for a decoder's failure text: the built-in decoder's reason whose name begins
+ * the text, else DECODE_REFUSED. */
 decode_reason decoder_reason_of(td_bytes text);
 
 #endif

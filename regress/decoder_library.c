@@ -1,4 +1,4 @@
-/* Runs a decoder in a shared object, called in this process: it keeps its own speed, and a debugger
+/* Runs a decoder in a shared object, called in this process: nothing slows it down, and a debugger
  * can be used. */
 #include "regress/decoder_kind.h"
 
@@ -11,10 +11,10 @@
 #include "schema/message_build.h"
 
 typedef struct library_instance {
-    tapedeck_answer to; /* first: the decoder's calls get a pointer to it */
+    tapedeck_answer to; /* first member, because the decoder's calls get a pointer to it */
     decoder_file file;
     message_builder *builder;
-    uint8_t has_failed; /* the decoder called fail */
+    uint8_t has_failed; /* 1: the decoder called fail */
     char failure[DECODER_FAILURE_BYTES];
 } library_instance;
 

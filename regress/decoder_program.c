@@ -1,6 +1,6 @@
 /* Runs a decoder in a program of any language: one process per thread gets a frame as a line of
- * JSON and answers with a line (docs/decoders.md). It gets one frame at a time, so that a crash can
- * be assigned to a frame. It shares this program's standard error. */
+ * JSON and answers with a line (docs/decoders.md). It gets one frame at a time, so that a crash is
+ * caused by a known frame. It shares this program's standard error. */
 #include "regress/decoder_kind.h"
 
 #include <errno.h>
@@ -26,11 +26,11 @@
 enum {
     PROTOCOL_VERSION = 1,
     READ_BYTES = 1 << 16,
-    CHECK_MS = 100, /* interval of checks for a stop signal */
-    END_MS = 2000,  /* time for a process to end after its input was closed */
+    CHECK_MS = 100, /* interval of checks for a stop signal, in ms */
+    END_MS = 2000,  /* time for a process to end after its input was closed, in ms */
 };
 
-/* Limit for the first answer, for slow interpreters on a busy machine. */
+/* Time limit for the first answer, long enough for slow interpreters on a busy machine. */
 #define START_NS (30 * TD_NS_PER_S)
 
 typedef struct program_instance {
@@ -46,7 +46,7 @@ typedef struct program_instance {
 
 /* ---- one line out, one line back ---- */
 
-/* Write as much as the pipe accepts. 0: the process no longer reads. */
+/* Writes as much as the pipe accepts. 0: the process no longer reads. */
 static int write_some(program_instance *own, size_t *written)
 {
     ssize_t size = write(own->input, own->line.data + *written, own->line.size - *written);
@@ -55,7 +55,8 @@ static int write_some(program_instance *own, size_t *written)
     return size >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-/* Read what is available. 1: the line is complete; 0: not yet; -1: the output ended. */
+/* Reads what is available. 1: the line is complete; 0: not yet; -1: the process closed its
+ * output. */
 static int read_some(program_instance *own)
 {
     td_buf_grow(&own->read, READ_BYTES + JSON_PADDING_BYTES); /* exchange_lines limits the size */
@@ -66,8 +67,8 @@ static int read_some(program_instance *own)
     return own->read.data[own->read.size - 1] == '\n';
 }
 
-/* Write the line and read the answer. Returns the failure, or DECODE_OK; DECODE_HUNG also after a
- * signal. */
+/* Writes the line and reads the answer. Returns the failure, or DECODE_OK; DECODE_HUNG also if a
+ * signal ended the wait. */
 static decode_reason exchange_lines(program_instance *own, uint64_t timeout_ns,
                                     char failure_text[DECODER_FAILURE_BYTES])
 {
@@ -111,13 +112,14 @@ static void close_pipes(program_instance *own)
     own->input = own->output = -1;
 }
 
-/* End the process and describe how it ended. A process that still runs is killed with its group. */
+/* Ends the process and describes how it ended. A process that still runs is killed with its
+ * group. */
 static void end_process(program_instance *own, char failure_text[DECODER_FAILURE_BYTES])
 {
     int status = 0;
     pid_t found = 0;
     close_pipes(own);
-    /* A process that closed its output is about to end; wait for its status. */
+    /* A process that closed its output usually ends soon; wait for its status. */
     for (int i = 0; i < END_MS && found == 0; i++) {
         found = waitpid(own->pid, &status, WNOHANG);
         if (found == 0)
@@ -143,7 +145,8 @@ static void kill_process(program_instance *own)
     end_process(own, ignored);
 }
 
-/* Make two pipes: this program's ends are in *own, the process's ends in theirs; -1: not open. */
+/* Makes two pipes. Their ends for this program are in *own, those for the process in `theirs`; -1:
+ * not open. */
 static int open_pipes(program_instance *own, int theirs[2])
 {
     int to[2] = {-1, -1};
@@ -266,7 +269,7 @@ static void write_frame(program_instance *own, const frame_ref *frame)
     end_line(&w, &own->line);
 }
 
-/* Returns 0 if it is no longer certain which frame the next line would answer. */
+/* Reads the answer. Returns 0 if it is uncertain to which frame the next line would belong. */
 static int read_answer(program_instance *own, const frame_ref *frame, td_arena *arena,
                        frame_content *answer, char failure_text[DECODER_FAILURE_BYTES])
 {

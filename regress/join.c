@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Baseline rows in memory: the window, and the rest of a block before it. */
+/* The most baseline rows in memory: JOIN_WINDOW, and the rest of the first and last block. */
 enum {
     WAS_BLOCKS = JOIN_WINDOW / BASELINE_BLOCK_ROWS + 2,
     WAS_ROWS = WAS_BLOCKS * BASELINE_BLOCK_ROWS,
@@ -27,18 +27,18 @@ struct join {
     join_extent extent;
     join_found *found;
     void *ctx;
-    /* The baseline's rows from was_index on, as far as they are read. */
-    baseline_row *was; /* space for BASELINE_BLOCK_ROWS; for WAS_ROWS once rows had to wait */
+    /* Rows of the baseline from number was_index on, as far as they have been read. */
+    baseline_row *was; /* for BASELINE_BLOCK_ROWS; for WAS_ROWS once an archive row had to wait */
     size_t was_capacity;
     size_t was_first, was_count;
     uint64_t was_index;
     uint32_t next_block;
     block_time times[WAS_BLOCKS]; /* by block number modulo WAS_BLOCKS */
-    /* The archive's rows from is_index on, which are not paired yet. */
+    /* Rows of the archive from number is_index on that are not paired yet. */
     waiting_row *is;
     size_t is_first, is_count;
     uint64_t is_index;
-    /* The best pair to continue with, among the first `searched` waiting rows. */
+    /* The best pair to continue with; only the first `searched` waiting rows have been tried. */
     size_t searched;
     size_t best_was, best_is;
     uint8_t has_best;
@@ -73,7 +73,7 @@ int join_is_waiting(const join *j)
 
 /* ---- the baseline's rows ---- */
 
-/* Read blocks until this many rows are in memory, or the stream ends. */
+/* Reads blocks until this many rows are in memory, or the stream ends. */
 static td_result load_rows(join *j, size_t rows, td_err *err)
 {
     td_result rc = TD_OK;
@@ -164,8 +164,8 @@ static void skip_is(join *j, size_t count)
 
 /* ---- searching the next pair ---- */
 
-/* Search the baseline's rows for a waiting row. A pair replaces the best one if fewer rows are
- * skipped before it. */
+/* Searches the baseline's rows for the partner of waiting row `is`. The pair replaces the best one
+ * if fewer rows are skipped before it. */
 static void search_row(join *j, size_t is)
 {
     uint64_t bytes = j->is[j->is_first + is].row.bytes;
@@ -182,7 +182,7 @@ static void search_row(join *j, size_t is)
     }
 }
 
-/* No pair is near: skip rows of one side. */
+/* Skips rows of one side, when no pair is near. */
 static void skip_far(join *j, int is_last)
 {
     uint64_t is_ns = j->is[j->is_first].recv_ns;
@@ -194,8 +194,8 @@ static void skip_far(join *j, int is_last)
     skip_is(j, is_last || j->is_count == 1 ? j->is_count : j->is_count / 2);
 }
 
-/* Pair or skip waiting rows as far as that is decided; the others wait. is_last: no more rows
- * follow. */
+/* Pairs or skips waiting rows as far as that is decided; the others keep waiting. is_last: no more
+ * rows follow. */
 static td_result pair_waiting(join *j, int is_last, td_err *err)
 {
     while (j->is_count > 0) {
@@ -210,7 +210,7 @@ static td_result pair_waiting(join *j, int is_last, td_err *err)
         }
         while (j->searched < j->is_count)
             search_row(j, j->searched++);
-        /* a later row could equal the best pair, but not beat it */
+        /* a pair with a later row could equal the best pair, but not be better */
         if (j->has_best && (is_last || j->best_was + j->best_is < j->is_count)) {
             size_t is = j->best_is;
             skip_was(j, j->best_was);
@@ -239,8 +239,8 @@ static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
     j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
 }
 
-/* Find the beginning of a part in the baseline: its first frame, in a block that ends at its time
- * or later, or in any block if the part has times of another clock. */
+/* Finds where the archive's part begins in the baseline: at its first frame, in a block that ends
+ * at the frame's time or later; or in any block, if the part's times are of another clock. */
 static td_result find_part(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
     baseline_block block = {.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *block.rows)};

@@ -1,10 +1,11 @@
 /* Pairs the frames of a played stream with a baseline's frames: a merge join over the hashes of
  * their bytes.
  *
- * Where the next frames of the two sides differ, frames are skipped until two are equal: as few as
- * possible over both sides; if equally few, fewer of the baseline. At most JOIN_WINDOW are skipped
- * this way. If no equal pair is that near, the side that is earlier in time is skipped. One thread.
- */
+ *
+ * Where the next frames of baseline and archive differ, frames are skipped until two are equal: as
+ * few as possible in total, and among equal totals, fewer of the baseline. At most JOIN_WINDOW are
+ * skipped in this way. If no equal pair is that near, frames are skipped of the one that is earlier
+ * in time. One thread. */
 #ifndef TD_REGRESS_JOIN_H
 #define TD_REGRESS_JOIN_H
 
@@ -17,8 +18,8 @@ enum { JOIN_WINDOW = 4096 };
 
 typedef enum join_extent {
     JOIN_WHOLE,
-    JOIN_PART, /* the baseline may extend before the first pair and after the last; those frames are
-                  JOIN_OUTSIDE */
+    JOIN_PART, /* the baseline may begin before the first pair and end after the last one; its
+                  frames there are JOIN_OUTSIDE */
 } join_extent;
 
 typedef enum join_kind {
@@ -30,9 +31,11 @@ typedef enum join_kind {
 
 typedef struct join_step {
     join_kind kind;
-    uint64_t count;               /* of frames; 1 for a pair */
-    uint64_t was_index;           /* of the first in the baseline's stream; JOIN_NEW: of its next */
-    uint64_t is_index;            /* in the archive's; JOIN_MISSING, JOIN_OUTSIDE: of its next */
+    uint64_t count;     /* number of frames; 1 for a pair */
+    uint64_t was_index; /* index of the first in the baseline's stream; JOIN_NEW: index of the
+                           stream's next frame */
+    uint64_t is_index; /* index of the first in the archive's stream; JOIN_MISSING, JOIN_OUTSIDE: of
+                          its next frame */
     uint64_t first_ns, last_ns;   /* JOIN_MISSING: bounds of the first frame's receive time */
     const baseline_row *was, *is; /* JOIN_PAIR only */
 } join_step;
@@ -51,7 +54,7 @@ void join_close(join *j);
 /* Add the archive's next frame. TD_E_CORRUPT: the baseline is damaged. */
 TD_MUST_USE td_result join_put(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err);
 
-/* 1 if the last frame is not paired or skipped yet. */
+/* 1 if the last archive frame is neither paired nor skipped yet. */
 int join_is_waiting(const join *j);
 
 /* No more frames follow: report the rest. */

@@ -8,8 +8,8 @@
 enum {
     CONTEXT = 3,
     LINES_SHOWN = 60,
-    /* Lines of each text that are compared, after equal beginnings and ends are removed: a table of
-       4 MiB. "..." replaces further lines. */
+    /* The most lines of each text that are compared, without equal lines at the beginning and end:
+     * the table then has 4 MiB. "..." replaces further lines. */
     TABLE_LINES = 1000,
 };
 
@@ -73,7 +73,7 @@ static lines split(const char *text)
     return found;
 }
 
-/* A comma at the end makes no difference. */
+/* 1 if two lines are equal, ignoring a comma at the end. */
 static int is_same(const line *a, const line *b)
 {
     size_t a_size = a->size - (a->text[a->size - 1] == ',');
@@ -83,8 +83,8 @@ static int is_same(const line *a, const line *b)
 
 /* ---- comparing ---- */
 
-/* Lengths of the longest common subsequences of the remaining lines: a table with rows of is.count
- * + 1. */
+/* Computes the lengths of the longest common subsequences of the remaining lines: a table with rows
+ * of is.count + 1. */
 static uint32_t *measure(lines was, lines is)
 {
     size_t width = is.count + 1;
@@ -101,7 +101,7 @@ static uint32_t *measure(lines was, lines is)
     return common;
 }
 
-/* Compare the lines between equal beginnings and ends. */
+/* Compares the lines between the equal beginnings and ends. */
 static void compare_middle(lines *out, lines was, lines is)
 {
     int is_cut = was.count > TABLE_LINES || is.count > TABLE_LINES;
@@ -168,7 +168,7 @@ static int is_near_change(const lines *all, size_t index)
     return i < all->count && i <= index + CONTEXT;
 }
 
-/* Returns 1 if lines were left out. */
+/* Prints the changes with their context. Returns 1 if lines were left out. */
 static int print_changes(result_writer *r, const lines *all)
 {
     size_t shown = 2;

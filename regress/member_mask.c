@@ -28,7 +28,7 @@ int member_mask_has_book(const member_mask *mask)
 /* How a part of a message is compared. */
 typedef struct comparison {
     const member_mask *mask;
-    int is_wanted; /* inside a compared member */
+    int is_wanted; /* 1: inside a member of --only */
     int *seen;
 } comparison;
 
@@ -37,7 +37,7 @@ static int is_container(json_value value)
     return json_type_of(value) == JSON_OBJECT || json_type_of(value) == JSON_ARRAY;
 }
 
-/* Find the next element that is compared or may contain compared members. */
+/* Finds the next element that is compared or may contain compared members. */
 static int next(json_iter *it, comparison of, json_value *element, td_bytes *name,
                 comparison *below)
 {

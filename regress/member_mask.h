@@ -17,8 +17,9 @@ int member_mask_is_given(const member_mask *mask);
 /* 1 if the book after a frame is compared. */
 int member_mask_has_book(const member_mask *mask);
 
-/* 1 if two messages, as lines of JSON, are equal in the compared members; members of --only that
- * both lack are equal. *seen becomes 1 if one of the messages has a member of --only. */
+/* 1 if two messages, given as lines of JSON, are equal in the compared members. A member of
+ * --only that both lack counts as equal. *seen is set to 1 if one of the messages has a member
+ * of --only. */
 int member_mask_equal(const member_mask *mask, const char *a, const char *b, int *seen);
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/version.h"
 #include "regress/json_diff.h"
 
-enum { FRAME_TEXT_BYTES = 320 }; /* bytes of a frame in text; JSON has all */
+enum { FRAME_TEXT_BYTES = 320 }; /* how much of a frame the text shows; JSON has all of it */
 
 static const struct {
     const char *name, *text;
@@ -68,7 +68,7 @@ static const char *topic_name(const baseline_stream *names)
     return names->topic[0] == '\0' ? "(unknown)" : names->topic;
 }
 
-/* Sums up the streams of each topic, which are contiguous. */
+/* Adds up the streams of each topic, which are adjacent in the list. */
 static void describe_topics(result_writer *r, const regress_comparison *found)
 {
     result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof *TOPIC_COLUMNS);
@@ -107,7 +107,7 @@ static void describe_frame(result_writer *r, const regress_difference *first)
                     is_cut ? "..." : "");
 }
 
-/* JSON has the decodes as values, text has their difference. */
+/* Adds the two decodes: as values in JSON, as their difference in text. */
 static void describe_decodes(result_writer *r, const regress_difference *first)
 {
     json_writer *json = result_json(r);
@@ -145,7 +145,7 @@ static void describe_place(result_writer *r, const regress_difference *first)
     result_number(r, "connection", first->conn);
 }
 
-/* Describe a stream's first difference. */
+/* Describes a stream's first difference. */
 static void describe_first(result_writer *r, const regress_stream *of)
 {
     const regress_difference *first = &of->first;

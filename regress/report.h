@@ -9,10 +9,10 @@
 #include "regress/run.h"
 
 typedef struct regress_report {
-    const char *baseline; /* path; NULL: diff, which compares two decoders */
+    const char *baseline; /* path; NULL for the verb diff, which compares two decoders */
     const char *archive;
     const baseline_meta *was;
-    user_decoder *was_decoder; /* diff: the first decoder; NULL: check */
+    user_decoder *was_decoder; /* for diff: the first decoder; NULL for check */
     user_decoder *is_decoder;
     regress_comparison found;
     regress_totals totals;
@@ -28,7 +28,7 @@ TD_MUST_USE td_result regress_report_junit(const regress_comparison *found, td_i
 /* 1 if a frame differs or a decoder failed at a frame. */
 int regress_report_differs(const regress_report *report);
 
-/* The kind in words, such as "decoded differently". */
+/* A kind of difference in words, such as "decoded differently". */
 const char *regress_kind_text(difference_kind kind);
 
 #endif

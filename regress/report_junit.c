@@ -9,7 +9,7 @@
 
 enum { NAME_BYTES = 5 * LIMIT_TOPIC_BYTES, CASE_BYTES = 3 * NAME_BYTES + 1024 };
 
-/* Make a name from outside safe for XML: no markup, printable ASCII only. */
+/* Escapes a name from the data for XML: no markup, printable ASCII only. */
 static void escape_name(const char *name, char out[NAME_BYTES])
 {
     for (const char *c = name; *c != '\0'; c++) {

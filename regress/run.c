@@ -18,33 +18,33 @@
 #include "schema/canonical.h"
 #include "tape/empty_selection.h"
 
-/* A stream of the run: the frames of a player's stream, or of one unknown topic in it. One thread
- * at a time. */
+/* A stream of the run: the frames of one of the player's streams, or, among these, those of one
+ * unknown topic. One thread at a time. */
 typedef struct run_stream {
     regress_stream result;
     uint64_t frames, decoded, control, masked;
     uint8_t has_members; /* a frame had a member of the mask */
-    /* Saving a baseline. */
+    /* Set when saving a baseline. */
     baseline_stream *into;
-    /* Comparing with a baseline. */
+    /* Set when comparing with a baseline. */
     join *join;
     const baseline_stream *was;
-    uint8_t had_other_book;              /* the book differed after the frame before */
+    uint8_t had_other_book;              /* the book differed after the previous frame */
     const observed_frame *current_frame; /* the frame that is being added; NULL: no frame */
     struct run *run;
-    td_result rc; /* failure of a decoder called for a difference */
+    td_result rc; /* result of the second decoder, which is called at a difference */
     td_err err;
 } run_stream;
 
 /* The observer's state of a player's stream. */
 typedef struct observed_stream {
-    run_stream **items; /* streams of its frames: one, and one per unknown topic */
-    name_index by_name; /* by exchange topic; "": the first kind */
+    run_stream **items; /* the stream of its frames, and one for each unknown topic */
+    name_index by_name; /* indexes items by exchange topic; "": the stream of known topics */
 } observed_stream;
 
 typedef struct run {
     const regress_options *options;
-    baseline *into;                 /* NULL: comparing */
+    baseline *into;                 /* baseline to save to; NULL: comparing */
     const regress_against *against; /* NULL: saving */
     regress_totals totals;
     pthread_mutex_t mutex; /* protects the list and texts */
@@ -55,9 +55,9 @@ typedef struct run {
 
 /* ---- names of streams ---- */
 
-/* Names of the frame's stream; 0: the frame is not covered. The frame's own row decides, because a
- * row may be valid only for a part of the time. unknown: space for a topic's text that is only in
- * the frame. */
+/* Sets the names of the frame's stream; 0: the frame is not covered. The topic row of this frame is
+ * used, because a row may be valid for a part of the time only. unknown: space for the name of a
+ * topic that only the frame has. */
 static int find_names(const stream *of, const frame_ref *frame, baseline_stream *names,
                       char unknown[LIMIT_TOPIC_BYTES])
 {
@@ -97,7 +97,7 @@ static run_stream *make_stream(run *r, const baseline_stream *names)
     return made;
 }
 
-/* Open the stream of the archive's present frame. */
+/* Opens the stream of the archive's current frame. */
 static td_result open_stream(run *r, const baseline_stream *names, run_stream **out, td_err *err)
 {
     run_stream *made = make_stream(r, names);
@@ -156,8 +156,8 @@ static uint64_t hash_content(const frame_content *content, frame_role role)
                                     : canonical_failure(content->why.reason);
 }
 
-/* The book's hash if the frame changed the book and the connection has sent its snapshot: then the
- * hash does not depend on where a run begins. */
+/* Returns the book's hash if the frame changed the book and the connection has sent a snapshot of
+ * it: only then the hash does not depend on where a run begins. Otherwise 0. */
 static uint64_t hash_book(const observed_frame *seen)
 {
     track *t = seen->found == NULL ? NULL : seen->found->track;
@@ -203,7 +203,7 @@ uint64_t regress_differing(const regress_counts *counts)
            counts->by_kind[DIFFERENCE_NEW];
 }
 
-/* A decode of a frame as one line of JSON, to be freed with td_free; NULL if it is too long. */
+/* Writes a frame's decode as one line of JSON, to be freed with td_free; NULL if it is too long. */
 static char *write_decode(const frame_ref *frame, const frame_content *content)
 {
     frame_ref shown = *frame;
@@ -222,7 +222,7 @@ static char *write_decode(const frame_ref *frame, const frame_content *content)
     return text;
 }
 
-/* If the frame was decoded to the same compared members before, use the former hash, so that other
+/* Replaces the hash by the former decode's if both are equal in the compared members, so that other
  * members make no difference. */
 static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_content *content,
                              uint64_t *hash, td_err *err)
@@ -267,7 +267,7 @@ static char *decode_as_before(run_stream *s)
     return text;
 }
 
-/* Keep the present frame for the report of a difference. */
+/* Keeps the current frame for the report of a difference. */
 static void keep_frame(run_stream *s, regress_difference *out)
 {
     const frame_ref *frame = s->current_frame->frame;
@@ -298,7 +298,8 @@ static void drop_frame(regress_difference *of)
     *of = (regress_difference){0};
 }
 
-/* Keep the stream's first difference: its frame is present, or was kept when it began to wait. */
+/* Keeps the stream's first difference. Its frame is the current one, or was kept when it began to
+ * wait for its partner. */
 static void note_first(run_stream *s, difference_kind kind, const join_step *step)
 {
     regress_difference *first = &s->result.first;
@@ -319,8 +320,8 @@ static int is_failure(uint64_t decode)
     return (decode & CANONICAL_FAILED) != 0;
 }
 
-/* 1 if a second decode of the present frame differs from the first. Frames that waited for their
- * partner are not decoded twice. */
+/* 1 if a second decode of the current frame differs from the first. A frame that had to wait for
+ * its partner is not decoded twice. */
 static int is_unstable(run_stream *s, uint64_t decode)
 {
     frame_content content = {0};
@@ -390,7 +391,8 @@ static void found(void *ctx, const join_step *step)
     }
 }
 
-/* Keep a frame that begins to wait until it is known whether the streams differ there. */
+/* Adds a frame to the comparison. A frame that has to wait for its partner is kept, because it may
+ * be the first difference. */
 static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
                          td_err *err)
 {
@@ -476,7 +478,7 @@ td_result regress_save(const regress_options *options, const char *path, baselin
 
 /* ---- comparing ---- */
 
-/* Add streams that only the baseline has. */
+/* Adds the streams that only the baseline has. */
 static void add_missing_streams(run *r)
 {
     baseline *was = r->against->was;
@@ -513,8 +515,8 @@ void regress_counts_add(regress_counts *to, const regress_counts *of)
     to->outside += of->outside;
 }
 
-/* Order first differences by their position in the archive; frames that are missing at the end come
- * last. */
+/* 1 if a's first difference is earlier in the archive than b's. Frames that are missing at the end
+ * of a stream are the latest. */
 static int is_earlier(const regress_stream *a, const regress_stream *b)
 {
     if (a->first.has_frame != b->first.has_frame)
@@ -538,7 +540,8 @@ static void fill_comparison(run *r, regress_comparison *out)
     }
 }
 
-/* A misspelt name in --only would make all frames equal. */
+/* Refuses a mask that no frame has a member of: with a misspelt name in --only all frames would be
+ * equal. */
 static td_result check_mask(const run *r, td_err *err)
 {
     int has_members = 0;

@@ -1,8 +1,9 @@
-/* Plays a selection on all cores, computes the row of every frame (baseline.h), and adds it to a
- * new baseline or compares it with a complete one.
+/* Plays a selection on all cores, computes the baseline_row of every frame, and adds it to a new
+ * baseline or compares it with a complete one.
  *
- * Covers received frames: data with copies, frames of unknown topics, control frames. Leaves out
- * lead-in frames, frames that the client sent, HTTP answers and events. */
+ *
+ * Covers received frames: data frames with copies, frames of unknown topics, control frames. Leaves
+ * out frames before the selection, frames that the client sent, HTTP answers and events. */
 #ifndef TD_REGRESS_RUN_H
 #define TD_REGRESS_RUN_H
 
@@ -17,7 +18,7 @@
 #include "regress/user_decoder.h"
 #include "tape/selection.h"
 
-/* The topic of control frames in a baseline. */
+/* The topic that a baseline has for control frames. */
 #define REGRESS_CONTROL "_control"
 
 typedef struct regress_options {
@@ -31,8 +32,8 @@ typedef struct regress_totals {
     uint64_t frames; /* covered frames */
     uint64_t decoded, undecoded, control;
     uint64_t file_bytes; /* size of the baseline */
-    uint64_t masked;     /* decoded to the same compared members, but with other differences */
-    uint8_t is_damaged;  /* 1: chunks could not be read */
+    uint64_t masked;     /* decoded equally in the compared members, but not in others */
+    uint8_t is_damaged;  /* 1: chunks of the archive could not be read */
 } regress_totals;
 
 /* How a frame differs. */
@@ -43,30 +44,31 @@ typedef enum difference_kind {
     DIFFERENCE_NEWLY_DECODING, /* decoded now, not before */
     DIFFERENCE_REASON,         /* decoded in neither run, for different reasons */
     DIFFERENCE_UNSTABLE,       /* the decoder gave two answers for one frame */
-    /* A frame that only one side has. */
+    /* Kinds for a frame that only one side has: */
     DIFFERENCE_MISSING, /* only the baseline has it */
     DIFFERENCE_NEW,     /* only the archive has it */
     DIFFERENCE_KINDS,
 } difference_kind;
 
-/* Counts of frames. Frames of both sides are compared = same + by_kind + consequences. */
+/* Counts of frames. Frames that both sides have: compared = same + by_kind + consequences. */
 typedef struct regress_counts {
     uint64_t compared, same;
     uint64_t by_kind[DIFFERENCE_KINDS];
-    /* Frames of which only the book differs, as it did after the frame before: an earlier
-     * difference causes these until the next snapshot. In no other count. */
+    /* Frames of which only the book differs, and the book already differed after the previous
+     * frame: an earlier difference causes these until the next snapshot. Not in the other
+     * counts. */
     uint64_t consequences;
-    uint64_t outside; /* only in the baseline, before or after the compared part */
+    uint64_t outside; /* frames of the baseline before or after the compared part */
 } regress_counts;
 
 /* The first difference of a stream. */
 typedef struct regress_difference {
     difference_kind kind;
-    uint64_t was_index, is_index; /* in the stream, from 0 */
+    uint64_t was_index, is_index; /* bounds of its receive time, for DIFFERENCE_MISSING */
     uint64_t from_ns, to_ns;      /* DIFFERENCE_MISSING: bounds of its receive time */
-    /* The frame; for DIFFERENCE_MISSING, the archive's next one. */
+    /* The differing frame; for DIFFERENCE_MISSING, the archive's next one. */
     uint8_t has_frame; /* 0: the archive's stream has ended */
-    uint64_t position; /* in the archive; comparable between streams */
+    uint64_t position; /* position in the archive; can be compared across streams */
     uint64_t recv_ns, ordinal;
     uint32_t line, shard, conn;
     uint8_t has_book; /* 1: it changes a book */
@@ -101,9 +103,9 @@ TD_MUST_USE td_result regress_save(const regress_options *options, const char *p
 typedef struct regress_against {
     baseline *was;
     join_extent extent;
-    user_decoder *was_decoder; /* decodes first differences as before; NULL: unavailable */
-    const member_mask *mask; /* if given, was_decoder decodes every frame, and a frame with the same
-                                compared members counts as decoded as before */
+    user_decoder *was_decoder; /* the baseline's decoder, for first differences; or NULL */
+    const member_mask *mask;   /* if given, was_decoder decodes every frame, and a frame that both
+                                  decoders decode to the same compared members counts as equal */
 } regress_against;
 
 /* Compare with a baseline. Errors as regress_save; TD_E_INVALID: no frame has a member of the mask.

@@ -76,7 +76,7 @@ decode_reason decoder_reason_of(td_bytes text)
 
 /* ---- instances ---- */
 
-/* The first failure at a frame. */
+/* The first frame at which the decoder failed. */
 typedef struct decoder_failure {
     decode_reason reason; /* DECODE_CRASHED, _HUNG, _GARBAGE or _UNSTABLE */
     uint64_t recv_ns;
@@ -90,16 +90,16 @@ struct user_decoder {
     decoder_environment environment;
     tape_decoding decoding;
     pthread_key_t instance_key; /* the calling thread's instance */
-    uint64_t failures_max;      /* in a row; 0: any number */
-    atomic_uint in_a_row;  /* failures since the last frame that was decoded or refused; relaxed */
-    pthread_mutex_t mutex; /* protects the following */
+    uint64_t failures_max;      /* number of successive failures that ends the run; 0: no limit */
+    atomic_uint in_a_row;       /* failures since the last decoded or refused frame; relaxed */
+    pthread_mutex_t mutex;      /* protects the members below */
     void **instances;
     size_t instance_count;
-    uint64_t counts[DECODE_REASON_COUNT]; /* refusals and failures */
+    uint64_t counts[DECODE_REASON_COUNT]; /* refusals and failures, by reason */
     decoder_failure first;                /* recv_ns 0: no failure */
 };
 
-/* The calling thread's instance. */
+/* Gets or makes the calling thread's instance. */
 static td_result get_instance(user_decoder *self, void **out, td_err *err)
 {
     *out = pthread_getspecific(self->instance_key);
@@ -162,7 +162,7 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
                 atomic_store_explicit(&self->in_a_row, 0, memory_order_relaxed);
             continue;
         }
-        /* too many failures in a row mean that the decoder does not work */
+        /* Too many failures in a row mean that the decoder does not work at all. */
         uint32_t failures = 1 + atomic_fetch_add_explicit(&self->in_a_row, 1, memory_order_relaxed);
         if (self->failures_max == 0 || failures < self->failures_max)
             continue;
@@ -228,7 +228,7 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     }
     td_result rc = TD_OK;
     if (made->kind != NULL)
-        rc = get_instance(made, &first, err); /* reports an unusable decoder at once */
+        rc = get_instance(made, &first, err); /* reports an unusable decoder now */
     if (rc == TD_OK)
         *out = made;
     else
@@ -243,7 +243,7 @@ void user_decoder_close(user_decoder *self)
     for (size_t i = 0; i < self->instance_count; i++)
         self->kind->end(self->instances[i]);
     td_free(self->instances);
-    (void)pthread_key_delete(self->instance_key); /* it was created */
+    (void)pthread_key_delete(self->instance_key); /* cannot fail: the key exists */
     pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }

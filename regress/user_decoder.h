@@ -15,13 +15,13 @@
 #include "tape/decoding.h"
 
 typedef struct decoder_options {
-    options_list libraries; /* --decoder: a shared object, or "builtin" */
-    options_list commands;  /* --decoder-cmd */
+    options_list libraries; /* texts of --decoder: a shared object, or "builtin" */
+    options_list commands;  /* texts of --decoder-cmd */
     uint64_t timeout_ns;
-    uint64_t failures_max; /* in a row, which end the run; 0: no limit */
+    uint64_t failures_max; /* number of failures in a row that ends the run; 0: no limit */
 } decoder_options;
 
-/* Zero-initialise the target; the group sets defaults. */
+/* The options for users' decoders. Zero-initialise the target; the group sets defaults. */
 option_group option_group_decoder(decoder_options *target);
 
 /* Refuse more decoders than a verb can use. TD_E_INVALID. */
@@ -31,9 +31,10 @@ size_t decoder_options_count(const decoder_options *options);
 
 typedef struct user_decoder user_decoder;
 
-/* Open a decoder by number (from 0): the decoders of --decoder come first, then --decoder-cmd. A
- * number past the end, or "builtin", is the built-in decoder. Arguments are borrowed until close. A
- * signal ends waits. TD_E_*: it cannot be used; its first instance is made here. */
+/* Open decoder `number` (from 0) of the command line: first those of --decoder, then those of
+ * --decoder-cmd. A number past the end, or "builtin", is the built-in decoder. Arguments are
+ * borrowed until close. A signal ends a wait for the decoder. TD_E_*: it cannot be used, as its
+ * first instance, made here, shows. */
 TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t number,
                                         const td_log *log, const stop_signal *signals,
                                         user_decoder **out, td_err *err);
@@ -41,10 +42,10 @@ TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t n
 /* Close; no thread may decode any more. NULL is allowed. */
 void user_decoder_close(user_decoder *self);
 
-/* The command line's text, or "built-in". */
+/* The option's text, or "built-in". */
 const char *user_decoder_name(const user_decoder *self);
 
-/* For cursor_options; NULL: the built-in decoder. */
+/* The decoding for cursor_options; NULL: the built-in decoder. */
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame on the calling thread. *out is zeroed before; its memory comes from the arena.
@@ -52,14 +53,14 @@ const tape_decoding *user_decoder_decoding(const user_decoder *self);
 TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *frame,
                                           td_arena *arena, frame_content *out, td_err *err);
 
-/* Count a frame with two different answers. Any thread. */
+/* Count a frame for which the decoder gave two different answers. Any thread. */
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 
 /* Frames at which the decoder failed: crashed + hung + garbage + unstable; 0 for NULL. */
 uint64_t user_decoder_failures(const user_decoder *self);
 
-/* Describe the findings as the member `name` of an open object: counts by reason and the first
- * failure; null for the built-in decoder and NULL. As text a line, empty if nothing failed. */
+/* Add the findings as the member `name` of an open object: counts by reason and the first failure;
+ * null for the built-in decoder and for NULL. In text, one line, or nothing if nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct free_reader {
 } free_reader;
 
 /* Shared by the player's threads. The mutex protects the free readers and the findings, which are
- * rare. */
+ * added rarely. */
 typedef struct shared {
     pthread_mutex_t mutex;
     free_reader *readers;
@@ -44,7 +44,7 @@ static free_reader *acquire_reader(shared *s)
     return out;
 }
 
-/* Return a reader, and add its findings. */
+/* Returns a reader, and adds its findings. */
 static void release_reader(shared *s, free_reader *reader, const struct stream *of,
                            const drift_frame *frame, const drift_result *found)
 {

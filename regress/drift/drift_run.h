@@ -1,5 +1,5 @@
-/* Searches a selection for drift (schema/drift.h) on all cores: the verb's work without its command
- * line. */
+/* Searches a selection for drift (schema/drift.h) on all cores: the verb `drift` without its
+ * command line. */
 #ifndef TD_DRIFT_DRIFT_RUN_H
 #define TD_DRIFT_DRIFT_RUN_H
 
