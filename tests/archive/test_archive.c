@@ -88,7 +88,7 @@ static void test_feed_names(void **state)
     assert_true(feed_name_is_valid(longest));
 }
 
-/* "A refused lock names pid, verb and start of its holder." */
+/* docs/design.md: "A refused lock names pid, verb and start of its holder." */
 static void test_second_appender_is_refused(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void test_unexpected_files_are_listed_apart(void **state)
     archive_listing listing;
     td_err err;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
-    assert_int_equal(listing.segment_count, 3); /* two are real, one only has the name */
+    assert_int_equal(listing.segment_count, 3); /* two, and a file with such a name */
     assert_int_equal(listing.unexpected_count, 3);
     assert_true(has_unexpected(&listing, "capture/2026/11/20/holiday.mcap"));
     assert_true(has_unexpected(&listing, "capture/2026/11/20/inner"));
@@ -218,8 +218,8 @@ static void test_what_is_no_archive_is_refused(void **state)
     archive_place_fini(&place);
 }
 
-/* "Readers need no write permission." Simulated by a file system on which every changing operation
- * fails, because root has all permissions. */
+/* docs/design.md: "Readers need no write permission." Tested on a file system where every changing
+ * operation fails, because root has all permissions. */
 static void test_reading_writes_nothing(void **state)
 {
     (void)state;

@@ -64,8 +64,8 @@ static void check_nothing_changed(archive_place *place)
     }
 }
 
-/* Checks that the ledger has one gap, an open one after a crash, which begins at this data frame.
- */
+/* Checks that the ledger has one gap: an open gap after a crash, which begins at this data
+ * frame. */
 static void check_crash_gap(archive_place *place, uint64_t last_frame, const char *cause)
 {
     gap_list gaps;
@@ -103,7 +103,8 @@ static void test_kill_is_one_crash_gap(void **state)
     check_nothing_changed(place);
 }
 
-/* The last data frame is followed by an event, a request and a pong, which do not count. */
+/* The last data frame is followed by an event, a request and a pong, at which the gap must not
+ * begin. */
 static void test_crash_gap_begins_with_data(void **state)
 {
     archive_place *place = *state;
@@ -143,8 +144,8 @@ static void kill_recording(recording *r, archive_place *place)
     archive_place_swap_disk(place, killed);
 }
 
-/* Writes one chunk to a finished segment; then, while the next segment is created, an I/O error at
- * call fail_at, and a power cut that only synced changes survive. */
+/* Writes one chunk to a finished segment. Then, while the next segment is created, I/O call fail_at
+ * fails, and a power cut keeps only synced changes. */
 static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
 {
     recording r;
@@ -174,7 +175,7 @@ static void test_crash_behind_a_finished_segment(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* A finished segment, an open one with frames 20 to 39, and a kill. */
+/* Records a finished segment and an open one with frames 20 to 39, and kills the recorder. */
 static void record_two_and_kill(archive_place *place)
 {
     recording r;
@@ -199,9 +200,9 @@ static void remove_segments(archive_place *place, int with_finished)
     archive_close(a);
 }
 
-/* "The segment has a loss": what was durable in an open segment is lost with its file, from the
- * second in its name on; as after any crash, what followed the last remaining segment is lost, too.
- */
+/* "The segment has a loss": an open segment whose file was deleted. The lost time begins with
+ * the second in its name. As after any crash, everything after the last remaining segment is
+ * lost, too. */
 static void test_open_segment_is_missing(void **state)
 {
     (void)state;
@@ -217,7 +218,7 @@ static void test_open_segment_is_missing(void **state)
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* segments show the other */
         archive_fixture_gaps(&place, &gaps);
-        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* of one second: one row */
+        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* 1: both begin in one second */
         assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
         assert_true(gaps.rows[0].from_ns >= second_ns &&
                     gaps.rows[0].from_ns <= FIXTURE_START_NS + 20 * FIXTURE_STEP_NS);
@@ -237,13 +238,14 @@ static void test_open_segment_is_missing(void **state)
     }
 }
 
-/* A segment whose head was never durable holds nothing: readers and verify report no damage, and
- * the gap begins with the previous segment. */
+/* A segment whose head never became durable: readers and verify report no damage, and the gap
+ * begins with the previous segment. */
 static void test_stillborn_segment(void **state)
 {
     archive_place *place = *state;
     recover_report report;
-    record_and_fail(place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; chunk */
+    /* Appends: the first segment's chunk and end, 2 journal entries, the new segment's head. */
+    record_and_fail(place, IO_FAULT_OP_APPEND, 5);
     assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
     assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
     recover(place, &report);
@@ -253,8 +255,8 @@ static void test_stillborn_segment(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* A kill after such a segment was moved to torn/, but before the journal lists it: the next
- * recovery adds the entry, or every later check would report the segment as missing. */
+/* A kill between moving such a segment to torn/ and the journal's entry for it: the next recovery
+ * must add the entry, or every later check would report the segment as missing. */
 static void test_killed_while_putting_away(void **state)
 {
     archive_place *place = *state;
@@ -274,7 +276,8 @@ static void test_killed_while_putting_away(void **state)
     assert_int_equal(verdict_of(place), VERIFY_SOUND);
 }
 
-/* The rest of the capture becomes a gap: half an import must not look complete. */
+/* An import that is killed: the rest of the capture becomes a gap, because half an import must not
+ * look complete. */
 static void test_killed_import_is_a_gap(void **state)
 {
     archive_place *place = *state;
@@ -319,7 +322,7 @@ static void test_torn_tail_is_no_loss(void **state)
     assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
 }
 
-/* Checks that no file of that session was changed. */
+/* Checks that no file of the session was changed. */
 static void check_untouched(archive_place *place, const char *session)
 {
     uint64_t changes = io_fault_log_count(place->disk);
@@ -378,8 +381,8 @@ static void test_appender_recovers_before_it_writes(void **state)
     }
     recover(place, &report);
     archive_fixture_gaps(place, &gaps);
-    /* No session ends the gap of the first kill, so it covers those of the others; frame 50 opens a
-     * gap for a disconnect. */
+    /* The gap of the first kill covers those of the later kills, because no session ends it. The
+     * other gap is the disconnect of frame 50. */
     assert_int_equal(gaps.count, 1 + 1);
     unsigned crashes = 0;
     for (size_t i = 0; i < gaps.count; i++)

@@ -1,5 +1,5 @@
-/* Appending to an archive. Expected: docs/design.md, promises P1 and P5, "Archive on disk"; frames
- * are those of tests/testing/segment_fixture.h. */
+/* Appending to an archive. Expected: docs/design.md, promises P1 and P5, "Archive on disk";
+ * tests/testing/segment_fixture.h defines the frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-/* The catalog's content, summed over all segments. */
+/* The numbers of rows in the catalog. */
 typedef struct totals {
     size_t segments, chunks, channels, gaps;
 } totals;
@@ -66,8 +66,8 @@ static void test_catalog_is_derived(void **state)
     assert_int_equal(all.chunks, 14);
     /* 5 channels in each of 6 segments: events, control in and out, trade, book */
     assert_int_equal(all.channels, 6 * 5);
-    /* Opened at frames 50, 150 and 250. The ends of the first and the last are in another segment,
-     * which lists the gap as well. */
+    /* Gaps begin at frames 50, 150 and 250. The first and the last one end in another segment,
+     * which lists them as well. */
     assert_int_equal(all.gaps, 5);
 
     td_err err;
@@ -175,7 +175,8 @@ static void test_held_sync_announces_nothing(void **state)
     archive_close(a);
 }
 
-/* "with sync failing, never": not even after sync works again, because the pages may be lost. */
+/* "with sync failing, never": not even after sync works again, because the unsynced data may be
+ * lost. */
 static void test_failing_sync_announces_nothing_ever(void **state)
 {
     archive_place *place = *state;
@@ -197,7 +198,7 @@ static void test_failing_sync_announces_nothing_ever(void **state)
     archive_close(a);
 }
 
-/* The catalog that a crash leaves has every announced chunk, so that readers need not read the
+/* Even after a crash the catalog has every announced chunk, so that readers need not read the
  * segments. */
 static void test_catalog_keeps_up_while_recording(void **state)
 {

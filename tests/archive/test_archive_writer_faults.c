@@ -1,5 +1,5 @@
 /* Appending to an archive on disks that fail, are full, or lose their power. Expected:
- * docs/design.md, promises P1 and P5; frames are those of tests/testing/segment_fixture.h. */
+ * docs/design.md, promises P1 and P5; tests/testing/segment_fixture.h defines the frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,8 +30,8 @@ static void count_durable(void *user, size_t feed_index, const sealed_chunk *chu
     counts->frames += chunk->message_count;
 }
 
-/* Three chunks, a new segment, three more chunks; a write that fails because the disk is full is
- * repeated once. */
+/* Records three chunks, a new segment and three more chunks. A write that fails because the disk is
+ * full is repeated once. */
 static void record_with_faults(archive_place *place, announced *counts)
 {
     archive *a = NULL;
@@ -53,13 +53,13 @@ static void record_with_faults(archive_place *place, announced *counts)
         fixture_feed_close(&feed);
         td_result ended =
             archive_writer_close(writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON, 1, &err);
-        (void)ended; /* the content of the disk is checked instead */
+        (void)ended; /* the test checks the content of the disk instead */
     }
     archive_close(a);
 }
 
-/* Fails call 1, 2, 3, … of a recording, cuts the power and recovers: all announced frames must be
- * there, in order and unchanged, and another recovery must find nothing to do. */
+/* Makes call 1, 2, 3, … of a recording fail, cuts the power and recovers: all announced frames must
+ * be there, in order and unchanged, and another recovery must find nothing to do. */
 static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
@@ -112,7 +112,7 @@ static void test_full_disks(void **state)
     sweep(IO_FAULT_SHORT, IO_FAULT_FOR_EVER, 11);
 }
 
-/* A disk that is full for one call loses nothing: the chunk is written when it is put again. */
+/* A disk that is full for one call loses nothing: the chunk is written at the next attempt. */
 static void test_full_once_goes_on(void **state)
 {
     (void)state;
@@ -178,7 +178,8 @@ static void test_power_cut_behind_every_change(void **state)
             assert_false(report.is_lossy);
             count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
         }
-        /* The content of the disk only grows, except for the chunk in flight. */
+        /* A later change must not leave fewer frames on the disk, except for those of the chunk
+         * that is being written. */
         if (count + CHUNK_FRAMES < last)
             fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
                      (unsigned long long)count, (unsigned long long)last);

@@ -1,5 +1,5 @@
 /* The catalog as a database: versions, files of other programs, locks, permissions. Expected:
- * docs/design.md, "Catalog", and the contract in archive/catalog.h; databases are made here with
+ * docs/design.md, "Catalog", and the contract in archive/catalog.h. The tests make databases with
  * plain SQLite. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,7 @@ static void reindex(archive_place *place, reindex_scope scope, reindex_report *r
 
 /* ---- versions ---- */
 
-/* Gives the rows of all segments another version, with a valid hash. */
+/* Gives the catalog's rows of all segments another version, with a valid hash. */
 static void change_version(const char *path)
 {
     sqlite3 *db = NULL;
@@ -80,8 +80,8 @@ static void change_version(const char *path)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* The rows have another version, or another program's tables take their place: readers ignore the
- * catalog, a writer rebuilds it. */
+/* A catalog with rows of another version, or with another program's tables: readers ignore it, a
+ * writer rebuilds it. */
 static void test_another_version_is_replaced(void **state)
 {
     (void)state;
@@ -109,7 +109,7 @@ static void test_another_version_is_replaced(void **state)
 
 /* ---- files that are not catalogs ---- */
 
-/* Hostile or broken files: made by SQL on a good catalog, or random bytes if sql is NULL. */
+/* Hostile or broken catalogs: changed by SQL, or random bytes if sql is NULL. */
 static const struct {
     const char *name;
     const char *sql;
@@ -145,7 +145,7 @@ static void make_hostile(const archive_place *place, size_t row)
     file_replace(io_posix(), place->catalog_path, garbage, sizeof garbage);
 }
 
-/* Frames are still read, and reindex restores the catalog. */
+/* With each hostile catalog, frames can still be read, and reindex restores the catalog. */
 static void test_hostile_catalogs(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void test_hostile_catalogs(void **state)
     }
 }
 
-/* A recorder finds the same files. */
+/* A recorder can append although the catalog is hostile. */
 static void test_appending_beside_hostile_catalogs(void **state)
 {
     (void)state;
@@ -186,7 +186,7 @@ static void test_appending_beside_hostile_catalogs(void **state)
     }
 }
 
-/* Flips bits in the file, one per page: nothing crashes, and no frame is missing. */
+/* Flips bits in the catalog, one per page: nothing crashes, and no frame is missing. */
 static void test_decayed_catalogs(void **state)
 {
     (void)state;
@@ -211,8 +211,8 @@ static void test_decayed_catalogs(void **state)
         archive_check_catalog(view, NULL, NULL, what);
         archive_view_close(view);
         archive_close(a);
-        /* The rows of chunks may be wrong now; readers of chunks check them. Without the catalog,
-         * everything is found. */
+        /* The catalog's rows of chunks may be wrong now, but readers compare them with the segment.
+         * Without the catalog all frames are found. */
         assert_int_equal(fseek(file, at, SEEK_SET), 0);
         assert_true(fputc(byte, file) >= 0);
         assert_int_equal(fflush(file), 0);
@@ -224,7 +224,7 @@ static void test_decayed_catalogs(void **state)
 
 /* ---- locks and permissions ---- */
 
-/* A catalog that cannot be written when a segment is finished is updated at the end. */
+/* A catalog that is locked when a segment is finished is updated at the end of the session. */
 static void test_locked_catalog_is_left_behind(void **state)
 {
     (void)state;
@@ -254,7 +254,8 @@ static void test_locked_catalog_is_left_behind(void **state)
     archive_place_fini(&place);
 }
 
-/* Deleted while a recorder uses it: it must not continue to write to a file without a name. */
+/* The catalog is deleted while a recorder uses it: the recorder must not continue to write to the
+ * deleted file. */
 static void test_removed_while_in_use(void **state)
 {
     (void)state;
@@ -307,8 +308,8 @@ static void test_reading_makes_no_file(void **state)
     archive_place_fini(&place);
 }
 
-/* A writer was killed in a transaction, so SQLite's journal has changes to undo. Readers do not
- * undo them and ignore the catalog; the next writer does. */
+/* A writer was killed in a transaction, so SQLite's journal has changes to undo. A reader does not
+ * undo them and ignores the catalog; the next writer undoes them. */
 static void test_killed_writer(void **state)
 {
     (void)state;

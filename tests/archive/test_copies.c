@@ -1,5 +1,5 @@
-/* Copies of an archive that were made while it was written: their files are of different times.
- * Expected: FORMAT.md ("The folder", "Recovery"), docs/archive.md ("Backup"). */
+/* Copies of an archive that was being written meanwhile, so that the copied files are of different
+ * times. Expected: FORMAT.md ("The folder", "Recovery"), docs/archive.md ("Backup"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static void must_be(bench *b, verify_severity wanted, const char *doing, size_t 
         fail_msg("%s %zu: %s wanted:\n%s", doing, at, verify_severity_name(wanted), b->text);
 }
 
-/* Checks that open gaps begin after all frames. */
+/* Checks that open gaps of the ledger begin after all frames. */
 static void must_not_hide_frames(bench *b, size_t at)
 {
     const uint64_t last_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * (FRAMES - 1);
@@ -52,7 +52,7 @@ static void must_not_hide_frames(bench *b, size_t at)
     archive_close(a);
 }
 
-/* The journal was copied first: every earlier version of it, with all segments. */
+/* The journal was copied before the segments: any earlier version of it, with all segments. */
 static void test_older_journal(void **state)
 {
     (void)state;
@@ -93,7 +93,7 @@ static size_t block_ends(const bench *b, size_t segment, size_t *ends, size_t ma
     return count;
 }
 
-/* Puts the beginning of a segment under its open name, up to the middle of a block. */
+/* Writes the beginning of a segment, up to the middle of a block, to its file name with ".open". */
 static void put_open(const bench *b, size_t segment, size_t size, char path[LIMIT_PATH_BYTES])
 {
     (void)snprintf(path, LIMIT_PATH_BYTES, "%.4000s.open", b->paths[segment]);
@@ -125,8 +125,8 @@ static void must_put_away(bench *b, size_t segment, size_t size)
     must_have_all_frames(b);
 }
 
-/* A segment copied while it was written, and again when it was finished. The older copy may have
- * any size: empty, torn anywhere, or complete but not renamed. */
+/* A segment was copied while it was written, and again when it was finished. The older copy may
+ * have any size: empty, torn anywhere, or complete but not renamed. */
 static void test_older_copy(void **state)
 {
     (void)state;
@@ -150,8 +150,8 @@ static void must_leave(bench *b, const char *path)
     assert_true(is_there(b, path));
 }
 
-/* The journal was copied after the segments: it shows that an open segment is incomplete, also
- * after recovery has finished it. */
+/* The journal was copied after the segments: it shows that a copied open segment is incomplete,
+ * even after recovery has finished that segment. */
 static void test_newer_journal(void **state)
 {
     (void)state;
@@ -176,7 +176,8 @@ static void test_newer_journal(void **state)
     }
 }
 
-/* Neither the journal nor another file of the segment shows the loss; the next segment does. */
+/* A segment whose end is missing: only the next segment shows the loss, neither the journal nor
+ * another copy. */
 static void test_short_before_the_next(void **state)
 {
     (void)state;
@@ -190,7 +191,7 @@ static void test_short_before_the_next(void **state)
     assert_int_equal(td_io_unlink(io_of(b), b->paths[0], NULL), TD_OK);
     put_open(b, 0, ends[1], path);
     must_leave(b, path);
-    file_make(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* copied again */
+    file_make(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* put the complete file back */
     recover_report report;
     archive_fixture_recover(&b->place, &report);
     assert_int_equal(report.copies_quarantined, 1);

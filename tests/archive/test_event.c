@@ -152,7 +152,7 @@ static void test_written(void **state)
     }
 }
 
-/* An event that was read is written back as the same text, for every kind. */
+/* An event of every kind, read and written again, has the same text. */
 static void test_read_back(void **state)
 {
     (void)state;
@@ -217,7 +217,7 @@ static void test_control_bytes(void **state)
     assert_int_equal(strlen(hex), 250);
 }
 
-/* Unknown members, as later versions may add, are skipped; keys may have any order. */
+/* Unknown members, which later versions may add, are skipped; keys may have any order. */
 static void test_unknown_members(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* A feed's slots, read from its segments. Expected: the fixture's frames (segment_fixture.h: of
- * every 10 frames 0 is an event, 1 a request, 2 a pong, the others data), and archive/feed_slots.h.
- */
+/* A feed's slots (configured connections), read from its segments. Expected: archive/feed_slots.h
+ * and the fixture's frames (segment_fixture.h): in every 10 frames, number 0 is an event, 1 a
+ * request, 2 a pong, the others are data. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,8 +53,8 @@ static void the_last_frame_of_data(void **state)
                                         .is_control_data = ROWS[i].is_control_data};
         read_slots(&place, &query, &slots);
         assert_int_equal(slots.slot_count, 1);
-        /* For a chunk only the first and last time of each channel are known, so the result may be
-         * earlier than the frame, never later. */
+        /* The catalog has only the first and last time of each channel in a chunk, so the result
+         * may be earlier than the frame, never later. */
         assert_true(slots.slots[0].last_ns <= ns_of(ROWS[i].last));
         assert_true(slots.slots[0].last_ns + FRAMES_PER_CHUNK * FIXTURE_STEP_NS >=
                     ns_of(ROWS[i].last));
@@ -94,8 +94,8 @@ static void topics_and_other_feeds(void **state)
     archive_place_fini(&place);
 }
 
-/* The order in which sessions were written does not matter: here an older capture is imported last.
- */
+/* The latest session by time counts, not the one written last: here an older capture is imported
+ * last. */
 static void the_newest_is_asked_first(void **state)
 {
     (void)state;
@@ -109,7 +109,7 @@ static void the_newest_is_asked_first(void **state)
                &slots);
     assert_int_equal(slots.slots[0].last_ns, ns_of(4000039));
     feed_slots_fini(&slots);
-    /* a session in the future does not count */
+    /* A session in the future must not count. */
     read_slots(
         &place,
         &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = ns_of(3000000), .shard_count = 1},
@@ -119,7 +119,7 @@ static void the_newest_is_asked_first(void **state)
     archive_place_fini(&place);
 }
 
-/* A capture does not prove that it has all topics of a recording. */
+/* An import gives no slot: a capture may lack topics that a recording would have. */
 static void an_import_has_no_slot(void **state)
 {
     (void)state;

@@ -45,7 +45,7 @@ static void test_reasons_have_their_names(void **state)
     assert_false(gap_reason_parse(td_bytes_of(NULL, 0), &reason));
 }
 
-/* Rows with one key merge to the same row in any order. */
+/* Rows with equal keys merge to the same row in any order. */
 static void test_rows_of_one_key_merge_in_any_order(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void expect_equal_rows(const gap_row *got, const gap_row *expected)
     }
 }
 
-/* Every member has exactly one row in the table, and copies have their own texts. */
+/* Every member has exactly one row in the table of members, and a copied gap has its own texts. */
 static void test_copies_have_every_member(void **state)
 {
     (void)state;
@@ -212,7 +212,8 @@ static void test_copies_have_every_member(void **state)
     assert_null(copy.detail);
 }
 
-/* FORMAT.md, "The journal": the keys of a gap, in order, without absent ones. */
+/* Checks the keys of a gap in the journal (FORMAT.md, "The journal"): in order, without absent
+ * ones. */
 static td_result check_keys(void *user, const journal_entry *entry, td_err *err)
 {
     static const char *const EXPECTED[] = {

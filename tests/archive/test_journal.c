@@ -21,7 +21,7 @@
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"
 enum { SWEEP_CALLS_MAX = 200 };
 
-/* Appends entries "act" with n = from … to - 1; returns the first failure. */
+/* Appends entries of act "act" with n = from … to - 1; returns the first failure. */
 static td_result append_entries(journal *j, uint64_t from, uint64_t to, td_err *err)
 {
     td_result rc = TD_OK;
@@ -45,7 +45,7 @@ static td_result check_entry(void *user, const journal_entry *entry, td_err *err
     return TD_OK;
 }
 
-/* The number of entries 0, 1, … in the journal. */
+/* Counts the entries, which must be 0, 1, … in order. */
 static uint64_t count_entries(archive *a, journal_state *state)
 {
     uint64_t next = 0;
@@ -141,7 +141,7 @@ static void test_torn_tail_is_kept_and_cut(void **state)
 
 /* The result of reading a damaged journal. */
 typedef struct damaged_read {
-    uint64_t numbers; /* a bit for each entry, by n */
+    uint64_t numbers; /* a bit for each entry that was read, by its n */
     uint64_t damages;
     uint64_t bytes; /* total size of the damages */
 } damaged_read;
@@ -172,7 +172,8 @@ static damaged_read read_damaged(archive_place *place)
     return read;
 }
 
-/* A flip of any bit loses one entry; the others are read, and further entries can be appended. */
+/* A flip of any one bit loses one entry; the others are read, and further entries can be
+ * appended. */
 static void test_flipped_bits_lose_one_entry(void **state)
 {
     enum { ENTRIES = 4, ALL = (1 << ENTRIES) - 1 };
@@ -202,8 +203,8 @@ static void test_flipped_bits_lose_one_entry(void **state)
     }
 }
 
-/* "less than two chain records after the last complete entry are a torn tail": an entry that is cut
- * at any byte, or has sectors of zeros, was never durable. */
+/* "less than two chain records after the last complete entry are a torn tail": an entry cut at any
+ * byte, or with sectors of zeros, was never durable and is no damage. */
 static void test_cut_entries_are_no_damage(void **state)
 {
     archive_place *place = *state;
@@ -251,7 +252,8 @@ static void test_two_writers_take_turns(void **state)
     archive_place_fini(&place);
 }
 
-/* The bytes may have been a journal: they stay, and entries are appended after them. */
+/* A file with other content may once have been a journal: its bytes are kept, and entries are
+ * appended after them. */
 static void test_garbage_stays(void **state)
 {
     static const char GARBAGE[] = "something else entirely";
@@ -267,8 +269,8 @@ static void test_garbage_stays(void **state)
     assert_int_equal(read.bytes, sizeof GARBAGE);
 }
 
-/* Fails I/O call 1, 2, 3, …: after a power cut every entry whose append returned TD_OK is there,
- * and the journal can be written. */
+/* Makes I/O call 1, 2, 3, … fail: after a power cut every entry whose append returned TD_OK is
+ * there, and the journal can be written. */
 static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
@@ -321,8 +323,8 @@ static void test_failing_calls(void **state)
     }
 }
 
-/* The file's creator was killed before it synced the folder: the next writer syncs it before its
- * entry. */
+/* The writer that created the file was killed before it synced the folder: the next writer must
+ * sync the folder before its entry. */
 static void test_file_of_a_killed_writer(void **state)
 {
     archive_place *place = *state;

@@ -23,10 +23,10 @@
 #include "tests/testing/segment_fixture.h"
 
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/" JOURNAL_FILE
-/* test_journal.c tries every flip; here one in STRIDE bytes. */
+/* Bytes between two flips. (test_journal.c tries every flip.) */
 enum { ENTRIES_MAX = 64, STRIDE = 29 };
 
-/* Two clean sessions, then a killed and recovered one: a gap that only the journal has. */
+/* Records two clean sessions, then a killed one, and recovers: this gap is only in the journal. */
 static void record_all(archive_place *place)
 {
     recover_report report;
@@ -38,7 +38,7 @@ static void record_all(archive_place *place)
     assert_int_equal(report.gaps_opened, 1);
 }
 
-/* A copy of the archive, to be damaged. */
+/* Copies the archive, so that the copy can be damaged. */
 static archive_place copy_of(const archive_place *place)
 {
     archive_place copy = *place;
@@ -85,8 +85,8 @@ static int covers(const gap_row *row, const gap_row *other)
            (row->to_ns == GAP_OPEN || (other->to_ns != GAP_OPEN && row->to_ns >= other->to_ns));
 }
 
-/* Checks that each gap of the sound archive is still listed, or is inside a gap for the damage.
- * Returns the number of gaps for damage. */
+/* Checks that each gap of the sound archive is still listed, or lies inside a gap that was added
+ * because of the damage. Returns the number of the latter. */
 static size_t check_gaps(archive_place *place, const gap_list *sound, const char *what)
 {
     gap_list now;
@@ -147,7 +147,7 @@ static void test_flipped_bits(void **state)
     archive_place_fini(&place);
 }
 
-/* Offsets of the entries. */
+/* The offsets of the journal's entries. */
 typedef struct entry_list {
     uint64_t offsets[ENTRIES_MAX];
     size_t count;
@@ -171,8 +171,8 @@ static void accept_loss(archive_place *place)
     archive_close(a);
 }
 
-/* Neither writing nor recovery makes the archive complete again; accepting the loss does, and the
- * gap stays. */
+/* Checks that the archive remains incomplete after writing and after recovery, until the loss is
+ * accepted; the added gap remains in the ledger even then. */
 static void check_until_accepted(archive_place *place, const gap_list *sound, const char *what)
 {
     recover_report report;
@@ -193,7 +193,7 @@ static void check_until_accepted(archive_place *place, const gap_list *sound, co
     archive_fixture_check_dump(place);
 }
 
-/* A flip in each part of each entry: length, act, content, chain record, value. */
+/* Flips a bit in each part of each entry: length, act, content, chain record, value. */
 static void test_damage_stays_until_it_is_accepted(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static void test_damage_stays_until_it_is_accepted(void **state)
     archive_place_fini(&place);
 }
 
-/* An empty file, a file with other content, a missing file. */
+/* The journal is an empty file, a file with other content, or missing. */
 static void test_lost_journal(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* Locks that are removed, and segments and journals that other programs remove, replace or change
- * during a session. Expected: FORMAT.md, "Locks" and "Writing a segment"; frames are those of
- * tests/testing/segment_fixture.h. */
+/* Other programs remove locks, and remove, replace or change segments and journals during a
+ * session. Expected: FORMAT.md, "Locks" and "Writing a segment"; tests/testing/segment_fixture.h
+ * defines the frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@
 
 enum { CHUNK_FRAMES = 20 };
 
-/* The text of a lock names the session; another program's text gives no session. */
+/* The text of a lock names its session; a text from another program names none. */
 static void test_sessions_of_holders(void **state)
 {
     (void)state;
@@ -62,7 +62,7 @@ typedef struct scene {
     archive *into;
     archive_writer *writer;
     fixture_feed feed;
-    uint64_t announced; /* number of chunks */
+    uint64_t announced; /* number of announced chunks */
 } scene;
 
 static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
@@ -149,7 +149,7 @@ static void test_without_its_lock_file(void **state)
     assert_non_null(strstr(err.text, pid));
     archive_close(second);
 
-    /* The first session works as before. */
+    /* The first session still works. */
     assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
     end_session(&s, WRITER_STOP);
     assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
@@ -157,7 +157,7 @@ static void test_without_its_lock_file(void **state)
     end(&s);
 }
 
-/* The segment was locked after recovery listed it: recovery then finds the lock. */
+/* A session locked the segment after recovery had listed it: recovery must notice the lock. */
 static void test_recovery_of_a_locked_segment(void **state)
 {
     (void)state;
@@ -244,8 +244,8 @@ static unsigned count_corrupt_gaps(const scene *s)
     return count;
 }
 
-/* Nothing more is ever announced; journal and ledger list it. Recovery restores the archive only if
- * all announced data is still there. */
+/* After a segment was changed, nothing more is announced, and journal and ledger list the loss.
+ * Recovery restores the archive only if all announced data is still there. */
 static void test_segments_that_others_change(void **state)
 {
     (void)state;
@@ -280,8 +280,8 @@ static void test_segments_that_others_change(void **state)
     }
 }
 
-/* Also at the end of a session, when nothing is announced any more: another file must not get the
- * segment's name. */
+/* The segment is replaced just before the session ends, when nothing more is announced: the other
+ * file must not get the segment's final name. */
 static void test_segment_that_is_replaced_before_its_end(void **state)
 {
     (void)state;
@@ -324,7 +324,7 @@ static void test_journals_that_others_change(void **state)
     }
 }
 
-/* Two writers of one journal, whose file is replaced in between, do not end up with two files. */
+/* The journal is replaced while two writers use it: both must then write to the same file. */
 static void test_journal_of_two_writers(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Which connections are open and granted, from the events of a segment. Expected: docs/design.md
- * ("Events"). */
+/* Which connections are open and have been granted topics, from the events of a segment. Expected:
+ * docs/design.md ("Events"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ static const open_conns_case CASES[] = {
     {"an event that cannot be read", {"{"}, 1},
 };
 
-/* The rows of a segment with these events, which begin at FIRST_NS. */
+/* Makes the rows of a segment that begins at FIRST_NS and has these events. */
 static segment_rows rows_of(const char *const events[EVENTS_MAX])
 {
     segment_rows rows = {0};
@@ -74,7 +74,7 @@ static segment_rows rows_of(const char *const events[EVENTS_MAX])
     return rows;
 }
 
-/* An event at the given time itself counts as later. */
+/* An event at exactly the requested time counts as later. */
 static void what_is_granted(void **state)
 {
     (void)state;
@@ -109,13 +109,13 @@ static void sessions_and_covers(void **state)
     assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), NULL));
     both.count = 1;
     assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
-    both.at_ns = FIRST_NS + 1; /* it stopped then */
+    both.at_ns = FIRST_NS + 1; /* the other session stopped then */
     assert_true(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
     segment_rows_fini(&sessions[0].rows);
     segment_rows_fini(&sessions[1].rows);
 }
 
-/* A segment repeats what is open at its start, so older segments are not needed. */
+/* A segment begins with events that repeat what is open, so older segments are not needed. */
 static void what_is_open(void **state)
 {
     (void)state;

@@ -52,7 +52,7 @@ static void test_by_age(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 12); /* 4 segments */
     prune_report report = prune(&place, older_than_frame(119));
-    /* The second segment's last frame is frame 119 itself, which is not older. */
+    /* The second segment's last frame is frame 119, which is not older than frame 119. */
     assert_string_equal(prune_removed(), "age inverse 1\n");
     assert_int_equal(report.segments, 1);
     assert_int_equal(report.frames, SEGMENT_FRAMES);
@@ -126,7 +126,7 @@ static void test_bounds_together(void **state)
     prune(&place, options);
     assert_string_equal(prune_removed(), "age two 1\nsize two 2\nsize two 3\n");
     prune_check_sound(&place);
-    /* The oldest of all feeds are removed first. */
+    /* The oldest segments are removed first, whatever their feed. */
     record_feed(&place, "two", 2000, 1);
     options = (prune_options){.is_dry_run = 1, .keep_bytes = 0};
     prune(&place, options);
@@ -134,7 +134,7 @@ static void test_bounds_together(void **state)
     archive_place_fini(&place);
 }
 
-/* Makes a catalog with wrong rows and valid checksums, where the newest segment is a day old. */
+/* Makes a catalog with wrong rows and valid checksums: it makes the newest segment a day old. */
 static void lie(archive_place *place, uint64_t last_ns)
 {
     archive_listing listing;
@@ -191,8 +191,6 @@ static void test_looking_changes_nothing(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- what stays provable ---- */
-
 /* A feed continues after its segments were pruned: the journal has the last chain value. */
 static void test_chain_goes_on(void **state)
 {
@@ -220,7 +218,8 @@ static void first_segment(archive_place *place, char out[LIMIT_PATH_BYTES])
     archive_close(a);
 }
 
-/* Killed between journal entry and removal, or restored from a backup. */
+/* A pruned segment still exists: prune was killed between journal entry and removal, or a backup
+ * was restored. */
 static void test_leftover_is_no_fault(void **state)
 {
     (void)state;
@@ -251,7 +250,7 @@ static void note_entry(void *user, past_segment *segment)
     (*(unsigned *)user)++;
 }
 
-/* All readers report a deleted segment, with and without a catalog, and no reader reports a pruned
+/* Every reader reports a deleted segment, with and without a catalog; no reader reports a pruned
  * one. */
 static void test_deleted_is_not_pruned(void **state)
 {
@@ -268,7 +267,7 @@ static void test_deleted_is_not_pruned(void **state)
         archive_listing listing;
         archive_history past;
         unsigned missing = 0;
-        if (round == 1) { /* first with a catalog that has it, then without */
+        if (round == 1) { /* round 0: the catalog has the segment; round 1: no catalog */
             first_segment(&place, path);
             assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
         }
@@ -406,7 +405,7 @@ static void test_one_maintainer(void **state)
 
 /* ---- gaps ---- */
 
-/* The fixture's gaps last from frame 50 to 60 of every hundred; the first segment ends at frame 59,
+/* The fixture has a gap from frame 50 to 60 of every hundred. The first segment ends at frame 59,
  * so it has only the beginning of the first gap. */
 static void test_gaps_go_with_their_segments(void **state)
 {
@@ -416,7 +415,7 @@ static void test_gaps_go_with_their_segments(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 12); /* gaps at 50 and 150; segments of 60 */
     prune_report report = prune(&place, older_than_frame(60));
-    /* The gap's end is in the second segment. */
+    /* 1 is kept, because its end is in the second segment. */
     assert_int_equal(report.gaps_kept, 1);
     archive_fixture_gaps(&place, &gaps);
     assert_int_equal(gaps.count, 2);
@@ -433,8 +432,8 @@ static void test_gaps_go_with_their_segments(void **state)
     archive_place_fini(&place);
 }
 
-/* Sessions overlap: the time that a remaining session covers is not pruned, and its gaps stay,
- * including those that only the journal has. */
+/* Where sessions overlap, the time that a remaining session covers is not pruned, and its gaps
+ * stay, including those that only the journal has. */
 static void test_gaps_of_an_overlapping_session_stay(void **state)
 {
     (void)state;
@@ -444,7 +443,7 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
     td_err err;
     archive_place_init_sim(&place);
     record_feed(&place, "one", 0, 1);  /* frames 0 to 59 */
-    record_feed(&place, "one", 15, 3); /* 15 to 194 */
+    record_feed(&place, "one", 15, 3); /* frames 15 to 194 */
     const gap_row told = {.reason = GAP_CRASH,
                           .feed = "one",
                           .topic = "",
@@ -470,7 +469,7 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
 
 /* ---- ages ---- */
 
-/* Ages count from the newest frame or from the clock, whichever is earlier. */
+/* An age counts from the newest frame or from the clock, whichever is earlier. */
 static void test_ages_do_not_trust_the_clock_alone(void **state)
 {
     (void)state;
@@ -484,22 +483,24 @@ static void test_ages_do_not_trust_the_clock_alone(void **state)
     const prune_options month = {.is_all = 1,
                                  .keep_bytes = UINT64_MAX,
                                  .older_than_ns = UINT64_C(30) * 24 * 3600 * TD_NS_PER_S};
-    /* The clock is before every frame. */
+    /* The clock is before every frame, so nothing is old. */
     clock_sim_set_wall(place.clock, FIXTURE_START_NS - 1);
     report = prune(&place, month);
     assert_int_equal(report.segments, 0);
-    /* Ten years ahead: the newest frame is of day 40, so days 0 to 8 are older. */
+    /* The clock is ten years ahead: ages count from the newest frame, of day 40, so days 0 to 8 are
+     * older than a month. */
     clock_sim_set_wall(place.clock, AT(3650 * day));
     report = prune(&place, month);
     assert_int_equal(report.segments, 3);
     assert_true(report.counted_from_ns > AT(40 * day) && report.counted_from_ns < AT(41 * day));
-    /* On day 39 the frames of day 40 are in the future. */
+    /* On day 39, frames of day 40 are in the future: ages count from the clock. */
     clock_sim_set_wall(place.clock, AT(39 * day));
     report = prune(&place, month);
     assert_int_equal(report.segments, 0);
     assert_true(report.counted_from_ns < AT(37 * day));
     prune_check_sound(&place);
-    /* A recorder has used the wrong clock: its frames do not make others old. */
+    /* A recorder used the wrong clock: its frames, ten years ahead, must not make the others
+     * old. */
     clock_sim_set_wall(place.clock, AT(3650 * day));
     record_feed(&place, "one", 3649 * day, 1);
     assert_int_equal(prune_try(&place, month, &report, &err), TD_E_LIMIT);
@@ -517,7 +518,7 @@ static void test_open_gap_outlives_its_segment(void **state)
     gap_list gaps;
     archive_place_init_sim(&place);
     record_feed(&place, FIXTURE_FEED, 0, 1);  /* to frame 59; a gap opens at 50 */
-    record_feed(&place, FIXTURE_FEED, 70, 1); /* does not close it */
+    record_feed(&place, FIXTURE_FEED, 70, 1); /* a second session, which does not end the gap */
     prune_report report = prune(&place, older_than_frame(60));
     assert_int_equal(report.gaps_kept, 1);
     archive_fixture_gaps(&place, &gaps);
@@ -529,8 +530,8 @@ static void test_open_gap_outlives_its_segment(void **state)
     archive_place_fini(&place);
 }
 
-/* Earlier versions kept states in this folder; its files may be anyone's now: verify reports
- * nothing there, and prune removes nothing. */
+/* Earlier versions kept states in this folder, but its files may be from any program: verify does
+ * not report them, and prune removes none. */
 static void test_other_files_stay(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* A prune during which the power fails after any change, or any call fails: nothing is damaged, and
+/* The power fails after any change of a prune, or any of its calls fails: nothing is damaged, and
  * another prune reaches the same result. Expected: the contract in archive/prune.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ static uint64_t frames_from(archive_place *place, uint64_t first)
     return archive_fixture_check_frames(place, FIXTURE_FEED, first, 1);
 }
 
-/* Checks after any fault: nothing is damaged, and another prune reaches the same result. */
+/* Checks that nothing is damaged, and that another prune reaches the same result. */
 static void check_after_fault(archive_place *place, const char *what, uint64_t at)
 {
     const prune_found *f = prune_verify(place);
@@ -29,7 +29,7 @@ static void check_after_fault(archive_place *place, const char *what, uint64_t a
     prune(place, older_than_frame(120));
     f = prune_verify(place);
     if (f->verdict != VERIFY_SOUND || f->text[0] != '\0') {
-        /* There was nothing left to do, so the catalog was not read. */
+        /* Nothing was left to prune, so prune did not read the catalog. */
         const reindex_options options = {.scope = REINDEX_CHANGED};
         reindex_report report;
         td_err err;

@@ -1,5 +1,5 @@
-/* Read plans: equal from the catalog and from the segments, with only the wanted chunks. Expected:
- * tests/testing/segment_fixture.h determines which frames are in which chunk. */
+/* Read plans: those made from the catalog equal those made from the segments, and have only the
+ * wanted chunks. tests/testing/segment_fixture.h determines which frames are in which chunk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,13 +36,14 @@ static int wants_feed(void *user, const char *feed)
 
 typedef struct plan_row {
     const char *name;
-    uint64_t from_frame, to_frame; /* times of frames; UINT64_MAX: unbounded */
+    uint64_t from_frame, to_frame; /* bounds: the times of these frames; UINT64_MAX: none */
     const char *symbol;            /* NULL: all channels */
     size_t segments;
     size_t chunks;
 } plan_row;
 
-/* Chunks of 20 frames, three to a segment, frames 0 … 199: segments of 60, 60, 60 and 20 frames. */
+/* Chunks of 20 frames, three per segment; frames 0 … 199 are in segments of 60, 60, 60 and 20
+ * frames. */
 static const plan_row ROWS[] = {
     {"all", 0, UINT64_MAX, NULL, 4, 10},
     {"one symbol is in every chunk", 0, UINT64_MAX, "BTCUSD", 4, 10},
@@ -76,7 +77,7 @@ static void check_plan(archive_place *place, const plan_row *row, const char *ho
         assert_string_equal(segment->index->feed, FIXTURE_FEED);
         assert_int_equal(segment->index->channel_count, 5);
         assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
-        assert_true(segment->index->first_ns > last_ns); /* in the order of time */
+        assert_true(segment->index->first_ns > last_ns); /* segments are in the order of time */
         last_ns = segment->index->first_ns;
         for (size_t k = 0; k < index->chunk_count; k++) {
             chunks += read_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
@@ -104,8 +105,8 @@ static void test_same_with_and_without_catalog(void **state)
     archive_place_fini(&place);
 }
 
-/* Receive times of 2^63 ns and more are inside an unbounded plan, although the catalog's integers
- * are signed. */
+/* An unbounded plan includes receive times of 2^63 ns and more, although the catalog's integers are
+ * signed. */
 static void test_times_near_the_end_of_numbers(void **state)
 {
     (void)state;
@@ -122,7 +123,7 @@ static void test_times_near_the_end_of_numbers(void **state)
     archive_place_fini(&place);
 }
 
-/* By the catalog, and by the files. */
+/* The newest time before until_ns, which must be the same from the catalog and from the files. */
 static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
 {
     uint64_t found_ns[2];
@@ -140,7 +141,7 @@ static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
     return found_ns[0];
 }
 
-/* The newest frame is the one with the latest time, whichever was written last. */
+/* The newest frame is the one with the latest time, even if another was written later. */
 static void test_the_newest_is_by_time(void **state)
 {
     (void)state;
@@ -151,8 +152,8 @@ static void test_the_newest_is_by_time(void **state)
     archive_fixture_record(&place, 50 * hour, 3);
     archive_fixture_record(&place, 0, 3);
     archive_fixture_record(&place, 10 * hour, 5);
-    /* Segments of 60, 60 and 100 frames; a bound inside a chunk of 20 gives that chunk's first
-     * frame. */
+    /* Segments of 60, 60 and 100 frames. If the bound is inside a chunk of 20, the result is that
+     * chunk's first frame. */
     const struct {
         uint64_t until, newest;
     } rows[] = {{UINT64_MAX, 50 * hour + 59},
@@ -170,8 +171,8 @@ static void test_the_newest_is_by_time(void **state)
     archive_place_fini(&place);
 }
 
-/* An open segment has the number of frames of each channel, as a finished one does: the sum over
- * its chunks, 20 each. */
+/* An open segment has the number of frames of each channel, like a finished one: the sum over its
+ * chunks of 20 frames. */
 static void test_open_segment_counts_its_channels(void **state)
 {
     (void)state;
@@ -206,7 +207,7 @@ static void test_open_segment_counts_its_channels(void **state)
     archive_place_fini(&place);
 }
 
-/* A plan comes from a current catalog: segments are opened only for their sizes. */
+/* With a current catalog, segments are opened only for their sizes. */
 static void test_current_catalog_saves_reading(void **state)
 {
     (void)state;
@@ -220,8 +221,8 @@ static void test_current_catalog_saves_reading(void **state)
     uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 4);
-    /* The journal tells which segments must exist, the lock whether a session is live; no segment
-     * is opened. */
+    /* Two reads: the journal, for the segments that must exist, and the lock, for the state of the
+     * session. No segment is opened. */
     assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before + 2);
     read_plan_close(plan);
     archive_close(a);
@@ -234,8 +235,9 @@ static uint64_t reading_calls(const archive_place *place)
            io_fault_call_count(place->disk, IO_FAULT_OP_LIST);
 }
 
-/* Plans from one view do not read the folders, the journal and the catalog's list of segments
- * again, and can load chunks after the view is closed. Later changes are not in the view. */
+/* A view has read the folders, the journal and the catalog's list of segments; its plans do not
+ * read them again, and can load chunks after the view is closed. A view does not have later
+ * changes. */
 static void test_plans_from_one_view(void **state)
 {
     (void)state;
@@ -271,7 +273,8 @@ static void test_plans_from_one_view(void **state)
     archive_place_fini(&place);
 }
 
-/* If the catalog lacks a segment, or has another one of its name, the segment itself is read. */
+/* If the catalog lacks a segment, or describes another file of its name, the segment itself is
+ * read. */
 static void test_segment_that_the_catalog_lacks(void **state)
 {
     (void)state;
@@ -335,8 +338,8 @@ static size_t count_for_channels(archive_place *place)
     return count;
 }
 
-/* Four segments with the same channels and one with a single channel: only a catalog shows which
- * are the same. */
+/* Four segments have the same channels, and one has a single channel: only a catalog shows which
+ * segments have equal channels. */
 static void test_segments_with_the_same_channels(void **state)
 {
     (void)state;

@@ -28,13 +28,13 @@ typedef struct between_case {
     const char *what;
     stretch_row spans[SPANS_MAX];
     stretch_row told[ROWS_MAX];
-    stretch_row found[ROWS_MAX]; /* rows that are expected to be added */
-    uint64_t end_ns;   /* last message of the first session, if later than its last frame */
-    const char *topic; /* of the rows in told; NULL: the whole connection */
-    int is_one;        /* 1: all spans are of one session */
+    stretch_row found[ROWS_MAX]; /* expected rows */
+    uint64_t end_ns;   /* time of the first session's last message, if later than its last frame */
+    const char *topic; /* expected topic of the rows; NULL: the whole connection */
+    int is_one;        /* 1: all spans belong to one session */
 } between_case;
 
-/* Feed "a" has pruned segments of [100, 120] and [140, 160]. */
+/* Feed "a" has pruned segments with the times [100, 120] and [140, 160]. */
 static const between_case CASES[] = {
     {.what = "one session", .spans = {{10, 20}}},
     {.what = "two", .spans = {{10, 20}, {30, 40}}, .found = {{20, 30}}},
@@ -101,8 +101,8 @@ static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, 
     return journal_append(j, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
 }
 
-/* A segment of a feed, with frames from first_ns to last_ns on channels "TOPIC" NUL "SYMBOL" NUL;
- * number also determines its hour. */
+/* A segment of a feed, with frames from first_ns to last_ns on channels "TOPIC" NUL "SYMBOL" NUL.
+ * `number` also determines the hour in its name. */
 typedef struct made_segment {
     const char *feed;
     char session;
@@ -169,7 +169,7 @@ static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
                      .detail = ""};
 }
 
-/* Another feed next to it changes nothing and gets no rows. */
+/* Checks a case. Another feed in the archive must neither change the result nor get rows. */
 static void check_case(archive *a, const between_case *c)
 {
     session_spans spans = {0};
@@ -239,8 +239,8 @@ static void test_stretches_between(void **state)
     archive_place_fini(&place);
 }
 
-/* A feed's sessions with their topics, "TOPIC" NUL "SYMBOL" NUL; the last NUL is the literal's own.
- */
+/* A session of a feed with its topics, "TOPIC" NUL "SYMBOL" NUL; the last NUL is the one that ends
+ * the string literal. */
 typedef struct topics_span {
     stretch_row times;
     int is_capture;
@@ -250,8 +250,8 @@ typedef struct topics_span {
 typedef struct topics_case {
     const char *what;
     topics_span spans[SPANS_MAX];
-    stretch_row told;            /* a row for the whole feed */
-    stretch_row found[ROWS_MAX]; /* expected rows of trade BTCUSD */
+    stretch_row told;            /* a row for the whole feed that the ledger already has */
+    stretch_row found[ROWS_MAX]; /* expected rows of topic trade, symbol BTCUSD */
 } topics_case;
 
 #define BTC  TOPICS("trade\0BTCUSD")
@@ -331,7 +331,7 @@ static void check_topics(archive *a, const topics_case *c)
     gap_list_fini(&ledger);
 }
 
-/* A capture covers only the topics that it has. */
+/* A capture covers only its own topics. */
 static void test_topics_that_captures_lack(void **state)
 {
     (void)state;
@@ -344,8 +344,8 @@ static void test_topics_that_captures_lack(void **state)
     archive_place_fini(&place);
 }
 
-/* The receive time of frame i, or, if that was not received, of the next received one in direction
- * step: some of the fixture's frames were sent, and some are events. */
+/* The receive time of frame i. If it was not received (some of the fixture's frames are sent, some
+ * are events): of the next received frame in direction `step`. */
 static uint64_t received_ns(uint64_t i, int step)
 {
     fixture_frame frame;
@@ -354,7 +354,7 @@ static uint64_t received_ns(uint64_t i, int step)
     return frame.recv_ns;
 }
 
-/* The newer of two sessions was recorded first. Catalog and files give the same range. */
+/* The later session was recorded first. Catalog and files must give the same spans. */
 static void test_spans_of_several_segments(void **state)
 {
     (void)state;
@@ -400,7 +400,7 @@ static void test_spans_of_several_segments(void **state)
     archive_place_fini(&place);
 }
 
-/* A recorder finishes a segment between listing and reading: its rows must not be lost. */
+/* A recorder finishes a segment between listing and reading it: its rows must not be lost. */
 static void test_renamed_meanwhile(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* verify. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must be
+/* Tests of verify. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must be
  * detected), and the list in archive/verify.h. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +60,7 @@ static verify_report verify(archive_place *place, unsigned threads, findings_tex
 
 static void check(archive_place *place, verify_severity verdict, const char *finding)
 {
-    static findings_text text; /* too large for the stack; one thread */
+    static findings_text text; /* static, because it is too large for the stack */
     verify_report report = verify(place, 1, &text);
     if (report.verdict != verdict || strstr(text.text, finding) == NULL)
         fail_msg("'%s' wanted, verdict %s, found:\n%s", finding,
@@ -93,7 +93,7 @@ static void test_sound_archive(void **state)
     assert_int_equal(report.verdict, VERIFY_SOUND);
     assert_int_equal(report.segments, 6);
     assert_int_equal(report.chunks, 14);
-    /* One frame in ten is an event. */
+    /* Each chunk of 20 frames has 2 events, which do not count. */
     assert_int_equal(report.frames, 14 * 18);
     assert_int_equal(text.progress_calls, 6);
     assert_int_equal(text.bytes_total, report.bytes);

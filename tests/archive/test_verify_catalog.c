@@ -1,7 +1,7 @@
-/* For any change of a row or byte of the catalog, verify reports it, but not as damage, and readers
- * give the same answers as with a correct catalog. Expected: docs/design.md ("Exit status": a
- * catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints how much it
- * tried. */
+/* After any change of a row or byte of the catalog, verify reports the catalog, but not as damaged,
+ * and readers give the same answers as with a correct one. Expected: docs/design.md ("Exit status":
+ * a catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints how much
+ * it tried. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
-/* Runs the SQL; 1 if it changed a row. A constraint may prevent it. */
+/* Runs the SQL statement. Returns 1 if it changed a row; a constraint may prevent that. */
 static int change(const bench *b, const char *sql)
 {
     sqlite3 *db = NULL;
@@ -130,8 +130,8 @@ static void answer_removal(void *user, const segment_index *segment, prune_reaso
            segment->file_bytes, segment->message_count);
 }
 
-/* Gaps, plans of three selections, and what prune would remove, as text; allocated with td_alloc.
- */
+/* The readers' answers as text: gaps, plans of three selections, and what prune would remove.
+ * Allocated with td_alloc. */
 static char *answers_of(bench *b)
 {
     td_buf out;
@@ -217,7 +217,7 @@ static void original_fini(original *o)
     td_free(o->answers);
 }
 
-/* Checks that recover leaves a correct catalog, whatever it found: a copy of a catalog in use may
+/* Checks that recover leaves a correct catalog, whatever it finds: a copy of a catalog in use may
  * have any content. */
 static void must_mend(bench *b, const char *doing, size_t at)
 {
@@ -227,8 +227,8 @@ static void must_mend(bench *b, const char *doing, size_t at)
         fail_msg("%s %zu, recovered:\n%s", doing, at, b->text);
 }
 
-/* After a change of the catalog: verify names it, readers answer as before, and recover corrects
- * it. */
+/* Checks that after a change of the catalog verify reports it, readers answer as before, and
+ * recover corrects it. */
 static void see_change(bench *b, const original *o, const char *sql, unsigned row)
 {
     bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
@@ -237,7 +237,7 @@ static void see_change(bench *b, const original *o, const char *sql, unsigned ro
     put_catalog_back(b, o->bytes, o->size);
 }
 
-/* A row without a segment is out of date, and harmless. */
+/* Adds a row of a segment that does not exist: it is out of date, and harmless. */
 static void add_row(bench *b, const original *o)
 {
     assert_true(change(b, "INSERT INTO segments SELECT path || 'x', file_bytes, chain, hash, rows, "
@@ -259,7 +259,7 @@ static void test_catalog_rows(void **state)
                            CHANGES[i].sql, CHANGES[i].table, row);
             if (!change(b, sql))
                 break;
-            if (bench_verify(b) != VERIFY_SOUND) /* a row may get its own values again */
+            if (bench_verify(b) != VERIFY_SOUND) /* the new value may equal the old one */
                 see_change(b, &o, sql, row);
             rows++;
         }
@@ -274,8 +274,8 @@ static void test_catalog_rows(void **state)
     bench_close(b, "catalog rows added, changed, removed");
 }
 
-/* A flipped bit may be in an unused part of the database. It is never damage, and readers answer as
- * before. */
+/* Flips bits, some of which are in unused parts of the database. A flip is never damage, and
+ * readers answer as before. */
 static void test_catalog_bits(void **state)
 {
     (void)state;
@@ -303,8 +303,8 @@ static void test_catalog_bits(void **state)
     bench_close(b, "bits of the catalog");
 }
 
-/* A file that was cut after it was finished: the catalog still describes its old content, but
- * answers must not include it. */
+/* A segment was cut after it was finished: the catalog still describes its old content, but answers
+ * must not include it. */
 static void test_cut_files_with_a_catalog(void **state)
 {
     (void)state;

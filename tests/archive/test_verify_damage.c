@@ -1,4 +1,4 @@
-/* For any change of an archive's files, verify names the file. Expected: docs/design.md ("Archive
+/* After any change of an archive's files, verify names the file. Expected: docs/design.md ("Archive
  * on disk": a flipped bit anywhere, a missing chunk or segment, bytes after the closing magic;
  * "Exit status": a catalog that differs is not damage). Each sweep prints how much it tried. */
 #include <setjmp.h>
@@ -29,8 +29,8 @@ static const char *name_of(const bench *b, size_t i)
 
 /* ---- bytes ---- */
 
-/* Flips every bit position, in steps that share no factor with 8. A flip in the journal's last
- * entry looks like a torn entry, and is reported as well. */
+/* Flips bits at a distance that has no common factor with 8, so that every bit of a byte is tried.
+ * A flip in the journal's last entry looks like a torn entry, and is reported as well. */
 static void test_flipped_bits(void **state)
 {
     (void)state;
@@ -58,7 +58,7 @@ static void test_cut_files(void **state)
         }
         bench_put_back(b, i);
     }
-    /* A journal that ends between two entries is sound if it lists all segments. */
+    /* A journal cut between two entries is sound if it still lists all segments. */
     size_t ends[64] = {0};
     size_t count = bench_journal_ends(b, ends, 64);
     for (size_t size = 0; size < b->sizes[BENCH_SEGMENTS]; size += 13) {
@@ -84,7 +84,7 @@ static void test_bytes_behind_the_end(void **state)
             size_t extra = EXTRA[k / 2];
             uint8_t *longer = td_alloc_zero(1, b->sizes[i] + extra);
             memcpy(longer, b->bytes[i], b->sizes[i]);
-            if (k % 2 == 1) /* bytes that look like the file's own */
+            if (k % 2 == 1) /* append bytes that look like those of a segment */
                 memcpy(longer + b->sizes[i], b->bytes[i],
                        extra < b->sizes[i] ? extra : b->sizes[i]);
             bench_put(b, i, longer, b->sizes[i] + extra);
@@ -99,8 +99,8 @@ static void test_bytes_behind_the_end(void **state)
 
 /* ---- chunks ---- */
 
-/* The offset of block k (a chunk, its indexes, its chain record); k = BENCH_CHUNKS: the end of the
- * last one. */
+/* The offset of block k (a chunk, its indexes, its chain record). k = BENCH_CHUNKS: the end of the
+ * last block. */
 static size_t block_at(const bench *b, size_t i, size_t k)
 {
     segment_reader *reader = NULL;
@@ -144,7 +144,8 @@ static void test_removed_chunks(void **state)
     bench_close(b, "removed chunks");
 }
 
-/* The same, with the end rewritten so that the file is sound: only the journal reveals the loss. */
+/* Removes chunks, and rewrites the end so that the file is sound: only the journal shows the
+ * loss. */
 static void test_removed_chunks_and_a_new_end(void **state)
 {
     (void)state;
@@ -168,7 +169,7 @@ static void test_removed_chunks_and_a_new_end(void **state)
     bench_close(b, "removed chunks, files made sound again");
 }
 
-/* The bytes of file i, with block k replaced by block m of file n. */
+/* The bytes of file i in which block m of file n replaces block k. */
 static uint8_t *with_block(const bench *b, size_t i, size_t k, size_t n, size_t m, size_t *size)
 {
     size_t from = block_at(b, i, k);
@@ -272,7 +273,7 @@ static void test_journal_entries(void **state)
         memcpy(made, bytes, from);
         memcpy(made + from, bytes + ends[i], b->sizes[BENCH_SEGMENTS] - ends[i]);
         bench_put(b, BENCH_SEGMENTS, made, b->sizes[BENCH_SEGMENTS] - (ends[i] - from));
-        /* A journal without its last entry is the journal of an earlier time. */
+        /* Without its last entry the journal is a sound, earlier one. */
         if (i + 1 < count)
             bench_must_show(b, i + 2 < count ? VERIFY_DAMAGED : VERIFY_RECOVERABLE,
                             "journal.mcap.open", "without entry", i);
@@ -280,7 +281,7 @@ static void test_journal_entries(void **state)
             assert_int_equal(bench_verify(b), VERIFY_SOUND);
         td_free(made);
     }
-    for (size_t i = 0; i + 1 < count; i++) { /* the journal of an earlier time */
+    for (size_t i = 0; i + 1 < count; i++) { /* an earlier journal */
         bench_put(b, BENCH_SEGMENTS, bytes, ends[i]);
         verify_severity verdict = bench_verify(b);
         print_message("  journal up to entry %zu: %s\n", i, verify_severity_name(verdict));
@@ -290,8 +291,8 @@ static void test_journal_entries(void **state)
     bench_close(b, "journal entries removed");
 }
 
-/* An earlier journal, as a copy may have it: segments that it lacks are reported, and accepted if
- * they continue its chain; not if another segment has that place in the chain. */
+/* With an earlier journal, as a copy may have it, segments that it lacks are reported. They are
+ * accepted if they continue the chain of its last segment, but not if another segment does. */
 static void test_journal_forgets_a_segment(void **state)
 {
     (void)state;
