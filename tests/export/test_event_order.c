@@ -17,7 +17,7 @@ enum { ROWS_MAX = 3000 };
 
 static hft_event g_rows[ROWS_MAX];
 
-/* A stable sort that only exchanges neighbours. Trades first. */
+/* Sorts in a simple way, exchanging neighbours only: by time, trades first, otherwise stable. */
 static void sort_rows(hft_event *rows, size_t count, int by_local)
 {
     for (size_t i = 1; i < count; i++) {
@@ -83,7 +83,7 @@ static void make_rows(td_random *random, size_t count, int64_t lateness)
                         .local_ns = local_ns,
                         .price = (double)i};
         if (td_random_below(random, 50) == 0)
-            g_rows[i].local_ns -= (int64_t)td_random_below(random, 100); /* like a gap's */
+            g_rows[i].local_ns -= (int64_t)td_random_below(random, 100); /* as at a gap */
     }
 }
 
@@ -102,7 +102,8 @@ static void check_pass(event_order *order, const hft_event *should, size_t count
     assert_int_equal(event_order_next(order, &got, &err), TD_EOF);
 }
 
-/* Twice, in one piece and in many, with rows that are late by a little and by more than a piece. */
+/* Compares the module with the rule, with one piece and with many, and with rows that are late by a
+ * little and by more than a piece. */
 static void test_equals_the_rule(void **state)
 {
     (void)state;

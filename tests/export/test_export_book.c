@@ -1,6 +1,7 @@
 /* Which frames of a book are trusted, and the rows that a file gets from them. Each case is a
- * script of frames with the rows that docs/export.md requires, written by hand. It is played as a
- * whole, and with a new trust before each frame, which resumes from the current state. */
+ * script of frames with the rows that docs/export.md requires, written by hand. It is played
+ * twice: in one go, and with a new trust object before each frame, which resumes from the
+ * current state. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,14 +19,15 @@
 
 enum { STEPS_MAX = 10 };
 
-/* A step: a frame ("S …", "D …" as in book_text.h), "!" for one that cannot be decoded, "day" for a
- * new file. Rows as "t a101x5": flag, side, price, amount; NULL: not trusted, without rows. */
+/* A step of a script. what: a frame ("S …", "D …" as in book_text.h), "!" for a frame that cannot
+ * be decoded, "day" for a new file. rows: "t a101x5" for flag, side, price and amount; NULL: the
+ * book is not trusted and the frame has no rows. */
 typedef struct step {
     const char *what;
     const char *rows;
     uint64_t at_ns;
     uint32_t conn;       /* 0: as in the step before */
-    uint32_t conn_index; /* of the connection; 0: the first connection */
+    uint32_t conn_index; /* index of the connection in its slot's session; 0: the first one */
     uint8_t is_copy;
     uint8_t needs_copies;
     uint64_t damaged_until_ns; /* 0: as in the step before */
@@ -34,7 +36,7 @@ typedef struct step {
 typedef struct script {
     const char *name;
     step steps[STEPS_MAX];
-    trust_break_cause broke; /* cause of the first break, if any */
+    trust_break_cause broke; /* cause of the first break, if there is one */
 } script;
 
 static const script SCRIPTS[] = {
@@ -171,8 +173,8 @@ static const script SCRIPTS[] = {
      BREAK_CONNECTION},
 };
 
-/* The ledger of all scripts: an overload from 5000 to 5100, a disconnect from 7000 to 7300, and
- * unrelated gaps. */
+/* Makes a gap of the ledger. All scripts have an overload from 5000 to 5100, a disconnect from 7000
+ * to 7300, and unrelated gaps. */
 static gap_row gap_at(const char *feed, const char *topic, const char *symbol, uint64_t from_ns)
 {
     return (gap_row){.reason = GAP_OVERLOAD,
@@ -242,13 +244,13 @@ typedef struct actors {
     uint64_t damaged_until_ns;
     uint32_t conn;
     trust_break_cause broke;
-    uint8_t resumes; /* 1: a new trust resumes before each frame */
+    uint8_t resumes; /* 1: a new trust object resumes before each frame */
 } actors;
 
 static void resume(actors *a)
 {
     const symbol_topic *topic = symbol_state_topic_at(a->state, 0);
-    if (topic == NULL || a->damaged_until_ns > 0) /* a state has no damage */
+    if (topic == NULL || a->damaged_until_ns > 0) /* a saved state does not contain damage */
         return;
     td_buf saved;
     symbol_state *loaded = NULL;

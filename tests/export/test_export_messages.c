@@ -1,4 +1,4 @@
-/* Rows of types that keep messages as they are: all members of an entry, and nothing else. Expected
+/* Rows of types that write messages unchanged: all members of an entry, and nothing else. Expected
  * rows are the frames' fields, written by hand under the names in docs/json.md. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ enum { FRAME_BYTES = 4096, RECV_NS = 5000 };
 typedef struct row_texts {
     const export_type *type;
     td_buf text;
-    unsigned flags; /* flags that all rows have */
+    unsigned flags; /* flags that every row had */
 } row_texts;
 
 /* Writes "NAME=VALUE " for each value that is present, then "; ". */
@@ -80,7 +80,8 @@ static void assert_rows(const char *family_name, const char *frame_text, const c
     assert_int_equal(type->frame(NULL, &seen, &out, &err), TD_OK);
     td_buf_add(&rows.text, "", 1);
     assert_string_equal((const char *)rows.text.data, expected);
-    /* Copies have no rows, so a reader of the rows lacks frames that only copies have. */
+    /* Copies have no rows. So if some frames are only in copies, a reader of the rows lacks
+     * them. */
     const trust_answer taken_over = {.is_trusted = 1, .needs_copies = 1};
     seen.trust = &taken_over;
     rows.flags = UINT_MAX;
@@ -116,7 +117,7 @@ static void test_rows(void **state)
                 "topic=tickers action=update mark_price=7.5 open_interest=12 entry_seq=6 1; ");
 }
 
-/* Names are unique among a table's columns, including those of every row. */
+/* A table's columns have different names, also from the columns that every row has. */
 static void test_columns(void **state)
 {
     static const char *const OTHERS[] = {"exchange", "feed",  "symbol", "ts_recv", "ts_exch",
@@ -135,7 +136,7 @@ static void test_columns(void **state)
     }
 }
 
-/* A gap has the ledger's members, under their names. */
+/* A gap has the members of the ledger, under the same names. */
 static void test_gaps(void **state)
 {
     gap_row gap = gap_row_of(GAP_STALE, "f", 7, GAP_OPEN, "quiet");

@@ -161,7 +161,7 @@ static void test_publish(void **state)
     /* Publishing is durable: a power cut right after it loses nothing. */
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
     assert_whole(io_fault_io(after), io);
-    /* A second export has nothing to do; with --force it replaces the first. */
+    /* A second export has nothing to do; with --force it replaces the first one's files. */
     assert_int_equal(run_export(*state, io, EXPORT_KEEP, &result, &err), TD_OK);
     assert_int_equal(result.days_kept, 2);
     assert_int_equal(result.files, 4);
@@ -231,7 +231,7 @@ static void test_failing_calls(void **state)
     sweep(*state, IO_FAULT_SHORT, IO_FAULT_ONCE);
 }
 
-/* A full disk: the error names it, and the folder is as before. */
+/* On a full disk, the error says so, and the folder is as before. */
 static void test_full_disk(void **state)
 {
     io_fault *disk = io_fault_open();

@@ -1,5 +1,5 @@
-/* What an export reads before its first row, from docs/export.md: which topics have books, exact to
- * the frame at the edges of the selection, without reading frames. */
+/* What an export finds out before its first row (docs/export.md): which topics have books, exactly
+ * for the selected time, without reading frames. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void put_trade(tape_segment *segment, const char *symbol, uint64_t n, uin
     put_frame(segment, "trade", symbol, n, recv_ns, "{}");
 }
 
-/* The selection cuts a chunk: only topics with frames inside it count. */
+/* The selection begins or ends inside a chunk: only topics with frames in the selection count. */
 static void test_cut_chunks(void **state)
 {
     fixture *f = *state;
@@ -106,7 +106,7 @@ static void test_cut_chunks(void **state)
 
 /* ---- what is read ---- */
 
-/* Damage inside a chunk goes unnoticed: the content is known without reading frames. */
+/* Damage inside a chunk is not noticed, because the scan reads no frames. */
 static void test_frames_are_not_read(void **state)
 {
     fixture *f = *state;

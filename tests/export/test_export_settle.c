@@ -1,4 +1,4 @@
-/* A Nautilus dataset that gets a day with more decimal places in prices and sizes. Whichever call
+/* A Nautilus dataset gets a new day whose prices and sizes have more decimal places. Whichever call
  * of that run fails, and whenever it is killed or the power is cut, the next run leaves all files
  * with one precision, byte for byte as a single run would write them. Expected: docs/export.md. */
 #include <setjmp.h>
@@ -64,7 +64,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Exports the first `days` days as docs/recipes.md does it every night. */
+/* Exports the first `days` days, one run for each, as docs/recipes.md does it every night. */
 static td_result run_nights(tape_fixture *tape, td_io io, unsigned days, td_err *err)
 {
     static const export_spec SPEC = {
@@ -189,7 +189,7 @@ static void complete(tape_fixture *tape, io_fault *disk, io_fault *whole, const 
     io_fault_close(disk);
 }
 
-/* Stops after each change of the second night. */
+/* Ends the second night's run after each of its changes, by a kill or a power cut. */
 static void test_kills_and_power_cuts(void **state)
 {
     io_fault *whole = export_both(*state);
@@ -211,7 +211,7 @@ static void test_kills_and_power_cuts(void **state)
     io_fault_close(whole);
 }
 
-/* A copy of damaged bytes would get a hash that hides the damage. */
+/* A damaged file is not copied, because the copy would get a hash that hides the damage. */
 static void test_damage(void **state)
 {
     io_fault *disk = export_first(*state);

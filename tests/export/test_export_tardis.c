@@ -1,7 +1,7 @@
-/* Rows of the types that Tardis publishes, from frames. Scripts have the rows that docs/export.md
- * requires, written by hand. The cases of captures/tardis/mapper-cases.jsonl have the output of
- * another normalizer for real frames, pinned by the format's owner; they are compared by value,
- * because they are JavaScript numbers. */
+/* Rows of the types that Tardis publishes, made from frames. Scripts have the rows that
+ * docs/export.md requires, written by hand. captures/tardis/mapper-cases.jsonl has real frames with
+ * the output of another normalizer, Tardis's own; it is compared by value, because it has
+ * JavaScript numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,10 +27,10 @@ enum {
     STEP_LEAD_IN = 1,
     STEP_GAP = 2,       /* the ledger has a gap before the frame */
     STEP_RECONNECT = 4, /* a new connection, without an earlier state of the topic */
-    STEP_TAKEOVER = 8,  /* a connection that already had the topic */
+    STEP_TAKEOVER = 8,  /* continues on another connection, which already had the topic */
 };
 
-/* A topic with its maker. Its trust is minimal: a snapshot starts it, a step may end it. */
+/* A topic with its maker. A simple trust is used: a snapshot starts it, and a step may end it. */
 typedef struct stream_feed {
     decoder *decoder;
     frame_channel channel;
@@ -68,13 +68,13 @@ static void add_value(td_buf *out, const export_type *type, const msg_value *val
         td_buf_add(out, text, strlen(text));
 }
 
-/* Writes "TIME: VALUE,VALUE; ": the exchange's time in us; "-" for an absent value. */
+/* Writes "TIME: VALUE,VALUE; ": TIME is the exchange's time in us, VALUE is "-" if absent. */
 static td_result put_row(void *ctx, const export_row *row, td_err *err)
 {
     stream_feed *f = ctx;
     const td_bytes symbol = row->symbol.size > 0 ? row->symbol : f->channel.topic.symbol;
     assert_true(f->symbol.size == 0 || td_bytes_equal(f->symbol, symbol));
-    assert_true(row->recv_ns == (row->is_state ? 0 : f->recv_ns)); /* start of the selection */
+    assert_true(row->recv_ns == (row->is_state ? 0 : f->recv_ns)); /* 0: the selection's start */
     td_result rc =
         td_buf_printf(&f->rows, err, "%llu: ", (unsigned long long)row->exchange_ns / NS_PER_US);
     for (size_t i = 0; i < f->type->column_count; i++) {
@@ -194,7 +194,7 @@ typedef struct script {
     const char *name;
     const char *family;
     const export_type *type;
-    script_step steps[STEPS_MAX]; /* ends at rows NULL, or with the array */
+    script_step steps[STEPS_MAX]; /* ends with a row of NULL, or with the array */
 } script;
 
 /* A v5 book frame: kind, time in ms, bids, asks. */
@@ -378,7 +378,7 @@ static void test_scripts(void **state)
     decoder_close(with);
 }
 
-/* Columns made by a macro. */
+/* The columns made by a macro have the right names. */
 static void test_snapshot_columns(void **state)
 {
     (void)state;
@@ -441,7 +441,8 @@ static void test_all_liquidations_are_preferred(void **state)
 
 enum { CASES = 36, COLUMNS_MAX = 20 };
 
-/* Its types, and its key for each of our columns; NULL if our column is empty. */
+/* The other normalizer's types, and its key for each of tapedeck's columns; NULL if tapedeck's
+ * column is empty. */
 static const struct mapped_type {
     const char *name;
     const export_type *type;
@@ -460,7 +461,7 @@ static const struct mapped_type {
       "bestBidPrice", "bestBidAmount", "bestBidIV",      "bestAskPrice",    "bestAskAmount",
       "bestAskIV",    "markPrice",     "markIV",         "underlyingIndex", "underlyingPrice",
       "delta",        "gamma",         "vega",           "theta",           "rho"}},
-    /* Our rows have no id, the other's only in frames made from HTTP answers. */
+    /* tapedeck's rows have no id; the other's have one only in frames made from HTTP answers. */
     {"liquidation", &EXPORT_LIQUIDATIONS, {NULL, "side", "price", "amount"}},
 };
 enum { MAPPED_COUNT = sizeof MAPPED / sizeof MAPPED[0] };
@@ -493,7 +494,7 @@ static int ends_with(td_bytes text, const char *tail)
     return text.size >= size && memcmp(text.data + text.size - size, tail, size) == 0;
 }
 
-/* The family of a frame, from its exchange, the date of the mapper's rules, and its topic. */
+/* The family of a frame, from its exchange, its topic, and the date of the normalizer's rules. */
 static const char *family_of(json_value input, td_bytes exchange, td_bytes as_of)
 {
     int is_v5 = memcmp(as_of.data, "2023-04-05", 10) >= 0;
@@ -511,7 +512,7 @@ static const char *family_of(json_value input, td_bytes exchange, td_bytes as_of
     return is_v5 ? "v5-inverse" : "inverse";
 }
 
-/* Prints a cell's value as add_value does. */
+/* Writes the expected text of a cell, as add_value does for tapedeck's. */
 static void add_expected(td_buf *out, json_value object, const char *key, value_type type)
 {
     json_value value = {0};
@@ -568,7 +569,8 @@ static void add_expected_side(mapper_fixture *f, td_buf *out, size_t type, json_
     }
 }
 
-/* The rows in a case's outputs of a type, in the order of our columns, and their symbol. */
+/* Makes the expected rows of a type from a case's outputs, with tapedeck's order of columns;
+ * *symbol: their symbol. */
 static void expected_rows(mapper_fixture *f, json_value outputs, size_t type,
                           const frame_channel *channel, td_buf *out, td_bytes *symbol)
 {
@@ -598,8 +600,8 @@ static void copy_text(json_value from, char out[FRAME_BYTES])
     out[text.size] = '\0';
 }
 
-/* The other normalizer also writes changes of a book whose snapshot is missing; ours does not. A
- * book to begin with makes it write them, after the book's own rows. */
+/* The other normalizer writes changes of a book whose snapshot is missing, tapedeck does not. A
+ * book to begin with makes tapedeck write them, after rows of that book. */
 static book *book_before(const export_type *type, json_value input)
 {
     static const msg_level LEVEL = {.price = 1, .size = 1, .side = SIDE_BUY, .action = ACTION_SET};
@@ -620,8 +622,8 @@ static const char *skip_rows_before(const char *rows, const book *before)
     return before == NULL || end == NULL ? rows : end + 2;
 }
 
-/* We export everything that was recorded (docs/export.md); the other reads this topic only from a
- * later day on. */
+/* 1 if the outputs must differ: tapedeck exports everything that was recorded (docs/export.md), the
+ * other reads this topic only from a later day on. */
 static int is_other_by_rule(json_value one, json_value input)
 {
     td_bytes topic = {0};
@@ -661,7 +663,7 @@ static void check_type(mapper_fixture *f, json_value one, const frame_channel *c
     feed.symbol = symbol;
     for (json_iter it = json_iter_of(prior); json_next(&it, NULL, &earlier);) {
         copy_text(earlier, text);
-        (void)apply_frame(&feed, text, recv_ns, 0); /* frames of other cases */
+        (void)apply_frame(&feed, text, recv_ns, 0); /* frames of other cases fail */
     }
     copy_text(input, text);
     const char *rows = skip_rows_before(apply_frame(&feed, text, recv_ns, 0), before);
@@ -686,7 +688,7 @@ static void check_case(mapper_fixture *f, td_bytes line)
     assert_true(json_find(one, "input", &input));
     copy_text(input, text);
     const char *of = family_of(input, text_of(one, "exchange"), text_of(one, "mappers_as_of"));
-    decoder *with = decoder_open(); /* kept open: the channel's texts are in it */
+    decoder *with = decoder_open(); /* stays open, because it owns the channel's texts */
     (void)find_channel(with, of, text, time_of(one, "localTimestamp"), &channel); /* not an ack */
     for (size_t i = 0; i < MAPPED_COUNT; i++)
         check_type(f, one, &channel, i);
@@ -697,7 +699,7 @@ static void check_case(mapper_fixture *f, td_bytes line)
 static void test_mapper_cases(void **state)
 {
     (void)state;
-    /* Totals, counted in the file by a script. */
+    /* The numbers of rows by type, counted in the file by a script. */
     static const unsigned ROWS[MAPPED_COUNT] = {7, 22, 2, 5, 1, 5};
     const char *path = capture_path_or_skip("tardis/mapper-cases.jsonl");
     mapper_fixture f = {.parser = json_parser_open(0), .decoder = decoder_open()};

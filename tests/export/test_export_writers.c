@@ -47,7 +47,7 @@ static void test_formats(void **state)
     assert_true(has_deltas);
 }
 
-/* Checks what makers and formats require of the table of types. */
+/* Checks that the table of types is as makers and formats require. */
 static void test_types(void **state)
 {
     (void)state;
@@ -65,7 +65,7 @@ static void test_types(void **state)
     }
 }
 
-/* Exactly the public families with trades have a market. */
+/* All public families with trades, and no others, have a market. */
 static void test_markets(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static void test_markets(void **state)
         }
         assert_string_equal(market->exchange, CASES[i].exchange);
         assert_string_equal(market->book_topic, CASES[i].book);
-        /* The topic is the family's, and books can be made from it. */
+        /* The market's book topic is one of the family, and books can be made from it. */
         int is_known = of->topic_count == 0;
         for (size_t k = 0; k < of->topic_count; k++)
             is_known |= strcmp(of->topics[k].name, market->book_topic) == 0 &&
@@ -228,7 +228,7 @@ static void close_refusing(void *writer)
     (void)writer;
 }
 
-/* A row that a format does not take is counted neither as a row nor as a synthesized one. */
+/* A row that a format's `take` rejects is counted neither as a row nor as a synthesized one. */
 static void test_refused_rows(void **state)
 {
     (void)state;
@@ -305,7 +305,7 @@ static void test_bound(void **state)
     export_writers_fini(&table);
 }
 
-/* The choice does not depend on the order of topics. */
+/* The chosen topic does not depend on the order in which topics are offered. */
 static void test_choices(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Instruments from HTTP replies: when rows begin and end, and the lists of all families. Expected
- * values are written by hand. */
+/* Instruments from HTTP replies: when a row begins and ends to be valid, and the lists of all
+ * families. Expected values are written by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@ enum { ROWS_BYTES = 4096, REPLIES_MAX = 6 };
 
 typedef struct reply_case {
     const char *name;
-    const char *replies[REPLIES_MAX]; /* one per second, from 1 s on */
+    const char *replies[REPLIES_MAX]; /* one reply per second, the first at 1 s */
     const char *columns;              /* columns to compare */
     const char *rows;
     int is_imported;

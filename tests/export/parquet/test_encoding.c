@@ -35,13 +35,13 @@ static void test_deltas(void **state)
     check_bytes(&out, "80010405020200000000");
     encode_deltas(&out, (const int64_t[]){7, 5, 3, 1, 2, 3, 4, 5}, 8);
     check_bytes(&out, "800104080e0302000000c03f000000000000");
-    /* The difference wraps: 2^64 - 1 is -1. */
+    /* The difference overflows: 2^64 - 1 becomes -1. */
     encode_deltas(&out, (const int64_t[]){INT64_MIN, INT64_MAX}, 2);
     check_bytes(&out, "80010402ffffffffffffffffff010100000000");
     td_buf_fini(&out);
 }
 
-/* Values in a second miniblock and a second block: 161 values have 128 + 32 differences. */
+/* Values that fill a second miniblock and a second block: 161 values have 128 + 32 differences. */
 static void test_long_deltas(void **state)
 {
     (void)state;

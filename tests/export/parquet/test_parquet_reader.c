@@ -1,4 +1,4 @@
-/* Reads and changes files of parquet_writer.h. Expected bytes: what the writer gives for the
+/* Reads and changes files of parquet_writer.h. Expected bytes: a file that the writer made with the
  * changed values. Damaged files are refused or read, and never crash. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,7 +106,8 @@ static void check_row(td_bytes note)
     td_buf_fini(&file);
 }
 
-/* Texts with bounds in the footer, without bounds, and larger than a dictionary. */
+/* Reads rows with texts that have bounds in the footer, that have none, and that are larger than a
+ * dictionary. */
 static void test_row(void **state)
 {
     (void)state;

@@ -36,13 +36,13 @@ static void add_text(td_buf *to, const char *text)
 
 #define CREATED_BY "tapedeck version " TAPEDECK_VERSION " (build " TAPEDECK_VERSION ")"
 
-/* A file of one row: true in column b, null in the optional column d. CRCs are from Python's zlib.
- */
+/* Appends the expected bytes of a file with one row: true in column b, null in the optional column
+ * d. CRCs are from Python's zlib. */
 static void add_expected(td_buf *to)
 {
     add_text(to, "PAR1");
-    /* The page of b: data, 1 byte, 10 compressed, CRC; 1 value, PLAIN, RLE, RLE. Then zstd: one
-     * stored block. */
+    /* The page header of b: a data page, 1 byte, 10 compressed, CRC; 1 value, PLAIN, levels RLE and
+     * RLE. Then the zstd frame, one stored block. */
     add_hex(to, "1500"
                 "1502"
                 "1514"
@@ -54,7 +54,7 @@ static void add_expected(td_buf *to)
     add_hex(to, "28b52ffd2001"
                 "090000"
                 "01");
-    /* The page of d: 6 bytes: the size of the levels, and a run of one 0. */
+    /* The page of d, 6 bytes: the size of the levels, and a run of one 0. */
     add_hex(to, "1500"
                 "150c"
                 "151e"
@@ -74,7 +74,8 @@ static void add_expected_footer(td_buf *to)
     size_t from = to->size;
     uint8_t size[4];
     add_hex(to, "1502");
-    /* Root; b: BOOLEAN, required; d: 16 bytes, optional, DECIMAL(38, 18) twice. */
+    /* The schema: root; b: BOOLEAN, required; d: 16 bytes, optional, DECIMAL(38, 18) in both
+     * notations. */
     add_hex(to, "193c"
                 "48");
     add_hex(to, "06");
@@ -87,7 +88,8 @@ static void add_expected_footer(td_buf *to)
                 "5c1524154c00"
                 "00"
                 "00");
-    /* 1 row; 1 group of 2 columns. b: one page at 4; no nulls, from 1 to 1, both exact. */
+    /* 1 row; 1 group of 2 columns. Column b: one page at offset 4; no nulls; smallest and largest
+     * value 1, both exact. */
     add_hex(to, "1602"
                 "191c");
     add_hex(to, "192c"
@@ -110,7 +112,7 @@ static void add_expected_footer(td_buf *to)
                 "00"
                 "00"
                 "00");
-    /* d: PLAIN and RLE; one page at 37; 1 null. */
+    /* Column d: encodings PLAIN and RLE; one page at offset 37; 1 null. */
     add_hex(to, "2600"
                 "1c"
                 "150e"
@@ -126,7 +128,7 @@ static void add_expected_footer(td_buf *to)
                 "00"
                 "00"
                 "00");
-    /* The group: 53 bytes, 71 compressed, 1 row, sorted by column 0, at 4. */
+    /* The group: 53 bytes, 71 compressed, 1 row, sorted by column 0, at offset 4. */
     add_hex(to, "166a"
                 "1602"
                 "191c1500121200"
@@ -173,7 +175,7 @@ static void test_small_file(void **state)
 }
 
 /* 1 if a file with these numbers is marked as sorted: it contains the bytes of "sorting_columns",
- * which nothing else in such a file has. */
+ * which occur nowhere else in such a file. */
 static int is_marked(const int64_t *values, size_t count)
 {
     static const parquet_column COLUMN = {"n", PARQUET_I64, 0, 0};
@@ -268,7 +270,7 @@ static void test_decimals(void **state)
 
 /* ---- memory ---- */
 
-/* Receives a file in pieces: the size of the largest, and their number. */
+/* Receives a file in pieces; records the size of the largest and their number. */
 typedef struct pieces {
     size_t largest;
     size_t count;
@@ -307,7 +309,8 @@ static void test_groups_are_bounded(void **state)
     td_free(text);
     assert_in_range(got.largest, PARQUET_GROUP_BYTES - 2 * PARQUET_DICTIONARY_BYTES,
                     PARQUET_GROUP_BYTES + 2 * PARQUET_PAGE_BYTES);
-    /* each group is a dictionary and pages, the last one shorter; also magic and footer */
+    /* Each group writes a dictionary and pages, the last one fewer; magic and footer add to
+     * them. */
     const size_t groups = (size_t)TEXTS * TEXT_BYTES / PARQUET_GROUP_BYTES;
     assert_in_range(got.count, 2 * groups - 4, 2 * groups + 4);
 }
