@@ -151,7 +151,8 @@ void fixture_feed_rotate(fixture_feed *feed)
     chunk_builder_end_segment(feed->builder);
 }
 
-/* The fixture's ordinals have holes if frames are skipped, so number the frames again. */
+/* Appends a frame. The fixture's ordinals have holes if frames are skipped, so frames get new
+ * ordinals. */
 static void append_frame(fixture_feed *feed)
 {
     fixture_frame frame;

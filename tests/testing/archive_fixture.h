@@ -24,9 +24,9 @@
 typedef struct archive_place {
     io_fault *disk; /* NULL: the archive is on the real disk */
     clock_sim *clock;
-    char folder[64];        /* temporary, real */
-    char path[128];         /* of the archive */
-    char catalog_path[160]; /* of its catalog */
+    char folder[64];        /* a temporary folder on the real disk */
+    char path[128];         /* path of the archive */
+    char catalog_path[160]; /* path of its catalog */
 } archive_place;
 
 /* Set up a place on a simulated disk or in a real folder; fini removes everything. */
@@ -57,9 +57,10 @@ typedef struct fixture_feed {
     chunk_builder *builder;
     channel_numbers channels;
     sealed_chunk *chunk;
-    uint64_t next; /* next frame of the fixture */
-    uint32_t step; /* uses frames next, next + step, … so that feeds do not share receive times */
-    uint64_t ordinals[2]; /* received, sent */
+    uint64_t next; /* number of the fixture's next frame */
+    uint32_t step; /* the feed gets frames next, next + step, …, so that feeds do not share receive
+                      times */
+    uint64_t ordinals[2]; /* last ordinals: received, sent */
 } fixture_feed;
 
 /* Begin a session at the receive time of the fixture's first frame. */
@@ -68,38 +69,39 @@ td_result archive_fixture_try_begin(archive *archive,
                                     void (*durable)(void *, size_t, const sealed_chunk *),
                                     void *user, archive_writer **out, td_err *err);
 
-/* Add a feed that gets frame first, and then every step-th frame. */
+/* Add a feed that gets frame `first` of the fixture, and then every step-th frame. */
 td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const char *name,
                             uint64_t first, uint32_t step, td_err *err);
 void fixture_feed_close(fixture_feed *feed);
 
-/* Append count frames to the builder, seal the chunk, and write it; returns the result of writing.
- */
+/* Append the next `count` frames to the builder, seal the chunk and write it. Returns the result of
+ * writing. */
 td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err);
 
-/* Write the last chunk again, after a full disk. */
+/* Write the last chunk again, after the disk was full. */
 td_result fixture_feed_put_again(fixture_feed *feed, td_err *err);
 
-/* Begin a segment with the next chunk. */
+/* Start a new segment with the next chunk. */
 void fixture_feed_rotate(fixture_feed *feed);
 
 /* Record a session of one feed "inverse" with frames [from, from + 20 * chunk_count): chunks of 20
  * frames, a new segment after every 3 chunks, a clean stop. */
 void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count);
 
-/* The same as a session of another verb. */
+/* Like archive_fixture_record, as a session of another verb. */
 void archive_fixture_session(archive_place *place, const char *verb, uint64_t from,
                              unsigned chunk_count);
 
-/* Record a session with one feed: chunk_count chunks of 20 frames in one segment, then kill it. The
- * next process gets the disk without locks. */
+/* Record a session with one feed: chunk_count chunks of 20 frames in one segment. Then kill the
+ * session; the place gets the disk as the next process finds it, without locks. */
 void archive_fixture_kill(archive_place *place, const char *verb, const char *feed, uint64_t from,
                           unsigned chunk_count);
 
-/* The gaps that readers see. */
+/* Get the gaps that readers report. */
 void archive_fixture_gaps(archive_place *place, gap_list *out);
 
-/* The finding of archive_check_catalog contains these words; "": the catalog is current. */
+/* Check that the finding of archive_check_catalog contains these words; "": that the catalog is
+ * current. */
 void archive_fixture_check_catalog(archive_place *place, const char *words);
 
 /* The dump of the archive's catalog, and of a catalog rebuilt in memory from the segments and the
@@ -116,8 +118,9 @@ void archive_fixture_recover(archive_place *place, recover_report *report);
 /* Verify the archive; returns the report. */
 verify_report archive_fixture_verify(archive_place *place, const verify_options *options);
 
-/* Check every frame of a feed on disk, in the order of segments (open ones up to their last chain
- * record): they must be the fixture's frames first, first + step, … Returns their number. */
+/* Check all frames of a feed on disk, in the order of segments (open ones up to their last chain
+ * record): they must be the fixture's frames first, first + step, … Returns the number of
+ * frames. */
 uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, uint64_t first,
                                       uint32_t step);
 

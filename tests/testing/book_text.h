@@ -1,9 +1,10 @@
 /* Order book frames and books as short texts, for tests.
  *
- * A frame: "S B100.5x10 A101x5" or "D -B100 =B99.5x3 +A102x1 B98x7": S snapshot, D delta; then
- * levels, each with its operation (- delete, = update, + insert, nothing for set), its side (B buy,
- * A sell), price, and size after an "x". A book: "B100.5x10,B100x3|A101x5,A102x1", each side from
- * the best, shortest decimals. */
+ *
+ * A frame: "S B100.5x10 A101x5" or "D -B100 =B99.5x3 +A102x1 B98x7": S is a snapshot, D a delta;
+ * then levels, each with its action (- delete, = update, + insert, nothing for set), its side (B
+ * buy, A sell), its price, and its size after an "x". A book: "B100.5x10,B100x3|A101x5,A102x1",
+ * each side from the best price, decimals in shortest form. */
 #ifndef TD_TESTS_TESTING_BOOK_TEXT_H
 #define TD_TESTS_TESTING_BOOK_TEXT_H
 

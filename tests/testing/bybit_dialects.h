@@ -1,4 +1,4 @@
-/* Bybit's dialects by number, for tables of tests and for the first byte of the fuzz corpus of
+/* Numbers for Bybit's dialects, for tables of tests and for the first byte of the fuzz corpus of
  * requests and answers. */
 #ifndef TD_TESTS_TESTING_BYBIT_DIALECTS_H
 #define TD_TESTS_TESTING_BYBIT_DIALECTS_H
@@ -20,7 +20,7 @@ typedef enum dialect_id {
     DIALECT_COUNT,
 } dialect_id;
 
-/* Never NULL for an enumerator; NULL for other values. */
+/* The dialect of an enumerator; NULL for other values. */
 const dialect *dialect_find(dialect_id id);
 
 #endif

@@ -111,7 +111,7 @@ static int read_line(capture *c, size_t *size)
     }
 }
 
-/* Parses decimal seconds to ns; *at is then after them. */
+/* Parses decimal seconds to ns, and moves *at to the end of the number. */
 static uint64_t read_seconds(const char **at)
 {
     char *end = NULL;
@@ -129,7 +129,7 @@ static td_bytes rest_of(const capture *c, const char *at, size_t size)
     return td_bytes_of(at, size - (size_t)(at - c->line));
 }
 
-/* "RECV: JSON", "URL <- SENT: JSON", "URL <-> TIME". */
+/* Parses "RECV: JSON", "URL <- SENT: JSON" or "URL <-> TIME". */
 static void parse_text_line(capture *c, size_t size, capture_line *out)
 {
     const char *at = c->line;
@@ -163,7 +163,7 @@ static td_bytes keep_frame(capture *c, td_bytes frame)
     return td_bytes_of(c->frame, frame.size);
 }
 
-/* {"t":"recv","conn":..,"ts":..,"data":"…"} */
+/* Parses {"t":"recv","conn":..,"ts":..,"data":"…"}. */
 static void parse_json_line(capture *c, size_t size, capture_line *out)
 {
     json_value root;
@@ -188,7 +188,7 @@ static void parse_json_line(capture *c, size_t size, capture_line *out)
         out->kind = CAPTURE_IN;
     if (out->kind != CAPTURE_OTHER && json_find_text(root, "data", &frame))
         out->frame = keep_frame(c, frame);
-    (void)json_find_text(root, "addr", &out->url); /* received frames lack it */
+    (void)json_find_text(root, "addr", &out->url); /* absent in received frames */
 }
 
 int capture_next(capture *c, capture_line *out)

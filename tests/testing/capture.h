@@ -1,6 +1,6 @@
 /* Captures of exchange data for tests: their paths and their lines. The folder is
- * TAPEDECK_CAPTURES, which the Makefile sets. Without recorded captures tests/simulate-captures
- * makes some, and tests that hold only for recorded captures are skipped. */
+ * TAPEDECK_CAPTURES, which the Makefile sets. Without recorded captures, tests/simulate-captures
+ * makes some, and tests that need recorded ones are skipped. */
 #ifndef TD_TESTS_TESTING_CAPTURE_H
 #define TD_TESTS_TESTING_CAPTURE_H
 
@@ -13,13 +13,15 @@
  * NULL if it is missing. The text is static and valid until the next call. */
 const char *capture_path(const char *name);
 
-/* As above, but if it is missing prints a line to stderr and calls cmocka's skip(). */
+/* Like capture_path, but if the file is missing prints a line to stderr and calls cmocka's
+ * skip(). */
 const char *capture_path_or_skip(const char *name);
 
 /* 1 if the captures were recorded from the exchange, 0 if they are simulated. */
 int capture_is_recorded(void);
 
-/* Skip a test that compares with figures of the recorded captures; call before anything is open. */
+/* Skip a test that compares with numbers counted in the recorded captures; call before anything is
+ * open. */
 void capture_recorded_or_skip(void);
 
 typedef enum capture_kind {
@@ -32,9 +34,9 @@ typedef enum capture_kind {
 typedef struct capture_line {
     capture_kind kind;
     td_bytes frame;   /* followed by 64 readable bytes; valid until the next call */
-    td_bytes url;     /* of sends and connects, if the line has it */
+    td_bytes url;     /* URL of a sent frame or a connection, if the line has one */
     uint64_t recv_ns; /* time of the line */
-    size_t number;    /* of the line, from 1 */
+    size_t number;    /* number of the line, from 1 */
 } capture_line;
 
 /* A capture file, plain or gzipped, in either of two layouts: "RECV: JSON" lines, or one JSON
@@ -51,8 +53,8 @@ int capture_next(capture *capture, capture_line *out);
 /* Read a whole small file and add 64 zero bytes; free with td_free. Fails the test on an error. */
 uint8_t *capture_read_file(const char *path, size_t *size);
 
-/* The names of a folder's files that end with suffix, sorted, and their number. Free each, and the
- * list, with td_free. A missing folder gives an empty list. */
+/* List the names of a folder's files that end with suffix, sorted; *count is their number. Free
+ * each name and the list with td_free. A missing folder gives an empty list. */
 char **capture_list(const char *folder, const char *suffix, size_t *count);
 
 #endif

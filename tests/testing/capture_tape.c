@@ -17,7 +17,7 @@ typedef struct loader {
     decoder *decoder;
     size_t bytes_used;
     uint64_t recv_ns;
-    uint64_t granted_ns; /* of the connection's last grant; 0 if none came */
+    uint64_t granted_ns; /* time of the connection's last granted subscription; 0 if none */
     uint64_t in;
     uint64_t out;
     uint32_t conn;
@@ -40,7 +40,7 @@ static const char *keep_name(td_bytes name)
     return copy;
 }
 
-/* The channel of a direction and an exchange topic; "" for control frames. */
+/* Finds or makes the channel of a direction and an exchange topic; "" for control frames. */
 static frame_channel *channel_of(loader *l, const classification *what, channel_dir dir)
 {
     capture_tape *made = l->tape;

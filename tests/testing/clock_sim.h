@@ -1,8 +1,9 @@
-/* A simulated clock for tests; its times change only when a test changes them.
+/* A simulated clock for tests; its times change only when a test changes them, or sleeps.
  *
- * Sleeping changes them: sleep_until(t) sets the monotonic clock to t at once, and moves the wall
- * clock by as much, so waiting for an hour takes no time. Each thread's CPU time is real. Any
- * thread may use it. */
+ *
+ * sleep_until(t) sets the monotonic clock to t at once, and moves the wall clock by as much, so
+ * waiting for an hour takes no time. The CPU time of threads is real. Any thread may use the
+ * clock. */
 #ifndef TD_TESTS_TESTING_CLOCK_SIM_H
 #define TD_TESTS_TESTING_CLOCK_SIM_H
 
@@ -30,7 +31,7 @@ void clock_sim_set_wall(clock_sim *sim, uint64_t wall_ns);
  * not. */
 void clock_sim_suspend(clock_sim *sim, uint64_t ns);
 
-/* Number of sleeps. */
+/* The number of calls of sleep_until. */
 uint64_t clock_sim_sleep_count(clock_sim *sim);
 
 #endif

@@ -100,7 +100,7 @@ bench *bench_open(void)
 
 void bench_close(bench *b, const char *what)
 {
-    if (bench_verify(b) != VERIFY_SOUND) /* every change has been undone */
+    if (bench_verify(b) != VERIFY_SOUND) /* every damage has been undone */
         fail_msg("%s", b->text);
     print_message("%s: %u tried\n", what, b->tried);
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++)

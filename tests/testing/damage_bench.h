@@ -23,21 +23,22 @@ typedef struct bench {
 /* A sound archive on a simulated disk, with a note and a gap in its journal. */
 bench *bench_open(void);
 
-/* Check that the archive is sound again, and print how much was tried. */
+/* Check that the archive is sound again, print how many changes were tried, and free the bench. */
 void bench_close(bench *b, const char *what);
 
 /* The verdict of verify; the findings are in b->text. */
 verify_severity bench_verify(bench *b);
 
-/* Verify and count the try. least: the mildest acceptable verdict; names: text that a finding must
- * contain. */
+/* Run verify and count a tried change. least: the mildest acceptable verdict; names: a text that a
+ * finding must contain. */
 void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,
                      size_t at);
 
-/* The end offset of each entry of the journal; returns their number. */
+/* Set ends to the end offset of each entry of the journal. Returns the number of entries. */
 size_t bench_journal_ends(const bench *b, size_t *ends, size_t max);
 
-/* Replace the bytes of file i; put_back restores them. */
+/* Replace the bytes of file i (a segment, or BENCH_SEGMENTS: the journal); bench_put_back restores
+ * them. */
 void bench_put(bench *b, size_t i, const void *bytes, size_t size);
 void bench_put_back(bench *b, size_t i);
 

@@ -1,4 +1,5 @@
-/* Two decoders, one per path: each frame goes through both, and their results must be equal. */
+/* Two decoders, one for the fast path and one driven by rows: each frame goes through both, and
+ * their results must be equal. */
 #ifndef TD_TESTS_TESTING_DECODE_BENCH_H
 #define TD_TESTS_TESTING_DECODE_BENCH_H
 
@@ -19,24 +20,25 @@ void decoder_pair_close(decoder_pair *pair);
 int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes frame, message *fast,
                         message *rows, decode_error *why);
 
-/* For tests with frames written by hand. */
+/* A decoder_pair with memory, for tests with frames written by hand. */
 typedef struct decode_bench {
     decoder_pair decoders;
-    uint8_t *memory; /* of the last frame */
+    uint8_t *memory; /* copy of the last frame */
 } decode_bench;
 
 /* Set-up and tear-down of a cmocka test; *state is the bench. */
 int decode_bench_open(void **state);
 int decode_bench_close(void **state);
 
-/* The row of a topic, as named in frames, by the current rows. Fails if there is no row. */
+/* The row for a topic as frames name it, today. Fails if there is no row. */
 topic_match decode_bench_match(const char *family_name, const char *topic);
 
-/* The same for a copy of the frame with hostile padding. *out is the fast path's message. */
+/* Like decoder_pair_decode, for a copy of the frame with hostile padding. *out is the fast path's
+ * message. */
 int decode_bench_frame(decode_bench *b, const topic_match *topic, td_bytes frame, message *out,
                        decode_error *why);
 
-/* The same for a text, with names of family and topic. */
+/* Like decode_bench_frame, for a text, with names of family and topic. */
 int decode_bench_text(decode_bench *b, const char *family_name, const char *topic,
                       const char *frame, message *out, decode_error *why);
 

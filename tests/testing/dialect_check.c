@@ -130,7 +130,7 @@ static void check_answer(dialect_check *check, const dialect *spoken,
     dialect_answer answer;
     td_result rc = answer_parse(check->answers, spoken, text, &answer, NULL);
     if (rc == TD_E_LIMIT)
-        return; /* escapes may make an echo larger than the original */
+        return; /* escapes may make the answer, which repeats the request, too large */
     expect_ok(rc);
     TD_ASSERT(answer.kind != ANSWER_NONE);
     check_fits(check, request, &answer, refused);
@@ -191,8 +191,8 @@ static void check_inbound(dialect_check *check, td_bytes frame)
 
 /* ---- topics that a client asks for ---- */
 
-/* The lines as topics that can be written and read back: ASCII, and without the comma of spot,
- * which would make a list of several topics. */
+/* Splits the lines into topics that can be written and read back: ASCII, and without the comma of
+ * spot, which would separate topics. */
 static size_t split_lines(dialect_check *check, const dialect *spoken, td_bytes lines)
 {
     size_t count = 0;

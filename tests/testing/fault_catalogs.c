@@ -17,7 +17,7 @@ enum { FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
 typedef struct version {
     td_hash128 hash;
-    uint8_t *packed; /* NULL if the file was missing */
+    uint8_t *packed; /* the compressed file; NULL if it was missing */
     size_t packed_bytes;
     size_t bytes;
 } version;
@@ -30,7 +30,7 @@ struct fault_catalogs {
     version *versions;
     size_t version_count;
     size_t version_capacity;
-    uint64_t *at; /* [n]: the version just before change n */
+    uint64_t *at; /* [n]: index of the version just before change n */
     size_t at_count;
     size_t at_capacity;
 };
@@ -68,7 +68,7 @@ static void *space(void *rows, size_t count, size_t *capacity, size_t row_bytes)
     return grown;
 }
 
-/* 1 if the file is there. */
+/* Reads a file. Returns 1 if it exists. */
 static int read_file(const char *path, td_buf *out)
 {
     char block[65536];

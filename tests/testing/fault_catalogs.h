@@ -1,7 +1,7 @@
 /* All versions of an archive's catalog during a recording, and files that may replace it after a
- * crash. SQLite does its own I/O on a real file, so the file is copied between two changes of the
- * simulated disk, when it is as the next process would find it. Copies are compressed; consecutive
- * equal ones are stored once. */
+ * crash. SQLite does its own I/O on a real file. So the file is copied before each change of the
+ * simulated disk, in the state in which a process would find it after a crash there. Copies are
+ * compressed; equal successive ones are stored once. */
 #ifndef TD_TESTS_TESTING_FAULT_CATALOGS_H
 #define TD_TESTS_TESTING_FAULT_CATALOGS_H
 
@@ -11,7 +11,7 @@
 
 typedef struct fault_catalogs fault_catalogs;
 
-/* The file to put in place of the catalog. */
+/* The file that replaces the catalog. */
 typedef enum fault_catalog_kind {
     FAULT_CATALOG_MOMENT,
     FAULT_CATALOG_OLDER, /* any earlier version, chosen by the seed */
@@ -30,8 +30,8 @@ void fault_catalogs_observe(void *user, io_fault_op op, uint64_t change_count);
 /* The number of different versions. */
 uint64_t fault_catalogs_count(const fault_catalogs *catalogs);
 
-/* Put a file in place of the catalog at path: the version when change_count changes had been made,
- * or another kind. 0 on failure. */
+/* Put a file in the place of the catalog at path: the version just before change number
+ * change_count, or another kind. 0 on failure. */
 int fault_catalogs_put(const fault_catalogs *catalogs, fault_catalog_kind kind,
                        uint64_t change_count, uint64_t seed, const char *path);
 

@@ -242,7 +242,7 @@ static int check_recoverable(fault_place *place, io_fault *disk)
 
 /* ---- the ledger ---- */
 
-/* 1 if a crash gap of the feed begins before the time and does not end before it. */
+/* 1 if a crash gap of the feed contains the time. */
 static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv_ns)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -254,7 +254,7 @@ static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv
     return 0;
 }
 
-/* A feed without frames in the archive has no gaps in the ledger either. */
+/* Checks the ledger. If a feed has no frames in the archive, the ledger has no gaps of it. */
 int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
 {
     const fault_recording *r = place->recording;
@@ -290,8 +290,8 @@ static int read_gaps(fault_place *place, io_fault *disk, gap_list *out)
     return rc == TD_OK || wrong(place, "gaps: %s", err.text);
 }
 
-/* Checks that readers see the same gaps before recovery as after it, so that nothing looks complete
- * in between. */
+/* Checks that readers report the same gaps before recovery as after it, so that nothing looks
+ * complete before. */
 static int compare_gaps(fault_place *place, const gap_list *before, const gap_list *after)
 {
     for (size_t i = 0; i < after->count; i++) {
@@ -349,7 +349,7 @@ int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth 
     return ok;
 }
 
-/* A recording with the frames that were found, for another session to continue. */
+/* Makes a recording whose next session continues after the frames that were found. */
 static void begin_next(fault_recording *next, const fault_recording *from, const fault_found *found)
 {
     for (size_t i = 0; i < FAULT_FEEDS; i++) {

@@ -30,7 +30,7 @@ static const char *const TOPICS[FAULT_FEEDS] = {"trade.BTCUSD", "trade.BTCUSDT",
 
 /* ---- frames ---- */
 
-/* Makes space for one more row. Out of memory is not handled. */
+/* Makes space for one more row. Running out of memory is not handled. */
 static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
 {
     if (count < *capacity)
@@ -40,8 +40,8 @@ static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
     return grown;
 }
 
-/* The text of a feed's frame n. Lengths differ and half of each text is incompressible, so that
- * chunks end anywhere within a sector. */
+/* Makes the text of a feed's frame n. Lengths differ, and half of each text is incompressible, so
+ * that chunks end at various offsets within a sector. */
 static size_t make_text(size_t feed, uint64_t n, char out[FRAME_BYTES_MAX])
 {
     td_random random;
@@ -107,8 +107,8 @@ static void do_nothing(void *user)
     (void)user;
 }
 
-/* The number of fed frames only grows between two changes, so the last observation before a change
- * counts. */
+/* Stores how many frames have been fed before the next change. Called several times between two
+ * changes; the last value counts, because the number only grows. */
 static void on_call(void *user, io_fault_op op, uint64_t change_count)
 {
     fault_recording *r = user;
@@ -138,7 +138,7 @@ static void configure(session *s)
     }
 }
 
-/* As the recorder does: recover after a crash, then begin a session. */
+/* Opens the archive as the recorder does: recovers it after a crash, then begins a session. */
 static td_result open_archive(session *s, td_err *err)
 {
     fault_recording *r = s->recording;
@@ -222,7 +222,7 @@ static void connect_slot(session *s, size_t feed)
     (void)intake_event(s->intake, (uint16_t)feed, &connect);
 }
 
-/* One frame in ten is a sent one. */
+/* Adds a frame. One frame in ten is a sent one. */
 static void add_feed_frame(session *s, size_t feed)
 {
     fault_feed *to = &s->recording->feeds[feed];
@@ -255,7 +255,7 @@ static uint64_t durable_count(const session *s)
     return count;
 }
 
-/* Waits until the count is reached, or the recorder has failed. */
+/* Waits until `count` has reached the number of fed frames, or the recorder has failed. */
 static void await(session *s, uint64_t (*count)(const session *))
 {
     while (count(s) < s->fed && !disk_has_failed(s->disk)) {
@@ -264,8 +264,8 @@ static void await(session *s, uint64_t (*count)(const session *))
     }
 }
 
-/* One chunk per feed: the encoder gets the frames, time passes, it seals, and the disk thread
- * writes. */
+/* Records one chunk per feed: the encoder gets the frames, time passes, it seals the chunks, and
+ * the disk thread writes them. */
 static void feed_round(session *s, const fault_size *size)
 {
     for (unsigned n = 0; n < size->frames_per_round; n++) {

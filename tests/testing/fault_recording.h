@@ -1,11 +1,12 @@
 /* A recording for fault sweeps: several feeds pass through the recorder's own intake, encoder, disk
  * thread and archive_writer to a simulated disk, in many small chunks and segments, with a
- * reconnect half way. The clock is simulated, and each round of frames is awaited, so the disk's
- * changes always have the same order.
+ * reconnect half way. The clock is simulated, and each round of frames is awaited, so the changes
+ * of the disk always have the same order.
  *
- * For each change of the disk it is recorded what had been fed, and reported as durable, before it:
- * disks are compared with this after a fault. No function fails the test, because sweeps run in
- * child processes. */
+ *
+ * For each change of the disk, the recording stores which frames had been fed, and which had been
+ * reported as durable, before it. After a fault, disks are compared with this. No function fails
+ * the test, because sweeps run in child processes. */
 #ifndef TD_TESTS_TESTING_FAULT_RECORDING_H
 #define TD_TESTS_TESTING_FAULT_RECORDING_H
 
@@ -46,11 +47,12 @@ typedef struct fault_feed {
     fault_frame *frames;
     uint64_t count;
     uint64_t capacity;
-    atomic_ullong fed; /* frames passed to the intake: count, for other threads */
+    atomic_ullong fed; /* number of frames passed to the intake: `count`, for other threads */
     uint64_t base;     /* count at the start of the current session */
 } fault_feed;
 
-/* A report: after change_count changes of the disk, `frames` frames of the feed were durable. */
+/* A report of durable frames: after change_count changes of the disk, `frames` frames of the feed
+ * were durable. */
 typedef struct fault_durable {
     uint64_t change_count;
     uint64_t frames;
@@ -62,18 +64,18 @@ typedef struct fault_fed {
 } fault_fed;
 
 typedef struct fault_recording {
-    io_fault *disk; /* owned by the caller, who may exchange it between sessions */
+    io_fault *disk; /* owned by the caller, who may replace it between sessions */
     clock_sim *clock;
-    char folder[64]; /* temporary and real: SQLite does its own I/O */
+    char folder[64]; /* a temporary folder on the real disk, because SQLite does its own I/O */
     char catalog[FAULT_PATH_BYTES];
     fault_feed feeds[FAULT_FEEDS];
     fault_durable *durable;
     size_t durable_count;
     size_t durable_capacity;
-    fault_fed *fed; /* [n]: just before change n */
+    fault_fed *fed; /* [n]: the frames fed just before change n */
     size_t fed_count;
     size_t fed_capacity;
-    /* Called at the start of each call of the disk while a session runs; see io_fault_observe. */
+    /* Called at the start of each call of the disk during a session; see io_fault_observe. */
     io_fault_observer *observer;
     void *observer_user;
 } fault_recording;
@@ -89,12 +91,12 @@ typedef struct fault_end {
     td_err err;
 } fault_end;
 
-/* Run one session on recording->disk: recover the feeds' segments, record, stop; like the recorder,
+/* Run one session on recording->disk: recover the feeds' segments, record, stop. Like the recorder,
  * end at the first failure. */
 void fault_recording_run(fault_recording *recording, const fault_size *size, fault_end *end);
 
-/* The number of a feed's frames that were reported as durable, or fed, when change_count changes of
- * the disk had been made. */
+/* The number of frames of a feed that had been reported as durable, or fed, after change_count
+ * changes of the disk. */
 uint64_t fault_durable_at(const fault_recording *recording, size_t feed, uint64_t change_count);
 uint64_t fault_fed_at(const fault_recording *recording, size_t feed, uint64_t change_count);
 

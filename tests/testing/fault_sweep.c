@@ -14,7 +14,7 @@
 /* Failures printed per process; more give no new information. */
 enum { FAILURES_SAID_MAX = 5 };
 
-/* Every case_step-th case is run: an odd number, because cases alternate between kinds. */
+/* The distance between cases that are run. It is odd, because cases alternate between kinds. */
 static uint64_t case_step(void)
 {
     return long_tests_are_on() || getenv("TAPEDECK_SWEEP") != NULL ? 1 : 5;
@@ -97,8 +97,8 @@ static void print_ops(fault_tally *t)
     }
 }
 
-/* "In the ledger" counts frames that were not durable and are missing, in a gap. A missing durable
- * frame is a failure instead. */
+/* Prints a tally. "In the ledger" counts frames that are missing, were not durable, and lie in a
+ * gap. A missing durable frame is a failure instead. */
 static void say(const char *name, fault_tally *t)
 {
     (void)printf("%s: %llu cases, %llu failures\n", name, atomic_load(&t->cases),

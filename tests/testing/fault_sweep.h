@@ -1,5 +1,5 @@
-/* Runs many cases of a sweep in child processes: a crash or a failed assertion then fails one case,
- * and leaked memory does not add up. */
+/* Runs many cases of a sweep in child processes, so that a crash or a failed assertion fails only
+ * one case, and leaked memory does not accumulate. */
 #ifndef TD_TESTS_TESTING_FAULT_SWEEP_H
 #define TD_TESTS_TESTING_FAULT_SWEEP_H
 
@@ -9,45 +9,45 @@
 #include "tests/testing/io_fault.h"
 #include "tests/testing/fault_check.h"
 
-/* How a disk that is compared came about. */
+/* The events that led to a disk that is checked. */
 typedef enum fault_way {
     FAULT_CUT_CATALOG_MOMENT, /* power cut; same order as fault_catalog_kind */
     FAULT_CUT_CATALOG_OLDER,
     FAULT_CUT_CATALOG_NONE,
     FAULT_CUT_CATALOG_GARBAGE,
     FAULT_KILLED,
-    FAULT_KILLED_THEN_CUT, /* with a recovery in between */
-    FAULT_RECORDED_ON,     /* killed, another session, power cut */
+    FAULT_KILLED_THEN_CUT, /* killed, recovered, then a power cut */
+    FAULT_RECORDED_ON,     /* killed, recorded by another session, then a power cut */
     FAULT_WAY_COUNT,
 } fault_way;
 
-/* The disks of one way. */
+/* Counts of the disks of one fault_way. */
 typedef struct fault_tally_way {
     atomic_ullong disks;  /* recovered and compared */
     atomic_ullong frames; /* compared byte for byte */
     atomic_ullong lost;   /* missing frames, none of them durable, all in the ledger */
 } fault_tally_way;
 
-/* Failing calls of one operation. */
+/* Counts of faults in one operation. */
 typedef struct fault_tally_op {
     atomic_ullong fired;   /* faults that occurred */
     atomic_ullong stopped; /* recordings (or other runs) that ended because of the fault */
 } fault_tally_op;
 
-/* Sums over all processes. */
+/* Sums over all child processes. */
 typedef struct fault_tally {
     atomic_ullong cases;
     atomic_ullong failures;
     fault_tally_way ways[FAULT_WAY_COUNT];
     fault_tally_op ops[IO_FAULT_OP_COUNT];
-    atomic_ullong died; /* processes that died */
+    atomic_ullong died; /* child processes that died */
 } fault_tally;
 
-/* Count a compared disk that had an archive. */
+/* Count a disk that was checked and had an archive. */
 void fault_tally_disk(fault_tally *tally, fault_way way, const fault_found *found);
 
-/* Count the result of a run with a failing call: TD_OK, or it stopped. 1 if the failing call was
- * made. */
+/* Count the result of a run with a failing call: TD_OK, or an error that ended it. Returns 1 if the
+ * failing call was made. */
 int fault_tally_error(fault_tally *tally, io_fault *disk, td_result rc);
 
 /* The number of faults that occurred, over all operations. */
@@ -55,8 +55,8 @@ unsigned long long fault_tally_fired(fault_tally *tally);
 
 enum { FAULT_WORKERS = 2, FAULT_CASE_WHAT_BYTES = 800 };
 
-/* Run one case: 1 on success, else 0 and what. Called with rising index in each process. state: the
- * process's own. */
+/* Run one case. Returns 1 on success, else 0 with a description in `what`. In each process the
+ * index increases. state: the process's own. */
 typedef int fault_case_fn(void *state, uint64_t index, fault_tally *tally,
                           char what[FAULT_CASE_WHAT_BYTES]);
 
@@ -64,7 +64,7 @@ typedef struct fault_sweep {
     const char *name;
     uint64_t count;
     fault_case_fn *run;
-    /* Make and free the state of a process (worker 0, 1, …). */
+    /* Make and free the state of a child process (worker 0, 1, …). */
     void *(*open)(void *user, unsigned worker);
     void (*close)(void *state);
     void *user;

@@ -1,5 +1,5 @@
-/* Fills in what a tape adds to frames, for frames made by hand: role and names of channels, row,
- * and the whole content. */
+/* Sets what a tape adds to frames, for frames made by hand: role and names of channels, topic row,
+ * and the decoded content. */
 #ifndef TD_TESTS_TESTING_FILLED_H
 #define TD_TESTS_TESTING_FILLED_H
 
@@ -8,10 +8,11 @@
 /* A connection of slot 0/0 of a session; equal numbers give the same object. */
 const frame_conn *frame_conn_of(uint32_t session, uint32_t number);
 
-/* Fills in a frame. The content is valid until the next call. */
+/* Fill in a frame. Its content is valid until the next call. */
 void fill_frame(frame_ref *frame);
 
-/* The same; the content is valid until the program ends, and so must the frame's bytes be. */
+/* Fill in a frame whose content is valid until the program ends. The frame's bytes must live as
+ * long. */
 void fill_frame_to_keep(frame_ref *frame);
 
 #endif

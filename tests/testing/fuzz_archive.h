@@ -1,6 +1,7 @@
 /* A small sound archive for fuzz targets to damage: one feed with one segment, crashed or finished,
- * a journal and a catalog. On a simulated disk; the catalog is in a temporary folder, because
- * SQLite does its own I/O. Everything except the session's id is always the same. */
+ * a journal and a catalog. It is on a simulated disk, except for the catalog, which is in a
+ * temporary folder because SQLite does its own I/O. Everything except the session's id is always
+ * the same. */
 #ifndef TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 #define TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 
@@ -14,15 +15,15 @@
 #define FUZZ_ARCHIVE_PATH "archive"
 
 typedef struct fuzz_archive {
-    io_fault *disk; /* undamaged; damage a copy (fuzz_archive_copy) */
+    io_fault *disk; /* must stay undamaged; damage a copy (fuzz_archive_copy) */
     clock_sim *clock;
     char folder[64];                /* temporary; removed when the process exits normally */
     char catalog_path[128];         /* of the archive's catalog */
-    char segment[LIMIT_PATH_BYTES]; /* on the disk */
+    char segment[LIMIT_PATH_BYTES]; /* path of the segment on the disk */
 } fuzz_archive;
 
-/* Make an archive. With WRITER_STOP its last segment is finished and the session stopped; otherwise
- * neither. */
+/* Make an archive. With WRITER_STOP its last segment is finished and its session stopped; otherwise
+ * they are as after a crash. */
 fuzz_archive *fuzz_archive_make(writer_end end);
 
 /* Another disk with the same files, without the catalog. */
@@ -35,9 +36,9 @@ td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mo
 /* The verdict of verify for the archive on a disk; VERIFY_DAMAGED if it is missing. */
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk);
 
-/* Run all readers: verify, a replay of everything, and recover twice, where the second must find
- * nothing to do. Checked is not what they find, but that they end, free their memory and close
- * their files. */
+/* Run all readers: verify, a replay of everything, and recover twice, where the second run must
+ * find nothing to do. Their findings are not checked, but that they end, free their memory and
+ * close their files. */
 void fuzz_archive_use(const fuzz_archive *from, io_fault *disk);
 
 #endif

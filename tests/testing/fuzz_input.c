@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 
-/* Replaces the function in base/assert.c, which ends the process quietly: the fuzzer must see a
+/* Replaces the function in base/assert.c, which exits without a crash: a fuzzer must see a
  * crash. */
 void td_assert_failed(const char *condition, const char *file, int line)
 {

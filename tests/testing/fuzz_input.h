@@ -1,6 +1,6 @@
 /* The interface of a fuzz target: a function that takes one input. `make fuzz` links it with
- * libFuzzer, the suite with tests/fuzz/corpus_main.c, which runs the corpus in the tree. A
- * violation is an assertion, which ends the process so that a fuzzer notices. */
+ * libFuzzer, and the test suite links it with tests/fuzz/corpus_main.c, which runs the corpus of
+ * the tree. A violation fails an assertion, which ends the process so that a fuzzer notices. */
 #ifndef TD_TESTS_TESTING_FUZZ_INPUT_H
 #define TD_TESTS_TESTING_FUZZ_INPUT_H
 

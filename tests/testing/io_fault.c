@@ -24,7 +24,7 @@ static fault_file *as_file(td_file *file)
 
 /* ---- files ---- */
 
-/* The inode to open; created if the mode requires it. */
+/* Finds the inode to open; creates it if the mode requires it. */
 static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mode, uint32_t *out,
                               td_err *err)
 {
@@ -72,7 +72,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     return rc;
 }
 
-/* Call with the mutex held. */
+/* Releases the file's lock. Call with the mutex held. */
 static void end_lock(fault_file *file)
 {
     inode *node = disk_inode(file->disk, file->inode);
@@ -115,7 +115,8 @@ static td_result fault_size_at(void *ctx, const char *path, uint64_t *out, td_er
     return rc;
 }
 
-/* Permissions do not affect durability, so calls are neither counted nor made to fail. */
+/* Does nothing: permissions do not affect durability, so these calls are neither counted nor made
+ * to fail. */
 static td_result fault_make_private(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;

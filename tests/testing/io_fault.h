@@ -39,22 +39,22 @@ td_io io_fault_io(io_fault *disk);
 /* The number of open files and locks. A sweep checks that none remains open. */
 unsigned io_fault_open_count(io_fault *disk);
 
-/* A digest of the names and bytes of all folders and files as read now. Equal disks have equal
- * digests, whatever their history. */
+/* A digest of the names and bytes of all folders and files as a reader finds them now. Equal disks
+ * have equal digests, whatever their history. */
 td_hash128 io_fault_digest(io_fault *disk);
 
 /* ---- crashes ---- */
 
-/* Two special seeds: only synced changes survive; all changes survive. */
+/* Two special seeds: with the first only synced changes survive, with the second all changes do. */
 #define IO_FAULT_CUT_WORST UINT64_C(0)
 #define IO_FAULT_CUT_BEST  UINT64_MAX
 
-/* A new disk in the state after a power cut now: the seed chooses which changes survive that are
- * not durable. The old disk is unchanged. */
+/* A new disk in the state after a power cut now. The seed chooses which of the changes that are not
+ * durable survive. The old disk is unchanged. */
 TD_NEVER_NULL io_fault *io_fault_power_cut(io_fault *disk, uint64_t seed);
 
 /* A new disk in the state after the process is killed now: all changes survive, locks are released,
- * and what was not durable still is not. */
+ * and changes that were not durable are still not durable. */
 TD_NEVER_NULL io_fault *io_fault_kill(io_fault *disk);
 
 /* ---- failing calls ---- */
@@ -102,22 +102,22 @@ typedef struct io_fault_plan {
     uint32_t ops;     /* counted operations, by IO_FAULT_BIT; 0: the default of the kind */
 } io_fault_plan;
 
-/* Use this plan from now on; counting starts over. {0} ends it. */
+/* Use this plan from now on; counting starts over. {0}: no call fails. */
 void io_fault_set_plan(io_fault *disk, io_fault_plan plan);
 
 /* 1 if a call has failed by the current plan. A sweep ends with the first run without a failure. */
 int io_fault_did_fire(io_fault *disk);
 
-/* The operation of the first call that failed by the plan; only after io_fault_did_fire returned 1.
- */
+/* The operation of the first call that failed by the plan. Call it only after io_fault_did_fire
+ * returned 1. */
 io_fault_op io_fault_fired_op(io_fault *disk);
 
 /* The name of an operation, for tables of results. */
 const char *io_fault_op_name(io_fault_op op);
 
-/* Called at the start of each call, with the number of logged changes so far: for tests that
- * examine or end something outside of the disk between two of its changes. It runs with the disk's
- * mutex held and must not use the disk. NULL ends it. */
+/* Called at the start of each call, with the number of changes logged so far: for tests that
+ * examine or stop something outside of the disk between two of its changes. It runs with the disk's
+ * mutex held and must not use the disk. NULL: nothing is called any more. */
 typedef void io_fault_observer(void *user, io_fault_op op, uint64_t change_count);
 void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user);
 
@@ -128,7 +128,7 @@ uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);
  * TiB. */
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes);
 
-/* Flip bits on the disk (in cache and platter), as decay does: byte ^= mask. TD_E_NOTFOUND;
+/* Change a byte of a file as decay does, in the cache and on the disk: byte ^= mask. TD_E_NOTFOUND;
  * TD_E_INVALID beyond the end. */
 TD_MUST_USE td_result io_fault_damage(io_fault *disk, const char *path, uint64_t at, uint8_t mask,
                                       td_err *err);
@@ -141,10 +141,10 @@ typedef enum io_fault_sync_mode {
     IO_FAULT_SYNC_FAILS, /* TD_E_IO, each time */
 } io_fault_sync_mode;
 
-/* Set the mode. Held syncs continue, by the new mode. */
+/* Set the mode. Syncs that are held continue in the new mode. */
 void io_fault_set_sync(io_fault *disk, io_fault_sync_mode mode);
 
-/* Let the next count held syncs, current or future, work and return. */
+/* Let the next `count` held syncs, current or future ones, work and return. */
 void io_fault_let_sync(io_fault *disk, unsigned count);
 
 /* Block until at least count syncs are held at once. */
@@ -166,9 +166,9 @@ typedef enum io_fault_change {
 
 typedef struct io_fault_log_row {
     io_fault_change change;
-    const char *path;    /* as in the call; valid until io_fault_close */
-    const char *to_path; /* of a rename, else NULL */
-    uint64_t size;       /* append, overwrite: bytes; truncate: new size; else 0 */
+    const char *path;    /* path as in the call; valid until io_fault_close */
+    const char *to_path; /* new path of a rename, else NULL */
+    uint64_t size;       /* append and overwrite: number of bytes; truncate: new size; else 0 */
 } io_fault_log_row;
 
 /* Log every change from now on. Keeps a copy of the disk's current state. */
@@ -180,12 +180,12 @@ uint64_t io_fault_log_count(io_fault *disk);
 /* A logged change, index < count. */
 io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index);
 
-/* A new disk in the state after the first change_count logged changes (0: at io_fault_log_start),
- * with its cache; cut its power to get the durable part. */
+/* A new disk in the state after the first change_count logged changes (0: as at
+ * io_fault_log_start), page cache included. Cut its power to get the durable part. */
 TD_NEVER_NULL io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
 
-/* Advance a disk that io_fault_at returned for `from` changes to the state after `to` changes, from
- * <= to <= count: for sweeps over all changes. */
+/* Advance a disk that io_fault_at returned for `from` changes to the state after `to` changes; from
+ * <= to <= count. For sweeps over all changes. */
 void io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
 
 #endif

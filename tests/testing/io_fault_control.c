@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-/* The test's control of a simulated disk: plans, space, sync, damage. */
+/* Functions with which a test controls a simulated disk: plans, space, sync, damage. */
 
 void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
 {
@@ -16,7 +16,8 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
     pthread_mutex_unlock(&disk->mutex);
 }
 
-/* Names are in order, so equal folders give equal bytes. */
+/* Adds a folder's or file's content to the digest. Names are sorted, so equal folders give equal
+ * bytes. */
 static void digest_inode(const io_fault *disk, uint32_t number, td_hasher *hasher)
 {
     const inode *node = disk_inode(disk, number);

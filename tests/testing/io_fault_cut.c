@@ -10,11 +10,11 @@
 
 enum { SECTOR_BYTES = 512, CHANCES = 8 };
 
-/* How a disk behaves. Some keep nearly everything, some nearly nothing, and some write strictly in
- * order: each kind reveals other bugs. */
+/* How a disk behaves at a power cut. Some keep nearly everything, some nearly nothing, and some
+ * write strictly in order; each kind reveals other bugs. */
 typedef struct cut_luck {
     td_random random;
-    unsigned keep_of_8; /* of 8 changes, this many survive */
+    unsigned keep_of_8; /* out of 8 changes, this many survive on average */
     int is_ordered;     /* nothing survives after the first lost change */
     int is_best;
 } cut_luck;
@@ -22,9 +22,9 @@ typedef struct cut_luck {
 typedef enum write_fate {
     FATE_WHOLE,
     FATE_NONE,
-    FATE_PREFIX,  /* sectors up to some point */
+    FATE_PREFIX,  /* the first sectors */
     FATE_SECTORS, /* any of its sectors */
-    FATE_ZEROS,   /* the file has grown, the data was not written */
+    FATE_ZEROS,   /* zeros: the file has grown, but its data was not written */
     FATE_COUNT,
 } write_fate;
 
@@ -45,7 +45,8 @@ static int luck_keeps(cut_luck *luck)
     return luck->is_best || td_random_below(&luck->random, CHANCES) < luck->keep_of_8;
 }
 
-/* A write that is not kept whole can only be torn if the disk keeps anything at all. */
+/* Chooses the fate of a write. One that is not kept whole can only be torn if the disk keeps
+ * anything at all. */
 static write_fate luck_fate(cut_luck *luck)
 {
     if (luck_keeps(luck))
@@ -55,15 +56,15 @@ static write_fate luck_fate(cut_luck *luck)
     return (write_fate)(FATE_NONE + td_random_below(&luck->random, FATE_COUNT - FATE_NONE));
 }
 
-/* The end of the sector that contains offset at, or the end of the write if that is sooner. */
+/* The end of the sector that contains offset `at`, or the end of the write if that is earlier. */
 static uint64_t sector_end(uint64_t at, uint64_t write_end)
 {
     uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
     return end < write_end ? end : write_end;
 }
 
-/* Applies the sectors of a write that survived; the file may have grown to the end of the last one.
- */
+/* Applies the sectors of a write that survived. The file may have grown to the end of the last
+ * one. */
 static void keep_sectors(td_buf *content, const file_change *change, write_fate fate,
                          cut_luck *luck)
 {
@@ -97,7 +98,8 @@ static void cut_write(td_buf *content, const file_change *change, write_fate fat
         keep_sectors(content, change, fate, luck);
 }
 
-/* The fate of a change that is not durable: a write may be torn, a new length may not. */
+/* Chooses the fate of a change that is not durable. Only a write may be torn, a truncation may
+ * not. */
 static write_fate change_fate(const file_change *change, cut_luck *luck)
 {
     TD_ASSERT(!change->is_durable);
@@ -106,7 +108,7 @@ static write_fate change_fate(const file_change *change, cut_luck *luck)
     return luck_keeps(luck) ? FATE_WHOLE : FATE_NONE;
 }
 
-/* Computes the content of a file after the cut; content has the durable bytes. */
+/* Computes a file's content after the power cut. content: the durable bytes. */
 static void cut_file(td_buf *content, const inode *node, cut_luck *luck)
 {
     int is_over = 0;
@@ -120,7 +122,7 @@ static void cut_file(td_buf *content, const inode *node, cut_luck *luck)
     }
 }
 
-/* Decides first which changes of names survived. */
+/* Applies the changes of names that survived, which is decided before the content of files. */
 static void cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
 {
     for (uint32_t i = 1; i < from->inode_count; i++) {
@@ -146,7 +148,7 @@ static void cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
     }
 }
 
-/* After the reboot the cache equals the platter. */
+/* Makes the cache equal to the disk, as after a reboot. */
 static void settle(inode *node)
 {
     TD_ASSERT(node->change_count == 0);

@@ -11,7 +11,7 @@ static const uint64_t INODE_MAGIC = UINT64_C(0x1f0de1f0de1f0de1);
 
 /* ---- entries of folders ---- */
 
-/* The index of a name, or where it would be inserted. */
+/* The index of a name, or the index at which it would be inserted. */
 static size_t names_index(const dir_names *names, td_bytes name, int *is_there)
 {
     size_t i = 0;
@@ -89,7 +89,7 @@ io_fault *disk_new(void)
     disk->free_bytes = UINT64_C(1) << FREE_BYTES_AT_FIRST_LOG2;
     disk->inodes = td_alloc_zero(1, sizeof(inode *));
     disk->inode_capacity = 1;
-    disk->inode_count = 1; /* NO_INODE */
+    disk->inode_count = 1; /* number 0 is NO_INODE */
     return disk;
 }
 
@@ -150,7 +150,7 @@ inode *disk_inode(const io_fault *disk, uint32_t number)
 
 /* ---- paths ---- */
 
-/* The next component of a path, skipping "/" and "."; length 0 at the end. */
+/* Returns the next component of a path, skipping "/" and "."; length 0 at the end. */
 static td_bytes next_part(const char **path)
 {
     for (;;) {
@@ -213,7 +213,7 @@ void content_apply(td_buf *content, const file_change *change)
     memcpy(content->data + change->at, change->bytes, (size_t)change->size);
 }
 
-/* Changes the cache, and keeps the change until a sync. */
+/* Applies a change to the cache, and keeps it in the list until a sync. */
 static void apply_to_file(inode *node, file_change change)
 {
     content_apply(&node->cache, &change);
@@ -231,8 +231,9 @@ static void apply_write(inode *node, uint64_t at, td_bytes bytes)
     apply_to_file(node, (file_change){.at = at, .size = bytes.size, .bytes = copy});
 }
 
-/* It stays undecided whether a dropped change reached the platter. Changes that were synced after
- * it are later, so they stay in the list. */
+/* Makes changes durable. A change that a failed sync dropped may or may not have reached the
+ * disk, so it stays in the list, together with the synced changes after it, which must be
+ * applied later. */
 static void apply_sync(inode *node)
 {
     size_t kept = 0;
@@ -262,7 +263,7 @@ static void set_fill(name_set *set, uint32_t dir, const char *name, uint32_t num
     *set = (name_set){.dir = dir, .inode = number, .name = td_strdup(name)};
 }
 
-/* A rename sets the new name first, then removes the old one. */
+/* Applies a change of names. A rename sets the new name first, then removes the old one. */
 static void apply_to_names(io_fault *disk, const disk_change *change)
 {
     name_change filled = {.set_count = 1};

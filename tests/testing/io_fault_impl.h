@@ -1,11 +1,13 @@
-/* The simulated disk's insides, shared by io_fault.c (the table: files, locks), io_fault_names.c
- * (the table: names and folders), io_fault_plan.c (faults), io_fault_control.c (the test's
- * control), io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). No other file
- * includes this.
+/* The internals of the simulated disk, shared by io_fault.c (the I/O table: files, locks),
+ * io_fault_names.c (the I/O table: names and folders), io_fault_plan.c (faults), io_fault_control.c
+ * (control by tests), io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). No other
+ * file includes this.
  *
- * A disk is an array of inodes; an inode's number is its index and never changes, so that a change
- * logged on one disk can be applied to a copy. Every change, live or from the log, goes through
- * disk_apply. Call all functions with the disk's mutex held, or on a disk that is not shared. */
+ *
+ * A disk is an array of inodes. The number of an inode is its index and never changes, so that a
+ * change logged on one disk can be applied to a copy. Every change, made by a call or taken from
+ * the log, goes through disk_apply. Call all functions with the disk's mutex held, or on a disk
+ * that is not shared. */
 #ifndef TD_TESTS_TESTING_IO_FAULT_IMPL_H
 #define TD_TESTS_TESTING_IO_FAULT_IMPL_H
 
@@ -16,13 +18,13 @@
 
 enum { NO_INODE = 0, ROOT_INODE = 1, NAMES_OF_RENAME = 2 };
 
-/* A change of a file since its last sync. */
+/* A change of a file that may not be durable. */
 typedef struct file_change {
     uint64_t at;    /* append: offset */
     uint64_t size;  /* append: bytes; truncate: new size */
     uint8_t *bytes; /* append: the bytes, owned; NULL for a truncate */
-    int is_dropped; /* a failed sync lost it, and later syncs skip it */
-    int is_durable; /* synced, but kept because it follows a dropped change */
+    int is_dropped; /* a failed sync lost it; later syncs skip it */
+    int is_durable; /* synced, but kept in the list because it follows a dropped change */
 } file_change;
 
 typedef struct dir_name {
@@ -40,19 +42,19 @@ typedef struct dir_names {
 typedef struct inode {
     td_entry_kind kind;
     uint64_t magic;
-    /* A file: its content as read, and on the platter. */
+    /* A file: its content as a reader finds it, and the durable content. */
     td_buf cache;
     td_buf durable;
     file_change *changes;
     size_t change_count;
     size_t change_capacity;
-    /* A folder: its names as read, and on the platter. */
+    /* A folder: its names as a reader finds them, and the durable names. */
     dir_names names;
     dir_names durable_names;
     const void *locked_by; /* the open file that has locked it, or NULL */
 } inode;
 
-/* Sets a name in folder dir to an inode (NO_INODE: removes it). */
+/* Sets a name in folder `dir` to an inode, or removes it (NO_INODE). */
 typedef struct name_set {
     uint32_t dir;
     uint32_t inode;
@@ -65,10 +67,10 @@ typedef struct name_change {
     unsigned set_count;
 } name_change;
 
-/* One change of the disk, in terms of inodes. */
+/* One change of the disk, with inode numbers. */
 typedef struct disk_change {
     io_fault_change what;
-    uint32_t inode; /* the file or folder; CREATE: the number for the new one */
+    uint32_t inode; /* the changed file or folder; CREATE: the number that the new one gets */
     td_entry_kind kind;
     uint32_t dir; /* CREATE, UNLINK, RENAME: the folder of the name */
     const char *name;
@@ -79,7 +81,7 @@ typedef struct disk_change {
     td_bytes bytes; /* APPEND, OVERWRITE */
 } disk_change;
 
-/* A logged change. Its pointers refer to the owned strings below. */
+/* A logged change. The pointers in `change` refer to the strings below. */
 typedef struct log_row {
     disk_change change;
     char *name;
@@ -91,7 +93,7 @@ typedef struct log_row {
 
 struct io_fault {
     pthread_mutex_t mutex;
-    inode **inodes; /* [NO_INODE] is NULL, all others exist; kept even without a name */
+    inode **inodes; /* [NO_INODE] is NULL, all others exist; an inode without a name is kept */
     uint32_t inode_count;
     size_t inode_capacity;
     name_change *name_changes;
@@ -101,9 +103,9 @@ struct io_fault {
     unsigned open_count;
 
     io_fault_plan plan;
-    uint64_t planned_calls; /* calls counted by the plan */
+    uint64_t planned_calls; /* calls that the plan has counted */
     int did_fire;
-    io_fault_op fired_op; /* of the first failed call */
+    io_fault_op fired_op; /* operation of the first call that failed */
     uint64_t calls[IO_FAULT_OP_COUNT];
 
     io_fault_observer *observer; /* may be NULL */
@@ -149,7 +151,7 @@ void disk_apply(io_fault *disk, const disk_change *change);
 /* Apply a change of a file to its content. */
 void content_apply(td_buf *content, const file_change *change);
 
-/* A copy without open files, locks, faults and log. */
+/* Copy a disk, without open files, locks, faults and log. */
 TD_NEVER_NULL io_fault *disk_clone(const io_fault *disk);
 
 /* Log a change that was made, if changes are logged. */
@@ -160,7 +162,7 @@ void disk_forget_log(io_fault *disk);
 
 /* ---- faults ---- */
 
-/* Count a call; returns the fault that the plan gives it, usually IO_FAULT_NONE. */
+/* Count a call. Returns the fault that the plan has for it, usually IO_FAULT_NONE. */
 io_fault_kind disk_meet_plan(io_fault *disk, io_fault_op op);
 
 /* The error of a fault; TD_OK for IO_FAULT_NONE. */
@@ -179,11 +181,11 @@ void disk_make_change(io_fault *disk, const disk_change *change, const char *pat
 
 /* ---- names and folders: called without the mutex, except for the first ---- */
 
-/* Add an entry; out gets its inode. Call with the mutex held. */
+/* Create a file or folder; out gets its inode. Call with the mutex held. */
 TD_MUST_USE td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind,
                                         uint32_t *out, td_err *err);
 
-/* As in base/io.h; ctx is the disk. */
+/* Functions of the I/O table (base/io.h); ctx is the disk. */
 td_result disk_rename(void *ctx, const char *from, const char *to, td_err *err);
 td_result disk_unlink(void *ctx, const char *path, td_err *err);
 td_result disk_mkdir(void *ctx, const char *path, td_err *err);

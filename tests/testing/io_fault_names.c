@@ -26,7 +26,7 @@ td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind
     return TD_OK;
 }
 
-/* A name's folder and inode; name is a copy, to be freed. */
+/* The folder and inode of a name. name: a copy, to be freed. */
 typedef struct found_name {
     uint32_t dir;
     uint32_t inode;
@@ -153,7 +153,7 @@ static void copy_entries(const io_fault *disk, uint32_t dir, listed_entry **out,
     }
 }
 
-/* Callbacks run without the mutex, because they may use the disk. */
+/* Lists a folder. The callbacks run without the mutex, because they may use the disk. */
 td_result disk_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
 {
     io_fault *disk = ctx;

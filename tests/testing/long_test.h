@@ -1,4 +1,4 @@
-/* Tests that take long because they wait, or repeat a short test at length: they run if
+/* Tests that take long, because they wait or repeat a short test many times. They run only if
  * TAPEDECK_LONG is set, as `make check` does. Any thread. */
 #ifndef TD_TESTS_TESTING_LONG_TEST_H
 #define TD_TESTS_TESTING_LONG_TEST_H
@@ -17,7 +17,7 @@ static inline int long_tests_are_on(void)
     return getenv("TAPEDECK_LONG") != NULL;
 }
 
-/* Skip the running test unless long tests are on. The text is the one in
+/* Skip the running test unless long tests are on. The message equals the one in
  * tests/e2e/support/harness.mjs. */
 static inline void long_test(void)
 {

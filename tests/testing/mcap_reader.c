@@ -13,23 +13,23 @@
 
 struct mcap_reader {
     td_bytes file;
-    size_t at;         /* next record of the file */
-    size_t summary_at; /* after Data End; 0 before it was read */
-    uint8_t *records;  /* of the current chunk, decompressed; NULL outside of chunks */
+    size_t at;         /* offset of the next record of the file */
+    size_t summary_at; /* offset after Data End; 0 before it was read */
+    uint8_t *records;  /* the current chunk's records, decompressed; NULL outside of chunks */
     size_t records_bytes, records_at;
     uint8_t is_done;
     mcap_reader_stats stats;
 };
 
-/* Channel ids so far, one bit each. */
+/* The channel ids read so far, one bit each. */
 typedef struct channel_set {
     uint8_t bits[(UINT16_MAX + 1) / 8];
 } channel_set;
 
-/* The remaining fields of a record. */
+/* The fields of a record that were not read yet. */
 typedef struct fields {
     td_bytes left;
-    uint8_t is_short; /* 1: a field did not fit */
+    uint8_t is_short; /* 1: the record was too short for a field */
 } fields;
 
 static td_bytes read_bytes(fields *f, uint64_t size)
@@ -52,7 +52,7 @@ static uint64_t read_number(fields *f, size_t size)
     return number;
 }
 
-/* Reads bytes that follow their length, a number of length_bytes. */
+/* Reads bytes after their length, which is a number of length_bytes bytes. */
 static td_bytes read_sized(fields *f, size_t length_bytes)
 {
     return read_bytes(f, read_number(f, length_bytes));
@@ -113,14 +113,14 @@ static td_result check_crc(mcap_reader *r, td_bytes bytes, uint64_t expected)
     return crc32_z(0, bytes.data, bytes.size) == expected ? TD_OK : TD_E_CORRUPT;
 }
 
-/* The file's bytes [from, to). */
+/* Returns bytes [from, to) of the file. */
 static td_bytes range(const mcap_reader *r, size_t from, size_t to)
 {
     TD_ASSERT(from <= to && to <= r->file.size);
     return td_bytes_of(r->file.data + from, to - from);
 }
 
-/* Continues with the records of a chunk. */
+/* Begins to read the records of a chunk. */
 static td_result enter_chunk(mcap_reader *r, td_bytes content)
 {
     TD_ASSERT(r->records == NULL);
@@ -157,8 +157,8 @@ static td_result check_data_end(mcap_reader *r, const mcap_record *record)
     return f.is_short ? TD_E_CORRUPT : check_crc(r, range(r, 0, (size_t)record->offset), crc);
 }
 
-/* The summary is the range from Data End to the footer's CRC, and only the magic follows the
- * footer. Checked because a damaged Data End would pass as an unknown record. */
+/* Checks that the summary extends from Data End to the footer's CRC, and that only the magic
+ * follows the footer. Otherwise a damaged Data End would pass as an unknown record. */
 static td_result check_footer(mcap_reader *r, const mcap_record *record)
 {
     fields f = {.left = record->content};
@@ -200,7 +200,7 @@ static td_result check(mcap_reader *r, const mcap_record *record)
     }
 }
 
-/* The next record of the current chunk; TD_EOF after its last. */
+/* Reads the next record of the current chunk; TD_EOF after the last one. */
 static td_result next_in_chunk(mcap_reader *r, mcap_record *out)
 {
     td_result rc = split(td_bytes_of(r->records, r->records_bytes), &r->records_at, out);
@@ -219,7 +219,7 @@ static td_result next_in_file(mcap_reader *r, mcap_record *out)
     if (rc == TD_OK)
         return rc;
     r->is_done = 1;
-    return TD_E_TRUNCATED; /* within a record, or no footer */
+    return TD_E_TRUNCATED; /* the file ends within a record, or has no footer */
 }
 
 td_result mcap_reader_next(mcap_reader *reader, mcap_record *out)
@@ -274,7 +274,7 @@ td_result mcap_reader_check(td_bytes file, mcap_reader_stats *stats)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Compares the second reader's next message with the one from segment_reader. */
+/* Compares the next message of mcap_reader with the one from segment_reader. */
 static void compare_message(mcap_reader *second, const segment_message *got)
 {
     mcap_record record = {0};
@@ -289,7 +289,7 @@ static void compare_message(mcap_reader *second, const segment_message *got)
     TD_ASSERT(td_bytes_equal(got->data, want.data));
 }
 
-/* Compares all messages of a file; returns their number. */
+/* Compares all messages of a file as both readers read them. Returns their number. */
 static uint64_t compare_messages(const segment_reader *first, mcap_reader *second)
 {
     segment_scratch *scratch = segment_scratch_open();

@@ -16,8 +16,9 @@
 #include "tests/testing/files.h"
 
 /* Checks at every chunk that received = written + dropped + in flight. The test counts the frames
- * that it gives; those in flight are beyond the chunk's ordinals of the session's first connection.
- * Chunks that only have later connections lack these ordinals, and are not checked. */
+ * that it receives. Frames in flight are those after the chunk's last ordinals of the session's
+ * first connection. A chunk that has only later connections lacks these ordinals and is not
+ * checked. */
 static void check_counters(pipeline *f, const sealed_chunk *chunk)
 {
     const chain_totals *now = &chunk->totals;
@@ -36,7 +37,7 @@ static void check_counters(pipeline *f, const sealed_chunk *chunk)
         assert_int_equal(now->frames_written, written);
         assert_int_equal(now->frames_in, counted);
     }
-    /* The number in flight is not negative. */
+    /* The number of frames in flight is not negative. */
     assert_true(atomic_load(&f->received) >= now->frames_in);
     f->durable = *now;
 }
@@ -92,7 +93,7 @@ void pipeline_open_intake(pipeline *f)
     f->intake = intake_open(&taking);
 }
 
-/* The encoder's clock is the machine's, except for CPU time. */
+/* The encoder's clock: the machine's, except for CPU time. */
 static uint64_t encoder_mono_ns(void *ctx)
 {
     (void)ctx;

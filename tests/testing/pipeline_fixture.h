@@ -1,6 +1,6 @@
 /* The recorder's path from intake to disk, in a test: intake, encoder, disk thread and
  * archive_writer on a simulated disk, with one feed and one connection. Errors fail the running
- * cmocka test, except in functions that return td_result; each announcement of durable frames is
+ * cmocka test, except in functions that return td_result. Each announcement of durable frames is
  * checked. */
 #ifndef TD_TESTS_TESTING_PIPELINE_FIXTURE_H
 #define TD_TESTS_TESTING_PIPELINE_FIXTURE_H
@@ -14,15 +14,15 @@
 #include "recorder/pipeline/encoder.h"
 #include "recorder/pipeline/intake.h"
 
-/* Contained in some of the frames; the archive must not contain it. */
+/* A secret in some of the frames, which the archive must not contain. */
 #define PIPELINE_SECRET "VERYSECRETKEY"
 
 enum { PIPELINE_FRAMES = 300 };
 
 typedef struct pipeline {
     io_fault *disk_model;
-    td_clock clock;                    /* of the intake */
-    atomic_ullong thread_ns, frame_ns; /* of the encoder: CPU time so far, and per frame */
+    td_clock clock;                    /* clock of the intake */
+    atomic_ullong thread_ns, frame_ns; /* CPU time of the encoder: so far, and per frame */
     char catalog_folder[64];
     char catalog[96];
     pipeline_config *config;
@@ -38,7 +38,7 @@ typedef struct pipeline {
     intake_slot slot;
     atomic_ullong received; /* frames given to the intake; counted before the call */
     atomic_ullong durable_in, durable_calls;
-    chain_totals durable;  /* at the last chunk; the disk thread's until it ends */
+    chain_totals durable;  /* totals at the last chunk; used by the disk thread until it ends */
     int has_failed;        /* 1 if encoder or disk failed; set when they have ended */
     td_err end_reason;     /* error of the disk thread */
     free_space free_space; /* path NULL: no check */
@@ -52,7 +52,7 @@ void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes);
 /* Replace the intake by one with f->clock. */
 void pipeline_open_intake(pipeline *f);
 
-/* Receive a frame; receive frame n of the fixture; begin the connection and receive PIPELINE_FRAMES
+/* Receive a frame; or frame n of the fixture; or begin the connection and receive PIPELINE_FRAMES
  * frames. */
 void pipeline_receive(pipeline *f, channel_dir dir, td_bytes bytes);
 void pipeline_put_frame(pipeline *f, int n);

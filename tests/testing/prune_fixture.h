@@ -17,23 +17,23 @@ enum { SEGMENT_FRAMES = 60, PRUNE_TEXT_BYTES = 1 << 15 };
 /* Receive time of frame i. */
 #define AT(i) (FIXTURE_START_NS + FIXTURE_STEP_NS * (i))
 
-/* Findings of verify, one per line. */
+/* The findings of verify, one per line. */
 typedef struct prune_found {
     char text[PRUNE_TEXT_BYTES];
     verify_severity verdict;
 } prune_found;
 
-/* Prune with the fixture's gap reader; options.removing is set here. */
+/* Prune with the fixture's gap reader. Sets options.removing. */
 td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err);
 prune_report prune(archive_place *place, prune_options options);
 
-/* Segments that the last prune removed, in order: "why feed number" and LF for each. */
+/* The segments that the last prune removed, in order: "why feed number" and an LF for each. */
 const char *prune_removed(void);
 
 /* Options that remove frames older than frame i. */
 prune_options older_than_frame(uint64_t i);
 
-/* Verify; the result is valid until the next call. */
+/* Run verify; the result is valid until the next call. */
 const prune_found *prune_verify(archive_place *place);
 
 /* Check that verify finds nothing, and that the catalog equals a rebuilt one. */

@@ -26,7 +26,7 @@ struct raw_peer {
     pthread_t thread;
     int listen_fd;
     uint16_t port;
-    int fd;   /* the client's connection */
+    int fd;   /* socket of the client's connection */
     SSL *ssl; /* NULL without TLS */
     const raw_script *script;
     char request[8192];
@@ -52,7 +52,8 @@ static ssize_t receive(raw_peer *peer, void *bytes, size_t size)
                              : recv(peer->fd, bytes, size, 0);
 }
 
-/* Reads up to the empty line, or, if hasty, the first bytes. 0 if the client disconnected. */
+/* Reads the request up to its empty line, or, if hasty, only the first bytes. 0 if the client
+ * disconnected. */
 static int read_head(raw_peer *peer)
 {
     char *out = peer->request;
@@ -69,7 +70,7 @@ static int read_head(raw_peer *peer)
     return 1;
 }
 
-/* RFC 6455, 4.2.2. */
+/* Computes Sec-WebSocket-Accept (RFC 6455, 4.2.2). */
 static void accept_key(const char *request, char out[64])
 {
     const char *key = strstr(request, "Sec-WebSocket-Key: ");
@@ -86,7 +87,7 @@ static void accept_key(const char *request, char out[64])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }
 
-/* Acts as a proxy first, then as the server. */
+/* Answers a CONNECT like a proxy, and then acts as the server behind it. */
 static int answer_connect(raw_peer *peer)
 {
     const char *tunnel = peer->script->tunnel;
@@ -107,7 +108,7 @@ static int answer_upgrade(raw_peer *peer)
     return send_all(peer, text, (size_t)size);
 }
 
-/* OpenSSL's socket BIO raises SIGPIPE if the client is gone; the test ignores it. */
+/* Begins TLS. OpenSSL's socket BIO raises SIGPIPE if the client is gone; the test ignores it. */
 static int begin_tls(raw_peer *peer)
 {
     if (peer->script->tls == NULL)
@@ -119,7 +120,7 @@ static int begin_tls(raw_peer *peer)
     return SSL_accept(peer->ssl) == 1;
 }
 
-/* 0 if the client disconnected. */
+/* Requests TLS key updates or handshakes. 0 if the client disconnected. */
 static int ask_for_handshakes(raw_peer *peer)
 {
     for (size_t i = 0; i < peer->script->handshakes; i++) {
@@ -157,13 +158,13 @@ static void end_connection(raw_peer *peer)
     close(fd);
 }
 
-/* For every connection, so before the first is accepted. */
+/* Limits the socket buffers of every connection, and so before the first one is accepted. */
 static void limit_buffers(const raw_peer *peer)
 {
     const int few = 4096;
     const int segment = peer->script->segment_bytes;
     int fd = peer->listen_fd;
-    if (peer->script->handshakes > 0) /* so that unread bytes soon wait at the other end */
+    if (peer->script->handshakes > 0) /* so that unread bytes soon wait at the client */
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
     if (segment > 0)
         assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), 0);

@@ -8,7 +8,8 @@
 
 /* ---- topics ---- */
 
-/* A row's date ("2025-04-01") in ns since 1970; `otherwise` if date is NULL; 0 if malformed. */
+/* Returns a row's date ("2025-04-01") in ns since 1970; `otherwise` if date is NULL; 0 if it is
+ * malformed. */
 static uint64_t date_ns(const char *date, uint64_t otherwise)
 {
     char text[sizeof "2025-04-01T00:00:00Z"];
@@ -20,7 +21,7 @@ static uint64_t date_ns(const char *date, uint64_t otherwise)
     return rc == TD_OK ? ns : 0;
 }
 
-/* 1 if both rows are valid at the same time. */
+/* 1 if there is a time at which both rows are valid. */
 static int rows_overlap(const topic_row *a, const topic_row *b)
 {
     return date_ns(a->valid_from, 0) < date_ns(b->valid_until, UINT64_MAX) &&
@@ -42,7 +43,7 @@ const char *topic_rows_fault(const topic_row *rows, size_t row_count)
     return NULL;
 }
 
-/* The fault in a table of fields, or NULL. */
+/* Returns the fault in a table of fields, or NULL. */
 static const char *fields_fault(const field_row *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -64,7 +65,8 @@ static const char *fields_fault(const field_row *fields, size_t count)
     return NULL;
 }
 
-/* Checks that the symbol is the last part: the topic's name is what precedes it. */
+/* Checks that the symbol is the last part of a topic, because the topic's name is the part before
+ * it. */
 static const char *pattern_fault(const char *pattern)
 {
     static const char *const SYMBOLS[] = {"{symbol}", "{coin}"};
@@ -78,7 +80,7 @@ static const char *pattern_fault(const char *pattern)
     return NULL;
 }
 
-/* The fault in a row's dates or in the parts of its topic, or NULL. */
+/* Returns the fault in a row's dates or in the parts of its topic, or NULL. */
 static const char *parts_fault(const topic_row *row)
 {
     if (row->valid_from != NULL && date_ns(row->valid_from, 0) == 0)

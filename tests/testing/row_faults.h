@@ -1,4 +1,4 @@
-/* Faults in rows of topics and exchanges, which are constant tables; NULL if a row is correct. */
+/* Finds faults in the constant tables of topics and exchanges. */
 #ifndef TD_TESTS_ROW_FAULTS_H
 #define TD_TESTS_ROW_FAULTS_H
 
@@ -8,8 +8,8 @@
 /* The fault in one row, or NULL. */
 const char *topic_row_fault(const topic_row *row);
 
-/* The fault in a family's rows: also, rows of one pattern must have one name and be valid at
- * different times. */
+/* The fault in one of a family's rows, or NULL. Rows with one pattern must have one name and be
+ * valid at different times. */
 const char *topic_rows_fault(const topic_row *rows, size_t row_count);
 
 /* The fault in an exchange's row, or NULL. */

@@ -15,12 +15,12 @@ typedef enum node_type { NODE_SCALAR, NODE_OBJECT, NODE_ARRAY } node_type;
 
 typedef struct node {
     node_type type;
-    char key[ROW_FRAME_TEXT_BYTES];  /* of a member */
-    char text[ROW_FRAME_TEXT_BYTES]; /* of a scalar, as in the frame */
-    const char *other;      /* replaces the text or the children, if the node was spoiled */
-    const field_row *field; /* of a value that the row knows */
+    char key[ROW_FRAME_TEXT_BYTES];  /* key of a member */
+    char text[ROW_FRAME_TEXT_BYTES]; /* text of a scalar, as in the frame */
+    const char *other;      /* if the node was spoiled: replaces the text or the children */
+    const field_row *field; /* for a value: its field in the row */
     uint8_t is_absent;      /* 1: missing in the frame, or written as an empty value */
-    uint8_t is_value;       /* 1: JSON that is a value as a whole */
+    uint8_t is_value;       /* 1: the value is JSON that is not decoded further */
     struct node *children[ROW_FRAME_CHILDREN_MAX];
     size_t count;
 } node;
@@ -90,7 +90,7 @@ static int chance(row_frame *f, unsigned percent)
     return below(f, 100) < percent;
 }
 
-/* An integer, as a number or as a string. */
+/* Writes an integer, as a number or as a string. */
 static void number_text(row_frame *f, uint64_t number, char out[ROW_FRAME_TEXT_BYTES])
 {
     snprintf(out, ROW_FRAME_TEXT_BYTES, chance(f, 50) ? "%" PRIu64 : "\"%" PRIu64 "\"", number);
@@ -112,7 +112,8 @@ static void time_text(row_frame *f, field_unit unit, char out[ROW_FRAME_TEXT_BYT
     number_text(f, s * scale + below(f, scale), out);
 }
 
-/* Outside of books and trades decimals may be large, negative, or have an exponent. */
+/* Writes a decimal that is large, negative, or has an exponent, which is valid outside of books and
+ * trades. */
 static int strange_decimal(row_frame *f, char out[ROW_FRAME_TEXT_BYTES])
 {
     static const struct {
@@ -205,7 +206,7 @@ static void set_field(row_frame *f, node *object, const char *key, const field_r
     }
 }
 
-/* An object that contains a list; the order of its members may change, too. */
+/* Adds an object that contains a list. The order of its members may change, too. */
 static void set_json(row_frame *f, node *object, const char *key)
 {
     if (find_child(object, key) != NULL)
@@ -223,13 +224,13 @@ static void set_json(row_frame *f, node *object, const char *key)
     set_scalar(f, inner, "x", "null");
 }
 
-/* Adds an optional member that is absent, in a form that counts as absent. */
+/* Adds an optional member with a value that counts as absent. */
 static void set_absent(row_frame *f, node *object, const field_row *field)
 {
     static const char *const NOTHING[] = {"null", "\"\"", "\"None\""};
     if (field->type == FIELD_JSON || find_child(object, field->key) != NULL)
         return;
-    /* The other two are valid texts. */
+    /* For a text only null counts as absent; the others are valid texts. */
     set_scalar(f, object, field->key, NOTHING[field->type == FIELD_TEXT ? 0 : below(f, 3)]);
     find_child(object, field->key)->is_absent = 1;
 }
@@ -303,7 +304,8 @@ static node *make_list(row_frame *f, const items_row *items)
     return list;
 }
 
-/* Adds the fields that entries inherit from an object around them; never the frame's own fields. */
+/* Adds the fields that entries inherit from an object around them, but not the frame's own
+ * fields. */
 static void fill_around(row_frame *f, node *object)
 {
     for (size_t i = 0; i < f->row->field_count; i++)
@@ -317,8 +319,8 @@ static int path_continues(const char *path, const char *way, size_t size)
     return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
 }
 
-/* Makes a node on the path to entries: an object, or, if no other path leads through it, a list of
- * several. */
+/* Makes a node on the path to the entries: an object, or, if no other path leads through it, a list
+ * of several objects. */
 static node *make_way(row_frame *f, const char *way, size_t size)
 {
     int is_alone = !path_continues(f->row->symbol_path, way, size) &&
@@ -358,7 +360,8 @@ static void put_items(row_frame *f, node *from, const items_row *items, const ch
     put_items(f, next, items, path + size + 1, depth + 1);
 }
 
-/* A kind for which the row has entries; FRAME_ANY if entries are for all kinds. */
+/* Picks a kind of frame for which the row has entries; FRAME_ANY if its entries are for all
+ * kinds. */
 static frame_kind pick_kind(row_frame *f)
 {
     size_t count = 0;
@@ -407,7 +410,8 @@ row_frame *row_frame_make(const topic_row *row, td_random *random)
             set_path(f, object, row->envelope[i].key, &row->envelope[i], NULL);
         else if (strchr(row->envelope[i].key, '.') == NULL)
             set_absent(f, object, &row->envelope[i]);
-    /* Events are in lists; an event outside of a list is recognized by its time. */
+    /* Events are in lists. An event that is not in a list is recognized by its time, so that must
+     * be present. */
     const node *time = find_child(object, "E");
     if (row->is_event && (time == NULL || time->is_absent || chance(f, 80))) {
         f->root = new_node(f, NODE_ARRAY);
@@ -453,7 +457,8 @@ uint64_t row_frame_moment(const topic_row *row)
 
 /* ---- spoiling ---- */
 
-/* 1 if another field of the row has the same member, so that one of them may be wrong. */
+/* 1 if another field of the row sets the same member, so that one of the two values may be
+ * wrong. */
 static int has_twin(const topic_row *row, const field_row *field)
 {
     for (size_t i = 0; i < row->field_count; i++)
@@ -494,7 +499,7 @@ const char *row_frame_set(row_frame *frame, row_frame_spoil what, const char *te
     for (size_t i = 0; i < frame->count; i++) {
         node *n = frame->nodes[i];
         if (!is_spoilable(frame, n, what) || (text == NULL && n->key[0] == '\0'))
-            continue; /* a level that lacks an element is a different level */
+            continue; /* a level without one of its elements would be a different level */
         n->other = text;
         n->is_absent = text == NULL;
         return n->field->key;
@@ -526,7 +531,7 @@ static void put_space(writing *w)
 
 static void put_node(writing *w, const node *n);
 
-/* Writes a string with quotes; with ROW_FRAME_ESCAPED, some letters as escapes. */
+/* Writes a string with quotes. With ROW_FRAME_ESCAPED, some letters are escapes. */
 static void put_string(writing *w, const char *text)
 {
     char escape[8];
@@ -571,7 +576,7 @@ static const char *any_value(writing *w)
     return VALUES[td_random_below(w->random, sizeof VALUES / sizeof VALUES[0])];
 }
 
-/* 1 if the row has this key anywhere in a path. */
+/* 1 if a path of the row has this key. */
 static int row_knows(const topic_row *row, const char *key)
 {
     const char *paths[2 * ROW_FRAME_CHILDREN_MAX];
@@ -588,7 +593,8 @@ static int row_knows(const topic_row *row, const char *key)
     return 0;
 }
 
-/* Keys that identify a kind of frame, whatever their value: adding one would make another frame. */
+/* 1 for a key that identifies a kind of frame, whatever its value: adding it would make another
+ * frame. */
 static int is_telling(const char *key)
 {
     static const char *const KEYS[] = {"e",    "E",    "op",   "code", "ping",
@@ -698,7 +704,7 @@ static void put_scalar(writing *w, const char *text)
         put(w, text);
 }
 
-/* Writes a number as a string, or the reverse. */
+/* Writes a number as a string, or a string as a number. */
 static void put_number(writing *w, const char *text)
 {
     char other[ROW_FRAME_TEXT_BYTES + 2];
@@ -735,7 +741,7 @@ static void put_node(writing *w, const node *n)
         return;
     }
     unsigned how = w->how;
-    if (n->is_value) /* its strings are part of a text, and must stay as written */
+    if (n->is_value) /* its strings are part of a text that must stay as written */
         w->how &= ~(unsigned)ROW_FRAME_ESCAPED;
     w->lists += n->type == NODE_ARRAY;
     put(w, n->type == NODE_OBJECT ? "{" : "[");

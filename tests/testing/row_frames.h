@@ -1,5 +1,5 @@
-/* Frames generated from topic rows: for any row a frame of its shape with random values, and other
- * spellings of the same frame. They depend on rows, and not on how frames are decoded. */
+/* Generates frames from topic rows: for any row a frame of its shape with random values, and other
+ * spellings of the same frame. Frames depend on rows only, not on how frames are decoded. */
 #ifndef TD_TESTS_TESTING_ROW_FRAMES_H
 #define TD_TESTS_TESTING_ROW_FRAMES_H
 
@@ -14,8 +14,8 @@ typedef struct row_frame row_frame;
 enum {
     ROW_FRAME_SHUFFLED = 1 << 0, /* members of objects in another order */
     ROW_FRAME_SPACED = 1 << 1,   /* white space wherever JSON allows it */
-    ROW_FRAME_EXTENDED = 1 << 2, /* unknown members of every type, also between known ones, after
-                                    them, and with similar names; levels with more elements */
+    ROW_FRAME_EXTENDED = 1 << 2, /* unknown members of every type, between known ones and after
+                                    them, also with similar names; levels with more elements */
     ROW_FRAME_DOUBLED = 1 << 3,  /* members repeated after the others, with another value */
     ROW_FRAME_NULLED = 1 << 4,   /* absent optional members as null, "" or "None" */
     ROW_FRAME_ESCAPED = 1 << 5,  /* letters of strings, and of keys in lists, as \u escapes */
@@ -33,7 +33,7 @@ const char *row_frame_topic(const topic_row *row);
 /* A time at which the row is valid, in ns since 1970; TOPIC_NOW if it is always valid. */
 uint64_t row_frame_moment(const topic_row *row);
 
-/* The kind of value to spoil. */
+/* The value that row_frame_set replaces. */
 typedef enum row_frame_spoil {
     SPOIL_UNKNOWN,  /* add an unknown member to the frame's object */
     SPOIL_DECIMAL,  /* a value that must be a decimal */
@@ -42,7 +42,7 @@ typedef enum row_frame_spoil {
     SPOIL_REQUIRED, /* a value that must be present */
 } row_frame_spoil;
 
-/* Replace such a value by a text; NULL removes the member. Returns the key in the row ("" for
+/* Replace a value by a text; NULL removes the member. Returns its key in the row ("" for
  * SPOIL_UNKNOWN), or NULL if the frame has no such value. The text is borrowed until
  * row_frame_free. */
 const char *row_frame_set(row_frame *frame, row_frame_spoil what, const char *text);

@@ -1,4 +1,4 @@
-/* Rows of makers as text, for tests: one line per row,
+/* Rows of makers (export/export_type.h) as text, for tests: one line per row,
  * "exchange,symbol,exchange_us,recv_us,VALUE,..." with "" for absent values; a gap row is
  * "gap,recv_us". */
 #ifndef TD_TESTING_ROW_TEXT_H
@@ -9,14 +9,14 @@
 
 typedef struct row_lines {
     const char *exchange;
-    const char *symbol; /* if the row names no symbol */
+    const char *symbol; /* used if a row names no symbol */
     size_t column_count;
     td_buf out;     /* initialised by the test */
-    unsigned flags; /* of the last row */
+    unsigned flags; /* flags of the last row */
     uint64_t synthesized;
 } row_lines;
 
-/* A row_out's put, with a row_lines as its ctx. */
+/* Append a row's line. Has the type of row_out.put; ctx: a row_lines. */
 td_result row_text_put(void *ctx, const export_row *row, td_err *err);
 
 #endif

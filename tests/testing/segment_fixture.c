@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 
-/* The text of an event that opens or closes a gap (archive/event.h); closed 0: the gap is open. */
+/* Writes an event that opens or closes a gap (archive/event.h). closed 0: the gap is open. */
 static size_t write_gap(uint64_t opened, uint64_t closed, char out[FIXTURE_FRAME_BYTES])
 {
     char end[64] = "";
@@ -64,7 +64,7 @@ static uint32_t channel_of(const fixture_frame *frame)
     return frame->topic[0] == '_' ? CONTROL : frame->topic[0] == 't' ? TRADES : BOOKS;
 }
 
-/* The fixture's topics and symbols are constants. */
+/* The channel of a frame. The fixture's topics and symbols are constants. */
 static const channel_info *info_of(const fixture_frame *frame)
 {
     static channel_info infos[CHANNELS];

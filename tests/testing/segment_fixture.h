@@ -1,10 +1,11 @@
-/* Segments with known frames, for tests: frame i is a function of i alone, so a test knows the
- * expected frames without using the code that wrote them. Errors fail the running cmocka test.
+/* Segments with known frames, for tests: frame i depends only on i, so a test knows the expected
+ * frames without using the code that wrote them. Errors fail the running cmocka test.
  *
- * Of every 10 frames, 0 is an event, 1 an outbound request, 2 a pong on _control; the others are
- * alternately trade/BTCUSD and book/EOSUSD. In and out ordinals are counted separately. The event
- * of a frame with i % 100 == 50 opens a gap at its receive time, and the one with i % 100 == 60
- * closes it. Every third chunk, from the second on, has a checkpoint. */
+ *
+ * In every 10 frames, number 0 is an event, 1 an outbound request, 2 a pong on _control; the others
+ * are alternately trade/BTCUSD and book/EOSUSD. Received and sent frames have separate ordinals.
+ * The event of a frame with i % 100 == 50 opens a gap at its receive time, and the one with i % 100
+ * == 60 closes it. Every third chunk, from the second on, has a checkpoint. */
 #ifndef TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 #define TD_TESTS_TESTING_SEGMENT_FIXTURE_H
 
@@ -15,7 +16,8 @@
 #include "format/segment_writer.h"
 
 #define FIXTURE_FEED "inverse"
-/* 2026-11-20T06:00:00Z; frame i is received FIXTURE_STEP_NS * i later. */
+/* 2026-11-20T06:00:00Z, when frame 0 is received; each further one is received FIXTURE_STEP_NS
+ * later. */
 #define FIXTURE_START_NS UINT64_C(1795154400000000000)
 #define FIXTURE_STEP_NS  UINT64_C(1000003)
 

@@ -22,7 +22,7 @@ struct sim_feed {
     const family *family;
     frame_channel channels[STREAMS_MAX];
     uint8_t is_wanted[STREAMS_MAX];
-    frame_channel control[2]; /* sent, received */
+    frame_channel control[2]; /* channels of control frames: sent, received */
     uint8_t bytes[SIM_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
     uint64_t step;
     uint64_t recv_ns;
@@ -119,7 +119,7 @@ static void make_frame(sim_feed *feed, frame_channel *channel, uint64_t made_ns,
                        .bytes = td_bytes_of(feed->bytes, bytes.size)};
 }
 
-/* The frames that a client receives first. 0 after the last of them. */
+/* Returns the frames that a client receives first. 0 after the last of them. */
 static int greet(sim_feed *feed, frame_ref *out)
 {
     static const char *const CONTROL[] = {

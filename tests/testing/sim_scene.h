@@ -1,6 +1,6 @@
-/* A simulated exchange in the test's own loop, over real sockets, and clients that keep every
- * message. Waits are short: without a rate, markets make 100,000 frames per second from the first
- * subscription on. */
+/* A simulated exchange over real sockets, in the test's own event loop, and clients that keep every
+ * message. Waits are short: without a rate, markets make 100,000 frames per second once a client
+ * has subscribed. */
 #ifndef TD_TESTS_TESTING_SIM_SCENE_H
 #define TD_TESTS_TESTING_SIM_SCENE_H
 
@@ -17,7 +17,7 @@ typedef struct sim_client {
     wire_conn *conn;
     td_buf lines;
     uint64_t messages;
-    uint64_t digest; /* of the data frames, in order */
+    uint64_t digest; /* digest of the data frames, in order */
     unsigned opened, ended;
     unsigned close_code, http_status;
     wire_cause cause;
@@ -27,15 +27,15 @@ typedef struct sim_scene {
     wire_loop *loop;
     exchange *exchange;
     exchange_options options;
-    io_fault *disk; /* the truth file's, if it has its own disk */
+    io_fault *disk; /* disk of the exchange's truth file, if the test has its own; else NULL */
     char url[256];
 } sim_scene;
 
-/* Options with these families (NULL after the last) and this rate. */
+/* Options with these families (the list ends with NULL) and this rate. */
 exchange_options sim_scene_families(const char *const *families, uint64_t rate);
 
-/* Start an exchange with two symbols and a fixed seed; inverse and linear if options name no
- * family. */
+/* Start an exchange with two symbols and a fixed seed; with the families inverse and linear if
+ * options name no family. */
 void sim_scene_open(sim_scene *s, const exchange_options *options);
 void sim_scene_close(sim_scene *s);
 
@@ -51,7 +51,7 @@ void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part);
 /* The number of lines that contain part. */
 uint64_t sim_client_count(const sim_client *c, const char *part);
 
-/* The offset of the first part in all lines, or -1. */
+/* The offset of the first occurrence of part in all lines, or -1. */
 long sim_client_find(const sim_client *c, const char *part);
 
 #endif

@@ -28,7 +28,7 @@ struct tape_segment {
     chunk_builder *builder;
     channel_numbers channels;
     sealed_chunk *sealed;
-    td_buf checkpoint; /* to be written before the next chunk */
+    td_buf checkpoint; /* checkpoint to be written before the next chunk */
     segment_writer *writer;
     segment_written last;
 };

@@ -11,12 +11,12 @@
 #include "archive/event.h"
 #include "tape/cursor.h"
 
-/* 2026-11-20T06:00:00Z: times in these tests count from here. */
+/* 2026-11-20T06:00:00Z: times in these tests are relative to this. */
 #define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)
 
 typedef struct tape_fixture {
     char folder[64];
-    const char *verb; /* of segments opened from now on; NULL: record */
+    const char *verb; /* verb of segments opened from now on; NULL: record */
     archive *archive; /* opened for reading by tape_fixture_archive */
 } tape_fixture;
 
@@ -47,13 +47,13 @@ typedef struct tape_segment tape_segment;
 typedef struct tape_segment_spec {
     const char *feed;
     const char *session; /* 8 hex digits */
-    uint64_t start_ns;   /* of the session; all times here count from TAPE_FIXTURE_NS */
-    uint64_t first_ns;   /* names the file */
+    uint64_t start_ns;   /* start of the session; all times here are relative to TAPE_FIXTURE_NS */
+    uint64_t first_ns;   /* the time in the file's name */
     uint32_t number;
 } tape_segment_spec;
 
-/* A frame. Defaults: a trade of BTCUSD or of `symbol`; its text is the number of earlier frames on
- * its connection. Topics with a leading "_" have no exchange topic. */
+/* A frame to write. By default it is a trade of BTCUSD or of `symbol`, and its text is the number
+ * of earlier frames on its connection. Topics with a leading "_" have no exchange topic. */
 typedef struct tape_put {
     uint32_t line, shard;
     channel_dir dir;
@@ -63,12 +63,12 @@ typedef struct tape_put {
     uint64_t ordinal;
     uint64_t recv_ns;
     const char *text;
-    const char *exchange_topic; /* NULL: topic, dot, symbol */
+    const char *exchange_topic; /* NULL: made from topic, a dot, and symbol */
     channel_opcode opcode;
 } tape_put;
 
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec);
-/* As tape_segment_open, for another family than inverse. */
+/* Like tape_segment_open, for another family than inverse. */
 tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
                                        const char *family_name);
 void tape_segment_put(tape_segment *segment, const tape_put *put);
@@ -77,7 +77,7 @@ void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_
 /* Begin a connection of slot 0/0. */
 void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns);
 
-/* Write the record of a checkpoint before the next chunk. */
+/* Write this checkpoint record before the next chunk. */
 void tape_segment_checkpoint(tape_segment *segment, td_bytes record);
 
 /* End the chunk, write and sync it. Returns its position. */

@@ -110,7 +110,7 @@ void echo_close(echo *e)
     assert_int_equal(e->closed, e->opened);
     unlink(e->ready);
     unlink(e->pem);
-    assert_int_equal(rmdir(e->folder), 0); /* the folder must be empty now */
+    assert_int_equal(rmdir(e->folder), 0); /* fails if the folder is not empty */
 }
 
 const char *echo_url(const echo *e, const char *path)

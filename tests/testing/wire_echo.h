@@ -1,4 +1,4 @@
-/* A server that echoes, in its own loop, for tests of wire/ and its users. Unexpected events fail
+/* An echo server in its own event loop, for tests of wire/ and its users. Unexpected events fail
  * the running test. */
 #ifndef TD_TESTS_WIRE_ECHO_H
 #define TD_TESTS_WIRE_ECHO_H
@@ -25,9 +25,9 @@ typedef struct echo {
     td_bytes flood;
 } echo;
 
-/* The server's functions, also for other servers. /realtime is accepted; /401, /403 and /502 are
- * refused with that status, all other paths with 404; with the query "refuse" the connection is
- * closed after the upgrade. */
+/* The echo server's callbacks, also used by other servers. /realtime is accepted; /401, /403 and
+ * /502 are refused with that status, all other paths with 404. With the query "refuse" the
+ * connection is closed after the upgrade. */
 extern const wire_server_ops ECHO_OPS;
 
 /* Opens the loop, the server, the folder and the ready file. options may be NULL; ops and user are
@@ -38,11 +38,12 @@ void echo_close(echo *e);
 
 /* The server's URL and path; valid until the next call. */
 const char *echo_url(const echo *e, const char *path);
-/* Connect a side that trusts the server; join: to /realtime, and wait until it is open. */
+/* Connect a client that trusts the server's certificate. echo_join connects to /realtime and waits
+ * until the connection is open. */
 void echo_connect(echo *e, wire_side *side, const char *path);
 void echo_join(echo *e, wire_side *side);
 
-/* Queue as many of the flood's messages as the connection accepts. */
+/* Queue as many of the flood_left messages as the connection accepts. */
 void echo_flood(echo *e, wire_conn *conn);
 
 #endif

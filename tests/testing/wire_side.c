@@ -61,7 +61,7 @@ static void add_heartbeat(wire_side *side, const char *kind, td_bytes bytes)
 {
     size_t at = strlen(side->heartbeats);
     (void)snprintf(side->heartbeats + at, sizeof side->heartbeats - at, "%s:%.*s ", kind,
-                   (int)bytes.size, (const char *)bytes.data); /* cut if too long */
+                   (int)bytes.size, (const char *)bytes.data); /* cut if it is too long */
 }
 
 static void on_heartbeat(void *user, wire_conn *conn, const ws_message *got)
