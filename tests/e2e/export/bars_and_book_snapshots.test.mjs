@@ -52,7 +52,7 @@ for (const [name, family] of CAPTURES)
     const { request } = manifestOf(out);
     assert.deepEqual([request.bar_ns, request.every_ns, request.levels], [2e9, 1e8, 3]);
     assert.equal(manifestOf(changes).request.every_changes, 3);
-    // A selection that begins inside has the same rows as the whole export.
+    // A selection that begins within a day has the same rows as the export of the whole day.
     const from = Number(lines("grid")[Math.floor(lines("grid").length / 2)].split(",")[3]);
     const later = await exported(t, archive, "--type", "book_snapshots", "--every", "100ms", "--levels", "3", "--from", new Date(from / 1000).toISOString());
     assert.deepEqual(rowsOf(later, "book_snapshots"), lines("grid").filter((row) => Number(row.split(",")[3]) >= from));

@@ -228,7 +228,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   assert.ok(entry.left_out_frames > 0 && entry.left_out_frames <= 240, `${entry.left_out_frames}`);
   assert.equal(entry.frames + entry.left_out_frames, 401 - 60);
   assert.equal(manifestOf(out).totals.violations > 0, true);
-  // Rows before the loss as the script has them, then the snapshot.
+  // The rows before the loss equal those of the script; the snapshot's rows follow.
   const rows = csv(out, entry.name).trimEnd().split("\n").slice(1);
   const whole = (await expected(capture(INVERSE), "inverse"))["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
   const until = BigInt(entry.breaks[0].from_ns) / 1000n;
@@ -281,7 +281,7 @@ test("at the gap of a reconnect rows stop, and resume with the snapshot", { skip
   assert.deepEqual([entry.rows, entry.left_out_frames, entry.rows_synthesized], [2 * levels, 0, 0]);
   const rows = csv(path.join(dir, "csv"), entry.name).trimEnd().split("\n").slice(1);
   assert.deepEqual(rows.slice(levels).map((r) => r.split(",").slice(4)), rows.slice(0, levels).map((r) => r.split(",").slice(4)));
-  // In JSON lines the gap has a line at its beginning.
+  // In JSON lines, the gap has a line where it begins.
   await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
   const objects = parseLines(fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8"));
   const at = objects.findIndex((o) => o.type === "gap");
@@ -566,12 +566,12 @@ test("an export of several formats, symbols and days has the same bytes with any
     for (const threads of counts) {
       const out = path.join(dir, name + threads);
       const args = ["export", "-q", "-a", archive, ...formats.flatMap((f) => ["--format", f]), "--out", out, "-j", threads];
-      await tapedeck(t, args, { status: 1 }); // the nights are gaps
+      await tapedeck(t, args, { status: 1 }); // status 1: the nights are gaps
       outs[name + threads] = filesBelow(out);
     }
   assert.deepEqual(outs.both4, outs.both1);
   assert.deepEqual(outs.both7, outs.both1);
-  // Each format has a folder, with the same files as an export of that format alone.
+  // Each format has a folder, whose files equal those of an export to that format alone.
   const alone = Object.entries(outs.csv1).filter(([name]) => !isManifest(name));
   assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
   const dates = ["2021-04-17", "2021-04-18", "2021-04-19"];
@@ -621,7 +621,7 @@ test("an export that was killed, or had no space, is completed by the same comma
   const args = (out, ...more) => ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "jsonl", "--out", path.join(dir, out), ...more];
   await tapedeck(t, args("fresh"), { status: 1 });
   const fresh = filesBelow(path.join(dir, "fresh"));
-  // Files of a process that was killed before its first day do not disturb.
+  // Files of an export that was killed before it completed a day do no harm.
   fs.mkdirSync(path.join(dir, "junk", "tardis-csv"), { recursive: true });
   for (const name of [`${MANIFEST}.partial`, "tardis-csv/bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
     fs.writeFileSync(path.join(dir, "junk", name), "left by a crash");
@@ -797,7 +797,7 @@ test("only symbols with line breaks or formulas are omitted, and every other sym
   const archive = await imported(path.join(dir, "capture"), "inverse");
   const out = path.join(dir, "out");
   const end = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", out, "--type", "trades"], { status: 1 });
-  const left = odd.slice(0, -1); // the long one is a symbol like any other
+  const left = odd.slice(0, -1); // all but the long symbol, which is valid
   assert.match(end.stderr, /symbol '=cmd.*' is left out, with 2 frames: it begins with =/);
   assert.match(end.stderr, /symbol 'NL\\x0aX' is left out, with 1 frame: it has a control character/);
   assert.equal(end.stderr.split("\n").filter((l) => l.includes("is left out")).length, left.length);

@@ -81,7 +81,7 @@ async function recorded(t) {
   const recorder = new Recorder(t, archive, [url, "--family", "v5-linear", ...topics, "--commit-interval", "100ms"], clock.options);
   for (const [i, steps] of CONNECTIONS.entries()) {
     const ws = await connection(i);
-    let sent = 1; // the answer
+    let sent = 1; // number of sent frames; the first is the answer
     for (const [k, frames] of steps.entries()) {
       if (k > 0) {
         clock.set(clock.ms - 800);
@@ -159,7 +159,7 @@ test("every format omits or marks rows at a broken book, undecodable frames, a d
   const shown = rows.flatMap((row) => (row.action === "CLEAR" && row.flags === 160 ? ["clear"] : row.side === "BUY" ? [Math.round(row.size)] : []));
   assert.deepEqual(shown, seen);
 
-  // JSON lines, SQLite and MCAP have the frames that are not trusted, with a flag.
+  // JSON lines, SQLite and MCAP also have the frames that are not trusted, marked by a flag.
   const lines = parseLines(fs.readFileSync(path.join(folder.jsonl, `messages_${DAY}.jsonl`), "utf8"));
   const books = lines.filter((line) => line.type === "book_change");
   const sizeOf = (line) => line.levels.find((level) => level.side === "Buy").size;

@@ -89,7 +89,7 @@ test("a book continues over midnight; --sod begins with the whole book; threads 
 });
 
 test("a recorder's clock that was slow gives each day an offset, in its manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const file = moved(t, 1618704000 - firstSecond() - 15 - 30 * 86400); // some thirty days early, over midnight
+  const file = moved(t, 1618704000 - firstSecond() - 15 - 30 * 86400); // moves the times about thirty days back, so that midnight is within the capture
   const archive = await imported(file, "inverse");
   const out = path.join(temporary(t), "out");
   const { stderr } = await tapedeck(t, exporting(archive, out).filter((word) => word !== "-q"));
@@ -154,7 +154,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
   assert.deepEqual(short(await records(out, "BTCUSDT_20231114.npz")), [
     `${CLEAR} ELB 0 10 -inf 0.0`, `${SNAPSHOT} ELB 0 10 100.0 1.0`, `${SNAPSHOT} ELB 0 10 99.5 2.0`,
     `${CLEAR} ELS 0 10 inf 0.0`, `${SNAPSHOT} ELS 0 10 101.0 3.0`,
-    ...depth("L"), `${CLEAR} L 20 30 0.0 0.0`, // both sides, from the last frame that is trusted
+    ...depth("L"), `${CLEAR} L 20 30 0.0 0.0`, // clears both sides, after the last trusted frame
     `${TRADE} ELS 20 30 100.0 1.0`, ...depth("E"), `${CLEAR} E 20 30 0.0 0.0`,
     `${TRADE} ELB 50 60 101.0 2.0`,
     `${CLEAR} ELB 60 70 -inf 0.0`, `${CLEAR} ELS 60 70 inf 0.0`, `${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`,

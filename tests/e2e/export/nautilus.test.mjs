@@ -300,7 +300,7 @@ test("an instrument has one precision on all days and in all types", async (t) =
     await exportDays(t, archive, one);
     assertSame(one, whole, `${count} replaced`);
   }
-  // A damaged file stays as it is: a new hash would declare its bytes right.
+  // A damaged file is not rewritten, because a new hash would hide the damage.
   for (const name of Object.keys(first)) leave(name, first[name]);
   leave(replaced[0], first[replaced[0]].replace("PAR1", "PAR2"));
   const damaged = await tapedeck(t, ["export", "-a", archive, "--format", "nautilus", "--out", one, ...TYPES, "--bars", "1m", "--keep-suspect", "--force"], { status: null });

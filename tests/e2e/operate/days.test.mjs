@@ -89,7 +89,7 @@ test("the days between two imports of different years are one row", async (t) =>
   // The hours before the second import are not recorded, but no outage.
   assert.equal(day.half_hours, `${".".repeat(24)}x${".".repeat(23)}`);
   assert.match((await tapedeck(t, ["info", archive])).stdout, / covers [^]* 22 s /);
-  // A topic that ends with the first import lacks nothing.
+  // A topic that ends with the first import has nothing missing.
   await add(t, apart, books("BTCUSDT", before, 12));
   await add(t, apart, books("ETHUSDT", NOON, 12));
   assert.deepEqual((await found(t, apart, [], { status: 0 })).map((row) => [row.day, row.symbol, row.missing_ns, row.reasons]),
@@ -137,7 +137,7 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const broken = books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2);
-  broken.splice(4, 0, [MIDNIGHT - 1_000, book("ETHUSDT", 1)]); // whole again before midnight
+  broken.splice(4, 0, [MIDNIGHT - 1_000, book("ETHUSDT", 1)]); // the book is correct again before midnight
   for (let i = 5; i < broken.length; i++) broken[i] = [MIDNIGHT + (i - 5) * 1000, book("ETHUSDT", i - 3)];
   await add(t, archive, [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...broken].sort((a, b) => a[0] - b[0]));
   const reasons = (await found(t, archive)).map((day) => [day.day, day.symbol, day.reasons]);

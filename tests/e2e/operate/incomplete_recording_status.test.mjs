@@ -17,7 +17,8 @@ const copyOf = (t, archive) => {
   return copy;
 };
 
-// 0 good; 1 something is missing or incomplete; 3 damaged or lost; 4 nothing to work on. "save" and so on are verbs of regress.
+// Exit statuses: 0 good; 1 something is missing or incomplete; 3 damaged or lost; 4 nothing to work
+// on. "save", "check" and so on are verbs of regress.
 const READERS = ["info", "ls", "gaps", "cat", "replay", "export", "save", "diff", "drift", "verify"];
 const OTHERS = ["check", "serve", "recover", "reindex", "prune"];
 const COLUMNS = [...READERS, ...OTHERS];

@@ -147,7 +147,7 @@ async function market(t, dir) {
   const frames = [
     book("snapshot", 1, [["1", "1"]], [["2", "1"]]),
     book("delta", 3, [["1", "2"]], []),
-    book("snapshot", 4, [["1", "1"]], [["2", "1"]]), // right until the gap of hours before the last trade
+    book("snapshot", 4, [["1", "1"]], [["2", "1"]]), // correct until the gap of several hours before the last trade
     trade(0, "BTCUSDT", "a,b"),
     trade(0, "=X", "1"),
     trade(4, "BTCUSDT", "2"),

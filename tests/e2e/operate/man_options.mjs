@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 export const PAGES = "docs/man";
 const HELP_COLUMN = 30;
-const ROW_DEPTH = 2; // of a row of a table in an option's help
+const ROW_DEPTH = 2; // indentation of a table's rows in the help of an option
 const roff = (text) => text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/, "\\&$1");
 
 /** A line of an option's help. A line with a deeper indent begins a row of a table: "; " after the row before. */

@@ -143,9 +143,9 @@ describe("missing segments", { concurrency: 2 }, () => {
         assert.ok(findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
         return findings.filter((f) => f.severity === "damaged");
       };
-      // The segment after it lacks the segment that its chain continues.
+      // The next segment lacks the one whose chain it continues.
       assert.equal((await verify("as it is")).length, at === 3 ? 1 : 2);
-      // One row over the time of the missing segment, and one between two sessions.
+      // One row for the time of the missing segment, and one for the time between two sessions.
       const gaps = { 0: ["corrupt", "restart", "restart"], 1: ["restart", "corrupt", "restart", "restart"], 3: ["restart", "restart", "corrupt"] }[at];
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
       await serveAll(t, dir, archive, left, { missing });

@@ -12,9 +12,9 @@ import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "../support/all_fa
 import { test } from "../support/npm_packages.mjs";
 
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
-const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 5); // make soak: ten minutes
+const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 5); // `make soak` sets ten minutes
 const PATIENCE = { deadlineMs: (SECONDS + 600) * 1000 };
-const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // each is its family's only feed, so it meets each fault
+const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // families with one feed here, so that every fault hits that feed
 
 /** Faults that close and cut a connection of each family in turn, so far apart that the recorder reconnects at once. The
  * exchange's time runs faster than the clock, and candles are compared by the difference of the two. */

@@ -57,7 +57,8 @@ describe("a frame that was never sent", { concurrency: 6 }, () => {
       const [gap] = gaps;
       assert.deepEqual([gap.reason, gap.feed, gap.topic, gap.symbol, gap.frames_lost], ["aggregate", family, trades, lost.symbol, null]);
       assert.ok(contains(gap, lost) && gap.to_ns !== null, JSON.stringify([gap, lost]));
-      // Between two candles that are next to each other, or nearly: about a twentieth of the recording.
+      // A loss is located between two candles that are adjacent, or nearly so: about a twentieth of
+      // the recording.
       assert.ok(gap.to_ns - gap.from_ns < (report.last_recv_ns - report.first_recv_ns) / 5, JSON.stringify(gap));
       assert.match(recorder.stderr, /trades are missing \(the candle grew by [\d.]+, the trades that came add [\d.]+\)/);
       assert.equal(status, 1);

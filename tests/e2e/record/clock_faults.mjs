@@ -52,7 +52,7 @@ export async function restarts(t, dir, { rounds, random }) {
     const wrong = round % 3 === 1 ? DAY_MS * (1 + Math.floor(random() * 30)) : 0;
     const jumps = round % 2 === 0 ? DAY_MS * (random() < 0.5 ? 30 : -30) : 0;
     recorders.push(await session(t, archive, exchange, clock, { wrong, jumps, signal: random() < 0.5 ? "SIGTERM" : "SIGKILL" }));
-    if (random() < 0.3) await passed(1000); // while nothing records
+    if (random() < 0.3) await passed(1000); // time passes while no recorder runs
   }
   recorders.push(await session(t, archive, exchange, clock, { wrong: 0, jumps: 0, signal: "SIGTERM" }));
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");

@@ -33,7 +33,7 @@ async function closeEach(t, files) {
   const recorder = new Recorder(t, archive, configOf(dir, exchange));
   const codes = [...SENT, ...WRONG];
   while (!codes.every((code) => countOf(recorder, code, 1) > 20)) await recorder.durableLine();
-  // The exchange's own state is still open: it makes frames as before.
+  // The exchange does not know that its peer has closed: it makes frames as before.
   for (const ws of exchange.sockets.clients) ws._socket.write(closeFrame(Number(/code=(\d+)/.exec(ws.path)[1])));
   while (!codes.every((code) => countOf(recorder, code, 2) > 20)) await recorder.durableLine();
   await recorder.until(passed(600)); // compare() stops shortly before the last frame

@@ -144,7 +144,7 @@ test("imports before, between and beside recordings leave the same rows in any o
   const archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 200 });
   const first = await record(t, archive, exchange);
-  // Older than the recording, imported after it.
+  // This capture is older than the recording, and imported after it.
   const old = capture(dir, "old", NOON, 20);
   await importing(t, archive, old);
   assert.deepEqual(times(await gaps(t, archive)), [[old.to_ns, first.from_ns]]);
@@ -162,12 +162,13 @@ test("imports before, between and beside recordings leave the same rows in any o
   await check([[old.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
   const found = await compare(t, exchange, archive);
   assert.equal(found.uncovered, 0, JSON.stringify(found.worst));
-  // In the middle of the long gap, which becomes two rows.
+  // A session in the middle of the long gap, which becomes two rows.
   const middle = capture(dir, "middle", NOON + 400 * DAY_MS, 20);
   await importing(t, archive, middle);
   const split = await check([[old.to_ns, middle.from_ns], [middle.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
   assert.ok(!split.some((row) => row.from_ns < middle.from_ns && row.to_ns > middle.to_ns), "one row still spans the import");
-  // Overlapping the first recording: earlier rows stay as they are, and no time is covered twice.
+  // A session that overlaps the first recording: earlier rows stay as they are, and no time is
+  // covered twice.
   const beside = capture(dir, "beside", Math.ceil(first.from_ns / 1e6) + 20 - 5_000, 6);
   await importing(t, archive, beside);
   const rows = await check([[old.to_ns, middle.from_ns], [middle.to_ns, beside.from_ns], [first.to_ns, second.from_ns]]);

@@ -158,7 +158,7 @@ test("a connection without a URL does not get the family of another one", async 
   assert.deepEqual(fs.existsSync(archive) ? filesBelow(archive).filter((name) => name.endsWith(".mcap")) : [], []);
   // One connection of each file can get a name.
   await tapedeck(t, [...importing, "--family", "v5-spot"]);
-  // Nor does that connection alone have a family.
+  // That connection alone gives no family either.
   fs.writeFileSync(file, line("mute", 1, book));
   await tapedeck(t, importing, { status: 2 });
 });
@@ -180,7 +180,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   const end = await program.kill("SIGTERM");
   assert.equal(end.signal, "SIGTERM", "it was over too soon");
   assert.equal(end.stdout, "");
-  // The feed's next session recovers it first, and its first frame ends the gap.
+  // Until the feed has another session, the gap stays open (to_ns null); recovering writes it.
   await tapedeck(t, ["recover", "-a", archive]);
   const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(more, []);
@@ -192,7 +192,8 @@ test("an interrupted import is reported as incomplete", async (t) => {
   await tapedeck(t, [...importing, capture("again", part.frames + 10)]);
   const [closed, ...others] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(others, []);
-  // The interrupted part's last frame comes again at the same time; the next frame is a second later.
+  // The second part begins with the last frame of the interrupted part, with the same time; its
+  // next frame is a second later.
   assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });
   await tapedeck(t, ["verify", "-a", archive]);
 });

@@ -115,7 +115,8 @@ describe("a recorder's start", { concurrency: 1 }, () => {
 });
 
 describe("temporary refusals", { concurrency: 4 }, () => {
-  // One status with a retry after 1 s, one after 5 s; tests/recorder/test_backoff.c has them all.
+  // Tests one status that is tried again after 1 s, and one after 5 s;
+  // tests/recorder/test_backoff.c has them all.
   for (const status of [408, 429])
     test(`a recorder retries an upgrade that is refused with ${status} at its start`, async (t) => {
       const dir = temporary(t);
@@ -130,7 +131,7 @@ describe("temporary refusals", { concurrency: 4 }, () => {
   test("a recorder waits as long as Retry-After demands", async (t) => {
     const dir = temporary(t);
     const at = [];
-    const RETRY_S = 3; // after 503 a recorder waits for 1 s
+    const RETRY_S = 3; // more than the 1 s for which a recorder waits after 503
     const server = await scriptedServer(t, dir, {
       refuse: (n) => {
         at.push(Date.now());

@@ -59,14 +59,15 @@ function garbageCatalog(archive, random) {
 
 /** When SIGKILL comes: a time after the start, or an event. */
 const MOMENTS = {
-  // Not connected, connecting, recovering or opening its session: within 200 ms.
+  // Kill within 200 ms: while it is not connected, connects, recovers or opens its session.
   early: async (_recorder, random) => passed(random() * 200),
-  // Chunks are 75 ms apart: anywhere in a chunk or between two.
+  // Kill anywhere in a chunk or between two: chunks are 75 ms apart.
   chunk: async (recorder, random) => {
     await recorder.durableAfter(2);
     await passed(random() * 400);
   },
-  // An hour begins: every feed finishes a segment and begins another. The clock was set before the recorder started.
+  // Kill when an hour begins: every feed finishes a segment and begins another. The clock was set
+  // before the recorder started.
   rotation: async (recorder, random, clock) => {
     await recorder.durableAfter(2);
     await passed(Math.max(0, clock.turn - Date.now()) - 30 + random() * 250);

@@ -73,7 +73,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     const [seen, back, ...others] = await eventsOf(t, archive, "clock");
     assert.deepEqual([seen.state, back.state, others], ["seen", "withdrawn", []]);
     assert.ok(Math.abs(seen.step_ns - 30 * DAY_NS) < LATE_NS && Math.abs(seen.wall_ns - seen.at_ns - 30 * DAY_NS) < LATE_NS, JSON.stringify(seen));
-    assert.match(first.stderr, /wall clock stepped forward by (2592000|2591999)\.\d+ s/); // read on a busy machine
+    assert.match(first.stderr, /wall clock stepped forward by (2592000|2591999)\.\d+ s/); // 2591999: on a busy machine up to 1 s passes before the clock is read
     assert.doesNotMatch(second.stderr, /clock/);
   });
 

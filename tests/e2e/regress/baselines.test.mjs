@@ -61,7 +61,8 @@ test("the same archive, a second import, other segments and any number of thread
   };
   same(await check(t, [baseline, archive]));
   same(await check(t, [baseline, archive, "-j", "1"]));
-  // 1,000 s later an hour, and so a segment, ends within the capture. A row has no receive times.
+  // Moves the times by 1,000 s, so that an hour, and thus a segment, ends within the capture.
+  // Baselines contain no receive times of rows.
   const other = await archiveOf(t, dir, "later", later());
   assert.deepEqual([segments(archive).length, segments(other).length], [1, 2]);
   same(await check(t, [baseline, other]));
@@ -123,7 +124,8 @@ test("with --part frames that the archive lacks at either end are not missing", 
   assert.ok(whole.totals.missing > 400);
   const part = await check(t, [baseline, half, "--part"]);
   assert.deepEqual([part.totals.missing, part.totals.outside], [0, whole.totals.missing]);
-  // Received by another clock: the frames decide what lies outside, not their times.
+  // These frames have times of another clock: the frames themselves decide which are outside the
+  // compared part.
   const moved = await archiveOf(t, dir, "moved", later().slice(0, 600));
   assert.deepEqual((await check(t, [baseline, moved, "--part"])).totals, part.totals);
   const end = await archiveOf(t, dir, "end", lines.slice(600), "--feed", "inverse", "--family", "inverse");

@@ -41,7 +41,7 @@ function goldens(family) {
   }));
 }
 
-// Of several rows with one pattern, the row for that day.
+// Finds the row that is valid on that day, if several have one pattern.
 const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
 
 /** Number of a feed's frames after which each topic has some: the private account trades in ten markets by turns, deep books

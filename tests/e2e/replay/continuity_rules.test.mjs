@@ -129,7 +129,7 @@ test("orderbook.1: a lost change is a violation, and the snapshot that reveals i
   assert.deepEqual(rows.filter((row) => row.includes(",bid,") && !row.endsWith(",0")).map((row) => row.split(",").at(-2)), ["59990", "59991", "59994", "59995"]);
   assert.deepEqual([file.left_out_frames, file.break_count], [0, 1]);
   assert.deepEqual(file.breaks, [{ cause: "rule", rule: "seq_step", from_ns: (NOON + 1000) * 1e6, to_ns: (NOON + 2000) * 1e6 }]);
-  // After a number that falls the book is that of an earlier moment.
+  // After a number that falls, the book is an earlier one.
   const fell = await replayed(t, "v5-linear", [level1(7, 59_990), level1(9, 59_991), level1(8, 59_992)], 1);
   assert.deepEqual([fell.continuity.by_rule, fell.books[0].broken], [{ seq_step: 2 }, true]);
 });

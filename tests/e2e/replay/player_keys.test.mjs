@@ -145,7 +145,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
     const breaks = ["--break", "spread>0.01", "--break", "topic=trade", "--break", "rule=*"];
     const player = new Player(t, archive, breaks);
     const met = [];
-    // Not to the end, because there the replay ends.
+    // Never plays to the end, because there the replay ends.
     for (let at = player.next(); met.length < 25; at = player.next()) met.push(at);
     const random = randomNumbers(7);
     for (let i = 0; i < 10; i++) {

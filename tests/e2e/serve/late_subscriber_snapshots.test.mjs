@@ -182,7 +182,8 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
       await client.until(() => client.books.get(first).snapshots === 2);
       for (const symbol of shape.symbols) await client.hasReached(symbol, COUNT + 1);
       for (const symbol of shape.symbols) assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT, shape)].sort()), symbol);
-      // The tape has ended and the connection is held: a ping is answered, and a subscription gets a whole book.
+      // The tape has ended and the connection is kept open: a ping is answered, and a new
+      // subscription gets a whole book.
       client.ask("unsub", second);
       client.ask("sub", second);
       await client.until(() => client.books.get(second).snapshots === 2);

@@ -66,7 +66,8 @@ test("serve sends the recorded HTTP reply of the tape's time, for parameters in 
   await post("/control/step");
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, 1);
 
-  // A cut of the end, with one topic, has the replies before it; so has a cut of that cut.
+  // A cut of the archive's last part also has the HTTP replies from before its start; so has a cut
+  // of that cut.
   const from = String(rows[1].recv_ns + 1_000_000);
   const cuts = ["cut.mcap", "again.mcap"].map((name) => path.join(dir, name));
   const made = await json(t, ["cut", archive, "-o", cuts[0], "--topic", "publicTrade", "--from", from, "--json"]);

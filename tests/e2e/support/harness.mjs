@@ -14,7 +14,7 @@ export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
 export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
 // The folder of captures, which the Makefile sets. Without recorded captures make simulates some (tests/simulate-captures).
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
-const DEADLINE_MS = 270_000; // a program that hangs; two suites on two processors take less
+const DEADLINE_MS = 270_000; // time after which a program counts as hanging: with two suites on two processors they take less
 
 // The same text is in tests/testing/capture.c.
 const UNRECORDED = "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";

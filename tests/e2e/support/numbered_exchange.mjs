@@ -155,7 +155,7 @@ export class NumberedExchange {
     if (request.args.some((topic) => this.ignored.has(topic))) return undefined;
     const bad = request.args.find((topic) => this.refused.has(topic) || !this.topics.has(topic));
     if (bad !== undefined) return ws.send(answer(request, `error:topic:${bad}`));
-    this.make(); // frames older than the subscription are not sent
+    this.make(); // frames made so far are older than the subscription and are not sent
     for (const topic of request.args) ws.granted.add(topic);
     return ws.send(answer(request));
   }
@@ -354,9 +354,9 @@ export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
   return topics;
 }
 
-// For the time between readings of the two clocks, and the rounding of JSON numbers.
+// Tolerance for the time between readings of the two clocks, and for the rounding of JSON numbers.
 const CLOCKS_NS = 2 * MS;
-// For frames under way when the last frame of the feed arrived.
+// Tolerance for frames that were under way when the last frame of the feed arrived.
 const TAIL_NS = 500 * MS;
 
 /** The holes of one topic: runs of numbers that were made and not recorded, each {topic, from, to (numbers), after_ns and
@@ -379,7 +379,7 @@ function holesOf(topic, made, recorded, until_ns) {
 const concerns = (row, hole) => row.topic === null || `${row.topic}.${row.symbol}` === hole.topic;
 const endOf = (row) => row.to_ns ?? Infinity;
 
-// Longer than any delay in these tests: receive times further ahead come from a wrong clock.
+// A time longer than any delay in these tests: receive times further ahead come from a wrong clock.
 const WRONG_CLOCK_NS = 60_000 * MS;
 
 /** 1 if a row covers frame n of a hole: the moment when n was made, however late the frames before it arrived. After a clock
@@ -408,7 +408,7 @@ function excessOf(row, holes) {
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
   const recorded = await recordedNumbers(t, archive, { feed });
   const rows = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
-  let last_ns = 0; // when the newest recorded frame was made
+  let last_ns = 0; // the time when the newest recorded frame was made
   for (const [topic, numbers] of recorded) for (const n of numbers.keys()) last_ns = Math.max(last_ns, exchange.topics.get(topic).made[n]);
   const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };
   for (const [topic, { made }] of exchange.topics) {

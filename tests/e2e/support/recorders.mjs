@@ -200,7 +200,7 @@ export async function smallDisk(t, dir, mebibytes) {
 export async function recordAndKill(t, archive, args, { random, early = false, lines = 2 }) {
   const recorder = new Recorder(t, archive, args);
   if (!early) await recorder.durableAfter(lines);
-  await passed(random() * (early ? 150 : 400)); // at a random moment
+  await passed(random() * (early ? 150 : 400)); // at a random time
   const end = await recorder.kill("SIGKILL");
   assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
   return recorder;
