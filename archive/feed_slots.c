@@ -102,8 +102,8 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
         slot->last_ns = ns;
 }
 
-/* Set the slot's connection to the last one that received frames, and complete_ns to this
- * connection's, unless that is later than before_ns. */
+/* Set the slot's connection to the last one that received frames. The slot's complete_ns becomes
+ * that of this connection, unless that is later than before_ns. */
 static void note_connection(const reading *r, const segment_rows *rows, past_slot *slot)
 {
     for (size_t i = 0; i < rows->conn_count; i++) {

@@ -73,8 +73,8 @@ int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(t
 
 /* ---- segments ---- */
 
-/* 1 if the session was writing this segment at at_ns: it has no later segment that begins before
- * at_ns, and it continues afterwards, or at_ns is just after its last frame. */
+/* 1 if the session was writing this segment at at_ns: no later segment of the session begins before
+ * at_ns, and this one has frames after at_ns or ended just before it. */
 static int is_written_at(const read_plan *plan, const planned_segment *planned,
                          const open_conns *at)
 {

@@ -47,7 +47,8 @@ const char *segment_life_name(segment_life life);
 
 typedef struct planned_segment {
     const char *path; /* to open with archive_io */
-    /* Its content; its path is the name in messages. Chunks: read_plan_load_chunks. */
+    /* The content of the segment; index->path is the name in messages. The chunks of the index are
+     * loaded by read_plan_load_chunks. */
     const segment_index *index;
     const uint8_t *is_wanted; /* for each channel of the index */
     segment_life life;

@@ -14,7 +14,7 @@ typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL before the first line */
     size_t gap_next;   /* index of the first gap in the target's gaps that is not written yet */
-    uint64_t number;   /* number of the last frame of the day, from 1 */
+    uint64_t number;   /* of the frame written last; counts from 1 in each day */
 } jsonl_writer;
 
 static void *open_jsonl(const export_target *target)

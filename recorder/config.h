@@ -92,8 +92,8 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * credentials, invalid or too many HTTP requests. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
-/* The complete URL of a feed's request. A path gets the host of the exchange's HTTP API, or, if the
- * feed records another server, of that server. */
+/* The complete URL of a feed's request. If only a path is configured, the host is that of the
+ * exchange's HTTP API, or of the server that the feed records instead of the exchange. */
 void config_http_url(const feed_config *feed, const http_config *request,
                      char out[LIMIT_URL_BYTES]);
 

@@ -32,8 +32,8 @@ enum { SUBSCRIBER_OPEN_MAX = 64 };
 
 /* Time limit of an answer. */
 #define SUBSCRIBER_ANSWER_NS (10 * TD_NS_PER_S)
-/* Wait before a topic that was refused alone is requested again: doubles from the first to the
- * second. */
+/* How long a topic waits after the refusal of a request that named it alone: the first time, and at
+ * most. It doubles each time. */
 #define SUBSCRIBER_RETRY_NS     (5 * TD_NS_PER_S)
 #define SUBSCRIBER_RETRY_NS_MAX (600 * TD_NS_PER_S)
 

@@ -43,8 +43,8 @@ typedef struct decode_error {
 
 /* ---- surveys: the members of a frame ---- */
 
-/* Where a known member is: an index of the row's items means in an entry of them; this value means
- * in the envelope. */
+/* Where a known member is: in an entry, if the value is an index of the row's items; in the
+ * envelope, if it is this value. */
 enum { SURVEY_ENVELOPE = TOPIC_ITEMS_MAX };
 
 /* Kind of a survey entry. */

@@ -446,8 +446,8 @@ static int check_envelope(rows *r)
     return 1;
 }
 
-/* ---- entries: objects by key, arrays by position, in the order of the row's items. An entry
- * inherits fields of the objects around it. ---- */
+/* ---- entries, in the order of the row's items. Fields are found by key if the entry is an object,
+ * by position if it is an array. An entry inherits fields of the objects around it. ---- */
 
 /* The fields that an entry has, before their values are read. */
 typedef struct found_fields {

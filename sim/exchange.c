@@ -146,7 +146,7 @@ static void note_frame(sim_conn *conn, const sim_frame *frame)
                       frame->ts_ns);
 }
 
-/* Record the content of a frame with at least one subscriber, from the engine. */
+/* Write the content of a frame to the truth file, as the engine knows it, if someone subscribes. */
 static void note_content(served_family *f, const sim_frame *frame)
 {
     truth *t = f->exchange->options.truth;

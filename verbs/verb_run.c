@@ -189,8 +189,8 @@ observe_options verb_run_observing(verb_run *verb)
 
 /* ---- the status line ---- */
 
-/* List the bytes of the selection's segments by their times. On failure no progress is shown; the
- * cursor reports what cannot be read. */
+/* Note the size and times of each segment of the selection, to compute progress. On failure no
+ * progress is shown; the cursor reports files that cannot be read. */
 static void find_segments(verb_run *verb)
 {
     selection_window window;

@@ -49,7 +49,7 @@ setting settings_entry(setting list, size_t index)
     return index < count ? value_of(list.file, start[index]) : (setting){list.file, NULL};
 }
 
-/* The value of a key, spelt as in the file. */
+/* The value of a key; the key must be spelt exactly as in the file. */
 static setting find_key(setting mapping, const char *key)
 {
     if (mapping.node == NULL || mapping.node->type != YAML_MAPPING_NODE)

@@ -42,7 +42,7 @@ static int is_spare(const table_column *column)
     return column->align == TABLE_SPARE_LEFT || column->align == TABLE_SPARE_RIGHT;
 }
 
-/* Number of spare columns that fit. */
+/* Number of optional columns for which there is space. */
 static size_t count_spare(const text_table *table, size_t columns)
 {
     size_t total = 0;

@@ -89,7 +89,8 @@ TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_byte
 TD_MUST_USE td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets *sent,
                                         td_err *err);
 
-/* Also search frames from clients to the exchange by names. Call before the first frame. */
+/* Also search the frames that clients send for secrets, by the names of their members. Call before
+ * the first frame. */
 static inline void redactor_hide_sent(redactor *self)
 {
     self->has_clients = 1;

@@ -83,7 +83,7 @@ typedef struct trial {
     shrink *search;
     uint64_t broken; /* number of rules broken by the file's frames */
     uint64_t broken_at_end;
-    uint8_t is_base;  /* 1: the file is base itself, so its items are marked */
+    uint8_t is_base; /* 1: the file is base itself: mark its broken rules, to compare others with */
     uint8_t is_legal; /* 0: a frame breaks a rule that it does not break in base */
 } trial;
 

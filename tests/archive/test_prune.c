@@ -267,7 +267,9 @@ static void test_deleted_is_not_pruned(void **state)
         archive_listing listing;
         archive_history past;
         unsigned missing = 0;
-        if (round == 1) { /* round 0: the catalog has the segment; round 1: no catalog */
+        /* Round 0: the segment is there. Round 1: it was removed. Round 2: and the catalog rebuilt.
+         */
+        if (round == 1) {
             first_segment(&place, path);
             assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
         }

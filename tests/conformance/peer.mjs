@@ -197,7 +197,7 @@ export function parameters(text) {
   return Object.fromEntries(rest.map((part) => part.split("=").map((word) => word.trim())).map(([key, value]) => [key, value ?? true]));
 }
 
-/** The agreement that an answer's parameters make. */
+/** What client and server agreed on for permessage-deflate: the parameters of the server's answer. */
 export function agreement(answer) {
   const bits = (value) => (value === undefined ? 15 : Number(value));
   return {

@@ -193,7 +193,7 @@ static void find_pieces(const law_facts *facts, size_t topic, piece_list *list)
                                     0, 0});
 }
 
-/* A silent hour ends earlier pieces of its session; they continue after it. */
+/* A silent hour cuts the pieces of its session in two. */
 static void cut_silent(const law_facts *facts, size_t topic, piece_list *list)
 {
     for (size_t i = 0; i < facts->silent_count; i++) {

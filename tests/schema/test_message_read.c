@@ -166,7 +166,7 @@ static void test_symbols(void **state)
     message_round_close(round);
 }
 
-/* For a topic without a row, values have the types of the text. */
+/* If a topic has no row, each value has the type that it has in the JSON text. */
 static void test_without_row(void **state)
 {
     (void)state;

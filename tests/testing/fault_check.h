@@ -67,7 +67,7 @@ int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth 
  * power: the frames of both sessions must exist. */
 int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found);
 
-/* The catalog's dump, allocated with td_alloc; NULL and place->what on failure. */
+/* The catalog's dump, allocated with td_alloc. On failure NULL; place->what is the reason. */
 char *fault_dump(fault_place *place);
 
 #endif

@@ -44,7 +44,7 @@ function listedVerbs(name) {
   return lines.flatMap((l, i) => (l === ".TP" ? [[lines[i + 1], lines[i + 2]]] : []));
 }
 
-/** A summary of --help in the form of pages that list verbs. */
+/** A verb's summary of --help as the man page that lists the verbs writes it: "Summary:". */
 const sentence = (summary) => `${summary[0].toUpperCase()}${summary.slice(1)}:`;
 
 /** Examples of a page: {mark, script}. */

@@ -74,7 +74,7 @@ static void test_documents(void **state)
     for (const char *key = KEYS; *key != '\0'; key++) {
         (void)snprintf(text, sizeof text, *key == ' ' ? "space" : "`%c`", *key);
         expect_in("docs/replay.md", text);
-        if (*key != ',') /* there it only pauses */
+        if (*key != ',') /* serve.md has no ',': it only pauses in serve */
             expect_in("docs/serve.md", text);
     }
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
