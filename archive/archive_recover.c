@@ -149,7 +149,7 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
 
 /* ---- the end of a segment ---- */
 
-/* Journal an act on a segment. totals: those of a finished segment, else NULL. */
+/* Journal an act on a segment. totals: of a finished segment, else NULL. */
 static td_result journal_act(const work *w, const char *act, const char *path,
                              const segment_name *name, const segment_totals *totals, td_err *err)
 {

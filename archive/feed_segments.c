@@ -83,7 +83,7 @@ static td_result check_alive(const feed_segments *f, td_err *err)
 
 /* ---- segments that another program removed or changed ---- */
 
-/* Journal an act on the segment. totals: those of a finished segment, else NULL. */
+/* Journal an act on the segment. totals: of a finished segment, else NULL. */
 static td_result journal_act(const feed_segments *f, const char *act, const segment_totals *totals,
                              td_err *err)
 {

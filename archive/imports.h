@@ -26,8 +26,8 @@ TD_MUST_USE td_result imports_write(journal *journal, const char *session, const
 typedef struct past_import {
     const char *feed;
     char open_session[SESSION_ID_BYTES]; /* session of an unfinished import of the content, or "" */
-    char session[SESSION_ID_BYTES]; /* session of its latest finished import; "" if there is none */
-    uint64_t stop_ns;               /* wall clock at the end of the import */
+    char session[SESSION_ID_BYTES];      /* session of its latest finished import; "" if absent */
+    uint64_t stop_ns;                    /* wall clock at the end of the import */
 } past_import;
 
 /* Find the latest import of each content into each feed. rows has feed_count rows for each content,

@@ -333,7 +333,7 @@ static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, 
     return rc;
 }
 
-/* The entry that stands for unreadable bytes. */
+/* The entry in place of unreadable bytes. */
 static journal_entry damaged_entry(uint64_t from, uint64_t to, journal_field *fields,
                                    char number[24])
 {

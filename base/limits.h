@@ -17,10 +17,11 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Inflating may take one part in LIMIT_INFLATE_SHARE of a thread's time, plus the unused share of
  * the last second. On the encoder thread this limits all compressed frames of a feed; on the
- * network thread, the messages of each connection and those of all clients of a server together. A
- * message of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50 ms. Beyond
- * the share, the encoder discards frames for LIMIT_INFLATE_PAUSE_NS (so that the ledger gets few
- * gaps), a connection is closed, and a server reads no more from that client for a while. */
+ * network thread, the messages of each connection and the messages of all clients of a server
+ * together. A message of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50
+ * ms. Beyond the share, the encoder discards frames for LIMIT_INFLATE_PAUSE_NS (so that the ledger
+ * gets few gaps), a connection is closed, and a server reads no more from that client for a while.
+ */
 #define LIMIT_INFLATE_SHARE    4u
 #define LIMIT_INFLATE_PAUSE_NS UINT64_C(10000000000)
 
@@ -116,7 +117,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
 
-/* Ids of entries that a topic remembers to detect repeats: at least those of four of the largest
+/* Ids of entries that a topic remembers to detect repeats: at least the ids of four of the largest
  * trade frames (1,024 each), at most twice as many. A repeat from further back is not detected. */
 #define LIMIT_TRACK_IDS 4096u
 

@@ -55,7 +55,7 @@ const PYTHON = ["python3", "/usr/bin/python3"].find((name) => spawnSync(name, ["
 /** Run the package for Python, or json.loads for the same frames. */
 const inPython = (c, what) => JSON.parse(run(PYTHON, ["benchmarks/python_read.py", what, c.archive], { env: { ...process.env, PYTHONPATH: "embed/python" } }));
 
-/** Rates are per second of CPU; those of the package for Python, which uses all cores, are per second by the clock. */
+/** Rates are per second of CPU; rates of the Python package, which uses all cores, are per second by the clock. */
 export async function exportRows(v5, row) {
   const few = await makeCorpus("tenth-v5", v5.frames / 10, "v5-linear");
   for (const format of Object.keys(FORMATS)) {

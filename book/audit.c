@@ -146,7 +146,7 @@ static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rul
 /* Compares books with each other, and tickers with books. States are kept as 64-bit hashes of the
  * best levels: a difference is missed once in 10^19 times, and a finding is always true. */
 
-/* Get the frame's number that the member's rule compares; 0 if the frame has none. */
+/* Get the frame's number that the member's rule compares; 0 if absent. */
 static int number_of(const msg_head *head, msg_member member, int64_t *out)
 {
     *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
@@ -808,7 +808,7 @@ static void candle_chain_serialize(candle_chain *chain, state_io *io)
 
 /* ---- trades of a candle ---- */
 
-/* The trades that a candle sums: those of its own line, else any. */
+/* The trades that a candle sums: of its own line, else of any line. */
 static audit_member *trades_of(const audit *a, const audit_member *candles)
 {
     audit_member *any = NULL;

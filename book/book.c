@@ -145,7 +145,7 @@ static void side_remove(book_side *side, uint32_t rank)
 /* ---- updating digests ---- */
 
 /* Call it after a level was added, and before one is removed. Updates the sums of the whole book,
- * and those of the best levels if it is one of them. */
+ * and the digests of the best levels if it is one of them. */
 static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];

@@ -118,7 +118,7 @@ typedef struct track_entries track_entries;
 struct track {
     uint32_t magic;
     const topic_row *row;
-    book *book; /* NULL if the topic has none */
+    book *book; /* NULL: the topic has no book */
     uint32_t rule_count;
     track_rule rules[VERDICT_ITEMS_MAX];
     uint32_t other_count; /* others: indexes of rules that need more than the outcome */
@@ -514,7 +514,7 @@ static uint64_t number_key(rule_id rule, const entry *of)
     return key ^ (uint64_t)of->position_idx * ODD;
 }
 
-/* Get the previous number with an entry's key; *is_new: 1 if there is none yet. NULL at the limit.
+/* Get the previous number with an entry's key; *is_new: 1 if absent so far. NULL at the limit.
  */
 static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
 {

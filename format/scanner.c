@@ -193,7 +193,7 @@ static td_result visit(scanner *s, const mcap_location *location, td_err *err)
     return v->record == NULL ? TD_OK : v->record(s->user, location, err);
 }
 
-/* Decode a chain record at offset at. TD_E_CORRUPT or TD_E_TRUNCATED if there is none. */
+/* Decode a chain record at offset at. TD_E_CORRUPT or TD_E_TRUNCATED if absent. */
 static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t *end, td_err *err)
 {
     mcap_location location;

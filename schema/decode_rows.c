@@ -17,7 +17,7 @@ typedef struct rows {
     const topic_match *topic;
     decode_error *why;
     msg_head head;
-    size_t value_count; /* number of d->values: first those of the envelope, then each entry's */
+    size_t value_count; /* number of d->values: first the envelope's, then each entry's */
     size_t envelope_count;
     uint32_t envelope_seen;                     /* a bit for each field read so far */
     uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* for each value of the envelope: the index of its
@@ -593,7 +593,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
     return 1;
 }
 
-/* If the row says so, use a sequence number of the first entry as the frame's. */
+/* Set a sequence number of the frame from an entry's, unless the frame has one. */
 static void note_sequence(rows *r, const msg_values *values, msg_member member)
 {
     uint8_t *has = NULL;
@@ -776,7 +776,7 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
            (node->targets[found].kind == TARGET_NODE || node == &r->p->nodes[0]);
 }
 
-/* Read an entry that is an object. Its own fields override those of the objects around it. */
+/* Read an entry that is an object. Its own fields override fields of the objects around it. */
 static int read_object_entry(rows *r, const items_row *items, json_value entry,
                              const found_fields *outer)
 {

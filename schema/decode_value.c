@@ -169,7 +169,7 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
 }
 
 /* Get the text of a value, to be read as the field's type. *is_absent is 1 if the value means that
- * there is none. Returns 0 if the JSON type does not fit the field. */
+ * the field is absent. Returns 0 if the JSON type does not fit the field. */
 static int value_text(const field_row *field, json_value value, td_bytes *text, int *is_absent)
 {
     json_type type = json_type_of(value);

@@ -29,8 +29,8 @@ typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT]; /* those of the ticker keep their value; the others are set for
-                                    each frame */
+    sim_value values[SIM_COUNT];         /* the ticker's stay; the others are set for
+                                            each frame */
     sim_trade trades[MARKET_TRADES_MAX]; /* trades of the last event */
     size_t trade_count;
     sim_trade last;    /* the last trade so far */

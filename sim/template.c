@@ -64,7 +64,7 @@ static int is_word(char letter)
     return isalnum((unsigned char)letter) || letter == '_';
 }
 
-/* The names that may follow a mark: those of values or of lists. */
+/* The names that may follow a mark: names of values or of lists. */
 typedef struct vocabulary {
     const char *what;
     char mark; /* the character before a name */

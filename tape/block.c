@@ -142,7 +142,7 @@ static void unkeep(block_pool *pool, tape_block *block)
     atomic_store_explicit(&block->references, 1, memory_order_relaxed);
 }
 
-/* Find a block with the chunk's bytes, and add a reference to it. NULL if there is none. */
+/* Find a block with the chunk's bytes, and add a reference to it. NULL if absent. */
 static tape_block *find(block_pool *pool, const source_chunk *chunk)
 {
     for (tape_block *b = pool->first; b != NULL; b = b->next) {

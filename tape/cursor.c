@@ -58,7 +58,7 @@ static void close_sources(cursor *c)
     }
 }
 
-/* Replace the sources by those of another selection. */
+/* Replace the sources by the sources of another selection. */
 static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
                               td_err *err)
 {

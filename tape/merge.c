@@ -177,7 +177,7 @@ static void release_load(merge *m, chunk_load *load)
     m->spare[m->spare_count++] = load;
 }
 
-/* The next chunk by time of all sources. TD_EOF if there is none. */
+/* The next chunk by time of all sources. TD_EOF if absent. */
 static td_result next_chunk(merge *m, const source **from, source_chunk *out, td_err *err)
 {
     source_chunk *least = NULL;

@@ -231,7 +231,8 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     trust_conn *conn = &trust->conns[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
     if (is_other && frame->is_interleaved)
-        conn->is_alive = 0; /* its frames between those of the other connection were not in order */
+        conn->is_alive =
+            0; /* its frames, mixed with frames of the other connection, were not in order */
     conn->info = &frame->channel->info;
     conn->shard = conn->info->shard;
     if (conn->row != frame->row)

@@ -147,7 +147,7 @@ static void format_day(uint64_t day_ns, char out[TD_TIME_TEXT_BYTES])
     out[strlen("2021-04-17")] = '\0';
 }
 
-/* Describe a row that stands for this many symbols, and for all days until the day of `last`. */
+/* Describe a row for this many symbols, and for all days until the day of `last`. */
 static void describe_day(result_writer *r, const symbol_day *row, size_t symbols,
                          const symbol_day *last)
 {

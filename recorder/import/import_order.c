@@ -90,7 +90,7 @@ static int fits_url(const import_slot *slot, td_bytes url)
 }
 
 /* Find the slot of a connect or sent line that names no connection: the current slot if its URL
- * fits, else the latest with such a URL; NO_SLOT if there is none. */
+ * fits, else the latest with such a URL; NO_SLOT if absent. */
 static uint32_t find_url(const import_order *s, const import_record *record)
 {
     uint64_t last_max = record->kind == IMPORT_CONNECT ? record->time_ns : UINT64_MAX;

@@ -83,7 +83,7 @@ static uint8_t has_snapshot(const symbol_topic *topic)
            (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
 }
 
-/* Follow the symbol's topics that are wanted books; drop the state if there are none. */
+/* Follow the symbol's topics that are wanted books; drop the state if no topic is wanted. */
 static void add_saved(serve_books *books, const serve_feeds *feeds, symbol_entry *of)
 {
     saved_books saved = {.into = books, .feeds = feeds, .of = of};

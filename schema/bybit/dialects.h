@@ -1,14 +1,14 @@
 /* Bybit's dialects: their tables, and the functions that several of them use, for requests of the
  * form {"op","args"}, answers, credentials, and texts of refusals. Only for schema/bybit/. The
- * letters A to E are those of docs/wire.md 1. */
+ * letters A to E are as in docs/wire.md 1. */
 #ifndef TD_SCHEMA_BYBIT_DIALECTS_H
 #define TD_SCHEMA_BYBIT_DIALECTS_H
 
 #include "schema/dialect.h"
 #include "base/json/json_write.h"
 
-/* The tables. Requests of v5 are those of v3; each type of connection with other answers has its
- * own table (docs/wire.md 1.5). */
+/* The tables. Requests of v5 equal requests of v3; each type of connection with other answers has
+ * its own table (docs/wire.md 1.5). */
 extern const dialect BYBIT_OP; /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
 /* As BYBIT_OP with req_id; acks name the op; at most ten topics per request. */
 extern const dialect BYBIT_V3;
@@ -85,7 +85,7 @@ TD_MUST_USE td_result bybit_ask_op(td_buf *out, const char *id_key, const dialec
                                    td_err *err);
 /* Append {"op":"auth","args":[key, expires, signature]}. */
 TD_MUST_USE td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err);
-/* Texts of pings and pongs; "%" stands for the time (docs/wire.md 1.2). */
+/* Texts of pings and pongs; "%" is replaced by the time (docs/wire.md 1.2). */
 #define BYBIT_PING      "{\"op\":\"ping\"}"
 #define BYBIT_USDC_PING "{\"op\":\"ping\",\"args\":[\"%\"]}"
 #define BYBIT_SPOT_PING "{\"ping\":%}"

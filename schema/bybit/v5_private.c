@@ -59,7 +59,7 @@ static const field_row EXECUTION[] = {
     V3_TEXT(MEMBER_FEE_COIN, "feeCurrency"),
 };
 
-/* Executions of trades only, sent earlier than those of `execution` and with fewer fields. The
+/* Executions of trades only, sent earlier than `execution` and with fewer fields. The
  * fields are in the order of the only real frame. */
 static const field_row FAST_EXECUTION[] = {
     CATEGORY,

@@ -381,7 +381,7 @@ static void test_appender_recovers_before_it_writes(void **state)
     }
     recover(place, &report);
     archive_fixture_gaps(place, &gaps);
-    /* The gap of the first kill covers those of the later kills, because no session ends it. The
+    /* The gap of the first kill covers the gaps of the later kills, because no session ends it. The
      * other gap is the disconnect of frame 50. */
     assert_int_equal(gaps.count, 1 + 1);
     unsigned crashes = 0;

@@ -178,8 +178,8 @@ static void test_power_cut_behind_every_change(void **state)
             assert_false(report.is_lossy);
             count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
         }
-        /* A later change must not leave fewer frames on the disk, except for those of the chunk
-         * that is being written. */
+        /* A later change must not leave fewer frames on the disk, except for the frames of the
+         * chunk that is being written. */
         if (count + CHUNK_FRAMES < last)
             fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
                      (unsigned long long)count, (unsigned long long)last);

@@ -14,7 +14,7 @@ enum { NAMES = 5000, NAME_BYTES = 64 };
 
 static char names[NAMES][NAME_BYTES];
 
-/* Names like those of segments: long, with a few different digits. Of equal names the first one is
+/* Names like names of segments: long, with a few different digits. Of equal names the first one is
  * found. */
 static void test_every_name_is_found(void **state)
 {

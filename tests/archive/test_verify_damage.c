@@ -84,7 +84,7 @@ static void test_bytes_behind_the_end(void **state)
             size_t extra = EXTRA[k / 2];
             uint8_t *longer = td_alloc_zero(1, b->sizes[i] + extra);
             memcpy(longer, b->bytes[i], b->sizes[i]);
-            if (k % 2 == 1) /* append bytes that look like those of a segment */
+            if (k % 2 == 1) /* append bytes that look like a segment */
                 memcpy(longer + b->sizes[i], b->bytes[i],
                        extra < b->sizes[i] ? extra : b->sizes[i]);
             bench_put(b, i, longer, b->sizes[i] + extra);

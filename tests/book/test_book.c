@@ -293,7 +293,7 @@ static book *rebuilt(const book *b, int from_best)
     return made;
 }
 
-/* Checks that incrementally updated digests equal those of a rebuilt book. */
+/* Checks that incrementally updated digests equal the digests of a rebuilt book. */
 static void assert_digests(book *b)
 {
     static const uint32_t DEPTHS[] = {0, 1, 40, 41, 1000};

@@ -231,7 +231,7 @@ static void test_failing_calls(void **state)
     sweep(*state, IO_FAULT_SHORT, IO_FAULT_ONCE);
 }
 
-/* On a full disk, the error says so, and the folder is as before. */
+/* On a full disk, the error names it, and the folder is as before. */
 static void test_full_disk(void **state)
 {
     io_fault *disk = io_fault_open();

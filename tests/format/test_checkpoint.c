@@ -167,8 +167,8 @@ static void check_list(io_fault *disk, const char *path, uint32_t expected)
     segment_reader_close(reader);
 }
 
-/* A segment lists its checkpoints, with and without its summary; recovery keeps those of intact
- * blocks. */
+/* A segment lists its checkpoints, with and without its summary; recovery keeps checkpoints of
+ * intact blocks. */
 static void test_in_a_segment(void **state)
 {
     (void)state;

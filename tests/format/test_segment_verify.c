@@ -381,7 +381,7 @@ static void append_in(chunk_builder *builder, const channel_info *info, uint32_t
 }
 
 /* A connection opens, a chunk ends, and the next one has its first frames: its ordinals begin at 1
- * after those of the previous connection. */
+ * after frames of the previous connection. */
 static void test_reconnect_between_chunks(void **state)
 {
     (void)state;

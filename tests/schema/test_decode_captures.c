@@ -1,5 +1,5 @@
 /* Every recorded frame of inverse and linear: the fast and the row-driven decoder agree, all frames
- * are decoded, and the counts are those of docs/wire.md 6 (counted by scripts that share no code
+ * are decoded, and the counts are from docs/wire.md 6 (counted by scripts that share no code
  * with the program). */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Inflating: data that zlib compressed is restored, in all three wrappings; limits hold, and broken
- * input is reported. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of ZLIB_HELLO
- * and RAW_HELLO from Python's zlib. */
+ * input is reported. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, the bytes of
+ * ZLIB_HELLO and RAW_HELLO from Python's zlib. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * 4): valid JSON is decoded completely, without unknown members, by both decoders alike; other
  * input is refused with an offset. The file's name gives its kind: an answer, a request, or data. A
  * "data-only" file is the inside of a frame without its topic, so it cannot be classified and stays
- * raw. Counts are those of the files. */
+ * raw. Counts are of the files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

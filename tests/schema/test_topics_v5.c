@@ -1,5 +1,5 @@
 /* Contract v3 and v5 on real frames: every recorded frame, and every published frame and sample,
- * decodes, or is raw for a reason that is written here. Counts are those of docs/wire.md 6.5. */
+ * decodes, or is raw for a reason that is written here. Counts are from docs/wire.md 6.5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

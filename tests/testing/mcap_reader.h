@@ -1,4 +1,4 @@
-/* Reads a segment from its first record to its last as the MCAP specification says
+/* Reads a segment from its first record to its last as the MCAP specification requires
  * (https://mcap.dev/spec), to compare with the reader, recovery and verification of format/. It
  * shares no code with them: it parses the bytes itself and calls zstd and zlib directly. It checks
  * every CRC (chunks, data section, summary). The whole file is in memory. One thread. */

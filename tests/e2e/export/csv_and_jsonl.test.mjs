@@ -228,7 +228,7 @@ test("a book that broke has no rows until its next snapshot", { skip: withoutCap
   assert.ok(entry.left_out_frames > 0 && entry.left_out_frames <= 240, `${entry.left_out_frames}`);
   assert.equal(entry.frames + entry.left_out_frames, 401 - 60);
   assert.equal(manifestOf(out).totals.violations > 0, true);
-  // The rows before the loss equal those of the script; the snapshot's rows follow.
+  // The rows before the loss equal the script's rows; the snapshot's rows follow.
   const rows = csv(out, entry.name).trimEnd().split("\n").slice(1);
   const whole = (await expected(capture(INVERSE), "inverse"))["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
   const until = BigInt(entry.breaks[0].from_ns) / 1000n;
@@ -571,7 +571,7 @@ test("an export of several formats, symbols and days has the same bytes with any
     }
   assert.deepEqual(outs.both4, outs.both1);
   assert.deepEqual(outs.both7, outs.both1);
-  // Each format has a folder, whose files equal those of an export to that format alone.
+  // Each format has a folder, whose files equal an export to that format alone.
   const alone = Object.entries(outs.csv1).filter(([name]) => !isManifest(name));
   assert.deepEqual(Object.entries(outs.both1).filter(([name]) => name.startsWith("tardis-csv/")), alone.map(([name, bytes]) => [`tardis-csv/${name}`, bytes]));
   const dates = ["2021-04-17", "2021-04-18", "2021-04-19"];

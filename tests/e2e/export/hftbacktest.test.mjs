@@ -51,7 +51,7 @@ for (const [name, family] of CAPTURES) {
     const out = path.join(temporary(t), "out");
     await tapedeck(t, exporting(archive, out));
     await compare(capture(name), family, out);
-    // The last books equal those of a replay.
+    // The last books equal the books of a replay.
     const { books } = await json(t, ["replay", archive, "--json"]);
     for (const file of npz(out).filter((of) => of.endsWith("_eod.npz"))) {
       const rows = await records(out, file);

@@ -7,7 +7,7 @@ import { run, temporary, wrapped } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { copiedByArrow, parquetMetadata, parquetRows, query } from "../support/parquet_files.mjs";
 
-// In a group of this many rows the dictionaries of texts and integers fill up; in the last group those of integers do not.
+// In a group of this many rows the dictionaries of texts and integers fill up; in the last group the dictionaries of integers do not.
 const GROUP_ROWS = 10_000;
 const COUNT = 24_000;
 const WORDS = ["buy", "sell", "", "größer"];

@@ -231,7 +231,7 @@ os.close(writer)
 os.execv(sys.argv[2], sys.argv[2:])
 `;
 
-/** Counts the frames that were announced durable, and those of them that are not in the archive. */
+/** Counts the frames that were announced durable, and how many of them are not in the archive. */
 async function announcedLost(scene) {
   const kept = new Map(); // "session|feed|conn|line|shard" -> how many inbound frames
   for (const feed of FEEDS)

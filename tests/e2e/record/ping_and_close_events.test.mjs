@@ -53,7 +53,7 @@ test("only a server's pings and their pongs are recorded as heartbeat events", a
   assert.ok(events.every((event) => event.conn === 1));
 });
 
-test("payloads are recorded as text if printable, else in hex, also those of pongs without a ping", async (t) => {
+test("payloads are recorded as text if printable, else in hex, also payloads of pongs without a ping", async (t) => {
   const { archive } = await recordFrom(t, (ws) => {
     ws.ping("é".repeat(62) + "x"); // 125 bytes
     ws.once("pong", () => {

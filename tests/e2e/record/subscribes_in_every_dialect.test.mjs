@@ -166,7 +166,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
       assert.match(strict.stderr, words);
     });
 
-  // Each family, at an exchange that knows the secret; its texts are those of docs/wire.md 1.1.
+  // Each family, at an exchange that knows the secret; its texts are in docs/wire.md 1.1.
   const REFUSED = [
     ["inverse", "/realtime", ["--topic", "order"], /refused the credentials: .*error:USVC1111/],
     ["copytrade", "/realtime_private", ["--topic", "copyTradeOrder"], /refused the credentials: .*error:USVC1111/],

@@ -37,7 +37,7 @@ const FOUND = {
 };
 
 describe("conditions", { concurrency: 2 }, () => {
-  test("when finds the first frame that meets a condition, or reports that there is none", async (t) => {
+  test("when finds the first frame that meets a condition, or reports that no frame does", async (t) => {
     const archive = await bookTape(t);
     for (const [condition, number] of Object.entries(FOUND)) {
       const { found } = await json(t, ["when", "-a", archive, condition, "--json"], { status: number === null ? 1 : 0 });

@@ -63,7 +63,7 @@ const time = (line) => /"recv_ns":(\d+)/.exec(line)[1]; // too large for a numbe
 const at = (line, recvNs) => line.replace(/"recv_ns":\d+/, `"recv_ns":${recvNs}`);
 const streamOf = (line) => { const { topic, symbol } = JSON.parse(line); return `${topic} ${symbol}`; };
 
-/** Change one digit of the frame's data, not the first digit of a number; null if there is none. */
+/** Change one digit of the frame's data, not the first digit of a number; null if absent. */
 function altered(line, random) {
   const from = line.indexOf('"data":') + 7;
   const places = [...line.slice(from).matchAll(/(?<=\d\.?)\d/g)].map((m) => from + m.index);

@@ -1,5 +1,5 @@
 // The exchange's client libraries, unchanged, with serve and sim: they connect, subscribe, get answers, keep alive and
-// authenticate. Books of bybit-api equal those of replay. The programs of docs/clients.md run; the large ones (ccxt, a browser)
+// authenticate. Books of bybit-api equal the books of replay. The programs of docs/clients.md run; the large ones (ccxt, a browser)
 // only with TAPEDECK_ALL_CLIENTS=1, which `make soak` sets.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,4 +1,4 @@
-// serve --rebase-time now: the times in frames become those of today, and nothing else changes. The frames are made up here in
+// serve --rebase-time now: the times in frames become times of today, and nothing else changes. The frames are made up here in
 // the forms of docs/wire.md, so the members that are times are known without tapedeck.
 import assert from "node:assert/strict";
 import { describe } from "node:test";

@@ -252,7 +252,7 @@ export async function jsonLines(t, args, options) {
   return parseLines((await tapedeck(t, args, options)).stdout);
 }
 
-/** The recorder's own events in an archive, each with at_ns, its receive time; only those of `kind` if given. */
+/** The recorder's own events in an archive, each with at_ns, its receive time; only events of `kind` if given. */
 export async function eventsOf(t, archive, kind, options) {
   const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options);
   return rows.map((row) => ({ at_ns: row.recv_ns, ...JSON.parse(row.data) })).filter((event) => kind === undefined || event.event === kind);

@@ -234,7 +234,7 @@ static void test_numbers(void **state)
     channel_router_close(r);
 }
 
-/* Topics beyond the limit get _unknown, and the route says so; known topics and the recorder's own
+/* Topics beyond the limit get _unknown, and the route shows it; known topics and the recorder's own
  * channels are unaffected. A new segment has space again. */
 static void test_overflow(void **state)
 {

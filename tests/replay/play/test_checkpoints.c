@@ -112,7 +112,7 @@ static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
     return seen;
 }
 
-/* Checks that the frames of the whole from then on equal those of the part. */
+/* Checks that the frames of the whole from then on equal the frames of the part. */
 static void must_equal(const char *family_name, const seen_frames *whole, const seen_frames *part,
                        uint64_t from_ns)
 {
