@@ -139,13 +139,6 @@ static td_result write_piece(event_order *order, td_err *err)
     return rc;
 }
 
-/* The position of a kind among rows with equal times: trades, then depth, then best prices. */
-static uint64_t rank_of(uint64_t kind)
-{
-    uint64_t first = (kind & EVENT_KIND) == EVENT_TRADE ? 0 : 1;
-    return ((kind & EVENT_KIND) == EVENT_BBO ? 2 : first) << 62;
-}
-
 td_result event_order_add(event_order *order, const hft_event *row, td_err *err)
 {
     TD_ASSERT(order->merges[0].pieces == NULL);
@@ -157,7 +150,10 @@ td_result event_order_add(event_order *order, const hft_event *row, td_err *err)
     order->rows = td_array_grow(order->rows, order->row_count, sizeof *order->rows);
     hft_event *made = &order->rows[order->row_count++];
     *made = *row;
-    made->rank = rank_of(row->kind) | order->count++;
+    /* Rows with equal times: trades, then depth, then best prices. */
+    uint64_t kind = row->kind & EVENT_KIND;
+    uint64_t group = kind == EVENT_TRADE ? 0 : kind == EVENT_BBO ? 2 : 1;
+    made->rank = group << 62 | order->count++;
     return TD_OK;
 }
 
@@ -170,19 +166,15 @@ static const hft_event *piece_row(const piece_merge *merge, size_t piece)
     return &reader->rows[reader->at];
 }
 
-static int is_before(const piece_merge *merge, size_t heap_a, size_t heap_b)
-{
-    return merge->compare(piece_row(merge, merge->heap[heap_a]),
-                          piece_row(merge, merge->heap[heap_b])) < 0;
-}
-
 /* Restores the heap after the entry at `at` grew: moves it down to its place. */
 static void sink(piece_merge *merge, size_t at)
 {
     for (;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-            if (child < merge->heap_count && is_before(merge, child, least))
+            if (child < merge->heap_count &&
+                merge->compare(piece_row(merge, merge->heap[child]),
+                               piece_row(merge, merge->heap[least])) < 0)
                 least = child;
         if (least == at)
             return;
@@ -277,13 +269,6 @@ static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
     return rc;
 }
 
-/* 1 if the next row in exchange order precedes the next row in local order. */
-static int is_exch_first(const hft_event *exch, const hft_event *local)
-{
-    int order = compare_i64(exch->exch_ns, local->exch_ns);
-    return order != 0 ? order < 0 : exch->local_ns < local->local_ns;
-}
-
 /* Merges both orders. Where the next row of both has the same two times, it is the same row,
  * because both sort equal times by rank. */
 td_result event_order_next(event_order *order, hft_event *out, td_err *err)
@@ -291,17 +276,15 @@ td_result event_order_next(event_order *order, hft_event *out, td_err *err)
     piece_merge *merges = order->merges;
     const hft_event *exch = first(&merges[SIDE_EXCH]);
     const hft_event *local = first(&merges[SIDE_LOCAL]);
-    unsigned is_exch = 0;
-    unsigned is_local = 0;
     if (exch == NULL && local == NULL)
         return TD_EOF;
-    if (exch != NULL && local != NULL && exch->exch_ns == local->exch_ns &&
-        exch->local_ns == local->local_ns)
-        is_exch = is_local = 1;
-    else if (exch != NULL && (local == NULL || is_exch_first(exch, local)))
-        is_exch = 1;
-    else
-        is_local = 1;
+    int order_of_both = exch == NULL ? 1 : local == NULL ? -1 : 0;
+    if (order_of_both == 0)
+        order_of_both = compare_i64(exch->exch_ns, local->exch_ns);
+    if (order_of_both == 0)
+        order_of_both = compare_i64(exch->local_ns, local->local_ns);
+    int is_exch = order_of_both <= 0;
+    int is_local = order_of_both >= 0;
     *out = is_exch ? *exch : *local;
     out->kind |= (is_exch ? EVENT_EXCH : 0) | (is_local ? EVENT_LOCAL : 0);
     td_result rc = is_exch ? drop_first(order, &merges[SIDE_EXCH], err) : TD_OK;

@@ -133,29 +133,6 @@ static void gather_gaps(export_run_state *run)
     }
     if (run->gap_count > 0)
         qsort(run->gaps, run->gap_count, sizeof(const gap_row *), compare_gaps);
-    qsort(run->days, run->day_count, sizeof *run->days, compare_days);
-}
-
-/* The gaps that touch a day, whether or not another exported day also lists them. */
-static const gap_row **gaps_of(const run_day *day, size_t *count)
-{
-    const export_run_state *run = day->run;
-    const gap_row **gaps = td_alloc_zero(run->gap_count + 1, sizeof(const gap_row *));
-    *count = 0;
-    for (size_t i = 0; i < run->gap_count; i++)
-        if (selection_wants_gap(run->options->wanted, day->window, run->gaps[i]))
-            gaps[(*count)++] = run->gaps[i];
-    return gaps;
-}
-
-/* Drops the days that another shard's run exports. */
-static void drop_others_days(export_run_state *run)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < run->day_count; i++)
-        if (export_is_own(run->options->spec, run->days[i].day))
-            run->days[kept++] = run->days[i];
-    run->day_count = kept;
 }
 
 static td_result find_days(export_run_state *run, td_err *err)
@@ -178,9 +155,14 @@ static td_result find_days(export_run_state *run, td_err *err)
         return rc;
     if (run->day_count == 0)
         return selection_why_empty(options->archive, options->wanted, NULL, err);
-    qsort(run->days, run->day_count, sizeof *run->days, compare_days);
     gather_gaps(run);
-    drop_others_days(run);
+    qsort(run->days, run->day_count, sizeof *run->days, compare_days);
+    /* Drop the days that another shard's run exports. */
+    size_t kept = 0;
+    for (size_t i = 0; i < run->day_count; i++)
+        if (export_is_own(options->spec, run->days[i].day))
+            run->days[kept++] = run->days[i];
+    run->day_count = kept;
     return TD_OK;
 }
 
@@ -256,16 +238,6 @@ static td_result keep_day(run_day *day, td_err *err)
     }
     export_document_close(&there);
     export_folder_close(folder);
-    return rc;
-}
-
-/* Marks the days that an earlier run published. With --force none is kept. */
-static td_result keep_days(export_run_state *run, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++)
-        if (run->options->overwrite == EXPORT_KEEP)
-            rc = keep_day(&run->days[i], err);
     return rc;
 }
 
@@ -378,9 +350,14 @@ static void look_at_past(day_work *work)
 static td_result make_day(day_work *work, td_err *err)
 {
     run_day *day = work->day;
-    const export_options *options = day->run->options;
+    const export_run_state *run = day->run;
+    const export_options *options = run->options;
+    /* The gaps that touch this day, whether or not another exported day also lists them. */
+    const gap_row **gaps = td_alloc_zero(run->gap_count + 1, sizeof(const gap_row *));
     size_t gap_count = 0;
-    const gap_row **gaps = gaps_of(day, &gap_count);
+    for (size_t i = 0; i < run->gap_count; i++)
+        if (selection_wants_gap(options->wanted, day->window, run->gaps[i]))
+            gaps[gap_count++] = run->gaps[i];
     const export_day made = {.spec = options->spec,
                              .archive = work->archive,
                              .wanted = options->wanted,
@@ -388,9 +365,9 @@ static td_result make_day(day_work *work, td_err *err)
                              .gaps = gaps,
                              .gap_count = gap_count,
                              .folder = work->folder,
-                             .precisions = &day->run->precisions,
+                             .precisions = &run->precisions,
                              .log = options->log,
-                             .threads = day->run->day_threads,
+                             .threads = run->day_threads,
                              .day = day->day,
                              .window = day->window,
                              .progress = on_progress,
@@ -462,21 +439,15 @@ static td_result publish(const day_work *work, td_err *err)
     return TD_OK;
 }
 
-/* 1 if the day has frames of the requested types (and books of the requested depth). */
-static int has_something(const run_day *day)
-{
-    const export_spec *spec = day->run->options->spec;
-    return day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
-           (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
-}
-
 /* A day without anything to export is published only if another day has something. */
 static td_result end_day(day_work *work, td_err *err)
 {
     run_day *day = work->day;
+    const export_spec *spec = day->run->options->spec;
     day->facts = work->made.facts;
-    if (has_something(day) || work->published.text != NULL ||
-        day->run->options->spec->shard_count > 0)
+    int has_frames = day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
+                     (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
+    if (has_frames || work->published.text != NULL || spec->shard_count > 0)
         return publish(work, err);
     day->state = DAY_EMPTY;
     return TD_OK;
@@ -541,14 +512,6 @@ static td_result run_days(export_run_state *run, td_err *err)
 
 /* ---- the end ---- */
 
-static void add_names(const export_spec *spec, char *out, size_t out_bytes)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < spec->format_count && used < out_bytes; i++)
-        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i == 0 ? "" : " or ",
-                                 spec->formats[i]->name);
-}
-
 static uint64_t sum(const export_run_state *run, export_total total)
 {
     uint64_t sum = 0;
@@ -573,7 +536,10 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
         td_err_hint(err, "leave out --depth; `tapedeck info` lists the recorded topics");
         return TD_E_NOTFOUND;
     }
-    add_names(spec, names, sizeof names);
+    size_t used = 0;
+    for (size_t i = 0; i < spec->format_count && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " or ",
+                                 spec->formats[i]->name);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s", names);
     td_err_hint(err, "`tapedeck info` lists what was recorded");
     return TD_E_NOTFOUND;
@@ -654,8 +620,8 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     td_result rc = find_days(&run, err);
     if (rc == TD_OK)
         rc = settle(&run, NULL, err);
-    if (rc == TD_OK)
-        rc = keep_days(&run, err);
+    for (size_t i = 0; rc == TD_OK && options->overwrite == EXPORT_KEEP && i < run.day_count; i++)
+        rc = keep_day(&run.days[i], err);
     if (rc == TD_OK)
         rc = run_days(&run, err);
     if (rc == TD_OK)

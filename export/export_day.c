@@ -153,13 +153,6 @@ static int says_it(const day_maker *maker, size_t end, const export_row *row)
            (maker->ends[end].output->format->says_suspect && spec->days == NULL);
 }
 
-static void leave_out_bar(export_writer *writer)
-{
-    (void)pthread_mutex_lock(&writer->own->lock);
-    writer->own->counts.left_out_bars++;
-    (void)pthread_mutex_unlock(&writer->own->lock);
-}
-
 /* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -187,10 +180,13 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
         if (rc != TD_OK || writer == NULL ||
             (row->is_state && !writer->output->format->says_suspect))
             continue;
-        if (says_it(maker, i, row))
+        if (says_it(maker, i, row)) {
             rc = put_row(maker, writer, is_by_row, row, err);
-        else
-            leave_out_bar(writer);
+            continue;
+        }
+        (void)pthread_mutex_lock(&writer->own->lock);
+        writer->own->counts.left_out_bars++;
+        (void)pthread_mutex_unlock(&writer->own->lock);
     }
     return rc;
 }
@@ -322,19 +318,11 @@ static const char *depth_refusal(const day_run *run, const frame_channel *channe
     return NULL;
 }
 
-/* The index of a feed's first gap in the ledger, which is sorted by feed. */
-static size_t first_gap(const gap_list *ledger, const char *feed)
-{
-    size_t i = 0;
-    while (i < ledger->count && strcmp(ledger->rows[i].feed, feed) < 0)
-        i++;
-    return i;
-}
-
 static td_result make_route(day_run *run, const struct stream *of, const frame_ref *first,
                             const symbol_topic *before, day_route **out, td_err *err)
 {
     const export_spec *spec = run->day->spec;
+    const gap_list *ledger = run->day->ledger;
     const frame_channel *channel = first->channel;
     const track *begins_with = before == NULL ? NULL : symbol_topic_track(before);
     day_route *made = td_alloc_zero(1, sizeof *made);
@@ -343,8 +331,10 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
                         .of = of,
                         .channel = channel,
                         .latest = &channel->info,
-                        .gap_next = first_gap(run->day->ledger, channel->info.feed),
                         .refusal = depth_refusal(run, channel)};
+    while (made->gap_next < ledger->count && /* the ledger is sorted by feed */
+           strcmp(ledger->rows[made->gap_next].feed, channel->info.feed) < 0)
+        made->gap_next++;
     made->makers = td_alloc_zero(spec->type_count + 1, sizeof *made->makers);
     run->routes = td_array_grow(run->routes, run->route_count, sizeof(day_route *));
     run->routes[run->route_count++] = *out = made;
@@ -356,7 +346,7 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
     if (rc != TD_OK || !made->has_intervals)
         return rc;
     rc = topic_times_since(run->times, first, &since_ns, err);
-    coverage_begin(&made->covered, run->day->ledger, &channel->info, run->day->window, since_ns);
+    coverage_begin(&made->covered, ledger, &channel->info, run->day->window, since_ns);
     return rc;
 }
 
@@ -411,19 +401,10 @@ static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err
     return put(maker, &row, err);
 }
 
-/* The reason why the maker's book ended before this frame; NULL if it did not end, or continues on
- * another connection. */
-static const trust_break *book_break(const day_maker *maker, const trust_answer *trust)
-{
-    return (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
-                   trust->broke->cause != BREAK_NONE && !trust->is_taken_over
-               ? trust->broke
-               : NULL;
-}
-
 static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *err)
 {
     const row_out out = {put, maker};
+    const trust_answer *trust = seen->trust;
     int is_counted = !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns;
     for (size_t i = 0; is_counted && i < maker->end_count; i++) {
         export_writer *writer = maker->ends[i].writer;
@@ -434,8 +415,10 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
         writer->choice = maker->choice;
         (void)pthread_mutex_unlock(&writer->own->lock);
     }
-    const trust_break *broke = is_counted ? book_break(maker, seen->trust) : NULL;
-    td_result rc = broke != NULL ? put_gap(maker, broke, err) : TD_OK;
+    /* A book that continues on another connection gets no gap row. */
+    int has_broken = is_counted && (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
+                     trust->broke->cause != BREAK_NONE && !trust->is_taken_over;
+    td_result rc = has_broken ? put_gap(maker, trust->broke, err) : TD_OK;
     return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
 }
 
@@ -532,29 +515,25 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
-/* Writes a frame as a jsonl line. jsonl is EXPORT_PER_DAY, so the player has no workers and frames
- * arrive in the order of the tape. */
-static td_result write_line(const day_run *run, const frame_ref *frame, const trust_answer *trust,
-                            td_err *err)
-{
-    export_writer *lines = run->lines;
-    td_result rc = TD_OK;
-    if (lines == NULL || frame->is_lead_in)
-        return TD_OK;
-    if (frame_role_is_of_topic(frame->channel->role))
-        rc = export_writer_claim(lines, frame->channel, err);
-    return rc == TD_OK ? lines->output->format->frame(lines->made, frame, trust, err) : rc;
-}
-
 static td_result on_frame(void *ctx, const struct stream *of, void **state,
                           const observed_frame *seen, td_err *err)
 {
     day_run *run = ctx;
+    export_writer *lines = run->lines;
+    const frame_ref *frame = seen->frame;
+    td_result rc = TD_OK;
     (void)of;
-    td_result rc = write_line(run, seen->frame, seen->trust, err);
+    /* jsonl is EXPORT_PER_DAY, so the player has no workers and frames arrive in the order of the
+     * tape. */
+    if (lines != NULL && !frame->is_lead_in) {
+        if (frame_role_is_of_topic(frame->channel->role))
+            rc = export_writer_claim(lines, frame->channel, err);
+        if (rc == TD_OK)
+            rc = lines->output->format->frame(lines->made, frame, seen->trust, err);
+    }
     if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
         rc = follow_route(*state, seen, err);
-    return add_context(seen->frame, rc, err);
+    return add_context(frame, rc, err);
 }
 
 /* The topic's state before its first frame, from a checkpoint; NULL if unknown. */
@@ -733,14 +712,6 @@ static void open_player(day_run *run)
     player_take_states(run->player, run->tape);
 }
 
-static void count_use(day_run *run, const frame_ref *frame, channel_use use)
-{
-    if (frame->is_lead_in || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
-        return;
-    run->useful_frames += use == USE_ROWS;
-    run->foreign_frames += use == USE_FOREIGN;
-}
-
 /* Gives makers of intervals the frames received soon after the day, because late trades may belong
  * to its last intervals. The player does not get them, because the day's counts and books end with
  * the day. */
@@ -777,7 +748,10 @@ static td_result play(day_run *run, td_err *err)
         if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
             rc = look_ahead(run, frame, err);
         } else if (use != USE_NOT_CLEAN) {
-            count_use(run, frame, use);
+            int is_counted = !frame->is_lead_in && !frame->is_copy &&
+                             frame_role_is_of_topic(frame->channel->role);
+            run->useful_frames += is_counted && use == USE_ROWS;
+            run->foreign_frames += is_counted && use == USE_FOREIGN;
             rc = player_on_frame(run->player, frame, err);
         }
         if (rc != TD_OK)
@@ -821,17 +795,6 @@ static td_result end_book(day_maker *maker, td_err *err)
     return put_gap(maker, &broke, err);
 }
 
-static td_result end_coverage(day_route *route, td_err *err)
-{
-    const day_run *run = route->run;
-    uint64_t until_ns = 0;
-    td_result rc =
-        topic_times_until(run->times, route->latest, route->covered.recv_ns, &until_ns, err);
-    coverage_end(&route->covered, run->day->ledger, route->latest, run->day->window,
-                 cursor_damaged_until_ns(run->tape, route->channel->info.feed), until_ns);
-    return rc;
-}
-
 static td_result end_makers(day_run *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -839,8 +802,13 @@ static td_result end_makers(day_run *run, td_err *err)
         day_route *route = run->routes[i];
         const uint64_t end_ns = run->day->window.to_ns;
         const gap_row *gap = gap_before(route, route->latest, end_ns);
-        if (route->has_intervals)
-            rc = end_coverage(route, err);
+        if (route->has_intervals) {
+            uint64_t until_ns = 0;
+            rc = topic_times_until(run->times, route->latest, route->covered.recv_ns, &until_ns,
+                                   err);
+            coverage_end(&route->covered, run->day->ledger, route->latest, run->day->window,
+                         cursor_damaged_until_ns(run->tape, route->channel->info.feed), until_ns);
+        }
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++) {
             day_maker *maker = &route->makers[k];
             const row_out out = {put, maker};
@@ -853,28 +821,6 @@ static td_result end_makers(day_run *run, td_err *err)
 }
 
 /* ---- the end ---- */
-
-/* Raises the precisions, so that all files of an instrument have one precision, across types and
- * days. */
-static void join_precisions(day_run *run)
-{
-    export_precisions_join(&run->precisions, run->day->precisions);
-    for (size_t i = 0; i < run->writers.count; i++) {
-        const export_writer *writer = run->writers.items[i];
-        if (writer->made != NULL && writer->output->format->need != NULL)
-            writer->output->format->need(writer->made, &run->precisions);
-    }
-}
-
-/* Finds the offset that is added to receive times, so that all files of a day have the same one. */
-static void find_clock_offset(day_run *run)
-{
-    for (size_t i = 0; i < run->writers.count; i++) {
-        int64_t behind_ns = run->writers.items[i]->counts.clock_behind_ns;
-        if (behind_ns > run->clock_offset_ns)
-            run->clock_offset_ns = behind_ns;
-    }
-}
 
 /* Completes a file. Several are completed at a time, because most of the work is compressing and
  * waiting for the disk. */
@@ -974,8 +920,16 @@ static td_result run_all(day_run *run, td_err *err)
         rc = end_makers(run, err);
     if (rc != TD_OK)
         return rc;
-    join_precisions(run);
-    find_clock_offset(run);
+    /* All files of an instrument have one precision, across types and days. All files of the day
+     * have one offset, which is added to receive times. */
+    export_precisions_join(&run->precisions, run->day->precisions);
+    for (size_t i = 0; i < run->writers.count; i++) {
+        const export_writer *writer = run->writers.items[i];
+        if (writer->made != NULL && writer->output->format->need != NULL)
+            writer->output->format->need(writer->made, &run->precisions);
+        if (writer->counts.clock_behind_ns > run->clock_offset_ns)
+            run->clock_offset_ns = writer->counts.clock_behind_ns;
+    }
     return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);
 }
 

@@ -159,7 +159,7 @@ static td_result pack(export_file *file, td_err *err)
     return rc;
 }
 
-typedef enum file_end { FILE_GOES_ON, FILE_ENDS } file_end;
+typedef enum file_end { FILE_CONTINUES, FILE_ENDS } file_end;
 
 /* Writes the buffer to the file, which is open only during the write, because thousands of files
  * may be unfinished. */
@@ -186,7 +186,7 @@ td_result export_file_flush(export_file *file, td_err *err)
         return TD_OK;
     td_result rc = pack(file, err);
     if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
-        rc = write_out(file, FILE_GOES_ON, err);
+        rc = write_out(file, FILE_CONTINUES, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
 }
 
@@ -206,15 +206,6 @@ static td_result hash_path(td_io io, const char *path, td_hasher *hasher, uint64
     }
     td_io_close(from);
     td_free(bytes);
-    return rc;
-}
-
-/* Hashes a file that another library has written. */
-static td_result hash_file(export_file *file, td_err *err)
-{
-    td_result rc = hash_path(export_folder_io(file->files->folder), file->path, file->hasher,
-                             &file->bytes, err);
-    file->raw_bytes = file->bytes;
     return rc;
 }
 
@@ -255,12 +246,16 @@ static td_result rename_partial(export_file *file, const char *name, td_err *err
 td_result export_file_finish(export_file *file, const char *name, td_err *err)
 {
     export_files *files = file->files;
-    int is_foreign = file->packing == EXPORT_PLAIN && file->raw_bytes + file->text.size == 0;
+    /* 1 if another library has written the file. */
+    int is_from_library = file->packing == EXPORT_PLAIN && file->raw_bytes + file->text.size == 0;
     td_result rc = pack(file, err);
     if (rc == TD_OK)
         rc = write_out(file, FILE_ENDS, err);
-    if (rc == TD_OK && is_foreign)
-        rc = hash_file(file, err);
+    if (rc == TD_OK && is_from_library) {
+        rc =
+            hash_path(export_folder_io(files->folder), file->path, file->hasher, &file->bytes, err);
+        file->raw_bytes = file->bytes;
+    }
     if (rc == TD_OK && name != NULL)
         rc = rename_partial(file, name, err);
     if (rc != TD_OK) {

@@ -48,20 +48,6 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
         json_write_member_text(json, key, NULL);
 }
 
-/* Writes the selection: globs as the user gave them, and times only if they cut the day, so that a
- * whole day has the same text in every range. */
-static void write_selection(json_writer *json, const selection *wanted, uint32_t day,
-                            selection_window window)
-{
-    json_write_object_begin(json);
-    write_globs(json, "feeds", &wanted->feeds);
-    write_globs(json, "topics", &wanted->topics);
-    write_globs(json, "symbols", &wanted->symbols);
-    member_u64_or_null(json, "from_ns", window.from_ns > day * EXPORT_DAY_NS, window.from_ns);
-    member_u64_or_null(json, "to_ns", window.to_ns < (day + 1) * EXPORT_DAY_NS, window.to_ns);
-    json_write_object_end(json);
-}
-
 /* Writes the options that apply to some types or formats only. */
 static void write_choices(json_writer *json, const export_spec *spec)
 {
@@ -109,8 +95,15 @@ static void write_request(td_buf *out, const export_spec *spec, const selection 
     write_choices(&json, spec);
     if (spec->days != NULL)
         json_write_member_bool(&json, "only_clean", 1);
-    json_write_key(&json, "selection");
-    write_selection(&json, wanted, day, window);
+    /* Globs as the user gave them, and times only if they cut the day, so that a whole day has the
+     * same text in every range. */
+    json_write_member_object_begin(&json, "selection");
+    write_globs(&json, "feeds", &wanted->feeds);
+    write_globs(&json, "topics", &wanted->topics);
+    write_globs(&json, "symbols", &wanted->symbols);
+    member_u64_or_null(&json, "from_ns", window.from_ns > day * EXPORT_DAY_NS, window.from_ns);
+    member_u64_or_null(&json, "to_ns", window.to_ns < (day + 1) * EXPORT_DAY_NS, window.to_ns);
+    json_write_object_end(&json);
     json_write_object_end(&json);
     end_value(&json);
     put(out, ",\n");
@@ -140,26 +133,12 @@ typedef struct line_list {
     size_t count;
 } line_list;
 
-static void add_line(line_list *lines, td_bytes line)
-{
-    lines->items = td_array_grow(lines->items, lines->count, sizeof(char *));
-    lines->items[lines->count++] = td_strndup((const char *)line.data, line.size);
-}
-
-static void free_lines(line_list *lines)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        td_free(lines->items[i]);
-    td_free(lines->items);
-    *lines = (line_list){0};
-}
-
 static int compare_lines(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Writes an array of the lines. Adjacent duplicates are written once. */
+/* Writes an array of the lines and empties the list. Adjacent duplicates are written once. */
 static void write_lines(td_buf *out, const char *key, line_list *lines)
 {
     uint64_t written = 0;
@@ -171,7 +150,10 @@ static void write_lines(td_buf *out, const char *key, line_list *lines)
         put(out, lines->items[i]);
     }
     put(out, "],");
-    free_lines(lines);
+    for (size_t i = 0; i < lines->count; i++)
+        td_free(lines->items[i]);
+    td_free(lines->items);
+    *lines = (line_list){0};
 }
 
 static void write_sorted(td_buf *out, const char *key, line_list *lines)
@@ -192,26 +174,11 @@ static void end_line(line_list *to, td_buf *text, json_writer *json)
 {
     json_write_object_end(json);
     end_value(json);
-    add_line(to, td_buf_view(text));
+    to->items = td_array_grow(to->items, to->count, sizeof(char *));
+    to->items[to->count++] = td_strndup((const char *)text->data, text->size);
 }
 
 /* ---- the head of a day ---- */
-
-/* Adds a segment with the last value of its hash chain, which covers all of its bytes and all
- * segments before it. */
-static void add_segment(line_list *to, td_buf *text, const planned_segment *segment)
-{
-    const segment_index *index = segment->index;
-    json_writer json;
-    begin_line(text, &json);
-    json_write_member_text(&json, "name", index->path);
-    json_write_member_text(&json, "feed", index->feed);
-    json_write_member_u64(&json, "first_ns", index->first_ns);
-    json_write_member_u64(&json, "last_ns", index->last_ns);
-    json_write_member_u64(&json, "bytes", index->file_bytes);
-    json_write_member_text(&json, "chain", index->chain_hex);
-    end_line(to, text, &json);
-}
 
 static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
 {
@@ -221,7 +188,8 @@ static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
     end_line(to, text, &json);
 }
 
-/* Adds the selected segments. Logs nothing, because the tape logs unreadable segments. */
+/* Adds the selected segments. Logs nothing, because the tape logs unreadable segments. The last
+ * value of a segment's hash chain covers all of its bytes and all segments before it. */
 static td_result add_segments(line_list *to, td_buf *text, archive *from, const selection *wanted,
                               selection_window window, td_err *err)
 {
@@ -230,8 +198,18 @@ static td_result add_segments(line_list *to, td_buf *text, archive *from, const 
     read_plan *plan = NULL;
     query.is_quiet = 1;
     td_result rc = read_plan_open(from, &query, &plan, err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        add_segment(to, text, read_plan_segment(plan, i));
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        json_writer json;
+        begin_line(text, &json);
+        json_write_member_text(&json, "name", index->path);
+        json_write_member_text(&json, "feed", index->feed);
+        json_write_member_u64(&json, "first_ns", index->first_ns);
+        json_write_member_u64(&json, "last_ns", index->last_ns);
+        json_write_member_u64(&json, "bytes", index->file_bytes);
+        json_write_member_text(&json, "chain", index->chain_hex);
+        end_line(to, text, &json);
+    }
     read_plan_close(plan);
     return rc;
 }

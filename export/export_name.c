@@ -31,15 +31,10 @@ static int is_number(td_bytes text)
     size_t whole = digits_at(text, at);
     at += whole;
     if (whole > 0 && at < text.size && text.data[at] == '.') {
-        size_t part = digits_at(text, at + 1);
-        at += part > 0 ? part + 1 : 0;
+        size_t decimals = digits_at(text, at + 1);
+        at += decimals > 0 ? decimals + 1 : 0;
     }
     return whole > 0 && at == text.size;
-}
-
-static int is_formula_sign(uint8_t c)
-{
-    return c == '=' || c == '+' || c == '-' || c == '@';
 }
 
 const char *export_cell_refusal(td_bytes text)
@@ -53,7 +48,9 @@ const char *export_cell_refusal(td_bytes text)
         if (text.data[at] == ',' || text.data[at] == '"')
             return "it has a comma or a quotation mark, and cells have no quotes";
     }
-    if (text.size > 0 && is_formula_sign(text.data[0]) && !is_number(text))
+    uint8_t first = text.size > 0 ? text.data[0] : 0;
+    int is_sign = first == '=' || first == '+' || first == '-' || first == '@';
+    if (is_sign && !is_number(text))
         return "it begins with =, +, - or @, which spreadsheets take for a formula";
     return NULL;
 }

@@ -89,17 +89,6 @@ typedef struct scan_run {
 
 /* ---- channels ---- */
 
-/* Counts a symbol for a type, once per family, because feeds of one family share file names. */
-static void count_symbol(scan_run *run, size_t type, const frame_channel *channel)
-{
-    uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
-                    hash_of(td_bytes_str(channel->family->name)) + type;
-    row_probe at = row_probe_of(hash);
-    if (row_table_next(&run->counted, &at))
-        return;
-    row_table_put(&run->counted, hash, (size_t)run->scan->symbols[type]++);
-}
-
 /* Offers the topic of a channel that has frames in the selection. */
 static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
 {
@@ -111,7 +100,12 @@ static td_result note_channel(scan_run *run, const channel_info *info, td_err *e
         const export_type *type = run->scan->types[i];
         if (channel->family == NULL || !export_type_takes(type, run->scan->settings, channel))
             continue;
-        count_symbol(run, i, channel);
+        /* A symbol counts once per family, because feeds of one family share file names. */
+        uint64_t hash = hash_of(td_bytes_str(channel->info.symbol)) * 31 +
+                        hash_of(td_bytes_str(channel->family->name)) + i;
+        row_probe at = row_probe_of(hash);
+        if (!row_table_next(&run->counted, &at))
+            row_table_put(&run->counted, hash, (size_t)run->scan->symbols[i]++);
         if (type->prefers != NULL)
             rc = export_choice_offer(run->out, type, channel, err);
     }

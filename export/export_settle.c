@@ -165,26 +165,6 @@ static td_result replace_files(settled_day *day, td_err *err)
     return rc == TD_OK ? export_folder_publish_manifest(day->folder, err) : rc;
 }
 
-static td_result settle_locked(settling *self, settled_day *day, td_err *err)
-{
-    char name[LIMIT_PATH_BYTES];
-    json_value file;
-    td_result rc = read_manifest(self->of, day->folder, "", &day->published, err);
-    if (read_manifest(self->of, day->folder, EXPORT_PARTIAL, &day->left, NULL) != TD_OK)
-        day->left = (export_document){0};
-    for (json_iter it = export_document_files(&day->published);
-         rc == TD_OK && export_next_file(&it, name, &file);)
-        rc = raise_file(self, day, name, file, err);
-    if (rc == TD_OK && day->files.count > 0) {
-        self->replaced_count++;
-        return replace_files(day, err);
-    }
-    export_files_discard(&day->files);
-    if (day->left.text == NULL)
-        export_folder_discard(day->folder, export_folder_manifest(day->folder), EXPORT_PARTIAL);
-    return rc;
-}
-
 /* 1 if a file of the day has a lower precision than the instrument's other files. */
 static td_result is_lower(const settling *self, const export_folder *folder, int *out, td_err *err)
 {
@@ -204,14 +184,29 @@ static td_result is_lower(const settling *self, const export_folder *folder, int
  * folder could replace a file at the same time. */
 static td_result replace_lower(settling *self, settled_day *day, td_err *err)
 {
+    char name[LIMIT_PATH_BYTES];
+    json_value file;
     td_result rc = export_folder_lock(day->folder, err);
     if (rc == TD_E_BUSY) {
         td_err_clear(err);
         return TD_OK;
     }
     export_folder_allow_replacing(day->folder);
-    if (rc == TD_OK && (export_folder_is_locked(day->folder) || self->of->spec->shard_count == 0))
-        rc = settle_locked(self, day, err);
+    if (rc != TD_OK || (!export_folder_is_locked(day->folder) && self->of->spec->shard_count > 0))
+        return rc;
+    rc = read_manifest(self->of, day->folder, "", &day->published, err);
+    if (read_manifest(self->of, day->folder, EXPORT_PARTIAL, &day->left, NULL) != TD_OK)
+        day->left = (export_document){0};
+    for (json_iter it = export_document_files(&day->published);
+         rc == TD_OK && export_next_file(&it, name, &file);)
+        rc = raise_file(self, day, name, file, err);
+    if (rc == TD_OK && day->files.count > 0) {
+        self->replaced_count++;
+        return replace_files(day, err);
+    }
+    export_files_discard(&day->files);
+    if (day->left.text == NULL)
+        export_folder_discard(day->folder, export_folder_manifest(day->folder), EXPORT_PARTIAL);
     return rc;
 }
 

@@ -35,22 +35,19 @@ void export_writers_init(export_writers *table)
     (void)pthread_mutex_init(&table->lock, NULL);
 }
 
-static void close_writer(export_writer *writer)
-{
-    if (writer->own == writer)
-        writer->output->format->close(writer->made);
-    (void)pthread_mutex_destroy(&writer->lock);
-    export_files_fini(&writer->files);
-    td_free(writer->counts.breaks);
-    td_free(writer->symbol);
-    td_free(writer->feed);
-    td_free(writer);
-}
-
 void export_writers_fini(export_writers *table)
 {
-    for (size_t i = 0; i < table->count; i++)
-        close_writer(table->items[i]);
+    for (size_t i = 0; i < table->count; i++) {
+        export_writer *writer = table->items[i];
+        if (writer->own == writer)
+            writer->output->format->close(writer->made);
+        (void)pthread_mutex_destroy(&writer->lock);
+        export_files_fini(&writer->files);
+        td_free(writer->counts.breaks);
+        td_free(writer->symbol);
+        td_free(writer->feed);
+        td_free(writer);
+    }
     td_free(table->items);
     row_table_fini(&table->slots);
     (void)pthread_mutex_destroy(&table->lock);

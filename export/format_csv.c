@@ -85,28 +85,20 @@ static void add_u64(td_buf *out, uint64_t value)
     td_buf_add(out, digits + at, sizeof digits - at);
 }
 
-/* Writes a text. If it would break the line, the cell stays empty. */
-static void add_text(csv_writer *csv, td_buf *out, td_bytes text)
-{
-    if (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES)
-        csv->target->counts->ids_cut++;
-    else
-        td_buf_add(out, text.data, text.size);
-}
-
 /* Writes a cell. Numbers and the format's own words are always valid cells; texts are checked. */
 static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
 {
     char memory[ROW_TEXT_BYTES];
     const char *side = value->type == VALUE_SIDE ? side_name(type, value->as.side) : "";
     td_bytes text = row_value_text(value, memory);
+    int is_checked =
+        value->type == VALUE_TEXT || value->type == VALUE_JSON || value->type == VALUE_BIG_DECIMAL;
     if (value->type == VALUE_TIME_NS)
         add_u64(out, value->as.time_ns / NS_PER_US);
     else if (value->type == VALUE_SIDE)
         td_buf_add(out, side, strlen(side));
-    else if (value->type == VALUE_TEXT || value->type == VALUE_JSON ||
-             value->type == VALUE_BIG_DECIMAL)
-        add_text(csv, out, text);
+    else if (is_checked && (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES))
+        csv->target->counts->ids_cut++; /* it would break the line; the cell stays empty */
     else
         td_buf_add(out, text.data, text.size);
 }

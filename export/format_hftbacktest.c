@@ -130,24 +130,12 @@ static hft_event depth_event(const export_row *row)
     return out;
 }
 
-static void add_end_of_day(hft_writer *self, hft_event level)
-{
-    level.kind = (level.kind & ~(uint64_t)EVENT_KIND) | EVENT_SNAPSHOT | EVENT_EXCH | EVENT_LOCAL;
-    self->end_of_day = td_array_grow(self->end_of_day, self->end_of_day_count, sizeof(hft_event));
-    self->end_of_day[self->end_of_day_count++] = level;
-}
-
-/* Updates the largest time by which the recorder's clock was behind the exchange's. */
-static void note_clock(const hft_writer *self, const hft_event *row)
-{
-    export_counts *counts = self->target->counts;
-    if (row->local_ns <= row->exch_ns && row->exch_ns - row->local_ns >= counts->clock_behind_ns)
-        counts->clock_behind_ns = row->exch_ns - row->local_ns + 1;
-}
-
 static td_result add_event(hft_writer *self, hft_event made, td_err *err)
 {
-    note_clock(self, &made);
+    /* The greatest lag of the recorder's clock behind the exchange's. */
+    export_counts *counts = self->target->counts;
+    if (made.local_ns <= made.exch_ns && made.exch_ns - made.local_ns >= counts->clock_behind_ns)
+        counts->clock_behind_ns = made.exch_ns - made.local_ns + 1;
     return event_order_add(self->order, &made, err);
 }
 
@@ -189,7 +177,10 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     else
         made = depth_event(row);
     if ((made.kind & EVENT_KIND) == HFT_END_OF_DAY) {
-        add_end_of_day(self, made);
+        made.kind = (made.kind & ~(uint64_t)EVENT_KIND) | EVENT_SNAPSHOT | EVENT_EXCH | EVENT_LOCAL;
+        self->end_of_day =
+            td_array_grow(self->end_of_day, self->end_of_day_count, sizeof(hft_event));
+        self->end_of_day[self->end_of_day_count++] = made;
         return TD_OK;
     }
     if (of->type == &EXPORT_HFT_DEPTH && made.exch_ns > self->depth_ns)

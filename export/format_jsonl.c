@@ -62,58 +62,36 @@ static td_result end_line(jsonl_writer *self, json_writer *json, td_err *err)
     return rc == TD_OK ? export_file_flush(self->file, err) : rc;
 }
 
-static td_result write_gap(jsonl_writer *self, const gap_row *gap, td_err *err)
-{
-    json_writer json;
-    td_result rc = begin_line(self, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    json_write_member_text(&json, "type", "gap");
-    gap_json_members(&json, gap);
-    return end_line(self, &json, err);
-}
-
 /* Writes the gaps that begin before recv_ns. */
 static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
 {
     const export_target *target = self->target;
     td_result rc = TD_OK;
     while (rc == TD_OK && self->gap_next < target->gap_count &&
-           target->gaps[self->gap_next]->from_ns < recv_ns)
-        rc = write_gap(self, target->gaps[self->gap_next++], err);
+           target->gaps[self->gap_next]->from_ns < recv_ns) {
+        json_writer json;
+        rc = begin_line(self, &json, err);
+        if (rc != TD_OK)
+            break;
+        json_write_member_text(&json, "type", "gap");
+        gap_json_members(&json, target->gaps[self->gap_next++]);
+        rc = end_line(self, &json, err);
+    }
     return rc;
 }
 
 /* ---- messages ---- */
 
 /* Writes a message as in all other JSON output (schema/message_json.h). A frame that cannot be
- * decoded gets a line, too: without it, the output would seem complete. */
-static td_result write_message(jsonl_writer *self, const frame_ref *frame, unsigned flags,
-                               td_err *err)
-{
-    const message *m = frame->content.message;
-    json_writer json;
-    td_result rc = begin_line(self, &json, err);
-    if (rc != TD_OK)
-        return rc;
-    self->target->counts->frames++;
-    self->target->counts->undecoded_frames += m == NULL;
-    flags |= ROW_LAST_OF_FRAME;
-    flags |= frame->is_late ? (unsigned)ROW_LATE : 0U;
-    flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? (unsigned)ROW_SNAPSHOT : 0U;
-    message_line(&json, frame);
-    frame_json_position(&json, frame);
-    json_write_member_u64(&json, "frame", self->number);
-    json_write_member_u64(&json, "flags", flags);
-    return end_line(self, &json, err);
-}
-
-/* Writes a frame. Copies get neither number nor line. Control frames get a number only. */
+ * decoded gets a line, too: without it, the output would seem complete. Copies get neither number
+ * nor line. Control frames get a number only. */
 static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
                           td_err *err)
 {
     jsonl_writer *self = writer;
-    unsigned flags = 0;
+    const message *m = frame->content.message;
+    unsigned flags = ROW_LAST_OF_FRAME;
+    json_writer json;
     td_result rc = write_gaps(self, frame->recv_ns, err);
     self->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
     if (rc != TD_OK || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
@@ -122,7 +100,18 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
         flags |= trust->is_trusted && !trust->needs_copies ? 0U : (unsigned)ROW_NOT_TRUSTED;
         flags |= trust->is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U;
     }
-    return write_message(self, frame, flags, err);
+    flags |= frame->is_late ? (unsigned)ROW_LATE : 0U;
+    flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? (unsigned)ROW_SNAPSHOT : 0U;
+    rc = begin_line(self, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    self->target->counts->frames++;
+    self->target->counts->undecoded_frames += m == NULL;
+    message_line(&json, frame);
+    frame_json_position(&json, frame);
+    json_write_member_u64(&json, "frame", self->number);
+    json_write_member_u64(&json, "flags", flags);
+    return end_line(self, &json, err);
 }
 
 static td_result finish(void *writer, td_err *err)

@@ -129,26 +129,6 @@ static void add_columns(json_writer *json, const export_type *type, int of_level
     }
 }
 
-static void add_properties(json_writer *json, const export_type *type)
-{
-    add_property(json, "ts_recv", "object");
-    add_property(json, "ts_exch", "object");
-    add_property(json, "flags", "integer");
-    add_property(json, "suspect", "boolean");
-    add_columns(json, type, 0);
-    if (has_levels(type)) {
-        json_write_member_object_begin(json, "levels");
-        json_write_member_text(json, "type", "array");
-        json_write_member_object_begin(json, "items");
-        json_write_member_text(json, "type", "object");
-        json_write_member_object_begin(json, "properties");
-        add_columns(json, type, 1);
-        json_write_object_end(json);
-        json_write_object_end(json);
-        json_write_object_end(json);
-    }
-}
-
 static void write_schema(td_buf *out, const export_type *type)
 {
     json_writer json;
@@ -156,7 +136,22 @@ static void write_schema(td_buf *out, const export_type *type)
     json_write_object_begin(&json);
     json_write_member_text(&json, "type", "object");
     json_write_member_object_begin(&json, "properties");
-    add_properties(&json, type);
+    add_property(&json, "ts_recv", "object");
+    add_property(&json, "ts_exch", "object");
+    add_property(&json, "flags", "integer");
+    add_property(&json, "suspect", "boolean");
+    add_columns(&json, type, 0);
+    if (has_levels(type)) {
+        json_write_member_object_begin(&json, "levels");
+        json_write_member_text(&json, "type", "array");
+        json_write_member_object_begin(&json, "items");
+        json_write_member_text(&json, "type", "object");
+        json_write_member_object_begin(&json, "properties");
+        add_columns(&json, type, 1);
+        json_write_object_end(&json);
+        json_write_object_end(&json);
+        json_write_object_end(&json);
+    }
     json_write_object_end(&json);
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, NULL);

@@ -689,14 +689,6 @@ static td_result finish_data(catalog_writer *self, td_err *err)
 
 /* ---- instruments ---- */
 
-static known_instrument *find_known(const catalog_writer *self, const char *id)
-{
-    for (size_t i = 0; i < self->known_count; i++)
-        if (strcmp(self->known[i].needs.instrument, id) == 0)
-            return &self->known[i];
-    return NULL;
-}
-
 /* 1 if the day has other data of the instrument, or if only instruments are exported. */
 static int has_data(const export_target *target, const char *id)
 {
@@ -723,13 +715,15 @@ static int is_first_source(catalog_writer *self, const export_row *row, const ch
     td_bytes feed = row->values[INSTRUMENT_FEED].as.text;
     td_bytes request = row->values[INSTRUMENT_REQUEST].as.text;
     uint64_t source = td_xxh64(feed.data, feed.size) * 31 + td_xxh64(request.data, request.size);
-    known_instrument *known = find_known(self, id);
-    if (known == NULL) {
+    size_t i = 0;
+    while (i < self->known_count && strcmp(self->known[i].needs.instrument, id) != 0)
+        i++;
+    if (i == self->known_count) {
         self->known = td_array_grow(self->known, self->known_count, sizeof *self->known);
-        known = &self->known[self->known_count++];
-        *known = (known_instrument){.source = source};
-        memcpy(known->needs.instrument, id, ID_BYTES);
+        self->known[self->known_count++] = (known_instrument){.source = source};
+        memcpy(self->known[i].needs.instrument, id, ID_BYTES);
     }
+    known_instrument *known = &self->known[i];
     if (known->source != source)
         return 0;
     raise_to(&known->needs.price, row->values[INSTRUMENT_TICK].as.decimal.scale);

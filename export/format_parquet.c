@@ -47,24 +47,20 @@ static uint8_t scale_of(const export_settings *settings, const export_type *type
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
 }
 
-static uint8_t places_of(const export_type *type)
-{
-    int has_most = (type->flags & (EXPORT_OF_REPLIES | EXPORT_OF_INTERVALS)) != 0 ||
-                   type == &EXPORT_OPTIONS_CHAIN;
-    return has_most ? MOST_PLACES : DECIMAL_PLACES;
-}
-
 static parquet_column column_of(const export_settings *settings, const export_type *of,
                                 value_type type)
 {
     const uint8_t scale = scale_of(settings, of);
+    const int has_most =
+        (of->flags & (EXPORT_OF_REPLIES | EXPORT_OF_INTERVALS)) != 0 || of == &EXPORT_OPTIONS_CHAIN;
+    const uint8_t places = has_most ? MOST_PLACES : DECIMAL_PLACES;
     switch (type) {
     case VALUE_DECIMAL:
     case VALUE_BIG_DECIMAL:
         if (settings->has_floats)
             return (parquet_column){.kind = PARQUET_F64};
         return scale != 0 ? (parquet_column){.kind = PARQUET_DECIMAL_64, .scale = scale}
-                          : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = places_of(of)};
+                          : (parquet_column){.kind = PARQUET_DECIMAL_128, .scale = places};
     case VALUE_INTEGER:
         return (parquet_column){.kind = PARQUET_I64};
     case VALUE_BOOL:
@@ -84,8 +80,8 @@ static parquet_column column_of(const export_settings *settings, const export_ty
  * "_" to a name that the layout itself uses. */
 static void format_column(const export_type *type, const char *name, char out[COLUMN_NAME_BYTES])
 {
-    static const char *const TAKEN[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
-                                        "seq",      "frame", "flags", "suspect", "symbol"};
+    static const char *const RESERVED[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
+                                           "seq",      "frame", "flags", "suspect", "symbol"};
     int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
     size_t size = 0;
     for (; *name != '\0'; name++) {
@@ -96,8 +92,8 @@ static void format_column(const export_type *type, const char *name, char out[CO
             out[size++] = (char)(is_word ? *name : '_');
     }
     out[size] = '\0';
-    for (size_t i = 0; i < sizeof TAKEN / sizeof TAKEN[0] - !has_symbol; i++)
-        if (strcmp(out, TAKEN[i]) == 0) {
+    for (size_t i = 0; i < sizeof RESERVED / sizeof RESERVED[0] - !has_symbol; i++)
+        if (strcmp(out, RESERVED[i]) == 0) {
             out[size++] = '_';
             out[size] = '\0';
             return;

@@ -79,38 +79,28 @@ static msg_value expiration(td_bytes date)
     return row_time(ns);
 }
 
-static void set_contract(td_bytes symbol, msg_value values[COLUMNS])
-{
-    td_bytes parts[EXPORT_OPTION_PARTS];
-    td_decimal strike;
-    export_option_split(symbol, parts);
-    values[TYPE] = row_text(td_bytes_str(td_bytes_is(parts[PART_RIGHT], "P") ? "put" : "call"));
-    if (td_decimal_parse(parts[PART_STRIKE], &strike, NULL) == TD_OK)
-        values[STRIKE_PRICE] = row_decimal(strike);
-    values[EXPIRATION] = expiration(parts[PART_DATE]);
-}
-
 /* ---- rows ---- */
-
-/* Sets the values of a row; 0 counts as absent. */
-static void set_values(const msg_item *item, msg_value values[COLUMNS])
-{
-    for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {
-        const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[i]);
-        if (value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa != 0)
-            values[i] = *value;
-    }
-}
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     const message *m = seen->message;
+    td_bytes parts[EXPORT_OPTION_PARTS];
+    td_decimal strike;
     msg_value values[COLUMNS] = {0};
     (void)maker;
     if (m == NULL || m->record.item_count == 0 || seen->frame->is_lead_in)
         return TD_OK;
-    set_contract(m->head.symbol, values);
-    set_values(&m->record.items[0], values);
+    export_option_split(m->head.symbol, parts);
+    values[TYPE] = row_text(td_bytes_str(td_bytes_is(parts[PART_RIGHT], "P") ? "put" : "call"));
+    if (td_decimal_parse(parts[PART_STRIKE], &strike, NULL) == TD_OK)
+        values[STRIKE_PRICE] = row_decimal(strike);
+    values[EXPIRATION] = expiration(parts[PART_DATE]);
+    const msg_item *item = &m->record.items[0];
+    for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {
+        const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[i]);
+        if (value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa != 0)
+            values[i] = *value; /* 0 counts as absent */
+    }
     export_row row = export_row_of(seen);
     row.flags |= ROW_LAST_OF_FRAME;
     row.values = values;

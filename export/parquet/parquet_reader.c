@@ -145,24 +145,17 @@ static void skip(reader *from, unsigned type, unsigned depth)
         give_up(from);
 }
 
-/* Skips to a field of a struct. 0 if it is absent or has another type. */
-static int find_field(reader *from, int wanted, unsigned wanted_type)
+/* Skips to a list of structs in a struct; returns the number of its elements, 0 if the field is
+ * absent or has another type. */
+static uint64_t find_list(reader *from, int wanted)
 {
     int id = 0;
     unsigned type;
-    while (next_field(from, &id, &type)) {
-        if (id == wanted)
-            return type == wanted_type;
+    while (next_field(from, &id, &type) && id != wanted)
         skip(from, type, 0);
-    }
-    return 0;
-}
-
-/* Skips to a list of structs; returns the number of its elements. */
-static uint64_t find_list(reader *from, int wanted)
-{
-    unsigned type = THRIFT_STRUCT;
-    uint64_t count = find_field(from, wanted, TYPE_LIST) ? take_list(from, &type) : 0;
+    if (id != wanted || type != TYPE_LIST)
+        return 0;
+    uint64_t count = take_list(from, &type);
     if (type != THRIFT_STRUCT)
         give_up(from);
     return count;
