@@ -7,17 +7,17 @@
 #include "base/assert.h"
 
 /* How many rows of each piece are in memory while pieces are merged. */
-enum { WINDOW_ROWS = 64 };
+enum { BUFFER_ROWS = 64 };
 
 /* The two orders. A piece in the file holds its rows twice: sorted by one order, then by the
  * other. */
-typedef enum event_side { SIDE_EXCH, SIDE_LOCAL, EVENT_SIDES } event_side;
+typedef enum time_key { BY_EXCH, BY_LOCAL, TIME_KEYS } time_key;
 
 typedef int event_compare(const void *a, const void *b);
 
 /* Reads one piece in one of the orders. */
 typedef struct piece_reader {
-    hft_event *window; /* of WINDOW_ROWS; NULL if rows holds the whole piece */
+    hft_event *buffer; /* of BUFFER_ROWS; NULL if rows holds the whole piece */
     const hft_event *rows;
     size_t at, count; /* in `rows` */
     uint64_t offset;  /* of the first unread row in the file */
@@ -42,8 +42,8 @@ struct event_order {
     uint64_t count;  /* of all rows */
     hft_event *rows; /* rows of the last piece, which is not in the file */
     size_t row_count;
-    hft_event *last[EVENT_SIDES]; /* copies of the last piece, one in each order; during a pass */
-    piece_merge merges[EVENT_SIDES];
+    hft_event *last[TIME_KEYS]; /* copies of the last piece, one in each order; during a pass */
+    piece_merge merges[TIME_KEYS];
 };
 
 /* ---- orders ---- */
@@ -75,7 +75,7 @@ static int compare_local(const void *a, const void *b)
     return order != 0 ? order : compare_ranks(x, y);
 }
 
-static event_compare *const COMPARES[EVENT_SIDES] = {compare_exch, compare_local};
+static event_compare *const COMPARES[TIME_KEYS] = {compare_exch, compare_local};
 
 /* ---- adding ---- */
 
@@ -91,14 +91,14 @@ event_order *event_order_open(td_io io, const char *path, size_t piece_rows)
 
 static void close_merges(event_order *order)
 {
-    for (size_t side = 0; side < EVENT_SIDES; side++) {
-        piece_merge *merge = &order->merges[side];
+    for (size_t key = 0; key < TIME_KEYS; key++) {
+        piece_merge *merge = &order->merges[key];
         for (size_t i = 0; i < merge->piece_count; i++)
-            td_free(merge->pieces[i].window);
+            td_free(merge->pieces[i].buffer);
         td_free(merge->pieces);
         td_free(merge->heap);
-        td_free(order->last[side]);
-        order->last[side] = NULL;
+        td_free(order->last[key]);
+        order->last[key] = NULL;
         *merge = (piece_merge){0};
     }
     td_io_close(order->file);
@@ -130,8 +130,8 @@ static td_result write_piece(event_order *order, td_err *err)
         rc = td_io_open(order->io, order->path, order->has_file ? TD_OPEN_APPEND : TD_OPEN_CREATE,
                         &to, err);
     order->has_file |= rc == TD_OK;
-    for (size_t side = 0; rc == TD_OK && side < EVENT_SIDES; side++) {
-        qsort(order->rows, order->row_count, sizeof *order->rows, COMPARES[side]);
+    for (size_t key = 0; rc == TD_OK && key < TIME_KEYS; key++) {
+        qsort(order->rows, order->row_count, sizeof *order->rows, COMPARES[key]);
         rc = td_io_append(to, order->rows, order->row_count * sizeof *order->rows, err);
     }
     td_io_close(to);
@@ -167,7 +167,7 @@ static const hft_event *piece_row(const piece_merge *merge, size_t piece)
 }
 
 /* Restores the heap after the entry at `at` grew: moves it down to its place. */
-static void sink(piece_merge *merge, size_t at)
+static void sift_down(piece_merge *merge, size_t at)
 {
     for (;;) {
         size_t least = at;
@@ -185,7 +185,7 @@ static void sink(piece_merge *merge, size_t at)
     }
 }
 
-/* Reads more rows when the window is used up. TD_EOF at the end of the piece. */
+/* Reads more rows when the buffer is used up. TD_EOF at the end of the piece. */
 static td_result fill(event_order *order, piece_reader *reader, td_err *err)
 {
     if (reader->at < reader->count)
@@ -193,39 +193,39 @@ static td_result fill(event_order *order, piece_reader *reader, td_err *err)
     if (reader->left == 0)
         return TD_EOF;
     reader->at = 0;
-    reader->count = reader->left < WINDOW_ROWS ? (size_t)reader->left : WINDOW_ROWS;
-    size_t bytes = reader->count * sizeof *reader->window;
-    td_result rc = td_io_read_exact(order->file, reader->offset, reader->window, bytes, err);
+    reader->count = reader->left < BUFFER_ROWS ? (size_t)reader->left : BUFFER_ROWS;
+    size_t bytes = reader->count * sizeof *reader->buffer;
+    td_result rc = td_io_read_exact(order->file, reader->offset, reader->buffer, bytes, err);
     reader->offset += bytes;
     reader->left -= reader->count;
     return rc;
 }
 
 /* Begins a pass in one order over the pieces in the file and the last piece, which is in memory. */
-static td_result begin_merge(event_order *order, event_side side, td_err *err)
+static td_result begin_merge(event_order *order, time_key key, td_err *err)
 {
-    piece_merge *merge = &order->merges[side];
+    piece_merge *merge = &order->merges[key];
     uint64_t piece_bytes = order->piece_rows * sizeof(hft_event);
     size_t in_file = (size_t)((order->count - order->row_count) / order->piece_rows);
     td_result rc = TD_OK;
-    merge->compare = COMPARES[side];
+    merge->compare = COMPARES[key];
     merge->piece_count = in_file + 1;
     merge->pieces = td_alloc_zero(merge->piece_count, sizeof *merge->pieces);
     merge->heap = td_alloc_zero(merge->piece_count, sizeof *merge->heap);
     for (size_t i = 0; i < in_file; i++) {
-        hft_event *window = td_alloc_zero(WINDOW_ROWS, sizeof *window);
-        merge->pieces[i] = (piece_reader){.window = window,
-                                          .rows = window,
-                                          .offset = (i * EVENT_SIDES + side) * piece_bytes,
+        hft_event *buffer = td_alloc_zero(BUFFER_ROWS, sizeof *buffer);
+        merge->pieces[i] = (piece_reader){.buffer = buffer,
+                                          .rows = buffer,
+                                          .offset = (i * TIME_KEYS + key) * piece_bytes,
                                           .left = order->piece_rows};
     }
     size_t bytes = order->row_count * sizeof(hft_event);
-    order->last[side] = td_alloc(bytes + 1);
+    order->last[key] = td_alloc(bytes + 1);
     if (bytes > 0) {
-        memcpy(order->last[side], order->rows, bytes);
-        qsort(order->last[side], order->row_count, sizeof(hft_event), merge->compare);
+        memcpy(order->last[key], order->rows, bytes);
+        qsort(order->last[key], order->row_count, sizeof(hft_event), merge->compare);
     }
-    merge->pieces[in_file] = (piece_reader){.rows = order->last[side], .count = order->row_count};
+    merge->pieces[in_file] = (piece_reader){.rows = order->last[key], .count = order->row_count};
     for (size_t i = 0; rc == TD_OK && i < merge->piece_count; i++) {
         rc = fill(order, &merge->pieces[i], err);
         if (rc == TD_OK)
@@ -234,7 +234,7 @@ static td_result begin_merge(event_order *order, event_side side, td_err *err)
             rc = TD_OK; /* only the last piece can be empty */
     }
     for (size_t i = merge->heap_count; i > 0; i--)
-        sink(merge, i - 1);
+        sift_down(merge, i - 1);
     return rc;
 }
 
@@ -244,18 +244,18 @@ td_result event_order_rewind(event_order *order, td_err *err)
     close_merges(order);
     if (order->has_file)
         rc = td_io_open(order->io, order->path, TD_OPEN_READ, &order->file, err);
-    for (size_t side = 0; rc == TD_OK && side < EVENT_SIDES; side++)
-        rc = begin_merge(order, (event_side)side, err);
+    for (size_t key = 0; rc == TD_OK && key < TIME_KEYS; key++)
+        rc = begin_merge(order, (time_key)key, err);
     return rc;
 }
 
 /* The smallest row, or NULL at the end. */
-static const hft_event *first(const piece_merge *merge)
+static const hft_event *top_row(const piece_merge *merge)
 {
     return merge->heap_count == 0 ? NULL : piece_row(merge, merge->heap[0]);
 }
 
-static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
+static td_result drop_top(event_order *order, piece_merge *merge, td_err *err)
 {
     piece_reader *reader = &merge->pieces[merge->heap[0]];
     reader->at++;
@@ -265,7 +265,7 @@ static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
         rc = TD_OK;
     }
     if (rc == TD_OK)
-        sink(merge, 0);
+        sift_down(merge, 0);
     return rc;
 }
 
@@ -274,19 +274,19 @@ static td_result drop_first(event_order *order, piece_merge *merge, td_err *err)
 td_result event_order_next(event_order *order, hft_event *out, td_err *err)
 {
     piece_merge *merges = order->merges;
-    const hft_event *exch = first(&merges[SIDE_EXCH]);
-    const hft_event *local = first(&merges[SIDE_LOCAL]);
+    const hft_event *exch = top_row(&merges[BY_EXCH]);
+    const hft_event *local = top_row(&merges[BY_LOCAL]);
     if (exch == NULL && local == NULL)
         return TD_EOF;
-    int order_of_both = exch == NULL ? 1 : local == NULL ? -1 : 0;
-    if (order_of_both == 0)
-        order_of_both = compare_i64(exch->exch_ns, local->exch_ns);
-    if (order_of_both == 0)
-        order_of_both = compare_i64(exch->local_ns, local->local_ns);
-    int is_exch = order_of_both <= 0;
-    int is_local = order_of_both >= 0;
+    int difference = exch == NULL ? 1 : local == NULL ? -1 : 0;
+    if (difference == 0)
+        difference = compare_i64(exch->exch_ns, local->exch_ns);
+    if (difference == 0)
+        difference = compare_i64(exch->local_ns, local->local_ns);
+    int is_exch = difference <= 0;
+    int is_local = difference >= 0;
     *out = is_exch ? *exch : *local;
     out->kind |= (is_exch ? EVENT_EXCH : 0) | (is_local ? EVENT_LOCAL : 0);
-    td_result rc = is_exch ? drop_first(order, &merges[SIDE_EXCH], err) : TD_OK;
-    return rc == TD_OK && is_local ? drop_first(order, &merges[SIDE_LOCAL], err) : rc;
+    td_result rc = is_exch ? drop_top(order, &merges[BY_EXCH], err) : TD_OK;
+    return rc == TD_OK && is_local ? drop_top(order, &merges[BY_LOCAL], err) : rc;
 }

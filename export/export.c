@@ -31,7 +31,7 @@ typedef enum day_state {
     DAY_DONE,
 } day_state;
 
-typedef struct run_day {
+typedef struct planned_day {
     struct export_run *run;
     uint32_t day;
     char manifest[EXPORT_MANIFEST_NAME_BYTES];
@@ -41,12 +41,12 @@ typedef struct run_day {
     uint64_t frames, recv_ns;   /* progress of the day */
     day_state state;
     export_facts facts; /* valid unless state is DAY_TO_DO */
-} run_day;
+} planned_day;
 
 typedef struct export_run {
     const export_options *options;
     selection_window window;
-    run_day *days;
+    planned_day *days;
     size_t day_count;
     const gap_row **gaps; /* in the selection, by time */
     size_t gap_count;
@@ -58,19 +58,19 @@ typedef struct export_run {
 
 /* ---- the days of the selection ---- */
 
-static run_day *day_of(export_run_state *run, uint32_t day)
+static planned_day *day_of(export_run_state *run, uint32_t day)
 {
     for (size_t i = run->day_count; i > 0; i--)
         if (run->days[i - 1].day == day)
             return &run->days[i - 1];
     run->days = td_array_grow(run->days, run->day_count, sizeof *run->days);
-    run->days[run->day_count] = (run_day){
+    run->days[run->day_count] = (planned_day){
         .run = run,
         .day = day,
         .window = {day * EXPORT_DAY_NS, (day + 1) * EXPORT_DAY_NS},
         .first_ns = UINT64_MAX,
     };
-    run_day *made = &run->days[run->day_count++];
+    planned_day *made = &run->days[run->day_count++];
     export_manifest_name(day, made->manifest);
     if (run->window.from_ns > made->window.from_ns)
         made->window.from_ns = run->window.from_ns;
@@ -80,7 +80,7 @@ static run_day *day_of(export_run_state *run, uint32_t day)
 }
 
 /* Adds the days that a segment covers. Each gets a share of its bytes, in proportion to time. */
-static void add_segment(export_run_state *run, const segment_index *index)
+static void add_segment_days(export_run_state *run, const segment_index *index)
 {
     uint64_t from_ns =
         index->first_ns > run->window.from_ns ? index->first_ns : run->window.from_ns;
@@ -88,20 +88,20 @@ static void add_segment(export_run_state *run, const segment_index *index)
     double length = (double)(index->last_ns - index->first_ns) + 1;
     for (uint32_t day = export_day_of(from_ns); from_ns <= to_ns && day <= export_day_of(to_ns);
          day++) {
-        run_day *of = day_of(run, day);
-        uint64_t first_ns = from_ns > of->window.from_ns ? from_ns : of->window.from_ns;
-        uint64_t last_ns = to_ns < of->window.to_ns ? to_ns : of->window.to_ns - 1;
-        of->bytes +=
+        planned_day *target = day_of(run, day);
+        uint64_t first_ns = from_ns > target->window.from_ns ? from_ns : target->window.from_ns;
+        uint64_t last_ns = to_ns < target->window.to_ns ? to_ns : target->window.to_ns - 1;
+        target->bytes +=
             (uint64_t)((double)(last_ns - first_ns + 1) / length * (double)index->file_bytes);
-        of->first_ns = first_ns < of->first_ns ? first_ns : of->first_ns;
-        of->last_ns = last_ns > of->last_ns ? last_ns : of->last_ns;
+        target->first_ns = first_ns < target->first_ns ? first_ns : target->first_ns;
+        target->last_ns = last_ns > target->last_ns ? last_ns : target->last_ns;
     }
 }
 
 static int compare_days(const void *a, const void *b)
 {
-    const run_day *x = a;
-    const run_day *y = b;
+    const planned_day *x = a;
+    const planned_day *y = b;
     return (x->day > y->day) - (x->day < y->day);
 }
 
@@ -149,7 +149,7 @@ static td_result find_days(export_run_state *run, td_err *err)
     query.is_quiet = 1; /* the tape of each day logs unreadable segments */
     rc = read_plan_open(options->archive, &query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        add_segment(run, read_plan_segment(plan, i)->index);
+        add_segment_days(run, read_plan_segment(plan, i)->index);
     read_plan_close(plan);
     if (rc != TD_OK)
         return rc;
@@ -160,7 +160,7 @@ static td_result find_days(export_run_state *run, td_err *err)
     /* Drop the days that another shard's run exports. */
     size_t kept = 0;
     for (size_t i = 0; i < run->day_count; i++)
-        if (export_is_own(options->spec, run->days[i].day))
+        if (export_has_day(options->spec, run->days[i].day))
             run->days[kept++] = run->days[i];
     run->day_count = kept;
     return TD_OK;
@@ -168,7 +168,7 @@ static td_result find_days(export_run_state *run, td_err *err)
 
 /* ---- what an earlier run made ---- */
 
-static td_result begin_manifest(const run_day *day, archive *from, export_manifest_head *out,
+static td_result begin_manifest(const planned_day *day, archive *from, export_manifest_head *out,
                                 td_err *err)
 {
     const export_options *options = day->run->options;
@@ -190,22 +190,23 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* Keeps a published day if its files exist and its segments are the same, or some were removed
- * since. */
-static td_result judge(run_day *day, const export_folder *folder, const export_document *there,
-                       const export_manifest_head *head, td_err *err)
+/* Keeps a published day if its files exist, and its input is the same or lost segments since. A day
+ * that is not kept is exported again. TD_E_INVALID: the request was another one. */
+static td_result keep_published(planned_day *day, const export_folder *folder,
+                                const export_document *published, const export_manifest_head *head,
+                                td_err *err)
 {
     const export_options *options = day->run->options;
-    int is_same = export_document_begins(there, td_buf_view(&head->text));
-    if (!export_document_begins(there, request_of(head))) {
+    int is_same = export_document_begins(published, td_buf_view(&head->text));
+    if (!export_document_begins(published, request_of(head))) {
         td_err_set(err, TD_E_INVALID,
                    "'%s/%s' is there already, of another export or another part of the day",
                    options->folder, day->manifest);
         td_err_hint(err, "export into another folder, or replace it with --force");
         return TD_E_INVALID;
     }
-    if (!export_document_is_whole(there, folder) ||
-        (!is_same && !export_document_has_more(there, head)))
+    if (!export_document_has_files(published, folder) ||
+        (!is_same && !export_document_has_other_segments(published, head)))
         return TD_OK;
     if (!is_same)
         td_log_emit(options->log, TD_LOG_WARNING,
@@ -214,21 +215,21 @@ static td_result judge(run_day *day, const export_folder *folder, const export_d
                     day->manifest);
     day->state = DAY_KEPT;
     day->bytes = 0; /* nothing left to read */
-    day->facts = there->facts;
+    day->facts = published->facts;
     return TD_OK;
 }
 
-static td_result keep_day(run_day *day, td_err *err)
+static td_result check_published(planned_day *day, td_err *err)
 {
     const export_options *options = day->run->options;
     export_folder *folder = export_folder_open(options->io, options->folder, day->manifest);
     export_manifest_head head;
-    export_document there = {0};
-    td_result rc = read_manifest(folder, "", &there, err);
+    export_document published = {0};
+    td_result rc = read_manifest(folder, "", &published, err);
     if (rc == TD_OK) {
         rc = begin_manifest(day, options->archive, &head, err);
         if (rc == TD_OK)
-            rc = judge(day, folder, &there, &head, err);
+            rc = keep_published(day, folder, &published, &head, err);
         td_buf_fini(&head.text);
     } else if (rc == TD_E_NOTFOUND) {
         td_err_clear(err);
@@ -236,7 +237,7 @@ static td_result keep_day(run_day *day, td_err *err)
     } else {
         td_err_hint(err, "--force replaces it");
     }
-    export_document_close(&there);
+    export_document_close(&published);
     export_folder_close(folder);
     return rc;
 }
@@ -245,7 +246,7 @@ static td_result keep_day(run_day *day, td_err *err)
 
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
-    run_day *day = user;
+    planned_day *day = user;
     export_run_state *run = day->run;
     uint64_t done = 0;
     uint64_t total = 0;
@@ -254,14 +255,15 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     day->frames = frames;
     day->recv_ns = recv_ns;
     for (size_t i = 0; i < run->day_count; i++) {
-        const run_day *is = &run->days[i];
-        double part = is->recv_ns <= is->first_ns  ? 0
-                      : is->recv_ns >= is->last_ns ? 1
-                                                   : (double)(is->recv_ns - is->first_ns) /
-                                                         (double)(is->last_ns - is->first_ns);
-        sum += is->frames;
-        total += is->bytes;
-        done += (uint64_t)(part * (double)is->bytes);
+        const planned_day *each = &run->days[i];
+        double share = each->recv_ns <= each->first_ns ? 0
+                       : each->recv_ns >= each->last_ns
+                           ? 1
+                           : (double)(each->recv_ns - each->first_ns) /
+                                 (double)(each->last_ns - each->first_ns);
+        sum += each->frames;
+        total += each->bytes;
+        done += (uint64_t)(share * (double)each->bytes);
     }
     if (run->options->progress != NULL &&
         run->options->progress(run->options->user, sum, done, total))
@@ -288,12 +290,12 @@ static td_result open_archive(const export_run_state *run, archive **out, td_err
 
 /* A day that is being exported. */
 typedef struct day_work {
-    run_day *day;
+    planned_day *day;
     archive *archive;
     export_folder *folder;
     export_manifest_head head;
     export_document published; /* the day's manifest, if any */
-    export_document left;      /* the partial manifest of an unfinished run */
+    export_document partial;   /* the partial manifest of an unfinished run */
     export_document made;
 } day_work;
 
@@ -304,7 +306,7 @@ static void close_work(day_work *work)
         archive_close(work->archive);
     }
     export_document_close(&work->published);
-    export_document_close(&work->left);
+    export_document_close(&work->partial);
     export_document_close(&work->made);
     export_folder_close(work->folder);
     td_buf_fini(&work->head.text);
@@ -325,31 +327,32 @@ static void discard_made(const day_work *work)
     export_folder_discard(work->folder, export_folder_manifest(work->folder), EXPORT_PARTIAL);
 }
 
-/* Reads the manifests of earlier runs. Publishes a complete day that only lacks its final names. */
-static void look_at_past(day_work *work)
+/* Reads the manifests of earlier runs. Reuses the files of a complete day that only lacks its final
+ * names; removes other unpublished files. */
+static void read_earlier_run(day_work *work)
 {
     const export_options *options = work->day->run->options;
     td_err ignored;
     if (read_manifest(work->folder, "", &work->published, &ignored) != TD_OK)
         work->published = (export_document){0}; /* absent or unreadable */
-    if (read_manifest(work->folder, EXPORT_PARTIAL, &work->left, &ignored) != TD_OK)
-        work->left = (export_document){0};
+    if (read_manifest(work->folder, EXPORT_PARTIAL, &work->partial, &ignored) != TD_OK)
+        work->partial = (export_document){0};
     if (options->overwrite == EXPORT_REPLACE || work->published.text != NULL ||
-        export_document_begins(&work->left, request_of(&work->head)))
+        export_document_begins(&work->partial, request_of(&work->head)))
         export_folder_allow_replacing(work->folder);
     if (options->overwrite == EXPORT_KEEP &&
-        export_document_begins(&work->left, td_buf_view(&work->head.text)) &&
-        export_document_is_whole(&work->left, work->folder)) {
-        work->made = work->left;
-        work->left = (export_document){0};
+        export_document_begins(&work->partial, td_buf_view(&work->head.text)) &&
+        export_document_has_files(&work->partial, work->folder)) {
+        work->made = work->partial;
+        work->partial = (export_document){0};
     } else {
-        discard_files(work, &work->left, EXPORT_PARTIAL);
+        discard_files(work, &work->partial, EXPORT_PARTIAL);
     }
 }
 
 static td_result make_day(day_work *work, td_err *err)
 {
-    run_day *day = work->day;
+    planned_day *day = work->day;
     const export_run_state *run = day->run;
     const export_options *options = run->options;
     /* The gaps that touch this day, whether or not another exported day also lists them. */
@@ -442,7 +445,7 @@ static td_result publish(const day_work *work, td_err *err)
 /* A day without anything to export is published only if another day has something. */
 static td_result end_day(day_work *work, td_err *err)
 {
-    run_day *day = work->day;
+    planned_day *day = work->day;
     const export_spec *spec = day->run->options->spec;
     day->facts = work->made.facts;
     int has_frames = day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
@@ -462,7 +465,7 @@ static td_result do_day(day_work *work, td_err *err)
     if (rc == TD_OK)
         rc = begin_manifest(work->day, work->archive, &work->head, err);
     if (rc == TD_OK)
-        look_at_past(work);
+        read_earlier_run(work);
     if (rc == TD_OK && work->made.text == NULL)
         rc = make_day(work, err);
     if (rc == TD_OK)
@@ -474,7 +477,7 @@ static td_result do_day(day_work *work, td_err *err)
 static td_result run_one(void *user, size_t i, td_err *err)
 {
     export_run_state *run = user;
-    run_day *day = &run->days[i];
+    planned_day *day = &run->days[i];
     const export_options *options = run->options;
     if (day->state == DAY_KEPT)
         return TD_OK;
@@ -512,7 +515,7 @@ static td_result run_days(export_run_state *run, td_err *err)
 
 /* ---- the end ---- */
 
-static uint64_t sum(const export_run_state *run, export_total total)
+static uint64_t total_of(const export_run_state *run, export_total total)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < run->day_count; i++)
@@ -526,10 +529,10 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     const export_options *options = run->options;
     const export_spec *spec = options->spec;
     char names[256] = "";
-    const cursor_stats read = {.damaged_chunks = sum(run, TOTAL_DAMAGED_CHUNKS)};
-    if (sum(run, TOTAL_FRAMES) == 0)
+    const cursor_stats read = {.damaged_chunks = total_of(run, TOTAL_DAMAGED_CHUNKS)};
+    if (total_of(run, TOTAL_FRAMES) == 0)
         return selection_why_empty(options->archive, options->wanted, &read, err);
-    if (spec->settings.depth != 0 && sum(run, TOTAL_BOOKS) == 0) {
+    if (spec->settings.depth != 0 && total_of(run, TOTAL_BOOKS) == 0) {
         td_err_set(err, TD_E_NOTFOUND,
                    "no book with %u levels per side was recorded in the selection",
                    spec->settings.depth);
@@ -547,7 +550,7 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
 
 /* Publishes a day without rows, if other days have some: its manifest shows that nothing is
  * missing, or which part is. Otherwise removes it. */
-static td_result end_empty(run_day *day, int is_published, td_err *err)
+static td_result end_empty_day(planned_day *day, int is_published, td_err *err)
 {
     const export_options *options = day->run->options;
     day_work work = {.day = day};
@@ -565,7 +568,7 @@ static td_result end_empty(run_day *day, int is_published, td_err *err)
     return rc;
 }
 
-static td_result conclude(export_run_state *run, td_err *err)
+static td_result end_empty_days(export_run_state *run, td_err *err)
 {
     int has_some = run->options->spec->shard_count > 0; /* other shards may have some */
     td_result rc = TD_OK;
@@ -573,7 +576,7 @@ static td_result conclude(export_run_state *run, td_err *err)
         has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
     for (size_t i = 0; rc == TD_OK && has_some && i < run->day_count; i++)
         if (run->days[i].state == DAY_EMPTY)
-            rc = end_empty(&run->days[i], 1, err);
+            rc = end_empty_day(&run->days[i], 1, err);
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
@@ -589,9 +592,9 @@ static td_result settle(export_run_state *run, const td_log *log, td_err *err)
 
 static export_result result_of(const export_run_state *run)
 {
-    export_result out = {.days = run->day_count, .rows = sum(run, TOTAL_ROWS)};
+    export_result out = {.days = run->day_count, .rows = total_of(run, TOTAL_ROWS)};
     for (size_t i = 0; i < run->day_count; i++) {
-        const run_day *day = &run->days[i];
+        const planned_day *day = &run->days[i];
         out.files += day->facts.files;
         out.days_kept += day->state == DAY_KEPT;
         if (day->facts.verdict <= out.verdict)
@@ -604,7 +607,7 @@ static export_result result_of(const export_run_state *run)
 
 static void log_foreign(const export_run_state *run)
 {
-    uint64_t count = sum(run, TOTAL_FOREIGN_FRAMES);
+    uint64_t count = total_of(run, TOTAL_FOREIGN_FRAMES);
     if (count > 0)
         td_log_emit(run->options->log, TD_LOG_WARNING,
                     "%s skipped: the format does not support their families",
@@ -616,25 +619,25 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     TD_ASSERT(options->threads >= 1);
     export_run_state run = {.options = options};
     (void)pthread_mutex_init(&run.lock, NULL);
-    int was_there = export_folder_exists(options->io, options->folder);
+    int did_exist = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
     if (rc == TD_OK)
         rc = settle(&run, NULL, err);
     for (size_t i = 0; rc == TD_OK && options->overwrite == EXPORT_KEEP && i < run.day_count; i++)
-        rc = keep_day(&run.days[i], err);
+        rc = check_published(&run.days[i], err);
     if (rc == TD_OK)
         rc = run_days(&run, err);
     if (rc == TD_OK)
-        rc = conclude(&run, err);
+        rc = end_empty_days(&run, err);
     if (rc == TD_OK)
         rc = settle(&run, options->log, err);
     if (rc == TD_OK)
         log_foreign(&run);
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
-        if (run.days[i].state == DAY_EMPTY && end_empty(&run.days[i], 0, NULL) != TD_OK)
+        if (run.days[i].state == DAY_EMPTY && end_empty_day(&run.days[i], 0, NULL) != TD_OK)
             break; /* a leftover file is recognizable by its name */
     if (rc != TD_OK)
-        export_folder_tidy(options->io, options->folder, was_there);
+        export_folder_tidy(options->io, options->folder, did_exist);
     *out = result_of(&run);
     export_precisions_fini(&run.precisions);
     td_free(run.gaps);

@@ -28,10 +28,10 @@ typedef enum channel_use {
 } channel_use;
 
 /* The writer of one format for a maker's rows (export/export_row.h). */
-typedef struct maker_end {
+typedef struct maker_output {
     const export_output *output;
     export_writer *writer; /* NULL: each row goes to the writer of the row's own symbol */
-} maker_end;
+} maker_output;
 
 struct day_route;
 
@@ -39,10 +39,10 @@ struct day_route;
 typedef struct day_maker {
     struct day_route *route;
     const export_type *type;
-    void *made;
+    void *type_maker;            /* opened by the type; NULL if the type opens none */
     const export_choice *choice; /* NULL: the type exports all topics */
-    maker_end *ends;
-    size_t end_count;
+    maker_output *outputs;
+    size_t output_count;
 } day_maker;
 
 /* Where the frames of one topic of a symbol go; one thread at a time. */
@@ -50,12 +50,12 @@ typedef struct day_route {
     struct day_run *run;
     const frame_channel *channel; /* of the first frame */
     const channel_info *latest;   /* of the last frame */
-    const struct stream *of;      /* its trust decides which rows are written */
+    const struct stream *stream;  /* its trust decides which rows are written */
     uint8_t has_intervals;        /* 1 if a maker's rows are about time intervals (bars) */
     coverage covered;             /* the time in which no trades are missing */
     size_t gap_next;              /* index of the first gap in the ledger not checked yet */
-    const char *refusal;     /* the reason why the symbol is left out; NULL if it is exported */
-    const maker_frame *seen; /* the current frame */
+    const char *refusal;        /* the reason why the symbol is left out; NULL if it is exported */
+    const maker_frame *current; /* NULL between frames */
     day_maker *makers;
     size_t maker_count;
 } day_route;
@@ -71,7 +71,7 @@ typedef struct day_run {
     int64_t clock_offset_ns;
     uint8_t *uses; /* channel_use by the channel's index */
     size_t use_count;
-    export_writer *lines; /* writer of the format for whole frames (jsonl); NULL if not requested */
+    export_writer *frame_writer; /* of the format for whole frames (jsonl); NULL if not requested */
     day_route **routes;
     size_t route_count;
     topic_times *times;   /* NULL if no type's rows are about intervals */
@@ -124,10 +124,10 @@ static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, con
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
                          const export_row *row, td_err *err)
 {
-    const frame_ref *frame = maker->route->seen == NULL ? NULL : maker->route->seen->frame;
-    export_counts *counts = &writer->own->counts;
+    const frame_ref *frame = maker->route->current == NULL ? NULL : maker->route->current->frame;
+    export_counts *counts = &writer->owner->counts;
     export_row with_number = *row;
-    (void)pthread_mutex_lock(&writer->own->lock);
+    (void)pthread_mutex_lock(&writer->owner->lock);
     td_result rc = TD_OK;
     if (frame != NULL && !row->is_gap)
         rc = export_writer_claim(writer, frame->channel, err);
@@ -138,19 +138,19 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     with_number.frame = counts->frames;
     if (rc == TD_OK)
         rc = export_writer_put(writer, &with_number, err);
-    (void)pthread_mutex_unlock(&writer->own->lock);
+    (void)pthread_mutex_unlock(&writer->owner->lock);
     return rc;
 }
 
 /* 1 if the format gets the row. A row of an incomplete interval goes to all formats if the user
  * wants such rows, otherwise only to formats that can mark it. An export of clean days leaves it
  * out. */
-static int says_it(const day_maker *maker, size_t end, const export_row *row)
+static int is_for_output(const day_maker *maker, size_t output, const export_row *row)
 {
     const export_spec *spec = maker->route->run->day->spec;
     return (maker->type->flags & EXPORT_OF_INTERVALS) == 0 || !row->is_suspect ||
            spec->settings.has_suspect_bars ||
-           (maker->ends[end].output->format->says_suspect && spec->days == NULL);
+           (maker->outputs[output].output->format->marks_suspect && spec->days == NULL);
 }
 
 /* Puts a maker's row into each format that has the type. */
@@ -158,7 +158,7 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
 {
     day_maker *maker = ctx;
     day_run *run = maker->route->run;
-    const maker_frame *seen = maker->route->seen;
+    const maker_frame *seen = maker->route->current;
     td_result rc = TD_OK;
     const channel_info *from = &maker->route->channel->info;
     if ((seen != NULL && seen->frame->is_lead_in) ||
@@ -168,25 +168,25 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
         return TD_OK;
     if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
         run->useful_frames++; /* no lock: the player has ended */
-    for (size_t i = 0; i < maker->end_count && rc == TD_OK; i++) {
-        export_writer *writer = maker->ends[i].writer;
+    for (size_t i = 0; i < maker->output_count && rc == TD_OK; i++) {
+        export_writer *writer = maker->outputs[i].writer;
         int is_by_row = writer == NULL;
         const char *refusal = NULL;
         if (is_by_row)
-            rc = export_writers_get(&run->writers, maker->ends[i].output, maker->route->channel,
+            rc = export_writers_get(&run->writers, maker->outputs[i].output, maker->route->channel,
                                     row->symbol, &writer, &refusal, err);
         if (rc == TD_OK && refusal != NULL && seen != NULL)
             leave_out(run, seen->frame, row->symbol, refusal);
         if (rc != TD_OK || writer == NULL ||
-            (row->is_state && !writer->output->format->says_suspect))
+            (row->is_initial && !writer->output->format->marks_suspect))
             continue;
-        if (says_it(maker, i, row)) {
+        if (is_for_output(maker, i, row)) {
             rc = put_row(maker, writer, is_by_row, row, err);
             continue;
         }
-        (void)pthread_mutex_lock(&writer->own->lock);
-        writer->own->counts.left_out_bars++;
-        (void)pthread_mutex_unlock(&writer->own->lock);
+        (void)pthread_mutex_lock(&writer->owner->lock);
+        writer->owner->counts.left_out_bars++;
+        (void)pthread_mutex_unlock(&writer->owner->lock);
     }
     return rc;
 }
@@ -249,7 +249,7 @@ static td_result choose(day_run *run, const export_type *type, const frame_ref *
 
 /* Finds the writers for a type's rows of a channel. If all rows have one symbol, the writer is made
  * now, so that the manifest lists it even on a day without rows. */
-static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_err *err)
+static td_result find_outputs(day_run *run, day_route *route, day_maker *maker, td_err *err)
 {
     const export_spec *spec = run->day->spec;
     const frame_channel *channel = route->channel;
@@ -258,12 +258,12 @@ static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_
                     (maker->type->flags & EXPORT_ALL_SYMBOLS) == 0;
     int has_market = channel->family != NULL && channel->family->market.exchange != NULL;
     td_result rc = TD_OK;
-    maker->ends = td_alloc_zero(spec->output_count, sizeof *maker->ends);
+    maker->outputs = td_alloc_zero(spec->output_count, sizeof *maker->outputs);
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         if (output->type != maker->type || (output->format->needs_market && !has_market))
             continue;
-        maker_end *to = &maker->ends[maker->end_count++];
+        maker_output *to = &maker->outputs[maker->output_count++];
         to->output = output;
         if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
             rc = export_writers_of_type(&run->writers, output, &to->writer, err);
@@ -272,7 +272,7 @@ static td_result find_ends(day_run *run, day_route *route, day_maker *maker, td_
                                     td_bytes_str(channel->info.symbol), &to->writer,
                                     &route->refusal, err);
         if (route->refusal != NULL)
-            maker->end_count = 0;
+            maker->output_count = 0;
         if (route->refusal != NULL)
             break;
     }
@@ -289,9 +289,9 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
         return rc;
     day_maker *made = &route->makers[route->maker_count++];
     *made = (day_maker){.route = route, .type = type, .choice = choice};
-    rc = find_ends(run, route, made, err);
+    rc = find_outputs(run, route, made, err);
     if (type->open != NULL)
-        made->made = type->open(&(maker_begin){
+        made->type_maker = type->open(&(maker_begin){
             .type = type,
             .settings = &run->day->spec->settings,
             .channel = first->channel,
@@ -324,11 +324,11 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
     const export_spec *spec = run->day->spec;
     const gap_list *ledger = run->day->ledger;
     const frame_channel *channel = first->channel;
-    const track *begins_with = before == NULL ? NULL : symbol_topic_track(before);
+    const track *checkpoint = before == NULL ? NULL : symbol_topic_track(before);
     day_route *made = td_alloc_zero(1, sizeof *made);
     td_result rc = TD_OK;
     *made = (day_route){.run = run,
-                        .of = of,
+                        .stream = of,
                         .channel = channel,
                         .latest = &channel->info,
                         .refusal = depth_refusal(run, channel)};
@@ -341,7 +341,7 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
     for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
         if (export_type_takes(spec->types[i], &spec->settings, channel))
             rc = add_maker(run, made, spec->types[i], first,
-                           begins_with == NULL ? NULL : track_book(begins_with), err);
+                           checkpoint == NULL ? NULL : track_book(checkpoint), err);
     uint64_t since_ns = 0;
     if (rc != TD_OK || !made->has_intervals)
         return rc;
@@ -406,20 +406,20 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     const row_out out = {put, maker};
     const trust_answer *trust = seen->trust;
     int is_counted = !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns;
-    for (size_t i = 0; is_counted && i < maker->end_count; i++) {
-        export_writer *writer = maker->ends[i].writer;
+    for (size_t i = 0; is_counted && i < maker->output_count; i++) {
+        export_writer *writer = maker->outputs[i].writer;
         if (writer == NULL)
             continue;
-        (void)pthread_mutex_lock(&writer->own->lock);
-        count_frame(maker, &writer->own->counts, seen);
+        (void)pthread_mutex_lock(&writer->owner->lock);
+        count_frame(maker, &writer->owner->counts, seen);
         writer->choice = maker->choice;
-        (void)pthread_mutex_unlock(&writer->own->lock);
+        (void)pthread_mutex_unlock(&writer->owner->lock);
     }
     /* A book that continues on another connection gets no gap row. */
     int has_broken = is_counted && (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
                      trust->broke->cause != BREAK_NONE && !trust->is_taken_over;
     td_result rc = has_broken ? put_gap(maker, trust->broke, err) : TD_OK;
-    return rc == TD_OK ? maker->type->frame(maker->made, seen, &out, err) : rc;
+    return rc == TD_OK ? maker->type->frame(maker->type_maker, seen, &out, err) : rc;
 }
 
 /* Rejects a feed that changed its family within the day, because its files would mix two
@@ -442,40 +442,40 @@ static void cover(day_route *route, const frame_ref *frame, const trust_answer *
     coverage_add(&route->covered, route->run->day->ledger, &next);
 }
 
-static td_result follow_route(day_route *route, const observed_frame *seen, td_err *err)
+static td_result route_frame(day_route *route, const observed_frame *observed, td_err *err)
 {
-    const frame_ref *frame = seen->frame;
+    const frame_ref *frame = observed->frame;
     const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
-    maker_frame as = {.frame = frame,
-                      .message = m,
-                      .trust = seen->trust,
-                      .from_ns = route->run->day->window.from_ns,
-                      .to_ns = route->run->day->window.to_ns};
+    maker_frame next = {.frame = frame,
+                        .message = m,
+                        .trust = observed->trust,
+                        .from_ns = route->run->day->window.from_ns,
+                        .to_ns = route->run->day->window.to_ns};
     if (frame->is_copy)
         return TD_OK;
     route->latest = &frame->channel->info;
-    as.gap = gap_before(route, route->latest, frame->recv_ns);
-    if (seen->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
-        as.book = track_book(seen->found->track);
+    next.gap = gap_before(route, route->latest, frame->recv_ns);
+    if (observed->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
+        next.book = track_book(observed->found->track);
     if (!frame->is_lead_in && route->refusal != NULL)
         leave_out(route->run, frame, td_bytes_str(frame->channel->info.symbol), route->refusal);
-    if (seen->found == NULL && !is_http)
+    if (observed->found == NULL && !is_http)
         return TD_OK;
     td_result rc = check_family(route, frame->channel, err);
     if (route->has_intervals && !frame->is_lead_in)
-        cover(route, frame, seen->trust);
-    route->seen = &as;
+        cover(route, frame, observed->trust);
+    route->current = &next;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
-        rc = run_maker(&route->makers[i], &as, err);
-    route->seen = NULL;
+        rc = run_maker(&route->makers[i], &next, err);
+    route->current = NULL;
     return rc;
 }
 
 /* Gives the makers the frames that hold a ticker's current values, as frames before the
  * selection. */
-static td_result show_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
-                             td_err *err)
+static td_result apply_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
+                              td_err *err)
 {
     const conn_choice *choice = &before->choice;
     const ticker_frames *ticker = symbol_topic_ticker(before);
@@ -498,11 +498,11 @@ static td_result show_ticker(day_route *route, const symbol_topic *before, const
                                 .to_ns = route->run->day->window.to_ns};
         if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
             continue;
-        route->seen = &as;
+        route->current = &as;
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
             rc = run_maker(&route->makers[k], &as, err);
     }
-    route->seen = NULL;
+    route->current = NULL;
     content_reader_close(reader);
     return rc;
 }
@@ -519,25 +519,25 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
                           const observed_frame *seen, td_err *err)
 {
     day_run *run = ctx;
-    export_writer *lines = run->lines;
+    export_writer *writer = run->frame_writer;
     const frame_ref *frame = seen->frame;
     td_result rc = TD_OK;
     (void)of;
     /* jsonl is EXPORT_PER_DAY, so the player has no workers and frames arrive in the order of the
      * tape. */
-    if (lines != NULL && !frame->is_lead_in) {
+    if (writer != NULL && !frame->is_lead_in) {
         if (frame_role_is_of_topic(frame->channel->role))
-            rc = export_writer_claim(lines, frame->channel, err);
+            rc = export_writer_claim(writer, frame->channel, err);
         if (rc == TD_OK)
-            rc = lines->output->format->frame(lines->made, frame, seen->trust, err);
+            rc = writer->output->format->frame(writer->format_writer, frame, seen->trust, err);
     }
     if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
-        rc = follow_route(*state, seen, err);
+        rc = route_frame(*state, seen, err);
     return add_context(frame, rc, err);
 }
 
 /* The topic's state before its first frame, from a checkpoint; NULL if unknown. */
-static const symbol_topic *state_before(const struct stream *of, const frame_ref *first)
+static const symbol_topic *checkpoint_topic(const struct stream *of, const frame_ref *first)
 {
     const symbol_topic *topic;
     for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
@@ -560,10 +560,10 @@ static td_result on_begin(void *ctx, const struct stream *of, void **state, cons
     td_result rc = player_drain(run->player, err);
     if (rc != TD_OK)
         return rc;
-    const symbol_topic *before = state_before(of, first);
+    const symbol_topic *before = checkpoint_topic(of, first);
     rc = make_route(run, of, first, before, &made, err);
     if (rc == TD_OK && before != NULL && made->maker_count > 0)
-        rc = show_ticker(made, before, first, err);
+        rc = apply_ticker(made, before, first, err);
     *state = made;
     return add_context(first, rc, err);
 }
@@ -574,9 +574,9 @@ static void on_close(void *ctx, void *state)
     (void)ctx;
     for (size_t i = 0; i < route->maker_count; i++) {
         const day_maker *maker = &route->makers[i];
-        if (maker->made != NULL && maker->type->close != NULL)
-            maker->type->close(maker->made);
-        td_free(maker->ends);
+        if (maker->type_maker != NULL && maker->type->close != NULL)
+            maker->type->close(maker->type_maker);
+        td_free(maker->outputs);
     }
     coverage_fini(&route->covered);
     td_free(route->makers);
@@ -613,7 +613,7 @@ static td_result check_files(const export_spec *spec, const uint64_t *symbols, t
         size_t type = 0;
         while (type < spec->type_count && spec->types[type] != output->type)
             type++;
-        if (output->format->per != EXPORT_PER_SYMBOL || type == spec->type_count ||
+        if (output->format->grouping != EXPORT_PER_SYMBOL || type == spec->type_count ||
             (output->type->flags & EXPORT_ALL_SYMBOLS) != 0)
             continue;
         files += symbols[type];
@@ -640,7 +640,7 @@ static td_result open_tape(day_run *run, td_err *err)
     td_result rc = TD_OK;
     if (export_has_intervals(spec))
         rc = topic_times_open(day->archive, day->window, &run->times, err);
-    selection_set_window(&wanted, export_reads(spec, day->window));
+    selection_set_window(&wanted, export_read_window(spec, day->window));
     if (spec->days != NULL) {
         reading.wants_channel = wants_channel;
         reading.user = run;
@@ -682,17 +682,17 @@ static void init_writers(day_run *run)
 }
 
 /* Opens the jsonl writer at the start of the day. */
-static td_result open_lines(day_run *run, td_err *err)
+static td_result open_frame_writer(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
     td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && run->lines == NULL && i < spec->output_count; i++) {
+    for (size_t i = 0; rc == TD_OK && run->frame_writer == NULL && i < spec->output_count; i++) {
         const export_format *format = spec->outputs[i].format;
         if (format->frame == NULL)
             continue;
-        rc = export_writers_of_day(&run->writers, &spec->outputs[i], &run->lines, err);
+        rc = export_writers_of_day(&run->writers, &spec->outputs[i], &run->frame_writer, err);
         if (rc == TD_OK)
-            run->lines->made = format->open(&run->lines->target);
+            run->frame_writer->format_writer = format->open(&run->frame_writer->target);
     }
     return rc;
 }
@@ -703,7 +703,7 @@ static void open_player(day_run *run)
     run->ops =
         (observer_ops){.name = "export", .begin = on_begin, .frame = on_frame, .close = on_close};
     for (size_t i = 0; i < spec->format_count; i++)
-        run->ops.is_ordered |= spec->formats[i]->per == EXPORT_PER_DAY;
+        run->ops.is_ordered |= spec->formats[i]->grouping == EXPORT_PER_DAY;
     const player_options playing = {.workers = cursor_workers(run->tape),
                                     .observer = {&run->ops, run, run->day->ledger},
                                     .progress = run->day->progress,
@@ -715,7 +715,7 @@ static void open_player(day_run *run)
 /* Gives makers of intervals the frames received soon after the day, because late trades may belong
  * to its last intervals. The player does not get them, because the day's counts and books end with
  * the day. */
-static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
+static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err *err)
 {
     td_result rc = player_drain(run->player, err);
     for (size_t i = 0; i < run->route_count && rc == TD_OK && !frame->is_copy; i++) {
@@ -727,11 +727,11 @@ static td_result look_ahead(day_run *run, const frame_ref *frame, td_err *err)
                                 .from_ns = run->day->window.from_ns,
                                 .to_ns = run->day->window.to_ns};
         cover(route, frame, NULL);
-        route->seen = &as;
+        route->current = &as;
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
             if ((route->makers[k].type->flags & EXPORT_OF_INTERVALS) != 0)
                 rc = run_maker(&route->makers[k], &as, err);
-        route->seen = NULL;
+        route->current = NULL;
     }
     return rc;
 }
@@ -746,7 +746,7 @@ static td_result play(day_run *run, td_err *err)
             return player_finish(run->player, err);
         channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_NOT_CLEAN;
         if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
-            rc = look_ahead(run, frame, err);
+            rc = apply_later_frame(run, frame, err);
         } else if (use != USE_NOT_CLEAN) {
             int is_counted = !frame->is_lead_in && !frame->is_copy &&
                              frame_role_is_of_topic(frame->channel->role);
@@ -783,15 +783,15 @@ static td_result end_book(day_maker *maker, td_err *err)
 {
     const day_run *run = maker->route->run;
     const trust_break broke =
-        topic_trust_end(&maker->route->of->trust, run->day->ledger,
+        topic_trust_end(&maker->route->stream->trust, run->day->ledger,
                         cursor_damaged_until_ns(run->tape, maker->route->channel->info.feed),
                         run->day->window.to_ns);
     if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||
         broke.from_ns < run->day->window.from_ns)
         return TD_OK;
-    for (size_t i = 0; i < maker->end_count; i++)
-        if (maker->ends[i].writer != NULL)
-            export_counts_break(&maker->ends[i].writer->own->counts, &broke);
+    for (size_t i = 0; i < maker->output_count; i++)
+        if (maker->outputs[i].writer != NULL)
+            export_counts_break(&maker->outputs[i].writer->owner->counts, &broke);
     return put_gap(maker, &broke, err);
 }
 
@@ -813,7 +813,7 @@ static td_result end_makers(day_run *run, td_err *err)
             day_maker *maker = &route->makers[k];
             const row_out out = {put, maker};
             if (maker->type->end != NULL)
-                rc = maker->type->end(maker->made, end_ns, gap, &out, err);
+                rc = maker->type->end(maker->type_maker, end_ns, gap, &out, err);
             rc = rc == TD_OK ? end_book(maker, err) : rc;
         }
     }
@@ -827,7 +827,9 @@ static td_result end_makers(day_run *run, td_err *err)
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
     const export_writer *writer = ((const day_run *)user)->writers.items[i];
-    return writer->made == NULL ? TD_OK : writer->output->format->finish(writer->made, err);
+    return writer->format_writer == NULL
+               ? TD_OK
+               : writer->output->format->finish(writer->format_writer, err);
 }
 
 /* Logs the first symbols that are left out; the manifest lists all. */
@@ -861,7 +863,7 @@ static void log_choices(const day_run *run, const char *date)
     size_t count = 0;
     for (size_t i = 0; run->day->spec->settings.depth == 0 && i < run->choices.count; i++) {
         const export_choice *choice = &run->choices.items[i];
-        const char *usual = choice->of->market.book_topic;
+        const char *usual = choice->family->market.book_topic;
         if (usual == NULL || choice->prefers != export_prefers_book ||
             strcmp(choice->row->name, usual) == 0)
             continue;
@@ -873,10 +875,10 @@ static void log_choices(const day_run *run, const char *date)
                     "%s: books of %s come from other topics than usual: feed %s, symbol %s has no "
                     "%s, so the export uses %s, the deepest recorded book",
                     date, format_counted(count, "symbol").text, first->feed, first->symbol,
-                    first->of->market.book_topic, first->row->name);
+                    first->family->market.book_topic, first->row->name);
 }
 
-static void describe(day_run *run, td_buf *manifest, export_facts *out)
+static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 {
     const export_day *day = run->day;
     replay_report report;
@@ -909,7 +911,7 @@ static td_result run_all(day_run *run, td_err *err)
 {
     td_result rc = open_tape(run, err);
     if (rc == TD_OK)
-        rc = open_lines(run, err);
+        rc = open_frame_writer(run, err);
     if (rc == TD_OK)
         rc = put_day_rows(run, err);
     if (rc != TD_OK)
@@ -925,8 +927,8 @@ static td_result run_all(day_run *run, td_err *err)
     export_precisions_join(&run->precisions, run->day->precisions);
     for (size_t i = 0; i < run->writers.count; i++) {
         const export_writer *writer = run->writers.items[i];
-        if (writer->made != NULL && writer->output->format->need != NULL)
-            writer->output->format->need(writer->made, &run->precisions);
+        if (writer->format_writer != NULL && writer->output->format->add_precision != NULL)
+            writer->output->format->add_precision(writer->format_writer, &run->precisions);
         if (writer->counts.clock_behind_ns > run->clock_offset_ns)
             run->clock_offset_ns = writer->counts.clock_behind_ns;
     }
@@ -960,7 +962,7 @@ td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *
         log_choices(run, date);
         log_left_out(run, date);
         log_clock(run, date);
-        describe(run, manifest, out);
+        write_manifest(run, manifest, out);
     }
     for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)
         export_files_discard(&run->writers.items[i]->files);

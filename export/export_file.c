@@ -264,9 +264,9 @@ td_result export_file_finish(export_file *file, const char *name, td_err *err)
         return rc;
     }
     files->items = td_array_grow(files->items, files->count, sizeof *files->items);
-    export_finished *done = &files->items[files->count++];
-    *done =
-        (export_finished){.name = file->name, .bytes = file->bytes, .raw_bytes = file->raw_bytes};
+    export_finished_file *done = &files->items[files->count++];
+    *done = (export_finished_file){
+        .name = file->name, .bytes = file->bytes, .raw_bytes = file->raw_bytes};
     td_hash128_hex(td_hasher_digest(file->hasher), done->hash);
     file->name = NULL;
     file_free(file);

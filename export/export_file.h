@@ -16,19 +16,19 @@ typedef struct export_file export_file;
 
 typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
 
-typedef struct export_finished {
+typedef struct export_finished_file {
     char *name;                      /* relative to the export's folder */
     uint64_t bytes;                  /* on disk */
     uint64_t raw_bytes;              /* before compression */
     char hash[TD_HASH128_HEX_BYTES]; /* XXH3-128 of the bytes on disk */
     export_precision precision;      /* precision of its numbers, if the format has one */
-} export_finished;
+} export_finished_file;
 
 /* The files of one writer. Zero-initialise; set folder and prefix, which are borrowed. */
 typedef struct export_files {
     export_folder *folder;
     const char *prefix; /* of all names: "", or "FORMAT/" if there are several formats */
-    export_finished *items;
+    export_finished_file *items;
     size_t count;
 } export_files;
 

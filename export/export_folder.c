@@ -37,7 +37,7 @@ void export_folder_close(export_folder *folder)
     td_free(folder);
 }
 
-static td_result take_lock(export_folder *folder, td_err *err)
+static td_result lock_day(export_folder *folder, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     uint64_t size;
@@ -68,7 +68,7 @@ static td_result take_lock(export_folder *folder, td_err *err)
 
 td_result export_folder_lock(export_folder *folder, td_err *err)
 {
-    td_result rc = take_lock(folder, err);
+    td_result rc = lock_day(folder, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "cannot export to '%s'", folder->path);
 }
 
@@ -180,16 +180,16 @@ td_result export_folder_publish(const export_folder *folder, const char *name, t
     return rc;
 }
 
-typedef struct tidying {
+typedef struct tidy_context {
     td_io io;
     const char *path;
-} tidying;
+} tidy_context;
 
 static void remove_empty(td_io io, const char *path, int with_itself);
 
 static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
-    const tidying *of = user;
+    const tidy_context *of = user;
     char path[LIMIT_PATH_BYTES];
     (void)err;
     int size = snprintf(path, sizeof path, "%s/%s", of->path, name);
@@ -201,7 +201,7 @@ static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_e
 /* Removes empty folders below a path. */
 static void remove_empty(td_io io, const char *path, int with_itself)
 {
-    tidying of = {io, path};
+    tidy_context of = {io, path};
     td_err ignored;
     td_result rc = td_io_list(io, path, tidy_one, &of, &ignored);
     if (rc == TD_OK && with_itself)
@@ -209,7 +209,7 @@ static void remove_empty(td_io io, const char *path, int with_itself)
     (void)rc;
 }
 
-static td_result note_nothing(void *user, const char *name, td_entry_kind kind, td_err *err)
+static td_result ignore_entry(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
     (void)user;
     (void)name;
@@ -221,16 +221,16 @@ static td_result note_nothing(void *user, const char *name, td_entry_kind kind, 
 int export_folder_exists(td_io io, const char *path)
 {
     td_err ignored;
-    return td_io_list(io, path, note_nothing, NULL, &ignored) != TD_E_NOTFOUND;
+    return td_io_list(io, path, ignore_entry, NULL, &ignored) != TD_E_NOTFOUND;
 }
 
-void export_folder_tidy(td_io io, const char *path, int was_there)
+void export_folder_tidy(td_io io, const char *path, int did_exist)
 {
     export_folder *at = export_folder_open(io, path, "");
     uint64_t size;
     td_err ignored;
     if (export_folder_size(at, JOURNAL_FILE, "", &size, &ignored) != TD_OK)
-        remove_empty(io, path, !was_there);
+        remove_empty(io, path, !did_exist);
     export_folder_close(at);
 }
 

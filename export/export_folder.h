@@ -79,9 +79,9 @@ TD_MUST_USE td_result export_folder_publish(const export_folder *folder, const c
 int export_folder_exists(td_io io, const char *path);
 
 /* Cleans up after a failed export: removes empty folders below a path, and the folder itself unless
- * it existed before (was_there). Never touches an archive. Failures are ignored. Another export
+ * it existed before (did_exist). Never touches an archive. Failures are ignored. Another export
  * that writes there at the same time may fail. */
-void export_folder_tidy(td_io io, const char *path, int was_there);
+void export_folder_tidy(td_io io, const char *path, int did_exist);
 
 /* Makes the names in this file's folder durable. */
 TD_MUST_USE td_result export_folder_sync(const export_folder *folder, const char *name,

@@ -42,7 +42,7 @@ typedef struct export_source {
 
 /* What a writer writes, and for which day. The writer borrows it until it is closed. */
 typedef struct export_target {
-    const export_source *of; /* NULL with EXPORT_PER_DAY; one of the types with EXPORT_JOINED */
+    const export_source *source; /* NULL with EXPORT_PER_DAY; one of the types with EXPORT_JOINED */
     const export_settings *settings;
     export_files *files; /* the writer's files are added here */
     char date[EXPORT_DATE_BYTES];
@@ -58,7 +58,7 @@ typedef struct export_target {
     struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
 } export_target;
 
-typedef enum export_per { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_per;
+typedef enum export_grouping { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_grouping;
 
 struct export_format;
 
@@ -79,20 +79,20 @@ typedef struct export_format {
     const char *name;    /* as in --format */
     const char *summary; /* one line for --help and the manual */
     const char *folder;  /* "NAME/": its folder if there are several formats */
-    export_per per;
-    tape_reads reads;     /* the parts of frames that the format needs decoded */
-    uint8_t says_suspect; /* 1 if its rows have flags and is_suspect */
-    uint8_t needs_market; /* 1 if it leaves out frames of families without a family_market */
+    export_grouping grouping;
+    tape_reads reads;      /* the parts of frames that the format needs decoded */
+    uint8_t marks_suspect; /* 1 if its rows have flags and is_suspect */
+    uint8_t needs_market;  /* 1 if it leaves out frames of families without a family_market */
     const export_named_type *types; /* ends with name NULL; NULL: all types with columns */
     /* Makes a writer: before its first row, or at the start of the day if the format has
      * `frame`. */
     void *(*open)(const export_target *target);
     /* 1 if the writer wants the row; the next call of `row` then gets it. NULL: it wants all
      * rows. */
-    int (*take)(void *writer, const export_row *row);
-    /* Writes a row. of: with EXPORT_PER_SYMBOL, the target's source. NULL if the format has
+    int (*wants)(void *writer, const export_row *row);
+    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. NULL if the format has
      * `frame`. */
-    td_result (*row)(void *writer, const export_source *of, const export_row *row, td_err *err);
+    td_result (*row)(void *writer, const export_source *source, const export_row *row, td_err *err);
     /* Used instead of `row` (jsonl only). Gets each frame of the day after its stream has applied
      * it, including copies and frames without a topic. trust: NULL for frames without a topic. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
@@ -100,10 +100,10 @@ typedef struct export_format {
     /* Adds the precision that the writer's files need to the table, after the last row. Called for
      * all writers of a day before the first one finishes. NULL if the format's files have no
      * precision. */
-    void (*need)(const void *writer, export_precisions *to);
+    void (*add_precision)(const void *writer, export_precisions *to);
     /* Copies a finished file, raised to a higher precision, to NAME.partial. The copy equals a file
-     * whose rows were written with that precision. Set if `need` is set. TD_E_INVALID: not a file
-     * of the format; TD_E_*. */
+     * whose rows were written with that precision. Set if `add_precision` is set. TD_E_INVALID: not
+     * a file of the format; TD_E_*. */
     td_result (*raise)(export_files *files, const char *name, const export_precision *to,
                        td_err *err);
     /* Completes all files. */

@@ -49,7 +49,7 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
 }
 
 /* Writes the options that apply to some types or formats only. */
-static void write_choices(json_writer *json, const export_spec *spec)
+static void write_options(json_writer *json, const export_spec *spec)
 {
     const export_settings *settings = &spec->settings;
     if (settings->bar_ns != 0)
@@ -92,7 +92,7 @@ static void write_request(td_buf *out, const export_spec *spec, const selection 
     }
     json_write_array_end(&json);
     member_u64_or_null(&json, "depth", spec->settings.depth != 0, spec->settings.depth);
-    write_choices(&json, spec);
+    write_options(&json, spec);
     if (spec->days != NULL)
         json_write_member_bool(&json, "only_clean", 1);
     /* Globs as the user gave them, and times only if they cut the day, so that a whole day has the
@@ -251,7 +251,7 @@ td_result export_manifest_begin(export_manifest_head *out, archive *from, const 
     export_date_format(day, date);
     put(text, "\"date\":\"");
     put(text, date);
-    td_result rc = add_segments(&lines, &line, from, wanted, export_reads(spec, window), err);
+    td_result rc = add_segments(&lines, &line, from, wanted, export_read_window(spec, window), err);
     write_lines(text, "\",\"segments\":[", &lines);
     for (size_t i = 0; i < ledger->count; i++)
         if (selection_wants_gap(wanted, window, &ledger->rows[i]))
@@ -288,7 +288,7 @@ static void write_choice(json_writer *json, const export_choice *choice)
 {
     if (choice == NULL)
         return;
-    const char *usual = choice->of->market.book_topic;
+    const char *usual = choice->family->market.book_topic;
     json_write_member_text(json, "topic", choice->row->name);
     if (choice->prefers != export_prefers_book)
         return;
@@ -308,10 +308,10 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
-    if ((writer->of.type->flags & EXPORT_OF_INTERVALS) != 0 &&
-        (!writer->output->format->says_suspect || counts->left_out_bars > 0))
+    if ((writer->source.type->flags & EXPORT_OF_INTERVALS) != 0 &&
+        (!writer->output->format->marks_suspect || counts->left_out_bars > 0))
         json_write_member_u64(json, "left_out_bars", counts->left_out_bars);
-    if ((writer->of.type->flags & EXPORT_OF_BOOKS) == 0)
+    if ((writer->source.type->flags & EXPORT_OF_BOOKS) == 0)
         return;
     json_write_member_u64(json, "rows_synthesized", counts->rows_synthesized);
     json_write_member_u64(json, "left_out_frames", counts->left_out_frames);
@@ -325,7 +325,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
 }
 
 /* Writes the members that change with a file's precision. */
-static void write_finished(json_writer *json, const export_finished *file)
+static void write_finished(json_writer *json, const export_finished_file *file)
 {
     if (file->precision.instrument[0] != '\0') {
         json_write_member_text(json, "instrument", file->precision.instrument);
@@ -340,19 +340,19 @@ static void write_finished(json_writer *json, const export_finished *file)
 /* Adds a file to the list. file NULL: the writer made no file. Only the writer's first file gets
  * its counts. */
 static void add_file(line_list *to, td_buf *text, const export_writer *writer,
-                     const export_finished *file, int is_first)
+                     const export_finished_file *file, int is_first)
 {
     json_writer json;
     begin_line(text, &json);
     json_write_member_text(&json, "name", file == NULL ? NULL : file->name);
     json_write_member_text(&json, "format", writer->output->format->name);
-    json_write_member_text(&json, "type", writer->of.name);
-    if (writer->of.exchange[0] != '\0') {
-        json_write_member_text(&json, "exchange", writer->of.exchange);
+    json_write_member_text(&json, "type", writer->source.name);
+    if (writer->source.exchange[0] != '\0') {
+        json_write_member_text(&json, "exchange", writer->source.exchange);
         json_write_member_text(&json, "symbol", writer->symbol[0] == '\0' ? NULL : writer->symbol);
     }
     json_write_member_text(&json, "date", writer->target.date);
-    if (file != NULL && writer->of.exchange[0] != '\0')
+    if (file != NULL && writer->source.exchange[0] != '\0')
         json_write_member_text(&json, "feed", writer->feed); /* null: several feeds */
     if (is_first) {
         write_choice(&json, writer->choice);
@@ -363,10 +363,10 @@ static void add_file(line_list *to, td_buf *text, const export_writer *writer,
     end_line(to, text, &json);
 }
 
-static int is_worth_a_line(const export_writer *writer)
+static int is_listed(const export_writer *writer)
 {
     const export_counts *counts = &writer->counts;
-    return writer->own == writer &&
+    return writer->owner == writer &&
            (writer->files.count > 0 || counts->rows + counts->frames + counts->left_out_frames +
                                                counts->undecoded_frames + counts->break_count +
                                                counts->ids_cut + counts->left_out_bars >
@@ -377,7 +377,7 @@ static void add_files(line_list *to, td_buf *text, const export_writers *writers
 {
     for (size_t i = 0; i < writers->count; i++) {
         const export_writer *writer = writers->items[i];
-        if (!is_worth_a_line(writer))
+        if (!is_listed(writer))
             continue;
         if (writer->files.count == 0)
             add_file(to, text, writer, NULL, 1);
@@ -432,7 +432,7 @@ static void write_totals(td_buf *out, const export_facts *facts)
     end_value(&json);
 }
 
-static void sum_day(const export_manifest_day *day, export_facts *facts)
+static void set_totals(const export_manifest_day *day, export_facts *facts)
 {
     const player_totals *played = &day->report->totals;
     uint64_t *totals = facts->totals;
@@ -490,7 +490,7 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_sorted(out, "\"files\":[", &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
     write_sorted(out, "\"left_out_symbols\":[", &lines);
-    sum_day(day, facts);
+    set_totals(day, facts);
     write_totals(out, facts);
     put(out, ",\"verdict\":\"");
     put(out, VERDICTS[facts->verdict]);
@@ -580,7 +580,8 @@ static int has_segment(json_value segments, const char *name)
     return 0;
 }
 
-int export_document_has_more(const export_document *document, const export_manifest_head *head)
+int export_document_has_other_segments(const export_document *document,
+                                       const export_manifest_head *head)
 {
     json_value root, now, then, segment;
     td_bytes is;
@@ -671,7 +672,7 @@ void export_document_replace(const export_document *document, const export_files
     td_buf_fini(&text);
 }
 
-int export_document_is_whole(const export_document *document, const export_folder *folder)
+int export_document_has_files(const export_document *document, const export_folder *folder)
 {
     json_value file;
     char name[LIMIT_PATH_BYTES];

@@ -117,7 +117,8 @@ void export_document_close(export_document *document);
 int export_document_begins(const export_document *document, td_bytes text);
 
 /* 1 if the document was made from a segment that is not in the head. */
-int export_document_has_more(const export_document *document, const export_manifest_head *head);
+int export_document_has_other_segments(const export_document *document,
+                                       const export_manifest_head *head);
 
 /* Iterates over the files that have names. A name that is too long is cut; it then equals no
  * path. */
@@ -133,6 +134,6 @@ void export_document_replace(const export_document *document, const export_files
                              td_buf *out);
 
 /* 1 if the document's files exist, partial or published, with the listed sizes. */
-int export_document_is_whole(const export_document *document, const export_folder *folder);
+int export_document_has_files(const export_document *document, const export_folder *folder);
 
 #endif

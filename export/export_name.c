@@ -84,16 +84,16 @@ void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES])
     out[size] = '\0';
 }
 
-td_result export_name_format(const export_source *of, const char *date, const char *suffix,
+td_result export_name_format(const export_source *source, const char *date, const char *suffix,
                              char out[EXPORT_NAME_BYTES], td_err *err)
 {
     char symbol[EXPORT_SYMBOL_NAME_BYTES];
-    export_symbol_encode(td_bytes_str(of->symbol), symbol);
-    int size = snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s%s%s%s", of->exchange, of->name, date,
-                        symbol[0] == '\0' ? "" : "_", symbol, suffix);
+    export_symbol_encode(td_bytes_str(source->symbol), symbol);
+    int size = snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s%s%s%s", source->exchange, source->name,
+                        date, symbol[0] == '\0' ? "" : "_", symbol, suffix);
     TD_ASSERT(size > 0);
     if (size >= EXPORT_NAME_BYTES)
         return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",
-                          of->symbol);
+                          source->symbol);
     return TD_OK;
 }

@@ -40,7 +40,7 @@ void export_symbol_encode(td_bytes symbol, char out[EXPORT_SYMBOL_NAME_BYTES]);
 
 /* Makes the file name "{exchange}_{type}_{date}_{SYMBOL}{suffix}"; an empty symbol is omitted.
  * TD_E_LIMIT. */
-TD_MUST_USE td_result export_name_format(const export_source *of, const char *date,
+TD_MUST_USE td_result export_name_format(const export_source *source, const char *date,
                                          const char *suffix, char out[EXPORT_NAME_BYTES],
                                          td_err *err);
 

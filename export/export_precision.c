@@ -8,14 +8,14 @@
 void export_precisions_fini(export_precisions *table)
 {
     td_free(table->items);
-    row_table_fini(&table->slots);
+    row_table_fini(&table->by_instrument);
     *table = (export_precisions){0};
 }
 
 static export_precision *find(const export_precisions *table, const char *instrument)
 {
     row_probe at = row_probe_of(td_xxh64(instrument, strlen(instrument)));
-    while (row_table_next(&table->slots, &at))
+    while (row_table_next(&table->by_instrument, &at))
         if (strcmp(table->items[at.row].instrument, instrument) == 0)
             return &table->items[at.row];
     return NULL;
@@ -31,7 +31,7 @@ int export_precisions_raise(export_precisions *table, const export_precision *to
 {
     export_precision *is = find(table, to->instrument);
     if (is == NULL) {
-        row_table_put(&table->slots, td_xxh64(to->instrument, strlen(to->instrument)),
+        row_table_put(&table->by_instrument, td_xxh64(to->instrument, strlen(to->instrument)),
                       table->count);
         table->items = td_array_grow(table->items, table->count, sizeof *table->items);
         table->items[table->count++] = *to;

@@ -21,7 +21,7 @@ typedef struct export_precision {
 typedef struct export_precisions {
     export_precision *items;
     size_t count;
-    row_table slots;
+    row_table by_instrument;
 } export_precisions;
 
 /* Frees the entries; the table is empty afterwards. */

@@ -38,10 +38,10 @@ typedef struct export_row {
     uint8_t is_suspect; /* 1 if the row comes from a book or topic that was not proven complete */
     uint8_t is_gap; /* 1: a row without values; the book is unknown from recv_ns on. Formats with a
                        gap row write their own, others skip it. */
-    uint8_t is_state; /* 1 for a state already known when the selection begins; formats without
+    uint8_t is_initial; /* 1 for a state already known when the selection begins; formats without
                          flags skip it, because there it would look newly received */
-    unsigned flags;   /* ROW_* */
-    td_bytes symbol;  /* set if the frame's entries name symbols; empty: the topic's symbol */
+    unsigned flags;     /* ROW_* */
+    td_bytes symbol;    /* set if the frame's entries name symbols; empty: the topic's symbol */
     const msg_value *values; /* one per column; VALUE_ABSENT: an empty cell */
 } export_row;
 

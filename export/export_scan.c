@@ -20,7 +20,7 @@ void export_choices_fini(export_choices *table)
         td_free(table->items[i].symbol);
     }
     td_free(table->items);
-    row_table_fini(&table->slots);
+    row_table_fini(&table->by_symbol);
     *table = (export_choices){0};
 }
 
@@ -40,9 +40,9 @@ export_choice *export_choice_find(const export_choices *table, const export_type
                                   const frame_channel *channel)
 {
     row_probe at = row_probe_of(choice_hash(channel));
-    while (row_table_next(&table->slots, &at)) {
+    while (row_table_next(&table->by_symbol, &at)) {
         export_choice *is = &table->items[at.row];
-        if (is->of == channel->family && is->prefers == type->prefers &&
+        if (is->family == channel->family && is->prefers == type->prefers &&
             strcmp(is->symbol, channel->info.symbol) == 0 &&
             strcmp(is->feed, channel->info.feed) == 0)
             return is;
@@ -63,10 +63,10 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
     table->items = td_array_grow(table->items, table->count, sizeof *table->items);
-    row_table_put(&table->slots, choice_hash(channel), table->count);
+    row_table_put(&table->by_symbol, choice_hash(channel), table->count);
     table->items[table->count++] = (export_choice){.feed = td_strdup(channel->info.feed),
                                                    .symbol = td_strdup(channel->info.symbol),
-                                                   .of = channel->family,
+                                                   .family = channel->family,
                                                    .prefers = type->prefers,
                                                    .row = row};
     return TD_OK;
@@ -82,7 +82,7 @@ typedef struct scan_run {
     channel_table *channels; /* one object per channel, for all segments */
     read_plan *plan;
     segment_scratch *scratch;
-    td_buf sealed;              /* array of sealed_channel */
+    td_buf chunk_channels;      /* array of sealed_channel */
     row_table counted;          /* hashes of symbols, by type; symbols with one hash count as one */
     uint8_t bits[BITMAP_BYTES]; /* by channel id: 1 if the segment's channel is selected */
 } scan_run;
@@ -90,7 +90,7 @@ typedef struct scan_run {
 /* ---- channels ---- */
 
 /* Offers the topic of a channel that has frames in the selection. */
-static td_result note_channel(scan_run *run, const channel_info *info, td_err *err)
+static td_result offer_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
     td_result rc = channel_table_get(run->channels, info, &channel, err);
@@ -121,13 +121,15 @@ static int is_in(const selection_window *window, uint64_t first_ns, uint64_t las
 
 /* Adds the channels of a chunk that is only partly in the selection, by the times in its message
  * indexes. Includes a channel whose frames are all before or after the selection. */
-static td_result add_edge(scan_run *run, const segment_reader *reader, uint32_t chunk, td_err *err)
+static td_result add_partial_chunk(scan_run *run, const segment_reader *reader, uint32_t chunk,
+                                   td_err *err)
 {
-    td_result rc = segment_reader_chunk_channels(reader, chunk, run->scratch, &run->sealed, err);
+    td_result rc =
+        segment_reader_chunk_channels(reader, chunk, run->scratch, &run->chunk_channels, err);
     if (rc != TD_OK)
         return rc;
-    const sealed_channel *found = (const sealed_channel *)(const void *)run->sealed.data;
-    for (size_t i = 0; i < run->sealed.size / sizeof *found; i++)
+    const sealed_channel *found = (const sealed_channel *)(const void *)run->chunk_channels.data;
+    for (size_t i = 0; i < run->chunk_channels.size / sizeof *found; i++)
         if (is_in(&run->scan->window, found[i].first_ns, found[i].last_ns))
             run->bits[found[i].id / 8] |= (uint8_t)(1U << (found[i].id % 8));
     return TD_OK;
@@ -157,14 +159,14 @@ static td_result add_chunks(scan_run *run, const planned_segment *segment, td_er
                             segment_reader_chunk(reader, i)->offset != chunk->offset))
             rc = TD_E_CORRUPT; /* the file is not the one in the read plan */
         if (rc == TD_OK)
-            rc = add_edge(run, reader, i, err);
+            rc = add_partial_chunk(run, reader, i, err);
     }
     segment_reader_close(reader);
     return rc;
 }
 
 /* Adds the selected channels of a segment. Skips unreadable data, which the tape reports. */
-static td_result note_segment(scan_run *run, size_t i, td_err *err)
+static td_result scan_segment(scan_run *run, size_t i, td_err *err)
 {
     td_err ignored;
     td_err_clear(&ignored);
@@ -176,7 +178,7 @@ static td_result note_segment(scan_run *run, size_t i, td_err *err)
     for (size_t k = 0; k < segment->index->channel_count && rc == TD_OK; k++) {
         const segment_channel *channel = &segment->index->channels[k];
         if (segment->is_wanted[k] && (run->bits[channel->id / 8] & 1U << (channel->id % 8)) != 0)
-            rc = note_channel(run, &channel->info, err);
+            rc = offer_channel(run, &channel->info, err);
     }
     read_plan_drop(run->plan, i);
     return rc;
@@ -189,16 +191,16 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     run->out = out;
     run->channels = channel_table_open();
     run->scratch = segment_scratch_open();
-    td_buf_init(&run->sealed, SIZE_MAX);
+    td_buf_init(&run->chunk_channels, SIZE_MAX);
     selection copy = *scan->wanted;
     read_query query = selection_query(&copy, scan->window);
     query.is_quiet = 1; /* the tape logs unreadable segments */
     td_result rc = read_plan_open(scan->from, &query, &run->plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(run->plan); i++)
-        rc = note_segment(run, i, err);
+        rc = scan_segment(run, i, err);
     read_plan_close(run->plan);
     segment_scratch_close(run->scratch);
-    td_buf_fini(&run->sealed);
+    td_buf_fini(&run->chunk_channels);
     channel_table_close(run->channels);
     row_table_fini(&run->counted);
     td_free(run);

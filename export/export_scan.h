@@ -21,8 +21,8 @@
 /* The topic that supplies a feed's rows for a symbol. */
 typedef struct export_choice {
     char *feed;
-    char *symbol;     /* as in the topic */
-    const family *of; /* the family of the topic */
+    char *symbol;         /* as in the topic */
+    const family *family; /* the family of the topic */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
     const topic_row *row;
 } export_choice;
@@ -31,7 +31,7 @@ typedef struct export_choice {
 typedef struct export_choices {
     export_choice *items; /* in the order in which they were first offered */
     size_t count;
-    row_table slots; /* index of items by feed, family and symbol */
+    row_table by_symbol; /* indexes in items, by feed, family and symbol */
 } export_choices;
 
 /* Frees the entries; the table is empty afterwards. */

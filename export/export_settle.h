@@ -26,7 +26,7 @@ typedef struct export_dataset {
 /* Settles the folder and raises the table to its precisions. Does nothing if no format of the spec
  * has precisions. A file that is missing or differs from its manifest is not replaced. After TD_E_*
  * some instruments may have files of two precisions. */
-TD_MUST_USE td_result export_settle(const export_dataset *of, export_precisions *table,
+TD_MUST_USE td_result export_settle(const export_dataset *dataset, export_precisions *table,
                                     td_err *err);
 
 #endif

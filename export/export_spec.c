@@ -20,14 +20,14 @@ int export_has_intervals(const export_spec *spec)
     return 0;
 }
 
-selection_window export_reads(const export_spec *spec, selection_window window)
+selection_window export_read_window(const export_spec *spec, selection_window window)
 {
     if (export_has_intervals(spec) && window.to_ns < UINT64_MAX - COVERAGE_DELAY_NS)
         window.to_ns += COVERAGE_DELAY_NS;
     return window;
 }
 
-int export_is_own(const export_spec *spec, uint32_t day)
+int export_has_day(const export_spec *spec, uint32_t day)
 {
     return spec->shard_count == 0 || day % spec->shard_count + 1 == spec->shard;
 }

@@ -33,10 +33,10 @@ int export_has_intervals(const export_spec *spec);
 
 /* The window to read for a part of a day. It is longer if rows are about intervals, which also need
  * frames received soon after the day. */
-selection_window export_reads(const export_spec *spec, selection_window window);
+selection_window export_read_window(const export_spec *spec, selection_window window);
 
 /* 1 if this run exports the day. */
-int export_is_own(const export_spec *spec, uint32_t day);
+int export_has_day(const export_spec *spec, uint32_t day);
 
 /* 1 if a feed's symbol may be exported on a day: the day is clean, or the export is not limited to
  * clean days. */

@@ -39,8 +39,8 @@ void export_writers_fini(export_writers *table)
 {
     for (size_t i = 0; i < table->count; i++) {
         export_writer *writer = table->items[i];
-        if (writer->own == writer)
-            writer->output->format->close(writer->made);
+        if (writer->owner == writer)
+            writer->output->format->close(writer->format_writer);
         (void)pthread_mutex_destroy(&writer->lock);
         export_files_fini(&writer->files);
         td_free(writer->counts.breaks);
@@ -49,7 +49,7 @@ void export_writers_fini(export_writers *table)
         td_free(writer);
     }
     td_free(table->items);
-    row_table_fini(&table->slots);
+    row_table_fini(&table->by_name);
     (void)pthread_mutex_destroy(&table->lock);
 }
 
@@ -60,20 +60,21 @@ static uint64_t text_hash(const char *text)
 
 static uint64_t writer_hash(const export_output *output, const char *exchange, const char *symbol)
 {
-    if (output->format->per == EXPORT_JOINED)
+    if (output->format->grouping == EXPORT_JOINED)
         exchange = "";
     return (text_hash(output->format->name) * 31 + text_hash(output->name)) * 31 +
            text_hash(exchange) * 31 + text_hash(symbol);
 }
 
-static export_writer *find(const export_writers *table, const export_output *output,
-                           const char *exchange, const char *symbol)
+static export_writer *find_writer(const export_writers *table, const export_output *output,
+                                  const char *exchange, const char *symbol)
 {
     row_probe at = row_probe_of(writer_hash(output, exchange, symbol));
-    while (row_table_next(&table->slots, &at)) {
+    while (row_table_next(&table->by_name, &at)) {
         export_writer *is = table->items[at.row];
-        int is_same = output->format->per == EXPORT_JOINED || /* its file names have no exchange */
-                      strcmp(is->of.exchange, exchange) == 0;
+        int is_same =
+            output->format->grouping == EXPORT_JOINED || /* its file names have no exchange */
+            strcmp(is->source.exchange, exchange) == 0;
         if (is->output == output && is_same && strcmp(is->symbol, symbol) == 0)
             return is;
     }
@@ -87,7 +88,7 @@ static td_result explain_clash(const export_writer *writer, const char *what, co
 {
     int is_first = strcmp(one, two) < 0;
     td_err_set(err, TD_E_INVALID, "%s '%s' and '%s' would share the %s file of %s%s%s", what,
-               is_first ? one : two, is_first ? two : one, writer->of.name, writer->symbol,
+               is_first ? one : two, is_first ? two : one, writer->source.name, writer->symbol,
                writer->symbol[0] == '\0' ? "" : ", ", writer->target.date);
     td_err_hint(err, "export them into separate folders: choose by --feed, --symbol, or time");
     return TD_E_INVALID;
@@ -102,26 +103,26 @@ static td_result check_count(const export_writers *table, td_err *err)
     return TD_E_LIMIT;
 }
 
-static export_writer *add(export_writers *table, const export_output *output, const char *exchange,
-                          const char *symbol)
+static export_writer *add_writer(export_writers *table, const export_output *output,
+                                 const char *exchange, const char *symbol)
 {
     export_writer *made = td_alloc_zero(1, sizeof *made);
     made->output = output;
-    made->own = made;
+    made->owner = made;
     made->symbol = td_strdup(symbol);
-    made->of = (export_source){
+    made->source = (export_source){
         .type = output->type, .name = output->name, .exchange = exchange, .symbol = made->symbol};
     made->files = (export_files){.folder = table->folder,
                                  .prefix = table->has_prefixes ? output->format->folder : ""};
     made->target = table->template;
-    made->target.of = output->format->per == EXPORT_PER_DAY ? NULL : &made->of;
+    made->target.source = output->format->grouping == EXPORT_PER_DAY ? NULL : &made->source;
     made->target.files = &made->files;
     made->target.counts = &made->counts;
     (void)pthread_mutex_init(&made->lock, NULL);
     table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
-    row_table_put(&table->slots, writer_hash(output, exchange, symbol), table->count);
+    row_table_put(&table->by_name, writer_hash(output, exchange, symbol), table->count);
     table->items[table->count++] = made;
-    table->file_count += output->format->per != EXPORT_PER_DAY || exchange[0] == '\0';
+    table->file_count += output->format->grouping != EXPORT_PER_DAY || exchange[0] == '\0';
     return made;
 }
 
@@ -142,32 +143,32 @@ static const export_output *first_output(const export_writers *table, const expo
 
 /* Finds or makes a writer, with the table locked. channel NULL: rows without a channel, all from
  * one exchange. */
-static td_result get(export_writers *table, const export_output *output,
-                     const frame_channel *channel, const char *symbol, export_writer **out,
-                     td_err *err)
+static td_result get_writer(export_writers *table, const export_output *output,
+                            const frame_channel *channel, const char *symbol, export_writer **out,
+                            td_err *err)
 {
     const char *exchange = channel == NULL ? exchange_of(NULL)->name : export_exchange_of(channel);
-    export_writer *own = NULL;
+    export_writer *owner = NULL;
     td_result rc = TD_OK;
-    if (output->format->per == EXPORT_PER_DAY)
-        rc = export_writers_of_day(table, output, &own, err);
-    *out = find(table, output, exchange, symbol);
+    if (output->format->grouping == EXPORT_PER_DAY)
+        rc = export_writers_of_day(table, output, &owner, err);
+    *out = find_writer(table, output, exchange, symbol);
     if (*out != NULL)
         return TD_OK;
     if (rc == TD_OK)
         rc = check_count(table, err);
-    if (rc == TD_OK && output->format->per == EXPORT_JOINED &&
+    if (rc == TD_OK && output->format->grouping == EXPORT_JOINED &&
         output != first_output(table, output))
-        rc = get(table, first_output(table, output), channel, symbol, &own, err);
+        rc = get_writer(table, first_output(table, output), channel, symbol, &owner, err);
     if (rc != TD_OK)
         return rc;
-    *out = add(table, output, exchange, symbol);
-    (*out)->own = own != NULL ? own : *out;
+    *out = add_writer(table, output, exchange, symbol);
+    (*out)->owner = owner != NULL ? owner : *out;
     if (channel == NULL)
         return TD_OK;
-    (*out)->of.feed = channel->info.feed;
-    (*out)->of.family = channel->family;
-    (*out)->of.row = channel->topic.row;
+    (*out)->source.feed = channel->info.feed;
+    (*out)->source.family = channel->family;
+    (*out)->source.row = channel->topic.row;
     return TD_OK;
 }
 
@@ -186,7 +187,7 @@ td_result export_writers_get(export_writers *table, const export_output *output,
     if (is_needed)
         memcpy(cell, symbol.data, symbol.size);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get(table, output, channel, cell, out, err);
+    td_result rc = get_writer(table, output, channel, cell, out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }
@@ -196,12 +197,12 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 {
     for (size_t i = 0; i < table->count; i++) {
         *out = table->items[i];
-        if ((*out)->own == *out && (*out)->output->format == output->format)
+        if ((*out)->owner == *out && (*out)->output->format == output->format)
             return TD_OK;
     }
     td_result rc = check_count(table, err);
     if (rc == TD_OK)
-        *out = add(table, output, "", "");
+        *out = add_writer(table, output, "", "");
     return rc;
 }
 
@@ -209,7 +210,7 @@ td_result export_writers_of_type(export_writers *table, const export_output *out
                                  export_writer **out, td_err *err)
 {
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get(table, output, NULL, "", out, err);
+    td_result rc = get_writer(table, output, NULL, "", out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }
@@ -217,9 +218,9 @@ td_result export_writers_of_type(export_writers *table, const export_output *out
 td_result export_writer_claim(export_writer *writer, const frame_channel *channel, td_err *err)
 {
     const channel_info *from = &channel->info;
-    int is_of_day = writer->output->format->per == EXPORT_PER_DAY;
-    if (writer->output->format->per == EXPORT_JOINED)
-        writer = writer->own;
+    int is_of_day = writer->output->format->grouping == EXPORT_PER_DAY;
+    if (writer->output->format->grouping == EXPORT_JOINED)
+        writer = writer->owner;
     char one[16];
     char two[16];
     if (writer->feed == NULL) {
@@ -238,16 +239,16 @@ td_result export_writer_claim(export_writer *writer, const frame_channel *channe
 td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
 {
     export_writer *writer = ctx;
-    export_writer *own = writer->own;
-    const export_format *format = own->output->format;
-    if (own->made == NULL && row->is_gap && format->per != EXPORT_JOINED)
+    export_writer *owner = writer->owner;
+    const export_format *format = owner->output->format;
+    if (owner->format_writer == NULL && row->is_gap && format->grouping != EXPORT_JOINED)
         return TD_OK; /* a file does not begin with a gap, except if it holds several types */
-    if (own->made == NULL)
-        own->made = format->open(&own->target);
-    if (format->take != NULL && !format->take(own->made, row))
+    if (owner->format_writer == NULL)
+        owner->format_writer = format->open(&owner->target);
+    if (format->wants != NULL && !format->wants(owner->format_writer, row))
         return TD_OK;
-    export_counts *counts = &own->counts;
+    export_counts *counts = &owner->counts;
     counts->rows += !row->is_gap;
     counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;
-    return format->row(own->made, &writer->of, row, err);
+    return format->row(owner->format_writer, &writer->source, row, err);
 }

@@ -38,15 +38,15 @@ void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 
 typedef struct export_writer {
     const export_output *output;
-    export_source of;
+    export_source source;
     export_target target;
     export_files files;
     export_counts counts;
-    struct export_writer *own; /* the writer that owns the files: this one, or another */
-    void *made;                /* the writer that the format opened; NULL before the first row */
-    pthread_mutex_t lock;      /* guards `made`, because topics of a symbol run in parallel */
-    char *symbol;              /* as in the rows' cells */
-    char *feed;                /* the rows' feed; NULL before the first row */
+    struct export_writer *owner; /* the writer that owns the files: this one, or another */
+    void *format_writer;         /* the writer that the format opened; NULL before the first row */
+    pthread_mutex_t lock; /* guards format_writer, because topics of a symbol run in parallel */
+    char *symbol;         /* as in the rows' cells */
+    char *feed;           /* the rows' feed; NULL before the first row */
     uint32_t line;
     uint64_t position;           /* position of the last frame that had a row, plus 1 */
     const export_choice *choice; /* of books: topic of the last row; NULL before the first */
@@ -54,14 +54,14 @@ typedef struct export_writer {
 
 /* Zero-initialise; set template, from which the targets of all writers are copied. */
 typedef struct export_writers {
-    export_target template; /* its members of, files and counts are not set */
+    export_target template; /* its members source, files and counts are not set */
     export_folder *folder;
     uint8_t has_prefixes; /* 1 if each format has its own folder */
     pthread_mutex_t lock;
     export_writer **items;
     size_t count;
     size_t file_count; /* writers of items that have their own files */
-    row_table slots;   /* index of items by output, exchange and the symbol in file names */
+    row_table by_name; /* indexes in items, by output, exchange and symbol in file names */
 } export_writers;
 
 /* Initialises a zeroed table. */

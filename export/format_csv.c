@@ -58,19 +58,19 @@ static const char *side_name(const export_type *type, unsigned side)
 }
 
 /* Creates the file and writes its header, before the first row. */
-static td_result begin_file(csv_writer *csv, const export_source *of, td_err *err)
+static td_result begin_file(csv_writer *csv, const export_source *source, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
-    td_result rc = export_name_format(of, csv->target->date, ".csv.gz", name, err);
+    td_result rc = export_name_format(source, csv->target->date, ".csv.gz", name, err);
     if (rc == TD_OK)
         rc = export_file_open(csv->target->files, name, EXPORT_GZIP, &csv->file, err);
     if (rc != TD_OK)
         return rc;
     td_buf *out = export_file_buf(csv->file);
     rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
-                       (of->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
-    for (size_t i = 0; rc == TD_OK && i < export_plain_columns(of->type); i++)
-        rc = add_header(out, of->type->columns[i].name, err);
+                       (source->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
+    for (size_t i = 0; rc == TD_OK && i < export_plain_columns(source->type); i++)
+        rc = add_header(out, source->type->columns[i].name, err);
     return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
 }
 
@@ -104,7 +104,8 @@ static void add_value(csv_writer *csv, td_buf *out, const export_type *type, con
 }
 
 /* Writes a row. Times are truncated to us. A missing exchange time becomes the receive time. */
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     csv_writer *csv = writer;
     uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
@@ -112,22 +113,22 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     if (row->is_gap)
         return TD_OK;
     if (csv->file == NULL)
-        rc = begin_file(csv, of, err);
+        rc = begin_file(csv, source, err);
     if (rc != TD_OK)
         return rc;
     td_buf *out = export_file_buf(csv->file);
-    td_buf_add(out, of->exchange, strlen(of->exchange));
-    if ((of->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
+    td_buf_add(out, source->exchange, strlen(source->exchange));
+    if ((source->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
         td_buf_add(out, ",", 1);
-        td_buf_add(out, of->symbol, strlen(of->symbol));
+        td_buf_add(out, source->symbol, strlen(source->symbol));
     }
     td_buf_add(out, ",", 1);
     add_u64(out, exchange_ns / NS_PER_US);
     td_buf_add(out, ",", 1);
     add_u64(out, row->recv_ns / NS_PER_US);
-    for (size_t i = 0; i < export_plain_columns(of->type); i++) {
+    for (size_t i = 0; i < export_plain_columns(source->type); i++) {
         td_buf_add(out, ",", 1);
-        add_value(csv, out, of->type, &row->values[i]);
+        add_value(csv, out, source->type, &row->values[i]);
     }
     td_buf_add(out, "\n", 1);
     return export_file_flush(csv->file, err);
@@ -159,7 +160,7 @@ const export_format EXPORT_TARDIS_CSV = {
     .name = "tardis-csv",
     .summary = "CSV files as Tardis publishes them, one per day, type and symbol",
     .folder = "tardis-csv/",
-    .per = EXPORT_PER_SYMBOL,
+    .grouping = EXPORT_PER_SYMBOL,
     .reads = TAPE_READS_MESSAGES,
     .needs_market = 1,
     .types = TYPES,

@@ -57,7 +57,7 @@ static void name_file(const export_target *target, const char *suffix, char out[
 {
     char symbol[EXPORT_SYMBOL_NAME_BYTES];
     const char *date = target->date;
-    export_symbol_encode(td_bytes_str(target->of->symbol), symbol);
+    export_symbol_encode(td_bytes_str(target->source->symbol), symbol);
     (void)snprintf(out, EXPORT_NAME_BYTES, "%s_%.4s%.2s%.2s%s.npz", symbol, date, date + 5,
                    date + 8, suffix);
 }
@@ -161,18 +161,19 @@ static td_result add_bbo(hft_writer *self, const export_row *row, td_err *err)
     return rc;
 }
 
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     hft_writer *self = writer;
     hft_event made;
     td_result rc = self->order == NULL ? begin(self, err) : TD_OK;
     if (rc != TD_OK)
         return rc;
-    if (of->type == &EXPORT_HFT_BBO)
+    if (source->type == &EXPORT_HFT_BBO)
         return add_bbo(self, row, err);
     if (row->is_gap)
         made = gap_event(self, row);
-    else if (of->type == &EXPORT_TRADES)
+    else if (source->type == &EXPORT_TRADES)
         made = trade_event(row);
     else
         made = depth_event(row);
@@ -183,7 +184,7 @@ static td_result add_row(void *writer, const export_source *of, const export_row
         self->end_of_day[self->end_of_day_count++] = made;
         return TD_OK;
     }
-    if (of->type == &EXPORT_HFT_DEPTH && made.exch_ns > self->depth_ns)
+    if (source->type == &EXPORT_HFT_DEPTH && made.exch_ns > self->depth_ns)
         self->depth_ns = made.exch_ns;
     return add_event(self, made, err);
 }
@@ -294,7 +295,7 @@ const export_format EXPORT_HFTBACKTEST = {
     .name = "hftbacktest",
     .summary = "npz files for hftbacktest, one per day and symbol",
     .folder = "hftbacktest/",
-    .per = EXPORT_JOINED,
+    .grouping = EXPORT_JOINED,
     .reads = TAPE_READS_MESSAGES,
     .types = TYPES,
     .open = open_writer,

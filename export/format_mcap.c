@@ -32,17 +32,17 @@ typedef struct mcap_writer {
     chunk_packer *packer;
     sealed_chunk *sealed;
     mcap_summary summary;
-    td_buf chunk, pack, text; /* text: the message that is being written */
-    json_writer json;         /* writes to text */
-    uint16_t message_id;      /* of the message in text; 0 if text is empty */
-    uint8_t *is_of_level;     /* by column of book changes: 1 if each level has its own value */
-    uint64_t bytes;           /* written to the file so far */
-    uint32_t crc;             /* of these bytes */
+    td_buf chunk, metadata, text; /* text: the message that is being written */
+    json_writer json;             /* writes to text */
+    uint16_t message_id;          /* of the message in text; 0 if text is empty */
+    uint8_t *is_of_level;         /* by column of book changes: 1 if each level has its own value */
+    uint64_t bytes;               /* written to the file so far */
+    uint32_t crc;                 /* of these bytes */
     const export_type *schemas[SCHEMAS_MAX];
     size_t schema_count;
     topic_channel *channels; /* by channel id - 1 */
     size_t channel_count;
-    row_table slots; /* indexes channels by key */
+    row_table by_key; /* indexes in channels */
 } mcap_writer;
 
 /* 1 if each level has its own value in this column; 0 if the whole frame has one value. */
@@ -65,7 +65,7 @@ static void *open_mcap(const export_target *target)
     for (size_t i = 0; i < books->column_count; i++)
         made->is_of_level[i] = (uint8_t)is_of_level(&books->columns[i]);
     td_buf_init(&made->chunk, SIZE_MAX);
-    td_buf_init(&made->pack, SIZE_MAX);
+    td_buf_init(&made->metadata, SIZE_MAX);
     td_buf_init(&made->text, SIZE_MAX);
     return made;
 }
@@ -78,9 +78,9 @@ static void close_mcap(void *writer)
     for (size_t i = 0; i < self->channel_count; i++)
         td_free(self->channels[i].key);
     td_buf_fini(&self->chunk);
-    td_buf_fini(&self->pack);
+    td_buf_fini(&self->metadata);
     td_buf_fini(&self->text);
-    row_table_fini(&self->slots);
+    row_table_fini(&self->by_key);
     td_free(self->channels);
     mcap_summary_fini(&self->summary);
     chunk_packer_close(self->packer);
@@ -202,20 +202,20 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 static uint16_t find_channel(const mcap_writer *self, const char *key)
 {
     row_probe at = row_probe_of(td_xxh64(key, strlen(key)));
-    while (row_table_next(&self->slots, &at))
+    while (row_table_next(&self->by_key, &at))
         if (strcmp(self->channels[at.row].key, key) == 0)
             return (uint16_t)(at.row + 1);
     return 0;
 }
 
-/* Adds a channel. The caller has put its metadata into `pack`. */
+/* Adds a channel. The caller has put its metadata into `metadata`. */
 static td_result add_channel(mcap_writer *self, const char *key, const export_type *type,
                              const char *name, uint16_t *id, td_err *err)
 {
     if (self->channel_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
     uint16_t schema = schema_of(self, type);
-    row_table_put(&self->slots, td_xxh64(key, strlen(key)), self->channel_count);
+    row_table_put(&self->by_key, td_xxh64(key, strlen(key)), self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof *self->channels);
     self->channels[self->channel_count++] = (topic_channel){.key = td_strdup(key)};
     *id = (uint16_t)self->channel_count;
@@ -223,7 +223,7 @@ static td_result add_channel(mcap_writer *self, const char *key, const export_ty
                                   .schema_id = schema,
                                   .topic = td_bytes_str(name),
                                   .message_encoding = td_bytes_str("json"),
-                                  .metadata = {td_buf_view(&self->pack)}};
+                                  .metadata = {td_buf_view(&self->metadata)}};
     size_t before = self->chunk.size;
     mcap_encode_channel(&self->chunk, &channel);
     mcap_summary_add_channels(&self->summary,
@@ -231,28 +231,28 @@ static td_result add_channel(mcap_writer *self, const char *key, const export_ty
     return TD_OK;
 }
 
-static void pack_pair(mcap_writer *self, const char *key, const char *value)
+static void add_metadata(mcap_writer *self, const char *key, const char *value)
 {
-    mcap_pack_pair(&self->pack, td_bytes_str(key), td_bytes_str(value));
+    mcap_pack_pair(&self->metadata, td_bytes_str(key), td_bytes_str(value));
 }
 
-static td_result channel_of(mcap_writer *self, const export_source *of, td_bytes topic,
+static td_result channel_of(mcap_writer *self, const export_source *source, td_bytes topic,
                             uint16_t *id, td_err *err)
 {
     char key[KEY_BYTES], name[KEY_BYTES];
-    (void)snprintf(key, sizeof key, "%s %.*s %s", of->feed == NULL ? "" : of->feed, (int)topic.size,
-                   (const char *)topic.data, of->symbol);
+    (void)snprintf(key, sizeof key, "%s %.*s %s", source->feed == NULL ? "" : source->feed,
+                   (int)topic.size, (const char *)topic.data, source->symbol);
     *id = find_channel(self, key);
     if (*id != 0)
         return TD_OK;
     (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
-                   of->symbol[0] == '\0' ? "" : ".", of->symbol);
-    td_buf_clear(&self->pack);
-    pack_pair(self, "exchange", of->exchange);
-    pack_pair(self, "feed", of->feed);
-    pack_pair(self, "family", of->family == NULL ? "" : of->family->name);
-    pack_pair(self, "symbol", of->symbol);
-    return add_channel(self, key, of->type, name, id, err);
+                   source->symbol[0] == '\0' ? "" : ".", source->symbol);
+    td_buf_clear(&self->metadata);
+    add_metadata(self, "exchange", source->exchange);
+    add_metadata(self, "feed", source->feed);
+    add_metadata(self, "family", source->family == NULL ? "" : source->family->name);
+    add_metadata(self, "symbol", source->symbol);
+    return add_channel(self, key, source->type, name, id, err);
 }
 
 /* ---- the file ---- */
@@ -349,7 +349,7 @@ static void write_columns(mcap_writer *self, const export_type *type, const expo
             write_value(&self->json, &type->columns[i], &row->values[i]);
 }
 
-static void begin_message(mcap_writer *self, const export_source *of, const export_row *row)
+static void begin_message(mcap_writer *self, const export_source *source, const export_row *row)
 {
     json_writer *json = &self->json;
     td_buf_clear(&self->text);
@@ -358,17 +358,17 @@ static void begin_message(mcap_writer *self, const export_source *of, const expo
     write_time(json, "ts_recv", row->recv_ns);
     if (row->exchange_ns != 0)
         write_time(json, "ts_exch", row->exchange_ns);
-    json_write_member_u64(json, "flags", row->flags | (has_levels(of->type) ? 1U : 0U));
+    json_write_member_u64(json, "flags", row->flags | (has_levels(source->type) ? 1U : 0U));
     json_write_member_bool(json, "suspect", row->is_suspect);
-    write_columns(self, of->type, row, 0);
-    if (has_levels(of->type))
+    write_columns(self, source->type, row, 0);
+    if (has_levels(source->type))
         json_write_member_array_begin(json, "levels");
 }
 
-static td_result end_message(mcap_writer *self, const export_source *of, const export_row *row,
+static td_result end_message(mcap_writer *self, const export_source *source, const export_row *row,
                              uint16_t id, td_err *err)
 {
-    if (has_levels(of->type))
+    if (has_levels(source->type))
         json_write_array_end(&self->json);
     json_write_object_end(&self->json);
     td_result rc = json_write_end(&self->json, err);
@@ -384,31 +384,32 @@ static td_result end_message(mcap_writer *self, const export_source *of, const e
     return self->chunk.size < LIMIT_CHUNK_TARGET_BYTES ? TD_OK : end_chunk(self, err);
 }
 
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     mcap_writer *self = writer;
     uint16_t id = self->message_id;
     if (id == 0) {
-        td_bytes topic = (of->type->flags & EXPORT_ALL_SYMBOLS) != 0
-                             ? td_bytes_str(of->name)
+        td_bytes topic = (source->type->flags & EXPORT_ALL_SYMBOLS) != 0
+                             ? td_bytes_str(source->name)
                              : row->values[MESSAGE_TOPIC].as.text;
         td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
         if (rc == TD_OK)
-            rc = channel_of(self, of, topic, &id, err);
+            rc = channel_of(self, source, topic, &id, err);
         if (rc != TD_OK)
             return rc;
-        begin_message(self, of, row);
+        begin_message(self, source, row);
     }
     self->message_id = id;
-    if (has_levels(of->type)) {
+    if (has_levels(source->type)) {
         json_write_object_begin(&self->json);
-        write_columns(self, of->type, row, 1);
+        write_columns(self, source->type, row, 1);
         json_write_object_end(&self->json);
         if ((row->flags & ROW_LAST_OF_FRAME) == 0)
             return TD_OK;
     }
     self->message_id = 0;
-    return end_message(self, of, row, id, err);
+    return end_message(self, source, row, id, err);
 }
 
 static td_result finish(void *writer, td_err *err)
@@ -427,11 +428,11 @@ const export_format EXPORT_MCAP = {
     .name = "mcap",
     .summary = "MCAP files with decoded messages as JSON, one per day",
     .folder = "mcap/",
-    .per = EXPORT_PER_DAY,
+    .grouping = EXPORT_PER_DAY,
     .reads = TAPE_READS_MESSAGES,
     .types = EXPORT_MESSAGE_NAMES,
     .open = open_mcap,
-    .says_suspect = 1,
+    .marks_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_mcap,

@@ -28,8 +28,8 @@ enum {
     FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     CLASS_COLUMNS_MAX = 9,
-    OF_INSTRUMENT = 2, /* number of entries in PAIRS without the precisions */
-    OF_PRICES = 3,
+    PAIRS_OF_INSTRUMENT = 2, /* number of entries in PAIRS without the precisions */
+    PAIRS_OF_PRICES = 3,
 };
 
 _Static_assert((int)ID_BYTES == (int)EXPORT_SYMBOL_NAME_BYTES + 32, "an id's bytes");
@@ -55,7 +55,7 @@ typedef enum conversion {
 
 /* A column of a class. from: index of the type's column that supplies the value. */
 typedef struct class_column {
-    parquet_column is;
+    parquet_column column;
     size_t from;
     conversion as;
 } class_column;
@@ -68,7 +68,7 @@ typedef struct catalog_class {
     const class_column *columns;
     size_t column_count;
     size_t pair_count; /* number of entries of PAIRS in its files */
-    int (*take)(catalog_writer *self, const export_row *row);
+    int (*wants)(catalog_writer *self, const export_row *row);
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
 
@@ -88,10 +88,10 @@ struct listed;
 
 struct catalog_writer {
     const export_target *target;
-    const catalog_class *of;
+    const catalog_class *data_class;
     parquet_schema schema;
     parquet_column columns[CLASS_COLUMNS_MAX];
-    parquet_pair pairs[PAIRS];
+    parquet_key_value pairs[PAIRS];
     char instrument[ID_BYTES];
     char bar_type[BAR_TYPE_BYTES]; /* "" without bars */
     char price_precision[TEXT_BYTES], size_precision[TEXT_BYTES];
@@ -144,17 +144,17 @@ static const class_column FUNDING_RATE_UPDATE[] = {
 
 /* Columns of order book deltas, for put_delta. */
 enum {
-    DELTA_ACTION,
-    DELTA_OF,
-    DELTA_AT,
-    DELTA_AMOUNT,
-    DELTA_ORDER,
-    DELTA_FLAGS,
-    DELTA_SEQUENCE,
-    DELTA_TIMES,
-    DELTA_PLACES = DELTA_TIMES + 2
+    OBD_ACTION,
+    OBD_SIDE,
+    OBD_PRICE,
+    OBD_SIZE,
+    OBD_ORDER_ID,
+    OBD_FLAGS,
+    OBD_SEQUENCE,
+    OBD_TIMES,
+    OBD_COLUMNS = OBD_TIMES + 2
 };
-static const class_column ORDER_BOOK_DELTA[DELTA_PLACES] = {
+static const class_column ORDER_BOOK_DELTA[OBD_COLUMNS] = {
     {{"action", PARQUET_TEXT, 0, 0}, 0, AS_NULL},
     {{"side", PARQUET_TEXT, 0, 0}, 0, AS_NULL},
     {{"price", PARQUET_DECIMAL_128, PLACES, 1}, 0, AS_NULL},
@@ -167,7 +167,15 @@ static const class_column ORDER_BOOK_DELTA[DELTA_PLACES] = {
 
 /* The columns of all classes of instruments, in order; `classes` has the bits of those that have
  * the column. from: the index of the instrument_value; MADE: computed here; NEVER: always null. */
-enum { PERPETUAL = 1, FUTURE = 2, OPTION = 4, PAIR = 8, CONTRACTS = 7, DATED = 6, EACH = 15 };
+enum {
+    PERPETUAL = 1,
+    FUTURE = 2,
+    OPTION = 4,
+    CURRENCY_PAIR = 8,
+    CONTRACTS = 7,
+    DATED = 6,
+    EACH = 15
+};
 enum {
     ID,
     SETTLEMENT = 5,
@@ -185,13 +193,13 @@ enum {
 };
 enum { MADE = INSTRUMENT_VALUE_COUNT, ZERO, NEVER };
 static const struct listed_column {
-    parquet_column is;
+    parquet_column column;
     unsigned classes;
     int from;
 } LISTED_COLUMNS[LISTED] = {
     [ID] = {{"id", PARQUET_TEXT, 0, 0}, EACH, MADE},
     {{"raw_symbol", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_SYMBOL},
-    {{"base_currency", PARQUET_TEXT, 0, 0}, PERPETUAL | PAIR, INSTRUMENT_BASE},
+    {{"base_currency", PARQUET_TEXT, 0, 0}, PERPETUAL | CURRENCY_PAIR, INSTRUMENT_BASE},
     {{"underlying", PARQUET_TEXT, 0, 0}, DATED, INSTRUMENT_BASE},
     {{"quote_currency", PARQUET_TEXT, 0, 0}, EACH, INSTRUMENT_QUOTE},
     [SETTLEMENT] = {{"settlement_currency", PARQUET_TEXT, 0, 0}, CONTRACTS, INSTRUMENT_SETTLE},
@@ -221,17 +229,17 @@ static const struct listed_column {
 
 /* The classes of instruments, with their bits. */
 static const struct listed_class {
-    unsigned is;
+    unsigned bit;
     const char *folder, *name;
 } LISTED_CLASSES[] = {{PERPETUAL, "crypto_perpetual", "CryptoPerpetual"},
                       {FUTURE, "crypto_future", "CryptoFuture"},
                       {OPTION, "crypto_option", "CryptoOption"},
-                      {PAIR, "currency_pair", "CurrencyPair"},
+                      {CURRENCY_PAIR, "currency_pair", "CurrencyPair"},
                       {0, NULL, NULL}};
 
 /* A row of an instrument. */
 typedef struct listed {
-    const struct listed_class *of;
+    const struct listed_class *data_class;
     char id[ID_BYTES];
     msg_value values[LISTED]; /* values except the precisions */
     char *texts[LISTED];      /* owned; the texts that values refer to */
@@ -285,11 +293,11 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
     static const char *const TAKERS[] = {
         [SIDE_BUY] = "BUY", [SIDE_SELL] = "SELL", [SIDE_NONE] = "NO_AGGRESSOR"};
     parquet_writer *to = parquet_file_writer(self->file);
-    const class_column *is = &self->of->columns[column];
-    const msg_value *value = &row->values[is->from];
-    unsigned *places = is->as == AS_PRICE ? &self->price_places : &self->size_places;
+    const class_column *definition = &self->data_class->columns[column];
+    const msg_value *value = &row->values[definition->from];
+    unsigned *places = definition->as == AS_PRICE ? &self->price_places : &self->size_places;
     char memory[ROW_TEXT_BYTES];
-    switch (is->as) {
+    switch (definition->as) {
     case AS_NULL:
         parquet_put_null(to, column);
         return TD_OK;
@@ -332,13 +340,13 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
 static td_result put_columns(catalog_writer *self, const export_row *row, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < self->of->column_count; i++)
+    for (size_t i = 0; rc == TD_OK && i < self->data_class->column_count; i++)
         rc = put_column(self, i, row, err);
     return rc == TD_OK ? end_row(self, row, err) : rc;
 }
 
 /* 1 if a row can be a quote, which needs both sides. */
-static int take_quote(catalog_writer *self, const export_row *row)
+static int wants_quote(catalog_writer *self, const export_row *row)
 {
     (void)self;
     return row->values[QUOTE_BID_PRICE].type != VALUE_ABSENT &&
@@ -360,12 +368,12 @@ static int has_changed(msg_value *last, const msg_value *value)
     return 1;
 }
 
-static int take_price(catalog_writer *self, const export_row *row)
+static int wants_price(catalog_writer *self, const export_row *row)
 {
-    return has_changed(&self->last[0], &row->values[self->of->columns[0].from]);
+    return has_changed(&self->last[0], &row->values[self->data_class->columns[0].from]);
 }
 
-static int take_funding(catalog_writer *self, const export_row *row)
+static int wants_funding(catalog_writer *self, const export_row *row)
 {
     const msg_value *rate = &row->values[TICKER_FUNDING_RATE];
     int is_next = has_changed(&self->last[1], &row->values[TICKER_FUNDING_TIME]);
@@ -376,7 +384,7 @@ static int take_funding(catalog_writer *self, const export_row *row)
 
 /* 1 if a row is a bar to be written. Rows of late trades for an earlier bar are not, nor is a bar
  * that began before the selection. */
-static int take_bar(catalog_writer *self, const export_row *row)
+static int wants_bar(catalog_writer *self, const export_row *row)
 {
     return (row->flags & ROW_LATE) == 0 &&
            row->values[BAR_START].as.time_ns >= self->target->from_ns;
@@ -424,18 +432,18 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
                          : level->size.mantissa > 0 ? "UPDATE"
                                                     : "DELETE";
     const char *side = level == NULL ? "NO_ORDER_SIDE" : level->is_bid ? "BUY" : "SELL";
-    parquet_put_text(to, DELTA_ACTION, td_bytes_str(action));
-    parquet_put_text(to, DELTA_OF, td_bytes_str(side));
-    td_result rc = put_number(self, DELTA_AT, as->price, &self->price_places, err);
+    parquet_put_text(to, OBD_ACTION, td_bytes_str(action));
+    parquet_put_text(to, OBD_SIDE, td_bytes_str(side));
+    td_result rc = put_number(self, OBD_PRICE, as->price, &self->price_places, err);
     if (rc == TD_OK)
-        rc = put_number(self, DELTA_AMOUNT, as->size, &self->size_places, err);
+        rc = put_number(self, OBD_SIZE, as->size, &self->size_places, err);
     if (rc != TD_OK)
         return rc;
-    parquet_put_integer(to, DELTA_ORDER, 0);
-    parquet_put_integer(to, DELTA_FLAGS, (int64_t)flags);
-    parquet_put_integer(to, DELTA_SEQUENCE, row->has_number ? row->number : 0);
-    parquet_put_integer(to, DELTA_TIMES, (int64_t)event_ns(row));
-    parquet_put_integer(to, DELTA_TIMES + 1, (int64_t)row->recv_ns);
+    parquet_put_integer(to, OBD_ORDER_ID, 0);
+    parquet_put_integer(to, OBD_FLAGS, (int64_t)flags);
+    parquet_put_integer(to, OBD_SEQUENCE, row->has_number ? row->number : 0);
+    parquet_put_integer(to, OBD_TIMES, (int64_t)event_ns(row));
+    parquet_put_integer(to, OBD_TIMES + 1, (int64_t)row->recv_ns);
     return end_row(self, row, err);
 }
 
@@ -482,23 +490,23 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
     return (row->flags & ROW_LAST_OF_FRAME) != 0 ? put_frame(self, row, err) : TD_OK;
 }
 
-static int take_instrument(catalog_writer *self, const export_row *row);
+static int keep_instrument(catalog_writer *self, const export_row *row);
 
 #define COLUMNS(of) (of), sizeof(of) / sizeof((of)[0])
 static const catalog_class CLASSES[] = {
     {&EXPORT_TRADES, "trades", "TradeTick", COLUMNS(TRADE_TICK), PAIRS - 1, NULL, put_columns},
-    {&EXPORT_QUOTES, "quotes", "QuoteTick", COLUMNS(QUOTE_TICK), PAIRS - 1, take_quote,
+    {&EXPORT_QUOTES, "quotes", "QuoteTick", COLUMNS(QUOTE_TICK), PAIRS - 1, wants_quote,
      put_columns},
     {&EXPORT_BOOK_DELTAS, "order_book_deltas", "OrderBookDelta", COLUMNS(ORDER_BOOK_DELTA),
      PAIRS - 1, NULL, add_level},
-    {&EXPORT_BARS, "bars", "Bar", COLUMNS(BAR), PAIRS, take_bar, put_bar},
-    {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", COLUMNS(MARK_PRICE), OF_PRICES,
-     take_price, put_columns},
-    {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", COLUMNS(INDEX_PRICE), OF_PRICES,
-     take_price, put_columns},
+    {&EXPORT_BARS, "bars", "Bar", COLUMNS(BAR), PAIRS, wants_bar, put_bar},
+    {&EXPORT_DERIVATIVE_TICKER, "mark_prices", "MarkPriceUpdate", COLUMNS(MARK_PRICE),
+     PAIRS_OF_PRICES, wants_price, put_columns},
+    {&EXPORT_DERIVATIVE_TICKER, "index_prices", "IndexPriceUpdate", COLUMNS(INDEX_PRICE),
+     PAIRS_OF_PRICES, wants_price, put_columns},
     {&EXPORT_DERIVATIVE_TICKER, "funding_rates", "FundingRateUpdate", COLUMNS(FUNDING_RATE_UPDATE),
-     OF_INSTRUMENT, take_funding, put_columns},
-    {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .take = take_instrument},
+     PAIRS_OF_INSTRUMENT, wants_funding, put_columns},
+    {.type = &EXPORT_INSTRUMENTS, .folder = "instruments", .wants = keep_instrument},
 };
 
 /* ---- files ---- */
@@ -516,53 +524,54 @@ static void format_id(td_bytes symbol, td_bytes category, const exchange_row *ex
         *at = (char)toupper((unsigned char)*at);
 }
 
-static void format_source_id(const export_source *of, char out[ID_BYTES])
+static void format_source_id(const export_source *source, char out[ID_BYTES])
 {
-    const family_market *market = &of->family->market;
-    size_t size = strlen(of->symbol);
+    const family_market *market = &source->family->market;
+    size_t size = strlen(source->symbol);
     int is_coin =
-        market->coin_category != NULL && size > 3 && strcmp(of->symbol + size - 3, "USD") == 0;
+        market->coin_category != NULL && size > 3 && strcmp(source->symbol + size - 3, "USD") == 0;
     const char *category = is_coin ? market->coin_category : market->category;
-    format_id(td_bytes_str(of->symbol), td_bytes_str(category == NULL ? "linear" : category),
-              exchange_of(of->family), out);
+    format_id(td_bytes_str(source->symbol), td_bytes_str(category == NULL ? "linear" : category),
+              exchange_of(source->family), out);
 }
 
-static void init_pairs(parquet_pair pairs[PAIRS], const char *instrument, const char *class_name,
-                       const char *price_precision, const char *size_precision)
+static void init_pairs(parquet_key_value pairs[PAIRS], const char *instrument,
+                       const char *class_name, const char *price_precision,
+                       const char *size_precision)
 {
-    pairs[0] = (parquet_pair){"instrument_id", instrument};
-    pairs[1] = (parquet_pair){"type_name", class_name};
-    pairs[2] = (parquet_pair){"price_precision", price_precision};
-    pairs[3] = (parquet_pair){"size_precision", size_precision};
-    pairs[4] = (parquet_pair){"class", class_name};
+    pairs[0] = (parquet_key_value){"instrument_id", instrument};
+    pairs[1] = (parquet_key_value){"type_name", class_name};
+    pairs[2] = (parquet_key_value){"price_precision", price_precision};
+    pairs[3] = (parquet_key_value){"size_precision", size_precision};
+    pairs[4] = (parquet_key_value){"class", class_name};
 }
 
 static void *open_catalog(const export_target *target)
 {
     size_t i = 0;
-    while (strcmp(CLASSES[i].folder, target->of->name) != 0)
+    while (strcmp(CLASSES[i].folder, target->source->name) != 0)
         i++;
-    const catalog_class *of = &CLASSES[i];
+    const catalog_class *data_class = &CLASSES[i];
     catalog_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
-    made->of = of;
-    init_pairs(made->pairs, made->instrument, of->name, made->price_precision,
+    made->data_class = data_class;
+    init_pairs(made->pairs, made->instrument, data_class->name, made->price_precision,
                made->size_precision);
     made->schema = (parquet_schema){.columns = made->columns,
-                                    .column_count = of->column_count,
+                                    .column_count = data_class->column_count,
                                     .pairs = made->pairs,
-                                    .pair_count = of->pair_count,
+                                    .pair_count = data_class->pair_count,
                                     .group_rows = GROUP_ROWS};
-    TD_ASSERT(of->column_count <= CLASS_COLUMNS_MAX);
-    for (i = 0; i < of->column_count; i++) {
-        made->columns[i] = of->columns[i].is;
-        if (strcmp(of->columns[i].is.name, "ts_init") == 0)
+    TD_ASSERT(data_class->column_count <= CLASS_COLUMNS_MAX);
+    for (i = 0; i < data_class->column_count; i++) {
+        made->columns[i] = data_class->columns[i].column;
+        if (strcmp(data_class->columns[i].column.name, "ts_init") == 0)
             made->schema.sorted_by = (int)i;
     }
-    if (target->of->family != NULL)
-        format_source_id(target->of, made->instrument);
-    if (of->type == &EXPORT_BARS) {
-        made->pairs[PAIRS - 1] = (parquet_pair){"bar_type", made->bar_type};
+    if (target->source->family != NULL)
+        format_source_id(target->source, made->instrument);
+    if (data_class->type == &EXPORT_BARS) {
+        made->pairs[PAIRS - 1] = (parquet_key_value){"bar_type", made->bar_type};
         format_bar_type(made, made->bar_type);
     }
     return made;
@@ -602,7 +611,7 @@ static td_result format_path(const char *folder, const char *instrument, const c
 static td_result path_of(const catalog_writer *self, const char *name, char out[EXPORT_NAME_BYTES],
                          td_err *err)
 {
-    return format_path(self->of->folder,
+    return format_path(self->data_class->folder,
                        self->bar_type[0] != '\0' ? self->bar_type : self->instrument, name, out,
                        err);
 }
@@ -616,30 +625,31 @@ static td_result begin_file(catalog_writer *self, td_err *err)
                : rc;
 }
 
-static int take_row(void *writer, const export_row *row)
+static int wants_row(void *writer, const export_row *row)
 {
     catalog_writer *self = writer;
-    return row->is_gap ? self->of->type == &EXPORT_BOOK_DELTAS
-                       : self->of->take == NULL || self->of->take(self, row);
+    return row->is_gap ? self->data_class->type == &EXPORT_BOOK_DELTAS
+                       : self->data_class->wants == NULL || self->data_class->wants(self, row);
 }
 
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     catalog_writer *self = writer;
     td_result rc = TD_OK;
-    if (self->of->put == NULL)
-        return TD_OK; /* instruments are kept by `take` until the precisions are known */
+    if (self->data_class->put == NULL)
+        return TD_OK; /* instruments are kept by `wants` until the precisions are known */
     if (self->file == NULL)
         rc = begin_file(self, err);
     if (rc != TD_OK)
         return rc;
     rc = row->is_gap ? put_delta(self, row, NULL, (unsigned)F_SNAPSHOT | (unsigned)F_LAST, err)
-                     : self->of->put(self, row, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", of->name, self->instrument);
+                     : self->data_class->put(self, row, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", source->name, self->instrument);
 }
 
 /* Formats a time as in file names: 2024-01-01T00-00-00-000000000Z. */
-static void format_moment(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+static void format_time(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
     td_time_format(ns, out);
     for (char *c = out; *c != '\0'; c++)
@@ -651,8 +661,8 @@ static void format_interval(uint64_t first_ns, uint64_t last_ns, char out[2 * TD
 {
     char first[TD_TIME_TEXT_BYTES];
     char last[TD_TIME_TEXT_BYTES];
-    format_moment(first_ns, first);
-    format_moment(last_ns, last);
+    format_time(first_ns, first);
+    format_time(last_ns, last);
     (void)snprintf(out, 2 * (size_t)TD_TIME_TEXT_BYTES, "%s_%s", first, last);
 }
 
@@ -682,7 +692,7 @@ static td_result finish_data(catalog_writer *self, td_err *err)
         return rc;
     self->file = NULL;
     rc = parquet_file_finish(file, name, err);
-    if (rc == TD_OK && self->of->pair_count > OF_INSTRUMENT)
+    if (rc == TD_OK && self->data_class->pair_count > PAIRS_OF_INSTRUMENT)
         note_precision(self->target->files, is);
     return rc;
 }
@@ -699,10 +709,10 @@ static int has_data(const export_target *target, const char *id)
                      target->outputs[i].type != &EXPORT_INSTRUMENTS;
     for (size_t i = 0; i < target->writers->count; i++) {
         const export_writer *writer = target->writers->items[i];
-        if (writer->output->format != &EXPORT_NAUTILUS || writer->of.family == NULL ||
+        if (writer->output->format != &EXPORT_NAUTILUS || writer->source.family == NULL ||
             strncmp(writer->symbol, id, strlen(writer->symbol)) != 0)
             continue;
-        format_source_id(&writer->of, other);
+        format_source_id(&writer->source, other);
         if (strcmp(other, id) == 0)
             return 1;
     }
@@ -738,7 +748,7 @@ static unsigned class_bit(const export_row *row)
     td_bytes type = row->values[INSTRUMENT_CONTRACT_TYPE].as.text;
     td_bytes alias = row->values[INSTRUMENT_ALIAS].as.text;
     if (td_bytes_is(category, "spot"))
-        return PAIR;
+        return CURRENCY_PAIR;
     if (td_bytes_is(category, "option"))
         return OPTION;
     if (!td_bytes_is(category, "linear") && !td_bytes_is(category, "inverse"))
@@ -755,7 +765,7 @@ static int set_listed(const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
     int is_inverse = td_bytes_is(row->values[INSTRUMENT_CATEGORY].as.text, "inverse");
-    int is_whole = 1;
+    int is_complete = 1;
     msg_value *values = out->values;
     export_option_split(row->symbol, parts);
     for (size_t i = 0; i < LISTED; i++) {
@@ -774,9 +784,9 @@ static int set_listed(const export_row *row, listed *out)
     if (values[SETTLEMENT].type == VALUE_ABSENT)
         values[SETTLEMENT] = row->values[is_inverse ? INSTRUMENT_BASE : INSTRUMENT_QUOTE];
     for (size_t i = 0; i < LISTED; i++)
-        is_whole &= (LISTED_COLUMNS[i].classes & out->of->is) == 0 ||
-                    LISTED_COLUMNS[i].is.is_optional || values[i].type != VALUE_ABSENT;
-    return is_whole;
+        is_complete &= (LISTED_COLUMNS[i].classes & out->data_class->bit) == 0 ||
+                       LISTED_COLUMNS[i].column.is_optional || values[i].type != VALUE_ABSENT;
+    return is_complete;
 }
 
 /* Formats a decimal with at least least_places decimal places, and at least as many as it was
@@ -821,12 +831,12 @@ static void put_listed(parquet_writer *to, size_t column, const msg_value *value
 }
 
 /* The columns of a class; returns their number. */
-static size_t columns_of(const struct listed_class *of, parquet_column out[LISTED])
+static size_t columns_of(const struct listed_class *data_class, parquet_column out[LISTED])
 {
     size_t count = 0;
     for (size_t i = 0; i < LISTED; i++)
-        if ((LISTED_COLUMNS[i].classes & of->is) != 0)
-            out[count++] = LISTED_COLUMNS[i].is;
+        if ((LISTED_COLUMNS[i].classes & data_class->bit) != 0)
+            out[count++] = LISTED_COLUMNS[i].column;
     return count;
 }
 
@@ -837,21 +847,21 @@ static td_result write_listed(export_files *files, const char *name, const liste
     char price[TEXT_BYTES];
     char size[TEXT_BYTES];
     parquet_column columns[LISTED];
-    parquet_pair pairs[PAIRS];
-    size_t count = columns_of(row->of, columns);
+    parquet_key_value pairs[PAIRS];
+    size_t count = columns_of(row->data_class, columns);
     const parquet_schema schema = {columns, count, pairs, PAIRS, (int)count - 1, GROUP_ROWS};
     size_t column = 0;
     parquet_file *file = NULL;
     format_precision(precision->price, price);
     format_precision(precision->size, size);
-    init_pairs(pairs, row->id, row->of->name, price, size);
+    init_pairs(pairs, row->id, row->data_class->name, price, size);
     td_result rc = parquet_file_open(files, name, &schema, &file, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < LISTED; i++)
-        if ((LISTED_COLUMNS[i].classes & row->of->is) != 0)
-            put_listed(parquet_file_writer(file), column++, &row->values[i], &LISTED_COLUMNS[i].is,
-                       places_of(i, precision));
+        if ((LISTED_COLUMNS[i].classes & row->data_class->bit) != 0)
+            put_listed(parquet_file_writer(file), column++, &row->values[i],
+                       &LISTED_COLUMNS[i].column, places_of(i, precision));
     rc = parquet_end_row(parquet_file_writer(file), err);
     if (rc == TD_OK)
         return parquet_file_finish(file, NULL, err);
@@ -860,16 +870,16 @@ static td_result write_listed(export_files *files, const char *name, const liste
 }
 
 /* Keeps an instrument's row until the day's precisions are known. 0 if the row is not exported. */
-static int take_instrument(catalog_writer *self, const export_row *row)
+static int keep_instrument(catalog_writer *self, const export_row *row)
 {
-    listed made = {.of = LISTED_CLASSES};
+    listed made = {.data_class = LISTED_CLASSES};
     unsigned bit = class_bit(row);
     if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
         return 0;
-    while (made.of->is != bit)
-        made.of++;
+    while (made.data_class->bit != bit)
+        made.data_class++;
     format_id(row->symbol, row->values[INSTRUMENT_CATEGORY].as.text,
-              exchange_of(self->target->of->family), made.id);
+              exchange_of(self->target->source->family), made.id);
     if (!set_listed(row, &made) || !has_data(self->target, made.id) ||
         !is_first_source(self, row, made.id))
         return 0;
@@ -896,7 +906,7 @@ static td_result finish_instruments(catalog_writer *self, td_err *err)
         char name[EXPORT_NAME_BYTES];
         TD_ASSERT(is != NULL);
         format_interval(at_ns, at_ns, interval);
-        rc = format_path(row->of->folder, row->id, interval, name, err);
+        rc = format_path(row->data_class->folder, row->id, interval, name, err);
         if (rc == TD_OK)
             rc = write_listed(self->target->files, name, row, is, err);
         if (rc == TD_OK)
@@ -907,7 +917,7 @@ static td_result finish_instruments(catalog_writer *self, td_err *err)
 
 /* ---- precision ---- */
 
-static void add_need(const void *writer, export_precisions *to)
+static void add_precision(const void *writer, export_precisions *to)
 {
     const catalog_writer *self = writer;
     export_precision needs = {.price = self->price_places, .size = self->size_places};
@@ -921,7 +931,7 @@ static void add_need(const void *writer, export_precisions *to)
 static td_result finish(void *writer, td_err *err)
 {
     catalog_writer *self = writer;
-    if (self->of->type == &EXPORT_INSTRUMENTS)
+    if (self->data_class->type == &EXPORT_INSTRUMENTS)
         return finish_instruments(self, err);
     return self->file == NULL ? TD_OK : finish_data(self, err);
 }
@@ -970,9 +980,10 @@ static td_result read_footer(td_file *from, const export_precision *to, td_buf *
     format_precision(to->size, size);
     rc = td_io_read_exact(from, *before, footer->data, footer->size, err);
     if (rc == TD_OK)
-        rc = parquet_footer_set(footer, (parquet_pair){"price_precision", price}, err);
-    return rc == TD_OK ? parquet_footer_set(footer, (parquet_pair){"size_precision", size}, err)
-                       : rc;
+        rc = parquet_footer_set(footer, (parquet_key_value){"price_precision", price}, err);
+    return rc == TD_OK
+               ? parquet_footer_set(footer, (parquet_key_value){"size_precision", size}, err)
+               : rc;
 }
 
 /* Copies a data file with another precision. Numbers have 16 places whatever the precision is, so
@@ -1004,9 +1015,9 @@ static td_result raise_data(export_files *files, const char *path, const char *n
 
 /* Sets value i of the row as put_listed expects it; the row takes over its text. 0 if a number is
  * malformed. */
-static int take_listed(listed *row, size_t i, const parquet_value *value)
+static int read_listed(listed *row, size_t i, const parquet_value *value)
 {
-    parquet_kind kind = LISTED_COLUMNS[i].is.kind;
+    parquet_kind kind = LISTED_COLUMNS[i].column.kind;
     td_decimal number = {0, 0};
     td_bytes text = td_bytes_of(value->text, value->text_bytes);
     int is_number = kind == PARQUET_TEXT && !value->is_null &&
@@ -1026,15 +1037,15 @@ static int take_listed(listed *row, size_t i, const parquet_value *value)
 
 /* Rewrites an instrument's row with another precision, and with increments of as many places. */
 static td_result raise_listed(export_files *files, const char *path, const char *name,
-                              const struct listed_class *of, const export_precision *to,
+                              const struct listed_class *data_class, const export_precision *to,
                               td_err *err)
 {
     parquet_column columns[LISTED];
     parquet_value values[LISTED];
-    size_t count = columns_of(of, columns);
+    size_t count = columns_of(data_class, columns);
     size_t next = 0;
-    int is_whole = 1;
-    listed row = {.of = of};
+    int is_valid = 1;
+    listed row = {.data_class = data_class};
     uint8_t *bytes = NULL;
     size_t size = 0;
     td_result rc = td_io_read_file(export_folder_io(files->folder), path, FOOTER_BYTES_MAX, &bytes,
@@ -1046,9 +1057,9 @@ static td_result raise_listed(export_files *files, const char *path, const char 
         return rc;
     memcpy(row.id, to->instrument, sizeof row.id);
     for (size_t i = 0; i < LISTED; i++)
-        if ((LISTED_COLUMNS[i].classes & of->is) != 0)
-            is_whole &= take_listed(&row, i, &values[next++]);
-    rc = is_whole ? write_listed(files, name, &row, to, err)
+        if ((LISTED_COLUMNS[i].classes & data_class->bit) != 0)
+            is_valid &= read_listed(&row, i, &values[next++]);
+    rc = is_valid ? write_listed(files, name, &row, to, err)
                   : td_err_set(err, TD_E_INVALID, "an increment is not a number");
     free_listed(&row);
     return rc;
@@ -1058,17 +1069,18 @@ static td_result raise_file(export_files *files, const char *name, const export_
                             td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    const struct listed_class *of = LISTED_CLASSES;
+    const struct listed_class *data_class = LISTED_CLASSES;
     const char *folder = strstr(name, "data/");
     td_result rc = export_folder_join(files->folder, name, "", path, err);
     if (rc != TD_OK)
         return rc;
     folder = folder == NULL ? "" : folder + strlen("data/");
-    while (of->is != 0 && (strncmp(folder, of->folder, strlen(of->folder)) != 0 ||
-                           folder[strlen(of->folder)] != '/'))
-        of++;
-    rc = of->is != 0 ? raise_listed(files, path, name, of, to, err)
-                     : raise_data(files, path, name, to, err);
+    while (data_class->bit != 0 &&
+           (strncmp(folder, data_class->folder, strlen(data_class->folder)) != 0 ||
+            folder[strlen(data_class->folder)] != '/'))
+        data_class++;
+    rc = data_class->bit != 0 ? raise_listed(files, path, name, data_class, to, err)
+                              : raise_data(files, path, name, to, err);
     if (rc == TD_OK)
         note_precision(files, to);
     return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", path);
@@ -1089,14 +1101,14 @@ const export_format EXPORT_NAUTILUS = {
     .summary =
         "a ParquetDataCatalog of Nautilus (Decimal128), one file per day, type and instrument",
     .folder = "nautilus/",
-    .per = EXPORT_PER_SYMBOL,
+    .grouping = EXPORT_PER_SYMBOL,
     .reads = TAPE_READS_MESSAGES,
     .needs_market = 1,
     .types = TYPES,
     .open = open_catalog,
-    .take = take_row,
+    .wants = wants_row,
     .row = add_row,
-    .need = add_need,
+    .add_precision = add_precision,
     .raise = raise_file,
     .finish = finish,
     .close = close_catalog,

@@ -47,14 +47,14 @@ static uint8_t scale_of(const export_settings *settings, const export_type *type
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
 }
 
-static parquet_column column_of(const export_settings *settings, const export_type *of,
-                                value_type type)
+static parquet_column column_of(const export_settings *settings, const export_type *type,
+                                value_type values)
 {
-    const uint8_t scale = scale_of(settings, of);
-    const int has_most =
-        (of->flags & (EXPORT_OF_REPLIES | EXPORT_OF_INTERVALS)) != 0 || of == &EXPORT_OPTIONS_CHAIN;
+    const uint8_t scale = scale_of(settings, type);
+    const int has_most = (type->flags & (EXPORT_OF_REPLIES | EXPORT_OF_INTERVALS)) != 0 ||
+                         type == &EXPORT_OPTIONS_CHAIN;
     const uint8_t places = has_most ? MOST_PLACES : DECIMAL_PLACES;
-    switch (type) {
+    switch (values) {
     case VALUE_DECIMAL:
     case VALUE_BIG_DECIMAL:
         if (settings->has_floats)
@@ -102,10 +102,10 @@ static void format_column(const export_type *type, const char *name, char out[CO
 
 /* Makes the columns: the symbol, if rows have one; the columns of all rows; the type's columns,
  * which are optional, so that all days have one schema. */
-static void make_schema(table_writer *self, const export_source *of)
+static void make_schema(table_writer *self, const export_source *source)
 {
     const export_settings *settings = self->target->settings;
-    const export_type *type = of->type;
+    const export_type *type = source->type;
     int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
     const parquet_column own[OWN_COLUMNS] = {[TS_RECV] = {"ts_recv", PARQUET_TIME_NS, 0, 0},
                                              [TS_EXCH] = {"ts_exch", PARQUET_TIME_NS, 0, 1},
@@ -136,21 +136,22 @@ static void *open_table(const export_target *target)
 {
     table_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
-    make_schema(made, target->of);
+    make_schema(made, target->source);
     return made;
 }
 
-static td_result begin_file(table_writer *self, const export_source *of, td_err *err)
+static td_result begin_file(table_writer *self, const export_source *source, td_err *err)
 {
     char symbol[EXPORT_SYMBOL_NAME_BYTES];
     char name[EXPORT_NAME_BYTES];
-    export_symbol_encode(td_bytes_str(of->symbol), symbol);
-    int size = snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet", of->exchange,
-                        of->name, self->target->date, symbol[0] == '\0' ? "part-0" : symbol);
+    export_symbol_encode(td_bytes_str(source->symbol), symbol);
+    int size =
+        snprintf(name, sizeof name, "exchange=%s/type=%s/date=%s/%s.parquet", source->exchange,
+                 source->name, self->target->date, symbol[0] == '\0' ? "part-0" : symbol);
     TD_ASSERT(size > 0);
     if ((size_t)size >= sizeof name)
         return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",
-                          of->symbol);
+                          source->symbol);
     return parquet_file_open(self->target->files, name, &self->schema, &self->file, err);
 }
 
@@ -200,14 +201,15 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     return TD_OK;
 }
 
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     table_writer *self = writer;
     td_result rc = TD_OK;
     if (row->is_gap)
         return TD_OK;
     if (self->file == NULL)
-        rc = begin_file(self, of, err);
+        rc = begin_file(self, source, err);
     if (rc != TD_OK)
         return rc;
     parquet_writer *to = parquet_file_writer(self->file);
@@ -223,17 +225,17 @@ static td_result add_row(void *writer, const export_source *of, const export_row
     parquet_put_integer(to, FRAME, (int64_t)row->frame);
     parquet_put_integer(to, FLAGS, row->flags);
     parquet_put_integer(to, SUSPECT, row->is_suspect);
-    if (self->first_value > OWN_COLUMNS && of->symbol[0] == '\0')
+    if (self->first_value > OWN_COLUMNS && source->symbol[0] == '\0')
         parquet_put_null(to, OWN_COLUMNS);
     else if (self->first_value > OWN_COLUMNS)
-        put_text(self, to, OWN_COLUMNS, td_bytes_str(of->symbol));
-    for (size_t i = 0; rc == TD_OK && i < of->type->column_count; i++)
+        put_text(self, to, OWN_COLUMNS, td_bytes_str(source->symbol));
+    for (size_t i = 0; rc == TD_OK && i < source->type->column_count; i++)
         rc = put_value(self, to, self->first_value + i, &row->values[i], err);
-    if (rc == TD_E_LIMIT && scale_of(self->target->settings, of->type) != 0)
+    if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)
         td_err_hint(err, "leave out --scale");
     if (rc != TD_OK)
-        return td_err_add(err, rc, "%s of %s", of->name,
-                          of->symbol[0] == '\0' ? "all symbols" : of->symbol);
+        return td_err_add(err, rc, "%s of %s", source->name,
+                          source->symbol[0] == '\0' ? "all symbols" : source->symbol);
     return parquet_end_row(to, err);
 }
 
@@ -249,10 +251,10 @@ const export_format EXPORT_PARQUET = {
     .name = "parquet",
     .summary = "Parquet files in Hive's layout, one per day, type and symbol",
     .folder = "parquet/",
-    .per = EXPORT_PER_SYMBOL,
+    .grouping = EXPORT_PER_SYMBOL,
     .reads = TAPE_READS_MESSAGES,
     .open = open_table,
-    .says_suspect = 1,
+    .marks_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_table,

@@ -59,7 +59,7 @@ static void add_name(td_buf *sql, const char *before, const char *name, const ch
 }
 
 /* 1 if a table's rows come from frames and have their columns; 0 for gaps. */
-static int has_place(const export_type *type)
+static int has_frame_columns(const export_type *type)
 {
     return (type->flags & EXPORT_ALL_SYMBOLS) == 0;
 }
@@ -68,17 +68,17 @@ static void add_table(td_buf *sql, const export_output *output)
 {
     const export_type *type = output->type;
     add_name(sql, "CREATE TABLE IF NOT EXISTS \"", output->name, "\" (");
-    if (has_place(type))
+    if (has_frame_columns(type))
         add(sql, "\"exchange\" TEXT NOT NULL, \"feed\" TEXT NOT NULL, \"symbol\" TEXT NOT NULL, "
                  "\"ts_recv\" INTEGER NOT NULL, \"ts_exch\" INTEGER, \"seq\" INTEGER, "
                  "\"frame\" INTEGER NOT NULL, \"flags\" INTEGER NOT NULL, "
                  "\"suspect\" INTEGER NOT NULL");
     for (size_t i = 0; i < type->column_count; i++) {
         const export_column *column = &type->columns[i];
-        int is_whole = column->type == VALUE_INTEGER || column->type == VALUE_BOOL ||
-                       column->type == VALUE_TIME_NS;
-        add_name(sql, i > 0 || has_place(type) ? ", \"" : "\"", column->name,
-                 is_whole ? "\" INTEGER" : "\" TEXT");
+        int is_integer = column->type == VALUE_INTEGER || column->type == VALUE_BOOL ||
+                         column->type == VALUE_TIME_NS;
+        add_name(sql, i > 0 || has_frame_columns(type) ? ", \"" : "\"", column->name,
+                 is_integer ? "\" INTEGER" : "\" TEXT");
         if (column->type != VALUE_DECIMAL)
             continue;
         add_name(sql, ", \"", column->name, "_real\" REAL GENERATED ALWAYS AS (CAST(\"");
@@ -89,7 +89,7 @@ static void add_table(td_buf *sql, const export_output *output)
 
 static void add_insert(td_buf *sql, const export_output *output)
 {
-    size_t count = output->type->column_count + (has_place(output->type) ? 9 : 0);
+    size_t count = output->type->column_count + (has_frame_columns(output->type) ? 9 : 0);
     add_name(sql, "INSERT INTO \"", output->name, "\" VALUES (");
     for (size_t i = 0; i < count; i++)
         add(sql, i == 0 ? "?" : ",?");
@@ -102,9 +102,9 @@ static void add_index(td_buf *sql, const export_output *output)
     size_t time = 0; /* index of the first time column */
     add_name(sql, "CREATE INDEX \"", output->name, "_by_symbol\" ON ");
     add_name(sql, "\"", output->name, "\" (\"symbol\", ");
-    while (!has_place(type) && type->columns[time].type != VALUE_TIME_NS)
+    while (!has_frame_columns(type) && type->columns[time].type != VALUE_TIME_NS)
         time++;
-    add_name(sql, "\"", has_place(type) ? "ts_recv" : type->columns[time].name, "\")");
+    add_name(sql, "\"", has_frame_columns(type) ? "ts_recv" : type->columns[time].name, "\")");
     td_buf_add(sql, "", 1);
 }
 
@@ -117,7 +117,7 @@ static const export_output *table_at(const sqlite_writer *self, size_t index)
     return NULL;
 }
 
-static void make_kind(sqlite_writer *self)
+static void make_statements(sqlite_writer *self)
 {
     td_buf *sql = &self->sql;
     while (table_at(self, self->table_count) != NULL)
@@ -158,7 +158,7 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     char name[EXPORT_NAME_BYTES];
     (void)snprintf(name, sizeof name, "messages_%s.sqlite", self->target->date);
     td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
-    make_kind(self);
+    make_statements(self);
     if (rc == TD_OK)
         rc = database_open(&self->kind, export_file_path(self->file), DATABASE_WRITE, &self->db,
                            err);
@@ -183,11 +183,12 @@ static void bind_value(database_query *query, const msg_value *value, char text[
         database_bind_bytes(query, row_value_text(value, text));
 }
 
-static void bind_place(database_query *query, const export_source *of, const export_row *row)
+static void bind_frame_columns(database_query *query, const export_source *source,
+                               const export_row *row)
 {
-    database_bind_text(query, of->exchange);
-    database_bind_text(query, of->feed);
-    database_bind_text(query, of->symbol);
+    database_bind_text(query, source->exchange);
+    database_bind_text(query, source->feed);
+    database_bind_text(query, source->symbol);
     database_bind_u64(query, row->recv_ns);
     if (row->exchange_ns != 0)
         database_bind_u64(query, row->exchange_ns);
@@ -202,25 +203,26 @@ static void bind_place(database_query *query, const export_source *of, const exp
     database_bind_u64(query, row->is_suspect);
 }
 
-static size_t table_of(const sqlite_writer *self, const export_source *of)
+static size_t table_of(const sqlite_writer *self, const export_source *source)
 {
     size_t i = 0;
-    while (table_at(self, i)->type != of->type)
+    while (table_at(self, i)->type != source->type)
         i++;
     return i;
 }
 
-static td_result add_row(void *writer, const export_source *of, const export_row *row, td_err *err)
+static td_result add_row(void *writer, const export_source *source, const export_row *row,
+                         td_err *err)
 {
     sqlite_writer *self = writer;
-    size_t count = of->type->column_count;
+    size_t count = source->type->column_count;
     td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
     if (rc != TD_OK || row->is_gap)
         return rc;
     char(*texts)[ROW_TEXT_BYTES] = td_alloc(count * sizeof *texts);
-    database_query query = database_query_begin(self->db, FIRST_INSERT + table_of(self, of));
-    if (has_place(of->type))
-        bind_place(&query, of, row);
+    database_query query = database_query_begin(self->db, FIRST_INSERT + table_of(self, source));
+    if (has_frame_columns(source->type))
+        bind_frame_columns(&query, source, row);
     for (size_t i = 0; i < count; i++)
         bind_value(&query, &row->values[i], texts[i]);
     rc = database_query_end(&query, database_query_next(&query, err));
@@ -251,11 +253,11 @@ const export_format EXPORT_SQLITE = {
     .name = "sqlite",
     .summary = "SQLite databases, one per day, with a table for each type of messages",
     .folder = "sqlite/",
-    .per = EXPORT_PER_DAY,
+    .grouping = EXPORT_PER_DAY,
     .reads = TAPE_READS_MESSAGES,
     .types = EXPORT_MESSAGE_NAMES,
     .open = open_sqlite,
-    .says_suspect = 1,
+    .marks_suspect = 1,
     .row = add_row,
     .finish = finish,
     .close = close_sqlite,

@@ -150,7 +150,7 @@ static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
 
 /* The share of a bar's interval in which no trades are missing, rounded down; 1 if the bar is
  * complete. */
-static td_decimal share_of(const bar_maker *self, const bar *at)
+static td_decimal covered_share(const bar_maker *self, const bar *at)
 {
     const uint64_t length_ns = self->settings->bar_ns;
     const uint64_t whole_ns =
@@ -169,7 +169,7 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     const uint8_t places = self->settings->decimal_scale;
     exact_sum volume = {0};
     exact_sum vwap;
-    const td_decimal share = share_of(self, &at);
+    const td_decimal share = covered_share(self, &at);
     char texts[SIDES + 1][NUMBER_BYTES];
     memmove(&self->bars[0], &self->bars[1], --self->count * sizeof(bar));
     for (size_t i = 0; i < SIDES; i++)
@@ -207,7 +207,7 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
 /* 1 if a trade belongs to a bar of the selection. A bar has the trades of its interval, whenever
  * they were received. A trade received within COVERAGE_DELAY_NS of the selection's end may belong
  * to its last bars; one received that soon after its start, to bars before it. */
-static int is_of_selection(const maker_frame *seen, uint64_t exchange_ns)
+static int is_in_selection(const maker_frame *seen, uint64_t exchange_ns)
 {
     if (exchange_ns < seen->from_ns)
         return seen->frame->recv_ns >= seen->from_ns + COVERAGE_DELAY_NS;
@@ -225,7 +225,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
         const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
-        if (!is_of_selection(seen, exchange_ns))
+        if (!is_in_selection(seen, exchange_ns))
             continue;
         bar *to = find_bar(self, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;

@@ -43,16 +43,16 @@ static void put_waiting(frame_rows *rows)
         rows->rc = rows->out->put(rows->out->ctx, &rows->waiting, rows->err);
 }
 
-/* Adds a row for a level. is_own: 1 if the frame contains the level in this form. */
+/* Adds a row for a level. is_in_frame: 1 if the frame contains the level in this form. */
 static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const book_level *level,
-                      int is_own)
+                      int is_in_frame)
 {
     TD_ASSERT_SLOW(side == SIDE_BUY || side == SIDE_SELL);
     put_waiting(rows);
     rows->waiting = rows->common;
     rows->waiting.flags &= ~(unsigned)ROW_SNAPSHOT;
     rows->waiting.flags |=
-        (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_own ? 0U : (unsigned)ROW_SYNTHESIZED);
+        (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_in_frame ? 0U : (unsigned)ROW_SYNTHESIZED);
     rows->waiting.values = rows->values;
     rows->values[DELTA_IS_SNAPSHOT] = row_bool(is_snapshot);
     rows->values[DELTA_SIDE] = row_side(side);
@@ -92,7 +92,7 @@ static void add_book(frame_rows *rows, const book *from)
 
 /* 1 if a side of the book has a level at this price. *at: index of the level to begin with; callers
  * ask for prices from best to worst, so it only grows. */
-static int walk_to(const book *in, msg_side side, td_decimal price, size_t *at)
+static int find_level(const book *in, msg_side side, td_decimal price, size_t *at)
 {
     book_level level;
     for (; book_level_at(in, side, *at, &level); ++*at) {
@@ -112,7 +112,7 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
         book_level level;
         size_t at = 0;
         for (size_t i = 0; book_level_at(held, SIDES[k], i, &level); i++) {
-            if (walk_to(now, SIDES[k], level.price, &at))
+            if (find_level(now, SIDES[k], level.price, &at))
                 continue;
             level.size = (td_decimal){0, 0};
             add_level(rows, 0, SIDES[k], &level, 0);
@@ -124,7 +124,7 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 
 /* Applies a frame to the reader's book in the same way as the trusted book did; a frame that is not
  * marked as a snapshot may act as one. */
-static void hold(delta_reader *reader, const maker_frame *seen)
+static void update_held(delta_reader *reader, const maker_frame *seen)
 {
     book_outcome ignored; /* the trusted book has checked the same frame */
     if (seen->trust->is_taken_over)
@@ -158,12 +158,12 @@ static int is_empty(const book *of)
 static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     const trust_answer *trust = seen->trust;
-    int has_none =
+    int is_snapshot_empty =
         trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
     uint64_t before = rows->count;
     /* After changes, the first row of a snapshot makes a reader empty its book. A snapshot without
      * levels has no row, so it needs deletes. */
-    if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && has_none))
+    if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && is_snapshot_empty))
         add_vanished(rows, reader->held, seen->book);
     if (rows->count > before)
         reader->last = LAST_CHANGE;
@@ -211,7 +211,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         if (rows.rc != TD_OK)
             return rows.rc;
     }
-    hold(reader, seen);
+    update_held(reader, seen);
     return TD_OK;
 }
 

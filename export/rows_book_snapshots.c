@@ -88,10 +88,11 @@ static td_result put_grid(best_levels *best, const maker_frame *seen, const row_
     const trust_answer *trust = seen->trust;
     const uint64_t recv_ns = seen->frame->recv_ns;
     const uint64_t from_ns = best->last_ns < seen->from_ns ? seen->from_ns : best->last_ns + 1;
-    const int was_right = best->has_last && trust->was_alive && trust->broke->cause == BREAK_NONE;
+    const int was_complete =
+        best->has_last && trust->was_alive && trust->broke->cause == BREAK_NONE;
     td_result rc = TD_OK;
     uint64_t at_ns = (from_ns + best->every_ns - 1) / best->every_ns * best->every_ns;
-    for (; rc == TD_OK && was_right && at_ns <= recv_ns && !seen->frame->is_lead_in;
+    for (; rc == TD_OK && was_complete && at_ns <= recv_ns && !seen->frame->is_lead_in;
          at_ns += best->every_ns) {
         const export_row row = {.recv_ns = at_ns, .flags = ROW_SYNTHESIZED, .values = best->values};
         rc = out->put(out->ctx, &row, err);

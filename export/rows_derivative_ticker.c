@@ -28,7 +28,7 @@ typedef struct ticker_state {
     const frame_conn *conn; /* connection of the last frame; NULL if unknown */
     uint64_t exchange_ns;   /* exchange time of rows; never falls to an earlier millisecond */
     msg_value values[COLUMNS];
-    uint8_t is_state_due; /* 1 if the values are from before the selection and still have to be
+    uint8_t is_initial_due; /* 1 if the values are from before the selection and still have to be
                              written */
 } ticker_state;
 
@@ -73,15 +73,15 @@ static void set_time(ticker_state *state, const maker_frame *seen, const msg_ite
 }
 
 /* Puts a row with the values at the start of the selection. */
-static td_result put_state(ticker_state *state, const maker_frame *seen, const row_out *out,
-                           td_err *err)
+static td_result put_initial(ticker_state *state, const maker_frame *seen, const row_out *out,
+                             td_err *err)
 {
-    if (!state->is_state_due || seen->frame->is_lead_in)
+    if (!state->is_initial_due || seen->frame->is_lead_in)
         return TD_OK;
-    state->is_state_due = 0;
+    state->is_initial_due = 0;
     const export_row row = {.recv_ns = seen->from_ns,
                             .exchange_ns = state->exchange_ns,
-                            .is_state = 1,
+                            .is_initial = 1,
                             .flags = ROW_SYNTHESIZED,
                             .values = state->values};
     return out->put(out->ctx, &row, err);
@@ -94,13 +94,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (may_lack_frames(state, seen))
         *state = (ticker_state){.conn = NULL};
     state->conn = seen->frame->conn;
-    td_result rc = put_state(state, seen, out, err);
+    td_result rc = put_initial(state, seen, out, err);
     if (rc != TD_OK || m == NULL || m->record.item_count == 0)
         return rc;
     set_time(state, seen, &m->record.items[0]);
     int has_changed = set_values(state, &m->record.items[0]);
     if (seen->frame->is_lead_in)
-        state->is_state_due |= (uint8_t)has_changed;
+        state->is_initial_due |= (uint8_t)has_changed;
     if (!has_changed || seen->frame->is_lead_in)
         return TD_OK;
     export_row row = export_row_of(seen);

@@ -58,7 +58,7 @@ static msg_value value_of(json_value from, value_type type)
 {
     td_bytes text = json_raw(from);
     td_decimal number;
-    uint64_t whole;
+    uint64_t integer;
     if (json_is_null(from) || (json_type_of(from) == JSON_STRING && !json_text(from, &text)) ||
         text.size == 0)
         return row_absent();
@@ -68,11 +68,11 @@ static msg_value value_of(json_value from, value_type type)
         return (msg_value){.type = VALUE_JSON, .as.text = text};
     if (type == VALUE_DECIMAL)
         return td_decimal_parse(text, &number, NULL) == TD_OK ? row_decimal(number) : row_absent();
-    if (!td_digits_parse(text, INT64_MAX / TD_NS_PER_MS, &whole))
+    if (!td_digits_parse(text, INT64_MAX / TD_NS_PER_MS, &integer))
         return row_absent();
     if (type == VALUE_INTEGER)
-        return row_integer((int64_t)whole);
-    return whole == 0 ? row_absent() : row_time(whole * TD_NS_PER_MS);
+        return row_integer((int64_t)integer);
+    return integer == 0 ? row_absent() : row_time(integer * TD_NS_PER_MS);
 }
 
 /* Finds the value of a column. paths: alternative members, separated by "|", of which the first one
@@ -129,7 +129,7 @@ static int is_same(const msg_value *a, const msg_value *b)
 
 /* ---- replies ---- */
 
-static int shows(json_value entry, const category_sign *sign)
+static int matches_sign(json_value entry, const category_sign *sign)
 {
     td_bytes text;
     json_value ignored;
@@ -145,7 +145,7 @@ static td_bytes category_of(const instrument_lists *lists, json_value result, js
     const category_sign *sign = lists->signs;
     if (json_find_text(result, lists->category, &text) && text.size > 0)
         return text;
-    while (!shows(entry, sign))
+    while (!matches_sign(entry, sign))
         sign++;
     return td_bytes_str(sign->category);
 }
@@ -223,8 +223,8 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
 
 /* Ends the instruments that a complete reply lacks. A reply that lists none of the known
  * instruments is ignored. */
-static void note_complete(instrument_table *table, const frame_ref *frame, json_value result,
-                          int is_listed)
+static void end_missing(instrument_table *table, const frame_ref *frame, json_value result,
+                        int is_listed)
 {
     td_bytes cursor = {0};
     (void)json_find_text(result, table->lists->page, &cursor); /* absent: one page */
@@ -257,13 +257,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &entry);)
         rc = add_entry(table, entry, category_of(table->lists, result, entry), &shown, err);
     if (rc == TD_OK)
-        note_complete(table, frame, result, json_count(list) == 0);
+        end_missing(table, frame, result, json_count(list) == 0);
     return rc;
 }
 
 /* ---- the end of the day ---- */
 
-static msg_value moment(uint64_t ns)
+static msg_value time_or_absent(uint64_t ns)
 {
     return ns == 0 ? row_absent() : row_time(ns);
 }
@@ -283,8 +283,8 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         TD_ASSERT(rc == TD_OK); /* cannot fail: it was parsed before, as a part of the reply */
         set_values(table, values, entry, is->category);
         values[INSTRUMENT_VALID_FROM] = row_time(is->from_ns);
-        values[INSTRUMENT_VALID_TO] = moment(is->to_ns);
-        values[INSTRUMENT_SEEN_BEFORE] = moment(is->before_ns);
+        values[INSTRUMENT_VALID_TO] = time_or_absent(is->to_ns);
+        values[INSTRUMENT_SEEN_BEFORE] = time_or_absent(is->before_ns);
         values[INSTRUMENT_FEED] = row_text(td_bytes_str(table->channel->info.feed));
         values[INSTRUMENT_REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
         const export_row row = {.recv_ns = is->from_ns,

@@ -11,12 +11,12 @@ enum {
     ACTION = MESSAGE_TOPIC + 1, /* only if entries of the type have actions */
 };
 
-/* The columns of a type. place: index of a member's column; 0 if it has no column. */
+/* The columns of a type. column_of: index of a member's column; 0 if it has no column. */
 typedef struct type_columns {
     export_column columns[COLUMNS_MAX];
     size_t count;
     uint8_t has_actions;
-    uint8_t place[MEMBER_COUNT];
+    uint8_t column_of[MEMBER_COUNT];
 } type_columns;
 
 static type_columns COLUMNS[MSG_TYPE_COUNT];
@@ -51,11 +51,11 @@ static void add_members(type_columns *to, const field_row *fields, size_t count,
         if (member == MEMBER_NONE || member == MEMBER_SYMBOL ||
             (is_envelope && member == MEMBER_EXCHANGE_TIME))
             continue;
-        if (to->place[member] == 0) {
-            to->place[member] = (uint8_t)to->count;
+        if (to->column_of[member] == 0) {
+            to->column_of[member] = (uint8_t)to->count;
             add_column(to, member == MEMBER_SEQ ? "entry_seq" : msg_member_name(member), type);
-        } else if (to->columns[to->place[member]].type != type) {
-            to->columns[to->place[member]].type = VALUE_TEXT;
+        } else if (to->columns[to->column_of[member]].type != type) {
+            to->columns[to->column_of[member]].type = VALUE_TEXT;
         }
     }
 }
@@ -110,19 +110,20 @@ void export_message_types_init(void)
 
 /* A row's values while it is being built. */
 typedef struct entry_row {
-    const type_columns *of;
+    const type_columns *type;
     msg_value values[COLUMNS_MAX];
     char texts[COLUMNS_MAX][ROW_TEXT_BYTES]; /* memory for numbers in text columns */
 } entry_row;
 
 static void set(entry_row *to, msg_member member, msg_value value)
 {
-    size_t at = to->of->place[member];
+    size_t at = to->type->column_of[member];
     if (at == 0)
         return;
     value_type type = value.type;
-    if (to->of->columns[at].type == VALUE_TEXT && (type == VALUE_DECIMAL || type == VALUE_INTEGER ||
-                                                   type == VALUE_SIDE || type == VALUE_BOOL))
+    if (to->type->columns[at].type == VALUE_TEXT &&
+        (type == VALUE_DECIMAL || type == VALUE_INTEGER || type == VALUE_SIDE ||
+         type == VALUE_BOOL))
         value = row_text(row_value_text(&value, to->texts[at]));
     to->values[at] = value;
 }
@@ -176,8 +177,8 @@ static void set_level(entry_row *to, const message *m, size_t index)
         return;
     if (m->book.rpi_sizes != NULL) {
         set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
-        int is_whole = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
-        TD_ASSERT(is_whole); /* cannot fail: the level's size is a sum that includes it */
+        int is_exact = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
+        TD_ASSERT(is_exact); /* cannot fail: the level's size is a sum that includes it */
     }
     set(to, MEMBER_SIZE, row_decimal(size));
 }
@@ -212,7 +213,7 @@ static void set_entry(entry_row *to, const message *m, size_t index, td_bytes *s
         set_all(to, item->values, item->value_count);
         if (named != NULL && named->type == VALUE_TEXT)
             *symbol = named->as.text;
-        if (message_is_record(m) && to->of->has_actions && item->action != ACTION_NONE)
+        if (message_is_record(m) && to->type->has_actions && item->action != ACTION_NONE)
             to->values[ACTION] = row_text(td_bytes_str(msg_action_name(item->action)));
     }
     if (m->head.type == MSG_BOOK_CHANGE) {
@@ -233,14 +234,14 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (m == NULL || seen->frame->is_lead_in)
         return TD_OK;
     entry_row to;
-    to.of = &COLUMNS[m->head.type];
+    to.type = &COLUMNS[m->head.type];
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
     int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* copies give no rows */
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         export_row row = export_row_of(seen);
         td_bytes symbol = m->head.symbol;
-        memset(to.values, 0, to.of->count * sizeof to.values[0]);
+        memset(to.values, 0, to.type->count * sizeof to.values[0]);
         set_head(&to, m);
         set_entry(&to, m, i, &symbol);
         row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;

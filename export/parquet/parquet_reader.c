@@ -41,7 +41,7 @@ static void give_up(reader *from)
     from->left.size = 0;
 }
 
-static td_bytes take_bytes(reader *from, uint64_t size)
+static td_bytes read_bytes(reader *from, uint64_t size)
 {
     td_bytes taken = td_bytes_of(from->left.data, (size_t)size);
     if (size > from->left.size) {
@@ -52,17 +52,17 @@ static td_bytes take_bytes(reader *from, uint64_t size)
     return taken;
 }
 
-static unsigned take_byte(reader *from)
+static unsigned read_byte(reader *from)
 {
-    td_bytes one = take_bytes(from, 1);
+    td_bytes one = read_bytes(from, 1);
     return one.size == 0 ? 0 : one.data[0];
 }
 
-static uint64_t take_varint(reader *from)
+static uint64_t read_varint(reader *from)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < VARINT_BITS; shift += 7) {
-        unsigned byte = take_byte(from);
+        unsigned byte = read_byte(from);
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return value;
@@ -71,26 +71,26 @@ static uint64_t take_varint(reader *from)
     return 0;
 }
 
-static int64_t take_number(reader *from)
+static int64_t read_number(reader *from)
 {
-    uint64_t zigzag = take_varint(from);
+    uint64_t zigzag = read_varint(from);
     return (int64_t)(zigzag >> 1 ^ (~(zigzag & 1) + 1));
 }
 
-static td_bytes take_text(reader *from)
+static td_bytes read_text(reader *from)
 {
-    uint64_t size = take_varint(from);
-    return take_bytes(from, size);
+    uint64_t size = read_varint(from);
+    return read_bytes(from, size);
 }
 
 /* Reads a list's header. Returns the number of elements, at most one per remaining byte. */
-static uint64_t take_list(reader *from, unsigned *type)
+static uint64_t read_list(reader *from, unsigned *type)
 {
-    unsigned head = take_byte(from);
+    unsigned head = read_byte(from);
     uint64_t count = head >> 4;
     *type = head & 0xf;
     if (count == 0xf)
-        count = take_varint(from);
+        count = read_varint(from);
     if (count > from->left.size)
         give_up(from);
     return from->is_bad ? 0 : count;
@@ -100,11 +100,11 @@ static uint64_t take_list(reader *from, unsigned *type)
  * return. 0 at the struct's end. */
 static int next_field(reader *from, int *id, unsigned *type)
 {
-    unsigned head = take_byte(from);
+    unsigned head = read_byte(from);
     *type = head & 0xf;
     if (head == 0)
         return 0;
-    *id = head >> 4 != 0 ? *id + (int)(head >> 4) : (int)(take_number(from) & INT16_MAX);
+    *id = head >> 4 != 0 ? *id + (int)(head >> 4) : (int)(read_number(from) & INT16_MAX);
     return !from->is_bad;
 }
 
@@ -113,10 +113,10 @@ static void skip(reader *from, unsigned type, unsigned depth);
 static void skip_list(reader *from, unsigned depth)
 {
     unsigned type;
-    uint64_t count = take_list(from, &type);
+    uint64_t count = read_list(from, &type);
     for (uint64_t i = 0; i < count && !from->is_bad; i++)
         if (type == TYPE_TRUE || type == TYPE_FALSE)
-            (void)take_byte(from);
+            (void)read_byte(from);
         else
             skip(from, type, depth);
 }
@@ -132,11 +132,11 @@ static void skip_struct(reader *from, unsigned depth)
 static void skip(reader *from, unsigned type, unsigned depth)
 {
     if (type == TYPE_BYTE)
-        (void)take_byte(from);
+        (void)read_byte(from);
     else if (type >= TYPE_I16 && type <= TYPE_I64)
-        (void)take_varint(from);
+        (void)read_varint(from);
     else if (type == THRIFT_TEXT)
-        (void)take_text(from);
+        (void)read_text(from);
     else if (type == TYPE_LIST && depth < THRIFT_DEPTH_MAX)
         skip_list(from, depth + 1);
     else if (type == THRIFT_STRUCT && depth < THRIFT_DEPTH_MAX)
@@ -155,7 +155,7 @@ static uint64_t find_list(reader *from, int wanted)
         skip(from, type, 0);
     if (id != wanted || type != TYPE_LIST)
         return 0;
-    uint64_t count = take_list(from, &type);
+    uint64_t count = read_list(from, &type);
     if (type != THRIFT_STRUCT)
         give_up(from);
     return count;
@@ -179,7 +179,7 @@ td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES], uint64_t f
 
 /* Finds a metadata value in a footer. *out is the value with its length prefix. 0 if the key is
  * absent. */
-static int find_value(reader *from, const char *key, td_bytes *out)
+static int find_metadata(reader *from, const char *key, td_bytes *out)
 {
     uint64_t count = find_list(from, 5);
     for (uint64_t i = 0; i < count; i++) {
@@ -190,7 +190,7 @@ static int find_value(reader *from, const char *key, td_bytes *out)
             const uint8_t *at = from->left.data;
             if (type != THRIFT_TEXT)
                 give_up(from);
-            td_bytes text = take_text(from);
+            td_bytes text = read_text(from);
             is_wanted |= id == 1 && td_bytes_is(text, key);
             *out = td_bytes_of(at, (size_t)(from->left.data - at));
             if (id == 2 && is_wanted)
@@ -200,13 +200,13 @@ static int find_value(reader *from, const char *key, td_bytes *out)
     return 0;
 }
 
-td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err)
+td_result parquet_footer_set(td_buf *footer, parquet_key_value entry, td_err *err)
 {
     uint8_t size[LENGTH_BYTES];
     td_bytes old;
     TD_ASSERT(footer->size >= PARQUET_TAIL_BYTES);
     reader from = {.left = td_bytes_of(footer->data, footer->size - PARQUET_TAIL_BYTES)};
-    int is_there = find_value(&from, entry.key, &old);
+    int is_there = find_metadata(&from, entry.key, &old);
     if (from.is_bad)
         return refuse(err);
     if (!is_there)
@@ -230,26 +230,26 @@ td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err)
 /* ---- a row ---- */
 
 /* The offsets of a column's pages. */
-typedef struct chunk_at {
+typedef struct chunk_offsets {
     uint64_t data;
     uint64_t dictionary; /* 0 without a dictionary */
-} chunk_at;
+} chunk_offsets;
 
 /* Reads a ColumnChunk. */
-static chunk_at take_chunk(reader *from)
+static chunk_offsets read_chunk(reader *from)
 {
-    chunk_at found = {0, 0};
+    chunk_offsets found = {0, 0};
     int id = 0;
     unsigned type;
     while (next_field(from, &id, &type)) {
-        int part = 0;
+        int meta_id = 0;
         if (id != 3 || type != THRIFT_STRUCT) {
             skip(from, type, 0);
             continue;
         }
-        while (next_field(from, &part, &type))
-            if (type == TYPE_I64 && (part == 9 || part == 11))
-                *(part == 9 ? &found.data : &found.dictionary) = (uint64_t)take_number(from);
+        while (next_field(from, &meta_id, &type))
+            if (type == TYPE_I64 && (meta_id == 9 || meta_id == 11))
+                *(meta_id == 9 ? &found.data : &found.dictionary) = (uint64_t)read_number(from);
             else
                 skip(from, type, 0);
     }
@@ -267,10 +267,10 @@ static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t
     reader from = {.left = td_bytes_of(file.data + offset, file.size - (size_t)offset)};
     while (next_field(&from, &id, &type))
         if (type == THRIFT_I32 && (id == 2 || id == 3))
-            sizes[id - 2] = take_number(&from);
+            sizes[id - 2] = read_number(&from);
         else
             skip(&from, type, 0);
-    td_bytes packed = take_bytes(&from, (uint64_t)sizes[1]);
+    td_bytes packed = read_bytes(&from, (uint64_t)sizes[1]);
     if (from.is_bad || sizes[0] < 0 || sizes[0] > PAGE_BYTES_MAX ||
         ZSTD_getFrameContentSize(packed.data, packed.size) != (uint64_t)sizes[0])
         return refuse(err);
@@ -286,8 +286,8 @@ static td_result read_page(td_bytes file, uint64_t offset, uint8_t **out, size_t
 static int first_text(td_bytes page, parquet_value *out)
 {
     reader from = {.left = page};
-    td_bytes size = take_bytes(&from, LENGTH_BYTES);
-    td_bytes text = take_bytes(&from, from.is_bad ? 0 : td_le32(size.data));
+    td_bytes size = read_bytes(&from, LENGTH_BYTES);
+    td_bytes text = read_bytes(&from, from.is_bad ? 0 : td_le32(size.data));
     if (from.is_bad)
         return 0;
     out->text = td_strndup((const char *)text.data, text.size);
@@ -300,17 +300,17 @@ static int first_number(td_bytes page, parquet_kind kind, parquet_value *out)
 {
     reader from = {.left = page};
     if (kind == PARQUET_BOOL || kind == PARQUET_U8) {
-        out->integer = (int64_t)take_byte(&from); /* a BOOLEAN's bit, or the low byte of an INT32 */
+        out->integer = (int64_t)read_byte(&from); /* a BOOLEAN's bit, or the low byte of an INT32 */
         out->integer &= kind == PARQUET_BOOL ? 1 : UINT8_MAX;
         return !from.is_bad;
     }
     for (unsigned i = 0; i < 3; i++) /* skip block size, miniblock count, value count */
-        (void)take_varint(&from);
-    out->integer = take_number(&from);
+        (void)read_varint(&from);
+    out->integer = read_number(&from);
     return !from.is_bad;
 }
 
-static td_result read_value(td_bytes file, chunk_at at, const parquet_column *column,
+static td_result read_value(td_bytes file, chunk_offsets at, const parquet_column *column,
                             parquet_value *out, td_err *err)
 {
     int is_text = column->kind == PARQUET_TEXT;
@@ -347,7 +347,7 @@ td_result parquet_read_row(td_bytes file, const parquet_column *columns, size_t 
         return refuse(err);
     size_t read = 0;
     for (; rc == TD_OK && read < column_count; read++) {
-        chunk_at at = take_chunk(&from);
+        chunk_offsets at = read_chunk(&from);
         rc = from.is_bad ? refuse(err) : read_value(file, at, &columns[read], &values[read], err);
         if (rc != TD_OK)
             break;

@@ -22,7 +22,7 @@ TD_MUST_USE td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES]
 
 /* Changes an entry of the metadata. footer: a footer and the tail after it. An entry that is absent
  * is not added. TD_E_INVALID. */
-TD_MUST_USE td_result parquet_footer_set(td_buf *footer, parquet_pair entry, td_err *err);
+TD_MUST_USE td_result parquet_footer_set(td_buf *footer, parquet_key_value entry, td_err *err);
 
 /* A value of a row, in a text column or one of the kinds BOOL to TIME_NS. */
 typedef struct parquet_value {

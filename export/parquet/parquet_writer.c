@@ -22,7 +22,7 @@ enum {
     WIDE_BYTES = 16,
     LENGTH_BYTES = 4,
     NUMBER_BYTES = sizeof(int64_t),
-    LEVEL = 3,                 /* zstd's default level */
+    COMPRESSION_LEVEL = 3,     /* zstd's default level */
     BUFFER_BYTES_MAX = 1 << 30 /* of a page, which ends after the value that fills it */
 };
 
@@ -82,7 +82,7 @@ typedef struct page_sizes {
 } page_sizes;
 
 /* A column in the current row group. */
-typedef struct chunk {
+typedef struct column_chunk {
     const parquet_column *column;
     const kind_row *kind;
     /* the current page: */
@@ -97,7 +97,7 @@ typedef struct chunk {
     td_buf dictionary;
     uint32_t *entries;
     size_t entry_count;
-    row_table slots;
+    row_table by_value;
     uint8_t is_full; /* 1: further values are PLAIN */
     /* the chunk: */
     td_buf pages; /* complete data pages with headers */
@@ -109,12 +109,12 @@ typedef struct chunk {
     td_buf least, most;
     uint8_t has_bounds, is_beyond_bounds;
     uint8_t has_fallen; /* 1 if a number is lower than its predecessor */
-} chunk;
+} column_chunk;
 
 struct parquet_writer {
     const parquet_schema *schema;
     parquet_out out;
-    chunk *chunks;
+    column_chunk *chunks;
     ZSTD_CCtx *compressor; /* NULL before the first page */
     td_buf scratch;        /* bytes of the current page */
     td_buf header;         /* the header of a page; at the end, the footer */
@@ -135,16 +135,16 @@ parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
     td_buf_init(&made->header, BUFFER_BYTES_MAX);
     td_buf_init(&made->groups, BUFFER_BYTES_MAX);
     for (size_t i = 0; i < schema->column_count; i++) {
-        chunk *at = &made->chunks[i];
-        at->column = &schema->columns[i];
-        at->kind = &KINDS[at->column->kind];
-        td_buf_init(&at->numbers, BUFFER_BYTES_MAX);
-        td_buf_init(&at->plain, BUFFER_BYTES_MAX);
-        td_buf_init(&at->levels, BUFFER_BYTES_MAX);
-        td_buf_init(&at->dictionary, BUFFER_BYTES_MAX);
-        td_buf_init(&at->pages, BUFFER_BYTES_MAX);
-        td_buf_init(&at->least, PARQUET_BOUND_BYTES);
-        td_buf_init(&at->most, PARQUET_BOUND_BYTES);
+        column_chunk *chunk = &made->chunks[i];
+        chunk->column = &schema->columns[i];
+        chunk->kind = &KINDS[chunk->column->kind];
+        td_buf_init(&chunk->numbers, BUFFER_BYTES_MAX);
+        td_buf_init(&chunk->plain, BUFFER_BYTES_MAX);
+        td_buf_init(&chunk->levels, BUFFER_BYTES_MAX);
+        td_buf_init(&chunk->dictionary, BUFFER_BYTES_MAX);
+        td_buf_init(&chunk->pages, BUFFER_BYTES_MAX);
+        td_buf_init(&chunk->least, PARQUET_BOUND_BYTES);
+        td_buf_init(&chunk->most, PARQUET_BOUND_BYTES);
     }
     return made;
 }
@@ -154,16 +154,16 @@ void parquet_close(parquet_writer *writer)
     if (writer == NULL)
         return;
     for (size_t i = 0; i < writer->schema->column_count; i++) {
-        chunk *at = &writer->chunks[i];
-        td_buf_fini(&at->numbers);
-        td_buf_fini(&at->plain);
-        td_buf_fini(&at->levels);
-        td_buf_fini(&at->dictionary);
-        td_buf_fini(&at->pages);
-        td_buf_fini(&at->least);
-        td_buf_fini(&at->most);
-        row_table_fini(&at->slots);
-        td_free(at->entries);
+        column_chunk *chunk = &writer->chunks[i];
+        td_buf_fini(&chunk->numbers);
+        td_buf_fini(&chunk->plain);
+        td_buf_fini(&chunk->levels);
+        td_buf_fini(&chunk->dictionary);
+        td_buf_fini(&chunk->pages);
+        td_buf_fini(&chunk->least);
+        td_buf_fini(&chunk->most);
+        row_table_fini(&chunk->by_value);
+        td_free(chunk->entries);
     }
     td_free(writer->chunks);
     (void)ZSTD_freeCCtx(writer->compressor); /* always returns 0 */
@@ -177,21 +177,21 @@ void parquet_close(parquet_writer *writer)
 
 /* Compares two encoded values: little-endian numbers, big-endian decimals, both signed except in
  * unsigned columns; texts by their bytes. */
-static int compare_values(const chunk *at, td_bytes a, td_bytes b)
+static int compare_values(const column_chunk *chunk, td_bytes a, td_bytes b)
 {
-    if (at->kind->type == TYPE_BYTE_ARRAY)
+    if (chunk->kind->type == TYPE_BYTE_ARRAY)
         return td_bytes_compare(a, b);
-    if (at->kind->type == TYPE_FIXED) {
+    if (chunk->kind->type == TYPE_FIXED) {
         int order = (int)(int8_t)a.data[0] - (int)(int8_t)b.data[0];
         return order != 0 ? order : td_bytes_compare(a, b);
     }
-    if (at->kind->type == TYPE_DOUBLE) {
+    if (chunk->kind->type == TYPE_DOUBLE) {
         double p, q;
         memcpy(&p, a.data, sizeof p);
         memcpy(&q, b.data, sizeof q);
         return (p > q) - (p < q);
     }
-    uint64_t flip = at->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
+    uint64_t flip = chunk->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
     int64_t x = (int64_t)(td_le64(a.data) ^ flip);
     int64_t y = (int64_t)(td_le64(b.data) ^ flip);
     return (x > y) - (x < y);
@@ -203,29 +203,29 @@ static void set_bound(td_buf *bound, td_bytes value)
     td_buf_add(bound, value.data, value.size);
 }
 
-static void widen_bounds(chunk *at, td_bytes value)
+static void widen_bounds(column_chunk *chunk, td_bytes value)
 {
     if (value.size > PARQUET_BOUND_BYTES)
-        at->is_beyond_bounds = 1;
-    if (at->is_beyond_bounds)
+        chunk->is_beyond_bounds = 1;
+    if (chunk->is_beyond_bounds)
         return;
-    if (!at->has_bounds || compare_values(at, value, td_buf_view(&at->least)) < 0)
-        set_bound(&at->least, value);
-    int order = at->has_bounds ? compare_values(at, value, td_buf_view(&at->most)) : 1;
+    if (!chunk->has_bounds || compare_values(chunk, value, td_buf_view(&chunk->least)) < 0)
+        set_bound(&chunk->least, value);
+    int order = chunk->has_bounds ? compare_values(chunk, value, td_buf_view(&chunk->most)) : 1;
     if (order > 0)
-        set_bound(&at->most, value);
-    at->has_fallen |= order < 0;
-    at->has_bounds = 1;
+        set_bound(&chunk->most, value);
+    chunk->has_fallen |= order < 0;
+    chunk->has_bounds = 1;
 }
 
 /* ---- pages ---- */
 
 /* The size of a number in statistics and as PLAIN. */
-static size_t number_bytes(const chunk *at)
+static size_t number_bytes(const column_chunk *chunk)
 {
-    if (at->kind->type == TYPE_BOOLEAN)
+    if (chunk->kind->type == TYPE_BOOLEAN)
         return 1;
-    return at->kind->type == TYPE_INT32 ? sizeof(int32_t) : NUMBER_BYTES;
+    return chunk->kind->type == TYPE_INT32 ? sizeof(int32_t) : NUMBER_BYTES;
 }
 
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
@@ -243,7 +243,7 @@ static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding en
     /* The compressed bytes follow the raw ones. */
     td_buf_grow(raw, bound);
     size_t size = ZSTD_compressCCtx(writer->compressor, raw->data + raw->size, bound, raw->data,
-                                    raw->size, LEVEL);
+                                    raw->size, COMPRESSION_LEVEL);
     TD_ASSERT(!ZSTD_isError(size)); /* there is enough space, and allocations do not fail */
     const uint8_t *packed = raw->data + raw->size;
     td_buf_clear(header);
@@ -266,24 +266,24 @@ static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding en
     return (page_sizes){header->size + raw->size, header->size + size};
 }
 
-static void end_run(chunk *at)
+static void end_run(column_chunk *chunk)
 {
-    if (at->level_count > 0)
-        encode_run(&at->levels, at->level, at->level_count);
-    at->level_count = 0;
+    if (chunk->level_count > 0)
+        encode_run(&chunk->levels, chunk->level, chunk->level_count);
+    chunk->level_count = 0;
 }
 
 /* Encodes the page's values as their kind requires. A page without values is PLAIN, so that readers
  * need not support the empty form of other encodings. */
-static parquet_encoding encode_values(const chunk *at, td_buf *out)
+static parquet_encoding encode_values(const column_chunk *chunk, td_buf *out)
 {
-    const int64_t *numbers = (const int64_t *)(const void *)at->numbers.data;
-    size_t count = at->numbers.size / NUMBER_BYTES;
+    const int64_t *numbers = (const int64_t *)(const void *)chunk->numbers.data;
+    size_t count = chunk->numbers.size / NUMBER_BYTES;
     if (count == 0) {
-        td_buf_add(out, at->plain.data, at->plain.size);
+        td_buf_add(out, chunk->plain.data, chunk->plain.size);
         return ENCODING_PLAIN;
     }
-    switch (at->kind->type) {
+    switch (chunk->kind->type) {
     case TYPE_BOOLEAN:
         encode_bits(out, numbers, count);
         return ENCODING_PLAIN;
@@ -304,46 +304,46 @@ static parquet_encoding encode_values(const chunk *at, td_buf *out)
 }
 
 /* Ends the current page, if it has rows. */
-static void end_page(parquet_writer *writer, chunk *at)
+static void end_page(parquet_writer *writer, column_chunk *chunk)
 {
     td_buf *raw = &writer->scratch;
-    if (at->row_count == 0)
+    if (chunk->row_count == 0)
         return;
     td_buf_clear(raw);
-    if (at->column->is_optional) {
+    if (chunk->column->is_optional) {
         uint8_t size[LENGTH_BYTES];
-        end_run(at);
-        td_put_le32(size, (uint32_t)at->levels.size);
+        end_run(chunk);
+        td_put_le32(size, (uint32_t)chunk->levels.size);
         td_buf_add(raw, size, sizeof size);
-        td_buf_add(raw, at->levels.data, at->levels.size);
+        td_buf_add(raw, chunk->levels.data, chunk->levels.size);
     }
-    parquet_encoding encoding = encode_values(at, raw);
-    at->uncompressed_bytes +=
-        add_page(writer, PAGE_DATA, encoding, at->row_count, &at->pages).uncompressed;
-    at->encodings |= 1U << encoding;
-    at->rows += at->row_count;
-    at->nulls += at->null_count;
-    at->row_count = 0;
-    at->null_count = 0;
-    td_buf_clear(&at->numbers);
-    td_buf_clear(&at->plain);
-    td_buf_clear(&at->levels);
+    parquet_encoding encoding = encode_values(chunk, raw);
+    chunk->uncompressed_bytes +=
+        add_page(writer, PAGE_DATA, encoding, chunk->row_count, &chunk->pages).uncompressed;
+    chunk->encodings |= 1U << encoding;
+    chunk->rows += chunk->row_count;
+    chunk->nulls += chunk->null_count;
+    chunk->row_count = 0;
+    chunk->null_count = 0;
+    td_buf_clear(&chunk->numbers);
+    td_buf_clear(&chunk->plain);
+    td_buf_clear(&chunk->levels);
 }
 
 /* ---- values ---- */
 
 /* Counts a value (level 1) or a null (level 0) of the page. */
-static void count_value(chunk *at, uint8_t level)
+static void count_value(column_chunk *chunk, uint8_t level)
 {
-    TD_ASSERT(level == 1 || at->column->is_optional);
-    at->row_count++;
-    at->null_count += level == 0;
-    if (!at->column->is_optional)
+    TD_ASSERT(level == 1 || chunk->column->is_optional);
+    chunk->row_count++;
+    chunk->null_count += level == 0;
+    if (!chunk->column->is_optional)
         return;
-    if (at->level != level)
-        end_run(at);
-    at->level = level;
-    at->level_count++;
+    if (chunk->level != level)
+        end_run(chunk);
+    chunk->level = level;
+    chunk->level_count++;
 }
 
 void parquet_put_null(parquet_writer *writer, size_t column)
@@ -351,74 +351,74 @@ void parquet_put_null(parquet_writer *writer, size_t column)
     count_value(&writer->chunks[column], 0);
 }
 
-static void put_number(chunk *at, int64_t value)
+static void put_number(column_chunk *chunk, int64_t value)
 {
     uint8_t bytes[NUMBER_BYTES];
     td_put_le64(bytes, (uint64_t)value);
-    widen_bounds(at, td_bytes_of(bytes, sizeof bytes));
-    td_buf_add(&at->numbers, &value, sizeof value);
-    count_value(at, 1);
+    widen_bounds(chunk, td_bytes_of(bytes, sizeof bytes));
+    td_buf_add(&chunk->numbers, &value, sizeof value);
+    count_value(chunk, 1);
 }
 
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
 {
-    chunk *at = &writer->chunks[column];
-    TD_ASSERT(at->column->kind <= PARQUET_TIME_NS);
-    TD_ASSERT(at->column->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
-    put_number(at, value);
+    column_chunk *chunk = &writer->chunks[column];
+    TD_ASSERT(chunk->column->kind <= PARQUET_TIME_NS);
+    TD_ASSERT(chunk->column->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
+    put_number(chunk, value);
 }
 
 /* Appends a value as PLAIN; a text after its length. Returns the offset of the value's first
  * byte. */
-static size_t add_plain(const chunk *at, td_buf *to, td_bytes value)
+static size_t add_plain(const column_chunk *chunk, td_buf *to, td_bytes value)
 {
     uint8_t size[LENGTH_BYTES];
     td_put_le32(size, (uint32_t)value.size);
-    if (at->kind->type == TYPE_BYTE_ARRAY)
+    if (chunk->kind->type == TYPE_BYTE_ARRAY)
         td_buf_add(to, size, sizeof size);
     size_t from = to->size;
     td_buf_add(to, value.data, value.size);
     return from;
 }
 
-static td_bytes entry_of(const chunk *at, size_t index)
+static td_bytes dictionary_entry(const column_chunk *chunk, size_t index)
 {
-    const uint8_t *bytes = at->dictionary.data + at->entries[index];
-    size_t size = at->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
-                  : at->kind->type == TYPE_DOUBLE   ? sizeof(double)
-                                                    : (size_t)WIDE_BYTES;
+    const uint8_t *bytes = chunk->dictionary.data + chunk->entries[index];
+    size_t size = chunk->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
+                  : chunk->kind->type == TYPE_DOUBLE   ? sizeof(double)
+                                                       : (size_t)WIDE_BYTES;
     return td_bytes_of(bytes, size);
 }
 
 /* Returns the index of a value in the dictionary. Adds a new value. */
-static int64_t index_of(chunk *at, td_bytes value)
+static int64_t dictionary_index(column_chunk *chunk, td_bytes value)
 {
     uint64_t hash = td_xxh64(value.data, value.size);
     row_probe probe = row_probe_of(hash);
-    while (row_table_next(&at->slots, &probe))
-        if (td_bytes_equal(entry_of(at, probe.row), value))
+    while (row_table_next(&chunk->by_value, &probe))
+        if (td_bytes_equal(dictionary_entry(chunk, probe.row), value))
             return probe.row;
-    at->entries = td_array_grow(at->entries, at->entry_count, sizeof *at->entries);
-    at->entries[at->entry_count] = (uint32_t)add_plain(at, &at->dictionary, value);
-    row_table_put(&at->slots, hash, at->entry_count);
-    widen_bounds(at, value);
-    return (int64_t)at->entry_count++;
+    chunk->entries = td_array_grow(chunk->entries, chunk->entry_count, sizeof *chunk->entries);
+    chunk->entries[chunk->entry_count] = (uint32_t)add_plain(chunk, &chunk->dictionary, value);
+    row_table_put(&chunk->by_value, hash, chunk->entry_count);
+    widen_bounds(chunk, value);
+    return (int64_t)chunk->entry_count++;
 }
 
-static void put_bytes(parquet_writer *writer, chunk *at, td_bytes value)
+static void put_bytes(parquet_writer *writer, column_chunk *chunk, td_bytes value)
 {
-    if (!at->is_full && at->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
-        end_page(writer, at);
-        at->is_full = 1;
+    if (!chunk->is_full && chunk->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
+        end_page(writer, chunk);
+        chunk->is_full = 1;
     }
-    if (at->is_full) {
-        widen_bounds(at, value);
-        (void)add_plain(at, &at->plain, value);
+    if (chunk->is_full) {
+        widen_bounds(chunk, value);
+        (void)add_plain(chunk, &chunk->plain, value);
     } else {
-        int64_t index = index_of(at, value);
-        td_buf_add(&at->numbers, &index, sizeof index);
+        int64_t index = dictionary_index(chunk, value);
+        td_buf_add(&chunk->numbers, &index, sizeof index);
     }
-    count_value(at, 1);
+    count_value(chunk, 1);
 }
 
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
@@ -429,28 +429,29 @@ void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
 
 /* ---- decimals ---- */
 
-static td_result refuse(const chunk *at, const char *text, size_t size, td_err *err)
+static td_result refuse(const column_chunk *chunk, const char *text, size_t size, td_err *err)
 {
     return td_err_set(err, TD_E_LIMIT, "column %s: %.*s does not fit DECIMAL(%u,%u)",
-                      at->column->name, (int)size, text, at->kind->detail, at->column->scale);
+                      chunk->column->name, (int)size, text, chunk->kind->detail,
+                      chunk->column->scale);
 }
 
-static void put_wide(parquet_writer *writer, chunk *at, int128 value)
+static void put_wide(parquet_writer *writer, column_chunk *chunk, int128 value)
 {
     uint8_t bytes[WIDE_BYTES];
     for (size_t i = WIDE_BYTES; i > 0; i--, value >>= 8)
         bytes[i - 1] = (uint8_t)value;
-    put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
+    put_bytes(writer, chunk, td_bytes_of(bytes, sizeof bytes));
 }
 
 /* Writes a DOUBLE; -0 becomes 0. The machine is little-endian, like the file, so its bytes are
  * copied. */
-static void put_double(parquet_writer *writer, chunk *at, double value)
+static void put_double(parquet_writer *writer, column_chunk *chunk, double value)
 {
     uint8_t bytes[sizeof value];
     value = value == 0 ? 0 : value;
     memcpy(bytes, &value, sizeof value);
-    put_bytes(writer, at, td_bytes_of(bytes, sizeof bytes));
+    put_bytes(writer, chunk, td_bytes_of(bytes, sizeof bytes));
 }
 
 /* The end of mantissas with at most 18 digits, which fit in an INT64 column. Every int64_t fits in
@@ -459,51 +460,51 @@ static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
 
 td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
 {
-    chunk *at = &writer->chunks[column];
-    uint8_t scale = at->column->scale;
+    column_chunk *chunk = &writer->chunks[column];
+    uint8_t scale = chunk->column->scale;
     td_decimal shortest = td_decimal_shortest(value);
     int64_t mantissa = 0;
-    if (at->kind->type == TYPE_DOUBLE) {
-        put_double(writer, at, td_decimal_double(value));
+    if (chunk->kind->type == TYPE_DOUBLE) {
+        put_double(writer, chunk, td_decimal_double(value));
         return TD_OK;
     }
-    TD_ASSERT(at->kind->meaning == LOGICAL_DECIMAL);
+    TD_ASSERT(chunk->kind->meaning == LOGICAL_DECIMAL);
     int is_fit = shortest.scale <= scale;
-    if (is_fit && at->kind->type == TYPE_INT64)
+    if (is_fit && chunk->kind->type == TYPE_INT64)
         is_fit = td_decimal_rescale(shortest, scale, &mantissa) == TD_OK &&
                  mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
     if (!is_fit) {
         char text[TD_DECIMAL_TEXT_BYTES];
-        return refuse(at, text, td_decimal_format(value, text), err);
+        return refuse(chunk, text, td_decimal_format(value, text), err);
     }
-    if (at->kind->type == TYPE_INT64) {
-        put_number(at, mantissa);
+    if (chunk->kind->type == TYPE_INT64) {
+        put_number(chunk, mantissa);
         return TD_OK;
     }
     int128 wide = shortest.mantissa;
     for (uint8_t i = shortest.scale; i < scale; i++)
         wide *= 10;
-    put_wide(writer, at, wide);
+    put_wide(writer, chunk, wide);
     return TD_OK;
 }
 
 td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
 {
-    chunk *at = &writer->chunks[column];
+    column_chunk *chunk = &writer->chunks[column];
     uint128 end = 1; /* 10^38, the end of a 128-bit column's values */
     uint128 value = 0;
     int is_negative = text.size > 0 && text.data[0] == '-';
     size_t places = 0;
     int has_point = 0;
-    if (at->kind->type == TYPE_DOUBLE) {
+    if (chunk->kind->type == TYPE_DOUBLE) {
         char copy[128];
         (void)snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
-        put_double(writer, at, strtod(copy, NULL));
+        put_double(writer, chunk, strtod(copy, NULL));
         return TD_OK;
     }
     for (unsigned i = 0; i < KINDS[PARQUET_DECIMAL_128].detail; i++)
         end *= 10;
-    int is_fit = at->kind->type == TYPE_FIXED;
+    int is_fit = chunk->kind->type == TYPE_FIXED;
     for (size_t i = (size_t)is_negative; is_fit && i < text.size; i++) {
         if (text.data[i] == '.') {
             has_point = 1;
@@ -515,14 +516,14 @@ td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_byte
         value = value * 10 + (text.data[i] - '0');
         places += (size_t)has_point;
     }
-    is_fit = is_fit && places <= at->column->scale;
-    for (; is_fit && places < at->column->scale; places++) {
+    is_fit = is_fit && places <= chunk->column->scale;
+    for (; is_fit && places < chunk->column->scale; places++) {
         is_fit = value < end / 10;
         value *= 10;
     }
     if (!is_fit)
-        return refuse(at, (const char *)text.data, text.size, err);
-    put_wide(writer, at, is_negative ? -(int128)value : (int128)value);
+        return refuse(chunk, (const char *)text.data, text.size, err);
+    put_wide(writer, chunk, is_negative ? -(int128)value : (int128)value);
     return TD_OK;
 }
 
@@ -540,16 +541,18 @@ static td_result begin_file(parquet_writer *writer, td_err *err)
     return writer->bytes > 0 ? TD_OK : write_bytes(writer, td_bytes_str(MAGIC), err);
 }
 
-static void describe_bounds(thrift *to, const chunk *at)
+static void describe_bounds(thrift *to, const column_chunk *chunk)
 {
-    int is_number = at->kind->type < TYPE_DOUBLE;
+    int is_number = chunk->kind->type < TYPE_DOUBLE;
     thrift_begin(to, 12);
-    thrift_i64(to, 3, (int64_t)at->nulls);
-    if (at->has_bounds && !at->is_beyond_bounds) {
-        thrift_text(to, 5,
-                    td_bytes_of(at->most.data, is_number ? number_bytes(at) : at->most.size));
-        thrift_text(to, 6,
-                    td_bytes_of(at->least.data, is_number ? number_bytes(at) : at->least.size));
+    thrift_i64(to, 3, (int64_t)chunk->nulls);
+    if (chunk->has_bounds && !chunk->is_beyond_bounds) {
+        thrift_text(
+            to, 5,
+            td_bytes_of(chunk->most.data, is_number ? number_bytes(chunk) : chunk->most.size));
+        thrift_text(
+            to, 6,
+            td_bytes_of(chunk->least.data, is_number ? number_bytes(chunk) : chunk->least.size));
         thrift_bool(to, 7, 1); /* is_max_value_exact, is_min_value_exact */
         thrift_bool(to, 8, 1);
     }
@@ -558,79 +561,80 @@ static void describe_bounds(thrift *to, const chunk *at)
 
 /* Writes a ColumnChunk for the footer. dictionary: sizes of the dictionary page, which precedes the
  * data pages. */
-static void describe_chunk(thrift *to, const chunk *at, page_sizes dictionary, uint64_t file_offset)
+static void describe_chunk(thrift *to, const column_chunk *chunk, page_sizes dictionary,
+                           uint64_t file_offset)
 {
     static const parquet_encoding ENCODINGS[] = {
         ENCODING_PLAIN, ENCODING_RLE, ENCODING_DELTA_BINARY_PACKED, ENCODING_RLE_DICTIONARY};
     size_t count = 0;
     for (size_t i = 0; i < sizeof ENCODINGS / sizeof ENCODINGS[0]; i++)
-        count += at->encodings >> ENCODINGS[i] & 1U;
+        count += chunk->encodings >> ENCODINGS[i] & 1U;
     thrift_item(to);
     thrift_i64(to, 2, 0);
     thrift_begin(to, 3);
-    thrift_i32(to, 1, (int32_t)at->kind->type);
+    thrift_i32(to, 1, (int32_t)chunk->kind->type);
     thrift_list(to, 2, THRIFT_I32, count);
     for (size_t i = 0; i < sizeof ENCODINGS / sizeof ENCODINGS[0]; i++)
-        if ((at->encodings >> ENCODINGS[i] & 1U) != 0)
+        if ((chunk->encodings >> ENCODINGS[i] & 1U) != 0)
             thrift_item_i32(to, (int32_t)ENCODINGS[i]);
     thrift_list(to, 3, THRIFT_TEXT, 1);
-    thrift_item_text(to, td_bytes_str(at->column->name));
+    thrift_item_text(to, td_bytes_str(chunk->column->name));
     thrift_i32(to, 4, 6); /* ZSTD */
-    thrift_i64(to, 5, (int64_t)at->rows);
-    thrift_i64(to, 6, (int64_t)(at->uncompressed_bytes + dictionary.uncompressed));
-    thrift_i64(to, 7, (int64_t)(at->pages.size + dictionary.compressed));
+    thrift_i64(to, 5, (int64_t)chunk->rows);
+    thrift_i64(to, 6, (int64_t)(chunk->uncompressed_bytes + dictionary.uncompressed));
+    thrift_i64(to, 7, (int64_t)(chunk->pages.size + dictionary.compressed));
     thrift_i64(to, 9, (int64_t)(file_offset + dictionary.compressed));
-    if (at->entry_count > 0)
+    if (chunk->entry_count > 0)
         thrift_i64(to, 11, (int64_t)file_offset);
-    describe_bounds(to, at);
+    describe_bounds(to, chunk);
     thrift_end(to);
     thrift_end(to);
 }
 
-static void begin_chunk(chunk *at)
+static void reset_chunk(column_chunk *chunk)
 {
-    td_buf_clear(&at->dictionary);
-    td_buf_clear(&at->pages);
-    row_table_clear(&at->slots);
-    td_free(at->entries);
-    at->entries = NULL;
-    at->entry_count = 0;
-    at->is_full = 0;
-    at->uncompressed_bytes = 0;
-    at->rows = 0;
-    at->nulls = 0;
-    at->encodings = 0;
-    at->has_bounds = 0;
-    at->is_beyond_bounds = 0;
-    at->has_fallen = 0;
+    td_buf_clear(&chunk->dictionary);
+    td_buf_clear(&chunk->pages);
+    row_table_clear(&chunk->by_value);
+    td_free(chunk->entries);
+    chunk->entries = NULL;
+    chunk->entry_count = 0;
+    chunk->is_full = 0;
+    chunk->uncompressed_bytes = 0;
+    chunk->rows = 0;
+    chunk->nulls = 0;
+    chunk->encodings = 0;
+    chunk->has_bounds = 0;
+    chunk->is_beyond_bounds = 0;
+    chunk->has_fallen = 0;
 }
 
 /* Writes a column's pages, the dictionary first, and their description for the footer. */
-static td_result write_chunk(parquet_writer *writer, chunk *at, thrift *to, page_sizes *sizes,
-                             td_err *err)
+static td_result write_chunk(parquet_writer *writer, column_chunk *chunk, thrift *to,
+                             page_sizes *sizes, td_err *err)
 {
     page_sizes dictionary = {0, 0};
     uint64_t file_offset = writer->bytes;
     td_result rc = TD_OK;
-    end_page(writer, at);
-    if (at->column->is_optional)
-        at->encodings |= 1U << ENCODING_RLE;
-    if (at->entry_count > 0) {
+    end_page(writer, chunk);
+    if (chunk->column->is_optional)
+        chunk->encodings |= 1U << ENCODING_RLE;
+    if (chunk->entry_count > 0) {
         td_buf page;
         td_buf_init(&page, BUFFER_BYTES_MAX);
         td_buf_clear(&writer->scratch);
-        td_buf_add(&writer->scratch, at->dictionary.data, at->dictionary.size);
-        dictionary = add_page(writer, PAGE_DICTIONARY, ENCODING_PLAIN, at->entry_count, &page);
-        at->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
+        td_buf_add(&writer->scratch, chunk->dictionary.data, chunk->dictionary.size);
+        dictionary = add_page(writer, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, &page);
+        chunk->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
         rc = write_bytes(writer, td_buf_view(&page), err);
         td_buf_fini(&page);
     }
     if (rc == TD_OK)
-        rc = write_bytes(writer, td_buf_view(&at->pages), err);
-    describe_chunk(to, at, dictionary, file_offset);
-    sizes->uncompressed += at->uncompressed_bytes + dictionary.uncompressed;
-    sizes->compressed += at->pages.size + dictionary.compressed;
-    begin_chunk(at);
+        rc = write_bytes(writer, td_buf_view(&chunk->pages), err);
+    describe_chunk(to, chunk, dictionary, file_offset);
+    sizes->uncompressed += chunk->uncompressed_bytes + dictionary.uncompressed;
+    sizes->compressed += chunk->pages.size + dictionary.compressed;
+    reset_chunk(chunk);
     return rc;
 }
 
@@ -675,11 +679,11 @@ td_result parquet_end_row(parquet_writer *writer, td_err *err)
     size_t held = 0;
     writer->group_rows++;
     for (size_t i = 0; i < schema->column_count; i++) {
-        chunk *at = &writer->chunks[i];
-        TD_ASSERT(at->rows + at->row_count == writer->group_rows);
-        if (at->numbers.size + at->plain.size >= PARQUET_PAGE_BYTES)
-            end_page(writer, at);
-        held += at->pages.size + at->dictionary.size;
+        column_chunk *chunk = &writer->chunks[i];
+        TD_ASSERT(chunk->rows + chunk->row_count == writer->group_rows);
+        if (chunk->numbers.size + chunk->plain.size >= PARQUET_PAGE_BYTES)
+            end_page(writer, chunk);
+        held += chunk->pages.size + chunk->dictionary.size;
     }
     return writer->group_rows >= limit || held >= PARQUET_GROUP_BYTES ? end_group(writer, err)
                                                                       : TD_OK;

@@ -52,17 +52,17 @@ typedef struct parquet_column {
 } parquet_column;
 
 /* An entry of the file's metadata. */
-typedef struct parquet_pair {
+typedef struct parquet_key_value {
     const char *key;
     const char *value;
-} parquet_pair;
+} parquet_key_value;
 
 enum { PARQUET_NOT_SORTED = -1 };
 
 typedef struct parquet_schema {
     const parquet_column *columns;
     size_t column_count;
-    const parquet_pair *pairs;
+    const parquet_key_value *pairs;
     size_t pair_count;
     int sorted_by; /* index of a column of numbers, or PARQUET_NOT_SORTED. A row group is marked as
                       sorted by this column if its values never fall. */

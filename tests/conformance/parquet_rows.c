@@ -89,8 +89,8 @@ static td_result put_row(parquet_writer *to, int64_t i, td_err *err)
 
 int main(int argc, char **argv)
 {
-    const parquet_pair pairs[] = {{"instrument_id", "BTCUSDT-LINEAR.BYBIT"},
-                                  {"price_precision", "2"}};
+    const parquet_key_value pairs[] = {{"instrument_id", "BTCUSDT-LINEAR.BYBIT"},
+                                       {"price_precision", "2"}};
     parquet_schema schema = {SCHEMA, COLUMNS, pairs, 2, TIME_NS, 0};
     td_err err = {0};
     td_result rc = TD_OK;

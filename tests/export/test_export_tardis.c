@@ -74,7 +74,7 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
     stream_feed *f = ctx;
     const td_bytes symbol = row->symbol.size > 0 ? row->symbol : f->channel.topic.symbol;
     assert_true(f->symbol.size == 0 || td_bytes_equal(f->symbol, symbol));
-    assert_true(row->recv_ns == (row->is_state ? 0 : f->recv_ns)); /* 0: the selection's start */
+    assert_true(row->recv_ns == (row->is_initial ? 0 : f->recv_ns)); /* 0: the selection's start */
     td_result rc =
         td_buf_printf(&f->rows, err, "%llu: ", (unsigned long long)row->exchange_ns / NS_PER_US);
     for (size_t i = 0; i < f->type->column_count; i++) {

@@ -207,7 +207,7 @@ static void *open_refusing(const export_target *target)
     return (void *)(uintptr_t)target;
 }
 
-static int take_not_late(void *writer, const export_row *row)
+static int wants_not_late(void *writer, const export_row *row)
 {
     (void)writer;
     return (row->flags & ROW_LATE) == 0;
@@ -234,7 +234,7 @@ static void test_refused_rows(void **state)
     (void)state;
     static const export_format format = {.name = "refusing",
                                          .open = open_refusing,
-                                         .take = take_not_late,
+                                         .wants = wants_not_late,
                                          .row = count_row,
                                          .close = close_refusing};
     static const export_output output = {&format, &EXPORT_BARS, "bars"};

@@ -34,7 +34,7 @@ static void check_row(td_bytes file)
 
 static void check_footer(td_bytes file)
 {
-    static const parquet_pair ENTRY = {"price_precision", "12"};
+    static const parquet_key_value ENTRY = {"price_precision", "12"};
     uint64_t size = 0;
     td_buf footer;
     td_buf once;

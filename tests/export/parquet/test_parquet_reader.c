@@ -25,7 +25,7 @@ static td_result append(void *ctx, td_bytes bytes, td_err *err)
 
 static td_buf write_file(const char *places, td_bytes note)
 {
-    const parquet_pair pairs[] = {
+    const parquet_key_value pairs[] = {
         {"instrument_id", "price_precision"}, {"price_precision", places}, {"size_precision", "3"}};
     const parquet_schema schema = {COLUMNS_OF, COLUMNS, pairs, 3, 5, 0};
     td_buf out;
@@ -55,7 +55,7 @@ static uint64_t footer_of(const td_buf *file)
 }
 
 /* Sets an entry of a file's metadata, in memory. */
-static td_result set_entry(td_buf *file, parquet_pair entry, td_err *err)
+static td_result set_entry(td_buf *file, parquet_key_value entry, td_err *err)
 {
     td_buf footer;
     size_t size = (size_t)footer_of(file);
@@ -74,8 +74,9 @@ static void test_set(void **state)
     td_err err;
     td_buf file = write_file("1", td_bytes_str("n"));
     td_buf wanted = write_file("12", td_bytes_str("n"));
-    assert_int_equal(set_entry(&file, (parquet_pair){"price_precision", "12"}, &err), TD_OK);
-    assert_int_equal(set_entry(&file, (parquet_pair){"class", "12"}, &err), TD_OK); /* absent */
+    assert_int_equal(set_entry(&file, (parquet_key_value){"price_precision", "12"}, &err), TD_OK);
+    assert_int_equal(set_entry(&file, (parquet_key_value){"class", "12"}, &err),
+                     TD_OK); /* absent */
     assert_int_equal(file.size, wanted.size);
     assert_memory_equal(file.data, wanted.data, wanted.size);
     td_buf_fini(&file);
@@ -133,7 +134,7 @@ static void read_damaged(const td_buf *file)
         return;
     td_buf_init(&footer, FILE_BYTES_MAX);
     td_buf_add(&footer, file->data + file->size - size, (size_t)size);
-    td_result rc = parquet_footer_set(&footer, (parquet_pair){"price_precision", "12"}, &err);
+    td_result rc = parquet_footer_set(&footer, (parquet_key_value){"price_precision", "12"}, &err);
     assert_true(rc == TD_OK || rc == TD_E_INVALID);
     td_buf_fini(&footer);
 }

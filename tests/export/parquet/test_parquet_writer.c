@@ -153,7 +153,7 @@ static void test_small_file(void **state)
     (void)state;
     static const parquet_column COLUMNS[] = {{"b", PARQUET_BOOL, 0, 0},
                                              {"d", PARQUET_DECIMAL_128, 18, 1}};
-    static const parquet_pair PAIRS[] = {{"k", "v"}};
+    static const parquet_key_value PAIRS[] = {{"k", "v"}};
     static const parquet_schema SCHEMA = {COLUMNS, 2, PAIRS, 1, 0, 0};
     td_buf got;
     td_buf want;
