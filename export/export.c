@@ -190,8 +190,9 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* Keeps a published day if its files exist, and its input is the same or lost segments since. A day
- * that is not kept is exported again. TD_E_INVALID: the request was another one. */
+/* Keeps a published day if its files exist, and its input is the same or the archive lost segments
+ * of it since. A day that is not kept is exported again. TD_E_INVALID: the request was another
+ * one. */
 static td_result keep_published(planned_day *day, const export_folder *folder,
                                 const export_document *published, const export_manifest_head *head,
                                 td_err *err)

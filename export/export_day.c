@@ -491,16 +491,16 @@ static td_result apply_ticker(day_route *route, const symbol_topic *before, cons
                            .is_lead_in = 1};
         frame.row = content_row(reader, frame.channel, frame.recv_ns);
         content_read(reader, &frame);
-        const maker_frame as = {.frame = &frame,
-                                .message = frame.content.message,
-                                .gap = gap_before(route, &frame.channel->info, frame.recv_ns),
-                                .from_ns = route->run->day->window.from_ns,
-                                .to_ns = route->run->day->window.to_ns};
+        const maker_frame next = {.frame = &frame,
+                                  .message = frame.content.message,
+                                  .gap = gap_before(route, &frame.channel->info, frame.recv_ns),
+                                  .from_ns = route->run->day->window.from_ns,
+                                  .to_ns = route->run->day->window.to_ns};
         if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
             continue;
-        route->current = &as;
+        route->current = &next;
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
-            rc = run_maker(&route->makers[k], &as, err);
+            rc = run_maker(&route->makers[k], &next, err);
     }
     route->current = NULL;
     content_reader_close(reader);
@@ -722,15 +722,15 @@ static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err 
         day_route *route = run->routes[i];
         if (!route->has_intervals || route->channel->stream != frame->channel->stream)
             continue;
-        const maker_frame as = {.frame = frame,
-                                .message = frame->content.message,
-                                .from_ns = run->day->window.from_ns,
-                                .to_ns = run->day->window.to_ns};
+        const maker_frame next = {.frame = frame,
+                                  .message = frame->content.message,
+                                  .from_ns = run->day->window.from_ns,
+                                  .to_ns = run->day->window.to_ns};
         cover(route, frame, NULL);
-        route->current = &as;
+        route->current = &next;
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
             if ((route->makers[k].type->flags & EXPORT_OF_INTERVALS) != 0)
-                rc = run_maker(&route->makers[k], &as, err);
+                rc = run_maker(&route->makers[k], &next, err);
         route->current = NULL;
     }
     return rc;

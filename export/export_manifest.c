@@ -572,10 +572,10 @@ static int has_segment(json_value segments, const char *name)
 {
     td_bytes wanted = segment_final_name(name);
     json_value segment;
-    td_bytes is;
+    td_bytes listed;
     for (json_iter it = json_iter_of(segments); json_next(&it, NULL, &segment);)
-        if (json_find_text(segment, "name", &is) && is.size >= wanted.size &&
-            td_bytes_equal(td_bytes_of(is.data, wanted.size), wanted))
+        if (json_find_text(segment, "name", &listed) && listed.size >= wanted.size &&
+            td_bytes_equal(td_bytes_of(listed.data, wanted.size), wanted))
             return 1;
     return 0;
 }
@@ -584,7 +584,7 @@ int export_document_has_other_segments(const export_document *document,
                                        const export_manifest_head *head)
 {
     json_value root, now, then, segment;
-    td_bytes is;
+    td_bytes listed;
     char name[LIMIT_PATH_BYTES];
     int has_more = 0;
     td_buf text;
@@ -596,8 +596,9 @@ int export_document_has_other_segments(const export_document *document,
         json_find(root, "segments", &now) && json_find(document->root, "segments", &then))
         for (json_iter it = json_iter_of(then); !has_more && json_next(&it, NULL, &segment);) {
             name[0] = '\0';
-            if (json_find_text(segment, "name", &is))
-                (void)snprintf(name, sizeof name, "%.*s", (int)is.size, (const char *)is.data);
+            if (json_find_text(segment, "name", &listed))
+                (void)snprintf(name, sizeof name, "%.*s", (int)listed.size,
+                               (const char *)listed.data);
             has_more = !has_segment(now, name);
         }
     json_parser_close(parser);

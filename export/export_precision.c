@@ -29,17 +29,17 @@ const export_precision *export_precisions_find(const export_precisions *table,
 
 int export_precisions_raise(export_precisions *table, const export_precision *to)
 {
-    export_precision *is = find(table, to->instrument);
-    if (is == NULL) {
+    export_precision *known = find(table, to->instrument);
+    if (known == NULL) {
         row_table_put(&table->by_instrument, td_xxh64(to->instrument, strlen(to->instrument)),
                       table->count);
         table->items = td_array_grow(table->items, table->count, sizeof *table->items);
         table->items[table->count++] = *to;
         return 0;
     }
-    int is_other = is->price != to->price || is->size != to->size;
-    is->price = to->price > is->price ? to->price : is->price;
-    is->size = to->size > is->size ? to->size : is->size;
+    int is_other = known->price != to->price || known->size != to->size;
+    known->price = to->price > known->price ? to->price : known->price;
+    known->size = to->size > known->size ? to->size : known->size;
     return is_other;
 }
 
@@ -49,8 +49,8 @@ void export_precisions_join(export_precisions *table, const export_precisions *o
         (void)export_precisions_raise(table, &other->items[i]);
 }
 
-int export_precisions_exceed(const export_precisions *table, const export_precision *is)
+int export_precisions_exceed(const export_precisions *table, const export_precision *precision)
 {
-    const export_precision *most = find(table, is->instrument);
-    return most != NULL && (most->price > is->price || most->size > is->size);
+    const export_precision *most = find(table, precision->instrument);
+    return most != NULL && (most->price > precision->price || most->size > precision->size);
 }

@@ -38,7 +38,7 @@ int export_precisions_raise(export_precisions *table, const export_precision *to
 /* Raises the table to all precisions in `other`, and adds missing instruments. */
 void export_precisions_join(export_precisions *table, const export_precisions *other);
 
-/* 1 if the table has a higher precision than `is` for its instrument. */
-int export_precisions_exceed(const export_precisions *table, const export_precision *is);
+/* 1 if the table has a higher precision for the instrument than `precision`. */
+int export_precisions_exceed(const export_precisions *table, const export_precision *precision);
 
 #endif

@@ -41,11 +41,11 @@ export_choice *export_choice_find(const export_choices *table, const export_type
 {
     row_probe at = row_probe_of(choice_hash(channel));
     while (row_table_next(&table->by_symbol, &at)) {
-        export_choice *is = &table->items[at.row];
-        if (is->family == channel->family && is->prefers == type->prefers &&
-            strcmp(is->symbol, channel->info.symbol) == 0 &&
-            strcmp(is->feed, channel->info.feed) == 0)
-            return is;
+        export_choice *choice = &table->items[at.row];
+        if (choice->family == channel->family && choice->prefers == type->prefers &&
+            strcmp(choice->symbol, channel->info.symbol) == 0 &&
+            strcmp(choice->feed, channel->info.feed) == 0)
+            return choice;
     }
     return NULL;
 }
@@ -54,10 +54,10 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
                               const frame_channel *channel, td_err *err)
 {
     const topic_row *row = channel->topic.row;
-    export_choice *is = export_choice_find(table, type, channel);
-    if (is != NULL) {
-        if (type->prefers(&channel->family->market, row, is->row))
-            is->row = row;
+    export_choice *choice = export_choice_find(table, type, channel);
+    if (choice != NULL) {
+        if (type->prefers(&channel->family->market, row, choice->row))
+            choice->row = row;
         return TD_OK;
     }
     if (table->count == LIMIT_EXPORT_SERIES)

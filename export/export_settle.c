@@ -56,10 +56,11 @@ static td_result add_manifest(void *user, const char *name, td_entry_kind kind, 
 static void add_precisions(settling *self, const export_document *document)
 {
     char name[LIMIT_PATH_BYTES];
-    export_precision is;
+    export_precision precision;
     json_value file;
     for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);)
-        if (export_file_precision(file, &is) && export_precisions_raise(self->table, &is))
+        if (export_file_precision(file, &precision) &&
+            export_precisions_raise(self->table, &precision))
             self->mixed_count++;
 }
 
@@ -104,11 +105,11 @@ static const export_format *format_of(json_value file)
 static int lists(const export_document *document, const char *wanted, const char *hash)
 {
     char name[LIMIT_PATH_BYTES];
-    td_bytes is;
+    td_bytes listed;
     json_value file;
     for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);)
         if (strcmp(name, wanted) == 0)
-            return json_find_text(file, "xxh3_128", &is) && td_bytes_is(is, hash);
+            return json_find_text(file, "xxh3_128", &listed) && td_bytes_is(listed, hash);
     return 0;
 }
 
@@ -128,21 +129,21 @@ static td_result check_hash(const settled_day *day, const char *name, int *out, 
 static td_result raise_file(const settling *self, settled_day *day, const char *name,
                             json_value file, td_err *err)
 {
-    export_precision is;
+    export_precision precision;
     const export_format *format = format_of(file);
     int is_intact = 0;
-    if (format == NULL || !export_file_precision(file, &is) ||
-        !export_precisions_exceed(self->table, &is))
+    if (format == NULL || !export_file_precision(file, &precision) ||
+        !export_precisions_exceed(self->table, &precision))
         return TD_OK;
     td_result rc = check_hash(day, name, &is_intact, err);
     if (rc == TD_OK && is_intact)
-        return format->raise(&day->files, name, export_precisions_find(self->table, is.instrument),
-                             err);
+        return format->raise(&day->files, name,
+                             export_precisions_find(self->table, precision.instrument), err);
     if (rc == TD_OK)
         td_log_emit(self->dataset->log, TD_LOG_WARNING,
                     "'%s/%s' is not what its manifest lists: it keeps a lower precision than "
                     "other files of %s; --force exports its day again",
-                    self->dataset->folder, name, is.instrument);
+                    self->dataset->folder, name, precision.instrument);
     return rc;
 }
 
@@ -170,13 +171,14 @@ static td_result find_lower(const settling *self, const export_folder *folder, i
                             td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
-    export_precision is;
+    export_precision precision;
     json_value file;
     export_document document = {0};
     td_result rc = read_manifest(self->dataset, folder, "", &document, err);
     *out = 0;
     for (json_iter it = export_document_files(&document); export_next_file(&it, name, &file);)
-        *out |= export_file_precision(file, &is) && export_precisions_exceed(self->table, &is);
+        *out |= export_file_precision(file, &precision) &&
+                export_precisions_exceed(self->table, &precision);
     export_document_close(&document);
     return rc;
 }

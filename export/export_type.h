@@ -91,7 +91,7 @@ typedef struct export_type {
      * `other`. NULL: all topics give rows. */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
     /* Opens a maker for a channel's topic. NULL: `frame` is called with maker NULL. */
-    void *(*open)(const maker_begin *of);
+    void *(*open)(const maker_begin *begin);
     td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
     /* Called when the day's selected part ends, at end_ns: puts the rows that were held back. gap:
      * the last gap since the last frame, or NULL. May be NULL. */

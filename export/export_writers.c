@@ -71,12 +71,12 @@ static export_writer *find_writer(const export_writers *table, const export_outp
 {
     row_probe at = row_probe_of(writer_hash(output, exchange, symbol));
     while (row_table_next(&table->by_name, &at)) {
-        export_writer *is = table->items[at.row];
+        export_writer *writer = table->items[at.row];
         int is_same =
             output->format->grouping == EXPORT_JOINED || /* its file names have no exchange */
-            strcmp(is->source.exchange, exchange) == 0;
-        if (is->output == output && is_same && strcmp(is->symbol, symbol) == 0)
-            return is;
+            strcmp(writer->source.exchange, exchange) == 0;
+        if (writer->output == output && is_same && strcmp(writer->symbol, symbol) == 0)
+            return writer;
     }
     return NULL;
 }

@@ -672,9 +672,9 @@ static void format_precision(unsigned places, char out[TEXT_BYTES])
 }
 
 /* Sets the precision of the file that was finished last. */
-static void note_precision(export_files *files, const export_precision *is)
+static void note_precision(export_files *files, const export_precision *precision)
 {
-    files->items[files->count - 1].precision = *is;
+    files->items[files->count - 1].precision = *precision;
 }
 
 static td_result finish_data(catalog_writer *self, td_err *err)
@@ -682,18 +682,19 @@ static td_result finish_data(catalog_writer *self, td_err *err)
     parquet_file *file = self->file;
     char interval[2 * TD_TIME_TEXT_BYTES];
     char name[EXPORT_NAME_BYTES];
-    const export_precision *is = export_precisions_find(self->target->precisions, self->instrument);
-    TD_ASSERT(is != NULL);
+    const export_precision *precision =
+        export_precisions_find(self->target->precisions, self->instrument);
+    TD_ASSERT(precision != NULL);
     format_interval(self->first_ns, self->last_ns, interval);
-    format_precision(is->price, self->price_precision);
-    format_precision(is->size, self->size_precision);
+    format_precision(precision->price, self->price_precision);
+    format_precision(precision->size, self->size_precision);
     td_result rc = path_of(self, interval, name, err);
     if (rc != TD_OK)
         return rc;
     self->file = NULL;
     rc = parquet_file_finish(file, name, err);
     if (rc == TD_OK && self->data_class->pair_count > PAIRS_OF_INSTRUMENT)
-        note_precision(self->target->files, is);
+        note_precision(self->target->files, precision);
     return rc;
 }
 
@@ -900,17 +901,18 @@ static td_result finish_instruments(catalog_writer *self, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < self->listed_count; i++) {
         const listed *row = &self->listed[i];
-        const export_precision *is = export_precisions_find(self->target->precisions, row->id);
+        const export_precision *precision =
+            export_precisions_find(self->target->precisions, row->id);
         uint64_t at_ns = row->values[INIT_TIME].as.time_ns;
         char interval[2 * TD_TIME_TEXT_BYTES];
         char name[EXPORT_NAME_BYTES];
-        TD_ASSERT(is != NULL);
+        TD_ASSERT(precision != NULL);
         format_interval(at_ns, at_ns, interval);
         rc = format_path(row->data_class->folder, row->id, interval, name, err);
         if (rc == TD_OK)
-            rc = write_listed(self->target->files, name, row, is, err);
+            rc = write_listed(self->target->files, name, row, precision, err);
         if (rc == TD_OK)
-            note_precision(self->target->files, is);
+            note_precision(self->target->files, precision);
     }
     return rc;
 }

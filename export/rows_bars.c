@@ -255,11 +255,11 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);
 }
 
-static void *open_bars(const maker_begin *of)
+static void *open_bars(const maker_begin *begin)
 {
     bar_maker *made = td_alloc_zero(1, sizeof *made);
-    made->settings = of->settings;
-    made->covered = of->covered;
+    made->settings = begin->settings;
+    made->covered = begin->covered;
     return made;
 }
 

@@ -148,9 +148,9 @@ static void begin_file(delta_reader *reader, const maker_frame *seen, frame_rows
         reader->last = LAST_SNAPSHOT;
 }
 
-static int is_empty(const book *of)
+static int is_empty(const book *held)
 {
-    return book_level_count(of, SIDE_BUY) == 0 && book_level_count(of, SIDE_SELL) == 0;
+    return book_level_count(held, SIDE_BUY) == 0 && book_level_count(held, SIDE_SELL) == 0;
 }
 
 /* Adds a snapshot, after deletes if the reader needs them. A book that continues on another
@@ -219,12 +219,12 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 
 /* Opens a maker with the checkpoint's book. Without a checkpoint, the first trusted frame is a
  * snapshot. */
-static void *open_reader(const maker_begin *of)
+static void *open_reader(const maker_begin *begin)
 {
     delta_reader *made = td_alloc_zero(1, sizeof *made);
-    made->held = book_open(of->channel->topic.row->book_depth);
-    if (of->before != NULL)
-        book_copy(made->held, of->before);
+    made->held = book_open(begin->channel->topic.row->book_depth);
+    if (begin->before != NULL)
+        book_copy(made->held, begin->before);
     return made;
 }
 

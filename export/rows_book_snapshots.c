@@ -119,25 +119,25 @@ const export_column EXPORT_QUOTE_COLUMNS[QUOTE_COLUMNS] = {
     [QUOTE_BID_PRICE] = {"bid_price", VALUE_DECIMAL},
     [QUOTE_BID_SIZE] = {"bid_size", VALUE_DECIMAL}};
 
-static void *open_levels(const maker_begin *of)
+static void *open_levels(const maker_begin *begin)
 {
-    const size_t count = of->type->column_count;
+    const size_t count = begin->type->column_count;
     best_levels *made = td_alloc_zero(1, sizeof *made + 2 * count * sizeof *made->values);
     made->levels = count / LEVEL_COLUMNS;
-    made->are_quotes = of->type == &EXPORT_QUOTES;
+    made->are_quotes = begin->type == &EXPORT_QUOTES;
     made->now = made->values + count;
     return made;
 }
 
 /* Opens a maker. With a grid, a checkpoint's book is the state at its first time. */
-static void *open_chosen(const maker_begin *of)
+static void *open_chosen(const maker_begin *begin)
 {
-    best_levels *made = open_levels(of);
-    made->every_ns = of->settings->every_ns;
-    made->every_changes = of->settings->every_changes;
-    made->has_last = made->every_ns != 0 && of->before != NULL;
+    best_levels *made = open_levels(begin);
+    made->every_ns = begin->settings->every_ns;
+    made->every_changes = begin->settings->every_changes;
+    made->has_last = made->every_ns != 0 && begin->before != NULL;
     if (made->has_last)
-        read_levels(made, of->before, made->values);
+        read_levels(made, begin->before, made->values);
     return made;
 }
 

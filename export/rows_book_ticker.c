@@ -63,11 +63,11 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return row != NULL && row->type == MSG_BOOK_CHANGE && row->book_depth == 1;
 }
 
-static void *open_prices(const maker_begin *of)
+static void *open_prices(const maker_begin *begin)
 {
     best_prices *made = td_alloc_zero(1, sizeof *made);
-    if (of->before != NULL)
-        set_from_book(made, of->before);
+    if (begin->before != NULL)
+        set_from_book(made, begin->before);
     return made;
 }
 

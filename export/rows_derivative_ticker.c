@@ -126,9 +126,9 @@ static int prefers(const family_market *market, const topic_row *topic, const to
     return strcmp(topic->name, other->name) < 0;
 }
 
-static void *open_state(const maker_begin *of)
+static void *open_state(const maker_begin *begin)
 {
-    (void)of;
+    (void)begin;
     return td_alloc_zero(1, sizeof(ticker_state));
 }
 

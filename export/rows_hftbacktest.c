@@ -119,10 +119,10 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     return rows.rc;
 }
 
-static void *open_depth(const maker_begin *of)
+static void *open_depth(const maker_begin *begin)
 {
     hft_depth *made = td_alloc_zero(1, sizeof *made);
-    made->settings = of->settings;
+    made->settings = begin->settings;
     return made;
 }
 

@@ -165,10 +165,10 @@ static instrument *find_valid(instrument_table *table, td_bytes category, td_byt
 {
     row_probe at = row_probe_of(hash);
     while (row_table_next(&table->by_symbol, &at)) {
-        instrument *is = &table->rows[at.row];
-        if (is->to_ns == 0 && td_bytes_equal(is->symbol, symbol) &&
-            td_bytes_equal(is->category, category))
-            return is;
+        instrument *row = &table->rows[at.row];
+        if (row->to_ns == 0 && td_bytes_equal(row->symbol, symbol) &&
+            td_bytes_equal(row->category, category))
+            return row;
     }
     return NULL;
 }
@@ -276,20 +276,20 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     (void)end_ns;
     (void)gap;
     for (size_t i = 0; rc == TD_OK && i < table->count; i++) {
-        const instrument *is = &table->rows[i];
+        const instrument *listed = &table->rows[i];
         msg_value values[COLUMNS];
         json_value entry;
-        rc = json_parse(table->entry, is->raw, JSON_COPIED, &entry, err);
+        rc = json_parse(table->entry, listed->raw, JSON_COPIED, &entry, err);
         TD_ASSERT(rc == TD_OK); /* cannot fail: it was parsed before, as a part of the reply */
-        set_values(table, values, entry, is->category);
-        values[INSTRUMENT_VALID_FROM] = row_time(is->from_ns);
-        values[INSTRUMENT_VALID_TO] = time_or_absent(is->to_ns);
-        values[INSTRUMENT_SEEN_BEFORE] = time_or_absent(is->before_ns);
+        set_values(table, values, entry, listed->category);
+        values[INSTRUMENT_VALID_FROM] = row_time(listed->from_ns);
+        values[INSTRUMENT_VALID_TO] = time_or_absent(listed->to_ns);
+        values[INSTRUMENT_SEEN_BEFORE] = time_or_absent(listed->before_ns);
         values[INSTRUMENT_FEED] = row_text(td_bytes_str(table->channel->info.feed));
         values[INSTRUMENT_REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
-        const export_row row = {.recv_ns = is->from_ns,
-                                .exchange_ns = is->exchange_ns,
-                                .symbol = is->symbol,
+        const export_row row = {.recv_ns = listed->from_ns,
+                                .exchange_ns = listed->exchange_ns,
+                                .symbol = listed->symbol,
                                 .values = values};
         rc = out->put(out->ctx, &row, err);
     }
@@ -302,11 +302,11 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return channel->role == ROLE_HTTP && exchange_of(channel->family)->instruments != NULL;
 }
 
-static void *open_table(const maker_begin *of)
+static void *open_table(const maker_begin *begin)
 {
     instrument_table *made = td_alloc_zero(1, sizeof *made);
-    made->channel = of->channel;
-    made->lists = exchange_of(of->channel->family)->instruments;
+    made->channel = begin->channel;
+    made->lists = exchange_of(begin->channel->family)->instruments;
     made->reply = json_parser_open(0);
     made->entry = json_parser_open(0);
     made->memory = td_arena_open();
