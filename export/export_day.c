@@ -798,7 +798,7 @@ static td_result end_book(day_maker *maker, td_err *err)
 static td_result end_makers(day_run *run, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < run->route_count; i++) {
+    for (size_t i = 0; rc == TD_OK && i < run->route_count; i++) {
         day_route *route = run->routes[i];
         const uint64_t end_ns = run->day->window.to_ns;
         const gap_row *gap = gap_before(route, route->latest, end_ns);

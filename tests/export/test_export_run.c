@@ -21,17 +21,18 @@ enum { SWEEP_CALLS_MAX = 600, NAMES_BYTES = 1024 };
 
 /* ---- what a run exports ---- */
 
-static void put_trade(tape_segment *segment, unsigned n, uint64_t recv_ns)
+static void put_trade(tape_segment *segment, unsigned n, uint64_t recv_ns, const char *symbol,
+                      const char *size, const char *price)
 {
     char text[512];
     (void)snprintf(text, sizeof text,
-                   "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":%u,\"timestamp\":"
-                   "\"2026-11-20T06:00:00.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":5,"
-                   "\"price\":7.5,\"tick_direction\":\"PlusTick\",\"trade_id\":\"t%u\","
+                   "{\"topic\":\"trade.%s\",\"data\":[{\"trade_time_ms\":%u,\"timestamp\":"
+                   "\"2026-11-20T06:00:00.000Z\",\"symbol\":\"%s\",\"side\":\"Buy\",\"size\":%s,"
+                   "\"price\":%s,\"tick_direction\":\"PlusTick\",\"trade_id\":\"t%u\","
                    "\"cross_seq\":%u}]}",
-                   n, n, n);
+                   symbol, n, symbol, size, price, n, n);
     tape_segment_put(segment, &(tape_put){.topic = "trade",
-                                          .symbol = "BTCUSD",
+                                          .symbol = symbol,
                                           .conn = 1,
                                           .ordinal = n,
                                           .recv_ns = recv_ns,
@@ -48,7 +49,7 @@ static int set_up(void **state)
             &tape, &(tape_segment_spec){"inverse", day == 0 ? "aaaaaaaa" : "bbbbbbbb", from_ns,
                                         from_ns, 1});
         for (unsigned i = 1; i <= 40; i++)
-            put_trade(one, i, from_ns + i);
+            put_trade(one, i, from_ns + i, "BTCUSD", "5", "7.5");
         tape_segment_finish(one);
     }
     *state = &tape;
@@ -74,13 +75,12 @@ static export_spec all_formats(void)
     return spec;
 }
 
-static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overwrite,
-                            export_result *result, td_err *err)
+static td_result run_spec(tape_fixture *tape, const export_spec *spec, td_io io,
+                          export_overwrite overwrite, export_result *result, td_err *err)
 {
-    const export_spec spec = all_formats();
     const selection all = {0};
     const gap_list ledger = {0};
-    const export_options options = {.spec = &spec,
+    const export_options options = {.spec = spec,
                                     .archive = tape_fixture_archive(tape),
                                     .wanted = &all,
                                     .ledger = &ledger,
@@ -89,6 +89,13 @@ static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overw
                                     .overwrite = overwrite,
                                     .threads = 1};
     return export_run(&options, result, err);
+}
+
+static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overwrite,
+                            export_result *result, td_err *err)
+{
+    const export_spec spec = all_formats();
+    return run_spec(tape, &spec, io, overwrite, result, err);
 }
 
 /* ---- the folder afterwards ---- */
@@ -247,9 +254,41 @@ static void test_full_disk(void **state)
     io_fault_close(disk);
 }
 
+/* The first symbol's last bar, which is made when the day ends, cannot be written. The second
+ * symbol's bar can. */
+static void test_failure_at_the_end_of_a_day(void **state)
+{
+    static tape_fixture tape;
+    io_fault *disk = io_fault_open();
+    export_result result;
+    td_err err = {0};
+    (void)state;
+    tape_fixture_init(&tape);
+    tape_segment *one =
+        tape_segment_open(&tape, &(tape_segment_spec){"inverse", "aaaaaaaa", 100, 100, 1});
+    put_trade(one, 1, 101, "BTCUSD", "9223372036854775807", "1");
+    put_trade(one, 2, 102, "BTCUSD", "9223372036854775807", "2");
+    put_trade(one, 3, 103, "BTCUSD", "0.000000000000000001", "1");
+    put_trade(one, 4, 104, "ETHUSD", "5", "7.5");
+    tape_segment_finish(one);
+    export_spec spec = {.formats = {&EXPORT_TARDIS_CSV},
+                        .format_count = 1,
+                        .types = {&EXPORT_BARS},
+                        .type_count = 1,
+                        .outputs = {{&EXPORT_TARDIS_CSV, &EXPORT_BARS, "bars_1m"}},
+                        .output_count = 1,
+                        .settings = {.bar_ns = UINT64_C(60) * 1000000000, .decimal_scale = 9}};
+    assert_int_equal(run_spec(&tape, &spec, io_fault_io(disk), EXPORT_KEEP, &result, &err),
+                     TD_E_LIMIT);
+    assert_non_null(strstr(err.text, "the bar of"));
+    io_fault_close(disk);
+    tape_fixture_fini(&tape);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failure_at_the_end_of_a_day),
         cmocka_unit_test(test_publish),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_full_disk),
