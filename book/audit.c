@@ -9,6 +9,34 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
+struct audit {
+    audit_member *members[LIMIT_AUDIT_MEMBERS];
+    uint32_t member_count;
+    int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
+    audit_stats stats;
+};
+
+/* Add an item about a member to a verdict. Beyond AUDIT_ITEMS_MAX it replaces the last item; the
+ * statistics count all. Returns the item; the caller sets its verdict's expected and found. */
+static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
+                              const audit_member *from, const audit_member *about, uint64_t from_ns,
+                              uint64_t to_ns)
+{
+    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
+    out->items[at] = (audit_item){
+        .event = event,
+        .verdict = {.rule = rule, .strength = from->strength},
+        .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
+        .from_ns = from_ns,
+        .to_ns = to_ns};
+    return &out->items[at];
+}
+
+/* ======== books ======== */
+
+/* Compares books with each other. States are kept as 64-bit hashes of the best levels: a difference
+ * is missed once in 10^19 times, and a finding is always true. */
+
 /* Depths at which one book is compared with others: one for each other depth of the symbol. */
 enum { AUDIT_DEPTHS_MAX = 8 };
 
@@ -41,119 +69,6 @@ typedef struct book_history {
     book_pair with[LIMIT_AUDIT_MEMBERS]; /* by the index of the other book, which joined later */
     uint64_t since_ns;                   /* time of the first state of this history */
 } book_history;
-
-enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
-
-/* Best prices of a ticker that waits until the book reaches its sequence number. */
-typedef struct best_waiting {
-    int64_t seq;
-    uint64_t recv_ns;
-    td_decimal price[2]; /* by msg_side; 0: no price */
-} best_waiting;
-
-typedef struct best_history {
-    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
-    uint32_t count;
-    td_decimal price[2]; /* the current ones: a delta only has changes */
-} best_history;
-
-__extension__ typedef __int128 sum128;
-
-/* In units of 10^-18, which are exact for every price and size on the wire. */
-typedef struct trade_sum {
-    sum128 volume;
-    sum128 turnover; /* price times size */
-} trade_sum;
-
-/* One trade, and the sum of all trades up to it. */
-typedef struct trade_mark {
-    trade_sum sum;
-    int64_t exchange_ns;
-} trade_mark;
-
-/* Trades of one symbol and line as running sums: the sum of a range costs one subtraction. A
- * trade's position is the number of trades before it since the store was created. Grows by doubling
- * up to LIMIT_AUDIT_TRADES. */
-typedef struct trade_store {
-    trade_mark *marks; /* consecutive trades, beginning with first */
-    trade_sum before;  /* all trades before first */
-    uint64_t first;    /* position of the first mark */
-    uint32_t count;
-    size_t capacity;
-    uint64_t since_ns; /* receive time since which no trade is missing, unless a loss is undetected;
-                          0: unknown */
-} trade_store;
-
-enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
-
-/* A reading of a candle: its totals so far, as one frame shows them. */
-typedef struct reading {
-    int64_t start_ns; /* of the candle */
-    int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
-    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
-    uint64_t recv_ns;
-    trade_sum sum;
-    uint8_t has_turnover;
-} reading;
-
-/* Where the next comparison begins: at the end of the last one. */
-typedef enum base_kind {
-    BASE_NONE,
-    BASE_START,   /* the candle's first trade */
-    BASE_READING, /* a reading: at a trade near its time */
-    BASE_KNOWN,   /* the end of the last comparison */
-} base_kind;
-
-typedef struct candle_chain {
-    base_kind kind;
-    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
-    /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
-     * whose first trades precede that frame. */
-    uint64_t frame_before_ns;
-    uint64_t low; /* BASE_KNOWN: possible positions in the trades; nearly always one */
-    uint64_t high;
-    reading waiting[READINGS_MAX]; /* oldest first */
-    uint32_t count;
-    uint8_t has_base;
-    uint8_t had_reading_on_conn; /* 1: this connection had a reading */
-} candle_chain;
-
-struct audit {
-    audit_member *members[LIMIT_AUDIT_MEMBERS];
-    uint32_t member_count;
-    int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
-    audit_stats stats;
-};
-
-/* Add an item about a member to a verdict. Beyond AUDIT_ITEMS_MAX it replaces the last item; the
- * statistics count all. Returns the item; the caller sets its verdict's expected and found. */
-static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
-                              const audit_member *from, const audit_member *about, uint64_t from_ns,
-                              uint64_t to_ns)
-{
-    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
-    out->items[at] = (audit_item){
-        .event = event,
-        .verdict = {.rule = rule, .strength = from->strength},
-        .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
-        .from_ns = from_ns,
-        .to_ns = to_ns};
-    return &out->items[at];
-}
-
-/* ======== books and tickers ======== */
-
-/* Compares books with each other, and tickers with books. States are kept as 64-bit hashes of the
- * best levels: a difference is missed once in 10^19 times, and a finding is always true. */
-
-/* Get the frame's number that the member's rule compares; 0 if absent. */
-static int number_of(const msg_head *head, msg_member member, int64_t *out)
-{
-    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
-    return member == MEMBER_SEQ ? head->has_seq
-           : member == MEMBER_U ? head->has_u
-                                : head->has_cross_seq;
-}
 
 /* ---- depths ---- */
 
@@ -325,7 +240,24 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
     }
 }
 
-/* ---- ticker against book ---- */
+/* ======== tickers ======== */
+
+/* Compares tickers with the states of a book. */
+
+enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
+
+/* Best prices of a ticker that waits until the book reaches its sequence number. */
+typedef struct best_waiting {
+    int64_t seq;
+    uint64_t recv_ns;
+    td_decimal price[2]; /* by msg_side; 0: no price */
+} best_waiting;
+
+typedef struct best_history {
+    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
+    uint32_t count;
+    td_decimal price[2]; /* the current ones: a delta only has changes */
+} best_history;
 
 /* The book to compare tickers with: the first of those with the least depth on the ticker's line.
  */
@@ -410,6 +342,17 @@ static void check_waiting_states(audit *a, audit_member *member, book_history *p
     best->count -= done;
 }
 
+/* ======== frames of books and tickers ======== */
+
+/* Get the frame's number that the member's rule compares; 0 if absent. */
+static int number_of(const msg_head *head, msg_member member, int64_t *out)
+{
+    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
+    return member == MEMBER_SEQ ? head->has_seq
+           : member == MEMBER_U ? head->has_u
+                                : head->has_cross_seq;
+}
+
 static void merge_price(best_history *best, msg_side side, const msg_item *item, msg_member member)
 {
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
@@ -445,8 +388,6 @@ static void audit_best_apply(audit *a, audit_member *member, const audit_frame *
     check_waiting_states(a, member, book_member->books, out);
 }
 
-/* ---- a frame of a book ---- */
-
 /* Apply a frame of a book. */
 static void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame,
                               const message *m, track *t, audit_verdict *out)
@@ -470,164 +411,40 @@ static void audit_books_apply(audit *a, audit_member *member, const audit_frame 
     }
 }
 
-/* ---- save, load ---- */
+/* ======== trades as running sums ======== */
 
-static void pair_serialize(book_pair *pair, state_io *io)
-{
-    state_i64(io, &pair->equal_seq);
-    state_u64(io, &pair->equal_ns);
-    state_flag(io, &pair->differs);
-    if (!pair->differs)
-        return;
-    state_u64(io, &pair->from_ns);
-    state_check(io, pair->from_ns != 0);
-    state_u32(io, &pair->own.shard);
-    state_u32(io, &pair->own.conn);
-    state_u32(io, &pair->theirs.shard);
-    state_u32(io, &pair->theirs.conn);
-}
-
-/* Save or load the states, oldest first. */
-static void states_serialize(book_history *past, state_io *io)
-{
-    enum { STATE_BYTES = 34 }; /* number, time, two prices */
-    uint32_t count = state_count(io, past->count, LIMIT_AUDIT_STATES, STATE_BYTES);
-    if (state_is_loading(io)) {
-        past->count = count;
-        past->newest = count == 0 ? 0 : count - 1;
-    }
-    for (uint32_t back = count; back-- > 0;) {
-        book_state *state = state_back(past, back);
-        state_i64(io, &state->seq);
-        state_u64(io, &state->recv_ns);
-        for (uint32_t i = 0; i < past->depth_count; i++)
-            state_u64(io, &state->hashes[i]);
-        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            state_decimal(io, &state->best[at]);
-    }
-}
-
-/* Save or load the history of a member. count: members of the audit. */
-static void book_history_serialize(book_history *past, size_t count, uint32_t own_index,
-                                   state_io *io)
-{
-    past->depth_count = state_count(io, past->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
-    for (uint32_t i = 0; i < past->depth_count; i++)
-        state_u32(io, &past->depths[i]);
-    states_serialize(past, io);
-    for (size_t i = own_index + 1; i < count; i++)
-        pair_serialize(&past->with[i], io);
-    state_u64(io, &past->since_ns);
-    state_check(io, past->since_ns != 0 || past->count == 0);
-}
-
-static void best_history_serialize(best_history *past, state_io *io)
-{
-    enum { WAITING_BYTES = 34 };
-    past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
-    for (uint32_t i = 0; i < past->count; i++) {
-        best_waiting *waiting = &past->waiting[i];
-        state_i64(io, &waiting->seq);
-        state_u64(io, &waiting->recv_ns);
-        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            state_decimal(io, &waiting->price[at]);
-    }
-    for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-        state_decimal(io, &past->price[at]);
-}
-
-/* ======== candles and trades ======== */
-
-/* Candles as checksums of trades. Between two readings of a candle, volume and turnover grow by the
- * sum of some consecutive trades. A chain of such comparisons, each from the end of the last one,
- * covers every trade from the first reading to the last.
- *
- * Sums are integers in units of 10^-18, which are exact for every price and size on the wire. */
-
-/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
- * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
- * and 65 ms (docs/wire.md 6.7). */
-#define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
-#define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
-
-/* How much longer one frame of a connection may wait in buffers than another before it is read. */
-#define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
-
-/* Later exchange times are ignored, so that sums of times do not overflow. */
-#define MADE_NS_MAX (INT64_MAX / 2)
-
-/* How long a reading waits for trades that it includes and that were not received yet, measured by
- * later readings. */
-#define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
-
-/* WAIT_NS at the end of a recording, where no later reading follows. In recordings no reading was
- * ever ahead of the trades on its connection (22 of 22). */
-#define END_WAIT_NS (200 * TD_NS_PER_MS)
-
-#define TRADE_STORE_NONE UINT64_MAX
+__extension__ typedef __int128 sum128;
 
 __extension__ typedef unsigned __int128 usum128;
 
+/* In units of 10^-18, which are exact for every price and size on the wire. */
+typedef struct trade_sum {
+    sum128 volume;
+    sum128 turnover; /* price times size */
+} trade_sum;
+
+/* One trade, and the sum of all trades up to it. */
+typedef struct trade_mark {
+    trade_sum sum;
+    int64_t exchange_ns;
+} trade_mark;
+
+/* Trades of one symbol and line as running sums: the sum of a range costs one subtraction. A
+ * trade's position is the number of trades before it since the store was created. Grows by doubling
+ * up to LIMIT_AUDIT_TRADES. */
+typedef struct trade_store {
+    trade_mark *marks; /* consecutive trades, beginning with first */
+    trade_sum before;  /* all trades before first */
+    uint64_t first;    /* position of the first mark */
+    uint32_t count;
+    size_t capacity;
+    uint64_t since_ns; /* receive time since which no trade is missing, unless a loss is undetected;
+                          0: unknown */
+} trade_store;
+
+/* ---- sums ---- */
+
 static const int64_t E10 = INT64_C(10000000000);
-
-/* Forget all trades, and since when they are complete. Positions continue. */
-static void trade_store_forget(trade_store *s)
-{
-    s->first += s->count;
-    s->count = 0;
-    s->before = (trade_sum){0};
-    s->since_ns = 0;
-}
-
-/* ---- save, load ---- */
-
-/* Limit of sums, so that the difference of two of them fits. */
-static const sum128 SUM_MAX = (sum128)1 << 125;
-
-static int sum_fits(const trade_sum *sum)
-{
-    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
-           sum->turnover >= -SUM_MAX;
-}
-
-static void sum128_serialize(sum128 *value, state_io *io)
-{
-    uint64_t low = (uint64_t)*value;
-    uint64_t high = (uint64_t)((usum128)*value >> 64);
-    state_u64(io, &low);
-    state_u64(io, &high);
-    *value = (sum128)((usum128)high << 64 | low);
-}
-
-static void trade_sum_serialize(trade_sum *sum, state_io *io)
-{
-    sum128_serialize(&sum->volume, io);
-    sum128_serialize(&sum->turnover, io);
-    state_check(io, sum_fits(sum));
-}
-
-/* Save or load the trades. */
-static void trade_store_serialize(trade_store *s, state_io *io)
-{
-    enum { MARK_BYTES = 40 };
-    uint32_t capacity = (uint32_t)s->capacity; /* saved: it decides when trades are dropped */
-    state_u32(io, &capacity);
-    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
-    if (state_is_loading(io) && !io->is_failed && capacity > 0)
-        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
-    trade_sum_serialize(&s->before, io);
-    state_u64(io, &s->first);
-    state_check(io, s->first < UINT64_MAX / 2);
-    state_u64(io, &s->since_ns);
-    s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
-    for (uint32_t i = 0; i < s->count; i++) {
-        trade_sum_serialize(&s->marks[i].sum, io);
-        state_i64(io, &s->marks[i].exchange_ns);
-        state_check(io, s->marks[i].exchange_ns >= 0);
-    }
-}
-
-/* ---- values ---- */
 
 /* A decimal in units of 10^-18; and such a sum in units of 10^-8, limited to 64 bits. */
 static sum128 trade_sum_of(td_decimal value)
@@ -661,7 +478,16 @@ static int turnover_of(td_decimal price, td_decimal size, sum128 *out)
     return 1;
 }
 
-/* ---- space ---- */
+/* Limit of sums, so that the difference of two of them fits. */
+static const sum128 SUM_MAX = (sum128)1 << 125;
+
+static int sum_fits(const trade_sum *sum)
+{
+    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
+           sum->turnover >= -SUM_MAX;
+}
+
+/* ---- adding and dropping ---- */
 
 static void drop_before(trade_store *s, uint64_t position)
 {
@@ -715,7 +541,16 @@ static int trade_store_add(trade_store *s, const msg_trade *trade)
     return 1;
 }
 
-/* ---- queries ---- */
+/* Forget all trades, and since when they are complete. Positions continue. */
+static void trade_store_forget(trade_store *s)
+{
+    s->first += s->count;
+    s->count = 0;
+    s->before = (trade_sum){0};
+    s->since_ns = 0;
+}
+
+/* ---- ranges of trades ---- */
 
 static uint64_t trade_store_end(const trade_store *s)
 {
@@ -751,6 +586,8 @@ static trade_sum trade_store_sum(const trade_store *s, uint64_t from, uint64_t t
     return (trade_sum){b.volume - a.volume, b.turnover - a.turnover};
 }
 
+#define TRADE_STORE_NONE UINT64_MAX
+
 /* The position `to`, from < to <= reach, such that the trades between have this sum; turnover is
  * compared if has_turnover. TRADE_STORE_NONE if absent. */
 static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t reach,
@@ -775,36 +612,45 @@ static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t 
     return is_equal ? low : TRADE_STORE_NONE;
 }
 
-/* ---- candles: save, load ---- */
+/* ======== candles as checksums of trades ======== */
 
-static void reading_serialize(reading *r, state_io *io)
-{
-    state_i64(io, &r->start_ns);
-    state_i64(io, &r->end_ns);
-    state_i64(io, &r->made_ns);
-    state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
-    state_u64(io, &r->recv_ns);
-    trade_sum_serialize(&r->sum, io);
-    state_flag(io, &r->has_turnover);
-}
+/* Between two readings of a candle, volume and turnover grow by the sum of some consecutive trades.
+ * A chain of such comparisons, each from the end of the last one, covers every trade from the first
+ * reading to the last. */
 
-static void candle_chain_serialize(candle_chain *chain, state_io *io)
-{
-    enum { READING_BYTES = 65 };
-    uint8_t kind = (uint8_t)chain->kind;
-    state_u8(io, &kind);
-    state_check(io, kind <= BASE_KNOWN);
-    chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
-    reading_serialize(&chain->base, io);
-    state_u64(io, &chain->frame_before_ns);
-    state_u64(io, &chain->low);
-    state_u64(io, &chain->high);
-    chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
-    for (uint32_t i = 0; i < chain->count; i++)
-        reading_serialize(&chain->waiting[i], io);
-    state_flag(io, &chain->has_base);
-    state_flag(io, &chain->had_reading_on_conn);
-}
+enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
+
+/* A reading of a candle: its totals so far, as one frame shows them. */
+typedef struct reading {
+    int64_t start_ns; /* of the candle */
+    int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
+    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
+    uint64_t recv_ns;
+    trade_sum sum;
+    uint8_t has_turnover;
+} reading;
+
+/* Where the next comparison begins: at the end of the last one. */
+typedef enum base_kind {
+    BASE_NONE,
+    BASE_START,   /* the candle's first trade */
+    BASE_READING, /* a reading: at a trade near its time */
+    BASE_KNOWN,   /* the end of the last comparison */
+} base_kind;
+
+typedef struct candle_chain {
+    base_kind kind;
+    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
+    /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
+     * whose first trades precede that frame. */
+    uint64_t frame_before_ns;
+    uint64_t low; /* BASE_KNOWN: possible positions in the trades; nearly always one */
+    uint64_t high;
+    reading waiting[READINGS_MAX]; /* oldest first */
+    uint32_t count;
+    uint8_t has_base;
+    uint8_t had_reading_on_conn; /* 1: this connection had a reading */
+} candle_chain;
 
 /* ---- trades of a candle ---- */
 
@@ -822,22 +668,6 @@ static audit_member *trades_of(const audit *a, const audit_member *candles)
             any = member;
     }
     return any;
-}
-
-static int audit_chains_fit(const audit *a)
-{
-    for (uint32_t i = 0; i < a->member_count; i++) {
-        const candle_chain *chain = a->members[i]->candles;
-        if (a->members[i]->part != AUDIT_CANDLES)
-            continue;
-        const audit_member *trades = trades_of(a, a->members[i]);
-        if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
-            return 0;
-        if (chain->kind == BASE_KNOWN &&
-            (chain->low > chain->high || chain->high > trade_store_end(trades->trades)))
-            return 0;
-    }
-    return 1;
 }
 
 /* 1 if both topics come over one connection: a reading then shows that the connection of the trades
@@ -861,6 +691,11 @@ static void forget_chains(audit *a, const audit_member *trades)
     }
 }
 
+/* ---- clocks ---- */
+
+/* How much longer one frame of a connection may wait in buffers than another before it is read. */
+#define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
+
 /* The latest exchange time that a frame received at recv_ns may have, as far as the clocks are
  * known. If a recorder's clock is behind, frames are received before they were sent. */
 static int64_t exchange_time(const audit *a, uint64_t recv_ns)
@@ -882,6 +717,12 @@ static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 }
 
 /* ---- one reading ---- */
+
+/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
+ * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
+ * and 65 ms (docs/wire.md 6.7). */
+#define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
+#define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
 /* Positions at which the last comparison may have ended. */
 static void base_range(const candle_chain *chain, const trade_store *store, uint64_t *low,
@@ -917,12 +758,6 @@ static uint64_t reach_of(const reading *r, const trade_store *store)
     return last == INT64_MAX ? trade_store_end(store) : trade_store_find(store, last + 1);
 }
 
-typedef enum answer {
-    ANSWER_EQUAL,
-    ANSWER_NOT_YET, /* further trades may make it equal */
-    ANSWER_MISSING, /* further trades cannot make it equal */
-} answer;
-
 /* Growth of the candle since the base. */
 static trade_sum growth_of(const candle_chain *chain, const reading *r)
 {
@@ -931,6 +766,12 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
     return (trade_sum){r->sum.volume - chain->base.sum.volume,
                        r->sum.turnover - chain->base.sum.turnover};
 }
+
+typedef enum answer {
+    ANSWER_EQUAL,
+    ANSWER_NOT_YET, /* further trades may make it equal */
+    ANSWER_MISSING, /* further trades cannot make it equal */
+} answer;
 
 /* Look for consecutive trades that sum up to the candle's growth, from the end of the last
  * comparison. */
@@ -1070,6 +911,16 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
+/* ---- waiting readings ---- */
+
+/* How long a reading waits for trades that it includes and that were not received yet, measured by
+ * later readings. */
+#define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
+
+/* WAIT_NS at the end of a recording, where no later reading follows. In recordings no reading was
+ * ever ahead of the trades on its connection (22 of 22). */
+#define END_WAIT_NS (200 * TD_NS_PER_MS)
+
 /* Whether the oldest reading has waited long enough: by the newest reading, or by the end of the
  * recording (0: it has not ended). */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
@@ -1103,7 +954,10 @@ static void check_waiting_readings(audit *a, audit_member *member, const audit_m
     }
 }
 
-/* ---- frames ---- */
+/* ======== frames of candles and trades ======== */
+
+/* Later exchange times are ignored, so that sums of times do not overflow. */
+#define MADE_NS_MAX (INT64_MAX / 2)
 
 static const msg_value *value_of(const msg_item *item, msg_member member, value_type type)
 {
@@ -1172,6 +1026,18 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
         check_waiting_readings(a, member, trades, 0, out);
     }
     chain->had_reading_on_conn = 1;
+}
+
+static void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns,
+                                 audit_verdict *out)
+{
+    candle_chain *chain = member->candles;
+    const audit_member *trades = trades_of(a, member);
+    if (trades == NULL)
+        return;
+    check_waiting_readings(a, member, trades, end_ns, out);
+    a->stats.trades.skipped += chain->count;
+    chain->count = 0;
 }
 
 /* The position before which no stored trade is needed any more. */
@@ -1249,18 +1115,6 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
     }
 }
 
-static void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns,
-                                 audit_verdict *out)
-{
-    candle_chain *chain = member->candles;
-    const audit_member *trades = trades_of(a, member);
-    if (trades == NULL)
-        return;
-    check_waiting_readings(a, member, trades, end_ns, out);
-    a->stats.trades.skipped += chain->count;
-    chain->count = 0;
-}
-
 /* ======== members ======== */
 
 static const rule_row *rule_of(const topic_row *row, rule_id rule)
@@ -1308,30 +1162,14 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS])
     return useful;
 }
 
-/* ---- opening and closing ---- */
-
-audit *audit_open(void)
+void audit_member_set_row(audit_member *member, const topic_row *row)
 {
-    audit *made = td_alloc_zero(1, sizeof *made);
-    made->delay_ns_min = INT64_MAX;
-    return made;
-}
-
-static void member_close(audit_member *member)
-{
-    if (member->part == AUDIT_TRADES)
-        td_free(member->trades->marks);
-    td_free(member->past);
-    td_free(member);
-}
-
-void audit_close(audit *a)
-{
-    if (a == NULL)
+    if (TD_LIKELY(member->row == row) || audit_part_of(row) != member->part)
         return;
-    for (uint32_t i = 0; i < a->member_count; i++)
-        member_close(a->members[i]);
-    td_free(a);
+    const rule_row *rule = rule_of_part(row, member->part);
+    member->row = row;
+    member->rule_member = rule == NULL ? MEMBER_NONE : rule->member;
+    member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
 }
 
 /* Size of a member's history, by its part. */
@@ -1340,16 +1178,11 @@ static const size_t HISTORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_his
                                                   [AUDIT_TRADES] = sizeof(trade_store),
                                                   [AUDIT_CANDLES] = sizeof(candle_chain)};
 
-size_t audit_bytes(const audit *a)
+audit *audit_open(void)
 {
-    size_t bytes = sizeof *a;
-    for (uint32_t i = 0; i < a->member_count; i++) {
-        const audit_member *member = a->members[i];
-        bytes += sizeof *member + HISTORY_BYTES[member->part];
-        if (member->part == AUDIT_TRADES)
-            bytes += member->trades->capacity * sizeof *member->trades->marks;
-    }
-    return bytes;
+    audit *made = td_alloc_zero(1, sizeof *made);
+    made->delay_ns_min = INT64_MAX;
+    return made;
 }
 
 audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user)
@@ -1371,14 +1204,33 @@ audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *us
     return made;
 }
 
-void audit_member_set_row(audit_member *member, const topic_row *row)
+static void member_close(audit_member *member)
 {
-    if (TD_LIKELY(member->row == row) || audit_part_of(row) != member->part)
+    if (member->part == AUDIT_TRADES)
+        td_free(member->trades->marks);
+    td_free(member->past);
+    td_free(member);
+}
+
+void audit_close(audit *a)
+{
+    if (a == NULL)
         return;
-    const rule_row *rule = rule_of_part(row, member->part);
-    member->row = row;
-    member->rule_member = rule == NULL ? MEMBER_NONE : rule->member;
-    member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
+    for (uint32_t i = 0; i < a->member_count; i++)
+        member_close(a->members[i]);
+    td_free(a);
+}
+
+size_t audit_bytes(const audit *a)
+{
+    size_t bytes = sizeof *a;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const audit_member *member = a->members[i];
+        bytes += sizeof *member + HISTORY_BYTES[member->part];
+        if (member->part == AUDIT_TRADES)
+            bytes += member->trades->capacity * sizeof *member->trades->marks;
+    }
+    return bytes;
 }
 
 uint32_t audit_member_count(const audit *a)
@@ -1392,34 +1244,7 @@ audit_member *audit_member_at(audit *a, uint32_t index)
     return a->members[index];
 }
 
-/* ---- save, load ---- */
-
-static void member_serialize(audit_member *member, state_io *io)
-{
-    state_flag(io, &member->has_connection);
-    state_u64(io, &member->connection);
-    state_u32(io, &member->shard);
-    state_u32(io, &member->conn);
-    if (member->part == AUDIT_BOOK)
-        book_history_serialize(member->books, member->owner->member_count, member->index, io);
-    if (member->part == AUDIT_BEST)
-        best_history_serialize(member->best, io);
-    if (member->part == AUDIT_TRADES)
-        trade_store_serialize(member->trades, io);
-    if (member->part == AUDIT_CANDLES)
-        candle_chain_serialize(member->candles, io);
-}
-
-void audit_serialize(audit *a, state_io *io)
-{
-    for (uint32_t i = 0; i < a->member_count; i++)
-        member_serialize(a->members[i], io);
-    state_i64(io, &a->delay_ns_min);
-    state_check(io, a->delay_ns_min >= -(INT64_MAX / 2));
-    state_check(io, audit_chains_fit(a));
-}
-
-/* ---- frames ---- */
+/* ======== frames of all members ======== */
 
 /* Prepare for another connection: numbers may restart, and the ledger covers the frames in between.
  */
@@ -1484,6 +1309,8 @@ void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
     }
 }
 
+/* ======== statistics ======== */
+
 static void count_add(audit_count *sum, const audit_count *more)
 {
     sum->compared += more->compared;
@@ -1496,4 +1323,177 @@ void audit_add_stats(const audit *a, audit_stats *sum)
     count_add(&sum->books, &a->stats.books);
     count_add(&sum->best, &a->stats.best);
     count_add(&sum->trades, &a->stats.trades);
+}
+
+/* ======== save, load ======== */
+
+static void pair_serialize(book_pair *pair, state_io *io)
+{
+    state_i64(io, &pair->equal_seq);
+    state_u64(io, &pair->equal_ns);
+    state_flag(io, &pair->differs);
+    if (!pair->differs)
+        return;
+    state_u64(io, &pair->from_ns);
+    state_check(io, pair->from_ns != 0);
+    state_u32(io, &pair->own.shard);
+    state_u32(io, &pair->own.conn);
+    state_u32(io, &pair->theirs.shard);
+    state_u32(io, &pair->theirs.conn);
+}
+
+/* Save or load the states, oldest first. */
+static void states_serialize(book_history *past, state_io *io)
+{
+    enum { STATE_BYTES = 34 }; /* number, time, two prices */
+    uint32_t count = state_count(io, past->count, LIMIT_AUDIT_STATES, STATE_BYTES);
+    if (state_is_loading(io)) {
+        past->count = count;
+        past->newest = count == 0 ? 0 : count - 1;
+    }
+    for (uint32_t back = count; back-- > 0;) {
+        book_state *state = state_back(past, back);
+        state_i64(io, &state->seq);
+        state_u64(io, &state->recv_ns);
+        for (uint32_t i = 0; i < past->depth_count; i++)
+            state_u64(io, &state->hashes[i]);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            state_decimal(io, &state->best[at]);
+    }
+}
+
+/* Save or load the history of a member. count: members of the audit. */
+static void book_history_serialize(book_history *past, size_t count, uint32_t own_index,
+                                   state_io *io)
+{
+    past->depth_count = state_count(io, past->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
+    for (uint32_t i = 0; i < past->depth_count; i++)
+        state_u32(io, &past->depths[i]);
+    states_serialize(past, io);
+    for (size_t i = own_index + 1; i < count; i++)
+        pair_serialize(&past->with[i], io);
+    state_u64(io, &past->since_ns);
+    state_check(io, past->since_ns != 0 || past->count == 0);
+}
+
+static void best_history_serialize(best_history *past, state_io *io)
+{
+    enum { WAITING_BYTES = 34 };
+    past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
+    for (uint32_t i = 0; i < past->count; i++) {
+        best_waiting *waiting = &past->waiting[i];
+        state_i64(io, &waiting->seq);
+        state_u64(io, &waiting->recv_ns);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            state_decimal(io, &waiting->price[at]);
+    }
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+        state_decimal(io, &past->price[at]);
+}
+
+static void sum128_serialize(sum128 *value, state_io *io)
+{
+    uint64_t low = (uint64_t)*value;
+    uint64_t high = (uint64_t)((usum128)*value >> 64);
+    state_u64(io, &low);
+    state_u64(io, &high);
+    *value = (sum128)((usum128)high << 64 | low);
+}
+
+static void trade_sum_serialize(trade_sum *sum, state_io *io)
+{
+    sum128_serialize(&sum->volume, io);
+    sum128_serialize(&sum->turnover, io);
+    state_check(io, sum_fits(sum));
+}
+
+/* Save or load the trades. */
+static void trade_store_serialize(trade_store *s, state_io *io)
+{
+    enum { MARK_BYTES = 40 };
+    uint32_t capacity = (uint32_t)s->capacity; /* saved: it decides when trades are dropped */
+    state_u32(io, &capacity);
+    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
+    if (state_is_loading(io) && !io->is_failed && capacity > 0)
+        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
+    trade_sum_serialize(&s->before, io);
+    state_u64(io, &s->first);
+    state_check(io, s->first < UINT64_MAX / 2);
+    state_u64(io, &s->since_ns);
+    s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
+    for (uint32_t i = 0; i < s->count; i++) {
+        trade_sum_serialize(&s->marks[i].sum, io);
+        state_i64(io, &s->marks[i].exchange_ns);
+        state_check(io, s->marks[i].exchange_ns >= 0);
+    }
+}
+
+static void reading_serialize(reading *r, state_io *io)
+{
+    state_i64(io, &r->start_ns);
+    state_i64(io, &r->end_ns);
+    state_i64(io, &r->made_ns);
+    state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
+    state_u64(io, &r->recv_ns);
+    trade_sum_serialize(&r->sum, io);
+    state_flag(io, &r->has_turnover);
+}
+
+static void candle_chain_serialize(candle_chain *chain, state_io *io)
+{
+    enum { READING_BYTES = 65 };
+    uint8_t kind = (uint8_t)chain->kind;
+    state_u8(io, &kind);
+    state_check(io, kind <= BASE_KNOWN);
+    chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
+    reading_serialize(&chain->base, io);
+    state_u64(io, &chain->frame_before_ns);
+    state_u64(io, &chain->low);
+    state_u64(io, &chain->high);
+    chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
+    for (uint32_t i = 0; i < chain->count; i++)
+        reading_serialize(&chain->waiting[i], io);
+    state_flag(io, &chain->has_base);
+    state_flag(io, &chain->had_reading_on_conn);
+}
+
+static void member_serialize(audit_member *member, state_io *io)
+{
+    state_flag(io, &member->has_connection);
+    state_u64(io, &member->connection);
+    state_u32(io, &member->shard);
+    state_u32(io, &member->conn);
+    if (member->part == AUDIT_BOOK)
+        book_history_serialize(member->books, member->owner->member_count, member->index, io);
+    if (member->part == AUDIT_BEST)
+        best_history_serialize(member->best, io);
+    if (member->part == AUDIT_TRADES)
+        trade_store_serialize(member->trades, io);
+    if (member->part == AUDIT_CANDLES)
+        candle_chain_serialize(member->candles, io);
+}
+
+static int audit_chains_fit(const audit *a)
+{
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const candle_chain *chain = a->members[i]->candles;
+        if (a->members[i]->part != AUDIT_CANDLES)
+            continue;
+        const audit_member *trades = trades_of(a, a->members[i]);
+        if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
+            return 0;
+        if (chain->kind == BASE_KNOWN &&
+            (chain->low > chain->high || chain->high > trade_store_end(trades->trades)))
+            return 0;
+    }
+    return 1;
+}
+
+void audit_serialize(audit *a, state_io *io)
+{
+    for (uint32_t i = 0; i < a->member_count; i++)
+        member_serialize(a->members[i], io);
+    state_i64(io, &a->delay_ns_min);
+    state_check(io, a->delay_ns_min >= -(INT64_MAX / 2));
+    state_check(io, audit_chains_fit(a));
 }
