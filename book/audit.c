@@ -16,8 +16,9 @@ struct audit {
     audit_stats stats;
 };
 
-/* Add an item about a member to a verdict. Beyond AUDIT_ITEMS_MAX it replaces the last item; the
- * statistics count all. Returns the item; the caller sets its verdict's expected and found. */
+/* Add an item about a member to a verdict; the caller sets its verdict's expected and found. In a
+ * full verdict the new item replaces the last one, which is lost: nothing counts lost items.
+ * audit_stats counts comparisons, and therefore includes those of lost items. */
 static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
                               const audit_member *from, const audit_member *about, uint64_t from_ns,
                               uint64_t to_ns)

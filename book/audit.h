@@ -140,7 +140,8 @@ enum { AUDIT_ITEMS_MAX = 16 };
 
 typedef struct audit_verdict {
     uint32_t count;
-    audit_item items[AUDIT_ITEMS_MAX]; /* when full, the last one is replaced */
+    audit_item items[AUDIT_ITEMS_MAX]; /* when full, a new item replaces the last one, and nothing
+                                          counts the lost item */
 } audit_verdict;
 
 /* Apply a decoded frame of a member; t is its track, which has applied the frame before. Sets
