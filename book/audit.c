@@ -91,13 +91,6 @@ static uint32_t depth_index(const book_history *past, uint32_t depth)
     return at;
 }
 
-static void add_depth(book_history *past, uint32_t depth)
-{
-    if (depth_index(past, depth) < past->depth_count || past->depth_count == AUDIT_DEPTHS_MAX)
-        return;
-    past->depths[past->depth_count++] = depth;
-}
-
 /* A book joined the audit: recompute the comparison depths. */
 static void audit_books_joined(audit *a)
 {
@@ -108,8 +101,12 @@ static void audit_books_joined(audit *a)
         past->depth_count = 0;
         past->count = 0; /* old hashes are for other depths */
         for (uint32_t k = 0; k < a->member_count; k++) {
-            if (k != i && a->members[k]->part == AUDIT_BOOK)
-                add_depth(past, common_depth(a->members[i], a->members[k]));
+            if (k == i || a->members[k]->part != AUDIT_BOOK)
+                continue;
+            uint32_t depth = common_depth(a->members[i], a->members[k]);
+            if (depth_index(past, depth) == past->depth_count &&
+                past->depth_count < AUDIT_DEPTHS_MAX)
+                past->depths[past->depth_count++] = depth;
         }
     }
 }
@@ -163,11 +160,6 @@ static const book_state *find_state(book_history *past, int64_t seq, int *too_ol
 
 /* ---- book against book ---- */
 
-static rule_id rule_between(const audit_member *a, const audit_member *b)
-{
-    return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
-}
-
 /* Emit that two books began to differ, or are equal again. Both findings have the same parties and
  * the same start, whatever connections came in between, so that the ledger can close the gap. */
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
@@ -185,8 +177,9 @@ static void emit_pair(audit_member *first, audit_member *second, const audit_mem
         pair->theirs.conn = second->conn;
     }
     TD_ASSERT(pair->from_ns != 0);
-    audit_item *item = audit_emit(out, event, rule_between(first, second), from, first,
-                                  pair->from_ns, now->recv_ns);
+    int is_one_topic = first->row == second->row && first->line != second->line;
+    audit_item *item = audit_emit(out, event, is_one_topic ? RULE_LINES_AGREE : RULE_BOOKS_AGREE,
+                                  from, first, pair->from_ns, now->recv_ns);
     item->about.shard = pair->own.shard;
     item->about.conn = pair->own.conn;
     item->against = (audit_party){.member = second,
@@ -275,22 +268,6 @@ static audit_member *reference_book(audit *a, uint32_t line)
     return found;
 }
 
-/* Find the states around a sequence number: the last at or before it, and the first at or after it.
- * Either may be NULL. */
-static void find_around(book_history *past, int64_t seq, const book_state **before,
-                        const book_state **after)
-{
-    *before = NULL;
-    *after = NULL;
-    for (uint32_t back = 0; back < past->count && *before == NULL; back++) {
-        const book_state *state = state_back(past, back);
-        if (state->seq >= seq)
-            *after = state;
-        if (state->seq <= seq)
-            *before = state;
-    }
-}
-
 static int is_best(const book_state *state, int side, td_decimal price)
 {
     return td_decimal_compare(state->best[side], price) == 0;
@@ -303,9 +280,15 @@ static int is_best(const book_state *state, int side, td_decimal price)
 static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
                        book_history *past, audit_verdict *out)
 {
-    const book_state *before;
-    const book_state *after;
-    find_around(past, waiting->seq, &before, &after);
+    const book_state *before = NULL; /* the last at or before the ticker's sequence number */
+    const book_state *after = NULL;  /* the first at or after it */
+    for (uint32_t back = 0; back < past->count && before == NULL; back++) {
+        const book_state *state = state_back(past, back);
+        if (state->seq >= waiting->seq)
+            after = state;
+        if (state->seq <= waiting->seq)
+            before = state;
+    }
     if (before == NULL || after == NULL) {
         a->stats.best.skipped++;
         return;
@@ -490,24 +473,19 @@ static int sum_fits(const trade_sum *sum)
 
 /* ---- adding and dropping ---- */
 
-static void drop_before(trade_store *s, uint64_t position)
-{
-    uint64_t gone = position > s->first ? position - s->first : 0;
-    if (gone > s->count)
-        gone = s->count;
-    if (gone == 0)
-        return;
-    s->before = s->marks[gone - 1].sum;
-    s->first += gone;
-    s->count -= (uint32_t)gone;
-    memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
-}
-
 /* Make space by dropping trades before a position, and by growing. 0 if more than half of
  * LIMIT_AUDIT_TRADES is still needed. */
 static int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
-    drop_before(s, needed_from);
+    uint64_t gone = needed_from > s->first ? needed_from - s->first : 0;
+    if (gone > s->count)
+        gone = s->count;
+    if (gone > 0) {
+        s->before = s->marks[gone - 1].sum;
+        s->first += gone;
+        s->count -= (uint32_t)gone;
+        memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
+    }
     /* With half of the space free, the store need not grow: dropping moves the remaining trades,
      * but will not be needed again soon. */
     if (s->count <= s->capacity / 2 && s->capacity > 0)
@@ -671,14 +649,6 @@ static audit_member *trades_of(const audit *a, const audit_member *candles)
     return any;
 }
 
-/* 1 if both topics come over one connection: a reading then shows that the connection of the trades
- * is up. */
-static int is_same_connection(const audit_member *a, const audit_member *b)
-{
-    return a->line == b->line && a->has_connection && b->has_connection &&
-           a->connection == b->connection;
-}
-
 /* Restart the comparisons of the candles that use these trades, because they were dropped. */
 static void forget_chains(audit *a, const audit_member *trades)
 {
@@ -806,15 +776,6 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
-/* 1 if the candle certainly began after its trades were subscribed. If the reading has no exchange
- * time, only a trade shows whether the recorder's clock is behind. */
-static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
-{
-    uint64_t since = store->since_ns;
-    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > store->first;
-    return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
-}
-
 /* Use a reading as the new base. */
 static void set_base(candle_chain *chain, const reading *r)
 {
@@ -831,7 +792,11 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
     candle_chain *chain = member->candles;
     uint64_t since = store->since_ns;
     int64_t since_made = exchange_time(a, since);
-    if (is_whole_candle(a, store, r)) {
+    /* The candle is whole if it certainly began after its trades were subscribed. If the reading
+     * has no exchange time, only a trade shows whether the recorder's clock is behind. */
+    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > store->first;
+    int is_whole = since != 0 && has_exchange_time && r->start_ns >= since_made;
+    if (is_whole) {
         uint64_t checked_ns =
             chain->base.recv_ns < r->recv_ns ? chain->base.recv_ns : chain->frame_before_ns;
         chain->kind = BASE_START;
@@ -929,9 +894,11 @@ static wait_rule wait_rule_of(const audit_member *member, const audit_member *tr
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
-    /* The trades come over another connection, which may be down; that is known only when it is
-     * back. */
-    if (!is_same_connection(member, trades))
+    /* A reading shows that its own connection is up. Another connection of the trades may be down,
+     * which is known only when it is back. */
+    int is_same_connection = member->line == trades->line && member->has_connection &&
+                             trades->has_connection && member->connection == trades->connection;
+    if (!is_same_connection)
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
     const reading *newest = &chain->waiting[chain->count - 1];
@@ -993,16 +960,6 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
     return 1;
 }
 
-/* Readings are running totals, so one of them may be dropped. */
-static void add_reading(audit *a, candle_chain *chain, const reading *r)
-{
-    if (chain->count == READINGS_MAX) {
-        a->stats.trades.skipped++;
-        chain->count--;
-    }
-    chain->waiting[chain->count++] = *r;
-}
-
 static void audit_candles_apply(audit *a, audit_member *member, const audit_frame *frame,
                                 const message *m, audit_verdict *out)
 {
@@ -1023,22 +980,15 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
         reading r;
         if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
             continue;
-        add_reading(a, chain, &r);
+        /* Readings are running totals, so one of them may be dropped. */
+        if (chain->count == READINGS_MAX) {
+            a->stats.trades.skipped++;
+            chain->count--;
+        }
+        chain->waiting[chain->count++] = r;
         check_waiting_readings(a, member, trades, 0, out);
     }
     chain->had_reading_on_conn = 1;
-}
-
-static void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns,
-                                 audit_verdict *out)
-{
-    candle_chain *chain = member->candles;
-    const audit_member *trades = trades_of(a, member);
-    if (trades == NULL)
-        return;
-    check_waiting_readings(a, member, trades, end_ns, out);
-    a->stats.trades.skipped += chain->count;
-    chain->count = 0;
 }
 
 /* The position before which no stored trade is needed any more. */
@@ -1073,13 +1023,6 @@ static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
     forget_chains(a, member);
     if (since != 0)
         store->since_ns = trade->exchange_ns > since ? trade->exchange_ns : since;
-}
-
-/* Forget the trades: the member's next frame is from another connection. */
-static void audit_trades_connect(audit *a, const audit_member *member)
-{
-    trade_store_forget(member->trades);
-    forget_chains(a, member);
 }
 
 static void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns)
@@ -1118,15 +1061,6 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
 
 /* ======== members ======== */
 
-static const rule_row *rule_of(const topic_row *row, rule_id rule)
-{
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == rule)
-            return &row->rules[i];
-    }
-    return NULL;
-}
-
 /* The rule that makes a topic take part in the audit; NULL for trades, which need no rule. */
 static const rule_row *rule_of_part(const topic_row *row, audit_part part)
 {
@@ -1135,7 +1069,13 @@ static const rule_row *rule_of_part(const topic_row *row, audit_part part)
         [AUDIT_BEST] = RULE_BEST_AGREES,
         [AUDIT_CANDLES] = RULE_TRADES_COMPLETE,
     };
-    return RULES[part] == RULE_NONE ? NULL : rule_of(row, RULES[part]);
+    if (RULES[part] == RULE_NONE)
+        return NULL;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULES[part])
+            return &row->rules[i];
+    }
+    return NULL;
 }
 
 audit_part audit_part_of(const topic_row *row)
@@ -1205,20 +1145,17 @@ audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *us
     return made;
 }
 
-static void member_close(audit_member *member)
-{
-    if (member->part == AUDIT_TRADES)
-        td_free(member->trades->marks);
-    td_free(member->past);
-    td_free(member);
-}
-
 void audit_close(audit *a)
 {
     if (a == NULL)
         return;
-    for (uint32_t i = 0; i < a->member_count; i++)
-        member_close(a->members[i]);
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        if (member->part == AUDIT_TRADES)
+            td_free(member->trades->marks);
+        td_free(member->past);
+        td_free(member);
+    }
     td_free(a);
 }
 
@@ -1260,7 +1197,8 @@ static void member_connect(audit *a, audit_member *member)
         *member->best = (best_history){0};
         break;
     case AUDIT_TRADES:
-        audit_trades_connect(a, member);
+        trade_store_forget(member->trades);
+        forget_chains(a, member);
         break;
     case AUDIT_CANDLES:
         member->candles->had_reading_on_conn = 0;
@@ -1305,8 +1243,13 @@ void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
 {
     out->count = 0;
     for (uint32_t i = 0; i < a->member_count; i++) {
-        if (a->members[i]->part == AUDIT_CANDLES)
-            audit_candles_finish(a, a->members[i], end_ns, out);
+        audit_member *member = a->members[i];
+        const audit_member *trades = member->part == AUDIT_CANDLES ? trades_of(a, member) : NULL;
+        if (trades == NULL)
+            continue;
+        check_waiting_readings(a, member, trades, end_ns, out);
+        a->stats.trades.skipped += member->candles->count;
+        member->candles->count = 0;
     }
 }
 

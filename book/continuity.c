@@ -281,7 +281,7 @@ struct track_entries {
     int64_t closed_start; /* of the last closed candle; valid if has_closed */
     uint8_t has_candle;
     uint8_t has_closed;
-    uint8_t has_unchecked;
+    uint8_t has_unchecked; /* 1: an entry of the frame was not checked, at a limit */
     uint8_t has_id;
     uint64_t last_id; /* for RULE_ID_ASCENDING, if has_id */
 };
@@ -378,14 +378,6 @@ static void track_entries_forget(track_entries *e)
     e->has_candle = 0;
     e->has_closed = 0;
     e->has_id = 0;
-}
-
-/* 1 if an entry since the last call was not checked, because a limit was reached. */
-static int track_entries_pop_unchecked(track_entries *e)
-{
-    int was = e->has_unchecked;
-    e->has_unchecked = 0;
-    return was;
 }
 
 /* ======== rules about single entries ======== */
@@ -1150,17 +1142,6 @@ static int replaces_all(const track *t, const msg_head *head)
            (is_restart(t, head) && head->kind == FRAME_DELTA);
 }
 
-/* Start everything over with a snapshot. If the topic needs none, because every frame is complete,
- * the snapshot only repairs the book, unless the service restarted. */
-static void apply_snapshot(track *t, const msg_head *head)
-{
-    t->is_broken = 0;
-    t->is_anchored = 1;
-    t->has_snapshot = 1;
-    if (t->needs_anchor || is_restart(t, head))
-        forget_predecessor(t);
-}
-
 static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
 {
     if (rule->scope == SCOPE_CONTENT && !f->checks_content)
@@ -1223,13 +1204,6 @@ static int is_only_loss(const verdict *v)
     return 1;
 }
 
-/* 1 if no frame depends on an earlier one (trades, candles, orders), so that an error concerns one
- * frame only. */
-static int is_stateless(const track *t)
-{
-    return t->book == NULL && !t->needs_anchor;
-}
-
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
@@ -1238,10 +1212,19 @@ void track_apply(track *t, const message *m, verdict *out)
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
                          .was_anchored = t->is_anchored};
     facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
-    if (facts.is_snapshot)
-        apply_snapshot(t, &m->head);
-    else if (is_stateless(t))
+    if (facts.is_snapshot) {
         t->is_broken = 0;
+        t->is_anchored = 1;
+        t->has_snapshot = 1;
+        /* Everything starts over. If the topic needs no snapshot, because every frame is complete,
+         * this one only repairs the book, unless the service restarted. */
+        if (t->needs_anchor || is_restart(t, &m->head))
+            forget_predecessor(t);
+    } else if (t->book == NULL && !t->needs_anchor) {
+        /* No frame depends on an earlier one (trades, candles, orders): an error concerns one frame
+         * only. */
+        t->is_broken = 0;
+    }
     facts.checks_content = t->is_anchored && !t->is_broken;
     if (t->book != NULL) {
         if (facts.is_snapshot)
@@ -1255,8 +1238,10 @@ void track_apply(track *t, const message *m, verdict *out)
     out->is_snapshot = facts.is_snapshot;
     out->unchecked = t->book != NULL && !facts.checks_content;
     check_rules(t, &facts, out);
-    if (TD_UNLIKELY(t->entries != NULL))
-        out->unchecked |= track_entries_pop_unchecked(t->entries) != 0;
+    if (TD_UNLIKELY(t->entries != NULL)) {
+        out->unchecked |= t->entries->has_unchecked;
+        t->entries->has_unchecked = 0;
+    }
     int is_mended = facts.is_snapshot && is_only_loss(out);
     if (verdict_violation(out) != NULL && !is_mended)
         t->is_broken = 1;
