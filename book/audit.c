@@ -14,23 +14,23 @@ struct audit {
     uint32_t member_count;
     int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
     audit_stats stats;
+    audit_item *found; /* of the last verdict */
 };
 
-/* Add an item about a member to a verdict; the caller sets its verdict's expected and found. In a
- * full verdict the new item replaces the last one, which is lost: nothing counts lost items.
- * audit_stats counts comparisons, and therefore includes those of lost items. */
+/* Add an item about a member to a verdict; the caller sets its verdict's expected and found. */
 static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
                               const audit_member *from, const audit_member *about, uint64_t from_ns,
                               uint64_t to_ns)
 {
-    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
-    out->items[at] = (audit_item){
+    out->items = td_array_grow(out->items, out->count, sizeof *out->items);
+    audit_item *made = &out->items[out->count++];
+    *made = (audit_item){
         .event = event,
         .verdict = {.rule = rule, .strength = from->strength},
         .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
         .from_ns = from_ns,
         .to_ns = to_ns};
-    return &out->items[at];
+    return made;
 }
 
 /* ======== books ======== */
@@ -1156,6 +1156,7 @@ void audit_close(audit *a)
         td_free(member->past);
         td_free(member);
     }
+    td_free(a->found);
     td_free(a);
 }
 
@@ -1213,7 +1214,7 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
                  track *t, audit_verdict *out)
 {
     TD_ASSERT(member->owner == a);
-    out->count = 0;
+    *out = (audit_verdict){0, a->found};
     if (!member->has_connection || member->connection != frame->connection)
         member_connect(a, member);
     member->has_connection = 1;
@@ -1228,6 +1229,7 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
         audit_trades_apply(a, member, frame, m, out);
     else
         audit_candles_apply(a, member, frame, m, out);
+    a->found = out->items;
     if (frame->is_lead_in)
         a->stats = (audit_stats){0};
 }
@@ -1241,7 +1243,7 @@ void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)
 
 void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
 {
-    out->count = 0;
+    *out = (audit_verdict){0, a->found};
     for (uint32_t i = 0; i < a->member_count; i++) {
         audit_member *member = a->members[i];
         const audit_member *trades = member->part == AUDIT_CANDLES ? trades_of(a, member) : NULL;
@@ -1251,6 +1253,7 @@ void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
         a->stats.trades.skipped += member->candles->count;
         member->candles->count = 0;
     }
+    a->found = out->items;
 }
 
 /* ======== statistics ======== */

@@ -272,7 +272,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
                                                            : turn(t->owner, p, frame->row, is_same);
     out->track = p->track;
     out->is_unaudited = 0;
-    out->audit.count = 0;
+    out->audit = (audit_verdict){0};
     int was_broken = p->ticker != NULL && track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
         track_apply(p->track, frame->content.message, &out->rules);
@@ -339,7 +339,7 @@ int symbol_state_has_tickers(const symbol_state *s)
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
 {
-    out->count = 0;
+    *out = (audit_verdict){0};
     if (s->audit != NULL)
         audit_finish(s->audit, end_ns, out);
 }
