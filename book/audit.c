@@ -9,6 +9,35 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
+struct audit {
+    audit_member *members[LIMIT_AUDIT_MEMBERS];
+    uint32_t member_count;
+    int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
+    audit_stats stats;
+    audit_item *found; /* of the last verdict */
+};
+
+/* Add an item about a member to a verdict; the caller sets its verdict's expected and found. */
+static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
+                              const audit_member *from, const audit_member *about, uint64_t from_ns,
+                              uint64_t to_ns)
+{
+    out->items = td_array_grow(out->items, out->count, sizeof *out->items);
+    audit_item *made = &out->items[out->count++];
+    *made = (audit_item){
+        .event = event,
+        .verdict = {.rule = rule, .strength = from->strength},
+        .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
+        .from_ns = from_ns,
+        .to_ns = to_ns};
+    return made;
+}
+
+/* ======== books ======== */
+
+/* Compares books with each other. States are kept as 64-bit hashes of the best levels: a difference
+ * is missed once in 10^19 times, and a finding is always true. */
+
 /* Depths at which one book is compared with others: one for each other depth of the symbol. */
 enum { AUDIT_DEPTHS_MAX = 8 };
 
@@ -42,119 +71,6 @@ typedef struct book_history {
     uint64_t since_ns;                   /* time of the first state of this history */
 } book_history;
 
-enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
-
-/* Best prices of a ticker that waits until the book reaches its sequence number. */
-typedef struct best_waiting {
-    int64_t seq;
-    uint64_t recv_ns;
-    td_decimal price[2]; /* by msg_side; 0: no price */
-} best_waiting;
-
-typedef struct best_history {
-    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
-    uint32_t count;
-    td_decimal price[2]; /* the current ones: a delta only has changes */
-} best_history;
-
-__extension__ typedef __int128 sum128;
-
-/* In units of 10^-18, which are exact for every price and size on the wire. */
-typedef struct trade_sum {
-    sum128 volume;
-    sum128 turnover; /* price times size */
-} trade_sum;
-
-/* One trade, and the sum of all trades up to it. */
-typedef struct trade_mark {
-    trade_sum sum;
-    int64_t exchange_ns;
-} trade_mark;
-
-/* Trades of one symbol and line as running sums: the sum of a range costs one subtraction. A
- * trade's position is the number of trades before it since the store was created. Grows by doubling
- * up to LIMIT_AUDIT_TRADES. */
-typedef struct trade_store {
-    trade_mark *marks; /* consecutive trades, beginning with first */
-    trade_sum before;  /* all trades before first */
-    uint64_t first;    /* position of the first mark */
-    uint32_t count;
-    size_t capacity;
-    uint64_t since_ns; /* receive time since which no trade is missing, unless a loss is undetected;
-                          0: unknown */
-} trade_store;
-
-enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
-
-/* A reading of a candle: its totals so far, as one frame shows them. */
-typedef struct reading {
-    int64_t start_ns; /* of the candle */
-    int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
-    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
-    uint64_t recv_ns;
-    trade_sum sum;
-    uint8_t has_turnover;
-} reading;
-
-/* Where the next comparison begins: at the end of the last one. */
-typedef enum base_kind {
-    BASE_NONE,
-    BASE_START,   /* the candle's first trade */
-    BASE_READING, /* a reading: at a trade near its time */
-    BASE_KNOWN,   /* the end of the last comparison */
-} base_kind;
-
-typedef struct candle_chain {
-    base_kind kind;
-    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
-    /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
-     * whose first trades precede that frame. */
-    uint64_t frame_before_ns;
-    uint64_t low; /* BASE_KNOWN: possible positions in the trades; nearly always one */
-    uint64_t high;
-    reading waiting[READINGS_MAX]; /* oldest first */
-    uint32_t count;
-    uint8_t has_base;
-    uint8_t had_reading_on_conn; /* 1: this connection had a reading */
-} candle_chain;
-
-struct audit {
-    audit_member *members[LIMIT_AUDIT_MEMBERS];
-    uint32_t member_count;
-    int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
-    audit_stats stats;
-};
-
-/* Add an item about a member to a verdict. Beyond AUDIT_ITEMS_MAX it replaces the last item; the
- * statistics count all. Returns the item; the caller sets its verdict's expected and found. */
-static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rule,
-                              const audit_member *from, const audit_member *about, uint64_t from_ns,
-                              uint64_t to_ns)
-{
-    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
-    out->items[at] = (audit_item){
-        .event = event,
-        .verdict = {.rule = rule, .strength = from->strength},
-        .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
-        .from_ns = from_ns,
-        .to_ns = to_ns};
-    return &out->items[at];
-}
-
-/* ======== books and tickers ======== */
-
-/* Compares books with each other, and tickers with books. States are kept as 64-bit hashes of the
- * best levels: a difference is missed once in 10^19 times, and a finding is always true. */
-
-/* Get the frame's number that the member's rule compares; 0 if absent. */
-static int number_of(const msg_head *head, msg_member member, int64_t *out)
-{
-    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
-    return member == MEMBER_SEQ ? head->has_seq
-           : member == MEMBER_U ? head->has_u
-                                : head->has_cross_seq;
-}
-
 /* ---- depths ---- */
 
 /* Depth to which two books are compared: that of the shallower one; 0 means all levels. */
@@ -175,13 +91,6 @@ static uint32_t depth_index(const book_history *past, uint32_t depth)
     return at;
 }
 
-static void add_depth(book_history *past, uint32_t depth)
-{
-    if (depth_index(past, depth) < past->depth_count || past->depth_count == AUDIT_DEPTHS_MAX)
-        return;
-    past->depths[past->depth_count++] = depth;
-}
-
 /* A book joined the audit: recompute the comparison depths. */
 static void audit_books_joined(audit *a)
 {
@@ -192,8 +101,12 @@ static void audit_books_joined(audit *a)
         past->depth_count = 0;
         past->count = 0; /* old hashes are for other depths */
         for (uint32_t k = 0; k < a->member_count; k++) {
-            if (k != i && a->members[k]->part == AUDIT_BOOK)
-                add_depth(past, common_depth(a->members[i], a->members[k]));
+            if (k == i || a->members[k]->part != AUDIT_BOOK)
+                continue;
+            uint32_t depth = common_depth(a->members[i], a->members[k]);
+            if (depth_index(past, depth) == past->depth_count &&
+                past->depth_count < AUDIT_DEPTHS_MAX)
+                past->depths[past->depth_count++] = depth;
         }
     }
 }
@@ -247,11 +160,6 @@ static const book_state *find_state(book_history *past, int64_t seq, int *too_ol
 
 /* ---- book against book ---- */
 
-static rule_id rule_between(const audit_member *a, const audit_member *b)
-{
-    return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
-}
-
 /* Emit that two books began to differ, or are equal again. Both findings have the same parties and
  * the same start, whatever connections came in between, so that the ledger can close the gap. */
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
@@ -269,8 +177,9 @@ static void emit_pair(audit_member *first, audit_member *second, const audit_mem
         pair->theirs.conn = second->conn;
     }
     TD_ASSERT(pair->from_ns != 0);
-    audit_item *item = audit_emit(out, event, rule_between(first, second), from, first,
-                                  pair->from_ns, now->recv_ns);
+    int is_one_topic = first->row == second->row && first->line != second->line;
+    audit_item *item = audit_emit(out, event, is_one_topic ? RULE_LINES_AGREE : RULE_BOOKS_AGREE,
+                                  from, first, pair->from_ns, now->recv_ns);
     item->about.shard = pair->own.shard;
     item->about.conn = pair->own.conn;
     item->against = (audit_party){.member = second,
@@ -325,7 +234,24 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
     }
 }
 
-/* ---- ticker against book ---- */
+/* ======== tickers ======== */
+
+/* Compares tickers with the states of a book. */
+
+enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
+
+/* Best prices of a ticker that waits until the book reaches its sequence number. */
+typedef struct best_waiting {
+    int64_t seq;
+    uint64_t recv_ns;
+    td_decimal price[2]; /* by msg_side; 0: no price */
+} best_waiting;
+
+typedef struct best_history {
+    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
+    uint32_t count;
+    td_decimal price[2]; /* the current ones: a delta only has changes */
+} best_history;
 
 /* The book to compare tickers with: the first of those with the least depth on the ticker's line.
  */
@@ -342,22 +268,6 @@ static audit_member *reference_book(audit *a, uint32_t line)
     return found;
 }
 
-/* Find the states around a sequence number: the last at or before it, and the first at or after it.
- * Either may be NULL. */
-static void find_around(book_history *past, int64_t seq, const book_state **before,
-                        const book_state **after)
-{
-    *before = NULL;
-    *after = NULL;
-    for (uint32_t back = 0; back < past->count && *before == NULL; back++) {
-        const book_state *state = state_back(past, back);
-        if (state->seq >= seq)
-            *after = state;
-        if (state->seq <= seq)
-            *before = state;
-    }
-}
-
 static int is_best(const book_state *state, int side, td_decimal price)
 {
     return td_decimal_compare(state->best[side], price) == 0;
@@ -370,9 +280,15 @@ static int is_best(const book_state *state, int side, td_decimal price)
 static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
                        book_history *past, audit_verdict *out)
 {
-    const book_state *before;
-    const book_state *after;
-    find_around(past, waiting->seq, &before, &after);
+    const book_state *before = NULL; /* the last at or before the ticker's sequence number */
+    const book_state *after = NULL;  /* the first at or after it */
+    for (uint32_t back = 0; back < past->count && before == NULL; back++) {
+        const book_state *state = state_back(past, back);
+        if (state->seq >= waiting->seq)
+            after = state;
+        if (state->seq <= waiting->seq)
+            before = state;
+    }
     if (before == NULL || after == NULL) {
         a->stats.best.skipped++;
         return;
@@ -410,6 +326,17 @@ static void check_waiting_states(audit *a, audit_member *member, book_history *p
     best->count -= done;
 }
 
+/* ======== frames of books and tickers ======== */
+
+/* Get the frame's number that the member's rule compares; 0 if absent. */
+static int number_of(const msg_head *head, msg_member member, int64_t *out)
+{
+    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
+    return member == MEMBER_SEQ ? head->has_seq
+           : member == MEMBER_U ? head->has_u
+                                : head->has_cross_seq;
+}
+
 static void merge_price(best_history *best, msg_side side, const msg_item *item, msg_member member)
 {
     const msg_value *value = msg_value_find(item->values, item->value_count, member);
@@ -445,8 +372,6 @@ static void audit_best_apply(audit *a, audit_member *member, const audit_frame *
     check_waiting_states(a, member, book_member->books, out);
 }
 
-/* ---- a frame of a book ---- */
-
 /* Apply a frame of a book. */
 static void audit_books_apply(audit *a, audit_member *member, const audit_frame *frame,
                               const message *m, track *t, audit_verdict *out)
@@ -470,164 +395,40 @@ static void audit_books_apply(audit *a, audit_member *member, const audit_frame 
     }
 }
 
-/* ---- save, load ---- */
+/* ======== trades as running sums ======== */
 
-static void pair_serialize(book_pair *pair, state_io *io)
-{
-    state_i64(io, &pair->equal_seq);
-    state_u64(io, &pair->equal_ns);
-    state_flag(io, &pair->differs);
-    if (!pair->differs)
-        return;
-    state_u64(io, &pair->from_ns);
-    state_check(io, pair->from_ns != 0);
-    state_u32(io, &pair->own.shard);
-    state_u32(io, &pair->own.conn);
-    state_u32(io, &pair->theirs.shard);
-    state_u32(io, &pair->theirs.conn);
-}
-
-/* Save or load the states, oldest first. */
-static void states_serialize(book_history *past, state_io *io)
-{
-    enum { STATE_BYTES = 34 }; /* number, time, two prices */
-    uint32_t count = state_count(io, past->count, LIMIT_AUDIT_STATES, STATE_BYTES);
-    if (state_is_loading(io)) {
-        past->count = count;
-        past->newest = count == 0 ? 0 : count - 1;
-    }
-    for (uint32_t back = count; back-- > 0;) {
-        book_state *state = state_back(past, back);
-        state_i64(io, &state->seq);
-        state_u64(io, &state->recv_ns);
-        for (uint32_t i = 0; i < past->depth_count; i++)
-            state_u64(io, &state->hashes[i]);
-        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            state_decimal(io, &state->best[at]);
-    }
-}
-
-/* Save or load the history of a member. count: members of the audit. */
-static void book_history_serialize(book_history *past, size_t count, uint32_t own_index,
-                                   state_io *io)
-{
-    past->depth_count = state_count(io, past->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
-    for (uint32_t i = 0; i < past->depth_count; i++)
-        state_u32(io, &past->depths[i]);
-    states_serialize(past, io);
-    for (size_t i = own_index + 1; i < count; i++)
-        pair_serialize(&past->with[i], io);
-    state_u64(io, &past->since_ns);
-    state_check(io, past->since_ns != 0 || past->count == 0);
-}
-
-static void best_history_serialize(best_history *past, state_io *io)
-{
-    enum { WAITING_BYTES = 34 };
-    past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
-    for (uint32_t i = 0; i < past->count; i++) {
-        best_waiting *waiting = &past->waiting[i];
-        state_i64(io, &waiting->seq);
-        state_u64(io, &waiting->recv_ns);
-        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-            state_decimal(io, &waiting->price[at]);
-    }
-    for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
-        state_decimal(io, &past->price[at]);
-}
-
-/* ======== candles and trades ======== */
-
-/* Candles as checksums of trades. Between two readings of a candle, volume and turnover grow by the
- * sum of some consecutive trades. A chain of such comparisons, each from the end of the last one,
- * covers every trade from the first reading to the last.
- *
- * Sums are integers in units of 10^-18, which are exact for every price and size on the wire. */
-
-/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
- * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
- * and 65 ms (docs/wire.md 6.7). */
-#define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
-#define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
-
-/* How much longer one frame of a connection may wait in buffers than another before it is read. */
-#define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
-
-/* Later exchange times are ignored, so that sums of times do not overflow. */
-#define MADE_NS_MAX (INT64_MAX / 2)
-
-/* How long a reading waits for trades that it includes and that were not received yet, measured by
- * later readings. */
-#define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
-
-/* WAIT_NS at the end of a recording, where no later reading follows. In recordings no reading was
- * ever ahead of the trades on its connection (22 of 22). */
-#define END_WAIT_NS (200 * TD_NS_PER_MS)
-
-#define TRADE_STORE_NONE UINT64_MAX
+__extension__ typedef __int128 sum128;
 
 __extension__ typedef unsigned __int128 usum128;
 
+/* In units of 10^-18, which are exact for every price and size on the wire. */
+typedef struct trade_sum {
+    sum128 volume;
+    sum128 turnover; /* price times size */
+} trade_sum;
+
+/* One trade, and the sum of all trades up to it. */
+typedef struct trade_mark {
+    trade_sum sum;
+    int64_t exchange_ns;
+} trade_mark;
+
+/* Trades of one symbol and line as running sums: the sum of a range costs one subtraction. A
+ * trade's position is the number of trades before it since the store was created. Grows by doubling
+ * up to LIMIT_AUDIT_TRADES. */
+typedef struct trade_store {
+    trade_mark *marks; /* consecutive trades, beginning with first */
+    trade_sum before;  /* all trades before first */
+    uint64_t first;    /* position of the first mark */
+    uint32_t count;
+    size_t capacity;
+    uint64_t since_ns; /* receive time since which no trade is missing, unless a loss is undetected;
+                          0: unknown */
+} trade_store;
+
+/* ---- sums ---- */
+
 static const int64_t E10 = INT64_C(10000000000);
-
-/* Forget all trades, and since when they are complete. Positions continue. */
-static void trade_store_forget(trade_store *s)
-{
-    s->first += s->count;
-    s->count = 0;
-    s->before = (trade_sum){0};
-    s->since_ns = 0;
-}
-
-/* ---- save, load ---- */
-
-/* Limit of sums, so that the difference of two of them fits. */
-static const sum128 SUM_MAX = (sum128)1 << 125;
-
-static int sum_fits(const trade_sum *sum)
-{
-    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
-           sum->turnover >= -SUM_MAX;
-}
-
-static void sum128_serialize(sum128 *value, state_io *io)
-{
-    uint64_t low = (uint64_t)*value;
-    uint64_t high = (uint64_t)((usum128)*value >> 64);
-    state_u64(io, &low);
-    state_u64(io, &high);
-    *value = (sum128)((usum128)high << 64 | low);
-}
-
-static void trade_sum_serialize(trade_sum *sum, state_io *io)
-{
-    sum128_serialize(&sum->volume, io);
-    sum128_serialize(&sum->turnover, io);
-    state_check(io, sum_fits(sum));
-}
-
-/* Save or load the trades. */
-static void trade_store_serialize(trade_store *s, state_io *io)
-{
-    enum { MARK_BYTES = 40 };
-    uint32_t capacity = (uint32_t)s->capacity; /* saved: it decides when trades are dropped */
-    state_u32(io, &capacity);
-    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
-    if (state_is_loading(io) && !io->is_failed && capacity > 0)
-        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
-    trade_sum_serialize(&s->before, io);
-    state_u64(io, &s->first);
-    state_check(io, s->first < UINT64_MAX / 2);
-    state_u64(io, &s->since_ns);
-    s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
-    for (uint32_t i = 0; i < s->count; i++) {
-        trade_sum_serialize(&s->marks[i].sum, io);
-        state_i64(io, &s->marks[i].exchange_ns);
-        state_check(io, s->marks[i].exchange_ns >= 0);
-    }
-}
-
-/* ---- values ---- */
 
 /* A decimal in units of 10^-18; and such a sum in units of 10^-8, limited to 64 bits. */
 static sum128 trade_sum_of(td_decimal value)
@@ -661,26 +462,30 @@ static int turnover_of(td_decimal price, td_decimal size, sum128 *out)
     return 1;
 }
 
-/* ---- space ---- */
+/* Limit of sums, so that the difference of two of them fits. */
+static const sum128 SUM_MAX = (sum128)1 << 125;
 
-static void drop_before(trade_store *s, uint64_t position)
+static int sum_fits(const trade_sum *sum)
 {
-    uint64_t gone = position > s->first ? position - s->first : 0;
-    if (gone > s->count)
-        gone = s->count;
-    if (gone == 0)
-        return;
-    s->before = s->marks[gone - 1].sum;
-    s->first += gone;
-    s->count -= (uint32_t)gone;
-    memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
+    return sum->volume <= SUM_MAX && sum->volume >= -SUM_MAX && sum->turnover <= SUM_MAX &&
+           sum->turnover >= -SUM_MAX;
 }
+
+/* ---- adding and dropping ---- */
 
 /* Make space by dropping trades before a position, and by growing. 0 if more than half of
  * LIMIT_AUDIT_TRADES is still needed. */
 static int trade_store_make_space(trade_store *s, uint64_t needed_from)
 {
-    drop_before(s, needed_from);
+    uint64_t gone = needed_from > s->first ? needed_from - s->first : 0;
+    if (gone > s->count)
+        gone = s->count;
+    if (gone > 0) {
+        s->before = s->marks[gone - 1].sum;
+        s->first += gone;
+        s->count -= (uint32_t)gone;
+        memmove(s->marks, s->marks + gone, s->count * sizeof *s->marks);
+    }
     /* With half of the space free, the store need not grow: dropping moves the remaining trades,
      * but will not be needed again soon. */
     if (s->count <= s->capacity / 2 && s->capacity > 0)
@@ -715,7 +520,16 @@ static int trade_store_add(trade_store *s, const msg_trade *trade)
     return 1;
 }
 
-/* ---- queries ---- */
+/* Forget all trades, and since when they are complete. Positions continue. */
+static void trade_store_forget(trade_store *s)
+{
+    s->first += s->count;
+    s->count = 0;
+    s->before = (trade_sum){0};
+    s->since_ns = 0;
+}
+
+/* ---- ranges of trades ---- */
 
 static uint64_t trade_store_end(const trade_store *s)
 {
@@ -751,6 +565,8 @@ static trade_sum trade_store_sum(const trade_store *s, uint64_t from, uint64_t t
     return (trade_sum){b.volume - a.volume, b.turnover - a.turnover};
 }
 
+#define TRADE_STORE_NONE UINT64_MAX
+
 /* The position `to`, from < to <= reach, such that the trades between have this sum; turnover is
  * compared if has_turnover. TRADE_STORE_NONE if absent. */
 static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t reach,
@@ -775,36 +591,45 @@ static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t 
     return is_equal ? low : TRADE_STORE_NONE;
 }
 
-/* ---- candles: save, load ---- */
+/* ======== candles as checksums of trades ======== */
 
-static void reading_serialize(reading *r, state_io *io)
-{
-    state_i64(io, &r->start_ns);
-    state_i64(io, &r->end_ns);
-    state_i64(io, &r->made_ns);
-    state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
-    state_u64(io, &r->recv_ns);
-    trade_sum_serialize(&r->sum, io);
-    state_flag(io, &r->has_turnover);
-}
+/* Between two readings of a candle, volume and turnover grow by the sum of some consecutive trades.
+ * A chain of such comparisons, each from the end of the last one, covers every trade from the first
+ * reading to the last. */
 
-static void candle_chain_serialize(candle_chain *chain, state_io *io)
-{
-    enum { READING_BYTES = 65 };
-    uint8_t kind = (uint8_t)chain->kind;
-    state_u8(io, &kind);
-    state_check(io, kind <= BASE_KNOWN);
-    chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
-    reading_serialize(&chain->base, io);
-    state_u64(io, &chain->frame_before_ns);
-    state_u64(io, &chain->low);
-    state_u64(io, &chain->high);
-    chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
-    for (uint32_t i = 0; i < chain->count; i++)
-        reading_serialize(&chain->waiting[i], io);
-    state_flag(io, &chain->has_base);
-    state_flag(io, &chain->had_reading_on_conn);
-}
+enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
+
+/* A reading of a candle: its totals so far, as one frame shows them. */
+typedef struct reading {
+    int64_t start_ns; /* of the candle */
+    int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
+    int64_t made_ns;  /* exchange time of the reading; 0: unknown */
+    uint64_t recv_ns;
+    trade_sum sum;
+    uint8_t has_turnover;
+} reading;
+
+/* Where the next comparison begins: at the end of the last one. */
+typedef enum base_kind {
+    BASE_NONE,
+    BASE_START,   /* the candle's first trade */
+    BASE_READING, /* a reading: at a trade near its time */
+    BASE_KNOWN,   /* the end of the last comparison */
+} base_kind;
+
+typedef struct candle_chain {
+    base_kind kind;
+    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
+    /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
+     * whose first trades precede that frame. */
+    uint64_t frame_before_ns;
+    uint64_t low; /* BASE_KNOWN: possible positions in the trades; nearly always one */
+    uint64_t high;
+    reading waiting[READINGS_MAX]; /* oldest first */
+    uint32_t count;
+    uint8_t has_base;
+    uint8_t had_reading_on_conn; /* 1: this connection had a reading */
+} candle_chain;
 
 /* ---- trades of a candle ---- */
 
@@ -824,30 +649,6 @@ static audit_member *trades_of(const audit *a, const audit_member *candles)
     return any;
 }
 
-static int audit_chains_fit(const audit *a)
-{
-    for (uint32_t i = 0; i < a->member_count; i++) {
-        const candle_chain *chain = a->members[i]->candles;
-        if (a->members[i]->part != AUDIT_CANDLES)
-            continue;
-        const audit_member *trades = trades_of(a, a->members[i]);
-        if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
-            return 0;
-        if (chain->kind == BASE_KNOWN &&
-            (chain->low > chain->high || chain->high > trade_store_end(trades->trades)))
-            return 0;
-    }
-    return 1;
-}
-
-/* 1 if both topics come over one connection: a reading then shows that the connection of the trades
- * is up. */
-static int is_same_connection(const audit_member *a, const audit_member *b)
-{
-    return a->line == b->line && a->has_connection && b->has_connection &&
-           a->connection == b->connection;
-}
-
 /* Restart the comparisons of the candles that use these trades, because they were dropped. */
 static void forget_chains(audit *a, const audit_member *trades)
 {
@@ -860,6 +661,11 @@ static void forget_chains(audit *a, const audit_member *trades)
         member->candles->kind = BASE_NONE;
     }
 }
+
+/* ---- clocks ---- */
+
+/* How much longer one frame of a connection may wait in buffers than another before it is read. */
+#define READ_DELAY_NS ((int64_t)TD_NS_PER_S)
 
 /* The latest exchange time that a frame received at recv_ns may have, as far as the clocks are
  * known. If a recorder's clock is behind, frames are received before they were sent. */
@@ -882,6 +688,12 @@ static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 }
 
 /* ---- one reading ---- */
+
+/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
+ * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
+ * and 65 ms (docs/wire.md 6.7). */
+#define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
+#define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
 /* Positions at which the last comparison may have ended. */
 static void base_range(const candle_chain *chain, const trade_store *store, uint64_t *low,
@@ -917,12 +729,6 @@ static uint64_t reach_of(const reading *r, const trade_store *store)
     return last == INT64_MAX ? trade_store_end(store) : trade_store_find(store, last + 1);
 }
 
-typedef enum answer {
-    ANSWER_EQUAL,
-    ANSWER_NOT_YET, /* further trades may make it equal */
-    ANSWER_MISSING, /* further trades cannot make it equal */
-} answer;
-
 /* Growth of the candle since the base. */
 static trade_sum growth_of(const candle_chain *chain, const reading *r)
 {
@@ -931,6 +737,12 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
     return (trade_sum){r->sum.volume - chain->base.sum.volume,
                        r->sum.turnover - chain->base.sum.turnover};
 }
+
+typedef enum answer {
+    ANSWER_EQUAL,
+    ANSWER_NOT_YET, /* further trades may make it equal */
+    ANSWER_MISSING, /* further trades cannot make it equal */
+} answer;
 
 /* Look for consecutive trades that sum up to the candle's growth, from the end of the last
  * comparison. */
@@ -964,15 +776,6 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
-/* 1 if the candle certainly began after its trades were subscribed. If the reading has no exchange
- * time, only a trade shows whether the recorder's clock is behind. */
-static int is_whole_candle(const audit *a, const trade_store *store, const reading *r)
-{
-    uint64_t since = store->since_ns;
-    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > store->first;
-    return since != 0 && has_exchange_time && r->start_ns >= exchange_time(a, since);
-}
-
 /* Use a reading as the new base. */
 static void set_base(candle_chain *chain, const reading *r)
 {
@@ -989,7 +792,11 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
     candle_chain *chain = member->candles;
     uint64_t since = store->since_ns;
     int64_t since_made = exchange_time(a, since);
-    if (is_whole_candle(a, store, r)) {
+    /* The candle is whole if it certainly began after its trades were subscribed. If the reading
+     * has no exchange time, only a trade shows whether the recorder's clock is behind. */
+    int has_exchange_time = r->made_ns != 0 || trade_store_end(store) > store->first;
+    int is_whole = since != 0 && has_exchange_time && r->start_ns >= since_made;
+    if (is_whole) {
         uint64_t checked_ns =
             chain->base.recv_ns < r->recv_ns ? chain->base.recv_ns : chain->frame_before_ns;
         chain->kind = BASE_START;
@@ -1070,6 +877,16 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     return 1;
 }
 
+/* ---- waiting readings ---- */
+
+/* How long a reading waits for trades that it includes and that were not received yet, measured by
+ * later readings. */
+#define WAIT_NS ((int64_t)(5 * TD_NS_PER_S))
+
+/* WAIT_NS at the end of a recording, where no later reading follows. In recordings no reading was
+ * ever ahead of the trades on its connection (22 of 22). */
+#define END_WAIT_NS (200 * TD_NS_PER_MS)
+
 /* Whether the oldest reading has waited long enough: by the newest reading, or by the end of the
  * recording (0: it has not ended). */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
@@ -1077,9 +894,11 @@ static wait_rule wait_rule_of(const audit_member *member, const audit_member *tr
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
-    /* The trades come over another connection, which may be down; that is known only when it is
-     * back. */
-    if (!is_same_connection(member, trades))
+    /* A reading shows that its own connection is up. Another connection of the trades may be down,
+     * which is known only when it is back. */
+    int is_same_connection = member->line == trades->line && member->has_connection &&
+                             trades->has_connection && member->connection == trades->connection;
+    if (!is_same_connection)
         return WAIT_FOR_TRADES;
     const reading *oldest = &chain->waiting[0];
     const reading *newest = &chain->waiting[chain->count - 1];
@@ -1103,7 +922,10 @@ static void check_waiting_readings(audit *a, audit_member *member, const audit_m
     }
 }
 
-/* ---- frames ---- */
+/* ======== frames of candles and trades ======== */
+
+/* Later exchange times are ignored, so that sums of times do not overflow. */
+#define MADE_NS_MAX (INT64_MAX / 2)
 
 static const msg_value *value_of(const msg_item *item, msg_member member, value_type type)
 {
@@ -1138,16 +960,6 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
     return 1;
 }
 
-/* Readings are running totals, so one of them may be dropped. */
-static void add_reading(audit *a, candle_chain *chain, const reading *r)
-{
-    if (chain->count == READINGS_MAX) {
-        a->stats.trades.skipped++;
-        chain->count--;
-    }
-    chain->waiting[chain->count++] = *r;
-}
-
 static void audit_candles_apply(audit *a, audit_member *member, const audit_frame *frame,
                                 const message *m, audit_verdict *out)
 {
@@ -1168,7 +980,12 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
         reading r;
         if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
             continue;
-        add_reading(a, chain, &r);
+        /* Readings are running totals, so one of them may be dropped. */
+        if (chain->count == READINGS_MAX) {
+            a->stats.trades.skipped++;
+            chain->count--;
+        }
+        chain->waiting[chain->count++] = r;
         check_waiting_readings(a, member, trades, 0, out);
     }
     chain->had_reading_on_conn = 1;
@@ -1208,13 +1025,6 @@ static void add_trade(audit *a, audit_member *member, const msg_trade *trade)
         store->since_ns = trade->exchange_ns > since ? trade->exchange_ns : since;
 }
 
-/* Forget the trades: the member's next frame is from another connection. */
-static void audit_trades_connect(audit *a, const audit_member *member)
-{
-    trade_store_forget(member->trades);
-    forget_chains(a, member);
-}
-
 static void audit_trades_skip(audit *a, audit_member *member, uint64_t recv_ns)
 {
     uint64_t since = member->trades->since_ns;
@@ -1249,28 +1059,7 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
     }
 }
 
-static void audit_candles_finish(audit *a, audit_member *member, uint64_t end_ns,
-                                 audit_verdict *out)
-{
-    candle_chain *chain = member->candles;
-    const audit_member *trades = trades_of(a, member);
-    if (trades == NULL)
-        return;
-    check_waiting_readings(a, member, trades, end_ns, out);
-    a->stats.trades.skipped += chain->count;
-    chain->count = 0;
-}
-
 /* ======== members ======== */
-
-static const rule_row *rule_of(const topic_row *row, rule_id rule)
-{
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == rule)
-            return &row->rules[i];
-    }
-    return NULL;
-}
 
 /* The rule that makes a topic take part in the audit; NULL for trades, which need no rule. */
 static const rule_row *rule_of_part(const topic_row *row, audit_part part)
@@ -1280,7 +1069,13 @@ static const rule_row *rule_of_part(const topic_row *row, audit_part part)
         [AUDIT_BEST] = RULE_BEST_AGREES,
         [AUDIT_CANDLES] = RULE_TRADES_COMPLETE,
     };
-    return RULES[part] == RULE_NONE ? NULL : rule_of(row, RULES[part]);
+    if (RULES[part] == RULE_NONE)
+        return NULL;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULES[part])
+            return &row->rules[i];
+    }
+    return NULL;
 }
 
 audit_part audit_part_of(const topic_row *row)
@@ -1308,30 +1103,14 @@ uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS])
     return useful;
 }
 
-/* ---- opening and closing ---- */
-
-audit *audit_open(void)
+void audit_member_set_row(audit_member *member, const topic_row *row)
 {
-    audit *made = td_alloc_zero(1, sizeof *made);
-    made->delay_ns_min = INT64_MAX;
-    return made;
-}
-
-static void member_close(audit_member *member)
-{
-    if (member->part == AUDIT_TRADES)
-        td_free(member->trades->marks);
-    td_free(member->past);
-    td_free(member);
-}
-
-void audit_close(audit *a)
-{
-    if (a == NULL)
+    if (TD_LIKELY(member->row == row) || audit_part_of(row) != member->part)
         return;
-    for (uint32_t i = 0; i < a->member_count; i++)
-        member_close(a->members[i]);
-    td_free(a);
+    const rule_row *rule = rule_of_part(row, member->part);
+    member->row = row;
+    member->rule_member = rule == NULL ? MEMBER_NONE : rule->member;
+    member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
 }
 
 /* Size of a member's history, by its part. */
@@ -1340,16 +1119,11 @@ static const size_t HISTORY_BYTES[AUDIT_PARTS] = {[AUDIT_BOOK] = sizeof(book_his
                                                   [AUDIT_TRADES] = sizeof(trade_store),
                                                   [AUDIT_CANDLES] = sizeof(candle_chain)};
 
-size_t audit_bytes(const audit *a)
+audit *audit_open(void)
 {
-    size_t bytes = sizeof *a;
-    for (uint32_t i = 0; i < a->member_count; i++) {
-        const audit_member *member = a->members[i];
-        bytes += sizeof *member + HISTORY_BYTES[member->part];
-        if (member->part == AUDIT_TRADES)
-            bytes += member->trades->capacity * sizeof *member->trades->marks;
-    }
-    return bytes;
+    audit *made = td_alloc_zero(1, sizeof *made);
+    made->delay_ns_min = INT64_MAX;
+    return made;
 }
 
 audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user)
@@ -1371,14 +1145,31 @@ audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *us
     return made;
 }
 
-void audit_member_set_row(audit_member *member, const topic_row *row)
+void audit_close(audit *a)
 {
-    if (TD_LIKELY(member->row == row) || audit_part_of(row) != member->part)
+    if (a == NULL)
         return;
-    const rule_row *rule = rule_of_part(row, member->part);
-    member->row = row;
-    member->rule_member = rule == NULL ? MEMBER_NONE : rule->member;
-    member->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        if (member->part == AUDIT_TRADES)
+            td_free(member->trades->marks);
+        td_free(member->past);
+        td_free(member);
+    }
+    td_free(a->found);
+    td_free(a);
+}
+
+size_t audit_bytes(const audit *a)
+{
+    size_t bytes = sizeof *a;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const audit_member *member = a->members[i];
+        bytes += sizeof *member + HISTORY_BYTES[member->part];
+        if (member->part == AUDIT_TRADES)
+            bytes += member->trades->capacity * sizeof *member->trades->marks;
+    }
+    return bytes;
 }
 
 uint32_t audit_member_count(const audit *a)
@@ -1392,7 +1183,226 @@ audit_member *audit_member_at(audit *a, uint32_t index)
     return a->members[index];
 }
 
-/* ---- save, load ---- */
+/* ======== frames of all members ======== */
+
+/* Prepare for another connection: numbers may restart, and the ledger covers the frames in between.
+ */
+static void member_connect(audit *a, audit_member *member)
+{
+    switch (member->part) {
+    case AUDIT_BOOK:
+        member->books->count = 0;
+        member->books->since_ns = 0;
+        break;
+    case AUDIT_BEST:
+        *member->best = (best_history){0};
+        break;
+    case AUDIT_TRADES:
+        trade_store_forget(member->trades);
+        forget_chains(a, member);
+        break;
+    case AUDIT_CANDLES:
+        member->candles->had_reading_on_conn = 0;
+        break;
+    case AUDIT_NONE:
+    case AUDIT_PARTS:
+        break;
+    }
+}
+
+void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
+                 track *t, audit_verdict *out)
+{
+    TD_ASSERT(member->owner == a);
+    *out = (audit_verdict){0, a->found};
+    if (!member->has_connection || member->connection != frame->connection)
+        member_connect(a, member);
+    member->has_connection = 1;
+    member->connection = frame->connection;
+    member->shard = frame->shard;
+    member->conn = frame->conn;
+    if (member->part == AUDIT_BOOK)
+        audit_books_apply(a, member, frame, m, t, out);
+    else if (member->part == AUDIT_BEST)
+        audit_best_apply(a, member, frame, m, out);
+    else if (member->part == AUDIT_TRADES)
+        audit_trades_apply(a, member, frame, m, out);
+    else
+        audit_candles_apply(a, member, frame, m, out);
+    a->found = out->items;
+    if (frame->is_lead_in)
+        a->stats = (audit_stats){0};
+}
+
+void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)
+{
+    TD_ASSERT(member->owner == a);
+    if (member->part == AUDIT_TRADES)
+        audit_trades_skip(a, member, recv_ns);
+}
+
+void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
+{
+    *out = (audit_verdict){0, a->found};
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        audit_member *member = a->members[i];
+        const audit_member *trades = member->part == AUDIT_CANDLES ? trades_of(a, member) : NULL;
+        if (trades == NULL)
+            continue;
+        check_waiting_readings(a, member, trades, end_ns, out);
+        a->stats.trades.skipped += member->candles->count;
+        member->candles->count = 0;
+    }
+    a->found = out->items;
+}
+
+/* ======== statistics ======== */
+
+static void count_add(audit_count *sum, const audit_count *more)
+{
+    sum->compared += more->compared;
+    sum->differed += more->differed;
+    sum->skipped += more->skipped;
+}
+
+void audit_add_stats(const audit *a, audit_stats *sum)
+{
+    count_add(&sum->books, &a->stats.books);
+    count_add(&sum->best, &a->stats.best);
+    count_add(&sum->trades, &a->stats.trades);
+}
+
+/* ======== save, load ======== */
+
+static void pair_serialize(book_pair *pair, state_io *io)
+{
+    state_i64(io, &pair->equal_seq);
+    state_u64(io, &pair->equal_ns);
+    state_flag(io, &pair->differs);
+    if (!pair->differs)
+        return;
+    state_u64(io, &pair->from_ns);
+    state_check(io, pair->from_ns != 0);
+    state_u32(io, &pair->own.shard);
+    state_u32(io, &pair->own.conn);
+    state_u32(io, &pair->theirs.shard);
+    state_u32(io, &pair->theirs.conn);
+}
+
+/* Save or load the states, oldest first. */
+static void states_serialize(book_history *past, state_io *io)
+{
+    enum { STATE_BYTES = 34 }; /* number, time, two prices */
+    uint32_t count = state_count(io, past->count, LIMIT_AUDIT_STATES, STATE_BYTES);
+    if (state_is_loading(io)) {
+        past->count = count;
+        past->newest = count == 0 ? 0 : count - 1;
+    }
+    for (uint32_t back = count; back-- > 0;) {
+        book_state *state = state_back(past, back);
+        state_i64(io, &state->seq);
+        state_u64(io, &state->recv_ns);
+        for (uint32_t i = 0; i < past->depth_count; i++)
+            state_u64(io, &state->hashes[i]);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            state_decimal(io, &state->best[at]);
+    }
+}
+
+/* Save or load the history of a member. count: members of the audit. */
+static void book_history_serialize(book_history *past, size_t count, uint32_t own_index,
+                                   state_io *io)
+{
+    past->depth_count = state_count(io, past->depth_count, AUDIT_DEPTHS_MAX, sizeof(uint32_t));
+    for (uint32_t i = 0; i < past->depth_count; i++)
+        state_u32(io, &past->depths[i]);
+    states_serialize(past, io);
+    for (size_t i = own_index + 1; i < count; i++)
+        pair_serialize(&past->with[i], io);
+    state_u64(io, &past->since_ns);
+    state_check(io, past->since_ns != 0 || past->count == 0);
+}
+
+static void best_history_serialize(best_history *past, state_io *io)
+{
+    enum { WAITING_BYTES = 34 };
+    past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
+    for (uint32_t i = 0; i < past->count; i++) {
+        best_waiting *waiting = &past->waiting[i];
+        state_i64(io, &waiting->seq);
+        state_u64(io, &waiting->recv_ns);
+        for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+            state_decimal(io, &waiting->price[at]);
+    }
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
+        state_decimal(io, &past->price[at]);
+}
+
+static void sum128_serialize(sum128 *value, state_io *io)
+{
+    uint64_t low = (uint64_t)*value;
+    uint64_t high = (uint64_t)((usum128)*value >> 64);
+    state_u64(io, &low);
+    state_u64(io, &high);
+    *value = (sum128)((usum128)high << 64 | low);
+}
+
+static void trade_sum_serialize(trade_sum *sum, state_io *io)
+{
+    sum128_serialize(&sum->volume, io);
+    sum128_serialize(&sum->turnover, io);
+    state_check(io, sum_fits(sum));
+}
+
+/* Save or load the trades. */
+static void trade_store_serialize(trade_store *s, state_io *io)
+{
+    enum { MARK_BYTES = 40 };
+    uint32_t capacity = (uint32_t)s->capacity; /* saved: it decides when trades are dropped */
+    state_u32(io, &capacity);
+    state_check(io, capacity <= LIMIT_AUDIT_TRADES && (capacity & (capacity - 1)) == 0);
+    if (state_is_loading(io) && !io->is_failed && capacity > 0)
+        s->marks = td_array_reach(s->marks, &s->capacity, capacity - 1, sizeof *s->marks);
+    trade_sum_serialize(&s->before, io);
+    state_u64(io, &s->first);
+    state_check(io, s->first < UINT64_MAX / 2);
+    state_u64(io, &s->since_ns);
+    s->count = state_count(io, s->count, s->capacity, MARK_BYTES);
+    for (uint32_t i = 0; i < s->count; i++) {
+        trade_sum_serialize(&s->marks[i].sum, io);
+        state_i64(io, &s->marks[i].exchange_ns);
+        state_check(io, s->marks[i].exchange_ns >= 0);
+    }
+}
+
+static void reading_serialize(reading *r, state_io *io)
+{
+    state_i64(io, &r->start_ns);
+    state_i64(io, &r->end_ns);
+    state_i64(io, &r->made_ns);
+    state_check(io, r->made_ns >= 0 && r->made_ns <= MADE_NS_MAX);
+    state_u64(io, &r->recv_ns);
+    trade_sum_serialize(&r->sum, io);
+    state_flag(io, &r->has_turnover);
+}
+
+static void candle_chain_serialize(candle_chain *chain, state_io *io)
+{
+    enum { READING_BYTES = 65 };
+    uint8_t kind = (uint8_t)chain->kind;
+    state_u8(io, &kind);
+    state_check(io, kind <= BASE_KNOWN);
+    chain->kind = io->is_failed ? BASE_NONE : (base_kind)kind;
+    reading_serialize(&chain->base, io);
+    state_u64(io, &chain->frame_before_ns);
+    state_u64(io, &chain->low);
+    state_u64(io, &chain->high);
+    chain->count = state_count(io, chain->count, READINGS_MAX, READING_BYTES);
+    for (uint32_t i = 0; i < chain->count; i++)
+        reading_serialize(&chain->waiting[i], io);
+    state_flag(io, &chain->has_base);
+    state_flag(io, &chain->had_reading_on_conn);
+}
 
 static void member_serialize(audit_member *member, state_io *io)
 {
@@ -1410,6 +1420,22 @@ static void member_serialize(audit_member *member, state_io *io)
         candle_chain_serialize(member->candles, io);
 }
 
+static int audit_chains_fit(const audit *a)
+{
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        const candle_chain *chain = a->members[i]->candles;
+        if (a->members[i]->part != AUDIT_CANDLES)
+            continue;
+        const audit_member *trades = trades_of(a, a->members[i]);
+        if (trades == NULL && (chain->kind != BASE_NONE || chain->count > 0))
+            return 0;
+        if (chain->kind == BASE_KNOWN &&
+            (chain->low > chain->high || chain->high > trade_store_end(trades->trades)))
+            return 0;
+    }
+    return 1;
+}
+
 void audit_serialize(audit *a, state_io *io)
 {
     for (uint32_t i = 0; i < a->member_count; i++)
@@ -1417,83 +1443,4 @@ void audit_serialize(audit *a, state_io *io)
     state_i64(io, &a->delay_ns_min);
     state_check(io, a->delay_ns_min >= -(INT64_MAX / 2));
     state_check(io, audit_chains_fit(a));
-}
-
-/* ---- frames ---- */
-
-/* Prepare for another connection: numbers may restart, and the ledger covers the frames in between.
- */
-static void member_connect(audit *a, audit_member *member)
-{
-    switch (member->part) {
-    case AUDIT_BOOK:
-        member->books->count = 0;
-        member->books->since_ns = 0;
-        break;
-    case AUDIT_BEST:
-        *member->best = (best_history){0};
-        break;
-    case AUDIT_TRADES:
-        audit_trades_connect(a, member);
-        break;
-    case AUDIT_CANDLES:
-        member->candles->had_reading_on_conn = 0;
-        break;
-    case AUDIT_NONE:
-    case AUDIT_PARTS:
-        break;
-    }
-}
-
-void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
-                 track *t, audit_verdict *out)
-{
-    TD_ASSERT(member->owner == a);
-    out->count = 0;
-    if (!member->has_connection || member->connection != frame->connection)
-        member_connect(a, member);
-    member->has_connection = 1;
-    member->connection = frame->connection;
-    member->shard = frame->shard;
-    member->conn = frame->conn;
-    if (member->part == AUDIT_BOOK)
-        audit_books_apply(a, member, frame, m, t, out);
-    else if (member->part == AUDIT_BEST)
-        audit_best_apply(a, member, frame, m, out);
-    else if (member->part == AUDIT_TRADES)
-        audit_trades_apply(a, member, frame, m, out);
-    else
-        audit_candles_apply(a, member, frame, m, out);
-    if (frame->is_lead_in)
-        a->stats = (audit_stats){0};
-}
-
-void audit_skip(audit *a, audit_member *member, uint64_t recv_ns)
-{
-    TD_ASSERT(member->owner == a);
-    if (member->part == AUDIT_TRADES)
-        audit_trades_skip(a, member, recv_ns);
-}
-
-void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
-{
-    out->count = 0;
-    for (uint32_t i = 0; i < a->member_count; i++) {
-        if (a->members[i]->part == AUDIT_CANDLES)
-            audit_candles_finish(a, a->members[i], end_ns, out);
-    }
-}
-
-static void count_add(audit_count *sum, const audit_count *more)
-{
-    sum->compared += more->compared;
-    sum->differed += more->differed;
-    sum->skipped += more->skipped;
-}
-
-void audit_add_stats(const audit *a, audit_stats *sum)
-{
-    count_add(&sum->books, &a->stats.books);
-    count_add(&sum->best, &a->stats.best);
-    count_add(&sum->trades, &a->stats.trades);
 }

@@ -136,11 +136,11 @@ typedef struct audit_item {
     uint64_t to_ns;      /* receive time: the loss is earlier */
 } audit_item;
 
-enum { AUDIT_ITEMS_MAX = 16 };
-
+/* All findings of one frame, or of the end. There are at most a few hundred, because each pair of
+ * members gives one, or one for each ticker or candle reading that waits (limits.h). */
 typedef struct audit_verdict {
     uint32_t count;
-    audit_item items[AUDIT_ITEMS_MAX]; /* when full, the last one is replaced */
+    audit_item *items; /* of the audit, until its next call with a verdict */
 } audit_verdict;
 
 /* Apply a decoded frame of a member; t is its track, which has applied the frame before. Sets

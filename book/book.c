@@ -178,17 +178,6 @@ static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 
 /* ---- scales ---- */
 
-/* 1 if all values can be multiplied by factor. */
-static int can_widen(const int64_t *values, uint32_t count, int64_t factor)
-{
-    int64_t product;
-    for (uint32_t i = 0; i < count; i++) {
-        if (__builtin_mul_overflow(values[i], factor, &product))
-            return 0;
-    }
-    return 1;
-}
-
 /* The parts of a level, each with a scale of its own. */
 typedef enum level_part { PART_PRICE, PART_SIZE } level_part;
 
@@ -212,8 +201,11 @@ static int book_widen(book *b, level_part part, uint8_t scale)
     if (td_decimal_rescale((td_decimal){1, 0}, (uint8_t)(scale - *old_scale), &factor) != TD_OK)
         return 0;
     for (size_t at = 0; at < SIDES; at++) {
-        if (!can_widen(part_values(&b->sides[at], part), b->sides[at].count, factor))
-            return 0;
+        for (uint32_t i = 0; i < b->sides[at].count; i++) {
+            int64_t product;
+            if (__builtin_mul_overflow(part_values(&b->sides[at], part)[i], factor, &product))
+                return 0;
+        }
     }
     for (size_t at = 0; at < SIDES; at++) {
         for (uint32_t i = 0; i < b->sides[at].count; i++)
@@ -503,16 +495,6 @@ static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
     }
 }
 
-/* From now on update the sums of the best depth levels with each change: callers need them after
- * each frame. */
-static void keep_window(book *b, uint32_t depth)
-{
-    begin_hashing(b);
-    b->window = depth;
-    b->window_sums[0] = b->window_sums[1] = 0;
-    hash_best(b, depth, b->window_sums);
-}
-
 uint64_t book_hash_best(book *b, uint32_t depth)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
@@ -523,8 +505,14 @@ uint64_t book_hash_best(book *b, uint32_t depth)
     }
     for (size_t at = 0; at < SIDES; at++)
         counts[at] = counts[at] < depth ? counts[at] : depth;
-    if (depth > b->window)
-        keep_window(b, depth);
+    /* From now on update the sums of this many best levels with each change: callers need them
+     * after each frame. */
+    if (depth > b->window) {
+        begin_hashing(b);
+        b->window = depth;
+        b->window_sums[0] = b->window_sums[1] = 0;
+        hash_best(b, depth, b->window_sums);
+    }
     if (depth == b->window)
         return fold_sums(b->window_sums, counts[SIDE_BUY], counts[SIDE_SELL]);
     uint64_t sums[2] = {0, 0};

@@ -37,20 +37,9 @@ static int is_same(const choice_conn *a, const choice_conn *b)
     return is_same_slot(a, b) && a->number == b->number;
 }
 
-/* The index to reuse when all are in use: that of the connection that was silent longest, except
- * the followed one. */
-static uint32_t find_silent(const conn_choice *stream)
-{
-    uint32_t found = stream->followed == 0;
-    for (uint32_t at = 0; at < stream->count; at++) {
-        if (at != stream->followed && stream->conns[at].last_ns < stream->conns[found].last_ns)
-            found = at;
-    }
-    return found;
-}
-
 /* The index of the connection or of its predecessor in the slot, else of a connection that has
- * ended, else a new one. */
+ * ended, else a new one. If all are in use: the index of the connection that was silent longest,
+ * except the followed one. */
 static uint32_t find_index(const conn_choice *stream, const choice_conn *now, uint64_t recv_ns,
                            choice_ended_fn *has_ended, void *user)
 {
@@ -62,7 +51,14 @@ static uint32_t find_index(const conn_choice *stream, const choice_conn *now, ui
         if (has_ended(user, &stream->conns[at], recv_ns))
             return at;
     }
-    return stream->count == LIMIT_CHOICE_CONNECTIONS ? find_silent(stream) : stream->count;
+    if (stream->count < LIMIT_CHOICE_CONNECTIONS)
+        return stream->count;
+    uint32_t silent = stream->followed == 0;
+    for (uint32_t at = 0; at < stream->count; at++) {
+        if (at != stream->followed && stream->conns[at].last_ns < stream->conns[silent].last_ns)
+            silent = at;
+    }
+    return silent;
 }
 
 /* The time of the last grant. A grant from before the stream followed the connection counts from

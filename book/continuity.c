@@ -245,11 +245,10 @@ static void frame_facts_gather(const track *t, const message *m, frame_facts *f)
     }
 }
 
-/* ======== rules about single entries ======== */
+/* ======== state of the rules about entries ======== */
 
-/* Rules about single entries of a frame: order by symbol, unique ids and frames, candles that close
- * once. Their state is bounded (base/limits.h), grows by doubling, and exists only for topics with
- * such a rule. */
+/* Its size is bounded (base/limits.h) and grows by doubling. It exists only for topics with such a
+ * rule. */
 
 /* The last number of one symbol for one rule, and for one position and category if entries have
  * them. The key is a 64-bit hash: two of 4,096 collide once in 10^12 tapes. */
@@ -282,39 +281,12 @@ struct track_entries {
     int64_t closed_start; /* of the last closed candle; valid if has_closed */
     uint8_t has_candle;
     uint8_t has_closed;
-    uint8_t has_unchecked;
+    uint8_t has_unchecked; /* 1: an entry of the frame was not checked, at a limit */
     uint8_t has_id;
     uint64_t last_id; /* for RULE_ID_ASCENDING, if has_id */
 };
 
-/* New: empty. Closing NULL is allowed. */
-static track_entries *track_entries_open(void)
-{
-    return td_alloc_zero(1, sizeof(track_entries));
-}
-
-static void ids_fini(id_history *ids)
-{
-    for (size_t i = 0; i < 2; i++) {
-        td_free(ids->sets[i].keys);
-        row_table_fini(&ids->sets[i].by_key);
-    }
-}
-
-static size_t ids_bytes(const id_history *ids)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < 2; i++)
-        bytes += ids->sets[i].capacity * sizeof *ids->sets[i].keys +
-                 ids->sets[i].by_key.capacity * sizeof *ids->sets[i].by_key.entries;
-    return bytes;
-}
-
-static void ids_forget(id_history *ids)
-{
-    row_table_clear(&ids->sets[0].by_key);
-    row_table_clear(&ids->sets[1].by_key);
-}
+/* ---- ids ---- */
 
 static int id_set_has(const id_set *set, uint64_t key)
 {
@@ -347,6 +319,37 @@ static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
     return 0;
 }
 
+static void ids_fini(id_history *ids)
+{
+    for (size_t i = 0; i < 2; i++) {
+        td_free(ids->sets[i].keys);
+        row_table_fini(&ids->sets[i].by_key);
+    }
+}
+
+static size_t ids_bytes(const id_history *ids)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < 2; i++)
+        bytes += ids->sets[i].capacity * sizeof *ids->sets[i].keys +
+                 ids->sets[i].by_key.capacity * sizeof *ids->sets[i].by_key.entries;
+    return bytes;
+}
+
+static void ids_forget(id_history *ids)
+{
+    row_table_clear(&ids->sets[0].by_key);
+    row_table_clear(&ids->sets[1].by_key);
+}
+
+/* ---- all entries ---- */
+
+/* New: empty. Closing NULL is allowed. */
+static track_entries *track_entries_open(void)
+{
+    return td_alloc_zero(1, sizeof(track_entries));
+}
+
 static void track_entries_close(track_entries *e)
 {
     if (e == NULL)
@@ -366,59 +369,6 @@ static size_t track_entries_bytes(const track_entries *e)
            ids_bytes(&e->frames);
 }
 
-/* Save or load the numbers, in the order of first appearance. */
-static void numbers_serialize(track_entries *e, state_io *io)
-{
-    uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
-    for (uint32_t i = 0; i < count; i++) {
-        td_array_ensure((void **)&e->numbers, &e->number_capacity, i, sizeof *e->numbers);
-        state_u64(io, &e->numbers[i].key);
-        state_i64(io, &e->numbers[i].last);
-        if (state_is_loading(io))
-            row_table_put(&e->by_key, e->numbers[i].key, i);
-    }
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Save or load the newest ids of both sets, the older set first. Only a part, because all of these
- * random bytes would be most of a state. */
-static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
-{
-    size_t kept[2]; /* of the older and the newer set */
-    kept[1] = least(ids->sets[ids->newer].by_key.count, LIMIT_STATE_IDS);
-    kept[0] = least(ids->sets[ids->newer ^ 1].by_key.count, LIMIT_STATE_IDS - kept[1]);
-    for (uint32_t i = 0; i < 2; i++) {
-        id_set *set = &ids->sets[ids->newer ^ 1 ^ i];
-        size_t first = state_is_loading(io) ? 0 : set->by_key.count - kept[i];
-        uint32_t count = state_count(io, kept[i], most, sizeof *set->keys);
-        for (uint32_t k = 0; k < count; k++) {
-            uint64_t key = state_is_loading(io) ? 0 : set->keys[first + k];
-            state_u64(io, &key);
-            if (state_is_loading(io))
-                id_set_add(set, key);
-        }
-    }
-}
-
-/* Save the state, or load it into a new one. */
-static void track_entries_serialize(track_entries *e, state_io *io)
-{
-    TD_ASSERT(!e->has_unchecked); /* reset after each frame */
-    numbers_serialize(e, io);
-    ids_serialize(&e->ids, LIMIT_TRACK_IDS, io);
-    ids_serialize(&e->frames, LIMIT_TRACK_FRAMES, io);
-    state_i64(io, &e->candle_start);
-    state_i64(io, &e->closed_start);
-    state_flag(io, &e->has_candle);
-    state_flag(io, &e->has_closed);
-    state_flag(io, &e->has_id);
-    state_u64(io, &e->last_id);
-}
-
 /* Forget all earlier entries, for a new connection. */
 static void track_entries_forget(track_entries *e)
 {
@@ -430,13 +380,9 @@ static void track_entries_forget(track_entries *e)
     e->has_id = 0;
 }
 
-/* 1 if an entry since the last call was not checked, because a limit was reached. */
-static int track_entries_pop_unchecked(track_entries *e)
-{
-    int was = e->has_unchecked;
-    e->has_unchecked = 0;
-    return was;
-}
+/* ======== rules about single entries ======== */
+
+/* Order by symbol, unique ids and frames, candles that close once. */
 
 /* ---- content of an entry ---- */
 
@@ -571,7 +517,7 @@ static int check_entry_numbers(const rule_view *v, verdict_item *item)
     return is_broken;
 }
 
-/* ---- ids ---- */
+/* ---- unique and rising ids ---- */
 
 /* id_unique: no entry has an id that occurred before on this connection: 0 repeats in 251 and 347
  * trades (6.2, 6.5). Finds repeated frames of topics without numbers. */
@@ -882,6 +828,8 @@ static int check_snapshot_repeat(const rule_view *v, verdict_item *item)
     return is_repeat(v) ? rule_broken(item, u, u) : 0;
 }
 
+/* ======== the table of rules ======== */
+
 static const rule_check RULES[RULE_COUNT] = {
     [RULE_SEQ_STRICT] = {check_seq_strict, NUMBERS_ABOVE},
     [RULE_SEQ_WEAK] = {check_seq_weak, NUMBERS_AT_LEAST},
@@ -928,6 +876,8 @@ static const rule_check *rule_check_find(rule_id rule)
     TD_ASSERT(rule < RULE_COUNT);
     return &RULES[rule];
 }
+
+/* ======== verdicts ======== */
 
 /* Number of frames lost; negative if the number fell. */
 static int64_t frames_lost(const verdict_item *item)
@@ -991,11 +941,21 @@ int64_t verdict_frames_lost(const verdict *v)
     return 0;
 }
 
-/* ======== the track ======== */
+const verdict_item *verdict_violation(const verdict *v)
+{
+    TD_ASSERT(v->count <= VERDICT_ITEMS_MAX);
+    for (uint32_t i = 0; i < v->count; i++) {
+        if (v->items[i].strength == STRENGTH_ERROR)
+            return &v->items[i];
+    }
+    return NULL;
+}
+
+/* ======== tracks ======== */
 
 #define TRACK_MAGIC UINT32_C(0x7472616b)
 
-/* ---- opening and closing ---- */
+/* ---- rules of a track ---- */
 
 static void add_rule(track *t, const rule_row *row)
 {
@@ -1059,6 +1019,26 @@ static void set_row(track *t, const topic_row *row)
         t->entries = track_entries_open();
 }
 
+/* ---- opening and closing ---- */
+
+static void forget_predecessor(track *t)
+{
+    for (size_t i = 0; i < SEQ_NUMBERS; i++)
+        t->seqs[i].is_known = 0;
+    t->version_bytes = 0;
+}
+
+void track_reset(track *t)
+{
+    TD_ASSERT(t->magic == TRACK_MAGIC);
+    t->is_anchored = !t->needs_anchor;
+    t->is_broken = 0;
+    t->has_snapshot = 0;
+    forget_predecessor(t);
+    if (t->entries != NULL)
+        track_entries_forget(t->entries);
+}
+
 track *track_open(const topic_row *row)
 {
     TD_ASSERT(row != NULL);
@@ -1094,14 +1074,57 @@ void track_set_row(track *t, const topic_row *row)
     t->is_anchored = (uint8_t)(was_anchored || !t->needs_anchor);
 }
 
-/* ---- the verdict ---- */
+/* ---- queries ---- */
 
-static void forget_predecessor(track *t)
+size_t track_bytes(const track *t)
 {
-    for (size_t i = 0; i < SEQ_NUMBERS; i++)
-        t->seqs[i].is_known = 0;
-    t->version_bytes = 0;
+    TD_ASSERT(t->magic == TRACK_MAGIC);
+    return sizeof *t + (t->book == NULL ? 0 : book_bytes(t->book)) +
+           (t->entries == NULL ? 0 : track_entries_bytes(t->entries));
 }
+
+const topic_row *track_row(const track *t)
+{
+    return t->row;
+}
+
+const book *track_book(const track *t)
+{
+    return t->book;
+}
+
+void track_hash(track *t, td_hasher *into)
+{
+    if (t->book != NULL)
+        book_hash(t->book, into);
+}
+
+uint64_t track_hash_best(track *t, uint32_t depth)
+{
+    TD_ASSERT(t->book != NULL);
+    return book_hash_best(t->book, depth);
+}
+
+int track_is_broken(const track *t)
+{
+    return t->is_broken || !t->is_anchored;
+}
+
+int track_has_snapshot(const track *t)
+{
+    return t->has_snapshot;
+}
+
+void track_last(const track *t, track_seqs *out)
+{
+    const seq_range *cross_seq = &t->seqs[SEQ_NUMBER_CROSS];
+    const seq_range *u = &t->seqs[SEQ_NUMBER_U];
+    const seq_range *seq = &t->seqs[SEQ_NUMBER_SEQ];
+    *out = (track_seqs){cross_seq->last,     u->last,     seq->last,
+                        cross_seq->was_seen, u->was_seen, seq->was_seen};
+}
+
+/* ======== applying frames ======== */
 
 /* 1 if the exchange's service restarted, and its u with it (docs/wire.md 3.3). */
 static int is_restart(const track *t, const msg_head *head)
@@ -1109,15 +1132,14 @@ static int is_restart(const track *t, const msg_head *head)
     return t->restarts && head->has_u && head->u == 1;
 }
 
-/* Start everything over with a snapshot. If the topic needs none, because every frame is complete,
- * the snapshot only repairs the book, unless the service restarted. */
-static void apply_snapshot(track *t, const msg_head *head)
+/* 1 if the frame replaces all earlier content: by its type, because the topic sends nothing else,
+ * or because the exchange reports a restart. */
+static int replaces_all(const track *t, const msg_head *head)
 {
-    t->is_broken = 0;
-    t->is_anchored = 1;
-    t->has_snapshot = 1;
-    if (t->needs_anchor || is_restart(t, head))
-        forget_predecessor(t);
+    if (head->kind == FRAME_SNAPSHOT)
+        return 1;
+    return (t->is_full && head->kind == FRAME_UNTYPED) ||
+           (is_restart(t, head) && head->kind == FRAME_DELTA);
 }
 
 static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
@@ -1169,16 +1191,6 @@ static void remember(track *t, const frame_facts *f)
     t->depth[SIDE_SELL] = f->depth[SIDE_SELL];
 }
 
-/* 1 if the frame replaces all earlier content: by its type, because the topic sends nothing else,
- * or because the exchange reports a restart. */
-static int replaces_all(const track *t, const msg_head *head)
-{
-    if (head->kind == FRAME_SNAPSHOT)
-        return 1;
-    return (t->is_full && head->kind == FRAME_UNTYPED) ||
-           (is_restart(t, head) && head->kind == FRAME_DELTA);
-}
-
 /* 1 if the frame's errors only show that earlier frames were lost: a frame that replaces everything
  * then repairs the book. If a number fell, the frame itself is an old one. */
 static int is_only_loss(const verdict *v)
@@ -1192,13 +1204,6 @@ static int is_only_loss(const verdict *v)
     return 1;
 }
 
-/* 1 if no frame depends on an earlier one (trades, candles, orders), so that an error concerns one
- * frame only. */
-static int is_stateless(const track *t)
-{
-    return t->book == NULL && !t->needs_anchor;
-}
-
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
@@ -1207,10 +1212,19 @@ void track_apply(track *t, const message *m, verdict *out)
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
                          .was_anchored = t->is_anchored};
     facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
-    if (facts.is_snapshot)
-        apply_snapshot(t, &m->head);
-    else if (is_stateless(t))
+    if (facts.is_snapshot) {
         t->is_broken = 0;
+        t->is_anchored = 1;
+        t->has_snapshot = 1;
+        /* Everything starts over. If the topic needs no snapshot, because every frame is complete,
+         * this one only repairs the book, unless the service restarted. */
+        if (t->needs_anchor || is_restart(t, &m->head))
+            forget_predecessor(t);
+    } else if (t->book == NULL && !t->needs_anchor) {
+        /* No frame depends on an earlier one (trades, candles, orders): an error concerns one frame
+         * only. */
+        t->is_broken = 0;
+    }
     facts.checks_content = t->is_anchored && !t->is_broken;
     if (t->book != NULL) {
         if (facts.is_snapshot)
@@ -1224,8 +1238,10 @@ void track_apply(track *t, const message *m, verdict *out)
     out->is_snapshot = facts.is_snapshot;
     out->unchecked = t->book != NULL && !facts.checks_content;
     check_rules(t, &facts, out);
-    if (TD_UNLIKELY(t->entries != NULL))
-        out->unchecked |= track_entries_pop_unchecked(t->entries) != 0;
+    if (TD_UNLIKELY(t->entries != NULL)) {
+        out->unchecked |= t->entries->has_unchecked;
+        t->entries->has_unchecked = 0;
+    }
     int is_mended = facts.is_snapshot && is_only_loss(out);
     if (verdict_violation(out) != NULL && !is_mended)
         t->is_broken = 1;
@@ -1246,25 +1262,60 @@ void track_join(track *t)
     t->is_anchored = 1;
 }
 
-size_t track_bytes(const track *t)
+/* ======== save, load ======== */
+
+/* Save or load the numbers, in the order of first appearance. */
+static void numbers_serialize(track_entries *e, state_io *io)
 {
-    TD_ASSERT(t->magic == TRACK_MAGIC);
-    return sizeof *t + (t->book == NULL ? 0 : book_bytes(t->book)) +
-           (t->entries == NULL ? 0 : track_entries_bytes(t->entries));
+    uint32_t count = state_count(io, e->by_key.count, LIMIT_TRACK_SYMBOLS, sizeof e->numbers[0]);
+    for (uint32_t i = 0; i < count; i++) {
+        td_array_ensure((void **)&e->numbers, &e->number_capacity, i, sizeof *e->numbers);
+        state_u64(io, &e->numbers[i].key);
+        state_i64(io, &e->numbers[i].last);
+        if (state_is_loading(io))
+            row_table_put(&e->by_key, e->numbers[i].key, i);
+    }
 }
 
-void track_reset(track *t)
+static size_t least(size_t a, size_t b)
 {
-    TD_ASSERT(t->magic == TRACK_MAGIC);
-    t->is_anchored = !t->needs_anchor;
-    t->is_broken = 0;
-    t->has_snapshot = 0;
-    forget_predecessor(t);
-    if (t->entries != NULL)
-        track_entries_forget(t->entries);
+    return a < b ? a : b;
 }
 
-/* ---- save, load ---- */
+/* Save or load the newest ids of both sets, the older set first. Only a part, because all of these
+ * random bytes would be most of a state. */
+static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
+{
+    size_t kept[2]; /* of the older and the newer set */
+    kept[1] = least(ids->sets[ids->newer].by_key.count, LIMIT_STATE_IDS);
+    kept[0] = least(ids->sets[ids->newer ^ 1].by_key.count, LIMIT_STATE_IDS - kept[1]);
+    for (uint32_t i = 0; i < 2; i++) {
+        id_set *set = &ids->sets[ids->newer ^ 1 ^ i];
+        size_t first = state_is_loading(io) ? 0 : set->by_key.count - kept[i];
+        uint32_t count = state_count(io, kept[i], most, sizeof *set->keys);
+        for (uint32_t k = 0; k < count; k++) {
+            uint64_t key = state_is_loading(io) ? 0 : set->keys[first + k];
+            state_u64(io, &key);
+            if (state_is_loading(io))
+                id_set_add(set, key);
+        }
+    }
+}
+
+/* Save the state, or load it into a new one. */
+static void track_entries_serialize(track_entries *e, state_io *io)
+{
+    TD_ASSERT(!e->has_unchecked); /* reset after each frame */
+    numbers_serialize(e, io);
+    ids_serialize(&e->ids, LIMIT_TRACK_IDS, io);
+    ids_serialize(&e->frames, LIMIT_TRACK_FRAMES, io);
+    state_i64(io, &e->candle_start);
+    state_i64(io, &e->closed_start);
+    state_flag(io, &e->has_candle);
+    state_flag(io, &e->has_closed);
+    state_flag(io, &e->has_id);
+    state_u64(io, &e->last_id);
+}
 
 /* Save or load the part of a range that rules need of the previous frame. */
 static void seq_range_serialize(seq_range *c, state_io *io)
@@ -1304,57 +1355,4 @@ void track_serialize(track *t, state_io *io)
         track_entries_serialize(t->entries, io);
     if (t->book != NULL)
         book_serialize(t->book, io);
-}
-
-/* ---- queries ---- */
-
-const verdict_item *verdict_violation(const verdict *v)
-{
-    TD_ASSERT(v->count <= VERDICT_ITEMS_MAX);
-    for (uint32_t i = 0; i < v->count; i++) {
-        if (v->items[i].strength == STRENGTH_ERROR)
-            return &v->items[i];
-    }
-    return NULL;
-}
-
-const topic_row *track_row(const track *t)
-{
-    return t->row;
-}
-
-const book *track_book(const track *t)
-{
-    return t->book;
-}
-
-void track_hash(track *t, td_hasher *into)
-{
-    if (t->book != NULL)
-        book_hash(t->book, into);
-}
-
-uint64_t track_hash_best(track *t, uint32_t depth)
-{
-    TD_ASSERT(t->book != NULL);
-    return book_hash_best(t->book, depth);
-}
-
-int track_is_broken(const track *t)
-{
-    return t->is_broken || !t->is_anchored;
-}
-
-int track_has_snapshot(const track *t)
-{
-    return t->has_snapshot;
-}
-
-void track_last(const track *t, track_seqs *out)
-{
-    const seq_range *cross_seq = &t->seqs[SEQ_NUMBER_CROSS];
-    const seq_range *u = &t->seqs[SEQ_NUMBER_U];
-    const seq_range *seq = &t->seqs[SEQ_NUMBER_SEQ];
-    *out = (track_seqs){cross_seq->last,     u->last,     seq->last,
-                        cross_seq->was_seen, u->was_seen, seq->was_seen};
 }

@@ -259,16 +259,6 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
-/* Add the frame to the ticker's frames, after the track applied it. If it broke the track, frames
- * before it may be missing. */
-static void add_to_ticker(topic_conn *p, const frame_ref *frame, int is_snapshot, int was_broken)
-{
-    if (!was_broken && track_is_broken(p->track))
-        p->ticker->since_ns = frame->recv_ns;
-    if (frame->content.message != NULL)
-        ticker_frames_add(p->ticker, frame, is_snapshot);
-}
-
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
@@ -282,7 +272,7 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
                                                            : turn(t->owner, p, frame->row, is_same);
     out->track = p->track;
     out->is_unaudited = 0;
-    out->audit.count = 0;
+    out->audit = (audit_verdict){0};
     int was_broken = p->ticker != NULL && track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
         track_apply(p->track, frame->content.message, &out->rules);
@@ -292,8 +282,13 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
         out->rules = (verdict){0};
         track_skip(p->track);
     }
-    if (TD_UNLIKELY(p->ticker != NULL))
-        add_to_ticker(p, frame, out->rules.is_snapshot, was_broken);
+    if (TD_UNLIKELY(p->ticker != NULL)) {
+        /* If the frame broke the track, frames before it may be missing. */
+        if (!was_broken && track_is_broken(p->track))
+            p->ticker->since_ns = frame->recv_ns;
+        if (frame->content.message != NULL)
+            ticker_frames_add(p->ticker, frame, out->rules.is_snapshot);
+    }
     size_t bytes = memory_of(p);
     t->owner->bytes += bytes - p->bytes; /* modulo 2^64: the size may have shrunk */
     p->bytes = bytes;
@@ -344,7 +339,7 @@ int symbol_state_has_tickers(const symbol_state *s)
 
 void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
 {
-    out->count = 0;
+    *out = (audit_verdict){0};
     if (s->audit != NULL)
         audit_finish(s->audit, end_ns, out);
 }

@@ -125,19 +125,13 @@ size_t ticker_frames_memory(const ticker_frames *t)
     return sizeof *t + t->bytes.capacity + t->count * sizeof *t->frames;
 }
 
-/* A hash of the row's fields: it shows whether another version's row has the same ones. */
-static uint64_t hash_fields(const topic_row *row)
-{
-    uint64_t hash = 0;
-    for (size_t i = 0; i < row->field_count; i++)
-        hash = hash * 31 + td_xxh64(row->fields[i].key, strlen(row->fields[i].key));
-    return hash;
-}
-
 void ticker_frames_serialize(ticker_frames *t, state_io *io)
 {
     enum { FRAME_BYTES = 20 };
-    const uint64_t own = hash_fields(t->row);
+    /* The hash of the row's fields shows whether another version's row has the same fields. */
+    uint64_t own = 0;
+    for (size_t i = 0; i < t->row->field_count; i++)
+        own = own * 31 + td_xxh64(t->row->fields[i].key, strlen(t->row->fields[i].key));
     uint64_t hash = own;
     if (!state_is_loading(io))
         drop_replaced(t);

@@ -85,20 +85,6 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
     return td_hasher_digest(hasher);
 }
 
-static td_result check_fields(const chain_record *record, size_t size, td_err *err)
-{
-    if (record->conn_count > CHAIN_CONNS_MAX || content_bytes(record->conn_count) != size)
-        return td_err_set(err, TD_E_CORRUPT, "chain record: %zu bytes with %u connections", size,
-                          record->conn_count);
-    const chain_totals *t = &record->totals;
-    if (t->frames_in != t->frames_written + t->frames_dropped)
-        return td_err_set(err, TD_E_CORRUPT,
-                          "chain record: %" PRIu64 " frames in, but %" PRIu64
-                          " written and %" PRIu64 " dropped",
-                          t->frames_in, t->frames_written, t->frames_dropped);
-    return TD_OK;
-}
-
 td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, td_err *err)
 {
     TD_ASSERT(out != NULL);
@@ -115,9 +101,15 @@ td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, t
                                      .events_written = td_le64(p + 56)},
                           .conns = conns,
                           .conn_count = td_le32(p + 64)};
-    td_result rc = check_fields(out, content.size, err);
-    if (rc != TD_OK)
-        return rc;
+    if (out->conn_count > CHAIN_CONNS_MAX || content_bytes(out->conn_count) != content.size)
+        return td_err_set(err, TD_E_CORRUPT, "chain record: %zu bytes with %u connections",
+                          content.size, out->conn_count);
+    const chain_totals *t = &out->totals;
+    if (t->frames_in != t->frames_written + t->frames_dropped)
+        return td_err_set(err, TD_E_CORRUPT,
+                          "chain record: %" PRIu64 " frames in, but %" PRIu64
+                          " written and %" PRIu64 " dropped",
+                          t->frames_in, t->frames_written, t->frames_dropped);
     for (uint32_t i = 0; conns != NULL && i < out->conn_count; i++)
         read_conn(p + CHAIN_FIXED_BYTES + (size_t)i * CHAIN_CONN_BYTES, &conns[i]);
     memcpy(out->value.bytes, p + content.size - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES);

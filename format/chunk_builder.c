@@ -184,30 +184,26 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
     return o;
 }
 
-/* Assert that options only lower the bounds, which readers rely on. */
-static void check_options(const chunk_builder_options *o)
-{
-    TD_ASSERT(o->target_bytes <= LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES);
-    TD_ASSERT(o->segment_channels_max >= 8);
-    TD_ASSERT(o->segment_channels_max <= LIMIT_SEGMENT_CHANNELS);
-    TD_ASSERT(o->segment_chunks_max <= LIMIT_SEGMENT_CHUNKS);
-    TD_ASSERT(o->segment_index_max <= LIMIT_SEGMENT_INDEX_ENTRIES);
-}
-
 /* Open a builder. It allocates everything here, so that appending does not. */
 chunk_builder *chunk_builder_open(const chunk_builder_options *options)
 {
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
     b->options = with_defaults(options);
-    check_options(&b->options);
+    /* Options may only lower the bounds, which readers rely on. */
+    const chunk_builder_options *o = &b->options;
+    TD_ASSERT(o->target_bytes <= LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES);
+    TD_ASSERT(o->segment_channels_max >= 8);
+    TD_ASSERT(o->segment_channels_max <= LIMIT_SEGMENT_CHANNELS);
+    TD_ASSERT(o->segment_chunks_max <= LIMIT_SEGMENT_CHUNKS);
+    TD_ASSERT(o->segment_index_max <= LIMIT_SEGMENT_INDEX_ENTRIES);
     /* The same share of ids is reserved whatever the segment's size. */
-    uint32_t channels = b->options.segment_channels_max;
+    uint32_t channels = o->segment_channels_max;
     b->ids_max[1] = channels / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
     b->ids_max[0] = channels - b->ids_max[1];
     td_buf_init(&b->raw, LIMIT_CHUNK_BYTES);
     td_buf_init(&b->pack, LIMIT_RECORD_BYTES);
     td_buf_init(&b->events, 2 * LIMIT_CHUNK_BYTES);
-    td_buf_grow(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES);
+    td_buf_grow(&b->raw, o->target_bytes + CHUNK_SLACK_BYTES);
     td_buf_init(&b->new_records, LIMIT_CHUNK_BYTES);
     b->packer = chunk_packer_open();
     b->new_channels = td_alloc(channels * sizeof *b->new_channels);
@@ -385,8 +381,9 @@ static void begin_channel(chunk_builder *b, channel_state *channel, uint32_t num
 
 /* ---- messages ---- */
 
-/* Check that frame times strictly increase. Events and HTTP answers may repeat the last time. */
-static td_result check_times(const chunk_builder *b, const feed_frame *frame, td_err *err)
+/* Check the frame's time and size. Times of frames strictly increase; events and HTTP answers may
+ * repeat the last time. */
+static td_result check_frame(const chunk_builder *b, const feed_frame *frame, td_err *err)
 {
     uint64_t after = is_frame_channel(frame->info) ? b->last_frame_ns : 0;
     if (frame->recv_ns < b->last_ns || (after > 0 && frame->recv_ns <= after))
@@ -412,14 +409,6 @@ static void note_pending(chunk_builder *b, channel_state *channel, const feed_fr
     b->last_ns = frame->recv_ns;
 }
 
-/* Keep a copy of the event: sealed_chunk_event returns it to the writer of the chunk. */
-static void note_event(chunk_builder *b, const feed_frame *frame)
-{
-    const uint64_t head[] = {frame->recv_ns, frame->bytes.size};
-    td_buf_add(&b->events, head, sizeof head);
-    td_buf_add(&b->events, frame->bytes.data, frame->bytes.size);
-}
-
 /* Update the chain record's totals; missing ordinals are dropped frames. */
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
                         const feed_frame *frame)
@@ -427,8 +416,12 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
     TD_ASSERT((conn != NULL) == channel->is_frame);
     if (conn == NULL) {
         b->totals.events_written++;
-        if (channel_has_events(&channel->info))
-            note_event(b, frame);
+        /* Keep a copy of the event: sealed_chunk_event returns it to the writer of the chunk. */
+        if (channel_has_events(&channel->info)) {
+            const uint64_t head[] = {frame->recv_ns, frame->bytes.size};
+            td_buf_add(&b->events, head, sizeof head);
+            td_buf_add(&b->events, frame->bytes.data, frame->bytes.size);
+        }
         return;
     }
     int is_in = channel->info.dir == CHANNEL_IN;
@@ -471,7 +464,7 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const feed_
 td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame, td_err *err)
 {
     chunk_builder *b = builder;
-    td_result rc = check_times(b, frame, err);
+    td_result rc = check_frame(b, frame, err);
     if (TD_UNLIKELY(rc != TD_OK))
         return rc;
     if (TD_UNLIKELY(is_segment_over(b, frame->recv_ns))) {
@@ -570,26 +563,6 @@ static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
-/* Fill the fields for the catalog and the chain record. */
-static void fill_rest(const chunk_builder *b, sealed_chunk *out)
-{
-    TD_ASSERT(out->message_count == b->pending_count);
-    TD_ASSERT(out->last_ns == b->last_ns);
-    out->frame_count = b->pending_frames;
-    out->segment_first_ns = b->segment_first_ns;
-    out->segment_number = b->segment_number;
-    out->starts_segment = b->pending_starts_segment;
-    out->totals = b->totals;
-    out->conns =
-        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
-    for (uint32_t i = 0; i < b->conns.count; i++) {
-        out->conns[i] = b->conns.conns[i].conn;
-        out->conns[i].late_ms = late_ms(b, &b->conns.conns[i]);
-    }
-    out->conn_count = b->conns.count;
-    td_buf_add(&out->events, b->events.data, b->events.size);
-}
-
 static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 {
     conn_table_sweep(&b->conns);
@@ -613,8 +586,23 @@ int chunk_builder_seal(chunk_builder *builder, sealed_chunk *out)
     if (b->pending_count == 0)
         return 0;
     chunk_packer_pack(b->packer, b->options.level, td_buf_view(&b->raw), out);
+    TD_ASSERT(out->message_count == b->pending_count);
+    TD_ASSERT(out->last_ns == b->last_ns);
     fill_new_channels(b, out);
-    fill_rest(b, out);
+    /* The fields for the catalog and the chain record. */
+    out->frame_count = b->pending_frames;
+    out->segment_first_ns = b->segment_first_ns;
+    out->segment_number = b->segment_number;
+    out->starts_segment = b->pending_starts_segment;
+    out->totals = b->totals;
+    out->conns =
+        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *out->conns);
+    for (uint32_t i = 0; i < b->conns.count; i++) {
+        out->conns[i] = b->conns.conns[i].conn;
+        out->conns[i].late_ms = late_ms(b, &b->conns.conns[i]);
+    }
+    out->conn_count = b->conns.count;
+    td_buf_add(&out->events, b->events.data, b->events.size);
     begin_next(b, out);
     return 1;
 }

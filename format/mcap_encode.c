@@ -61,20 +61,15 @@ static void put_u64(cursor *c, uint64_t v)
     c->p += 8;
 }
 
-static void put_raw(cursor *c, td_bytes bytes)
-{
-    TD_ASSERT(bytes.size <= (size_t)(c->end - c->p));
-    if (bytes.size > 0)
-        memcpy(c->p, bytes.data, bytes.size);
-    c->p += bytes.size;
-}
-
 /* A string, map or array after its 4-byte length. */
 static void put_counted(cursor *c, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= UINT32_MAX);
     put_u32(c, (uint32_t)bytes.size);
-    put_raw(c, bytes);
+    TD_ASSERT(bytes.size <= (size_t)(c->end - c->p));
+    if (bytes.size > 0)
+        memcpy(c->p, bytes.data, bytes.size);
+    c->p += bytes.size;
 }
 
 void mcap_encode_magic(td_buf *buf)

@@ -28,18 +28,6 @@ td_result mcap_source_refresh(mcap_source *source, td_err *err)
     return td_io_size(source->file, &source->size, err);
 }
 
-/* Move the window's start to offset at, keeping the bytes from there on. */
-static void move_window(mcap_source *source, uint64_t at)
-{
-    uint64_t skip = at - source->window_at;
-    int is_inside = at >= source->window_at && skip < source->window.size;
-    size_t kept = is_inside ? source->window.size - (size_t)skip : 0;
-    if (kept > 0)
-        memmove(source->window.data, source->window.data + skip, kept);
-    source->window.size = kept;
-    source->window_at = at;
-}
-
 static void add_to_crc(mcap_source *source)
 {
     uint64_t end = source->window_at + source->window.size;
@@ -64,8 +52,14 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
     size_t wanted = size > WINDOW_BYTES ? size : WINDOW_BYTES;
     if (wanted > left)
         wanted = (size_t)left;
-    move_window(source, at);
-    size_t kept = source->window.size;
+    /* Move the window's start to at, keeping the bytes from there on. */
+    uint64_t skip = at - source->window_at;
+    int is_inside = at >= source->window_at && skip < source->window.size;
+    size_t kept = is_inside ? source->window.size - (size_t)skip : 0;
+    if (kept > 0)
+        memmove(source->window.data, source->window.data + skip, kept);
+    source->window.size = kept;
+    source->window_at = at;
     TD_ASSERT(kept < wanted);
     td_buf_grow(&source->window, wanted - kept);
     td_result rc =

@@ -240,32 +240,6 @@ static void append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
     }
 }
 
-/* Append a Summary Offset for each group with records. */
-static void append_offsets(td_buf *buf, const group_range ranges[GROUPS])
-{
-    for (int i = 0; i < GROUPS; i++) {
-        if (ranges[i].bytes == 0)
-            continue;
-        mcap_summary_offset offset = {.group_opcode = ranges[i].opcode,
-                                      .group_start = ranges[i].start,
-                                      .group_bytes = ranges[i].bytes};
-        mcap_encode_summary_offset(buf, &offset);
-    }
-}
-
-/* Append the footer, whose CRC covers everything from the summary's start to the CRC itself, and
- * the magic. */
-static void append_footer(td_buf *buf, size_t summary_at, uint64_t summary_start,
-                          uint64_t offsets_start)
-{
-    mcap_footer footer = {.summary_start = summary_start, .summary_offset_start = offsets_start};
-    mcap_encode_footer(buf, &footer);
-    TD_ASSERT(summary_at < buf->size - 4);
-    uint32_t crc = td_crc32(0, buf->data + summary_at, buf->size - 4 - summary_at);
-    td_put_le32(buf->data + buf->size - 4, crc);
-    mcap_encode_magic(buf);
-}
-
 void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, uint32_t data_crc)
 {
     TD_ASSERT(at >= MCAP_MAGIC_BYTES);
@@ -275,7 +249,20 @@ void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, ui
     size_t summary_at = buf->size;
     group_range ranges[GROUPS];
     append_groups(summary, buf, base, ranges);
-    uint64_t offsets_start = base + buf->size;
-    append_offsets(buf, ranges);
-    append_footer(buf, summary_at, base + summary_at, offsets_start);
+    mcap_footer footer = {.summary_start = base + summary_at,
+                          .summary_offset_start = base + buf->size};
+    for (int i = 0; i < GROUPS; i++) {
+        if (ranges[i].bytes == 0)
+            continue;
+        mcap_summary_offset offset = {.group_opcode = ranges[i].opcode,
+                                      .group_start = ranges[i].start,
+                                      .group_bytes = ranges[i].bytes};
+        mcap_encode_summary_offset(buf, &offset);
+    }
+    /* The footer's CRC covers everything from the summary's start to the CRC itself. */
+    mcap_encode_footer(buf, &footer);
+    TD_ASSERT(summary_at < buf->size - 4);
+    uint32_t crc = td_crc32(0, buf->data + summary_at, buf->size - 4 - summary_at);
+    td_put_le32(buf->data + buf->size - 4, crc);
+    mcap_encode_magic(buf);
 }

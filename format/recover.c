@@ -62,16 +62,6 @@ static td_result read_head(recovery *v, td_err *err)
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
-/* Report damaged blocks that held durable data. */
-static void note_damage(recovery *v, uint64_t from, uint64_t to)
-{
-    TD_ASSERT(from < to);
-    TD_ASSERT(to <= v->source.size);
-    if (v->result->damaged_blocks++ == 0)
-        v->result->damaged_from = from;
-    v->result->damaged_to = to;
-}
-
 /* First walk: advance valid_bytes to the end of a sound block. */
 static td_result note_block(void *user, const scan_block *block, td_err *err)
 {
@@ -84,10 +74,15 @@ static td_result note_block(void *user, const scan_block *block, td_err *err)
         v->pending_to = block->end;
         return TD_OK;
     }
-    /* Damaged blocks count once a block after them is sound; else they belong to the torn tail. */
+    /* Damaged blocks held durable data if a block after them is sound; else they belong to the torn
+     * tail. */
     if (v->pending_damage > 0) {
-        note_damage(v, v->pending_from, v->pending_to);
-        v->result->damaged_blocks += v->pending_damage - 1;
+        TD_ASSERT(v->pending_from < v->pending_to);
+        TD_ASSERT(v->pending_to <= v->source.size);
+        if (v->result->damaged_blocks == 0)
+            v->result->damaged_from = v->pending_from;
+        v->result->damaged_to = v->pending_to;
+        v->result->damaged_blocks += v->pending_damage;
     }
     v->pending_damage = 0;
     v->valid_bytes = block->end;
@@ -230,36 +225,12 @@ static td_result add_record(void *user, const mcap_location *location, td_err *e
 static const scan_visitor SECOND_WALK = {
     .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
 
-/* Set *is_planned_end to 1 if the tail equals the end that is about to be written, or its
- * beginning. */
-static td_result compare_tail(recovery *v, int *is_planned_end, td_err *err)
-{
-    TD_ASSERT(v->source.size >= v->valid_bytes);
-    TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
-    uint64_t tail = v->source.size - v->valid_bytes;
-    *is_planned_end = 0;
-    if (tail > v->end.size)
-        return TD_OK;
-    td_bytes expected = td_bytes_of(v->end.data, (size_t)tail);
-    return mcap_source_compare(&v->source, v->valid_bytes, expected, is_planned_end, err);
-}
-
 /* Name in torn/ of the file's bytes from an offset on. */
 static void torn_name(const recovery *v, uint64_t from, const char *kind,
                       char out[LIMIT_PATH_BYTES])
 {
     (void)snprintf(out, LIMIT_PATH_BYTES, "%.1000s.%" PRIu64 ".%s",
                    segment_file_name(v->result->path), from, kind);
-}
-
-/* Do step 2 of recover.h: save the tail. */
-static td_result save_tail(recovery *v, td_err *err)
-{
-    char name[LIMIT_PATH_BYTES];
-    TD_ASSERT(v->source.size > v->valid_bytes);
-    TD_ASSERT(v->valid_bytes > 0);
-    torn_name(v, v->valid_bytes, "tail", name);
-    return torn_keep(v->io, v->torn_dir, name, v->file, v->valid_bytes, v->result->torn_path, err);
 }
 
 /* Do steps 2 to 4 of recover.h: afterwards the file is complete and durable under its open name.
@@ -269,14 +240,25 @@ static td_result save_tail(recovery *v, td_err *err)
 static td_result write_end(recovery *v, td_err *err)
 {
     TD_ASSERT(v->valid_bytes > 0);
-    TD_ASSERT(v->end.size > 0);
-    int is_planned_end;
-    td_result rc = compare_tail(v, &is_planned_end, err);
+    TD_ASSERT(v->source.size >= v->valid_bytes);
+    TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
+    /* Step 2: save the tail, unless it equals the end that is about to be written, or its
+     * beginning. */
+    uint64_t tail = v->source.size - v->valid_bytes;
+    int is_planned_end = 0;
+    td_result rc = TD_OK;
+    if (tail <= v->end.size)
+        rc = mcap_source_compare(&v->source, v->valid_bytes, td_bytes_of(v->end.data, (size_t)tail),
+                                 &is_planned_end, err);
     if (rc != TD_OK)
         return rc;
-    v->result->torn_bytes = is_planned_end ? 0 : v->source.size - v->valid_bytes;
-    if (v->result->torn_bytes > 0)
-        rc = save_tail(v, err);
+    v->result->torn_bytes = is_planned_end ? 0 : tail;
+    if (v->result->torn_bytes > 0) {
+        char name[LIMIT_PATH_BYTES];
+        torn_name(v, v->valid_bytes, "tail", name);
+        rc =
+            torn_keep(v->io, v->torn_dir, name, v->file, v->valid_bytes, v->result->torn_path, err);
+    }
     if (rc == TD_OK)
         rc = td_io_truncate(v->file, v->valid_bytes, err);
     if (rc == TD_OK)
@@ -410,15 +392,6 @@ static td_result run_copy(recovery *v, td_err *err)
     return rc == TD_OK ? move_to_torn(v, "copy", err) : rc;
 }
 
-static td_result set_paths(recovery *v, const char *open_path, td_err *err)
-{
-    TD_ASSERT(open_path != NULL);
-    if (!segment_has_open_name(open_path) || strlen(open_path) >= LIMIT_PATH_BYTES)
-        return td_err_set(err, TD_E_INVALID, "not the name of an unfinished segment");
-    segment_final_path(open_path, v->result->path);
-    return TD_OK;
-}
-
 static recovery *open_recovery(td_io io, const char *open_path, recover_result *result)
 {
     recovery *v = td_alloc_zero(1, sizeof *v);
@@ -474,9 +447,13 @@ static td_result recover_file(td_io io, const char *open_path, const char *torn_
 {
     recovery *v = open_recovery(io, open_path, out);
     v->torn_dir = torn_dir;
-    td_result rc = set_paths(v, open_path, err);
-    if (rc == TD_OK)
+    td_result rc = TD_OK;
+    if (!segment_has_open_name(open_path) || strlen(open_path) >= LIMIT_PATH_BYTES)
+        rc = td_err_set(err, TD_E_INVALID, "not the name of an unfinished segment");
+    if (rc == TD_OK) {
+        segment_final_path(open_path, v->result->path);
         rc = run_it(v, err);
+    }
     close_recovery(v);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering %s", open_path);
 }

@@ -61,53 +61,34 @@ static int is_misplaced(const mcap_location *location)
     }
 }
 
-/* Locate the next record. TD_E_TRUNCATED: the structure is broken. */
-static td_result next_record(scanner *s, mcap_location *out, td_err *err)
-{
-    td_result rc = mcap_source_record(s->source, s->at, s->source->size, out, err);
-    if (rc == TD_OK && is_misplaced(out))
-        rc = td_err_set(err, TD_E_TRUNCATED, "misplaced %s record (0x%02x)",
-                        mcap_opcode_name(out->opcode), out->opcode);
-    if (rc == TD_OK)
-        s->at = out->end;
-    return rc;
-}
-
-/* Check a chain record. TD_E_CORRUPT: it is not a chain record or is unreadable; the block
- * continues. */
-static td_result check_block(scanner *s, const mcap_location *location, scan_block *out,
-                             td_err *err)
+/* Check a chain record, and visit its block. TD_E_CORRUPT: it is not a chain record or is
+ * unreadable; the block continues. */
+static td_result visit_block(scanner *s, const mcap_location *location, td_err *err)
 {
     TD_ASSERT(location->opcode == CHAIN_OPCODE);
     td_bytes content;
+    scan_block block;
     td_result rc = mcap_source_content(s->source, location, &content, err);
     if (rc == TD_OK)
-        rc = chain_decode(content, s->conns, &out->record, err);
+        rc = chain_decode(content, s->conns, &block.record, err);
     if (rc != TD_OK)
         return rc == TD_E_LIMIT ? TD_E_CORRUPT : rc;
-    out->start = s->block_start;
-    out->end = location->end;
-    out->offset = location->offset;
-    out->is_sound = 0;
-    if (out->record.covers_from == s->block_start) {
+    block.start = s->block_start;
+    block.end = location->end;
+    block.offset = location->offset;
+    block.is_sound = 0;
+    if (block.record.covers_from == s->block_start) {
         chain_start(s->hasher, s->chain);
         rc = mcap_source_hash(s->source, s->block_start, location->end - CHAIN_VALUE_BYTES,
                               s->hasher, err);
         if (rc != TD_OK)
             return rc;
-        out->is_sound = (uint8_t)td_hash128_equal(td_hasher_digest(s->hasher), out->record.value);
+        block.is_sound = (uint8_t)td_hash128_equal(td_hasher_digest(s->hasher), block.record.value);
     }
-    s->chain = out->record.value;
+    s->chain = block.record.value;
     s->block_start = location->end;
     s->source->keep_from = location->end;
-    return TD_OK;
-}
-
-static td_result visit_block(scanner *s, const mcap_location *location, td_err *err)
-{
-    scan_block block;
-    td_result rc = check_block(s, location, &block, err);
-    return rc == TD_OK && s->visitor->block != NULL ? s->visitor->block(s->user, &block, err) : rc;
+    return s->visitor->block == NULL ? TD_OK : s->visitor->block(s->user, &block, err);
 }
 
 td_result scanner_end_chunk(scanner *s, td_err *err)
@@ -281,14 +262,6 @@ td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *e
     return rc;
 }
 
-/* Report a damaged record whose length is intact. */
-static td_result report_damage(scanner *s, const mcap_location *location, const td_err *why,
-                               td_err *err)
-{
-    scan_damage damage = {.why = why, .offset = location->offset, .opcode = location->opcode};
-    return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
-}
-
 /* Continue at the next block that can be found after s->at, where the structure is broken. */
 static td_result skip_damage(scanner *s, const td_err *why, td_err *err)
 {
@@ -306,18 +279,27 @@ static td_result step(scanner *s, td_err *err)
 {
     mcap_location location;
     td_err why;
-    td_result rc = next_record(s, &location, &why);
+    td_result rc = mcap_source_record(s->source, s->at, s->source->size, &location, &why);
+    if (rc == TD_OK && is_misplaced(&location))
+        rc = td_err_set(&why, TD_E_TRUNCATED, "misplaced %s record (0x%02x)",
+                        mcap_opcode_name(location.opcode), location.opcode);
     if (rc == TD_E_TRUNCATED)
         return skip_damage(s, &why, err);
     if (rc == TD_EOF) {
         s->is_done = 1;
         return TD_OK;
     }
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        s->at = location.end;
         rc = visit(s, &location, &why);
+    }
     if (rc == TD_OK)
         return TD_OK;
-    return scan_is_fatal(rc) ? td_err_pass(err, rc, &why) : report_damage(s, &location, &why, err);
+    if (scan_is_fatal(rc))
+        return td_err_pass(err, rc, &why);
+    /* The record is damaged, but its length is intact. */
+    const scan_damage damage = {.why = &why, .offset = location.offset, .opcode = location.opcode};
+    return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
 }
 
 td_result scanner_run(scanner *s, uint64_t limit, td_err *err)

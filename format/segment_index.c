@@ -128,18 +128,14 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
     }
 }
 
-static const segment_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
-{
-    size_t at = channel_position(index, id);
-    return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;
-}
-
 /* 1 if the chunk has messages of an undefined channel. */
 static int chunk_has_unknown(const segment_index *index, const segment_chunk *chunk)
 {
     for (size_t id = 0; id < (size_t)chunk->bitmap_bytes * 8; id++) {
-        if ((index->bitmaps[chunk->bitmap_offset + id / 8] >> (id % 8) & 1) != 0 &&
-            segment_index_find_channel(index, (uint16_t)id) == NULL)
+        if ((index->bitmaps[chunk->bitmap_offset + id / 8] >> (id % 8) & 1) == 0)
+            continue;
+        size_t at = channel_position(index, (uint16_t)id);
+        if (at == index->channel_count || index->channels[at].id != id)
             return 1;
     }
     return 0;

@@ -37,15 +37,6 @@ static void read_channels(const segment_reader *reader, segment_index *out)
     td_free(sorted);
 }
 
-static td_result read_chunks(const segment_reader *reader, segment_index *out, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++)
-        rc = segment_index_add_chunk(out, segment_reader_chunk(reader, i),
-                                     segment_reader_bitmap(reader, i), err);
-    return rc;
-}
-
 static td_result read_counts(const segment_reader *reader, segment_index *out, td_err *err)
 {
     segment_scratch *scratch = segment_scratch_open();
@@ -113,8 +104,9 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     read_origin(info, path, out);
     td_result rc = read_chain(reader, out, err);
     read_channels(reader, out);
-    if (rc == TD_OK)
-        rc = read_chunks(reader, out, err);
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++)
+        rc = segment_index_add_chunk(out, segment_reader_chunk(reader, i),
+                                     segment_reader_bitmap(reader, i), err);
     for (uint32_t i = 0; i < segment_reader_checkpoint_count(reader); i++)
         segment_index_add_checkpoint(out, segment_reader_checkpoint(reader, i));
     if (rc == TD_OK && out->depth == INDEX_FULL)

@@ -450,23 +450,8 @@ typedef struct summary_facts {
     uint32_t chunk_count;
 } summary_facts;
 
-/* Check the CRC of the summary, which covers the summary, its offsets, and the footer up to the
- * CRC. */
-static td_result check_summary_crc(segment_reader *r, const mcap_footer *footer, uint64_t footer_at,
-                                   td_err *err)
-{
-    TD_ASSERT(footer->summary_start != 0);
-    TD_ASSERT(footer->summary_start <= footer_at);
-    uint32_t crc = 0;
-    td_result rc = mcap_source_crc(&r->source, footer->summary_start,
-                                   footer_at + MCAP_FOOTER_BYTES - 4, &crc, err);
-    if (rc == TD_OK && crc != footer->summary_crc)
-        rc = td_err_set(err, TD_E_CORRUPT, "summary at %" PRIu64 ": CRC %08x, %08x expected",
-                        footer->summary_start, crc, footer->summary_crc);
-    return rc;
-}
-
-/* Read footer and closing magic. TD_EOF: the file does not end with them. */
+/* Read footer and closing magic, and check the CRC of the summary. TD_EOF: the file does not end
+ * with footer and magic. */
 static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *err)
 {
     uint64_t size = r->source.size;
@@ -495,7 +480,14 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
                           footer.summary_start, footer.summary_offset_start, footer_at);
     facts->start = footer.summary_start;
     facts->end = offsets;
-    return check_summary_crc(r, &footer, footer_at, err);
+    /* The CRC covers the summary, its offsets, and the footer up to the CRC. */
+    uint32_t crc = 0;
+    rc = mcap_source_crc(&r->source, footer.summary_start, footer_at + MCAP_FOOTER_BYTES - 4, &crc,
+                         err);
+    if (rc == TD_OK && crc != footer.summary_crc)
+        rc = td_err_set(err, TD_E_CORRUPT, "summary at %" PRIu64 ": CRC %08x, %08x expected",
+                        footer.summary_start, crc, footer.summary_crc);
+    return rc;
 }
 
 /* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section,

@@ -108,6 +108,8 @@ static td_result report_failure(verify_state *v, segment_finding_kind kind, uint
     return TD_OK;
 }
 
+/* ---- messages and chain records ---- */
+
 /* Checks messages against the chain records. A segment may begin in the middle of a session: then
  * the first chain record's totals are accepted, and the differences between successive records are
  * checked. */
@@ -315,16 +317,7 @@ static td_result check_block(void *user, const scan_block *block, td_err *err)
     return TD_OK;
 }
 
-/* Checks chunks, their messages and indexes, and records outside of chunks. */
-
-/* Note a channel: the summary must have it once. */
-static void on_channel(verify_state *v, const mcap_record *record, uint64_t offset)
-{
-    TD_ASSERT(record->opcode == MCAP_CHANNEL);
-    td_err why;
-    if (mcap_summary_note_channel(&v->summary, record, &why) != TD_OK)
-        report(v, FINDING_STRUCTURE, offset, "%s", why.text);
-}
+/* ---- chunks and other records ---- */
 
 /* Check a message: its channel must be defined before it. */
 static void on_message(verify_state *v, td_bytes content, uint64_t chunk_offset, uint64_t offset,
@@ -346,19 +339,6 @@ static void on_message(verify_state *v, td_bytes content, uint64_t chunk_offset,
     count_message(v, channel, out, chunk_offset);
 }
 
-/* Keep a message for the check of the message indexes, and update the range of times. */
-static void note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
-                       uint64_t *first_ns, uint64_t *last_ns)
-{
-    TD_ASSERT(offset < v->records.size);
-    verify_entry entry = {.log_ns = message->log_ns, .offset = offset, .id = message->channel_id};
-    if (v->entries.size == 0 || message->log_ns < *first_ns)
-        *first_ns = message->log_ns;
-    if (message->log_ns > *last_ns)
-        *last_ns = message->log_ns;
-    td_buf_add(&v->entries, &entry, sizeof entry);
-}
-
 /* The order in which message indexes list a chunk's messages. */
 static int by_id_and_offset(const void *a, const void *b)
 {
@@ -368,18 +348,8 @@ static int by_id_and_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Check that the chunk's times match its messages: readers skip chunks by these times. */
-static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t first_ns,
-                        uint64_t last_ns)
-{
-    TD_ASSERT(first_ns <= last_ns);
-    if (chunk->start_ns != first_ns || chunk->end_ns != last_ns)
-        report(v, FINDING_TIME, chunk->chunk_offset,
-               "chunk has times %" PRIu64 " to %" PRIu64 ", its messages %" PRIu64 " to %" PRIu64,
-               chunk->start_ns, chunk->end_ns, first_ns, last_ns);
-}
-
-/* Check every record of the decompressed chunk. */
+/* Check every record of the decompressed chunk. Keep its messages for the check of the message
+ * indexes. */
 static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
 {
     td_bytes records = td_buf_view(&v->records);
@@ -393,9 +363,17 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
         mcap_message message = {0};
         if (record.opcode == MCAP_MESSAGE) {
             on_message(v, record.content, chunk_at, record.offset, &message);
-            note_entry(v, &message, record.offset, &first_ns, &last_ns);
+            if (v->entries.size == 0 || message.log_ns < first_ns)
+                first_ns = message.log_ns;
+            if (message.log_ns > last_ns)
+                last_ns = message.log_ns;
+            verify_entry entry = {
+                .log_ns = message.log_ns, .offset = record.offset, .id = message.channel_id};
+            td_buf_add(&v->entries, &entry, sizeof entry);
         } else if (record.opcode == MCAP_CHANNEL) {
-            on_channel(v, &record, chunk_at);
+            /* The summary must have each channel once. */
+            if (mcap_summary_note_channel(&v->summary, &record, &why) != TD_OK)
+                report(v, FINDING_STRUCTURE, chunk_at, "%s", why.text);
         } else if (record.opcode < MCAP_PRIVATE_FIRST) {
             report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
                    mcap_opcode_name(record.opcode));
@@ -403,7 +381,11 @@ static void walk_records(verify_state *v, const mcap_chunk_index *chunk)
     }
     if (rc != TD_EOF)
         report(v, FINDING_STRUCTURE, chunk_at, "%s", why.text);
-    check_range(v, chunk, first_ns, last_ns);
+    /* Readers skip chunks by these times. */
+    if (chunk->start_ns != first_ns || chunk->end_ns != last_ns)
+        report(v, FINDING_TIME, chunk_at,
+               "chunk has times %" PRIu64 " to %" PRIu64 ", its messages %" PRIu64 " to %" PRIu64,
+               chunk->start_ns, chunk->end_ns, first_ns, last_ns);
     if (v->entries.size > 0)
         qsort(v->entries.data, v->entries.size / sizeof(verify_entry), sizeof(verify_entry),
               by_id_and_offset);

@@ -390,6 +390,43 @@ static void test_books(void **state)
     audit_close(a);
 }
 
+/* A book that differs from all others at once: each pair has its finding, and later its end. */
+static void test_a_finding_for_each_pair(void **state)
+{
+    (void)state;
+    static const char *const STEPS[] = {"S B99x1 A101x1", "D =B99x2", "D =B99x3"};
+    audit *a = audit_open();
+    audit_member *members[LIMIT_AUDIT_MEMBERS];
+    track *tracks[LIMIT_AUDIT_MEMBERS];
+    for (uint32_t i = 0; i < LIMIT_AUDIT_MEMBERS; i++) {
+        members[i] = audit_join(a, &BOOK_2, i, NULL);
+        tracks[i] = track_open(&BOOK_2);
+    }
+    for (uint32_t step = 0; step < 3; step++)
+        for (uint32_t i = 0; i < LIMIT_AUDIT_MEMBERS; i++) {
+            int is_last = i == LIMIT_AUDIT_MEMBERS - 1;
+            const audit_frame frame = {.recv_ns = (step + 1) * S + i, .connection = 1};
+            audit_verdict found;
+            verdict own;
+            book_frame text;
+            book_frame_parse(step == 1 && is_last ? "D =B99x7" : STEPS[step], &text);
+            text.message.head.seq = step + 1;
+            text.message.head.has_seq = 1;
+            message m = {.book = text.message};
+            track_apply(tracks[i], &m, &own);
+            audit_apply(a, members[i], &frame, &m, tracks[i], &found);
+            assert_int_equal(found.count, is_last && step > 0 ? LIMIT_AUDIT_MEMBERS - 1 : 0);
+            for (uint32_t k = 0; k < found.count; k++) {
+                assert_int_equal(found.items[k].event, step == 1 ? AUDIT_DIFFERS : AUDIT_AGREES);
+                assert_ptr_equal(found.items[k].about.member, members[k]);
+                assert_ptr_equal(found.items[k].against.member, members[i]);
+            }
+        }
+    for (uint32_t i = 0; i < LIMIT_AUDIT_MEMBERS; i++)
+        track_close(tracks[i]);
+    audit_close(a);
+}
+
 /* ---- members ---- */
 
 /* A topic without a partner is not audited. */
@@ -432,8 +469,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_candles),      cmocka_unit_test(test_trades_bound),
-        cmocka_unit_test(test_books),        cmocka_unit_test(test_useful_parts),
-        cmocka_unit_test(test_member_bound),
+        cmocka_unit_test(test_books),        cmocka_unit_test(test_a_finding_for_each_pair),
+        cmocka_unit_test(test_useful_parts), cmocka_unit_test(test_member_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
