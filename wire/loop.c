@@ -1,4 +1,4 @@
-#include "wire/loop_impl.h"
+#include "wire/loop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "wire/resolve.h"
 #include "wire/tls.h"
 
 #define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
