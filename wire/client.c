@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time_share.h"
-#include "conn_impl.h"
 #include "wire/dial.h"
 #include "wire/handshake.h"
 

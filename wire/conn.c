@@ -1,8 +1,10 @@
+#include "wire/conn.h"
+
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/random.h"
-#include "conn_impl.h"
+#include "wire/link.h"
 
 enum {
     CLOSE_GRACE_S = 2, /* time limit of the closing handshake */

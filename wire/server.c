@@ -17,8 +17,8 @@
 #include "base/limits.h"
 #include "base/time_share.h"
 #include "base/url.h"
-#include "conn_impl.h"
 #include "wire/handshake.h"
+#include "wire/link.h"
 #include "wire/tls.h"
 
 enum {
