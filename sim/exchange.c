@@ -257,23 +257,8 @@ static int is_due(const served_family *f, fault_kind kind)
     return 0;
 }
 
-/* Count a frame, send it, and inject the faults that are due. */
-static void on_frame(served_family *f, const sim_frame *frame)
-{
-    f->made++;
-    if (is_due(f, FAULT_DROP))
-        note_fault(f, FAULT_DROP, frame);
-    else
-        send_frame(f, frame);
-    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
-        if (!is_due(f, kind))
-            continue;
-        note_fault(f, kind, NULL);
-        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
-    }
-}
-
-/* Make the next step, and its frame, if it has one. Returns the frame's size. */
+/* Make the next step, send its frame, if it has one, and inject the faults that are due. Returns
+ * the frame's size. */
 static size_t make_step(served_family *f)
 {
     sim_frame frame;
@@ -286,7 +271,17 @@ static size_t make_step(served_family *f)
     f->step++;
     if (!sim_family_next(f->sim, ts_ns, &frame))
         return 0;
-    on_frame(f, &frame);
+    f->made++;
+    if (is_due(f, FAULT_DROP))
+        note_fault(f, FAULT_DROP, &frame);
+    else
+        send_frame(f, &frame);
+    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
+        if (!is_due(f, kind))
+            continue;
+        note_fault(f, kind, NULL);
+        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
+    }
     return frame.bytes.size;
 }
 
