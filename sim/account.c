@@ -320,19 +320,6 @@ static void end_order(account *a)
     a->symbol = NULL;
 }
 
-static account_status cancelled_status(const account *a)
-{
-    int is_partly = a->event.order.filled > 0 && a->symbol->traded.product == PRODUCT_SPOT;
-    return is_partly ? ACCOUNT_PARTLY_CANCELLED : ACCOUNT_CANCELLED;
-}
-
-static account_status open_status(const account_order *order)
-{
-    return order->filled == 0                  ? ACCOUNT_NEW
-           : order->filled < order->terms.size ? ACCOUNT_PARTLY_FILLED
-                                               : ACCOUNT_FILLED;
-}
-
 /* The events of an order, in this sequence: before fills, the seeded trader's stop order and order,
  * or the client's order; each fill, and the order after it; a cancelled order; after fills the
  * position and the wallet. */
@@ -354,9 +341,12 @@ const account_event *account_next_event(account *a)
         fill(a, &s->trades[(step - a->lead_events) / 2]);
         event->kind = STREAM_EXECUTION;
     } else if (step < fills_end) {
-        order->status = open_status(order);
+        order->status = order->filled == 0                  ? ACCOUNT_NEW
+                        : order->filled < order->terms.size ? ACCOUNT_PARTLY_FILLED
+                                                            : ACCOUNT_FILLED;
     } else if (step < cancel_end) {
-        order->status = cancelled_status(a);
+        int is_partly = order->filled > 0 && s->traded.product == PRODUCT_SPOT;
+        order->status = is_partly ? ACCOUNT_PARTLY_CANCELLED : ACCOUNT_CANCELLED;
     } else if (s->trade_count == 0 && !order->is_planned) {
         end_order(a);
         return NULL;

@@ -257,23 +257,8 @@ static int is_due(const served_family *f, fault_kind kind)
     return 0;
 }
 
-/* Count a frame, send it, and inject the faults that are due. */
-static void on_frame(served_family *f, const sim_frame *frame)
-{
-    f->made++;
-    if (is_due(f, FAULT_DROP))
-        note_fault(f, FAULT_DROP, frame);
-    else
-        send_frame(f, frame);
-    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
-        if (!is_due(f, kind))
-            continue;
-        note_fault(f, kind, NULL);
-        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
-    }
-}
-
-/* Make the next step, and its frame, if it has one. Returns the frame's size. */
+/* Make the next step, send its frame, if it has one, and inject the faults that are due. Returns
+ * the frame's size. */
 static size_t make_step(served_family *f)
 {
     sim_frame frame;
@@ -286,7 +271,17 @@ static size_t make_step(served_family *f)
     f->step++;
     if (!sim_family_next(f->sim, ts_ns, &frame))
         return 0;
-    on_frame(f, &frame);
+    f->made++;
+    if (is_due(f, FAULT_DROP))
+        note_fault(f, FAULT_DROP, &frame);
+    else
+        send_frame(f, &frame);
+    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
+        if (!is_due(f, kind))
+            continue;
+        note_fault(f, kind, NULL);
+        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
+    }
     return frame.bytes.size;
 }
 
@@ -365,20 +360,6 @@ static void start(served_family *f)
         wire_timer_set(x->loop, &x->end_timer, now + options->duration_ns, end_of_duration, x);
 }
 
-/* Send the state of a stream, a subscriber's first frame. */
-static void send_snapshot(sim_conn *conn, uint32_t index)
-{
-    sim_frame frame;
-    TD_ASSERT(conn->waiting > 0);
-    TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
-    conn->streams[index] = SUBSCRIPTION_LIVE;
-    conn->waiting--;
-    if (!sim_family_snapshot(conn->of->sim, index, &frame))
-        return;
-    note_frame(conn, &frame);
-    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = frame.bytes});
-}
-
 /* Send the snapshots that a connection still waits for, while its queue has space. */
 static void send_snapshots(sim_conn *conn)
 {
@@ -388,7 +369,13 @@ static void send_snapshots(sim_conn *conn)
             continue;
         if (conn->is_closing || wire_waiting_bytes(conn->wire) > QUEUED_BYTES_HELD)
             break; /* continued by on_drained */
-        send_snapshot(conn, i);
+        conn->streams[i] = SUBSCRIPTION_LIVE;
+        conn->waiting--;
+        sim_frame frame;
+        if (!sim_family_snapshot(conn->of->sim, i, &frame))
+            continue; /* this stream has no first frame */
+        note_frame(conn, &frame);
+        conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = frame.bytes});
     }
     flush_truth(conn->exchange);
 }
@@ -475,20 +462,16 @@ static void use_subscribe(sim_conn *conn, uint32_t stream)
 
 /* ---- known and held topics ---- */
 
-/* 1 if the family has topics of this form, and they have a symbol. */
-static int is_of_symbol(const family *of, td_bytes topic)
-{
-    topic_match match;
-    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) &&
-           topic_row_has_symbol(match.row);
-}
-
 static topic_standing on_standing(void *user, td_bytes topic)
 {
     sim_conn *conn = user;
     topic_standing found = {.is_known = each_stream(conn, topic, NULL) > 0};
+    const family *of = conn->of->family;
+    topic_match match;
     if (!found.is_known)
-        found.is_symbol_unknown = is_of_symbol(conn->of->family, topic) != 0;
+        found.is_symbol_unknown =
+            topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) &&
+            topic_row_has_symbol(match.row);
     const sim_family *v = conn->of->sim;
     uint32_t stream = sim_family_find(v, topic);
     if (stream < sim_family_stream_count(v) && has_access(conn, stream)) {
@@ -635,10 +618,15 @@ static int answer_order(sim_conn *conn, td_bytes bytes)
     return 1;
 }
 
-static void on_request(sim_conn *conn, td_bytes bytes)
+static void on_message(void *user, wire_conn *wire, const ws_message *got)
 {
+    sim_conn *conn = user;
     exchange *x = conn->exchange;
+    td_bytes bytes = got->bytes; /* text and binary alike */
     td_err err;
+    (void)wire; /* the same as conn->wire */
+    if (conn->is_closing)
+        return;
     conn->received++;
     if (conn->of->orders_of != NULL && answer_order(conn, bytes))
         return;
@@ -749,14 +737,6 @@ static void on_drained(void *user, wire_conn *wire)
     send_snapshots(conn);
 }
 
-static void on_message(void *user, wire_conn *wire, const ws_message *got)
-{
-    sim_conn *conn = user;
-    (void)wire; /* the same as conn->wire */
-    if (!conn->is_closing)
-        on_request(conn, got->bytes); /* text and binary alike */
-}
-
 /* ---- opening ---- */
 
 static const wire_server_ops SERVER_OPS = {
@@ -768,24 +748,22 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
-/* Order entry needs the family with its account: add it unless it is served already. */
-static void add_account(exchange *x)
-{
-    exchange_options *options = &x->options;
-    int has_orders = 0;
-    for (uint32_t i = 0; i < options->family_count; i++)
-        has_orders |= (catalog_find(options->families[i]->name)->flags & CATALOG_ORDERS) != 0;
-    for (uint32_t i = 0; i < options->family_count; i++)
-        has_orders &= strcmp(options->families[i]->name, CATALOG_ORDERS_OF) != 0;
-    if (!has_orders)
-        return;
-    TD_ASSERT(options->family_count < EXCHANGE_FAMILIES_MAX);
-    options->families[options->family_count++] = family_find(td_bytes_str(CATALOG_ORDERS_OF));
-}
-
 static void open_families(exchange *x)
 {
-    add_account(x);
+    /* Order entry needs the family with its account: add it unless it is served already. */
+    exchange_options *options = &x->options;
+    int has_orders = 0;
+    int has_account = 0;
+    for (uint32_t i = 0; i < options->family_count; i++) {
+        const char *name = options->families[i]->name;
+        has_orders |= (catalog_find(name)->flags & CATALOG_ORDERS) != 0;
+        has_account |= strcmp(name, CATALOG_ORDERS_OF) == 0;
+    }
+    if (has_orders && !has_account) {
+        TD_ASSERT(options->family_count < EXCHANGE_FAMILIES_MAX);
+        options->families[options->family_count++] = family_find(td_bytes_str(CATALOG_ORDERS_OF));
+    }
+
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
     for (uint32_t i = 0; i < x->options.family_count; i++) {
         const family *of = x->options.families[i];

@@ -101,21 +101,17 @@ typedef struct listing {
     instrument now;
 } listing;
 
-static int is_listed(const reply_row *row, const char *name)
-{
-    const char *const *of = row->families;
-    return (of[0] != NULL && strcmp(of[0], name) == 0) ||
-           (of[1] != NULL && strcmp(of[1], name) == 0);
-}
-
 /* Advance to the next instrument. Returns 0 at the end. */
 static int next_instrument(listing *l)
 {
     const http_markets *m = l->markets;
+    const char *const *of = l->row->families;
     while (l->at < m->family_count * m->symbol_count) {
         uint32_t index = l->at++;
         const char *name = m->families[index / m->symbol_count]->name;
-        if (!is_listed(l->row, name))
+        int is_listed = (of[0] != NULL && strcmp(of[0], name) == 0) ||
+                        (of[1] != NULL && strcmp(of[1], name) == 0);
+        if (!is_listed)
             continue;
         l->now = catalog_instrument(catalog_find(name), index % m->symbol_count);
         if (l->coin.size == 0 || td_bytes_is(l->coin, l->now.base))

@@ -43,14 +43,6 @@ static const struct {
     [PRODUCT_SPREAD] = {NULL, "USDT"},      [PRODUCT_NONE] = {NULL, NULL},
 };
 
-static void make_spot(instrument *made)
-{
-    made->first_price *= made->tick;
-    made->tick = 1;
-    made->size_places += SPOT_FINER_PLACES;
-    made->lots_typical = made->lots_typical * sim_power10(SPOT_FINER_PLACES) + 7;
-}
-
 /* Make an option: calls and puts alternate, with strikes around the coin's price. */
 static void make_option(instrument *made, uint32_t index)
 {
@@ -69,17 +61,6 @@ static void make_option(instrument *made, uint32_t index)
     memcpy(made->base, coin->name, strlen(coin->name) + 1);
     (void)snprintf(made->symbol, sizeof made->symbol, "%s-" INSTRUMENT_EXPIRY "-%lld-%c",
                    coin->name, (long long)strike, nth % 2 == 0 ? 'C' : 'P'); /* fits */
-}
-
-/* Make a spread. Its first price is a few ticks above zero, so its bids are partly negative. */
-static void make_spread(instrument *made)
-{
-    enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };
-    made->price_places = 4;
-    made->tick = 1000;
-    made->first_price = FIRST_PRICE;
-    made->price_shift = FIRST_PRICE - ABOVE_ZERO;
-    (void)snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", made->base, made->base);
 }
 
 instrument instrument_make(product of, uint32_t index)
@@ -107,11 +88,20 @@ instrument instrument_make(product of, uint32_t index)
         made.size_places = 0;
         made.lots_typical = LOTS_INVERSE;
     } else if (of == PRODUCT_SPOT) {
-        make_spot(&made);
+        made.first_price *= made.tick;
+        made.tick = 1;
+        made.size_places += SPOT_FINER_PLACES;
+        made.lots_typical = made.lots_typical * sim_power10(SPOT_FINER_PLACES) + 7;
     } else if (of == PRODUCT_OPTION) {
         make_option(&made, index);
     } else if (of == PRODUCT_SPREAD) {
-        make_spread(&made);
+        /* The first price is a few ticks above zero, so bids are partly negative. */
+        enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };
+        made.price_places = 4;
+        made.tick = 1000;
+        made.first_price = FIRST_PRICE;
+        made.price_shift = FIRST_PRICE - ABOVE_ZERO;
+        (void)snprintf(made.symbol, sizeof made.symbol, "%sUSDT_%s/USDT", made.base, made.base);
     }
     return made;
 }

@@ -336,24 +336,6 @@ static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
 
 /* ---- first frames of subscribers ---- */
 
-static int show_state(sim_family *v, const stream *of)
-{
-    const sim_symbol *s = &v->members[of->first].symbol;
-    set_items(v, of, s);
-    if (of->window != NULL)
-        list_window(v, of);
-    v->items.candle = &of->candle;
-    v->items.trades = &of->last;
-    v->items.trade_count = of->last.ns != 0;
-    if ((of->row->flags & STREAM_LAST_FIRST) != 0 && v->items.trade_count == 0)
-        return 0;
-    set_frame(v, of, s, "snapshot");
-    if (of->shown != NULL)
-        memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
-               (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
-    return render(v, of->text->snapshot, NULL);
-}
-
 /* Take the current state as the state last shown, so that the first frame has only later changes.
  */
 static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
@@ -392,7 +374,22 @@ int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 {
     TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
-    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !show_state(v, of))
+    const sim_symbol *s = &v->members[of->first].symbol;
+    if ((of->row->flags & STREAM_NO_INITIAL) != 0)
+        return 0;
+    set_items(v, of, s);
+    if (of->window != NULL)
+        list_window(v, of);
+    v->items.candle = &of->candle;
+    v->items.trades = &of->last;
+    v->items.trade_count = of->last.ns != 0;
+    if ((of->row->flags & STREAM_LAST_FIRST) != 0 && v->items.trade_count == 0)
+        return 0;
+    set_frame(v, of, s, "snapshot");
+    if (of->shown != NULL)
+        memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
+               (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
+    if (!render(v, of->text->snapshot, NULL))
         return 0;
     fill_frame(v, of, out);
     return 1;
@@ -430,14 +427,6 @@ static int is_due(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns
     return 1;
 }
 
-/* Advance a candle to the event, and add its trades. */
-static void update_candle(stream *of, const sim_symbol *s)
-{
-    (void)candle_roll(&of->candles, of->row->minutes, s->event_ns);
-    for (size_t i = 0; i < s->trade_count; i++)
-        candle_add(&of->candles, s->trades[i].price, s->trades[i].done.size, s->trades[i].money);
-}
-
 /* Make one event in one market, and mark the streams that must show it. */
 static void step(sim_family *v, uint64_t ts_ns)
 {
@@ -457,8 +446,11 @@ static void step(sim_family *v, uint64_t ts_ns)
     v->to_show = 0;
     for (uint32_t i = 0; i < member->stream_count; i++) {
         stream *of = &v->streams[member->streams[i]];
-        if (of->row->kind == STREAM_CANDLE)
-            update_candle(of, s);
+        if (of->row->kind == STREAM_CANDLE) {
+            (void)candle_roll(&of->candles, of->row->minutes, s->event_ns);
+            for (const sim_trade *t = s->trades; t < s->trades + s->trade_count; t++)
+                candle_add(&of->candles, t->price, t->done.size, t->money);
+        }
         /* is_due() draws random numbers for every stream, so that they do not depend on
          * subscriptions. */
         if (is_due(v, of, s, ts_ns) && of->is_wanted)
@@ -539,25 +531,13 @@ static int format_name(const stream_row *row, const instrument *traded, char out
     return snprintf(out, STREAM_NAME_BYTES, "%s", topic);
 }
 
-/* Allocate a stream's shown state, and set it to the symbol's current state. */
-static void open_shown(sim_family *v, stream *made, const sim_symbol *s)
-{
-    const stream_row *row = made->row;
-    if (row->kind == STREAM_BOOK)
-        made->window = window_open(row->depth);
-    if (row->kind == STREAM_TICKER)
-        made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
-    if (row->kind == STREAM_CANDLE)
-        candle_open(&made->candles, row->minutes, v->options.start_ns, s->values[SIM_LAST].n);
-    set_shown(v, made, v->options.start_ns);
-}
-
 /* Add the stream of a row for a symbol, unless it exists. */
 static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
 {
     char name[STREAM_NAME_BYTES];
+    const stream_row *row = text->row;
     family_member *of = &v->members[member];
-    int n = format_name(text->row, &of->symbol.traded, name);
+    int n = format_name(row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = sim_family_find(v, td_bytes_of(name, (size_t)n));
@@ -566,13 +546,22 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     if (at < v->stream_count)
         return;
     stream *made = &v->streams[v->stream_count++];
-    made->row = text->row;
+    made->row = row;
     made->text = text;
     made->first = member;
-    made->countdown = 1 + text->row->events_max / 2;
+    made->countdown = 1 + row->events_max / 2;
     memcpy(made->name, name, (size_t)n + 1);
     row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
-    open_shown(v, made, &of->symbol);
+
+    /* The symbol's current state counts as shown. */
+    uint64_t ns = v->options.start_ns;
+    if (row->kind == STREAM_BOOK)
+        made->window = window_open(row->depth);
+    if (row->kind == STREAM_TICKER)
+        made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
+    if (row->kind == STREAM_CANDLE)
+        candle_open(&made->candles, row->minutes, ns, of->symbol.values[SIM_LAST].n);
+    set_shown(v, made, ns);
 }
 
 static void open_member(sim_family *v, uint32_t index)

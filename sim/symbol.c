@@ -66,14 +66,6 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
 
 /* ---- ticker ---- */
 
-/* The change from one price to another, in millionths. */
-static int64_t change_e6(int64_t from, int64_t to)
-{
-    if (from == 0)
-        return 0;
-    return (int64_t)((wide)(to - from) * 1000000 / (from < 0 ? -from : from));
-}
-
 static void update_ticker(sim_symbol *s)
 {
     sim_value *v = s->values;
@@ -86,7 +78,10 @@ static void update_ticker(sim_symbol *s)
     v[SIM_BID1_SIZE] = size_value(s, bid.size);
     v[SIM_ASK1_SIZE] = size_value(s, ask.size);
     v[SIM_MARK] = price_value(s, mid);
-    v[SIM_PCNT_24H] = sim_number(change_e6(v[SIM_PREV_24H].n, v[SIM_LAST].n), RATE_PLACES);
+    int64_t before = v[SIM_PREV_24H].n;
+    wide change = v[SIM_LAST].n - before;
+    wide rate = before == 0 ? 0 : change * 1000000 / (before < 0 ? -before : before);
+    v[SIM_PCNT_24H] = sim_number((int64_t)rate, RATE_PLACES);
 }
 
 static void init_ticker(sim_symbol *s)

@@ -59,11 +59,6 @@ static td_result expect_mark(compiler *c, char mark)
     return TD_OK;
 }
 
-static int is_word(char letter)
-{
-    return isalnum((unsigned char)letter) || letter == '_';
-}
-
 /* The names that may follow a mark: names of values or of lists. */
 typedef struct vocabulary {
     const char *what;
@@ -92,7 +87,7 @@ static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
 {
     size_t size = 0;
     c->at++;
-    while (is_word(c->at[size]))
+    while (isalnum((unsigned char)c->at[size]) || c->at[size] == '_')
         size++;
     const td_bytes name = td_bytes_of(c->at, size);
     size_t i = 0;

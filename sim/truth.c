@@ -104,11 +104,6 @@ void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u
     end_line(t, &json);
 }
 
-static void put_text(json_writer *json, const char *name, const sim_value *value)
-{
-    json_write_member_text(json, name, value->text);
-}
-
 static void put_decimal(json_writer *json, const char *name, const sim_value *value)
 {
     json_write_key(json, name);
@@ -139,7 +134,7 @@ void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, siz
         put_decimal(&json, "turnover", &values[SIM_TURNOVER]);
         json_write_member_bool(&json, "is_confirmed", values[SIM_CONFIRM].n != 0);
     } else {
-        put_text(&json, "side", &values[SIM_SIDE]);
+        json_write_member_text(&json, "side", values[SIM_SIDE].text);
         put_decimal(&json, "price", &values[SIM_PRICE]);
         put_decimal(&json, "size", &values[SIM_SIZE]);
         /* Frames have this time in whole milliseconds. */

@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time_share.h"
-#include "conn_impl.h"
 #include "wire/dial.h"
 #include "wire/handshake.h"
 
@@ -148,14 +147,6 @@ static void on_open(client *self, const handshake_reply *reply, td_bytes head)
         self->ops->opened(conn->user, conn, &peer);
 }
 
-/* 1 if enough of a refusal's body has arrived for a relay to forward. */
-static int has_body(const client *self, const handshake_reply *reply, size_t size)
-{
-    int64_t wanted =
-        reply->content_bytes < WIRE_BODY_BYTES_MAX ? reply->content_bytes : WIRE_BODY_BYTES_MAX;
-    return !self->conn.is_relay || reply->is_chunked || (int64_t)size >= wanted;
-}
-
 static void on_refused(client *self, const handshake_reply *reply, td_bytes head, td_bytes body)
 {
     wire_end *end = &self->conn.end;
@@ -179,7 +170,7 @@ static void on_refused(client *self, const handshake_reply *reply, td_bytes head
     conn_drop(&self->conn);
 }
 
-/* Read the answer's head. Returns the bytes used; 0: the head is incomplete. */
+/* Read an answer. Returns the bytes used; 0: the answer is incomplete. */
 static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
 {
     handshake_reply reply;
@@ -195,7 +186,10 @@ static size_t read_answer(client *self, const uint8_t *bytes, size_t size)
     } else if (reply.status == 101) {
         on_open(self, &reply, head);
     } else if (reply.status >= 200) { /* lower: 100 Continue and others (RFC 9110, 15.2) */
-        if (!has_body(self, &reply, size - used))
+        /* A relay waits for the body, which it forwards. */
+        int64_t wanted =
+            reply.content_bytes < WIRE_BODY_BYTES_MAX ? reply.content_bytes : WIRE_BODY_BYTES_MAX;
+        if (self->conn.is_relay && !reply.is_chunked && (int64_t)(size - used) < wanted)
             return 0;
         on_refused(self, &reply, head, td_bytes_of(bytes + used, size - used));
     }

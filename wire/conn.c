@@ -1,8 +1,10 @@
+#include "wire/conn.h"
+
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/random.h"
-#include "conn_impl.h"
+#include "wire/link.h"
 
 enum {
     CLOSE_GRACE_S = 2, /* time limit of the closing handshake */
@@ -293,18 +295,13 @@ void conn_fini(wire_conn *self)
     ws_reader_fini(&self->reader);
 }
 
-/* 1 while received frames may be delivered. */
-static int is_reading(const wire_conn *self)
-{
-    return (self->state == CONN_OPEN || self->state == CONN_CLOSING) && !self->link->is_paused;
-}
-
 size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     const td_clock clock = self->link->loop->clock;
     ws_result rc = WS_EVENT;
     ws_give(&self->reader, bytes, size, read_ns);
-    while (rc == WS_EVENT && is_reading(self)) {
+    while (rc == WS_EVENT && (self->state == CONN_OPEN || self->state == CONN_CLOSING) &&
+           !self->link->is_paused) {
         ws_event event;
         uint64_t begun_ns = self->inflater == NULL ? 0 : clock_thread_ns(clock);
         rc = ws_read(&self->reader, &event);

@@ -74,16 +74,6 @@ static void begin_next_stream(deflate_receiver *self)
     TD_ASSERT(rc == Z_OK);
 }
 
-/* Grow the output, up to one byte more than allowed: using that byte shows that the message is too
- * large. */
-static void grow(td_buf *output, size_t bytes_max)
-{
-    size_t wanted = output->capacity == 0 ? OUTPUT_FIRST_BYTES : output->capacity;
-    if (wanted > bytes_max + 1 - output->size)
-        wanted = bytes_max + 1 - output->size;
-    td_buf_grow(output, wanted);
-}
-
 static deflate_result inflate_bytes(deflate_receiver *self, td_bytes bytes, size_t bytes_max)
 {
     z_stream *z = &self->z;
@@ -93,8 +83,12 @@ static deflate_result inflate_bytes(deflate_receiver *self, td_bytes bytes, size
     memcpy(&z->next_in, &bytes.data, sizeof z->next_in);
     z->avail_in = (uInt)bytes.size;
     do {
-        if (output->size == output->capacity)
-            grow(output, bytes_max);
+        if (output->size == output->capacity) {
+            /* Up to one byte more than allowed: using it shows that the message is too large. */
+            size_t more = output->capacity == 0 ? OUTPUT_FIRST_BYTES : output->capacity;
+            size_t more_max = bytes_max + 1 - output->size;
+            td_buf_grow(output, more < more_max ? more : more_max);
+        }
         size_t space = output->capacity - output->size;
         z->next_out = output->data + output->size;
         z->avail_out = (uInt)(space < UINT32_MAX ? space : UINT32_MAX);

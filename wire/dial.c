@@ -154,22 +154,17 @@ static const link_ops LINK_OPS = {.connected = on_connected,
 
 /* ---- from a name to attempts ---- */
 
-/* Load the CAs that may sign the server's certificate. */
-static td_result open_trust(dial *self, td_err *err)
-{
-    if (!self->url.is_tls || self->tls != NULL)
-        return TD_OK;
-    return self->ca_file == NULL ? loop_system_trust(self->loop, &self->tls, err)
-                                 : tls_client_context_open(self->ca_file, &self->tls, err);
-}
-
 static void attempt(void *user)
 {
     dial *self = user;
     td_err err;
     td_err_clear(&err);
-    link_close(&self->link);               /* the attempt at the previous address */
-    if (open_trust(self, &err) != TD_OK) { /* other addresses would fail, too */
+    link_close(&self->link); /* the attempt at the previous address */
+    td_result rc = TD_OK;
+    if (self->url.is_tls && self->tls == NULL)
+        rc = self->ca_file == NULL ? loop_system_trust(self->loop, &self->tls, &err)
+                                   : tls_client_context_open(self->ca_file, &self->tls, &err);
+    if (rc != TD_OK) { /* other addresses would fail, too */
         fail(self, WIRE_CAUSE_TLS_UNTRUSTED, "%s", err.text);
         return;
     }

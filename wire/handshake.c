@@ -66,15 +66,6 @@ static td_bytes cut(td_bytes *text, char separator)
     return part;
 }
 
-/* 1 if a comma-separated list has the word. */
-static int has_word(td_bytes list, const char *word)
-{
-    while (list.size > 0)
-        if (is_word(trim(cut(&list, ',')), word))
-            return 1;
-    return 0;
-}
-
 /* A decimal number of at most nine digits; -1 for other text. */
 static int64_t number_of(td_bytes text)
 {
@@ -182,11 +173,15 @@ static int has_field(const head *from, field_kind kind)
     return from->counts[kind] > 0;
 }
 
+/* 1 if a field, a comma-separated list, has the word. */
 static int field_has_word(const head *from, field_kind kind, const char *word)
 {
-    for (size_t i = 0; i < from->counts[kind]; i++)
-        if (has_word(from->values[kind][i], word))
-            return 1;
+    for (size_t i = 0; i < from->counts[kind]; i++) {
+        td_bytes list = from->values[kind][i];
+        while (list.size > 0)
+            if (is_word(trim(cut(&list, ',')), word))
+                return 1;
+    }
     return 0;
 }
 
@@ -542,26 +537,8 @@ unsigned handshake_status(td_bytes line)
     return (unsigned)number_of(status);
 }
 
-/* Read the extensions that the server agreed to: only offered ones are allowed (RFC 6455, 9.1; RFC
- * 7692, 7.1). Returns an error text, or NULL. */
-static const char *read_agreed(const upgrade_request *ask, const head *from, handshake_reply *out)
-{
-    deflate_parameters agreed;
-    if (!has_field(from, FIELD_EXTENSIONS))
-        return NULL;
-    if (!ask->with_deflate || from->counts[FIELD_EXTENSIONS] > 1 ||
-        !read_deflate(from->values[FIELD_EXTENSIONS][0], &agreed) || agreed.server_bits == -1 ||
-        agreed.client_bits == -1)
-        return "it agreed to an extension that was not offered";
-    out->extensions = trim(from->values[FIELD_EXTENSIONS][0]);
-    out->is_deflated = 1;
-    out->context = agreed.server_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
-    out->sent_context = agreed.client_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
-    return NULL;
-}
-
-/* Make the checks that a client must make on an answer 101 (4.1). Returns an error text, or NULL.
- */
+/* Make the checks that a client must make on an answer 101 (4.1), and read the extensions that the
+ * server agreed to. Returns an error text, or NULL. */
 static const char *check_reply(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     char key[HANDSHAKE_KEY_BYTES];
@@ -576,7 +553,19 @@ static const char *check_reply(const upgrade_request *ask, const head *from, han
         return "the header Sec-WebSocket-Accept does not match the key";
     if (has_field(from, FIELD_PROTOCOL) && ask->fields == NULL)
         return "it chose a subprotocol that was not offered";
-    return read_agreed(ask, from, out);
+    if (!has_field(from, FIELD_EXTENSIONS))
+        return NULL;
+    /* Only offered extensions are allowed (RFC 6455, 9.1; RFC 7692, 7.1). */
+    deflate_parameters agreed;
+    if (!ask->with_deflate || from->counts[FIELD_EXTENSIONS] > 1 ||
+        !read_deflate(from->values[FIELD_EXTENSIONS][0], &agreed) || agreed.server_bits == -1 ||
+        agreed.client_bits == -1)
+        return "it agreed to an extension that was not offered";
+    out->extensions = trim(from->values[FIELD_EXTENSIONS][0]);
+    out->is_deflated = 1;
+    out->context = agreed.server_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
+    out->sent_context = agreed.client_alone ? DEFLATE_NO_TAKEOVER : DEFLATE_TAKEOVER;
+    return NULL;
 }
 
 static const char *read_reply(const upgrade_request *ask, td_bytes bytes, handshake_reply *out)

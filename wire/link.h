@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "wire/loop_impl.h"
+#include "wire/loop.h"
+#include "wire/resolve.h"
 
 struct bio_method_st;
 struct ssl_st;

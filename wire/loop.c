@@ -1,4 +1,4 @@
-#include "wire/loop_impl.h"
+#include "wire/loop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "wire/resolve.h"
 #include "wire/tls.h"
 
 #define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
@@ -345,16 +346,6 @@ void wire_loop_close(wire_loop *loop)
     td_free(loop);
 }
 
-/* Get events; timeout as for epoll_wait. */
-static td_result collect(wire_loop *loop, int timeout_ms, td_err *err)
-{
-    loop->ready_count = epoll_wait(loop->epoll_fd, loop->ready, LOOP_EVENTS_A_TURN, timeout_ms);
-    if (loop->ready_count >= 0)
-        return TD_OK;
-    loop->ready_count = 0;
-    return errno == EINTR ? TD_OK : td_err_set_os(err, errno, "cannot wait for sockets");
-}
-
 td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
@@ -363,9 +354,12 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
     int must_wait = timeout_ns > 0 && !is_due && loop->call_again_count == 0;
     if (must_wait)
         arm(loop, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, now_ns);
-    td_result rc = collect(loop, must_wait ? -1 : 0, err);
-    if (rc != TD_OK)
+    loop->ready_count =
+        epoll_wait(loop->epoll_fd, loop->ready, LOOP_EVENTS_A_TURN, must_wait ? -1 : 0);
+    if (loop->ready_count < 0 && errno != EINTR) {
+        td_err_set_os(err, errno, "cannot wait for sockets");
         return td_err_add(err, TD_E_NETWORK, "the network loop");
+    }
     for (int i = 0; i < loop->ready_count; i++) {
         loop_fd *at = loop->ready[i].data.ptr;
         if (at != NULL)

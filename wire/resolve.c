@@ -131,14 +131,6 @@ static void *run(void *argument)
 
 /* ---- the loop's thread ---- */
 
-static lookup *find(const resolver *r, const char *name)
-{
-    lookup *l = r->lookups;
-    while (l != NULL && strcmp(l->name, name) != 0)
-        l = l->next;
-    return l;
-}
-
 static void unlink_lookup(resolver *r, const lookup *l)
 {
     lookup **link = &r->lookups;
@@ -196,7 +188,9 @@ td_result resolver_start(resolver *r, const char *name,
     resolve_job *job = td_alloc(sizeof *job);
     pthread_mutex_lock(&r->lock);
     TD_ASSERT(!r->is_closed);
-    lookup *l = find(r, name);
+    lookup *l = r->lookups;
+    while (l != NULL && strcmp(l->name, name) != 0)
+        l = l->next;
     td_result rc = l == NULL ? add(r, name, &l, err) : TD_OK;
     pthread_mutex_unlock(&r->lock);
     if (rc != TD_OK) {

@@ -17,8 +17,8 @@
 #include "base/limits.h"
 #include "base/time_share.h"
 #include "base/url.h"
-#include "conn_impl.h"
 #include "wire/handshake.h"
+#include "wire/link.h"
 #include "wire/tls.h"
 
 enum {
@@ -478,16 +478,6 @@ static void accept_again(void *user)
     loop_fd_want(server->loop, &server->listener, EPOLLIN);
 }
 
-static void log_refusal(wire_server *server, int os_errno)
-{
-    uint64_t count = td_log_rate_count(&server->refused, loop_now_ns(server->loop));
-    if (count > 0)
-        td_log_emit(server->loop->log, TD_LOG_WARNING,
-                    "a client gets status 503 (%" PRIu64
-                    " since the last warning): %s; `ulimit -n` raises the limit",
-                    count, strerror(os_errno));
-}
-
 /* Accept a client with the spare descriptor, to refuse it. */
 static int accept_with_spare(wire_server *server, int os_errno)
 {
@@ -495,24 +485,19 @@ static int accept_with_spare(wire_server *server, int os_errno)
         return -1;
     close(server->spare_fd);
     server->spare_fd = -1;
-    log_refusal(server, os_errno);
+    uint64_t count = td_log_rate_count(&server->refused, loop_now_ns(server->loop));
+    if (count > 0)
+        td_log_emit(server->loop->log, TD_LOG_WARNING,
+                    "a client gets status 503 (%" PRIu64
+                    " since the last warning): %s; `ulimit -n` raises the limit",
+                    count, strerror(os_errno));
     return accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-/* Pause accepting for a while: the socket stays readable, so the loop would spin. */
-static void accept_later(wire_server *server)
-{
-    wire_loop *loop = server->loop;
-    uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
-    if (server->accept_timer != NULL)
-        return;
-    wire_timer_set(loop, &server->accept_timer, at_ns, accept_again, server);
-    loop_fd_want(loop, &server->listener, 0);
 }
 
 static void on_listener(void *user, uint32_t events)
 {
     wire_server *server = user;
+    wire_loop *loop = server->loop;
     (void)events;
     keep_spare(server); /* before a client takes a descriptor that became free */
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -521,8 +506,12 @@ static void on_listener(void *user, uint32_t events)
             fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS);
         if (is_excess)
             fd = accept_with_spare(server, errno);
-        if (is_excess && fd < 0)
-            accept_later(server);
+        if (is_excess && fd < 0 && server->accept_timer == NULL) {
+            /* Pause accepting: the socket stays readable, so the loop would spin. */
+            uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
+            wire_timer_set(loop, &server->accept_timer, at_ns, accept_again, server);
+            loop_fd_want(loop, &server->listener, 0);
+        }
         if (fd < 0)
             return; /* no client waits, or no descriptor is free; epoll reports again */
         add_peer(server, fd, is_excess);

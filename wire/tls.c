@@ -45,12 +45,6 @@ static int add_extension(X509 *cert, int nid, const char *value)
     return is_added;
 }
 
-/* Set the serial number, which must be positive (RFC 5280, 4.1.2.2). */
-static int set_serial(X509 *cert, uint64_t number)
-{
-    return ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number) == 1;
-}
-
 static int set_validity(X509 *cert, uint64_t wall_ns)
 {
     time_t now = (time_t)(wall_ns / TD_NS_PER_S);
@@ -75,8 +69,9 @@ static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
 {
     uint64_t number = 0;
     int is_random = RAND_bytes((unsigned char *)&number, sizeof number) == 1;
-    number = number >> 1 | 1;
-    return is_random && X509_set_version(cert, 2) == 1 && set_serial(cert, number) &&
+    number = number >> 1 | 1; /* a serial number must be positive (RFC 5280, 4.1.2.2) */
+    return is_random && X509_set_version(cert, 2) == 1 &&
+           ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number) == 1 &&
            set_validity(cert, wall_ns) && set_names(cert, number) &&
            X509_set_pubkey(cert, key) == 1 &&
            add_extension(cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
