@@ -58,11 +58,11 @@ static void close_sources(cursor *c)
     }
 }
 
-/* Replace the sources by the sources of another selection. */
+/* Open the sources of a window, and their merge. */
 static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
                               td_err *err)
 {
-    close_sources(c);
+    TD_ASSERT(c->source_count == 0);
     c->reading = *reading;
     td_workers *workers = reading->reads_ahead ? c->workers : NULL;
     /* chunks to read ahead: one per thread, and one that waits */
