@@ -51,7 +51,7 @@ typedef struct frame_content {
 } frame_content;
 
 struct event;      /* archive/event.h */
-struct tape_block; /* tape/cursor.h */
+struct tape_block; /* tape/block.h */
 
 typedef struct frame_ref {
     uint64_t recv_ns;

@@ -274,9 +274,24 @@ td_result block_pool_read(block_pool *pool, const source *from, const source_chu
     return rc;
 }
 
-/* Keep a block for reuse after its last reference was released, or free it. */
-static void give_back(tape_block *block)
+void tape_block_acquire(tape_block *block)
 {
+    /* memory_order_relaxed is enough: the caller holds a reference already. */
+    unsigned before = atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    TD_ASSERT(before > 0);
+}
+
+void tape_block_release(tape_block *block)
+{
+    if (block == NULL)
+        return;
+    /* Release order: this thread's reads of the block happen before its reuse. Acquire order: the
+     * last release sees the end of all other threads' reads. */
+    unsigned before = atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel);
+    TD_ASSERT(before > 0);
+    if (before > 1)
+        return;
+
     block_pool *pool = block->pool;
     size_t held_bytes = block->bytes.capacity + block_held_bytes(block) - block->bytes.size;
     pthread_mutex_lock(&pool->mutex);
@@ -298,25 +313,6 @@ static void give_back(tape_block *block)
     pthread_mutex_unlock(&pool->mutex);
     if (is_last)
         free_pool(pool);
-}
-
-void tape_block_acquire(tape_block *block)
-{
-    /* memory_order_relaxed is enough: the caller holds a reference already. */
-    unsigned before = atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
-    TD_ASSERT(before > 0);
-}
-
-void tape_block_release(tape_block *block)
-{
-    if (block == NULL)
-        return;
-    /* Release order: this thread's reads of the block happen before its reuse. Acquire order: the
-     * last release sees the end of all other threads' reads. */
-    unsigned before = atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel);
-    TD_ASSERT(before > 0);
-    if (before == 1)
-        give_back(block);
 }
 
 size_t block_held_bytes(const tape_block *block)

@@ -6,12 +6,16 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
-#include "tape/cursor.h"
+#include "schema/frame.h"
 #include "tape/source.h"
+
+typedef struct tape_block tape_block;
+typedef struct block_pool block_pool;
 
 /* One message of a chunk, found and checked. */
 typedef struct chunk_entry {
@@ -22,7 +26,8 @@ typedef struct chunk_entry {
     uint16_t channel;  /* its id in its segment */
 } chunk_entry;
 
-/* A private block is filled by its reader with frames and their content. */
+/* A reference-counted piece of memory: one decompressed chunk and its frames. A private block is
+ * filled by its reader with frames and their content. */
 struct tape_block {
     atomic_uint references;
     td_buf bytes;         /* at most LIMIT_CHUNK_BYTES and padding */
@@ -51,6 +56,11 @@ void block_pool_close(block_pool *pool);
 TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
                                       const source_chunk *chunk, int is_private, tape_block **out,
                                       td_err *err);
+
+/* Keep a frame's memory (frame_ref.block) beyond the next cursor_next; release it. Releasing NULL
+ * is allowed. Any thread. */
+void tape_block_acquire(tape_block *block);
+void tape_block_release(tape_block *block);
 
 /* The reader of a finished segment that another cursor has open, or NULL. Each caller that got or
  * added a reader drops it; the last drop closes it. */

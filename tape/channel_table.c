@@ -56,11 +56,6 @@ static uint64_t stream_hash(const channel_info *info)
     return hash * 31 + info->line * UINT64_C(7);
 }
 
-static uint64_t hash_info(const channel_info *info)
-{
-    return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
-}
-
 static const char *keep_text(channel_table *r, const char *text)
 {
     return td_arena_copy(r->memory, text, strlen(text) + 1);
@@ -76,22 +71,6 @@ static channel_info keep_info(channel_table *r, const channel_info *from)
     kept.symbol = keep_text(r, from->symbol);
     kept.message_encoding = keep_text(r, from->message_encoding);
     return kept;
-}
-
-/* Find the schema's row for the channel's frames. */
-static void match_topic(frame_channel *channel)
-{
-    channel->family = family_find(td_bytes_str(channel->info.family));
-    topic_match found;
-    const channel_info *info = &channel->info;
-    channel->role = channel_role(info);
-    channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
-    if (channel->family == NULL || channel->role != ROLE_DATA)
-        return;
-    const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
-    if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
-                         TOPIC_ANY_TIME, &found))
-        channel->topic.row = found.row;
 }
 
 static int is_same_stream(const channel_info *a, const channel_info *b)
@@ -122,9 +101,20 @@ static td_result add_channel(channel_table *r, const channel_info *info, uint64_
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
     frame_channel *made = td_arena_alloc(r->memory, sizeof *made);
     *made = (frame_channel){.index = (uint32_t)r->channel_count, .info = keep_info(r, info)};
-    match_topic(made);
+    const channel_info *kept = &made->info;
+    made->family = family_find(td_bytes_str(kept->family));
+    made->role = channel_role(kept);
+
+    topic_match found;
+    const char *text = kept->exchange_topic[0] == '\0' ? kept->topic : kept->exchange_topic;
+    made->topic = (topic_match){NULL, td_bytes_str(kept->topic), td_bytes_str(kept->symbol)};
+    if (made->family != NULL && made->role == ROLE_DATA &&
+        topic_match_text(made->family->topics, made->family->topic_count, td_bytes_str(text),
+                         TOPIC_ANY_TIME, &found))
+        made->topic.row = found.row;
+
     /* Only frames of topics have streams, not answers, events or unknown frames. */
-    made->stream = made->role == ROLE_DATA ? get_stream(r, &made->info) : FRAME_NO_STREAM;
+    made->stream = made->role == ROLE_DATA ? get_stream(r, kept) : FRAME_NO_STREAM;
     row_table_put(&r->by_info, hash, r->channel_count);
     r->channels = td_array_grow(r->channels, r->channel_count, sizeof(frame_channel *));
     r->channels[r->channel_count++] = made;
@@ -136,7 +126,7 @@ td_result channel_table_get(channel_table *r, const channel_info *info, frame_ch
                             td_err *err)
 {
     TD_ASSERT(info->feed != NULL);
-    uint64_t hash = hash_info(info);
+    uint64_t hash = stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
     *out = NULL;
     pthread_mutex_lock(&r->mutex);
     row_probe at = row_probe_of(hash);

@@ -221,39 +221,28 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
     return TD_OK;
 }
 
-/* Apply the event that begins a segment: it lists all open connections. */
-static void restate(session_feed *feed, const event *ev)
-{
-    for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
-        slot->is_open = 0;
-    for (size_t i = 0; i < ev->slot_count; i++) {
-        const event_slot *from = &ev->slots[i];
-        session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);
-        set_conn(slot, from->conn, from->since_ns);
-        slot->in = from->in;
-        slot->out = from->out;
-        slot->is_open = 1;
-    }
-}
-
-/* Note whether receive times are late: while sockets are left unread, and after a backward step of
- * the clock. */
-static void note_lateness(session_feed *feed, const event *ev)
-{
-    int is_of_durability = ev->what != NULL && ev->what[0] != '\0';
-    if (ev->kind == EVENT_OVERLOAD && !is_of_durability)
-        feed->is_overloaded = strcmp(ev->state, "begins") == 0;
-    else if (ev->kind == EVENT_CLOCK && strcmp(ev->state, "held") == 0)
-        feed->is_clock_held = 1;
-}
-
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns)
 {
     TD_ASSERT(ev->kind < EVENT_KIND_COUNT);
-    if (ev->state != NULL)
-        note_lateness(feed, ev);
-    if (ev->kind == EVENT_SEGMENT)
-        restate(feed, ev);
+    const int is_of_durability = ev->what != NULL && ev->what[0] != '\0';
+    if (ev->kind == EVENT_OVERLOAD && ev->state != NULL && !is_of_durability)
+        feed->is_overloaded = strcmp(ev->state, "begins") == 0;
+    if (ev->kind == EVENT_CLOCK && ev->state != NULL && strcmp(ev->state, "held") == 0)
+        feed->is_clock_held = 1;
+
+    if (ev->kind == EVENT_SEGMENT) { /* it lists all open connections */
+        for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
+            slot->is_open = 0;
+        for (size_t i = 0; i < ev->slot_count; i++) {
+            const event_slot *from = &ev->slots[i];
+            session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);
+            set_conn(slot, from->conn, from->since_ns);
+            slot->in = from->in;
+            slot->out = from->out;
+            slot->is_open = 1;
+        }
+    }
+
     if (ev->kind != EVENT_CONNECT && ev->kind != EVENT_DISCONNECT && ev->kind != EVENT_GRANT)
         return;
     session_slot *slot = connection_table_get_slot(feed, ev->line, ev->shard);

@@ -125,15 +125,6 @@ static int reads_role(const content_reader *reader, frame_role role)
            (role == ROLE_OUT && reader->reads == TAPE_READS_ALL);
 }
 
-/* Classify a frame without a topic. Returns 1 if it must be decoded as well, because it is unknown,
- * or not a control frame: decoding gives the reason. */
-static int classify_first(content_reader *reader, frame_ref *frame)
-{
-    frame->content.what = content_classify(reader, frame->channel, frame->recv_ns, frame->bytes);
-    return frame->channel->role == ROLE_UNKNOWN ||
-           (reader->reads == TAPE_READS_ALL && !frame_class_is_control(reader->what.frame_class));
-}
-
 void content_read(content_reader *reader, frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
@@ -143,11 +134,18 @@ void content_read(content_reader *reader, frame_ref *frame)
     frame->content = (frame_content){0};
     frame->is_read = 1;
     reader->count++;
-    if (TD_LIKELY(role == ROLE_DATA))
+    if (TD_LIKELY(role == ROLE_DATA)) {
         decode(reader, &channel->topic, frame->row, frame);
-    else if (classify_first(reader, frame))
-        decode(reader, &reader->what.topic, role == ROLE_OUT ? reader->what.topic.row : NULL,
-               frame);
+    } else {
+        const classification *what =
+            content_classify(reader, channel, frame->recv_ns, frame->bytes);
+        frame->content.what = what;
+        /* Decoding gives the reason why an unknown frame has no message. With TAPE_READS_ALL, all
+         * other frames are decoded, too, except control frames. */
+        if (role == ROLE_UNKNOWN ||
+            (reader->reads == TAPE_READS_ALL && !frame_class_is_control(what->frame_class)))
+            decode(reader, &what->topic, role == ROLE_OUT ? what->topic.row : NULL, frame);
+    }
     if (TD_UNLIKELY(frame->content.message == NULL) && role == ROLE_DATA &&
         names_frame(reader, channel))
         frame->content.what = content_classify(reader, channel, frame->recv_ns, frame->bytes);
@@ -175,13 +173,6 @@ static void keep_text(keeper *k, td_bytes *text)
         text->data == k->topic->symbol.data)
         return;
     text->data = keep(k, text->data, text->size);
-}
-
-static void keep_head(keeper *k, msg_head *head)
-{
-    keep_text(k, &head->topic);
-    keep_text(k, &head->symbol);
-    keep_text(k, &head->version);
 }
 
 static void keep_trades(keeper *k, msg_trades *trades)
@@ -231,7 +222,9 @@ static const msg_item *keep_items(keeper *k, const msg_item *items, size_t count
 static const message *keep_message(keeper *k, const message *from)
 {
     message *kept = keep(k, from, sizeof *kept);
-    keep_head(k, &kept->head);
+    keep_text(k, &kept->head.topic);
+    keep_text(k, &kept->head.symbol);
+    keep_text(k, &kept->head.version);
     if (message_is_record(kept)) {
         kept->record.values = keep_values(k, kept->record.values, kept->record.value_count);
         kept->record.items = keep_items(k, kept->record.items, kept->record.item_count);

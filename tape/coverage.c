@@ -89,28 +89,6 @@ static void end_pending(coverage *self, uint64_t first_ns)
 
 /* ---- gaps ---- */
 
-/* Add holes for the gaps that do not end a connection: in them a frame may be missing at any time,
- * whatever the frames around it. */
-static void add_scattered(coverage *self, const gap_list *ledger, const channel_info *info,
-                          selection_window window)
-{
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *gap = &ledger->rows[i];
-        const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-        if (!gap_reason_ends_connection(gap->reason) && gap_row_affects_channel(gap, info) &&
-            gap->from_ns < window.to_ns && more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
-            add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
-    }
-}
-
-/* Add a hole before the gap: frames in the gap were made at most delay_ns earlier, but not before
- * the latest exchange time so far. */
-static void widen(coverage *self, const gap_row *gap)
-{
-    const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
-    add_hole(self, self->exchange_ns > from_ns ? self->exchange_ns : from_ns, gap->from_ns);
-}
-
 /* Read the gaps that began before until_ns. */
 static void read_gaps_before(coverage *self, const gap_list *ledger, const channel_info *info,
                              uint64_t until_ns)
@@ -122,10 +100,14 @@ static void read_gaps_before(coverage *self, const gap_list *ledger, const chann
             break;
         if (!gap_row_affects_channel(gap, info))
             continue;
-        if (gap_reason_ends_connection(gap->reason))
+        if (gap_reason_ends_connection(gap->reason)) {
             add_pending(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
-        else if (self->exchange_ns < gap->from_ns)
-            widen(self, gap);
+        } else if (self->exchange_ns < gap->from_ns) {
+            /* Frames in the gap were made at most delay_ns before it, but not before the latest
+             * exchange time so far. */
+            const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
+            add_hole(self, self->exchange_ns > from_ns ? self->exchange_ns : from_ns, gap->from_ns);
+        }
     }
 }
 
@@ -137,7 +119,15 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
     add_hole(self, 0, window.from_ns);
     if (window.to_ns != UINT64_MAX)
         add_hole(self, window.to_ns, UINT64_MAX);
-    add_scattered(self, ledger, info, window);
+    /* In a gap that does not end a connection a frame may be missing at any time, whatever the
+     * frames around it. */
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *gap = &ledger->rows[i];
+        const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+        if (!gap_reason_ends_connection(gap->reason) && gap_row_affects_channel(gap, info) &&
+            gap->from_ns < window.to_ns && more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
+            add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
+    }
     read_gaps_before(self, ledger, info, window.from_ns);
     if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
         self->has_pending = 0; /* the gaps ended long before the window */

@@ -58,11 +58,11 @@ static void close_sources(cursor *c)
     }
 }
 
-/* Replace the sources by the sources of another selection. */
+/* Open the sources of a window, and their merge. */
 static td_result open_sources(cursor *c, archive_view *view, const source_options *reading,
                               td_err *err)
 {
-    close_sources(c);
+    TD_ASSERT(c->source_count == 0);
     c->reading = *reading;
     td_workers *workers = reading->reads_ahead ? c->workers : NULL;
     /* chunks to read ahead: one per thread, and one that waits */
@@ -234,19 +234,6 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
 
-static td_result open_first(cursor *c, archive_view *view, td_err *err)
-{
-    uint64_t first_ns = 0;
-    td_result rc = TD_OK;
-    if (c->options.threads > 1)
-        rc = td_workers_open(c->options.threads - 1, &c->workers, err);
-    if (rc == TD_OK && c->options.with_lead_in)
-        rc = find_begin(c->archive, view, &c->begin_ns, err);
-    if (rc == TD_OK && selection_is_relative(&c->wanted))
-        rc = find_first_ns(c, view, &first_ns, err);
-    return rc == TD_OK ? open_window(c, view, selection_resolve(&c->wanted, first_ns), err) : rc;
-}
-
 /* ---- holding back ---- */
 
 /* Set *is_live to 1 if an appender is running. Call it before looking for frames: if it finds none,
@@ -279,6 +266,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
 {
     TD_ASSERT(options->threads <= LIMIT_THREADS);
     int is_live = 0;
+    uint64_t first_ns = 0;
     archive_view *view = NULL;
     td_result rc = selection_check(wanted, err);
     if (rc != TD_OK)
@@ -295,8 +283,14 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
     rc = find_live(c, &is_live, err);
     if (rc == TD_OK)
         rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
+    if (rc == TD_OK && options->threads > 1)
+        rc = td_workers_open(options->threads - 1, &c->workers, err);
+    if (rc == TD_OK && options->with_lead_in)
+        rc = find_begin(of, view, &c->begin_ns, err);
+    if (rc == TD_OK && selection_is_relative(wanted))
+        rc = find_first_ns(c, view, &first_ns, err);
     if (rc == TD_OK)
-        rc = open_first(c, view, err);
+        rc = open_window(c, view, selection_resolve(wanted, first_ns), err);
     archive_view_close(view);
     if (rc != TD_OK) {
         cursor_close(c);

@@ -21,12 +21,11 @@
 #include "archive/event.h"
 #include "archive/gap.h"
 #include "schema/frame.h"
+#include "tape/cursor_stats.h"
 #include "tape/decoding.h"
 #include "tape/selection.h"
 
-/* A reference-counted piece of memory: one decompressed chunk and its frames. */
-typedef struct tape_block tape_block;
-typedef struct block_pool block_pool; /* tape/block.h */
+struct block_pool; /* tape/block.h */
 
 /* Zero means the default for every member. */
 typedef struct cursor_options {
@@ -36,7 +35,7 @@ typedef struct cursor_options {
     const td_log *log; /* may be NULL */
     tape_reads reads;
     /* shared with other cursors over the archive; NULL: its own */
-    block_pool *blocks;
+    struct block_pool *blocks;
     struct channel_table
         *channels;        /* likewise; then no user of a cursor may set user data of channels */
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
@@ -57,18 +56,6 @@ typedef struct cursor_options {
     void *user;
 } cursor_options;
 
-/* Totals of a cursor so far. */
-typedef struct cursor_stats {
-    uint64_t segments;            /* opened */
-    uint64_t chunks_read;         /* including damaged ones */
-    uint64_t bytes_read;          /* of chunk records */
-    uint64_t damaged_chunks;      /* unreadable, completely or in part: logged, skipped */
-    uint64_t contents_read;       /* frames whose content was read, each counted once */
-    uint64_t segments_unreadable; /* left out of the plan and logged by the archive */
-    uint64_t segments_live;       /* in the plan, and still being recorded */
-    unsigned workers_busy_max;    /* most threads that were reading ahead at the same time */
-} cursor_stats;
-
 typedef struct cursor cursor;
 struct symbol_state; /* book/symbol_state.h */
 struct symbol_table; /* book/symbol_table.h */
@@ -79,10 +66,10 @@ TD_MUST_USE td_result cursor_open(archive *archive, const selection *selection,
 void cursor_close(cursor *cursor);
 
 /* Get the next frame, valid until the next call. With threads, or with a decoder that replaces the
- * built-in one, it and its content are valid while its block is held; event and its data only until
- * the next call. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks overlap in time, or one
- * chunk's decoded frames are too large) end the cursor. Damage inside a chunk is counted, logged
- * and skipped. */
+ * built-in one, it and its content are valid while its block is held (tape_block_acquire); event
+ * and its data only until the next call. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks
+ * overlap in time, or one chunk's decoded frames are too large) end the cursor. Damage inside a
+ * chunk is counted, logged and skipped. */
 TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err *err);
 
 /* After TD_EOF of a following cursor: look for new frames, in segments that are being written and
@@ -123,10 +110,6 @@ uint64_t cursor_get_lead_from_ns(const cursor *cursor);
 /* The cursor's threads, for users that process its frames, until it closes. NULL without
  * threads. */
 td_workers *cursor_workers(cursor *cursor);
-
-/* Keep a frame's memory beyond the next cursor_next; release it. Any thread. */
-void tape_block_acquire(tape_block *block);
-void tape_block_release(tape_block *block);
 
 /* The totals so far. */
 void cursor_get_stats(const cursor *cursor, cursor_stats *out);

@@ -91,30 +91,24 @@ static td_result classify_again(chunk_load *load, content_reader *reader, frame_
     return connection_table_channel(options->connections, &info, &frame->channel, err);
 }
 
-/* Set the frame of a message, except for the parts that the merge knows: its connection, the high
- * half of its ordinal, and its relation to its stream. */
-static void fill_frame(const chunk_load *load, const chunk_entry *entry, frame_ref *out)
-{
-    const source_channel *from = &load->chunk.file->channels[entry->channel];
-    uint8_t *data = load->block->bytes.data + entry->offset;
-    *out = (frame_ref){.recv_ns = entry->recv_ns,
-                       .ordinal = entry->sequence,
-                       .channel = from->channel,
-                       .conn = &from->slot->none.conn,
-                       .bytes = td_bytes_of(data, entry->size),
-                       .publish_ns = td_le64(data - sizeof(uint64_t)),
-                       .block = load->block,
-                       .is_lead_in = entry->recv_ns < load->options->window.from_ns};
-}
-
-/* Make the frame of an entry, with its present channel and schema row. */
+/* Make the frame of an entry, with its present channel and schema row. The cursor sets the frame's
+ * connection, the high half of its ordinal, and its relation to its stream. */
 static td_result make_frame(chunk_load *load, content_reader *reader, const chunk_entry *entry,
                             frame_ref *frame, int *is_wanted)
 {
+    const source_channel *from = &load->chunk.file->channels[entry->channel];
+    uint8_t *data = load->block->bytes.data + entry->offset;
     td_result rc = TD_OK;
     *is_wanted = 1;
-    fill_frame(load, entry, frame);
-    if (TD_UNLIKELY(load->chunk.file->channels[entry->channel].use == SOURCE_UNKNOWN))
+    *frame = (frame_ref){.recv_ns = entry->recv_ns,
+                         .ordinal = entry->sequence,
+                         .channel = from->channel,
+                         .conn = &from->slot->none.conn,
+                         .bytes = td_bytes_of(data, entry->size),
+                         .publish_ns = td_le64(data - sizeof(uint64_t)),
+                         .block = load->block,
+                         .is_lead_in = entry->recv_ns < load->options->window.from_ns};
+    if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN))
         rc = classify_again(load, reader, frame, is_wanted, &load->err);
     frame->row = content_row(reader, frame->channel, frame->recv_ns);
     return rc;

@@ -170,23 +170,18 @@ static td_result map_channels(segment *of, const source_options *options, td_err
 
 /* ---- chunks ---- */
 
-static channel_bits find_common(const segment *of, td_bytes bitmap)
-{
-    channel_bits found = {0, 0};
-    for (size_t i = 0; i < bitmap.size && i < of->bits_capacity; i++) {
-        found.wanted |= bitmap.data[i] & of->bits[i].wanted;
-        found.events |= bitmap.data[i] & of->bits[i].events;
-    }
-    return found;
-}
-
 /* 1 if the chunk may hold messages that the tape reads. */
 static int wants_chunk(const segment *of, const source_options *options, uint32_t index)
 {
     const segment_chunk *chunk = segment_reader_chunk(of->reader, index);
     if (chunk->first_ns >= options->window.to_ns)
         return 0;
-    const channel_bits found = find_common(of, segment_reader_bitmap(of->reader, index));
+    channel_bits found = {0, 0};
+    const td_bytes bitmap = segment_reader_bitmap(of->reader, index);
+    for (size_t i = 0; i < bitmap.size && i < of->bits_capacity; i++) {
+        found.wanted |= bitmap.data[i] & of->bits[i].wanted;
+        found.events |= bitmap.data[i] & of->bits[i].events;
+    }
     /* Damage may hide a wanted channel: reading the chunk reports the loss. */
     if (chunk->last_ns >= options->lead_from_ns)
         return found.wanted != 0 || segment_reader_chunk_has_unknown(of->reader, index);
@@ -418,15 +413,6 @@ static int is_known(const segments *all, const segment *of)
     return 0;
 }
 
-/* Note the end of a feed's session: the end of its last segment. */
-static void note_end(segments *all, const segment_index *index, const segment *of)
-{
-    session_feed *feed = of->file.feed;
-    uint64_t end_ns = index->is_open && all->options.is_following ? UINT64_MAX : index->last_ns;
-    if (end_ns > feed->end_ns)
-        feed->end_ns = end_ns;
-}
-
 static void note_live(segments *all, uint64_t last_ns)
 {
     if (last_ns > all->live_ns)
@@ -457,9 +443,14 @@ static void add_segments(segments *all, read_plan *from)
             of->planned = from;
             of->planned_at = i;
         }
-        if (planned->index->first_ns > all->newest_ns)
-            all->newest_ns = planned->index->first_ns;
-        note_end(all, planned->index, of);
+        const segment_index *index = planned->index;
+        if (index->first_ns > all->newest_ns)
+            all->newest_ns = index->first_ns;
+        /* A feed's session ends with its last segment. */
+        session_feed *feed = of->file.feed;
+        uint64_t end_ns = index->is_open && all->options.is_following ? UINT64_MAX : index->last_ns;
+        if (end_ns > feed->end_ns)
+            feed->end_ns = end_ns;
     }
 }
 
@@ -593,16 +584,6 @@ static td_result segments_message(const source_chunk *chunk, td_bytes bytes, siz
     return segment_reader_message(of->reader, bytes, at, out, err);
 }
 
-/* Time from which new segments are looked for: a running recorder writes at the present time, even
- * if other segments are dated in the future. */
-static uint64_t poll_from_ns(const segments *all)
-{
-    const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
-    uint64_t now_ns = clock_wall_ns(archive_clock(all->archive));
-    uint64_t lately_ns = now_ns > two_hours_ns ? now_ns - two_hours_ns : 0;
-    return all->newest_ns < lately_ns ? all->newest_ns : lately_ns;
-}
-
 /* Read a segment further. *is_new: set to 1 if it has a new wanted chunk. */
 static td_result poll_segment(segments *all, segment *of, int *is_new, td_err *err)
 {
@@ -633,8 +614,14 @@ static td_result segments_poll(void *self, td_err *err)
         if (rc != TD_OK)
             return rc;
     }
-    uint64_t from_ns = poll_from_ns(all);
-    uint64_t lead_ns = all->options.lead_from_ns;
+
+    /* A running recorder writes at the present time, even if other segments are dated in the
+     * future. */
+    const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
+    const uint64_t lead_ns = all->options.lead_from_ns;
+    uint64_t now_ns = clock_wall_ns(archive_clock(all->archive));
+    uint64_t lately_ns = now_ns > two_hours_ns ? now_ns - two_hours_ns : 0;
+    uint64_t from_ns = all->newest_ns < lately_ns ? all->newest_ns : lately_ns;
     td_result rc = queue_segments(all, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "following");

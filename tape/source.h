@@ -15,10 +15,12 @@
 #include "format/segment_reader.h"
 #include "tape/connection_table.h"
 #include "tape/content.h"
-#include "tape/cursor.h"
+#include "tape/cursor_stats.h"
 #include "tape/decoding.h"
 #include "tape/order_hold.h"
 #include "tape/selection.h"
+
+struct block_pool; /* tape/block.h */
 
 /* How a channel's messages are used. */
 typedef enum source_use {
@@ -70,7 +72,7 @@ typedef struct source_options {
     uint8_t reads_ahead;    /* 1: frames and contents are made when their chunk is read; 0: when the
                                frame is returned */
     content_reader *due;    /* without reads_ahead: reads the content */
-    block_pool *blocks;     /* as cursor_options */
+    struct block_pool *blocks;                                  /* as cursor_options */
     const tape_decoding *decoding;                              /* as cursor_options */
     int (*wants_channel)(void *user, const channel_info *info); /* as cursor_options; may be NULL */
     void *user;

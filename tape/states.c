@@ -75,16 +75,6 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
     return TD_OK;
 }
 
-static td_result resume(const symbol_table *states, connection_table *connections, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < states->count && rc == TD_OK; i++) {
-        const symbol_entry *at = states->items[i];
-        rc = connection_table_resume(connections, at->feed, at->symbol, at->state, err);
-    }
-    return rc;
-}
-
 td_result saved_states_load(symbol_table *to, archive *of, const open_conns_session *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
@@ -95,8 +85,10 @@ td_result saved_states_load(symbol_table *to, archive *of, const open_conns_sess
     if (rc == TD_OK)
         rc = checkpoint_read(file, &from->checkpoint, &visitor, err);
     td_io_close(file);
-    if (rc == TD_OK)
-        rc = resume(&l.loaded, reading->connections, err);
+    for (size_t i = 0; i < l.loaded.count && rc == TD_OK; i++) {
+        const symbol_entry *at = l.loaded.items[i];
+        rc = connection_table_resume(reading->connections, at->feed, at->symbol, at->state, err);
+    }
     if (rc == TD_OK)
         symbol_table_take(to, &l.loaded);
     symbol_table_fini(&l.loaded);

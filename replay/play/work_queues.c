@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/workers.h"
+#include "tape/block.h"
 
 enum {
     BATCH_FRAMES = 256,    /* some 100 us of work; submitting a batch costs a few us */

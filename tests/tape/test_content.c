@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "schema/message_json.h"
+#include "tape/block.h"
 #include "tape/content.h"
 #include "tests/testing/row_frames.h"
 #include "tests/testing/tape_fixture.h"
