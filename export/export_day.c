@@ -702,6 +702,8 @@ static void open_player(day_run *run)
     const export_spec *spec = run->day->spec;
     run->ops =
         (observer_ops){.name = "export", .begin = on_begin, .frame = on_frame, .close = on_close};
+    /* Rows of a file are in the tape's order, whatever the number of threads. */
+    run->ops.is_ordered = run->choices.has_shared_files;
     for (size_t i = 0; i < spec->format_count; i++)
         run->ops.is_ordered |= spec->formats[i]->grouping == EXPORT_PER_DAY;
     const player_options playing = {.workers = cursor_workers(run->tape),

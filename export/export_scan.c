@@ -76,18 +76,51 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
 
 enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
 
+/* A topic that a type takes. */
+typedef struct taken_topic {
+    const export_type *type;
+    const topic_row *row;
+    const struct family *family;
+    int is_by_row; /* 1: each row goes to the file of its own symbol */
+} taken_topic;
+
 typedef struct scan_run {
     const export_scan *scan;
     export_choices *out;
     channel_table *channels; /* one object per channel, for all segments */
     read_plan *plan;
     segment_scratch *scratch;
-    td_buf chunk_channels;      /* array of sealed_channel */
+    td_buf chunk_channels; /* array of sealed_channel */
+    taken_topic *taken;    /* each once */
+    size_t taken_count;
     row_table counted;          /* hashes of symbols, by type; symbols with one hash count as one */
     uint8_t bits[BITMAP_BYTES]; /* by channel id: 1 if the segment's channel is selected */
 } scan_run;
 
 /* ---- channels ---- */
+
+/* Notes that a type takes a topic, and whether its files are shared with another topic of the
+ * family: an alert of all symbols (adlAlert.USDT) is in the file of its symbol, with the price
+ * limits of that symbol. */
+static void note_taken(scan_run *run, const export_type *type, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    const taken_topic topic = {.type = type,
+                               .row = row,
+                               .family = channel->family,
+                               .is_by_row = export_entries_have_symbols(row) &&
+                                            (type->flags & EXPORT_ALL_SYMBOLS) == 0};
+    for (size_t i = 0; i < run->taken_count; i++) {
+        const taken_topic *other = &run->taken[i];
+        if (other->type != type || other->family != topic.family)
+            continue;
+        if (other->row == row)
+            return;
+        run->out->has_shared_files |= other->is_by_row || topic.is_by_row;
+    }
+    run->taken = td_array_grow(run->taken, run->taken_count, sizeof *run->taken);
+    run->taken[run->taken_count++] = topic;
+}
 
 /* Offers the topic of a channel that has frames in the selection. */
 static td_result offer_channel(scan_run *run, const channel_info *info, td_err *err)
@@ -106,6 +139,8 @@ static td_result offer_channel(scan_run *run, const channel_info *info, td_err *
         row_probe at = row_probe_of(hash);
         if (!row_table_next(&run->counted, &at))
             row_table_put(&run->counted, hash, (size_t)run->scan->symbols[i]++);
+        if (channel->topic.row != NULL)
+            note_taken(run, type, channel);
         if (type->prefers != NULL)
             rc = export_choice_offer(run->out, type, channel, err);
     }
@@ -203,6 +238,7 @@ td_result export_scan_run(const export_scan *scan, export_choices *out, td_err *
     td_buf_fini(&run->chunk_channels);
     channel_table_close(run->channels);
     row_table_fini(&run->counted);
+    td_free(run->taken);
     td_free(run);
     return rc;
 }

@@ -27,11 +27,12 @@ typedef struct export_choice {
     const topic_row *row;
 } export_choice;
 
-/* Zero-initialise. */
+/* What a scan finds. Zero-initialise. */
 typedef struct export_choices {
     export_choice *items; /* in the order in which they were first offered */
     size_t count;
-    row_table by_symbol; /* indexes in items, by feed, family and symbol */
+    row_table by_symbol;      /* indexes in items, by feed, family and symbol */
+    uint8_t has_shared_files; /* 1: rows of topics of several symbols may go to one file */
 } export_choices;
 
 /* Frees the entries; the table is empty afterwards. */

@@ -825,6 +825,23 @@ test("only symbols with line breaks or formulas are omitted, and every other sym
   assert.deepEqual(cut, ["EOSUSD", "ETHUSD", "XRPUSD"]);
 });
 
+test("rows of topics of several symbols in one file are in the tape's order with any number of threads", async (t) => {
+  const dir = temporary(t);
+  const alert = (i) => ({ topic: "adlAlert.USDT", type: "snapshot", ts: i, data: [{ c: "USDT", s: "AUSDT", b: `${i}`, mb: "1", i_pr: "0.3", pr: "0", adl_tt: "1", adl_sr: "0.4" }] });
+  const limit = (i) => ({ topic: "priceLimit.AUSDT", ts: i, data: { symbol: "AUSDT", buyLmt: `${i}`, sellLmt: "1" } });
+  const frames = Array.from({ length: 4000 }, (_, i) => JSON.stringify((i % 7 < 4 ? alert : limit)(i + 1)));
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames });
+  const written = [];
+  for (const threads of ["1", "4", "4", "4"]) {
+    const out = path.join(dir, `${written.length}`);
+    await tapedeck(t, ["export", archive, "--format", "parquet", "--out", out, "-j", threads]);
+    const file = Object.entries(filesBelow(out)).find(([name]) => name.includes("type=notices"));
+    assert.ok(file !== undefined, `no notices: ${Object.keys(filesBelow(out))}`);
+    written.push(file);
+  }
+  for (const other of written) assert.deepEqual(other, written[0]);
+});
+
 test("topics of a symbol that begin while other threads work on others are exported whole", async (t) => {
   const dir = temporary(t);
   const names = ["publicTrade", "allLiquidation", "liquidation", "priceLimit", ...[1, 50, 200, 500].map((n) => `orderbook.${n}`), ...[1, 3, 5, 15, 30, 60].map((n) => `kline.${n}`)];
