@@ -131,9 +131,10 @@ account_refusal account_place(account *a, const sim_symbol *s, const account_ter
         return ACCOUNT_NO_MONEY;
     a->is_clients[terms->symbol] = 1;
     account_order *order = &a->orders[a->order_count++];
+    uint64_t id = td_random_next(&a->client_random);
     *order = (account_order){
         .terms = *terms,
-        .id = {td_random_next(&a->client_random), td_random_next(&a->client_random)},
+        .id = {id, td_random_next(&a->client_random)},
         .serial = ++a->serial,
         .status = ACCOUNT_NEW,
         .is_due = 1,
@@ -254,9 +255,10 @@ static void act_by_itself(account *a, uint32_t index, const sim_symbol *s)
         side = lots > 0 ? MARKET_SELL : MARKET_BUY;
     int64_t size = lots < 0 ? -lots : lots;
     account_order *order = &a->event.order;
+    uint64_t id = td_random_next(&a->random);
     *order = (account_order){
         .terms = {.symbol = index, .side = side, .limit = market_any_price(side)},
-        .id = {td_random_next(&a->random), td_random_next(&a->random)},
+        .id = {id, td_random_next(&a->random)},
         .serial = ++a->serial,
         .is_planned = 1,
     };

@@ -81,8 +81,9 @@ static void cancel(flow *f, market *m, market_side side)
                         ? (int64_t)td_random_below(&f->random, (uint64_t)count)
                         : draw_distance(f, 12, count - 1);
     uint64_t all = (uint64_t)market_level_at(m, side, (size_t)index).size;
-    market_cancel(m, side, (size_t)index,
-                  draw_size(f) + (int64_t)td_random_below(&f->random, all / CANCEL_SHARE + 1));
+    int64_t size = draw_size(f);
+    size += (int64_t)td_random_below(&f->random, all / CANCEL_SHARE + 1);
+    market_cancel(m, side, (size_t)index, size);
 }
 
 void flow_step(flow *f, market *m)

@@ -123,10 +123,11 @@ void symbol_end_event(sim_symbol *s, uint64_t ns, td_random *random, int64_t *ne
         sim_trade *trade = &s->trades[i];
         int64_t price = instrument_price(&s->traded, done[i].price);
         *next_number += 1 + (int64_t)td_random_below(random, 3);
+        uint64_t id = td_random_next(random);
         *trade = (sim_trade){.done = done[i],
                              .price = price,
                              .money = instrument_money(&s->traded, price, done[i].size),
-                             .id = {td_random_next(random), td_random_next(random)},
+                             .id = {id, td_random_next(random)},
                              .number = *next_number,
                              .ns = s->event_ns};
         count_trade(s, trade);

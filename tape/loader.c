@@ -24,12 +24,13 @@ static int wants_entry(const chunk_load *load, const chunk_entry *entry)
 {
     const source_options *options = load->options;
     const source_file *file = load->chunk.file;
-    const source_channel *channel = &file->channels[entry->channel];
     uint64_t ns = entry->recv_ns;
     /* The block may have been read for another cursor, whose reader found a channel that damage
      * hides from this one. */
-    if (entry->channel >= file->channel_capacity || channel->use == SOURCE_SKIP ||
-        ns >= options->window.to_ns)
+    if (entry->channel >= file->channel_capacity)
+        return 0;
+    const source_channel *channel = &file->channels[entry->channel];
+    if (channel->use == SOURCE_SKIP || ns >= options->window.to_ns)
         return 0;
     if (ns >= options->window.from_ns || channel->use == SOURCE_EVENT)
         return 1;

@@ -31,7 +31,6 @@ enum {
 
 /* Close codes (7.4.1). */
 enum {
-    WS_CODE_NORMAL = 1000,
     WS_CODE_PROTOCOL = 1002,
     WS_CODE_ABSENT = 1005, /* never in a frame: the close frame had none */
     WS_CODE_NOT_TEXT = 1007,
