@@ -35,7 +35,7 @@ struct cursor {
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* for the threads that read chunks */
     content_reader *reader;
-    uint64_t begin_ns; /* with_lead_in: the result of cursor_find_begin() */
+    uint64_t begin_ns; /* with_lead_in: the start of a cut's selection, or 0 */
     uint64_t position; /* number of the next frame */
     uint64_t since_ns; /* streams without a state are read from this time on */
     symbol_table states;
@@ -90,6 +90,8 @@ static uint64_t begin_of(const segment_index *index)
                : 0;
 }
 
+/* Get the start of the selection in a file that `cut` wrote; earlier frames are the state at that
+ * time. 0 for other archives, or if the selection had no start. TD_E_IO. */
 static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_ns, td_err *err)
 {
     const read_query query = {.to_ns = UINT64_MAX, .view = view, .is_quiet = 1};
@@ -101,16 +103,6 @@ static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_n
     if (rc == TD_OK && read_plan_count(plan) > 0)
         *begin_ns = begin_of(read_plan_segment(plan, 0)->index);
     read_plan_close(plan);
-    return rc;
-}
-
-td_result cursor_find_begin(archive *from, uint64_t *begin_ns, td_err *err)
-{
-    archive_view *view = NULL;
-    td_result rc = archive_view_open(from, VIEW_ALL, archive_log(from), &view, err);
-    if (rc == TD_OK)
-        rc = find_begin(from, view, begin_ns, err);
-    archive_view_close(view);
     return rc;
 }
 

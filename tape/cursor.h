@@ -41,8 +41,9 @@ typedef struct cursor_options {
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: those of topics with snapshots, since the start of
-                             the connections that were open then. The selection begins at
-                             cursor_find_begin() at the earliest. */
+                             the connections that were open then. In a file that `cut` wrote, the
+                             selection begins at the start of the cut's selection at the
+                             earliest. */
     uint8_t with_states;  /* 1: with_lead_in is shorter if a checkpoint has the states of a feed:
                              cursor_states returns them, and frames of all topics since then are
                              returned */
@@ -94,10 +95,6 @@ TD_MUST_USE td_result cursor_resume(cursor *cursor, const char *feed, const char
 
 /* The selection's window, with relative times resolved; from_ns 0: no lower bound. */
 selection_window cursor_get_window(const cursor *cursor);
-
-/* Get the start of the selection in a file that `cut` wrote; earlier frames are the state at that
- * time. 0 for other archives, or if the selection had no start. TD_E_IO. */
-TD_MUST_USE td_result cursor_find_begin(archive *from, uint64_t *begin_ns, td_err *err);
 
 /* Get the window of a selection without opening it; for relative times a tape is opened to find the
  * first frame. log may be NULL. TD_E_* as cursor_open. */
