@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "tape/cursor.h"
+#include "tape/cursor_stats.h"
 #include "tape/selection.h"
 
 /* The error for a selection without frames: TD_E_NOTFOUND with a hint; TD_E_CORRUPT if one of its
