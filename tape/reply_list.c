@@ -190,6 +190,10 @@ td_result recorded_reply_read(const recorded_reply *reply, archive *from, td_buf
     td_result rc = cursor_open(from, &one, &(cursor_options){.threads = 1}, &tape, err);
     if (rc == TD_OK)
         rc = cursor_next(tape, &frame, err);
+    if (rc == TD_EOF)
+        rc = td_err_set(err, TD_E_NOTFOUND,
+                        "the reply to '%s' is no longer in the archive: it was pruned or damaged",
+                        reply->url);
     if (rc == TD_OK)
         rc = td_buf_append(out, frame->bytes.data, frame->bytes.size, err);
     cursor_close(tape);

@@ -43,7 +43,8 @@ const recorded_reply *reply_list_find(const reply_list *replies, td_bytes path, 
  * start, newest first. The caller frees the array. */
 const recorded_reply **reply_list_at_begin(const reply_list *replies, size_t *count);
 
-/* Append the reply's body to out. TD_E_*. */
+/* Append the reply's body to out. TD_E_NOTFOUND if it was pruned or damaged since the list was
+ * made; other TD_E_* of reading. */
 TD_MUST_USE td_result recorded_reply_read(const recorded_reply *reply, archive *from, td_buf *out,
                                           td_err *err);
 
