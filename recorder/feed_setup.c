@@ -133,6 +133,17 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     return TD_OK;
 }
 
+/* Log a warning if the feed asks the exchange itself for a family that it no longer sends. A
+ * simulated exchange, or a served tape, has all families. */
+static void check_is_sent(const feed_config *from, const td_log *log)
+{
+    if (from->family->has_ended && family_find_by_url(td_bytes_str(from->url)) != NULL)
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: the exchange no longer sends family %s, and its address may not answer; "
+                    "'tapedeck topics' shows which families it sends",
+                    from->name, from->family->name);
+}
+
 /* Check early that the CA file exists: otherwise each attempt to connect would report it. */
 static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
 {
@@ -172,6 +183,8 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
     }
     if (rc == TD_OK)
         rc = check_topics(from, &feed->subscription, log, err);
+    if (rc == TD_OK)
+        check_is_sent(from, log);
     symbols_fini(&symbols);
     if (rc != TD_OK)
         return config_err_add(config, index, key, rc, err);

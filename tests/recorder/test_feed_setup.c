@@ -66,23 +66,29 @@ static void keep_line(void *ctx, td_log_level level, const char *line)
     (void)snprintf(text + used, 1024 - used, "%s\n", line);
 }
 
-/* A topic that the exchange has withdrawn is not unknown. */
-static void topics_without_a_row_are_logged_by_what_they_are(void **state)
+/* A topic that the exchange has withdrawn is not unknown; a family that has ended is recorded, if
+ * anyone still sends it. */
+static void topics_and_families_that_have_ended_are_logged(void **state)
 {
     (void)state;
     static const struct {
-        const char *topic;
+        const char *family, *url, *topic;
         uint8_t allows_unknown;
         const char *text;
     } ROWS[] = {
-        {"publicTrade.BTCUSDT", 0, ""},
-        {"lt.BTC3LUSDT", 0,
+        {"v5-spot", NULL, "publicTrade.BTCUSDT", 0, ""},
+        {"inverse", "wss://127.0.0.1:1/realtime", "trade.BTCUSD", 0, ""},
+        {"inverse", NULL, "trade.BTCUSD", 0,
+         "a: the exchange no longer sends family inverse, and its address may not answer; "
+         "'tapedeck "
+         "topics' shows which families it sends\n"},
+        {"v5-spot", NULL, "lt.BTC3LUSDT", 0,
          "a: topic 'lt.BTC3LUSDT' was withdrawn by the exchange on 2025-07-05: its frames will be "
          "kept raw\n"},
-        {"lt.BTC3LUSDT", 1,
+        {"v5-spot", NULL, "lt.BTC3LUSDT", 1,
          "a: topic 'lt.BTC3LUSDT' was withdrawn by the exchange on 2025-07-05: its frames will be "
          "kept raw\n"},
-        {"fresh.BTCUSDT", 1,
+        {"v5-spot", NULL, "fresh.BTCUSDT", 1,
          "a: family v5-spot has no topic 'fresh.BTCUSDT': its frames will be kept raw\n"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -93,7 +99,8 @@ static void topics_without_a_row_are_logged_by_what_they_are(void **state)
         feed_config *feed = &config->feeds[0];
         config_feed_init(feed);
         feed->name = "a";
-        feed->family_name = "v5-spot";
+        feed->family_name = ROWS[i].family;
+        feed->url = ROWS[i].url;
         feed->topics = (options_list){.items = {ROWS[i].topic}, .count = 1};
         feed->allows_unknown = ROWS[i].allows_unknown;
         config->feed_count = 1;
@@ -113,7 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(feeds_of_one_host_share_its_limit),
-        cmocka_unit_test(topics_without_a_row_are_logged_by_what_they_are),
+        cmocka_unit_test(topics_and_families_that_have_ended_are_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
