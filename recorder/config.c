@@ -51,7 +51,7 @@ static settings_keys feed_keys(void)
     return (settings_keys){.rows = CONFIG_FEED_ROWS,
                            .row_count = CONFIG_FEED_ROW_COUNT,
                            .renamed = {"feed", "name", "http", "http"},
-                           .example = "family: inverse"};
+                           .example = "family: v5-linear"};
 }
 
 static td_result read_file(recorder_config *config, td_err *err)

@@ -177,9 +177,9 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         .name = "cat",
         .summary = "Print the frames of a selection in order, one JSON object per line.",
         .statuses = {[EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were printed"},
-        .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
-                    "tapedeck cat archive --topic trade --price 60623.5 --size 1000..\n"
-                    "tapedeck cat archive --follow --topic 'orderBook*'",
+        .examples = "tapedeck cat archive --topic publicTrade --symbol BTCUSDT --raw\n"
+                    "tapedeck cat archive --topic publicTrade --price 60623.5 --size 0.1..\n"
+                    "tapedeck cat archive --follow --topic 'orderbook.*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},
         .mode = ARCHIVE_READ,

@@ -166,8 +166,9 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          "nothing matches the selection, it is too large for one file, or a file "
                          "cannot be read or written; no file was left"},
-        .examples = "tapedeck cut archive -o bug.mcap --from 2021-04-17T16:43 --to +10s\n"
-                    "tapedeck cut archive -o bug.mcap --feed linear --shrink 'my-decoder \"$1\"'",
+        .examples =
+            "tapedeck cut archive -o bug.mcap --from 2026-11-22T03:12 --to +10s\n"
+            "tapedeck cut archive -o bug.mcap --feed v5-linear --shrink 'my-decoder \"$1\"'",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,
         .own = {{"Cut", CUT_ROWS, sizeof CUT_ROWS / sizeof *CUT_ROWS, &command}},

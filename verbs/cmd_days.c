@@ -296,7 +296,7 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DIFFERS] = "a day is not clean",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},
-        .examples = "tapedeck days archive --feed linear --from 2026-11-01 --to 2026-11-07\n"
+        .examples = "tapedeck days archive --feed v5-linear --from 2026-11-01 --to 2026-11-07\n"
                     "tapedeck days archive --symbol BTCUSDT --json",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,

@@ -152,9 +152,9 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "every frame was decoded",
                      [EXIT_CODE_DIFFERS] = "a frame was not decoded",
                      [EXIT_CODE_FAILED] = "the file cannot be read"},
-        .examples = "tapedeck decode --family inverse < frames.jsonl\n"
+        .examples = "tapedeck decode --family v5-linear < frames.jsonl\n"
                     "tr -d '\\n' < frame.json | tapedeck decode --family v5-linear\n"
-                    "tapedeck cat archive --feed linear | tapedeck decode --family linear",
+                    "tapedeck cat archive --feed v5-spot | tapedeck decode --family v5-spot",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
         .own = {{"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0],
                  &run.options}},

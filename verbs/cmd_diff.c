@@ -143,8 +143,9 @@ exit_code cmd_diff(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were compared",
                      [EXIT_CODE_FAILED] =
                          "there is no such archive, or nothing in it matches the selection"},
-        .examples = "tapedeck diff ARCHIVE OTHER\n"
-                    "tapedeck diff ARCHIVE bug.mcap --feed linear --from 2021-04-17T16:43 --json",
+        .examples =
+            "tapedeck diff ARCHIVE OTHER\n"
+            "tapedeck diff ARCHIVE bug.mcap --feed v5-linear --from 2026-11-22T03:12 --json",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run};

@@ -590,8 +590,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                   "or written, or a signal stopped the export; days that were complete stay")},
         .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
-                    "  --symbol BTCUSD --from 2021-04-17 --to 2021-04-18\n"
-                    "tapedeck export DIR --format jsonl --out DATASET --topic trade\n"
+                    "  --symbol BTCUSDT --from 2026-11-21 --to 2026-11-22\n"
+                    "tapedeck export DIR --format jsonl --out DATASET --topic publicTrade\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,

@@ -174,7 +174,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},
-        .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
+        .examples = "tapedeck gaps archive --feed v5-linear --from now-7d --json",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_gaps};

@@ -329,7 +329,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          "a file cannot be read, the archive is in use, or the disk is full"},
         .examples = "tapedeck import -a archive BYBIT.ws.26.0.gz\n"
-                    "tapedeck import -a archive --format jsonl --family inverse capture.jsonl",
+                    "tapedeck import -a archive --format jsonl --family v5-linear capture.jsonl",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands files;

@@ -125,7 +125,7 @@ exit_code cmd_ls(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {.name = "ls",
                             .summary = "List the segments that may have selected frames.",
                             .statuses = {[EXIT_CODE_DAMAGE] = "a segment cannot be read"},
-                            .examples = "tapedeck ls archive --feed inverse --from 2021-04-17",
+                            .examples = "tapedeck ls archive --feed v5-linear --from 2026-11-21",
                             .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
                             .mode = ARCHIVE_READ,
                             .work = run_ls};

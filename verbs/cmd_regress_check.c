@@ -297,7 +297,7 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                          ("stopped, nothing matches the selection, a file cannot be read or "
                           "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress check before.tdb DIR\n"
-                    "tapedeck regress check before.tdb DIR --topic trade --junit report.xml\n"
+                    "tapedeck regress check before.tdb DIR --topic publicTrade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,

@@ -103,8 +103,9 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          ("stopped, nothing matches the selection, a file cannot be read or "
                           "written, or your decoder cannot be loaded or started")},
-        .examples = "tapedeck regress save DIR -o before.tdb\n"
-                    "tapedeck regress save DIR -o books.tdb --topic 'orderBook*' --from 2021-04-17",
+        .examples =
+            "tapedeck regress save DIR -o before.tdb\n"
+            "tapedeck regress save DIR -o books.tdb --topic 'orderbook.*' --from 2026-11-21",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
                  VERB_STOPS,
         .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command},

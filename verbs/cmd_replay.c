@@ -59,10 +59,10 @@ static const option_row REPLAY_ROWS[] = {
     {.long_name = "break",
      OPTION_INTO(replay_flags, breaks),
      .metavar = "CONDITION",
-     .help = "pause after a frame that meets this condition: 'rule=crossed', gap, 'topic=trade "
-             "price>=60000',\n"
-             "'symbol=BTCUSD spread>5', 'time>=2026-11-22T03:12' (may be repeated). Without a\n"
-             "terminal the replay ends there"},
+     .help = "pause after a frame that meets this condition: 'rule=crossed', gap,\n"
+             "'topic=publicTrade price>=60000', 'symbol=BTCUSDT spread>5',\n"
+             "'time>=2026-11-22T03:12' (may be repeated). Without a terminal the replay ends\n"
+             "there"},
     {.long_name = "messages",
      OPTION_INTO(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object per line, instead of\n"
@@ -498,9 +498,9 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
              [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",
              [EXIT_CODE_FAILED] = "nothing matches the selection, or the archive cannot be read"},
         .examples = "tapedeck replay DIR\n"
-                    "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
+                    "tapedeck replay DIR --symbol BTCUSDT --from 2026-11-21 --json\n"
                     "tapedeck replay DIR --speed 10 --max-gap 5s --messages\n"
-                    "tapedeck replay DIR --messages --topic trade --price 60623.5\n"
+                    "tapedeck replay DIR --messages --topic publicTrade --price 60623.5\n"
                     "tapedeck replay DIR --speed 1 --loop --messages\n"
                     "tapedeck replay DIR --break 'rule=crossed'",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS |

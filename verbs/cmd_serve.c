@@ -383,7 +383,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
             "Replay a recording as a WebSocket server that speaks the exchange's dialect. Clients\n"
             "of the exchange connect to it unchanged. Each client gets the tape from its\n"
             "beginning. On a terminal, keys pause, step, seek and change the speed.",
-        .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
+        .examples = "tapedeck serve DIR --feed v5-linear --ready-file ready.json\n"
                     "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal, or after the tape of --once",
                      [EXIT_CODE_FAILED] =

@@ -342,7 +342,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          "the address is in use, or the truth file cannot be written"},
         .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json \\\n"
-                    "  --families inverse,linear --symbols 5 --rate 1000 --truth truth.jsonl",
+                    "  --families v5-linear,v5-spot --symbols 5 --rate 1000 --truth truth.jsonl",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;

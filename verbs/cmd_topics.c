@@ -119,7 +119,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         .name = "topics",
         .summary = "List the topics that can be decoded, by family.",
         .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, or there is no such family"},
-        .examples = "tapedeck topics --family inverse\n"
+        .examples = "tapedeck topics --family v5-linear\n"
                     "tapedeck topics --json",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
         .own = {{"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options}},

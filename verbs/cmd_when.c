@@ -82,7 +82,7 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "found",
                      [EXIT_CODE_DIFFERS] = "no frame of the selection meets the condition",
                      [EXIT_CODE_DAMAGE] = "not found, and stored frames are damaged"},
-        .examples = "tapedeck when DIR 'spread > 5' --symbol BTCUSD\n"
+        .examples = "tapedeck when DIR 'spread > 5' --symbol BTCUSDT\n"
                     "tapedeck when DIR 'rule=crossed' --from 2026-11-22T03:00\n"
                     "tapedeck when DIR gap",
         .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |

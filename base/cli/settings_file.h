@@ -25,7 +25,7 @@ typedef struct settings_keys {
     size_t row_count;
     const char *renamed[4]; /* up to two pairs: a row's long_name, the key it has instead */
     const char *nested;  /* a key whose value is a list of mappings, read by the caller; or NULL */
-    const char *example; /* "family: inverse", for errors */
+    const char *example; /* "family: v5-linear", for errors */
 } settings_keys;
 
 /* Read a file of at most bytes_max bytes. TD_E_INVALID: not YAML; else as td_io_read_file. */

@@ -2,7 +2,7 @@
  * per line; prints the best bid and ask after each book frame.
  *
  *   cc best_price.c $(pkg-config --cflags --libs tapedeck) -o best_price
- *   tapedeck cat tape --raw --topic orderBookL2_25 --symbol BTCUSD | ./best_price inverse */
+ *   tapedeck cat tape --raw --topic orderbook.50 --symbol BTCUSDT | ./best_price v5-linear */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Prints the trades of a symbol while they are recorded, until the recorder ends. C and C++.
  *
  *   cc follow.c $(pkg-config --cflags --libs tapedeck) -o follow
- *   ./follow tape BTCUSD
+ *   ./follow tape BTCUSDT
  *
  * Exit status: 0 the recorder ended; 1 an error; 3 it was killed; 4 no frame for a minute. */
 #include <inttypes.h>

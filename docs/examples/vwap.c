@@ -2,7 +2,7 @@
  * trades may be missing. C and C++.
  *
  *   cc vwap.c $(pkg-config --cflags --libs tapedeck) -o vwap
- *   ./vwap tape BTCUSD */
+ *   ./vwap tape BTCUSDT */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 """The volume-weighted price of a symbol's trades in an archive, and its gaps.
 
-    python3 vwap.py tape BTCUSD
+    python3 vwap.py tape BTCUSDT
 """
 
 import sys

@@ -3,8 +3,8 @@
 //   .\" example: run              its status is 0
 //   .\" example: run status 1     another status
 //   .\" example: not run (why)
-// Examples run in a folder of their own with: tape (an archive of two feeds, inverse and linear, three symbols),
-// frame.json, frames.jsonl and capture.txt.gz (its inverse frames), crashed (an archive whose recorder was killed). Port 9443 stands for a free port, and three seconds of
+// Examples run in a folder of their own with: tape (an archive of two feeds, v5-linear with two symbols and v5-spot with one),
+// frame.json, frames.jsonl and capture.txt.gz (its v5-linear frames), crashed (an archive whose recorder was killed). Port 9443 stands for a free port, and three seconds of
 // recording for one second, unless a fault occurs later.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -112,7 +112,7 @@ async function recordUntil(archive, config, frames, signal) {
 
 /** A capture of cryptofeed's first generation with these frames. */
 function cryptofeedCapture(frames) {
-  const url = "wss://stream.bybit.com/realtime";
+  const url = "wss://stream.bybit.com/v5/public/linear";
   const time = (f) => `${f.recv_ns}`.replace(/(\d{9})$/, ".$1");
   return frames.map((f) => (f.dir === "out" ? `${url} <- ` : "") + `${time(f)}: ${f.data}`).join("\n") + "\n";
 }
@@ -120,10 +120,10 @@ function cryptofeedCapture(frames) {
 before(async () => {
   fixture = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-man-"));
   const at = (name) => path.join(fixture, name);
-  const exchange = await listening(null, ["sim", "--families", "inverse,linear", "--symbols", "2", "--rate", "500"], fixture);
+  const exchange = await listening(null, ["sim", "--families", "v5-linear,v5-spot", "--symbols", "2", "--rate", "500"], fixture);
   const feed = (family, where, symbols) =>
-    `  - {family: ${family}, url: "${exchange.url}${where}", ca_file: ${exchange.ca}, topics: [orderBookL2_25, trade], symbols: [${symbols}]}`;
-  fs.writeFileSync(at("feeds.yaml"), ["feeds:", feed("inverse", "/realtime", "BTCUSD, ETHUSD"), feed("linear", "/realtime_public", "BTCUSDT"), ""].join("\n"));
+    `  - {family: ${family}, url: "${exchange.url}${where}", ca_file: ${exchange.ca}, topics: [orderbook.50, publicTrade], symbols: [${symbols}]}`;
+  fs.writeFileSync(at("feeds.yaml"), ["feeds:", feed("v5-linear", "/v5/public/linear", "BTCUSDT, ETHUSDT"), feed("v5-spot", "/v5/public/spot", "BTCUSDT"), ""].join("\n"));
   // An example selects from +0.2s on, and needs books by then. `days` ends with 0 if no frame was late,
   // as one is on a machine that holds the recorder up.
   const firstOf = async (...selection) => (await jsonLines(null, ["cat", "-a", at("tape"), ...selection, "-n", "1"]))[0].recv_ns;
@@ -132,12 +132,13 @@ before(async () => {
     assert.ok(tries > 0, `its books begin ${lateNs / 1e6} ms after the first frame; days: ${days?.stdout}`);
     fs.rmSync(at("tape"), { recursive: true, force: true });
     await recordUntil(at("tape"), at("feeds.yaml"), 700, "SIGINT");
-    lateNs = (await firstOf("--symbol", "BTCUSD")) - (await firstOf());
+    const firsts = await Promise.all(["v5-linear", "v5-spot"].map((feed) => firstOf("--feed", feed, "--symbol", "BTCUSDT")));
+    lateNs = Math.max(...firsts) - (await firstOf());
     days = await tapedeck(null, ["days", "-a", at("tape")], { status: null });
   }
   await recordUntil(at("crashed"), at("feeds.yaml"), 100, "SIGKILL");
   await exchange.program.kill("SIGINT");
-  const text = (await tapedeck(null, ["cat", "-a", at("tape"), "--feed", "inverse"])).stdout.trimEnd().split("\n");
+  const text = (await tapedeck(null, ["cat", "-a", at("tape"), "--feed", "v5-linear"])).stdout.trimEnd().split("\n");
   // recv_ns has more digits than a double holds.
   const frames = text.map((l) => ({ ...JSON.parse(l), recv_ns: /"recv_ns":(\d+)/.exec(l)[1] }));
   fs.writeFileSync(at("capture.txt.gz"), zlib.gzipSync(cryptofeedCapture(frames)));
@@ -188,6 +189,6 @@ for (const name of pageNames()) {
 }
 
 test("the frames in the examples decode", async (t) => {
-  const rows = await jsonLines(t, ["decode", "--family", "inverse", path.join(fixture, "frames.jsonl")]);
+  const rows = await jsonLines(t, ["decode", "--family", "v5-linear", path.join(fixture, "frames.jsonl")]);
   assert.ok(rows.some((r) => r.type === "trade") && rows.some((r) => r.type === "book_change"));
 });
