@@ -103,7 +103,7 @@ static const option_row SIM_ROWS[] = {
      OPTION_INTO(sim_flags, families),
      .metavar = "LIST",
      .choices = FAMILY_NAMES,
-     .help = "families to serve, separated by commas, or all (default: inverse)"},
+     .help = "families to serve, separated by commas, or all (default: v5-linear)"},
     {.long_name = "list",
      OPTION_INTO(sim_flags, list),
      .help = "list the families (default: all) with paths, topics and symbols, and exit"},
@@ -201,7 +201,7 @@ static td_result read_families(sim_command *command, td_err *err)
     const char *at = command->flags.families;
     td_result rc = TD_OK;
     if (at == NULL)
-        at = command->flags.list ? "all" : "inverse";
+        at = command->flags.list ? "all" : "v5-linear";
     if (strcmp(at, "all") == 0)
         return add_all_families(command, err);
     while (rc == TD_OK) {

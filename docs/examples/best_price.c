@@ -23,7 +23,7 @@ static void print_best(const tapedeck_host *host, const tapedeck_book *book)
 int main(int argc, char **argv)
 {
     static char line[1 << 20];
-    tapedeck_reader *reader = tapedeck_reader_open(argc > 1 ? argv[1] : "inverse", 0);
+    tapedeck_reader *reader = tapedeck_reader_open(argc > 1 ? argv[1] : "v5-linear", 0);
     if (reader == NULL)
         return 1;
     const tapedeck_host *host = tapedeck_reader_host(reader);

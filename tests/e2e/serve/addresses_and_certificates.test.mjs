@@ -25,10 +25,10 @@ describe("the ready file's ca_file with a user's certificate", { concurrency: 1 
   test("ca_file is the issuer if the chain contains it: Node and the recorder trust it", async (t) => {
     const { dir, files, url, ca } = await withChain(t, "cert", "ca");
     assert.equal(fs.readFileSync(ca, "utf8").trim(), fs.readFileSync(files.ca, "utf8").trim());
-    const client = new WebSocket(`${url}/realtime`, { ca: fs.readFileSync(ca) });
+    const client = new WebSocket(`${url}/v5/public/linear`, { ca: fs.readFileSync(ca) });
     await once(client, "open");
     client.terminate();
-    await tapedeck(t, ["record", "-a", path.join(dir, "tape"), `${url}/realtime`, "--family", "inverse", "--topic", "trade", "--symbol", "BTCUSD", "--ca-file", ca, "--until-close"]);
+    await tapedeck(t, ["record", "-a", path.join(dir, "tape"), `${url}/v5/public/linear`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT", "--ca-file", ca, "--until-close"]);
   });
 
   test("ca_file is absent if the chain lacks the issuer, because a leaf is not a CA", async (t) => {
@@ -56,7 +56,7 @@ test("a reset in the TLS handshake is reported as a reset, not as a wrong scheme
   await once(server, "listening");
   t.after(() => server.close());
   const archive = path.join(temporary(t), "tape");
-  const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/realtime`, "--family", "inverse", "--topic", "trade", "--symbol", "BTCUSD"]);
+  const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/realtime`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT"]);
   await program.says(/reset the connection during the TLS handshake/);
   assert.doesNotMatch(program.stderr, /rather than wss/);
 });

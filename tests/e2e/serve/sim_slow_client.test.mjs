@@ -13,7 +13,7 @@ const QUIET_PINGS = 100; // in a row: a flood of frames has pauses of a few ping
 const UPGRADE = "GET /realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const SUBSCRIBE = { op: "subscribe", args: ["orderBookL2_25.*", "orderBook_200.100ms.*", "trade.*", "instrument_info.100ms.*"] };
 
-const simulated = (t, ...options) => listening(t, ["sim", "--plain", "--rate", "1000000", "--symbols", "2", ...options], temporary(t));
+const simulated = (t, ...options) => listening(t, ["sim", "--families", "inverse", "--plain", "--rate", "1000000", "--symbols", "2", ...options], temporary(t));
 
 /** A client whose bytes are counted, but not read as frames: there are too many for JavaScript. */
 class Client {
