@@ -21,7 +21,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/json/json_tokens.h"
-#include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"

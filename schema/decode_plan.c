@@ -48,28 +48,6 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
     return KEY_NONE;
 }
 
-uint64_t field_unit_ns(field_unit unit)
-{
-    switch (unit) {
-    case UNIT_S:
-        return 1000000000;
-    case UNIT_MS:
-        return 1000000;
-    case UNIT_US:
-        return 1000;
-    case UNIT_NS:
-        return 1;
-    case UNIT_NONE:
-    case UNIT_PRICE:
-    case UNIT_QUANTITY:
-    case UNIT_MONEY:
-    case UNIT_RATE:
-    case UNIT_RFC3339:
-        break;
-    }
-    return 0;
-}
-
 /* Add a node without keys. */
 static plan_node *node_new(decode_plan *p)
 {

@@ -7,7 +7,6 @@
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "base/time_text.h"
-#include "schema/decode_plan.h"
 
 static int refuse(decode_error *why, decode_reason reason, json_value value, const field_row *field)
 {

@@ -4,7 +4,7 @@
 #define TD_SCHEMA_DECODE_VALUE_H
 
 #include "base/json/json.h"
-#include "schema/decode.h"
+#include "schema/decode_result.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 
