@@ -115,22 +115,15 @@ static void plan_route(decode_plan *p, const char *path, plan_target target)
     node_add(node, key, target);
 }
 
-/* The node at the end of a path. */
-static plan_node *node_at(decode_plan *p, const char *path)
-{
-    td_bytes rest = td_bytes_str(path);
-    plan_node *node = &p->nodes[0];
-    while (rest.size > 0)
-        node = node_child(p, node, path_next(&rest));
-    return node;
-}
-
 /* Store in its node that the entries of these items are there. */
 static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
-    plan_node *node = node_at(p, items->path);
+    td_bytes rest = td_bytes_str(items->path);
+    plan_node *node = &p->nodes[0];
+    while (rest.size > 0)
+        node = node_child(p, node, path_next(&rest));
     p->items_node[index] = (uint8_t)(node - p->nodes);
     for (int kind = 0; kind < FRAME_ANY; kind++)
         if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
@@ -267,22 +260,19 @@ static int is_required(const topic_row *row, uint8_t field, unsigned flag)
     return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
 }
 
-/* 1 if the row requires the members that the fast path requires: price, side and, except in
- * deletes, size. */
-static int roles_are_required(const topic_row *row, const role_fields *roles)
-{
-    return is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) &&
-           is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) &&
-           is_required(row, roles->of[ROLE_SIZE],
-                       row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET);
-}
-
 /* 1 if the fast path can read entries that are objects. */
 static int objects_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     uint8_t time = roles->of[ROLE_TIME];
-    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi || !roles_are_required(row, roles))
+    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi)
+        return 0;
+    /* The row must require what the fast path requires: price, side and, except in deletes, size.
+     */
+    unsigned size_flag = row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET;
+    if (!is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) ||
+        !is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) ||
+        !is_required(row, roles->of[ROLE_SIZE], size_flag))
         return 0;
     if (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0)
         return 0;

@@ -26,11 +26,6 @@ void value_texts_fini(value_texts *texts);
  * Returns 1, or 0 if out_bytes is too small. */
 int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text);
 
-/* The shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, as a view into text.
- * Returns 0 if text is not a decimal, or if no part of it has the shortest form (leading zeros, an
- * exponent). */
-int value_big_decimal(td_bytes text, td_bytes *out);
-
 /* 1 if a text means that there is no value, as null does: "" and "None". */
 int value_is_empty(td_bytes text);
 
