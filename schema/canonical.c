@@ -78,14 +78,6 @@ static void canon_decimal(canon *c, td_decimal value)
     (void)put_decimal(canon_space(c, DECIMAL_BYTES), value);
 }
 
-/* Write a number that may be absent; absent differs from 0. */
-static void canon_optional(canon *c, int is_present, int64_t value)
-{
-    canon_byte(c, is_present ? 1 : 0);
-    if (is_present)
-        canon_u64(c, (uint64_t)value);
-}
-
 /* ---- letters ---- */
 
 static const uint8_t SIDES[] = {[SIDE_BUY] = 'B', [SIDE_SELL] = 'S', [SIDE_NONE] = '-'};
@@ -105,11 +97,6 @@ static uint8_t action_letter(uint8_t action)
 {
     TD_ASSERT(action < sizeof ACTIONS);
     return ACTIONS[action];
-}
-
-static uint8_t kind_letter(frame_kind kind)
-{
-    return (uint8_t)frame_kind_name(kind)[0];
 }
 
 /* Flags of the head: which optional members the message has. */
@@ -162,7 +149,9 @@ static void canon_trade(canon *c, const msg_trade *trade)
     space = put_decimal(space + 2, trade->price);
     space = put_decimal(space, trade->size);
     td_put_le64(space, trade->exchange_ns);
-    canon_optional(c, trade->has_cross_seq, trade->cross_seq);
+    canon_byte(c, trade->has_cross_seq ? 1 : 0); /* an absent sequence differs from 0 */
+    if (trade->has_cross_seq)
+        canon_u64(c, (uint64_t)trade->cross_seq);
     canon_text(c, trade->trade_id);
     canon_text(c, trade->tick_direction);
     if (trade->has_seq) {
@@ -293,7 +282,7 @@ enum { HEAD_BYTES = 2 + 5 * 8 };
 static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t item_count)
 {
     uint8_t *space = canon_space(c, HEAD_BYTES);
-    space[0] = kind_letter(head->kind);
+    space[0] = (uint8_t)frame_kind_name(head->kind)[0];
     space[1] = (uint8_t)flags;
     td_put_le64(space + 2, head->exchange_ns);
     td_put_le64(space + 10, head->has_cross_seq ? (uint64_t)head->cross_seq : 0);
@@ -317,12 +306,6 @@ static void canon_message(canon *c, const message *m)
         canon_book(c, &m->book, flags);
     else
         canon_trades(c, &m->trades);
-}
-
-static void canon_typed(canon *c, const message *m)
-{
-    canon_text(c, td_bytes_str(msg_type_name(m->head.type)));
-    canon_message(c, m);
 }
 
 /* ---- output ---- */
@@ -372,7 +355,8 @@ uint64_t canonical_hash(const message *m)
     canon_hash to;
     canon c;
     begin_hash(&c, &to);
-    canon_typed(&c, m);
+    canon_text(&c, td_bytes_str(msg_type_name(m->head.type)));
+    canon_message(&c, m);
     return decoded_hash(canon_hash_end(&c));
 }
 

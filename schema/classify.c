@@ -21,7 +21,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/json/json_tokens.h"
-#include "schema/decode_plan.h"
 #include "schema/decode_value.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
@@ -376,15 +375,6 @@ static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes
     return 0;
 }
 
-/* find_in_object() for the object at a token; escapes in its keys are resolved if m->is_checked. */
-static uint32_t find_inside(const members *m, uint32_t object, td_bytes key)
-{
-    json_value value;
-    if (!m->is_checked)
-        return find_in_object(m->index, object + 1, key);
-    return json_find_key((json_value){m->parser, object}, key, &value) ? value.token : 0;
-}
-
 /* Token of the value at a path, through the first element of arrays; 0 if absent. Only for indexed
  * frames. */
 static uint32_t follow(const members *m, const char *path)
@@ -399,7 +389,12 @@ static uint32_t follow(const members *m, const char *path)
             return 0;
         path += size + 1;
         size = strcspn(path, ".");
-        token = find_inside(m, token, td_bytes_of(path, size));
+        td_bytes key = td_bytes_of(path, size);
+        json_value value;
+        if (!m->is_checked)
+            token = find_in_object(index, token + 1, key);
+        else /* with the escapes in keys resolved */
+            token = json_find_key((json_value){m->parser, token}, key, &value) ? value.token : 0;
     }
     return token;
 }
@@ -702,17 +697,6 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
-/* Classify a request or answer of order entry, whose topic is its op. Returns 0 without setting
- * *out if the op is not a topic. */
-static int classify_entry(const job *j, const members *m)
-{
-    topic_match match;
-    if (!match_topic(j, text_at(m, m->known[j->keys->op]), &match))
-        return 0;
-    classify_data(j, m, j->keys->op);
-    return 1;
-}
-
 /* Classify a data frame by its keys. If parts of the topic in other members (spot's symbol), or the
  * keys of these members, may have escapes, resolve them and classify again. */
 static void classify_topic(const job *j, members *m)
@@ -803,6 +787,8 @@ static void classify_indexed(const job *j)
     if (first != '{')
         return;
     members m;
+    topic_match match;
+    /* In order entry, the op of a request or answer is its topic, if a row has this topic. */
     int may_be_entry = j->of != NULL && j->of->op_is_topic;
     if (may_be_entry) /* read_frame() would miss an op between two arrays or objects */
         read_object(&m, j->keys, j->parser, 0);
@@ -810,8 +796,10 @@ static void classify_indexed(const job *j)
         read_frame(&m, j->keys, j->parser);
     if (m.has_escapes || has_escaped_words(&m))
         resolve_escapes(&m);
-    if (may_be_entry && classify_entry(j, &m))
+    if (may_be_entry && match_topic(j, text_at(&m, m.known[j->keys->op]), &match)) {
+        classify_data(j, &m, j->keys->op);
         return;
+    }
     frame_class control = classify_control(&m, j->out);
     if (control != CLASS_UNKNOWN)
         j->out->frame_class = control;

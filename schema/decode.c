@@ -103,18 +103,14 @@ static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, 
            refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
 }
 
-/* 1 if a frame does not begin as JSON, which begins with a bracket, a byte order mark, white space
- * or the first byte of a scalar. Compressed formats do not begin so (docs/wire.md 5.1), except raw
- * deflate, which cannot be recognized. */
-static int is_compressed(td_bytes frame)
-{
-    static const char FIRST[] = "{[\"-0123456789tfn \t\r\n\xef";
-    return frame.size >= 2 && memchr(FIRST, frame.data[0], sizeof FIRST - 1) == NULL;
-}
-
 int decoder_inflates(td_bytes frame)
 {
-    return frame.size > 0 && *frame.data != '{' && *frame.data != '[' && is_compressed(frame);
+    /* JSON begins with a bracket, a byte order mark, white space or the first byte of a scalar.
+     * Compressed formats do not begin so (docs/wire.md 5.1), except raw deflate, which cannot be
+     * recognized. */
+    static const char FIRST[] = "{[\"-0123456789tfn \t\r\n\xef";
+    return frame.size >= 2 && *frame.data != '{' && *frame.data != '[' &&
+           memchr(FIRST, *frame.data, sizeof FIRST - 1) == NULL;
 }
 
 /* Get the bytes to decode: the frame's own, or its inflated text (with padding; valid until the

@@ -48,28 +48,6 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
     return KEY_NONE;
 }
 
-uint64_t field_unit_ns(field_unit unit)
-{
-    switch (unit) {
-    case UNIT_S:
-        return 1000000000;
-    case UNIT_MS:
-        return 1000000;
-    case UNIT_US:
-        return 1000;
-    case UNIT_NS:
-        return 1;
-    case UNIT_NONE:
-    case UNIT_PRICE:
-    case UNIT_QUANTITY:
-    case UNIT_MONEY:
-    case UNIT_RATE:
-    case UNIT_RFC3339:
-        break;
-    }
-    return 0;
-}
-
 /* Add a node without keys. */
 static plan_node *node_new(decode_plan *p)
 {
@@ -137,22 +115,15 @@ static void plan_route(decode_plan *p, const char *path, plan_target target)
     node_add(node, key, target);
 }
 
-/* The node at the end of a path. */
-static plan_node *node_at(decode_plan *p, const char *path)
-{
-    td_bytes rest = td_bytes_str(path);
-    plan_node *node = &p->nodes[0];
-    while (rest.size > 0)
-        node = node_child(p, node, path_next(&rest));
-    return node;
-}
-
 /* Store in its node that the entries of these items are there. */
 static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
-    plan_node *node = node_at(p, items->path);
+    td_bytes rest = td_bytes_str(items->path);
+    plan_node *node = &p->nodes[0];
+    while (rest.size > 0)
+        node = node_child(p, node, path_next(&rest));
     p->items_node[index] = (uint8_t)(node - p->nodes);
     for (int kind = 0; kind < FRAME_ANY; kind++)
         if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
@@ -289,22 +260,19 @@ static int is_required(const topic_row *row, uint8_t field, unsigned flag)
     return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
 }
 
-/* 1 if the row requires the members that the fast path requires: price, side and, except in
- * deletes, size. */
-static int roles_are_required(const topic_row *row, const role_fields *roles)
-{
-    return is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) &&
-           is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) &&
-           is_required(row, roles->of[ROLE_SIZE],
-                       row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET);
-}
-
 /* 1 if the fast path can read entries that are objects. */
 static int objects_are_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     uint8_t time = roles->of[ROLE_TIME];
-    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi || !roles_are_required(row, roles))
+    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi)
+        return 0;
+    /* The row must require what the fast path requires: price, side and, except in deletes, size.
+     */
+    unsigned size_flag = row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET;
+    if (!is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) ||
+        !is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) ||
+        !is_required(row, roles->of[ROLE_SIZE], size_flag))
         return 0;
     if (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0)
         return 0;

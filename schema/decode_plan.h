@@ -205,9 +205,6 @@ typedef struct decode_plan {
     uint64_t extra_fields;
 } decode_plan;
 
-/* ns per unit of time; 0 for RFC 3339. */
-uint64_t field_unit_ns(field_unit unit);
-
 /* ---- the plans of a decoder ---- */
 
 enum { PLAN_CACHE_MAX = 256 };

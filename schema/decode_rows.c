@@ -174,11 +174,6 @@ static int has_items_of(const topic_row *row, frame_kind kind)
     return 0;
 }
 
-static int refuse_missing_kind(rows *r)
-{
-    return refuse(r, DECODE_MISSING_FIELD, 0, topic_row_kind_key(r->p->row));
-}
-
 /* Read the frame's kind from the member kind_key; null and "" count as absent. Returns 0 if the
  * text is no known kind. */
 static int read_kind(rows *r, json_value value)
@@ -226,7 +221,7 @@ static int read_identity(rows *r)
     if (has_items_of(row, r->head.kind))
         return 1;
     if (r->head.kind == FRAME_UNTYPED)
-        return refuse_missing_kind(r);
+        return refuse(r, DECODE_MISSING_FIELD, 0, kind_key);
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
@@ -622,19 +617,6 @@ static void note_entry(rows *r, const msg_values *values)
     }
 }
 
-/* Append a value for the side that the path implies (bids or asks). */
-static void add_side_of_path(rows *r, const items_row *items)
-{
-    msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
-    if (items->flags & ITEMS_BUY)
-        side.as.side = SIDE_BUY;
-    else if (items->flags & ITEMS_SELL)
-        side.as.side = SIDE_SELL;
-    else
-        return;
-    add_value(r, &side);
-}
-
 static int is_zero(const msg_value *value)
 {
     return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
@@ -749,7 +731,10 @@ static int add_entry(rows *r, const items_row *items, const found_fields *s, siz
     list_entry(r, items, s);
     if (!read_fields(r, items, s))
         return 0;
-    add_side_of_path(r, items);
+    if (items->flags & (ITEMS_BUY | ITEMS_SELL)) /* the path implies the side (bids or asks) */
+        add_value(r, &(msg_value){.member = MEMBER_SIDE,
+                                  .type = VALUE_SIDE,
+                                  .as.side = items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL});
     msg_values values = values_from(r, first);
     msg_action action = entry_action(items, &values);
     if (!s->is_outer && !check_required(r, values.at, values.count, action, offset))
@@ -975,14 +960,6 @@ decode_reason decode_json_reason(td_result rc, const json_error *error)
     return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
 }
 
-/* Parse and validate the whole text. */
-static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
-{
-    td_result rc = json_parse(parser, frame, JSON_PADDED, &r->root, NULL);
-    json_error error = json_parse_error(parser);
-    return rc == TD_OK || refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
-}
-
 /* Set the items' pointers to their values, which do not move any more. */
 static void publish(const rows *r, message *out)
 {
@@ -1013,8 +990,12 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     d->unexpected_left_out = 0;
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
     msg_head_init(&r.head, topic);
-    if (!parse_frame(&r, parser, frame) || !read_identity(&r) ||
-        !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
+    td_result rc = json_parse(parser, frame, JSON_PADDED, &r.root, NULL);
+    if (rc != TD_OK) {
+        json_error error = json_parse_error(parser);
+        return refuse(&r, decode_json_reason(rc, &error), error.offset, NULL);
+    }
+    if (!read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
     r.envelope_count = r.value_count;
     if (!read_items(&r))

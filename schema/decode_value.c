@@ -7,7 +7,6 @@
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "base/time_text.h"
-#include "schema/decode_plan.h"
 
 static int refuse(decode_error *why, decode_reason reason, json_value value, const field_row *field)
 {
@@ -43,7 +42,10 @@ static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-int value_big_decimal(td_bytes text, td_bytes *out)
+/* Read the shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, as a view into
+ * text. Returns 0 if text is not a decimal, or if no part of it has the shortest form (leading
+ * zeros, an exponent). */
+static int read_big_decimal(td_bytes text, td_bytes *out)
 {
     const uint8_t *end = text.data + text.size;
     const uint8_t *first = text.data + (text.size > 0 && text.data[0] == '-');
@@ -133,7 +135,7 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
             return 1;
         }
         out->type = VALUE_BIG_DECIMAL;
-        return field->scale_e10 == 0 && value_big_decimal(text, &out->as.text);
+        return field->scale_e10 == 0 && read_big_decimal(text, &out->as.text);
     case FIELD_INTEGER:
         out->type = VALUE_INTEGER;
         *reason = DECODE_BAD_NUMBER;
@@ -333,29 +335,25 @@ void value_texts_fini(value_texts *texts)
     *texts = (value_texts){.bytes = NULL};
 }
 
-/* Append the canonical text of a value. No value of a frame is appended twice, so all texts
- * together are never longer than the frame: memory is allocated once, and views stay valid. */
-static void add_json_text(value_texts *texts, json_value value, td_bytes *out)
+static void read_json(value_texts *texts, json_value value, msg_value *out)
 {
+    td_bytes text;
+    if (json_is_null(value) || (json_text(value, &text) && value_is_empty(text)))
+        return;
+    /* No value of a frame is appended twice, so all texts together are never longer than the frame:
+     * memory is allocated once, and views stay valid. */
     if (texts->used == 0 && texts->capacity < texts->frame_bytes) {
         td_free(texts->bytes);
         texts->bytes = td_alloc(texts->frame_bytes);
         texts->capacity = texts->frame_bytes;
     }
     int is_written =
-        value_json_text(value, texts->bytes + texts->used, texts->capacity - texts->used, out);
+        value_json_text(value, texts->bytes + texts->used, texts->capacity - texts->used, &text);
     TD_ASSERT(is_written);
-    texts->used += out->size;
+    texts->used += text.size;
     TD_ASSERT(texts->used <= texts->capacity);
-}
-
-static void read_json(value_texts *texts, json_value value, msg_value *out)
-{
-    td_bytes text;
-    if (json_is_null(value) || (json_text(value, &text) && value_is_empty(text)))
-        return;
     out->type = VALUE_JSON;
-    add_json_text(texts, value, &out->as.text);
+    out->as.text = text;
 }
 
 int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,

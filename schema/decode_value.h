@@ -4,7 +4,7 @@
 #define TD_SCHEMA_DECODE_VALUE_H
 
 #include "base/json/json.h"
-#include "schema/decode.h"
+#include "schema/decode_result.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 
@@ -25,11 +25,6 @@ void value_texts_fini(value_texts *texts);
  * by the bytes of their keys, everything else as written. Never longer than the value's own text.
  * Returns 1, or 0 if out_bytes is too small. */
 int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text);
-
-/* The shortest form of a decimal text of at most LIMIT_BIG_DECIMAL_DIGITS, as a view into text.
- * Returns 0 if text is not a decimal, or if no part of it has the shortest form (leading zeros, an
- * exponent). */
-int value_big_decimal(td_bytes text, td_bytes *out);
 
 /* 1 if a text means that there is no value, as null does: "" and "None". */
 int value_is_empty(td_bytes text);

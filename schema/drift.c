@@ -190,35 +190,28 @@ static void add_key(char path[LIMIT_DRIFT_PATH_BYTES], td_bytes key)
     copy_text(path + size, LIMIT_DRIFT_PATH_BYTES - size, key);
 }
 
-/* Add a note. NULL if the frame already has an equal one, or too many. */
-static drift_note *add_note(examination *e, const drift_note *like)
+/* Add a note about the member `key` of the object at `path`; both may be empty. NULL if the frame
+ * already has an equal note, or too many. */
+static drift_note *note_path(examination *e, drift_kind kind, td_bytes path, td_bytes key,
+                             const char *detail)
 {
     drift_note *notes = e->reader->notes;
+    drift_note note = {
+        .kind = kind, .first_ns = e->frame->recv_ns, .first_order = e->frame->order, .count = 1};
+    (void)snprintf(note.detail, sizeof note.detail, "%s", detail); /* cut if too long */
+    add_key(note.path, path);
+    add_key(note.path, key);
     for (size_t i = 0; i < e->out->count; i++)
-        if (notes[i].kind == like->kind && strcmp(notes[i].path, like->path) == 0 &&
-            strcmp(notes[i].detail, like->detail) == 0)
+        if (notes[i].kind == note.kind && strcmp(notes[i].path, note.path) == 0 &&
+            strcmp(notes[i].detail, note.detail) == 0)
             return NULL;
     if (e->out->count == LIMIT_DRIFT_NOTES) {
         e->out->left_out++;
         return NULL;
     }
-    drift_note *note = &notes[e->out->count++];
-    *note = *like;
-    note->first_ns = e->frame->recv_ns;
-    note->first_order = e->frame->order;
-    note->count = 1;
-    return note;
-}
-
-/* Add a note about the member `key` of the object at `path`; both may be empty. */
-static drift_note *note_path(examination *e, drift_kind kind, td_bytes path, td_bytes key,
-                             const char *detail)
-{
-    drift_note note = {.kind = kind};
-    (void)snprintf(note.detail, sizeof note.detail, "%s", detail); /* cut if too long */
-    add_key(note.path, path);
-    add_key(note.path, key);
-    return add_note(e, &note);
+    drift_note *added = &notes[e->out->count++];
+    *added = note;
+    return added;
 }
 
 /* The row's field for a known member. */
@@ -279,15 +272,6 @@ static const char *type_name(json_type type)
     return NAMES[type];
 }
 
-/* The first JSON type in a set of types. */
-static json_type first_type(uint8_t types)
-{
-    json_type type = JSON_NULL;
-    while (!(types >> type & 1))
-        type++;
-    return type;
-}
-
 /* Note a JSON type that the member did not have in its first frame. All types of that frame are
  * accepted, because some topics write a member in several ways within a frame. */
 static void check_type(examination *e, td_bytes path, td_bytes key, member_state *s, json_type type)
@@ -301,7 +285,10 @@ static void check_type(examination *e, td_bytes path, td_bytes key, member_state
         s->types |= (uint8_t)(1u << type);
         return;
     }
-    (void)snprintf(detail, sizeof detail, "%s to %s", type_name(first_type(s->types)),
+    json_type before = JSON_NULL; /* the first of the accepted types */
+    while (!(s->types >> before & 1))
+        before++;
+    (void)snprintf(detail, sizeof detail, "%s to %s", type_name(before),
                    type_name(type)); /* fits */
     note_path(e, DRIFT_TYPE_CHANGED, path, key, detail);
 }
@@ -490,22 +477,6 @@ static void check_time(examination *e, const survey_member *m, json_value json)
         note_field(e, m, DRIFT_OUT_OF_RANGE, "over 30 days before it was received");
 }
 
-/* 1 for null, "" and "None". */
-static int is_absent(json_value value)
-{
-    td_bytes text;
-    return json_is_null(value) ||
-           (json_text(value, &text) && (text.size == 0 || td_bytes_is(text, "None")));
-}
-
-/* Note a side "None" of a trade, which must have one; orders and positions may have "None". */
-static void check_missing_side(examination *e, const survey_member *m, json_value value)
-{
-    td_bytes text;
-    if (is_of_trade(e, field_of(e, m), MEMBER_SIDE) && json_text(value, &text) && text.size > 0)
-        note_value(e, m, text);
-}
-
 /* The documented texts of a field; with a stream, they are looked up only once. */
 static const value_row *values_of(const examination *e, const field_row *field, member_state *s)
 {
@@ -523,8 +494,11 @@ static void check_field(examination *e, const survey_member *m, member_state *s)
     const field_row *field = field_of(e, m);
     json_value value = {e->survey->root.parser, m->token};
     td_bytes text;
-    if (is_absent(value)) {
-        check_missing_side(e, m, value);
+    int is_text = json_text(value, &text);
+    if (json_is_null(value) || (is_text && value_is_empty(text))) {
+        /* A trade must have a side; orders and positions may have "None". */
+        if (is_text && text.size > 0 && is_of_trade(e, field, MEMBER_SIDE))
+            note_value(e, m, text);
         return;
     }
     if (s != NULL)
@@ -534,7 +508,7 @@ static void check_field(examination *e, const survey_member *m, member_state *s)
         check_decimal(e, m, s, value);
     else if (field->type == FIELD_TIME)
         check_time(e, m, value);
-    else if (json_text(value, &text))
+    else if (is_text)
         check_text(e, m, values_of(e, field, s), text);
 }
 
@@ -640,31 +614,21 @@ static void check_gone(examination *e, size_t place)
 
 /* ---- frames ---- */
 
-/* The places that could have members in this frame, a bit for each: the envelope, and the row's
- * items that have entries. */
-static unsigned places_of(const frame_survey *survey)
+static void check_members(examination *e)
 {
+    const frame_survey *survey = e->survey;
+    /* The places that could have members in this frame, a bit for each: the envelope, and the row's
+     * items that have entries. */
     unsigned places = 1u << SURVEY_ENVELOPE | 1u << PLACE_KIND | 1u << PLACE_PATHS;
     for (size_t i = 0; i < survey->member_count; i++)
         if (survey->members[i].what == SURVEY_ENTRY)
             places |= 1u << survey->members[i].place;
-    return places;
-}
-
-static void begin_scopes(examination *e, unsigned places)
-{
     for (size_t place = 0; place < PLACES; place++) {
         scope *in = places >> place & 1 ? scope_of(e, place) : NULL;
         if (in != NULL)
             in->frames++;
     }
-}
 
-static void check_members(examination *e)
-{
-    const frame_survey *survey = e->survey;
-    unsigned places = places_of(survey);
-    begin_scopes(e, places);
     for (size_t i = 0; i < survey->unexpected_count; i++)
         check_unexpected(e, &survey->unexpected[i]);
     check_paths(e);
@@ -676,6 +640,7 @@ static void check_members(examination *e)
         if (m->what == SURVEY_FIELD)
             check_field(e, m, s);
     }
+
     for (size_t place = 0; place < PLACES; place++)
         if (places >> place & 1)
             check_gone(e, place);

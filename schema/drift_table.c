@@ -206,10 +206,21 @@ static char *copy_of(td_bytes text)
     return td_strndup(text.size == 0 ? "" : (const char *)text.data, text.size);
 }
 
-/* Add a finding with its names and a count of 0. The table must have space. */
-static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
-                          const drift_note *note, drift_finding made)
+/* Add the finding for a note, with a count of 0; NULL if it was dropped. */
+static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
+                           const drift_note *note, uint64_t hash)
 {
+    drift_finding made = {.kind = note->kind,
+                          .is_learnt = note->is_learnt,
+                          .first_ns = UINT64_MAX,
+                          .first_order = UINT64_MAX,
+                          .example_order = UINT64_MAX,
+                          .hash = hash,
+                          .share = find_share(table, feed, topic, note)};
+    if (!make_place(table, &made)) {
+        leave_out(table, note->is_learnt, note->count);
+        return NULL;
+    }
     table->findings = td_array_grow(table->findings, table->count, sizeof *table->findings);
     made.feed = td_strdup(feed);
     made.topic = copy_of(topic);
@@ -224,23 +235,6 @@ static drift_finding *put(drift_table *table, const char *feed, td_bytes topic,
         groups[i]->last = NO_ROW;
     }
     return out;
-}
-
-/* Create the finding for a note; NULL if it was dropped. */
-static drift_finding *make(drift_table *table, const char *feed, td_bytes topic,
-                           const drift_note *note, uint64_t hash)
-{
-    drift_finding made = {.kind = note->kind,
-                          .is_learnt = note->is_learnt,
-                          .first_ns = UINT64_MAX,
-                          .first_order = UINT64_MAX,
-                          .example_order = UINT64_MAX,
-                          .hash = hash,
-                          .share = find_share(table, feed, topic, note)};
-    if (make_place(table, &made))
-        return put(table, feed, topic, note, made);
-    leave_out(table, note->is_learnt, note->count);
-    return NULL;
 }
 
 /* Keep the frame as the finding's example if it precedes the current one. */

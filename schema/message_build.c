@@ -166,22 +166,16 @@ static void keep_text(message_builder *b, td_bytes *text)
         text->data = td_arena_copy(b->arena, text->data, text->size);
 }
 
-/* Get the JSON of a FIELD_JSON value. Returns 0 if the text is not JSON. */
-static int parse_value(message_builder *b, const written_value *value, json_value *out)
-{
-    *out = value->json;
-    if (value->has_json)
-        return 1;
-    if (b->parser == NULL)
-        b->parser = json_parser_open(0);
-    return json_parse(b->parser, value->text, JSON_COPIED, out, NULL) == TD_OK;
-}
-
+/* Read a FIELD_JSON value. Returns 0 if the text is not JSON. */
 static int read_json(message_builder *b, const written_value *value, msg_value *out)
 {
-    json_value root;
-    if (!parse_value(b, value, &root))
-        return 0;
+    json_value root = value->json;
+    if (!value->has_json) {
+        if (b->parser == NULL)
+            b->parser = json_parser_open(0);
+        if (json_parse(b->parser, value->text, JSON_COPIED, &root, NULL) != TD_OK)
+            return 0;
+    }
     size_t size = json_raw(root).size;
     uint8_t *text = td_arena_alloc(b->arena, size);
     int is_written = value_json_text(root, text, size, &out->as.text);
@@ -275,15 +269,17 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
     (*values)[(*count)++] = *value;
 }
 
-/* The member with a name; MEMBER_NONE after a fault. place is its position in the entry. */
-static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
+/* The member of an entry with a name; MEMBER_NONE after a fault. place is its position in the
+ * entry.
+ */
+static msg_member find_member(message_builder *b, td_bytes name, size_t place)
 {
     size_t at = place < GUESSES ? place : GUESSES - 1;
     if (b->guess[at].name.size > 0 && td_bytes_equal(name, b->guess[at].name))
         return b->guess[at].member;
     msg_member found = msg_member_find(name);
     if (found == MEMBER_NONE) {
-        fault_member(b, in_entry, name, "unknown member");
+        fault_member(b, 1, name, "unknown member");
         return MEMBER_NONE;
     }
     b->guess[at].name = td_bytes_str(msg_member_name(found));
@@ -515,15 +511,6 @@ static int read_action(td_bytes text, msg_action *out)
     return *out <= ACTION_INSERT;
 }
 
-static void entry_action(message_builder *b, td_bytes name, const written_value *value)
-{
-    if (b->has_action)
-        fault_member(b, 1, name, "twice");
-    b->has_action = 1;
-    if (!read_action(value->text, &b->action))
-        fault_value(b, 1, name, value, "an action");
-}
-
 /* The type that a member has in a plain struct, which does not depend on the row. */
 static field_type struct_type(msg_member member)
 {
@@ -557,17 +544,25 @@ static int read_struct_member(message_builder *b, td_bytes name, const written_v
     return 1;
 }
 
-static void add_member(message_builder *b, td_bytes name, const written_value *value)
+void message_build_member(message_builder *b, td_bytes name, const written_value *value)
 {
+    if (b->rc == TD_OK && !b->in_entry)
+        message_build_fault(b, "a member before the first entry");
+    if (b->rc != TD_OK)
+        return;
     size_t place = b->place++;
     const msg_item entry = entry_of(b);
     if (is_absent(value) || td_bytes_is(name, "assumed_scale"))
         return;
     if (td_bytes_is(name, "action") && b->head.type != MSG_TRADE) {
-        entry_action(b, name, value);
+        if (b->has_action)
+            fault_member(b, 1, name, "twice");
+        b->has_action = 1;
+        if (!read_action(value->text, &b->action))
+            fault_value(b, 1, name, value, "an action");
         return;
     }
-    msg_value read = {.member = find_member(b, 1, name, place)};
+    msg_value read = {.member = find_member(b, name, place)};
     if (read.member == MEMBER_NONE)
         return;
     if (entry_value(&entry, read.member) != NULL) {
@@ -579,14 +574,6 @@ static void add_member(message_builder *b, td_bytes name, const written_value *v
                       : read_member(b, 1, name, value, &read);
     if (is_read)
         add_value(&b->values, &b->value_count, &b->value_capacity, &read);
-}
-
-void message_build_member(message_builder *b, td_bytes name, const written_value *value)
-{
-    if (b->rc == TD_OK && !b->in_entry)
-        message_build_fault(b, "a member before the first entry");
-    if (b->rc == TD_OK)
-        add_member(b, name, value);
 }
 
 /* ---- whole levels and trades ---- */

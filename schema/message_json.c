@@ -27,26 +27,6 @@ static void member_exchange_time(json_writer *w, uint64_t ns)
         json_write_u64(w, ns);
 }
 
-/* Write the first members, which every message has; absent sequences are omitted. */
-static void write_head(json_writer *w, const msg_head *head)
-{
-    json_write_member_text(w, "type", msg_type_name(head->type));
-    json_write_member_text(w, "kind",
-                           head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
-    json_write_member_bytes(w, "topic", head->topic);
-    member_text_or_null(w, "symbol", head->symbol);
-    member_exchange_time(w, head->exchange_ns);
-    member_optional(w, "cross_seq", head->has_cross_seq, head->cross_seq);
-    member_optional(w, "u", head->has_u, head->u);
-    member_optional(w, "seq", head->has_seq, head->seq);
-    if (head->match_ns != 0)
-        json_write_member_u64(w, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
-    /* Other types write the version as one of their values. */
-    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE)
-        json_write_member_bytes(w, "version", head->version);
-    member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
-}
-
 /* The size of a level as in the frame: without its retail orders, whose size is rpi. */
 static td_decimal own_size(const msg_level *level, td_decimal rpi)
 {
@@ -180,7 +160,22 @@ static void write_item(json_writer *w, const msg_item *item)
 
 void message_json_members(json_writer *writer, const message *m)
 {
-    write_head(writer, &m->head);
+    const msg_head *head = &m->head;
+    json_write_member_text(writer, "type", msg_type_name(head->type));
+    json_write_member_text(writer, "kind",
+                           head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
+    json_write_member_bytes(writer, "topic", head->topic);
+    member_text_or_null(writer, "symbol", head->symbol);
+    member_exchange_time(writer, head->exchange_ns);
+    member_optional(writer, "cross_seq", head->has_cross_seq, head->cross_seq);
+    member_optional(writer, "u", head->has_u, head->u);
+    member_optional(writer, "seq", head->has_seq, head->seq);
+    if (head->match_ns != 0)
+        json_write_member_u64(writer, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
+    /* Other types write the version as one of their values. */
+    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE)
+        json_write_member_bytes(writer, "version", head->version);
+    member_optional(writer, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
     message_json_entries(writer, m);
 }
 
@@ -212,7 +207,7 @@ void message_json_entries(json_writer *writer, const message *m)
     size_t value_count = is_record          ? m->record.value_count
                          : m->extra != NULL ? m->extra->value_count
                                             : 0;
-    /* write_head() has already written a book's version. */
+    /* message_json_members() has already written a book's version. */
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);

@@ -51,31 +51,6 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
     return REFUSAL_NONE;
 }
 
-/* Check the topics up to the first refused one, which refuses the whole request. */
-static void check_whole(const responder_client *client, const dialect_request *request,
-                        dialect_reply *reply)
-{
-    for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
-        reply->topic = request->args[i];
-        reply->refused =
-            check_topic(client, request->kind, request->args[i], &reply->recorded_text);
-    }
-}
-
-static td_result check_each(responder *r, const responder_client *client,
-                            const dialect_request *request, dialect_reply *reply, td_err *err)
-{
-    td_buf_clear(&r->failed);
-    td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
-    if (rc != TD_OK)
-        return rc;
-    for (size_t i = 0; i < request->arg_count; i++)
-        r->failed.data[i] = check_topic(client, request->kind, request->args[i],
-                                        &reply->recorded_text) != REFUSAL_NONE;
-    reply->is_failed = r->failed.data;
-    return TD_OK;
-}
-
 static td_result check_topics(responder *r, const responder_client *client,
                               const dialect_request *request, dialect_reply *reply, td_err *err)
 {
@@ -86,12 +61,29 @@ static td_result check_topics(responder *r, const responder_client *client,
     }
     if (client->ops->prepare != NULL)
         client->ops->prepare(client->user, request);
-    if (most > 0 && request->arg_count > most)
+    if (most > 0 && request->arg_count > most) {
         reply->refused = REFUSAL_TOO_MANY;
-    else if (client->dialect->answers_topics)
-        return check_each(r, client, request, reply, err);
-    else
-        check_whole(client, request, reply);
+        return TD_OK;
+    }
+
+    if (client->dialect->answers_topics) {
+        td_buf_clear(&r->failed);
+        td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
+        if (rc != TD_OK)
+            return rc;
+        for (size_t i = 0; i < request->arg_count; i++)
+            r->failed.data[i] = check_topic(client, request->kind, request->args[i],
+                                            &reply->recorded_text) != REFUSAL_NONE;
+        reply->is_failed = r->failed.data;
+        return TD_OK;
+    }
+
+    /* The first refused topic refuses the whole request. */
+    for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
+        reply->topic = request->args[i];
+        reply->refused =
+            check_topic(client, request->kind, request->args[i], &reply->recorded_text);
+    }
     return TD_OK;
 }
 

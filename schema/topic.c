@@ -183,6 +183,28 @@ const char *field_unit_name(field_unit unit)
     return NAMES[unit];
 }
 
+uint64_t field_unit_ns(field_unit unit)
+{
+    switch (unit) {
+    case UNIT_S:
+        return 1000000000;
+    case UNIT_MS:
+        return 1000000;
+    case UNIT_US:
+        return 1000;
+    case UNIT_NS:
+        return 1;
+    case UNIT_NONE:
+    case UNIT_PRICE:
+    case UNIT_QUANTITY:
+    case UNIT_MONEY:
+    case UNIT_RATE:
+    case UNIT_RFC3339:
+        break;
+    }
+    return 0;
+}
+
 const char *rule_name(rule_id rule)
 {
     static const char *const NAMES[RULE_COUNT] = {

@@ -306,6 +306,9 @@ int topic_row_has_state(const topic_row *row);
 const char *field_type_name(field_type type);
 const char *field_unit_name(field_unit unit);
 
+/* ns per unit of time; 0 for RFC 3339 and for units of other quantities. */
+uint64_t field_unit_ns(field_unit unit);
+
 /* Stable names of a rule ("seq_strict") and of a strength ("error"), for reports. */
 const char *rule_name(rule_id rule);
 const char *rule_strength_name(rule_strength strength);

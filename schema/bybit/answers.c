@@ -20,28 +20,23 @@ static int has(json_value object, const char *key)
     return json_find(object, key, &value);
 }
 
-/* The topic in "Invalid symbol :[TOPIC]". */
-static td_bytes find_bracketed(td_bytes reason)
-{
-    static const char MARK[] = "Invalid symbol :[";
-    size_t mark = sizeof MARK - 1;
-    if (reason.size <= mark + 1 || memcmp(reason.data, MARK, mark) != 0 ||
-        reason.data[reason.size - 1] != ']')
-        return (td_bytes){0};
-    return td_bytes_of(reason.data + mark, reason.size - mark - 1);
-}
-
 /* The topic in a refusal's text; the reverse of bybit_refusal_text(). */
 static td_bytes find_reason_topic(td_bytes reason)
 {
     static const char MARK[] = "topic:";
+    static const char BRACKET[] = "Invalid symbol :[";
     static const char NEEDS_AUTH[] = " needs auth first";
     size_t mark = sizeof MARK - 1;
+    size_t bracket = sizeof BRACKET - 1;
     if (reason.size <= mark)
         return (td_bytes){0};
     const uint8_t *at = memmem(reason.data, reason.size, MARK, mark);
-    if (at == NULL)
-        return find_bracketed(reason);
+    if (at == NULL) {
+        if (reason.size <= bracket + 1 || memcmp(reason.data, BRACKET, bracket) != 0 ||
+            reason.data[reason.size - 1] != ']')
+            return (td_bytes){0};
+        return td_bytes_of(reason.data + bracket, reason.size - bracket - 1);
+    }
     size_t begin = (size_t)(at - reason.data) + mark;
     TD_ASSERT(begin <= reason.size);
     td_bytes topic = td_bytes_of(reason.data + begin, reason.size - begin);

@@ -15,32 +15,14 @@ static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 
 /* ---- server ---- */
 
-/* Echo the request as the exchange does: without white space, args always as strings, an unknown op
- * as "" (docs/wire.md 1.1, 5.3). */
-static void write_echo(json_writer *writer, const dialect_request *request)
-{
-    TD_ASSERT(request->args != NULL || request->arg_count == 0);
-    TD_ASSERT(request->arg_count <= DIALECT_ARGS_MAX);
-    json_write_object_begin(writer);
-    json_write_member_text(writer, "op", bybit_op_name(request->kind));
-    json_write_key(writer, "args");
-    if (request->args == NULL || request->kind == REQUEST_UNKNOWN) {
-        json_write_null(writer);
-    } else {
-        json_write_array_begin(writer);
-        for (size_t i = 0; i < request->arg_count; i++)
-            json_write_bytes(writer, request->args[i]);
-        json_write_array_end(writer);
-    }
-    json_write_object_end(writer);
-}
-
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     char reason[BYBIT_REASON_BYTES];
     bybit_refusal_text(reply, reason);
     TD_ASSERT(reply->conn_id != NULL);
+    TD_ASSERT(request->args != NULL || request->arg_count == 0);
+    TD_ASSERT(request->arg_count <= DIALECT_ARGS_MAX);
     int is_granted = reply->refused == REFUSAL_NONE;
     int is_pong = is_granted && request->kind == REQUEST_PING;
     json_writer writer;
@@ -49,8 +31,22 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     json_write_member_bool(&writer, "success", is_granted);
     json_write_member_text(&writer, "ret_msg", is_pong ? "pong" : reason);
     json_write_member_text(&writer, "conn_id", reply->conn_id);
-    json_write_key(&writer, "request");
-    write_echo(&writer, request);
+
+    /* Echo the request as the exchange does: without white space, args always as strings, an
+     * unknown op as "" (docs/wire.md 1.1, 5.3). */
+    json_write_member_object_begin(&writer, "request");
+    json_write_member_text(&writer, "op", bybit_op_name(request->kind));
+    json_write_key(&writer, "args");
+    if (request->args == NULL || request->kind == REQUEST_UNKNOWN) {
+        json_write_null(&writer);
+    } else {
+        json_write_array_begin(&writer);
+        for (size_t i = 0; i < request->arg_count; i++)
+            json_write_bytes(&writer, request->args[i]);
+        json_write_array_end(&writer);
+    }
+    json_write_object_end(&writer);
+
     json_write_object_end(&writer);
     return json_write_end(&writer, err);
 }

@@ -59,35 +59,27 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     return TD_OK;
 }
 
-/* 1 if a parameter is written as a JSON number without leading zero: a scale, as in the exchange's
- * samples. An interval is written as text. */
-static int is_number(td_bytes text)
-{
-    uint64_t number;
-    return td_digits_parse(text, 999999999, &number) && (text.data[0] != '0' || text.size == 1);
-}
-
-/* Write the parameter as a member: "dumpScale":1 or "klineType":"1m". */
-static void write_parameter(json_writer *writer, const spot_parts *parts)
-{
-    TD_ASSERT(parts->parameter.size > 0);
-    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* checked by split() */
-    json_write_key(writer, bybit_spot_parameter(parts->name));
-    if (is_number(parts->parameter))
-        json_write_raw(writer, parts->parameter);
-    else
-        json_write_bytes(writer, parts->parameter);
-}
-
 static void write_params(json_writer *writer, const spot_parts *parts, generation of,
                          dialect_frames frames)
 {
+    td_bytes parameter = parts->parameter;
     int is_in_topic = of == GENERATION_V1 && td_bytes_is(parts->name, "kline");
     json_write_member_object_begin(writer, "params");
     if (of == GENERATION_V2)
         json_write_member_bytes(writer, "symbol", parts->symbol);
-    if (parts->parameter.size > 0 && !is_in_topic)
-        write_parameter(writer, parts);
+    if (parameter.size > 0 && !is_in_topic) {
+        TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* checked by split() */
+        json_write_key(writer, bybit_spot_parameter(parts->name));
+        /* As in the exchange's samples, a scale is a number without leading zero ("dumpScale":1),
+         * an interval is text ("klineType":"1m"). */
+        uint64_t number;
+        int is_number = td_digits_parse(parameter, 999999999, &number) &&
+                        (parameter.data[0] != '0' || parameter.size == 1);
+        if (is_number)
+            json_write_raw(writer, parameter);
+        else
+            json_write_bytes(writer, parameter);
+    }
     json_write_member_bool(writer, "binary", frames == DIALECT_FRAMES_BINARY);
     json_write_object_end(writer);
 }
@@ -196,14 +188,6 @@ static size_t fit_v2(const char *const *topics, size_t count)
 
 /* ---- server: requests ---- */
 
-/* The kind of a request with this event; only these events are documented. */
-static request_kind event_kind(td_bytes event)
-{
-    if (td_bytes_is(event, "sub"))
-        return REQUEST_SUBSCRIBE;
-    return td_bytes_is(event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_UNKNOWN;
-}
-
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
                               td_err *err)
 {
@@ -224,9 +208,13 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     }
     /* Read the parts even if the event is unknown: refusals of v2 echo them. */
     bybit_spot_read(root, out->parts);
-    out->kind = event_kind(out->parts[SPOT_EVENT]);
-    if (out->kind == REQUEST_UNKNOWN)
-        return TD_OK;
+    td_bytes event = out->parts[SPOT_EVENT];
+    if (td_bytes_is(event, "sub"))
+        out->kind = REQUEST_SUBSCRIBE;
+    else if (td_bytes_is(event, "cancel"))
+        out->kind = REQUEST_UNSUBSCRIBE;
+    else
+        return TD_OK; /* unknown: no other event is documented */
     td_result rc = bybit_spot_topics(text, out->parts, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
@@ -291,9 +279,13 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
                         of == GENERATION_V2 && request->parts[SPOT_EVENT].size > 0};
 }
 
-static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_PARTS],
-                                generation of)
+/* Echo the request. The values of params are always strings. */
+static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], generation of)
 {
+    json_write_member_bytes(writer, "topic", parts[SPOT_TOPIC]);
+    json_write_member_bytes(writer, "event", parts[SPOT_EVENT]);
+    if (of == GENERATION_V1)
+        json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
     json_write_member_object_begin(writer, "params");
     if (of == GENERATION_V2)
         json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
@@ -305,16 +297,6 @@ static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_P
     if (of == GENERATION_V2)
         json_write_member_bytes(writer, "symbolName", parts[SPOT_SYMBOL]);
     json_write_object_end(writer);
-}
-
-/* Echo the request. The values of params are always strings. */
-static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], generation of)
-{
-    json_write_member_bytes(writer, "topic", parts[SPOT_TOPIC]);
-    json_write_member_bytes(writer, "event", parts[SPOT_EVENT]);
-    if (of == GENERATION_V1)
-        json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
-    write_echoed_params(writer, parts, of);
 }
 
 static td_result build_answer(td_buf *out, const dialect_request *request,

@@ -109,28 +109,22 @@ static void write_id(json_writer *writer, const dialect_request *request)
     }
 }
 
-/* Write the reason of a refusal, unless the answer lists the refused topics. */
-static void write_reason(json_writer *writer, const dialect_request *request,
-                         const dialect_reply *reply)
-{
-    char reason[BYBIT_REASON_BYTES];
-    int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
-    if (reply->refused == REFUSAL_NONE || names_topics)
-        return;
-    bybit_refusal_text(reply, reason);
-    json_write_member_text(writer, "ret_msg", reason);
-}
-
-/* Write [id], success, conn_id, data{successTopics, failTopics}, type. In v5 there is no id, and
- * the members of data are in reverse order. */
+/* Write [id], success, [ret_msg], conn_id, data{successTopics, failTopics}, type. In v5 there is no
+ * id, and the members of data are in reverse order. A refusal has its reason only if the answer
+ * cannot list the refused topics. */
 static void write_command(json_writer *writer, const dialect_request *request,
                           const dialect_reply *reply)
 {
     int is_v5 = request->dialect->variant == BYBIT_COMMAND_V5;
+    int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
     if (!is_v5)
         write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
-    write_reason(writer, request, reply);
+    if (reply->refused != REFUSAL_NONE && !names_topics) {
+        char reason[BYBIT_REASON_BYTES];
+        bybit_refusal_text(reply, reason);
+        json_write_member_text(writer, "ret_msg", reason);
+    }
     json_write_member_text(writer, "conn_id", reply->conn_id);
     json_write_member_object_begin(writer, "data");
     if (is_v5)

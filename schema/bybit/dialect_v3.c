@@ -39,27 +39,6 @@ typedef enum answer_shape {
     SHAPE_PRIVATE, /* req_id if the client sent it, success, ret_msg, op, conn_id */
 } answer_shape;
 
-/* Write the text of a refusal in dialect B. */
-static void reason_text(const dialect_reply *reply, request_kind kind, char out[BYBIT_REASON_BYTES])
-{
-    static const char AUTH_REFUSED[] = "Params Error"; /* v5's text for every refused auth */
-    if (kind == REQUEST_AUTH && reply->refused != REFUSAL_NONE)
-        memcpy(out, AUTH_REFUSED, sizeof AUTH_REFUSED);
-    else
-        bybit_refusal_text(reply, out);
-}
-
-/* The text of an answer that grants a request. Spot's is "subscribe" for unsubscribe requests, too;
- * their answers differ only in op. */
-static const char *granted_text(answer_shape shape, request_kind kind)
-{
-    if (kind == REQUEST_PING)
-        return "pong";
-    TD_ASSERT(kind <= REQUEST_UNKNOWN);
-    int is_about_topics = kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE;
-    return shape == SHAPE_SPOT && is_about_topics ? "subscribe" : "";
-}
-
 static void write_id(json_writer *writer, const dialect_request *request)
 {
     TD_ASSERT(request->has_id || request->id.size == 0);
@@ -85,21 +64,33 @@ static void write_answer(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
     char reason[BYBIT_REASON_BYTES];
+    const char *text = reason;
     const answer_shape shape = (answer_shape)request->dialect->variant;
+    request_kind kind = request->kind;
     int is_granted = reply->refused == REFUSAL_NONE;
+    int is_about_topics = kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE;
     TD_ASSERT(reply->conn_id != NULL);
-    reason_text(reply, request->kind, reason);
+    if (!is_granted && kind == REQUEST_AUTH)
+        text = "Params Error"; /* v5's text for every refused auth */
+    else if (!is_granted)
+        bybit_refusal_text(reply, reason);
+    else if (kind == REQUEST_PING)
+        text = "pong";
+    else if (shape == SHAPE_SPOT && is_about_topics)
+        text = "subscribe"; /* for unsubscribe requests, too: their answers differ only in op */
+    else
+        text = "";
+
     json_write_object_begin(writer);
     if (shape == SHAPE_PRIVATE && request->has_id)
         write_id(writer, request);
     json_write_member_bool(writer, "success", is_granted);
-    json_write_member_text(writer, "ret_msg",
-                           is_granted ? granted_text(shape, request->kind) : reason);
+    json_write_member_text(writer, "ret_msg", text);
     if (shape != SHAPE_PRIVATE)
         json_write_member_text(writer, "conn_id", reply->conn_id);
     if (shape == SHAPE_V3 || (shape == SHAPE_SPOT && request->has_id))
         write_id(writer, request);
-    json_write_member_text(writer, "op", bybit_op_name(request->kind));
+    json_write_member_text(writer, "op", bybit_op_name(kind));
     if (shape == SHAPE_PRIVATE)
         json_write_member_text(writer, "conn_id", reply->conn_id);
     json_write_object_end(writer);

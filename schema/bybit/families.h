@@ -4,7 +4,8 @@
 #ifndef TD_SCHEMA_BYBIT_FAMILIES_H
 #define TD_SCHEMA_BYBIT_FAMILIES_H
 
-#include "schema/family.h"
+typedef struct exchange_row exchange_row; /* schema/exchange.h */
+typedef struct family family;             /* schema/family.h */
 
 extern const exchange_row BYBIT;
 

@@ -94,32 +94,26 @@ static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
     return 1;
 }
 
-static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
-{
-    size_t count = 1;
-    for (size_t i = 0; i < symbol.size && symbols == SPOT_SYMBOL_LIST; i++)
-        count += symbol.data[i] == ',';
-    return count;
-}
-
 td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
                             spot_symbols symbols, size_t *count, td_err *err)
 {
     spot_stem stem = bybit_spot_stem(parts);
-    size_t wanted = count_symbols(parts[SPOT_SYMBOL], symbols);
+    td_bytes list = parts[SPOT_SYMBOL];
+    size_t wanted = 1;
+    for (size_t i = 0; i < list.size && symbols == SPOT_SYMBOL_LIST; i++)
+        wanted += list.data[i] == ',';
     *count = 0;
     if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
-    TD_ASSERT(wanted > 0);
     TD_ASSERT(text->texts.size == 0); /* growing would invalidate earlier views */
     /* Includes two dots. The symbols together are as long as their list, so the total is bounded by
      * the parser's limit of a frame and by DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
     if (rc == TD_OK) /* reserved only once, so that views stay valid */
-        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
-    td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + list.size, err);
+    td_bytes rest = list.data == NULL ? td_bytes_str("") : list;
     td_bytes symbol;
     while (rc == TD_OK && next_symbol(&rest, symbols, &symbol)) {
         size_t begin = text->texts.size;

@@ -5,6 +5,7 @@
 
 #include "schema/bybit/dialects.h"
 #include "schema/bybit/families.h"
+#include "schema/family.h"
 #include "schema/topic.h"
 
 /* The exchange's words for the kind of a frame (docs/wire.md 4 lists them by family). */

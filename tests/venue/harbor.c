@@ -21,6 +21,7 @@
 #include "base/json/json_write.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
+#include "schema/family.h"
 
 /* ---- the row ---- */
 

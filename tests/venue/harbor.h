@@ -4,7 +4,8 @@
 #ifndef TD_TESTS_VENUE_HARBOR_H
 #define TD_TESTS_VENUE_HARBOR_H
 
-#include "schema/family.h"
+typedef struct exchange_row exchange_row; /* schema/exchange.h */
+typedef struct family family;             /* schema/family.h */
 
 extern const exchange_row HARBOR;
 extern const family FAMILY_HARBOR;
