@@ -1,8 +1,8 @@
 /* The subscriptions of one client of a server. They are added and removed by their text, and
  * compared with a frame's topic by the rules of the client's dialect. Their size is limited. One
  * thread. */
-#ifndef TD_TOPIC_FILTERS_H
-#define TD_TOPIC_FILTERS_H
+#ifndef TD_SCHEMA_FILTERS_H
+#define TD_SCHEMA_FILTERS_H
 
 #include <stddef.h>
 #include <stdint.h>

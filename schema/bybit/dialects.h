@@ -1,8 +1,8 @@
 /* Bybit's dialects: their tables, and the functions that several of them use, for requests of the
  * form {"op","args"}, answers, credentials, and texts of refusals. Only for schema/bybit/. The
  * letters A to E are as in docs/wire.md 1. */
-#ifndef TD_SCHEMA_BYBIT_DIALECTS_H
-#define TD_SCHEMA_BYBIT_DIALECTS_H
+#ifndef TD_BYBIT_DIALECTS_H
+#define TD_BYBIT_DIALECTS_H
 
 #include "schema/dialect.h"
 #include "base/json/json_write.h"

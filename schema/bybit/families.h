@@ -1,8 +1,8 @@
 /* Bybit's families: each is defined in a file of this folder, with its topics. To add a family, add
  * such a file and a line here, in the order of docs/design.md ("Words"). Only for schema/family.c
  * and the families' files; others use schema/family.h. */
-#ifndef TD_SCHEMA_BYBIT_FAMILIES_H
-#define TD_SCHEMA_BYBIT_FAMILIES_H
+#ifndef TD_BYBIT_FAMILIES_H
+#define TD_BYBIT_FAMILIES_H
 
 typedef struct exchange_row exchange_row; /* schema/exchange.h */
 typedef struct family family;             /* schema/family.h */

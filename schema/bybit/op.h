@@ -1,8 +1,8 @@
 /* Shared by the families of the op dialect: fields, and whole rows of topics whose small
  * differences are macro arguments. Other rows are in the families' files. Tables only; only for
  * schema/bybit/. */
-#ifndef TD_SCHEMA_TOPICS_OP_H
-#define TD_SCHEMA_TOPICS_OP_H
+#ifndef TD_BYBIT_OP_H
+#define TD_BYBIT_OP_H
 
 #include "schema/bybit/topics.h"
 

@@ -1,7 +1,7 @@
 /* Public fields of USDT symbols in the op dialect: linear, and copy trading, which is the same
  * product. Numbers are often strings. Tables only; only for schema/bybit/. */
-#ifndef TD_SCHEMA_TOPICS_OP_LINEAR_H
-#define TD_SCHEMA_TOPICS_OP_LINEAR_H
+#ifndef TD_BYBIT_OP_LINEAR_H
+#define TD_BYBIT_OP_LINEAR_H
 
 #include "schema/bybit/op.h"
 

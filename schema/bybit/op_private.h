@@ -1,8 +1,8 @@
 /* The private topics of the op dialect. Inverse and linear have the same fields in different forms:
  * money is a string in inverse and a number in linear; ids and indexes are numbers in inverse and
  * strings in linear. The same tables read both. Tables only; only for schema/bybit/. */
-#ifndef TD_SCHEMA_TOPICS_OP_PRIVATE_H
-#define TD_SCHEMA_TOPICS_OP_PRIVATE_H
+#ifndef TD_BYBIT_OP_PRIVATE_H
+#define TD_BYBIT_OP_PRIVATE_H
 
 #include "schema/bybit/topics.h"
 

@@ -1,7 +1,7 @@
 /* Shared by the files of schema/bybit/, each of which defines a family and the rows of its topics.
  * Only for schema/bybit/. Tables only. */
-#ifndef TD_SCHEMA_TOPICS_TOPICS_H
-#define TD_SCHEMA_TOPICS_TOPICS_H
+#ifndef TD_BYBIT_TOPICS_H
+#define TD_BYBIT_TOPICS_H
 
 #include "schema/bybit/dialects.h"
 #include "schema/bybit/families.h"

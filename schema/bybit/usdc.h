@@ -1,8 +1,8 @@
 /* Shared by the USDC families: the envelope of dialect C, and fields whose names in the exchange's
  * first document differ from those on the wire (docs/wire.md 4.1). Tables only; only for
  * schema/bybit/. */
-#ifndef TD_SCHEMA_TOPICS_USDC_H
-#define TD_SCHEMA_TOPICS_USDC_H
+#ifndef TD_BYBIT_USDC_H
+#define TD_BYBIT_USDC_H
 
 #include "schema/bybit/topics.h"
 

@@ -6,8 +6,8 @@
  * from the row. seq and cs on the wire count the same events of a symbol, so they are one member.
  * ts is the time at which a frame was made. It is the exchange time, except in topics whose entries
  * have a time. */
-#ifndef TD_SCHEMA_TOPICS_V3_H
-#define TD_SCHEMA_TOPICS_V3_H
+#ifndef TD_BYBIT_V3_H
+#define TD_BYBIT_V3_H
 
 #include "schema/bybit/topics.h"
 

@@ -1,8 +1,8 @@
 /* Private topics of contract v3 and v5: shared fields (docs/wire.md 3.6). Known only from
  * descriptions and samples, so hardly any field is required. Tables only; only for
  * schema/bybit/. */
-#ifndef TD_SCHEMA_TOPICS_V3_PRIVATE_H
-#define TD_SCHEMA_TOPICS_V3_PRIVATE_H
+#ifndef TD_BYBIT_V3_PRIVATE_H
+#define TD_BYBIT_V3_PRIVATE_H
 
 #include "schema/bybit/v3.h"
 

@@ -1,8 +1,8 @@
 /* Shared by v5's families of perpetuals and futures, in addition to v3.h (docs/wire.md 3): trades
  * with the members added in 2025, and topics that only v5 has. Tables only; only for schema/bybit/.
  */
-#ifndef TD_SCHEMA_TOPICS_V5_H
-#define TD_SCHEMA_TOPICS_V5_H
+#ifndef TD_BYBIT_V5_H
+#define TD_BYBIT_V5_H
 
 #include "schema/bybit/v3.h"
 

@@ -1,6 +1,6 @@
 /* Documented texts of members with a fixed set of values. Only for the exchange's row. */
-#ifndef TD_SCHEMA_BYBIT_VALUES_H
-#define TD_SCHEMA_BYBIT_VALUES_H
+#ifndef TD_BYBIT_VALUES_H
+#define TD_BYBIT_VALUES_H
 
 #include "schema/exchange.h"
 
