@@ -114,12 +114,3 @@ void unlisted_list_fini(unlisted_list *list)
     td_free(list->rows);
     *list = (unlisted_list){0};
 }
-
-const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->rows[i].index.previous_segment, file_name) == 0)
-            return &list->rows[i];
-    }
-    return NULL;
-}
