@@ -269,11 +269,6 @@ static void put_number(td_buf *out, uint64_t number)
     td_buf_add(out, bytes, sizeof bytes);
 }
 
-static void put_text(td_buf *out, const char *text)
-{
-    td_buf_add(out, text, strlen(text) + 1);
-}
-
 static uint64_t number_of(const field *of, const void *at)
 {
     if (of->type == FIELD_U16)
@@ -288,7 +283,8 @@ static void put_row(td_buf *out, const row_kind *kind, const void *row)
         const void *at = (const char *)row + of->offset;
         const td_bytes *bytes = at;
         if (of->type == FIELD_TEXT || of->type == FIELD_CHARS) {
-            put_text(out, of->type == FIELD_TEXT ? *(const char *const *)at : at);
+            const char *text = of->type == FIELD_TEXT ? *(const char *const *)at : at;
+            td_buf_add(out, text, strlen(text) + 1);
         } else if (of->type == FIELD_BYTES) {
             put_number(out, bytes->size);
             td_buf_add(out, bytes->data, bytes->size);
