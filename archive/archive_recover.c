@@ -144,18 +144,6 @@ static td_result journal_act(const work *w, const char *act, const char *path,
 
 /* ---- segments ---- */
 
-static td_result recover_file(const work *w, const char *open_path, td_err *err)
-{
-    char full[LIMIT_PATH_BYTES];
-    char torn[LIMIT_PATH_BYTES];
-    td_result rc = archive_join(w->archive, open_path, full, err);
-    if (rc == TD_OK)
-        rc = archive_make_torn(w->archive, torn, err);
-    if (rc == TD_OK)
-        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
-    return rc;
-}
-
 /* No segment is left: journal `discarded`, and a gap if durable frames were in it. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
@@ -250,11 +238,17 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     if (is_live(w, segment->name.session))
         return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
     segment_final_path(segment->path, path);
     const recover_result *result = w->result;
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
-        rc = recover_file(w, segment->path, err);
+        rc = archive_join(w->archive, segment->path, full, err);
+    if (rc == TD_OK)
+        rc = archive_make_torn(w->archive, torn, err);
+    if (rc == TD_OK)
+        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
     if (rc == TD_E_BUSY) { /* locked since it was listed */
         td_err_clear(err);
         return leave_live(w, segment);

@@ -86,9 +86,15 @@ static td_result check_alone(const archive_writer *w, const archive_listing *lis
     return TD_OK;
 }
 
-static td_result begin_listed(archive_writer *w, const archive_listing *listing, td_err *err)
+static td_result begin_session(archive_writer *w, td_err *err)
 {
-    td_result rc = check_alone(w, listing, err);
+    archive_listing listing = {0};
+    td_result rc = archive_history_open(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = archive_list_names(w->archive, &listing, err);
+    if (rc == TD_OK)
+        rc = check_alone(w, &listing, err);
+    archive_listing_fini(&listing);
     if (rc == TD_OK && archive_history_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
@@ -106,18 +112,6 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
         TD_OK)
         leave_behind(w, cause.text);
     return journal_start(w, err);
-}
-
-static td_result begin_session(archive_writer *w, td_err *err)
-{
-    archive_listing listing = {0};
-    td_result rc = archive_history_open(w->archive, &w->past, err);
-    if (rc == TD_OK)
-        rc = archive_list_names(w->archive, &listing, err);
-    if (rc == TD_OK)
-        rc = begin_listed(w, &listing, err);
-    archive_listing_fini(&listing);
-    return rc;
 }
 
 td_result archive_writer_open(archive *a, const archive_writer_options *options,
