@@ -109,18 +109,6 @@ td_result archive_file_size(const archive *a, const char *relative, uint64_t *si
 
 /* ---- locks ---- */
 
-/* Write the line of a lock file, which names the holder: pid, verb, start, and an appender's
- * session. */
-static void holder_line(const archive *a, char out[HOLDER_BYTES])
-{
-    char since[TD_TIME_TEXT_BYTES];
-    td_time_format(clock_wall_ns(a->clock), since);
-    since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
-    int has_session = a->session[0] != '\0';
-    (void)snprintf(out, HOLDER_BYTES, HOLDER_PID "%ld, %.40s" HOLDER_SINCE "%sZ%s%s",
-                   (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
-}
-
 /* Get the session at the end of a lock file's line, or "?" if the line does not end with one. */
 static void read_session(const char *line, char out[SESSION_ID_BYTES])
 {
@@ -136,11 +124,17 @@ static void read_session(const char *line, char out[SESSION_ID_BYTES])
 static td_result take_lock(const archive *a, const char *file, td_lock **out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    char line[HOLDER_BYTES];
     td_result rc = archive_join(a, file, path, err);
     if (rc != TD_OK)
         return rc;
-    holder_line(a, line);
+    /* The line names the holder: pid, verb, start, and an appender's session. */
+    char line[HOLDER_BYTES];
+    char since[TD_TIME_TEXT_BYTES];
+    td_time_format(clock_wall_ns(a->clock), since);
+    since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
+    int has_session = a->session[0] != '\0';
+    (void)snprintf(line, sizeof line, HOLDER_PID "%ld, %.40s" HOLDER_SINCE "%sZ%s%s",
+                   (long)getpid(), a->verb, since, has_session ? HOLDER_SESSION : "", a->session);
     return td_io_lock(a->io, path, line, out, err);
 }
 
@@ -307,21 +301,6 @@ static td_result open_by_mode(archive *a, td_err *err)
     return rc;
 }
 
-static char *default_catalog_path(const char *path)
-{
-    char text[LIMIT_PATH_BYTES];
-    (void)snprintf(text, sizeof text, "%s/catalog.sqlite", path); /* path's length was checked */
-    return td_strdup(text);
-}
-
-/* "dir/" and "dir" are the same archive; "/" stays. */
-static void drop_trailing_slashes(char *path)
-{
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        path[--length] = '\0';
-}
-
 td_result archive_open(const archive_options *options, const char *path, archive_mode mode,
                        archive **out, td_err *err)
 {
@@ -337,9 +316,13 @@ td_result archive_open(const archive_options *options, const char *path, archive
     made->mode = mode;
     made->path = td_strdup(path);
     made->verb = td_strdup(options->verb == NULL ? "read" : options->verb);
-    drop_trailing_slashes(made->path);
-    made->catalog_path = options->catalog_path != NULL ? td_strdup(options->catalog_path)
-                                                       : default_catalog_path(made->path);
+    /* "dir/" and "dir" are the same archive; "/" stays. */
+    for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
+        made->path[--length] = '\0';
+    char in_archive[LIMIT_PATH_BYTES]; /* fits: path's length was checked */
+    (void)snprintf(in_archive, sizeof in_archive, "%s/catalog.sqlite", made->path);
+    made->catalog_path =
+        td_strdup(options->catalog_path != NULL ? options->catalog_path : in_archive);
     td_result rc = open_by_mode(made, err);
     if (rc != TD_OK) {
         archive_close(made);

@@ -193,14 +193,6 @@ static td_result list_single_file(walk *w, td_err *err)
 
 /* ---- segments that exist twice ---- */
 
-static void forget_segment(archive_listing *out, size_t i)
-{
-    td_free(out->segments[i].path);
-    out->segment_count--;
-    memmove(&out->segments[i], &out->segments[i + 1],
-            (out->segment_count - i) * sizeof out->segments[0]);
-}
-
 /* The two names of a segment are neighbours: keep the finished one, and report the open one as
  * unexpected. If the segment was renamed while its folder was read, the open one is gone, or the
  * finished name is listed twice. */
@@ -219,7 +211,10 @@ static void drop_doubles(walk *w)
         if (segment->name.is_open &&
             archive_file_size(w->archive, segment->path, &size, NULL) != TD_E_NOTFOUND)
             add_unexpected(w, segment->path, "a copy of the finished segment")->is_copy = 1;
-        forget_segment(out, i);
+        td_free(out->segments[i].path);
+        out->segment_count--;
+        memmove(&out->segments[i], &out->segments[i + 1],
+                (out->segment_count - i) * sizeof out->segments[0]);
     }
 }
 

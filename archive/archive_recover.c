@@ -132,21 +132,6 @@ static td_result open_gaps(work *w, td_err *err)
     return rc;
 }
 
-/* Write a gap for a segment whose durable frames are all lost: one gap for all slots, because the
- * segment's slots are unknown. It begins at the time in the segment's name, the second of the first
- * frame. */
-static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
-                               td_err *err)
-{
-    uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    int is_import = archive_history_is_import(&w->past, name->session);
-    gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
-                             crash_gaps_end(w->archive, &w->past, row, from_ns),
-                             is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
-    gap.detail = row->path;
-    return write_gap(w, &gap, err);
-}
-
 /* ---- the end of a segment ---- */
 
 /* Journal an act on a segment. totals: of a finished segment, else NULL. */
@@ -159,25 +144,22 @@ static td_result journal_act(const work *w, const char *act, const char *path,
 
 /* ---- segments ---- */
 
-static td_result recover_file(const work *w, const char *open_path, td_err *err)
-{
-    char full[LIMIT_PATH_BYTES];
-    char torn[LIMIT_PATH_BYTES];
-    td_result rc = archive_join(w->archive, open_path, full, err);
-    if (rc == TD_OK)
-        rc = archive_make_torn(w->archive, torn, err);
-    if (rc == TD_OK)
-        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
-    return rc;
-}
-
 /* No segment is left: journal `discarded`, and a gap if durable frames were in it. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
     past_segment *row = archive_history_segment(&w->past, path);
     td_result rc = TD_OK;
-    if (row != NULL && w->result->damaged_blocks > 0)
-        rc = open_lost_gap(w, row, name, err);
+    if (row != NULL && w->result->damaged_blocks > 0) {
+        /* One gap for all slots, because the segment's slots are unknown. It begins at the time in
+         * the segment's name, the second of the first frame. */
+        uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
+        int is_import = archive_history_is_import(&w->past, name->session);
+        gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
+                                 crash_gaps_end(w->archive, &w->past, row, from_ns),
+                                 is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
+        gap.detail = row->path;
+        rc = write_gap(w, &gap, err);
+    }
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
 }
 
@@ -205,12 +187,15 @@ static int find_end(const work *w, const char *path, td_hash128 *chain, const ch
         *by = "the journal";
         return 1;
     }
-    const unlisted_segment *next = unlisted_list_after(&w->unlisted, segment_file_name(path));
-    if (next == NULL)
-        return 0;
-    *chain = next->index.previous_chain;
-    *by = next->index.path;
-    return 1;
+    for (size_t i = 0; i < w->unlisted.count; i++) {
+        const segment_index *next = &w->unlisted.rows[i].index;
+        if (strcmp(next->previous_segment, segment_file_name(path)) != 0)
+            continue;
+        *chain = next->previous_chain;
+        *by = next->path;
+        return 1;
+    }
+    return 0;
 }
 
 /* Fail if the file is an incomplete copy: the journal or another segment shows that more of the
@@ -253,11 +238,17 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     if (is_live(w, segment->name.session))
         return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
     segment_final_path(segment->path, path);
     const recover_result *result = w->result;
     td_result rc = check_whole(w, segment, path, err);
     if (rc == TD_OK)
-        rc = recover_file(w, segment->path, err);
+        rc = archive_join(w->archive, segment->path, full, err);
+    if (rc == TD_OK)
+        rc = archive_make_torn(w->archive, torn, err);
+    if (rc == TD_OK)
+        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
     if (rc == TD_E_BUSY) { /* locked since it was listed */
         td_err_clear(err);
         return leave_live(w, segment);
@@ -422,19 +413,16 @@ static td_result put_copies_away(work *w, td_err *err)
     return rc;
 }
 
-static int is_listed_open(const work *w, const char *path)
-{
-    char open_path[LIMIT_PATH_BYTES];
-    segment_open_path(path, open_path);
-    return archive_listing_find(&w->listing, open_path) != NULL;
-}
-
 static td_result finish_interrupted(work *w, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
         past_segment *row = &w->past.segments[i];
-        if (row->stage == PAST_OPENED && !is_live(w, row->session) && !is_listed_open(w, row->path))
+        char open_path[LIMIT_PATH_BYTES];
+        if (row->stage != PAST_OPENED || is_live(w, row->session))
+            continue;
+        segment_open_path(row->path, open_path);
+        if (archive_listing_find(&w->listing, open_path) == NULL)
             rc = finish_interrupted_one(w, row, err);
     }
     return rc;
@@ -442,22 +430,19 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 /* ---- segments newer than the journal ---- */
 
-static td_result enter_session(work *w, const segment_index *unlisted, td_err *err)
-{
-    const session_row row = archive_history_session_of(unlisted);
-    if (archive_history_session(&w->past, unlisted->session) != NULL)
-        return TD_OK;
-    td_result rc = journal_append_session(w->past.writer, &row, err);
-    return rc == TD_OK ? archive_history_open(w->archive, &w->past, err) : rc;
-}
-
 static td_result enter_unlisted(work *w, const unlisted_segment *unlisted, td_err *err)
 {
     const segment_index *index = &unlisted->index;
     char path[LIMIT_PATH_BYTES];
     const journal_segment segment = {path, index->feed, index->session, NULL};
     segment_final_path(index->path, path);
-    td_result rc = enter_session(w, index, err);
+    td_result rc = TD_OK;
+    if (archive_history_session(&w->past, index->session) == NULL) {
+        const session_row session = archive_history_session_of(index);
+        rc = journal_append_session(w->past.writer, &session, err);
+        if (rc == TD_OK)
+            rc = archive_history_open(w->archive, &w->past, err);
+    }
     if (rc == TD_OK)
         rc = sync_folder_of(w, path, err);
     if (rc == TD_OK)
@@ -568,14 +553,6 @@ td_result archive_recover(archive *a, recover_event_fn *progress, void *user,
 
 /* ---- a damaged journal ---- */
 
-static td_result write_acceptance(journal *j, const gap_list *rows, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < rows->count && rc == TD_OK; i++)
-        rc = journal_append_gap(j, &rows->rows[i], err);
-    return rc == TD_OK ? journal_append(j, JOURNAL_LOSS_ACCEPTED, NULL, 0, err) : rc;
-}
-
 /* If killed before the last entry, this can be repeated: equal gap rows count once. */
 td_result archive_accept_loss(archive *a, td_err *err)
 {
@@ -588,8 +565,10 @@ td_result archive_accept_loss(archive *a, td_err *err)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
         archive_history_damage_gaps(&past, &listing, &rows);
+    for (size_t i = 0; i < rows.count && rc == TD_OK; i++)
+        rc = journal_append_gap(past.writer, &rows.rows[i], err);
     if (rc == TD_OK)
-        rc = write_acceptance(past.writer, &rows, err);
+        rc = journal_append(past.writer, JOURNAL_LOSS_ACCEPTED, NULL, 0, err);
     if (rc == TD_OK)
         archive_update_catalog(a, NULL);
     gap_list_fini(&rows);

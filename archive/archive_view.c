@@ -39,27 +39,6 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-/* Segments are listed before the journal is read: one that is finished in between is listed as
- * open, but has its final name (archive_each_missing); a session that begins in between is in the
- * journal with an open gap, but has no listed segment. The live session is read between the two: if
- * it ends afterwards, its end is in the journal. */
-static td_result view_read(archive_view *view, view_parts parts, td_err *err)
-{
-    archive *a = view->archive;
-    if (parts == VIEW_ALL && !archive_is_single_file(a))
-        open_catalog(view);
-    td_result rc = parts == VIEW_ALL ? archive_list_names(a, &view->listing, err)
-                                     : archive_list(a, &view->listing, err);
-    if (rc == TD_OK)
-        rc = archive_live_session(a, view->live, err);
-    if (rc == TD_OK)
-        rc = journal_read(a, add_entry, view, &view->past.journal, err);
-    gap_list_merge(&view->journal_gaps);
-    if (rc == TD_OK)
-        archive_history_check(&view->past, a, &view->listing);
-    return rc;
-}
-
 td_result archive_view_open(archive *a, view_parts parts, const td_log *log, archive_view **out,
                             td_err *err)
 {
@@ -72,7 +51,21 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     view->archive = a;
     view->log = log;
     view->user_count = 1;
-    td_result rc = view_read(view, parts, err);
+    if (parts == VIEW_ALL && !archive_is_single_file(a))
+        open_catalog(view);
+    /* Segments are listed before the journal is read: one that is finished in between is listed as
+     * open, but has its final name (archive_each_missing); a session that begins in between is in
+     * the journal with an open gap, but has no listed segment. The live session is read between the
+     * two: if it ends afterwards, its end is in the journal. */
+    td_result rc = parts == VIEW_ALL ? archive_list_names(a, &view->listing, err)
+                                     : archive_list(a, &view->listing, err);
+    if (rc == TD_OK)
+        rc = archive_live_session(a, view->live, err);
+    if (rc == TD_OK)
+        rc = journal_read(a, add_entry, view, &view->past.journal, err);
+    gap_list_merge(&view->journal_gaps);
+    if (rc == TD_OK)
+        archive_history_check(&view->past, a, &view->listing);
     if (rc != TD_OK) {
         archive_view_close(view);
         return rc;

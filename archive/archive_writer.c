@@ -65,35 +65,36 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* Refuse to begin while another appender still writes the segment: its lock file was removed by
- * hand, so it did not keep this one out. */
-static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
-{
-    const session_row *session = archive_history_session(&w->past, segment->name.session);
-    td_result rc = TD_OK;
-    if (session == NULL || session->pid == 0)
-        rc = td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
-    else
-        rc = td_err_set(
-            err, TD_E_BUSY, "it is in use by pid %llu, %s, session %s: %s is being written",
-            (unsigned long long)session->pid, session->verb, session->session, segment->path);
-    td_err_hint(err, "its file 'lock' was removed; end that process, and never remove locks");
-    return rc;
-}
-
+/* Refuse to begin while another appender still writes a segment: its lock file was removed by hand,
+ * so it did not keep this one out. */
 static td_result check_alone(const archive_writer *w, const archive_listing *listing, td_err *err)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < listing->segment_count && rc == TD_OK; i++) {
-        if (listing->segments[i].is_locked)
-            rc = refuse_second(w, &listing->segments[i], err);
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        if (!segment->is_locked)
+            continue;
+        const session_row *session = archive_history_session(&w->past, segment->name.session);
+        if (session == NULL || session->pid == 0)
+            td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
+        else
+            td_err_set(
+                err, TD_E_BUSY, "it is in use by pid %llu, %s, session %s: %s is being written",
+                (unsigned long long)session->pid, session->verb, session->session, segment->path);
+        td_err_hint(err, "its file 'lock' was removed; end that process, and never remove locks");
+        return TD_E_BUSY;
     }
-    return rc;
+    return TD_OK;
 }
 
-static td_result begin_listed(archive_writer *w, const archive_listing *listing, td_err *err)
+static td_result begin_session(archive_writer *w, td_err *err)
 {
-    td_result rc = check_alone(w, listing, err);
+    archive_listing listing = {0};
+    td_result rc = archive_history_open(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = archive_list_names(w->archive, &listing, err);
+    if (rc == TD_OK)
+        rc = check_alone(w, &listing, err);
+    archive_listing_fini(&listing);
     if (rc == TD_OK && archive_history_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
@@ -111,18 +112,6 @@ static td_result begin_listed(archive_writer *w, const archive_listing *listing,
         TD_OK)
         leave_behind(w, cause.text);
     return journal_start(w, err);
-}
-
-static td_result begin_session(archive_writer *w, td_err *err)
-{
-    archive_listing listing = {0};
-    td_result rc = archive_history_open(w->archive, &w->past, err);
-    if (rc == TD_OK)
-        rc = archive_list_names(w->archive, &listing, err);
-    if (rc == TD_OK)
-        rc = begin_listed(w, &listing, err);
-    archive_listing_fini(&listing);
-    return rc;
 }
 
 td_result archive_writer_open(archive *a, const archive_writer_options *options,
@@ -223,12 +212,6 @@ td_result archive_writer_check_lock(const archive_writer *w, td_err *err)
 
 /* ---- the end ---- */
 
-static void keep_first(td_result *first, td_err *err, td_result rc, const td_err *cause)
-{
-    if (*first == TD_OK && rc != TD_OK)
-        *first = td_err_pass(err, rc, cause);
-}
-
 static td_result finish_feeds(archive_writer *w, td_err *err)
 {
     td_result first = TD_OK;
@@ -236,9 +219,10 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
         td_err cause;
         td_err_clear(&cause);
         td_result rc = feed_segments_finish(w->feeds[i], &cause);
-        keep_first(&first, err, rc, &cause);
         if (rc == TD_OK)
             enter(w, w->feeds[i]);
+        else if (first == TD_OK)
+            first = td_err_pass(err, rc, &cause);
     }
     return first;
 }

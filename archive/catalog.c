@@ -269,11 +269,6 @@ static void put_number(td_buf *out, uint64_t number)
     td_buf_add(out, bytes, sizeof bytes);
 }
 
-static void put_text(td_buf *out, const char *text)
-{
-    td_buf_add(out, text, strlen(text) + 1);
-}
-
 static uint64_t number_of(const field *of, const void *at)
 {
     if (of->type == FIELD_U16)
@@ -288,7 +283,8 @@ static void put_row(td_buf *out, const row_kind *kind, const void *row)
         const void *at = (const char *)row + of->offset;
         const td_bytes *bytes = at;
         if (of->type == FIELD_TEXT || of->type == FIELD_CHARS) {
-            put_text(out, of->type == FIELD_TEXT ? *(const char *const *)at : at);
+            const char *text = of->type == FIELD_TEXT ? *(const char *const *)at : at;
+            td_buf_add(out, text, strlen(text) + 1);
         } else if (of->type == FIELD_BYTES) {
             put_number(out, bytes->size);
             td_buf_add(out, bytes->data, bytes->size);
@@ -768,38 +764,33 @@ td_result catalog_load(catalog *c, const char *path, catalog_part part, segment_
     return rc;
 }
 
-/* 1 if the segment's day has exactly this brief. */
-static int has_brief(catalog *c, const segment_brief *wanted, td_result *rc, td_err *err)
-{
-    const td_bytes folder = td_bytes_of(wanted->path, folder_bytes(wanted->path));
-    day_reader day = {0};
-    segment_brief found;
-    td_buf bytes;
-    int is_same = 0;
-    td_buf_init(&bytes, SIZE_MAX);
-    put_brief(&bytes, wanted);
-    database_query query = database_query_begin(c->db, STATEMENT_LOAD_DAY);
-    database_bind_bytes(&query, folder);
-    *rc = database_query_next(&query, err);
-    if (*rc == TD_OK &&
-        day_begin(&day, folder, database_column_i64(&query, 0), database_column_blob(&query, 1)))
-        while (!is_same && day_next(&day, &found))
-            is_same = td_bytes_equal(day.row, td_buf_view(&bytes));
-    *rc = database_query_end(&query, *rc);
-    day_reader_fini(&day);
-    td_buf_fini(&bytes);
-    return is_same;
-}
-
 td_result catalog_check(catalog *c, const char *path, td_err *err)
 {
     segment_rows rows;
     td_result rc = catalog_load(c, path, CATALOG_ROWS_AND_CHUNKS, &rows, err);
     if (rc != TD_OK)
         return rc;
+    /* The segment's day must have exactly this brief. */
     const segment_brief brief = segment_rows_brief(&rows);
-    if (!has_brief(c, &brief, &rc, err) && rc == TD_OK)
+    const td_bytes folder = td_bytes_of(brief.path, folder_bytes(brief.path));
+    day_reader day = {0};
+    segment_brief found;
+    td_buf bytes;
+    int has_brief = 0;
+    td_buf_init(&bytes, SIZE_MAX);
+    put_brief(&bytes, &brief);
+    database_query query = database_query_begin(c->db, STATEMENT_LOAD_DAY);
+    database_bind_bytes(&query, folder);
+    rc = database_query_next(&query, err);
+    if (rc == TD_OK &&
+        day_begin(&day, folder, database_column_i64(&query, 0), database_column_blob(&query, 1)))
+        while (!has_brief && day_next(&day, &found))
+            has_brief = td_bytes_equal(day.row, td_buf_view(&bytes));
+    rc = database_query_end(&query, rc);
+    if (rc == TD_OK && !has_brief)
         rc = wrong_rows(path, "short rows", err);
+    day_reader_fini(&day);
+    td_buf_fini(&bytes);
     segment_rows_fini(&rows);
     return rc;
 }

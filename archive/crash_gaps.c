@@ -126,19 +126,6 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
 
 /* ---- all sessions ---- */
 
-static td_result add_of_open(archive_view *view, const archive_segment *segment, gap_list *out,
-                             td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    uint64_t last_ns = 0;
-    td_result rc = add_after(view, segment->path, out, &last_ns, err);
-    segment_final_path(segment->path, path);
-    past_segment *row = archive_history_segment(&view->past, path);
-    if (rc == TD_OK && last_ns == 0 && row != NULL)
-        row->stage = PAST_DISCARDED;
-    return rc;
-}
-
 /* 1 if this is the last segment of a session that has no end in the journal, and it has its final
  * name: its recorder was killed before it opened another one. The name does not prove an end,
  * because the rename may precede the journal entry that the segment is finished. */
@@ -157,9 +144,18 @@ td_result crash_gaps_find(archive_view *view, gap_list *out, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; i < view->listing.segment_count && rc != TD_E_IO; i++) {
         const archive_segment *segment = &view->listing.segments[i];
-        if (segment->name.is_open &&
-            !archive_session_is_live(&view->listing, view->live, segment->name.session))
-            rc = add_of_open(view, segment, out, err);
+        if (!segment->name.is_open ||
+            archive_session_is_live(&view->listing, view->live, segment->name.session))
+            continue;
+        rc = add_after(view, segment->path, out, &last_ns, err);
+        if (rc != TD_OK || last_ns != 0)
+            continue;
+        /* A segment without messages is not its session's last: the one before it is. */
+        char path[LIMIT_PATH_BYTES];
+        segment_final_path(segment->path, path);
+        past_segment *row = archive_history_segment(&view->past, path);
+        if (row != NULL)
+            row->stage = PAST_DISCARDED;
     }
     for (size_t i = 0; i < view->past.segment_count && rc != TD_E_IO; i++) {
         const past_segment *row = &view->past.segments[i];

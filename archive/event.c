@@ -142,12 +142,6 @@ static const member_row *next_member(event_kind kind, size_t *at)
 
 /* ---- writing ---- */
 
-static void write_u64(json_writer *json, const char *key, uint64_t value, uint64_t absent)
-{
-    if (value != absent)
-        json_write_member_u64(json, key, value);
-}
-
 static void write_member(json_writer *json, const member_row *row, const event *from)
 {
     const char *at = (const char *)from + row->offset;
@@ -166,7 +160,8 @@ static void write_member(json_writer *json, const member_row *row, const event *
     case MEMBER_TYPE_SET:
     case MEMBER_TYPE_LOST:
         number = *(const uint64_t *)at;
-        write_u64(json, row->key, number, row->type == MEMBER_TYPE_SET ? 0 : GAP_FRAMES_UNKNOWN);
+        if (number != (row->type == MEMBER_TYPE_SET ? 0 : GAP_FRAMES_UNKNOWN))
+            json_write_member_u64(json, row->key, number);
         return;
     case MEMBER_TYPE_TEXT:
         text = *(const char *const *)at;
@@ -266,25 +261,20 @@ void event_reader_close(event_reader *reader)
     td_free(reader);
 }
 
-/* Append a text with its NUL; the space was reserved for the whole event. */
-static const char *keep_text(event_reader *reader, td_bytes text)
+/* Append a text with its NUL to the reader's texts; the space was reserved for the whole event. */
+static int read_text(event_reader *reader, json_value value, const char **out)
 {
     td_buf *texts = &reader->texts;
+    td_bytes text;
+    if (!json_text(value, &text))
+        return 0;
     TD_ASSERT(texts->capacity - texts->size > text.size);
     char *kept = (char *)texts->data + texts->size;
     if (text.size > 0)
         memcpy(kept, text.data, text.size);
     kept[text.size] = '\0';
     texts->size += text.size + 1;
-    return kept;
-}
-
-static int read_text(event_reader *reader, json_value value, const char **out)
-{
-    td_bytes text;
-    if (!json_text(value, &text))
-        return 0;
-    *out = keep_text(reader, text);
+    *out = kept;
     return 1;
 }
 

@@ -151,12 +151,6 @@ static void add_damage(archive_history *past, uint64_t offset, uint64_t bytes)
                                                         .session_count = past->session_count};
 }
 
-static void accept_damages(archive_history *past)
-{
-    for (size_t i = 0; i < past->damage_count; i++)
-        past->damages[i].is_accepted = 1;
-}
-
 void archive_history_apply(archive_history *past, const journal_entry *entry)
 {
     char id[SESSION_ID_BYTES];
@@ -164,7 +158,8 @@ void archive_history_apply(archive_history *past, const journal_entry *entry)
     if (td_bytes_is(entry->act, JOURNAL_DAMAGED)) {
         add_damage(past, entry->offset, journal_get_u64(entry, "bytes", 0));
     } else if (td_bytes_is(entry->act, JOURNAL_LOSS_ACCEPTED)) {
-        accept_damages(past);
+        for (size_t i = 0; i < past->damage_count; i++)
+            past->damages[i].is_accepted = 1;
     } else if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
         journal_get_session(entry, &row);

@@ -91,14 +91,6 @@ static td_result journal_act(const feed_segments *f, const char *act, const segm
     return journal_append_segment(f->origin.journal, act, &segment, NULL, 0, err);
 }
 
-static td_result journal_corrupt(const feed_segments *f, uint64_t chunks)
-{
-    char number[24];
-    const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), NULL};
-    const journal_field field = journal_u64("chunks", chunks, number);
-    return journal_append_segment(f->origin.journal, JOURNAL_CORRUPT, &segment, &field, 1, NULL);
-}
-
 /* Write a gap from the segment's first frame on; the next session ends it. */
 static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64_t from_ns)
 {
@@ -117,8 +109,12 @@ static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 {
     segment_totals totals = segment_writer_totals(f->writer);
     const chain_conn no_slot = {0};
+    char number[24];
     TD_ASSERT(totals.chunk_count > 0 && totals.first_ns != 0);
-    td_result rc = journal_corrupt(f, totals.chunk_count - 1);
+    const journal_segment segment = {f->path, f->name, archive_session(f->origin.archive), NULL};
+    const journal_field durable = journal_u64("chunks", totals.chunk_count - 1, number);
+    td_result rc =
+        journal_append_segment(f->origin.journal, JOURNAL_CORRUPT, &segment, &durable, 1, NULL);
     for (uint32_t i = 0; i < chunk->conn_count && rc == TD_OK; i++)
         rc = open_gap(f, &chunk->conns[i], totals.first_ns);
     if (rc == TD_OK && chunk->conn_count == 0)
@@ -130,18 +126,6 @@ static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 }
 
 /* ---- the end of a segment ---- */
-
-/* Set the link of the next segment, and the rows for the catalog. */
-static void apply_totals(feed_segments *f)
-{
-    f->link = (feed_link){.chain = f->totals.chain};
-    (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
-    (void)snprintf(f->disk_path, sizeof f->disk_path, "%s", f->path);
-    f->rows.index.is_open = 0;
-    f->rows.index.file_bytes = f->totals.file_bytes;
-    f->finished_bytes += f->totals.file_bytes;
-    td_hash128_hex(f->totals.chain, f->rows.index.chain_hex);
-}
 
 uint64_t feed_segments_file_bytes(const feed_segments *feed)
 {
@@ -175,7 +159,14 @@ td_result feed_segments_finish(feed_segments *f, td_err *err)
         segment_writer_close(f->writer);
         f->writer = NULL;
         f->stage = STAGE_FINISHED;
-        apply_totals(f);
+        (void)snprintf(f->disk_path, sizeof f->disk_path, "%s", f->path);
+        f->finished_bytes += f->totals.file_bytes;
+        /* The next segment's link, and the rows for the catalog. */
+        f->link = (feed_link){.chain = f->totals.chain};
+        (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", segment_file_name(f->path));
+        f->rows.index.is_open = 0;
+        f->rows.index.file_bytes = f->totals.file_bytes;
+        td_hash128_hex(f->totals.chain, f->rows.index.chain_hex);
     }
     TD_ASSERT(f->stage == STAGE_FINISHED);
     rc = dead_unless_full(f, journal_act(f, JOURNAL_SEGMENT_FINISHED, &f->totals, err));

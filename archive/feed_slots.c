@@ -70,20 +70,14 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
 
 /* ---- segments ---- */
 
-/* Time of the channel's last frame that is not later than before_ns, or 0. If its last frame is
- * later, because the clock was ahead, only the time of its first frame is known. */
-static uint64_t last_of(const reading *r, const segment_channel *channel)
-{
-    if (channel->last_ns <= r->query->before_ns)
-        return channel->last_ns;
-    return channel->first_ns <= r->query->before_ns ? channel->first_ns : 0;
-}
-
 /* Note the channel's last frame. If it is the slot's latest, the slot's session is the segment's.
  */
 static void add_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
-    uint64_t ns = last_of(r, channel);
+    const uint64_t before_ns = r->query->before_ns;
+    uint64_t ns = channel->last_ns;
+    if (ns > before_ns) /* the clock was ahead: only the time of the first frame is known */
+        ns = channel->first_ns <= before_ns ? channel->first_ns : 0;
     if (channel->info.dir != CHANNEL_IN || ns == 0)
         return;
     size_t at = get_slot(r->out, &channel->info);

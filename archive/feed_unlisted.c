@@ -7,40 +7,26 @@
 
 /* ---- reading ---- */
 
-/* Read the head of a segment that the journal lacks. TD_EOF: it is to be left out, or its head
- * cannot be read. */
-static td_result read_unlisted(archive *a, const archive_segment *segment, unlisted_segment *out,
-                               td_err *err)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    *out = (unlisted_segment){0};
-    td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &out->index, &cause);
-    if (rc == TD_E_IO)
-        return td_err_pass(err, rc, &cause);
-    out->totals = archive_segment_totals(&out->index);
-    if (rc != TD_OK || out->index.chunk_count == 0 ||
-        td_hash128_equal(out->totals.chain, (td_hash128){0})) {
-        segment_index_fini(&out->index);
-        return TD_EOF;
-    }
-    segment_index_drop_lists(&out->index);
-    return TD_OK;
-}
-
 static td_result read_all(archive *a, const archive_history *past, const archive_listing *listing,
                           unlisted_list *out, td_err *err)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         const char *path = listing->segments[i].path;
-        unlisted_segment row;
+        unlisted_segment row = {0};
+        td_err cause;
+        td_err_clear(&cause);
         if (name_index_find(&past->by_path, segment_final_name(path)) != NAME_INDEX_NONE)
             continue;
-        td_result rc = read_unlisted(a, &listing->segments[i], &row, err);
-        if (rc != TD_OK && rc != TD_EOF)
-            return rc;
-        if (rc == TD_EOF)
+        td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &row.index, &cause);
+        if (rc == TD_E_IO)
+            return td_err_pass(err, rc, &cause);
+        row.totals = archive_segment_totals(&row.index);
+        if (rc != TD_OK || row.index.chunk_count == 0 ||
+            td_hash128_equal(row.totals.chain, (td_hash128){0})) {
+            segment_index_fini(&row.index);
             continue;
+        }
+        segment_index_drop_lists(&row.index);
         out->rows = td_array_grow(out->rows, out->count, sizeof out->rows[0]);
         out->rows[out->count++] = row;
     }
@@ -113,13 +99,4 @@ void unlisted_list_fini(unlisted_list *list)
         segment_index_fini(&list->rows[i].index);
     td_free(list->rows);
     *list = (unlisted_list){0};
-}
-
-const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->rows[i].index.previous_segment, file_name) == 0)
-            return &list->rows[i];
-    }
-    return NULL;
 }

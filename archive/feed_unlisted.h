@@ -32,7 +32,4 @@ TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_history
                                          td_err *err);
 void unlisted_list_fini(unlisted_list *list);
 
-/* The segment that continues the one with this file name (without ".open"), or NULL. */
-const unlisted_segment *unlisted_list_after(const unlisted_list *list, const char *file_name);
-
 #endif

@@ -171,17 +171,12 @@ int gap_row_compare(const gap_row *a, const gap_row *b)
     return 0;
 }
 
-static int is_any_symbol(const char *symbol)
-{
-    return symbol[0] == '\0' || strcmp(symbol, "*") == 0;
-}
-
 int gap_row_affects_topic(const gap_row *row, const char *topic, const char *symbol)
 {
     if (row->topic[0] == '\0')
         return 1;
     return strcmp(row->topic, topic) == 0 &&
-           (is_any_symbol(row->symbol) || strcmp(symbol, "*") == 0 ||
+           (row->symbol[0] == '\0' || strcmp(row->symbol, "*") == 0 || strcmp(symbol, "*") == 0 ||
             strcmp(row->symbol, symbol) == 0);
 }
 

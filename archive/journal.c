@@ -126,14 +126,6 @@ static void cursor_fini(cursor *c)
     td_buf_fini(&c->window);
 }
 
-/* Start of the window to read for these bytes. It includes the end of the proved part, with the
- * chain value before it, if possible, because an entry is read in several steps. */
-static uint64_t window_begin(const cursor *c, uint64_t at, size_t size)
-{
-    uint64_t from = c->valid_bytes < CHAIN_VALUE_BYTES ? 0 : c->valid_bytes - CHAIN_VALUE_BYTES;
-    return at >= from && at + size - from <= WINDOW_BYTES ? from : at;
-}
-
 /* Get size bytes at offset at; TD_EOF if the file ends before. */
 static td_result read_window(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
 {
@@ -142,7 +134,11 @@ static td_result read_window(cursor *c, uint64_t at, size_t size, const uint8_t 
         return TD_EOF;
     if (at < c->window_from || at + size > c->window_from + c->window.size) {
         size_t got = 0;
-        uint64_t from = window_begin(c, at, size);
+        /* An entry is read in several steps: if possible, the window begins at the end of the
+         * proved part, with the chain value before it. */
+        uint64_t from = c->valid_bytes < CHAIN_VALUE_BYTES ? 0 : c->valid_bytes - CHAIN_VALUE_BYTES;
+        if (at < from || at + size - from > WINDOW_BYTES)
+            from = at;
         td_result rc = td_io_read_at(c->file, from, c->window.data, WINDOW_BYTES, &got, err);
         c->window_from = from;
         c->window.size = rc == TD_OK ? got : 0;
@@ -641,15 +637,6 @@ static td_result open_file(journal *j, td_err *err)
     return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
 }
 
-/* Sync the folder if the journal has no entry. The file's name must be durable before the first
- * entry, and its creator may have been killed before that. */
-static td_result sync_entry(journal *j, td_err *err)
-{
-    if (j->cursor.valid_bytes > 0)
-        return TD_OK;
-    return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
-}
-
 static void encode_metadata(journal *j, const char *act, const journal_field *fields,
                             size_t field_count)
 {
@@ -769,8 +756,10 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
         rc = read_entries(&j->cursor, fn, user, err);
     if (state != NULL)
         *state = cursor_state(&j->cursor);
-    if (rc == TD_OK)
-        rc = sync_entry(j, err);
+    /* The file's name must be durable before the first entry, and its creator may have been killed
+     * before that. */
+    if (rc == TD_OK && j->cursor.valid_bytes == 0)
+        rc = td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
     if (rc == TD_OK && j->cursor.valid_bytes == 0)

@@ -161,31 +161,22 @@ static int wants_near_feed(void *user, const char *feed)
     return near->wants_feed == NULL || near->wants_feed(near->user, feed);
 }
 
-/* 1 if the segment begins before at_ns, even if it began at the end of the second in its name. */
-static int begins_before(const segment_name *name, uint64_t at_ns)
+/* 0 if the segment is not needed: a later segment of its session began before at_ns, even if at the
+ * end of the second in its name; or an earlier segment begins after at_ns, and one such segment
+ * shows that the session continued. */
+static int wants_near_segment(void *user, const segment_name *name)
 {
-    return (name->first_s + 1) * NS_PER_S <= at_ns;
-}
-
-/* 1 if the segment is not needed: a later one of its session began before at_ns, or an earlier one
- * begins after at_ns: one such segment shows that the session continued. */
-static int is_unneeded(const near_segments *near, const segment_name *name)
-{
+    const near_segments *near = user;
     for (size_t i = 0; i < near->count; i++) {
         const segment_name *other = near->names[i];
         if (other->number == name->number || strcmp(other->session, name->session) != 0 ||
             strcmp(other->feed, name->feed) != 0)
             continue;
-        if (other->number > name->number ? begins_before(other, near->at_ns)
+        if (other->number > name->number ? (other->first_s + 1) * NS_PER_S <= near->at_ns
                                          : other->first_s * NS_PER_S >= near->at_ns)
-            return 1;
+            return 0;
     }
-    return 0;
-}
-
-static int wants_near_segment(void *user, const segment_name *name)
-{
-    return !is_unneeded(user, name);
+    return 1;
 }
 
 static void collect_near(near_segments *near, const archive_listing *listing)

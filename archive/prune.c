@@ -66,19 +66,6 @@ static int compare_candidates(const void *a, const void *b)
     return strcmp(left->segment->path, right->segment->path);
 }
 
-/* Add a segment. A finished name does not make it removable: a recorder or a recovery may be about
- * to write its journal entry. A segment that a damaged journal lost may be removed. */
-static void add_candidate(prune_work *w, const segment_index *segment)
-{
-    const past_segment *past = archive_history_segment(&w->view->past, segment->path);
-    int was_pruned = past != NULL && past->stage == PAST_PRUNED;
-    int has_end = past == NULL || past->stage == PAST_FINISHED || was_pruned;
-    w->candidates[w->count++] = (prune_candidate){.segment = segment,
-                                                  .until_ns = segment->last_ns,
-                                                  .is_removable = !segment->is_open && has_end,
-                                                  .was_pruned = was_pruned != 0};
-}
-
 /* Collect the candidates. Removal cannot be undone, so times and sizes are read from the files. */
 static td_result gather(prune_work *w, td_err *err)
 {
@@ -96,8 +83,18 @@ static td_result gather(prune_work *w, td_err *err)
         return rc;
     w->report->segments_unreadable = read_plan_unreadable_count(w->plan);
     w->candidates = td_alloc_zero(read_plan_count(w->plan) + 1, sizeof w->candidates[0]);
-    for (size_t i = 0; i < read_plan_count(w->plan); i++)
-        add_candidate(w, read_plan_segment(w->plan, i)->index);
+    for (size_t i = 0; i < read_plan_count(w->plan); i++) {
+        const segment_index *segment = read_plan_segment(w->plan, i)->index;
+        const past_segment *past = archive_history_segment(&w->view->past, segment->path);
+        /* A finished name does not make a segment removable: a recorder or a recovery may be about
+         * to write its journal entry. A segment that a damaged journal lost may be removed. */
+        int was_pruned = past != NULL && past->stage == PAST_PRUNED;
+        int has_end = past == NULL || past->stage == PAST_FINISHED || was_pruned;
+        w->candidates[w->count++] = (prune_candidate){.segment = segment,
+                                                      .until_ns = segment->last_ns,
+                                                      .is_removable = !segment->is_open && has_end,
+                                                      .was_pruned = was_pruned != 0};
+    }
     if (w->count > 0)
         qsort(w->candidates, w->count, sizeof w->candidates[0], compare_candidates);
     return TD_OK;

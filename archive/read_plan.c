@@ -121,13 +121,6 @@ static td_result describe(read_plan *plan, planned *p, td_err *err)
     return TD_OK;
 }
 
-static void keep_planned(read_plan *plan, planned *p)
-{
-    TD_ASSERT(p->full_path != NULL);
-    plan->segments = td_array_grow(plan->segments, plan->count, sizeof(planned *));
-    plan->segments[plan->count++] = p;
-}
-
 /* Load a segment's index, from the catalog if it has it; then *is_known is 1. */
 static td_result load_index(read_plan *plan, const char *path, uint64_t file_bytes,
                             catalog_part part, segment_index *out, uint8_t *is_known, td_err *err)
@@ -227,7 +220,8 @@ static td_result plan_segment(read_plan *plan, const archive_segment *segment, t
         (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
         if (query->is_lasting && p->lacks_chunks)
             forget_channels(p);
-        keep_planned(plan, p);
+        plan->segments = td_array_grow(plan->segments, plan->count, sizeof(planned *));
+        plan->segments[plan->count++] = p;
         return TD_OK;
     }
     planned_close(p);

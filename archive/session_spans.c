@@ -246,17 +246,6 @@ typedef struct gap_query {
     const char *symbol;
 } gap_query;
 
-static void add_rows(stretch_list *list, const gap_list *rows, const gap_query *what)
-{
-    for (size_t i = 0; i < rows->count; i++) {
-        const gap_row *row = &rows->rows[i];
-        uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-        if (strcmp(row->feed, what->feed) == 0 && to_ns > row->from_ns &&
-            gap_row_affects_topic(row, what->topic, what->symbol))
-            list->rows[list->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
-    }
-}
-
 static void add_span(stretch_list *list, const session_span *span)
 {
     list->rows[list->count++] =
@@ -273,7 +262,13 @@ static void add_others(stretch_list *out, const archive_history *past, const gap
             out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
                                                 segment->last_ns, ""};
     }
-    add_rows(out, ledger, what);
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (strcmp(row->feed, what->feed) == 0 && to_ns > row->from_ns &&
+            gap_row_affects_topic(row, what->topic, what->symbol))
+            out->rows[out->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
+    }
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 

@@ -210,20 +210,6 @@ static void check_link(verification *v, const checked_segment *segment)
             segment->previous[0] == '\0' ? "any segment" : segment->previous);
 }
 
-/* Report a segment with fewer chunks than its writer announced as durable. The writer noticed that,
- * and stopped. A discarded segment is in torn/. */
-static void check_announced(verification *v, const past_segment *known,
-                            const checked_segment *segment)
-{
-    uint64_t chunks =
-        segment != NULL && segment->rc == TD_OK ? segment->result.totals.chunk_count : 0;
-    if (chunks < known->announced_chunks && known->stage != PAST_PRUNED)
-        add(v, VERIFY_DAMAGED, known->path, 0,
-            "%llu chunks were announced durable, %llu are there: another program removed "
-            "or changed it while it was being written",
-            (unsigned long long)known->announced_chunks, (unsigned long long)chunks);
-}
-
 static void note_missing(void *user, past_segment *known)
 {
     if (find_segment(user, known->path) == NULL) /* else it is unfinished: see check_known */
@@ -236,7 +222,15 @@ static void check_known(verification *v, const past_segment *known)
 {
     const checked_segment *segment = find_segment(v, known->path);
     char torn[LIMIT_PATH_BYTES];
-    check_announced(v, known, segment);
+    /* A writer that finds fewer chunks than it announced as durable stops. A discarded segment is
+     * in torn/. */
+    uint64_t chunks =
+        segment != NULL && segment->rc == TD_OK ? segment->result.totals.chunk_count : 0;
+    if (chunks < known->announced_chunks && known->stage != PAST_PRUNED)
+        add(v, VERIFY_DAMAGED, known->path, 0,
+            "%llu chunks were announced durable, %llu are there: another program removed "
+            "or changed it while it was being written",
+            (unsigned long long)known->announced_chunks, (unsigned long long)chunks);
     if (segment == NULL) {
         if (known->stage != PAST_PRUNED && archive_history_is_quarantined(v->archive, known, torn))
             add(v, VERIFY_RECOVERABLE, known->path, 0,

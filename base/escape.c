@@ -24,18 +24,11 @@ static size_t next_piece(td_bytes text, char piece[TD_ESCAPE_BYTES], size_t *tak
     return size;
 }
 
-/* Number of leading bytes that need no escape: printable ASCII, which is nearly all. */
-static size_t plain_bytes(td_bytes text)
-{
-    size_t at = 0;
-    while (at < text.size && text.data[at] >= 0x20 && text.data[at] < 0x7f)
-        at++;
-    return at;
-}
-
 td_bytes td_escape_next(td_bytes *text, char piece[TD_ESCAPE_BYTES])
 {
-    size_t taken = plain_bytes(*text);
+    size_t taken = 0; /* leading bytes that need no escape: printable ASCII, which is nearly all */
+    while (taken < text->size && text->data[taken] >= 0x20 && text->data[taken] < 0x7f)
+        taken++;
     td_bytes out = td_bytes_of(text->data, taken);
     if (taken == 0)
         out = td_bytes_of(piece, next_piece(*text, piece, &taken));

@@ -307,14 +307,6 @@ void td_io_unlock_file(td_file *file)
     file->ops->unlock(file);
 }
 
-static td_result refuse_link(const char *path, td_err *err)
-{
-    td_result rc =
-        td_err_set(err, TD_E_UNSUPPORTED, "'%s' is a symbolic link, or was just replaced", path);
-    td_err_hint(err, "locks are regular files: remove it while nothing uses the archive");
-    return rc;
-}
-
 /* Read the first line of a lock file. */
 static td_result read_holder(td_file *file, char out[TD_HOLDER_BYTES], td_err *err)
 {
@@ -329,7 +321,11 @@ static td_result check_lock_name(td_io io, const char *path, td_file *file, td_e
 {
     td_name_state state = TD_NAME_GONE;
     td_result rc = td_io_check_name(io, path, file, &state, err);
-    return rc == TD_OK && state != TD_NAME_SAME ? refuse_link(path, err) : rc;
+    if (rc != TD_OK || state == TD_NAME_SAME)
+        return rc;
+    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is a symbolic link, or was just replaced", path);
+    td_err_hint(err, "locks are regular files: remove it while nothing uses the archive");
+    return rc;
 }
 
 td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err *err)

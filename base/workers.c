@@ -24,7 +24,8 @@ struct td_workers {
     int is_closing;
 };
 
-static td_job *take_job(td_workers *pool)
+/* Run the first job with the mutex released. */
+static void run_first(td_workers *pool)
 {
     td_job *job = pool->first;
     TD_ASSERT(job != NULL);
@@ -32,13 +33,6 @@ static td_job *take_job(td_workers *pool)
     if (pool->first == NULL)
         pool->last = NULL;
     job->next = NULL;
-    return job;
-}
-
-/* Run the first job with the mutex released. */
-static void run_first(td_workers *pool)
-{
-    td_job *job = take_job(pool);
     pool->busy_count++;
     TD_ASSERT(pool->busy_count <= pool->thread_count + 1);
     if (pool->busy_count > pool->busy_max)

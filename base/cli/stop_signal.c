@@ -33,14 +33,6 @@ static void release(const stop_signal *self, int is_released)
         self->calls.release(self->calls.user, is_released);
 }
 
-/* Stop as SIGTSTP does by default, with the terminal restored. */
-static void suspend(const stop_signal *self)
-{
-    release(self, 1);
-    (void)raise(SIGSTOP); /* stops the process before this thread continues */
-    release(self, 0);
-}
-
 static void *run(void *arg)
 {
     stop_signal *self = arg;
@@ -51,7 +43,10 @@ static void *run(void *arg)
         if (atomic_load_explicit(&self->is_closing, memory_order_acquire))
             break;
         if (number == SIGTSTP) {
-            suspend(self);
+            /* Stop as SIGTSTP does by default, with the terminal restored. */
+            release(self, 1);
+            (void)raise(SIGSTOP); /* stops the process before this thread continues */
+            release(self, 0);
             continue;
         }
         uint64_t now_ns = clock_mono_ns(clock);
@@ -69,20 +64,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* 1 if SIGHUP is ignored, as by nohup(1). Then it must not be blocked, because a blocked signal is
- * queued even if it is ignored. */
-static int is_hangup_ignored(void)
-{
-    struct sigaction action;
-    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static void stopping_signals(sigset_t *signals, int with_terminal)
 {
+    struct sigaction hangup;
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
-    if (!is_hangup_ignored())
+    /* An ignored SIGHUP, as by nohup(1), must not be blocked, because a blocked signal is queued
+     * even if it is ignored. */
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
         sigaddset(signals, SIGHUP);
     if (with_terminal) {
         sigaddset(signals, SIGTSTP);
