@@ -485,7 +485,8 @@ static td_result end_sessions(work *w, td_err *err)
         if (session->state != SESSION_OPEN || is_live(w, session->session))
             continue;
         rc = journal_append(w->past.writer, JOURNAL_SESSION_CRASHED, &field, 1, err);
-        w->report->sessions_crashed++;
+        if (rc == TD_OK)
+            w->report->sessions_crashed++;
     }
     return rc;
 }

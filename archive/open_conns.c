@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "archive/read_plan.h"
 
 /* How far from the queried time segments are searched: one holds up to an hour, and a quiet feed
  * may write none for hours. */
-#define NS_PER_S                UINT64_C(1000000000)
-#define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * NS_PER_S)
+#define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * TD_NS_PER_S)
 
 void open_conns_fini(open_conns *self)
 {
@@ -172,8 +172,8 @@ static int wants_near_segment(void *user, const segment_name *name)
         if (other->number == name->number || strcmp(other->session, name->session) != 0 ||
             strcmp(other->feed, name->feed) != 0)
             continue;
-        if (other->number > name->number ? (other->first_s + 1) * NS_PER_S <= near->at_ns
-                                         : other->first_s * NS_PER_S >= near->at_ns)
+        if (other->number > name->number ? (other->first_s + 1) * TD_NS_PER_S <= near->at_ns
+                                         : other->first_s * TD_NS_PER_S >= near->at_ns)
             return 0;
     }
     return 1;
@@ -183,7 +183,7 @@ static void collect_near(near_segments *near, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {
         const segment_name *name = &listing->segments[i].name;
-        uint64_t first_ns = name->first_s * NS_PER_S;
+        uint64_t first_ns = name->first_s * TD_NS_PER_S;
         if (!name->is_parsed || first_ns + SEGMENT_DISTANCE_NS_MAX < near->at_ns ||
             (first_ns > near->at_ns && first_ns - near->at_ns > SEGMENT_DISTANCE_NS_MAX))
             continue;
