@@ -259,7 +259,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
         rc = close_discarded(w, path, &segment->name, err);
     if (rc != TD_OK)
         return rc;
-    int is_lossy = result->damaged_blocks > 0 || lacks_announced(w, path);
+    int is_lossy = lacks_announced(w, path) || result->damaged_blocks > 0;
     w->report->segments_recovered++;
     w->report->frames_kept += result->has_segment ? result->frame_count : 0;
     w->report->torn_bytes += result->torn_bytes;

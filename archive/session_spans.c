@@ -173,7 +173,7 @@ static int compare_spans(const void *a, const void *b)
  * because no segment has messages of two hours. */
 static int is_continuation(const session_span *a, const session_span *b)
 {
-    return a->session_number == b->session_number && b->first_s / 3600 <= a->last_s / 3600 + 1;
+    return a->session_number == b->session_number && b->first_s / HOUR_S <= a->last_s / HOUR_S + 1;
 }
 
 static void join(session_span *span, const session_span *next)

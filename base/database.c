@@ -1,5 +1,6 @@
 #include "base/database.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -240,8 +241,10 @@ static td_result check_file(const database *d, td_err *err)
 {
     struct stat info;
     int is_read = d->mode == DATABASE_READ;
-    if ((is_read ? stat(d->path, &info) : lstat(d->path, &info)) != 0 ||
-        (S_ISREG(info.st_mode) && info.st_size == 0))
+    int is_known = (is_read ? stat(d->path, &info) : lstat(d->path, &info)) == 0;
+    if (!is_known && errno != ENOENT)
+        return td_err_set_os(err, errno, "%s '%s'", d->kind->name, d->path);
+    if (!is_known || (S_ISREG(info.st_mode) && info.st_size == 0))
         return is_read ? td_err_set(err, TD_E_NOTFOUND, "%s '%s': does not exist", d->kind->name,
                                     d->path)
                        : TD_OK;

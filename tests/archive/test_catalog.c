@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,20 @@ static void test_killed_writer(void **state)
     archive_place_fini(&place);
 }
 
+/* A catalog that cannot be reached is not reported as missing. */
+static void test_link_to_itself(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    assert_int_equal(symlink(place.catalog_path, place.catalog_path), 0);
+    catalog *c = NULL;
+    td_err err;
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_IO);
+    assert_non_null(strstr(err.text, strerror(ELOOP)));
+    archive_place_fini(&place);
+}
+
 /* A folder without write permission. Root may write anywhere, so as root this only shows that
  * reading works. */
 static void test_read_only_folder(void **state)
@@ -416,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_removed_while_in_use),
         cmocka_unit_test(test_reading_makes_no_file),
         cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_link_to_itself),
         cmocka_unit_test(test_read_only_folder),
         cmocka_unit_test(test_reader_beside_writer),
         cmocka_unit_test(test_odd_rows),
