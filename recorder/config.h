@@ -33,7 +33,7 @@ typedef struct feed_config {
     const char *family_name; /* default: the family of the URL */
     const char *url;         /* default: the family's URL in this net */
     int net;                 /* family_net */
-    options_list topics;     /* "trade", "orderBookL2_25", or with symbols: "trade.BTCUSD" */
+    options_list topics; /* "publicTrade", "orderbook.50", or with symbols: "publicTrade.BTCUSDT" */
     options_list symbols; /* each topic is subscribed for each of these symbols and of the symbols
                              in the file; without any symbol, topics are subscribed as they are */
     const char *symbols_file; /* file with one symbol per line; NULL: none */

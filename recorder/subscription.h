@@ -17,8 +17,9 @@ typedef struct subscription {
     uint32_t shard_count;                /* at least 1, even without topics */
 } subscription;
 
-/* Make the topics of a finished feed configuration: each topic for each symbol ("trade" and
- * "BTCUSD" give "trade.BTCUSD"), or, without symbols, each topic as given ("trade.BTCUSD|EOSUSD").
+/* Make the topics of a finished feed configuration: each topic for each symbol ("publicTrade"
+ * and "BTCUSDT" give "publicTrade.BTCUSDT"), or, without symbols, each topic as given
+ * ("publicTrade.BTCUSDT").
  * A topic whose row has no symbol ("wallet") is used once, as it is. With `audit`, the topics that
  * audit these are appended (topic_row.audit). A connection gets at most max_topics_per_connection
  * topics, and no more topics or text than the dialect allows.

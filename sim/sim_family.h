@@ -34,8 +34,8 @@ typedef struct sim_family_options {
 
 /* The stream of one topic and one symbol, coin or family. Texts are valid until close. */
 typedef struct sim_stream {
-    const char *exchange_topic; /* "orderBookL2_25.BTCUSD" */
-    const char *topic;          /* "orderBookL2_25" */
+    const char *exchange_topic; /* "orderbook.50.BTCUSDT" */
+    const char *topic;          /* "orderbook.50" */
     const char *symbol;         /* the symbol or coin; empty if the topic has neither */
     const stream_row *row;
     const instrument *traded;

@@ -3,8 +3,9 @@
  * The globs of one kind are alternatives: one must match; without globs all names match. A frame
  * must match in all kinds. A glob is compared with the whole name, case-sensitive: "*" is any
  * sequence of bytes, "?" one byte, "[a-c]" one of these bytes, "[!a-c]" any other byte, "\" escapes
- * the next byte. A topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD").
- * A channel whose symbol is "*" (frames with several symbols) matches any symbol.
+ * the next byte. A topic glob may fit the topic ("publicTrade") or the exchange's text
+ * ("publicTrade.BTCUSDT"). A channel whose symbol is "*" (frames with several symbols) matches any
+ * symbol.
  *
  * Plain data that borrows its texts; any thread. */
 #ifndef TD_TAPE_SELECTION_H

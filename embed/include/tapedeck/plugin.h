@@ -184,11 +184,10 @@ typedef struct tapedeck_frame {
 
     /* Feed, topic and symbol. */
     const char *feed;   /* name of the feed in the archive */
-    const char *family; /* product line: "inverse", "v5-linear" */
-    const char
-        *topic; /* without the symbol: "orderBookL2_25"; without a topic "_control" or "_unknown" */
-    const char *symbol;           /* "BTCUSD"; "" if absent, "*" if each entry names its own */
-    tapedeck_text exchange_topic; /* as the exchange writes it: "orderBookL2_25.BTCUSD" */
+    const char *family; /* product line: "v5-linear", "v5-spot" */
+    const char *topic;  /* "orderbook.50", without the symbol; "_control", "_unknown": no topic */
+    const char *symbol; /* "BTCUSDT"; "" if absent, "*" if each entry names its own */
+    tapedeck_text exchange_topic; /* as the exchange writes it: "orderbook.50.BTCUSDT" */
 
     /* Position on the tape. */
     const char *session; /* recording session: 8 hex digits */

@@ -56,7 +56,7 @@ test("a reset in the TLS handshake is reported as a reset, not as a wrong scheme
   await once(server, "listening");
   t.after(() => server.close());
   const archive = path.join(temporary(t), "tape");
-  const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/realtime`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT"]);
+  const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/v5/public/linear`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT"]);
   await program.says(/reset the connection during the TLS handshake/);
   assert.doesNotMatch(program.stderr, /rather than wss/);
 });
