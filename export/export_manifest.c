@@ -221,7 +221,7 @@ static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, 
     size_t next = 0;
     for (size_t i = 0; i < spec->days->count; i = next) {
         day_topic sum;
-        uint64_t proof_ns[DAY_PROOFS];
+        uint64_t proof_ns[TOPIC_PROOFS];
         char reasons[DAY_REASONS_BYTES];
         json_writer json;
         next = day_list_sum(spec->days, i, &sum, proof_ns);

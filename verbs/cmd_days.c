@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "replay/play/days.h"
+#include "verbs/bands.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 
@@ -14,7 +15,7 @@ typedef struct symbol_day {
     const day_topic *topics; /* the symbol's topics on the day, in the day_list */
     size_t topic_count;
     day_topic sum;
-    uint64_t proof_ns[DAY_PROOFS];
+    uint64_t proof_ns[TOPIC_PROOFS];
     uint64_t clean, verified; /* 1/100 % */
     uint64_t of_day;          /* clean time in 1/100 % of 24 h per topic */
     size_t proven;            /* number of proven topics */
@@ -53,10 +54,10 @@ static symbol_days collect_rows(const day_list *list)
         row.clean = share_of(row.sum.clean_ns, row.sum.expected_ns);
         if (row.sum.reasons != 0 && row.clean == PERCENT_ALL)
             row.clean--;
-        row.verified = share_of(row.proof_ns[DAY_PROVEN], row.sum.expected_ns);
+        row.verified = share_of(row.proof_ns[PROOF_PROVEN], row.sum.expected_ns);
         row.of_day = share_of(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
         for (size_t k = i; k < next; k++) {
-            row.proven += list->rows[k].proof == DAY_PROVEN;
+            row.proven += list->rows[k].proof == PROOF_PROVEN;
             row.frames += list->rows[k].counts.frames;
             if (list->rows[k].expected_ns > row.expected_ns)
                 row.expected_ns = list->rows[k].expected_ns;
@@ -118,7 +119,7 @@ static void describe_topics(result_writer *r, const symbol_day *of)
         const day_counts *counts = &row->counts;
         result_object_begin(r, NULL);
         result_text(r, "topic", row->topic);
-        result_text(r, "proof", day_proof_name(row->proof));
+        result_text(r, "proof", topic_proof_name(row->proof));
         result_number(r, "asked_ns", row->expected_ns);
         result_number(r, "clean_ns", row->clean_ns);
         result_number(r, "degraded_ns", row->degraded_ns);
@@ -168,9 +169,9 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_fraction(r, "day_percent", row->of_day, 2);
     result_fraction(r, "verified_percent", row->verified, 2);
     result_count(r, "proven_topics", row->proven);
-    result_number(r, "proven_ns", row->proof_ns[DAY_PROVEN]);
-    result_number(r, "warned_ns", row->proof_ns[DAY_WARNED]);
-    result_number(r, "unverifiable_ns", row->proof_ns[DAY_UNVERIFIABLE]);
+    result_number(r, "proven_ns", row->proof_ns[PROOF_PROVEN]);
+    result_number(r, "warned_ns", row->proof_ns[PROOF_WARNED]);
+    result_number(r, "unverifiable_ns", row->proof_ns[PROOF_UNVERIFIABLE]);
     result_number(r, "asked_ns", row->expected_ns);
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
@@ -247,7 +248,7 @@ static void describe_days(result_writer *r, const symbol_days *days, int by_symb
     result_list_end(r);
 }
 
-static void describe(verb_run *verb, symbol_days *days, const cursor_stats *stats)
+static td_result describe(verb_run *verb, symbol_days *days, const cursor_stats *stats)
 {
     result_writer *r = &verb->result;
     int is_text = result_json(r) == NULL;
@@ -261,9 +262,11 @@ static void describe(verb_run *verb, symbol_days *days, const cursor_stats *stat
     result_count(r, "recording", days->recording);
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
+    td_result rc = bands_describe(verb, &verb->wanted);
     result_object_end(r, "{days}\n{clean} of {all} symbol-days are clean"
                          "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
-                         "[; {unreadable_segments unreadable segment}]\n");
+                         "[; {unreadable_segments unreadable segment}]\n" BANDS_PATTERN);
+    return rc;
 }
 
 static td_result run_days(verb_run *verb)
@@ -275,7 +278,7 @@ static td_result run_days(verb_run *verb)
     progress_end(&verb->progress);
     if (rc == TD_OK) {
         symbol_days days = collect_rows(&list);
-        describe(verb, &days, &stats);
+        rc = describe(verb, &days, &stats);
         verb->status = cursor_is_damaged(&stats)  ? EXIT_CODE_DAMAGE
                        : days.clean == days.count ? EXIT_CODE_DONE
                                                   : EXIT_CODE_DIFFERS;

@@ -1,6 +1,7 @@
 /* tapedeck gaps: the ledger's gaps, and parts of the selection that cannot be read. */
 #include <stdlib.h>
 
+#include "verbs/bands.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
@@ -124,8 +125,9 @@ static td_result find(verb_run *verb, gaps_result *result)
 
 /* ---- the result ---- */
 
-static void describe(result_writer *r, const gaps_result *result)
+static td_result describe(verb_run *verb, const gaps_result *result)
 {
+    result_writer *r = &verb->result;
     static const table_column COLUMNS[] = {
         {"from", TABLE_LEFT, "{from}"},          {"lasted", TABLE_RIGHT, "{lasted|open}"},
         {"reason", TABLE_LEFT, "{reason}"},      {"of", TABLE_LEFT, "{feed}[ {topic}][ {symbol}]"},
@@ -144,11 +146,14 @@ static void describe(result_writer *r, const gaps_result *result)
     result_time_or_null(r, "first_ns", result->first_ns);
     result_time_or_null(r, "last_ns", result->last_ns);
     result_count(r, "segments_live", result->stats.segments_live);
-    result_object_end(r, "{gaps}"
-                         "[{gaps!}no gaps][{gaps?}{gaps gap}][, {lasts_ns?}{lasts} in all]"
-                         "[, {open} without an end]"
-                         "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
-                         "[{frames!}, and no frames][{segments_live?}; being recorded]\n");
+    td_result rc = bands_describe(verb, &verb->wanted);
+    result_object_end(
+        r, "{gaps}"
+           "[{gaps!}no gaps][{gaps?}{gaps gap}][, {lasts_ns?}{lasts} in all]"
+           "[, {open} without an end]"
+           "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
+           "[{frames!}, and no frames][{segments_live?}; being recorded]\n" BANDS_PATTERN);
+    return rc;
 }
 
 static td_result run_gaps(verb_run *verb)
@@ -156,7 +161,7 @@ static td_result run_gaps(verb_run *verb)
     gaps_result result = {0};
     td_result rc = find(verb, &result);
     if (rc == TD_OK)
-        describe(&verb->result, &result);
+        rc = describe(verb, &result);
     verb->status = cursor_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
                    : result.gaps.count > 0          ? EXIT_CODE_DIFFERS
                                                     : EXIT_CODE_DONE;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "verbs/bands.h"
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
@@ -401,8 +402,9 @@ static void describe_pruned(result_writer *r, const info_result *info)
 }
 
 /* Describe the archive, its health first, so that readers do not miss problems. */
-static void describe(result_writer *r, const info_result *info, int by_symbol)
+static td_result describe(verb_run *verb, const info_result *info, int by_symbol)
 {
+    result_writer *r = &verb->result;
     static const struct {
         terminal_style style;
         const char *name, *text;
@@ -439,6 +441,7 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
     describe_topics(r, info, by_symbol);
     describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
+    td_result rc = bands_describe(verb, &(selection){0});
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
            "[{segments_recording?}, being recorded]\n"
@@ -451,8 +454,9 @@ static void describe(result_writer *r, const info_result *info, int by_symbol)
            "{frames frame}, {bytes} in {segments segment}, {sessions session}, {gaps gap}\n"
            "[{segments?}from {first_ns} to {last_ns} UTC\n]"
            "[\n{feeds}]"
-           "[\nHours of the newest day (UTC): # recorded, x with a gap, . not recorded\n{day}]"
-           "[\n{topics}]");
+           "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "
+           "recorded\n{day}]" BANDS_PATTERN "[\n{topics}]");
+    return rc;
 }
 
 static td_result run_info(verb_run *verb)
@@ -460,7 +464,7 @@ static td_result run_info(verb_run *verb)
     info_result info = {0};
     td_result rc = find(verb, &info);
     if (rc == TD_OK)
-        describe(&verb->result, &info, verb->verbosity.is_verbose && !verb->json.is_json);
+        rc = describe(verb, &info, verb->verbosity.is_verbose && !verb->json.is_json);
     if (info.unreadable > 0)
         verb->status = EXIT_CODE_DAMAGE;
     free_info(&info);

@@ -67,6 +67,17 @@ int terminal_has_colour(int fd)
     return knows_escapes(fd) && (refused == NULL || refused[0] == '\0');
 }
 
+int terminal_has_utf8(void)
+{
+    static const char *const NAMES[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *locale = NULL;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && (locale == NULL || *locale == '\0');
+         i++)
+        locale = getenv(NAMES[i]);
+    return locale != NULL &&
+           (strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL);
+}
+
 const char *terminal_style_begin(terminal_style style)
 {
     static const char *const BEGIN[TERMINAL_STYLES] = {

@@ -30,6 +30,9 @@ int terminal_has_screen(int fd, size_t rows);
  * NO_COLOR is unset or empty (no-color.org). */
 int terminal_has_colour(int fd);
 
+/* 1 if the user's locale has UTF-8 (LC_ALL, else LC_CTYPE, else LANG). */
+int terminal_has_utf8(void);
+
 /* Styles of text. */
 typedef enum terminal_style {
     TERMINAL_HEAD, /* bold: heads of tables, a program's name */

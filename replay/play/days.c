@@ -47,7 +47,7 @@ typedef struct stream_days {
     uint64_t last_trusted_ns;   /* time of the last frame that was trusted and not late */
     span_list bad;
     uint8_t is_bad; /* 1: the last span of `bad` has not ended */
-    day_proof proof;
+    topic_proof proof;
     stream_day *days;
     size_t day_count;
     uint64_t second, in_second; /* second of the last frame, and number of its frames so far */
@@ -63,14 +63,6 @@ typedef struct days_run {
     archive_view *view;
     day_list *out;
 } days_run;
-
-const char *day_proof_name(day_proof proof)
-{
-    static const char *const NAMES[DAY_PROOFS] = {
-        [DAY_PROVEN] = "proven", [DAY_WARNED] = "warned", [DAY_UNVERIFIABLE] = "unverifiable"};
-    TD_ASSERT(proof < DAY_PROOFS);
-    return NAMES[proof];
-}
 
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
 {
@@ -99,40 +91,19 @@ void day_list_fini(day_list *list)
     *list = (day_list){0};
 }
 
-/* ---- what a topic can prove ---- */
+/* ---- one stream ---- */
 
-/* Return the strength of the rule with which the symbol's candles reveal lost trades. */
-static rule_strength candles_strength(const symbol_state *symbol)
+static topic_proof proof_of(const topic_row *row, const symbol_state *symbol)
 {
-    rule_strength best = STRENGTH_STATISTIC;
+    if (row == NULL || row->type != MSG_TRADE)
+        return topic_proof_of(row);
+    topic_proof best = PROOF_UNVERIFIABLE;
     for (size_t i = 0; symbol_state_topic_at(symbol, i) != NULL; i++) {
-        const topic_row *row = symbol_state_topic_at(symbol, i)->row;
-        for (size_t k = 0; row != NULL && k < TOPIC_RULES_MAX; k++)
-            if (row->rules[k].rule == RULE_TRADES_COMPLETE && row->rules[k].strength < best)
-                best = row->rules[k].strength;
+        topic_proof proof = topic_proof_of_trades(symbol_state_topic_at(symbol, i)->row);
+        best = proof < best ? proof : best;
     }
     return best;
 }
-
-static day_proof proof_of(const topic_row *row, const symbol_state *symbol)
-{
-    day_proof proof = DAY_UNVERIFIABLE;
-    if (row == NULL)
-        return proof;
-    if (row->type == MSG_TRADE)
-        return (day_proof)candles_strength(symbol);
-    for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
-        const rule_row *rule = &row->rules[i];
-        int is_dense = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP;
-        if (is_dense && rule->strength == STRENGTH_ERROR)
-            return DAY_PROVEN;
-        if (is_dense || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
-            proof = DAY_WARNED;
-    }
-    return proof;
-}
-
-/* ---- one stream ---- */
 
 static stream_days *open_stream(const channel_info *of, uint64_t first_ns)
 {
@@ -143,7 +114,7 @@ static stream_days *open_stream(const channel_info *of, uint64_t first_ns)
     made->exchange_topic =
         td_strdup(of->exchange_topic[0] != '\0' ? of->exchange_topic : of->topic);
     made->family = td_strdup(of->family);
-    made->proof = DAY_UNVERIFIABLE;
+    made->proof = PROOF_UNVERIFIABLE;
     made->first_ns = first_ns;
     return made;
 }
@@ -269,7 +240,7 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
         return TD_OK;
     s->last_ns = frame->recv_ns;
     count_frame(s, seen);
-    if (s->proof != DAY_PROVEN)
+    if (s->proof != PROOF_PROVEN)
         s->proof = proof_of(frame->row, of->of_symbol);
     return TD_OK;
 }
@@ -632,12 +603,12 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
 }
 
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
-                    uint64_t proof_ns[DAY_PROOFS])
+                    uint64_t proof_ns[TOPIC_PROOFS])
 {
     size_t i = from;
     const day_topic *first = &list->rows[from];
     *sum = (day_topic){.feed = first->feed, .symbol = first->symbol, .day_ns = first->day_ns};
-    memset(proof_ns, 0, DAY_PROOFS * sizeof *proof_ns);
+    memset(proof_ns, 0, TOPIC_PROOFS * sizeof *proof_ns);
     for (; i < list->count; i++) {
         const day_topic *row = &list->rows[i];
         if (strcmp(row->feed, first->feed) != 0 || row->day_ns != first->day_ns ||

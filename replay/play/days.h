@@ -17,20 +17,10 @@
 #include <stdint.h>
 
 #include "archive/gap.h"
+#include "book/proof.h"
 #include "replay/play/observe.h"
 
 #define DAYS_DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
-
-/* How much the topic's own data can prove (docs/completeness.md). */
-typedef enum day_proof {
-    DAY_PROVEN,       /* every lost frame breaks a rule of strength error */
-    DAY_WARNED,       /* most lost frames break a rule, or they break a rule of a lesser strength */
-    DAY_UNVERIFIABLE, /* no rule shows a lost frame; only the ledger does */
-    DAY_PROOFS,
-} day_proof;
-
-/* The name of a proof in reports. */
-const char *day_proof_name(day_proof proof);
 
 /* Why time is not clean: gap reasons, then faults that frames show. Used as bits, 1 << reason. */
 enum {
@@ -65,7 +55,7 @@ typedef struct day_topic {
     char *feed, *topic, *symbol;
     uint64_t day_ns; /* start of the day */
     uint64_t expected_ns, clean_ns, degraded_ns, missing_ns;
-    day_proof proof;
+    topic_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
     day_counts counts;
@@ -84,8 +74,8 @@ void day_list_fini(day_list *list);
 
 /* Sum up the rows from index `from` on that have the same feed, day and symbol; returns the index
  * after them. *sum: their feed, day and symbol, total expected and clean time, the longest degraded
- * and missing time of a topic, all reasons. proof_ns: expected time by day_proof. */
+ * and missing time of a topic, all reasons. proof_ns: expected time by topic_proof. */
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
-                    uint64_t proof_ns[DAY_PROOFS]);
+                    uint64_t proof_ns[TOPIC_PROOFS]);
 
 #endif

@@ -31,13 +31,13 @@ test("tables fit the terminal with whole names, and a pipe gets all columns", as
   assert.match(whole, /a-feed-whose-name-is-rather-long-for-a-table +inverse/);
   assert.match(whole, / 1,234 /);
   assert.ok(!whole.includes("\x1b") && !whole.includes("…"));
-  const ROWS = [["info", 3], ["ls", 1]];
+  const ROWS = [["info", 3], ["ls", 1]], WITH_BANDS = 120; // info has bands if half of the columns are left for them
   for (const columns of [50, 80, 120])
     for (const [i, text] of onTerminals(columns, ROWS.map(([verb]) => ({ args: [verb, tape] })), { NO_COLOR: "1" }).entries()) {
       const lines = text.split("\n"), [, rows] = ROWS[i];
       // A name wider than the terminal has a line of its own.
       assert.deepEqual(lines.filter((line) => [...line].length > columns && !line.includes(tape) && line.includes(" ")), []);
-      assert.equal(lines.filter((line) => line.includes("a-feed-whose-name-is-rather-long-for-a-table")).length, rows, lines.join("\n"));
+      assert.equal(lines.filter((line) => line.includes("a-feed-whose-name-is-rather-long-for-a-table")).length, rows + (ROWS[i][0] === "info" && columns === WITH_BANDS ? 1 : 0), lines.join("\n"));
     }
 });
 
@@ -59,6 +59,33 @@ test("on a narrow terminal drift's table drops the example first, then the times
   }
   const piped = (await tapedeck(t, ["drift", tape], { status: 1 })).stdout;
   assert.deepEqual(heads(piped), [FINDINGS]);
+});
+
+test("on a wide terminal info, gaps and days show frames and gaps over time, but not in a pipe", async (t) => {
+  const dir = temporary(t), tape = path.join(dir, "tape");
+  // Two sessions of 10 s, a minute apart: between them is a gap.
+  for (const start of [1618677785, 1618677845]) {
+    const capture = path.join(dir, `${start}`);
+    const lines = Array.from({ length: 100 }, (_, i) => `${start + Math.floor(i / 10)}.${i % 10}: ${frame(start + i)}`);
+    fs.writeFileSync(capture, [`wss://test/realtime <-> ${start}.0`, ...lines, `wss://test/realtime <-> ${start + 10}.0`, ""].join("\n"));
+    await tapedeck(t, ["import", "-q", "-a", tape, "--format", "cryptofeed", "--family", "inverse", capture]);
+  }
+  const VERBS = [["info", tape], ["gaps", tape], ["days", tape]].map((args) => ({ args }));
+  const bands = (text) => text.split("\n").filter((line) => /^inverse trade {2}/.test(line));
+  for (const text of onTerminals(100, VERBS, { NO_COLOR: "1", LC_ALL: "C.UTF-8" })) {
+    assert.match(text, /^Frames over time, 8\d\d\.?\d* ms a character \(x: gap\), from 2021-04-17 16:43:05\.000 UTC$/m);
+    assert.equal(bands(text).length, 1);
+    assert.match(bands(text)[0], /^inverse trade {2}[▁▂▃▄▅▆▇█]{11,13}x{55,62}[▁▂▃▄▅▆▇█]{11,13}$/u);
+    assert.equal([...bands(text)[0]].length, 100);
+  }
+  for (const text of onTerminals(100, VERBS, { NO_COLOR: "1", LC_ALL: "C" }))
+    assert.match(bands(text)[0], /^inverse trade {2}[_=#-]{11,13}x{55,62}[_=#-]{11,13}$/);
+  for (const text of onTerminals(59, VERBS, { NO_COLOR: "1" })) assert.doesNotMatch(text, /over time/);
+  for (const { args } of VERBS) assert.doesNotMatch((await tapedeck(t, args, { status: null })).stdout, /over time/);
+  // A selection shows its own time and topics.
+  const part = onTerminal(100, ["gaps", tape, "--from", "2021-04-17T16:44:05Z", "--topic", "trade"], { NO_COLOR: "1", LC_ALL: "C.UTF-8" });
+  assert.match(part, /^Frames over time, .* from 2021-04-17 16:44:05\.\d+ UTC$/m);
+  assert.match(bands(part)[0], /^inverse trade {2}[▁▂▃▄▅▆▇█]{85}$/u);
 });
 
 test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM forbids them", async (t) => {

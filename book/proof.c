@@ -1,0 +1,42 @@
+#include "book/proof.h"
+
+#include "base/assert.h"
+
+const char *topic_proof_name(topic_proof proof)
+{
+    static const char *const NAMES[TOPIC_PROOFS] = {[PROOF_PROVEN] = "proven",
+                                                    [PROOF_WARNED] = "warned",
+                                                    [PROOF_UNVERIFIABLE] = "unverifiable"};
+    TD_ASSERT(proof < TOPIC_PROOFS);
+    return NAMES[proof];
+}
+
+topic_proof topic_proof_of(const topic_row *row)
+{
+    topic_proof proof = PROOF_UNVERIFIABLE;
+    if (row == NULL || row->type == MSG_TRADE)
+        return proof;
+    for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
+        const rule_row *rule = &row->rules[i];
+        int is_dense = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP;
+        if (is_dense && rule->strength == STRENGTH_ERROR)
+            return PROOF_PROVEN;
+        if (is_dense || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
+            proof = PROOF_WARNED;
+    }
+    return proof;
+}
+
+topic_proof topic_proof_of_trades(const topic_row *row)
+{
+    static const topic_proof BY_STRENGTH[] = {[STRENGTH_ERROR] = PROOF_PROVEN,
+                                              [STRENGTH_WARNING] = PROOF_WARNED,
+                                              [STRENGTH_STATISTIC] = PROOF_UNVERIFIABLE};
+    topic_proof proof = PROOF_UNVERIFIABLE;
+    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++) {
+        const rule_row *rule = &row->rules[i];
+        if (rule->rule == RULE_TRADES_COMPLETE && BY_STRENGTH[rule->strength] < proof)
+            proof = BY_STRENGTH[rule->strength];
+    }
+    return proof;
+}

@@ -1,0 +1,582 @@
+#include "tape/timeline.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/row_table.h"
+#include "archive/archive_view.h"
+#include "archive/event.h"
+#include "archive/ledger.h"
+#include "archive/read_plan.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
+#include "schema/topic.h"
+
+/* Chunks are used only in grids that few segments overlap; so many are kept loaded. */
+enum { CHUNKED_SEGMENTS_MAX = 48 };
+
+/* A row's frames in one segment. */
+typedef struct piece {
+    uint32_t row;
+    uint16_t channel; /* id: the bit in chunk bitmaps */
+    uint64_t frames;
+    uint64_t first_ns, last_ns;
+} piece;
+
+/* A time in which a row was received. */
+typedef struct span {
+    uint32_t row;
+    uint64_t from_ns, to_ns;
+} span;
+
+typedef struct part {
+    char *path; /* below the archive */
+    segment_name name;
+    uint64_t file_bytes;
+    uint8_t is_finished;
+    uint64_t first_ns, last_ns;
+    piece *pieces;
+    size_t piece_count;
+    span *spans;
+    size_t span_count;
+    segment_index chunks; /* only with has_chunks */
+    uint8_t has_chunks;
+    uint64_t used; /* number of the last fill that used the chunks */
+} part;
+
+struct timeline {
+    archive *from;
+    archive_view *view;
+    part *parts; /* segments */
+    size_t part_count;
+    row_table by_segment; /* parts, by feed, session and number */
+    timeline_row *rows;
+    size_t row_count;
+    row_table by_name;  /* rows, by feed, topic, symbol */
+    row_table by_topic; /* rows, by feed and exchange_topic */
+    gap_list gaps;
+    uint64_t fill;    /* number of the last fill */
+    uint8_t is_quiet; /* 1: unreadable segments were logged */
+};
+
+/* ---- rows ---- */
+
+static uint64_t hash_names(const char *first, const char *second, const char *third)
+{
+    const char *const names[] = {first, second, third};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        hash = hash * UINT64_C(0x9e3779b97f4a7c15) + td_xxh64(names[i], strlen(names[i]));
+    return hash;
+}
+
+/* The row of a topic of a symbol, made if it is new. exchange_topic: "" if unknown. */
+static uint32_t get_row(timeline *self, const char *feed, const char *of, const char *topic,
+                        const char *symbol, const char *exchange_topic)
+{
+    uint64_t hash = hash_names(feed, topic, symbol);
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&self->by_name, &at)) {
+        const timeline_row *row = &self->rows[at.row];
+        if (strcmp(row->feed, feed) == 0 && strcmp(row->topic, topic) == 0 &&
+            strcmp(row->symbol, symbol) == 0)
+            return at.row;
+    }
+    self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
+    uint32_t number = (uint32_t)self->row_count++;
+    self->rows[number] = (timeline_row){.feed = td_strdup(feed),
+                                        .family = td_strdup(of),
+                                        .topic = td_strdup(topic),
+                                        .symbol = td_strdup(symbol),
+                                        .exchange_topic = td_strdup(exchange_topic)};
+    row_table_put(&self->by_name, hash, number);
+    if (exchange_topic[0] != '\0')
+        row_table_put(&self->by_topic, hash_names(feed, exchange_topic, ""), number);
+    return number;
+}
+
+static uint32_t get_channel_row(timeline *self, const channel_info *info)
+{
+    return get_row(self, info->feed, info->family, info->topic, info->symbol, info->exchange_topic);
+}
+
+static const topic_row *find_topic(const family *of, const char *exchange_topic, topic_match *match)
+{
+    int is_known =
+        of != NULL && topic_match_text(of->topics, of->topic_count, td_bytes_str(exchange_topic),
+                                       TOPIC_ANY_TIME, match);
+    return is_known ? match->row : NULL;
+}
+
+/* Set *row to the row that a grant names: one with frames, or a topic of the schema, which may have
+ * sent nothing yet. 0: the grant covers several topics, or is of an unknown topic. */
+static int find_granted(timeline *self, const char *feed, const char *of, const char *topic,
+                        uint32_t *row)
+{
+    row_probe at = row_probe_of(hash_names(feed, topic, ""));
+    while (row_table_next(&self->by_topic, &at)) {
+        const timeline_row *found = &self->rows[at.row];
+        *row = at.row;
+        if (strcmp(found->feed, feed) == 0 && strcmp(found->exchange_topic, topic) == 0)
+            return 1;
+    }
+    topic_match match;
+    const family *known = family_find(td_bytes_str(of));
+    if (strpbrk(topic, "*|,") != NULL || find_topic(known, topic, &match) == NULL)
+        return 0;
+    char *name = td_strndup((const char *)match.topic.data, match.topic.size);
+    char *symbol = td_strndup((const char *)match.symbol.data, match.symbol.size);
+    *row = get_row(self, feed, of, name, symbol, topic);
+    td_free(name);
+    td_free(symbol);
+    return 1;
+}
+
+static int is_shown(const channel_info *info)
+{
+    frame_role role = channel_role(info);
+    return role == ROLE_HTTP || (frame_role_is_of_topic(role) && info->dir == CHANNEL_IN);
+}
+
+/* ---- one segment ---- */
+
+static void part_fini(part *of)
+{
+    if (of->has_chunks)
+        segment_index_fini(&of->chunks);
+    td_free(of->path);
+    td_free(of->pieces);
+    td_free(of->spans);
+    *of = (part){0};
+}
+
+static void add_span(part *to, uint32_t row, uint64_t from_ns, uint64_t to_ns)
+{
+    if (from_ns >= to_ns)
+        return;
+    to->spans = td_array_grow(to->spans, to->span_count, sizeof *to->spans);
+    to->spans[to->span_count++] = (span){row, from_ns, to_ns};
+}
+
+/* Add the time in which the segment's connections received a granted topic. since_ns: what was
+ * received before is in the session's previous segment. */
+static void add_grant(timeline *self, part *to, const segment_rows *rows, const grant_row *grant,
+                      uint64_t since_ns)
+{
+    const segment_index *index = &rows->index;
+    const conn_row *conn = &rows->conns[grant->conn];
+    const family *of = family_find(td_bytes_str(index->family));
+    uint64_t from_ns = grant->from_ns > conn->since_ns ? grant->from_ns : conn->since_ns;
+    from_ns = from_ns > since_ns ? from_ns : since_ns;
+    uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns + 1;
+    to_ns = conn->to_ns != 0 && conn->to_ns < to_ns ? conn->to_ns : to_ns;
+    uint32_t row = 0;
+    if (grant->source[0] == '\0') /* refused */
+        return;
+    if (find_granted(self, index->feed, index->family, grant->topic, &row)) {
+        add_span(to, row, from_ns, to_ns);
+        return;
+    }
+    int is_all = strcmp(grant->topic, EVENT_GRANT_ALL) == 0;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        int is_covered = is_all || (of != NULL && of->dialect->covers != NULL &&
+                                    of->dialect->covers(td_bytes_str(grant->topic),
+                                                        td_bytes_str(info->exchange_topic)) != 0);
+        if (is_shown(info) && info->line == conn->line && info->shard == conn->shard && is_covered)
+            add_span(to, get_channel_row(self, info), from_ns, to_ns);
+    }
+}
+
+/* Take over a segment's rows: pieces of channels, spans of grants, and spans of channels without a
+ * grant. previous: the segment of the session before this one, or NULL. */
+static void take_rows(timeline *self, part *to, const segment_rows *rows, const part *previous)
+{
+    const segment_index *index = &rows->index;
+    to->first_ns = index->first_ns;
+    to->last_ns = index->last_ns;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const segment_channel *channel = &index->channels[i];
+        if (!is_shown(&channel->info))
+            continue;
+        uint32_t row = get_channel_row(self, &channel->info);
+        to->pieces = td_array_grow(to->pieces, to->piece_count, sizeof *to->pieces);
+        to->pieces[to->piece_count++] =
+            (piece){row, channel->id, channel->message_count,
+                    channel->first_ns != 0 ? channel->first_ns : index->first_ns,
+                    channel->last_ns != 0 ? channel->last_ns : index->last_ns};
+    }
+    for (size_t i = 0; i < rows->grant_count; i++)
+        add_grant(self, to, rows, &rows->grants[i],
+                  previous != NULL ? previous->last_ns : index->first_ns);
+    uint8_t *is_granted = td_alloc_zero(self->row_count + 1, 1);
+    for (size_t i = 0; i < to->span_count; i++)
+        is_granted[to->spans[i].row] = 1;
+    for (size_t i = 0; i < to->piece_count; i++)
+        if (!is_granted[to->pieces[i].row])
+            add_span(to, to->pieces[i].row, to->pieces[i].first_ns, to->pieces[i].last_ns + 1);
+    td_free(is_granted);
+}
+
+/* ---- all segments ---- */
+
+static uint64_t hash_segment(const segment_name *name, uint32_t number)
+{
+    char digits[16];
+    (void)snprintf(digits, sizeof digits, "%u", number);
+    return hash_names(name->feed, name->session, digits);
+}
+
+/* The part of the segment with this number in the feed and session of a name, or NULL. */
+static const part *find_part(const timeline *self, const segment_name *name, uint32_t number)
+{
+    row_probe at = row_probe_of(hash_segment(name, number));
+    while (row_table_next(&self->by_segment, &at)) {
+        const part *found = &self->parts[at.row];
+        if (strcmp(found->name.feed, name->feed) == 0 &&
+            strcmp(found->name.session, name->session) == 0 && found->name.number == number)
+            return found;
+    }
+    return NULL;
+}
+
+/* Drop the segments that are no longer in the archive, and those that may have changed. */
+static void drop_parts(timeline *self)
+{
+    size_t kept = 0;
+    row_table_clear(&self->by_segment);
+    for (size_t i = 0; i < self->part_count; i++) {
+        part *at = &self->parts[i];
+        if (!at->is_finished || archive_listing_find(&self->view->listing, at->path) == NULL) {
+            part_fini(at);
+            continue;
+        }
+        row_table_put(&self->by_segment, hash_segment(&at->name, at->name.number), kept);
+        self->parts[kept++] = *at;
+    }
+    self->part_count = kept;
+}
+
+static int is_new(void *user, const segment_name *name)
+{
+    return find_part(user, name, name->number) == NULL;
+}
+
+static td_result add_part(timeline *self, const planned_segment *planned, td_err *err)
+{
+    segment_rows rows;
+    part made = {.is_finished = planned->life == SEGMENT_IS_FINISHED};
+    td_result rc = archive_view_read(self->view, planned->index->path, planned->index->file_bytes,
+                                     CATALOG_ROWS, &rows, err);
+    if (rc == TD_OK) {
+        made.path = td_strdup(planned->index->path);
+        made.file_bytes = planned->index->file_bytes;
+        (void)segment_name_parse(segment_file_name(made.path), &made.name);
+        take_rows(self, &made, &rows,
+                  made.name.is_parsed ? find_part(self, &made.name, made.name.number - 1) : NULL);
+        self->parts = td_array_grow(self->parts, self->part_count, sizeof *self->parts);
+        if (made.name.is_parsed)
+            row_table_put(&self->by_segment, hash_segment(&made.name, made.name.number),
+                          self->part_count);
+        self->parts[self->part_count++] = made;
+    }
+    segment_rows_fini(&rows);
+    return rc;
+}
+
+/* Count the rows' frames, and find what their topics prove. */
+static void describe_rows(timeline *self)
+{
+    for (size_t i = 0; i < self->row_count; i++) {
+        timeline_row *row = &self->rows[i];
+        topic_match match;
+        row->frames = row->first_ns = row->last_ns = 0;
+        row->proof = topic_proof_of(
+            find_topic(family_find(td_bytes_str(row->family)), row->exchange_topic, &match));
+    }
+    for (size_t i = 0; i < self->part_count; i++)
+        for (size_t k = 0; k < self->parts[i].piece_count; k++) {
+            const piece *of = &self->parts[i].pieces[k];
+            timeline_row *row = &self->rows[of->row];
+            row->frames = row->frames == UINT64_MAX || of->frames == UINT64_MAX
+                              ? UINT64_MAX
+                              : row->frames + of->frames;
+            if (row->first_ns == 0 || of->first_ns < row->first_ns)
+                row->first_ns = of->first_ns;
+            row->last_ns = of->last_ns > row->last_ns ? of->last_ns : row->last_ns;
+        }
+}
+
+/* Set what the candles of a symbol prove about its trades. */
+static void describe_trades(timeline *self)
+{
+    for (size_t i = 0; i < self->row_count; i++) {
+        timeline_row *trades = &self->rows[i];
+        topic_match match;
+        const family *of = family_find(td_bytes_str(trades->family));
+        const topic_row *row = find_topic(of, trades->exchange_topic, &match);
+        for (size_t k = 0; row != NULL && row->type == MSG_TRADE && k < self->row_count; k++) {
+            const timeline_row *other = &self->rows[k];
+            if (strcmp(other->symbol, trades->symbol) != 0 ||
+                strcmp(other->feed, trades->feed) != 0)
+                continue;
+            topic_proof proof =
+                topic_proof_of_trades(find_topic(of, other->exchange_topic, &match));
+            trades->proof = proof < trades->proof ? proof : trades->proof;
+        }
+    }
+}
+
+td_result timeline_update(timeline *self, td_err *err)
+{
+    archive_view *view = NULL;
+    read_plan *plan = NULL;
+    td_result rc = archive_view_open(self->from, VIEW_ALL, archive_log(self->from), &view, err);
+    if (rc != TD_OK)
+        return rc;
+    archive_view_close(self->view);
+    self->view = view;
+    drop_parts(self);
+    const read_query query = {.to_ns = UINT64_MAX,
+                              .wants_segment = is_new,
+                              .is_quiet = self->is_quiet,
+                              .user = self,
+                              .view = view};
+    rc = read_plan_open(self->from, &query, &plan, err);
+    if (rc == TD_OK) {
+        self->is_quiet = 1;
+        gap_list_fini(&self->gaps);
+        archive_gaps_of(view, &self->gaps);
+        gap_list_join(&self->gaps, read_plan_damage(plan));
+    }
+    archive_view_begin_loads(view);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        rc = add_part(self, read_plan_segment(plan, i), err);
+    archive_view_end_loads(view);
+    archive_view_close_catalog(view);
+    read_plan_close(plan);
+    describe_rows(self);
+    describe_trades(self);
+    return rc;
+}
+
+td_result timeline_open(archive *from, timeline **out, td_err *err)
+{
+    timeline *made = td_alloc_zero(1, sizeof *made);
+    made->from = from;
+    td_result rc = timeline_update(made, err);
+    if (rc != TD_OK)
+        timeline_close(made);
+    *out = rc == TD_OK ? made : NULL;
+    return rc;
+}
+
+void timeline_close(timeline *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->part_count; i++)
+        part_fini(&self->parts[i]);
+    for (size_t i = 0; i < self->row_count; i++) {
+        td_free(self->rows[i].feed);
+        td_free(self->rows[i].family);
+        td_free(self->rows[i].topic);
+        td_free(self->rows[i].symbol);
+        td_free(self->rows[i].exchange_topic);
+    }
+    td_free(self->parts);
+    td_free(self->rows);
+    row_table_fini(&self->by_segment);
+    row_table_fini(&self->by_name);
+    row_table_fini(&self->by_topic);
+    gap_list_fini(&self->gaps);
+    archive_view_close(self->view);
+    td_free(self);
+}
+
+const timeline_row *timeline_rows(const timeline *self, size_t *count)
+{
+    *count = self->row_count;
+    return self->rows;
+}
+
+void timeline_range(const timeline *self, uint64_t *first_ns, uint64_t *last_ns)
+{
+    *first_ns = *last_ns = 0;
+    for (size_t i = 0; i < self->row_count; i++) {
+        const timeline_row *row = &self->rows[i];
+        if (row->first_ns != 0 && (*first_ns == 0 || row->first_ns < *first_ns))
+            *first_ns = row->first_ns;
+        *last_ns = row->last_ns > *last_ns ? row->last_ns : *last_ns;
+    }
+}
+
+const gap_list *timeline_gaps(const timeline *self)
+{
+    return &self->gaps;
+}
+
+int timeline_gap_affects(const timeline_row *row, const gap_row *gap)
+{
+    return gap->covered_by[0] == '\0' && strcmp(gap->feed, row->feed) == 0 &&
+           gap_row_affects_topic(gap, row->topic, row->symbol);
+}
+
+/* ---- cells ---- */
+
+static uint64_t grid_end(const timeline_grid *grid)
+{
+    return grid->from_ns + grid->step_ns * grid->count;
+}
+
+/* The cells that [from_ns, to_ns) overlaps: [*first, *end). 0: none. */
+static int find_cells(const timeline_grid *grid, uint64_t from_ns, uint64_t to_ns, size_t *first,
+                      size_t *end)
+{
+    uint64_t grid_end_ns = grid_end(grid);
+    if (from_ns >= grid_end_ns || to_ns <= grid->from_ns || to_ns <= from_ns)
+        return 0;
+    uint64_t last_ns = (to_ns < grid_end_ns ? to_ns : grid_end_ns) - 1;
+    *first = from_ns <= grid->from_ns ? 0 : (size_t)((from_ns - grid->from_ns) / grid->step_ns);
+    *end = (size_t)((last_ns - grid->from_ns) / grid->step_ns) + 1;
+    return 1;
+}
+
+/* The part of [from_ns, to_ns) that is in a cell. */
+static uint64_t overlap_ns(const timeline_grid *grid, size_t cell, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t begin_ns = grid->from_ns + cell * grid->step_ns;
+    uint64_t end_ns = begin_ns + grid->step_ns;
+    begin_ns = from_ns > begin_ns ? from_ns : begin_ns;
+    end_ns = to_ns < end_ns ? to_ns : end_ns;
+    return end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+/* Spread frames evenly over [from_ns, to_ns). */
+static void add_frames(const timeline_grid *grid, timeline_cell *cells, uint64_t from_ns,
+                       uint64_t to_ns, double frames)
+{
+    size_t first;
+    size_t end;
+    if (!find_cells(grid, from_ns, to_ns, &first, &end))
+        return;
+    for (size_t i = first; i < end; i++)
+        cells[i].frames +=
+            frames * ((double)overlap_ns(grid, i, from_ns, to_ns) / (double)(to_ns - from_ns));
+}
+
+static int has_channel(const segment_index *index, const segment_chunk *chunk, uint16_t channel)
+{
+    uint32_t byte = channel / 8U;
+    return byte < chunk->bitmap_bytes &&
+           (index->bitmaps[chunk->bitmap_offset + byte] & 1U << channel % 8U) != 0;
+}
+
+/* Spread a piece's frames over the chunks that have its channel, by their numbers of messages. */
+static void add_piece(const timeline_grid *grid, timeline_cell *cells, const part *from,
+                      const piece *of)
+{
+    double frames = of->frames == UINT64_MAX ? 0 : (double)of->frames;
+    uint64_t messages = 0;
+    for (size_t i = 0; from->has_chunks && i < from->chunks.chunk_count; i++)
+        if (has_channel(&from->chunks, &from->chunks.chunks[i], of->channel))
+            messages += from->chunks.chunks[i].message_count;
+    if (messages == 0) {
+        add_frames(grid, cells, of->first_ns, of->last_ns + 1, frames);
+        return;
+    }
+    for (size_t i = 0; i < from->chunks.chunk_count; i++) {
+        const segment_chunk *chunk = &from->chunks.chunks[i];
+        if (!has_channel(&from->chunks, chunk, of->channel))
+            continue;
+        uint64_t from_ns = chunk->first_ns > of->first_ns ? chunk->first_ns : of->first_ns;
+        uint64_t to_ns = chunk->last_ns < of->last_ns ? chunk->last_ns : of->last_ns;
+        if (from_ns <= to_ns)
+            add_frames(grid, cells, from_ns, to_ns + 1,
+                       frames * (double)chunk->message_count / (double)messages);
+    }
+}
+
+static void add_gap(const timeline *self, const gap_row *gap, const uint32_t *band_of,
+                    timeline_grid grid, timeline_cell *cells)
+{
+    size_t first;
+    size_t end;
+    uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+    to_ns = to_ns > gap->from_ns ? to_ns : gap->from_ns + 1;
+    if (!find_cells(&grid, gap->from_ns, to_ns, &first, &end))
+        return;
+    for (size_t row = 0; row < self->row_count; row++) {
+        if (band_of[row] == TIMELINE_NO_BAND || !timeline_gap_affects(&self->rows[row], gap))
+            continue;
+        timeline_cell *band = cells + band_of[row] * grid.count;
+        for (size_t i = first; i < end; i++)
+            band[i].gaps |= 1U << gap->reason;
+    }
+}
+
+static int overlaps_grid(const part *of, const timeline_grid *grid)
+{
+    return of->last_ns >= grid->from_ns && of->first_ns < grid_end(grid);
+}
+
+/* Load the chunks of the segments in the grid, if these are few and the steps are short. Chunks of
+ * other segments are freed. A segment that can no longer be read has no chunks. */
+static void load_chunks(timeline *self, const timeline_grid *grid)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->part_count; i++)
+        count += (size_t)overlaps_grid(&self->parts[i], grid);
+    int is_fine = count <= CHUNKED_SEGMENTS_MAX;
+    for (size_t i = 0; i < self->part_count; i++) {
+        part *of = &self->parts[i];
+        segment_rows rows;
+        int is_needed =
+            is_fine && overlaps_grid(of, grid) && (of->last_ns - of->first_ns) / grid->step_ns >= 4;
+        if (of->has_chunks && !is_needed && !is_fine) {
+            segment_index_fini(&of->chunks);
+            of->has_chunks = 0;
+        }
+        if (of->has_chunks || !is_needed)
+            continue;
+        if (archive_view_read(self->view, of->path, of->file_bytes, CATALOG_ROWS_AND_CHUNKS, &rows,
+                              NULL) == TD_OK) {
+            of->chunks = rows.index;
+            rows.index = (segment_index){0};
+            of->has_chunks = 1;
+        }
+        segment_rows_fini(&rows);
+    }
+}
+
+void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, timeline_grid grid,
+                   timeline_cell *cells)
+{
+    TD_ASSERT(grid.step_ns > 0);
+    memset(cells, 0, band_count * grid.count * sizeof *cells);
+    load_chunks(self, &grid);
+    for (size_t i = 0; i < self->part_count; i++) {
+        const part *from = &self->parts[i];
+        for (size_t k = 0; overlaps_grid(from, &grid) && k < from->piece_count; k++) {
+            const piece *of = &from->pieces[k];
+            if (band_of[of->row] != TIMELINE_NO_BAND)
+                add_piece(&grid, cells + band_of[of->row] * grid.count, from, of);
+        }
+        for (size_t k = 0; k < from->span_count; k++) {
+            const span *of = &from->spans[k];
+            size_t first;
+            size_t end;
+            if (band_of[of->row] == TIMELINE_NO_BAND ||
+                !find_cells(&grid, of->from_ns, of->to_ns, &first, &end))
+                continue;
+            timeline_cell *band = cells + band_of[of->row] * grid.count;
+            for (size_t cell = first; cell < end; cell++)
+                band[cell].received_ns += overlap_ns(&grid, cell, of->from_ns, of->to_ns);
+        }
+    }
+    for (size_t i = 0; i < self->gaps.count; i++)
+        add_gap(self, &self->gaps.rows[i], band_of, grid, cells);
+}
