@@ -18,7 +18,7 @@ export TAPEDECK_CAPTURES
 # Of a folder with a folder inside it: its own files, and that folder's.
 LIBRARIES := base base/json schema schema/bybit book embed format archive tape recorder/capture export/parquet
 PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder \
-            export regress/drift regress sim verbs
+            export regress/drift regress sim view verbs
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_programs := $(call sources,$(PROGRAMS))
@@ -98,6 +98,8 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LINKER) $(LDFLAGS)
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
+# The page's server. Only programs that have it need the library.
+LIBS_view := -Wl,--push-state,--as-needed -lwebsockets -Wl,--pop-state
 # Decoders of users (dlopen); a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
@@ -110,7 +112,7 @@ LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
-LIBS := $(LIBS_cli) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
+LIBS := $(LIBS_cli) $(LIBS_view) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
 
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
@@ -141,7 +143,7 @@ COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $
 $(B)/libraries:
 	@mkdir -p $(@D)
 	@missing=; \
-	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h; do \
+	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h libwebsockets.h; do \
 	    echo "#include <$$header>" | $(CXX) $(CPPFLAGS_ALL) -std=c++17 -x c++ -fsyntax-only - 2>/dev/null || missing="$$missing $$header"; \
 	done; \
 	[ -z "$$missing" ] || { echo "make: these headers are missing:$$missing. 'make deps' installs their packages (Debian, Ubuntu), or names them."; exit 1; }
@@ -157,7 +159,14 @@ $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(LIB_core): $(call obj,$(SRC_core))
-$(LIB_programs): $(call obj,$(filter-out verbs/tapedeck%,$(SRC_programs)))
+# The page of `view`, as C.
+PAGE_FILES := $(sort $(wildcard view/web/*.html view/web/*.css view/web/*.js view/web/*.svg))
+$(B)/obj/view/page_files.c: view/compile-page $(PAGE_FILES)
+	@mkdir -p $(@D) && view/compile-page $(PAGE_FILES) >$@
+$(B)/obj/view/page_files.o: $(B)/obj/view/page_files.c view/page.h $(B)/flags
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+$(LIB_programs): $(call obj,$(filter-out verbs/tapedeck%,$(SRC_programs))) $(B)/obj/view/page_files.o
 $(LIB_testing): $(call obj,$(SRC_testing))
 $(LIBS_own) $(LIB_testing):
 	@mkdir -p $(@D) && rm -f $@

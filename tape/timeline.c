@@ -419,6 +419,11 @@ const gap_list *timeline_gaps(const timeline *self)
     return &self->gaps;
 }
 
+int timeline_is_live(const timeline *self)
+{
+    return self->view->live[0] != '\0';
+}
+
 int timeline_gap_affects(const timeline_row *row, const gap_row *gap)
 {
     return gap->covered_by[0] == '\0' && strcmp(gap->feed, row->feed) == 0 &&

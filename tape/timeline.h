@@ -58,6 +58,9 @@ const timeline_row *timeline_rows(const timeline *self, size_t *count);
 void timeline_range(const timeline *self, uint64_t *first_ns, uint64_t *last_ns);
 const gap_list *timeline_gaps(const timeline *self);
 
+/* 1 if a recorder or an import was adding to the archive at the last update. */
+int timeline_is_live(const timeline *self);
+
 /* 1 if frames of the row may be missing because of the gap. */
 int timeline_gap_affects(const timeline_row *row, const gap_row *gap);
 

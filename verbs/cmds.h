@@ -26,6 +26,7 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv);
 #define CMD_CUT_SUMMARY     "write a selection as one self-contained file"
 #define CMD_DIFF_SUMMARY    "compare the frames of two archives"
 #define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
+#define CMD_VIEW_SUMMARY    "show an archive as a page in a browser"
 #define CMD_DRIFT_SUMMARY   "report content of the traffic that the schema does not know"
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv);
@@ -35,6 +36,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv);
 exit_code cmd_export(const verb_context *context, int argc, char **argv);
 exit_code cmd_cut(const verb_context *context, int argc, char **argv);
 exit_code cmd_diff(const verb_context *context, int argc, char **argv);
+/* Serve the page until a signal. */
+exit_code cmd_view(const verb_context *context, int argc, char **argv);
 exit_code cmd_drift(const verb_context *context, int argc, char **argv);
 /* Runs one of the three verbs below. */
 exit_code cmd_regress(const verb_context *context, int argc, char **argv);

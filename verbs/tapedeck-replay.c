@@ -1,4 +1,4 @@
-/* tapedeck-replay: replays, serves, exports and cuts selections of an archive, and tests decoders
+/* tapedeck-replay: replays, shows, serves, exports and cuts selections of an archive, and tests decoders
  * against it. */
 #include <string.h>
 
@@ -9,6 +9,7 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, cmd_replay, NULL},
     {"when", CMD_WHEN_SUMMARY, cmd_when, NULL},
     {"why", CMD_WHY_SUMMARY, cmd_why, NULL},
+    {"view", CMD_VIEW_SUMMARY, cmd_view, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
     {"cut", CMD_CUT_SUMMARY, cmd_cut, NULL},

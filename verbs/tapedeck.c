@@ -10,6 +10,7 @@ static const verb_row VERBS[] = {
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},
     {"why", CMD_WHY_SUMMARY, NULL, "tapedeck-replay"},
+    {"view", CMD_VIEW_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
     {"cut", CMD_CUT_SUMMARY, NULL, "tapedeck-replay"},

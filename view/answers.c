@@ -1,0 +1,353 @@
+#include "view/answers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/json/json_write.h"
+#include "tape/timeline.h"
+#include "view/verb_child.h"
+
+/* How old the timeline may be. */
+#define UPDATE_NS TD_NS_PER_S
+
+/* Steps of 1 ns (k = 0) to about 78 h (k = 48): a year has then few cells. */
+enum { K_MAX = 48 };
+
+struct view_answers {
+    archive *from;
+    char path[LIMIT_PATH_BYTES]; /* absolute, for verbs */
+    pthread_mutex_t lock;        /* of all below, and of the archive */
+    timeline *over_time;         /* NULL: not read yet */
+    uint64_t updated_ns;         /* by the monotonic clock */
+};
+
+td_result view_answers_open(archive *from, view_answers **out, td_err *err)
+{
+    view_answers *made = td_alloc_zero(1, sizeof *made);
+    char *path = realpath(archive_path(from), NULL);
+    td_result rc = TD_OK;
+    made->from = from;
+    (void)pthread_mutex_init(&made->lock, NULL);
+    if (path == NULL)
+        rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
+    else if (snprintf(made->path, sizeof made->path, "%s", path) >= (int)sizeof made->path)
+        rc = td_err_set(err, TD_E_LIMIT, "the path of the archive is too long: %s", path);
+    free(path);
+    if (rc != TD_OK)
+        view_answers_close(made);
+    *out = rc == TD_OK ? made : NULL;
+    return rc;
+}
+
+void view_answers_close(view_answers *self)
+{
+    if (self == NULL)
+        return;
+    timeline_close(self->over_time);
+    (void)pthread_mutex_destroy(&self->lock);
+    td_free(self);
+}
+
+/* Read the archive if what is known is older than UPDATE_NS. */
+static td_result update(view_answers *self, td_err *err)
+{
+    uint64_t now_ns = clock_mono_ns(clock_real());
+    td_result rc = TD_OK;
+    if (self->over_time == NULL)
+        rc = timeline_open(self->from, &self->over_time, err);
+    else if (now_ns - self->updated_ns >= UPDATE_NS)
+        rc = timeline_update(self->over_time, err);
+    if (rc == TD_OK && now_ns - self->updated_ns >= UPDATE_NS)
+        self->updated_ns = clock_mono_ns(clock_real());
+    return rc;
+}
+
+/* ---- the archive ---- */
+
+static td_result write_archive(const view_answers *self, td_buf *out, td_err *err)
+{
+    json_writer json;
+    size_t count;
+    uint64_t first_ns;
+    uint64_t last_ns;
+    const timeline_row *rows = timeline_rows(self->over_time, &count);
+    timeline_range(self->over_time, &first_ns, &last_ns);
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "archive", archive_path(self->from));
+    json_write_member_text(&json, "path", self->path);
+    json_write_member_u64(&json, "now_ns", clock_wall_ns(clock_real()));
+    json_write_member_bool(&json, "is_recording", timeline_is_live(self->over_time));
+    json_write_member_u64(&json, "first_ns", first_ns);
+    json_write_member_u64(&json, "last_ns", last_ns);
+    json_write_member_u64(&json, "gaps", timeline_gaps(self->over_time)->count);
+    json_write_member_array_begin(&json, "rows");
+    for (size_t i = 0; i < count; i++) {
+        const timeline_row *row = &rows[i];
+        json_write_object_begin(&json);
+        json_write_member_text(&json, "feed", row->feed);
+        json_write_member_text(&json, "family", row->family);
+        json_write_member_text(&json, "topic", row->topic);
+        json_write_member_text(&json, "symbol", row->symbol);
+        json_write_key(&json, "frames");
+        if (row->frames == UINT64_MAX)
+            json_write_null(&json);
+        else
+            json_write_u64(&json, row->frames);
+        json_write_member_u64(&json, "first_ns", row->first_ns);
+        json_write_member_u64(&json, "last_ns", row->last_ns);
+        json_write_member_text(&json, "proof", topic_proof_name(row->proof));
+        json_write_object_end(&json);
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    return json_write_end(&json, err);
+}
+
+/* ---- gaps ---- */
+
+/* Read a number of an argument. 0: it is absent or no number. */
+static int read_number(const view_request *request, const char *name, uint64_t *out)
+{
+    const char *text = view_request_arg(request, name);
+    char *end = NULL;
+    if (text == NULL || text[0] < '0' || text[0] > '9')
+        return 0;
+    *out = strtoull(text, &end, 10);
+    return *end == '\0';
+}
+
+static int overlaps(const gap_row *gap, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t end_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+    return gap->from_ns < to_ns && (end_ns > from_ns || gap->from_ns >= from_ns);
+}
+
+static int compare_gaps(const void *a, const void *b)
+{
+    const gap_row *left = *(const gap_row *const *)a;
+    const gap_row *right = *(const gap_row *const *)b;
+    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+}
+
+static td_result write_gaps(const view_answers *self, uint64_t from_ns, uint64_t to_ns, td_buf *out,
+                            td_err *err)
+{
+    const gap_list *all = timeline_gaps(self->over_time);
+    const gap_row **found = td_alloc_zero(all->count + 1, sizeof *found);
+    size_t count = 0;
+    json_writer json;
+    for (size_t i = 0; i < all->count; i++)
+        if (overlaps(&all->rows[i], from_ns, to_ns))
+            found[count++] = &all->rows[i];
+    qsort(found, count, sizeof *found, compare_gaps);
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_u64(&json, "count", count);
+    json_write_member_array_begin(&json, "gaps");
+    for (size_t i = count > GAPS_ANSWER_MAX ? count - GAPS_ANSWER_MAX : 0; i < count; i++) {
+        json_write_object_begin(&json);
+        gap_json_members(&json, found[i]);
+        json_write_object_end(&json);
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    td_free(found);
+    return json_write_end(&json, err);
+}
+
+/* ---- tiles ---- */
+
+/* Rows of the timeline in bands. */
+typedef struct tile_bands {
+    const timeline_row *rows;
+    size_t row_count;
+    uint32_t *order;   /* numbers of the wanted rows, sorted */
+    uint32_t *band_of; /* for each row */
+    uint32_t *firsts;  /* for each band: its first row in order */
+    size_t wanted, count;
+} tile_bands;
+
+static int compare_rows(const void *a, const void *b, void *user)
+{
+    const timeline_row *rows = user;
+    const timeline_row *left = &rows[*(const uint32_t *)a];
+    const timeline_row *right = &rows[*(const uint32_t *)b];
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = strcmp(left->topic, right->topic);
+    return order != 0 ? order : strcmp(left->symbol, right->symbol);
+}
+
+static int is_one_band(const timeline_row *left, const timeline_row *right, int by_symbol)
+{
+    return strcmp(left->feed, right->feed) == 0 && strcmp(left->topic, right->topic) == 0 &&
+           (!by_symbol || strcmp(left->symbol, right->symbol) == 0);
+}
+
+/* Make bands: one for each topic, or with feed and topic one for each of its symbols. */
+static tile_bands make_bands(const timeline *over_time, const char *feed, const char *topic)
+{
+    tile_bands out = {0};
+    out.rows = timeline_rows(over_time, &out.row_count);
+    out.order = td_alloc_zero(out.row_count + 1, sizeof *out.order);
+    out.band_of = td_alloc_zero(out.row_count + 1, sizeof *out.band_of);
+    out.firsts = td_alloc_zero(out.row_count + 1, sizeof *out.firsts);
+    for (uint32_t i = 0; i < out.row_count; i++) {
+        int is_wanted = feed == NULL || (strcmp(out.rows[i].feed, feed) == 0 &&
+                                         strcmp(out.rows[i].topic, topic) == 0);
+        out.band_of[i] = TIMELINE_NO_BAND;
+        if (is_wanted)
+            out.order[out.wanted++] = i;
+    }
+    qsort_r(out.order, out.wanted, sizeof *out.order, compare_rows, (void *)out.rows);
+    for (size_t i = 0; i < out.wanted; i++) {
+        const timeline_row *row = &out.rows[out.order[i]];
+        int is_new = i == 0 || !is_one_band(&out.rows[out.order[i - 1]], row, feed != NULL);
+        if (is_new && out.count == TILE_BANDS_MAX)
+            break;
+        if (is_new)
+            out.firsts[out.count++] = out.order[i];
+        out.band_of[out.order[i]] = (uint32_t)out.count - 1;
+    }
+    return out;
+}
+
+/* Write a tile: a line of JSON, {"bands": [{feed, topic, symbol, rows}, ...]}; then for all cells,
+ * band by band, the frames as 32-bit floats in little-endian order, the received share in bytes
+ * (255: all rows, the whole step), and the gap reasons as bits in bytes. */
+static td_result write_tile(timeline *over_time, const tile_bands *bands, timeline_grid grid,
+                            td_buf *out, td_err *err)
+{
+    _Static_assert(GAP_REASON_COUNT <= 8, "reasons are bits of a byte");
+    size_t count = bands->count * grid.count;
+    timeline_cell *cells = td_alloc_zero(count + 1, sizeof *cells);
+    size_t *row_counts = td_alloc_zero(bands->count + 1, sizeof *row_counts);
+    uint8_t *bytes = td_alloc_zero(count + 1, 6);
+    json_writer json;
+    timeline_fill(over_time, bands->band_of, bands->count, grid, cells);
+    for (size_t i = 0; i < bands->row_count; i++)
+        if (bands->band_of[i] != TIMELINE_NO_BAND)
+            row_counts[bands->band_of[i]]++;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_array_begin(&json, "bands");
+    for (size_t i = 0; i < bands->count; i++) {
+        const timeline_row *row = &bands->rows[bands->firsts[i]];
+        json_write_object_begin(&json);
+        json_write_member_text(&json, "feed", row->feed);
+        json_write_member_text(&json, "topic", row->topic);
+        json_write_member_text(&json, "symbol", row->symbol);
+        json_write_member_u64(&json, "rows", row_counts[i]);
+        json_write_object_end(&json);
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    td_result rc = json_write_end(&json, err);
+    for (size_t i = 0; i < count; i++) {
+        float frames = (float)cells[i].frames;
+        uint32_t bits;
+        memcpy(&bits, &frames, sizeof bits);
+        double share = (double)cells[i].received_ns / (double)grid.step_ns /
+                       (double)row_counts[i / grid.count];
+        for (size_t k = 0; k < 4; k++)
+            bytes[4 * i + k] = (uint8_t)(bits >> (8 * k));
+        /* A little of a step is not nothing, and less than the whole of it not all. */
+        bytes[4 * count + i] = (uint8_t)(share >= 1                  ? 255
+                                         : cells[i].received_ns == 0 ? 0
+                                                                     : 1 + (unsigned)(share * 253));
+        bytes[5 * count + i] = (uint8_t)cells[i].gaps;
+    }
+    if (rc == TD_OK)
+        rc = td_buf_append(out, "\n", 1, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(out, bytes, 6 * count, err);
+    td_free(cells);
+    td_free(row_counts);
+    td_free(bytes);
+    return rc;
+}
+
+static td_result answer_tile(view_answers *self, const view_request *request, view_reply *reply,
+                             td_err *err)
+{
+    const char *by = view_request_arg(request, "by");
+    const char *feed = view_request_arg(request, "feed");
+    const char *topic = view_request_arg(request, "topic");
+    uint64_t k = 0;
+    uint64_t i = 0;
+    int by_symbol = by != NULL && strcmp(by, "symbol") == 0;
+    int is_good = read_number(request, "k", &k) && read_number(request, "i", &i) && k <= K_MAX &&
+                  i < (UINT64_MAX >> k) / TILE_CELLS && by != NULL &&
+                  (by_symbol ? feed != NULL && topic != NULL : strcmp(by, "topic") == 0);
+    if (!is_good)
+        return td_err_set(err, TD_E_INVALID, "a tile needs k, i and by");
+    tile_bands bands = make_bands(self->over_time, by_symbol ? feed : NULL, topic);
+    td_result rc = write_tile(self->over_time, &bands,
+                              (timeline_grid){(i * TILE_CELLS) << k, UINT64_C(1) << k, TILE_CELLS},
+                              &reply->body, err);
+    td_free(bands.order);
+    td_free(bands.band_of);
+    td_free(bands.firsts);
+    reply->type = "application/octet-stream";
+    return rc;
+}
+
+/* ---- answers ---- */
+
+static td_result answer_gaps(const view_answers *self, const view_request *request,
+                             view_reply *reply, td_err *err)
+{
+    uint64_t from_ns = 0;
+    uint64_t to_ns = UINT64_MAX;
+    if ((view_request_arg(request, "from") != NULL && !read_number(request, "from", &from_ns)) ||
+        (view_request_arg(request, "to") != NULL && !read_number(request, "to", &to_ns)))
+        return td_err_set(err, TD_E_INVALID, "from and to are times in ns");
+    return write_gaps(self, from_ns, to_ns, &reply->body, err);
+}
+
+/* Answer from the timeline. */
+static td_result answer_over_time(view_answers *self, const view_request *request,
+                                  view_reply *reply, td_err *err)
+{
+    td_result rc = update(self, err);
+    if (rc != TD_OK)
+        return rc;
+    reply->type = "application/json";
+    if (strcmp(request->path, "archive") == 0)
+        return write_archive(self, &reply->body, err);
+    if (strcmp(request->path, "tile") == 0)
+        return answer_tile(self, request, reply, err);
+    if (strcmp(request->path, "gaps") == 0)
+        return answer_gaps(self, request, reply, err);
+    return td_err_set(err, TD_E_NOTFOUND, "the page has no such question");
+}
+
+void view_answers_answer(void *user, view_request *request, view_reply *reply)
+{
+    view_answers *self = user;
+    if (strncmp(request->path, "verb/", sizeof "verb/" - 1) == 0) {
+        verb_child_answer(self->path, request, reply);
+        return;
+    }
+    td_err err;
+    td_err_clear(&err);
+    (void)pthread_mutex_lock(&self->lock);
+    td_result rc = answer_over_time(self, request, reply, &err);
+    (void)pthread_mutex_unlock(&self->lock);
+    if (rc == TD_OK)
+        reply->status = 200;
+    else
+        view_reply_fail(reply,
+                        rc == TD_E_INVALID    ? 400
+                        : rc == TD_E_NOTFOUND ? 404
+                        : rc == TD_E_LIMIT    ? 413
+                                              : 500,
+                        err.text);
+}

@@ -1,0 +1,29 @@
+/* What the page can ask, below api/:
+ *
+ *   archive            the archive's name, time range and topics, with what each can prove
+ *   tile?k=&i=&by=     frames, coverage and gaps of TILE_CELLS steps of 2^k ns, from i * TILE_CELLS
+ *                      steps after 1970 on, for each band: by=topic, or by=symbol with feed= and
+ *                      topic= for the symbols of one topic
+ *   gaps?from=&to=     gaps that overlap the time, the newest last
+ *   verb/NAME?OPTION=  a verb's result (view/verb_child.h)
+ *
+ * Any thread. */
+#ifndef TD_VIEW_ANSWERS_H
+#define TD_VIEW_ANSWERS_H
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "view/server.h"
+
+enum { TILE_CELLS = 256, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
+
+typedef struct view_answers view_answers;
+
+/* Answer from an archive, which is borrowed and used only here until close. TD_E_IO (its path). */
+TD_MUST_USE td_result view_answers_open(archive *from, view_answers **out, td_err *err);
+void view_answers_close(view_answers *self);
+
+/* view_server_options.answer, with the view_answers as its user. */
+void view_answers_answer(void *user, view_request *request, view_reply *reply);
+
+#endif
