@@ -26,8 +26,8 @@ static const option_row VIEW_ROWS[] = {
      OPTION_INTO(view_flags, listen),
      .metavar = "HOST:PORT",
      .help = "address to listen on; with port 0 the kernel chooses the port\n"
-             "(default: 127.0.0.1:0). Who learns the page's address and reaches this one\n"
-             "can read the archive"},
+             "(default: 127.0.0.1:0). Anybody who knows the page's URL and can reach this\n"
+             "address can read the archive"},
     {.long_name = "ready-file",
      OPTION_INTO(view_flags, ready_file),
      .metavar = "FILE",
@@ -68,8 +68,8 @@ static td_result remove_ready(const char *path, td_err *err)
 static td_result write_ready(const char *path, const char *url, td_err *err)
 {
     td_result rc = path == NULL ? TD_OK
-                                : td_io_write_file(io_posix(), path, TD_OPEN_CREATE_PRIVATE, write_url,
-                                                   (void *)url, err);
+                                : td_io_write_file(io_posix(), path, TD_OPEN_CREATE_PRIVATE,
+                                                   write_url, (void *)url, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "ready file '%s'", path);
 }
 
@@ -130,7 +130,7 @@ static td_result work(verb_run *verb)
     view_answers *answers = NULL;
     td_result rc = remove_ready(command->flags.ready_file, &verb->err);
     if (rc == TD_OK)
-        rc = view_answers_open(verb->archive, &answers, &verb->err);
+        rc = view_answers_open(verb->archive, verb->catalog, &answers, &verb->err);
     if (rc == TD_OK)
         rc = serve(verb, answers);
     view_answers_close(answers);

@@ -1,6 +1,7 @@
 #include "view/answers.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,23 +23,24 @@ enum { K_MAX = 48 };
 struct view_answers {
     archive *from;
     char path[LIMIT_PATH_BYTES]; /* absolute, for verbs */
+    const char *catalog;         /* NULL: the archive's own */
     pthread_mutex_t lock;        /* of all below, and of the archive */
     timeline *over_time;         /* NULL: not read yet */
     uint64_t updated_ns;         /* by the monotonic clock */
 };
 
-td_result view_answers_open(archive *from, view_answers **out, td_err *err)
+td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
     view_answers *made = td_alloc_zero(1, sizeof *made);
-    char *path = realpath(archive_path(from), NULL);
+    char path[PATH_MAX];
     td_result rc = TD_OK;
     made->from = from;
+    made->catalog = catalog;
     (void)pthread_mutex_init(&made->lock, NULL);
-    if (path == NULL)
+    if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
     else if (snprintf(made->path, sizeof made->path, "%s", path) >= (int)sizeof made->path)
         rc = td_err_set(err, TD_E_LIMIT, "the path of the archive is too long: %s", path);
-    free(path);
     if (rc != TD_OK)
         view_answers_close(made);
     *out = rc == TD_OK ? made : NULL;
@@ -333,7 +335,7 @@ void view_answers_answer(void *user, view_request *request, view_reply *reply)
 {
     view_answers *self = user;
     if (strncmp(request->path, "verb/", sizeof "verb/" - 1) == 0) {
-        verb_child_answer(self->path, request, reply);
+        verb_child_answer(self->path, self->catalog, request, reply);
         return;
     }
     td_err err;

@@ -19,8 +19,10 @@ enum { TILE_CELLS = 256, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
 
 typedef struct view_answers view_answers;
 
-/* Answer from an archive, which is borrowed and used only here until close. TD_E_IO (its path). */
-TD_MUST_USE td_result view_answers_open(archive *from, view_answers **out, td_err *err);
+/* Answer from an archive, which is borrowed and used only here until close, as its catalog's path
+ * (NULL: the archive's own catalog). TD_E_IO, TD_E_LIMIT (the archive's path). */
+TD_MUST_USE td_result view_answers_open(archive *from, const char *catalog, view_answers **out,
+                                        td_err *err);
 void view_answers_close(view_answers *self);
 
 /* view_server_options.answer, with the view_answers as its user. */

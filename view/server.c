@@ -331,6 +331,8 @@ static int on_request(view_server *self, struct lws *wsi, client *from)
 /* The client has left: its answer is not needed. */
 static void on_close(view_server *self, client *of)
 {
+    if (of == NULL) /* it sent no request */
+        return;
     if (of->waits != NULL && !of->is_sending) {
         atomic_store(&of->waits->request.is_cancelled, 1);
         of->waits->wsi = NULL; /* freed when it is made */

@@ -79,8 +79,8 @@ static void add_word(child_words *to, const char *before, const char *text)
 }
 
 /* Make the command line. 0: an argument is not allowed. */
-static int make_words(const verb_permit *of, const char *archive, const view_request *request,
-                      child_words *out)
+static int make_words(const verb_permit *of, const char *archive, const char *catalog,
+                      const view_request *request, child_words *out)
 {
     int has_frames = 0;
     out->count = 0;
@@ -100,6 +100,8 @@ static int make_words(const verb_permit *of, const char *archive, const view_req
         add_word(out, "--", "max-frames=200");
     add_word(out, "", "--json");
     add_word(out, "--archive=", archive);
+    if (catalog != NULL)
+        add_word(out, "--catalog=", catalog);
     if (of->operand != NULL) {
         const char *operand = view_request_arg(request, of->operand);
         add_word(out, "", "--");
@@ -229,7 +231,8 @@ static td_result write_answer(td_buf *out, const child_words *line, int status,
     return json_write_end(&json, err);
 }
 
-void verb_child_answer(const char *archive, view_request *request, view_reply *reply)
+void verb_child_answer(const char *archive, const char *catalog, view_request *request,
+                       view_reply *reply)
 {
     const verb_permit *permit = find_permit(request->path);
     child_words *line = td_alloc_zero(1, sizeof *line);
@@ -240,7 +243,7 @@ void verb_child_answer(const char *archive, view_request *request, view_reply *r
     td_err_clear(&err);
     td_buf_init(&streams[0].text, OUTPUT_BYTES_MAX);
     td_buf_init(&streams[1].text, ERRORS_BYTES_MAX);
-    if (permit == NULL || !make_words(permit, archive, request, line)) {
+    if (permit == NULL || !make_words(permit, archive, catalog, request, line)) {
         view_reply_fail(reply, 400, "the page has no such question");
     } else if (start(line, streams, &pid, &err) != TD_OK) {
         view_reply_fail(reply, 500, err.text);

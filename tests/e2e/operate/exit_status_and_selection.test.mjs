@@ -53,7 +53,7 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
 });
 
 test("every error begins with the verb's name, whichever program runs it", async (t) => {
-  const programs = { record: "tapedeck-record", tap: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", when: "tapedeck-replay", why: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay", cut: "tapedeck-replay", diff: "tapedeck-replay", regress: "tapedeck-replay", drift: "tapedeck-replay" };
+  const programs = { record: "tapedeck-record", tap: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", when: "tapedeck-replay", why: "tapedeck-replay", view: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay", cut: "tapedeck-replay", diff: "tapedeck-replay", regress: "tapedeck-replay", drift: "tapedeck-replay" };
   for (const verb of [...(await verbs(t)).keys(), ...(await commands(t)).keys()]) {
     const [first, ...below] = verb.split(" ");
     const asked = [["tapedeck", [first, ...below, "--no-such-option"]]];
@@ -68,7 +68,7 @@ test("every error begins with the verb's name, whichever program runs it", async
 test("every verb has help with an example that names it", async (t) => {
   const all = [...(await commands(t)).keys()];
   assert.ok(all.length >= 12);
-  const own = all.filter((v) => !["record", "tap", "replay", "serve", "sim"].includes(v));
+  const own = all.filter((v) => !["record", "tap", "replay", "view", "serve", "sim"].includes(v));
   for (const verb of own) {
     const help = await helpOf(...verb.split(" "));
     assert.match(help, new RegExp(`usage: tapedeck ${verb} `));

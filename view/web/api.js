@@ -1,0 +1,121 @@
+// The server's answers. Times stay exact: integers above 2^53 become BigInt.
+
+const HAS_SOURCE = (() => {
+  let seen = false;
+  JSON.parse("1", (key, value, context) => {
+    seen = context?.source === "1";
+    return value;
+  });
+  return seen;
+})();
+
+const INTEGER = /^-?\d+$/;
+
+function parseWithSource(text) {
+  return JSON.parse(text, (key, value, context) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && INTEGER.test(context.source)
+      ? BigInt(context.source)
+      : value);
+}
+
+// For engines without context.source: write large integers as marked strings first. The mark is
+// random, because the archive's own texts must not be able to contain it.
+export function parseWithMarks(text) {
+  const mark = crypto.getRandomValues(new Uint32Array(4)).join("-") + ":";
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+  const marked = text.replace(token, (found) =>
+    found[0] !== '"' && INTEGER.test(found) && !Number.isSafeInteger(Number(found))
+      ? `"${mark}${found}"`
+      : found);
+  return JSON.parse(marked, (key, value) =>
+    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value);
+}
+
+export const parseJson = HAS_SOURCE ? parseWithSource : parseWithMarks;
+
+async function request(path, signal) {
+  let answer;
+  try {
+    answer = await fetch(path, { signal, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError")
+      throw error;
+    throw new Error("The server does not answer. Is `tapedeck view` still running?");
+  }
+  if (answer.ok)
+    return answer;
+  const text = (await answer.text()).trim();
+  const error = new Error(text || `The server answers with status ${answer.status}.`);
+  error.status = answer.status;
+  throw error;
+}
+
+async function requestJson(path, signal) {
+  return parseJson(await (await request(path, signal)).text());
+}
+
+export async function getArchive(signal) {
+  const archive = await requestJson("api/archive", signal);
+  for (const name of ["now_ns", "first_ns", "last_ns"])
+    archive[name] = BigInt(archive[name]);
+  for (const row of archive.rows) {
+    row.first_ns = BigInt(row.first_ns);
+    row.last_ns = BigInt(row.last_ns);
+  }
+  return archive;
+}
+
+export async function getGaps(from, to, signal) {
+  const answer = await requestJson(`api/gaps?from=${from}&to=${to}`, signal);
+  for (const gap of answer.gaps) {
+    gap.from_ns = BigInt(gap.from_ns);
+    gap.to_ns = gap.to_ns === null ? null : BigInt(gap.to_ns);
+  }
+  return answer;
+}
+
+// A verb's results: {command, status, errors, results}. options: [name, value] pairs.
+export function runVerb(verb, options, signal) {
+  const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+  return requestJson(`api/verb/${verb}?${query}`, signal);
+}
+
+export const TILE_CELLS = 256;
+
+// A tile: {bands: Map of a band's name to its number, frames, received, gaps}, with TILE_CELLS
+// values for each band. group: null for topics, or {feed, topic} for the symbols of a topic.
+export async function getTile(k, i, group, signal) {
+  const by = group === null
+    ? "by=topic"
+    : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
+  const bytes = await (await request(`api/tile?k=${k}&i=${i}&${by}`, signal)).arrayBuffer();
+  const end = new Uint8Array(bytes).indexOf(10);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
+  const count = head.bands.length * TILE_CELLS;
+  const at = end + 1;
+  if (bytes.byteLength < at + 6 * count)
+    throw new Error("The server's answer is too short.");
+  const bands = new Map();
+  head.bands.forEach((band, number) =>
+    bands.set(bandKey(band.feed, band.topic, group === null ? null : band.symbol), number));
+  return {
+    bands,
+    frames: new Float32Array(bytes.slice(at, at + 4 * count)),
+    received: new Uint8Array(bytes, at + 4 * count, count),
+    gaps: new Uint8Array(bytes, at + 5 * count, count),
+  };
+}
+
+// The name of a band in tiles and in the URL. symbol: null for a whole topic.
+export function bandKey(feed, topic, symbol) {
+  const parts = symbol === null ? [feed, topic] : [feed, topic, symbol];
+  return parts.map(encodeURIComponent).join("/");
+}
+
+// Reasons of gaps, in the order of a tile's bits.
+const REASONS = ["disconnect", "stale", "overload", "restart", "crash", "corrupt", "sequence",
+  "aggregate"];
+
+export function gapReasons(bits) {
+  return REASONS.filter((reason, bit) => bits & (1 << bit));
+}

@@ -1,0 +1,108 @@
+// The panel of questions: the next frame that meets a condition, and why a level is in a book.
+
+import { escapeGlob, VerbRun } from "./command.js";
+import { el, table } from "./dom.js";
+import { formatTime } from "./time.js";
+
+const CHAIN_MAX = 500; // rows of a level's history that are shown
+
+function chainTable(book) {
+  const rows = book.chain.slice(-CHAIN_MAX).map((change) => [
+    formatTime(BigInt(change.recv_ns)), change.what, change.taker, change.size ?? "gone",
+    change.conn, change.ordinal, change.seq]);
+  return table("Changes of the level", [["Received (UTC)", "time"], ["What", ""], ["Taker", ""],
+    ["Size", "number"], ["Connection", "number"], ["Frame", "number"], ["Number", "number"]], rows);
+}
+
+export class AskPanel {
+  #state;
+  #band; // function
+  #whenRun = new VerbRun();
+  #whenResult = el("div", { role: "status" });
+  #whyRun = new VerbRun();
+  #whyResult = el("div", { role: "status" });
+  #condition = el("input", { type: "text", class: "wide mono", required: true, spellcheck: "false",
+    placeholder: "spread > 5", "aria-label": "Condition" });
+  #whenSymbol = el("input", { type: "text", size: 14, spellcheck: "false" });
+  #whySymbol = el("input", { type: "text", size: 14, required: true, spellcheck: "false" });
+  #side = el("select", {}, el("option", { text: "bid" }), el("option", { text: "ask" }));
+  #price = el("input", { type: "text", size: 14, required: true, inputmode: "decimal" });
+
+  constructor(panel, state, band) {
+    this.#state = state;
+    this.#band = band;
+    panel.append(
+      el("h2", { text: "When does a condition first hold after the cursor?" }),
+      el("form", { class: "row", onsubmit: (event) => this.#when(event) },
+        this.#condition, el("label", {}, "Symbol", this.#whenSymbol), el("button", { text: "Find" })),
+      el("p", { class: "mono", text: "Examples: spread > 5   topic=publicTrade price<65000 size>=10   " +
+        "rule=*   undecoded   gap" }),
+      this.#whenResult, this.#whenRun.element,
+      el("h2", { text: "Why is a level in the book at the cursor?" }),
+      el("form", { class: "row", onsubmit: (event) => this.#why(event) },
+        el("label", {}, "Symbol", this.#whySymbol), el("label", {}, "Side", this.#side),
+        el("label", {}, "Price", this.#price), el("button", { text: "Explain" })),
+      this.#whyRun.element, this.#whyResult);
+  }
+
+  // Fill in the chosen band's symbol, but do not replace what was typed.
+  show(isShown) {
+    const symbol = this.#band()?.symbol ?? "";
+    for (const input of [this.#whenSymbol, this.#whySymbol])
+      if (isShown && input.value === "" && symbol !== "*")
+        input.value = symbol;
+  }
+
+  async #when(event) {
+    event.preventDefault();
+    const options = [["condition", this.#condition.value], ["from", this.#state.cursor]];
+    if (this.#whenSymbol.value.trim() !== "")
+      options.push(["symbol", escapeGlob(this.#whenSymbol.value.trim())]);
+    this.#whenResult.textContent = "";
+    const answer = await this.#whenRun.verb("when", options);
+    const found = answer?.results[0]?.found;
+    if (found === undefined)
+      return;
+    if (found === null) {
+      this.#whenResult.textContent = "No frame after the cursor meets the condition.";
+      return;
+    }
+    const at = BigInt(found.recv_ns);
+    const where = [found.feed, found.topic, found.symbol ?? "(no symbol)"].join(" / ");
+    const book = found.book === null ? ""
+      : `; best bid ${found.book.best_bid_size ?? "-"} at ${found.book.best_bid ?? "-"}, ` +
+        `best ask ${found.book.best_ask_size ?? "-"} at ${found.book.best_ask ?? "-"}` +
+        (found.book.broken ? " (the book is broken)" : "");
+    const rule = found.rule === null ? "" : `; breaks the rule ${found.rule}`;
+    const undecoded = found.undecoded === null ? "" : `; not decoded: ${found.undecoded}`;
+    this.#whenResult.textContent = `Found at ${formatTime(at)} UTC: ${where}, connection ` +
+      `${found.conn}, frame ${found.ordinal}${book}${rule}${undecoded}. The cursor is there now.`;
+    const isVisible = at >= this.#state.from && at < this.#state.to;
+    this.#state.jump({ cursor: at, ...(isVisible ? {} : this.#around(at)) });
+  }
+
+  #around(at) {
+    return { from: at - this.#state.span / 2n, to: at + this.#state.span / 2n };
+  }
+
+  async #why(event) {
+    event.preventDefault();
+    this.#whyResult.replaceChildren();
+    const answer = await this.#whyRun.verb("why", [["of", this.#whySymbol.value.trim()],
+      ["at", this.#state.cursor], ["side", this.#side.value], ["price", this.#price.value.trim()]]);
+    const books = answer?.results[0]?.books;
+    if (books === undefined)
+      return;
+    if (books.length === 0)
+      this.#whyResult.textContent = "No book of this symbol is known at the cursor.";
+    for (const book of books) {
+      const level = book.size === null ? "the book lacks this level" : `size ${book.size}`;
+      const broken = book.broken ? "; the book is broken, do not trust it" : "";
+      const left = Math.max(0, book.chain.length - CHAIN_MAX) + Number(book.omitted);
+      this.#whyResult.append(
+        el("h2", { text: `${book.feed} / ${book.topic} / ${book.symbol}: ${level}${broken}` }),
+        left === 0 ? "" : el("p", { text: `${left.toLocaleString("en")} changes are left out.` }),
+        chainTable(book));
+    }
+  }
+}

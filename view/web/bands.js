@@ -1,0 +1,112 @@
+// The rows of the timeline: a band for each topic, and for each symbol of an open topic. Their
+// labels are buttons in the left column.
+
+import { bandKey } from "./api.js";
+import { el } from "./dom.js";
+
+const PROOFS = ["proven", "warned", "unverifiable"];
+const PROOF_TITLES = {
+  proven: "proven: the exchange's numbers prove that no frame is missing",
+  warned: "warned: a missing frame is likely to be noticed",
+  unverifiable: "unverifiable: a missing frame cannot be noticed",
+};
+
+// Topics of an archive with their symbols, sorted. Names that begin with "_" are last.
+export function makeTopics(rows) {
+  const topics = new Map();
+  for (const row of rows) {
+    const key = bandKey(row.feed, row.topic, null);
+    let topic = topics.get(key);
+    if (topic === undefined) {
+      topic = { key, feed: row.feed, topic: row.topic, symbol: null, group: null, proof: 0,
+                symbols: new Map() };
+      topics.set(key, topic);
+    }
+    const proof = PROOFS.indexOf(row.proof);
+    topic.proof = Math.max(topic.proof, proof); // the weakest of its symbols
+    const symbolKey = bandKey(row.feed, row.topic, row.symbol);
+    topic.symbols.set(symbolKey, { key: symbolKey, feed: row.feed, topic: row.topic,
+      symbol: row.symbol, group: topic, proof, symbols: new Map() });
+  }
+  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  const sorted = [...topics.values()].sort((a, b) => order(a.feed, b.feed) ||
+    order(a.topic[0] === "_", b.topic[0] === "_") || order(a.topic, b.topic));
+  for (const topic of sorted)
+    topic.symbols = new Map([...topic.symbols].sort((a, b) => order(a[1].symbol, b[1].symbol)));
+  return sorted;
+}
+
+export function isExpandable(band) {
+  return band.symbols.size > 1 || [...band.symbols.values()].some(({ symbol }) => symbol !== "");
+}
+
+export function visibleBands(topics, open) {
+  return topics.flatMap((topic) =>
+    open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]);
+}
+
+export function bandName(band) {
+  return band.symbol === null
+    ? `${band.feed} / ${band.topic}`
+    : `${band.feed} / ${band.topic} / ${band.symbol || "(no symbol)"}`;
+}
+
+// The column of labels. handlers: choose(band), toggle(band).
+export class BandLabels {
+  #list;
+  #handlers;
+  #rows = new Map();
+
+  constructor(list, handlers) {
+    this.#list = list;
+    this.#handlers = handlers;
+  }
+
+  // Rows are kept where they can be, so that the focus stays.
+  set(bands, open) {
+    const rows = new Map();
+    for (const band of bands) {
+      const row = this.#rows.get(band.key) ?? this.#makeRow(band);
+      row.toggle?.setAttribute("aria-expanded", String(open.has(band.key)));
+      row.proof.textContent = PROOFS[band.proof];
+      row.proof.title = PROOF_TITLES[PROOFS[band.proof]];
+      row.proof.className = "proof " + PROOFS[band.proof];
+      row.band = band;
+      rows.set(band.key, row);
+    }
+    for (const [key, row] of this.#rows)
+      if (!rows.has(key))
+        row.element.remove();
+    let before = this.#list.firstChild;
+    for (const row of rows.values()) {
+      if (row.element === before)
+        before = before.nextSibling;
+      else
+        this.#list.insertBefore(row.element, before);
+    }
+    this.#rows = rows;
+  }
+
+  choose(key) {
+    for (const [rowKey, row] of this.#rows)
+      row.name.setAttribute("aria-pressed", String(rowKey === key));
+  }
+
+  #makeRow(band) {
+    const row = { band };
+    const isTopic = band.symbol === null;
+    row.proof = el("span");
+    row.name = el("button", { type: "button", class: "band-name", title: bandName(band),
+      onclick: () => this.#handlers.choose(row.band) },
+      isTopic ? el("span", { class: "feed", text: band.feed + " / " }) : "",
+      el("span", { class: "topic", text: isTopic ? band.topic : band.symbol || "(no symbol)" }),
+      row.proof);
+    if (isTopic && isExpandable(band))
+      row.toggle = el("button", { type: "button", class: "toggle",
+        "aria-label": `Symbols of ${bandName(band)}`,
+        onclick: () => this.#handlers.toggle(row.band) });
+    row.element = el("li", { class: isTopic ? "band" : "band symbol" },
+      row.toggle ?? el("span", { class: "toggle" }), row.name);
+    return row;
+  }
+}

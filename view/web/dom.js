@@ -1,0 +1,67 @@
+// Elements. All text from the archive is set as textContent, never parsed as HTML.
+
+// Make an element. Attributes: class, text, handlers (onclick), properties of ARIA and others.
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "text")
+      made.textContent = value;
+    else if (name.startsWith("on"))
+      made.addEventListener(name.slice(2), value);
+    else if (value === true)
+      made.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false)
+      made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+// Copy text, and show the result in the button for a moment.
+export async function copyText(text, button) {
+  let isCopied = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // The clipboard interface needs a secure page; over plain HTTP to another machine this works.
+    const area = el("textarea", { class: "offscreen", "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    isCopied = document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  button.dataset.label ??= button.textContent;
+  button.textContent = isCopied ? "Copied" : "Cannot copy";
+  setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
+}
+
+export function download(blob, name) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+// A function that runs once, this long after its last call.
+export function delayed(ms, run) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, ms);
+  };
+}
+
+// A table. columns: [title, class]; rows: lists of texts or elements.
+export function table(caption, columns, rows) {
+  return el("table", {},
+    el("caption", { class: "offscreen", text: caption }),
+    el("thead", {}, el("tr", {}, ...columns.map(([title, kind]) =>
+      el("th", { scope: "col", class: kind, text: title })))),
+    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((cell, i) =>
+      el("td", { class: columns[i][1] }, cell ?? ""))))));
+}

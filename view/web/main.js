@@ -1,0 +1,372 @@
+// Connects the parts of the page: the archive's description, the timeline, the panels, the URL.
+
+import { getArchive } from "./api.js";
+import { AskPanel } from "./ask.js";
+import { bandName, BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
+import { commandLine } from "./command.js";
+import { CommandsPanel } from "./commands.js";
+import { DaysPanel } from "./days.js";
+import { byId, copyText, delayed, download } from "./dom.js";
+import { FramesPanel } from "./frames.js";
+import { findGap, gapLength, gapPlace, GapsPanel } from "./gaps.js";
+import { TABS, ViewState } from "./state.js";
+import { TileCache } from "./tiles.js";
+import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
+import { Timeline } from "./timeline.js";
+
+const POLL_RECORDING_MS = 2000;
+const POLL_MS = 15_000;
+const FOLLOW_MS = 500;
+
+let archive = null;
+let polledAt = 0;
+let topics = [];
+let rowNames = "";
+let note = "";
+let problem = "";
+let moves = 0; // numbers the cursor's moves, so that a late search moves nothing
+
+const state = new ViewState();
+const tiles = new TileCache((error) => {
+  setProblem(error === null ? "" : error.message);
+  timeline.redraw();
+  showStatusSoon();
+});
+const timeline = new Timeline({
+  canvas: byId("canvas"), scroller: byId("timeline"), cursorLine: byId("cursor-line"),
+  tip: byId("tip"), state, tiles,
+  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, toggleBand: () => toggle(chosenBand()) },
+});
+const labels = new BandLabels(byId("label-list"), {
+  choose: (band) => state.set({ band: band.key }),
+  toggle,
+});
+const panels = {
+  gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
+  frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
+  days: new DaysPanel(byId("panel-days"), state),
+  ask: new AskPanel(byId("panel-ask"), state, chosenBand),
+  commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),
+};
+const showStatusSoon = delayed(120, showStatus);
+
+// ---- the archive ----
+
+function nowNs() {
+  return archive.now_ns + BigInt(Math.round((performance.now() - polledAt) * 1e6));
+}
+
+async function poll() {
+  try {
+    const found = await getArchive();
+    const before = archive;
+    archive = found;
+    polledAt = performance.now();
+    setProblem("");
+    takeArchive(before);
+  } catch (error) {
+    setProblem(error.message);
+  }
+  setTimeout(poll, archive?.is_recording ? POLL_RECORDING_MS : POLL_MS);
+}
+
+function frameTotal(of) {
+  return of.rows.reduce((sum, row) => sum + BigInt(row.frames ?? 0), 0n);
+}
+
+function takeArchive(before) {
+  const isEmpty = archive.first_ns === 0n;
+  byId("archive-name").textContent = archive.archive;
+  byId("archive-name").title = archive.path;
+  document.title = `${archive.archive} - tapedeck view`;
+  byId("follow").hidden = !archive.is_recording;
+  byId("message").hidden = !isEmpty;
+  document.querySelector("main").hidden = isEmpty;
+  if (!archive.is_recording)
+    state.set({ follow: false });
+  showAge();
+  if (isEmpty) {
+    byId("message").textContent = archive.is_recording
+      ? "No frame has been recorded yet. The page shows the first frames as soon as they are stored."
+      : "This archive has no frames. Record some, then the page shows them:\n" +
+        commandLine(["help", "record"]) + "\n" + commandLine(["help", "import"]);
+    return;
+  }
+  const names = JSON.stringify(archive.rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]));
+  if (names !== rowNames) {
+    rowNames = names;
+    topics = makeTopics(archive.rows);
+    showBands();
+  }
+  if (before === null || before.first_ns === 0n) {
+    start();
+    return;
+  }
+  const isOldChanged = before.gaps !== archive.gaps || before.first_ns !== archive.first_ns ||
+    before.rows.length !== archive.rows.length ||
+    (before.last_ns === archive.last_ns && frameTotal(before) !== frameTotal(archive));
+  if (isOldChanged)
+    tiles.expire(-1n);
+  else if (before.last_ns !== archive.last_ns)
+    tiles.expire(before.last_ns);
+  if (before.gaps !== archive.gaps)
+    panels.gaps.refresh();
+}
+
+// The first description with frames: show what the URL asks for, or all.
+function start() {
+  if (state.to === 0n)
+    fit();
+  if (state.cursor === null)
+    state.set({ cursor: archive.first_ns });
+  repairBand();
+  timeline.resize();
+  timeline.scrollToBand(state.band);
+  showTab();
+  showRange();
+  showStatusSoon();
+}
+
+function showAge() {
+  if (archive === null || archive.first_ns === 0n)
+    return;
+  const age = nowNs() - archive.last_ns;
+  byId("recording").textContent = problem ||
+    (archive.is_recording ? "recording; " : "") + `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`;
+}
+
+function setProblem(text) {
+  problem = text;
+  byId("recording").classList.toggle("error", text !== "");
+  if (archive !== null)
+    showAge();
+  else if (text !== "")
+    byId("message").textContent = text;
+  if (archive === null)
+    byId("message").hidden = text === "";
+}
+
+// ---- bands ----
+
+function findBand(key) {
+  for (const topic of topics) {
+    if (topic.key === key)
+      return topic;
+    if (topic.symbols.has(key))
+      return topic.symbols.get(key);
+  }
+  return undefined;
+}
+
+function chosenBand() {
+  return findBand(state.band);
+}
+
+// Choose a band that exists, and open its topic.
+function repairBand() {
+  const band = chosenBand() ?? topics[0];
+  if (band === undefined)
+    return;
+  const open = band.group === null || state.open.has(band.group.key)
+    ? state.open : new Set([...state.open, band.group.key]);
+  state.set({ band: band.key, open });
+}
+
+function showBands() {
+  const bands = visibleBands(topics, state.open);
+  labels.set(bands, state.open);
+  labels.choose(state.band);
+  timeline.setBands(bands);
+}
+
+// Open or close a topic, or the topic of a symbol.
+function toggle(band) {
+  const topic = band?.group ?? band;
+  if (topic === undefined || !isExpandable(topic))
+    return;
+  const open = new Set(state.open);
+  if (!open.delete(topic.key))
+    open.add(topic.key);
+  const isHidden = !open.has(topic.key) && topic.symbols.has(state.band);
+  state.set({ open, band: isHidden ? topic.key : state.band });
+}
+
+function moveBand(by) {
+  const { bands } = timeline;
+  const index = bands.findIndex((band) => band.key === state.band);
+  const band = bands[Math.max(0, Math.min(bands.length - 1, index + by))];
+  state.set({ band: band.key });
+  timeline.scrollToBand(band.key);
+}
+
+// ---- the view and the cursor ----
+
+function fit() {
+  const length = archive.last_ns - archive.first_ns;
+  const margin = length === 0n ? SECOND / 2n : length / 50n + 1n;
+  state.set({ from: archive.first_ns - margin, to: archive.last_ns + margin, follow: false });
+}
+
+function around(ns) {
+  return { from: ns - state.span / 2n, to: ns - state.span / 2n + state.span };
+}
+
+// Set the cursor, keep it in the view, and add a note to the status.
+function goTo(cursor, text) {
+  const isVisible = cursor >= state.from && cursor < state.to;
+  moves++;
+  state.set({ cursor, ...(isVisible ? {} : around(cursor)) });
+  note = text;
+  showStatusSoon();
+}
+
+async function moveCursor(direction, isLarge) {
+  const step = state.span / (isLarge ? 10n : 50n) || 1n;
+  const move = ++moves;
+  const band = chosenBand();
+  const wanted = state.cursor + BigInt(direction) * step;
+  const target = wanted < 0n ? 0n : wanted;
+  const limit = direction > 0 ? archive.last_ns : archive.first_ns;
+  let found = target;
+  try {
+    found = await tiles.search(band.group, band.key, target, direction, timeline.level, limit);
+  } catch {
+    // The target is as good as any if its tile cannot be read; the status line has the error.
+  }
+  if (move !== moves)
+    return;
+  if (found === null) {
+    note = direction > 0 ? "No later data of this topic." : "No earlier data of this topic.";
+    showStatusSoon();
+    return;
+  }
+  const skipped = found > target ? found - target : target - found;
+  if (isLarge)
+    timeline.pan(direction / 10);
+  goTo(found, skipped > timeline.stepNs ? `Skipped ${formatSpan(skipped)} without data.` : "");
+}
+
+function goToEnd(direction) {
+  goTo(direction < 0 ? archive.first_ns : archive.last_ns, direction < 0 ? "First frame." : "Last frame.");
+}
+
+async function goToGap(direction) {
+  const move = ++moves;
+  try {
+    const gap = await findGap(state.cursor, direction, nowNs() + SECOND);
+    if (move !== moves)
+      return;
+    if (gap !== null) {
+      goTo(gap.from_ns, `Gap: ${gap.reason}; ${gapPlace(gap)}; lasted ${gapLength(gap)}.`);
+      return;
+    }
+    note = direction > 0 ? "No later gap." : "No earlier gap.";
+    showStatusSoon();
+  } catch (error) {
+    setProblem(error.message);
+  }
+}
+
+// ---- what the page shows ----
+
+function showRange() {
+  const digits = digitsFor(state.span / 1000n);
+  const range = `${formatTime(state.from, digits)} – ${formatTime(state.to, digits)} UTC`;
+  byId("range").textContent = `${range} (${formatSpan(state.span)})`;
+}
+
+function showStatus() {
+  const band = chosenBand();
+  if (state.cursor === null || band === undefined)
+    return;
+  const text = [note, "Cursor: " + timeline.describe(band, state.cursor).join("; ")].join(" ").trim();
+  if (byId("status").textContent !== text)
+    byId("status").textContent = text;
+}
+
+function showTab() {
+  for (const name of TABS) {
+    const isShown = name === state.tab;
+    byId("tab-" + name).setAttribute("aria-selected", String(isShown));
+    byId("tab-" + name).tabIndex = isShown ? 0 : -1;
+    byId("panel-" + name).hidden = !isShown;
+    panels[name].show?.(isShown);
+  }
+}
+
+state.listen((changed) => {
+  if (archive === null || archive.first_ns === 0n)
+    return;
+  if (changed.has("cursor"))
+    note = "";
+  if (changed.has("open"))
+    showBands();
+  if (changed.has("band"))
+    labels.choose(state.band);
+  if (changed.has("tab"))
+    showTab();
+  if (changed.has("from") || changed.has("to"))
+    showRange();
+  byId("follow").setAttribute("aria-pressed", String(state.follow));
+  timeline.redraw();
+  showStatusSoon();
+});
+
+setInterval(() => {
+  if (state.follow && archive?.is_recording && !document.hidden)
+    state.set({ from: nowNs() - state.span, to: nowNs() });
+}, FOLLOW_MS);
+setInterval(showAge, 1000);
+
+// ---- controls ----
+
+byId("zoom-in").addEventListener("click", () => zoomAtCursor(0.5));
+byId("zoom-out").addEventListener("click", () => zoomAtCursor(2));
+byId("fit").addEventListener("click", fit);
+byId("follow").addEventListener("click", () => state.set({ follow: !state.follow }));
+byId("copy-link").addEventListener("click", (event) => {
+  state.write();
+  copyText(location.href, event.currentTarget);
+});
+byId("save-png").addEventListener("click", () => {
+  timeline.picture(`${archive.archive}   ${byId("range").textContent}`)
+    .toBlob((blob) => download(blob, `tapedeck-${state.from}.png`), "image/png");
+});
+byId("go-to").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const ns = parseTime(byId("go-to-time").value);
+  if (ns !== null)
+    goTo(ns, "");
+  else {
+    note = "Give a time like 2026-11-26 01:22:05.";
+    showStatusSoon();
+  }
+});
+
+// The cursor if it is visible, else the middle.
+function zoomAtCursor(factor) {
+  const isVisible = state.cursor >= state.from && state.cursor < state.to;
+  timeline.zoom(factor, isVisible ? state.cursor : state.from + state.span / 2n);
+}
+
+for (const name of TABS)
+  byId("tab-" + name).addEventListener("click", () => state.set({ tab: name }));
+byId("tabs").addEventListener("keydown", (event) => {
+  const index = TABS.indexOf(state.tab);
+  const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: TABS.length - 1 }[event.key];
+  if (to === undefined)
+    return;
+  event.preventDefault();
+  state.set({ tab: TABS.at(to % TABS.length) });
+  byId("tab-" + state.tab).focus();
+});
+
+addEventListener("hashchange", () => {
+  state.read(location.hash);
+  if (archive !== null)
+    repairBand();
+});
+addEventListener("pagehide", () => state.write());
+
+state.read(location.hash);
+poll();

@@ -1,0 +1,510 @@
+// The canvas: bands over time, with pointer and keyboard.
+
+import { gapReasons, TILE_CELLS } from "./api.js";
+import { bandName } from "./bands.js";
+import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
+import { levelFor, stepNs, tilesIn } from "./tiles.js";
+
+export const BAND_HEIGHT = 28; // CSS px, as in style.css
+export const AXIS_HEIGHT = 36;
+const DRAG_PIXELS = 4;
+const WHEEL_LINE = 16;
+const FONT = "11px system-ui, sans-serif";
+
+// How much of a column was received.
+const NOTHING = 0;
+const PARTLY = 1;
+const WHOLLY = 2;
+const NOT_LOADED = 3;
+
+const COLOURS = ["page", "hatch", "received", "curve", "gap", "gap-cap", "line", "text", "muted",
+  "accent", "unloaded"];
+
+export class Timeline {
+  #canvas;
+  #scroller;
+  #cursorLine;
+  #tip;
+  #state;
+  #tiles;
+  #actions;
+  #bands = [];
+  #colours = {};
+  #pixels = {};
+  #isQueued = false;
+  #image = null;
+  #columns = null;
+  #pointer = null; // {x, y} over the canvas, in CSS px
+  #drag = null;
+  #ratio = 1;
+  #width = 0;  // CSS px
+  #height = 0;
+
+  // actions: what the keys do beyond this canvas (see #onKey).
+  constructor({ canvas, scroller, cursorLine, tip, state, tiles, actions }) {
+    this.#canvas = canvas;
+    this.#scroller = scroller;
+    this.#cursorLine = cursorLine;
+    this.#tip = tip;
+    this.#state = state;
+    this.#tiles = tiles;
+    this.#actions = actions;
+    new ResizeObserver(() => this.resize()).observe(scroller);
+    scroller.addEventListener("scroll", () => this.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#readColours());
+    canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
+    canvas.addEventListener("pointermove", (event) => this.#onMove(event));
+    canvas.addEventListener("pointerup", (event) => this.#onUp(event));
+    canvas.addEventListener("pointercancel", () => { this.#drag = null; });
+    canvas.addEventListener("pointerleave", () => {
+      this.#pointer = null;
+      this.#showTip();
+    });
+    canvas.addEventListener("dblclick", (event) => this.zoom(0.5, this.timeAt(event.offsetX)));
+    canvas.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#readColours();
+    this.resize();
+  }
+
+  get bands() {
+    return this.#bands;
+  }
+
+  setBands(bands) {
+    this.#bands = bands;
+    this.redraw();
+  }
+
+  resize() {
+    this.#ratio = devicePixelRatio;
+    this.#width = Math.max(50, this.#canvas.parentElement.clientWidth);
+    this.#height = Math.max(AXIS_HEIGHT, this.#scroller.clientHeight);
+    this.#canvas.width = Math.round(this.#width * this.#ratio);
+    this.#canvas.height = Math.round(this.#height * this.#ratio);
+    this.#canvas.style.height = this.#height + "px";
+    // A resized canvas is empty until it is drawn.
+    this.#draw();
+  }
+
+  redraw() {
+    if (this.#isQueued)
+      return;
+    this.#isQueued = true;
+    requestAnimationFrame(() => {
+      this.#isQueued = false;
+      if (this.#ratio !== devicePixelRatio)
+        this.resize();
+      else
+        this.#draw();
+    });
+  }
+
+  // ---- time and position ----
+
+  timeAt(x) {
+    const part = Math.max(0, Math.min(1, x / this.#width));
+    return this.#state.from + BigInt(Math.round(Number(this.#state.span) * part));
+  }
+
+  #positionOf(ns) {
+    return Number(ns - this.#state.from) / Number(this.#state.span) * this.#width;
+  }
+
+  #bandAt(y) {
+    const index = Math.floor((y - AXIS_HEIGHT + this.#scroller.scrollTop) / BAND_HEIGHT);
+    return y < AXIS_HEIGHT ? undefined : this.#bands[index];
+  }
+
+  // The level whose steps are 1 to 2 device pixels.
+  get level() {
+    return levelFor(2 * Number(this.#state.span) / this.#canvas.width);
+  }
+
+  get stepNs() {
+    return stepNs(this.level);
+  }
+
+  zoom(factor, at) {
+    const { from, span } = this.#state;
+    const wanted = BigInt(Math.max(1, Math.round(Number(span) * factor)));
+    const part = Number(at - from) / Number(span);
+    const begin = at - BigInt(Math.round(Number(wanted) * part));
+    this.#state.set({ from: begin, to: begin + wanted, follow: this.#state.follow && factor > 1 });
+  }
+
+  pan(part) {
+    const by = BigInt(Math.round(Number(this.#state.span) * part));
+    const begin = this.#state.from + by < 0n ? 0n : this.#state.from + by;
+    this.#state.set({ from: begin, to: begin + this.#state.span, follow: false });
+  }
+
+  scrollToBand(key) {
+    const index = this.#bands.findIndex((band) => band.key === key);
+    const top = index * BAND_HEIGHT;
+    const space = this.#height - AXIS_HEIGHT - BAND_HEIGHT;
+    if (index >= 0)
+      this.#scroller.scrollTop = Math.max(Math.min(this.#scroller.scrollTop, top), top - space);
+  }
+
+  // ---- data ----
+
+  // What a band has at a time: {rate, received, gaps, step}, or null while it is not loaded.
+  sample(band, ns) {
+    const k = this.level;
+    const length = BigInt(TILE_CELLS) << BigInt(k);
+    const [best] = this.#tiles.best(k, ns / length, band.group);
+    if (best === undefined || best.tile.k < k)
+      return null;
+    const { tile } = best;
+    const number = tile.bands.get(band.key);
+    const step = stepNs(tile.k);
+    if (number === undefined)
+      return { rate: 0, received: NOTHING, gaps: 0, step };
+    const index = number * TILE_CELLS + Number(ns / step % BigInt(TILE_CELLS));
+    return { rate: tile.frames[index] * 1e9 / Number(step), received: shareOf(tile.received[index]),
+             gaps: tile.gaps[index], step };
+  }
+
+  // Spread the cells of a band over device pixels. Returns the greatest rate, in frames per ns.
+  #fillColumns(band, k, numbers) {
+    const { rates, received, gaps } = this.#columns;
+    const width = this.#canvas.width;
+    const scale = width / Number(this.#state.span);
+    const least = Math.max(1, Math.round(this.#ratio)); // a gap is never thinner than 1 CSS px
+    let max = 0;
+    rates.fill(0);
+    received.fill(NOT_LOADED);
+    gaps.fill(0);
+    for (const i of numbers) {
+      for (const { tile, from, to } of this.#tiles.best(k, i, band.group)) {
+        const number = tile.bands.get(band.key);
+        const length = stepNs(tile.k);
+        const origin = Number(tile.i * (BigInt(TILE_CELLS) << BigInt(tile.k)) - this.#state.from);
+        const step = Number(length);
+        for (let cell = from; cell < to; cell++) {
+          const begin = Math.round((origin + cell * step) * scale);
+          const end = Math.max(begin + 1, Math.round((origin + (cell + 1) * step) * scale));
+          if (end <= 0 || begin >= width)
+            continue;
+          const index = number === undefined ? -1 : number * TILE_CELLS + cell;
+          const rate = index < 0 ? 0 : tile.frames[index] / step;
+          const share = index < 0 ? NOTHING : shareOf(tile.received[index]);
+          const bits = index < 0 ? 0 : tile.gaps[index];
+          for (let x = Math.max(0, begin); x < Math.min(width, end); x++) {
+            if (rate > rates[x])
+              rates[x] = rate;
+            received[x] = received[x] === NOT_LOADED ? share : Math.max(received[x], share);
+          }
+          if (bits !== 0)
+            for (let x = Math.max(0, begin); x < Math.min(width, Math.max(end, begin + least)); x++)
+              gaps[x] |= bits;
+          if (rate > max)
+            max = rate;
+        }
+      }
+    }
+    return max;
+  }
+
+  // ---- drawing ----
+
+  #readColours() {
+    const style = getComputedStyle(document.documentElement);
+    for (const name of COLOURS) {
+      const text = style.getPropertyValue("--" + name).trim();
+      const value = parseInt(text.slice(1), 16);
+      this.#colours[name] = text;
+      // Pixels of ImageData are in the order R, G, B, A, read here as little-endian integers.
+      this.#pixels[name] = (0xff000000 | (value & 0xff) << 16 | value & 0xff00 | value >> 16) >>> 0;
+    }
+    this.redraw();
+  }
+
+  #draw() {
+    if (this.#state.to === 0n)
+      return;
+    const context = this.#canvas.getContext("2d", { alpha: false });
+    const ratio = this.#ratio;
+    const width = this.#canvas.width;
+    const scroll = this.#scroller.scrollTop;
+    const k = this.level;
+    const numbers = tilesIn(k, this.#state.from, this.#state.to);
+    const first = Math.max(0, Math.floor(scroll / BAND_HEIGHT));
+    const shown = this.#bands.slice(first,
+      Math.ceil((scroll + this.#height - AXIS_HEIGHT) / BAND_HEIGHT));
+    const rows = Math.round(BAND_HEIGHT * ratio);
+    if (this.#image?.width !== width || this.#image.height !== rows) {
+      this.#image = new ImageData(width, rows);
+      this.#columns = { rates: new Float64Array(width), received: new Uint8Array(width),
+                        gaps: new Uint8Array(width), tops: new Uint16Array(width) };
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = this.#colours.page;
+    context.fillRect(0, 0, width, this.#canvas.height);
+    const labels = [];
+    shown.forEach((band, index) => {
+      const y = AXIS_HEIGHT + (first + index) * BAND_HEIGHT - scroll;
+      const max = this.#fillColumns(band, k, numbers);
+      this.#paintBand(max);
+      context.putImageData(this.#image, 0, Math.round(y * ratio));
+      labels.push({ band, y, max });
+    });
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.font = FONT;
+    for (const { band, y, max } of labels)
+      this.#drawBandText(context, band, y, max);
+    this.#drawAxis(context);
+    this.#placeCursor();
+    this.#showTip();
+    this.#wantTiles(k, numbers, shown);
+  }
+
+  // Paint the columns into the image, row by row.
+  #paintBand(max) {
+    const { rates, received, gaps, tops } = this.#columns;
+    const { width, height } = this.#image;
+    const pixels = new Uint32Array(this.#image.data.buffer);
+    const { page, hatch, curve, gap, line, unloaded } = this.#pixels;
+    const cap = this.#pixels["gap-cap"];
+    const fill = this.#pixels.received;
+    const capRows = Math.round(3 * this.#ratio);
+    const hatchStep = Math.round(6 * this.#ratio);
+    const usable = height - 1 - Math.round(3 * this.#ratio);
+    // The square root keeps quiet times visible next to bursts.
+    for (let x = 0; x < width; x++)
+      tops[x] = rates[x] === 0
+        ? height
+        : height - 1 - Math.max(1, Math.round(Math.sqrt(rates[x] / max) * usable));
+    for (let y = 0; y < height; y++) {
+      const row = y * width;
+      const isCap = y < capRows;
+      for (let x = 0; x < width; x++) {
+        let pixel;
+        if (y === height - 1)
+          pixel = line;
+        else if (isCap && gaps[x] !== 0)
+          pixel = cap;
+        else if (y >= tops[x])
+          pixel = curve;
+        else if (gaps[x] !== 0)
+          pixel = gap;
+        else if (received[x] === WHOLLY)
+          pixel = fill;
+        else if (received[x] === NOT_LOADED)
+          pixel = unloaded;
+        else if ((x + y) % hatchStep === 0)
+          pixel = hatch;
+        else
+          pixel = received[x] === PARTLY ? fill : page;
+        pixels[row + x] = pixel;
+      }
+    }
+  }
+
+  #drawBandText(context, band, y, max) {
+    if (band.key === this.#state.band) {
+      context.strokeStyle = this.#colours.accent;
+      context.lineWidth = 2;
+      context.strokeRect(1, y + 1, this.#width - 2, BAND_HEIGHT - 3);
+    }
+    if (max === 0)
+      return;
+    const text = `max ${formatRate(max * 1e9)}/s`;
+    const width = context.measureText(text).width;
+    context.globalAlpha = 0.8;
+    context.fillStyle = this.#colours.page;
+    context.fillRect(this.#width - width - 9, y + 3, width + 6, 14);
+    context.globalAlpha = 1;
+    context.fillStyle = this.#colours.text;
+    context.textAlign = "right";
+    context.textBaseline = "top";
+    context.fillText(text, this.#width - 6, y + 5);
+  }
+
+  #drawAxis(context) {
+    const { ticks, context: date } = axisTicks(this.#state.from, this.#state.to, this.#width);
+    const bottom = AXIS_HEIGHT + Math.min(this.#height - AXIS_HEIGHT,
+      this.#bands.length * BAND_HEIGHT - this.#scroller.scrollTop);
+    context.fillStyle = this.#colours.page;
+    context.fillRect(0, 0, this.#width, AXIS_HEIGHT);
+    context.fillStyle = this.#colours.line;
+    context.fillRect(0, AXIS_HEIGHT - 1, this.#width, 1);
+    context.textBaseline = "alphabetic";
+    context.textAlign = "left";
+    context.fillStyle = this.#colours.text;
+    context.fillText(date + " UTC", 4, 13);
+    for (const { ns, label, isMajor } of ticks) {
+      const x = Math.round(this.#positionOf(ns));
+      context.fillStyle = this.#colours.muted;
+      context.fillRect(x, AXIS_HEIGHT - (isMajor ? 16 : 7), 1, isMajor ? 16 : 7);
+      context.globalAlpha = 0.25;
+      context.fillRect(x, AXIS_HEIGHT, 1, bottom - AXIS_HEIGHT);
+      context.globalAlpha = 1;
+      context.fillStyle = this.#colours[isMajor ? "text" : "muted"];
+      context.fillText(label, x + 3, AXIS_HEIGHT - 9);
+    }
+  }
+
+  // The cursor is an element, so that moving it draws no bands.
+  #placeCursor() {
+    const { cursor } = this.#state;
+    const x = cursor === null ? -1 : this.#positionOf(cursor);
+    this.#cursorLine.hidden = x < 0 || x > this.#width;
+    this.#cursorLine.style.transform = `translateX(${x}px)`;
+    this.#cursorLine.style.height = this.#height + "px";
+  }
+
+  // Topics first, then open topics with a visible symbol; each from the middle outwards.
+  #wantTiles(k, numbers, shown) {
+    const middle = numbers[numbers.length >> 1];
+    const distance = (i) => (i > middle ? i - middle : middle - i);
+    const order = [...numbers].sort((a, b) => Number(distance(a) - distance(b)));
+    const groups = new Set(shown.map((band) => band.group));
+    this.#tiles.want([...groups].flatMap((group) => order.map((i) => ({ k, i, group }))));
+  }
+
+  // Draw the visible bands with their labels and a caption, and return the canvas.
+  picture(caption) {
+    const labels = 260;
+    const out = document.createElement("canvas");
+    out.width = Math.round((this.#width + labels) * this.#ratio);
+    out.height = this.#canvas.height + Math.round(24 * this.#ratio);
+    const context = out.getContext("2d", { alpha: false });
+    context.fillStyle = this.#colours.page;
+    context.fillRect(0, 0, out.width, out.height);
+    context.drawImage(this.#canvas, Math.round(labels * this.#ratio), 0);
+    context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    context.font = FONT;
+    context.fillStyle = this.#colours.text;
+    this.#bands.forEach((band, index) => {
+      const y = AXIS_HEIGHT + index * BAND_HEIGHT - this.#scroller.scrollTop;
+      if (y >= AXIS_HEIGHT - 4 && y < this.#height)
+        context.fillText(band.symbol === null ? bandName(band) : `    ${band.symbol || "(no symbol)"}`,
+          6, y + 18, labels - 12);
+    });
+    if (!this.#cursorLine.hidden) {
+      context.fillStyle = this.#colours.accent;
+      context.fillRect(labels + this.#positionOf(this.#state.cursor), 0, 1.5, this.#height);
+      context.fillStyle = this.#colours.text;
+    }
+    context.fillText(caption, 6, this.#height + 16);
+    return out;
+  }
+
+  // ---- pointer ----
+
+  #onWheel(event) {
+    event.preventDefault();
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? WHEEL_LINE
+      : event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? this.#width : 1;
+    // Browsers may turn shift+wheel into a horizontal wheel themselves.
+    const across = event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX;
+    if (event.shiftKey || Math.abs(across) > Math.abs(event.deltaY))
+      this.pan(across * unit / this.#width);
+    else
+      this.zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY * unit * 0.002))),
+        this.timeAt(event.offsetX));
+  }
+
+  #onDown(event) {
+    if (event.button !== 0)
+      return;
+    this.#canvas.setPointerCapture(event.pointerId);
+    this.#drag = { x: event.offsetX, y: event.offsetY, from: this.#state.from,
+                   scroll: this.#scroller.scrollTop, isMoved: false };
+  }
+
+  #onMove(event) {
+    this.#pointer = { x: event.offsetX, y: event.offsetY };
+    const drag = this.#drag;
+    if (drag !== null) {
+      const dx = event.offsetX - drag.x;
+      const dy = event.offsetY - drag.y;
+      drag.isMoved ||= Math.hypot(dx, dy) > DRAG_PIXELS;
+      if (drag.isMoved) {
+        const { span } = this.#state;
+        const begin = drag.from - BigInt(Math.round(dx / this.#width * Number(span)));
+        this.#scroller.scrollTop = drag.scroll - dy;
+        this.#state.set({ from: begin < 0n ? 0n : begin, to: (begin < 0n ? 0n : begin) + span,
+                          follow: false });
+      }
+    }
+    this.#showTip();
+  }
+
+  #onUp(event) {
+    const drag = this.#drag;
+    this.#drag = null;
+    if (drag === null || drag.isMoved)
+      return;
+    const band = this.#bandAt(event.offsetY);
+    const patch = { cursor: this.timeAt(event.offsetX) };
+    if (band !== undefined)
+      patch.band = band.key;
+    this.#state.set(patch);
+  }
+
+  #showTip() {
+    const band = this.#pointer === null ? undefined : this.#bandAt(this.#pointer.y);
+    this.#tip.hidden = band === undefined || this.#drag?.isMoved === true;
+    if (this.#tip.hidden)
+      return;
+    const ns = this.timeAt(this.#pointer.x);
+    this.#tip.replaceChildren(...this.describe(band, ns).map((text) => {
+      const line = document.createElement("div");
+      line.textContent = text;
+      return line;
+    }));
+    const isRight = this.#pointer.x > this.#width / 2;
+    const box = this.#canvas.getBoundingClientRect();
+    const x = this.#pointer.x + box.left + (isRight ? -12 - this.#tip.offsetWidth : 12);
+    const y = Math.min(this.#pointer.y + box.top + 14, innerHeight - this.#tip.offsetHeight - 4);
+    this.#tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+  }
+
+  // A time of a band in words: a list of phrases.
+  describe(band, ns) {
+    const parts = [`${formatTime(ns, digitsFor(this.stepNs))} UTC`, bandName(band)];
+    const found = this.sample(band, ns);
+    if (found === null)
+      return [...parts, "loading"];
+    const words = ["not received", "received in part", "received"];
+    parts.push(`${formatRate(found.rate)} frames/s in ${formatSpan(found.step)}`, words[found.received]);
+    if (found.gaps !== 0)
+      parts.push("gap: " + gapReasons(found.gaps).join(", "));
+    return parts;
+  }
+
+  // ---- keys ----
+
+  #onKey(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey)
+      return;
+    const { cursor } = this.#state;
+    const keys = {
+      ArrowLeft: () => this.#actions.moveCursor(-1, event.shiftKey),
+      ArrowRight: () => this.#actions.moveCursor(1, event.shiftKey),
+      ArrowUp: () => this.#actions.moveBand(-1),
+      ArrowDown: () => this.#actions.moveBand(1),
+      "+": () => this.zoom(0.5, cursor ?? this.timeAt(this.#width / 2)),
+      "-": () => this.zoom(2, cursor ?? this.timeAt(this.#width / 2)),
+      Home: () => this.#actions.goToEnd(-1),
+      End: () => this.#actions.goToEnd(1),
+      g: () => this.#actions.goToGap(1),
+      G: () => this.#actions.goToGap(-1),
+      f: () => this.#actions.fit(),
+      Enter: () => this.#actions.toggleBand(),
+    };
+    keys["="] = keys["+"];
+    const action = keys[event.key];
+    if (action === undefined)
+      return;
+    event.preventDefault();
+    action();
+  }
+}
+
+function shareOf(byte) {
+  return byte === 0 ? NOTHING : byte === 255 ? WHOLLY : PARTLY;
+}
