@@ -19,7 +19,7 @@ function parseWithSource(text) {
 }
 
 // For engines without context.source: write large integers as marked strings first. The mark is
-// random, because the archive's own texts must not be able to contain it.
+// random, so that no text of the archive can contain it.
 export function parseWithMarks(text) {
   const mark = crypto.getRandomValues(new Uint32Array(4)).join("-") + ":";
   const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
@@ -82,7 +82,7 @@ export function runVerb(verb, options, signal) {
 
 export const TILE_CELLS = 256;
 
-// A tile: {bands: Map of a band's name to its number, frames, received, gaps}, with TILE_CELLS
+// A tile: {bands: Map of a band's key to its number, frames, received, gaps}, with TILE_CELLS
 // values for each band. group: null for topics, or {feed, topic} for the symbols of a topic.
 export async function getTile(k, i, group, signal) {
   const by = group === null
@@ -106,7 +106,7 @@ export async function getTile(k, i, group, signal) {
   };
 }
 
-// The name of a band in tiles and in the URL. symbol: null for a whole topic.
+// The key of a band in tiles and in the URL. symbol: null for a whole topic.
 export function bandKey(feed, topic, symbol) {
   const parts = symbol === null ? [feed, topic] : [feed, topic, symbol];
   return parts.map(encodeURIComponent).join("/");

@@ -4,6 +4,8 @@ import { escapeGlob, VerbRun } from "./command.js";
 import { el, table } from "./dom.js";
 import { formatTime } from "./time.js";
 
+const EXAMPLES = "Examples: “spread > 5”, “topic=publicTrade price<65000 size>=10”, " +
+  "“rule=*”, “undecoded”, “gap”.";
 const CHAIN_MAX = 500; // rows of a level's history that are shown
 
 function chainTable(book) {
@@ -24,6 +26,7 @@ export class AskPanel {
   #condition = el("input", { type: "text", class: "wide mono", required: true, spellcheck: "false",
     placeholder: "spread > 5", "aria-label": "Condition" });
   #whenSymbol = el("input", { type: "text", size: 14, spellcheck: "false" });
+  #found = null; // time of the frame that the last search found
   #whySymbol = el("input", { type: "text", size: 14, required: true, spellcheck: "false" });
   #side = el("select", {}, el("option", { text: "bid" }), el("option", { text: "ask" }));
   #price = el("input", { type: "text", size: 14, required: true, inputmode: "decimal" });
@@ -34,9 +37,9 @@ export class AskPanel {
     panel.append(
       el("h2", { text: "When does a condition first hold after the cursor?" }),
       el("form", { class: "row", onsubmit: (event) => this.#when(event) },
-        this.#condition, el("label", {}, "Symbol", this.#whenSymbol), el("button", { text: "Find" })),
-      el("p", { class: "mono", text: "Examples: spread > 5   topic=publicTrade price<65000 size>=10   " +
-        "rule=*   undecoded   gap" }),
+        this.#condition, el("label", {}, "Symbol", this.#whenSymbol),
+        el("button", { text: "Find" })),
+      el("p", { text: EXAMPLES }),
       this.#whenResult, this.#whenRun.element,
       el("h2", { text: "Why is a level in the book at the cursor?" }),
       el("form", { class: "row", onsubmit: (event) => this.#why(event) },
@@ -45,7 +48,7 @@ export class AskPanel {
       this.#whyRun.element, this.#whyResult);
   }
 
-  // Fill in the chosen band's symbol, but do not replace what was typed.
+  // Fill in the chosen band's symbol where a field is empty.
   show(isShown) {
     const symbol = this.#band()?.symbol ?? "";
     for (const input of [this.#whenSymbol, this.#whySymbol])
@@ -55,7 +58,8 @@ export class AskPanel {
 
   async #when(event) {
     event.preventDefault();
-    const options = [["condition", this.#condition.value], ["from", this.#state.cursor]];
+    const from = this.#state.cursor === this.#found ? this.#found + 1n : this.#state.cursor;
+    const options = [["condition", this.#condition.value], ["from", from]];
     if (this.#whenSymbol.value.trim() !== "")
       options.push(["symbol", escapeGlob(this.#whenSymbol.value.trim())]);
     this.#whenResult.textContent = "";
@@ -77,6 +81,7 @@ export class AskPanel {
     const undecoded = found.undecoded === null ? "" : `; not decoded: ${found.undecoded}`;
     this.#whenResult.textContent = `Found at ${formatTime(at)} UTC: ${where}, connection ` +
       `${found.conn}, frame ${found.ordinal}${book}${rule}${undecoded}. The cursor is there now.`;
+    this.#found = at;
     const isVisible = at >= this.#state.from && at < this.#state.to;
     this.#state.jump({ cursor: at, ...(isVisible ? {} : this.#around(at)) });
   }

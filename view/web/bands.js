@@ -6,9 +6,9 @@ import { el } from "./dom.js";
 
 const PROOFS = ["proven", "warned", "unverifiable"];
 const PROOF_TITLES = {
-  proven: "proven: the exchange's numbers prove that no frame is missing",
-  warned: "warned: a missing frame is likely to be noticed",
-  unverifiable: "unverifiable: a missing frame cannot be noticed",
+  proven: "proven: each missing frame breaks a rule",
+  warned: "warned: most missing frames break a rule",
+  unverifiable: "unverifiable: no rule shows a missing frame; only recorded gaps do",
 };
 
 // Topics of an archive with their symbols, sorted. Names that begin with "_" are last.
@@ -28,11 +28,11 @@ export function makeTopics(rows) {
     topic.symbols.set(symbolKey, { key: symbolKey, feed: row.feed, topic: row.topic,
       symbol: row.symbol, group: topic, proof, symbols: new Map() });
   }
-  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  const sorted = [...topics.values()].sort((a, b) => order(a.feed, b.feed) ||
-    order(a.topic[0] === "_", b.topic[0] === "_") || order(a.topic, b.topic));
+  const { compare } = new Intl.Collator("en", { numeric: true }); // orderbook.50, orderbook.200
+  const sorted = [...topics.values()].sort((a, b) => compare(a.feed, b.feed) ||
+    a.topic.startsWith("_") - b.topic.startsWith("_") || compare(a.topic, b.topic));
   for (const topic of sorted)
-    topic.symbols = new Map([...topic.symbols].sort((a, b) => order(a[1].symbol, b[1].symbol)));
+    topic.symbols = new Map([...topic.symbols].sort((a, b) => compare(a[1].symbol, b[1].symbol)));
   return sorted;
 }
 
@@ -62,7 +62,7 @@ export class BandLabels {
     this.#handlers = handlers;
   }
 
-  // Rows are kept where they can be, so that the focus stays.
+  // Existing rows are kept, so that the focus stays.
   set(bands, open) {
     const rows = new Map();
     for (const band of bands) {

@@ -4,7 +4,7 @@
 import { runVerb } from "./api.js";
 import { copyText, el } from "./dom.js";
 
-// A word as a shell reads it.
+// Quote a word for a shell.
 function quote(word) {
   return /^[\w\-+=./:,@%]+$/.test(word) ? word : "'" + word.replaceAll("'", "'\\''") + "'";
 }
@@ -44,8 +44,8 @@ export class VerbRun {
   #abort = null;
   #timer = 0;
   #busyText = el("span", { role: "status" });
-  #busy = el("div", { class: "busy", hidden: true }, el("span", { class: "spinner" }), this.#busyText,
-    el("button", { type: "button", text: "Cancel", onclick: () => this.cancel() }));
+  #busy = el("div", { class: "busy", hidden: true }, el("span", { class: "spinner" }),
+    this.#busyText, el("button", { type: "button", text: "Cancel", onclick: () => this.cancel() }));
   #error = el("div", { class: "error", role: "alert", hidden: true });
   command = new CommandText();
   element = el("div", { class: "run" }, this.#busy, this.#error, this.command.element);
@@ -59,8 +59,8 @@ export class VerbRun {
     this.#error.hidden = text === "";
   }
 
-  // Do work(signal) and show that it runs. null: it failed, was cancelled or replaced by a later
-  // call.
+  // Run work(signal) and show its progress. null: it failed, was cancelled, or was replaced by a
+  // later call.
   async work(work) {
     this.cancel();
     const abort = new AbortController();
@@ -91,7 +91,7 @@ export class VerbRun {
     }
   }
 
-  // Run a verb. null: there is no answer. An exit status of 2 or more is shown with the messages.
+  // Run a verb and show its command and messages. null: no answer.
   async verb(name, options) {
     const answer = await this.work((signal) => runVerb(name, options, signal));
     if (answer !== null)

@@ -28,7 +28,8 @@ export class CommandsPanel {
     this.#only.addEventListener("change", () => state.set({ onlyBand: this.#only.checked }));
     panel.append(
       el("div", { class: "row" }, el("label", {}, this.#only, "only this topic"),
-        el("span", { text: "The commands select the shown time. A cut holds one session of one feed." })),
+        el("span", { text: "The commands select the shown time. A cut holds one session of one " +
+          "feed." })),
       ...this.#commands.flatMap(({ title, text }) => [el("h2", { text: title }), text.element]));
     state.listen(() => this.#draw());
   }
@@ -45,7 +46,8 @@ export class CommandsPanel {
       return;
     for (const { verb, options, needsFeed, text } of this.#commands) {
       const all = band === undefined ? [] : bandOptions(band);
-      const selected = this.#state.onlyBand ? all : all.filter(([name]) => needsFeed && name === "feed");
+      const selected = this.#state.onlyBand ? all
+        : all.filter(([name]) => needsFeed && name === "feed");
       text.set(commandLine([verb, archive.path,
         ...selected.flatMap(([name, value]) => ["--" + name, value]),
         "--from", `${this.#state.from}`, "--to", `${this.#state.to}`, ...options]));

@@ -26,7 +26,8 @@ export class DaysPanel {
   constructor(panel, state) {
     panel.append(
       el("div", { class: "row" },
-        el("button", { type: "button", text: "Check these days", onclick: () => this.#check(state) }),
+        el("button", { type: "button", text: "Check these days",
+          onclick: () => this.#check(state) }),
         el("span", { text: "Replays the shown time. This takes a while for long times." })),
       this.#run.element, this.#table);
   }

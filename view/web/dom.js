@@ -1,6 +1,6 @@
-// Elements. All text from the archive is set as textContent, never parsed as HTML.
+// Makes elements. All text from the archive is set as textContent, never parsed as HTML.
 
-// Make an element. Attributes: class, text, handlers (onclick), properties of ARIA and others.
+// Make an element. attributes: "text", handlers such as "onclick", and attributes of HTML.
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -27,7 +27,7 @@ export async function copyText(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // The clipboard interface needs a secure page; over plain HTTP to another machine this works.
+    // navigator.clipboard is missing on pages that another machine serves over plain HTTP.
     const area = el("textarea", { class: "offscreen", "aria-hidden": "true" });
     area.value = text;
     document.body.append(area);
@@ -47,7 +47,7 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-// A function that runs once, this long after its last call.
+// A function that calls run once, ms after its own last call.
 export function delayed(ms, run) {
   let timer = 0;
   return () => {

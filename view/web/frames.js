@@ -1,4 +1,4 @@
-// The panel of frames at the cursor: a list of which only the visible rows are elements, and the
+// The panel of frames at the cursor: a list, whose elements are only the visible rows, and the
 // chosen frame as JSON and as bytes.
 
 import { bandOptions, VerbRun } from "./command.js";
@@ -15,8 +15,7 @@ const HEX_BYTES = 4096;
 const TEXT_MAX = 256 << 10;
 const LINE_MAX = 90;
 
-// Indent JSON. The text of numbers and strings is kept: 18 decimals stay as they are. null: the text
-// is no JSON.
+// Indent JSON. Numbers and strings keep their text, with all decimals. null: not JSON.
 export function prettyJson(text) {
   try {
     JSON.parse(text);
@@ -31,7 +30,7 @@ export function prettyJson(text) {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i];
     if (token === "{" || token === "[") {
-      // A short list or object without others in it stays on its line.
+      // A short list or object of plain values stays on one line.
       let end = i + 1;
       let length = 0;
       while (!"{}[]".includes(tokens[end][0]) && length <= LINE_MAX)
@@ -82,7 +81,7 @@ export class FramesPanel {
   #frames = [];
   #chosen = -1;
   #isShown = false;
-  #loaded = ""; // what the list was loaded for
+  #loaded = ""; // cursor and selection of the list
   #run = new VerbRun();
   #only = el("input", { type: "checkbox" });
   #summary = el("span", { role: "status" });
@@ -91,7 +90,8 @@ export class FramesPanel {
   #spacer = el("div");
   #list = el("div", { class: "frame-list", tabindex: 0, role: "listbox", "aria-label": "Frames",
     onkeydown: (event) => this.#onKey(event), onscroll: () => this.#drawRows() });
-  #detail = el("div", { class: "frame", tabindex: 0, role: "region", "aria-label": "Chosen frame" });
+  #detail = el("div",
+    { class: "frame", tabindex: 0, role: "region", "aria-label": "Chosen frame" });
   #loadSoon = delayed(300, () => this.#load());
 
   constructor(panel, state, archive, band) {
@@ -124,7 +124,7 @@ export class FramesPanel {
     return this.#state.onlyBand && band !== undefined ? bandOptions(band) : [];
   }
 
-  // Run cat. Nothing in the selected time is no failure here. null: there is no answer.
+  // Run cat. An empty time is not an error here. null: no answer.
   async #cat(options) {
     const answer = await this.#run.verb("cat", [...this.#selection(), ...options]);
     if (answer === null)
@@ -161,8 +161,8 @@ export class FramesPanel {
       this.#summary.textContent += "; no newer frame";
   }
 
-  // cat begins at the start of its time, so look for a start with some, but not too many, frames
-  // before the oldest one in the list.
+  // cat reads forwards, so look for a start with enough frames, but not too many, before the oldest
+  // frame of the list.
   async #loadOlder() {
     const to = this.#frames[0]?.recv_ns ?? this.#state.cursor;
     const first = this.#archive().first_ns;
@@ -262,24 +262,27 @@ export class FramesPanel {
     const facts = [
       ["received", `${formatTime(frame.recv_ns)} UTC`],
       ["exchange's time", frame.exchange_ns === null ? "unknown"
-        : `${formatTime(frame.exchange_ns)} UTC (received ${formatSpan(frame.recv_ns - frame.exchange_ns)} later)`],
-      ["feed / topic / symbol", [frame.feed, frame.topic, frame.symbol ?? "(no symbol)"].join(" / ")],
+        : `${formatTime(frame.exchange_ns)} UTC, ` +
+          `received ${formatSpan(frame.recv_ns - frame.exchange_ns)} later`],
+      ["topic", [frame.feed, frame.topic, frame.symbol ?? "(no symbol)"].join(" / ")],
       ["family", frame.family],
-      ["connection", `session ${frame.session}, line ${frame.line}, shard ${frame.shard}, ` +
+      ["session", `${frame.session}, line ${frame.line}, shard ${frame.shard}, ` +
         `connection ${frame.conn}, frame ${frame.ordinal} (${frame.dir})`],
-      ["size", `${bytes.length.toLocaleString("en")} bytes` +
-        ["compressed", "fragmented", "made"].filter((name) => frame[name]).map((name) => `, ${name}`).join("") +
-        (frame.opcode === 2 ? ", binary" : "")],
+      ["size", [`${bytes.length.toLocaleString("en")} bytes`,
+        ...["compressed", "fragmented", "made"].filter((name) => frame[name]),
+        ...(frame.opcode === 2 ? ["binary"] : [])].join(", ")],
     ];
-    const text = frame.data === undefined || frame.data.length > TEXT_MAX ? null : prettyJson(frame.data);
+    const isLong = (frame.data?.length ?? Infinity) > TEXT_MAX;
+    const text = isLong ? null : prettyJson(frame.data);
     const plain = (frame.data ?? "").slice(0, TEXT_MAX);
     this.#detail.replaceChildren(
-      el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })])),
-      el("div", { class: "row" }, el("button", { type: "button", text: "Move the cursor to this frame",
-        onclick: () => this.#state.set({ cursor: frame.recv_ns }) })),
+      el("dl", {}, ...facts.map(([name, value]) =>
+        el("div", {}, el("dt", { text: name }), el("dd", { text: value })))),
+      el("button", { type: "button", text: "Move the cursor to this frame",
+        onclick: () => this.#state.set({ cursor: frame.recv_ns }) }),
       el("div", { class: "forms" }, el("pre", { class: "mono", text: text ?? plain }),
         el("pre", { class: "mono hex", text: hexDump(bytes) +
-          (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES.toLocaleString("en")} bytes.` : "") })));
+          (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES} bytes.` : "") })));
     this.#detail.scrollTop = 0;
   }
 }

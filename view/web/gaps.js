@@ -1,7 +1,7 @@
-// The panel of gaps: those of the shown time, and the search for the next or the previous gap.
+// The panel of gaps in the shown time, and the search for the next or the previous gap.
 
 import { getGaps } from "./api.js";
-import { CommandText, commandLine, VerbRun } from "./command.js";
+import { commandLine, VerbRun } from "./command.js";
 import { delayed, el, table } from "./dom.js";
 import { formatSpan, formatTime } from "./time.js";
 
@@ -12,14 +12,15 @@ const COLUMNS = [["Reason", "reason-cell"], ["From (UTC)", "time"], ["Lasted", "
   ["Feed / topic / symbol", ""], ["Frames lost", "number"], ["Cause", ""], ["Detail", ""]];
 
 export function gapPlace(gap) {
-  return [gap.feed, gap.topic ?? "all topics", ...(gap.symbol === null ? [] : [gap.symbol])].join(" / ");
+  const symbol = gap.symbol === null ? [] : [gap.symbol];
+  return [gap.feed, gap.topic ?? "all topics", ...symbol].join(" / ");
 }
 
 export function gapLength(gap) {
   return gap.to_ns === null ? "open" : formatSpan(gap.to_ns - gap.from_ns);
 }
 
-// The next gap that begins after a time (direction 1), or the last one before it (-1); or null.
+// The first gap that begins after a time (direction 1), the last one before it (-1), or null.
 export async function findGap(from, direction, end) {
   if (direction < 0)
     return (await getGaps(0n, from)).gaps.findLast((gap) => gap.from_ns < from) ?? null;
@@ -38,7 +39,6 @@ export class GapsPanel {
   #summary = el("span");
   #pages = el("span", { class: "row" });
   #table = el("div");
-  #command = new CommandText();
   #gaps = [];
   #page = 0;
   #isShown = false;
@@ -48,7 +48,7 @@ export class GapsPanel {
     this.#state = state;
     this.#archive = archive;
     panel.append(el("div", { class: "row" }, this.#summary, this.#pages), this.#run.element,
-      this.#table, this.#command.element);
+      this.#table);
     state.listen((changed) => {
       if (this.#isShown && (changed.has("from") || changed.has("to")))
         this.#loadSoon();
@@ -79,7 +79,8 @@ export class GapsPanel {
       : answer.count > answer.gaps.length
         ? `${count} gaps in the shown time; the newest ${answer.gaps.length.toLocaleString("en")}:`
         : `${count} ${answer.count === 1 ? "gap" : "gaps"} in the shown time.`;
-    this.#command.set(commandLine(["gaps", this.#archive().path, "--from", `${from}`, "--to", `${to}`]));
+    this.#run.command.set(
+      commandLine(["gaps", this.#archive().path, "--from", `${from}`, "--to", `${to}`]));
     this.#draw();
   }
 
@@ -90,7 +91,8 @@ export class GapsPanel {
       this.#draw();
     };
     this.#pages.replaceChildren(...(pages < 2 ? [] : [
-      el("button", { type: "button", text: "Previous", disabled: this.#page === 0, onclick: turn(-1) }),
+      el("button", { type: "button", text: "Previous", disabled: this.#page === 0,
+        onclick: turn(-1) }),
       el("span", { text: `page ${this.#page + 1} of ${pages}` }),
       el("button", { type: "button", text: "Next", disabled: this.#page === pages - 1,
         onclick: turn(1) })]));
@@ -122,7 +124,7 @@ export class GapsPanel {
     this.#table.replaceChildren(made);
   }
 
-  // Show a gap in the middle third of the view; one without length keeps the view's length.
+  // Show a gap in the middle third of the view. A gap without length does not change the zoom.
   #go(gap) {
     const end = gap.to_ns ?? this.#archive().now_ns;
     const length = end - gap.from_ns;

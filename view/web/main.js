@@ -2,7 +2,7 @@
 
 import { getArchive } from "./api.js";
 import { AskPanel } from "./ask.js";
-import { bandName, BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
+import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
 import { DaysPanel } from "./days.js";
@@ -17,6 +17,7 @@ import { Timeline } from "./timeline.js";
 const POLL_RECORDING_MS = 2000;
 const POLL_MS = 15_000;
 const FOLLOW_MS = 500;
+const LEVEL_AFTER_SKIP = 20; // steps of about 1 ms
 
 let archive = null;
 let polledAt = 0;
@@ -24,7 +25,7 @@ let topics = [];
 let rowNames = "";
 let note = "";
 let problem = "";
-let moves = 0; // numbers the cursor's moves, so that a late search moves nothing
+let moves = 0; // number of the cursor's last move, so that a late search does not move it
 
 const state = new ViewState();
 const tiles = new TileCache((error) => {
@@ -35,7 +36,8 @@ const tiles = new TileCache((error) => {
 const timeline = new Timeline({
   canvas: byId("canvas"), scroller: byId("timeline"), cursorLine: byId("cursor-line"),
   tip: byId("tip"), state, tiles,
-  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, toggleBand: () => toggle(chosenBand()) },
+  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor,
+             toggleBand: () => toggle(chosenBand()) },
 });
 const labels = new BandLabels(byId("label-list"), {
   choose: (band) => state.set({ band: band.key }),
@@ -82,17 +84,20 @@ function takeArchive(before) {
   byId("follow").hidden = !archive.is_recording;
   byId("message").hidden = !isEmpty;
   document.querySelector("main").hidden = isEmpty;
+  document.querySelector(".buttons").hidden = isEmpty;
   if (!archive.is_recording)
     state.set({ follow: false });
   showAge();
   if (isEmpty) {
     byId("message").textContent = archive.is_recording
-      ? "No frame has been recorded yet. The page shows the first frames as soon as they are stored."
-      : "This archive has no frames. Record some, then the page shows them:\n" +
-        commandLine(["help", "record"]) + "\n" + commandLine(["help", "import"]);
+      ? "No frame has been recorded yet. The page shows the first ones once they are stored."
+      : "This archive has no frames. Record or import some; the page then shows them:\n" +
+        commandLine(["record", "-a", archive.path, "--family", "v5-linear", "--topic",
+          "publicTrade.BTCUSDT"]) + "\n" + commandLine(["import", "-a", archive.path, "FILE"]);
     return;
   }
-  const names = JSON.stringify(archive.rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]));
+  const names = JSON.stringify(
+    archive.rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]));
   if (names !== rowNames) {
     rowNames = names;
     topics = makeTopics(archive.rows);
@@ -113,7 +118,7 @@ function takeArchive(before) {
     panels.gaps.refresh();
 }
 
-// The first description with frames: show what the URL asks for, or all.
+// Show the URL's view, or the whole archive, once there are frames.
 function start() {
   if (state.to === 0n)
     fit();
@@ -131,8 +136,8 @@ function showAge() {
   if (archive === null || archive.first_ns === 0n)
     return;
   const age = nowNs() - archive.last_ns;
-  byId("recording").textContent = problem ||
-    (archive.is_recording ? "recording; " : "") + `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`;
+  byId("recording").textContent = problem || (archive.is_recording ? "recording; " : "") +
+    `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`;
 }
 
 function setProblem(text) {
@@ -227,11 +232,20 @@ async function moveCursor(direction, isLarge) {
   const wanted = state.cursor + BigInt(direction) * step;
   const target = wanted < 0n ? 0n : wanted;
   const limit = direction > 0 ? archive.last_ns : archive.first_ns;
+  const search = (way, level, end) =>
+    tiles.search(band.group, band.key, target, way, level, end);
   let found = target;
+  let before = target;
   try {
-    found = await tiles.search(band.group, band.key, target, direction, timeline.level, limit);
+    found = await search(direction, timeline.level, limit);
+    if (found !== null && found !== target) {
+      // A step of the view may be far longer than the data: look closer.
+      const level = Math.min(timeline.level, LEVEL_AFTER_SKIP);
+      found = await search(direction, level, limit) ?? found;
+      before = await search(-direction, level, state.cursor) ?? state.cursor;
+    }
   } catch {
-    // The target is as good as any if its tile cannot be read; the status line has the error.
+    // Without tiles the cursor moves without a search.
   }
   if (move !== moves)
     return;
@@ -240,14 +254,15 @@ async function moveCursor(direction, isLarge) {
     showStatusSoon();
     return;
   }
-  const skipped = found > target ? found - target : target - found;
+  const skipped = found > before ? found - before : before - found;
   if (isLarge)
     timeline.pan(direction / 10);
   goTo(found, skipped > timeline.stepNs ? `Skipped ${formatSpan(skipped)} without data.` : "");
 }
 
 function goToEnd(direction) {
-  goTo(direction < 0 ? archive.first_ns : archive.last_ns, direction < 0 ? "First frame." : "Last frame.");
+  goTo(direction < 0 ? archive.first_ns : archive.last_ns,
+    direction < 0 ? "First frame." : "Last frame.");
 }
 
 async function goToGap(direction) {
@@ -279,7 +294,7 @@ function showStatus() {
   const band = chosenBand();
   if (state.cursor === null || band === undefined)
     return;
-  const text = [note, "Cursor: " + timeline.describe(band, state.cursor).join("; ")].join(" ").trim();
+  const text = `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}`.trim();
   if (byId("status").textContent !== text)
     byId("status").textContent = text;
 }
@@ -353,7 +368,8 @@ for (const name of TABS)
   byId("tab-" + name).addEventListener("click", () => state.set({ tab: name }));
 byId("tabs").addEventListener("keydown", (event) => {
   const index = TABS.indexOf(state.tab);
-  const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: TABS.length - 1 }[event.key];
+  const moves = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 };
+  const to = moves[event.key];
   if (to === undefined)
     return;
   event.preventDefault();
@@ -363,8 +379,10 @@ byId("tabs").addEventListener("keydown", (event) => {
 
 addEventListener("hashchange", () => {
   state.read(location.hash);
-  if (archive !== null)
-    repairBand();
+  if (archive === null || archive.first_ns === 0n)
+    return;
+  repairBand();
+  timeline.scrollToBand(state.band);
 });
 addEventListener("pagehide", () => state.write());
 

@@ -1,4 +1,4 @@
-// What the page shows, and its form in the URL's fragment: a copied link shows the same.
+// The view, and its form in the URL's fragment, so that a copied link shows the same.
 
 export const TABS = ["gaps", "frames", "days", "ask", "commands"];
 
@@ -41,7 +41,7 @@ export class ViewState {
       listener(changed);
   }
 
-  // Change members, so that the browser's Back button returns to the state before.
+  // Change members. The browser's Back button returns to the state before.
   jump(patch) {
     this.write();
     history.pushState(null, "", location.href);
@@ -78,13 +78,14 @@ export class ViewState {
     return parts.join("&");
   }
 
-  // Read the URL. Unusable values are left out.
+  // Read the URL. Ignore unusable values.
   read(hash) {
     const members = new Map(hash.replace(/^#/, "").split("&").map((part) => {
       const at = part.indexOf("=");
       return [part.slice(0, at), part.slice(at + 1)];
     }));
-    const time = (name) => (/^\d{1,19}$/.test(members.get(name) ?? "") ? BigInt(members.get(name)) : null);
+    const time = (name) =>
+      (/^\d{1,19}$/.test(members.get(name) ?? "") ? BigInt(members.get(name)) : null);
     const patch = {};
     if (time("from") !== null && time("to") !== null && time("from") < time("to"))
       Object.assign(patch, { from: time("from"), to: time("to") });

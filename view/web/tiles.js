@@ -1,17 +1,18 @@
-// A bounded cache of tiles. Requests are few at a time, and are cancelled when their tiles are no
+// A bounded cache of tiles. It requests few tiles at a time, and cancels requests that are no
 // longer wanted.
 
 import { getTile, TILE_CELLS } from "./api.js";
 
 const TILES_MAX = 400;
+const CELLS_MAX = 16 << 20; // of all tiles; a cell has 6 bytes
 const REQUESTS_MAX = 4;
-const PARENT_LEVELS = 8; // how much coarser a stand-in may be
+const PARENT_LEVELS = 8; // how much coarser a substitute may be
 const K_MAX = 48;
 const RETRY_MS = 1000;
 
 const CELLS = BigInt(TILE_CELLS);
 
-// The level whose steps are more than half of this length, and at most it.
+// The level whose steps are at most this length, and more than half of it.
 export function levelFor(ns) {
   return Math.max(0, Math.min(K_MAX, Math.floor(Math.log2(Math.max(1, ns)))));
 }
@@ -37,6 +38,7 @@ export class TileCache {
   #tiles = new Map(); // in the order of their last use
   #pending = new Map();
   #wanted = new Map();
+  #cells = 0;
   #retryAt = 0; // after a failure
   #onChange;
 
@@ -55,8 +57,8 @@ export class TileCache {
     return tile;
   }
 
-  // The tile, or what is cached of its time: finer tiles of both halves, or a coarser tile. Returns
-  // tiles with the range of cells to use: [{tile, from, to}].
+  // The tile or its substitutes in the cache: the finer tiles of both halves, or a coarser tile.
+  // Returns tiles with the range of cells to use: [{tile, from, to}].
   best(k, i, group) {
     const name = groupName(group);
     const exact = this.#find(k, i, name);
@@ -78,9 +80,10 @@ export class TileCache {
     return [];
   }
 
-  // Set the tiles to have, the most important first: [{k, i, group}].
+  // Set the wanted tiles, the most important first: [{k, i, group}].
   want(list) {
-    this.#wanted = new Map(list.map((tile) => [`${tile.k}/${tile.i}/${groupName(tile.group)}`, tile]));
+    this.#wanted = new Map(
+      list.map((tile) => [`${tile.k}/${tile.i}/${groupName(tile.group)}`, tile]));
     for (const [key, pending] of this.#pending)
       if (!this.#wanted.has(key) && pending.waiters === 0)
         pending.abort.abort();
@@ -102,12 +105,15 @@ export class TileCache {
   #request(key, k, i, group) {
     const pending = { abort: new AbortController(), waiters: 0 };
     pending.done = getTile(k, i, group, pending.abort.signal).then((tile) => {
-      this.#tiles.delete(key);
+      this.#remove(key);
       this.#tiles.set(key, Object.assign(tile, { k, i, isStale: pending.isStale === true }));
+      this.#cells += tile.gaps.length;
       for (const old of this.#tiles.keys()) {
-        if (this.#tiles.size <= TILES_MAX)
+        if (this.#tiles.size <= TILES_MAX && this.#cells <= CELLS_MAX)
           break;
-        this.#tiles.delete(old);
+        // Tiles in view stay, or they would be requested again at once.
+        if (!this.#wanted.has(old))
+          this.#remove(old);
       }
       return tile;
     }).finally(() => this.#pending.delete(key));
@@ -127,6 +133,11 @@ export class TileCache {
     return pending;
   }
 
+  #remove(key) {
+    this.#cells -= this.#tiles.get(key)?.gaps.length ?? 0;
+    this.#tiles.delete(key);
+  }
+
   // A tile as a promise, for searches.
   async load(k, i, group) {
     const key = `${k}/${i}/${groupName(group)}`;
@@ -138,7 +149,7 @@ export class TileCache {
     return pending.done;
   }
 
-  // Request tiles that end after a time again. The old ones are shown until then.
+  // Tiles that end after a time are out of date. They are shown until the new ones arrive.
   expire(after) {
     const ends = (k, i) => (BigInt(i) + 1n) * (CELLS << BigInt(k)) > after;
     for (const tile of this.#tiles.values())
@@ -148,8 +159,8 @@ export class TileCache {
     this.#start();
   }
 
-  // Find the next time at which something of a band was received, from a time on (direction 1) or
-  // back (-1), to about the precision of level k. null: there is nothing up to limit.
+  // The first time from a time on (direction 1), or the last one up to it (-1), at which a band was
+  // received, in steps of level k. null: no such time up to limit.
   async search(group, key, from, direction, k, limit) {
     let at = from;
     for (let level = k; ;) {

@@ -4,7 +4,7 @@
 export const SECOND = 1_000_000_000n;
 const MINUTE = 60n * SECOND;
 const HOUR = 60n * MINUTE;
-export const DAY = 24n * HOUR;
+const DAY = 24n * HOUR;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 function dateOf(ns) {
@@ -20,7 +20,7 @@ export function formatTime(ns, digits = 9) {
   return dateOf(ns).toISOString().slice(0, 19).replace("T", " ") + fraction(ns, digits);
 }
 
-// As many digits as a step of this length needs.
+// Digits of the second's fraction that a step of this length needs.
 export function digitsFor(step) {
   let digits = 0;
   for (let unit = SECOND; unit > step && digits < 9; unit /= 10n)
@@ -38,9 +38,10 @@ export function formatSpan(ns) {
     return "-" + formatSpan(-ns);
   const pair = (large, largeName, small, smallName) => {
     const rest = (ns % large) / small;
-    return `${(ns / large).toLocaleString("en")} ${largeName}` + (rest ? ` ${rest} ${smallName}` : "");
+    const count = (ns / large).toLocaleString("en");
+    return `${count} ${largeName}` + (rest ? ` ${rest} ${smallName}` : "");
   };
-  if (ns >= DAY)
+  if (ns >= 2n * DAY)
     return pair(DAY, "d", HOUR, "h");
   if (ns >= HOUR)
     return pair(HOUR, "h", MINUTE, "min");
@@ -54,15 +55,18 @@ export function formatSpan(ns) {
   return value >= 1e3 ? threeDigits(value / 1e3) + " µs" : value + " ns";
 }
 
-// A number of frames a second: "0.02", "343", "12,400".
-export function formatRate(rate) {
-  if (rate >= 1000)
-    return Math.round(Number(rate.toPrecision(3))).toLocaleString("en");
-  return rate === 0 ? "0" : threeDigits(rate);
+// A rate per second, minute, hour or day, so that it is at least 1: "343/s", "12,400/s", "26/h".
+// what: a word after the number.
+export function formatRate(perSecond, what = "") {
+  const units = [["s", 1], ["min", 60], ["h", 3600], ["d", 86_400]];
+  const [unit, seconds] = perSecond === 0 ? units[0]
+    : units.find(([, length]) => perSecond * length >= 1) ?? units[3];
+  const value = Number((perSecond * seconds).toPrecision(3));
+  return `${value >= 1000 ? value.toLocaleString("en") : value}${what}/${unit}`;
 }
 
 // Read a time: "2026-11-26", "2026-11-26 01:22", "2026-11-26T01:22:05.123456789Z", or an integer in
-// s, ms, us or ns, whose magnitude determines the unit. null: it is neither.
+// s, ms, us or ns, whose magnitude determines the unit. null: not a time.
 export function parseTime(text) {
   const trimmed = text.trim();
   if (/^\d{9,20}$/.test(trimmed)) {
@@ -70,8 +74,9 @@ export function parseTime(text) {
     const unit = [[11, SECOND], [14, 1_000_000n], [17, 1000n], [21, 1n]];
     return number * unit.find(([digits]) => trimmed.length < digits)[1];
   }
-  const found =
-    /^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(?:Z|UTC)?$/i.exec(trimmed);
+  const pattern =
+    /^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(?:Z|UTC)?$/i;
+  const found = pattern.exec(trimmed);
   if (found === null)
     return null;
   const [, date, minute = "00:00", second = "00", part = ""] = found;
@@ -135,11 +140,11 @@ function calendarTicks(from, to, { days, months, years }) {
       continue;
     }
     for (let month = 0; month < 12; month += months ?? 1) {
-      const isMajor = month === 0;
-      const name = isMajor ? String(year) : MONTHS[month];
-      if (!add(Date.UTC(year, month), days ? dayLabel(new Date(Date.UTC(year, month))) : name, isMajor))
+      const begins = Date.UTC(year, month);
+      const name = month === 0 ? String(year) : MONTHS[month];
+      if (!add(begins, days ? dayLabel(new Date(begins)) : name, month === 0 || days > 0))
         return ticks;
-      // Days begin anew in each month; leave out those close to the next month.
+      // Days are counted from each month's first; leave out those close to the next month.
       const last = days ? new Date(Date.UTC(year, month + 1, 0)).getUTCDate() - days / 2 + 1 : 0;
       for (let day = 1 + days; day <= last; day += days)
         add(Date.UTC(year, month, day), dayLabel(new Date(Date.UTC(year, month, day))), false);

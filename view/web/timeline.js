@@ -5,8 +5,8 @@ import { bandName } from "./bands.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
 import { levelFor, stepNs, tilesIn } from "./tiles.js";
 
-export const BAND_HEIGHT = 28; // CSS px, as in style.css
-export const AXIS_HEIGHT = 36;
+const BAND_HEIGHT = 28; // CSS px, as in style.css
+const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
 const WHEEL_LINE = 16;
 const FONT = "11px system-ui, sans-serif";
@@ -40,7 +40,7 @@ export class Timeline {
   #width = 0;  // CSS px
   #height = 0;
 
-  // actions: what the keys do beyond this canvas (see #onKey).
+  // actions: functions for keys (see #onKey).
   constructor({ canvas, scroller, cursorLine, tip, state, tiles, actions }) {
     this.#canvas = canvas;
     this.#scroller = scroller;
@@ -51,7 +51,8 @@ export class Timeline {
     this.#actions = actions;
     new ResizeObserver(() => this.resize()).observe(scroller);
     scroller.addEventListener("scroll", () => this.redraw());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#readColours());
+    matchMedia("(prefers-color-scheme: dark)")
+      .addEventListener("change", () => this.#readColours());
     canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
     canvas.addEventListener("pointermove", (event) => this.#onMove(event));
@@ -130,7 +131,7 @@ export class Timeline {
     const wanted = BigInt(Math.max(1, Math.round(Number(span) * factor)));
     const part = Number(at - from) / Number(span);
     const begin = at - BigInt(Math.round(Number(wanted) * part));
-    this.#state.set({ from: begin, to: begin + wanted, follow: this.#state.follow && factor > 1 });
+    this.#state.set({ from: begin, to: begin + wanted });
   }
 
   pan(part) {
@@ -149,7 +150,7 @@ export class Timeline {
 
   // ---- data ----
 
-  // What a band has at a time: {rate, received, gaps, step}, or null while it is not loaded.
+  // A band's cell at a time: {rate, received, gaps, step}, or null if it is not loaded.
   sample(band, ns) {
     const k = this.level;
     const length = BigInt(TILE_CELLS) << BigInt(k);
@@ -310,7 +311,7 @@ export class Timeline {
     }
     if (max === 0)
       return;
-    const text = `max ${formatRate(max * 1e9)}/s`;
+    const text = `max ${formatRate(max * 1e9)}`;
     const width = context.measureText(text).width;
     context.globalAlpha = 0.8;
     context.fillStyle = this.#colours.page;
@@ -355,13 +356,18 @@ export class Timeline {
     this.#cursorLine.style.height = this.#height + "px";
   }
 
-  // Topics first, then open topics with a visible symbol; each from the middle outwards.
+  // Tiles of the visible bands, from the middle outwards; and that of the cursor for the status.
   #wantTiles(k, numbers, shown) {
     const middle = numbers[numbers.length >> 1];
     const distance = (i) => (i > middle ? i - middle : middle - i);
     const order = [...numbers].sort((a, b) => Number(distance(a) - distance(b)));
     const groups = new Set(shown.map((band) => band.group));
-    this.#tiles.want([...groups].flatMap((group) => order.map((i) => ({ k, i, group }))));
+    const wanted = [...groups].flatMap((group) => order.map((i) => ({ k, i, group })));
+    const chosen = this.#bands.find(({ key }) => key === this.#state.band);
+    if (chosen !== undefined && this.#state.cursor !== null)
+      wanted.push({ k, i: this.#state.cursor / (BigInt(TILE_CELLS) << BigInt(k)),
+                    group: chosen.group });
+    this.#tiles.want(wanted);
   }
 
   // Draw the visible bands with their labels and a caption, and return the canvas.
@@ -380,13 +386,10 @@ export class Timeline {
     this.#bands.forEach((band, index) => {
       const y = AXIS_HEIGHT + index * BAND_HEIGHT - this.#scroller.scrollTop;
       if (y >= AXIS_HEIGHT - 4 && y < this.#height)
-        context.fillText(band.symbol === null ? bandName(band) : `    ${band.symbol || "(no symbol)"}`,
-          6, y + 18, labels - 12);
+        context.fillText(bandName(band), 6, y + 18, labels - 12);
     });
     if (!this.#cursorLine.hidden) {
-      context.fillStyle = this.#colours.accent;
-      context.fillRect(labels + this.#positionOf(this.#state.cursor), 0, 1.5, this.#height);
-      context.fillStyle = this.#colours.text;
+      context.fillRect(labels + this.#positionOf(this.#state.cursor), 0, 1, this.#height);
     }
     context.fillText(caption, 6, this.#height + 16);
     return out;
@@ -463,14 +466,15 @@ export class Timeline {
     this.#tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
   }
 
-  // A time of a band in words: a list of phrases.
+  // Describe a band at a time, as a list of phrases.
   describe(band, ns) {
     const parts = [`${formatTime(ns, digitsFor(this.stepNs))} UTC`, bandName(band)];
     const found = this.sample(band, ns);
     if (found === null)
       return [...parts, "loading"];
     const words = ["not received", "received in part", "received"];
-    parts.push(`${formatRate(found.rate)} frames/s in ${formatSpan(found.step)}`, words[found.received]);
+    const share = Math.max(found.received, found.rate > 0 ? PARTLY : NOTHING);
+    parts.push(`${formatRate(found.rate, " frames")} over ${formatSpan(found.step)}`, words[share]);
     if (found.gaps !== 0)
       parts.push("gap: " + gapReasons(found.gaps).join(", "));
     return parts;
@@ -481,14 +485,13 @@ export class Timeline {
   #onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey)
       return;
-    const { cursor } = this.#state;
     const keys = {
       ArrowLeft: () => this.#actions.moveCursor(-1, event.shiftKey),
       ArrowRight: () => this.#actions.moveCursor(1, event.shiftKey),
       ArrowUp: () => this.#actions.moveBand(-1),
       ArrowDown: () => this.#actions.moveBand(1),
-      "+": () => this.zoom(0.5, cursor ?? this.timeAt(this.#width / 2)),
-      "-": () => this.zoom(2, cursor ?? this.timeAt(this.#width / 2)),
+      "+": () => this.#actions.zoomAtCursor(0.5),
+      "-": () => this.#actions.zoomAtCursor(2),
       Home: () => this.#actions.goToEnd(-1),
       End: () => this.#actions.goToEnd(1),
       g: () => this.#actions.goToGap(1),
