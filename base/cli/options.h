@@ -137,8 +137,8 @@ TD_MUST_USE td_result options_set_value(const option_row *row, const char *text,
 /* The row of --help, which every verb has implicitly. */
 extern const option_row OPTIONS_HELP_ROW;
 
-/* Find a row, and its group, by the long name at name, which has this length, or, if length is 0,
- * by the letter at name. NULL if absent. */
+/* Find a row and its group: by the long name of this length at `name`, or, if length is 0, by the
+ * letter at `name`. NULL if absent. */
 const option_row *options_find(const options_spec *spec, const char *name, size_t length,
                                const option_group **group);
 
