@@ -205,7 +205,7 @@ enum { TD_HOLDER_BYTES = 256 };
 
 typedef struct td_lock_view {
     int is_held;
-    char holder[TD_HOLDER_BYTES]; /* first line of the file, which names a lock file's holder */
+    char holder[TD_HOLDER_BYTES]; /* the file's first line: a lock file's holder; may be "" */
 } td_lock_view;
 
 /* Check whether the file at path is locked. Writes nothing; needs only read permission. A missing

@@ -42,8 +42,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* A quarter of a segment's channels is reserved for tapedeck's own topics, however many topics a
  * server sends. For each connection these are _control in both directions and _unknown, each of
- * them as text and as binary, as JSON and not; further _unknown of HTTP replies, and _events. The
- * rest is for topics (with their symbols), HTTP replies, and compressed or fragmented messages.
+ * them as text and as binary, as JSON and not. Also reserved: _unknown of HTTP replies, _events.
+ * The rest is for topics (with their symbols), HTTP replies, compressed and fragmented messages.
  * When the rest is full, frames of further channels are stored in _unknown or without their form
  * (FORM_*), and are counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
@@ -221,7 +221,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_PRUNE_HOLE_NS (UINT64_C(24) * 3600 * 1000 * 1000 * 1000)
 
 /* Receive times that import accepts: 1990-01-01 to 2100-01-01 UTC. No feed has times outside this
- * range: they come from a wrong digit or unit, and the line is malformed. */
+ * range, so such a time comes from a wrong digit or unit, and makes the line malformed. */
 #define LIMIT_IMPORT_FIRST_NS UINT64_C(631152000000000000)
 #define LIMIT_IMPORT_END_NS   UINT64_C(4102444800000000000)
 

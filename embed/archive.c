@@ -77,7 +77,7 @@ typedef struct tape_stream {
      * because seeking frees the cursor's texts. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* state of the topic; NULL: the topic has no row */
+    symbol_topic *topic; /* state of the topic; NULL: no frame yet, or the topic has no row */
     topic_trust trust;
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
     uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
@@ -793,7 +793,8 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t);
 }
 
-/* Begin a batch. At the begin of the tape, load the states of this time. */
+/* Begin a batch. The first call, and the first after a seek, loads the states at the tape's begin.
+ */
 static void begin_batch(tapedeck_tape *t)
 {
     if (!t->is_begun) {

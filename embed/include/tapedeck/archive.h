@@ -204,8 +204,8 @@ enum { TAPEDECK_WAIT_FOREVER = -1 };
  * waits for the next session. Unless the selection is one feed by name, frames of a live session
  * are returned 2 s after they are durable, so that frames of all feeds are in order. Damage that
  * was found meanwhile is returned by the next tapedeck_tape_next. Signals do not end the wait. Gaps
- * recorded meanwhile are added, so texts and positions of earlier tapedeck_tape_gap calls are
- * invalid. */
+ * recorded meanwhile are added, so texts and positions from earlier calls of tapedeck_tape_gap
+ * become invalid. */
 TAPEDECK_API int tapedeck_tape_wait(tapedeck_tape *tape, int64_t timeout_ms, tapedeck_error *error);
 
 /* Get the books as they are after the last batch, or before the first one: a frame for each book,
