@@ -58,8 +58,8 @@ typedef struct conn_choice {
     choice_conn *conns; /* by index */
     uint32_t count;
     uint32_t followed; /* index; valid if count > 0 */
-    uint64_t since_ns; /* time of the first frame after which the connection is followed, if its
-                          earlier frames were copies; else 0 */
+    uint64_t since_ns; /* time of the frame with which the stream began to follow the connection, if
+                          the connection's earlier frames were copies; else 0 */
 } conn_choice;
 
 /* 1 if the connection has ended by recv_ns. */

@@ -41,8 +41,8 @@ static void apply_event(reply_head *next, const frame_ref *frame)
                          .url = td_strdup(ev->url)};
 }
 
-/* Add a frame's reply, if the event before it (next) is about this reply: its topic is "http." and
- * the reply's name. */
+/* Add a frame's reply if `next`, the event before the frame, is about the same reply: the frame's
+ * topic is "http." and the event's `what`. */
 static void add_reply(reply_list *replies, const reply_head *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
