@@ -490,9 +490,9 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
     return rc;
 }
 
-/* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section,
- * after the previous chunk; a damaged offset must not be followed. The message count follows from
- * the size of the message indexes. */
+/* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section, after
+ * the previous chunk; a damaged offset must not be used. The message count is computed from the
+ * size of the message indexes. */
 static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
                                   td_err *err)
 {
@@ -599,8 +599,8 @@ static int is_complete(const segment_reader *r, const summary_facts *facts)
     return r->lists.chunk_count == facts->chunk_count && sum == facts->message_count;
 }
 
-/* Check the Data End before the summary: the summary's CRC does not cover it, and it may lie in
- * another disk sector. */
+/* Check the Data End before the summary. The summary's CRC does not cover the Data End, which may
+ * be in another disk sector. */
 static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
 {
     const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
@@ -748,7 +748,7 @@ static td_result walk_file(segment_reader *r, td_err *err)
 
 /* ---- chain records ---- */
 
-/* Read the chain record after a chunk, whose offsets may lie outside of the file. */
+/* Read the chain record after a chunk. The chunk's offsets may be outside of the file. */
 static td_result read_chain(const segment_reader *reader, const segment_chunk *chunk,
                             chain_conn *conns, chain_record *out, td_err *err)
 {
