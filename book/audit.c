@@ -74,7 +74,7 @@ typedef struct book_history {
 
 /* ---- depths ---- */
 
-/* Depth to which two books are compared: that of the shallower one; 0 means all levels. */
+/* Depth to which two books are compared: the depth of the shallower book; 0 means all levels. */
 static uint32_t common_depth(const audit_member *a, const audit_member *b)
 {
     uint32_t one = a->row->book_depth;
@@ -144,8 +144,8 @@ static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, t
     return state;
 }
 
-/* The state with exactly this sequence number, or NULL; *too_old is 1 if it may have been dropped.
- */
+/* The state with exactly this sequence number, or NULL; *too_old is 1 if that state may have been
+ * dropped. */
 static const book_state *find_state(book_history *past, int64_t seq, int *too_old)
 {
     for (uint32_t back = 0; back < past->count; back++) {
@@ -408,7 +408,7 @@ typedef struct trade_sum {
     sum128 turnover; /* price times size */
 } trade_sum;
 
-/* One trade, and the sum of all trades up to it. */
+/* One trade, and the sum of all trades up to and including this trade. */
 typedef struct trade_mark {
     trade_sum sum;
     int64_t exchange_ns;

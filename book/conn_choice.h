@@ -77,7 +77,7 @@ static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *n
     return conn->at == now && conn->number == now->number;
 }
 
-/* Slow path of conn_choice_note: another connection, or another index than that of the last
+/* Slow path of conn_choice_note: the frame has another connection, or another index, than the last
  * frame. */
 int conn_choice_move(conn_choice *stream, const frame_ref *frame);
 

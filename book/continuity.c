@@ -65,7 +65,7 @@ typedef struct rule_view {
     const frame_facts *facts;
 } rule_view;
 
-/* 1 if the frame breaks the rule; then it sets item's expected and found. */
+/* 1 if the frame breaks the rule; the function then sets item's expected and found. */
 typedef int rule_fn(const rule_view *view, verdict_item *item);
 
 /* Set the result of a broken rule. */

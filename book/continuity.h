@@ -1,9 +1,9 @@
 /* A verdict for each frame: ok, or the first rule of its topic that it broke.
  *
  * A track has the state that the rules of one (feed, line, shard, topic, symbol) need, and the
- * topic's book if it has one. Rules and their strength are data (schema/topic.h). The meaning of a
- * rule, and the facts that support it, are documented at its function, in continuity.c. Tracks
- * ignore rules across topics (book/audit.h).
+ * topic's book if the topic has one. Rules and their strength are data (schema/topic.h). The
+ * meaning of a rule, and the facts that support it, are documented at its function, in
+ * continuity.c. Tracks ignore rules across topics (book/audit.h).
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or a new connection: a delta breaks the rule "anchored"
@@ -96,7 +96,7 @@ void track_reset(track *track);
 /* The row of the schema for the track's frames. */
 const topic_row *track_row(const track *track);
 
-/* The book, or NULL if the topic has none. Valid while the track is. */
+/* The book, or NULL if the topic has no book. Valid while the track is. */
 const book *track_book(const track *track);
 
 /* Digest of the book's levels (book_hash); does nothing if the topic has no book. */

@@ -77,8 +77,8 @@ typedef struct symbol_verdict {
     audit_verdict audit;  /* of all topics; the user of a member is its symbol_topic */
 } symbol_verdict;
 
-/* Apply a frame with a row in the schema. If it has no message, because it could not be decoded, a
- * book is unchecked until its next snapshot. */
+/* Apply a frame with a row in the schema. If the frame has no message, because it could not be
+ * decoded, a book is unchecked until its next snapshot. */
 void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verdict *out);
 
 /* Note that frames of the topic are missing before recv_ns. */
@@ -89,8 +89,8 @@ void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 track *symbol_topic_track_at(const symbol_topic *topic, size_t conn_index);
 track *symbol_topic_track(const symbol_topic *topic);
 
-/* The frames that determine a ticker's values, on the followed connection. NULL if it is not a
- * ticker with deltas, or frames are missing (ticker_frames.is_whole). */
+/* The frames that determine a ticker's values, on the followed connection. NULL if the topic is not
+ * a ticker with deltas, or frames are missing (ticker_frames.is_whole). */
 const ticker_frames *symbol_topic_ticker(const symbol_topic *topic);
 
 /* 0 if a ticker with deltas lacks frames. */
