@@ -229,8 +229,8 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
 
 /* ---- holding back ---- */
 
-/* Set *is_live to 1 if an appender is running. Call it before looking for frames: if it finds none,
- * all frames of sessions that have ended will be found. */
+/* Set *is_live to 1 if an appender is running. Call this before looking for frames: if no appender
+ * is running, all frames of sessions that have ended will be found. */
 static td_result find_live(const cursor *c, int *is_live, td_err *err)
 {
     char live[SESSION_ID_BYTES] = "";

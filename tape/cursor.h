@@ -34,11 +34,11 @@ typedef struct cursor_options {
                           1: only the caller's, without reading ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;
-    /* shared with other cursors over the archive; NULL: its own */
+    /* shared with other cursors over the archive; NULL: the cursor has its own */
     struct block_pool *blocks;
-    struct channel_table
-        *channels;        /* likewise; then no user of a cursor may set user data of channels */
-    uint8_t with_events;  /* 1: frames of _events channels are returned too */
+    struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set user data
+                                       of channels */
+    uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: frames of topics with snapshots, from the start of
                              the oldest connection that was open at the selection's start. In a file

@@ -167,7 +167,8 @@ static td_result check_content_bytes(chunk_load *load)
                       CONTENT_BYTES_MAX);
 }
 
-/* Read the content of the frames. Frames for a replacing decoder are passed to it together. */
+/* Read the content of the frames. If a decoder replaces the built-in one, that decoder gets its
+ * frames together. */
 static td_result read_contents(chunk_load *load, content_reader *reader)
 {
     const tape_decoding *decoding = load->options->decoding;

@@ -116,7 +116,7 @@ void reply_list_fini(reply_list *replies)
 
 /* ---- queries ---- */
 
-/* 1 if each parameter of one query is in the other; *count: number of parameters. */
+/* 1 if `other` has each parameter of `query`; *count: number of these parameters. */
 static int has_all(td_bytes query, td_bytes other, size_t *count)
 {
     td_bytes name, value;

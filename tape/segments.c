@@ -194,7 +194,7 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
 }
 
 /* Add to `order` the wanted chunks that are new since the last call. A chunk that is earlier than
- * the one before it is damaged. */
+ * the chunk before it is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);

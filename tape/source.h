@@ -115,7 +115,7 @@ selection_answer source_options_match(const source_options *options, const chann
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 
-/* As source_add_damage, for a chunk or a part of it, with a log line and the count. */
+/* As source_add_damage, for a chunk or a part of a chunk. Also logs and counts the damage. */
 void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
                        const char *why);
 

@@ -58,7 +58,7 @@ typedef struct trust_answer {
     uint8_t was_alive;        /* 1: the state before the frame was right, too */
     uint8_t is_snapshot;      /* 1: the frame replaces all of the topic's state */
     uint8_t is_taken_over;    /* 1: the state is right, but from another connection than before: a
-                                 reader of the earlier frames needs all of it */
+                                 reader of the earlier frames needs the whole state */
     uint8_t needs_copies;     /* 1: the state was taken over since the last snapshot, so readers of
                                  frames that are not copies lack it */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
