@@ -10,8 +10,8 @@
  *      in the page cache only), sync
  *   4. append Data End, summary, footer, magic; sync
  *   5. rename NAME.mcap.open to NAME.mcap, sync the folder
- * A file without a sound block or a readable header is moved to torn/ whole (rename, sync both
- * folders); damaged_blocks shows whether it had durable data.
+ * A file without a sound block, or without a readable header, is moved to torn/ whole (rename, sync
+ * both folders); damaged_blocks shows whether the file had durable data.
  *
  * A damaged block between sound ones is kept (its chunk is in the summary if its header can be
  * read) and reported: durable data was lost there. The file is locked before it is read and until

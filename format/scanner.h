@@ -1,9 +1,9 @@
 /* Walks the records of a data section. The reader, recovery and verification are visitors; the
  * scanner handles order, message indexes, blocks, and continuing after damage.
  *
- * A block is a chain record and the bytes that it covers. Each record holds the value that the next
- * one continues from, so later blocks can be checked after a damaged one. Chain records begin with
- * a magic, so the next one is found even after a broken length field. One thread. */
+ * A block is a chain record and the bytes that it covers. Each chain record holds the value that
+ * the next one continues from, so later blocks can be checked after a damaged one. Chain records
+ * begin with a magic, so the next one is found even after a broken length field. One thread. */
 #ifndef TD_FORMAT_SCANNER_H
 #define TD_FORMAT_SCANNER_H
 

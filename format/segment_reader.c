@@ -827,8 +827,8 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
     r->info.valid_bytes = r->source.size;
 }
 
-/* Fill info and lists from an index. TD_E_CORRUPT if it describes another file; TD_E_TRUNCATED,
- * TD_E_IO. */
+/* Fill info and lists from an index. TD_E_CORRUPT if the index describes another file;
+ * TD_E_TRUNCATED, TD_E_IO. */
 static td_result load_index(segment_reader *reader, const segment_index *index, td_err *err)
 {
     TD_ASSERT(reader->lists.chunk_count == 0);
@@ -877,8 +877,8 @@ static td_result read_session_record(segment_reader *r, const mcap_location *loc
     return TD_OK;
 }
 
-/* Read the session record, which follows the header. A file in which it is missing or broken is
- * damaged, and is read as far as possible. */
+/* Read the session record, which follows the header. If the record is missing or broken, the file
+ * is damaged, and is read as far as possible. */
 static td_result read_session(segment_reader *r, td_err *err)
 {
     mcap_location location;

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 
 /* Find a path for the bytes of `file` from offset `from` on: folder/name, followed by ".1", ".2", …
- * if that is taken. *is_kept: 1 if the file at that path already has exactly these bytes.
+ * if that path is taken. *is_kept: 1 if the file at that path already has exactly these bytes.
  * TD_E_LIMIT: too many files, or the path is too long; TD_E_IO. */
 TD_MUST_USE td_result torn_find_path(td_io io, const char *folder, const char *name, td_file *file,
                                      uint64_t from, char out[LIMIT_PATH_BYTES], int *is_kept,
