@@ -77,7 +77,7 @@ void connection_stop(connection *self, connection_stop_mode mode);
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
 void connection_close(connection *self);
 
-/* Stop and resume reading the socket, also after a reconnect. */
+/* Stop and resume reading the slot's sockets. A pause also applies to later connections. */
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
