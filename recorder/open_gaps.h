@@ -7,9 +7,9 @@
  * and is not granted gets a row of its own, which begins where the slot's gap began, and ends when
  * the topic is granted. So granted topics do not wait for the others.
  *
- * When a session starts, each slot in the archive gets a row that begins with the slot's last data
- * frame, or earlier if the slot was not complete until then, unless an earlier session left a row
- * of the slot open. An open row ends at the start of the session if its topic is no longer
+ * When a session starts, each slot in the archive gets a row, unless an earlier session left a row
+ * of the slot open. The new row begins with the slot's last data frame, or earlier if the slot was
+ * not complete until then. An open row ends at the start of the session if its topic is no longer
  * subscribed, or if the row is for lost entries of the journal.
  *
  * `emit` gets each row when it opens and, with the same key, when it ends. Network thread only. */
