@@ -363,8 +363,7 @@ static void end_for_clock(supervisor *self)
                 "this session ends, and a new session begins with the wall clock's time");
 }
 
-/* --until-close: stop if no connection was established in time, because then no peer can close one.
- */
+/* --until-close: stop if no connection was established in time: then no peer can close one. */
 static void end_without_peer(supervisor *self)
 {
     const recorder_config *config = self->options.config;

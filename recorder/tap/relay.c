@@ -371,8 +371,7 @@ void relay_on_message(void *user, wire_conn *client, const ws_message *got)
     ws_message sent = *got;
     send_on(client, self->upstream, got);
     sent.mono_ns = now_mono_ns(self);
-    /* Learn the message's secrets first, so that they are hidden in the message and in its answer.
-     */
+    /* Learn the message's secrets first, to hide them in the message itself and in the answer. */
     learn_secrets(self, sent.bytes, sent.opcode == OPCODE_BINARY);
     record_frame(self, CHANNEL_OUT, &sent);
     if (request_parse(self->options.env->dialects, self->options.family->dialect, sent.bytes,
