@@ -32,7 +32,7 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
-    /* The peer closed an open connection. */
+    /* An open connection has ended, and not because this side closed it in order. */
     void (*closed_by_peer)(void *user);
     /* An attempt failed for good (backoff_is_final), and this slot never had an open connection. */
     void (*refused)(void *user, const char *why);
