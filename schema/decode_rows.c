@@ -845,8 +845,8 @@ static int read_entries(rows *r, const items_row *items, json_value value,
     return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Find the fields that entries inherit from this object on their path. They override the fields of
- * objects further out; if a key occurs twice, the first one counts. */
+/* Find the fields that entries inherit from this object on their path. The object's fields override
+ * fields of objects further out; if a key occurs twice, the first one counts. */
 static void note_outer_fields(rows *r, json_value object, found_fields *outer)
 {
     found_fields own = NO_OUTER_FIELDS;

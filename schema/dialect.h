@@ -228,10 +228,11 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                    dialect_answer *out, td_err *err);
 
-/* 1 if the answer may belong to the request. If the answer has an id, it must be the request's id.
- * Without an id, its kind must match, and all topics that it names must be in the request (spot v1
- * may answer a list symbol by symbol). An answer that has neither an id nor topics may belong to
- * any request: take the oldest open one, because requests are answered in order. */
+/* 1 if the answer may belong to the request. The kind that the answer states, if any, must be the
+ * request's kind. If both have an id, the ids must be equal. Otherwise all topics that the answer
+ * names must be in the request (spot v1 may answer a list symbol by symbol). An answer that has
+ * neither an id nor topics may belong to any request: take the oldest open one, because requests
+ * are answered in order. */
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 
 /* 1 if the answer grants a topic of its request, 0 if the answer refuses it. */
@@ -241,7 +242,8 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
 /* 1 if this answer, which belongs to no open request, ends the subscription to a topic that was
- * granted before: it refuses the topic or all topics, or confirms that they are unsubscribed. */
+ * granted before: it refuses the topic or all topics, or confirms that the topic is, or all topics
+ * are, unsubscribed. */
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */

@@ -227,8 +227,8 @@ int message_any_entry(const message *m,
 int message_has_entry(const message *m, const td_decimal_range *price,
                       const td_decimal_range *size);
 
-/* Add a level's size without retail orders and the size of its retail orders. Returns 0 if the sum
- * exceeds 64 bits. */
+/* Compute the sum of a level's size without retail orders and the size of its retail orders.
+ * Returns 0 if the sum exceeds 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
 /* Convert an entry's values, typed by a row, to the plain struct. msg_level_of() sets *rpi to the

@@ -101,9 +101,9 @@ enum {
     ITEMS_EMPTY = 1 << 7, /* if there are no entries, the exchange sends an empty list */
 };
 
-/* Continuity rules. The functions in book/continuity.c (rules of one topic) and book/audit.h (rules
- * across topics of a symbol) document their exact meaning and the evidence for them. A row lists
- * the rules of its topic with their strength. */
+/* Continuity rules. A row lists the rules of its topic with their strength. The rules' exact
+ * meaning and the evidence for them are documented at the functions in book/continuity.c (rules of
+ * one topic) and book/audit.h (rules across topics of a symbol). */
 typedef enum rule_id {
     RULE_NONE,
     /* Rules for the order of frames. The number that they compare is the rule's member:
