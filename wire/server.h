@@ -46,7 +46,7 @@ typedef struct wire_server_ops {
      * NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
-    /* As accept, for the method POST; its body is not read. NULL: answer 405. */
+    /* As accept, for the method POST; the request's body is not read. NULL: answer 405. */
     unsigned (*post)(void *server_user, td_bytes path, td_bytes query,
                      char text[WIRE_ANSWER_BYTES]);
     /* For a request that is no upgrade: append at most LIMIT_FRAME_BYTES of JSON and return 1, or
