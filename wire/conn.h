@@ -1,5 +1,5 @@
 /* A WebSocket connection of either role: its functions and callbacks. wire/client.h and
- * wire/server.h make connections, and own them with the last part of this header. Loop's thread.
+ * wire/server.h make and own connections; the last part of this header is for them. Loop's thread.
  *
  * The protocol is strict (wire/websocket.h): a violation of RFC 6455 ends the connection. A client
  * answers the last ping of each read; a server answers each ping while its queue has space. Memory:
@@ -85,9 +85,9 @@ TD_MUST_USE td_result wire_send_message(wire_conn *conn, wire_outgoing *message,
 TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes, td_err *err);
 
 /* Relay the raw bytes of a message (1, 2), compressed or not, ping (9) or pong (10). Ignored before
- * opened, once the connection is closing, and while the queue is over the limit of wire_send. The
- * user prevents the last case by pausing the other connection, except for a client that has sent
- * its close frame and does not read. */
+ * the callback `opened`, once the connection is closing, and while the queue is over the limit of
+ * wire_send. The user prevents the last case by pausing the other connection, except for a client
+ * that has sent its close frame and does not read. */
 void wire_relay(wire_conn *conn, const ws_message *message);
 
 /* Bytes that wait to be sent. */
@@ -175,7 +175,8 @@ struct wire_conn {
 void conn_open(wire_conn *self, deflate_receiver *inflater);
 void conn_fini(wire_conn *self);
 
-/* Call from the link_ops `received`, with its arguments and result, and `drained`. */
+/* Call conn_read from link_ops.received, with the same arguments and result, and conn_drained from
+ * link_ops.drained. */
 size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns);
 void conn_drained(wire_conn *self);
 
@@ -189,7 +190,7 @@ int conn_note_end(wire_conn *self, wire_cause cause, const char *text);
 /* End the connection because of the peer's behaviour, with a close frame with the event's code. */
 void conn_fail(wire_conn *self, const ws_event *event);
 
-/* Send the queue, then the TCP end, and wait for the peer's. */
+/* Send the queue, then the TCP end, and wait for the peer's TCP end. */
 void conn_finish(wire_conn *self);
 
 /* End at once and drop the queue; role->timed_out is called on the loop's next turn. */

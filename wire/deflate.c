@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* These last bytes of a message's final empty block are not sent (7.2.1, 7.2.2). */
+/* These last bytes of a message's final empty block are not sent (RFC 7692, 7.2.1 and 7.2.2). */
 static const uint8_t TAIL[] = {0x00, 0x00, 0xff, 0xff};
 
 enum {
@@ -60,8 +60,8 @@ void deflate_receiver_close(deflate_receiver *self)
     td_free(self);
 }
 
-/* The peer ended the deflate stream within a message (7.2.3.4): the next block begins another
- * stream, which may refer to this one's data. */
+/* The peer ended the deflate stream within a message (RFC 7692, 7.2.3.4): the next block begins
+ * another stream, which may refer to the data of the ended stream. */
 static void begin_next_stream(deflate_receiver *self)
 {
     uint8_t window[WINDOW_BYTES];

@@ -39,7 +39,8 @@ typedef struct handshake_request {
                          with or without a body */
     td_bytes method;
     int64_t content_bytes; /* size of the body; -1: unknown */
-    td_bytes path;    /* of the target, from its '/' on; a view of the head, as the next ones */
+    td_bytes path;    /* of the target, from its '/' on; a view of the head, like the td_bytes below
+                       */
     td_bytes query;   /* text after '?'; may be empty */
     td_bytes key;     /* of an upgrade request */
     td_bytes host;    /* the header Host */
@@ -55,7 +56,7 @@ typedef struct handshake_request {
 /* Parse a whole head. */
 void handshake_read_request(td_bytes head, handshake_request *out);
 
-/* Append the answer that accepts an upgrade. If deflate_bits is set, it agrees to
+/* Append the answer that accepts an upgrade. If deflate_bits is set, the answer agrees to
  * permessage-deflate without context takeover in both directions. */
 void handshake_accept(const handshake_request *request, td_buf *out);
 
@@ -70,8 +71,8 @@ typedef struct upgrade_request {
     const char *host;                     /* with the port unless it is the scheme's default */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
-    uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with fields, set it if
-                             they offer it */
+    uint8_t with_deflate; /* 1: offer permessage-deflate with any window; if fields is not NULL, set
+                             this if fields have the offer */
     const char *fields;   /* lines instead of our User-Agent, or NULL; may offer subprotocols */
 } upgrade_request;
 
@@ -91,7 +92,7 @@ typedef struct handshake_reply {
     deflate_context sent_context; /* the agreed context of the client's messages */
     int64_t content_bytes;        /* size of the body that follows; -1: unknown */
     uint8_t is_chunked;           /* 1: the body is chunked */
-    uint8_t is_encoded;           /* 1: it has a Content-Encoding such as gzip */
+    uint8_t is_encoded;           /* 1: the body has a Content-Encoding such as gzip */
 } handshake_reply;
 
 /* Parse the whole head of an answer. ask: the upgrade request; NULL: the request was no upgrade. */

@@ -26,7 +26,7 @@ typedef struct wire_http_end {
     const char *fields; /* header lines of the reply to forward (handshake_copy_fields); "" if not
                            received */
     uint8_t is_encoded; /* 1: the reply has a Content-Encoding */
-    uint64_t recv_mono_ns; /* when its last bytes were read */
+    uint64_t recv_mono_ns; /* when the reply's last bytes were read */
     const char *text;      /* reason of a failure, one line; else "" */
 } wire_http_end;
 
@@ -38,7 +38,7 @@ typedef struct wire_http_options {
     const char *method;     /* NULL: GET */
     const char *fields;     /* header lines instead of our own, or NULL */
     td_bytes body;          /* of the request; may be empty */
-    /* The last call for this request: it is freed afterwards. */
+    /* The last call for this request, which is freed afterwards. */
     void (*done)(void *user, const wire_http_end *end);
     void *user;
 } wire_http_options;

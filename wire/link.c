@@ -27,7 +27,7 @@ enum {
     /* Maximum bytes encrypted at a time: three records. */
     SEAL_BYTES = 48 << 10,
     /* Maximum records that wait for the socket: SEAL_BYTES, and some 3,000 answers to key updates.
-       Only a peer that requests key updates and does not read exceeds it. */
+       Only a peer that requests key updates and does not read exceeds this limit. */
     SEALED_BYTES_MAX = 128 << 10,
     OUT_BYTES_KEPT = 64 << 10, /* a larger buffer is freed once it is empty */
 };
@@ -260,7 +260,7 @@ static int read_some(wire_link *self, uint8_t *to, size_t size)
     return -1;
 }
 
-/* Deliver the held bytes, then these; hold the unused rest. */
+/* Deliver the held bytes, then the given bytes; hold the unused rest. */
 static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     td_buf *held = &self->held;

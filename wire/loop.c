@@ -209,7 +209,8 @@ void wire_timer_cancel(wire_timer **name)
     td_free(timer);
 }
 
-/* Fire the due timers. Timers set meanwhile wait for the next turn, so that this ends. */
+/* Fire the due timers. Timers that are set meanwhile wait for the next turn, so that this function
+ * returns. */
 static void fire_timers(wire_loop *loop)
 {
     uint64_t now_ns = loop_now_ns(loop);

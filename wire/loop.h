@@ -23,8 +23,8 @@ TD_MUST_USE td_result wire_loop_open(td_clock clock, const td_log *log, wire_loo
  * and its timers. Not from inside a callback. */
 void wire_loop_close(wire_loop *loop);
 
-/* Serve sockets and timers until an event was handled or timeout_ns passed; may return earlier. 0
- * does not wait. TD_E_NETWORK if the loop itself failed. */
+/* Serve sockets and timers until an event was handled or timeout_ns passed; may return earlier.
+ * Does not wait if timeout_ns is 0. TD_E_NETWORK if the loop itself failed. */
 TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err);
 
 /* Make a running or the next wire_loop_run return at once. Any thread and signal handlers. */
@@ -58,7 +58,8 @@ struct loop_fd {
 TD_MUST_USE td_result loop_fd_open(wire_loop *loop, loop_fd *self, int fd, uint32_t events,
                                    td_err *err);
 void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events);
-/* Call ready with 0 events on the loop's next turn, without waiting, unless it is closed first. */
+/* Call ready with 0 events on the loop's next turn, without waiting, unless the descriptor is
+ * closed first. */
 void loop_fd_call_again(wire_loop *loop, loop_fd *self);
 /* Close the descriptor; ready is not called again. No effect if it is not served. */
 void loop_fd_close(wire_loop *loop, loop_fd *self);
@@ -95,8 +96,8 @@ struct wire_loop {
     loop_fd timer, wake;                          /* timerfd, eventfd */
     struct epoll_event ready[LOOP_EVENTS_A_TURN]; /* of the current turn */
     int ready_count;
-    loop_fd **call_again_queue; /* in the order of the requests; an entry is NULL if it was closed
-                                   since */
+    loop_fd **call_again_queue; /* in the order of the requests; an entry is NULL if its descriptor
+                                   was closed since */
     size_t call_again_count;
     wire_timer **heap; /* timers; the earliest is heap[0] */
     size_t timer_count;

@@ -37,8 +37,8 @@ enum {
  * not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
-/* Maximum time for one peer's compressed messages in a turn: that of a few messages of 1 MiB that
- * inflate a thousandfold. */
+/* Maximum time for one peer's compressed messages in a turn: enough for a few messages of 1 MiB
+ * that inflate a thousandfold. */
 #define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
 
 /* The last message that was compressed for a window size. */
@@ -212,7 +212,8 @@ static void open_peer(peer *self, const handshake_request *request)
         wire_close(conn, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
-/* Pass the request to a relay's user, who answers later. body: of a request that is no upgrade. */
+/* Pass the request to a relay's user, which answers later. If the request is no upgrade, body is
+ * its body. */
 static void pass_request(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
 {
     const wire_server_ops *ops = self->server->ops;

@@ -60,7 +60,7 @@ typedef struct tls_check {
 struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
 
 /* OpenSSL's verify callback of client sessions: checks one certificate of the peer's chain; is_good
- * is OpenSSL's result. 1 to accept it. */
+ * is OpenSSL's result. Returns 1 to accept the certificate. */
 int tls_verify(int is_good, struct x509_store_ctx_st *store);
 
 /* The negotiated version and cipher (static strings), and the subject of the peer's certificate. */

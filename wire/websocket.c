@@ -218,7 +218,8 @@ static td_bytes next_payload(ws_reader *r)
     return piece;
 }
 
-/* 1 for a code that a close frame may have (7.4.1, 7.4.2 and its registry). */
+/* 1 for a code that a close frame may have (RFC 6455, 7.4.1 and 7.4.2, and the registry of codes).
+ */
 static int is_close_code(unsigned code)
 {
     int is_registered = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);

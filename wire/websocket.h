@@ -32,7 +32,7 @@ enum {
 /* Close codes (7.4.1). */
 enum {
     WS_CODE_PROTOCOL = 1002,
-    WS_CODE_ABSENT = 1005, /* never in a frame: the close frame had none */
+    WS_CODE_ABSENT = 1005, /* never in a frame: the close frame had no code */
     WS_CODE_NOT_TEXT = 1007,
     WS_CODE_TOO_LARGE = 1009,
     WS_CODE_FAILED = 1011,
