@@ -38,7 +38,7 @@ static void set_closing_timer(wire_conn *self)
 
 /* ---- sending ---- */
 
-/* Append a frame; a client's must be masked. */
+/* Append a frame. A client must mask its frames. */
 static void put_frame(wire_conn *self, unsigned opcode, unsigned flags, td_bytes payload)
 {
     uint8_t head[WS_HEAD_BYTES_MAX];

@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 
-/* Appended to a key before hashing (RFC 6455, 4.2.2). */
+/* Appended to a key before hashing (4.2.2). */
 static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 enum { SHA1_BYTES = 20, ACCEPT_BYTES = 29 };
@@ -55,7 +55,7 @@ static int is_token(td_bytes text)
     return text.size > 0;
 }
 
-/* Remove the text up to the first separator, and the separator itself. Returns the removed text
+/* Remove the text up to the first separator, and the separator itself. Returns the removed text,
  * without the separator. */
 static td_bytes cut(td_bytes *text, char separator)
 {
@@ -233,7 +233,7 @@ static int is_key(td_bytes key)
            EVP_DecodeBlock(decoded, key.data, (int)key.size) == (int)sizeof decoded;
 }
 
-/* The Sec-WebSocket-Accept value of a key (RFC 6455, 4.2.2). */
+/* The Sec-WebSocket-Accept value of a key (4.2.2). */
 static void make_accept(td_bytes key, char out[ACCEPT_BYTES])
 {
     uint8_t text[HANDSHAKE_KEY_BYTES - 1 + sizeof GUID - 1];
@@ -329,7 +329,7 @@ static void refuse(handshake_request *out, unsigned status, const char *why)
     out->why = why;
 }
 
-/* The path and query of an absolute target, which RFC 6455, 4.2.1 also allows. */
+/* The path and query of an absolute target, which RFC 6455 also allows (4.2.1). */
 static td_bytes cut_origin(td_bytes target)
 {
     td_bytes rest = target;
@@ -365,7 +365,7 @@ static void read_request_line(td_bytes line, handshake_request *out)
     out->path = cut(&out->query, '?');
 }
 
-/* 1 for "a; b; c=1; d="2"" (RFC 6455, 9.1): names with optional values. */
+/* 1 for names with optional values: a; b; c=1; d="2" (RFC 6455, 9.1). */
 static int is_extension(td_bytes text)
 {
     while (text.size > 0) {
@@ -395,7 +395,7 @@ static int read_list(const head *from, field_kind kind, handshake_request *out)
     return 1;
 }
 
-/* Check the fields that an upgrade needs (RFC 6455, 4.2.1). */
+/* Check the fields that an upgrade needs (4.2.1). */
 static void read_upgrade(const head *from, handshake_request *out)
 {
     out->status = 101;
@@ -538,8 +538,8 @@ unsigned handshake_status(td_bytes line)
     return (unsigned)number_of(status);
 }
 
-/* Make the checks that a client must make on an answer 101 (RFC 6455, 4.1), and read the extensions
- * that the server agreed to. Returns an error text, or NULL. */
+/* Make the checks that a client must make on an answer 101 (4.1), and read the extensions that the
+ * server agreed to. Returns an error text, or NULL. */
 static const char *check_reply(const upgrade_request *ask, const head *from, handshake_reply *out)
 {
     char key[HANDSHAKE_KEY_BYTES];

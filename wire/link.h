@@ -23,8 +23,8 @@ typedef enum link_end {
 } link_end;
 
 typedef struct link_ops {
-    /* connected: TCP is connected; not called for adopted sockets. secured: the TLS handshake is
-     * done; may be NULL. */
+    /* connected: TCP is connected (not called for an adopted socket). secured: the TLS handshake is
+     * done (may be NULL). */
     void (*connected)(void *user);
     void (*secured)(void *user);
     /* Bytes that were read at read_ns; the user may modify them. Returns how many it used. The rest

@@ -109,7 +109,7 @@ static lookup *find_state(const resolver *r, lookup_state state)
     return l;
 }
 
-/* The function of a look-up thread: looks up names while any wait. */
+/* A look-up thread: look up names while any name waits. */
 static void *run(void *argument)
 {
     resolver *r = argument;
@@ -122,8 +122,7 @@ static void *run(void *argument)
         pthread_mutex_lock(&r->lock);
         l->state = LOOKUP_DONE;
         if (!r->is_closed)
-            r->notify(r->user); /* under the lock, so that resolver_close cannot return before this
-                                   call */
+            r->notify(r->user); /* under the lock, so that resolver_close waits until it returns */
     }
     r->thread_count--;
     end_if_unused(r);

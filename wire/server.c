@@ -37,8 +37,8 @@ enum {
  * not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
-/* Maximum time for one peer's compressed messages in a turn: enough for a few messages of 1 MiB
- * that inflate a thousandfold. */
+/* Maximum time for one peer's compressed messages in a turn: enough for a few messages that inflate
+ * a thousandfold, to 1 MiB each. */
 #define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
 
 /* The last message that was compressed for a window size. */
@@ -70,7 +70,7 @@ struct wire_server {
 
 typedef struct peer peer;
 struct peer {
-    wire_conn conn; /* its user is NULL unless the callback `opened` accepted it */
+    wire_conn conn; /* conn.user is NULL unless a callback accepted the connection */
     wire_server *server;
     peer *next, *prev;
     wire_link link;
@@ -123,7 +123,7 @@ static void on_timeout(wire_conn *conn)
     end_peer(conn->owner);
 }
 
-/* Send the queue, then end the connection. Its user is notified now. */
+/* Send the queue, then end the connection. The connection's user is notified at once. */
 static void finish_peer(peer *self)
 {
     conn_finish(&self->conn);
@@ -212,8 +212,7 @@ static void open_peer(peer *self, const handshake_request *request)
         wire_close(conn, WS_CODE_FAILED, td_bytes_of(NULL, 0));
 }
 
-/* Pass the request to a relay's user, which answers later. If the request is no upgrade, body is
- * its body. */
+/* Pass the request to a relay's user, who answers later. body: of a request that is no upgrade. */
 static void pass_request(peer *self, const handshake_request *request, td_bytes head, td_bytes body)
 {
     const wire_server_ops *ops = self->server->ops;
