@@ -502,8 +502,8 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.deepEqual(await one("usual"), [["orderBookL2_25", 25, levels, undefined]]);
   assert.deepEqual(await one("deep", "--depth", "200"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
   assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
-  const said = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
-  assert.match(said.stderr, /EOSUSD has no orderBookL2_25.*orderBook_200\.100ms/);
+  const result = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
+  assert.match(result.stderr, /EOSUSD has no orderBookL2_25.*orderBook_200\.100ms/);
   // Trades alone would be less than requested, so they are not exported either.
   for (const more of [[], ["--type", "incremental_book_L2"]]) {
     const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), ...more, "--depth", "50"), { status: 4 });
@@ -722,7 +722,7 @@ test("a second export into the same folder is refused", { skip: withoutCapture(I
   fs.writeFileSync(marker, "");
   const lock = "import fcntl, sys\nf = open(sys.argv[1], 'r+')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('locked', file=sys.stderr, flush=True)\nsys.stdin.read()";
   const holder = new Program(t, "/usr/bin/env", ["python3", "-c", lock, marker], { stdin: true });
-  await holder.says(/locked/);
+  await holder.prints(/locked/);
   const end = await tapedeck(t, exporting(archive, "jsonl", out), { status: 4 });
   assert.match(end.stderr, /another export is writing there/);
   assert.deepEqual(fs.readdirSync(out), [`${MANIFEST}.partial`]);

@@ -183,10 +183,10 @@ describe("feed", { concurrency: true }, () => {
         },
       });
       const recorder = new Recorder(t, archive, feedArgs(server, "inverse", topics));
-      await recorder.says(/subscribed to 4 of 5 topics/);
+      await recorder.prints(/subscribed to 4 of 5 topics/);
       assert.match(recorder.stderr, /warning tapedeck record: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
       // It is requested again, alone, after some seconds.
-      await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
+      await recorder.prints(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const granted = (await eventsOf(t, archive, "grant")).map((event) => event.topic);
       assert.deepEqual(granted.sort(), topics.filter((topic) => topic !== "trade.NOSUCH").sort());
@@ -226,9 +226,9 @@ describe("feed", { concurrency: true }, () => {
         },
       });
       const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TRADE), "--commit-interval", "100ms"]);
-      await recorder.durableLine((said) => said.in >= 1);
+      await recorder.durableLine((durable) => durable.in >= 1);
       for (let id = 1; id <= 5; id++) {
-        const announced = recorder.durableLine((said) => said.in >= id + 1);
+        const announced = recorder.durableLine((durable) => durable.in >= id + 1);
         send(id);
         await announced;
         // A reader finds it now, while the recorder is running.

@@ -272,7 +272,7 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     const disk = await crowded(t, 40, 1);
     const server = await scriptedServer(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
     const recorder = disk.record([...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
-    await recorder.durableLine((said) => said.in >= 1);
+    await recorder.durableLine((durable) => durable.in >= 1);
     fs.writeFileSync(disk.others, Buffer.alloc(38.5 * 1024 * 1024, 1));
     const end = await recorder.ended;
     assert.equal(end.code, 4, end.stderr);
@@ -289,7 +289,7 @@ describe("signals", { concurrency: 3 }, () => {
       const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000"]);
       // With an hour between commits only the end makes frames durable.
       const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--commit-interval", "60s"]);
-      await recorder.says(/subscribed to/);
+      await recorder.prints(/subscribed to/);
       const end = await recorder.kill(signal);
       assert.equal(end.code, 0, end.stderr);
       const durable = recorder.durable.get("inverse|1|0|0");
@@ -307,7 +307,7 @@ describe("signals", { concurrency: 3 }, () => {
     // A peer that never answers a close keeps the recorder waiting for up to some seconds.
     const server = await scriptedServer(t, dir, { opened: (ws) => { ws.send(trade(1)); ws.close = () => {}; ws._receiver.removeAllListeners("conclude"); } });
     const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
-    await recorder.durableLine((said) => said.in >= 2);
+    await recorder.durableLine((durable) => durable.in >= 2);
     const started = Date.now();
     recorder.child.kill("SIGTERM");
     // Two signals within 0.1 s count as one (base/cli/stop_signal.c): send them until it ends.

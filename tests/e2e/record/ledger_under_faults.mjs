@@ -110,7 +110,7 @@ export const KINDS = {
   async "a session without a connection"(scene) {
     await scene.exchange.down();
     const recorder = scene.start();
-    await recorder.says(/cannot connect/);
+    await recorder.prints(/cannot connect/);
     await scene.ended(recorder, scene.random() < 0.3 ? "SIGKILL" : "SIGTERM", 4);
     await scene.exchange.up();
   },
@@ -150,7 +150,7 @@ export const KINDS = {
       await passed(scene.random() * 50);
     }
     // Data again within stale_after writes no row: wait until each connection has noticed the silence.
-    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.says(new RegExp(`${name}: no data for`));
+    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.prints(new RegExp(`${name}: no data for`));
     scene.exchange.speak();
     await recorder.durableAfter(recorder.durableLines + 6);
     await scene.ended(recorder, "SIGTERM");
@@ -167,10 +167,10 @@ export const KINDS = {
     const clock = new MovedClock(scene.dir);
     const recorder = await scene.recording(scene.exchange.url, clock.options);
     clock.set(MONTH_MS);
-    await recorder.says(/wall clock stepped forward/);
+    await recorder.prints(/wall clock stepped forward/);
     await passed(scene.random() * 2000); // as long as the clock is wrong
     clock.set(0);
-    await recorder.says(/no receive time was changed/);
+    await recorder.prints(/no receive time was changed/);
     await recorder.durableAfter(recorder.durableLines + 6);
     await scene.ended(recorder, scene.random() < 0.5 ? "SIGKILL" : "SIGTERM");
   },
@@ -199,7 +199,7 @@ export const KINDS = {
   async "a reader of --json that has stopped"(scene) {
     const release = path.join(scene.dir, `release-${scene.recorders.length}`);
     const recorder = scene.start(scene.exchange.url, { under: ["python3", "-c", STOPPED_READER, release] });
-    await recorder.says(/subscribed to[^]*subscribed to[^]*subscribed to/);
+    await recorder.prints(/subscribed to[^]*subscribed to[^]*subscribed to/);
     await passed(1000 + scene.random() * 500); // fills the pipe a few times over
     fs.writeFileSync(release, "");
     await recorder.durableAfter(3);

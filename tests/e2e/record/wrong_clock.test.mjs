@@ -58,7 +58,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     clock.set(30 * DAY_MS);
     await passed(3000); // as long as the clock is wrong
     clock.set(0);
-    await first.says(/no receive time was changed/);
+    await first.prints(/no receive time was changed/);
     await more(first);
     await stop(first);
     const second = record();
@@ -118,10 +118,10 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     const recorder = record();
     await more(recorder);
     clock.set(DAY_MS);
-    await recorder.says(/the wall clock's step by 86400\.\d+ s is adopted/);
+    await recorder.prints(/the wall clock's step by 86400\.\d+ s is adopted/);
     await more(recorder);
     clock.set(0);
-    await recorder.says(/a new session begins/);
+    await recorder.prints(/a new session begins/);
     await recorder.line((line) => JSON.parse(line).recorded !== undefined);
     await more(recorder);
     await stop(recorder);
@@ -156,7 +156,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     await passed(3000); // as long as it does not run
     const to_ns = Date.now() * 1e6;
     recorder.child.kill("SIGCONT");
-    await recorder.says(/did not run/);
+    await recorder.prints(/did not run/);
     await more(recorder);
     await stop(recorder);
     assert.equal(clock.ms, 0);

@@ -53,9 +53,9 @@ test("a cut from the middle has the archive's frames, verdicts and books, and @m
   assert.equal((await equal([], window)).frames, made.frames); // without the frames of the state
   await equal(window, window);
   await equal(["--from", middle], ["--feed", "linear", "--from", middle, "--to", to]);
-  const one = path.join(dir, "one.mcap"), moment = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
-  await tapedeck(t, ["cut", archive, "-o", one, ...moment]);
-  assert.deepEqual((await replay(one)).books, (await replay(archive, ...moment)).books); // the books of the selection's frames
+  const one = path.join(dir, "one.mcap"), range = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
+  await tapedeck(t, ["cut", archive, "-o", one, ...range]);
+  assert.deepEqual((await replay(one)).books, (await replay(archive, ...range)).books); // the books of the selection's frames
 
   for (const args of [["verify"], ["info"], ["ls"], ["gaps"], ["drift"], ["export", "--format", "jsonl", "--out", path.join(dir, "set")]])
     await tapedeck(t, [args[0], file, ...args.slice(1)], { status: args[0] === "drift" ? null : 0 });
@@ -228,7 +228,7 @@ test("--shrink finds the frame that crashes a program, and the frame that must p
 });
 
 /** A shell command that sends its arguments to this process and gets its exit status from it, because starting node takes longer. */
-async function judgedHere(t, dir, judge) {
+async function judgedByTest(t, dir, judge) {
   const asked = net.createServer((peer) => peer.once("data", async (line) => peer.end(String(await judge(...String(line).trim().split(" ")))))).listen(0, "127.0.0.1");
   t.after(() => asked.close());
   await once(asked, "listening");
@@ -258,7 +258,7 @@ test("--shrink ends with frames that the exchange could have sent: a client with
     }
     return "";
   };
-  const command = await judgedHere(t, dir, async (file) => ((await wrong(file, true)) === "" ? 0 : "crash"));
+  const command = await judgedByTest(t, dir, async (file) => ((await wrong(file, true)) === "" ? 0 : "crash"));
   const shrunk = async (name, ...more) => {
     const file = path.join(dir, name);
     return { file, ...(await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "LTCUSDT", "--shrink", command, "--json", ...more])) };
@@ -294,7 +294,7 @@ test("--shrink --serve finds the frame that crashes a client", { skip }, async (
     socket.on("close", () => resolve(0));
     socket.on("error", () => resolve(125));
   });
-  const command = await judgedHere(t, dir, client);
+  const command = await judgedByTest(t, dir, client);
   const file = path.join(dir, "bug.mcap");
   // Little time: a run takes half a second.
   const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", command, "--json"]);

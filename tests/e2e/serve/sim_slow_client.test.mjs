@@ -42,8 +42,8 @@ class Client {
     socket.on("close", () => this.wake());
   }
 
-  async until(look) {
-    while (!look()) {
+  async until(condition) {
+    while (!condition()) {
       assert.ok(!this.socket.destroyed, "the connection ended");
       await new Promise((resolve) => (this.wake = resolve));
     }

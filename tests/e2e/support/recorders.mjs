@@ -27,9 +27,9 @@ export class Recorder extends Program {
   }
 
   note(line) {
-    const said = JSON.parse(line);
-    if (said.durable === undefined) return;
-    const { feed, line: redundant, shard, conn, in: inbound, out, session } = said.durable;
+    const printed = JSON.parse(line);
+    if (printed.durable === undefined) return;
+    const { feed, line: redundant, shard, conn, in: inbound, out, session } = printed.durable;
     this.firstSession ??= session;
     const key = `${feed}|${conn}|${redundant}|${shard}` + (session === this.firstSession ? "" : `|${session}`);
     const before = this.durable.get(key) ?? { in: 0, out: 0 };
@@ -41,8 +41,8 @@ export class Recorder extends Program {
   /** Wait until test(line object) is true of a durable line. */
   durableLine(test = () => true) {
     return this.line((line) => {
-      const said = JSON.parse(line).durable;
-      return said !== undefined && test(said);
+      const durable = JSON.parse(line).durable;
+      return durable !== undefined && test(durable);
     });
   }
 
