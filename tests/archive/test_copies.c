@@ -20,12 +20,12 @@ enum { FRAMES = BENCH_SEGMENTS * BENCH_CHUNKS * 20, ENDS_MAX = 64 };
 
 static td_io io_of(const bench *b)
 {
-    return io_fault_io(b->place.disk);
+    return io_fault_io(b->env.disk);
 }
 
 static void must_have_all_frames(bench *b)
 {
-    assert_int_equal(archive_fixture_check_frames(&b->place, FIXTURE_FEED, 0, 1), FRAMES);
+    assert_int_equal(archive_fixture_check_frames(&b->env, FIXTURE_FEED, 0, 1), FRAMES);
 }
 
 static void must_be(bench *b, verify_severity wanted, const char *doing, size_t at)
@@ -40,7 +40,7 @@ static void must_not_hide_frames(bench *b, size_t at)
     const uint64_t last_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * (FRAMES - 1);
     gap_list list;
     td_err err;
-    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&b->env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_gaps(a, &list, &err), TD_OK);
     for (size_t i = 0; i < list.count; i++) {
         const gap_row *row = &list.rows[i];
@@ -65,13 +65,13 @@ static void test_older_journal(void **state)
         bench_put(b, BENCH_SEGMENTS, b->bytes[BENCH_SEGMENTS], ends[i]);
         if (bench_verify(b) > (i + 1 == count ? VERIFY_SOUND : VERIFY_RECOVERABLE))
             fail_msg("journal up to entry %zu:\n%s", i, b->text);
-        archive_fixture_recover(&b->place, &report);
+        archive_fixture_recover(&b->env, &report);
         assert_false(report.is_lossy);
         assert_int_equal(report.segments_failed + report.segments_missing, 0);
         must_be(b, VERIFY_SOUND, "recovered, journal up to entry", i);
         must_have_all_frames(b);
         must_not_hide_frames(b, i);
-        archive_fixture_recover(&b->place, &report);
+        archive_fixture_recover(&b->env, &report);
         assert_int_equal(report.segments_entered + report.gaps_opened, 0);
         bench_close(b, "a journal older than the segments");
     }
@@ -116,7 +116,7 @@ static void must_put_away(bench *b, size_t segment, size_t size)
     must_be(b, VERIFY_SOUND, "with a copy of size", size);
     assert_non_null(strstr(b->text, "a copy of"));
     must_have_all_frames(b);
-    archive_fixture_recover(&b->place, &report);
+    archive_fixture_recover(&b->env, &report);
     assert_int_equal(report.copies_quarantined, 1);
     assert_int_equal(report.segments_recovered + report.segments_failed, 0);
     assert_false(report.is_lossy);
@@ -144,7 +144,7 @@ static void must_leave(bench *b, const char *path)
     recover_report report;
     must_be(b, VERIFY_DAMAGED, path, 0);
     assert_non_null(strstr(b->text, path + strlen(ARCHIVE_FIXTURE_PATH "/")));
-    archive_fixture_recover(&b->place, &report);
+    archive_fixture_recover(&b->env, &report);
     assert_int_equal(report.segments_failed, 1);
     assert_int_equal(report.copies_quarantined + report.segments_recovered, 0);
     assert_true(is_there(b, path));
@@ -168,7 +168,7 @@ static void test_newer_journal(void **state)
         }
         recover_report report;
         put_open(b, segment, ends[count - 1] + 5, path); /* all blocks but the last */
-        archive_fixture_recover(&b->place, &report);
+        archive_fixture_recover(&b->env, &report);
         assert_int_equal(report.segments_recovered, 1);
         assert_false(report.is_lossy);
         must_have_all_frames(b);
@@ -193,7 +193,7 @@ static void test_short_before_the_next(void **state)
     must_leave(b, path);
     file_make(io_of(b), b->paths[0], b->bytes[0], b->sizes[0]); /* put the complete file back */
     recover_report report;
-    archive_fixture_recover(&b->place, &report);
+    archive_fixture_recover(&b->env, &report);
     assert_int_equal(report.copies_quarantined, 1);
     assert_false(report.is_lossy);
     must_have_all_frames(b);

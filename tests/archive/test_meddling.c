@@ -36,15 +36,15 @@ static void test_sessions_of_holders(void **state)
         {"pid 12, record, since now, session 3F2A9C01", "?"},
         {"pid 12, record", "?"},
     };
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 1);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 1);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_lock *lock = NULL;
         char live[SESSION_ID_BYTES];
-        archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-        assert_int_equal(td_io_lock(io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/lock",
-                                    ROWS[i][0], &lock, NULL),
+        archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
+        assert_int_equal(td_io_lock(io_fault_io(env.disk), ARCHIVE_FIXTURE_PATH "/lock", ROWS[i][0],
+                                    &lock, NULL),
                          TD_OK);
         assert_int_equal(archive_live_session(a, live, NULL), TD_OK);
         assert_string_equal(live, ROWS[i][1]);
@@ -53,12 +53,12 @@ static void test_sessions_of_holders(void **state)
         assert_string_equal(live, "");
         archive_close(a);
     }
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A session with two durable chunks. */
 typedef struct scene {
-    archive_place place;
+    archive_env env;
     archive *into;
     archive_writer *writer;
     fixture_feed feed;
@@ -76,8 +76,8 @@ static void begin(scene *s)
 {
     td_err err;
     *s = (scene){0};
-    archive_place_init_sim(&s->place);
-    s->into = archive_place_open(&s->place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&s->env);
+    s->into = archive_env_open(&s->env, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(s->into, count_durable, s, &s->writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&s->feed, s->writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (int i = 0; i < 2; i++)
@@ -94,13 +94,13 @@ static void end_session(scene *s, writer_end how)
 
 static void end(scene *s)
 {
-    assert_int_equal(io_fault_open_count(s->place.disk), 0);
-    archive_place_fini(&s->place);
+    assert_int_equal(io_fault_open_count(s->env.disk), 0);
+    archive_env_fini(&s->env);
 }
 
 static td_io io_of(const scene *s)
 {
-    return io_fault_io(s->place.disk);
+    return io_fault_io(s->env.disk);
 }
 
 /* The path of a file in the archive. */
@@ -134,12 +134,12 @@ static void test_without_its_lock_file(void **state)
     assert_int_equal(td_io_unlink(io_of(&s), path_in(&s, "lock", path), &err), TD_OK);
     assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "removed"));
-    archive_fixture_recover(&s.place, &report);
+    archive_fixture_recover(&s.env, &report);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 0);
 
-    archive *second = archive_place_open(&s.place, ARCHIVE_APPEND, "import");
+    archive *second = archive_env_open(&s.env, ARCHIVE_APPEND, "import");
     assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "replaced"));
     assert_int_equal(archive_recover(second, NULL, NULL, &report, &err), TD_OK);
@@ -152,8 +152,8 @@ static void test_without_its_lock_file(void **state)
     /* The first session still works. */
     assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
     end_session(&s, WRITER_STOP);
-    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
-    archive_fixture_check_dump(&s.place);
+    assert_int_equal(archive_fixture_check_frames(&s.env, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    archive_fixture_check_dump(&s.env);
     end(&s);
 }
 
@@ -168,14 +168,14 @@ static void test_recovery_of_a_locked_segment(void **state)
     recover_result *result = td_alloc(sizeof *result);
     assert_non_null(result);
     begin(&s);
-    uint64_t before = io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND);
+    uint64_t before = io_fault_call_count(s.env.disk, IO_FAULT_OP_APPEND);
     assert_int_equal(
         recover_segment(io_of(&s), open_path(&s, path), path_in(&s, "torn", torn), result, &err),
         TD_E_BUSY);
-    assert_int_equal(io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND), before);
+    assert_int_equal(io_fault_call_count(s.env.disk, IO_FAULT_OP_APPEND), before);
     assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
     end_session(&s, WRITER_ABANDON);
-    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    assert_int_equal(archive_fixture_check_frames(&s.env, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
     td_free(result);
     end(&s);
 }
@@ -218,8 +218,8 @@ static verify_severity verdict(const scene *s)
 {
     verify_report report;
     const verify_options options = {.threads = 1};
-    archive_place place = s->place;
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env env = s->env;
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_verify(a, &options, &report, NULL), TD_OK);
     archive_close(a);
     return report.verdict;
@@ -227,8 +227,8 @@ static verify_severity verdict(const scene *s)
 
 static unsigned count_corrupt_gaps(const scene *s)
 {
-    archive_place place = s->place;
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env env = s->env;
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     gap_list gaps;
     unsigned count = 0;
     assert_int_equal(archive_gaps(a, &gaps, NULL), TD_OK);
@@ -273,7 +273,7 @@ static void test_segments_that_others_change(void **state)
         end_session(&s, WRITER_ABANDON);
         assert_int_not_equal(count_corrupt_gaps(&s), 0);
         assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_RECOVERABLE : VERIFY_DAMAGED);
-        archive_fixture_recover(&s.place, &report);
+        archive_fixture_recover(&s.env, &report);
         assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_SOUND : VERIFY_DAMAGED);
         assert_int_not_equal(count_corrupt_gaps(&s), 0);
         end(&s);
@@ -328,19 +328,19 @@ static void test_journals_that_others_change(void **state)
 static void test_journal_of_two_writers(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     journal *first = NULL;
     journal *second = NULL;
     td_err err;
-    archive_place_init_real(&place);
-    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_real(&env);
+    archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(appender, NULL, NULL, NULL, &first, &err), TD_OK);
     char path[LIMIT_PATH_BYTES];
     assert_int_equal(archive_join(appender, "journal.mcap.open", path, &err), TD_OK);
     const journal_field field = journal_text("text", "x");
     assert_int_equal(journal_append(first, "note", &field, 1, &err), TD_OK);
     assert_int_equal(journal_check_place(first, &err), TD_OK);
-    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    archive *maintainer = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(journal_open(maintainer, NULL, NULL, NULL, &second, &err), TD_OK);
     assert_int_equal(journal_append(second, "note", &field, 1, &err), TD_OK);
@@ -351,7 +351,7 @@ static void test_journal_of_two_writers(void **state)
     journal_close(second);
     archive_close(maintainer);
     archive_close(appender);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -224,11 +224,11 @@ static void check_case(archive *a, const between_case *c)
 static void test_stretches_between(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     journal *j;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/one", 100, 120, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/two", 140, 160, &err), TD_OK);
@@ -236,7 +236,7 @@ static void test_stretches_between(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         check_case(a, &CASES[i]);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A session of a feed with its topics, "TOPIC" NUL "SYMBOL" NUL; the last NUL is the one that ends
@@ -335,13 +335,13 @@ static void check_topics(archive *a, const topics_case *c)
 static void test_topics_that_captures_lack(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     for (size_t i = 0; i < sizeof TOPIC_CASES / sizeof TOPIC_CASES[0]; i++)
         check_topics(a, &TOPIC_CASES[i]);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* The receive time of frame i. If it was not received (some of the fixture's frames are sent, some
@@ -358,17 +358,17 @@ static uint64_t received_ns(uint64_t i, int step)
 static void test_spans_of_several_segments(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive_view *view;
     session_spans spans = {0};
     gap_list found = {0};
     uint64_t first_ns;
     uint64_t last_ns;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 1000, 8); /* segments of 60 frames */
-    archive_fixture_record(&place, 0, 8);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 1000, 8); /* segments of 60 frames */
+    archive_fixture_record(&env, 0, 8);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
         assert_int_equal(view->catalog != NULL, i == 0);
@@ -376,7 +376,7 @@ static void test_spans_of_several_segments(void **state)
         assert_int_equal(first_ns, received_ns(0, 1));
         assert_int_equal(last_ns, received_ns(1159, -1));
         archive_view_close(view);
-        assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+        assert_int_equal(catalog_remove(env.catalog_path, &err), TD_OK);
     }
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
     assert_true(view->listing.segment_count >= 4);
@@ -397,22 +397,22 @@ static void test_spans_of_several_segments(void **state)
     session_spans_fini(&spans);
     archive_view_close(view);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A recorder finishes a segment between listing and reading it: its rows must not be lost. */
 static void test_renamed_meanwhile(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive_listing listing;
     char open_path[LIMIT_PATH_BYTES];
     segment_rows right;
     segment_rows found;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 3);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 3);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *path = listing.segments[0].path;
     (void)snprintf(open_path, sizeof open_path, "%.1000s.open", path);
@@ -424,7 +424,7 @@ static void test_renamed_meanwhile(void **state)
     segment_rows_fini(&found);
     archive_listing_fini(&listing);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -31,7 +31,7 @@
 static int change(const bench *b, const char *sql)
 {
     sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(b->place.catalog_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(b->env.catalog_path, &db), SQLITE_OK);
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     int changes = rc == SQLITE_OK ? sqlite3_changes(db) : 0;
     if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
@@ -42,8 +42,8 @@ static int change(const bench *b, const char *sql)
 
 static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
 {
-    assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
-    file_make(io_posix(), b->place.catalog_path, bytes, size);
+    assert_int_equal(catalog_remove(b->env.catalog_path, NULL), TD_OK);
+    file_make(io_posix(), b->env.catalog_path, bytes, size);
 }
 
 /* ---- readers' answers ---- */
@@ -137,7 +137,7 @@ static char *answers_of(bench *b)
     td_buf out;
     td_err err;
     td_buf_init(&out, 1 << 20);
-    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&b->env, ARCHIVE_READ, NULL);
     const read_query all = {.to_ns = UINT64_MAX};
     const read_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
                                   .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
@@ -206,7 +206,7 @@ typedef struct original {
 static original original_of(bench *b)
 {
     original o = {0};
-    o.bytes = file_read(io_posix(), b->place.catalog_path, &o.size);
+    o.bytes = file_read(io_posix(), b->env.catalog_path, &o.size);
     o.answers = answers_of(b);
     return o;
 }
@@ -222,7 +222,7 @@ static void original_fini(original *o)
 static void must_mend(bench *b, const char *doing, size_t at)
 {
     recover_report report;
-    archive_fixture_recover(&b->place, &report);
+    archive_fixture_recover(&b->env, &report);
     if (bench_verify(b) != VERIFY_SOUND)
         fail_msg("%s %zu, recovered:\n%s", doing, at, b->text);
 }
@@ -313,7 +313,7 @@ static void test_cut_files_with_a_catalog(void **state)
     for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
         for (size_t size = 0; size < b->sizes[i]; size += 311) {
             bench_put(b, i, b->bytes[i], size);
-            assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
+            assert_int_equal(catalog_remove(b->env.catalog_path, NULL), TD_OK);
             char *without = answers_of(b);
             put_catalog_back(b, o.bytes, o.size);
             must_answer(b, without, "cut to", size);

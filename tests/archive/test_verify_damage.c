@@ -38,10 +38,10 @@ static void test_flipped_bits(void **state)
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++) {
         for (size_t at = 0; at < b->sizes[i]; at += 23) {
             uint8_t mask = (uint8_t)(1U << (at % 8));
-            assert_int_equal(io_fault_damage(b->place.disk, b->paths[i], at, mask, NULL), TD_OK);
+            assert_int_equal(io_fault_damage(b->env.disk, b->paths[i], at, mask, NULL), TD_OK);
             bench_must_show(b, i < BENCH_SEGMENTS ? VERIFY_DAMAGED : VERIFY_RECOVERABLE,
                             name_of(b, i), b->paths[i], at);
-            assert_int_equal(io_fault_damage(b->place.disk, b->paths[i], at, mask, NULL), TD_OK);
+            assert_int_equal(io_fault_damage(b->env.disk, b->paths[i], at, mask, NULL), TD_OK);
         }
     }
     bench_close(b, "flipped bits");
@@ -105,7 +105,7 @@ static size_t block_at(const bench *b, size_t i, size_t k)
 {
     segment_reader *reader = NULL;
     const uint8_t data_end = 0x0f; /* opcode of Data End, whose content has 4 bytes */
-    assert_int_equal(segment_reader_open(io_fault_io(b->place.disk), b->paths[i], &reader, NULL),
+    assert_int_equal(segment_reader_open(io_fault_io(b->env.disk), b->paths[i], &reader, NULL),
                      TD_OK);
     assert_int_equal(segment_reader_chunk_count(reader), BENCH_CHUNKS);
     size_t at = 0;
@@ -150,7 +150,7 @@ static void test_removed_chunks_and_a_new_end(void **state)
 {
     (void)state;
     bench *b = bench_open();
-    td_io io = io_fault_io(b->place.disk);
+    td_io io = io_fault_io(b->env.disk);
     for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
         for (size_t k = 1; k < BENCH_CHUNKS; k++) {
             char open_path[LIMIT_PATH_BYTES + 8];
@@ -241,12 +241,12 @@ static void test_segments(void **state)
     (void)state;
     bench *b = bench_open();
     for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
-        assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[i], NULL), TD_OK);
+        assert_int_equal(td_io_unlink(io_fault_io(b->env.disk), b->paths[i], NULL), TD_OK);
         bench_must_show(b, VERIFY_DAMAGED, "the journal lists this segment, but it is missing",
                         "without segment", i);
         bench_must_show(b, VERIFY_DAMAGED, i == 0 ? "chain: the segment before it" : name_of(b, i),
                         "without segment", i);
-        file_make(io_fault_io(b->place.disk), b->paths[i], b->bytes[i], b->sizes[i]);
+        file_make(io_fault_io(b->env.disk), b->paths[i], b->bytes[i], b->sizes[i]);
     }
     bench_put(b, 0, b->bytes[1], b->sizes[1]);
     bench_put(b, 1, b->bytes[0], b->sizes[0]);
@@ -305,10 +305,10 @@ static void test_journal_forgets_a_segment(void **state)
                     "journal of the start", 0);
     if (bench_verify(b) != VERIFY_RECOVERABLE)
         fail_msg("%s", b->text);
-    assert_int_equal(td_io_unlink(io_fault_io(b->place.disk), b->paths[0], NULL), TD_OK);
+    assert_int_equal(td_io_unlink(io_fault_io(b->env.disk), b->paths[0], NULL), TD_OK);
     bench_must_show(b, VERIFY_DAMAGED, "the journal does not list this segment: entries",
                     "journal of the start, first segment gone", 0);
-    file_make(io_fault_io(b->place.disk), b->paths[0], b->bytes[0], b->sizes[0]);
+    file_make(io_fault_io(b->env.disk), b->paths[0], b->bytes[0], b->sizes[0]);
     bench_put_back(b, BENCH_SEGMENTS);
     bench_close(b, "journal of an earlier moment");
 }

@@ -78,15 +78,15 @@ static int check_end(const fault_recording *r, const fault_end *end, int did_fir
 }
 
 /* The process is gone, and so is what was only in the cache. */
-static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_tally *tally)
+static int check_cuts(fault_checker *checker, io_fault *disk, uint64_t seed, fault_tally *tally)
 {
-    const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
+    const fault_truth truth = fault_truth_at(checker->recording, UINT64_MAX);
     const uint64_t seeds[] = {IO_FAULT_CUT_WORST, seed};
     fault_found found;
     int ok = 1;
     for (size_t i = 0; ok && i < sizeof seeds / sizeof seeds[0]; i++) {
         io_fault *after = io_fault_power_cut(disk, seeds[i]);
-        ok = fault_check_all(place, after, &truth, &found);
+        ok = fault_check_all(checker, after, &truth, &found);
         if (ok && found.has_archive)
             fault_tally_disk(tally, FAULT_CUT_CATALOG_MOMENT, &found);
         io_fault_close(after);
@@ -95,13 +95,13 @@ static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_t
 }
 
 /* The fault is over and the machine keeps running. */
-static int check_going_on(fault_place *place, io_fault *disk, fault_tally *tally)
+static int check_going_on(fault_checker *checker, io_fault *disk, fault_tally *tally)
 {
-    const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
+    const fault_truth truth = fault_truth_at(checker->recording, UINT64_MAX);
     fault_found found = {0};
     io_fault *killed = io_fault_kill(disk);
-    int ok = fault_check_frames(place, killed, &truth, &found) &&
-             fault_check_record_on(place, killed, &found);
+    int ok = fault_check_frames(checker, killed, &truth, &found) &&
+             fault_check_record_on(checker, killed, &found);
     if (ok)
         fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(killed);
@@ -111,15 +111,15 @@ static int check_going_on(fault_place *place, io_fault *disk, fault_tally *tally
 static int check_after(const scene *s, fault_recording *r, uint64_t seed, fault_tally *tally,
                        char *what)
 {
-    fault_place place = {.recording = r};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", r->catalog);
-    if ((s->is_full || seed % 2 == 0) && !check_cuts(&place, r->disk, seed, tally))
-        return say(what, "power cut afterwards", place.what);
+    fault_checker checker = {.recording = r};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", r->catalog);
+    if ((s->is_full || seed % 2 == 0) && !check_cuts(&checker, r->disk, seed, tally))
+        return say(what, "power cut afterwards", checker.failure);
     if (!s->is_full && seed % 2 == 0)
         return 1;
-    if (seed % 4 < 2 && catalog_remove(place.catalog, NULL) != TD_OK)
+    if (seed % 4 < 2 && catalog_remove(checker.catalog, NULL) != TD_OK)
         return say(what, "catalog", "cannot be removed");
-    return check_going_on(&place, r->disk, tally) || say(what, "recording on", place.what);
+    return check_going_on(&checker, r->disk, tally) || say(what, "recording on", checker.failure);
 }
 
 static int run_case(void *state, uint64_t index, fault_tally *tally,

@@ -33,7 +33,7 @@ static const fault_size FULL = {.rounds = 24, .frames_per_round = 5, .rounds_per
 enum { CAPTURE_BYTES_MAX = 4 << 20, DIED = 7, RANDOM_CUTS_SMALL = 1, RANDOM_CUTS_FULL = 5 };
 
 /* An operation on the archive, which is interrupted. */
-typedef td_result act_fn(const fault_place *place, io_fault *disk, td_err *err);
+typedef td_result act_fn(const fault_checker *checker, io_fault *disk, td_err *err);
 
 typedef struct scene {
     fault_recording recording;
@@ -55,11 +55,11 @@ static int is_full(void)
 
 /* ---- acts ---- */
 
-static td_result act_recover(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_recover(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     recover_report report;
     archive *a = NULL;
-    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+    td_result rc = fault_archive_open(checker->recording, disk, checker->catalog, ARCHIVE_MAINTAIN,
                                       "recover", &a, err);
     if (rc == TD_OK)
         rc = archive_recover(a, NULL, NULL, &report, err);
@@ -67,12 +67,12 @@ static td_result act_recover(const fault_place *place, io_fault *disk, td_err *e
     return rc;
 }
 
-static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_reindex(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     archive *a = NULL;
-    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+    td_result rc = fault_archive_open(checker->recording, disk, checker->catalog, ARCHIVE_MAINTAIN,
                                       "reindex", &a, err);
     if (rc == TD_OK)
         rc = archive_reindex(a, &options, &report, err);
@@ -80,13 +80,13 @@ static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *e
     return rc;
 }
 
-static td_result act_import(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_import(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     import_report report;
     const import_options options = {.io = io_fault_io(disk),
-                                    .clock = clock_sim_clock(place->recording->clock),
+                                    .clock = clock_sim_clock(checker->recording->clock),
                                     .archive_path = FAULT_ARCHIVE,
-                                    .catalog_path = place->catalog,
+                                    .catalog_path = checker->catalog,
                                     .version = "test",
                                     .format = IMPORT_JSONL,
                                     .path = "capture.jsonl"};
@@ -97,7 +97,7 @@ static td_result act_import(const fault_place *place, io_fault *disk, td_err *er
 
 typedef struct worker {
     const scene *scene;
-    fault_place place;
+    fault_checker checker;
     io_fault *then; /* a disk advanced through the act's changes; or NULL */
     uint64_t change_count;
     fault_truth truth;     /* of the current case */
@@ -108,12 +108,12 @@ static void *open_worker(void *user, unsigned number)
 {
     worker *w = td_alloc_zero(1, sizeof *w);
     w->scene = user;
-    w->place.recording = &w->scene->recording;
+    w->checker.recording = &w->scene->recording;
     w->truth = w->scene->truth;
     w->died_behind = mmap(NULL, sizeof *w->died_behind, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     TD_ASSERT(w->died_behind != MAP_FAILED);
-    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
+    (void)snprintf(w->checker.catalog, sizeof w->checker.catalog, "%s/worker-%u.sqlite",
                    w->scene->recording.folder, number);
     return w;
 }
@@ -135,26 +135,27 @@ static int put_catalog(worker *w, uint64_t seed)
 {
     const scene *s = w->scene;
     if (s->catalogs == NULL)
-        return catalog_remove(w->place.catalog, NULL) == TD_OK;
+        return catalog_remove(w->checker.catalog, NULL) == TD_OK;
     return fault_catalogs_put(s->catalogs,
                               catalog_way(s, seed) == FAULT_CUT_CATALOG_NONE ? FAULT_CATALOG_NONE
                                                                              : FAULT_CATALOG_MOMENT,
-                              s->catalog_at, seed, w->place.catalog);
+                              s->catalog_at, seed, w->checker.catalog);
 }
 
 /* Checks that the disk is sound, and equal to the result without a fault. */
 static int check_disk(worker *w, io_fault *disk, fault_way way, fault_tally *tally)
 {
     fault_found found;
-    if (!fault_check_all(&w->place, disk, &w->truth, &found))
+    if (!fault_check_all(&w->checker, disk, &w->truth, &found))
         return 0;
     fault_tally_disk(tally, way, &found);
     if (w->scene->dump == NULL)
         return 1;
-    char *dump = fault_dump(&w->place);
+    char *dump = fault_dump(&w->checker);
     int is_same = dump != NULL && strcmp(dump, w->scene->dump) == 0;
     if (dump != NULL && !is_same)
-        (void)snprintf(w->place.what, sizeof w->place.what, "another archive than at once");
+        (void)snprintf(w->checker.failure, sizeof w->checker.failure,
+                       "another archive than at once");
     td_free(dump);
     return is_same;
 }
@@ -204,11 +205,11 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
         ok = put_catalog(w, seed) && cut_and_check(w, w->then, seed, way, tally);
     }
     if (!ok)
-        return say(what, "power cut", w->place.what);
+        return say(what, "power cut", w->checker.failure);
     if (!is_full() && is_cut)
         return 1;
     return (put_catalog(w, index) && kill_and_check(w, w->then, tally)) ||
-           say(what, "killed", w->place.what);
+           say(what, "killed", w->checker.failure);
 }
 
 /* ---- the process dies at every call; the catalog's own files stay as they are ---- */
@@ -238,7 +239,7 @@ static int act_and_die(worker *w, uint64_t calls)
         countdown c = {.left = calls, .died_behind = w->died_behind};
         io_fault_log_start(disk);
         io_fault_observe(disk, die_in_time, &c);
-        td_result rc = w->scene->act(&w->place, disk, NULL);
+        td_result rc = w->scene->act(&w->checker, disk, NULL);
         _exit(rc == TD_OK ? 0 : 1);
     }
     pid_t ended = waitpid(child, &status, 0);
@@ -258,7 +259,8 @@ static int run_death(void *state, uint64_t index, fault_tally *tally,
         return 1;
     atomic_fetch_add(&tally->died, 1);
     io_fault *disk = io_fault_at(w->scene->before, index % 2 == 0 ? 0 : *w->died_behind);
-    int ok = check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->place.what);
+    int ok =
+        check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->checker.failure);
     io_fault_close(disk);
     return ok;
 }
@@ -277,7 +279,7 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     plan.fail_at = index + 1;
     int ok = put_catalog(w, index) || say(what, "catalog", "cannot be put there");
     io_fault_set_plan(disk, plan);
-    td_result rc = ok ? s->act(&w->place, disk, &err) : TD_OK;
+    td_result rc = ok ? s->act(&w->checker, disk, &err) : TD_OK;
     int did_fire = fault_tally_error(tally, disk, rc);
     io_fault_set_plan(disk, (io_fault_plan){0});
     if (ok && rc != TD_OK && (!did_fire || err.text[0] == '\0'))
@@ -293,9 +295,10 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     if (ok && is_cut)
         ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index,
                            FAULT_CUT_CATALOG_MOMENT, tally) ||
-             say(what, "power cut after an error", w->place.what);
+             say(what, "power cut after an error", w->checker.failure);
     if (ok && (is_full() || !is_cut))
-        ok = kill_and_check(w, disk, tally) || say(what, "killed after an error", w->place.what);
+        ok = kill_and_check(w, disk, tally) ||
+             say(what, "killed after an error", w->checker.failure);
     io_fault_close(disk);
     return ok;
 }
@@ -319,18 +322,18 @@ static uint64_t sweep(scene *s, const char *name, fault_case_fn *run, uint64_t c
  * Returns the number of its calls of these operations. */
 static uint64_t rehearse(scene *s, uint32_t ops)
 {
-    fault_place place = {.recording = &s->recording};
+    fault_checker checker = {.recording = &s->recording};
     uint64_t count = 0;
     td_err err;
     td_err_clear(&err);
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", s->recording.catalog);
     io_fault *disk = io_fault_at(s->before, 0);
     if (s->catalogs != NULL)
-        assert_true(
-            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
+        assert_true(fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0,
+                                       checker.catalog));
     else
-        assert_int_equal(catalog_remove(place.catalog, NULL), TD_OK);
-    if (s->act(&place, disk, &err) != TD_OK)
+        assert_int_equal(catalog_remove(checker.catalog, NULL), TD_OK);
+    if (s->act(&checker, disk, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
         if ((ops & IO_FAULT_BIT(op)) != 0)
@@ -349,15 +352,15 @@ static uint64_t count_deaths(scene *s)
 /* Runs the act on s->before itself. */
 static void perform(scene *s)
 {
-    fault_place place = {.recording = &s->recording};
+    fault_checker checker = {.recording = &s->recording};
     td_err err;
     td_err_clear(&err);
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", s->recording.catalog);
     io_fault_log_start(s->before);
     if (s->catalogs != NULL)
-        assert_true(
-            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
-    if (s->act(&place, s->before, &err) != TD_OK)
+        assert_true(fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0,
+                                       checker.catalog));
+    if (s->act(&checker, s->before, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
@@ -433,11 +436,11 @@ static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
 
 static void keep_dump(scene *s)
 {
-    fault_place place = {.recording = &s->recording};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
-    s->dump = fault_dump(&place);
+    fault_checker checker = {.recording = &s->recording};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", s->recording.catalog);
+    s->dump = fault_dump(&checker);
     if (s->dump == NULL)
-        fail_msg("%s", place.what);
+        fail_msg("%s", checker.failure);
 }
 
 static void test_recover(void **state)
@@ -529,16 +532,16 @@ static void test_import(void **state)
     (void)state;
     scene s;
     fault_found found;
-    fault_place place;
+    fault_checker checker;
     init_scene(&s, act_import);
     s.before = io_fault_open();
     assert_non_null(s.before);
     make_capture(&s, is_full() ? 400 : 20);
     perform(&s);
-    place = (fault_place){.recording = &s.recording};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s.recording.catalog);
-    if (!fault_check_all(&place, s.before, &s.truth, &found))
-        fail_msg("%s", place.what);
+    checker = (fault_checker){.recording = &s.recording};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", s.recording.catalog);
+    if (!fault_check_all(&checker, s.before, &s.truth, &found))
+        fail_msg("%s", checker.failure);
     assert_int_equal(found.frames[0], s.recording.feeds[0].count);
     assert_int_equal(found.frames[1], s.recording.feeds[1].count);
     uint64_t failures =

@@ -35,12 +35,12 @@ typedef struct scene {
     fault_catalogs *catalogs;
 } scene;
 
-/* A sweep's process: the disk after change_count changes, and a place to check it. */
+/* A sweep's process: the disk after change_count changes, and its checker. */
 typedef struct worker {
     const scene *scene;
     io_fault *then;
     uint64_t change_count;
-    fault_place place;
+    fault_checker checker;
 } worker;
 
 static void *open_worker(void *user, unsigned number)
@@ -48,8 +48,8 @@ static void *open_worker(void *user, unsigned number)
     worker *w = td_alloc_zero(1, sizeof *w);
     w->scene = user;
     w->then = io_fault_at(w->scene->recording.disk, 0);
-    w->place.recording = &w->scene->recording;
-    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
+    w->checker.recording = &w->scene->recording;
+    (void)snprintf(w->checker.catalog, sizeof w->checker.catalog, "%s/worker-%u.sqlite",
                    w->scene->recording.folder, number);
     return w;
 }
@@ -64,8 +64,8 @@ static void close_worker(void *state)
 static int check_short(worker *w, io_fault *disk, const fault_truth *truth, fault_found *found)
 {
     recover_report report;
-    return fault_check_frames(&w->place, disk, truth, found) &&
-           (!found->has_archive || fault_check_recover(&w->place, disk, &report));
+    return fault_check_frames(&w->checker, disk, truth, found) &&
+           (!found->has_archive || fault_check_recover(&w->checker, disk, &report));
 }
 
 /* Recovers a disk with one kind of catalog; returns its dump, or NULL. */
@@ -76,16 +76,16 @@ static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uin
     fault_found found;
     /* The catalog is not written at the same time as the disk: it may be one step ahead. */
     uint64_t moment = w->change_count + (kind == FAULT_CATALOG_MOMENT ? seed % 2 : 0);
-    *ok = fault_catalogs_put(w->scene->catalogs, kind, moment, seed, w->place.catalog);
+    *ok = fault_catalogs_put(w->scene->catalogs, kind, moment, seed, w->checker.catalog);
     /* Everything is checked with the first kind; the others must give the same result. */
     if (*ok && kind == FAULT_CATALOG_MOMENT)
-        *ok = fault_check_all(&w->place, disk, &truth, &found);
+        *ok = fault_check_all(&w->checker, disk, &truth, &found);
     else if (*ok)
         *ok = check_short(w, disk, &truth, &found);
     if (!*ok || !found.has_archive)
         return NULL;
     fault_tally_disk(tally, (fault_way)(FAULT_CUT_CATALOG_MOMENT + kind), &found);
-    char *dump = fault_dump(&w->place);
+    char *dump = fault_dump(&w->checker);
     *ok = dump != NULL;
     return dump;
 }
@@ -106,7 +106,8 @@ static int is_same(worker *w, fault_catalog_kind kind, const result *first, cons
     else if (!td_hash128_equal(first->files, other->files))
         differs = "other files";
     if (differs != NULL)
-        (void)snprintf(w->place.what, sizeof w->place.what, "with catalog %u: %s", kind, differs);
+        (void)snprintf(w->checker.failure, sizeof w->checker.failure, "with catalog %u: %s", kind,
+                       differs);
     return differs == NULL;
 }
 
@@ -136,7 +137,7 @@ static int cut_power(worker *w, uint64_t seed, fault_tally *tally, char *what)
     io_fault_close(after);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "power cut %" PRIu64 ": %s", seed,
-                       w->place.what);
+                       w->checker.failure);
     return ok;
 }
 
@@ -147,16 +148,16 @@ static int kill_and_recover(worker *w, fault_tally *tally, char *what)
     fault_found found = {0};
     io_fault *disk = io_fault_kill(w->then);
     int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
-                                w->place.catalog) &&
-             fault_check_all(&w->place, disk, &truth, &found);
+                                w->checker.catalog) &&
+             fault_check_all(&w->checker, disk, &truth, &found);
     if (ok && found.has_archive)
         fault_tally_disk(tally, FAULT_KILLED, &found);
-    ok = ok && (!found.has_archive || fault_check_cut_again(&w->place, disk, &truth, &found));
+    ok = ok && (!found.has_archive || fault_check_cut_again(&w->checker, disk, &truth, &found));
     if (ok && found.has_archive)
         fault_tally_disk(tally, FAULT_KILLED_THEN_CUT, &found);
     io_fault_close(disk);
     if (!ok)
-        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->place.what);
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->checker.failure);
     return ok;
 }
 
@@ -167,14 +168,15 @@ static int kill_and_record(worker *w, fault_tally *tally, char *what)
     fault_found found = {0};
     io_fault *disk = io_fault_kill(w->then);
     int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
-                                w->place.catalog) &&
-             fault_check_frames(&w->place, disk, &truth, &found) &&
-             fault_check_record_on(&w->place, disk, &found);
+                                w->checker.catalog) &&
+             fault_check_frames(&w->checker, disk, &truth, &found) &&
+             fault_check_record_on(&w->checker, disk, &found);
     if (ok)
         fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(disk);
     if (!ok)
-        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s", w->place.what);
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s",
+                       w->checker.failure);
     return ok;
 }
 

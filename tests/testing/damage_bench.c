@@ -32,7 +32,7 @@ verify_severity bench_verify(bench *b)
 {
     const verify_options options = {.threads = 1, .finding = keep_finding, .user = b};
     b->text[0] = '\0';
-    return archive_fixture_verify(&b->place, &options).verdict;
+    return archive_fixture_verify(&b->env, &options).verdict;
 }
 
 void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,
@@ -49,7 +49,7 @@ static void write_note(bench *b)
 {
     td_err err;
     journal *j = NULL;
-    archive *a = archive_place_open(&b->place, ARCHIVE_MAINTAIN, "note");
+    archive *a = archive_env_open(&b->env, ARCHIVE_MAINTAIN, "note");
     char numbers[3][24];
     const journal_field note[] = {journal_u64("time_ns", 5, numbers[0]),
                                   journal_u64("from_ns", 1, numbers[1]),
@@ -79,11 +79,11 @@ bench *bench_open(void)
 {
     bench *b = td_alloc_zero(1, sizeof *b);
     assert_non_null(b);
-    archive_place_init_sim(&b->place);
-    archive_fixture_record(&b->place, 0, BENCH_SEGMENTS * BENCH_CHUNKS);
+    archive_env_init_sim(&b->env);
+    archive_fixture_record(&b->env, 0, BENCH_SEGMENTS * BENCH_CHUNKS);
     write_note(b);
     archive_listing listing;
-    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&b->env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     assert_int_equal(listing.segment_count, BENCH_SEGMENTS);
     for (size_t i = 0; i < BENCH_SEGMENTS; i++)
@@ -92,7 +92,7 @@ bench *bench_open(void)
     archive_close(a);
     (void)snprintf(b->paths[BENCH_SEGMENTS], sizeof b->paths[BENCH_SEGMENTS], "%s", JOURNAL_PATH);
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
-        b->bytes[i] = file_read(io_fault_io(b->place.disk), b->paths[i], &b->sizes[i]);
+        b->bytes[i] = file_read(io_fault_io(b->env.disk), b->paths[i], &b->sizes[i]);
     if (bench_verify(b) != VERIFY_SOUND)
         fail_msg("%s", b->text);
     return b;
@@ -105,13 +105,13 @@ void bench_close(bench *b, const char *what)
     print_message("%s: %u tried\n", what, b->tried);
     for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
         td_free(b->bytes[i]);
-    archive_place_fini(&b->place);
+    archive_env_fini(&b->env);
     td_free(b);
 }
 
 void bench_put(bench *b, size_t i, const void *bytes, size_t size)
 {
-    td_io io = io_fault_io(b->place.disk);
+    td_io io = io_fault_io(b->env.disk);
     assert_int_equal(td_io_unlink(io, b->paths[i], NULL), TD_OK);
     file_make(io, b->paths[i], bytes, size);
 }

@@ -12,7 +12,7 @@
 enum { BENCH_SEGMENTS = 2, BENCH_CHUNKS = 3, BENCH_TEXT_BYTES = 1 << 16 };
 
 typedef struct bench {
-    archive_place place;
+    archive_env env;
     char paths[BENCH_SEGMENTS + 1][LIMIT_PATH_BYTES]; /* of the segments and the journal */
     uint8_t *bytes[BENCH_SEGMENTS + 1];
     size_t sizes[BENCH_SEGMENTS + 1];

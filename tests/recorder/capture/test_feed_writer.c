@@ -24,7 +24,7 @@
 #define TRADE    "{\"topic\":\"trade.BTCUSD\",\"data\":[]}"
 
 typedef struct scene {
-    archive_place place;
+    archive_env env;
     archive *archive;
     archive_writer *into;
     size_t index;
@@ -70,8 +70,8 @@ static int set_up_feed(void **state, const char *name)
 {
     scene *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    archive_place_init_sim(&s->place);
-    s->archive = archive_place_open(&s->place, ARCHIVE_APPEND, "test");
+    archive_env_init_sim(&s->env);
+    s->archive = archive_env_open(&s->env, ARCHIVE_APPEND, "test");
     const archive_writer_options writing = {.version = "test", .start_ns = START_NS};
     assert_int_equal(archive_writer_open(s->archive, &writing, &s->into, NULL), TD_OK);
     assert_int_equal(archive_writer_add_feed(s->into, name, name, &s->index, NULL), TD_OK);
@@ -115,7 +115,7 @@ static int tear_down(void **state)
     redactor_fini(&s->secrets);
     assert_int_equal(archive_writer_close(s->into, WRITER_ABANDON, 0, NULL), TD_OK);
     archive_close(s->archive);
-    archive_place_fini(&s->place);
+    archive_env_fini(&s->env);
     free(s->padded);
     free(s);
     return 0;
@@ -201,7 +201,7 @@ static cursor *finish_and_read(scene *s)
     assert_int_equal(archive_writer_close(s->into, WRITER_STOP, s->now_ns, NULL), TD_OK);
     s->into = NULL;
     archive_close(s->archive);
-    s->archive = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    s->archive = archive_env_open(&s->env, ARCHIVE_READ, NULL);
     assert_int_equal(cursor_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
     return t;
 }

@@ -34,7 +34,7 @@ typedef struct expected_row {
 } expected_row;
 
 typedef struct scene {
-    archive_place place;
+    archive_env env;
     char capture[160];
     import_report report;
 } scene;
@@ -43,8 +43,8 @@ static int set_up(void **state)
 {
     scene *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    archive_place_init_real(&s->place);
-    (void)snprintf(s->capture, sizeof s->capture, "%s/capture", s->place.folder);
+    archive_env_init_real(&s->env);
+    (void)snprintf(s->capture, sizeof s->capture, "%s/capture", s->env.folder);
     *state = s;
     return 0;
 }
@@ -53,7 +53,7 @@ static int tear_down(void **state)
 {
     scene *s = *state;
     import_report_fini(&s->report);
-    archive_place_fini(&s->place);
+    archive_env_fini(&s->env);
     free(s);
     return 0;
 }
@@ -61,8 +61,8 @@ static int tear_down(void **state)
 static import_options options_of(scene *s, import_format format)
 {
     return (import_options){.io = io_posix(),
-                            .clock = clock_sim_clock(s->place.clock),
-                            .archive_path = s->place.path,
+                            .clock = clock_sim_clock(s->env.clock),
+                            .archive_path = s->env.path,
                             .version = "test",
                             .format = format,
                             .path = s->capture};
@@ -81,7 +81,7 @@ static void import_text(scene *s, const import_options *options, const char *tex
 static void expect_refused(scene *s, const import_options *options, td_err *err)
 {
     assert_int_equal(import_run(options, &s->report, err), TD_E_INVALID);
-    assert_int_not_equal(access(s->place.path, F_OK), 0);
+    assert_int_not_equal(access(s->env.path, F_OK), 0);
 }
 
 /* Imports a capture in cryptofeed's format. */
@@ -126,9 +126,9 @@ static cursor *open_tape(archive *a)
     return t;
 }
 
-static uint64_t count_frames(archive_place *place)
+static uint64_t count_frames(archive_env *env)
 {
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     cursor *t = open_tape(a);
     const frame_ref *frame;
     uint64_t frames = 0;
@@ -142,7 +142,7 @@ static uint64_t count_frames(archive_place *place)
 /* Checks that the archive has these messages, in this order. */
 static void expect_archive(scene *s, const expected_row *rows)
 {
-    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&s->env, ARCHIVE_READ, NULL);
     cursor *t = open_tape(a);
     const frame_ref *frame;
     size_t at = 0;
@@ -347,7 +347,7 @@ static void test_nothing(void **state)
     import_lines(s, "\n\nconfiguration: {}\nbad\n");
     assert_int_equal(s->report.is_written, 0);
     assert_int_equal(s->report.malformed, 1);
-    assert_int_not_equal(access(s->place.path, F_OK), 0);
+    assert_int_not_equal(access(s->env.path, F_OK), 0);
 }
 
 /* Two imports of one feed: two sessions, with all frames. */
@@ -357,7 +357,7 @@ static void test_twice(void **state)
     char first[sizeof s->report.session];
     import_lines(s, URL " <-> 1618675210\n1618675211: " TRADE "\n");
     memcpy(first, s->report.session, sizeof first);
-    clock_sim_advance(s->place.clock, 1000000000);
+    clock_sim_advance(s->env.clock, 1000000000);
     import_lines(s, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
     assert_string_not_equal(first, s->report.session);
     static const expected_row ROWS[] = {
@@ -511,18 +511,18 @@ static void test_too_many_topics(void **state)
     import_lines(s, (const char *)text.data);
     td_buf_fini(&text);
     assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
-    assert_int_equal(count_frames(&s->place), TOPICS);
+    assert_int_equal(count_frames(&s->env), TOPICS);
 }
 
 /* ---- on a simulated disk ---- */
 
 /* Write a capture with a frame every 30 s of one hour; the options of its import. */
-static import_options write_hour(archive_place *place, const char *path, unsigned frame_count)
+static import_options write_hour(archive_env *env, const char *path, unsigned frame_count)
 {
-    const import_options options = {.io = io_fault_io(place->disk),
-                                    .clock = clock_sim_clock(place->clock),
-                                    .archive_path = place->path,
-                                    .catalog_path = place->catalog_path,
+    const import_options options = {.io = io_fault_io(env->disk),
+                                    .clock = clock_sim_clock(env->clock),
+                                    .archive_path = env->path,
+                                    .catalog_path = env->catalog_path,
                                     .version = "test",
                                     .format = IMPORT_CRYPTOFEED,
                                     .family = family_find(td_bytes_str("inverse")),
@@ -545,18 +545,18 @@ static import_options write_hour(archive_place *place, const char *path, unsigne
  * chunks, a segment for every three of them, in one folder. */
 static uint64_t count_calls(io_fault_op op, unsigned chunk_count, unsigned frame_count)
 {
-    archive_place place;
+    archive_env env;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, chunk_count);
-    const import_options options = write_hour(&place, "capture", frame_count);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, chunk_count);
+    const import_options options = write_hour(&env, "capture", frame_count);
     import_report report;
-    uint64_t before = io_fault_call_count(place.disk, op);
+    uint64_t before = io_fault_call_count(env.disk, op);
     if (import_run(&options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
-    uint64_t calls = io_fault_call_count(place.disk, op) - before;
+    uint64_t calls = io_fault_call_count(env.disk, op) - before;
     import_report_fini(&report);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
     return calls;
 }
 
@@ -576,20 +576,20 @@ static void test_syncs(void **state)
 
 /* A disk with an import that stopped when a chunk could not be written, as a power cut leaves it.
  */
-static void stop_and_cut_power(archive_place *place, uint64_t seed)
+static void stop_and_cut_power(archive_env *env, uint64_t seed)
 {
     td_err err;
     import_report report;
-    archive_place_init_sim(place);
-    const import_options options = write_hour(place, "capture", 90);
-    io_fault_set_plan(place->disk, (io_fault_plan){.kind = IO_FAULT_EIO,
-                                                   .mode = IO_FAULT_FOR_EVER,
-                                                   .fail_at = 30,
-                                                   .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)});
+    archive_env_init_sim(env);
+    const import_options options = write_hour(env, "capture", 90);
+    io_fault_set_plan(env->disk, (io_fault_plan){.kind = IO_FAULT_EIO,
+                                                 .mode = IO_FAULT_FOR_EVER,
+                                                 .fail_at = 30,
+                                                 .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)});
     assert_int_not_equal(import_run(&options, &report, &err), TD_OK);
-    assert_true(io_fault_did_fire(place->disk));
+    assert_true(io_fault_did_fire(env->disk));
     import_report_fini(&report);
-    archive_place_swap_disk(place, io_fault_power_cut(place->disk, seed));
+    archive_env_swap_disk(env, io_fault_power_cut(env->disk, seed));
 }
 
 /* Whatever survives of chunks that were never synced, the next import recovers it, opens a gap
@@ -598,21 +598,21 @@ static void test_power_cut(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 12; seed++) {
-        archive_place place;
+        archive_env env;
         gap_list gaps;
         td_err err;
         import_report report;
-        stop_and_cut_power(&place, seed);
-        import_options options = write_hour(&place, "capture-copy", 90);
+        stop_and_cut_power(&env, seed);
+        import_options options = write_hour(&env, "capture-copy", 90);
         if (import_run(&options, &report, &err) != TD_OK)
             fail_msg("seed %llu: %s", (unsigned long long)seed, err.text);
-        const uint64_t frames = count_frames(&place);
+        const uint64_t frames = count_frames(&env);
         assert_true(frames >= 90);
-        archive_fixture_gaps(&place, &gaps);
+        archive_fixture_gaps(&env, &gaps);
         assert_true(frames == 90 || gaps.count > 0);
         gap_list_fini(&gaps);
         import_report_fini(&report);
-        archive_place_fini(&place);
+        archive_env_fini(&env);
     }
 }
 

@@ -194,13 +194,13 @@ static void write_stretched(const char *path, const char *capture_name, const ch
     write_text(path, &text);
 }
 
-static void import_capture(archive_place *place, const char *path, const char *family_name)
+static void import_capture(archive_env *env, const char *path, const char *family_name)
 {
     td_err err;
     import_report report;
     const import_options options = {.io = io_posix(),
-                                    .clock = clock_sim_clock(place->clock),
-                                    .archive_path = place->path,
+                                    .clock = clock_sim_clock(env->clock),
+                                    .archive_path = env->path,
                                     .version = "test",
                                     .format = IMPORT_JSONL,
                                     .family = family_find(td_bytes_str(family_name)),
@@ -283,23 +283,23 @@ static void check_moments(archive *of, const char *name, const char *path)
 /* capture_name NULL: from the simulated exchange. */
 static void check_family(const char *family_name, const char *capture_name)
 {
-    archive_place place;
+    archive_env env;
     char path[160];
     char cut[160];
     if (capture_name != NULL)
         (void)capture_path_or_skip(capture_name);
-    archive_place_init_real(&place);
-    (void)snprintf(path, sizeof path, "%s/capture", place.folder);
-    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", place.folder);
+    archive_env_init_real(&env);
+    (void)snprintf(path, sizeof path, "%s/capture", env.folder);
+    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", env.folder);
     if (capture_name != NULL)
         write_stretched(path, capture_name, family_name);
     else
         write_simulated(path, family_name);
-    import_capture(&place, path, family_name);
-    archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
+    import_capture(&env, path, family_name);
+    archive *of = archive_env_open(&env, ARCHIVE_READ, NULL);
     check_moments(of, family_name, cut);
     archive_close(of);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_every_segment(void **state)
