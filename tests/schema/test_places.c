@@ -15,7 +15,7 @@
 #include "base/time_text.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 /* A change of a member on the path to entries. */
 typedef enum harm { HARM_NULL, HARM_REMOVED, HARM_EMPTIED, HARM_OBJECT, HARM_COUNT } harm;

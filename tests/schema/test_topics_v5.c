@@ -14,7 +14,7 @@
 #include "schema/message.h"
 #include "schema/bybit/v3.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/row_faults.h"
 
 /* ---- the recordings ---- */
