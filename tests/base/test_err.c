@@ -87,15 +87,15 @@ static void test_every_code_has_a_name(void **state)
     assert_string_equal(td_result_name((td_result)99), "unknown");
 }
 
-typedef struct heard {
+typedef struct log_lines {
     int count;
     td_log_level level;
     char line[2000];
-} heard;
+} log_lines;
 
-static void hear(void *ctx, td_log_level level, const char *line)
+static void on_log_line(void *ctx, td_log_level level, const char *line)
 {
-    heard *h = ctx;
+    log_lines *h = ctx;
     h->count++;
     h->level = level;
     snprintf(h->line, sizeof h->line, "%s", line);
@@ -104,12 +104,12 @@ static void hear(void *ctx, td_log_level level, const char *line)
 static void test_log(void **state)
 {
     (void)state;
-    heard h = {0};
-    td_log log = {.fn = hear, .ctx = &h, .level_max = TD_LOG_INFO};
+    log_lines h = {0};
+    td_log log = {.fn = on_log_line, .ctx = &h, .level_max = TD_LOG_INFO};
     td_log_emit(&log, TD_LOG_WARNING, "%d lost\n", 3);
     assert_string_equal(h.line, "3 lost\\x0a");
     assert_int_equal(h.level, TD_LOG_WARNING);
-    td_log_emit(&log, TD_LOG_DEBUG, "not heard");
+    td_log_emit(&log, TD_LOG_DEBUG, "not logged");
     assert_int_equal(h.count, 1);
     td_log_emit(&log, TD_LOG_INFO, "%2000d", 1);
     assert_int_equal(strlen(h.line), 1023);

@@ -153,33 +153,33 @@ static void finish(state_fixture *f, uint64_t end_ns)
 
 /* A connection that carries a tape's frames; times are in percent of the tape. It is lost once, and
  * a new connection of its slot begins a little later. */
-typedef struct bringer {
+typedef struct carrier {
     unsigned session; /* index in SESSIONS */
     uint32_t shard;
     unsigned begins, drops, ends;
     unsigned silent_from, silent_to;
     uint32_t conn; /* 0: not connected */
     uint64_t ordinal, begun_ns;
-} bringer;
+} carrier;
 
 /* A recorder's session with two connections, one of which carries copies; one of a recorder with
  * another clock; an import. */
 static const tape_segment_spec SESSIONS[] = {
     {"f", "0a0a0a0a", 1, 0, 1}, {"f", "0b0b0b0b", 2, 0, 1}, {"f", "0c0c0c0c", 3, 0, 1}};
-static const bringer BRINGERS[] = {{0, 0, 0, 50, 100, .silent_from = 75, .silent_to = 92},
+static const carrier CARRIERS[] = {{0, 0, 0, 50, 100, .silent_from = 75, .silent_to = 92},
                                    {0, 1, 20, 63, 96, .conn = 0},
                                    {1, 0, 30, 32, 36, .conn = 0},
                                    {2, 0, 58, 70, 98, .conn = 0}};
-enum { SESSION_COUNT = 3, BRINGER_COUNT = 4, IMPORT = 2 };
+enum { SESSION_COUNT = 3, CARRIER_COUNT = 4, IMPORT = 2 };
 
 typedef struct writer {
     tape_fixture *fixture;
     const char *family;
     tape_segment *segments[SESSION_COUNT];
-    bringer by[BRINGER_COUNT];
+    carrier by[CARRIER_COUNT];
 } writer;
 
-static void put_grant(writer *w, const bringer *by, uint64_t at_ns)
+static void put_grant(writer *w, const carrier *by, uint64_t at_ns)
 {
     const event grant = {.kind = EVENT_GRANT,
                          .shard = by->shard,
@@ -193,7 +193,7 @@ static void put_grant(writer *w, const bringer *by, uint64_t at_ns)
 static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t at_ns)
 {
     tape_segment_spec spec = SESSIONS[session];
-    event_slot slots[BRINGER_COUNT];
+    event_slot slots[CARRIER_COUNT];
     event said = {.kind = EVENT_SEGMENT, .session = spec.session, .number = number, .slots = slots};
     spec.number = number;
     spec.first_ns = at_ns;
@@ -201,7 +201,7 @@ static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t 
     if (w->segments[session] != NULL)
         tape_segment_finish(w->segments[session]);
     w->segments[session] = tape_segment_open_family(w->fixture, &spec, w->family);
-    for (bringer *by = w->by; by < w->by + BRINGER_COUNT; by++) {
+    for (carrier *by = w->by; by < w->by + CARRIER_COUNT; by++) {
         if (by->session == session && by->conn > 0)
             slots[said.slot_count++] =
                 (event_slot){.shard = by->shard, .conn = by->conn, .in = by->ordinal};
@@ -212,7 +212,7 @@ static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t 
 }
 
 /* Begins or ends the connection. */
-static void set_conn(writer *w, bringer *by, uint32_t conn, uint64_t at_ns)
+static void set_conn(writer *w, carrier *by, uint32_t conn, uint64_t at_ns)
 {
     const event said = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
                         .shard = by->shard,
@@ -226,7 +226,7 @@ static void set_conn(writer *w, bringer *by, uint32_t conn, uint64_t at_ns)
         put_grant(w, by, at_ns + 2);
 }
 
-static void bring(writer *w, bringer *by, const frame_ref *frame, unsigned percent, uint64_t at_ns)
+static void carry(writer *w, carrier *by, const frame_ref *frame, unsigned percent, uint64_t at_ns)
 {
     const channel_info *info = &frame->channel->info;
     int is_open = percent >= by->begins && percent < by->ends;
@@ -256,15 +256,15 @@ static void bring(writer *w, bringer *by, const frame_ref *frame, unsigned perce
 static void write_tape(tape_fixture *fixture, const capture_tape *from)
 {
     writer w = {.fixture = fixture, .family = from->channels[0].info.family};
-    memcpy(w.by, BRINGERS, sizeof w.by);
+    memcpy(w.by, CARRIERS, sizeof w.by);
     for (size_t i = 0; i < from->frame_count; i++) {
         unsigned percent = (unsigned)(i * 100 / from->frame_count);
         uint64_t at_ns = from->frames[i].recv_ns + i * 30 - TAPE_FIXTURE_NS;
         if (i == from->frame_count * 2 / 5)
             open_segment(&w, 0, 2, at_ns);
-        for (size_t k = 0; from->frames[i].channel->info.dir == CHANNEL_IN && k < BRINGER_COUNT;
+        for (size_t k = 0; from->frames[i].channel->info.dir == CHANNEL_IN && k < CARRIER_COUNT;
              k++)
-            bring(&w, &w.by[k], &from->frames[i], percent, at_ns + 5 + 5 * k);
+            carry(&w, &w.by[k], &from->frames[i], percent, at_ns + 5 + 5 * k);
     }
     for (size_t i = 0; i < SESSION_COUNT; i++)
         tape_segment_finish(w.segments[i]);

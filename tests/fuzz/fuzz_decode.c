@@ -44,13 +44,13 @@ typedef struct outcome {
 } outcome;
 
 /* A topic of a symbol, with the states that replay keeps. */
-typedef struct followed {
+typedef struct topic_track {
     const topic_row *row;
     uint64_t symbol; /* hash */
     track *track;
     audit_member *member; /* NULL: not audited */
     drift_stream *drift;
-} followed;
+} topic_track;
 
 typedef struct fixture {
     decoder *decoder;
@@ -60,7 +60,7 @@ typedef struct fixture {
     const family *of;
     uint64_t at_ns; /* for the choice of rows */
     audit *audit;
-    followed tracks[TRACKS_MAX];
+    topic_track tracks[TRACKS_MAX];
     size_t track_count;
     uint64_t frame_count;
 } fixture;
@@ -88,7 +88,7 @@ static void check_json(fixture *fx, const message *m, outcome *o)
 
 /* ---- tracks and audit ---- */
 
-static followed *follow(fixture *fx, const topic_match *topic)
+static topic_track *track_of(fixture *fx, const topic_match *topic)
 {
     uint64_t symbol = td_xxh64(topic->symbol.data, topic->symbol.size);
     for (size_t i = 0; i < fx->track_count; i++) {
@@ -97,8 +97,8 @@ static followed *follow(fixture *fx, const topic_match *topic)
     }
     if (fx->track_count == TRACKS_MAX)
         return NULL;
-    followed *made = &fx->tracks[fx->track_count++];
-    *made = (followed){.row = topic->row, .symbol = symbol};
+    topic_track *made = &fx->tracks[fx->track_count++];
+    *made = (topic_track){.row = topic->row, .symbol = symbol};
     made->track = track_open(topic->row);
     made->drift = drift_stream_open();
     if (audit_part_of(topic->row) != AUDIT_NONE)
@@ -106,7 +106,7 @@ static followed *follow(fixture *fx, const topic_match *topic)
     return made;
 }
 
-static void audit_frame_of(fixture *fx, followed *f, const message *m)
+static void audit_frame_of(fixture *fx, topic_track *f, const message *m)
 {
     const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * fx->frame_count,
                                .connection = 1,
@@ -124,7 +124,7 @@ static void audit_frame_of(fixture *fx, followed *f, const message *m)
 
 static void follow_frame(fixture *fx, const topic_match *topic, const message *m)
 {
-    followed *f = follow(fx, topic);
+    topic_track *f = track_of(fx, topic);
     verdict v;
     if (f == NULL)
         return;
@@ -180,7 +180,7 @@ static size_t count_unknown(const drift_result *result)
 
 static void look_for_drift(fixture *fx, const topic_match *topic, td_bytes frame, const outcome *o)
 {
-    followed *f = topic->row == NULL ? NULL : follow(fx, topic);
+    topic_track *f = topic->row == NULL ? NULL : track_of(fx, topic);
     const drift_frame of = {fx->of, *topic, THEN_NS, fx->frame_count, frame};
     drift_result result;
     drift_read(fx->drift, f == NULL ? NULL : f->drift, &of, &result);

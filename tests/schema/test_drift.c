@@ -22,16 +22,16 @@
 enum { STREAMS_MAX = 64, FRAME_BYTES = 8192 };
 
 /* One drift stream per topic and symbol, as in a replay. */
-typedef struct stream_of {
+typedef struct topic_frames {
     char name[LIMIT_TOPIC_BYTES];
     drift_stream *stream;
-} stream_of;
+} topic_frames;
 
 typedef struct fixture {
     drift_reader *reader;
     drift_table *table;
     decoder *decoder;
-    stream_of streams[STREAMS_MAX];
+    topic_frames streams[STREAMS_MAX];
     size_t stream_count;
     uint64_t order;
     drift_result result; /* of the last frame */
@@ -71,7 +71,7 @@ static drift_stream *stream_for(fixture *fx, td_bytes topic)
         if (td_bytes_is(topic, fx->streams[i].name))
             return fx->streams[i].stream;
     assert_true(fx->stream_count < STREAMS_MAX);
-    stream_of *made = &fx->streams[fx->stream_count++];
+    topic_frames *made = &fx->streams[fx->stream_count++];
     snprintf(made->name, sizeof made->name, "%.*s", (int)topic.size, (const char *)topic.data);
     made->stream = drift_stream_open();
     return made->stream;
@@ -285,7 +285,7 @@ static size_t check_text(fixture *fx, const char *family_name, const char *text,
 #define GOOD_TRADE TRADE("\"L\":\"PlusTick\",\"i\":\"a\",\"BT\":false")
 
 /* A frame that follows a good one, and the single note that it must give. */
-typedef struct changed {
+typedef struct change_case {
     const char *family;
     const char *good; /* NULL: no frame before */
     const char *frame;
@@ -293,9 +293,9 @@ typedef struct changed {
     drift_kind kind;
     const char *path;
     const char *detail;
-} changed;
+} change_case;
 
-static const changed CHANGED[] = {
+static const change_case CHANGED[] = {
     {"v5-linear", GOOD_TRADE, TRADE("\"i\":\"a\",\"BT\":false,\"zz\":[1]"), "publicTrade",
      DRIFT_NEW_FIELD, "data.zz", ""},
     {"v5-linear", NULL,
@@ -424,7 +424,7 @@ static void test_changed(void **state)
 {
     fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
-        const changed *c = &CHANGED[i];
+        const change_case *c = &CHANGED[i];
         forget_streams(fx);
         if (c->good != NULL)
             assert_int_equal(check_text(fx, c->family, c->good, START_NS), 0);
@@ -449,7 +449,7 @@ static void test_alone(void **state)
 {
     fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
-        const changed *c = &CHANGED[i];
+        const change_case *c = &CHANGED[i];
         int needs_stream = c->kind == DRIFT_TYPE_CHANGED || strstr(c->detail, "last price") != NULL;
         uint8_t memory[FRAME_BYTES];
         memcpy(memory, c->frame, strlen(c->frame));

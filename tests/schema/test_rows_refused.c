@@ -107,20 +107,20 @@ static void expect(fixture *f, td_bytes text, const char *what, decode_reason re
              text.size > 3000 ? 3000 : (int)text.size, (const char *)text.data);
 }
 
-/* ---- spoiled values ---- */
+/* ---- bad values ---- */
 
-typedef struct spoiled {
+typedef struct bad_value {
     const char *name;
     row_frame_spoil what;
     const char *text; /* NULL: removed */
     decode_reason reason;
-} spoiled;
+} bad_value;
 
 /* Texts that are too long for literals. */
 static char many_digits[MONSTER + 4], quoted_digits[MONSTER + 4], deep[MONSTER + 4];
 static char fits[2 * (LIMIT_JSON_DEPTH - 4) + 1];
 
-static const spoiled SPOILED[] = {
+static const bad_value BAD_VALUES[] = {
     {"a lone surrogate", SPOIL_UNKNOWN, "\"\\ud800\"", DECODE_NOT_JSON},
     {"half a pair", SPOIL_UNKNOWN, "\"\\ud83d\\u0041\"", DECODE_NOT_JSON},
     {"a second half", SPOIL_UNKNOWN, "\"\\udc00\"", DECODE_NOT_JSON},
@@ -163,9 +163,9 @@ static void fill_texts(void)
     memset(fits + sizeof fits / 2, ']', sizeof fits / 2);
 }
 
-/* The expected reason for a spoiled value of that key: a time next to an entry, which orders
+/* The expected reason for a bad value of that key: a time next to an entry, which orders
  * nothing, is skipped. */
-static decode_reason reason_of(const fixture *f, const spoiled *how, const char *key)
+static decode_reason reason_of(const fixture *f, const bad_value *how, const char *key)
 {
     if (how->reason != DECODE_BAD_TIME)
         return how->reason;
@@ -179,7 +179,7 @@ static decode_reason reason_of(const fixture *f, const spoiled *how, const char 
 }
 
 /* Spoils one frame of a row. 1 if the row has such a value. */
-static int spoil(fixture *f, const spoiled *how)
+static int spoil(fixture *f, const bad_value *how)
 {
     for (int i = 0; i < TRIES; i++) {
         row_frame *frame = row_frame_make(f->row, &f->random);
@@ -201,7 +201,7 @@ static void sound_one(fixture *f)
     row_frame_free(frame);
 }
 
-/* ---- spoiled texts ---- */
+/* ---- bad texts ---- */
 
 static void spoil_text(fixture *f)
 {
@@ -232,23 +232,23 @@ static void for_each_row(fixture *f, void (*fn)(fixture *f))
 }
 
 /* The number of rows that each kind of fault was tried on. */
-static unsigned tried[sizeof SPOILED / sizeof SPOILED[0]];
+static unsigned tried[sizeof BAD_VALUES / sizeof BAD_VALUES[0]];
 
 static void check_row(fixture *f)
 {
-    for (size_t i = 0; i < sizeof SPOILED / sizeof SPOILED[0]; i++)
-        tried[i] += (unsigned)spoil(f, &SPOILED[i]);
+    for (size_t i = 0; i < sizeof BAD_VALUES / sizeof BAD_VALUES[0]; i++)
+        tried[i] += (unsigned)spoil(f, &BAD_VALUES[i]);
     spoil_text(f);
     sound_one(f);
 }
 
-static void test_spoiled(void **state)
+static void test_bad_values_are_refused(void **state)
 {
     fixture *f = *state;
     fill_texts();
     for_each_row(f, check_row);
-    for (size_t i = 0; i < sizeof SPOILED / sizeof SPOILED[0]; i++) {
-        print_message("  %s: %u rows\n", SPOILED[i].name, tried[i]);
+    for (size_t i = 0; i < sizeof BAD_VALUES / sizeof BAD_VALUES[0]; i++) {
+        print_message("  %s: %u rows\n", BAD_VALUES[i].name, tried[i]);
         assert_true(tried[i] > 0);
     }
     for (size_t i = 1; i < DECODE_REASON_COUNT; i++)
@@ -283,7 +283,7 @@ static void check_elsewhere(fixture *f)
     row_frame_free(frame);
 }
 
-static void test_elsewhere(void **state)
+static void test_misplaced_is_refused(void **state)
 {
     fixture *f = *state;
     for_each_row(f, check_elsewhere);
@@ -318,8 +318,8 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_spoiled, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_elsewhere, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_bad_values_are_refused, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_misplaced_is_refused, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_too_large, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,16 +24,16 @@ typedef struct step {
 } step;
 
 /* The compared part of a trade. */
-typedef struct traded {
+typedef struct trade {
     int64_t price;
     int64_t size;
     market_side taker;
-} traded;
+} trade;
 
 typedef struct market_row {
     const char *name;
     step steps[STEPS_MAX];
-    traded trades[RESULTS_MAX];     /* of the last step, ending with size 0 */
+    trade trades[RESULTS_MAX];      /* of the last step, ending with size 0 */
     market_level bids[RESULTS_MAX]; /* after the steps, best first, ending with size 0 */
     market_level asks[RESULTS_MAX];
 } market_row;

@@ -44,7 +44,7 @@ static tape_segment *open_only(tape_fixture *f, uint64_t first_ns)
 /* ---- total order ---- */
 
 /* A frame as it was made; its text is its number. */
-typedef struct made {
+typedef struct made_frame {
     const char *feed;
     const char *session;
     uint64_t start_ns, recv_ns;
@@ -52,7 +52,7 @@ typedef struct made {
     channel_dir dir;
     uint64_t ordinal;
     unsigned number;
-} made;
+} made_frame;
 
 enum { ORDER_FRAMES = 1200, ORDER_SEGMENTS = 4, FRAMES_PER_CHUNK = 37 };
 
@@ -67,8 +67,8 @@ static const tape_segment_spec ORDER_SPECS[ORDER_SEGMENTS] = {
  * in before out, ordinal). */
 static int compare_made(const void *a, const void *b)
 {
-    const made *l = a;
-    const made *r = b;
+    const made_frame *l = a;
+    const made_frame *r = b;
     if (l->recv_ns != r->recv_ns)
         return l->recv_ns < r->recv_ns ? -1 : 1;
     if (l->start_ns != r->start_ns)
@@ -85,7 +85,7 @@ static int compare_made(const void *a, const void *b)
 
 /* Sessions that overlap in time, on a grid so coarse that many times are equal. Session "aaaaaaaa"
  * has two feeds, whose times differ as P3 requires. */
-static void make_overlapping(tape_fixture *f, made *frames)
+static void make_overlapping(tape_fixture *f, made_frame *frames)
 {
     tape_segment *segments[ORDER_SEGMENTS];
     uint64_t session_ns[ORDER_SEGMENTS] = {1000, 0, 1000, 1000}; /* [1] and [0] are one session */
@@ -103,14 +103,14 @@ static void make_overlapping(tape_fixture *f, made *frames)
         *now_ns += 1 + td_random_below(&random, 2);
         uint32_t line = (uint32_t)td_random_below(&random, 2);
         channel_dir dir = td_random_below(&random, 4) == 0 ? CHANNEL_OUT : CHANNEL_IN;
-        frames[n] = (made){.feed = ORDER_SPECS[of].feed,
-                           .session = ORDER_SPECS[of].session,
-                           .start_ns = ORDER_SPECS[of].start_ns,
-                           .recv_ns = *now_ns,
-                           .line = line,
-                           .dir = dir,
-                           .ordinal = ++ordinals[of][line][dir == CHANNEL_OUT],
-                           .number = n};
+        frames[n] = (made_frame){.feed = ORDER_SPECS[of].feed,
+                                 .session = ORDER_SPECS[of].session,
+                                 .start_ns = ORDER_SPECS[of].start_ns,
+                                 .recv_ns = *now_ns,
+                                 .line = line,
+                                 .dir = dir,
+                                 .ordinal = ++ordinals[of][line][dir == CHANNEL_OUT],
+                                 .number = n};
         char text[32];
         snprintf(text, sizeof text, "%u", n);
         tape_segment_put(segments[of],
@@ -134,7 +134,7 @@ static void test_total_order(void **state)
 {
     static const unsigned THREADS[] = {1, 2, 3, 8};
     tape_fixture *f = *state;
-    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    made_frame *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
     make_overlapping(f, frames);
     qsort(frames, ORDER_FRAMES, sizeof *frames, compare_made);
     unsigned equal_times = 0;
@@ -575,7 +575,7 @@ static void test_seek(void **state)
 {
     static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
     tape_fixture *f = *state;
-    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    made_frame *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
     make_overlapping(f, frames);
     td_free(frames);
     for (unsigned threads = 1; threads <= 3; threads += 2) {

@@ -17,12 +17,12 @@
 #define HOUR_NS (3600 * TD_NS_PER_S)
 enum { HOUR_STEPS = 60000 };
 
-typedef struct hour {
+typedef struct family_topics {
     const char *family;
     const char *topics[8];
-} hour;
+} family_topics;
 
-static const hour HOURS[] = {
+static const family_topics HOURS[] = {
     {"inverse",
      {"orderBookL2_25", "orderBook_200.100ms", "trade", "instrument_info.100ms", "klineV2.1"}},
     {"linear",

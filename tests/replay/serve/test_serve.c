@@ -22,13 +22,13 @@
 #define ALL_TOPICS "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|EOSUSD\",\"orderBookL2_25.*\"]}"
 
 /* All data frames of a client, in order, each followed by a LF. */
-typedef struct gathered {
+typedef struct client {
     wire_side side;
     td_buf frames;
     td_buf control;
     unsigned data_count;
     unsigned control_count;
-} gathered;
+} client;
 
 typedef struct fixture {
     char folder[64];
@@ -113,56 +113,56 @@ static int tear_down(void **state)
 
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
-    gathered *g = user;
+    client *c = user;
     const td_bytes bytes = got->bytes;
     (void)conn;
     assert_int_equal(got->opcode, 1);
     int is_data = memmem(bytes.data, bytes.size, "{\"topic\":", 9) == bytes.data;
-    td_buf *to = is_data ? &g->frames : &g->control;
-    *(is_data ? &g->data_count : &g->control_count) += 1;
+    td_buf *to = is_data ? &c->frames : &c->control;
+    *(is_data ? &c->data_count : &c->control_count) += 1;
     assert_int_equal(td_buf_append(to, bytes.data, bytes.size, NULL), TD_OK);
     assert_int_equal(td_buf_append(to, "\n", 1, NULL), TD_OK);
 }
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
-    gathered *g = user;
-    WIRE_SIDE_OPS.opened(&g->side, conn, peer);
+    client *c = user;
+    WIRE_SIDE_OPS.opened(&c->side, conn, peer);
 }
 
 static void on_ended(void *user, const wire_end *end)
 {
-    gathered *g = user;
-    WIRE_SIDE_OPS.ended(&g->side, end);
+    client *c = user;
+    WIRE_SIDE_OPS.ended(&c->side, end);
 }
 
 static const wire_client_ops GATHER_OPS = {
     .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
-static void gather_begin(fixture *f, gathered *g, const char *path)
+static void client_begin(fixture *f, client *c, const char *path)
 {
     char url[128];
     td_err err;
-    *g = (gathered){.side = {.loop = f->loop}};
-    td_buf_init(&g->frames, 64 << 20);
-    td_buf_init(&g->control, 1 << 20);
+    *c = (client){.side = {.loop = f->loop}};
+    td_buf_init(&c->frames, 64 << 20);
+    td_buf_init(&c->control, 1 << 20);
     (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(f->server)), path);
     const wire_client_options options = {
-        .url = url, .ca_file = f->pem, .ops = &GATHER_OPS, .user = g};
-    if (wire_connect(f->loop, &options, &g->side.conn, &err) != TD_OK)
+        .url = url, .ca_file = f->pem, .ops = &GATHER_OPS, .user = c};
+    if (wire_connect(f->loop, &options, &c->side.conn, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-static void gather_send(gathered *g, const char *request)
+static void client_send(client *c, const char *request)
 {
-    wire_run_until(g->side.loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(request), NULL), TD_OK);
+    wire_run_until(c->side.loop, &c->side.opened, 1, "opened");
+    assert_int_equal(wire_send(c->side.conn, 1, td_bytes_str(request), NULL), TD_OK);
 }
 
-static void gather_end(gathered *g)
+static void client_end(client *c)
 {
-    td_buf_fini(&g->frames);
-    td_buf_fini(&g->control);
+    td_buf_fini(&c->frames);
+    td_buf_fini(&c->control);
 }
 
 /* The frames that the capture requires: those whose topic contains one of two texts. */
@@ -187,12 +187,12 @@ static void expected_frames(td_buf *out, const char *one, const char *other)
     assert_true(out->size > 0);
 }
 
-static void assert_frames(const gathered *g, const char *one, const char *other)
+static void assert_frames(const client *c, const char *one, const char *other)
 {
     td_buf expected;
     expected_frames(&expected, one, other);
-    assert_int_equal(g->frames.size, expected.size);
-    assert_memory_equal(g->frames.data, expected.data, expected.size);
+    assert_int_equal(c->frames.size, expected.size);
+    assert_memory_equal(c->frames.data, expected.data, expected.size);
     td_buf_fini(&expected);
 }
 
@@ -204,15 +204,15 @@ static void test_everything(void **state)
     static const char *const SPEEDS[] = {"max", "1000", "100"};
     fixture *f = *state;
     for (size_t i = 0; i < 3; i++) {
-        gathered g;
+        client c;
         open_serve(f, SPEEDS[i], TD_NS_PER_MS);
-        gather_begin(f, &g, "/realtime");
-        gather_send(&g, "{\"op\":\"ping\"}");
-        gather_send(&g, ALL_TOPICS);
-        wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_int_equal(g.data_count, 1094);
-        assert_int_equal(g.control_count, 2);
-        assert_frames(&g, "trade.", "orderBookL2_25.");
+        client_begin(f, &c, "/realtime");
+        client_send(&c, "{\"op\":\"ping\"}");
+        client_send(&c, ALL_TOPICS);
+        wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_int_equal(c.data_count, 1094);
+        assert_int_equal(c.control_count, 2);
+        assert_frames(&c, "trade.", "orderBookL2_25.");
         serve_counts counts;
         while (serve_client_count(f->server) > 0)
             assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
@@ -220,7 +220,7 @@ static void test_everything(void **state)
         assert_int_equal(counts.clients, 1);
         assert_int_equal(counts.complete, 1);
         assert_int_equal(counts.frames, 1094);
-        gather_end(&g);
+        client_end(&c);
         serve_close(f->server);
         f->server = NULL;
     }
@@ -238,16 +238,16 @@ static void test_only_what_is_subscribed(void **state)
     };
     fixture *f = *state;
     open_serve(f, "max", TD_NS_PER_MS);
-    gathered g[3];
+    client c[3];
     /* At the same time: each client has its own tape. */
     for (size_t i = 0; i < 3; i++) {
-        gather_begin(f, &g[i], "/realtime");
-        gather_send(&g[i], ROWS[i].request);
+        client_begin(f, &c[i], "/realtime");
+        client_send(&c[i], ROWS[i].request);
     }
     for (size_t i = 0; i < 3; i++) {
-        wire_side_expect_end(&g[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_frames(&g[i], ROWS[i].one, ROWS[i].other);
-        gather_end(&g[i]);
+        wire_side_expect_end(&c[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_frames(&c[i], ROWS[i].one, ROWS[i].other);
+        client_end(&c[i]);
     }
 }
 
@@ -256,16 +256,16 @@ static void test_settles_behind_the_last_request(void **state)
 {
     fixture *f = *state;
     open_serve(f, "max", 30 * TD_NS_PER_MS);
-    gathered g;
-    gather_begin(f, &g, "/realtime");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
-    wire_run_until(f->loop, &g.control_count, 1, "first ack");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}");
-    wire_run_until(f->loop, &g.control_count, 2, "second ack");
-    assert_int_equal(g.data_count, 0);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    assert_frames(&g, "trade.BTCUSD\"", "trade.EOSUSD\"");
-    gather_end(&g);
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
+    wire_run_until(f->loop, &c.control_count, 1, "first ack");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}");
+    wire_run_until(f->loop, &c.control_count, 2, "second ack");
+    assert_int_equal(c.data_count, 0);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    assert_frames(&c, "trade.BTCUSD\"", "trade.EOSUSD\"");
+    client_end(&c);
 }
 
 /* Subscriptions that change while the tape plays: removed topics stop, new ones start from the
@@ -274,14 +274,14 @@ static void test_changes_on_the_way(void **state)
 {
     fixture *f = *state;
     open_serve(f, "100", TD_NS_PER_MS);
-    gathered g;
-    gather_begin(f, &g, "/realtime");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
-    wire_run_until(f->loop, &g.data_count, 100, "the first topic");
-    gather_send(&g, "{\"op\":\"unsubscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.BTCUSD\"]}");
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    td_bytes all = td_buf_view(&g.frames);
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
+    wire_run_until(f->loop, &c.data_count, 100, "the first topic");
+    client_send(&c, "{\"op\":\"unsubscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.BTCUSD\"]}");
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    td_bytes all = td_buf_view(&c.frames);
     const uint8_t *change = memmem(all.data, all.size, "25.BTCUSD", 9);
     assert_non_null(change);
     size_t left = all.size - (size_t)(change - all.data);
@@ -292,8 +292,8 @@ static void test_changes_on_the_way(void **state)
     const uint8_t *delta = memmem(change, left, "\"delta\"", 7);
     assert_non_null(snapshot);
     assert_true(delta == NULL || snapshot < delta);
-    assert_true(g.data_count < 507 + 511);
-    gather_end(&g);
+    assert_true(c.data_count < 507 + 511);
+    client_end(&c);
 }
 
 static void test_answers(void **state)
@@ -312,22 +312,22 @@ static void test_answers(void **state)
     };
     fixture *f = *state;
     open_serve(f, "max", TD_NS_PER_MS);
-    gathered g;
-    gather_begin(f, &g, "/realtime?api_key=k&expires=1&signature=s");
+    client c;
+    client_begin(f, &c, "/realtime?api_key=k&expires=1&signature=s");
     for (unsigned i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        td_buf_clear(&g.control);
-        gather_send(&g, ROWS[i].request);
-        wire_run_until(f->loop, &g.control_count, i + 1, ROWS[i].request);
-        if (memmem(g.control.data, g.control.size, ROWS[i].answer, strlen(ROWS[i].answer)) == NULL)
-            fail_msg("%s: %.*s", ROWS[i].request, (int)g.control.size, (char *)g.control.data);
+        td_buf_clear(&c.control);
+        client_send(&c, ROWS[i].request);
+        wire_run_until(f->loop, &c.control_count, i + 1, ROWS[i].request);
+        if (memmem(c.control.data, c.control.size, ROWS[i].answer, strlen(ROWS[i].answer)) == NULL)
+            fail_msg("%s: %.*s", ROWS[i].request, (int)c.control.size, (char *)c.control.data);
     }
     /* There is no subscription, so no tape has started. */
     for (int i = 0; i < 5; i++)
         assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_MS, NULL), TD_OK);
-    assert_int_equal(g.data_count, 0);
+    assert_int_equal(c.data_count, 0);
     serve_stop(f->server);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1001");
-    gather_end(&g);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1001");
+    client_end(&c);
 }
 
 static void test_paths(void **state)
@@ -336,10 +336,10 @@ static void test_paths(void **state)
     fixture *f = *state;
     open_serve(f, "max", TD_NS_PER_MS);
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++) {
-        gathered g;
-        gather_begin(f, &g, PATHS[i]);
-        wire_side_expect_end(&g.side, WIRE_CAUSE_REFUSED, "404");
-        gather_end(&g);
+        client c;
+        client_begin(f, &c, PATHS[i]);
+        wire_side_expect_end(&c.side, WIRE_CAUSE_REFUSED, "404");
+        client_end(&c);
     }
     serve_counts counts = *serve_get_counts(f->server);
     assert_int_equal(counts.refused, sizeof PATHS / sizeof *PATHS);
@@ -353,19 +353,19 @@ static void test_a_tape_for_several(void **state)
     fixture *f = *state;
     /* A settle delay that is long enough for all clients, even on a slow machine. */
     open_serve(f, "1000", TD_NS_PER_S);
-    gathered g[CLIENTS];
+    client c[CLIENTS];
     for (size_t i = 0; i < CLIENTS; i++) {
-        gather_begin(f, &g[i], "/realtime");
-        wire_run_until(f->loop, &g[i].side.opened, 1, "opened");
+        client_begin(f, &c[i], "/realtime");
+        wire_run_until(f->loop, &c[i].side.opened, 1, "opened");
     }
     for (size_t i = 0; i < CLIENTS; i++)
-        gather_send(&g[i],
+        client_send(&c[i],
                     i == 0 ? "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}" : ALL_TOPICS);
     for (size_t i = 0; i < CLIENTS; i++) {
-        wire_side_expect_end(&g[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_frames(&g[i], i == 0 ? "trade.EOSUSD\"" : "trade.",
+        wire_side_expect_end(&c[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_frames(&c[i], i == 0 ? "trade.EOSUSD\"" : "trade.",
                       i == 0 ? "trade.EOSUSD\"" : "orderBookL2_25.");
-        gather_end(&g[i]);
+        client_end(&c[i]);
     }
     serve_counts counts = *serve_get_counts(f->server);
     assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two settle periods */
@@ -373,13 +373,13 @@ static void test_a_tape_for_several(void **state)
 
 /* A slow reader and a normal one. One capture (0.4 MB) fits into the sockets' buffers, so there are
  * many feeds. */
-static void begin_slow(fixture *f, gathered *slow, gathered *fast, unsigned feeds)
+static void begin_slow(fixture *f, client *slow, client *fast, unsigned feeds)
 {
-    gather_begin(f, slow, "/realtime");
-    gather_send(slow, ALL_TOPICS);
+    client_begin(f, slow, "/realtime");
+    client_send(slow, ALL_TOPICS);
     wire_pause(slow->side.conn);
-    gather_begin(f, fast, "/realtime");
-    gather_send(fast, ALL_TOPICS);
+    client_begin(f, fast, "/realtime");
+    client_send(fast, ALL_TOPICS);
     wire_side_expect_end(&fast->side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     assert_int_equal(fast->data_count, feeds * 1094);
     assert_int_equal(slow->data_count, 0);
@@ -405,7 +405,7 @@ static void test_slow_reader_waits(void **state)
     fixture *f = *state;
     import_feeds(f, FEEDS);
     for (int is_paced = 0; is_paced < 2; is_paced++) {
-        gathered slow, fast;
+        client slow, fast;
         open_with(f, is_paced ? "1000" : "max",
                   (serve_options){.settle_ns = TD_NS_PER_MS, .waits_for_slow = is_paced});
         begin_slow(f, &slow, &fast, FEEDS);
@@ -421,8 +421,8 @@ static void test_slow_reader_waits(void **state)
         assert_int_equal(slow.data_count, FEEDS * 1094);
         assert_int_equal(slow.frames.size, fast.frames.size);
         assert_memory_equal(slow.frames.data, fast.frames.data, fast.frames.size);
-        gather_end(&slow);
-        gather_end(&fast);
+        client_end(&slow);
+        client_end(&fast);
         serve_close(f->server);
         f->server = NULL;
     }
@@ -434,7 +434,7 @@ static void test_slow_reader_is_closed(void **state)
 {
     enum { FEEDS = 48 };
     fixture *f = *state;
-    gathered slow, fast;
+    client slow, fast;
     import_feeds(f, FEEDS);
     open_serve(f, "8", 100 * TD_NS_PER_MS); /* slow enough for the other client under TSan */
     begin_slow(f, &slow, &fast, FEEDS);
@@ -448,8 +448,8 @@ static void test_slow_reader_is_closed(void **state)
     wire_side_expect_end(&slow.side, WIRE_CAUSE_CLOSED_BY_PEER,
                          "code 1008: it reads too slowly: 8 MiB are queued");
     assert_true(slow.data_count < FEEDS * 1094);
-    gather_end(&slow);
-    gather_end(&fast);
+    client_end(&slow);
+    client_end(&fast);
 }
 
 /* A client that disconnects in the middle of its tape. */
@@ -457,18 +457,18 @@ static void test_client_leaves(void **state)
 {
     fixture *f = *state;
     open_serve(f, "4", TD_NS_PER_MS); /* 7 s */
-    gathered g;
-    gather_begin(f, &g, "/realtime");
-    gather_send(&g, ALL_TOPICS);
-    wire_run_until(f->loop, &g.data_count, 10, "some frames");
-    wire_close(g.side.conn, 1000, td_bytes_of(NULL, 0));
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, ALL_TOPICS);
+    wire_run_until(f->loop, &c.data_count, 10, "some frames");
+    wire_close(c.side.conn, 1000, td_bytes_of(NULL, 0));
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
     while (serve_client_count(f->server) > 0)
         assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
     serve_counts counts = *serve_get_counts(f->server);
     assert_int_equal(counts.complete, 0);
     assert_int_equal(counts.failed, 0);
-    gather_end(&g);
+    client_end(&c);
 }
 
 static void test_nothing_to_serve(void **state)

@@ -236,12 +236,12 @@ static void close_server(serve_fixture *f)
 
 /* ---- a client ---- */
 
-typedef struct gathered {
+typedef struct client {
     wire_side side;
     td_buf data, control;
     unsigned control_count;
     const family_case *of;
-} gathered;
+} client;
 
 /* 1 if this is one of the tape's frames, with its recorded opcode. */
 static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
@@ -259,42 +259,42 @@ static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
 
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
-    gathered *g = user;
+    client *c = user;
     const td_bytes bytes = got->bytes;
     (void)conn;
-    int is_data = is_of_tape(g->of, got->opcode, bytes);
-    td_buf *to = is_data ? &g->data : &g->control;
+    int is_data = is_of_tape(c->of, got->opcode, bytes);
+    td_buf *to = is_data ? &c->data : &c->control;
     if (!is_data)
         td_buf_clear(to);
     assert_int_equal(td_buf_append(to, bytes.data, bytes.size, NULL), TD_OK);
     assert_int_equal(td_buf_append(to, "\n", 1, NULL), TD_OK);
-    g->control_count += !is_data;
+    c->control_count += !is_data;
 }
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
-    WIRE_SIDE_OPS.opened(&((gathered *)user)->side, conn, peer);
+    WIRE_SIDE_OPS.opened(&((client *)user)->side, conn, peer);
 }
 
 static void on_ended(void *user, const wire_end *end)
 {
-    WIRE_SIDE_OPS.ended(&((gathered *)user)->side, end);
+    WIRE_SIDE_OPS.ended(&((client *)user)->side, end);
 }
 
 static const wire_client_ops GATHER_OPS = {
     .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
-static void run_step(serve_fixture *f, gathered *g, const step *now)
+static void run_step(serve_fixture *f, client *c, const step *now)
 {
-    unsigned before = g->control_count;
-    wire_run_until(f->loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(now->request), NULL), TD_OK);
+    unsigned before = c->control_count;
+    wire_run_until(f->loop, &c->side.opened, 1, "opened");
+    assert_int_equal(wire_send(c->side.conn, 1, td_bytes_str(now->request), NULL), TD_OK);
     if (now->answer == NULL)
         return;
-    wire_run_until(f->loop, &g->control_count, before + 1, now->request);
-    if (memmem(g->control.data, g->control.size, now->answer, strlen(now->answer)) == NULL)
-        fail_msg("%s: %s: %.*s", g->of->family, now->request, (int)g->control.size,
-                 (const char *)g->control.data);
+    wire_run_until(f->loop, &c->control_count, before + 1, now->request);
+    if (memmem(c->control.data, c->control.size, now->answer, strlen(now->answer)) == NULL)
+        fail_msg("%s: %s: %.*s", c->of->family, now->request, (int)c->control.size,
+                 (const char *)c->control.data);
 }
 
 static void play(const family_case *of)
@@ -303,20 +303,20 @@ static void play(const family_case *of)
     char url[256];
     td_err err;
     open_server(&f, of);
-    gathered g = {.side = {.loop = f.loop}, .of = of};
-    td_buf_init(&g.data, 1 << 20);
-    td_buf_init(&g.control, 1 << 20);
+    client c = {.side = {.loop = f.loop}, .of = of};
+    td_buf_init(&c.data, 1 << 20);
+    td_buf_init(&c.control, 1 << 20);
     (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(f.server)), of->path);
-    const wire_client_options options = {.url = url, .ops = &GATHER_OPS, .user = &g};
-    if (wire_connect(f.loop, &options, &g.side.conn, &err) != TD_OK)
+    const wire_client_options options = {.url = url, .ops = &GATHER_OPS, .user = &c};
+    if (wire_connect(f.loop, &options, &c.side.conn, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].request != NULL; i++)
-        run_step(&f, &g, &of->steps[i]);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    if (!td_bytes_is(td_buf_view(&g.data), of->expected))
-        fail_msg("%s: got %.*s", of->family, (int)g.data.size, (const char *)g.data.data);
-    td_buf_fini(&g.data);
-    td_buf_fini(&g.control);
+        run_step(&f, &c, &of->steps[i]);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    if (!td_bytes_is(td_buf_view(&c.data), of->expected))
+        fail_msg("%s: got %.*s", of->family, (int)c.data.size, (const char *)c.data.data);
+    td_buf_fini(&c.data);
+    td_buf_fini(&c.control);
     close_server(&f);
 }
 
