@@ -160,7 +160,7 @@ static void record_and_fail(archive_env *env, io_fault_op op, uint64_t fail_at)
 
 /* "A crash gap is opened by recovery for each slot of a crashed recorder: from the last durable
  * message of the feed on": also if the crash left no open segment. */
-static void test_crash_behind_a_finished_segment(void **state)
+static void test_crash_after_a_finished_segment(void **state)
 {
     archive_env *env = *state;
     recover_report report;
@@ -240,7 +240,7 @@ static void test_open_segment_is_missing(void **state)
 
 /* A segment whose head never became durable: readers and verify report no damage, and the gap
  * begins with the previous segment. */
-static void test_stillborn_segment(void **state)
+static void test_segment_without_head(void **state)
 {
     archive_env *env = *state;
     recover_report report;
@@ -257,7 +257,7 @@ static void test_stillborn_segment(void **state)
 
 /* A kill between moving such a segment to torn/ and the journal's entry for it: the next recovery
  * must add the entry, or every later check would report the segment as missing. */
-static void test_killed_while_putting_away(void **state)
+static void test_killed_during_quarantine(void **state)
 {
     archive_env *env = *state;
     recover_report report;
@@ -430,7 +430,7 @@ static void sweep(io_fault_kind kind, uint64_t seed)
     }
 }
 
-static void test_interrupted_recovery_is_gone_on_with(void **state)
+static void test_interrupted_recovery_continues(void **state)
 {
     (void)state;
     sweep(IO_FAULT_EIO, IO_FAULT_CUT_WORST);
@@ -443,15 +443,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         archive_env_test(test_kill_is_one_crash_gap),
         archive_env_test(test_crash_gap_begins_with_data),
-        archive_env_test(test_crash_behind_a_finished_segment),
+        archive_env_test(test_crash_after_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
-        archive_env_test(test_stillborn_segment),
-        archive_env_test(test_killed_while_putting_away),
+        archive_env_test(test_segment_without_head),
+        archive_env_test(test_killed_during_quarantine),
         archive_env_test(test_killed_import_is_a_gap),
         archive_env_test(test_torn_tail_is_no_loss),
         archive_env_test(test_live_session_is_left_alone),
         archive_env_test(test_appender_recovers_before_it_writes),
-        cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
+        cmocka_unit_test(test_interrupted_recovery_continues),
     };
     return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static void test_full_disks(void **state)
 }
 
 /* A disk that is full for one call loses nothing: the chunk is written at the next attempt. */
-static void test_full_once_goes_on(void **state)
+static void test_continues_after_a_full_disk(void **state)
 {
     (void)state;
     for (uint32_t fail_at = 1; fail_at < SWEEP_CALLS_MAX; fail_at++) {
@@ -151,7 +151,7 @@ static void test_full_once_goes_on(void **state)
 }
 
 /* Cuts the power after each change of a recording; all unsynced changes are lost. */
-static void test_power_cut_behind_every_change(void **state)
+static void test_power_cut_after_every_change(void **state)
 {
     (void)state;
     archive_env env;
@@ -195,8 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_full_disks),
-        cmocka_unit_test(test_full_once_goes_on),
-        cmocka_unit_test(test_power_cut_behind_every_change),
+        cmocka_unit_test(test_continues_after_a_full_disk),
+        cmocka_unit_test(test_power_cut_after_every_change),
     };
     return cmocka_run_group_tests_name("archive_writer_faults", tests, NULL, NULL);
 }

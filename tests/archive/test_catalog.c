@@ -187,7 +187,7 @@ static void test_appending_beside_hostile_catalogs(void **state)
 }
 
 /* Flips bits in the catalog, one per page: nothing crashes, and no frame is missing. */
-static void test_decayed_catalogs(void **state)
+static void test_flipped_bits_lose_no_frame(void **state)
 {
     (void)state;
     archive_env env;
@@ -225,7 +225,7 @@ static void test_decayed_catalogs(void **state)
 /* ---- locks and permissions ---- */
 
 /* A catalog that is locked when a segment is finished is updated at the end of the session. */
-static void test_locked_catalog_is_left_behind(void **state)
+static void test_locked_catalog_is_not_updated(void **state)
 {
     (void)state;
     archive_env env;
@@ -411,8 +411,8 @@ int main(void)
         cmocka_unit_test(test_another_version_is_replaced),
         cmocka_unit_test(test_hostile_catalogs),
         cmocka_unit_test(test_appending_beside_hostile_catalogs),
-        cmocka_unit_test(test_decayed_catalogs),
-        cmocka_unit_test(test_locked_catalog_is_left_behind),
+        cmocka_unit_test(test_flipped_bits_lose_no_frame),
+        cmocka_unit_test(test_locked_catalog_is_not_updated),
         cmocka_unit_test(test_removed_while_in_use),
         cmocka_unit_test(test_reading_makes_no_file),
         cmocka_unit_test(test_killed_writer),

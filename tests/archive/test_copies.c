@@ -128,7 +128,7 @@ static void must_put_away(damage_fixture *f, size_t segment, size_t size)
 
 /* A segment was copied while it was written, and again when it was finished. The older copy may
  * have any size: empty, torn anywhere, or complete but not renamed. */
-static void test_older_copy(void **state)
+static void test_older_segment_copy(void **state)
 {
     (void)state;
     for (size_t segment = 0; segment < DAMAGE_SEGMENTS; segment++) {
@@ -205,7 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_older_journal),
-        cmocka_unit_test(test_older_copy),
+        cmocka_unit_test(test_older_segment_copy),
         cmocka_unit_test(test_newer_journal),
         cmocka_unit_test(test_short_before_the_next),
     };

@@ -254,7 +254,7 @@ static void test_two_writers_take_turns(void **state)
 
 /* A file with other content may once have been a journal: its bytes are kept, and entries are
  * appended after them. */
-static void test_garbage_stays(void **state)
+static void test_other_content_stays(void **state)
 {
     static const char GARBAGE[] = "something else entirely";
     archive_env *env = *state;
@@ -325,7 +325,7 @@ static void test_failing_calls(void **state)
 
 /* The writer that created the file was killed before it synced the folder: the next writer must
  * sync the folder before its entry. */
-static void test_file_of_a_killed_writer(void **state)
+static void test_journal_of_a_killed_writer(void **state)
 {
     archive_env *env = *state;
     journal_state got;
@@ -355,9 +355,9 @@ int main(void)
         archive_env_test(test_flipped_bits_lose_one_entry),
         archive_env_test(test_cut_entries_are_no_damage),
         cmocka_unit_test(test_two_writers_take_turns),
-        archive_env_test(test_garbage_stays),
+        archive_env_test(test_other_content_stays),
         cmocka_unit_test(test_failing_calls),
-        archive_env_test(test_file_of_a_killed_writer),
+        archive_env_test(test_journal_of_a_killed_writer),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -246,7 +246,7 @@ static unsigned count_corrupt_gaps(const fixture *f)
 
 /* After a segment was changed, nothing more is announced, and journal and ledger list the loss.
  * Recovery restores the archive only if all announced data is still there. */
-static void test_segments_that_others_change(void **state)
+static void test_segments_changed_while_written(void **state)
 {
     (void)state;
     static const struct {
@@ -300,7 +300,7 @@ static void test_segment_that_is_replaced_before_its_end(void **state)
     end(&f);
 }
 
-static void test_journals_that_others_change(void **state)
+static void test_journals_changed_while_written(void **state)
 {
     (void)state;
     static const struct {
@@ -360,9 +360,9 @@ int main(void)
         cmocka_unit_test(test_sessions_of_holders),
         cmocka_unit_test(test_without_its_lock_file),
         cmocka_unit_test(test_recovery_of_a_locked_segment),
-        cmocka_unit_test(test_segments_that_others_change),
+        cmocka_unit_test(test_segments_changed_while_written),
         cmocka_unit_test(test_segment_that_is_replaced_before_its_end),
-        cmocka_unit_test(test_journals_that_others_change),
+        cmocka_unit_test(test_journals_changed_while_written),
         cmocka_unit_test(test_journal_of_two_writers),
     };
     return cmocka_run_group_tests_name("meddling", tests, NULL, NULL);

@@ -154,7 +154,7 @@ static void lie(archive_env *env, uint64_t last_ns)
     archive_close(a);
 }
 
-static void test_file_decides(void **state)
+static void test_files_decide_not_the_catalog(void **state)
 {
     (void)state;
     for (uint8_t is_dry_run = 0; is_dry_run < 2; is_dry_run++) {
@@ -174,7 +174,7 @@ static void test_file_decides(void **state)
     }
 }
 
-static void test_looking_changes_nothing(void **state)
+static void test_dry_run_changes_nothing(void **state)
 {
     (void)state;
     archive_env env;
@@ -192,7 +192,7 @@ static void test_looking_changes_nothing(void **state)
 }
 
 /* A feed continues after its segments were pruned: the journal has the last chain value. */
-static void test_chain_goes_on(void **state)
+static void test_chain_continues(void **state)
 {
     (void)state;
     archive_env env;
@@ -312,7 +312,7 @@ static unsigned entries_of(archive_env *env, const char *path)
     return count;
 }
 
-static void test_empty_folders_go(void **state)
+static void test_empty_folders_are_removed(void **state)
 {
     (void)state;
     archive_env env;
@@ -409,7 +409,7 @@ static void test_one_maintainer(void **state)
 
 /* The fixture has a gap from frame 50 to 60 of every hundred. The first segment ends at frame 59,
  * so it has only the beginning of the first gap. */
-static void test_gaps_go_with_their_segments(void **state)
+static void test_gaps_are_removed_with_segments(void **state)
 {
     (void)state;
     archive_env env;
@@ -569,16 +569,16 @@ int main(void)
         cmocka_unit_test(test_by_size),
         cmocka_unit_test(test_by_feed),
         cmocka_unit_test(test_bounds_together),
-        cmocka_unit_test(test_file_decides),
-        cmocka_unit_test(test_looking_changes_nothing),
-        cmocka_unit_test(test_chain_goes_on),
+        cmocka_unit_test(test_files_decide_not_the_catalog),
+        cmocka_unit_test(test_dry_run_changes_nothing),
+        cmocka_unit_test(test_chain_continues),
         cmocka_unit_test(test_leftover_is_no_fault),
         cmocka_unit_test(test_deleted_is_not_pruned),
-        cmocka_unit_test(test_empty_folders_go),
+        cmocka_unit_test(test_empty_folders_are_removed),
         cmocka_unit_test(test_open_segments_stay),
         cmocka_unit_test(test_crashed_segment_waits_for_recover),
         cmocka_unit_test(test_one_maintainer),
-        cmocka_unit_test(test_gaps_go_with_their_segments),
+        cmocka_unit_test(test_gaps_are_removed_with_segments),
         cmocka_unit_test(test_gaps_of_an_overlapping_session_stay),
         cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
         cmocka_unit_test(test_open_gap_outlives_its_segment),

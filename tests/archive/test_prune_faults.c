@@ -42,7 +42,7 @@ static void check_after_fault(archive_env *env, const char *what, uint64_t at)
 }
 
 /* Cuts the power after each change of a prune. */
-static void test_power_cut_behind_every_change(void **state)
+static void test_power_cut_after_every_change(void **state)
 {
     (void)state;
     archive_env env;
@@ -109,7 +109,7 @@ static void test_failing_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power_cut_behind_every_change),
+        cmocka_unit_test(test_power_cut_after_every_change),
         cmocka_unit_test(test_failing_calls),
     };
     return cmocka_run_group_tests_name("prune_faults", tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void test_cut_files(void **state)
     damage_close(f, "cut files");
 }
 
-static void test_bytes_behind_the_end(void **state)
+static void test_bytes_after_the_end(void **state)
 {
     (void)state;
     static const size_t EXTRA[] = {1, 7, 8, 100, 512, 5000};
@@ -320,7 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flipped_bits),
         cmocka_unit_test(test_cut_files),
-        cmocka_unit_test(test_bytes_behind_the_end),
+        cmocka_unit_test(test_bytes_after_the_end),
         cmocka_unit_test(test_removed_chunks),
         cmocka_unit_test(test_removed_chunks_and_a_new_end),
         cmocka_unit_test(test_swapped_chunks),

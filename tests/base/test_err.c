@@ -46,7 +46,7 @@ static void test_os_errors(void **state)
     assert_int_equal(err.os_errno, EDQUOT);
 }
 
-static void test_nobody_listens(void **state)
+static void test_errors_without_a_log(void **state)
 {
     (void)state;
     assert_int_equal(td_err_set(NULL, TD_E_IO, "x"), TD_E_IO);
@@ -123,7 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_and_add),           cmocka_unit_test(test_os_errors),
-        cmocka_unit_test(test_nobody_listens),        cmocka_unit_test(test_long_and_many_lines),
+        cmocka_unit_test(test_errors_without_a_log),  cmocka_unit_test(test_long_and_many_lines),
         cmocka_unit_test(test_every_code_has_a_name), cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,7 +274,7 @@ static void test_candles(void **state)
 
 /* More trades between two readings than can be kept: the candle is skipped, and later ones are
  * compared. */
-static void test_trades_bound(void **state)
+static void test_trades_beyond_bound(void **state)
 {
     (void)state;
     candle_fixture f = {.connection = 1};
@@ -429,8 +429,7 @@ static void test_a_finding_for_each_pair(void **state)
 
 /* ---- members ---- */
 
-/* A topic without a partner is not audited. */
-static void test_useful_parts(void **state)
+static void test_partners_are_needed(void **state)
 {
     (void)state;
     static const struct {
@@ -468,9 +467,12 @@ static void test_member_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candles),      cmocka_unit_test(test_trades_bound),
-        cmocka_unit_test(test_books),        cmocka_unit_test(test_a_finding_for_each_pair),
-        cmocka_unit_test(test_useful_parts), cmocka_unit_test(test_member_bound),
+        cmocka_unit_test(test_candles),
+        cmocka_unit_test(test_trades_beyond_bound),
+        cmocka_unit_test(test_books),
+        cmocka_unit_test(test_a_finding_for_each_pair),
+        cmocka_unit_test(test_partners_are_needed),
+        cmocka_unit_test(test_member_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

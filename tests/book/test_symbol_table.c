@@ -91,7 +91,7 @@ static int keeps_none(void *user, const symbol_topic *topic)
 }
 
 /* The same connection is another object on another tape. */
-static void test_take(void **state)
+static void test_same_connection_on_another_tape(void **state)
 {
     (void)state;
     const frame_conn here = {.session_id = "a", .number = 3};
@@ -135,7 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_states),
-        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_same_connection_on_another_tape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,7 @@ static void test_bound(void **state)
 }
 
 /* States from older versions lack ticker frames; the rest is the same. */
-static void test_version_1(void **state)
+static void test_version_1_is_read(void **state)
 {
     td_buf saved, part, older;
     symbol_state *loaded = NULL;
@@ -184,7 +184,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scripts, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test(test_bound),
-        cmocka_unit_test_setup_teardown(test_version_1, decode_fixture_open, decode_fixture_close),
+        cmocka_unit_test_setup_teardown(test_version_1_is_read, decode_fixture_open,
+                                        decode_fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

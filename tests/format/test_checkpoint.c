@@ -126,7 +126,7 @@ static void test_damage(void **state)
 }
 
 /* States beyond the limit are left out, and counted. */
-static void test_bound(void **state)
+static void test_states_are_bounded(void **state)
 {
     (void)state;
     enum { BYTES = 6 << 20 };
@@ -199,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_states_are_bounded),
         cmocka_unit_test(test_in_a_segment),
     };
     return cmocka_run_group_tests_name("format/checkpoint", tests, NULL, NULL);

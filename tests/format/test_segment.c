@@ -442,7 +442,7 @@ static void test_files_that_fuzzing_found(void **state)
 /* A reader that shares no code with ours gives the same messages for the fuzzer's initial files
  * (numbers of messages by @mcap/core), so the fuzz target does compare; truncated files are not
  * compared. */
-static void test_second_reader(void **state)
+static void test_second_reader_agrees(void **state)
 {
     (void)state;
     static const struct {
@@ -473,7 +473,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_dead_after_failed_sync),
         cmocka_unit_test(test_files_that_fuzzing_found),
-        cmocka_unit_test(test_second_reader),
+        cmocka_unit_test(test_second_reader_agrees),
     };
     return cmocka_run_group_tests_name("format/segment", tests, NULL, NULL);
 }

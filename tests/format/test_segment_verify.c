@@ -107,7 +107,7 @@ static void test_every_flipped_bit(void **state)
 }
 
 /* Whole parts of a file removed, inserted or cut off. */
-static void test_parts(void **state)
+static void test_parts_removed_or_inserted(void **state)
 {
     (void)state;
     io_fault *disk = disk_with(60, 20, FIXTURE_FINISHED);
@@ -413,7 +413,7 @@ static void test_reconnect_between_chunks(void **state)
 
 /* A Schema record, which channels do not use, is only reported: readers and recovery skip it, and
  * recovery finishes the segment as its writer did. */
-static void test_recovered(void **state)
+static void test_schema_record_is_recovered(void **state)
 {
     (void)state;
     enum { FRAMES = 40, DATA_END_BYTES = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES };
@@ -450,10 +450,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),
         cmocka_unit_test(test_every_flipped_bit),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts_removed_or_inserted),
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_chunks_out_of_order),
-        cmocka_unit_test(test_recovered),
+        cmocka_unit_test(test_schema_record_is_recovered),
         cmocka_unit_test(test_reconnect_between_chunks),
     };
     return cmocka_run_group_tests_name("format/segment_verify", tests, NULL, NULL);

@@ -394,7 +394,7 @@ static void test_book(void **state)
 }
 
 /* The frame itself is a snapshot. */
-static void test_snapshot(void **state)
+static void test_cut_at_a_snapshot(void **state)
 {
     (void)state;
     cut_fixture fx;
@@ -495,8 +495,7 @@ static void test_existing_file(void **state)
     cut_fixture_fini(&fx);
 }
 
-/* A failed cut leaves no file. */
-static void test_failures(void **state)
+static void test_failed_cut_leaves_no_file(void **state)
 {
     (void)state;
     cut_fixture fx;
@@ -512,8 +511,7 @@ static void test_failures(void **state)
     cut_fixture_fini(&fx);
 }
 
-/* Only its owner may read a cut. */
-static void test_private(void **state)
+static void test_only_owner_reads_a_cut(void **state)
 {
     (void)state;
     cut_fixture fx;
@@ -531,11 +529,15 @@ static void test_private(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_book),          cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_without_book),  cmocka_unit_test(test_control),
-        cmocka_unit_test(test_no_snapshot),   cmocka_unit_test(test_pruned_beginning),
-        cmocka_unit_test(test_existing_file), cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_private),
+        cmocka_unit_test(test_book),
+        cmocka_unit_test(test_cut_at_a_snapshot),
+        cmocka_unit_test(test_without_book),
+        cmocka_unit_test(test_control),
+        cmocka_unit_test(test_no_snapshot),
+        cmocka_unit_test(test_pruned_beginning),
+        cmocka_unit_test(test_existing_file),
+        cmocka_unit_test(test_failed_cut_leaves_no_file),
+        cmocka_unit_test(test_only_owner_reads_a_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,7 +164,7 @@ static void test_words(void **state)
 }
 
 /* All frames differ, and some in the middle are missing; more than the window. */
-static void test_holes(void **state)
+static void test_missing_frames_beyond_the_window(void **state)
 {
     static const size_t HOLES[] = {1, 4095, 4096, 4097, 9000};
     static uint64_t was[ROWS_MAX];
@@ -251,7 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_missing_frames_beyond_the_window),
         cmocka_unit_test(test_part_of_another_clock),
         cmocka_unit_test(test_random_edits),
     };

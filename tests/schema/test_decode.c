@@ -116,7 +116,7 @@ static const msg_value *value(const message *m, size_t item, msg_member member)
 }
 
 /* An unknown side decodes as SIDE_NONE; the frame is still valid. */
-static void test_other_sides(void **state)
+static void test_unknown_side_is_none(void **state)
 {
     static const struct {
         const char *family;
@@ -220,7 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_meaning),     cmocka_unit_test(test_trade_of_2019),
-        cmocka_unit_test(test_trade_options),    cmocka_unit_test(test_other_sides),
+        cmocka_unit_test(test_trade_options),    cmocka_unit_test(test_unknown_side_is_none),
         cmocka_unit_test(test_ticker_spellings),
     };
     return cmocka_run_group_tests(tests, decode_fixture_open, decode_fixture_close);

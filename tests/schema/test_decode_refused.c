@@ -133,7 +133,7 @@ static void test_unknown_topic(void **state)
 }
 
 /* A duplicate key: the first one counts, the second counts as unknown. */
-static void test_duplicate_keys(void **state)
+static void test_first_key_counts(void **state)
 {
     message m;
     decode_error why;
@@ -147,7 +147,7 @@ static void test_duplicate_keys(void **state)
 }
 
 /* 10^6 digits, nesting of 10^5 levels, too many entries, a frame over the limit. */
-static void test_monsters(void **state)
+static void test_huge_frames(void **state)
 {
     decode_fixture *f = *state;
     topic_match topic = decode_fixture_match("inverse", "trade.BTCUSD");
@@ -220,8 +220,8 @@ static void test_cut_and_changed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_unknown_topic),
-        cmocka_unit_test(test_duplicate_keys),  cmocka_unit_test(test_monsters),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_unknown_topic),
+        cmocka_unit_test(test_first_key_counts), cmocka_unit_test(test_huge_frames),
         cmocka_unit_test(test_cut_and_changed),
     };
     return cmocka_run_group_tests(tests, decode_fixture_open, decode_fixture_close);

@@ -146,7 +146,7 @@ static void check_golden(fixture *fx, const family *of, const char *folder, cons
 }
 
 /* A golden frame has drift exactly if it cannot be decoded or has unknown fields. */
-static void test_golden(void **state)
+static void test_golden_frames(void **state)
 {
     size_t families = 0;
     const family *const *table = family_table(&families);
@@ -202,7 +202,7 @@ static int is_clean(fixture *fx, td_bytes frame, const char *const *families)
 
 /* Example frames from the exchange and other sources have no drift; requests and parts of frames
  * are not frames of a feed. */
-static void test_examples(void **state)
+static void test_examples_have_no_drift(void **state)
 {
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
         char name[64];
@@ -230,8 +230,7 @@ static void test_examples(void **state)
     }
 }
 
-/* Recordings have no drift. */
-static void test_captures(void **state)
+static void test_captures_have_no_drift(void **state)
 {
     static const struct {
         const char *file, *family;
@@ -420,7 +419,7 @@ static const change_case CHANGED[] = {
      "instrument_info.100ms", DRIFT_NOT_DECODED, "data.update.created_at", "bad_time"},
 };
 
-static void test_changed(void **state)
+static void test_each_change_is_found(void **state)
 {
     fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
@@ -445,7 +444,7 @@ static void test_changed(void **state)
 }
 
 /* Without a stream, only what a single frame shows is found. */
-static void test_alone(void **state)
+static void test_frames_without_a_stream(void **state)
 {
     fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
@@ -462,7 +461,7 @@ static void test_alone(void **state)
 }
 
 /* Levels of options and spreads may be negative or jump, so they are not compared. */
-static void test_not_compared(void **state)
+static void test_negative_levels_are_not_compared(void **state)
 {
     static const char *const SPREAD[] = {
         "{\"topic\":\"publicTrade.A_B\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
@@ -553,7 +552,7 @@ static void test_jump_in_time(void **state)
     assert_int_equal(check_text(fx, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
 }
 
-static void test_gone(void **state)
+static void test_missing_members(void **state)
 {
     fixture *fx = *state;
     static const char WITH[] = ",\"i\":\"a\",\"RPI\":false";
@@ -599,7 +598,7 @@ static void test_comes_and_goes(void **state)
 
 /* Some topics write a member with both types in one frame; that is normal for all of their frames.
  */
-static void test_both_types(void **state)
+static void test_members_of_two_types(void **state)
 {
     static const char BOTH[] =
         "{\"topic\":\"publicTrade.A\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":["
@@ -610,7 +609,7 @@ static void test_both_types(void **state)
 }
 
 /* A compressed frame has the same findings as its content; its example is readable. */
-static void test_compressed(void **state)
+static void test_compressed_frames(void **state)
 {
     fixture *fx = *state;
     char text[FRAME_BYTES];
@@ -635,7 +634,7 @@ static void test_compressed(void **state)
 /* ---- findings ---- */
 
 /* For a set that the documents leave open, a value is new only compared with earlier frames. */
-static void test_learnt(void **state)
+static void test_open_sets_are_learnt(void **state)
 {
     static const char ORDER[] = "{\"topic\":\"order\",\"creationTime\":1700000000000,\"data\":[{"
                                 "\"symbol\":\"A\",\"orderId\":\"1\","
@@ -730,7 +729,7 @@ static void add_value(drift_table *table, size_t n, uint64_t order, int is_learn
 }
 
 /* Any number of new values in open sets leaves space for other findings. */
-static void test_learnt_bound(void **state)
+static void test_open_sets_are_bounded(void **state)
 {
     fixture *fx = *state;
     size_t size = 0;
@@ -817,7 +816,7 @@ static void test_shares(void **state)
 }
 
 /* Limits: findings beyond them are counted. */
-static void test_bounds(void **state)
+static void test_findings_are_bounded(void **state)
 {
     fixture *fx = *state;
     char text[FRAME_BYTES];
@@ -878,25 +877,26 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_golden, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_examples, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_captures, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_changed, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_alone, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_not_compared, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_golden_frames, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_examples_have_no_drift, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_captures_have_no_drift, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_each_change_is_found, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_frames_without_a_stream, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_negative_levels_are_not_compared, fixture_open,
+                                        fixture_close),
         cmocka_unit_test_setup_teardown(test_places, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_jumps, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_jump_in_time, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_gone, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_missing_members, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_comes_and_goes, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_both_types, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_compressed, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_learnt, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_members_of_two_types, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_compressed_frames, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_open_sets_are_learnt, fixture_open, fixture_close),
         cmocka_unit_test(test_any_order),
-        cmocka_unit_test_setup_teardown(test_learnt_bound, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_open_sets_are_bounded, fixture_open, fixture_close),
         cmocka_unit_test(test_any_order_beyond_the_bound),
         cmocka_unit_test_setup_teardown(test_shares, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_bounds, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_findings_are_bounded, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

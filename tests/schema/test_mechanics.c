@@ -301,7 +301,7 @@ static void test_reasons(void **state)
 
 /* Numbers of a million digits and endless nesting give a reason, and the decoder can be used again.
  */
-static void test_monsters(void **state)
+static void test_huge_values(void **state)
 {
     enum { DIGITS = 1000000 };
     static const char HEAD[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":";
@@ -322,7 +322,7 @@ static void test_monsters(void **state)
 }
 
 /* A compressed frame decodes like its content; its bytes are unchanged. */
-static void test_compressed(void **state)
+static void test_compressed_frames(void **state)
 {
     static const char FRAME[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1.50\"}}";
     static const int WINDOWS[] = {15, 31, -15}; /* zlib.h: zlib, gzip, raw */
@@ -434,9 +434,9 @@ static void test_other_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),  cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_monsters), cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_dates),    cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_entries),     cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_huge_values), cmocka_unit_test(test_compressed_frames),
+        cmocka_unit_test(test_dates),       cmocka_unit_test(test_other_keys),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

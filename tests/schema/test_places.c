@@ -333,7 +333,7 @@ static void check_family(harms *p)
     td_free(names);
 }
 
-static void test_places(void **state)
+static void test_harmed_items(void **state)
 {
     (void)state;
     size_t count = 0;
@@ -357,6 +357,6 @@ static void test_places(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_places)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_harmed_items)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

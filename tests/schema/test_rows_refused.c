@@ -19,8 +19,8 @@
 #include "tests/testing/row_frames.h"
 
 enum {
-    MONSTER = 100000, /* digits, or levels */
-    TRIES = 60,       /* frames generated until one has the value to spoil */
+    HUGE_COUNT = 100000, /* digits, or levels */
+    TRIES = 60,          /* frames generated until one has the value to spoil */
     TEXT_MAX = 2 * LIMIT_FRAME_BYTES,
 };
 
@@ -117,7 +117,7 @@ typedef struct bad_value {
 } bad_value;
 
 /* Texts that are too long for literals. */
-static char many_digits[MONSTER + 4], quoted_digits[MONSTER + 4], deep[MONSTER + 4];
+static char many_digits[HUGE_COUNT + 4], quoted_digits[HUGE_COUNT + 4], deep[HUGE_COUNT + 4];
 static char fits[2 * (LIMIT_JSON_DEPTH - 4) + 1];
 
 static const bad_value BAD_VALUES[] = {
@@ -154,11 +154,11 @@ static const bad_value BAD_VALUES[] = {
 
 static void fill_texts(void)
 {
-    memset(many_digits, '7', MONSTER);
-    memset(quoted_digits, '7', MONSTER);
+    memset(many_digits, '7', HUGE_COUNT);
+    memset(quoted_digits, '7', HUGE_COUNT);
     quoted_digits[0] = '"';
-    quoted_digits[MONSTER - 1] = '"';
-    memset(deep, '[', MONSTER);
+    quoted_digits[HUGE_COUNT - 1] = '"';
+    memset(deep, '[', HUGE_COUNT);
     memset(fits, '[', sizeof fits / 2);
     memset(fits + sizeof fits / 2, ']', sizeof fits / 2);
 }
@@ -291,7 +291,7 @@ static void test_misplaced_is_refused(void **state)
 }
 
 /* A frame over the limit is refused before it is parsed; one frame per family. */
-static void test_too_large(void **state)
+static void test_large_frames_are_refused(void **state)
 {
     fixture *f = *state;
     size_t count = 0;
@@ -320,7 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bad_values_are_refused, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_misplaced_is_refused, fixture_open, fixture_close),
-        cmocka_unit_test_setup_teardown(test_too_large, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_large_frames_are_refused, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,7 +189,7 @@ static account_terms draw_terms(fixture *f)
 
 /* Orders that are placed, changed and cancelled at any time keep to their limits, and the position
  * is the sum of their fills. */
-static void test_client(void **state)
+static void test_client_orders_keep_limits(void **state)
 {
     (void)state;
     static fixture f;
@@ -254,7 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),        cmocka_unit_test(test_inverse),
-        cmocka_unit_test(test_spot),          cmocka_unit_test(test_client),
+        cmocka_unit_test(test_spot),          cmocka_unit_test(test_client_orders_keep_limits),
         cmocka_unit_test(test_client_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ enum { FRAMES = 400, TRUTH_BYTES_MAX = 8 << 20 };
     "\"instrument_info.100ms\"]}"
 
 /* All frames to the end: the client received what the truth file lists. */
-static void test_everything(void **state)
+static void test_all_frames_are_in_the_truth(void **state)
 {
     (void)state;
     sim_fixture f;
@@ -188,7 +188,7 @@ static void test_cut(void **state)
 }
 
 /* Two clients of one family get the same deltas; each has its own ordinals. */
-static void test_two_clients(void **state)
+static void test_two_clients_get_the_same(void **state)
 {
     (void)state;
     sim_fixture f;
@@ -231,7 +231,7 @@ static void test_stop(void **state)
 }
 
 /* If the truth file cannot be written, everything stops: no frame is sent that it lacks. */
-static void test_truth_fails(void **state)
+static void test_no_frame_without_truth(void **state)
 {
     (void)state;
     sim_fixture f;
@@ -256,14 +256,14 @@ static void test_truth_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_all_frames_are_in_the_truth),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_paths_and_keys),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_two_clients),
+        cmocka_unit_test(test_two_clients_get_the_same),
         cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_truth_fails),
+        cmocka_unit_test(test_no_frame_without_truth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

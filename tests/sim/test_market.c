@@ -137,7 +137,7 @@ static void test_rows(void **state)
 
 /* Random orders: sides stay sorted and do not cross, and every level can be cancelled down to an
  * empty market. */
-static void test_balance(void **state)
+static void test_sides_never_cross(void **state)
 {
     (void)state;
     market *m = NULL;
@@ -198,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_sides_never_cross),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,7 +276,7 @@ static td_result fake_read(void *ctx, frame_ref *const *frames, size_t count, td
 
 /* A decoder that answers like the built-in one: the tape is the same, and calls it once per chunk.
  */
-static void test_decoding(void **state)
+static void test_own_decoder(void **state)
 {
     (void)state;
     static const unsigned THREADS[] = {1, 4};
@@ -340,7 +340,7 @@ static void test_decoding_without_row(void **state)
 }
 
 /* An error of the decoder ends the tape with its result; it does not count as a damaged chunk. */
-static void test_decoding_fails(void **state)
+static void test_decoder_error_ends_the_tape(void **state)
 {
     (void)state;
     tape_fixture f;
@@ -363,9 +363,11 @@ static void test_decoding_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),           cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_decoding),       cmocka_unit_test(test_decoding_without_row),
-        cmocka_unit_test(test_decoding_fails),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_own_decoder),
+        cmocka_unit_test(test_decoding_without_row),
+        cmocka_unit_test(test_decoder_error_ends_the_tape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

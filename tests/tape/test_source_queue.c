@@ -367,7 +367,7 @@ static void must_be_the_same(const tape_fixture *f, const played right[CASES], c
     forget(now);
 }
 
-static void test_no_frame_rests_on_the_catalog(void **state)
+static void test_frames_do_not_need_the_catalog(void **state)
 {
     (void)state;
     tape_fixture f;
@@ -439,7 +439,7 @@ static void chunk_elsewhere(segment_index *index)
     index->chunks[index->chunk_count - 1].offset -= 8;
 }
 
-static void test_another_file_is_read_for_itself(void **state)
+static void test_index_of_another_file_is_ignored(void **state)
 {
     (void)state;
     static const struct {
@@ -471,8 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_is_wanted_is_opened),
-        cmocka_unit_test(test_no_frame_rests_on_the_catalog),
-        cmocka_unit_test(test_another_file_is_read_for_itself),
+        cmocka_unit_test(test_frames_do_not_need_the_catalog),
+        cmocka_unit_test(test_index_of_another_file_is_ignored),
     };
     return cmocka_run_group_tests_name("source_queue", tests, NULL, NULL);
 }

@@ -571,7 +571,7 @@ static void test_damage_is_passed_over(void **state)
 /* ---- seeking ---- */
 
 /* After a seek, forward or back, a cursor returns the same frames as one opened at that time. */
-static void test_seek(void **state)
+static void test_seek_equals_opening_there(void **state)
 {
     static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
     tape_fixture *f = *state;
@@ -629,7 +629,7 @@ static void test_as_many_threads_as_given(void **state)
 /* ---- memory ---- */
 
 /* An acquired block outlives the next frames, and the tape. */
-static void test_held_blocks(void **state)
+static void test_held_block_outlives_the_tape(void **state)
 {
     tape_fixture *f = *state;
     make_plain(f);
@@ -723,9 +723,9 @@ int main(void)
         tape_fixture_test(test_grants),
         tape_fixture_test(test_long_connections),
         tape_fixture_test(test_damage_is_passed_over),
-        tape_fixture_test(test_seek),
+        tape_fixture_test(test_seek_equals_opening_there),
         tape_fixture_test(test_as_many_threads_as_given),
-        tape_fixture_test(test_held_blocks),
+        tape_fixture_test(test_held_block_outlives_the_tape),
         tape_fixture_test(test_shared),
         tape_fixture_test(test_closed_early),
     };

@@ -107,7 +107,7 @@ static void wake_from_handler(int signal_number)
 }
 
 /* Without waking, each run would wait for an hour. */
-static void test_wake(void **state)
+static void test_wake_ends_the_wait(void **state)
 {
     (void)state;
     wire_loop *loop = open_loop();
@@ -141,7 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timers_in_order),
         cmocka_unit_test(test_timers_do_not_starve),
-        cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_wake_ends_the_wait),
         cmocka_unit_test(test_cause_names),
     };
     return cmocka_run_group_tests_name("wire/loop", tests, NULL, NULL);

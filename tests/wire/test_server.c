@@ -74,7 +74,7 @@ static void test_to_all(void **state)
 
 /* Two messages whose peers alternate, in reused memory, with another message in between: no peer
  * gets bytes that were compressed for another message. */
-static void test_by_turns(void **state)
+static void test_peers_get_their_own_bytes(void **state)
 {
     (void)state;
     static fixture f;
@@ -97,8 +97,7 @@ static void test_by_turns(void **state)
     echo_close(&f.e);
 }
 
-/* One peer's queue is full: the others get the message. */
-static void test_full_queue(void **state)
+static void test_full_queue_delays_no_peer(void **state)
 {
     (void)state;
     static fixture f;
@@ -204,8 +203,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_all),
-        cmocka_unit_test(test_by_turns),
-        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_peers_get_their_own_bytes),
+        cmocka_unit_test(test_full_queue_delays_no_peer),
         cmocka_unit_test(test_costly_to_inflate),
     };
     return cmocka_run_group_tests_name("wire/server", tests, NULL, NULL);

@@ -321,7 +321,7 @@ static void test_refused(void **state)
 
 /* A connection that comes later in the file than another one's later frames, by more than the
  * window: the capture is refused before anything is written. */
-static void test_too_late(void **state)
+static void test_late_connection_is_refused(void **state)
 {
     fixture *f = *state;
     td_err err;
@@ -341,7 +341,7 @@ static void test_too_late(void **state)
 }
 
 /* Lines without any frame: no session. */
-static void test_nothing(void **state)
+static void test_no_frames_no_session(void **state)
 {
     fixture *f = *state;
     import_lines(f, "\n\nconfiguration: {}\nbad\n");
@@ -350,8 +350,7 @@ static void test_nothing(void **state)
     assert_int_not_equal(access(f->env.path, F_OK), 0);
 }
 
-/* Two imports of one feed: two sessions, with all frames. */
-static void test_twice(void **state)
+static void test_two_imports_two_sessions(void **state)
 {
     fixture *f = *state;
     char first[sizeof f->report.session];
@@ -378,7 +377,7 @@ static void test_twice(void **state)
 
 /* Keys and signatures of URLs and auth requests are overwritten in frames, also in earlier ones,
  * and in HTTP replies; an event before each such frame has the offsets. */
-static void test_secrets(void **state)
+static void test_secrets_are_overwritten(void **state)
 {
     static const expected_row ROWS[] = {
         SESSION_EVENTS("inverse", 1618675210000000000),
@@ -440,7 +439,7 @@ static void test_requests(void **state)
 }
 
 /* A value longer than LIMIT_SECRET_BYTES is hidden in parts. */
-static void test_long_secret(void **state)
+static void test_long_secret_is_hidden(void **state)
 {
     enum { BYTES = LIMIT_SECRET_BYTES + 900 };
     static char secret[BYTES + 1];
@@ -474,7 +473,7 @@ static void test_long_secret(void **state)
 }
 
 /* Frames before and after a full hour: two segments, and the second repeats the connection. */
-static void test_hours(void **state)
+static void test_hour_begins_a_segment(void **state)
 {
     static const expected_row ROWS[] = {
         EVENT("inverse", 1618678799000000000, "\"number\":1"),
@@ -560,15 +559,14 @@ static uint64_t count_calls(io_fault_op op, unsigned chunk_count, unsigned frame
     return calls;
 }
 
-/* An import does not open the segments of earlier imports. */
-static void test_many_segments(void **state)
+static void test_earlier_segments_stay_closed(void **state)
 {
     (void)state;
     assert_int_equal(count_calls(IO_FAULT_OP_OPEN, 3, 1), count_calls(IO_FAULT_OP_OPEN, 90, 1));
 }
 
 /* A segment is synced when it ends, not for each of its chunks. */
-static void test_syncs(void **state)
+static void test_segments_are_synced_at_their_end(void **state)
 {
     (void)state;
     assert_int_equal(count_calls(IO_FAULT_OP_SYNC, 3, 1), count_calls(IO_FAULT_OP_SYNC, 3, 90));
@@ -623,16 +621,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_format2_sorted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_jsonl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_too_late, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late_connection_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_frames_no_session, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_imports_two_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets_are_overwritten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_long_secret, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_secret_is_hidden, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hour_begins_a_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
-        cmocka_unit_test(test_many_segments),
-        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_earlier_segments_stay_closed),
+        cmocka_unit_test(test_segments_are_synced_at_their_end),
         cmocka_unit_test(test_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,7 +246,7 @@ static void test_window_in_order(void **state)
 
 /* The window is full after 64 MiB; then a line that is earlier than the last returned one is
  * refused, and other lines are kept. */
-static void test_window_full(void **state)
+static void test_full_window_refuses(void **state)
 {
     enum { RECORD_BYTES = 1 << 20 };
     (void)state;
@@ -280,9 +280,11 @@ static void test_window_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slots),       cmocka_unit_test(test_too_many_slots),
-        cmocka_unit_test(test_window),      cmocka_unit_test(test_window_in_order),
-        cmocka_unit_test(test_window_full),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_too_many_slots),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_in_order),
+        cmocka_unit_test(test_full_window_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

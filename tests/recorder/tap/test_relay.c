@@ -362,7 +362,7 @@ static void fixture_close(fixture *f, uint64_t frames)
 /* ---- tests ---- */
 
 /* The relay itself sends nothing but close frames: no pong, and no answer. */
-static void test_both_directions(void **state)
+static void test_messages_pass(void **state)
 {
     (void)state;
     static fixture f;
@@ -459,7 +459,7 @@ static void test_a_slow_side(void **state)
 }
 
 /* Close frames pass in both directions, and then both connections end. */
-static void test_close_codes(void **state)
+static void test_close_frames_pass(void **state)
 {
     (void)state;
     static const unsigned CODES[] = {1000, 1001, 1003, 1011, 1012, 1013, 3000, 4999};
@@ -562,9 +562,9 @@ static void test_nothing_is_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_directions), cmocka_unit_test(test_answers_to_pings),
-        cmocka_unit_test(test_a_slow_side),     cmocka_unit_test(test_close_codes),
-        cmocka_unit_test(test_half_a_message),  cmocka_unit_test(test_nothing_is_recorded),
+        cmocka_unit_test(test_messages_pass),  cmocka_unit_test(test_answers_to_pings),
+        cmocka_unit_test(test_a_slow_side),    cmocka_unit_test(test_close_frames_pass),
+        cmocka_unit_test(test_half_a_message), cmocka_unit_test(test_nothing_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

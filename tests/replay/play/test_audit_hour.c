@@ -43,7 +43,7 @@ static const family_topics HOURS[] = {
     {"v5-spread", {"orderbook.25", "publicTrade"}},
 };
 
-static void test_an_hour(void **state)
+static void test_hour_without_false_alarm(void **state)
 {
     long_test();
     (void)state;
@@ -102,7 +102,7 @@ static void test_all_families(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_hour),
+        cmocka_unit_test(test_hour_without_false_alarm),
         cmocka_unit_test(test_all_families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

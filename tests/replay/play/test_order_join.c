@@ -208,7 +208,7 @@ static void test_joined(void **state)
 }
 
 /* Copies and frames that were not decoded are ignored. */
-static void test_passed_over(void **state)
+static void test_copies_are_ignored(void **state)
 {
     (void)state;
     char rows[ROWS_BYTES] = "";
@@ -226,7 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_joined, decode_fixture_open, decode_fixture_close),
-        cmocka_unit_test(test_passed_over),
+        cmocka_unit_test(test_copies_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

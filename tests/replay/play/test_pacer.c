@@ -279,8 +279,7 @@ static void test_marks(void **state)
     clock_sim_close(sim);
 }
 
-/* Without marks it cannot go back. */
-static void test_one_way(void **state)
+static void test_no_way_back_without_marks(void **state)
 {
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
@@ -295,8 +294,7 @@ static void test_one_way(void **state)
     clock_sim_close(sim);
 }
 
-/* Jumps before the tape has moved add up. */
-static void test_jumps(void **state)
+static void test_first_jumps_add_up(void **state)
 {
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
@@ -387,9 +385,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_speed_parse),    cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_no_drift),       cmocka_unit_test(test_full_speed),
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_first_jumps_add_up),
         cmocka_unit_test(test_quit),           cmocka_unit_test(test_seeks),
-        cmocka_unit_test(test_marks),          cmocka_unit_test(test_one_way),
+        cmocka_unit_test(test_marks),          cmocka_unit_test(test_no_way_back_without_marks),
         cmocka_unit_test(test_speed_bounds),   cmocka_unit_test(test_lateness),
         cmocka_unit_test(test_lateness_edges),
     };

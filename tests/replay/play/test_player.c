@@ -415,7 +415,7 @@ static void test_due(void **state)
 
 /* Paced frames are shown when they are due: the last deadline is the first plus the tape's length
  * divided by the speed. */
-static void test_paced(void **state)
+static void test_paced_frames_are_due(void **state)
 {
     (void)state;
     capture_tape from;
@@ -556,7 +556,7 @@ static void test_observer(void **state)
 }
 
 /* After each drain the observer has seen all frames so far, and the play continues. */
-static void test_drain(void **state)
+static void test_drain_shows_all_frames(void **state)
 {
     (void)state;
     enum { EVERY = 97 };
@@ -661,9 +661,9 @@ int main(void)
         cmocka_unit_test(test_undecodable),
         cmocka_unit_test(test_unknown_topics),
         cmocka_unit_test(test_due),
-        cmocka_unit_test(test_paced),
+        cmocka_unit_test(test_paced_frames_are_due),
         cmocka_unit_test(test_observer),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_shows_all_frames),
         cmocka_unit_test(test_observer_fails),
         cmocka_unit_test(test_without_audits),
         cmocka_unit_test(test_observer_stops),

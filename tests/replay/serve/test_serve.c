@@ -199,7 +199,7 @@ static void assert_frames(const client *c, const char *one, const char *other)
 /* ---- tests ---- */
 
 /* 1,094 = 1,098 inbound frames of the capture less its 4 acks (docs/wire.md 6). */
-static void test_everything(void **state)
+static void test_all_frames_are_sent(void **state)
 {
     static const char *const SPEEDS[] = {"max", "1000", "100"};
     fixture *f = *state;
@@ -226,7 +226,7 @@ static void test_everything(void **state)
     }
 }
 
-static void test_only_what_is_subscribed(void **state)
+static void test_only_subscribed_topics(void **state)
 {
     static const struct {
         const char *request, *one, *other;
@@ -252,7 +252,7 @@ static void test_only_what_is_subscribed(void **state)
 }
 
 /* Two requests within the settle delay: both topics start from their first frame. */
-static void test_settles_behind_the_last_request(void **state)
+static void test_begins_after_the_last_request(void **state)
 {
     fixture *f = *state;
     open_serve(f, "max", 30 * TD_NS_PER_MS);
@@ -453,7 +453,7 @@ static void test_slow_reader_is_closed(void **state)
 }
 
 /* A client that disconnects in the middle of its tape. */
-static void test_client_leaves(void **state)
+static void test_client_disconnects(void **state)
 {
     fixture *f = *state;
     open_serve(f, "4", TD_NS_PER_MS); /* 7 s */
@@ -497,16 +497,16 @@ int main(void)
     if (capture_path(CAPTURE) == NULL)
         return cmocka_run_group_tests_name("replay/serve/serve", without, NULL, NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_everything, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_only_what_is_subscribed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_settles_behind_the_last_request, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_all_frames_are_sent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_only_subscribed_topics, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_begins_after_the_last_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changes_on_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_tape_for_several, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader_is_closed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_client_leaves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_client_disconnects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_to_serve, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("replay/serve/serve", tests, NULL, NULL);
