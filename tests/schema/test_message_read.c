@@ -1,5 +1,5 @@
 /* Reading message JSON, as other decoders answer it. test_rows.c, test_golden.c and
- * fuzz_message_read.c check that every message of ours survives a round trip. */
+ * fuzz_message_read.c check that our own messages survive a round trip. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -23,7 +23,7 @@ const data = (dir) => fs.readdirSync(dir).filter((f) => !isManifest(f)).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
 // Tests share this folder.
-const made = temporary({ after });
+const sharedDir = temporary({ after });
 const python = scripts("python3");
 
 /** A function whose result is made once for the same arguments. */
@@ -37,14 +37,14 @@ const once = (make) => {
 
 /** The archive of a capture, which tests with the same file share. */
 const imported = once(async (file, family) => {
-  const archive = path.join(fs.mkdtempSync(path.join(made, "import-")), "tape");
+  const archive = path.join(fs.mkdtempSync(path.join(sharedDir, "import-")), "tape");
   await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
   return archive;
 });
 
 /** The script's files: {name: text}. */
 const expected = once(async (file, family) => {
-  const out = fs.mkdtempSync(path.join(made, "expected-"));
+  const out = fs.mkdtempSync(path.join(sharedDir, "expected-"));
   await python("tests/export/expected.py", file, family, out);
   return Object.fromEntries(fs.readdirSync(out).sort().map((f) => [f, fs.readFileSync(path.join(out, f), "utf8")]));
 });
@@ -547,7 +547,7 @@ const DAY_S = 86400;
 const onDays = once((days) => {
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const moved = (by) => lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by * DAY_S}${rest}`));
-  const file = path.join(made, `days-${days.join("-")}.txt`);
+  const file = path.join(sharedDir, `days-${days.join("-")}.txt`);
   fs.writeFileSync(file, days.flatMap(moved).join("\n"));
   return file;
 });

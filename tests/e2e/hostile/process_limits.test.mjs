@@ -24,8 +24,8 @@ const limited = (limit) => ({ under: ["bash", "-c", `ulimit ${limit} && exec "$0
 const atEnd = [];
 after(() => atEnd.forEach((then) => then()));
 const file = { after: (then) => atEnd.push(then) };
-let made;
-const recording = () => (made ??= recordOnce(temporary(file)));
+let cached;
+const recording = () => (cached ??= recordOnce(temporary(file)));
 
 async function recordOnce(dir) {
   const archive = path.join(dir, "source");

@@ -56,9 +56,9 @@ const FAMILIES = ["inverse", "linear"];
 const COUNT = 1000; // data frames of each family
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
+let cached;
 /** A recording of two families until the exchange closes. Made once. */
-const session = (t) => (made ??= recordSession(t));
+const session = (t) => (cached ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "tape");
   const sim = await simulator(t, folder, ["--families", FAMILIES.join(), "--symbols", "3", "--rate", "1000", "--seed", "7", "--max-frames", `${COUNT}`]);

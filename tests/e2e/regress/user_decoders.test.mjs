@@ -19,8 +19,8 @@ const PART = ["--topic", "publicTrade", "--topic", "tickers"]; // a few hundred 
 // Shared by the tests, made when the first one needs it.
 const shared = temporary({ after });
 const once = (make) => {
-  let made;
-  return () => (made ??= make());
+  let cached;
+  return () => (cached ??= make());
 };
 const imported = (names) => once(async () => {
   const archive = path.join(shared, names.length > 1 ? "tape" : "v5");

@@ -13,8 +13,8 @@ const isData = (text) => text.startsWith('{"topic"');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
-const session = (t) => (made ??= recordSession(t));
+let cached;
+const session = (t) => (cached ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "sim");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], folder);

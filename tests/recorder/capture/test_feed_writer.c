@@ -325,7 +325,7 @@ static void a_segment_restates_open_connections(void **state)
     assert_int_equal(feed_writer_segment(f->writer), 2);
     assert_int_equal(f->seals, 1);
     assert_int_equal(feed_writer_pending_count(f->writer), 4);
-    /* Channels are numbered anew in the new segment; its events came first. */
+    /* The new segment numbers its channels from 0; its events have 0. */
     assert_int_equal(f->shown.channel, 1);
     assert_string_equal(f->shown.info->topic, "trade");
     EXPECT_ARCHIVE(f, ROWS);

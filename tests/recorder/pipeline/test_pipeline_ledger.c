@@ -154,9 +154,9 @@ static void times_rise_while_the_clock_steps(void **state)
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
     ledger_sum found = verified_sum(&f);
     assert_int_equal(found.frames, STEP_COUNT * PER_STEP);
-    /* Each step is seen. Two are forward of the session's times and adopted: 3600, and 86400 (from
-     * 7200 behind). After the others the wall clock is behind the session's times for long enough
-     * to be reported as wrong. */
+    /* Each step is detected. Two lead past the session's times and are adopted: 3600, and 86400
+     * (after -7200). After the others the wall clock stays before the session's times for long
+     * enough to be reported as wrong. */
     assert_int_equal(found.seen, STEP_COUNT);
     assert_int_equal(found.adopted, 2);
     assert_int_equal(found.wrong, STEP_COUNT - 2);
