@@ -135,7 +135,7 @@ static void test_bounds_together(void **state)
 }
 
 /* Makes a catalog with wrong rows and valid checksums: it makes the newest segment a day old. */
-static void lie(archive_env *env, uint64_t last_ns)
+static void falsify_catalog(archive_env *env, uint64_t last_ns)
 {
     archive_listing listing;
     segment_rows rows;
@@ -161,7 +161,7 @@ static void test_files_decide_not_the_catalog(void **state)
         archive_env env;
         archive_env_init_sim(&env);
         archive_fixture_record(&env, 0, 12);
-        lie(&env, AT(0));
+        falsify_catalog(&env, AT(0));
         prune_options options = older_than_frame(1);
         options.is_dry_run = is_dry_run;
         prune(&env, options);
@@ -446,25 +446,25 @@ static void test_gaps_of_an_overlapping_session_stay(void **state)
     archive_env_init_sim(&env);
     record_feed(&env, "one", 0, 1);  /* frames 0 to 59 */
     record_feed(&env, "one", 15, 3); /* frames 15 to 194 */
-    const gap_row told = {.reason = GAP_CRASH,
-                          .feed = "one",
-                          .topic = "",
-                          .symbol = "",
-                          .from_ns = AT(20),
-                          .to_ns = AT(30),
-                          .frames_lost = GAP_FRAMES_UNKNOWN,
-                          .covered_by = "",
-                          .cause = "",
-                          .detail = ""};
+    const gap_row crash_gap = {.reason = GAP_CRASH,
+                               .feed = "one",
+                               .topic = "",
+                               .symbol = "",
+                               .from_ns = AT(20),
+                               .to_ns = AT(30),
+                               .frames_lost = GAP_FRAMES_UNKNOWN,
+                               .covered_by = "",
+                               .cause = "",
+                               .detail = ""};
     archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &acts, &err), TD_OK);
-    assert_int_equal(journal_append_gap(acts, &told, &err), TD_OK);
+    assert_int_equal(journal_append_gap(acts, &crash_gap, &err), TD_OK);
     journal_close(acts);
     archive_close(a);
     prune(&env, older_than_frame(60));
     assert_string_equal(prune_removed(), "age one 1\n");
     archive_fixture_gaps(&env, &gaps);
-    assert_non_null(gap_list_find(&gaps, &told));
+    assert_non_null(gap_list_find(&gaps, &crash_gap));
     gap_list_fini(&gaps);
     archive_env_fini(&env);
 }

@@ -57,11 +57,11 @@ static void test_power_cut_after_every_change(void **state)
     assert_true(changes >= 8);
     for (uint64_t i = 0; i <= changes; i++) {
         for (uint64_t seed = 0; seed < SEEDS; seed++) {
-            io_fault *moment = io_fault_at(whole, i);
-            assert_non_null(moment);
-            env.disk = io_fault_power_cut(moment, seed == 1 ? IO_FAULT_CUT_BEST : seed);
+            io_fault *disk_then = io_fault_at(whole, i);
+            assert_non_null(disk_then);
+            env.disk = io_fault_power_cut(disk_then, seed == 1 ? IO_FAULT_CUT_BEST : seed);
             assert_non_null(env.disk);
-            io_fault_close(moment);
+            io_fault_close(disk_then);
             check_after_fault(&env, "change", i);
             io_fault_close(env.disk);
             tried++;

@@ -194,7 +194,7 @@ static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t 
 {
     tape_segment_spec spec = SESSIONS[session];
     event_slot slots[CARRIER_COUNT];
-    event said = {.kind = EVENT_SEGMENT, .session = spec.session, .number = number, .slots = slots};
+    event ev = {.kind = EVENT_SEGMENT, .session = spec.session, .number = number, .slots = slots};
     spec.number = number;
     spec.first_ns = at_ns;
     w->fixture->verb = session == IMPORT ? "import" : "record";
@@ -203,22 +203,22 @@ static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t 
     w->segments[session] = tape_segment_open_family(w->fixture, &spec, w->family);
     for (carrier *by = w->by; by < w->by + CARRIER_COUNT; by++) {
         if (by->session == session && by->conn > 0)
-            slots[said.slot_count++] =
+            slots[ev.slot_count++] =
                 (event_slot){.shard = by->shard, .conn = by->conn, .in = by->ordinal};
     }
-    tape_segment_event(w->segments[session], &said, at_ns);
-    for (size_t i = 0; i < said.slot_count; i++)
+    tape_segment_event(w->segments[session], &ev, at_ns);
+    for (size_t i = 0; i < ev.slot_count; i++)
         put_grant(w, &w->by[slots[i].shard], at_ns + 1 + i);
 }
 
 /* Begins or ends the connection. */
 static void set_conn(writer *w, carrier *by, uint32_t conn, uint64_t at_ns)
 {
-    const event said = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
-                        .shard = by->shard,
-                        .conn = conn > 0 ? conn : by->conn,
-                        .url = "wss://example/realtime"};
-    tape_segment_event(w->segments[by->session], &said, at_ns + 1);
+    const event ev = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
+                      .shard = by->shard,
+                      .conn = conn > 0 ? conn : by->conn,
+                      .url = "wss://example/realtime"};
+    tape_segment_event(w->segments[by->session], &ev, at_ns + 1);
     by->conn = conn;
     by->ordinal = 0;
     by->begun_ns = at_ns;

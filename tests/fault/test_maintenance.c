@@ -446,13 +446,13 @@ static void keep_dump(fixture *f)
 static void test_recover(void **state)
 {
     (void)state;
-    static const unsigned MOMENTS[] = {35, 62, 88};
-    size_t moments = is_full() ? sizeof MOMENTS / sizeof MOMENTS[0] : 1;
+    static const unsigned CUT_PERCENTS[] = {35, 62, 88};
+    size_t case_count = is_full() ? sizeof CUT_PERCENTS / sizeof CUT_PERCENTS[0] : 1;
     uint64_t failures = 0;
-    for (size_t i = 0; i < moments; i++) {
+    for (size_t i = 0; i < case_count; i++) {
         fixture f;
         init_fixture(&f, act_recover);
-        record_and_cut(&f, MOMENTS[i], 3 + i);
+        record_and_cut(&f, CUT_PERCENTS[i], 3 + i);
         perform(&f);
         keep_dump(&f);
         failures +=

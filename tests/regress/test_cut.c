@@ -95,13 +95,13 @@ static void put_trade(tape_segment *segment, uint64_t ordinal, uint64_t second)
 
 static void put_gap(tape_segment *segment, uint64_t second, const char *topic, const char *symbol)
 {
-    event said = {.kind = EVENT_GAP, .conn = 1};
-    said.gap = gap_row_of(GAP_SEQUENCE, "inverse", TAPE_FIXTURE_NS + second * SECOND_NS,
-                          TAPE_FIXTURE_NS + second * SECOND_NS, "test");
-    said.gap.conn = 1;
-    said.gap.topic = topic;
-    said.gap.symbol = symbol;
-    tape_segment_event(segment, &said, second * SECOND_NS);
+    event gap_event = {.kind = EVENT_GAP, .conn = 1};
+    gap_event.gap = gap_row_of(GAP_SEQUENCE, "inverse", TAPE_FIXTURE_NS + second * SECOND_NS,
+                               TAPE_FIXTURE_NS + second * SECOND_NS, "test");
+    gap_event.gap.conn = 1;
+    gap_event.gap.topic = topic;
+    gap_event.gap.symbol = symbol;
+    tape_segment_event(segment, &gap_event, second * SECOND_NS);
 }
 
 static tape_segment *begin_segment(cut_fixture *fx, const char *session, uint32_t number,

@@ -175,7 +175,7 @@ static int fixture_close(void **state)
 }
 
 /* The decoded frame as JSON, or why it cannot be decoded; both paths must agree. NUL-terminated. */
-static const char *say(fixture *f, td_bytes frame, uint64_t at_ns)
+static const char *decoded_json(fixture *f, td_bytes frame, uint64_t at_ns)
 {
     assert_true(frame.size <= TEXT_MAX);
     memcpy(f->text, frame.data, frame.size);
@@ -205,7 +205,7 @@ static void test_entries(void **state)
 {
     static const struct {
         const char *frame;
-        const char *says;
+        const char *json;
     } rows[] = {
         /* coins inherit from their account; an account without coins is an entry itself */
         {"{\"topic\":\"wallet\",\"data\":[{\"accountType\":\"A\",\"coin\":[{\"coin\":\"BTC\"},"
@@ -251,7 +251,8 @@ static void test_entries(void **state)
          "{\"items\":[{\"last_price\":\"1\"},{\"last_price\":\"2\"}]}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW), rows[i].says);
+        assert_string_equal(decoded_json(*state, td_bytes_str(rows[i].frame), TOPIC_NOW),
+                            rows[i].json);
 }
 
 static void test_reasons(void **state)
@@ -288,14 +289,14 @@ static void test_reasons(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char reason[64];
         char topic[64];
-        const char *says = say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW);
+        const char *json = decoded_json(*state, td_bytes_str(rows[i].frame), TOPIC_NOW);
         snprintf(reason, sizeof reason, "\"reason\":\"%s\"", rows[i].reason);
         if (rows[i].topic == NULL)
             snprintf(topic, sizeof topic, "\"topic\":null");
         else
             snprintf(topic, sizeof topic, "\"topic\":\"%s\"", rows[i].topic);
-        if (strstr(says, reason) == NULL || strstr(says, topic) == NULL)
-            fail_msg("%s: expected %s, %s: %s", rows[i].frame, reason, topic, says);
+        if (strstr(json, reason) == NULL || strstr(json, topic) == NULL)
+            fail_msg("%s: expected %s, %s: %s", rows[i].frame, reason, topic, json);
     }
 }
 
@@ -311,14 +312,16 @@ static void test_huge_values(void **state)
     memcpy(frame, HEAD, head);
     memset(frame + head, '7', DIGITS);
     memcpy(frame + head + DIGITS, "}}", 3);
-    const char *says = say(*state, td_bytes_str(frame), TOPIC_NOW);
-    assert_non_null(strstr(says, "\"reason\":\"bad_number\""));
-    assert_non_null(strstr(says, "\"field\":\"nav\""));
+    const char *json = decoded_json(*state, td_bytes_str(frame), TOPIC_NOW);
+    assert_non_null(strstr(json, "\"reason\":\"bad_number\""));
+    assert_non_null(strstr(json, "\"field\":\"nav\""));
     memset(frame + head, '[', DIGITS);
-    assert_non_null(strstr(say(*state, td_bytes_str(frame), TOPIC_NOW), "\"reason\":\"limit\""));
+    assert_non_null(
+        strstr(decoded_json(*state, td_bytes_str(frame), TOPIC_NOW), "\"reason\":\"limit\""));
     free(frame);
-    says = say(*state, td_bytes_str("{\"topic\":\"nav.A\",\"data\":{\"nav\":1}}"), TOPIC_NOW);
-    assert_string_equal(says, "{\"items\":[{\"last_price\":\"1\"}]}");
+    json =
+        decoded_json(*state, td_bytes_str("{\"topic\":\"nav.A\",\"data\":{\"nav\":1}}"), TOPIC_NOW);
+    assert_string_equal(json, "{\"items\":[{\"last_price\":\"1\"}]}");
 }
 
 /* A compressed frame decodes like its content; its bytes are unchanged. */
@@ -337,9 +340,9 @@ static void test_compressed_frames(void **state)
         assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
         size_t size = sizeof bytes - z.avail_out;
         deflateEnd(&z);
-        assert_string_equal(say(*state, td_bytes_of(bytes, size), TOPIC_NOW),
+        assert_string_equal(decoded_json(*state, td_bytes_of(bytes, size), TOPIC_NOW),
                             "{\"items\":[{\"last_price\":\"1.5\"}]}");
-        const char *cut = say(*state, td_bytes_of(bytes, size - 3), TOPIC_NOW);
+        const char *cut = decoded_json(*state, td_bytes_of(bytes, size - 3), TOPIC_NOW);
         assert_non_null(strstr(cut, "\"reason\":\"not_inflated\""));
     }
 }
@@ -365,7 +368,7 @@ static void test_dates(void **state)
         if (rows[i].at_ns != TOPIC_ANY_TIME)
             assert_ptr_equal(other, match.row);
         int is_before = rows[i].title[0] == 'b';
-        assert_string_equal(say(f, td_bytes_str(BEFORE), rows[i].at_ns),
+        assert_string_equal(decoded_json(f, td_bytes_str(BEFORE), rows[i].at_ns),
                             is_before ? "{\"items\":[{\"last_price\":\"1\"}]}"
                                       : "{\"items\":[{\"last_price\":\"2\"}]}");
     }

@@ -43,18 +43,18 @@ static void test_all_frames_are_in_the_truth(void **state)
     assert_int_equal(c.messages, FRAMES + 6 + 1);
     assert_int_equal(sim_client_count(&c, "\"type\":\"snapshot\""), 6);
     assert_int_equal(sim_client_count(&c, "\"success\":true"), 1);
-    sim_client told = {0};
-    td_buf_init(&told.lines, TRUTH_BYTES_MAX);
-    assert_int_equal(td_io_read_file(io_fault_io(disk), "truth", TRUTH_BYTES_MAX, &told.lines.data,
-                                     &told.lines.size, NULL),
+    sim_client truth_lines = {0};
+    td_buf_init(&truth_lines.lines, TRUTH_BYTES_MAX);
+    assert_int_equal(td_io_read_file(io_fault_io(disk), "truth", TRUTH_BYTES_MAX,
+                                     &truth_lines.lines.data, &truth_lines.lines.size, NULL),
                      TD_OK);
-    told.lines.capacity = told.lines.size;
-    assert_int_equal(sim_client_count(&told, "\"t\":\"frame\""), FRAMES + 6);
-    assert_true(sim_client_count(&told, "\"t\":\"book\"") > 0);
+    truth_lines.lines.capacity = truth_lines.lines.size;
+    assert_int_equal(sim_client_count(&truth_lines, "\"t\":\"frame\""), FRAMES + 6);
+    assert_true(sim_client_count(&truth_lines, "\"t\":\"book\"") > 0);
     /* the ack was frame 7: data from 1 to 6 and from 8 on */
-    assert_int_equal(sim_client_count(&told, "\"n\":7,"), 0);
-    assert_int_equal(sim_client_count(&told, "\"n\":407,"), 1);
-    sim_client_close(&told);
+    assert_int_equal(sim_client_count(&truth_lines, "\"n\":7,"), 0);
+    assert_int_equal(sim_client_count(&truth_lines, "\"n\":407,"), 1);
+    sim_client_close(&truth_lines);
     sim_client_close(&c);
     for (int i = 0; i < 100 && !exchange_is_done(f.exchange); i++)
         assert_int_equal(wire_loop_run(f.loop, 10 * TD_NS_PER_MS, NULL), TD_OK);

@@ -379,11 +379,11 @@ static void events_go_with_their_chunk(void **state)
     fixture *f = *state;
     connect_slot(f, 0, 1);
     put(f, 0, CHANNEL_IN, 0, TRADE);
-    event told = {.kind = EVENT_GAP,
-                  .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
-    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &told, NULL), TD_OK);
-    told.gap.to_ns = f->now_ns;
-    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &told, NULL), TD_OK);
+    event gap_event = {.kind = EVENT_GAP,
+                       .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
+    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &gap_event, NULL), TD_OK);
+    gap_event.gap.to_ns = f->now_ns;
+    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &gap_event, NULL), TD_OK);
     assert_int_equal(seal(f), TD_OK);
     assert_int_equal(count_events(f->chunk, "\"event\":\"gap\"", &recv_ns), 2);
     assert_int_equal(recv_ns, f->now_ns);

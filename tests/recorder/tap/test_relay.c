@@ -171,7 +171,7 @@ static void put_close(side *s, unsigned code, const char *reason)
 }
 
 /* Runs one turn of the loop; the clock advances only here. */
-static void turn(fixture *f)
+static void run_once(fixture *f)
 {
     td_err err;
     flush(&f->client);
@@ -188,14 +188,14 @@ static void turn(fixture *f)
 static void expect(fixture *f, const side *s, const char *seen)
 {
     for (int i = 0; i < HALF_A_MINUTE && strcmp(s->seen, seen) != 0; i++)
-        turn(f);
+        run_once(f);
     assert_string_equal(s->seen, seen);
 }
 
-static void turn_until(fixture *f, const unsigned *counter, unsigned wanted)
+static void run_until(fixture *f, const unsigned *counter, unsigned wanted)
 {
     for (int i = 0; i < HALF_A_MINUTE && *counter < wanted; i++)
-        turn(f);
+        run_once(f);
     assert_int_equal(*counter, wanted);
 }
 
@@ -316,7 +316,7 @@ static void side_fini(side *s)
 }
 
 /* Connects a client through the relay; the exchange accepts it. */
-static void join(fixture *f)
+static void connect_both(fixture *f)
 {
     const char *port = strrchr(wire_server_url(f->server), ':') + 1;
     const struct sockaddr_in place = {.sin_family = AF_INET,
@@ -328,13 +328,13 @@ static void join(fixture *f)
     assert_int_equal(connect(f->client.fd, (const struct sockaddr *)&place, sizeof place), 0);
     handshake_put_request(&ask, &f->client.out);
     for (int i = 0; i < HALF_A_MINUTE && !f->client.is_open; i++)
-        turn(f);
+        run_once(f);
     assert_true(f->client.is_open);
 }
 
-static void part(fixture *f, unsigned ended)
+static void disconnect(fixture *f, unsigned ended)
 {
-    turn_until(f, &f->ended, ended);
+    run_until(f, &f->ended, ended);
     side_fini(&f->client);
     side_fini(&f->exchange);
 }
@@ -367,23 +367,23 @@ static void test_messages_pass(void **state)
     (void)state;
     static fixture f;
     fixture_open(&f);
-    join(&f);
-    side *const both[] = {&f.client, &f.exchange};
+    connect_both(&f);
+    side *const ends[] = {&f.client, &f.exchange};
     for (int i = 0; i < 2; i++) {
-        put_text(both[i], WS_TEXT, "{}");
-        put_text(both[i], WS_PING, "a");
-        put_text(both[i], WS_BINARY, "");
-        put_text(both[i], WS_PONG, "");
-        put_frame(both[i], WS_TEXT, 0, 2, td_bytes_str("{1"));
-        put_text(both[i], WS_PING, "between");
-        put_text(both[i], WS_CONTINUATION, "}");
-        put_text(both[i], WS_TEXT, "{2}");
+        put_text(ends[i], WS_TEXT, "{}");
+        put_text(ends[i], WS_PING, "a");
+        put_text(ends[i], WS_BINARY, "");
+        put_text(ends[i], WS_PONG, "");
+        put_frame(ends[i], WS_TEXT, 0, 2, td_bytes_str("{1"));
+        put_text(ends[i], WS_PING, "between");
+        put_text(ends[i], WS_CONTINUATION, "}");
+        put_text(ends[i], WS_TEXT, "{2}");
     }
     for (int i = 0; i < 2; i++)
-        expect(&f, both[i], "text:{} ping:a binary: pong: ping:between text:{1} text:{2}");
+        expect(&f, ends[i], "text:{} ping:a binary: pong: ping:between text:{1} text:{2}");
     put_close(&f.client, 1000, "");
     put_close(&f.exchange, 1000, "");
-    part(&f, 1);
+    disconnect(&f, 1);
     fixture_close(&f, 8);
 }
 
@@ -394,7 +394,7 @@ static void test_answers_to_pings(void **state)
     (void)state;
     static fixture f;
     fixture_open(&f);
-    join(&f);
+    connect_both(&f);
     const tap_slot *slot = tap_sessions_slot(f.env.sessions, 0, 0);
     const intake *into = tap_sessions_intake(f.env.sessions);
     put_text(&f.client, WS_PING, "1");
@@ -413,7 +413,7 @@ static void test_answers_to_pings(void **state)
     assert_true(slot->at.complete_ns > both_sent_ns);
     put_close(&f.client, 1000, "");
     put_close(&f.exchange, 1000, "");
-    part(&f, 1);
+    disconnect(&f, 1);
     fixture_close(&f, 0);
 }
 
@@ -429,7 +429,7 @@ static void flood(fixture *f, side *from, side *to)
         put_frame(from, WS_TEXT, WS_FINAL, sizeof text, td_bytes_of(text, sizeof text));
     size_t before = SIZE_MAX;
     for (int still = 0; still < 200; still++) {
-        turn(f);
+        run_once(f);
         still = before == from->sent ? still : 0;
         before = from->sent;
     }
@@ -439,7 +439,7 @@ static void flood(fixture *f, side *from, side *to)
     assert_true(from->sent > RELAY_QUEUE_BYTES);
     assert_true(from->sent < from->out.size);
     to->is_unread = 0;
-    turn_until(f, &to->messages, FRAMES);
+    run_until(f, &to->messages, FRAMES);
     assert_int_equal(from->sent, from->out.size);
 }
 
@@ -449,11 +449,11 @@ static void test_a_slow_side(void **state)
     for (int i = 0; i < 2; i++) {
         static fixture f;
         fixture_open(&f);
-        join(&f);
+        connect_both(&f);
         flood(&f, i == 0 ? &f.client : &f.exchange, i == 0 ? &f.exchange : &f.client);
         put_close(&f.client, 1000, "");
         put_close(&f.exchange, 1000, "");
-        part(&f, 1);
+        disconnect(&f, 1);
         fixture_close(&f, 500);
     }
 }
@@ -469,7 +469,7 @@ static void test_close_frames_pass(void **state)
     for (unsigned i = 0; i < 2 * sizeof CODES / sizeof *CODES; i++) {
         char seen[64];
         char answer[64];
-        join(&f);
+        connect_both(&f);
         side *first = i % 2 == 0 ? &f.client : &f.exchange;
         side *second = i % 2 == 0 ? &f.exchange : &f.client;
         (void)snprintf(seen, sizeof seen, "close:%u:why", CODES[i / 2]); /* fits */
@@ -479,7 +479,7 @@ static void test_close_frames_pass(void **state)
         assert_string_equal(first->seen, "");
         put_close(second, CODES[i / 2] == 4999 ? 1000 : 4999, "");
         expect(&f, first, answer);
-        part(&f, ++count);
+        disconnect(&f, ++count);
     }
     fixture_close(&f, 0);
 }
@@ -494,7 +494,7 @@ static void test_half_a_message(void **state)
     fixture_open(&f);
     for (int i = 0; i < 8; i++) {
         const struct linger at_once = {.l_onoff = i % 2, .l_linger = 0};
-        join(&f);
+        connect_both(&f);
         side *first = (i & 2) == 0 ? &f.client : &f.exchange;
         side *second = (i & 2) == 0 ? &f.exchange : &f.client;
         put_text(first, WS_TEXT, "{}");
@@ -507,7 +507,7 @@ static void test_half_a_message(void **state)
         close(first->fd);
         first->fd = -1;
         expect(&f, second, i % 2 == 0 ? "text:{} end:" : "text:{} reset:");
-        part(&f, ++count);
+        disconnect(&f, ++count);
     }
     fixture_close(&f, 8);
 }
@@ -532,13 +532,13 @@ static void test_nothing_is_recorded(void **state)
     (void)state;
     static fixture f;
     fixture_open(&f);
-    join(&f);
+    connect_both(&f);
     put_text(&f.exchange, WS_TEXT, "{1}");
     expect(&f, &f.client, "text:{1}");
     clock_sim_set_wall(f.clock, START_NS - HOUR_NS);
     while (tap_sessions_number(f.env.sessions) != 0) {
         clock_sim_advance(f.clock, 10 * TD_NS_PER_MS);
-        turn(&f);
+        run_once(&f);
     }
     archive *other = take_archive(&f);
     put_text(&f.exchange, WS_TEXT, "{2}");
@@ -549,13 +549,13 @@ static void test_nothing_is_recorded(void **state)
     archive_close(other);
     while (tap_sessions_number(f.env.sessions) != 2) {
         clock_sim_advance(f.clock, 10 * TD_NS_PER_MS);
-        turn(&f);
+        run_once(&f);
     }
     put_text(&f.exchange, WS_TEXT, "{4}");
     expect(&f, &f.client, "text:{1} text:{2} text:{4}");
     put_close(&f.client, 1000, "");
     put_close(&f.exchange, 1000, "");
-    part(&f, 1);
+    disconnect(&f, 1);
     fixture_close(&f, 2);
 }
 

@@ -25,7 +25,7 @@
 #include "tests/testing/long_test.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
+enum { FRAMES = 1500, LOST_EVERY = 97, TIMES_MAX = 64 };
 #define STEP_NS (7 * TD_NS_PER_S) /* about six segments, with the second connection's */
 #define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
 
@@ -212,19 +212,19 @@ static void import_capture(archive_env *env, const char *path, const char *famil
 }
 
 /* The start of each segment except the first, and a time in its middle. */
-static size_t find_moments(archive *of, uint64_t moments[MOMENTS_MAX])
+static size_t find_times(archive *of, uint64_t times[TIMES_MAX])
 {
     read_plan *plan = NULL;
     selection all = {0};
     read_query query = selection_query(&all, SELECTION_ALL_TIME);
     size_t count = 0;
     assert_int_equal(read_plan_open(of, &query, &plan, NULL), TD_OK);
-    assert_in_range(read_plan_count(plan), 4, MOMENTS_MAX / 2);
+    assert_in_range(read_plan_count(plan), 4, TIMES_MAX / 2);
     for (size_t i = 1; i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
         assert_true(index->checkpoint_count > 0);
-        moments[count++] = index->first_ns;
-        moments[count++] = index->first_ns + (index->last_ns - index->first_ns) / 2;
+        times[count++] = index->first_ns;
+        times[count++] = index->first_ns + (index->last_ns - index->first_ns) / 2;
     }
     read_plan_close(plan);
     return count;
@@ -255,26 +255,26 @@ static void check_cut(archive *of, const char *path, const char *family_name,
 /* Reads from each of these times, with and without checkpoints, and makes cuts at path. */
 static void check_moments(archive *of, const char *name, const char *path)
 {
-    uint64_t moments[MOMENTS_MAX];
+    uint64_t times[TIMES_MAX];
     seen_frames whole = play_from(of, 0, 1);
-    size_t moment_count = find_moments(of, moments);
-    for (size_t i = 0; i < moment_count; i++) {
-        seen_frames part = play_from(of, moments[i], 1);
-        must_equal(name, &whole, &part, moments[i]);
-        assert_true(moments[i] - part.lead_from_ns < HOUR_NS);
+    size_t time_count = find_times(of, times);
+    for (size_t i = 0; i < time_count; i++) {
+        seen_frames part = play_from(of, times[i], 1);
+        must_equal(name, &whole, &part, times[i]);
+        assert_true(times[i] - part.lead_from_ns < HOUR_NS);
         if (i % 2 == 0)
             assert_int_equal(part.lead_in, 0);
         if (i % 4 > 1 && !long_tests_are_on()) {
             td_free(part.items);
             continue;
         }
-        seen_frames without = play_from(of, moments[i], 0);
+        seen_frames without = play_from(of, times[i], 0);
         if (without.trades_missing > part.trades_missing)
-            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)moments[i]);
+            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)times[i]);
         td_free(part.items);
         td_free(without.items);
         if (i % 4 == 1)
-            check_cut(of, path, name, &whole, moments[i],
+            check_cut(of, path, name, &whole, times[i],
                       i % 8 == 1 ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE);
     }
     td_free(whole.items);
