@@ -177,7 +177,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
       const [refused] = await recorder.prints(/no HTTP reply for 'refused': .*/);
       assert.ok(!refused.includes(KEY.slice(0, 5)), refused);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      assert.ok(exchange.seen.upgrades >= 2);
+      assert.ok(exchange.received.upgrades >= 2);
       const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
       assert.equal(JSON.parse(replies[0].data).key, "*".repeat(KEY.length));
       const events = await eventsOf(t, archive, "http");

@@ -125,7 +125,7 @@ describe("temporary refusals", { concurrency: 4 }, () => {
         ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"], { status: null });
       assert.equal(end.code, 0, end.stderr);
       assert.match(end.stderr, new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 2);
+      assert.equal(server.received.upgrades, 2);
     });
 
   test("a recorder waits as long as Retry-After demands", async (t) => {

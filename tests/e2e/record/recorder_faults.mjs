@@ -191,33 +191,33 @@ export async function unread(t, dir, { rounds, random, seed }) {
 /** A small disk fills up repeatedly: by the recorder or by another program, down to min_free or completely. */
 export async function full(t, dir, { rounds, seed }) {
   const archive = path.join(dir, "copy");
-  const { place, seen, under } = await smallDisk(t, dir, 24);
+  const { mountPoint, pathOutside, under } = await smallDisk(t, dir, 24);
   const sim = await exchange(t, dir, ["inverse"], 20000, seed);
-  const others = path.join(seen, "others");
-  const free = () => fs.statfsSync(seen).bavail * fs.statfsSync(seen).bsize;
+  const otherFile = path.join(pathOutside, "others");
+  const free = () => fs.statfsSync(pathOutside).bavail * fs.statfsSync(pathOutside).bsize;
   const recorders = [];
   let refused = 0;
   for (let round = 0; round < rounds; round++) {
     const minFree = round % 2 === 0 ? 6 << 20 : 0;
-    fs.writeFileSync(others, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
+    fs.writeFileSync(otherFile, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", String(minFree)];
-    const recorder = new Recorder(t, path.join(place, "tape"), args, { under, ...DAY });
+    const recorder = new Recorder(t, path.join(mountPoint, "tape"), args, { under, ...DAY });
     recorders.push(recorder);
     const end = await recorder.ended;
     assert.equal(end.code, 4, end.stderr);
     assert.match(end.stderr, minFree > 0 ? /min_free/ : /No space left/);
-    fs.appendFileSync(others, Buffer.alloc(Math.max(0, Math.min(free() - 4096, 2 << 20)), 1));
-    const again = new Recorder(t, path.join(place, "tape"), [...feedArgs(sim, "inverse"), "--min-free", "6MiB"], { under, ...DAY });
+    fs.appendFileSync(otherFile, Buffer.alloc(Math.max(0, Math.min(free() - 4096, 2 << 20)), 1));
+    const again = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--min-free", "6MiB"], { under, ...DAY });
     assert.equal((await again.ended).code, 4, again.stderr);
     assert.match(again.stderr, /min_free/);
     refused++;
-    fs.rmSync(others);
+    fs.rmSync(otherFile);
   }
-  const last = new Recorder(t, path.join(place, "tape"), [...feedArgs(sim, "inverse"), "--max-frames", "300"], { under, ...DAY });
+  const last = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--max-frames", "300"], { under, ...DAY });
   recorders.push(last);
   assert.equal((await last.ended).code, 0, last.stderr);
   await sim.program.kill("SIGTERM");
-  fs.cpSync(path.join(seen, "tape"), archive, { recursive: true });
+  fs.cpSync(path.join(pathOutside, "tape"), archive, { recursive: true });
   const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
   const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => gap.reason);
   for (const reason of gaps) assert.ok(["restart", "crash"].includes(reason), reason);

@@ -30,7 +30,7 @@ describe("refused connections", { concurrency: 4 }, () => {
     assert.match(errorText, /certificate/);
     assert.match(errorText, /unknown|issuer|not trusted|untrusted|CA/);
     assert.doesNotMatch(errorText, /host name|another host/i);
-    assert.equal(server.seen.upgrades, 0);
+    assert.equal(server.received.upgrades, 0);
   });
 
   test("a certificate of another host ends the recorder with 4 and a clear message", async (t) => {
@@ -40,7 +40,7 @@ describe("refused connections", { concurrency: 4 }, () => {
     const errorText = await refused(t, server);
     assert.match(errorText, /127\.0\.0\.1/);
     assert.match(errorText, /stream\.example\.org|host/);
-    assert.equal(server.seen.upgrades, 0);
+    assert.equal(server.received.upgrades, 0);
   });
 
   test("the system's CAs are used unless --ca-file is given", async (t) => {
@@ -70,7 +70,7 @@ describe("refused connections", { concurrency: 4 }, () => {
       const dir = temporary(t);
       const server = await scriptedServer(t, dir, { refuse: () => status });
       assert.match(await refused(t, server), new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 1);
+      assert.equal(server.received.upgrades, 1);
     });
 
   test("a path that the server does not have ends the recorder with 4", async (t) => {
@@ -87,7 +87,7 @@ describe("refused connections", { concurrency: 4 }, () => {
       const end = await run(t, "tapedeck-record",
         ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"]);
       assert.match(end.stderr, new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 3);
+      assert.equal(server.received.upgrades, 3);
       // It never connected: no frame is missing.
       assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     });
@@ -158,8 +158,8 @@ describe("credentials", { concurrency: 4 }, () => {
       },
     });
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.deepEqual(server.seen.requests.map((r) => r.op), ["auth", "subscribe"]);
-    const [key, expires, signature] = server.seen.requests[0].args;
+    assert.deepEqual(server.received.requests.map((r) => r.op), ["auth", "subscribe"]);
+    const [key, expires, signature] = server.received.requests[0].args;
     assert.equal(key, KEY);
     assert.match(signature, /^[0-9a-f]{64}$/);
     // The inverse documents: HMAC-SHA256 of "GET/realtime" + expires.
@@ -190,7 +190,7 @@ describe("credentials", { concurrency: 4 }, () => {
       `${server.url}/realtime?api_key=${KEY}&signature=${SECRET}`, "--family", "inverse", "--ca-file", server.ca, "--topic", TRADE[0], "--until-close",
       "--http", `a@1s=http://127.0.0.1:9/instruments?category=inverse&api_key=another-${KEY}&sign=more-${SECRET}`]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "the request is not changed");
+    assert.equal(server.received.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "the request is not changed");
     await nothingLeaked(archive, KEY, SECRET);
     nothingLeakedInText(recorder, KEY, SECRET);
     assert.match((await eventsOf(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
@@ -204,8 +204,8 @@ describe("credentials", { concurrency: 4 }, () => {
     });
     await recorder.prints(/refused the credentials/);
     await recorder.kill("SIGTERM");
-    assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
-    nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
+    assert.deepEqual([...new Set(server.received.requests.map((r) => r.op))], ["auth"]);
+    nothingLeakedInText(recorder, KEY, SECRET, server.received.requests[0].args[2]);
     const refusals = (await eventsOf(t, archive)).filter((event) => event.event === "auth" && event.state === "refused");
     assert.ok(refusals.length > 0);
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);

@@ -18,7 +18,7 @@ const S = 1e9;
 const LATE_NS = 20 * S;
 
 /** A recorder of an exchange, whose wall clock the test moves. */
-async function scene(t) {
+async function recorderWithMovedClock(t) {
   const dir = temporary(t);
   const exchange = await numberedExchange(t, { rate: 100 });
   const clock = new MovedClock(dir);
@@ -52,7 +52,7 @@ async function checkOrder(t, archive) {
 
 describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock }, () => {
   test("a clock 30 days ahead for 3 s, then right, then a restart: every frame has its true time", async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     const first = record();
     await more(first);
     clock.set(30 * DAY_MS);
@@ -78,7 +78,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("an archive that ends in the future does not change the times of the next session", async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     clock.set(30 * DAY_MS);
     const poisoned = record();
     await more(poisoned);
@@ -114,7 +114,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("the recorder adopts a step that lasts, and begins a new session when the clock then steps back", { skip: tooLong }, async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     const recorder = record();
     await more(recorder);
     clock.set(DAY_MS);
@@ -148,7 +148,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("a recorder that was stopped for 3 s records the beginning and end of that time", async (t) => {
-    const { clock, archive, record } = await scene(t);
+    const { clock, archive, record } = await recorderWithMovedClock(t);
     const recorder = record();
     await more(recorder);
     const from_ns = Date.now() * 1e6;
@@ -213,7 +213,7 @@ describe("times of imports", { concurrency: 2 }, () => {
   });
 
   test("a frame of 2099 does not change the times of a recorder of the same feed", { skip: withoutMovedClock }, async (t) => {
-    const { dir, exchange, archive, record } = await scene(t);
+    const { dir, exchange, archive, record } = await recorderWithMovedClock(t);
     const file = path.join(dir, "future.jsonl");
     fs.writeFileSync(file, wrapper(seconds("2099-06-01T00:00:00Z"), 1) + "\n");
     await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);

@@ -10,7 +10,7 @@ import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
 import { gzipSync } from "node:zlib";
 import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "../support/harness.mjs";
-import { canMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
+import { withoutMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
@@ -517,15 +517,15 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(gaps.map(({ reason, to_ns }) => [reason, to_ns !== null]), [["crash", true]]);
   });
 
-  test("tap relays on when the disk is full, and the ledger has what it did not record", { skip: canMount() }, async (t) => {
+  test("tap relays on when the disk is full, and the ledger has what it did not record", { skip: withoutMount() }, async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const disk = await smallDisk(t, dir, 48);
-    const archive = path.join(disk.place, "tape");
+    const archive = path.join(disk.mountPoint, "tape");
     const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { under: disk.under });
     const { client, upstream } = await pair(t, tap, server);
     upstream.send(trade(0));
     await client.events.has(1);
-    const hog = path.join(disk.seen, "hog");
+    const hog = path.join(disk.pathOutside, "hog");
     fs.writeFileSync(hog, Buffer.alloc(47 << 20));
     await tap.program.prints(/nothing is recorded now, relaying continues/);
     for (let i = 1; i <= 50; i++) upstream.send(trade(i));
