@@ -50,7 +50,7 @@ async function inChromium(t, { url }) {
   const dir = temporary(t), file = path.join(dir, "page.html");
   fs.writeFileSync(file, page(url));
   const browser = new Program(t, CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0", "--ignore-certificate-errors", `--user-data-dir=${dir}/profile`, `file://${file}`]);
-  await browser.says(/closed@\w*=*@/);
+  await browser.prints(/closed@\w*=*@/);
   await browser.kill("SIGTERM");
   const logged = [...browser.stderr.matchAll(/(message|closed)@([^@]*)@/g)].map(([, word, text]) => [word, Buffer.from(text, "base64").toString()]);
   return { code: Number(logged.pop()[1]), messages: logged.map(([, text]) => text) };
