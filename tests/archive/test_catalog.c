@@ -347,14 +347,14 @@ static void test_killed_writer(void **state)
 static void test_link_to_itself(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    assert_int_equal(symlink(place.catalog_path, place.catalog_path), 0);
+    archive_env env;
+    archive_env_init_sim(&env);
+    assert_int_equal(symlink(env.catalog_path, env.catalog_path), 0);
     catalog *c = NULL;
     td_err err;
-    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_IO);
+    assert_int_equal(catalog_open(env.catalog_path, CATALOG_READ, &c, &err), TD_E_IO);
     assert_non_null(strstr(err.text, strerror(ELOOP)));
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A folder without write permission. Root may write anywhere, so as root this only shows that
