@@ -181,7 +181,7 @@ for (const [name, hours, skip = false] of SOURCES) {
 
 /** A client's messages from a moment on, by topic, and the bytes of the chunks that were read. */
 async function servedFrom(t, archive, ns, host, requests) {
-  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], made);
+  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], sharedDir);
   const client = new WebSocket(url + host, { perMessageDeflate: false });
   t.after(() => client.terminate());
   const found = {};
