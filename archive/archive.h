@@ -1,10 +1,10 @@
 /* The archive: a folder that holds capture segments, the journal, the catalog and the locks; or,
  * for reading, a single .mcap file. FORMAT.md has the layout.
  *
- * Reading needs no write permission and creates no file. One appender (record, import, merge) and,
- * beside it, one maintainer (recover, reindex) may have an archive open at a time. Locks ensure it;
- * the error names the holder's pid, verb and start. Other files in the folder are listed as
- * unexpected, skipped and never touched.
+ * Reading needs no write permission and creates no file. At a time, one appender (record, import,
+ * merge) and one maintainer (recover, reindex, prune) may have an archive open. Locks ensure this;
+ * a second appender or maintainer gets an error that names the pid, verb and start of the lock's
+ * holder. Other files in the folder are listed as unexpected, skipped and never touched.
  *
  * One thread at a time per archive, except the functions that only return what is fixed at open
  * (archive_path, archive_io, archive_clock, archive_log). */
@@ -39,8 +39,9 @@ typedef struct archive_options {
                                * simulated disk needs the catalog elsewhere) */
 } archive_options;
 
-/* Open. TD_E_NOTFOUND; TD_E_BUSY naming the holder; TD_E_INVALID if path is neither a folder nor,
- * for reading, a file; TD_E_IO. On success the caller closes *out with archive_close. */
+/* Open. TD_E_NOTFOUND; TD_E_BUSY: err names the lock's holder; TD_E_INVALID: path is not an archive
+ * or has a wrong length; TD_E_UNSUPPORTED: a maintainer cannot open a single file; TD_E_IO. On
+ * success the caller closes *out with archive_close. */
 TD_MUST_USE td_result archive_open(const archive_options *options, const char *path,
                                    archive_mode mode, archive **out, td_err *err);
 
@@ -115,9 +116,9 @@ void archive_listing_fini(archive_listing *listing);
 /* The segment with this path, or NULL. */
 const archive_segment *archive_listing_find(const archive_listing *listing, const char *path);
 
-/* When an unreadable segment may have had frames: from the second in its name to the next listed
- * segment of its feed and session, or to the end of its hour, because no segment has frames of two
- * hours (FORMAT.md, "Rotation"). */
+/* Get the time in which an unreadable or missing segment may have had frames. It begins with the
+ * second in the segment's name. It ends with the next listed segment of the same feed and session,
+ * or with the hour, because no segment has frames of two hours (FORMAT.md, "Rotation"). */
 void archive_segment_time(const archive_listing *listing, const segment_name *name,
                           uint64_t *from_ns, uint64_t *to_ns);
 
@@ -130,7 +131,7 @@ TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID
                                            td_err *err);
 
 /* 1 if the open segment is in use: its file is locked, or it belongs to the session `live`, which
- * archive_live_session returned. */
+ * archive_live_session returned ("?": any session). */
 int archive_segment_is_live(const archive_segment *segment, const char *live);
 
 /* 1 if the session is running: it is `live`, or one of its segments is locked. */

@@ -193,9 +193,9 @@ static td_result list_single_file(walk *w, td_err *err)
 
 /* ---- segments that exist twice ---- */
 
-/* The two names of a segment are neighbours: keep the finished one, and report the open one as
- * unexpected. If the segment was renamed while its folder was read, the open one is gone, or the
- * finished name is listed twice. */
+/* The finished and the open name of a segment are neighbours in the listing: keep the finished one,
+ * and report the open one as unexpected. If the segment was renamed while its folder was read, the
+ * open file does not exist any more, or the finished name is listed twice. */
 static void drop_doubles(walk *w)
 {
     archive_listing *out = w->out;

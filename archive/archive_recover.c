@@ -24,8 +24,8 @@
  *      journal `recovered` or `discarded`
  *   3. journal `session_crashed`
  *
- * If killed within 2, the journal has the segment as opened and not finished, but it has its final
- * name, or is in torn/. */
+ * If recovery is killed within step 2, the journal has the segment as opened and not finished, but
+ * the segment's file has its final name, or is in torn/. */
 
 typedef struct work {
     archive *archive;
@@ -144,7 +144,8 @@ static td_result journal_act(const work *w, const char *act, const char *path,
 
 /* ---- segments ---- */
 
-/* No segment is left: journal `discarded`, and a gap if durable frames were in it. */
+/* Nothing of the segment is left: journal `discarded`, and a gap if the segment had durable
+ * frames. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
     past_segment *row = archive_history_segment(&w->past, path);
@@ -177,8 +178,8 @@ static int lacks_announced(const work *w, const char *path)
     return 1;
 }
 
-/* Find the last chain value of the finished segment: in the journal, or in the segment that
- * continues it. *by names the source. 0 if unknown. */
+/* Find the last chain value of the finished segment: in the journal, or in the next segment, which
+ * continues the chain. *by names the source. 0 if unknown. */
 static int find_end(const work *w, const char *path, td_hash128 *chain, const char **by)
 {
     const past_segment *row = archive_history_segment(&w->past, path);
@@ -299,8 +300,8 @@ static td_result recover_open_segments(work *w, td_err *err)
 
 /* ---- interrupted between rename and journal ---- */
 
-/* Sync the folder of a file. Its final name may not be durable, because its writer may have been
- * killed before it synced the folder. The journal must not be ahead of the disk. */
+/* Sync the folder of a file. The file's final name may not be durable, because the writer may have
+ * been killed before it synced the folder. The journal must not be ahead of the disk. */
 static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
@@ -335,7 +336,8 @@ static td_result enter_finished(work *w, const char *path, const segment_index *
                        : rc;
 }
 
-/* Fail if the segment's open file exists although it was not listed: it could not be read then. */
+/* Fail if the segment's open file exists, but is not in the listing: the file could not be read
+ * when the folder was listed. */
 static td_result check_absent(const work *w, const past_segment *row, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];

@@ -26,8 +26,9 @@ typedef struct recover_report {
     uint8_t lacks_journal; /* 1: entries of the journal are lost, and no user has accepted that */
 } recover_report;
 
-/* The result of one segment (path: as before recovery, below the archive), or a gap that was
- * written (path is NULL, what is ""), to show progress. Valid during the call. */
+/* Progress: the result of one segment, or a gap that was written. For a segment, path is its path
+ * before recovery, below the archive. For a gap, path is NULL and what is "". Valid during the
+ * call. */
 typedef struct recover_event {
     const gap_row *gap; /* NULL: the event is about a segment */
     const char *path;
@@ -38,17 +39,18 @@ typedef struct recover_event {
 } recover_event;
 typedef void recover_event_fn(void *user, const recover_event *event);
 
-/* Recover segments that crashed sessions left. For a maintainer, or an appender before it connects,
- * which takes maintain.lock meanwhile. If a maintainer holds that lock, the appender logs a warning
- * and continues without recovery; its chain stays intact. Writes gaps of reason crash into the
- * journal, one per slot. Updates the catalog for a maintainer; an appender's archive_writer does
- * that later. progress may be NULL. TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
+/* Recover segments that crashed sessions left. For a maintainer, or for an appender before it
+ * connects. The appender takes maintain.lock meanwhile; if a maintainer holds that lock, the
+ * appender logs a warning and continues without recovery, and its chain stays intact. Writes gaps
+ * of reason crash into the journal, one per slot. Updates the catalog for a maintainer; an
+ * appender's archive_writer does that later. progress may be NULL. TD_E_BUSY, TD_E_IO,
+ * TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_recover(archive *archive, recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
 
-/* Accept that entries of the journal are lost: gaps for the time that they may have described are
- * written into it, and it counts as sound from then on. For a maintainer, after archive_recover.
- * TD_E_IO, TD_E_NOSPACE. */
+/* Accept that entries of the journal are lost. Gaps for the time that the lost entries may have
+ * described are written into the journal, which then counts as sound. For a maintainer, after
+ * archive_recover. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_accept_loss(archive *archive, td_err *err);
 
 #endif

@@ -8,8 +8,9 @@
 #include "format/segment_reader.h"
 #include "format/segment_writer.h"
 
-/* Open the segment at path, below the archive, with segment_reader_open. Here and below, an open
- * segment that its writer has finished since it was listed is read under its final name. */
+/* Open the segment at path, below the archive, with segment_reader_open. Here and in
+ * archive_read_index, path may be an open segment's: if its writer has finished the segment since
+ * it was listed, it is read under its final name. */
 TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, segment_reader **out,
                                            td_err *err);
 

@@ -53,10 +53,11 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     view->user_count = 1;
     if (parts == VIEW_ALL && !archive_is_single_file(a))
         open_catalog(view);
-    /* Segments are listed before the journal is read: one that is finished in between is listed as
-     * open, but has its final name (archive_each_missing); a session that begins in between is in
-     * the journal with an open gap, but has no listed segment. The live session is read between the
-     * two: if it ends afterwards, its end is in the journal. */
+    /* Segments are listed before the journal is read. If a segment is finished in between, it is
+     * listed as open, but its file has the final name (archive_each_missing). If a session begins
+     * in between, it is in the journal with an open gap, but has no listed segment. The live
+     * session is determined after listing and before reading the journal: if the session ends
+     * afterwards, its end is in the journal. */
     td_result rc = parts == VIEW_ALL ? archive_list_names(a, &view->listing, err)
                                      : archive_list(a, &view->listing, err);
     if (rc == TD_OK)
@@ -239,7 +240,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
     return newest_ns;
 }
 
-/* Read the latest segments first, and skip those whose hour ends before the newest time found. */
+/* Read the latest segments first; skip segments whose hour ends before the newest time found. */
 uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;

@@ -23,7 +23,7 @@ typedef struct archive_view {
     unsigned loader_count; /* nesting of archive_view_begin_loads */
     const td_log *log;     /* gets the reason if the catalog is not used; may be NULL */
     archive_history past;
-    gap_list journal_gaps; /* as the journal has them: none derived or left out */
+    gap_list journal_gaps; /* all gaps in the journal; archive_gaps_of adds the gaps for damage */
     unsigned user_count;   /* the opener and the users that share it */
 } archive_view;
 
@@ -43,7 +43,8 @@ TD_MUST_USE td_result archive_view_open(archive *archive, view_parts parts, cons
 TD_MUST_USE td_result archive_view_hold(archive *archive, td_err *err);
 void archive_view_let_go(archive *archive);
 
-/* Add a user; remove a user, also the opener. The last one frees the view. NULL is allowed. */
+/* archive_view_share adds a user. archive_view_close removes a user, also the opener; removing the
+ * last one frees the view. Close accepts NULL. */
 archive_view *archive_view_share(archive_view *view);
 void archive_view_close(archive_view *view);
 
@@ -57,13 +58,15 @@ void archive_view_close_catalog(archive_view *view);
 void archive_view_begin_loads(archive_view *view);
 void archive_view_end_loads(archive_view *view);
 
-/* Size of a listed segment's file, read when first needed: a query for ten seconds needs few of ten
- * thousand. 0 if it cannot be read. */
+/* Size of a listed segment's file; 0 if the size cannot be read. Each size is read when it is first
+ * needed, because a query for ten seconds needs only a few of ten thousand sizes. */
 uint64_t archive_view_size(archive_view *view, const archive_segment *segment);
 
-/* Load the rows of a listed segment from the catalog, if they describe the file: it has file_bytes
- * bytes, the journal has the same size and chain, and the rows are as they were written. On 1 the
- * caller releases *out with segment_rows_fini. 0: read the segment itself; the reason is logged. */
+/* Load the rows of a listed segment from the catalog. Returns 1 if the rows describe the file: the
+ * file size in the rows is file_bytes, the journal's entry (if present) has the same size and chain
+ * as the rows, and the rows are as they were written. On 1 the caller releases *out with
+ * segment_rows_fini. On 0 the caller reads the segment itself; damaged rows and an unusable catalog
+ * are logged. */
 int archive_view_load(archive_view *view, const char *path, uint64_t file_bytes, catalog_part part,
                       segment_rows *out);
 
@@ -72,7 +75,8 @@ typedef void archive_brief_fn(void *user, const archive_segment *segment,
                               const segment_brief *brief);
 
 /* Call fn for each listed segment whose brief in the catalog describes the file (as in
- * archive_view_load), and set its byte in has_brief, which has one for each listed segment. */
+ * archive_view_load). has_brief has one byte for each listed segment; the bytes of these segments
+ * are set to 1. */
 void archive_view_each_brief(archive_view *view, archive_brief_fn *fn, void *user,
                              uint8_t *has_brief);
 

@@ -65,8 +65,8 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
-/* Refuse to begin while another appender still writes a segment: its lock file was removed by hand,
- * so it did not keep this one out. */
+/* Refuse to begin while another appender still writes a segment: the archive's lock file was
+ * removed by hand, so the lock did not keep this appender out. */
 static td_result check_alone(const archive_writer *w, const archive_listing *listing, td_err *err)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {

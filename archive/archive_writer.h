@@ -36,8 +36,9 @@ typedef struct archive_writer_options {
 } archive_writer_options;
 
 /* Begin a session, and write its start into the journal. The archive is open for appending, and
- * borrowed until close. An unusable catalog does not prevent a session. TD_E_BUSY if a segment of
- * another session is being written (its lock file was removed); TD_E_IO, TD_E_NOSPACE. */
+ * borrowed until close. An unusable catalog does not prevent a session. TD_E_BUSY: a segment of
+ * another session is being written, because the archive's lock file was removed; or the session id
+ * was used before. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
@@ -48,7 +49,7 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);
 
-/* Write gaps that the session's start opens or ends into the journal, durably. TD_E_IO,
+/* Write into the journal, durably, the gaps that the session's start opens or ends. TD_E_IO,
  * TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_put_gaps(archive_writer *writer, const gap_row *rows,
                                               size_t count, td_err *err);
@@ -62,11 +63,11 @@ TD_MUST_USE td_result archive_writer_put_import(archive_writer *writer, const ch
  * 0700. A folder of another user is not changed, with a warning. */
 void archive_writer_make_private(archive_writer *writer, size_t feed_index);
 
-/* Write a sealed chunk and make it durable. A chunk that starts a segment finishes the previous
- * one. TD_E_NOSPACE: nothing of the chunk is durable, and it may be put again. After any other
- * error, which includes that another program removed, replaced or changed the segment or the
- * journal, this feed's writer is dead and every later put returns TD_E_IO: close the archive_writer
- * and recover. */
+/* Write a sealed chunk and make it durable. A chunk that starts a segment first finishes the
+ * previous segment. TD_E_NOSPACE: nothing of the chunk is durable, and it may be put again. After
+ * any other error this feed's writer is dead, and every later put returns TD_E_IO: close the
+ * archive_writer and recover. It is also an error if another program removed, replaced or changed
+ * the segment or the journal. */
 TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_index,
                                          sealed_chunk *chunk, td_err *err);
 

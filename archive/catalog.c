@@ -29,7 +29,7 @@ static const char TABLE[] =
     "    hash       INTEGER NOT NULL," /* of rows */
     "    rows       BLOB NOT NULL,"
     "    chunks     BLOB NOT NULL);"
-    /* For STATEMENT_LIST, which then does not read rows. */
+    /* An index for STATEMENT_LIST, which then does not read the large columns. */
     "CREATE INDEX IF NOT EXISTS segments_listed ON segments "
     "    (path, file_bytes, chain);"
     "CREATE TABLE IF NOT EXISTS days ("
@@ -125,8 +125,8 @@ typedef enum field_type {
     FIELD_BYTES, /* td_bytes */
 } field_type;
 
-/* A member of a row. As bytes, numbers are 8 bytes, little-endian; texts end with NUL; bytes follow
- * their size. */
+/* A member of a row. In the stored form, a number has 8 bytes, little-endian; a text ends with NUL;
+ * before bytes there is a number, their size. */
 typedef struct field {
     field_type type;
     size_t offset;
@@ -419,8 +419,8 @@ static void put_brief(td_buf *out, const segment_brief *brief)
         put_row(out, &GAP_ROW, &brief->gaps[i]);
 }
 
-/* Copy the day's rows with this brief inserted or replaced, or (NULL) without the segment's brief.
- * Returns the number of briefs. */
+/* Copy the day's rows to out, with this brief inserted or replaced; if brief is NULL, without the
+ * brief of the segment at path. Returns the number of briefs. */
 static size_t change_day(day_reader *day, const char *path, const segment_brief *brief, td_buf *out)
 {
     segment_brief other;
@@ -460,8 +460,8 @@ static td_result store_day(catalog *c, td_bytes folder, size_t count, td_bytes r
     return database_query_run(&query, err);
 }
 
-/* Replace the brief of a segment in its day, or remove it (NULL). Rows of a day that are not as
- * they were written are dropped: its other segments then have no briefs. */
+/* Replace the brief of a segment in its day; if brief is NULL, remove it. If the day's rows are not
+ * as they were written, all are dropped, so the day's other segments have no briefs. */
 static td_result put_in_day(catalog *c, const char *path, const segment_brief *brief, td_err *err)
 {
     const td_bytes folder = td_bytes_of(path, folder_bytes(path));

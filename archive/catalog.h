@@ -1,7 +1,7 @@
 /* The catalog: an SQLite index of the finished segments of an archive. It is derived: deleting it
- * loses nothing (reindex.h). Readers of a segment's rows compare size and chain with the file and
- * the journal (archive_view.h), and a hash shows that the rows are as written. Otherwise they read
- * the segment itself.
+ * loses nothing (reindex.h). A reader of a segment's rows compares the file size and the chain in
+ * them with the file and the journal (archive_view.h); a hash shows that the rows are as they were
+ * written. If a check fails, the reader reads the segment itself.
  *
  * Transactions are short, and nothing is synced (base/database.h). One thread at a time per
  * catalog. */
@@ -41,7 +41,8 @@ TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
 /* Insert or replace a finished segment's rows (INDEX_FULL). TD_E_LIMIT if they are too large. */
 TD_MUST_USE td_result catalog_put(catalog *catalog, const segment_rows *rows, td_err *err);
 
-/* Remove a segment; all segments; briefs of days that have no segment. */
+/* catalog_drop removes a segment, catalog_clear all segments, and catalog_drop_stray the briefs of
+ * days that have no segment. */
 TD_MUST_USE td_result catalog_drop(catalog *catalog, const char *path, td_err *err);
 TD_MUST_USE td_result catalog_clear(catalog *catalog, td_err *err);
 TD_MUST_USE td_result catalog_drop_stray(catalog *catalog, td_err *err);

@@ -44,10 +44,10 @@ uint64_t crash_gaps_end(archive *a, const archive_history *past, const past_segm
 
 /* ---- gaps after one segment ---- */
 
-/* 1 if another gap covers this one. An open gap covers it even if it begins later: the recorder
- * wrote that the slot was down when the session ended, and knew the start better than the segments
- * show it. An open gap that begins after last_ns, the session's last message, does not count: the
- * clock was ahead. */
+/* 1 if another gap of `known` covers `row`. An open gap covers `row` even if the open gap begins
+ * later: with it the recorder wrote that the slot was down when the session ended, and the recorder
+ * knew the start better than the segments show it. An open gap that begins after last_ns, the
+ * session's last message, does not count: the clock was ahead. */
 static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_ns)
 {
     for (size_t i = 0; i < known->count; i++) {
@@ -126,9 +126,9 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
 
 /* ---- all sessions ---- */
 
-/* 1 if this is the last segment of a session that has no end in the journal, and it has its final
- * name: its recorder was killed before it opened another one. The name does not prove an end,
- * because the rename may precede the journal entry that the segment is finished. */
+/* 1 if the segment has its final name and is the last one of a session without an end in the
+ * journal: the recorder was killed before it opened another segment. The segment's stage may still
+ * be PAST_OPENED, because the rename precedes the journal entry that the segment is finished. */
 static int is_last_with_final_name(const archive_view *view, const past_segment *row)
 {
     const session_row *session = archive_history_session(&view->past, row->session);

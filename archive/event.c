@@ -353,8 +353,8 @@ static int read_kind(json_value root, event_kind *out)
     return 0;
 }
 
-/* 1 if the member must be present: it is always written. Another one that is absent keeps the value
- * that means absent. */
+/* 1 if the member must be present, because it is always written. If any other member is absent, it
+ * keeps the value that means absent. */
 static int is_required(const member_row *row)
 {
     return (row->type == MEMBER_TYPE_U32 && row->offset != offsetof(event, gap.conn)) ||

@@ -3,10 +3,10 @@
  * ledger and tapes.
  *
  * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
- * connection number and the ordinals so far; "grant" events after it restate their topics. After
- * it, "connect" and "disconnect" show which connection a frame belongs to; a connection's "connect"
- * precedes its first frame. So each segment can be read alone, and a message needs only 32 of the
- * 64 bits of its ordinal.
+ * connection number and the ordinals so far. "grant" events after it restate the connections'
+ * topics. Later, "connect" and "disconnect" show which connection a frame belongs to; a
+ * connection's "connect" precedes its first frame. So each segment can be read alone, and a message
+ * needs only 32 of the 64 bits of its ordinal.
  *
  *   {"event":"connect","line":0,"shard":0,"conn":1,"url":"wss://…","attempt":1}
  *
@@ -49,22 +49,23 @@ typedef enum event_kind {
                         EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
                         frames, bytes, lag_ns, cause */
     EVENT_ROTATE,    /* number of the segment that ended, frames, bytes, cause */
-    EVENT_HEARTBEAT, /* slot, conn, what ("ping", "pong"), dir, payload (or payload_hex): a
-                        WebSocket control frame; or frames, how many are only counted */
+    EVENT_HEARTBEAT, /* slot, conn, what ("ping", "pong"), dir; for one WebSocket control frame
+                        its payload (or payload_hex), for frames that were only counted their
+                        number (frames) */
     EVENT_REDACTED,  /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
                         compressed frame was "overwritten" as a whole */
     EVENT_HTTP,      /* what (the reply's name), url (redacted), state ("kept", before the reply;
                         "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
-                        request: method (absent: GET), its body in detail. In a cut that
-                        begins later: from_ns, its receive time */
+                        request: method (absent: GET), its body in detail. In a cut that begins
+                        after the reply was received: from_ns, the reply's receive time */
     EVENT_LIMIT,     /* a limit was reached: what ("books": the live check skips further books;
                         EVENT_LIMIT_GRANTS: no grant is written for further topics of a
                         connection until the segment ends), state ("begins"), number (the limit) */
     EVENT_KIND_COUNT,
 } event_kind;
 
-/* Kind of an overload: frames were kept, at their right times, but became durable up to lag_ns
- * after they came. */
+/* Kind of an overload: frames were kept with correct receive times, but became durable up to lag_ns
+ * after they were received. */
 #define EVENT_OVERLOAD_DURABILITY "durability"
 
 /* A grant of all topics, by authentication. */

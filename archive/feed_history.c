@@ -266,8 +266,8 @@ static lost_time *find_time(lost_times *times, const char *feed)
     return &times->rows[times->count++];
 }
 
-/* 1 if all gaps of a segment after the damage can be read: its session is a recorder's that began
- * after the damage, or is the session of the feed's last segment before the damage. */
+/* 1 if all gaps of a segment after the damage can be read: its session is a recorder's session
+ * that began after the damage, or the session of the feed's last segment before the damage. */
 static int has_own_gaps(const archive_history *past, const past_damage *damage,
                         const past_segment *segment)
 {
@@ -322,7 +322,7 @@ static void add_time(const lost_time *time, size_t number, gap_list *into)
         to_s = from_s;
         from_s = time->to_s;
     }
-    /* Each damage gets another from_ns: rows with equal keys would be merged, with one end. */
+    /* Each damage gets a different from_ns, because rows with equal keys are merged into one. */
     uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
     uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
     gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, PAST_CAUSE_JOURNAL);
@@ -465,7 +465,7 @@ int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64
            td_hash128_equal(row->chain, known_chain);
 }
 
-/* 1 if the file does not exist. One that cannot be opened for another reason exists. */
+/* 1 if the file does not exist. A file that cannot be opened for another reason exists. */
 static int is_gone(const archive *a, const char *path)
 {
     uint64_t size;

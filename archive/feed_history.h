@@ -74,19 +74,19 @@ TD_MUST_USE td_result archive_history_open(archive *archive, archive_history *pa
 /* Add one entry of the journal, for callers that also read it for something else. */
 void archive_history_apply(archive_history *past, const journal_entry *entry);
 
-/* After archive_history_read: add a damage if the archive has segments but its journal has no
- * entries, because it is lost then. */
+/* Call after archive_history_read. If the archive has segments but its journal has no entries, the
+ * journal is lost, and a damage is added. */
 void archive_history_check(archive_history *past, const archive *archive,
                            const archive_listing *listing);
 
 /* 1 if the journal has damage that no user has accepted. */
 int archive_history_is_damaged(const archive_history *past);
 
-/* Add a gap of reason corrupt and this cause for each feed and each damage that is not accepted:
- * the time that lost entries may have described. It begins with the feed's last segment before the
- * damage, and ends with the first one after it whose session's gaps are all readable: the session
- * wrote its open gaps after the damage, or it was the feed's last session before it. Without such a
- * segment the gap is open. */
+/* For each damage that is not accepted and each feed, add a gap of reason corrupt and this cause:
+ * the time that the lost entries may have described. The gap begins with the feed's last segment
+ * before the damage. It ends with the feed's first segment after the damage whose session has only
+ * readable gaps: the session began after the damage, or it was the feed's last session before the
+ * damage. Without such a segment the gap is open. */
 #define PAST_CAUSE_JOURNAL "entries of the journal are lost"
 void archive_history_damage_gaps(const archive_history *past, const archive_listing *listing,
                                  gap_list *into);
@@ -97,7 +97,8 @@ int archive_history_is_pruned(const archive_history *past, const char *feed, uin
 /* The segment with this path (without ".open"), or NULL. */
 past_segment *archive_history_segment(const archive_history *past, const char *path);
 
-/* Add a session that the journal lacks; get its row from one of its segments. */
+/* Add a session that the journal lacks. archive_history_session_of gets the session's row from one
+ * of its segments. */
 void archive_history_add_session(archive_history *past, const session_row *row);
 session_row archive_history_session_of(const segment_index *index);
 
@@ -114,9 +115,10 @@ int archive_history_is_crashed(const archive_history *past, const char *session)
 /* 1 if the session imported captures of other tools. */
 int archive_history_is_import(const archive_history *past, const char *session);
 
-/* Receives each segment that the journal has as opened or finished and that is neither listed nor
- * on disk (it may have been renamed since the listing) under either of its names, nor in torn/. A
- * finished one is also missing if only its unfinished file is left. Valid during the call. */
+/* Receives each missing segment, valid during the call. A segment is missing if the journal has it
+ * as opened or finished, but it is not listed, not on disk under either of its names (it may have
+ * been renamed since the listing), and not in torn/. A finished segment is also missing if only its
+ * unfinished file is left. */
 typedef void missing_fn(void *user, past_segment *segment);
 void archive_each_missing(archive *archive, const archive_history *past,
                           const archive_listing *listing, missing_fn *fn, void *user);
@@ -144,7 +146,7 @@ TD_MUST_USE td_result archive_history_link(archive *archive, const archive_histo
                                            const char *feed, feed_link *out, td_err *err);
 
 /* 1 if an unfinished recovery left the only copy of the segment in torn/, and the journal only
- * lacks `discarded`. torn gets its path. */
+ * lacks the entry `discarded`. torn gets the path of the copy. */
 int archive_history_is_quarantined(archive *archive, const past_segment *segment,
                                    char torn[LIMIT_PATH_BYTES]);
 

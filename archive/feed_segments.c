@@ -65,8 +65,8 @@ void feed_segments_close(feed_segments *f)
     td_free(f);
 }
 
-/* Mark the feed as dead after a failure, unless the disk is full: that changes nothing, but after
- * any other failure the state of the file is unknown. */
+/* Mark the feed as dead after a failure, unless the disk is full. A full disk leaves the file
+ * unchanged; after any other failure the state of the file is unknown. */
 static td_result dead_unless_full(feed_segments *f, td_result rc)
 {
     if (rc != TD_OK && rc != TD_E_NOSPACE)
@@ -104,7 +104,8 @@ static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64
 }
 
 /* Another program removed or changed the segment, so durable frames may be lost. Write that into
- * the journal, with a gap for each slot of the chunk, which is not announced as durable. */
+ * the journal, with a gap for each slot of the chunk. The chunk itself was not announced as
+ * durable, so `chunks` does not count it. */
 static void journal_lost(const feed_segments *f, const sealed_chunk *chunk)
 {
     segment_totals totals = segment_writer_totals(f->writer);
@@ -256,8 +257,8 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
     return rc;
 }
 
-/* The file is on disk before it is in the journal, so that a segment in the journal that is not on
- * disk is always a loss. */
+/* The file is on disk before the segment is in the journal. So if a segment is in the journal but
+ * not on disk, it is always a loss. */
 static td_result begin_segment(feed_segments *f, const sealed_chunk *chunk, td_err *err)
 {
     td_result rc = TD_OK;

@@ -19,7 +19,8 @@
 
 typedef struct feed_segments feed_segments;
 
-/* Shared by the feeds of a session; borrowed until they are closed, like version. */
+/* Shared by the feeds of a session. archive, journal and version are borrowed until the feeds are
+ * closed. */
 typedef struct writer_origin {
     struct archive *archive;
     struct journal *journal;
@@ -44,8 +45,8 @@ TD_MUST_USE td_result feed_segments_finish(feed_segments *feed, td_err *err);
 /* Total size of this session's segment files, including the one that is being written. */
 uint64_t feed_segments_file_bytes(const feed_segments *feed);
 
-/* Write a chunk, in a new segment if it starts one, and make it durable (with SYNC_SEGMENTS:
- * feed_segments_finish does). Errors as feed_segments_finish. */
+/* Write a chunk, in a new segment if the chunk starts one, and make the chunk durable. With
+ * SYNC_SEGMENTS, feed_segments_finish makes it durable. Errors as feed_segments_finish. */
 TD_MUST_USE td_result feed_segments_put(feed_segments *feed, sealed_chunk *chunk, td_err *err);
 
 /* Add a durable chunk to the segment's rows (segment_rows.h). */

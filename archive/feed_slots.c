@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 /* LOOK_BACK_S: how far back segments are read to find whether a slot was connected. An open
- * connection is pinged more often, so a slot without frames in these segments was not. */
+ * connection is pinged more often, so a slot without frames in these segments was not connected. */
 enum { LOOK_BACK_S = 60, HOUR_S = 3600 };
 
 typedef struct reading {
@@ -97,7 +97,7 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
 }
 
 /* Set the slot's connection to the last one that received frames. The slot's complete_ns becomes
- * that of this connection, unless that is later than before_ns. */
+ * the connection's, or 0 if the connection's is later than before_ns. */
 static void note_connection(const reading *r, const segment_rows *rows, past_slot *slot)
 {
     for (size_t i = 0; i < rows->conn_count; i++) {
@@ -122,8 +122,8 @@ static void add_segment(reading *r, const segment_rows *rows)
     }
 }
 
-/* Read a segment. If the query is for one session, an unreadable segment is an error: it may hold
- * the session's last frames. */
+/* Read a segment. If the query is for one session, an I/O error is a failure, because the segment
+ * may hold the session's last frames. */
 static td_result read_segment(reading *r, const archive_segment *segment, td_err *err)
 {
     segment_rows rows;
@@ -188,8 +188,8 @@ static size_t choose(const reading *r, const archive_listing *listing,
     return count;
 }
 
-/* Fail if the query is for one session and one of its segments could not be listed: it may hold the
- * session's last frames. */
+/* Fail if the query is for one session and one of the session's segments could not be listed,
+ * because the segment may hold the session's last frames. */
 static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
                               td_err *err)
 {

@@ -1,5 +1,5 @@
 /* The last frame and the topics of each slot of a feed, from the rows of segments, newest first.
- * New sessions and recoveries begin gaps there. */
+ * New sessions and recoveries begin gaps at these last frames. */
 #ifndef TD_ARCHIVE_FEED_SLOTS_H
 #define TD_ARCHIVE_FEED_SLOTS_H
 
@@ -10,8 +10,7 @@
 #include "archive/archive_view.h"
 #include "archive/name_index.h"
 
-/* How many segments are searched: two days, at one per hour; more only while a slot was not found.
- */
+/* How many segments are searched: two days, at one per hour. More only while no slot was found. */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {
@@ -24,7 +23,7 @@ typedef struct feed_slots_query {
 
 typedef struct past_slot {
     uint32_t line, shard;
-    uint32_t conn; /* its last connection in that session; 0 if unknown */
+    uint32_t conn; /* number of its last connection in `session`; 0 if unknown */
     char session[SESSION_ID_BYTES];
     uint8_t is_crashed;   /* 1: the journal has no end of that session, or lacks the session */
     uint64_t last_ns;     /* of its last data frame, or 0 */
@@ -49,16 +48,16 @@ typedef struct feed_slots {
 } feed_slots;
 
 /* Read a feed's slots. Without a session in the query, imports are ignored: a capture need not be
- * complete. An unreadable segment is skipped with a warning in the archive's log; if it belongs to
- * the query's session, it is TD_E_IO. The caller releases *out with feed_slots_fini, also after a
- * failure. */
+ * complete. An unreadable segment is skipped with a warning in the archive's log. TD_E_IO: the
+ * query names a session, and one of its segments cannot be read because of an I/O error, or could
+ * not be listed. The caller releases *out with feed_slots_fini, also after a failure. */
 TD_MUST_USE td_result feed_slots_read(archive_view *view, const feed_slots_query *query,
                                       feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);
 
-/* Start of a gap after the slot's last frame: the time of its last data frame, or of its last frame
- * of any kind, but not after complete_ns, because frames may be received long after they were sent.
- * 0 if nothing was received. */
+/* Start of a gap after the slot's last frame: the time of its last data frame or, if it has no data
+ * frame, of its last frame of any kind. It is at most complete_ns, because frames may be received
+ * long after they were sent. 0 if nothing was received. */
 uint64_t past_slot_end_ns(const past_slot *slot);
 
 /* The slot, or NULL. */

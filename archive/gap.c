@@ -257,8 +257,8 @@ static int compare_rows(const void *a, const void *b)
     return gap_row_compare(a, b);
 }
 
-/* Sort the rows, and merge those with the same key. The result does not depend on the order of such
- * rows, which qsort may change. */
+/* Sort the rows, and merge rows with the same key. The result does not depend on the order of rows
+ * with the same key, which qsort may change. */
 void gap_list_merge(gap_list *list)
 {
     size_t last = 0;
@@ -304,7 +304,7 @@ void gap_json_members(json_writer *json, const gap_row *row)
 {
     for (size_t i = 0; i < GAP_MEMBER_COUNT; i++) {
         const gap_member *member = &GAP_MEMBERS[i];
-        /* null, not the number that means absent, which scripts would add up. */
+        /* null, because scripts would add up the number that means absent */
         if (gap_member_is_absent(row, member))
             json_write_member_text(json, member->key, NULL);
         else if (gap_member_is_text(member))

@@ -27,9 +27,9 @@ typedef enum gap_reason {
 const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
 
-/* 1 if the gap lies between two connections, or between two grants of a topic. Everything that the
- * first one received is then stored, however early the row begins, because a connection keeps the
- * order. In other gaps a frame may be missing at any time. */
+/* 1 if gaps of this reason are between two connections, or between two grants of a topic. Then
+ * everything that the first connection received is stored, however early the row begins, because a
+ * connection keeps the order of frames. In other gaps a frame may be missing at any time. */
 int gap_reason_ends_connection(gap_reason reason);
 
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
@@ -95,7 +95,7 @@ int gap_member_is_text(const gap_member *member);
 const char *gap_member_text(const gap_row *row, const gap_member *member);
 uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 
-/* Set a text (borrowed) or a number, of which 32-bit members take the low bits. */
+/* Set a text (borrowed) or a number. A 32-bit member takes the low bits of the number. */
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
 

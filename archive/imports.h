@@ -32,8 +32,8 @@ typedef struct past_import {
 
 /* Find the latest import of each content into each feed. rows has feed_count rows for each content,
  * with their feeds set; the other members are set here. The journal is read once. *was_killed: 1 if
- * the journal has an open gap of a killed import (events in segments may have ended it since).
- * TD_E_IO. */
+ * the journal has an entry of an open gap of a killed import. Later entries, or events in segments,
+ * may have ended that gap since. TD_E_IO. */
 TD_MUST_USE td_result imports_find(archive *archive, const capture_content *contents,
                                    size_t content_count, past_import *rows, size_t feed_count,
                                    int *was_killed, td_err *err);

@@ -216,7 +216,7 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
 }
 
 /* Compute an entry's chain value from the previous one. If the bytes before the entry in the file
- * are the previous value, both are hashed in place, which is cheaper. */
+ * are the previous value, the value and the entry are hashed in place, which is cheaper. */
 static td_result compute_value(cursor *c, const entry_place *place, td_hash128 previous,
                                td_hash128 *out, td_err *err)
 {
@@ -291,9 +291,9 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
 }
 
 /* Find the next entry that can be proved, after one that cannot. An entry's chain record has the
- * entry's start, and the chain value before the entry proves it. If only that value was changed,
- * use `computed` instead, the value of the entry that ends at whole_end. TD_EOF if no entry is
- * found. */
+ * entry's start, and the chain value in the file before the entry proves the entry. If the entry
+ * begins at whole_end, perhaps only that value was changed: then try `computed` as well, the value
+ * computed for the entry that ends at whole_end. TD_EOF if no entry is found. */
 static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
     const uint64_t lost_from = c->valid_bytes;
@@ -526,7 +526,8 @@ static td_result check_name(const journal *j, td_err *err)
     return rc;
 }
 
-/* Current size of the file. It never falls below the proved entries, which tapedeck never cuts. */
+/* Current size of the file. Fails if the file ends before the proved entries do: tapedeck never
+ * cuts these off. */
 td_result journal_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);
@@ -559,7 +560,7 @@ static td_result lock_journal(const journal *j, td_err *err)
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot lock '%s'", j->path);
-    /* A file that was replaced is of no use: later writers lock the one that has the name. */
+    /* A lock on a replaced file is of no use: later writers lock the file that has the name. */
     rc = check_name(j, err);
     if (rc != TD_OK)
         td_io_unlock_file(j->file);
@@ -673,9 +674,9 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
     return TD_OK;
 }
 
-/* Make the last entry durable before an entry is chained to it. If another writer wrote it, its
- * sync may have failed, so that it is in the page cache only. Earlier entries are durable: each was
- * synced before the next was written. */
+/* Make the last entry durable before an entry is chained to it. If another writer wrote the last
+ * entry, that writer's sync may have failed, so the entry may be in the page cache only. Earlier
+ * entries are durable: each was synced before the next was written. */
 static td_result renew_last(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
@@ -756,8 +757,8 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
         rc = read_entries(&j->cursor, fn, user, err);
     if (state != NULL)
         *state = cursor_state(&j->cursor);
-    /* The file's name must be durable before the first entry, and its creator may have been killed
-     * before that. */
+    /* The file's name must be durable before the first entry, but the file's creator may have been
+     * killed before it synced the folder. */
     if (rc == TD_OK && j->cursor.valid_bytes == 0)
         rc = td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
     if (rc == TD_OK)

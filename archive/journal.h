@@ -8,8 +8,8 @@
  * archive has segments but its journal was lost, a new journal begins with a written entry of that
  * act (bytes 0).
  *
- * An appender and a maintainer both write it: it is locked while a writer reads to its end, appends
- * an entry and syncs it. */
+ * An appender and a maintainer both write the journal. A writer locks it to read to the end, append
+ * an entry and sync. */
 #ifndef TD_ARCHIVE_JOURNAL_H
 #define TD_ARCHIVE_JOURNAL_H
 
@@ -31,16 +31,16 @@
 #define JOURNAL_SESSION_CRASHED "session_crashed" /* session */
 #define JOURNAL_SEGMENT_OPENED  "segment_opened"  /* segment feed session */
 #define JOURNAL_SEGMENT_FINISHED                                                                   \
-    "segment_finished"                /* segment feed session chain frames bytes chunks */
+    "segment_finished"                /* segment feed session chain messages bytes chunks */
 #define JOURNAL_RECOVERED "recovered" /* as segment_finished */
-#define JOURNAL_DISCARDED "discarded" /* segment: nothing durable was in it */
+#define JOURNAL_DISCARDED "discarded" /* segment feed session; nothing durable was in it */
 #define JOURNAL_PRUNED    "pruned"    /* as segment_finished, and first_ns last_ns until_ns why */
 #define JOURNAL_CORRUPT   "corrupt"   /* segment feed session chunks */
 #define JOURNAL_GAP       "gap"       /* fields of a gap_row */
 #define JOURNAL_IMPORTED  "imported"  /* session feed text_bytes text_hash */
 
-/* Stands for unreadable bytes (key bytes: how many, 0 for a whole journal). A user's acceptance of
- * all damage before the entry. */
+/* JOURNAL_DAMAGED: unreadable bytes (key bytes: how many; 0 for a whole journal).
+ * JOURNAL_LOSS_ACCEPTED: a user has accepted all damage before the entry. */
 #define JOURNAL_DAMAGED       "damaged"
 #define JOURNAL_LOSS_ACCEPTED "loss_accepted"
 
@@ -89,7 +89,7 @@ typedef struct journal journal;
 
 /* Open for writing, for an appender or maintainer: creates the file, cuts off a torn tail (kept in
  * torn/). Never TD_E_CORRUPT: damaged bytes stay, and entries follow them. fn gets the entries as
- * in journal_read, except those that opening itself writes. fn and state may be NULL. */
+ * in journal_read, but not an entry that journal_open itself writes. fn and state may be NULL. */
 TD_MUST_USE td_result journal_open(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, journal **out, td_err *err);
 void journal_close(journal *journal);

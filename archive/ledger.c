@@ -34,7 +34,7 @@ static void add_from_segments(archive *a, const archive_listing *listing, archiv
 void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 {
     archive_history *past = &view->past;
-    /* A session without an end that is not live crashed; recover has not written that yet. */
+    /* A session that has no end and is not live crashed; recover has not written that yet. */
     for (size_t i = 0; i < past->session_count; i++)
         if (past->sessions[i].state == SESSION_OPEN &&
             !archive_session_is_live(&view->listing, view->live, past->sessions[i].session))
@@ -57,7 +57,7 @@ static void read_rows(archive_view *view, const archive_segment *segment, segmen
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }
 
-/* 1 for a gap inside pruned ranges. (A gap in a segment was removed with it.) */
+/* 1 for a gap inside pruned ranges. (A gap in a pruned segment was removed with the segment.) */
 static int is_pruned_away(const archive_history *past, const gap_row *row)
 {
     return row->to_ns != GAP_OPEN && archive_history_is_pruned(past, row->feed, row->from_ns) &&

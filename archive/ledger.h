@@ -11,21 +11,24 @@
 #include "archive/gap.h"
 #include "archive/journal.h"
 
-/* Get every gap of the archive, merged and sorted: from the journal; from the segments' own events,
- * or the catalog's copy of them; segments in the journal that are not on disk; crash gaps that
- * recover has not written (crash_gaps.h); gaps between sessions of a feed (session_spans.h); and
- * the time that lost entries of a damaged journal may have described. Gaps in pruned time are left
- * out. The caller releases *out with gap_list_fini. */
+/* Get every gap of the archive, merged and sorted:
+ *   - gaps in the journal, and in the segments' own events or the catalog's copy of these events
+ *   - the time of segments that are in the journal but not on disk
+ *   - crash gaps that recover has not written yet (crash_gaps.h)
+ *   - gaps between sessions of a feed (session_spans.h)
+ *   - the time that lost entries of a damaged journal may have described
+ * Gaps in pruned time are left out. The caller releases *out with gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
 /* As archive_gaps, for a caller that has a view. */
 void archive_gaps_of(archive_view *view, gap_list *out);
 
-/* Add the gaps in the journal and the segments: none is derived or left out. */
+/* Add all gaps in the journal and the segments, and no derived gaps. */
 void archive_written_gaps(archive_view *view, gap_list *out);
 
-/* Every session of the archive, by start: from the journal, and from segments of sessions that it
- * lacks. The view owns the rows. A session without an end that is not live is marked as crashed. */
+/* Every session of the archive, by start: from the journal, and from segments of sessions that the
+ * journal lacks. The view owns the rows. A session is marked as crashed if it has no end and is not
+ * live. */
 void archive_sessions(archive_view *view, session_row **rows, size_t *count);
 
 #endif

@@ -1,7 +1,7 @@
 /* Hash table from names to row numbers, for hundreds of thousands of rows (segments of years, in
  * the journal and on disk), where a linear search for each name would take minutes. Names are not
- * copied: they belong to the rows and must not move. Of equal names the first one counts. All zero
- * is an empty index. */
+ * copied: they belong to the rows and must not move. If names are equal, the first one counts. All
+ * zero is an empty index. */
 #ifndef TD_ARCHIVE_NAME_INDEX_H
 #define TD_ARCHIVE_NAME_INDEX_H
 

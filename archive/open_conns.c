@@ -7,8 +7,8 @@
 #include "base/limits.h"
 #include "archive/read_plan.h"
 
-/* How far from the queried time segments are searched: one holds up to an hour, and a quiet feed
- * may write none for hours. */
+/* The search for segments extends this far from the queried time: a segment holds up to an hour,
+ * and a quiet feed may write no segment for hours. */
 #define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * TD_NS_PER_S)
 
 void open_conns_fini(open_conns *self)
@@ -161,9 +161,9 @@ static int wants_near_feed(void *user, const char *feed)
     return near->wants_feed == NULL || near->wants_feed(near->user, feed);
 }
 
-/* 0 if the segment is not needed: a later segment of its session began before at_ns, even if at the
- * end of the second in its name; or an earlier segment begins after at_ns, and one such segment
- * shows that the session continued. */
+/* 0 if the segment is not needed, because of another segment of its session. Either a later segment
+ * began before at_ns, even if it began at the end of the second in its name. Or an earlier segment
+ * began at or after at_ns, and one such segment is enough to show that the session continued. */
 static int wants_near_segment(void *user, const segment_name *name)
 {
     const near_segments *near = user;

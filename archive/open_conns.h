@@ -12,9 +12,9 @@
 /* A session that was running at that time. */
 typedef struct open_conns_session {
     segment_rows rows; /* of the segment that it was writing then */
-    /* The session's last checkpoint that is not later than the time, and the path of the segment
-     * that has it: NULL if there is no checkpoint, or if sessions of the feed overlap, so that one
-     * session's states are not the feed's. */
+    /* The session's last checkpoint before the time, and the path of the segment that has it. The
+     * path is NULL without a checkpoint, or if sessions of the feed overlap, so that one session's
+     * states are not the feed's. */
     segment_checkpoint checkpoint;
     char *checkpoint_path;
 } open_conns_session;
@@ -28,9 +28,9 @@ typedef struct open_conns {
     uint8_t with_live;  /* 1: read with open_conns_read_live */
 } open_conns;
 
-/* Read the state at at_ns, before the events of that time, of each running session of the wanted
- * feeds. Unreadable segments set is_unknown. The caller releases *out with open_conns_fini, also
- * after a failure. TD_E_IO. */
+/* Read each session of the wanted feeds that was running at at_ns, in its state before the events
+ * of that time. Unreadable segments set is_unknown. The caller releases *out with open_conns_fini,
+ * also after a failure. TD_E_IO. */
 TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *),
                                       void *user, uint64_t at_ns, open_conns *out, td_err *err);
 /* As open_conns_read, for a tape that follows a recording: a live session also continues after its
@@ -40,12 +40,13 @@ TD_MUST_USE td_result open_conns_read_live(archive_view *view,
                                            uint64_t at_ns, open_conns *out, td_err *err);
 void open_conns_fini(open_conns *self);
 
-/* Start of the oldest connection that was open, of one session or of all, or at_ns. */
+/* Start of the oldest open connection of one session, or of all sessions; at_ns if no connection
+ * was open. */
 uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);
 uint64_t open_conns_oldest_ns(const open_conns *self);
 
-/* 1 if a connection was granted the topic, or another that covers it (covers as in
- * schema/dialect.h; NULL: topics cover only themselves), or if that is unknown. */
+/* 1 if a connection was granted the topic or a topic that covers it, or if that is unknown. covers
+ * is as in schema/dialect.h; NULL: a topic covers only itself. */
 int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(td_bytes, td_bytes));
 
 #endif

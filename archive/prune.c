@@ -87,7 +87,8 @@ static td_result gather(prune_work *w, td_err *err)
         const segment_index *segment = read_plan_segment(w->plan, i)->index;
         const past_segment *past = archive_history_segment(&w->view->past, segment->path);
         /* A finished name does not make a segment removable: a recorder or a recovery may be about
-         * to write its journal entry. A segment that a damaged journal lost may be removed. */
+         * to write its journal entry. A segment that the journal lacks, because entries were lost,
+         * may be removed. */
         int was_pruned = past != NULL && past->stage == PAST_PRUNED;
         int has_end = past == NULL || past->stage == PAST_FINISHED || was_pruned;
         w->candidates[w->count++] = (prune_candidate){.segment = segment,
@@ -109,9 +110,10 @@ static int compare_in_feed(const void *a, const void *b)
                       : (left->first_ns > right->first_ns) - (left->first_ns < right->first_ns);
 }
 
-/* Time from which the feed has frames again, at or after the start of candidate i of the feed's
- * `count` candidates, which are in order of start. Sessions may overlap: a remaining segment may
- * begin within the candidate, or reach into it from before, up to reach_ns. */
+/* Time from which the feed has frames again, at or after the start of candidate i. by_time has the
+ * feed's `count` candidates in order of start. Sessions may overlap: a remaining segment may begin
+ * within candidate i, or begin before it and reach into it. reach_ns is the latest end of the
+ * remaining segments that begin before candidate i. */
 static uint64_t next_ns_of(prune_candidate *const *by_time, size_t count, size_t i,
                            uint64_t reach_ns)
 {
@@ -190,9 +192,9 @@ static void choose(prune_work *w)
     }
 }
 
-/* Fail if between the segments that are too old and the others there is a hole without frames that
- * is longer than the age and than LIMIT_PRUNE_HOLE_NS. Removal cannot be undone, and ages count
- * from the newest frame, whose time is wrong if the machine's clock jumped. */
+/* Fail if, between the segments that are too old and the others, there are no frames for longer
+ * than the age and than LIMIT_PRUNE_HOLE_NS. Removal cannot be undone, and ages count from the
+ * newest frame, whose time is wrong if the machine's clock jumped. */
 static td_result check_bound(const prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
@@ -255,7 +257,7 @@ static int ends_before_rest(const prune_work *w, const gap_row *row)
     return 0;
 }
 
-/* Copy gaps that extend past the removed segments to the journal, and the ends of gaps that are
+/* Copy to the journal: gaps that extend past the removed segments, and the ends of gaps that are
  * open in the journal. */
 static td_result keep_gaps(prune_work *w, td_err *err)
 {

@@ -9,7 +9,7 @@
  * counts as removed; the next prune removes the file. The journal keeps its last chain value, so
  * that the next segment's chain can still be proved.
  *
- * Removal cannot be undone: it relies on the summaries of the files, not on the catalog.
+ * Removal cannot be undone, so it relies on the summaries of the files, not on the catalog.
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; unreadable files (the age of their frames is unknown). Safe while a recorder runs:
@@ -39,8 +39,8 @@ typedef struct prune_options {
     uint8_t is_dry_run; /* 1: only report what would be removed; 0: maintainers only */
     uint8_t is_all;     /* 1: all segments may be removed */
     uint64_t before_ns; /* 0: no limit by date */
-    /* 0: no limit by age. Ages are counted from the archive's newest frame (of any feed), or from
-     * the wall clock if that is earlier: neither a clock that jumped ahead nor a frame dated in the
+    /* 0: no limit by age. Ages are counted from the archive's newest frame (of any feed) that is
+     * not later than the wall clock: neither a clock that jumped ahead nor a frame dated in the
      * future makes everything else old. */
     uint64_t older_than_ns;
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no limit by size */
@@ -66,8 +66,8 @@ typedef struct prune_report {
 /* Remove the segments that are too old, and then the oldest until the size fits. TD_E_IO,
  * TD_E_NOSPACE (some may be removed), TD_E_BUSY. Two errors remove nothing. TD_E_INVALID: all
  * segments would be removed, and is_all is not set. TD_E_LIMIT: between the segments that are too
- * old and the others there is a hole without any frame, longer than the age and than
- * LIMIT_PRUNE_HOLE_NS, as a clock leaves it that jumped before it stamped the newest frames. */
+ * old and the others, there are no frames for longer than the age and than LIMIT_PRUNE_HOLE_NS. A
+ * clock that jumped before it stamped the newest frames leaves such a hole. */
 TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
                                     prune_report *report, td_err *err);
 

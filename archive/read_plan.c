@@ -121,7 +121,8 @@ static td_result describe(read_plan *plan, planned *p, td_err *err)
     return TD_OK;
 }
 
-/* Load a segment's index, from the catalog if it has it; then *is_known is 1. */
+/* Load a segment's index: from the catalog if the catalog has it (*is_known is 1), else from the
+ * file. */
 static td_result load_index(read_plan *plan, const char *path, uint64_t file_bytes,
                             catalog_part part, segment_index *out, uint8_t *is_known, td_err *err)
 {
@@ -255,7 +256,7 @@ static int is_of_other_feed(const read_plan *plan, const char *path)
            !query->wants_feed(query->user, name.feed);
 }
 
-/* Log unexpected files; count those that may hold selected frames. */
+/* Log unexpected files; count the files that may hold selected frames. */
 static void log_unexpected(read_plan *plan, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->unexpected_count; i++) {

@@ -27,8 +27,9 @@ typedef struct read_query {
     int (*wants_feed)(void *user, const char *feed);
     /* 1 if the segment with this name is wanted. NULL: all segments. */
     int (*wants_segment)(void *user, const segment_name *name);
-    uint8_t is_lasting; /* 1: the plan is kept for long: a segment's channels and is_wanted exist
-                           only after read_plan_load_chunks, and the catalog is closed */
+    uint8_t is_lasting; /* 1: the plan is kept for long, so it closes the catalog. If a segment is
+                           in the catalog, its channels exist only after read_plan_load_chunks, and
+                           is_wanted is NULL */
     uint8_t is_for_channels; /* 1: include only one of several segments with the same channels;
                                 ignore the time */
     uint8_t is_quiet;        /* 1: do not log unreadable segments: another plan does */
@@ -72,22 +73,23 @@ size_t read_plan_count(const read_plan *plan);
  * journal counts as one. */
 size_t read_plan_unreadable_count(const read_plan *plan);
 
-/* Gaps: the time that each of these segments may have covered, if it is on disk; the ledger
- * (archive_gaps) has the missing ones. Valid until the plan closes. */
+/* Gaps: for each unreadable segment that is on disk, the time that it may have covered. The ledger
+ * (archive_gaps) has the gaps of missing segments. Valid until the plan closes. */
 const gap_list *read_plan_damage(const read_plan *plan);
 
 /* Segment i < count; valid until the plan closes or read_plan_drop(i). */
 const planned_segment *read_plan_segment(const read_plan *plan, size_t i);
 
-/* The plan's next feed after this one by name (NULL: the first), or NULL at the end. */
+/* The plan's next feed, by name, after the feed `after`; the first feed if `after` is NULL. NULL at
+ * the end. */
 const char *read_plan_next_feed(const read_plan *plan, const char *after);
 
 /* Load all chunks of segment i into its index, in file order. Returns the error of a segment that
  * can no longer be read. */
 TD_MUST_USE td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *err);
 
-/* 1 if a chunk of segment i overlaps the time and may hold frames of wanted channels, which damage
- * may hide. */
+/* 1 if a chunk of segment i overlaps the time and may hold frames of wanted channels. Channels that
+ * the index lacks because of damage count as wanted. */
 int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *chunk);
 
 /* Free the data of segment i, which is not used any more. */

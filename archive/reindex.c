@@ -210,7 +210,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
 /* ---- the catalog on disk ---- */
 
 /* Check that the written rows can be read: a damaged page may accept rows and appear malformed only
- * then. Rows that were kept were read before; an appender reads no rows. */
+ * when it is read. Rows that were kept were read before; an appender reads no rows. */
 static td_result check_written(archive *a, catalog *c, const reindex_report *report, td_err *err)
 {
     catalog_entries written;

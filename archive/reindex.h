@@ -54,9 +54,9 @@ TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
 /* Receives a reason for each segment whose rows are not as they were written. */
 typedef void catalog_flaw_fn(void *user, const char *what);
 
-/* Write to `what`, as one line, why the catalog is out of date ("the file is missing", "lists x,
- * which is missing"); "" if it has each finished segment as it is on disk. In that case all rows
- * are loaded, too, unless fn is NULL. Writes nothing to disk. */
+/* Write to `what`, as one line, why the catalog is out of date ("the file is missing", "does not
+ * list x as it is on disk"). If the catalog has each finished segment as it is on disk, `what` gets
+ * "", and all rows are loaded, too, unless fn is NULL. Writes nothing to disk. */
 enum { CATALOG_WHAT_BYTES = 512 };
 void archive_check_catalog(archive_view *view, catalog_flaw_fn *fn, void *user,
                            char what[CATALOG_WHAT_BYTES]);

@@ -120,7 +120,7 @@ static conn_row *find_open(segment_rows *rows, uint32_t line, uint32_t shard)
     return NULL;
 }
 
-/* Add a connection of the slot, which begins now or was open when the segment began. */
+/* Add a connection of the slot. It begins now, or it was open when the segment began. */
 static conn_row *open_conn(segment_rows *rows, const event_slot *slot, uint64_t recv_ns)
 {
     conn_row *before = find_open(rows, slot->line, slot->shard);

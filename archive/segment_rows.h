@@ -43,9 +43,9 @@ typedef struct segment_rows {
     size_t conn_count;
     grant_row *grants; /* in the order of the segment */
     size_t grant_count;
-    /* From this time on connections and grants may lack rows, because topics are no longer followed
-     * (EVENT_LIMIT_GRANTS), a list is full, or an event cannot be read (then 1: the whole segment).
-     * 0: complete. */
+    /* From this time on, rows of connections and grants may be missing, because further topics got
+     * no grants (EVENT_LIMIT_GRANTS), a list is full, or an event cannot be read (then 1, so the
+     * whole segment). 0: complete. */
     uint64_t unknown_ns;
 } segment_rows;
 

@@ -123,7 +123,8 @@ static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns
         *last_ns = brief.last_in_ns;
 }
 
-/* Read last and first segments in turn, so that most of those in between are not read. */
+/* Read the last segment, the first, the last but one, and so on, so that most of the segments in
+ * between are not read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
 {
     const size_t count = view->listing.segment_count;
@@ -219,8 +220,8 @@ typedef struct stretch {
     stretch_kind kind;
     uint64_t from_ns;
     uint64_t to_ns;
-    uint64_t end_ns; /* of a session: time of its last message; a gap that begins by then describes
-                        its end */
+    uint64_t end_ns; /* of a session: time of its last message. A gap that begins at this time or
+                        before describes the session's end */
     const char *session; /* STRETCH_RECORDED */
 } stretch;
 
@@ -285,8 +286,8 @@ static void add_gap(const gap_query *what, const stretch *before, const stretch 
     gap_list_add(found, &row);
 }
 
-/* Add the gaps between the stretches of one feed, or of a topic of it. first_ns, last_ns: start of
- * its first and last session. */
+/* Add the gaps between the stretches of one feed, or of a topic of a feed. first_ns and last_ns are
+ * the starts of the first and the last session. */
 static void add_between(const gap_query *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
@@ -339,8 +340,8 @@ static int is_missing_in_capture(const between *b, size_t from, size_t to, size_
     return 0;
 }
 
-/* Add the gaps of a topic, between the spans that prove something about it: those that have it, and
- * recorded ones that began after the end of all earlier ones that have it. */
+/* Add the gaps of a topic between the spans that prove something about the topic: spans that have
+ * it, and recorded spans that began after the end of all earlier spans that have it. */
 static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
 {
     const char *feed = b->spans->topics.texts[topic];
@@ -380,7 +381,7 @@ static void add_of_topics(between *b, size_t from, size_t to)
 typedef void add_fn(between *b, size_t from, size_t to);
 
 /* Call `add` for each feed with more than one span. Gaps of whole feeds are added to the ledger
- * first, so that topics get none for the same time. */
+ * first, so that topics get no gaps for the same time. */
 static void add_all(const session_spans *spans, const archive_history *past, add_fn *add,
                     gap_list *ledger)
 {

@@ -59,7 +59,8 @@ typedef struct session_spans {
     uint8_t is_full;     /* 1: SPAN_TOPICS_MAX was reached; further topics get no gaps */
 } session_spans;
 
-/* Add the received range of a segment, in any order; and its topics, from its INDEX_FULL, once.
+/* session_spans_add adds the received range of a segment; the order of the segments does not
+ * matter. session_spans_add_topics adds a segment's topics, from its index with INDEX_FULL, once.
  * Topics matter only for a feed that has imports. */
 void session_spans_add(session_spans *spans, const segment_name *name, const segment_brief *brief);
 void session_spans_add_topics(session_spans *spans, const segment_name *name,
@@ -71,11 +72,12 @@ int session_spans_has_captures(const session_spans *spans, const char *feed);
 void session_spans_fini(session_spans *spans);
 
 /* After all segments were added: add a gap for each time between spans of a feed that no gap of the
- * ledger covers. A gap of a whole connection covers its time. If it begins between a session's last
- * frame and its last message, it describes the end of that session and covers from the last frame
- * on. Pruned time is not a gap, nor is the time after it. A topic that some capture of the feed
- * lacks gets gaps of its own, between the sessions that have it. A recorded session that began
- * after these counts as having the topic: it was not configured any more. */
+ * ledger covers. A gap of a whole connection covers its time. A gap that begins between a session's
+ * last frame and the session's last message describes the end of that session, and covers from the
+ * last frame on. Pruned time is not a gap, nor is the time after it. If some capture of the feed
+ * lacks a topic, the topic gets gaps of its own, between the sessions that have it. A recorded
+ * session that began after the end of these sessions counts as having the topic: the topic was not
+ * configured any more. */
 void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger);
 
 /* Receive times of a feed's first and last received frame in readable segments, or 0. */

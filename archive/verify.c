@@ -89,7 +89,8 @@ static void keep_finding(void *user, const segment_finding *finding)
             finding->offset, "%s: %s", segment_finding_name(finding->kind), finding->text);
 }
 
-/* 1 if a crash left an open file just after it was made: its head is torn, or it is missing. */
+/* 1 if nothing in the segment was durable: a crash tore the head of a new file, or the open file
+ * does not exist any more. */
 static int has_nothing_durable(const checked_segment *segment, const char *full)
 {
     if (segment->rc == TD_E_NOTFOUND)
@@ -179,8 +180,8 @@ static const checked_segment *find_segment(const verification *v, const char *pa
     return found == NULL ? NULL : &v->segments[found - v->view->listing.segments];
 }
 
-/* A segment's chain must begin with the last value of the previous segment; the journal keeps that
- * of a pruned one. */
+/* A segment's chain must begin with the last chain value of the previous segment. If that segment
+ * was pruned, the journal has the value. */
 static void check_link(verification *v, const checked_segment *segment)
 {
     const char *path = segment->listed->path;

@@ -1,11 +1,14 @@
 /* Verifies that an archive is sound: reads and checks every byte of every segment.
  *
- * It checks the structure of each segment and every CRC (in our profile a zero CRC is damage); its
- * chain, and that it continues from the feed's previous segment; ordinals of each connection
- * without holes, frames received = written + dropped at every chunk, and receive times that rise
- * strictly, all within a segment; every message index and the summary against the chunks; nothing
- * after the closing magic; the journal's own chain; that every segment in the journal exists and is
- * as listed; and the catalog against the segments. Other gaps in the ledger are ignored. Writes
+ * In each segment it checks:
+ *   - the structure and every CRC (in our profile a zero CRC is damage)
+ *   - the chain, and that the chain continues from the feed's previous segment
+ *   - that ordinals of each connection have no holes, that frames received = written + dropped at
+ *     every chunk, and that receive times rise strictly
+ *   - every message index and the summary, against the chunks
+ *   - that nothing follows the closing magic
+ * It also checks the journal's own chain; that every segment in the journal exists and is as
+ * listed; and the catalog against the segments. Other gaps in the ledger are ignored. Writes
  * nothing. */
 #ifndef TD_ARCHIVE_VERIFY_H
 #define TD_ARCHIVE_VERIFY_H

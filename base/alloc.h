@@ -45,12 +45,13 @@ void td_free(void *memory);
 TD_NEVER_NULL void *td_alloc_hook(void *opaque, size_t bytes);
 void td_free_hook(void *opaque, void *memory);
 
-/* Abort because bytes (0: unknown) could not be allocated, for libraries that report this by a
- * return value. Calls the handler, if set, else prints a line on standard error. */
+/* Abort because this many bytes (0: unknown) could not be allocated. Callers use it when a library
+ * reports a failed allocation by a return value. First calls the handler, if set, else prints a
+ * line on standard error. */
 TD_NORETURN void td_out_of_memory(size_t bytes);
 
-/* Set a handler, for programs that embed the library: called once, on the thread that ran out of
- * memory, to print or log; it must not allocate. NULL: print the line. */
+/* Set the handler, for programs that embed the library. It is called once, on the thread that ran
+ * out of memory; it may print or log, but must not allocate. NULL: print the line. */
 void td_set_out_of_memory_handler(void (*handler)(size_t bytes));
 
 #endif

@@ -46,7 +46,7 @@ static inline int td_hex_digit(uint8_t c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Compare as memcmp, a prefix first: <0, 0, >0. */
+/* Compare as memcmp does; a view that is a prefix of the other one is less. <0, 0, >0. */
 static inline int td_bytes_compare(td_bytes a, td_bytes b)
 {
     size_t shorter = a.size < b.size ? a.size : b.size;
@@ -57,7 +57,7 @@ static inline int td_bytes_compare(td_bytes a, td_bytes b)
 }
 
 /* Little-endian numbers at p, which need not be aligned. Uses memcpy, because gcc 12 compiles
- * shifts to eight byte stores (measured: a tenth of a replay's time). */
+ * shifts to eight stores of one byte (measured: a tenth of a replay's time). */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
 
 static inline uint16_t td_le16(const uint8_t *p)

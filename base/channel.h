@@ -1,6 +1,6 @@
-/* Channels: the common attributes of a series of frames. One per (feed, slot, direction, topic,
- * symbol, opcode, form); a segment stores it as the metadata of an MCAP channel. Plain data; any
- * thread. */
+/* Channels: the common attributes of a series of frames. There is one channel per feed, slot,
+ * direction, topic, symbol, opcode and form. A segment stores the attributes as the metadata of an
+ * MCAP channel. Plain data; any thread. */
 #ifndef TD_BASE_CHANNEL_H
 #define TD_BASE_CHANNEL_H
 
@@ -59,18 +59,18 @@ typedef enum frame_role {
 /* The role of a channel's frames, from its direction and topic. */
 frame_role channel_role(const channel_info *info);
 
-/* 1 for an event channel that readers use. They skip ROLE_EVENT channels with other topics, such as
- * `_arrivals` of earlier versions. */
+/* 1 for an event channel with the topic `_events`. Readers skip event channels with other topics,
+ * such as `_arrivals` of earlier versions. */
 int channel_has_events(const channel_info *info);
 
-/* 1 for frames of a topic, even if it was unknown when they were recorded. */
+/* 1 for frames of a topic, including frames whose topic was unknown when they were recorded. */
 static inline int frame_role_is_of_topic(frame_role role)
 {
     return role == ROLE_DATA || role == ROLE_UNKNOWN;
 }
 
-/* The name of a direction: "in", "out", "http", "event". And the direction of such a name: 1, or 0
- * for any other text. */
+/* channel_dir_name returns a direction's name: "in", "out", "http", "event". channel_dir_parse sets
+ * *out to the direction with this name: 1, or 0 for any other text. */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);
 

@@ -48,7 +48,8 @@ static int is_digit(uint8_t c)
 typedef struct folded_name {
     char text[NAME_BYTES];
     size_t size;
-    size_t last_word; /* its start: after punctuation, or at a capital after a non-capital */
+    /* Start of the name's last word: after punctuation, or at a capital after a non-capital. */
+    size_t last_word;
     uint8_t is_cut;
 } folded_name;
 
@@ -87,8 +88,8 @@ static size_t pair_of(const char *text)
     return ((size_t)(uint8_t)text[0] * 33 + (uint8_t)text[1]) % PAIRS;
 }
 
-/* 1 if the text contains one of the parts. Each has at least two characters, and its first two are
- * compared first: at most positions of a text no part begins. */
+/* 1 if the text contains one of the parts. Each part has at least two characters. The first two are
+ * looked up before the whole part is compared, because a part begins at few positions of a text. */
 static int has_part(const char *text, const char *const *parts)
 {
     uint8_t begins_part[PAIRS] = {0};

@@ -25,8 +25,8 @@ int td_is_auth_name(td_bytes name);
  * Ignores zero bytes (UTF-16). */
 int td_mentions_credential(td_bytes text);
 
-/* Decode the first character of a text (not empty), which JSON or a URL may have escaped (\u0061,
- * \/, %61). Returns the bytes of its escaped form. */
+/* Decode the first character of a text (not empty). The character may be escaped as in JSON or a
+ * URL (\u0061, \/, %61). Returns how many bytes of the text it occupies. */
 static inline size_t td_read_escaped(td_bytes text, uint8_t *out)
 {
     const uint8_t *at = text.data;

@@ -68,8 +68,8 @@ database_query database_query_begin(database *d, size_t which)
     return (database_query){.db = d, .stmt = d->statements[which], .next = 1};
 }
 
-/* Check the result of a bind call. Only memory can run out: callers bind only existing parameters,
- * and values within the limit. */
+/* Check the result of a bind call. It fails only if memory runs out: callers bind only existing
+ * parameters, and values within the limit. */
 static void check_bound(database_query *query, int rc)
 {
     if (rc == SQLITE_NOMEM)

@@ -31,16 +31,17 @@ typedef enum database_mode {
 
 typedef struct database database;
 
-/* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (another kind, or damaged), TD_E_UNSUPPORTED (not a
- * regular file), TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. Borrows kind until close. */
+/* Open a database, which borrows kind until close. TD_E_NOTFOUND (the file is missing, with
+ * DATABASE_READ), TD_E_CORRUPT (a file of another kind, or a damaged one), TD_E_UNSUPPORTED (not a
+ * regular file), TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result database_open(const database_kind *kind, const char *path, database_mode mode,
                                     database **out, td_err *err);
 
 /* Close; NULL is fine. */
 void database_close(database *db);
 
-/* Remove the database and SQLite's files beside it; missing ones are no error. TD_E_UNSUPPORTED (a
- * folder), TD_E_IO. */
+/* Remove the database and SQLite's files beside it; missing files are no error. TD_E_UNSUPPORTED (a
+ * folder has the name of one of these files), TD_E_IO. */
 TD_MUST_USE td_result database_remove(const database_kind *kind, const char *path, td_err *err);
 
 /* ---- statements ---- */
@@ -71,9 +72,10 @@ TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
  * or TD_OK for TD_EOF. */
 td_result database_query_end(database_query *query, td_result rc);
 
-/* For many reads in sequence: hold SQLite's shared lock instead of taking it for each read. Call
- * hold before each read; the lock is renewed after DATABASE_HOLD_NS, so a writer waits at most that
- * long. If hold cannot lock, each read locks for itself. Call release before a long pause. */
+/* For many reads in sequence: keep SQLite's shared lock instead of taking it for each read. Call
+ * database_hold before each read; it renews the lock after DATABASE_HOLD_NS, so a writer waits at
+ * most that long. If it cannot get the lock, each read locks for itself. Call database_release
+ * before a long pause. */
 #define DATABASE_HOLD_NS UINT64_C(20000000)
 void database_hold(database *db);
 void database_release(database *db);
@@ -82,14 +84,16 @@ void database_release(database *db);
  * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced. */
 TD_MUST_USE td_result database_query_run(database_query *query, td_err *err);
 
-/* Make several writing statements one transaction: begin before the first, end after the last or
- * the first that fails. rc: their result; TD_OK commits, anything else rolls back and is returned.
- * Other failures as database_query_run. */
+/* Run several writing statements as one transaction: call database_begin before the first
+ * statement, and database_end after the last one or the first one that fails. rc: the statements'
+ * result; TD_OK commits; any other result rolls back and is returned. Other failures as for
+ * database_query_run. */
 TD_MUST_USE td_result database_begin(database *db, td_err *err);
 TD_MUST_USE td_result database_end(database *db, td_result rc, td_err *err);
 
-/* A column of the current row: _u64 is 0 unless it is an integer >= 0, _text is "" unless it is
- * text, _blob is empty unless it is a blob. Text and blobs are valid until the next row. */
+/* A column of the current row. _u64 returns 0 unless the column is an integer >= 0, _text returns
+ * "" unless it is text, _blob is empty unless it is a blob. Text and blobs are valid until the next
+ * row. */
 int64_t database_column_i64(const database_query *query, int column);
 uint64_t database_column_u64(const database_query *query, int column);
 const char *database_column_text(const database_query *query, int column);

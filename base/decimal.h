@@ -60,8 +60,8 @@ TD_MUST_USE td_result td_decimal_range_parse(td_bytes text, td_decimal_range *ou
 /* 1 if the value is in the range, at any scale. */
 int td_decimal_range_has(const td_decimal_range *range, td_decimal value);
 
-/* Parse a text of digits only as a number of at most max (which is at least 9). 1, or 0 for another
- * text. */
+/* Parse a text that consists of digits, as a number of at most max; max must be at least 9. 1, or 0
+ * for any other text. */
 int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */

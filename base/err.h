@@ -48,15 +48,15 @@ td_result td_err_set(td_err *err, td_result code, const char *format, ...) TD_PR
  * into TD_E_NOSPACE. Returns the code that was set. */
 td_result td_err_set_os(td_err *err, int os_errno, const char *format, ...) TD_PRINTF(3, 4);
 
-/* Prefix the text with "<text>: "; the code is unchanged. Returns code. */
+/* Set the code, and put the formatted text and ": " before the error's text. Returns code. */
 td_result td_err_add(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
 
 /* Copy an error from another td_err, with hint and errno. Returns code. */
 td_result td_err_pass(td_err *err, td_result code, const td_err *cause);
 
 #ifdef __clang_analyzer__
-/* The analyser reads one source at a time, and would otherwise also explore paths on which these
- * return TD_OK. */
+/* The analyser reads one source at a time. Without these macros it would also explore paths on
+ * which the functions return TD_OK. */
 #define td_err_set(err, code, ...)    ((void)td_err_set((err), (code), __VA_ARGS__), (code))
 #define td_err_add(err, code, ...)    ((void)td_err_add((err), (code), __VA_ARGS__), (code))
 #define td_err_pass(err, code, cause) ((void)td_err_pass((err), (code), (cause)), (code))

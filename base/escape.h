@@ -18,8 +18,9 @@
  * truncated, between two characters. */
 int td_escape(td_bytes text, char *out, size_t out_bytes);
 
-/* The next part of the escaped text: a run of unchanged text, or one character's escape, in piece.
- * Removes that part from text, which must not be empty. */
+/* The next part of the escaped text: a run of printable ASCII, which needs no escapes, or one other
+ * character or its escape, which is written to piece. Removes that part from text, which must not
+ * be empty. */
 enum { TD_ESCAPE_BYTES = 8 };
 td_bytes td_escape_next(td_bytes *text, char piece[TD_ESCAPE_BYTES]);
 

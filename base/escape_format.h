@@ -11,8 +11,9 @@
 /* Append escaped text. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_escape_append(td_buf *out, td_bytes text, td_err *err);
 
-/* Append formatted text: the format's own characters unchanged, values escaped, including their
- * line breaks. Conversions: %s %*s %.*s %c %u %zu; others fail an assertion. TD_OK, TD_E_LIMIT. */
+/* Append formatted text. The format's own characters are unchanged; values are escaped, including
+ * their line breaks. Conversions: %s %*s %.*s %c %u %zu; others fail an assertion. TD_OK,
+ * TD_E_LIMIT. */
 TD_MUST_USE td_result td_escape_vprintf(td_buf *out, td_err *err, const char *format,
                                         va_list values) TD_PRINTF(3, 0);
 

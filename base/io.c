@@ -164,7 +164,7 @@ static td_result make_down(td_io io, char *path, size_t here, td_err *err)
     return rc;
 }
 
-/* Length of the parent's path without trailing slashes; 0 if it has no parent to make. */
+/* Length of the parent folder's path, without trailing slashes; 0 if there is no parent to make. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 0 && path[length - 1] != '/')
@@ -174,8 +174,8 @@ static size_t parent_length(const char *path, size_t length)
     return length;
 }
 
-/* Tries path and its parents upwards until one can be made, then makes the rest downwards. Does not
- * touch folders above, which may be unreadable. */
+/* Tries path, then its parents upwards, until a folder exists or can be made; then makes the
+ * folders below it. Does not touch the folders above it, which may be unreadable. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
 {
     char copy[LIMIT_PATH_BYTES];
@@ -347,8 +347,8 @@ td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err
     return rc;
 }
 
-/* Check that a file is a lock file: it is empty, or has the line of a killed holder, or zeros in
- * its place after a power cut. Any other file belongs to another program. */
+/* Check that a file is a lock file: it is empty, or has the line of a killed holder, or, after a
+ * power cut, zeros in place of the line. Any other file belongs to another program. */
 static td_result check_lock_content(const char *path, td_file *file, td_err *err)
 {
     char text[TD_HOLDER_BYTES];

@@ -18,14 +18,14 @@
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
 
-/* How to open. CREATE makes the file (its folder must exist) and fails if it exists. A file that is
- * written must be a regular file: symbolic links are followed only for reading. */
+/* How to open. TD_OPEN_CREATE makes the file, whose folder must exist, and fails if the file
+ * exists. Only regular files can be opened; symbolic links are followed only for reading. */
 typedef enum td_open_mode {
     TD_OPEN_READ,           /* existing file, for reading */
     TD_OPEN_CREATE,         /* new file, for reading and appending */
     TD_OPEN_APPEND,         /* existing file, for reading and appending */
     TD_OPEN_CREATE_PRIVATE, /* as CREATE; only the owner may read or write it (0600) */
-    TD_OPEN_LOCK,           /* as APPEND, or CREATE if missing; for td_io_lock */
+    TD_OPEN_LOCK,           /* as APPEND, or as CREATE if the file is missing; for td_io_lock */
 } td_open_mode;
 
 /* What a path names, compared with an open file. A symbolic link counts as another file. */
@@ -82,9 +82,9 @@ struct td_file {
     const td_io_ops *ops;
 };
 
-/* Open path. TD_E_NOTFOUND if it does not exist, TD_E_INVALID if it exists with CREATE,
- * TD_E_UNSUPPORTED for writing through a symbolic link and for anything but a regular file,
- * TD_E_IO. The caller frees *out by td_io_close. */
+/* Open path. TD_E_NOTFOUND: the file, or its folder, does not exist. TD_E_INVALID: mode is CREATE
+ * and the file exists. TD_E_UNSUPPORTED: path is not a regular file, or is a symbolic link and mode
+ * is APPEND or LOCK. TD_E_IO. The caller frees *out by td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 
@@ -98,15 +98,16 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
  * unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
-/* Check that path does not exist, before long work whose result is written there: TD_E_INVALID with
- * a hint. */
+/* Check that path does not exist, before long work whose result is written to path. TD_E_INVALID,
+ * with a hint: path exists. */
 TD_MUST_USE td_result td_io_check_absent(td_io io, const char *path, td_err *err);
 
 /* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to
  * another user. */
 TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err);
 
-/* Read up to size bytes at offset at; *got < size only at the end of the file. TD_E_IO. */
+/* Read up to size bytes at offset `at`. *got is less than size only at the end of the file.
+ * TD_E_IO. */
 TD_MUST_USE td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                                     td_err *err);
 
@@ -120,13 +121,14 @@ TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, si
 TD_MUST_USE td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t **out,
                                       size_t *size, td_err *err);
 
-/* Append bytes. On failure some of them may have been written: truncate to the previous size, or
- * treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
+/* Append bytes. After a failure, some of the bytes may be in the file: the caller must truncate it
+ * to its previous size, or treat it as torn. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err);
 
-/* Rewrite size bytes at offset at unchanged, so that the next sync makes them durable even if an
- * earlier sync, maybe of another process, failed and left them only in the page cache. Durable
- * bytes stay durable. TD_E_TRUNCATED if the file is shorter; TD_E_NOSPACE, TD_E_IO. */
+/* Write the size bytes at offset `at` once more, with the same content. Then the next sync makes
+ * these bytes durable even if an earlier sync, maybe of another process, failed and left them only
+ * in the page cache. Durable bytes stay durable. TD_E_TRUNCATED: the file is shorter; TD_E_NOSPACE,
+ * TD_E_IO. */
 TD_MUST_USE td_result td_io_rewrite(td_file *file, uint64_t at, uint64_t size, td_err *err);
 
 /* Truncate the file to size bytes. TD_E_IO. */
@@ -147,9 +149,10 @@ TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
  * folder is no error. */
 TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
 
-/* Make the folder root/relative and the missing folders between it and root, which must exist. Each
- * parent is synced before the next folder is made, even if that folder existed: its creator may
- * have been killed before syncing. So data synced in the new folder survives a power cut. */
+/* Make the folder root/relative and the missing folders between root and it; root must exist. Each
+ * folder's parent is synced before the next folder is made, even if the folder existed: the process
+ * that made it may have been killed before it synced the parent. So data that is synced in the new
+ * folder survives a power cut. */
 TD_MUST_USE td_result td_io_mkdir_below(td_io io, const char *root, const char *relative,
                                         td_err *err);
 
@@ -164,14 +167,15 @@ TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
 TD_MUST_USE td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err);
 
 /* Rename a file whose content is durable, and make the rename durable: sync the folder of `to`,
- * then the folder of `from` if it is another. A power cut between these may leave both names. */
+ * then, if it is a different one, the folder of `from`. A power cut between the two syncs may leave
+ * both names. */
 TD_MUST_USE td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err);
 
 /* Write a whole file, replacing an existing one: fn appends the content to PATH.part, which is
  * synced and published. So a file at path is always complete, even after a power cut. mode is one
- * of the modes that create. A PATH.part of an earlier attempt is removed first; it may remain after
- * a failure. TD_E_INVALID if path is too long; the result of fn; TD_E_UNSUPPORTED, TD_E_NOSPACE,
- * TD_E_IO. */
+ * of the modes that create. A PATH.part of an earlier attempt is removed first. After a failure
+ * PATH.part may remain. TD_E_INVALID: path is too long; the result of fn; TD_E_UNSUPPORTED,
+ * TD_E_NOSPACE, TD_E_IO. */
 typedef td_result td_write_fn(void *user, td_file *file, td_err *err);
 TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode mode,
                                        td_write_fn *fn, void *user, td_err *err);
@@ -189,8 +193,8 @@ TD_MUST_USE td_result td_io_check_name(td_io io, const char *path, td_file *file
  * A lock is exclusive, belongs to one td_file, and ends when the file is closed, at the latest with
  * the process. It excludes only callers that also request the lock. */
 
-/* Lock a file that is open for writing, without waiting. TD_E_BUSY if another td_file has it
- * locked; TD_E_UNSUPPORTED if the file system has no locks; TD_E_IO. */
+/* Lock a file that is open for writing, without waiting. TD_E_BUSY: it is locked by another
+ * td_file. TD_E_UNSUPPORTED: the file system has no locks. TD_E_IO. */
 TD_MUST_USE td_result td_io_lock_file(td_file *file, td_err *err);
 
 /* Release the lock; the file stays open. */
@@ -201,16 +205,18 @@ enum { TD_HOLDER_BYTES = 256 };
 
 typedef struct td_lock_view {
     int is_held;
-    char holder[TD_HOLDER_BYTES]; /* the file's first line: a lock file's holder, or "" */
+    char holder[TD_HOLDER_BYTES]; /* the file's first line: a lock file's holder; may be "" */
 } td_lock_view;
 
 /* Check whether the file at path is locked. Writes nothing; needs only read permission. A missing
- * file is not locked. TD_E_UNSUPPORTED for a symbolic link or without locks; TD_E_IO. */
+ * file is not locked. TD_E_UNSUPPORTED: path is a symbolic link, or the file system has no locks.
+ * TD_E_IO. */
 TD_MUST_USE td_result td_io_check_lock(td_io io, const char *path, td_lock_view *out, td_err *err);
 
-/* Take the lock of the lock file at path (created if missing), without waiting, and write holder
- * into it: one line that begins with "pid ". TD_E_BUSY, with the current holder's line in the
- * error. TD_E_UNSUPPORTED, writing nothing, for a symbolic link or a file with other content. */
+/* Lock the lock file at path (created if missing), without waiting, and write holder to it: one
+ * line that begins with "pid ". TD_E_BUSY: the file is locked; the error has the current holder's
+ * line. TD_E_UNSUPPORTED: path is a symbolic link, or a file with other content; nothing is
+ * written. */
 TD_MUST_USE td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out,
                                  td_err *err);
 

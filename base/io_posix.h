@@ -11,10 +11,10 @@
 /* The operating system's files. No state; any thread. */
 td_io io_posix(void);
 
-/* Open the closed ones of descriptors 0 to 2; otherwise files that are opened later would get these
- * numbers, and output would be written to them. They become /dev/null, 0 for writing and 1 for
- * reading, so that using them fails (EBADF) as if they were closed. Call it before anything else is
- * opened. TD_E_IO. */
+/* If any of descriptors 0 to 2 is closed, open /dev/null as this descriptor. Otherwise a file that
+ * is opened later would get the number, and output would be written to the file. Descriptor 0 is
+ * opened for writing and 1 for reading, so that reading 0 and writing 1 fail (EBADF) as if they
+ * were closed; 2 discards what is written. Call before anything else is opened. TD_E_IO. */
 TD_MUST_USE td_result io_posix_open_standard(td_err *err);
 
 #endif

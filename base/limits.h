@@ -1,5 +1,5 @@
-/* Every bound of the project, with its unit and its reason. Reaching one gives a named result and
- * is counted; nothing is dropped silently. */
+/* Every bound of the project, with its unit and its reason. Reaching a bound gives a named result
+ * and is counted; nothing is dropped silently. */
 #ifndef TD_BASE_LIMITS_H
 #define TD_BASE_LIMITS_H
 
@@ -17,11 +17,11 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Inflating may take one part in LIMIT_INFLATE_SHARE of a thread's time, plus the unused share of
  * the last second. On the encoder thread this limits all compressed frames of a feed; on the
- * network thread, the messages of each connection and the messages of all clients of a server
- * together. A message of 4 KiB takes 0.04 ms, one of 16 KiB that inflates to LIMIT_FRAME_BYTES 50
- * ms. Beyond the share, the encoder discards frames for LIMIT_INFLATE_PAUSE_NS (so that the ledger
- * gets few gaps), a connection is closed, and a server reads no more from that client for a while.
- */
+ * network thread, it limits the messages of each connection, and the messages of all clients of a
+ * server together. A message of 4 KiB takes 0.04 ms; a message of 16 KiB that inflates to
+ * LIMIT_FRAME_BYTES takes 50 ms. If the share is exceeded, the encoder discards frames for
+ * LIMIT_INFLATE_PAUSE_NS (so that the ledger gets few gaps); a client closes the connection; a
+ * server reads nothing from the peer for a while. */
 #define LIMIT_INFLATE_SHARE    4u
 #define LIMIT_INFLATE_PAUSE_NS UINT64_C(10000000000)
 
@@ -33,7 +33,7 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
  * largest size, and its channel records. */
 #define LIMIT_CHUNK_BYTES ((size_t)40 << 20)
 
-/* Largest MCAP record outside of a chunk that a reader accepts (attachments are not read). */
+/* Largest MCAP record that a reader accepts outside of a chunk (attachments are not read). */
 #define LIMIT_RECORD_BYTES ((size_t)64 << 20)
 
 /* Channels of one segment: MCAP's ids have 16 bits, and a chunk's bitmap in the catalog has 2 KiB
@@ -41,11 +41,11 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
 /* A quarter of a segment's channels is reserved for tapedeck's own topics, however many topics a
- * server sends: for each connection _control in both directions and _unknown, each as text and
- * binary, JSON and not; _unknown of HTTP replies; _events. The rest is for topics (with their
- * symbols), HTTP replies, and compressed or fragmented messages. When it is full, frames of
- * further channels go to _unknown or are stored without their form (FORM_*), and are counted,
- * until the segment ends. */
+ * server sends. For each connection these are _control in both directions and _unknown, each of
+ * them as text and as binary, as JSON and not. Also reserved: _unknown of HTTP replies, _events.
+ * The rest is for topics (with their symbols), HTTP replies, compressed and fragmented messages.
+ * When the rest is full, frames of further channels are stored in _unknown or without their form
+ * (FORM_*), and are counted, until the segment ends. */
 #define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
 #define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
 
@@ -57,16 +57,16 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_SEGMENT_CHUNKS        4096u
 #define LIMIT_SEGMENT_INDEX_ENTRIES ((uint64_t)4 << 20)
 
-/* Size of a checkpoint's table, and of its stored states together. The states of 5,000 options
- * take some 5 MB. Further states are omitted and counted. */
+/* Size of a checkpoint's table; also the total size of its stored states. The states of 5,000
+ * options take some 5 MB. Further states are omitted and counted. */
 #define LIMIT_CHECKPOINT_BYTES ((size_t)16 << 20)
 
 /* Slots (configured connections) of one feed, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
 
-/* Connections tracked for one topic and symbol: all of a feed's own, and as many of overlapping
- * sessions. At the limit, the connection that was silent longest is dropped. */
+/* Connections tracked for one topic and symbol: all connections of a feed, and as many of
+ * overlapping sessions. At the limit, the connection that was silent longest is dropped. */
 #define LIMIT_CHOICE_CONNECTIONS 512u
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 2,
                "every connection's own channels fit");
@@ -93,8 +93,8 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * header must not stop a feed for a day. */
 #define LIMIT_RETRY_AFTER_NS UINT64_C(900000000000)
 
-/* Name look-ups: threads, each of which a silent name server may occupy; and concurrent names,
- * which covers every host that a configuration can name. */
+/* Name look-ups. THREADS: a silent name server may occupy a thread for each name. NAMES: names
+ * looked up at the same time, as many as the hosts that a configuration can name. */
 #define LIMIT_RESOLVE_THREADS 64u
 #define LIMIT_RESOLVE_NAMES   (LIMIT_FEEDS * (1 + LIMIT_FEED_HTTP))
 
@@ -125,17 +125,19 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * largest trade frame. */
 #define LIMIT_STATE_IDS 256u
 
-/* Frames that a topic remembers (as hashes) to detect repeats. Repeats follow closely. The number
- * is small because a ticker's state is kept for each of some thousand symbols. */
+/* Frames that a topic remembers (as hashes) to detect repeats. A repeat arrives soon after its
+ * original. The number is small because a ticker's state is kept for each of some thousand symbols.
+ */
 #define LIMIT_TRACK_FRAMES 64u
 
 /* Books and tickers that a replay server maintains for one client, for snapshots at late
- * subscriptions. More than the some 3,600 of a feed with 600 symbols and five depths. Further ones
- * are served without a snapshot, and counted. */
+ * subscriptions. A feed with 600 symbols and five depths has some 3,600 of them. Further books and
+ * tickers are served without a snapshot, and counted. */
 #define LIMIT_SERVE_BOOKS 4096u
 
-/* Symbols tracked in one topic that has several (a coin's options, an account); some 1,500 options
- * of a coin are traded at a time. Entries of further symbols are not checked, but counted. */
+/* Symbols tracked in one topic with several symbols (a coin's options, an account); some 1,500
+ * options of a coin are traded at a time. Entries of further symbols are not checked, but counted.
+ */
 #define LIMIT_TRACK_SYMBOLS 4096u
 
 /* Audits across the topics of a symbol (book/audit.h). LIMIT_AUDIT_MEMBERS: connections times
@@ -157,8 +159,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_STATE_BYTES ((size_t)16 << 20)
 
 /* Bytes of the frames that a ticker's values come from (book/ticker_frames.h). A v5 contract has
- * some ten frames, of 4 KB together; at most one for each of 60 fields, of at most 1.4 KB in
- * practice. Beyond the limit the ticker is unknown until its next snapshot. */
+ * some ten such frames, which have 4 KB together. It has at most one frame for each of its 60
+ * fields, and a frame has at most 1.4 KB in practice. Beyond the limit the ticker is unknown until
+ * its next snapshot. */
 #define LIMIT_TICKER_BYTES ((size_t)64 << 10)
 
 /* Gaps that replay lists for one topic and symbol; further ones are only counted, per kind of gap.
@@ -169,12 +172,12 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * counted. A topic changes by a few members at a time; only made-up frames have more. */
 #define LIMIT_SURVEY_UNEXPECTED 64u
 
-/* Drift (schema/drift.h). FINDINGS of one table: an exchange changes some tens of members a year;
- * a thousand and more come only from a wrong schema. VALUES: texts of members whose documented
- * values are incomplete; all such members have some tens. KIND_FINDINGS: findings of one kind in
- * one topic, so that a flood does not hide changes elsewhere. NOTES: differences noted for one
- * frame. EXAMPLE: bytes of an example, enough for nearly all frames; 64 MiB with the maximum of
- * findings. PATH, DETAIL: bytes with the NUL; longer texts are truncated. */
+/* Drift (schema/drift.h). FINDINGS: findings of one table. An exchange changes some tens of members
+ * a year; only a wrong schema gives a thousand and more. VALUES: texts of members whose documented
+ * values are incomplete; all such members together have some tens of texts. KIND_FINDINGS: findings
+ * of one kind in one topic, so that a flood does not hide changes elsewhere. NOTES: differences
+ * noted for one frame. EXAMPLE: bytes of an example, enough for nearly all frames; 64 MiB with the
+ * maximum of findings. PATH, DETAIL: bytes with the NUL; longer texts are truncated. */
 #define LIMIT_DRIFT_FINDINGS      4096u
 #define LIMIT_DRIFT_VALUES        1024u
 #define LIMIT_DRIFT_KIND_FINDINGS 256u
@@ -196,27 +199,29 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Decompressed chunks in a merge at a time, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
-/* Steps of a recorder's wall clock (recorder/pipeline/session_clock.h). A step of up to TRUST (a
- * leap second is one) is accepted at once, and receive times may stay ahead by as much. A larger
- * one must last for CONFIRM: a clock that jumps by mistake (a time server's bad answer, a wrong
- * `date`) is usually corrected by then. New sessions because of a clock that went back are at least
- * SESSION apart, so that an oscillating clock cannot stop the recording. */
+/* Steps of a recorder's wall clock (recorder/pipeline/session_clock.h). TRUST: a step of up to this
+ * size, such as a leap second, is accepted at once; after a step back, receive times stay ahead of
+ * the clock by the step. CONFIRM: a larger step must last this long, because a clock that jumped by
+ * mistake (a time server's bad answer, a wrong `date`) is usually corrected earlier. SESSION:
+ * minimum time between new sessions that begin because the clock went back, so that an oscillating
+ * clock cannot stop the recording. */
 #define LIMIT_CLOCK_TRUST_NS   (UINT64_C(1000) * 1000 * 1000)
 #define LIMIT_CLOCK_CONFIRM_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define LIMIT_CLOCK_SESSION_NS (UINT64_C(300) * 1000 * 1000 * 1000)
 
-/* Longest pause of a recorder's loop that is not recorded as an event: frames that arrive during a
- * pause get receive times that are late by up to its length. The loop runs every 10 ms; a loaded
- * machine rarely delays it by half a second. */
+/* Longest pause of a recorder's loop that is not recorded as an event. Frames that arrive during a
+ * pause get receive times that are late by up to the pause's length. The loop runs every 10 ms; a
+ * loaded machine rarely delays it by half a second. */
 #define LIMIT_PAUSE_NS (UINT64_C(500) * 1000 * 1000)
 
-/* Longest time without frames between the newest segment that prune removes by age and the oldest
- * it keeps, unless the age itself is longer: a day, for feeds without data at weekends. After a
- * longer one the clock may have jumped, so prune refuses. */
+/* Longest time without frames that prune accepts between the newest segment that it removes by age
+ * and the oldest segment that it keeps: a day, for feeds without data at weekends. If the age
+ * itself is longer, the age is the limit. If the time is longer than the limit, the clock may have
+ * jumped, so prune refuses. */
 #define LIMIT_PRUNE_HOLE_NS (UINT64_C(24) * 3600 * 1000 * 1000 * 1000)
 
-/* Receive times that import accepts: 1990-01-01 to 2100-01-01 UTC. No feed is outside of it, so a
- * wrong digit or unit makes the line malformed. */
+/* Receive times that import accepts: 1990-01-01 to 2100-01-01 UTC. No feed has times outside this
+ * range, so such a time comes from a wrong digit or unit, and makes the line malformed. */
 #define LIMIT_IMPORT_FIRST_NS UINT64_C(631152000000000000)
 #define LIMIT_IMPORT_END_NS   UINT64_C(4102444800000000000)
 
@@ -260,13 +265,13 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_REGRESS_TOPICS      (1u << 20)
 #define LIMIT_REGRESS_FRAME_BYTES ((size_t)1 << 20)
 
-/* An answer of a user's decoder program: the largest frame as message JSON, which is four times as
- * long. */
+/* Bytes of an answer of a user's decoder program: message JSON is up to four times as long as the
+ * frame, which has at most LIMIT_FRAME_BYTES. */
 #define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
 
-/* Output of programs that never wait for its reader (record, serve, sim): queued bytes (some 8,000
- * `durable` lines, or all lines of one feed in an hour and a half); bytes of one line, which a
- * pipe accepts at once; how long a program that ends waits for the reader. */
+/* Output of programs that never wait for its reader (record, serve, sim). QUEUE: queued bytes (some
+ * 8,000 `durable` lines, or all lines of one feed in an hour and a half). LINE: bytes of one line,
+ * which a pipe accepts at once. END: how long an ending program waits for the reader. */
 #define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
 #define LIMIT_OUTPUT_END_NS      UINT64_C(3000000000)
@@ -274,9 +279,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 
-/* Stack of each thread, and of the main thread if the process's limit allows it: the usual default,
- * because users' decoders run on these threads. And the minimum for the main thread: some five
- * times as much as the largest verb needs. */
+/* LIMIT_STACK_BYTES: stack of each thread, and of the main thread if the process's limit allows it.
+ * This is the usual default, because users' decoders run on these threads. LIMIT_STACK_BYTES_MIN:
+ * minimum for the main thread, some five times as much as the largest verb needs. */
 #define LIMIT_STACK_BYTES     ((size_t)8 << 20)
 #define LIMIT_STACK_BYTES_MIN ((size_t)1 << 20)
 

@@ -8,7 +8,7 @@
 typedef struct td_open_files {
     uint64_t needed; /* the limit needed for the request and the open files */
     uint64_t before; /* the soft limit before the call */
-    uint64_t limit;  /* the soft limit after it; below needed: the hard limit allows no more */
+    uint64_t limit;  /* the soft limit after the call; the hard limit may keep it below needed */
 } td_open_files;
 
 /* Raise the soft limit for `more` further open files, as far as the hard limit allows. Call at the

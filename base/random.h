@@ -19,7 +19,7 @@ uint64_t td_random_next(td_random *random);
 uint64_t td_random_below(td_random *random, uint64_t bound);
 
 /* Random bytes from the operating system, for values that must differ between processes. Aborts if
- * the system has none. */
+ * the system has no random bytes. */
 void td_random_system(void *bytes, size_t size);
 
 #endif

@@ -17,8 +17,9 @@
  *
  * head and tail count bytes since the ring was opened and never wrap (64 bits); a position in
  * memory is the count modulo the capacity. Only the producer writes head, only the consumer writes
- * tail. Each is on its own cache line, together with its writer's last copy of the other one, so
- * that a line moves between cores only when the copy shows a full or empty ring.
+ * tail. head and the producer's last copy of tail are on one cache line; tail and the consumer's
+ * last copy of head are on another one. So a line moves between cores only when the copy shows a
+ * full or empty ring.
  *
  *   producer: fills the record, then stores head with release; the consumer's load of head is
  *             acquire: a consumer that sees the new head sees the record.
@@ -28,9 +29,9 @@
  * Sleeping. The consumer stores in wake_at the head that it waits for, loads head once more, then
  * sleeps. The producer stores head, then loads wake_at. Each may miss the other's store; then the
  * consumer sleeps until the next record or its timeout. Preventing that would need a full fence
- * after each record, which waits for the frame's copy to uncached memory: 60 ns a frame. The
- * producer makes a system call only when head reaches wake_at. That costs more than a frame, so a
- * consumer that keeps up should wait for several. */
+ * after each record, and the fence waits for the frame's copy to uncached memory: 60 ns a frame.
+ * The producer makes a system call only when head reaches wake_at. The call costs more than a
+ * frame, so a consumer that keeps up should wait for several frames. */
 
 enum { CACHE_LINE_BYTES = 64, RECORD_ALIGN_BYTES = 8 };
 
@@ -58,7 +59,7 @@ struct td_ring {
     /* The consumer's cache line. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t tail;
     uint64_t seen_head;
-    uint64_t peeked; /* end of the peeked records: tail <= peeked <= head */
+    uint64_t peeked; /* end of the peeked record: tail <= peeked <= head */
 
     /* Read by both threads, but written only around a sleep. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NO_WAITER, or a value of head */

@@ -21,28 +21,30 @@ TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err 
 void td_ring_close(td_ring *ring);
 
 /* Producer: reserve one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
- * the ring has no space now. Only one reservation at a time; the next one discards it if it was not
- * committed. */
+ * the ring has no space now. There is one reservation at a time: a new reservation discards an
+ * uncommitted one. */
 void *td_ring_reserve(td_ring *ring, size_t size);
 
 /* Producer: publish the reserved record with its final size (<= the reserved one). */
 void td_ring_commit(td_ring *ring, size_t size);
 
-/* Consumer: the oldest record, valid until release; an empty view (data NULL) if empty. */
+/* Consumer: the oldest record, valid until release; an empty view (data NULL) if the ring is empty.
+ */
 td_bytes td_ring_peek(td_ring *ring);
 
-/* Consumer: release the peeked records. */
+/* Consumer: release the peeked record. */
 void td_ring_release(td_ring *ring);
 
 /* Bytes in use at the time of the call; the capacity. Any thread. */
 size_t td_ring_used_bytes(const td_ring *ring);
 size_t td_ring_capacity_bytes(const td_ring *ring);
 
-/* Consumer: wait until at least `bytes` of records (including 8 to 15 bytes of header and padding
- * each) are in the ring and not peeked, the ring was woken, or timeout_ns passed. May return
- * early; may miss a record that is committed just as it falls asleep, and then return with the
- * next record or after the timeout. 0 < bytes <= capacity. The producer makes one system call for
- * the wake-up (a microsecond, more than a record costs). */
+/* Consumer: wait until the ring has at least `bytes` bytes of records after the peeked one, or
+ * td_ring_wake was called, or timeout_ns passed. Each record counts with the 8 to 15 bytes of its
+ * header and padding. May return early. May miss a record that is committed just as the consumer
+ * falls asleep; then it returns with the next record or after the timeout. 0 < bytes <= capacity.
+ * To wake the consumer, the producer makes one system call (a microsecond, more than a record
+ * costs). */
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake the waiting consumer without a record. Any thread. */

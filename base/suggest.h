@@ -6,11 +6,11 @@
 
 #include "base/bytes.h"
 
-/* The most similar of the offered names; the first one if several are equal. Names are similar, in
- * order of precedence, if they differ by at most one letter in three (ignoring case), begin with
- * the same three letters, or the name contains the written one, with or without a final "s"
- * ("trades": publicTrade). The trade's synonyms such as "buy" and "bid" are similar, too.
- * Zero-initialise except for written; names are borrowed. */
+/* The most similar of the offered names; the first one if several are equally similar. In order of
+ * precedence, a name is similar to the written one if it differs by at most one letter in three
+ * (ignoring case), begins with the same three letters, or contains the written one, with or without
+ * a final "s" ("trades": publicTrade). Synonyms of trading such as "buy" and "bid" are similar,
+ * too. Zero-initialise except for written; names are borrowed. */
 typedef struct suggest_search {
     td_bytes written;
     const char *name; /* NULL: no name is similar */

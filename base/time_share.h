@@ -1,5 +1,5 @@
-/* Limits work that delays other connections to a share of the time: one in LIMIT_INFLATE_SHARE,
- * plus the unused share of the last second. Zero-initialise. */
+/* Limits work that delays other connections: it may take one part in LIMIT_INFLATE_SHARE of the
+ * time, plus the unused share of the last second. Zero-initialise. */
 #ifndef TD_BASE_TIME_SHARE_H
 #define TD_BASE_TIME_SHARE_H
 
@@ -13,9 +13,9 @@ typedef struct time_share {
     uint64_t latest_ns;
 } time_share;
 
-/* Add work of cost_ns, at mono_ns or the latest time given so far (a message in pieces has the time
- * of its first byte, which may be earlier). Returns how long to pause; 0: the work is within its
- * share. */
+/* Add work of cost_ns at mono_ns. If an earlier call had a later time, that time counts instead: a
+ * message in pieces has the time of its first byte. Returns how long to pause; 0: the work is
+ * within its share. */
 static inline uint64_t time_share_spend(time_share *self, uint64_t mono_ns, uint64_t cost_ns)
 {
     if (mono_ns > self->latest_ns)

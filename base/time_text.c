@@ -355,7 +355,7 @@ static void format_tenths(uint64_t tenths, const char *unit, char *out)
                  (unsigned long long)tenths % 10, unit);
 }
 
-/* Format "2 h 5 m": a count of unit i - 1, as unit i and the remainder. */
+/* Format a count of unit i - 1 as a count of unit i and the remainder: "2 h 5 m". */
 static void format_pair(uint64_t smaller, uint64_t ratio, size_t i, char *out)
 {
     int length = snprintf(out, TD_TIME_TEXT_BYTES, "%llu %s", (unsigned long long)(smaller / ratio),

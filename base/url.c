@@ -54,8 +54,8 @@ static const uint8_t *scheme_end(td_bytes url)
 }
 
 /* "user:password" before the '@' of an authority that begins at `from`. Also found in a malformed
- * URL whose password contains '/' or '?': then the text up to there is not a host and port, and an
- * '@' follows later. */
+ * URL whose password contains '/' or '?': then the text before this character is not a host and
+ * port, and an '@' follows later. */
 static td_bytes user_info(const uint8_t *from, const uint8_t *end)
 {
     const uint8_t *stop = find_any(from, end, "/?#");

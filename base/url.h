@@ -67,9 +67,10 @@ unsigned td_address_version(const char *text);
 
 /* ---- secrets ---- */
 
-/* Find the next value in a URL that must not be recorded: the password of its user-info (all of the
- * user-info without a ':'), or a query value whose name is a credential's (base/credential.h). *at
- * is 0 at first. 0: no more. *out points into url, with %XX not decoded. */
+/* Find a URL's next secret, a value that must not be recorded: the password of the user-info (the
+ * whole user-info if it has no ':'), or a query value whose name is not TD_NAME_PLAIN
+ * (base/credential.h). *at is 0 at first. 0: no more. *out points into url, with %XX not decoded.
+ */
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
 /* Overwrite secrets with '*', in place and in the same length: the user-info, and the query values

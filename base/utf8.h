@@ -28,14 +28,13 @@ static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
     return size;
 }
 
-/* Checks UTF-8 that arrives in pieces: the allowed range of the next byte. All zero at the start;
- * left is 0 between characters. */
+/* State of a check of UTF-8 that arrives in pieces. All zero at the start. */
 typedef struct utf8_check {
-    uint8_t left; /* bytes missing of the current character */
-    uint8_t min, max;
+    uint8_t left;     /* bytes missing of the current character; 0: between characters */
+    uint8_t min, max; /* if left > 0: allowed range of the next byte */
 } utf8_check;
 
-/* Skip ASCII bytes from p, in whole words: stops at or before the first other byte. */
+/* Skip ASCII bytes from p, in whole words: stops at or before the first byte that is not ASCII. */
 static inline const uint8_t *td_utf8_skip_ascii(const uint8_t *p, const uint8_t *end)
 {
     const uint64_t high_bits = UINT64_C(0x8080808080808080);
@@ -47,7 +46,8 @@ static inline const uint8_t *td_utf8_skip_ascii(const uint8_t *p, const uint8_t 
     return p;
 }
 
-/* Check the next piece. 0: not UTF-8 (as td_utf8_bytes), whatever follows. */
+/* Check the next piece, by the rules of td_utf8_bytes. 0: the text is not UTF-8, whatever follows.
+ */
 static inline int utf8_check_add(utf8_check *check, td_bytes piece)
 {
     const uint8_t *end = piece.data + piece.size;
@@ -85,8 +85,8 @@ static inline int td_utf8_is_text(td_bytes text)
     return text.size == 0 || (utf8_check_add(&check, text) && utf8_check_is_whole(&check));
 }
 
-/* Copy a text, with a NUL, to capacity (at least 1) bytes. Stops, between characters, at the
- * capacity, at a NUL, and at bytes that are not UTF-8. */
+/* Copy a text to capacity (at least 1) bytes, with a NUL. Stops after the last whole character that
+ * fits, at a NUL, and at bytes that are not UTF-8. */
 static inline void td_utf8_copy(char *to, size_t capacity, td_bytes text)
 {
     size_t size = 0;

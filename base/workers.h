@@ -32,9 +32,9 @@ void td_workers_submit(td_workers *workers, td_job *job);
  * keep n + 1 cores busy. */
 void td_workers_help(td_workers *workers, td_job *job);
 
-/* Run fn for each of count items, on the threads and the calling one (only on the calling one if
- * workers is NULL). Returns the first failure in the order of items; TD_EOF (a stop) only without
- * another failure. */
+/* Run fn for each of count items, on the pool's threads and the calling thread (if workers is NULL,
+ * only on the calling thread). Returns the first failure in the order of items; TD_EOF (a stop) is
+ * returned only if there is no other failure. */
 typedef td_result td_each_fn(void *user, size_t i, td_err *err);
 TD_MUST_USE td_result td_workers_each(td_workers *workers, size_t count, td_each_fn *fn, void *user,
                                       td_err *err);

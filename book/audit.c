@@ -55,9 +55,10 @@ typedef struct book_pair {
     uint64_t equal_ns; /* 0: not equal so far */
     uint64_t from_ns;  /* if differs: start of the finding */
     struct {
-        uint32_t shard, conn; /* if differs: origin of the last frames of both */
+        uint32_t shard, conn; /* if differs: origin of both books' last frames when they began to
+                                 differ */
     } own, theirs;
-    uint8_t differs; /* 1: they differ since a number after equal_seq */
+    uint8_t differs; /* 1: the books differ since a number after equal_seq */
 } book_pair;
 
 /* History of one book: its last states, with rising numbers; the oldest is overwritten. */
@@ -73,7 +74,7 @@ typedef struct book_history {
 
 /* ---- depths ---- */
 
-/* Depth to which two books are compared: that of the shallower one; 0 means all levels. */
+/* Depth to which two books are compared: the depth of the shallower book; 0 means all levels. */
 static uint32_t common_depth(const audit_member *a, const audit_member *b)
 {
     uint32_t one = a->row->book_depth;
@@ -143,8 +144,8 @@ static book_state *remember(book_history *past, int64_t seq, uint64_t recv_ns, t
     return state;
 }
 
-/* The state with exactly this sequence number, or NULL; *too_old is 1 if it may have been dropped.
- */
+/* The state with exactly this sequence number, or NULL; *too_old is 1 if that state may have been
+ * dropped. */
 static const book_state *find_state(book_history *past, int64_t seq, int *too_old)
 {
     for (uint32_t back = 0; back < past->count; back++) {
@@ -217,7 +218,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     }
 }
 
-/* Compare with each other book that is or was at the same sequence number. */
+/* Compare a member's book with each other book that is or was at the same sequence number. */
 static void judge_books(audit *a, audit_member *member, const book_state *now, audit_verdict *out)
 {
     for (uint32_t i = 0; i < a->member_count; i++) {
@@ -253,8 +254,8 @@ typedef struct best_history {
     td_decimal price[2]; /* the current ones: a delta only has changes */
 } best_history;
 
-/* The book to compare tickers with: the first of those with the least depth on the ticker's line.
- */
+/* The book to compare tickers with: of the books on the ticker's line, the first with the least
+ * depth. */
 static audit_member *reference_book(audit *a, uint32_t line)
 {
     audit_member *found = NULL;
@@ -407,7 +408,7 @@ typedef struct trade_sum {
     sum128 turnover; /* price times size */
 } trade_sum;
 
-/* One trade, and the sum of all trades up to it. */
+/* One trade, and the sum of all trades up to and including this trade. */
 typedef struct trade_mark {
     trade_sum sum;
     int64_t exchange_ns;
@@ -567,8 +568,9 @@ static trade_sum trade_store_sum(const trade_store *s, uint64_t from, uint64_t t
 
 #define TRADE_STORE_NONE UINT64_MAX
 
-/* The position `to`, from < to <= reach, such that the trades between have this sum; turnover is
- * compared if has_turnover. TRADE_STORE_NONE if absent. */
+/* Find the position `to` (from < to <= reach) for which the trades between `from` and `to` have
+ * this sum. Turnover is compared only if has_turnover. TRADE_STORE_NONE if there is no such
+ * position. */
 static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t reach,
                                   const trade_sum *sum, int has_turnover)
 {
@@ -619,11 +621,13 @@ typedef enum base_kind {
 
 typedef struct candle_chain {
     base_kind kind;
-    reading base; /* valid if has_base; start_ns also while kind is BASE_NONE */
-    /* base.recv_ns before the base's frame, or 0: one frame ends a candle and begins the next one,
-     * whose first trades precede that frame. */
+    reading base; /* valid if has_base; start_ns and recv_ns are used even while kind is
+                     BASE_NONE */
+    /* Receive time of the base from an earlier frame, or 0. One frame may end a candle and begin
+     * the next one; the first trades of the new candle are then earlier than that frame. */
     uint64_t frame_before_ns;
-    uint64_t low; /* BASE_KNOWN: possible positions in the trades; nearly always one */
+    uint64_t low; /* BASE_KNOWN: first and last possible position in the trades; nearly always
+                     equal */
     uint64_t high;
     reading waiting[READINGS_MAX]; /* oldest first */
     uint32_t count;
@@ -689,9 +693,9 @@ static void note_delay(audit *a, uint64_t recv_ns, uint64_t exchange_ns)
 
 /* ---- one reading ---- */
 
-/* MADE_SLACK_NS: how much later than a reading its trades may have been matched, by the exchange's
- * clocks. MADE_LAG_NS: how much earlier than a reading a trade may be that it lacks. Measured: 0
- * and 65 ms (docs/wire.md 6.7). */
+/* MADE_SLACK_NS: a reading may include trades that are this much later than the reading, by the
+ * exchange's clocks. MADE_LAG_NS: a reading may lack trades that are this much earlier than the
+ * reading. Measured: 0 and 65 ms (docs/wire.md 6.7). */
 #define MADE_SLACK_NS ((int64_t)TD_NS_PER_S)
 #define MADE_LAG_NS   ((int64_t)(2 * TD_NS_PER_S))
 
@@ -720,7 +724,8 @@ static void base_range(const candle_chain *chain, const trade_store *store, uint
     *high = *high < *low ? *low : *high;
 }
 
-/* Position up to which trades may belong to a reading: its candle's end, and its own time. */
+/* Position up to which trades may belong to a reading: limited by the end of the reading's candle
+ * and by the reading's own time. */
 static uint64_t reach_of(const reading *r, const trade_store *store)
 {
     int64_t last = r->end_ns;
@@ -887,15 +892,15 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
  * ever ahead of the trades on its connection (22 of 22). */
 #define END_WAIT_NS (200 * TD_NS_PER_MS)
 
-/* Whether the oldest reading has waited long enough: by the newest reading, or by the end of the
- * recording (0: it has not ended). */
+/* Whether the oldest reading has waited long enough, up to the newest reading or up to end_ns, the
+ * end of the recording (0: the recording has not ended). */
 static wait_rule wait_rule_of(const audit_member *member, const audit_member *trades,
                               uint64_t end_ns)
 {
     const candle_chain *chain = member->candles;
     TD_ASSERT(chain->count > 0);
-    /* A reading shows that its own connection is up. Another connection of the trades may be down,
-     * which is known only when it is back. */
+    /* A reading shows that its own connection is up. If the trades have another connection, that
+     * connection may be down, which is known only after it was replaced. */
     int is_same_connection = member->line == trades->line && member->has_connection &&
                              trades->has_connection && member->connection == trades->connection;
     if (!is_same_connection)

@@ -7,18 +7,19 @@
  * lines_agree: as books_agree, for one topic that is received over two lines (redundant
  * connections).
  *
- * best_agrees: a ticker's best bid and ask equal the book's at the ticker's number. If the book has
- * no state of that number, they usually equal one of the two states around it; a difference is then
- * only a statistic, whatever the row's strength.
+ * best_agrees: a ticker's best bid and ask equal the book's best prices at the ticker's sequence
+ * number. If the book has no state with that number, the ticker's prices usually equal the book's
+ * state just before or just after it. A difference then counts only as a statistic, whatever the
+ * row's strength.
  *
  * trades_complete: a candle's volume (and turnover) grows from one reading to the next by the sum
- * of consecutive trades, like a running checksum. A reading may be older than the trades received
- * so far, or newer; then it waits for them. The comparison begins with a candle that began after
- * trades were subscribed, or at a reading that was made after that, but never at the first reading
- * of a connection, which is an old one.
+ * of consecutive trades, like a running checksum. A reading may be older or newer than the trades
+ * received so far; a newer reading waits for its trades. The comparison begins at the start of a
+ * candle that began after trades were subscribed, or at a reading that was made after that. It
+ * never begins at the first reading of a connection, because that reading is old.
  *
- * Rules in the schema's rows of the topics (schema/topic.h) decide which topics take part, and the
- * strength of their rules. docs/wire.md 6.7 has the exchange's documentation about them, and
+ * The topics' schema rows (schema/topic.h) have the rules: they decide which topics take part, and
+ * how strong each rule is. docs/wire.md 6.7 has the exchange's documentation about these rules, and
  * measurements.
  *
  * Memory is bounded: per book the last LIMIT_AUDIT_STATES states as hashes, per line the last
@@ -49,13 +50,14 @@ typedef enum audit_part {
 /* The part of the topic that a schema row describes; AUDIT_NONE if it takes no part. */
 audit_part audit_part_of(const topic_row *row);
 
-/* Parts that have a partner to compare with, as bits (1 << part). counts: the symbol's topics (or
- * lines of one) of each part. A topic without a partner needs no audit. */
+/* Parts that have a partner to compare with, as bits (1 << part). counts: for each part, the number
+ * of the symbol's topics that have it; a topic on two lines counts twice. A topic without a partner
+ * needs no audit. */
 uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS]);
 
 typedef struct audit audit;
 
-/* A topic of the symbol on one line that takes part in the audit. */
+/* One topic of the symbol, on one line, that takes part in the audit. */
 typedef struct audit_member {
     void *user; /* for the caller */
     uint32_t index;
@@ -84,17 +86,17 @@ audit *audit_open(void);
 void audit_close(audit *a);
 
 /* Add a member; audit_part_of(row) is not AUDIT_NONE. The member lives as long as the audit; user
- * is for the caller. NULL if there are LIMIT_AUDIT_MEMBERS. */
+ * is for the caller. NULL: the audit has LIMIT_AUDIT_MEMBERS members already. */
 TD_MUST_USE audit_member *audit_join(audit *a, const topic_row *row, uint32_t line, void *user);
 
 /* Bytes of memory that the audit holds, with its members. */
 size_t audit_bytes(const audit *a);
 
-/* Set the topic's row after it changed, as track_set_row; a row of another part is ignored. */
+/* Set the new row of the member's topic, as track_set_row. A row with another part is ignored. */
 void audit_member_set_row(audit_member *member, const topic_row *row);
 
-/* Save the audit without its statistics, or load it into one with the same members, in the order of
- * their indexes. */
+/* Save the audit without its statistics, or load it into an audit that has the same members in the
+ * same order. */
 void audit_serialize(audit *a, state_io *io);
 
 /* Members by index, and their number. */
@@ -128,23 +130,24 @@ typedef struct audit_item {
     verdict_item verdict; /* expected and found: for books, the numbers of the last equal state and
                              of this one; for best, prices; for trades, the growth of the candle and
                              the sum of the trades, in units of 10^-8 */
-    audit_party about; /* the topic with the loss: of candles and trades, the trades; of two books,
-                          always the same one */
-    audit_party against; /* the other book, which may have the loss instead; member NULL: none. An
-                            AUDIT_AGREES has the same parties and from_ns as its AUDIT_DIFFERS */
+    audit_party about; /* the topic that may have the loss: the trades that a candle sums; a ticker;
+                          of two books, the one that joined the audit first */
+    audit_party against; /* the other book, which may have the loss instead; member is NULL if no
+                            two books were compared. An AUDIT_AGREES has the same parties and
+                            from_ns as its AUDIT_DIFFERS */
     uint64_t from_ns;    /* receive time at which the topics last agreed: the loss is later */
     uint64_t to_ns;      /* receive time: the loss is earlier */
 } audit_item;
 
-/* All findings of one frame, or of the end. There are at most a few hundred, because each pair of
- * members gives one, or one for each ticker or candle reading that waits (limits.h). */
+/* All findings of one frame, or of the end. There are at most a few hundred (limits.h): one for
+ * each pair of books, and one for each ticker or candle reading that waits. */
 typedef struct audit_verdict {
     uint32_t count;
-    audit_item *items; /* of the audit, until its next call with a verdict */
+    audit_item *items; /* owned by the audit; valid until the next call that sets a verdict */
 } audit_verdict;
 
-/* Apply a decoded frame of a member; t is its track, which has applied the frame before. Sets
- * *out. */
+/* Apply a decoded frame of a member. t is the member's track, which has applied the frame already.
+ * Sets *out. */
 void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const message *m,
                  track *t, audit_verdict *out);
 

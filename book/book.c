@@ -49,8 +49,8 @@ static uint64_t mix64(uint64_t x)
     return x;
 }
 
-/* A decimal as one word: the low half of its 128 bits, plus the mixed high half, which has the
- * sign, and the top of values beyond 18. */
+/* A decimal as one word: the low 64 bits of its value in units of 10^-18, plus the mixed high 64
+ * bits, which hold the sign and the upper bits of values above 18. */
 static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
 {
     td_decimal_wide wide = td_decimal_widen((td_decimal){mantissa, scale});
@@ -144,8 +144,8 @@ static void side_remove(book_side *side, uint32_t rank)
 
 /* ---- updating digests ---- */
 
-/* Call it after a level was added, and before one is removed. Updates the sums of the whole book,
- * and the digests of the best levels if it is one of them. */
+/* Call this after a level was added or before a level is removed. Updates the sums of the whole
+ * book and, if the level is one of the best, the sums of the best levels. */
 static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -165,8 +165,9 @@ static void hash_all(book *b)
             hash_change(b, (msg_side)at, i, HASH_ADD);
 }
 
-/* Call it after a new level became one of the best, which pushes out the last of these, and before
- * one of them is removed, so that the next level moves up. */
+/* Update the sums of the best levels for the level that crosses their end. Call this after a level
+ * was added: if it is one of the best, the last of these drops out. Call it also before a level is
+ * removed: if it is one of the best, the next level moves up. */
 static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
 {
     const book_side *side = &b->sides[at];
@@ -300,9 +301,9 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
-/* Set a whole book in the usual order, each side from the best level to the worst. Levels are added
- * backwards, so that none is moved. 0 if the order is another one, or a level does not fit: the
- * book then has a part of it. */
+/* Fill an empty book from a snapshot in the usual order: each side from the best level to the
+ * worst. Adds the levels from last to first, so that no level moves. 0 if the snapshot has another
+ * order or a level does not fit; the book then has a part of the levels. */
 static int replace_ordered(book *b, const msg_book *change)
 {
     for (size_t i = change->level_count; i-- > 0;) {
@@ -332,7 +333,7 @@ void book_replace(book *b, const msg_book *change, book_outcome *outcome)
     if (replace_ordered(b, change))
         return;
     book_clear(b);
-    /* Insert every level: one that exists is in the snapshot twice. */
+    /* Insert every level: an insert hit is a level that the snapshot has twice. */
     for (size_t i = 0; i < change->level_count; i++)
         level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
 }

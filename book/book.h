@@ -2,9 +2,9 @@
  * both sides sorted by price, and counts operations that did not fit. It has no I/O, no clock and
  * no threads; book/continuity.h has the rules.
  *
- * Prices and sizes are integers, each at one scale per book, which is widened when a frame has more
- * decimal places; equal values are equal whatever their text. Side and price identify a level, so a
- * price may be on both sides at once (the book is crossed then).
+ * Prices and sizes are integers. A book has one scale for prices and one for sizes, and widens a
+ * scale when a frame has more decimal places. Equal values are equal whatever their text. Side and
+ * price identify a level, so a price may be on both sides at once (the book is crossed then).
  *
  * Cost: a side is two arrays sorted by price, best last. A price is found by a binary search
  * without branches. Nothing is allocated while levels fit the expected depth. */
@@ -22,8 +22,8 @@
 
 typedef struct book book;
 
-/* Counts of a frame's entries that did not fit. They are applied as far as possible: a delete of a
- * missing level does nothing, an insert of an existing one sets it. */
+/* Counts of a frame's entries that did not fit. Such entries are applied as far as possible: a
+ * delete of a missing level does nothing, an insert of an existing one sets it. */
 typedef struct book_outcome {
     uint32_t delete_misses;  /* deletes of levels that did not exist */
     uint32_t update_misses;  /* updates of levels that did not exist (the level is set) */
@@ -40,8 +40,9 @@ typedef struct book_level {
     td_decimal size;
 } book_level;
 
-/* An empty book with space for `depth` levels a side (0: unknown), and for double that while a
- * frame is applied, before it allocates. Whatever the depth, it holds up to LIMIT_BOOK_LEVELS. */
+/* An empty book. It allocates no more while each side has at most `depth` levels (0: unknown), and
+ * at most twice as many while a frame is applied. Whatever the depth, a side holds up to
+ * LIMIT_BOOK_LEVELS levels. */
 book *book_open(uint32_t depth);
 void book_close(book *book);
 
@@ -79,8 +80,8 @@ int book_is_crossed(const book *book);
 void book_hash(book *book, td_hasher *into);
 
 /* A 64-bit digest of the best `depth` levels of each side (0: all), equal for books that are equal
- * to that depth. For the greatest depth asked so far it is kept up to date with each change; for a
- * smaller one the levels are read. */
+ * to that depth. The digest for the greatest depth requested so far is updated with each change;
+ * for a smaller depth the levels are read. */
 uint64_t book_hash_best(book *book, uint32_t depth);
 
 /* SHA-1 as in the report: lines "SIDE PRICE SIZE", joined by LF, no LF at the end, Buy first, each

@@ -18,9 +18,9 @@
  * kept by index. A connection takes the index of its predecessor in the same slot, or of any
  * connection that has ended.
  *
- * The merger decides for each frame (conn_choice_set), and notes it. Other users (the state of a
- * symbol, book/symbol_state.h) note its decisions, which are in the frames, and so have the same
- * state of the stream. One thread. */
+ * For each frame the merger decides (conn_choice_set), stores the decision in the frame, and notes
+ * the frame (conn_choice_note). Other users (a symbol's state, book/symbol_state.h) only note the
+ * frame, and so have the same state of the stream. One thread. */
 #ifndef TD_BOOK_CONN_CHOICE_H
 #define TD_BOOK_CONN_CHOICE_H
 
@@ -38,7 +38,8 @@
 
 /* A connection of a stream. */
 typedef struct choice_conn {
-    const frame_conn *at; /* NULL: loaded, and no frame came on this connection since */
+    const frame_conn *at; /* NULL: no frame of this connection since the stream was loaded or
+                             moved */
     uint64_t session; /* choice_session of its session; identifies the slot together with shard */
     uint32_t shard;
     uint32_t number;
@@ -57,8 +58,8 @@ typedef struct conn_choice {
     choice_conn *conns; /* by index */
     uint32_t count;
     uint32_t followed; /* index; valid if count > 0 */
-    uint64_t since_ns; /* time of the frame since which the connection is followed, if it had copies
-                          before; else 0 */
+    uint64_t since_ns; /* time of the frame with which the stream began to follow the connection, if
+                          the connection's earlier frames were copies; else 0 */
 } conn_choice;
 
 /* 1 if the connection has ended by recv_ns. */
@@ -69,13 +70,14 @@ typedef int choice_ended_fn(void *user, const choice_conn *conn, uint64_t recv_n
 void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
                      void *user);
 
-/* 1 if both are the same connection: a live slot's object is reused with new numbers. */
+/* 1 if both are the same connection. The object alone does not tell: a live slot reuses its object
+ * with a new number. */
 static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *now)
 {
     return conn->at == now && conn->number == now->number;
 }
 
-/* Slow path of conn_choice_note: another connection, or another index than that of the last
+/* Slow path of conn_choice_note: the frame has another connection, or another index, than the last
  * frame. */
 int conn_choice_move(conn_choice *stream, const frame_ref *frame);
 
@@ -98,8 +100,8 @@ static inline int conn_choice_note(conn_choice *stream, const frame_ref *frame)
 /* 1 if the stream follows this connection. */
 int conn_choice_follows(const conn_choice *stream, const frame_conn *conn);
 
-/* Forget the connections' objects: in the next frames, which are from another tape, the same
- * connections are other objects. */
+/* Forget the connections' objects. The next frames are from another tape, where the same
+ * connections have other objects. */
 void conn_choice_forget_objects(conn_choice *stream);
 
 /* Replace the stream `to` by a copy of `from`, without the connections' objects. */

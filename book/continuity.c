@@ -65,7 +65,7 @@ typedef struct rule_view {
     const frame_facts *facts;
 } rule_view;
 
-/* 1 if the frame breaks the rule; then it sets item's expected and found. */
+/* 1 if the frame breaks the rule; the function then sets item's expected and found. */
 typedef int rule_fn(const rule_view *view, verdict_item *item);
 
 /* Set the result of a broken rule. */
@@ -121,7 +121,7 @@ struct track {
     book *book; /* NULL: the topic has no book */
     uint32_t rule_count;
     track_rule rules[VERDICT_ITEMS_MAX];
-    uint32_t other_count; /* others: indexes of rules that need more than the outcome */
+    uint32_t other_count; /* others: indexes of the rules that check more than the book's outcome */
     uint8_t others[VERDICT_ITEMS_MAX];
     uint8_t needs_anchor; /* the topic's row has RULE_ANCHORED */
     uint8_t is_full;      /* untyped frames are whole books: the row has no changes */
@@ -156,8 +156,8 @@ static int64_t clamp_ns(uint64_t ns)
     return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
-/* Add numbers of the envelope. If the row of the schema says that numbers are in the entries, those
- * of the envelope mean something else. */
+/* Add the envelope's numbers. If the schema row has them in the entries (SEQ_ITEM), the envelope's
+ * numbers mean something else. */
 static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
 {
     if (head->exchange_ns != 0)
@@ -306,7 +306,7 @@ static void id_set_add(id_set *set, uint64_t key)
     set->keys[count] = key;
 }
 
-/* Add an id by its hash. 1 if it was known: at least the last `most` ids are. */
+/* Add an id by its hash. 1 if the id is known; at least the last `most` ids are known. */
 static int id_is_known(id_history *ids, uint32_t most, uint64_t key)
 {
     if (id_set_has(&ids->sets[ids->newer], key) || id_set_has(&ids->sets[ids->newer ^ 1], key))
@@ -481,15 +481,15 @@ static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of
     return &e->numbers[count];
 }
 
-/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. A
- * frame that mixes symbols (a coin's options, an account) has no order itself. Symbols are separate
- * in each category, and each position has the number of its own last change. A seq of -1 means that
- * the position never traded.
+/* entry_seq_strict, entry_seq_weak: the numbers of each symbol's entries rise (strict), or do not
+ * fall (weak). A frame that mixes symbols (a coin's options, an account) has no order itself.
+ * Symbols are separate in each category, and each position has the number of its own last change. A
+ * seq of -1 means that the position never traded.
  *
  * entry_time_weak: the exchange's time of entries does not fall, for each symbol; the row may name
- * another of their times.
+ * another time of the entries.
  *
- * The first entry of a frame that breaks the rule is the verdict; the numbers of all entries are
+ * The verdict has the frame's first entry that breaks the rule; the numbers of all entries are
  * kept. */
 static int check_entry_numbers(const rule_view *v, verdict_item *item)
 {
@@ -520,7 +520,7 @@ static int check_entry_numbers(const rule_view *v, verdict_item *item)
 /* ---- unique and rising ids ---- */
 
 /* id_unique: no entry has an id that occurred before on this connection: 0 repeats in 251 and 347
- * trades (6.2, 6.5). Finds repeated frames of topics without numbers. */
+ * trades (docs/wire.md 6.2, 6.5). Finds repeated frames of topics without numbers. */
 static int check_id_unique(const rule_view *v, verdict_item *item)
 {
     const message *m = v->facts->message;
@@ -545,8 +545,8 @@ static int check_frame_unique(const rule_view *v, verdict_item *item)
     return id_is_known(&e->frames, LIMIT_TRACK_FRAMES, key) ? rule_broken(item, 0, 0) : 0;
 }
 
-/* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 recorded ones, with
- * holes (6.6); they need more than 53 bits. */
+/* id_ascending: ids are numbers that rise from entry to entry. Evidence: 60 recorded spot trades,
+ * with holes (docs/wire.md 6.6). The ids need more than 53 bits. */
 static int check_id_ascending(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
@@ -619,8 +619,8 @@ static int check_kline_confirm(const rule_view *v, verdict_item *item)
 /* ======== rules about frames ======== */
 
 /* Each rule: its meaning, the evidence for it (sections of docs/wire.md), and what it can find. The
- * previous frame is that of the same connection, topic and symbol; without one, rules about order
- * hold. */
+ * previous frame is the one of the same connection, topic and symbol; a frame without a previous
+ * one breaks no rule about order. */
 
 /* seq_strict: the number rises from frame to frame, by any step. Books: 4,268 of 4,268 steps (6.1);
  * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, but never a loss, because the
@@ -653,7 +653,7 @@ static int check_seq_weak(const rule_view *v, verdict_item *item)
 
 /* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A u of 1
  * restarts the count: the exchange's service was restarted, and the track treats the frame as a
- * snapshot. For USDC's version only its samples show this.
+ * snapshot. The evidence for USDC's version is only its samples.
  *
  * seq_step: the number stays, or rises by one. orderbook.1: 194 of 194 steps (6.5); a book that is
  * sent again after 3 s without change repeats its number. A larger step is a loss, which the frame
@@ -696,8 +696,8 @@ static int64_t version_part(td_bytes *text)
     return value;
 }
 
-/* version_weak: the first number of the version that differs from the previous frame is higher.
- * Only a hint, because no order is documented (6.6). */
+/* version_weak: a version has several numbers; the first one that differs from the previous frame's
+ * version is higher. Only a hint, because no order is documented (6.6). */
 static int check_version_weak(const rule_view *v, verdict_item *item)
 {
     td_bytes now = v->facts->message->head.version;
@@ -770,8 +770,8 @@ static int check_not_crossed(const rule_view *v, verdict_item *item)
 }
 
 /* depth: a windowed book has as many levels per side as its topic shows (6.3 points 6 and 7). A
- * thin market may have fewer, so the rule is broken by more levels, and by fewer after there were
- * enough; once for each such change. */
+ * thin market may have fewer, so the rule is broken when a side gets more levels than that, and
+ * when a side that had enough gets fewer; once for each such change. */
 static int check_depth(const rule_view *v, verdict_item *item)
 {
     for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
@@ -1174,7 +1174,7 @@ static void check_rules(const track *t, const frame_facts *f, verdict *out)
 }
 
 /* Keep the numbers that the next frame is compared with. A number that fell is kept, too, so that
- * each fall is one violation, not every frame after it. */
+ * each fall is one violation, not one for every later frame. */
 static void remember(track *t, const frame_facts *f)
 {
     for (size_t i = 0; i < SEQ_NUMBERS; i++) {
@@ -1216,8 +1216,9 @@ void track_apply(track *t, const message *m, verdict *out)
         t->is_broken = 0;
         t->is_anchored = 1;
         t->has_snapshot = 1;
-        /* Everything starts over. If the topic needs no snapshot, because every frame is complete,
-         * this one only repairs the book, unless the service restarted. */
+        /* Everything starts over. But if the topic needs no snapshot, because every frame is
+         * complete, the frame only repairs the book and numbers continue, unless the service
+         * restarted. */
         if (t->needs_anchor || is_restart(t, &m->head))
             forget_predecessor(t);
     } else if (t->book == NULL && !t->needs_anchor) {
@@ -1282,8 +1283,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Save or load the newest ids of both sets, the older set first. Only a part, because all of these
- * random bytes would be most of a state. */
+/* Save or load the newest ids of both sets, the older set first. Not all ids: they are random
+ * bytes, and would be most of a state. */
 static void ids_serialize(id_history *ids, uint32_t most, state_io *io)
 {
     size_t kept[2]; /* of the older and the newer set */

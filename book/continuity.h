@@ -1,22 +1,22 @@
 /* A verdict for each frame: ok, or the first rule of its topic that it broke.
  *
  * A track has the state that the rules of one (feed, line, shard, topic, symbol) need, and the
- * topic's book if it has one. Rules and their strength are data (schema/topic.h). The meaning of a
- * rule, and the facts that support it, are documented at its function, in continuity.c. Tracks
- * ignore rules across topics (book/audit.h).
+ * topic's book if the topic has one. Rules and their strength are data (schema/topic.h). The
+ * meaning of a rule, and the facts that support it, are documented at its function, in
+ * continuity.c. Tracks ignore rules across topics (book/audit.h).
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or a new connection: a delta breaks the rule "anchored"
  *   anchored     every rule is checked
- *   broken       a rule of strength error was broken: the book is kept up as well as possible, but
+ *   broken       a rule of strength error was broken: the book is updated as well as possible, but
  *                rules about its content are not checked, because they would only find the same
- *                break again; sequences and times still are
+ *                break again; rules about sequences and times are still checked
  * If every frame of a topic is a whole book, a frame that shows a loss (seq_step) leaves the topic
- * anchored, because it replaces the lost frames. A snapshot leads to anchored from any state, and
- * sequences and times start over with it: on a live topic it is a reset, counted as such and not an
- * error (docs/wire.md 6.6). A frame without a predecessor cannot break a rule about order. A topic
- * without a book and without snapshots is broken from a bad frame to the next good one, because its
- * frames are independent.
+ * anchored, because the frame replaces the lost ones. After a snapshot the topic is anchored,
+ * whatever its state before, and sequences and times start over. A snapshot on a live topic is
+ * counted as a reset, not as an error (docs/wire.md 6.6). A frame without a predecessor cannot
+ * break a rule about order. A topic without a book and without snapshots is broken from a bad frame
+ * to the next good one, because its frames are independent.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
@@ -58,16 +58,16 @@ const verdict_item *verdict_violation(const verdict *verdict);
 enum { VERDICT_TEXT_BYTES = 128 };
 void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES]);
 
-/* Number of frames missing before this one, by a number that rises by one; negative if it fell, 0
- * if no such rule of strength error was broken. */
+/* Number of frames missing before this one, as shown by a number that should rise by one; negative
+ * if the number fell. 0 if no such rule of strength error was broken. */
 int64_t verdict_frames_lost(const verdict *verdict);
 
 /* A track for a topic, with a book if the topic has one. */
 track *track_open(const topic_row *row);
 void track_close(track *track);
 
-/* From now on frames have this row: the exchange changed the topic under its name (rows have dates,
- * schema/topic.h). The book, and the state of the last frame, stay. Both rows have the same
+/* From now on frames have this row: the exchange changed the topic but not its name (rows have
+ * dates, schema/topic.h). The book and the state of the last frame stay. Both rows have the same
  * type. */
 void track_set_row(track *track, const topic_row *row);
 
@@ -96,7 +96,7 @@ void track_reset(track *track);
 /* The row of the schema for the track's frames. */
 const topic_row *track_row(const track *track);
 
-/* The book, or NULL if the topic has none. Valid while the track is. */
+/* The book, or NULL if the topic has no book. Valid while the track is. */
 const book *track_book(const track *track);
 
 /* Digest of the book's levels (book_hash); does nothing if the topic has no book. */

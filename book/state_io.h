@@ -36,8 +36,8 @@ void state_flag(state_io *io, uint8_t *value); /* 0 or 1 */
 void state_decimal(state_io *io, td_decimal *value);
 void state_raw(state_io *io, void *bytes, size_t size);
 
-/* Write or read the number of elements that follow, each of at least element_bytes. More than most,
- * or more than the input can have, is a failure: returns 0. */
+/* Write or read the number of the elements that follow; each has at least element_bytes. If the
+ * number is above `most`, or above what the input can hold, marks a failure and returns 0. */
 uint32_t state_count(state_io *io, size_t count, size_t most, size_t element_bytes);
 
 /* When loading, mark the state as malformed if `holds` is 0. */

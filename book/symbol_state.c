@@ -163,8 +163,8 @@ void symbol_state_move(symbol_state **to, symbol_state *from)
 
 /* ---- one frame ---- */
 
-/* Set the row: at the topic's first frame, and when the exchange changed the topic under its name.
- */
+/* Set the row: at the topic's first frame, and when the exchange changed the topic but not its
+ * name. */
 static void set_row(symbol_topic *t, const topic_row *row)
 {
     symbol_state *s = t->owner;

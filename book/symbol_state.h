@@ -5,8 +5,8 @@
  *
  * Several connections may bring a topic at the same time: each has an index with its own track.
  * Frames of connections that are not followed are copies, which take no part in audits. The merger
- * decides that (conn_choice_set); the state notes which connection each topic follows. A track
- * restarts with each connection, and continues when its topic's row changes.
+ * decides which connection a topic follows (conn_choice_set); the state notes its decisions. A
+ * track restarts with each connection, and continues when its topic's row changes.
  *
  * One thread; no I/O. */
 #ifndef TD_BOOK_SYMBOL_STATE_H
@@ -32,7 +32,8 @@ typedef struct symbol_topic {
     void *user; /* for the caller; NULL at first */
     char *name;
     uint32_t line;
-    conn_choice choice;   /* its connections, and the one that it follows, after its last frame */
+    conn_choice choice;   /* the topic's connections and the followed one, after the topic's last
+                             frame */
     uint64_t first_ns;    /* receive time of its first frame; 0 if the state was loaded */
     const topic_row *row; /* of the last frame */
     audit_part part;      /* its part in audits, by the first row */
@@ -76,19 +77,20 @@ typedef struct symbol_verdict {
     audit_verdict audit;  /* of all topics; the user of a member is its symbol_topic */
 } symbol_verdict;
 
-/* Apply a frame with a row in the schema. If it has no message, because it could not be decoded, a
- * book is unchecked until its next snapshot. */
+/* Apply a frame with a row in the schema. If the frame has no message, because it could not be
+ * decoded, a book is unchecked until its next snapshot. */
 void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verdict *out);
 
 /* Note that frames of the topic are missing before recv_ns. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
-/* The track of the connection at an index; of the followed connection; or NULL. */
+/* The track of the connection at conn_index, or of the followed connection. NULL if that connection
+ * has no track. */
 track *symbol_topic_track_at(const symbol_topic *topic, size_t conn_index);
 track *symbol_topic_track(const symbol_topic *topic);
 
-/* The frames that determine a ticker's values, on the followed connection. NULL if it is not a
- * ticker with deltas, or frames are missing (ticker_frames.is_whole). */
+/* The frames that determine a ticker's values, on the followed connection. NULL if the topic is not
+ * a ticker with deltas, or frames are missing (ticker_frames.is_whole). */
 const ticker_frames *symbol_topic_ticker(const symbol_topic *topic);
 
 /* 0 if a ticker with deltas lacks frames. */
@@ -104,19 +106,19 @@ void symbol_state_add_stats(const symbol_state *state, audit_stats *sum);
  * TD_E_LIMIT if the state is larger than LIMIT_STATE_BYTES. */
 TD_MUST_USE td_result symbol_state_save(symbol_state *state, td_buf *out, td_err *err);
 
-/* Load a saved state. Topics have no users. TD_E_CORRUPT if it is malformed; TD_E_UNSUPPORTED for
- * another version, or unknown topics. */
+/* Load a saved state. Topics have no users. TD_E_UNSUPPORTED: the state has another version.
+ * TD_E_CORRUPT: the state is malformed, or this version does not have the schema row of a topic. */
 TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, symbol_state **out,
                                         td_err *err);
 
-/* Remove the topics for which keep returns 0. Topics that were compared with them are compared from
- * their next frames on. */
+/* Remove the topics for which keep returns 0. If any is removed, the audit of the other topics
+ * begins again with their next frames. */
 void symbol_state_keep(symbol_state *state, int (*keep)(void *user, const symbol_topic *topic),
                        void *user);
 
 /* Move the topics of a state into *to, which must not have any of them; if *to is NULL, it becomes
- * `from`. Connection objects are forgotten (choice_conn), because `to` may be of another tape. Two
- * states can be joined only if both are without audits. */
+ * `from`. Connection objects are forgotten (choice_conn), because `to` may be of another tape. If
+ * *to is not NULL, both states must be without audits. */
 void symbol_state_move(symbol_state **to, symbol_state *from);
 
 /* The topics, in the order of addition; NULL after the last. */

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* How many frames are added before replaced ones are dropped, which reads all of them. */
+/* Replaced frames are dropped only after this many additions, because dropping reads all frames. */
 enum { FRAMES_SPARE = 16 };
 
 /* The bit for all fields that the row of the schema does not name. */
@@ -47,7 +47,7 @@ void ticker_frames_reset(ticker_frames *t)
 }
 
 /* Drop frames whose fields are all in later ones. The first frame stays, because snapshots are made
- * in its form. */
+ * in its format. */
 static void drop_replaced(ticker_frames *t)
 {
     uint64_t later = 0;

@@ -1,8 +1,8 @@
-/* The frames that determine a ticker's present values on a connection: its snapshot, and the deltas
- * since with a field that no later delta has. The ticker can be read from them, and a snapshot of
- * it made, without the other frames. They are merged only when needed.
+/* The frames that determine a ticker's present values on a connection: the snapshot, and each delta
+ * since then that has a field which no later delta has. These frames alone are enough to read the
+ * ticker, or to make a snapshot of it. They are merged only when needed.
  *
- * All fields that the schema row does not name count as one. One thread. */
+ * All fields that the schema row does not name count as one field. One thread. */
 #ifndef TD_BOOK_TICKER_FRAMES_H
 #define TD_BOOK_TICKER_FRAMES_H
 
@@ -18,12 +18,14 @@ typedef struct ticker_frame {
 /* Callers may read all members, and set since_ns and is_whole. */
 typedef struct ticker_frames {
     const topic_row *row;
-    uint64_t since_ns;    /* frames before it may be missing */
-    uint8_t is_whole;     /* 0: frames are missing, and none is added before a snapshot */
+    uint64_t since_ns;    /* frames before this time may be missing */
+    uint8_t is_whole;     /* 0: frames are missing, and no frame is added before the next
+                             snapshot */
     ticker_frame *frames; /* by time; begins with the snapshot, if there was one */
     size_t count;
     size_t drop_at; /* count at which replaced frames are dropped */
-    td_buf bytes;   /* of the frames, by offset; DECODE_PADDING_BYTES follow each */
+    td_buf bytes;   /* of the frames, by offset; DECODE_PADDING_BYTES are allocated after the last
+                       one */
 } ticker_frames;
 
 /* 1 if the topic is a ticker with a state. */

@@ -34,8 +34,8 @@
  * cache, from which the caller copies them. */
 enum { BATCH_FRAMES = 1024, BATCH_ROWS = 1 << 13, BATCH_TEXT_BYTES = 1 << 20 };
 
-/* Interval of checks for new frames. It is short compared with the second until a chunk is durable,
- * and is extended to at least POLL_REST times as long as a check takes. */
+/* Interval of checks for new frames. It is short compared with the second after which a chunk is
+ * durable. If checks take long, it is POLL_REST times as long as the last check. */
 static const uint64_t POLL_NS = 200 * TD_NS_PER_MS;
 enum { POLL_REST = 4 };
 
@@ -72,11 +72,12 @@ enum {
 /* A topic and symbol of a feed, on one line and in one direction. */
 typedef struct tape_stream {
     uint32_t index;
-    /* Info of the stream's first channel, or, before its first frame, of its saved state; an entry
-     * may set its own symbol. Texts are copied to own, because seeking frees the cursor's. */
+    /* Info of the stream's first channel, or, before the first frame, of its saved state. The
+     * stream of an entry that names its own symbol has this symbol. Texts are copied to own,
+     * because seeking frees the cursor's texts. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* state of the topic; NULL: the topic has no row */
+    symbol_topic *topic; /* state of the topic; NULL: no frame yet, or the topic has no row */
     topic_trust trust;
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
     uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
@@ -143,8 +144,8 @@ static int32_t code_of(td_result rc)
     return TAPEDECK_ERROR_IO;
 }
 
-/* Return the size of the part of a hint before it mentions verbs or options, which do not help a
- * library's user. */
+/* Return the size of the beginning of a hint that helps a library's user: the text before a verb,
+ * or nothing if an option comes first. */
 static size_t useful_bytes(const char *hint)
 {
     const char *verb = strstr(hint, "tapedeck ");
@@ -288,8 +289,8 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
 
 /* ---- the selection ---- */
 
-/* Copy a selection, maybe of another version of the struct. Members that it lacks become 0; members
- * that this version does not know must be 0. */
+/* Copy a selection, whose struct may be of another version. Members that this struct lacks become
+ * 0; members that this version of the library does not know must be 0. */
 static td_result copy_selection(const tapedeck_selection *from, tapedeck_selection *out,
                                 td_err *err)
 {
@@ -792,7 +793,8 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t);
 }
 
-/* Begin a batch; loads the states at the tape's begin first. */
+/* Begin a batch. The first call, and the first after a seek, loads the states at the tape's begin.
+ */
 static void begin_batch(tapedeck_tape *t)
 {
     if (!t->is_begun) {
@@ -831,7 +833,7 @@ static int report_damage(tapedeck_tape *t, tapedeck_batch *out, tapedeck_error *
     return TAPEDECK_TAPE_DAMAGED;
 }
 
-/* Fail, because an earlier attempt to seek has failed. */
+/* Fail, because an earlier call could not reopen the cursor. */
 static int refuse_over(tapedeck_batch *out, tapedeck_error *error)
 {
     td_err err;
@@ -918,9 +920,9 @@ static td_result find_last(tapedeck_tape *t, uint64_t *last_ns, td_err *err)
     return rc;
 }
 
-/* Load the states for books at a time after the archive's last frame: no connection is open then,
- * so a tape has no states to begin with. Reopen the cursor at the last frame, and keep the states
- * from there. */
+/* If the tape begins after the archive's last frame, load the states for its books. No connection
+ * is open at that time, so the cursor has no states. Reopen the cursor at the last frame, and keep
+ * the states from there. */
 static td_result load_states_at_end(tapedeck_tape *t, td_err *err)
 {
     const uint64_t from_ns = cursor_get_window(t->cursor).from_ns;
@@ -1041,8 +1043,8 @@ static td_result read_end(const tapedeck_tape *t, session_end *out, td_err *err)
     return rc;
 }
 
-/* Read the ledger again, after new frames were found and before they are applied. Its new damage is
- * reported later. */
+/* Read the ledger again, after new frames were found and before they are applied. New damage in the
+ * ledger is reported later. */
 static td_result renew_gaps(tapedeck_tape *t, td_err *err)
 {
     gap_list before = t->gaps;

@@ -18,11 +18,11 @@ typedef struct frame_view {
 /* The content number (TAPEDECK_BOOK ...) of a frame with this message; NULL: not decoded. */
 uint32_t frame_view_content(const message *m);
 
-/* Set the frame's members from a message; NULL: as without a message. */
+/* Set the frame's members from a message; NULL: leave them as they are. */
 void frame_view_set_message(frame_view *view, const message *m);
 
-/* Set the frame's members from a verdict; NULL: as without a verdict. Before this call, the caller
- * must set frame.book, the book of the track. */
+/* Set the frame's members from a verdict; NULL: set only is_book_broken. Before this call, the
+ * caller must set frame.book, the book of the track. */
 void frame_view_set_verdict(frame_view *view, const verdict *judged, const track *from);
 
 /* Levels of a track's book, like book_level_count and book_levels of the host. A NULL track has no

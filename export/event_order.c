@@ -166,7 +166,7 @@ static const hft_event *piece_row(const piece_merge *merge, size_t piece)
     return &reader->rows[reader->at];
 }
 
-/* Restores the heap after the entry at `at` grew: moves it down to its place. */
+/* Restores the heap after the entry at `at` got a later row: moves the entry down. */
 static void sift_down(piece_merge *merge, size_t at)
 {
     for (;;) {
@@ -269,8 +269,8 @@ static td_result drop_top(event_order *order, piece_merge *merge, td_err *err)
     return rc;
 }
 
-/* Merges both orders. Where the next row of both has the same two times, it is the same row,
- * because both sort equal times by rank. */
+/* Merges both orders. If the next rows of the two orders have the same two times, they are the same
+ * row, because both orders sort rows with equal times by rank. */
 td_result event_order_next(event_order *order, hft_event *out, td_err *err)
 {
     piece_merge *merges = order->merges;

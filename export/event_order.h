@@ -1,7 +1,8 @@
-/* Sorts hftbacktest's events (docs/export.md). Rows are added in any order; the result is one list,
- * sorted by exchange time for the exchange's side of a simulation and by receive time for the local
- * side. It equals hftbacktest.data.correct_event_order applied to trades, then depth, then best
- * prices (EVENT_BBO), each in the order in which they were added.
+/* Sorts hftbacktest's events (docs/export.md). Rows are added in any order. The result is one list,
+ * in which events with EVENT_EXCH (the exchange's side of a simulation) are sorted by exchange
+ * time, and events with EVENT_LOCAL (the local side) by receive time. The list equals the result of
+ * hftbacktest.data.correct_event_order for the same rows: trades, then depth, then best prices
+ * (EVENT_BBO), each kind in the order in which its rows were added.
  *
  * Memory does not grow with the number of rows: every EVENT_ORDER_ROWS rows are sorted and written
  * to a file as a piece, and the pieces are merged. One thread. */

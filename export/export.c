@@ -79,7 +79,8 @@ static planned_day *day_of(export_run_state *run, uint32_t day)
     return made;
 }
 
-/* Adds the days that a segment covers. Each gets a share of its bytes, in proportion to time. */
+/* Adds the days that a segment covers. Each day gets a share of the segment's bytes, in proportion
+ * to time. */
 static void add_segment_days(export_run_state *run, const segment_index *index)
 {
     uint64_t from_ns =
@@ -114,9 +115,9 @@ static int compare_gaps(const void *a, const void *b)
     return gap_row_compare(x, y);
 }
 
-/* Sorts the gaps of all feeds by time. Each gap adds the day on which it begins, or on which the
- * selection begins if that is later: that day may have no segment, because the gap covers all of
- * it. */
+/* Sorts the gaps of all feeds by time. Each gap adds the day on which the gap begins, or the
+ * selection's first day if that is later. The added day may have no segment, because the gap covers
+ * all of it. */
 static void gather_gaps(export_run_state *run)
 {
     const gap_list *all = run->options->ledger;
@@ -190,9 +191,9 @@ static td_bytes request_of(const export_manifest_head *head)
     return td_bytes_of(head->text.data, head->request_bytes);
 }
 
-/* Keeps a published day if its files exist, and its input is the same or the archive lost segments
- * of it since. A day that is not kept is exported again. TD_E_INVALID: the request was another
- * one. */
+/* Keeps a published day if its files exist, and if either its input is unchanged or the archive has
+ * lost segments of that input since. A day that is not kept is exported again. TD_E_INVALID: the
+ * day was published for another request. */
 static td_result keep_published(planned_day *day, const export_folder *folder,
                                 const export_document *published, const export_manifest_head *head,
                                 td_err *err)
@@ -549,8 +550,8 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     return TD_E_NOTFOUND;
 }
 
-/* Publishes a day without rows, if other days have some: its manifest shows that nothing is
- * missing, or which part is. Otherwise removes it. */
+/* Ends a day without rows. is_published: 1 if other days have rows; then the day is published, too,
+ * because its manifest shows whether data is missing. Otherwise the day's files are removed. */
 static td_result end_empty_day(planned_day *day, int is_published, td_err *err)
 {
     const export_options *options = day->run->options;

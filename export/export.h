@@ -1,6 +1,6 @@
 /* One export: from an open archive to a folder of days. Keeps the days that already exist, exports
  * the others, several at a time, and publishes each when it is complete. The verb `export` calls
- * it, and alone prints and exits. One thread calls. */
+ * export_run; only the verb prints and exits. One thread calls. */
 #ifndef TD_EXPORT_EXPORT_H
 #define TD_EXPORT_EXPORT_H
 
@@ -38,13 +38,13 @@ typedef struct export_result {
     uint64_t rows;
     uint64_t days;
     uint64_t days_kept;     /* number of days kept from an earlier run of the same request */
-    replay_verdict verdict; /* of the worst day (report_verdict) */
-    char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first such day */
+    replay_verdict verdict; /* the worst verdict of a day (report_verdict) */
+    char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first day with that verdict */
 } export_result;
 
-/* Runs an export. After a failure, complete days remain. Incomplete days leave only the files with
- * which the next run of the same request continues. TD_E_NOTFOUND: the selection has nothing that
- * the format can hold; TD_EOF: progress stopped it; TD_E_*. */
+/* Runs an export. After a failure, complete days remain. An incomplete day leaves at most the files
+ * that the next run of the same request needs to continue. TD_E_NOTFOUND: the selection has nothing
+ * that the format can hold; TD_EOF: progress stopped the export; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
 
 #endif

@@ -45,7 +45,7 @@ typedef struct day_maker {
     size_t output_count;
 } day_maker;
 
-/* Where the frames of one topic of a symbol go; one thread at a time. */
+/* The makers that get the frames of one topic of a symbol; one thread at a time. */
 typedef struct day_route {
     struct day_run *run;
     const frame_channel *channel; /* of the first frame */
@@ -112,15 +112,15 @@ static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, con
     (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
     (void)pthread_mutex_lock(&run->lock);
     export_left_out *row = find_left_out(run, frame->channel->info.feed, name, reason);
-    row->frames += row->position != frame->position + 1; /* not for each of its entries */
+    row->frames += row->position != frame->position + 1; /* once per frame, not per entry */
     row->position = frame->position + 1;
     (void)pthread_mutex_unlock(&run->lock);
 }
 
 /* ---- rows ---- */
 
-/* Gives a row of the current frame to a writer. A frame with several symbols counts once for
- * each. */
+/* Gives a row of the current frame to a writer. A frame with several symbols counts once for each
+ * symbol. */
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
                          const export_row *row, td_err *err)
 {
@@ -142,9 +142,9 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     return rc;
 }
 
-/* 1 if the format gets the row. A row of an incomplete interval goes to all formats if the user
- * wants such rows, otherwise only to formats that can mark it. An export of clean days leaves it
- * out. */
+/* 1 if the format gets the row. Only a row of an incomplete interval can be left out: unless the
+ * user requested such rows, it goes only to formats that can mark it, and in an export of clean
+ * days to no format. */
 static int is_for_output(const day_maker *maker, size_t output, const export_row *row)
 {
     const export_spec *spec = maker->route->run->day->spec;
@@ -226,9 +226,9 @@ static channel_use use_of(day_run *run, const frame_channel *channel)
     return (channel_use)*use;
 }
 
-/* Finds the topic that supplies a type's rows of this symbol; *choice is NULL if all topics do. The
- * scan may have missed the symbol in damaged data: then this channel's topic is chosen, unless the
- * frame is before the selection. *is_own: 1 if this channel's topic is the one. */
+/* Finds the topic that supplies a type's rows of this symbol; *choice is NULL if all topics supply
+ * rows. The scan may have missed the symbol in damaged data: then this channel's topic is chosen,
+ * unless the frame is before the selection. *is_own: 1 if this channel's topic supplies rows. */
 static td_result choose(day_run *run, const export_type *type, const frame_ref *first,
                         const export_choice **choice, int *is_own, td_err *err)
 {
@@ -302,8 +302,8 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     return rc;
 }
 
-/* The reason why a channel's book is left out: it has another depth than requested. NULL if the
- * symbol has a book of that depth. */
+/* The reason why a channel's book is left out, or NULL. A book is left out if the symbol has no
+ * book of the requested depth. */
 static const char *depth_refusal(const day_run *run, const frame_channel *channel)
 {
     const export_spec *spec = run->day->spec;
@@ -392,7 +392,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         export_counts_restart(counts, seen->frame->recv_ns);
 }
 
-/* Writes a gap row, because a book's rows stop where the book broke. */
+/* Writes a gap row at the time at which the book broke, because the book's rows stop there. */
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
     TD_ASSERT(broke != NULL);
@@ -472,8 +472,8 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     return rc;
 }
 
-/* Gives the makers the frames that hold a ticker's current values, as frames before the
- * selection. */
+/* Gives the makers the frames that hold a ticker's values at the checkpoint. These frames are
+ * marked as frames before the selection. */
 static td_result apply_ticker(day_route *route, const symbol_topic *before, const frame_ref *first,
                               td_err *err)
 {
@@ -714,9 +714,9 @@ static void open_player(day_run *run)
     player_take_states(run->player, run->tape);
 }
 
-/* Gives makers of intervals the frames received soon after the day, because late trades may belong
- * to its last intervals. The player does not get them, because the day's counts and books end with
- * the day. */
+/* Gives the makers of intervals a frame received soon after the day, because its trades may belong
+ * to the day's last intervals. The player does not get the frame, because the day's counts and
+ * books end with the day. */
 static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err *err)
 {
     td_result rc = player_drain(run->player, err);
@@ -858,7 +858,8 @@ static void log_clock(const day_run *run, const char *date)
                     date, run->clock_offset_ns);
 }
 
-/* Warns if books come from another topic than the market's usual one; the manifest lists each. */
+/* Warns if books come from another topic than the market's usual one; the manifest lists each such
+ * book. */
 static void log_choices(const day_run *run, const char *date)
 {
     const export_choice *first = NULL;

@@ -28,7 +28,7 @@ typedef struct export_day {
     const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
     size_t gap_count;
     export_folder *folder;
-    const export_precisions *precisions; /* least precisions, from other days */
+    const export_precisions *precisions; /* minimum precisions, from other days */
     const td_log *log;                   /* may be NULL */
     unsigned threads;
     uint32_t day;            /* days since 1970 */
@@ -38,8 +38,8 @@ typedef struct export_day {
     void *user;
 } export_day;
 
-/* Runs a day and appends to its manifest, which already has the head. After a failure the day's
- * files are removed. TD_EOF: progress stopped the export; TD_E_*. */
+/* Runs a day and appends the day's results to `manifest`, which already has the head. After a
+ * failure the day's files are removed. TD_EOF: progress stopped the export; TD_E_*. */
 TD_MUST_USE td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *out,
                                      td_err *err);
 

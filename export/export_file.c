@@ -11,10 +11,10 @@
 #include "export/export_folder.h"
 
 enum {
-    TEXT_BYTES = 16 << 10,    /* buffered text at which it is compressed or written */
-    MEMBER_BYTES = 128 << 10, /* text in a member of a gzip file */
+    TEXT_BYTES = 16 << 10,    /* plain text is moved to `packed` at this size */
+    MEMBER_BYTES = 128 << 10, /* text is compressed, to a gzip member, at this size */
     GZIP_LEVEL = 1,
-    WRITE_BYTES = 64 << 10,       /* buffered bytes at which they are written to the file */
+    WRITE_BYTES = 64 << 10,       /* `packed` is written to the file at this size */
     READ_BYTES = 1 << 20,         /* bytes read at a time to hash a file */
     BUFFER_BYTES_MAX = 256 << 20, /* the largest frame as text, with some reserve */
 };

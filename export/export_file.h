@@ -50,13 +50,13 @@ td_buf *export_file_buf(export_file *file);
 /* Compresses and writes the buffer once it is large enough. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result export_file_flush(export_file *file, td_err *err);
 
-/* The path of "name.partial", for a library that writes the file itself. It is empty; leave the
- * buffer empty as well. export_file_finish then hashes the file. */
+/* The path of "name.partial", for a library that writes the file itself. The file is still empty;
+ * leave the buffer empty as well. export_file_finish then hashes the file. */
 const char *export_file_path(const export_file *file);
 
-/* Completes the file, durably; it gets its final name when the export is published. name: NULL, or
- * the file's name if it was unknown when the file was opened. The file is freed, also after a
- * failure. */
+/* Completes the file, durably. The file gets its final name when the export is published. name: the
+ * file's name if the name was unknown when the file was opened, else NULL. `file` is freed, also
+ * after a failure. */
 TD_MUST_USE td_result export_file_finish(export_file *file, const char *name, td_err *err);
 
 /* The hash of a published file, as export_file_finish computes it. TD_E_NOTFOUND, TD_E_IO. */

@@ -102,8 +102,8 @@ td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err)
     return rc == TD_OK ? td_io_sync(folder->lock, err) : rc;
 }
 
-/* Renames the manifest. A failure to make the name durable is ignored: after a power cut the
- * complete day may have its partial name, and the next export publishes it. */
+/* Renames the manifest. If making the new name durable fails, the day is complete all the same:
+ * after a power cut its manifest may have the partial name, and the next export publishes it. */
 td_result export_folder_publish_manifest(export_folder *folder, td_err *err)
 {
     td_result rc = export_folder_publish(folder, folder->manifest, err);

@@ -60,7 +60,7 @@ TD_MUST_USE td_result export_folder_join(const export_folder *folder, const char
 TD_MUST_USE td_result export_folder_size(const export_folder *folder, const char *name,
                                          const char *suffix, uint64_t *size, td_err *err);
 
-/* TD_OK if no file of that name exists or it may be replaced; else TD_E_INVALID. */
+/* TD_OK if no file of that name exists, or if existing files may be replaced; else TD_E_INVALID. */
 TD_MUST_USE td_result export_folder_check(const export_folder *folder, const char *name,
                                           td_err *err);
 
@@ -78,12 +78,12 @@ TD_MUST_USE td_result export_folder_publish(const export_folder *folder, const c
 /* 1 if the folder exists. */
 int export_folder_exists(td_io io, const char *path);
 
-/* Cleans up after a failed export: removes empty folders below a path, and the folder itself unless
- * it existed before (did_exist). Never touches an archive. Failures are ignored. Another export
- * that writes there at the same time may fail. */
+/* Cleans up after a failed export: removes empty folders below a path, and also the folder at the
+ * path unless it existed before the export (did_exist). Never touches an archive. Failures are
+ * ignored. Another export that writes there at the same time may fail. */
 void export_folder_tidy(td_io io, const char *path, int did_exist);
 
-/* Makes the names in this file's folder durable. */
+/* Makes the names in the folder of the file `name` durable. */
 TD_MUST_USE td_result export_folder_sync(const export_folder *folder, const char *name,
                                          td_err *err);
 

@@ -1,12 +1,16 @@
 /* Formats of datasets, as a table. A format turns rows into the bytes of files.
  *
  * A new format is a file format_NAME.c with its export_format, a declaration below, and a line in
- * FORMATS (export_format.c). It has one of three kinds of writers: one for each type and symbol of
- * a day (EXPORT_PER_SYMBOL), called by the thread that works on the symbol's streams; one for each
- * symbol of a day with the rows of all types (EXPORT_JOINED), which arrive in no fixed order; or
- * one for each day (EXPORT_PER_DAY), which gets the rows of all types and symbols, or all frames,
- * in the order of the tape. A writer creates its files with export/export_file.h and completes them
- * in `finish`; they get their names when the day is published.
+ * FORMATS (export_format.c). The format's `grouping` determines its writers:
+ *
+ * - EXPORT_PER_SYMBOL: one for each type and symbol of a day, called by the thread that works on
+ *   the symbol's streams.
+ * - EXPORT_JOINED: one for each symbol of a day. It gets the rows of all types, in no fixed order.
+ * - EXPORT_PER_DAY: one for each day. It gets the rows of all types and symbols, or all frames, in
+ *   the order of the tape.
+ *
+ * A writer creates its files with export/export_file.h and completes them in `finish`; the files
+ * get their names when the day is published.
  *
  * A file's bytes depend only on the rows, the target and the request, never on threads or the
  * clock. One writer belongs to one thread at a time. */
@@ -42,7 +46,7 @@ typedef struct export_source {
 
 /* What a writer writes, and for which day. The writer borrows it until it is closed. */
 typedef struct export_target {
-    const export_source *source; /* NULL with EXPORT_PER_DAY; one of the types with EXPORT_JOINED */
+    const export_source *source; /* EXPORT_PER_DAY: NULL; EXPORT_JOINED: that of the first type */
     const export_settings *settings;
     export_files *files; /* the writer's files are added here */
     char date[EXPORT_DATE_BYTES];
@@ -50,12 +54,12 @@ typedef struct export_target {
     const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
     size_t gap_count;
     const gap_list *ledger;
-    const struct export_output *outputs; /* EXPORT_PER_DAY: the requested types of the format */
+    const struct export_output *outputs; /* the requested types, of all formats */
     size_t output_count;
     const struct export_writers *writers; /* all writers of the day; guarded by their lock */
     const export_precisions *precisions;  /* of the day's instruments; for finish */
     const int64_t *clock_offset_ns;       /* for finish: added to receive times by some formats */
-    struct export_counts *counts;         /* of its rows; a writer may add to ids_cut */
+    struct export_counts *counts;         /* the writer's counts, which it may change */
 } export_target;
 
 typedef enum export_grouping { EXPORT_PER_SYMBOL, EXPORT_JOINED, EXPORT_PER_DAY } export_grouping;
@@ -84,26 +88,27 @@ typedef struct export_format {
     uint8_t marks_suspect; /* 1 if its rows have flags and is_suspect */
     uint8_t needs_market;  /* 1 if it leaves out frames of families without a family_market */
     const export_named_type *types; /* ends with name NULL; NULL: all types with columns */
-    /* Makes a writer: before its first row, or at the start of the day if the format has
-     * `frame`. */
+    /* Makes a writer. Called before the writer's first row, or at the start of the day if the
+     * format has `frame`. */
     void *(*open)(const export_target *target);
-    /* 1 if the writer wants the row; the next call of `row` then gets it. NULL: it wants all
-     * rows. */
+    /* 1 if the writer wants the row; the next call of `row` then has this row. NULL: the writer
+     * wants all rows. */
     int (*wants)(void *writer, const export_row *row);
-    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. NULL if the format has
-     * `frame`. */
+    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. The function is NULL if
+     * the format has `frame`. */
     td_result (*row)(void *writer, const export_source *source, const export_row *row, td_err *err);
-    /* Used instead of `row` (jsonl only). Gets each frame of the day after its stream has applied
-     * it, including copies and frames without a topic. trust: NULL for frames without a topic. */
+    /* Used instead of `row` (jsonl only). Called with each frame of the day, including copies and
+     * frames without a topic, after the frame's stream has applied it. trust: NULL for frames
+     * without a topic. */
     td_result (*frame)(void *writer, const frame_ref *frame, const trust_answer *trust,
                        td_err *err);
-    /* Adds the precision that the writer's files need to the table, after the last row. Called for
-     * all writers of a day before the first one finishes. NULL if the format's files have no
+    /* Adds to the table the precision that the writer's files need. Called after the last row, for
+     * all writers of a day before the first one finishes. NULL: the format's files have no
      * precision. */
     void (*add_precision)(const void *writer, export_precisions *to);
-    /* Copies a finished file, raised to a higher precision, to NAME.partial. The copy equals a file
-     * whose rows were written with that precision. Set if `add_precision` is set. TD_E_INVALID: not
-     * a file of the format; TD_E_*. */
+    /* Copies a finished file to NAME.partial, with a higher precision. The copy equals a file whose
+     * rows were written with that precision. Set if `add_precision` is set. TD_E_INVALID: the file
+     * does not have this format; TD_E_*. */
     td_result (*raise)(export_files *files, const char *name, const export_precision *to,
                        td_err *err);
     /* Completes all files. */

@@ -95,8 +95,8 @@ static void write_request(td_buf *out, const export_spec *spec, const selection 
     write_options(&json, spec);
     if (spec->days != NULL)
         json_write_member_bool(&json, "only_clean", 1);
-    /* Globs as the user gave them, and times only if they cut the day, so that a whole day has the
-     * same text in every range. */
+    /* Write globs as the user gave them. Write times only if the selection begins or ends within
+     * the day, so that a whole day has the same text in every range. */
     json_write_member_object_begin(&json, "selection");
     write_globs(&json, "feeds", &wanted->feeds);
     write_globs(&json, "topics", &wanted->topics);
@@ -188,8 +188,9 @@ static void add_gap(line_list *to, td_buf *text, const gap_row *gap)
     end_line(to, text, &json);
 }
 
-/* Adds the selected segments. Logs nothing, because the tape logs unreadable segments. The last
- * value of a segment's hash chain covers all of its bytes and all segments before it. */
+/* Adds the selected segments. Logs nothing, because the tape logs unreadable segments. `chain` is
+ * the last value of a segment's hash chain; it covers all bytes of the segment and all segments
+ * before it. */
 static td_result add_segments(line_list *to, td_buf *text, archive *from, const selection *wanted,
                               selection_window window, td_err *err)
 {
@@ -214,8 +215,8 @@ static td_result add_segments(line_list *to, td_buf *text, archive *from, const 
     return rc;
 }
 
-/* Adds a line per symbol that is left out because the day is not clean, with the reasons of all its
- * topics. */
+/* Adds a line for each symbol that is left out because the day is not clean. The line has the
+ * reasons of all topics of the symbol. */
 static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, uint32_t day)
 {
     size_t next = 0;
@@ -282,8 +283,8 @@ static void write_break(json_writer *json, const trust_break *broke)
     json_write_object_end(json);
 }
 
-/* Writes the topic that supplied the rows, and whether users of the format would expect another
- * one. */
+/* Writes the topic that supplied the rows; for a book, also its depth, and the market's usual topic
+ * if that is another one. */
 static void write_choice(json_writer *json, const export_choice *choice)
 {
     if (choice == NULL)
@@ -338,7 +339,7 @@ static void write_finished(json_writer *json, const export_finished_file *file)
 }
 
 /* Adds a file to the list. file NULL: the writer made no file. Only the writer's first file gets
- * its counts. */
+ * the writer's counts. */
 static void add_file(line_list *to, td_buf *text, const export_writer *writer,
                      const export_finished_file *file, int is_first)
 {
@@ -566,8 +567,8 @@ int export_document_begins(const export_document *document, td_bytes text)
     return document->size >= text.size && memcmp(document->text, text.data, text.size) == 0;
 }
 
-/* 1 if the list has the segment. Its name is compared without ".open", which a segment that was
- * being written when the manifest was made may have lost since. */
+/* 1 if the list has the segment. Names are compared without ".open": a segment that was being
+ * written when the manifest was made may have lost this suffix since. */
 static int has_segment(json_value segments, const char *name)
 {
     td_bytes wanted = segment_final_name(name);

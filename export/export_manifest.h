@@ -92,8 +92,8 @@ typedef struct export_manifest_day {
     const replay_report *report;
 } export_manifest_day;
 
-/* Appends the rest of the document. facts: the caller sets the verdict, and the totals that are in
- * neither `writers` nor the report; this sets the others. */
+/* Appends the rest of the document. facts: the caller sets the verdict and the totals that are in
+ * neither `writers` nor the report; this function sets the other members. */
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts);
 
 /* ---- reading ---- */
@@ -125,11 +125,12 @@ int export_document_has_other_segments(const export_document *document,
 json_iter export_document_files(const export_document *document);
 int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *file);
 
-/* 1 and the precision of a file in a document, or 0 if it has no precision. */
+/* Sets *out to the precision of a file in a document and returns 1, or returns 0 if the file has no
+ * precision. */
 int export_file_precision(json_value file, export_precision *out);
 
-/* Appends the document with new precisions, sizes and hashes. files: all files of the document that
- * have a precision, in the document's order. */
+/* Appends the document, with new precisions, sizes and hashes of some of its files. files: the
+ * changed files, in the document's order; the document has a precision for each. */
 void export_document_replace(const export_document *document, const export_files *files,
                              td_buf *out);
 

@@ -23,13 +23,13 @@ static inline uint32_t export_day_of(uint64_t ns)
 /* "2021-04-17" and a NUL. */
 void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
 
-/* The reason why a text cannot be a cell in a file without quotes, or NULL if it can: it would
- * break the line (a comma, a quotation mark, a control character), is not UTF-8, or a spreadsheet
- * would run it as a formula (it begins with = + - or @ and is not a number). */
+/* The reason why a text cannot be a cell in a file without quotes, or NULL if it can. Reasons: the
+ * text would break the line (a comma, a quotation mark, a control character), is not UTF-8, or
+ * would be run as a formula by a spreadsheet (it begins with = + - or @ and is not a number). */
 const char *export_cell_refusal(td_bytes text);
 
-/* The reason why a symbol cannot have a file, or NULL if it can: it is empty, longer than any
- * symbol, too long for a file name, or not valid as a cell. */
+/* The reason why a symbol cannot have a file, or NULL if it can. Reasons: the symbol is empty,
+ * longer than any symbol, too long for a file name, or not valid as a cell. */
 const char *export_symbol_refusal(td_bytes symbol);
 
 /* Encodes a symbol for a file name: %XX for any byte except A to Z, 0 to 9, "_", "-" and ".",

@@ -1,6 +1,7 @@
 /* The precision of each instrument: the largest number of decimal places of its prices, and of its
  * sizes. In formats that record a precision, all files of an instrument in a dataset have the same
- * one. This is a table; any number of threads may read it while no thread changes it. */
+ * precision. The precisions are in a table, which any number of threads may read while no thread
+ * changes it. */
 #ifndef TD_EXPORT_EXPORT_PRECISION_H
 #define TD_EXPORT_EXPORT_PRECISION_H
 
@@ -35,7 +36,8 @@ const export_precision *export_precisions_find(const export_precisions *table,
  * another precision. */
 int export_precisions_raise(export_precisions *table, const export_precision *to);
 
-/* Raises the table to all precisions in `other`, and adds missing instruments. */
+/* Raises each precision in the table to at least the precision in `other`, and adds missing
+ * instruments. */
 void export_precisions_join(export_precisions *table, const export_precisions *other);
 
 /* 1 if the table has a higher precision for the instrument than `precision`. */

@@ -1,6 +1,6 @@
 /* Rows: the interface between makers (export/export_type.h), which turn the frames of one topic
  * into rows of one type, and formats (export/export_format.h), which turn rows into bytes. Plain
- * data; a row and its values are valid during the call only. */
+ * data; a row and its values are valid only during the call that receives them. */
 #ifndef TD_EXPORT_EXPORT_ROW_H
 #define TD_EXPORT_EXPORT_ROW_H
 
@@ -31,15 +31,15 @@ enum {
 typedef struct export_row {
     uint64_t recv_ns;
     uint64_t exchange_ns; /* 0 if the frame has no exchange time */
-    uint64_t frame;       /* number of the frame among those with rows in the file, from 1; set by
-                             export_day */
+    uint64_t frame;       /* number of the row's frame among the frames with rows in the file, from
+                             1; set by export_day */
     int64_t number;       /* msg_head_number, if has_number */
     uint8_t has_number;
     uint8_t is_suspect; /* 1 if the row comes from a book or topic that was not proven complete */
-    uint8_t is_gap; /* 1: a row without values; the book is unknown from recv_ns on. Formats with a
-                       gap row write their own, others skip it. */
-    uint8_t is_initial; /* 1 for a state already known when the selection begins; formats without
-                         flags skip it, because there it would look newly received */
+    uint8_t is_gap; /* 1: the row has no values, and the book is unknown from recv_ns on. Formats
+                       that mark gaps write a row of their own for it, other formats skip it. */
+    uint8_t is_initial; /* 1: the row is a state that was known before the selection began. Formats
+                         without flags skip the row, because it would look newly received. */
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* set if the frame's entries name symbols; empty: the topic's symbol */
     const msg_value *values; /* one per column; VALUE_ABSENT: an empty cell */
@@ -90,7 +90,7 @@ static inline msg_value row_time(uint64_t ns)
 }
 
 /* Writes a value as text: decimals in shortest form, "true", "false", sides as in msg_side_name,
- * times in ns. The result may point to memory. Empty if the value is absent. */
+ * times in ns. The result may point to `memory`. It is empty if the value is absent. */
 enum { ROW_TEXT_BYTES = TD_DECIMAL_TEXT_BYTES };
 td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES]);
 

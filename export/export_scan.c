@@ -93,15 +93,15 @@ typedef struct scan_run {
     td_buf chunk_channels; /* array of sealed_channel */
     taken_topic *taken;    /* each once */
     size_t taken_count;
-    row_table counted;          /* hashes of symbols, by type; symbols with one hash count as one */
+    row_table counted;          /* hashes of symbols by type; equal hashes count as one symbol */
     uint8_t bits[BITMAP_BYTES]; /* by channel id: 1 if the segment's channel is selected */
 } scan_run;
 
 /* ---- channels ---- */
 
-/* Notes that a type takes a topic, and whether its files are shared with another topic of the
- * family: an alert of all symbols (adlAlert.USDT) is in the file of its symbol, with the price
- * limits of that symbol. */
+/* Notes that a type takes a topic, and whether a file may have rows of this topic and of another
+ * topic of the family. For example, an alert in a topic of all symbols (adlAlert.USDT) is in the
+ * file of the alert's symbol, which also has the price limits of that symbol. */
 static void note_taken(scan_run *run, const export_type *type, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
@@ -155,7 +155,7 @@ static int is_in(const selection_window *window, uint64_t first_ns, uint64_t las
 }
 
 /* Adds the channels of a chunk that is only partly in the selection, by the times in its message
- * indexes. Includes a channel whose frames are all before or after the selection. */
+ * indexes. A channel is added even if it has frames before and after the selection only. */
 static td_result add_partial_chunk(scan_run *run, const segment_reader *reader, uint32_t chunk,
                                    td_err *err)
 {

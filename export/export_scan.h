@@ -3,9 +3,9 @@
  * offers the day's topics; then the export of the day looks up the choices.
  *
  *
- * The scan reads no frames: the read plan has the channels of each chunk, and message indexes have
- * the times in chunks that are only partly in the selection. Skips unreadable data, because the
- * tape reports it. One thread. */
+ * The scan reads no frames: the read plan has the channels of each chunk. If a chunk is only partly
+ * in the selection, its message indexes have the times of each channel. The scan skips unreadable
+ * data, because the tape reports it. One thread. */
 #ifndef TD_EXPORT_EXPORT_SCAN_H
 #define TD_EXPORT_EXPORT_SCAN_H
 
@@ -32,7 +32,7 @@ typedef struct export_choices {
     export_choice *items; /* in the order in which they were first offered */
     size_t count;
     row_table by_symbol;      /* indexes in items, by feed, family and symbol */
-    uint8_t has_shared_files; /* 1: rows of topics of several symbols may go to one file */
+    uint8_t has_shared_files; /* 1: a file may have rows of two topics, one of several symbols */
 } export_choices;
 
 /* Frees the entries; the table is empty afterwards. */
@@ -43,8 +43,9 @@ void export_choices_fini(export_choices *table);
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel);
 
-/* Offers a channel's topic for a type, whose `takes` must accept it. It becomes the choice unless a
- * preferred topic was offered before. TD_E_LIMIT (LIMIT_EXPORT_SERIES). */
+/* Offers a channel's topic for a type, whose `takes` must accept the channel. The topic becomes the
+ * choice, unless a topic that the type prefers was offered before. TD_E_LIMIT
+ * (LIMIT_EXPORT_SERIES). */
 TD_MUST_USE td_result export_choice_offer(export_choices *table, const export_type *type,
                                           const frame_channel *channel, td_err *err);
 

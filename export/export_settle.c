@@ -64,9 +64,9 @@ static void add_precisions(settling *self, const export_document *document)
             self->mixed_count++;
 }
 
-/* Reads the precisions of all manifests. Includes partial ones, because an interrupted replacement
- * has already raised some files to their precision. Skips a malformed manifest; a run that needs
- * the day reports it. */
+/* Reads the precisions of all manifests. Includes partial manifests, because an interrupted
+ * replacement has already raised some files to the precisions in its partial manifest. Skips a
+ * malformed manifest; a run that needs the day reports it. */
 static td_result read_precisions(settling *self, td_err *err)
 {
     const export_dataset *dataset = self->dataset;
@@ -147,8 +147,8 @@ static td_result raise_file(const settling *self, settled_day *day, const char *
     return rc;
 }
 
-/* Publishes the copies, then the manifest. If it is interrupted, the next run sees the old manifest
- * and replaces the rest. */
+/* Publishes the copies, then the manifest. If the replacement is interrupted, the next run sees the
+ * old manifest and replaces the rest. */
 static td_result replace_files(settled_day *day, td_err *err)
 {
     td_buf text;
@@ -166,7 +166,7 @@ static td_result replace_files(settled_day *day, td_err *err)
     return rc == TD_OK ? export_folder_publish_manifest(day->folder, err) : rc;
 }
 
-/* 1 if a file of the day has a lower precision than the instrument's other files. */
+/* *out: 1 if a file of the day has a lower precision than the instrument's other files. */
 static td_result find_lower(const settling *self, const export_folder *folder, int *out,
                             td_err *err)
 {

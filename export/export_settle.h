@@ -1,12 +1,13 @@
-/* Gives each instrument one precision in all days of a folder, even if different runs exported
- * them: the highest that a file of any day needs. Files with a lower precision are copied to the
- * higher one and replaced, then the day's manifest. An interrupted replacement leaves the old
- * manifest, so the next run replaces the rest. A precision never falls.
+/* Gives each instrument one precision in all days of a folder, even if different runs exported the
+ * days. It is the highest precision that a file of any day needs. Files with a lower precision are
+ * replaced by copies with that precision; then the day's manifest is replaced. An interrupted
+ * replacement leaves the old manifest, so the next run replaces the rest. A precision never falls.
  *
  *
- * Runs that share a folder settle it together: each calls this after its last day. A day that
- * another run has locked is skipped; that run settles after it has released the day. A run that
- * replaces files then checks all days again. One thread for each call. */
+ * Runs that share a folder settle it together: each run calls export_settle after its last day. A
+ * day that another run has locked is skipped; the other run settles the folder after it has
+ * released the day. After a run has replaced files, it checks all days again. One thread for each
+ * call. */
 #ifndef TD_EXPORT_EXPORT_SETTLE_H
 #define TD_EXPORT_EXPORT_SETTLE_H
 

@@ -22,7 +22,7 @@ typedef struct export_spec {
      * 1. shard_count 0: this run exports all days. */
     uint32_t shard;
     uint32_t shard_count;
-    const day_list *days; /* only clean days are exported; NULL: all */
+    const day_list *days; /* if set, only clean days are exported */
 } export_spec;
 
 /* 1 if the export has this format. */

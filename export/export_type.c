@@ -83,7 +83,8 @@ td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES])
     return td_bytes_of(memory, td_decimal_format(number, memory));
 }
 
-/* Depth 0: the book's snapshot is in an HTTP answer, so no frame can begin a file. */
+/* A topic with book_depth 0 gives no book: the book's snapshot is in an HTTP answer, so no frame
+ * can begin a file. */
 int export_is_book_topic(const topic_row *row, uint32_t depth)
 {
     if (row->type != MSG_BOOK_CHANGE || row->book_depth == 0)

@@ -44,7 +44,7 @@ typedef struct export_settings {
  * (frame->is_lead_in) only update the maker's state and give no rows. */
 typedef struct maker_frame {
     const frame_ref *frame;
-    const message *message; /* NULL if not decoded, or an HTTP answer */
+    const message *message; /* NULL if the frame is not decoded or is an HTTP answer */
     const book *book;       /* the book after the frame if the topic has book changes; else NULL */
     const trust_answer *trust; /* NULL for HTTP answers */
     const gap_row *gap;        /* latest gap of the topic since the previous frame, or NULL */
@@ -80,8 +80,8 @@ typedef struct maker_begin {
 
 typedef struct export_type {
     const char *name;
-    const export_column *columns; /* NULL for a type of a format with `frame`
-                                     (export/export_format.h), which has no rows */
+    const export_column *columns; /* NULL: the type has no rows, because its format has
+                                     `frame` (export/export_format.h) */
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
     msg_type message; /* topics with such messages give rows; MSG_RAW: `takes` decides */
@@ -94,12 +94,12 @@ typedef struct export_type {
     void *(*open)(const maker_begin *begin);
     td_result (*frame)(void *maker, const maker_frame *seen, const row_out *out, td_err *err);
     /* Called when the day's selected part ends, at end_ns: puts the rows that were held back. gap:
-     * the last gap since the last frame, or NULL. May be NULL. */
+     * the last gap since the last frame, or NULL. The function may be NULL. */
     td_result (*end)(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                      td_err *err);
     void (*close)(void *maker); /* may be NULL */
     /* Puts rows about the whole day, before all other rows. gaps: the ledger's gaps that touch the
-     * day, by time. May be NULL. */
+     * day, by time. The function may be NULL. */
     td_result (*day)(const gap_row *const *gaps, size_t gap_count, const row_out *out, td_err *err);
 } export_type;
 
@@ -181,8 +181,8 @@ const export_type *const *export_type_table(size_t *count);
 
 /* ---- topics, for `takes` and `prefers` ---- */
 
-/* 1 if books can be made from this topic: it has book changes of a known depth. depth: the depth it
- * must have; 0: any. */
+/* 1 if books can be made from this topic: it has book changes of a known depth. depth: the depth
+ * that the topic must have; 0: any depth. */
 int export_is_book_topic(const topic_row *row, uint32_t depth);
 
 /* 1 if frames of a channel give rows of a type. */

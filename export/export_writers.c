@@ -132,7 +132,7 @@ const char *export_exchange_of(const frame_channel *channel)
     return of != NULL && of->market.exchange != NULL ? of->market.exchange : exchange_of(of)->name;
 }
 
-/* The format's first output, which owns the writers of EXPORT_JOINED. */
+/* The format's first output. With EXPORT_JOINED, the writers of this output own the files. */
 static const export_output *first_output(const export_writers *table, const export_output *output)
 {
     const export_output *first = table->template.outputs;

@@ -31,8 +31,8 @@ typedef struct export_counts {
     trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS breaks; NULL if there were none */
 } export_counts;
 
-/* Add a break, and end it: at a restart the book begins again, so the last break ends there, if it
- * is listed. */
+/* Add a break; end the last break at a restart, where the book begins again. Breaks beyond the
+ * listed ones are only counted. */
 void export_counts_break(export_counts *counts, const trust_break *broke);
 void export_counts_restart(export_counts *counts, uint64_t recv_ns);
 
@@ -49,7 +49,7 @@ typedef struct export_writer {
     char *feed;           /* the rows' feed; NULL before the first row */
     uint32_t line;
     uint64_t position;           /* position of the last frame that had a row, plus 1 */
-    const export_choice *choice; /* of books: topic of the last row; NULL before the first */
+    const export_choice *choice; /* of the last frame; NULL if all topics give rows */
 } export_writer;
 
 /* Zero-initialise; set template, from which the targets of all writers are copied. */
@@ -60,8 +60,8 @@ typedef struct export_writers {
     pthread_mutex_t lock;
     export_writer **items;
     size_t count;
-    size_t file_count; /* writers of items that have their own files */
-    row_table by_name; /* indexes in items, by output, exchange and symbol in file names */
+    size_t file_count; /* number of items that have files of their own */
+    row_table by_name; /* indexes in items, by output, exchange and symbol */
 } export_writers;
 
 /* Initialises a zeroed table. */
@@ -70,10 +70,9 @@ void export_writers_init(export_writers *table);
 /* Closes all writers. Unfinished files are removed, finished ones stay. */
 void export_writers_fini(export_writers *table);
 
-/* Finds or makes the writer of an output's rows of a symbol; the first call sets feed, family and
- * topic. symbol: as in a topic or an entry, or "". No cell or file name can hold the symbol: the
- * writer is NULL, and *refusal a string literal. TD_E_INVALID: another symbol has the same file;
- * TD_E_LIMIT: too many. */
+/* Finds or makes the writer of an output's rows of a symbol; the call that makes it sets feed,
+ * family and topic. symbol: as in a topic or an entry, or "". If no cell or file name can hold the
+ * symbol, the writer is NULL, and *refusal is a string literal. TD_E_LIMIT: too many files. */
 TD_MUST_USE td_result export_writers_get(export_writers *table, const export_output *output,
                                          const frame_channel *channel, td_bytes symbol,
                                          export_writer **out, const char **refusal, td_err *err);
@@ -87,8 +86,8 @@ TD_MUST_USE td_result export_writers_of_day(export_writers *table, const export_
 TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export_output *output,
                                              export_writer **out, td_err *err);
 
-/* Records that rows come from this channel. TD_E_INVALID if earlier ones came from another feed or
- * line. */
+/* Records that rows come from this channel. TD_E_INVALID: earlier rows came from another line, or
+ * from another feed (allowed with EXPORT_PER_DAY). */
 TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_channel *channel,
                                           td_err *err);
 

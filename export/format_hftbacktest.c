@@ -87,8 +87,9 @@ static void set_times(const export_row *row, hft_event *out)
     out->local_ns = (int64_t)row->recv_ns;
 }
 
-/* The event for the start of a gap: the book becomes empty; for the exchange's side, at the last
- * frame before the gap. Also empties the book at the end of the day. */
+/* The event for the start of a gap, which empties the book. On the exchange's side the book becomes
+ * empty at the last frame before the gap. Also drops the levels of the book at the end of the
+ * day. */
 static hft_event gap_event(hft_writer *self, const export_row *row)
 {
     uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
@@ -115,8 +116,9 @@ static hft_event trade_event(const export_row *row)
     return out;
 }
 
-/* The event for a row of the book. EVENT_CLEAR clears a whole side, up to infinity: the exchange's
- * book is a window, and its last price does not bound the levels that the simulator holds. */
+/* The event for a row of the book. EVENT_CLEAR clears a whole side, up to an infinite price. The
+ * price of the exchange's last level would not be enough: the exchange's book is a window, and the
+ * simulator may hold levels beyond it. */
 static hft_event depth_event(const export_row *row)
 {
     hft_event out = {.kind = (uint64_t)row->values[HFT_KIND].as.integer};
@@ -132,7 +134,7 @@ static hft_event depth_event(const export_row *row)
 
 static td_result add_event(hft_writer *self, hft_event made, td_err *err)
 {
-    /* The greatest lag of the recorder's clock behind the exchange's. */
+    /* Update the greatest lag of the recorder's clock behind the exchange's clock. */
     export_counts *counts = self->target->counts;
     if (made.local_ns <= made.exch_ns && made.exch_ns - made.local_ns >= counts->clock_behind_ns)
         counts->clock_behind_ns = made.exch_ns - made.local_ns + 1;

@@ -14,7 +14,7 @@ typedef struct jsonl_writer {
     const export_target *target;
     export_file *file; /* NULL before the first line */
     size_t gap_next;   /* index of the first gap in the target's gaps that is not written yet */
-    uint64_t number;   /* of the frame written last; counts from 1 in each day */
+    uint64_t number;   /* of the last frame that got a number; counts from 1 in each day */
 } jsonl_writer;
 
 static void *open_jsonl(const export_target *target)
@@ -83,8 +83,8 @@ static td_result write_gaps(jsonl_writer *self, uint64_t recv_ns, td_err *err)
 /* ---- messages ---- */
 
 /* Writes a message as in all other JSON output (schema/message_json.h). A frame that cannot be
- * decoded gets a line, too: without it, the output would seem complete. Copies get neither number
- * nor line. Control frames get a number only. */
+ * decoded gets a line, too: without it, the output would seem complete. Copies and HTTP answers get
+ * neither number nor line. Control frames get a number only. */
 static td_result on_frame(void *writer, const frame_ref *frame, const trust_answer *trust,
                           td_err *err)
 {

@@ -28,7 +28,7 @@ enum {
     FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     CLASS_COLUMNS_MAX = 9,
-    PAIRS_OF_INSTRUMENT = 2, /* number of entries in PAIRS without the precisions */
+    PAIRS_OF_INSTRUMENT = 2, /* number of metadata entries without the precisions */
     PAIRS_OF_PRICES = 3,
 };
 
@@ -67,7 +67,7 @@ typedef struct catalog_class {
     const char *name;
     const class_column *columns;
     size_t column_count;
-    size_t pair_count; /* number of entries of PAIRS in its files */
+    size_t pair_count; /* number of metadata entries (init_pairs) in its files */
     int (*wants)(catalog_writer *self, const export_row *row);
     td_result (*put)(catalog_writer *self, const export_row *row, td_err *err);
 } catalog_class;
@@ -165,7 +165,7 @@ static const class_column ORDER_BOOK_DELTA[OBD_COLUMNS] = {
     TIMES};
 /* clang-format on */
 
-/* The columns of all classes of instruments, in order; `classes` has the bits of those that have
+/* The columns of all classes of instruments, in order. classes: the bits of the classes that have
  * the column. from: the index of the instrument_value; MADE: computed here; NEVER: always null. */
 enum {
     PERPETUAL = 1,
@@ -252,7 +252,8 @@ static void raise_to(unsigned *places, unsigned others)
     *places = others > *places ? others : *places;
 }
 
-/* Puts a number and raises *places, the column's precision, to its decimal places as written. */
+/* Puts a number. Raises *places, the column's precision, to the number's decimal places as
+ * written. */
 static td_result put_number(catalog_writer *self, size_t column, td_decimal value, unsigned *places,
                             td_err *err)
 {
@@ -382,16 +383,16 @@ static int wants_funding(catalog_writer *self, const export_row *row)
 
 /* ---- bars ---- */
 
-/* 1 if a row is a bar to be written. Rows of late trades for an earlier bar are not, nor is a bar
- * that began before the selection. */
+/* 1 if a row is a bar to be written. A row with late trades for an earlier bar is not written, nor
+ * is a bar that began before the selection. */
 static int wants_bar(catalog_writer *self, const export_row *row)
 {
     return (row->flags & ROW_LATE) == 0 &&
            row->values[BAR_START].as.time_ns >= self->target->from_ns;
 }
 
-/* Writes a bar. Both of its times are its end, but ts_init is at least the receive time of its last
- * trade. */
+/* Writes a bar. Both times are the bar's end, but ts_init is at least the receive time of the bar's
+ * last trade, and never falls. */
 static td_result put_bar(catalog_writer *self, const export_row *row, td_err *err)
 {
     export_row at = *row;
@@ -447,8 +448,8 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
     return end_row(self, row, err);
 }
 
-/* Writes a complete frame: a CLEAR and the levels of its snapshot, then changes; bids before asks
- * in both. The last row has F_LAST. */
+/* Writes a complete frame: a CLEAR and the snapshot's levels if the frame has a snapshot, then the
+ * changes. Bids precede asks in the snapshot and in the changes. The last row has F_LAST. */
 static td_result put_frame(catalog_writer *self, const export_row *row, td_err *err)
 {
     int has_snapshot = self->level_count > 0 && self->levels[0].is_snapshot;
@@ -474,8 +475,8 @@ static td_result put_frame(catalog_writer *self, const export_row *row, td_err *
     return rc;
 }
 
-/* Adds a level. A snapshot drops the frame's deletes that precede it, because its CLEAR replaces
- * them. */
+/* Adds a level. A snapshot drops the frame's deletes that precede it, because the CLEAR of the
+ * snapshot replaces these deletes. */
 static td_result add_level(catalog_writer *self, const export_row *row, td_err *err)
 {
     pending_level level = {.is_snapshot = row->values[DELTA_IS_SNAPSHOT].as.is_true != 0,
@@ -760,8 +761,8 @@ static unsigned class_bit(const export_row *row)
                : PERPETUAL;
 }
 
-/* Sets the values except class and id from the row. 0 if a value is missing that the class
- * needs. */
+/* Sets all values except class and id from the row. 0 if a value that the class needs is
+ * missing. */
 static int set_listed(const export_row *row, listed *out)
 {
     td_bytes parts[EXPORT_OPTION_PARTS];
@@ -1015,8 +1016,8 @@ static td_result raise_data(export_files *files, const char *path, const char *n
     return rc;
 }
 
-/* Sets value i of the row as put_listed expects it; the row takes over its text. 0 if a number is
- * malformed. */
+/* Sets value i of the row as put_listed expects it; the row takes over the text of `value`. 0 if a
+ * number is malformed. */
 static int read_listed(listed *row, size_t i, const parquet_value *value)
 {
     parquet_kind kind = LISTED_COLUMNS[i].column.kind;
@@ -1037,7 +1038,8 @@ static int read_listed(listed *row, size_t i, const parquet_value *value)
     return 1;
 }
 
-/* Rewrites an instrument's row with another precision, and with increments of as many places. */
+/* Rewrites an instrument's row with another precision. The increments get as many decimal places as
+ * the precision has. */
 static td_result raise_listed(export_files *files, const char *path, const char *name,
                               const struct listed_class *data_class, const export_precision *to,
                               td_err *err)

@@ -14,8 +14,9 @@
 
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
 
-/* Decimal places of prices and amounts in a 128-bit decimal. A product of two has twice as many,
- * which leaves 14 of its 38 digits for the integer part. Averages and limits have MOST_PLACES. */
+/* Decimal places of prices and amounts in a 128-bit decimal. A product of two such numbers has
+ * twice as many places, which leaves 14 of its 38 digits for the integer part. Averages and limits
+ * have MOST_PLACES. */
 enum { COLUMN_NAME_BYTES = 64, DECIMAL_PLACES = 12, MOST_PLACES = 18 };
 
 typedef struct table_writer {
@@ -40,8 +41,8 @@ static void close_table(void *writer)
 
 /* ---- the schema ---- */
 
-/* The decimal places that --scale asks for, or 0. It does not apply to instruments in HTTP replies,
- * which may have more places. */
+/* The decimal places that --scale asks for, or 0. --scale does not apply to instruments in HTTP
+ * replies, whose numbers may have more places. */
 static uint8_t scale_of(const export_settings *settings, const export_type *type)
 {
     return (type->flags & EXPORT_OF_REPLIES) != 0 ? 0 : settings->decimal_scale;
@@ -100,8 +101,8 @@ static void format_column(const export_type *type, const char *name, char out[CO
         }
 }
 
-/* Makes the columns: the symbol, if rows have one; the columns of all rows; the type's columns,
- * which are optional, so that all days have one schema. */
+/* Makes the columns: the columns of all rows; the symbol, if rows have one; the type's columns. The
+ * type's columns are optional, so that all days have one schema. */
 static void make_schema(table_writer *self, const export_source *source)
 {
     const export_settings *settings = self->target->settings;
@@ -157,7 +158,7 @@ static td_result begin_file(table_writer *self, const export_source *source, td_
 
 /* ---- rows ---- */
 
-/* Writes a text, or null if it is not UTF-8, which frames may contain. */
+/* Writes a text. Frames may contain texts that are not UTF-8; these become null. */
 static void put_text(const table_writer *self, parquet_writer *to, size_t column, td_bytes text)
 {
     if (td_utf8_is_text(text)) {

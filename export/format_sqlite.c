@@ -1,6 +1,7 @@
 /* SQLite: one database per day, with a table for each type of messages and one for the gaps
- * (docs/export.md). Rows are in the order of the tape. An exact decimal is a text; a second column
- * has it as a number, which takes no disk space because SQLite computes it when it is read. */
+ * (docs/export.md). Rows are in the order of the tape. An exact decimal is a text. A second column
+ * has the decimal as a number; this column takes no disk space, because SQLite computes it when a
+ * row is read. */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +59,8 @@ static void add_name(td_buf *sql, const char *before, const char *name, const ch
     add(sql, after);
 }
 
-/* 1 if a table's rows come from frames and have their columns; 0 for gaps. */
+/* 1 if a table's rows come from frames and have the columns of a frame; 0 for gaps and
+ * instruments. */
 static int has_frame_columns(const export_type *type)
 {
     return (type->flags & EXPORT_ALL_SYMBOLS) == 0;
@@ -167,8 +169,8 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
     return rc;
 }
 
-/* Binds a value. Integers are numbers, all others text. text: memory that is needed until the row
- * is written. */
+/* Binds a value: integers, booleans and times as numbers, other values as text. text: memory that
+ * must stay valid until the row is written. */
 static void bind_value(database_query *query, const msg_value *value, char text[ROW_TEXT_BYTES])
 {
     if (value->type == VALUE_ABSENT)

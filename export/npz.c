@@ -51,7 +51,7 @@ struct npz_writer {
     uint64_t left; /* records still to be added */
     uint64_t packed_bytes;
     uint64_t plain_bytes;
-    uint64_t offset; /* bytes of the file before those in packed_bytes */
+    uint64_t offset; /* of the packed bytes in the file */
     uint32_t crc;
     uint8_t is_zip64;
 };

@@ -204,9 +204,10 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     return out->put(out->ctx, &row, err);
 }
 
-/* 1 if a trade belongs to a bar of the selection. A bar has the trades of its interval, whenever
- * they were received. A trade received within COVERAGE_DELAY_NS of the selection's end may belong
- * to its last bars; one received that soon after its start, to bars before it. */
+/* 1 if a trade belongs to a bar of the selection. A trade's exchange time determines its bar. If
+ * that time is before the selection, the trade belongs to the previous selection, whose maker gets
+ * frames up to COVERAGE_DELAY_NS after its end; a trade received even later belongs to this
+ * selection. */
 static int is_in_selection(const maker_frame *seen, uint64_t exchange_ns)
 {
     if (exchange_ns < seen->from_ns)
@@ -249,7 +250,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     return rc;
 }
 
-/* 1 if the topic gives bars: not if its entries name many symbols. */
+/* 1 if bars are requested and the topic gives bars. Topics whose entries name symbols do not. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);

@@ -1,7 +1,7 @@
 /* Changes of a book, for a reader that rebuilds the book from the rows of one file. Such a reader
  * empties its book where is_snapshot changes from false to true, and nowhere else (docs/export.md).
- * So it takes two consecutive snapshots for one, and levels that the second one lacks need deletes.
- *
+ * So the reader treats two consecutive snapshots as one, and levels that the second snapshot lacks
+ * need deletes.
  *
  * A maker tracks the book of a reader of its rows, and writes rows that update it. */
 #include "base/alloc.h"
@@ -17,7 +17,8 @@ static const export_column COLUMNS[DELTA_COLUMNS] = {
 /* The kind of the last row written to the file. */
 typedef enum last_rows { LAST_NONE, LAST_SNAPSHOT, LAST_CHANGE } last_rows;
 
-/* A reader's state. Before the first row its book is empty. The book has the topic's depth. */
+/* A reader's state. The book has the topic's depth. Before the first row it is the trusted book,
+ * with which the file may have to begin. */
 typedef struct delta_reader {
     book *held; /* the reader's book: the rows written so far, applied */
     last_rows last;
@@ -91,7 +92,7 @@ static void add_book(frame_rows *rows, const book *from)
 }
 
 /* 1 if a side of the book has a level at this price. *at: index of the level to begin with; callers
- * ask for prices from best to worst, so it only grows. */
+ * ask for prices from best to worst, so *at only grows. */
 static int find_level(const book *in, msg_side side, td_decimal price, size_t *at)
 {
     book_level level;
@@ -122,8 +123,8 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 
 /* ---- the reader ---- */
 
-/* Applies a frame to the reader's book in the same way as the trusted book did; a frame that is not
- * marked as a snapshot may act as one. */
+/* Applies a frame to the reader's book in the same way as it was applied to the trusted book.
+ * trust->is_snapshot decides, because a frame that is not marked as a snapshot may act as one. */
 static void update_held(delta_reader *reader, const maker_frame *seen)
 {
     book_outcome ignored; /* the trusted book has checked the same frame */
@@ -190,7 +191,7 @@ static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows 
         reader->last = is_first ? LAST_SNAPSHOT : LAST_CHANGE;
 }
 
-/* Gives a frame's rows. A frame of a book that is not trusted gives none. */
+/* Puts a frame's rows. A frame of a book that is not trusted gives no rows. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     delta_reader *reader = maker;

@@ -129,7 +129,7 @@ static void *open_levels(const maker_begin *begin)
     return made;
 }
 
-/* Opens a maker. With a grid, a checkpoint's book is the state at its first time. */
+/* Opens a maker. With a grid, the checkpoint's book is the state at the first grid time. */
 static void *open_chosen(const maker_begin *begin)
 {
     best_levels *made = open_levels(begin);

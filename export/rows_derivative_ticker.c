@@ -110,7 +110,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return out->put(out->ctx, &row, err);
 }
 
-/* 1 for tickers of contracts that consist of changes: instrument_info and tickers. */
+/* 1 for a topic of contracts whose tickers consist of changes: instrument_info and tickers. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;

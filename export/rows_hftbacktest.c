@@ -68,8 +68,8 @@ static void add_side(hft_rows *rows, const book *from, uint64_t kind, msg_side s
 static const msg_side SIDES[] = {SIDE_BUY, SIDE_SELL};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
-/* Adds a snapshot: for each side a clear, then its levels, from of_book, or from the message if
- * of_book is NULL. */
+/* Adds a snapshot: for each side a clear, then the side's levels. The levels are from of_book, or
+ * from the message if of_book is NULL. */
 static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
 {
     rows->common.flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
@@ -82,8 +82,8 @@ static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
     }
 }
 
-/* Puts a frame's rows. At the start of a day the book continues from the day before; with --sod all
- * of it is put. */
+/* Puts a frame's rows. At the start of a day the book continues from the day before; with --sod the
+ * first trusted frame then gives the whole book. */
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     hft_depth *self = maker;

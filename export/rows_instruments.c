@@ -1,7 +1,7 @@
-/* Instruments listed in recorded HTTP replies: a row whenever one changes. A reply is recognized by
- * its content, because imported replies have no URL. Each request of a feed has its own rows,
- * because a request always asks for the same list. Rows are put at the end of the day, when it is
- * known how long each was valid. */
+/* Instruments listed in recorded HTTP replies: a row for each version of an instrument. A reply is
+ * recognized by its content, because imported replies have no URL. Each request of a feed has its
+ * own rows, because a request always asks for the same list. Rows are put at the end of the day,
+ * when it is known how long each version was valid. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -75,8 +75,8 @@ static msg_value value_of(json_value from, value_type type)
     return integer == 0 ? row_absent() : row_time(integer * TD_NS_PER_MS);
 }
 
-/* Finds the value of a column. paths: alternative members, separated by "|", of which the first one
- * present is used. NULL: the list has no such value. */
+/* Finds the value of a column. paths: alternative members, separated by "|"; the first member that
+ * is present is used. paths NULL: the list has no such value. */
 static msg_value find_value(json_value entry, size_t column, const char *paths)
 {
     const char *path = paths;
@@ -221,8 +221,8 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
                             LIMIT_EXPORT_INSTRUMENT_BYTES >> 20);
 }
 
-/* Ends the instruments that a complete reply lacks. A reply that lists none of the known
- * instruments is ignored. */
+/* Ends the instruments that a complete reply lacks. A reply that has entries but no instrument is
+ * ignored. */
 static void end_missing(instrument_table *table, const frame_ref *frame, json_value result,
                         int is_listed)
 {

@@ -21,8 +21,8 @@ static msg_value value_of(const msg_item *item, msg_member member)
     return value != NULL ? *value : row_absent();
 }
 
-/* The time of a liquidation: the frame's send time if the frame has one entry, else the entry's own
- * time. */
+/* The time of a liquidation: in the topic that has every liquidation, the entry's own time; in
+ * another topic, whose frames have one entry each, the frame's send time. */
 static uint64_t time_of(const family_market *market, const msg_record *record, const msg_item *item)
 {
     const msg_value *sent = msg_value_find(record->values, record->value_count, MEMBER_SEND_TIME);

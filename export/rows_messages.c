@@ -41,8 +41,9 @@ static void add_column(type_columns *to, const char *name, value_type type)
     to->columns[to->count++] = (export_column){name, type};
 }
 
-/* Adds columns for members, except those that every row already has: symbol, exchange time and
- * "seq". A member that topics define with different types becomes a text. */
+/* Adds columns for members, except the symbol and the envelope's exchange time, which every row
+ * already has. The member "seq" becomes "entry_seq", because rows have their own "seq". A member
+ * that topics define with different types becomes a text. */
 static void add_members(type_columns *to, const field_row *fields, size_t count, int is_envelope)
 {
     for (size_t i = 0; i < count; i++) {

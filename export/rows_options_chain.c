@@ -1,5 +1,5 @@
-/* Tickers of options: a row for each frame, which has all values. The contract's properties come
- * from its symbol: BTC-30JUN23-45000-P. */
+/* Tickers of options: a row for each frame, because each frame has all values. The contract's
+ * properties come from its symbol: BTC-30JUN23-45000-P. */
 #include <stdio.h>
 #include <string.h>
 

@@ -57,7 +57,8 @@ typedef struct checkpoint_visitor {
 TD_MUST_USE td_result checkpoint_read(td_file *file, const segment_checkpoint *at,
                                       const checkpoint_visitor *visitor, td_err *err);
 
-/* Append a checkpoint's Checkpoint Index, a whole record; decode one from its content. */
+/* Append the Checkpoint Index of a checkpoint, as a whole record. Decode such a record from its
+ * content. */
 void checkpoint_index_encode(td_buf *out, const segment_checkpoint *in);
 TD_MUST_USE td_result checkpoint_index_decode(td_bytes content, segment_checkpoint *out,
                                               td_err *err);

@@ -346,9 +346,10 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
     mcap_encode_channel(&b->raw, &record);
 }
 
-/* 1 if the pending chunk must repeat the channel's definition: before its first message in the 1st,
- * 2nd, 4th, 8th … of the segment's chunks with the channel. So one damaged chunk cannot make the
- * channel's other chunks unreadable, and the cost does not grow with the number of chunks. */
+/* 1 if the pending chunk must repeat the channel's definition: before the channel's first message
+ * in the 1st, 2nd, 4th, 8th … of the segment's chunks with the channel. So one damaged chunk cannot
+ * make the channel's other chunks unreadable, and the cost does not grow with the number of
+ * chunks. */
 static int wants_definition(const chunk_builder *b, const channel_state *channel)
 {
     uint32_t chunks_before = channel->segment_chunks;

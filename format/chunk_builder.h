@@ -3,8 +3,8 @@
  * A sealed chunk does not depend on its file position: it is a Chunk record, its Message Index
  * records, and the values that the catalog and the chain record need. The disk thread passes it to
  * segment_writer. The builder also decides where segments begin, because channel ids belong to a
- * segment: with the first frame of another UTC hour, or when the segment is full (bytes, chunks,
- * summary).
+ * segment. A segment begins with the first frame of another UTC hour, or when the previous segment
+ * is full (bytes, chunks, summary).
  *
  * For each frame:
  *     if (chunk_builder_wants_seal(b, recv_ns)) seal, pass the chunk on;
@@ -55,9 +55,9 @@ typedef struct feed_frame {
     td_bytes bytes;        /* borrowed for the call; at most LIMIT_FRAME_BYTES */
     const char *http_name; /* CHANNEL_HTTP: name of the reply, characters as in feed_name_char
                               (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
-    /* The caller's number of the channel, below LIMIT_SEGMENT_CHANNELS and unique in the segment,
-     * and its description, which is read when the number is new in the segment. Borrowed until the
-     * segment's last chunk is sealed. */
+    /* channel: the caller's number of the channel, below LIMIT_SEGMENT_CHANNELS and unique in the
+     * segment. info: the channel's description, which is read when the number is new in the
+     * segment; borrowed until the segment's last chunk is sealed. */
     uint32_t channel;
     const channel_info *info;
 } feed_frame;
@@ -75,11 +75,11 @@ int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns);
 /* 1 if a message received at recv_ns would begin a segment (then nothing is pending). */
 int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns);
 
-/* Append a frame. TD_OK; TD_E_LIMIT: the frame is too large, the segment has no channel id left
- * (CHANNEL_TOPIC_* have a quarter of the ids for themselves; a channel_router never needs more of
- * either kind), or the pending messages must be sealed first; TD_E_INVALID: time, connection or
- * ordinal decreased, a channel's name is too long, or its feed or topic is empty. On failure
- * nothing is changed. */
+/* Append a frame. TD_OK; TD_E_LIMIT: the frame is too large, the segment has no channel id left, or
+ * the pending messages must be sealed first; TD_E_INVALID: time, connection or ordinal decreased, a
+ * channel's name is too long, or its feed or topic is empty. On failure nothing is changed. A
+ * quarter of the ids is reserved for CHANNEL_TOPIC_*; a channel_router never needs more ids of
+ * either kind. */
 TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame,
                                            td_err *err);
 

@@ -17,7 +17,7 @@ typedef struct chunk_packer chunk_packer;
 chunk_packer *chunk_packer_open(void);
 void chunk_packer_close(chunk_packer *packer);
 
-/* Compress whole records into a chunk, replacing out's content: its members from bytes to
+/* Compress whole records into a chunk. Replaces out's content, and sets its members from bytes to
  * channel_count. */
 void chunk_packer_pack(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out);
 

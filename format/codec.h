@@ -23,7 +23,7 @@ void codec_close(codec *coder);
 /* Maximum compressed size of size bytes. */
 size_t codec_bound(size_t size);
 
-/* Compress in to out (out_capacity >= codec_bound); negative levels are faster. Returns the
+/* Compress `in` to `out` (out_capacity >= codec_bound); negative levels are faster. Returns the
  * compressed size. */
 size_t codec_compress(codec *coder, int level, td_bytes in, uint8_t *out, size_t out_capacity);
 

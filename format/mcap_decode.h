@@ -1,7 +1,7 @@
 /* Decodes MCAP records. Each function reads one record's content (without opcode and length); views
- * in the result point into it. Fields after the known ones are ignored, as the specification
- * requires. TD_OK; TD_E_CORRUPT: a field or map entry extends past the end. No allocation, any
- * thread. */
+ * in the result point into that content. Fields after the known ones are ignored, as the
+ * specification requires. TD_OK; TD_E_CORRUPT: a field or map entry extends past the end. No
+ * allocation, any thread. */
 #ifndef TD_FORMAT_MCAP_DECODE_H
 #define TD_FORMAT_MCAP_DECODE_H
 
@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
-/* Check the first eight bytes of a file. TD_OK; TD_E_UNSUPPORTED for another major version of MCAP;
- * TD_E_CORRUPT if it is not an MCAP file. */
+/* Check the first eight bytes of a file. TD_OK; TD_E_UNSUPPORTED: another major version of MCAP;
+ * TD_E_CORRUPT: not an MCAP file. */
 TD_MUST_USE td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err);
 
 /* Decode the content of one record. */

@@ -25,7 +25,7 @@ void mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in);
 void mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in);
 void mcap_encode_data_end(td_buf *buf, const mcap_data_end *in);
 
-/* Append an entry of a map, for the mcap_packed fields above. */
+/* Append an entry of a map, for an mcap_packed member of a record. */
 void mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value);
 void mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value);
 

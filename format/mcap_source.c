@@ -39,7 +39,8 @@ static void add_to_crc(mcap_source *source)
     source->crc_at = end;
 }
 
-/* Fill the window from offset at, with at least size bytes; bytes in it are not read again. */
+/* Fill the window with at least `size` bytes from offset `at` on. Bytes that the window already has
+ * are not read again. */
 static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err)
 {
     TD_ASSERT(size <= source->size - at);
@@ -52,7 +53,7 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
     size_t wanted = size > WINDOW_BYTES ? size : WINDOW_BYTES;
     if (wanted > left)
         wanted = (size_t)left;
-    /* Move the window's start to at, keeping the bytes from there on. */
+    /* Move the window's start to `at`, keeping the bytes from there on. */
     uint64_t skip = at - source->window_at;
     int is_inside = at >= source->window_at && skip < source->window.size;
     size_t kept = is_inside ? source->window.size - (size_t)skip : 0;

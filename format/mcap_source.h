@@ -45,13 +45,13 @@ enum { MCAP_SOURCE_KEPT_BYTES = 4 << 20 };
 /* Get the file's size again, and discard the window. */
 TD_MUST_USE td_result mcap_source_refresh(mcap_source *source, td_err *err);
 
-/* View size bytes at offset at; at most LIMIT_RECORD_BYTES (else TD_E_LIMIT). TD_OK; TD_E_TRUNCATED
- * if the file is shorter; TD_E_IO. */
+/* View `size` bytes at offset `at`. TD_OK; TD_E_LIMIT: size is above LIMIT_RECORD_BYTES;
+ * TD_E_TRUNCATED: the file is shorter; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size,
                                        td_bytes *out, td_err *err);
 
-/* Locate the record at offset at, which must end by `end`; mcap_source_content reads its content.
- * TD_OK; TD_EOF if at is end; TD_E_TRUNCATED if it does not fit; TD_E_IO. */
+/* Locate the record at offset `at`; mcap_source_content reads its content. TD_OK; TD_EOF: `at` is
+ * at or after `end`; TD_E_TRUNCATED: the record does not end at or before `end`; TD_E_IO. */
 TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end,
                                          mcap_location *out, td_err *err);
 
@@ -59,18 +59,19 @@ TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint6
 TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_location *location,
                                           td_bytes *out, td_err *err);
 
-/* Check magic and header; *end: end of the header. TD_OK; TD_E_CORRUPT if it is not an MCAP file of
- * profile SEGMENT_PROFILE; TD_E_TRUNCATED if the file is shorter; TD_E_UNSUPPORTED: another major
- * version; TD_E_IO. */
+/* Check magic and header; *end: end of the header. TD_OK; TD_E_CORRUPT: not an MCAP file of profile
+ * SEGMENT_PROFILE; TD_E_TRUNCATED: the file is shorter; TD_E_UNSUPPORTED: another major version;
+ * TD_E_IO. */
 #define SEGMENT_PROFILE "tapedeck"
 TD_MUST_USE td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err);
 
-/* Compute the CRC-32 of the bytes [0, to) during a caller's own sequential reads between begin and
- * end. crc_end reads only the rest. */
+/* Compute the CRC-32 of the bytes [0, to). Bytes that the caller reads in sequence between
+ * crc_begin and crc_end are not read again: crc_end reads only the rest. */
 void mcap_source_crc_begin(mcap_source *source, uint64_t to);
 TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
 
-/* Compare the bytes at offset at with expected: *is_same is 1 or 0. Results as mcap_source_view. */
+/* Compare the bytes at offset `at` with `expected`: *is_same is 1 or 0. Results as
+ * mcap_source_view. */
 TD_MUST_USE td_result mcap_source_compare(mcap_source *source, uint64_t at, td_bytes expected,
                                           int *is_same, td_err *err);
 

@@ -36,7 +36,7 @@ void mcap_summary_fini(mcap_summary *summary);
 
 /* Add a Channel record of the data section, unless its id is known. The record's opcode and length
  * must precede its content in memory. TD_OK; TD_E_CORRUPT, also if the id was defined differently
- * before, because messages could belong to either; TD_E_LIMIT: SUMMARY_BYTES_MAX. */
+ * before, because messages could belong to either definition; TD_E_LIMIT: SUMMARY_BYTES_MAX. */
 TD_MUST_USE td_result mcap_summary_note_channel(mcap_summary *summary, const mcap_record *record,
                                                 td_err *err);
 
@@ -61,8 +61,8 @@ void mcap_summary_add_metadata(mcap_summary *summary, const mcap_metadata_index 
 TD_MUST_USE td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,
                                                  const mcap_location *location, td_err *err);
 
-/* Add a checkpoint's index; note reads it from a Checkpoint record of the data section: TD_OK,
- * TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
+/* Add a checkpoint's index. mcap_summary_note_checkpoint reads it from a Checkpoint record of the
+ * data section: TD_OK, TD_E_CORRUPT, TD_E_LIMIT, TD_E_IO. */
 void mcap_summary_add_checkpoint(mcap_summary *summary, const segment_checkpoint *checkpoint);
 TD_MUST_USE td_result mcap_summary_note_checkpoint(mcap_summary *summary, mcap_source *source,
                                                    const mcap_location *location, td_err *err);
@@ -75,7 +75,7 @@ void mcap_summary_count_messages(mcap_summary *summary, uint16_t id, uint64_t co
 uint64_t mcap_summary_count(const mcap_summary *summary, uint16_t id);
 
 /* Append everything from Data End to the closing magic to buf. at: file offset of the Data End;
- * data_crc: CRC-32 of the file up to there. */
+ * data_crc: CRC-32 of the file up to `at`. */
 void mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at, uint32_t data_crc);
 
 #endif

@@ -110,8 +110,8 @@ static td_result note_pending_damage(void *user, const scan_damage *damage, td_e
 static const scan_visitor FIRST_WALK = {.block = note_block, .damage = note_pending_damage};
 
 /* Find a sound block in a file whose head cannot be read. A chain record alone proves nothing:
- * without a sync, a power cut may spare it and destroy the head. A sound block after it proves
- * durable data, because it was written after a sync. */
+ * without a sync, a power cut may spare it and destroy the head. A sound block after the chain
+ * record proves durable data, because that block was written after a sync. */
 static td_result find_sound_block(recovery *v, td_err *err)
 {
     scanner walk;
@@ -242,8 +242,8 @@ static td_result write_end(recovery *v, td_err *err)
     TD_ASSERT(v->valid_bytes > 0);
     TD_ASSERT(v->source.size >= v->valid_bytes);
     TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
-    /* Step 2: save the tail, unless it equals the end that is about to be written, or its
-     * beginning. */
+    /* Step 2: save the tail, unless it equals the end that is about to be written, or the beginning
+     * of that end. */
     uint64_t tail = v->source.size - v->valid_bytes;
     int is_planned_end = 0;
     td_result rc = TD_OK;
@@ -383,7 +383,7 @@ static td_result run(recovery *v, td_err *err)
     return rc == TD_OK ? move_to_torn(v, "open", err) : rc;
 }
 
-/* Move an open file that is a copy to torn/: the finished segment has all of its data. */
+/* Move an open file to torn/ as a copy: the finished segment has all of the file's data. */
 static td_result run_copy(recovery *v, td_err *err)
 {
     td_result rc = lock_file(v, err);

@@ -10,8 +10,8 @@
  *      in the page cache only), sync
  *   4. append Data End, summary, footer, magic; sync
  *   5. rename NAME.mcap.open to NAME.mcap, sync the folder
- * A file without a sound block or a readable header is moved to torn/ whole (rename, sync both
- * folders); damaged_blocks shows whether it had durable data.
+ * A file without a sound block, or without a readable header, is moved to torn/ whole (rename, sync
+ * both folders); damaged_blocks shows whether the file had durable data.
  *
  * A damaged block between sound ones is kept (its chunk is in the summary if its header can be
  * read) and reported: durable data was lost there. The file is locked before it is read and until
@@ -45,9 +45,10 @@ typedef struct recover_result {
 } recover_result;
 
 /* Recover the unfinished segment at open_path (ends in ".mcap.open"); torn_dir exists. The result
- * is too large for a small stack. TD_OK; TD_E_NOTFOUND; TD_E_INVALID (name); TD_E_BUSY: its writer
- * is running, nothing was changed; TD_E_UNSUPPORTED: a symbolic link, or no file locks; TD_E_IO,
- * TD_E_NOSPACE: incomplete, to be run again. */
+ * is too large for a small stack. TD_OK; TD_E_NOTFOUND; TD_E_INVALID: open_path is not the name of
+ * an unfinished segment, or its final name exists; TD_E_BUSY: the file's writer is running, nothing
+ * was changed; TD_E_UNSUPPORTED: a symbolic link, or no file locks; TD_E_IO, TD_E_NOSPACE: recovery
+ * is incomplete, run it again. */
 TD_MUST_USE td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
                                       recover_result *out, td_err *err);
 
@@ -62,8 +63,8 @@ TD_MUST_USE td_result recover_quarantine_copy(td_io io, const char *open_path, c
 TD_MUST_USE td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
                                           td_err *err);
 
-/* 1 for an unfinished file whose head could not be read (opened: result of opening it) and that has
- * no durable data. */
+/* 1 if the head of an unfinished file could not be read and the file has no durable data. opened:
+ * result of opening the file. */
 int recover_is_empty(td_io io, const char *open_path, td_result opened);
 
 #endif

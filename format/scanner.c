@@ -61,8 +61,8 @@ static int is_misplaced(const mcap_location *location)
     }
 }
 
-/* Check a chain record, and visit its block. TD_E_CORRUPT: it is not a chain record or is
- * unreadable; the block continues. */
+/* Check a chain record, and visit its block. TD_E_CORRUPT: the record is unreadable or not a chain
+ * record; its block then continues after it. */
 static td_result visit_block(scanner *s, const mcap_location *location, td_err *err)
 {
     TD_ASSERT(location->opcode == CHAIN_OPCODE);
@@ -218,8 +218,9 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
     return TD_EOF;
 }
 
-/* Continue after damage. record is the next chain record that was found; end is its end. Continue
- * at the start of record's block if the previous chain record is lost too, else at end. */
+/* Continue after damage. `record` is the next chain record that was found; `end` is its end. If the
+ * chain record before `record` is lost, too, continue at the start of record's block, else at
+ * `end`. */
 static td_result continue_after_damage(scanner *s, const chain_record *record, uint64_t end,
                                        td_err *err)
 {

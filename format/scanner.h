@@ -1,9 +1,9 @@
 /* Walks the records of a data section. The reader, recovery and verification are visitors; the
  * scanner handles order, message indexes, blocks, and continuing after damage.
  *
- * A block is a chain record and the bytes that it covers. Each record holds the value that the next
- * one continues from, so later blocks can be checked after a damaged one. Chain records begin with
- * a magic, so the next one is found even after a broken length field. One thread. */
+ * A block is a chain record and the bytes that it covers. Each chain record holds the value that
+ * the next one continues from, so later blocks can be checked after a damaged one. Chain records
+ * begin with a magic, so the next one is found even after a broken length field. One thread. */
 #ifndef TD_FORMAT_SCANNER_H
 #define TD_FORMAT_SCANNER_H
 
@@ -38,15 +38,15 @@ typedef struct scan_damage {
     uint64_t offset;
     uint8_t opcode; /* of the record; its length is intact, so the walk continues after it */
     /* 1: the structure is broken; the walk skips the bytes from `from` to the block that begins at
-     * `to`; to 0: no block was found, the walk ends. */
+     * `to`. If `to` is 0, no block was found and the walk ends. */
     uint8_t is_broken;
     uint64_t from, to;
 } scan_damage;
 
-/* Callbacks of a walk. Each may be NULL: then nothing is read for it. Without chunk_end, chunks
- * and their message indexes are skipped. A result of TD_E_IO or TD_E_NOSPACE ends the walk with
- * it; any other failure is damage of the current record (chunk_end is not called for a damaged
- * chunk) and is passed to damage. */
+/* Callbacks of a walk. Each may be NULL: then nothing is read for it. Without chunk_end, chunks and
+ * their message indexes are skipped. If a callback returns TD_E_IO or TD_E_NOSPACE, the walk ends
+ * with that result. Any other failure is damage of the current record and is passed to the callback
+ * `damage`; chunk_end is not called for a damaged chunk. */
 typedef struct scan_visitor {
     /* Called at a chunk; then message_index for each of its message indexes, with the chunk's
      * members as they were before that index; then chunk_end, at the first other record. */
@@ -58,7 +58,7 @@ typedef struct scan_visitor {
     td_result (*record)(void *user, const mcap_location *location, td_err *err);
     /* A chain record. */
     td_result (*block)(void *user, const scan_block *block, td_err *err);
-    /* Damage was found. A failure that this returns ends the walk. */
+    /* Damage was found. If this callback fails, the walk ends. */
     td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
     /* Data End, or a footer without a Data End: the walk ends. */
     td_result (*end)(void *user, const mcap_location *location, td_err *err);
@@ -83,8 +83,9 @@ typedef struct scanner {
 void scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, void *user);
 void scanner_fini(scanner *s);
 
-/* Begin at a block. The first one: block_start 0, `at` its first record, `chain` the last value of
- * the previous segment. Others: both offsets the end of a chain record, `chain` its value. */
+/* Begin at a block. For the first block: block_start is 0, `at` is the offset of the first record,
+ * and `chain` is the last value of the previous segment. For another block: both offsets are the
+ * end of the chain record before the block, and `chain` is that record's value. */
 void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
 
 /* Find the next chain record after the current block's start, and begin at the block that it
@@ -92,7 +93,7 @@ void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 cha
 TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
 
 /* Walk to limit, or until is_done. A pending chunk stays pending. TD_OK, TD_E_IO, or the failure of
- * damage. */
+ * the callback `damage`. */
 TD_MUST_USE td_result scanner_run(scanner *s, uint64_t limit, td_err *err);
 
 /* Call chunk_end for a pending chunk after the last record. Returns the visitor's result. */

@@ -62,8 +62,8 @@ typedef struct segment_index {
     size_t checkpoint_count;
 } segment_index;
 
-/* Add a channel (in order of increasing id; copies its strings), a chunk with its bitmap
- * (TD_E_LIMIT: more than 256 MiB of bitmaps), or a checkpoint. */
+/* Add a channel, a chunk with its bitmap, or a checkpoint. Channels are added by increasing id, and
+ * their strings are copied. TD_E_LIMIT: more than 256 MiB of bitmaps. */
 void segment_index_add_channel(segment_index *index, const segment_channel *channel);
 TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
@@ -78,7 +78,7 @@ void segment_index_drop_lists(segment_index *index);
 /* Free all members; the index is empty afterwards. */
 void segment_index_fini(segment_index *index);
 
-/* 1 if the segment has messages of undefined channels: their definitions were damaged. */
+/* 1 if the segment has messages of undefined channels: the channels' definitions were damaged. */
 int segment_index_has_unknown(const segment_index *index);
 
 /* Move the chunks of `from`, an index of the same segment, to index; frees from. */

@@ -23,8 +23,8 @@ typedef struct segment_name {
     uint8_t is_parsed; /* 0: another file name; all fields above are empty */
 } segment_name;
 
-/* Parse a file name without its folder. 1 if it is a capture segment's, else 0 and *out is empty.
- */
+/* Parse a file name without its folder. 1 if it is a capture segment's name. Else 0, and *out is
+ * empty. */
 int segment_name_parse(const char *file_name, segment_name *out);
 
 /* The part of a path after its last slash. */
@@ -33,7 +33,7 @@ const char *segment_file_name(const char *path);
 /* 1 if a path or name ends in ".open". */
 int segment_has_open_name(const char *path);
 
-/* A path or name without a trailing ".open": a view; a copy. */
+/* A path or name without a trailing ".open": as a view; as a copy. */
 td_bytes segment_final_name(const char *path);
 void segment_final_path(const char *path, char out[LIMIT_PATH_BYTES]);
 

@@ -490,9 +490,9 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
     return rc;
 }
 
-/* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section,
- * after the previous chunk; a damaged offset must not be followed. The message count follows from
- * the size of the message indexes. */
+/* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section, after
+ * the previous chunk; a damaged offset must not be used. The message count is computed from the
+ * size of the message indexes. */
 static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
                                   td_err *err)
 {
@@ -599,8 +599,8 @@ static int is_complete(const segment_reader *r, const summary_facts *facts)
     return r->lists.chunk_count == facts->chunk_count && sum == facts->message_count;
 }
 
-/* Check the Data End before the summary: the summary's CRC does not cover it, and it may lie in
- * another disk sector. */
+/* Check the Data End before the summary. The summary's CRC does not cover the Data End, which may
+ * be in another disk sector. */
 static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
 {
     const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
@@ -748,7 +748,7 @@ static td_result walk_file(segment_reader *r, td_err *err)
 
 /* ---- chain records ---- */
 
-/* Read the chain record after a chunk, whose offsets may lie outside of the file. */
+/* Read the chain record after a chunk. The chunk's offsets may be outside of the file. */
 static td_result read_chain(const segment_reader *reader, const segment_chunk *chunk,
                             chain_conn *conns, chain_record *out, td_err *err)
 {
@@ -827,8 +827,8 @@ static void fill_known_info(segment_reader *r, const segment_index *index)
     r->info.valid_bytes = r->source.size;
 }
 
-/* Fill info and lists from an index. TD_E_CORRUPT if it describes another file; TD_E_TRUNCATED,
- * TD_E_IO. */
+/* Fill info and lists from an index. TD_E_CORRUPT if the index describes another file;
+ * TD_E_TRUNCATED, TD_E_IO. */
 static td_result load_index(segment_reader *reader, const segment_index *index, td_err *err)
 {
     TD_ASSERT(reader->lists.chunk_count == 0);
@@ -877,8 +877,8 @@ static td_result read_session_record(segment_reader *r, const mcap_location *loc
     return TD_OK;
 }
 
-/* Read the session record, which follows the header. A file in which it is missing or broken is
- * damaged, and is read as far as possible. */
+/* Read the session record, which follows the header. If the record is missing or broken, the file
+ * is damaged, and is read as far as possible. */
 static td_result read_session(segment_reader *r, td_err *err)
 {
     mcap_location location;

@@ -1,7 +1,7 @@
 /* A segment as a list of chunks: finished, still being written, torn or recovered.
  *
- * If the summary is intact, opening reads only the summary; with a known index not even that.
- * Otherwise it walks the file once and decompresses only chunks with channels that are new. In an
+ * If the summary is intact, opening reads only the summary; otherwise opening walks the file once
+ * and decompresses only chunks with new channels. With a known index, opening does neither. In an
  * unfinished file (`.open`), a chunk counts once its chain record follows it; bytes after the last
  * chain record are a torn tail. Memory: the lists, plus one chunk per segment_scratch.
  *
@@ -57,8 +57,8 @@ typedef struct segment_message {
 typedef struct segment_reader segment_reader;
 typedef struct segment_scratch segment_scratch;
 
-/* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT if its beginning
- * is not a segment's; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for
+/* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT: the file does not
+ * begin like a segment; TD_E_TRUNCATED: the file ends within magic or header; TD_E_UNSUPPORTED:
  * another major version; TD_E_LIMIT. Damage after the header is not an error: the readable chunks
  * are listed. */
 TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
@@ -90,7 +90,7 @@ const segment_checkpoint *segment_reader_checkpoint(const segment_reader *reader
 /* The channel ids of a chunk as a bitmap in the format of sealed_chunk_bitmap. */
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index);
 
-/* 1 if the chunk has messages of an undefined channel: its definition was damaged. */
+/* 1 if the chunk has messages of an undefined channel: the channel's definition was damaged. */
 int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index);
 
 /* 1 if the chunk may have messages of the channel. */
@@ -125,7 +125,7 @@ TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t
 
 /* Get the next message of a chunk's records from segment_reader_read; *at is 0 at first. Skips
  * other records. TD_OK; TD_EOF; TD_E_CORRUPT: the structure is broken (*at is at the end) or the
- * message's channel is unknown (*at is after it, and the caller may continue). */
+ * message's channel is unknown (*at is after the message, and the caller may continue). */
 TD_MUST_USE td_result segment_reader_message(const segment_reader *reader, td_bytes records,
                                              size_t *at, segment_message *out, td_err *err);
 

@@ -98,7 +98,8 @@ static void report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
         v->fn(v->user, &finding);
 }
 
-/* Report a failure to read a record as a finding and return TD_OK, unless it ends the work. */
+/* Report a failure to read a record as a finding and return TD_OK, unless the failure ends the
+ * work. */
 static td_result report_failure(verify_state *v, segment_finding_kind kind, uint64_t offset,
                                 td_result rc, const td_err *why, td_err *err)
 {
@@ -263,8 +264,8 @@ static void check_slots(verify_state *v, const chain_record *record, uint64_t of
     }
 }
 
-/* Check that missing ordinals are frames that this chain record counts as dropped, or that earlier
- * records counted before a later ordinal showed that they are missing. */
+/* Check that each missing ordinal is a frame that was counted as dropped: by this chain record, or
+ * by an earlier one, if only a later ordinal showed that the frame is missing. */
 static void check_holes(verify_state *v, const chain_totals *now, uint64_t offset)
 {
     uint64_t before = v->has_totals ? v->totals.frames_dropped : 0;
@@ -497,7 +498,7 @@ static td_result check_record(void *user, const mcap_location *location, td_err 
     return TD_OK;
 }
 
-/* Rebuild the bytes from Data End to the closing magic, which follow from the data section, and
+/* Compute the bytes from Data End to the closing magic, which depend only on the data section, and
  * compare them with the file's. After other damage the summary is expected to differ, but the CRC
  * of the data section is still checked. */
 static td_result check_end(void *user, const mcap_location *location, td_err *err)
@@ -590,8 +591,8 @@ static void begin(verify_state *v, td_io io, const char *path)
         report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes after the last whole block",
                v->result->torn_bytes);
     }
-    /* A power cut may leave any sectors of a new file, and so a damaged head. That is damage only
-     * if data after it was durable. */
+    /* A power cut may leave any sectors of a new file, and so a damaged head. A damaged head is
+     * reported only if data after the head was durable. */
     if (session->session[0] == '\0' &&
         (v->expects_end || v->limit > v->data_start || !recover_is_empty(io, path, TD_E_CORRUPT)))
         report(v, FINDING_STRUCTURE, v->data_start, "no session record");

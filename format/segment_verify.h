@@ -24,7 +24,7 @@ typedef enum segment_finding_kind {
     FINDING_CHAIN,      /* a block's chain value does not match its bytes */
     FINDING_TOTALS,     /* a chain record's counts do not match the messages */
     FINDING_ORDINAL,    /* ordinals are missing or repeat */
-    FINDING_TIME,       /* a receive time decreased, or lies outside of its chunk's range */
+    FINDING_TIME,       /* a receive time decreased, or is outside of its chunk's range */
     FINDING_INDEX,      /* a message index differs from its chunk */
     FINDING_CHECKPOINT, /* a checkpoint differs from its CRCs */
     FINDING_SUMMARY,    /* the summary differs from the data section */
@@ -53,8 +53,8 @@ typedef struct segment_verify_result {
 const char *segment_finding_name(segment_finding_kind kind);
 
 /* Verify the file at path; fn (may be NULL) gets each finding. TD_OK: the whole file was read, with
- * or without findings; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT or TD_E_TRUNCATED if its beginning is
- * not a segment's; TD_E_UNSUPPORTED for another major version. */
+ * or without findings; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT or TD_E_TRUNCATED: the file does not
+ * begin like a segment; TD_E_UNSUPPORTED: another major version. */
 TD_MUST_USE td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, void *user,
                                      segment_verify_result *out, td_err *err);
 

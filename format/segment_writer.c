@@ -17,7 +17,8 @@ struct segment_writer {
     char open_path[LIMIT_PATH_BYTES]; /* while it grows */
     td_buf head;  /* magic, header and session, which the first chain record covers */
     td_buf pack;  /* scratch: maps, and the end of the file */
-    td_buf block; /* used for a chunk with a checkpoint: both, and the chain record */
+    td_buf block; /* for a chunk with a checkpoint: the checkpoint, the chunk, and the chain
+                     record */
     mcap_summary summary;
     td_hasher *hasher;
     td_hash128 chain;
@@ -151,8 +152,8 @@ static td_result refuse_dead(const segment_writer *w, td_err *err)
     return TD_OK;
 }
 
-/* Append all bytes or none: after a failure a partial write is cut off. If that fails too, or the
- * failure was not a full disk, the writer is dead. */
+/* Append all bytes or none: after a failure a partial write is cut off. If cutting it off fails,
+ * too, or the first failure was not a full disk, the writer is dead. */
 static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t size, td_err *err)
 {
     TD_ASSERT(bytes != NULL);

@@ -53,7 +53,7 @@ segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_byte
 typedef struct segment_writer segment_writer;
 
 /* Create path + ".open" (path: the final name, ends in .mcap; its folder exists) with header and
- * session. TD_OK; TD_E_INVALID if it exists; TD_E_IO, TD_E_NOSPACE. */
+ * session. TD_OK; TD_E_INVALID: the file exists, or path is too long; TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result segment_writer_open(td_io io, const char *path,
                                           const segment_session *session, segment_writer **out,
                                           td_err *err);

@@ -10,7 +10,7 @@ typedef struct backoff_row {
 } backoff_row;
 
 /* Upper bound of the count of failures: with so many, the wait of every class is at its maximum. A
- * higher count would only make live time slower to cancel it. */
+ * higher count would only take more live time to cancel. */
 enum { FAILURES_MAX = 8 };
 
 static const backoff_row ROWS[BACKOFF_CLASS_COUNT] = {

@@ -1,6 +1,6 @@
-/* When to reconnect: at once the first time, then after an exponentially growing wait with full
- * jitter, capped by the class of the failure; and never more often than the exchange's limit of
- * connections per host. Pure state: callers pass monotonic time. */
+/* When to reconnect: after a wait that grows exponentially, with full jitter, up to the maximum of
+ * the failure's class. The first network failure is retried at once. Connects per host never exceed
+ * the exchange's limit. Pure state: callers pass monotonic time. */
 #ifndef TD_RECORDER_BACKOFF_H
 #define TD_RECORDER_BACKOFF_H
 
@@ -13,10 +13,10 @@
 #include "schema/exchange.h"
 #include "wire/cause.h"
 
-/* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
- * closes gets the same growing waits as a peer that never answers, and a connection that is lost
- * occasionally is restored at once. A connection that is lost every 5 s is restored at once each
- * time, which makes 60 connections in five minutes. */
+/* How long a connection must be live to cancel one earlier failure. So a peer that acknowledges and
+ * then closes gets the same growing waits as a peer that never answers, and a connection that is
+ * lost occasionally is restored at once. A connection that is lost every 5 s is restored at once
+ * each time, which makes 60 connections in five minutes. */
 #define BACKOFF_DECAY_NS (UINT64_C(5) * TD_NS_PER_S)
 
 /* Class of a failure; it determines the wait. */
@@ -47,8 +47,8 @@ int backoff_is_final(wire_cause cause, unsigned http_status);
 /* The connection is live since mono_ns (> 0). */
 void backoff_live(backoff *state, uint64_t mono_ns);
 
-/* A connection ended or could not be made. Returns how many ns to wait: for BACKOFF_NETWORK, 0 the
- * first time and after a connection that was live long enough. */
+/* A connection ended or could not be made. Returns how many ns to wait. The wait of BACKOFF_NETWORK
+ * is 0 the first time, and after a connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
 /* Times of the latest connects to one host, to keep the exchange's limit. */
@@ -62,7 +62,7 @@ typedef struct connect_budget {
 /* Start without connects. The limit's count is 1 to LIMIT_HOST_CONNECTS. */
 void connect_budget_init(connect_budget *budget, connect_limit limit);
 
-/* Count a connect at mono_ns and return 0, if the limit allows it; else return the ns to wait. */
+/* If the limit allows a connect at mono_ns, count it and return 0; else return the ns to wait. */
 uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns);
 
 #endif

@@ -129,7 +129,7 @@ static const char *const CCXT_OLD[] = {
 static const char *const BYBIT_API[] = {"time=" API "time", NULL};
 static const char *const BYBIT_API_OLD[] = {"time=/v2/public/time", NULL};
 
-/* Lists of requests, by preset; then 0: for families before v5, 1: for v5. */
+/* Lists of requests: HTTP_PRESETS[preset][0] is for families before v5, [preset][1] for v5. */
 static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_NONE] = {NULL, NULL},
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},

@@ -42,9 +42,9 @@ typedef struct feed_config {
     uint8_t is_binary;      /* request compressed frames, if the dialect has them */
     uint8_t with_deflate;   /* offer permessage-deflate */
     const char *ca_file;
-    uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. With
-                                credentials: without any frame, because private connections may get
-                                no data */
+    uint64_t stale_after_ns; /* reconnect after this long without a data frame; 0: never. If the
+                                feed has credentials, pongs count as data, because private
+                                connections may get no data */
     uint64_t connect_timeout_ns;
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */

@@ -84,8 +84,8 @@ static int is_open(const connection *self)
     return self->state >= STATE_AUTHENTICATING && self->state <= STATE_REFUSED;
 }
 
-/* Time until an auth request expires: it must reach the exchange before, and clocks may differ by
- * seconds. */
+/* Time until an auth request expires. The request must reach the exchange earlier, although clocks
+ * may differ by seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 
@@ -97,8 +97,8 @@ enum { AUTH_EXPIRES_MS = 10000 };
  * to a burst of requests take less, so an ordinary reconnect is one gap. */
 #define ANSWERS_NS (500 * TD_NS_PER_MS)
 
-/* Maximum size of an answer that is quoted. Its secrets are overwritten before it is cut
- * (classify_frame), so no part of a secret is left. */
+/* A quoted answer is cut to this size. Its secrets are overwritten before the cut (classify_frame),
+ * so no part of a secret is left. */
 enum { ANSWER_TEXT_BYTES = 512 };
 
 /* Longest text about the end of a connection. */
@@ -215,8 +215,8 @@ static void send_built(connection *self, td_result rc, td_err *err)
                     self->shown_name, err->text);
 }
 
-/* Send the credentials. The redactor gets the signature before the frame with it can be recorded.
- */
+/* Send the credentials. The redactor gets the signature first, before the frame that contains the
+ * signature can be recorded. */
 static void send_auth(connection *self)
 {
     TD_ASSERT(self->wire != NULL);
@@ -616,7 +616,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     self->options.env->frame(self->options.env->user);
 }
 
-/* A frame was sent: record it, with this time. */
+/* A frame was sent: record it, with the time in `sent`. */
 static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 {
     connection *self = user;
@@ -637,8 +637,8 @@ static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)
     note_heartbeat(user, PONG_OUT, bytes);
 }
 
-/* Write the text of an end to out, without secrets: it quotes the peer's close reason, which may
- * contain a key. */
+/* Write the text of a connection's end to out, without secrets. The text quotes the peer's close
+ * reason, which may contain a key. */
 static const char *redacted_end_text(const connection *self, const wire_end *end,
                                      char out[END_BYTES])
 {

@@ -32,7 +32,7 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
-    /* The peer closed an open connection. */
+    /* An open connection has ended, and not because this side closed it in order. */
     void (*closed_by_peer)(void *user);
     /* An attempt failed for good (backoff_is_final), and this slot never had an open connection. */
     void (*refused)(void *user, const char *why);
@@ -77,7 +77,7 @@ void connection_stop(connection *self, connection_stop_mode mode);
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
 void connection_close(connection *self);
 
-/* Stop and resume reading the socket, also after a reconnect. */
+/* Stop and resume reading the slot's sockets. A pause also applies to later connections. */
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 

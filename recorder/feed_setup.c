@@ -96,8 +96,8 @@ static td_result refuse_topic(const feed_config *from, const char *unknown, td_e
     return TD_E_INVALID;
 }
 
-/* Return the date on which the exchange withdrew the topic ("2025-07-05"; a simulated exchange or a
- * served tape may still have it). NULL: the family never had it. */
+/* Return the date on which the exchange withdrew the topic ("2025-07-05"), or NULL if the family
+ * never had the topic. A simulated exchange or a served tape may still have a withdrawn topic. */
 static const char *withdrawn_on(const family *of, const char *topic)
 {
     topic_match found;
@@ -133,8 +133,8 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     return TD_OK;
 }
 
-/* Log a warning if the feed asks the exchange itself for a family that it no longer sends. A
- * simulated exchange, or a served tape, has all families. */
+/* Log a warning if the feed connects to the exchange itself, and the exchange no longer sends the
+ * feed's family. A simulated exchange, or a served tape, has all families. */
 static void check_is_sent(const feed_config *from, const td_log *log)
 {
     if (from->family->has_ended && family_find_by_url(td_bytes_str(from->url)) != NULL)
@@ -198,7 +198,8 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
     feed_setup *feeds = td_alloc_zero(config->feed_count, sizeof *feeds);
-    /* First all redactors, because feed_setup_close_all closes all feeds, opened or not. */
+    /* Initialise all redactors first, because feed_setup_close_all also closes feeds that were not
+     * opened. */
     for (size_t i = 0; i < config->feed_count; i++)
         redactor_init(&feeds[i].redactor);
     td_result rc = TD_OK;

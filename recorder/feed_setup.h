@@ -21,9 +21,9 @@ typedef struct feed_setup {
     http_feed *http;
 } feed_setup;
 
-/* Open one setup for each feed of a finished configuration, in its order. If a feed has secrets,
- * core dumps are disabled. Logs topics that the family does not have (log may be NULL). *out is the
- * caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
+/* Open one setup for each feed of a finished configuration, in the same order. If a feed has
+ * secrets, core dumps are disabled. Logs topics that the family does not have (log may be NULL).
+ * *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
                                           const td_log *log, feed_setup **out, td_err *err);
 

@@ -45,7 +45,7 @@ struct open_gaps {
 
 /* ---- rows ---- */
 
-/* Add a copy of a row, as open. */
+/* Add a copy of a row. The copy is open, even if the row has an end. */
 static open_row *add_row(open_gaps *self, const gap_row *row)
 {
     self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
@@ -127,7 +127,7 @@ static int has_symbol(const wanted_topic *topic, const char *symbol)
     return 0;
 }
 
-/* 1 if the row of a topic is for this topic. */
+/* 1 if the row is for this topic, and not for a whole slot. */
 static int row_has_topic(const gap_row *row, const wanted_topic *topic)
 {
     return strcmp(row->topic, topic->topic) == 0 && has_symbol(topic, row->symbol);
@@ -227,8 +227,8 @@ static const char *last_session(const feed_slots *past)
     return last == NULL ? "" : last->session;
 }
 
-/* 1 if the last session did not have the slot: its gap ended because its topics moved to other
- * slots. */
+/* 1 if the last session did not have the slot, and the slot's gap has ended, because the slot's
+ * topics moved to other slots. */
 static int is_abandoned(const open_gaps *self, const past_slot *slot)
 {
     TD_ASSERT(slot != NULL);
@@ -270,8 +270,9 @@ static void read_past(open_gaps *self)
 
 /* ---- rows that earlier sessions left open ---- */
 
-/* Keep an open row. A row of a whole slot waits for the shard with its number, or for all shards if
- * topics have moved, or if lost segments (GAP_CORRUPT) may have held topics of any slot. */
+/* Keep an open row. A row of a whole slot waits for the shard with the slot's number. It waits for
+ * all shards if topics have moved, if lost segments (GAP_CORRUPT) may have held topics of any slot,
+ * or if there is no such shard or slot. */
 static void begin_row(open_gaps *self, const gap_row *row)
 {
     open_row *made = add_row(self, row);
@@ -341,8 +342,8 @@ static int has_open_gap(const open_gaps *self, const past_slot *slot)
 }
 
 /* Open the gap between the slot's last recording and this session. It begins at the time until
- * which the slot was complete; or, if a gap of the slot ended later, at that end, because the slot
- * was connected then. */
+ * which the slot was complete. If an earlier gap of the slot ended after that time, the new gap
+ * begins where the earlier one ended, because the slot was connected then. */
 static void open_for_slot(open_gaps *self, const past_slot *slot)
 {
     uint64_t from_ns = past_slot_end_ns(slot);
@@ -423,7 +424,7 @@ static int has_row(const open_gaps *self, const char *topic, const char *symbol)
     return 0;
 }
 
-/* Open rows for each symbol of a topic, with the other fields of the slot's row. */
+/* Open a row for each symbol of a topic. The rows' other fields are copied from the slot's row. */
 static void open_for_topic(open_gaps *self, const gap_row *slot, const wanted_topic *topic)
 {
     const char *at = topic->symbols;
@@ -440,9 +441,9 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const wanted_to
     }
 }
 
-/* An open gap of the shard covers the topic; open_gaps_answered then opens the topic's own gap.
- * Each gap of a topic needs its own from_ns, because rows with equal from_ns would be one gap in
- * the ledger. */
+/* If a gap waits for the shard, it covers the topic, and open_gaps_answered later opens the topic's
+ * own gap. Each gap of a topic needs its own from_ns, because rows with equal from_ns would be one
+ * gap in the ledger. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns)
 {
     TD_ASSERT(topic < self->topic_count);

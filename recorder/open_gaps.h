@@ -1,15 +1,16 @@
 /* The open gaps of one feed: which topics may lack frames, since when, and until when.
  *
  * Topics lose data; a slot is only the connection that carries them. A gap of a whole slot waits
- * until all requests of the shard with its number are answered, that is, until it is known which of
- * its topics are granted. If topics were on other shards in an earlier session, that session's gaps
- * wait for all shards. Topics that were recorded before and are not granted then get rows of their
- * own, which begin where the slot's gap began, and end when they are granted. So granted topics do
- * not wait for the others.
+ * until all requests of the shard with the slot's number are answered, that is, until it is known
+ * which of the shard's topics are granted. If topics were on other shards in an earlier session,
+ * that session's gaps wait for all shards. When the wait ends, each topic that was recorded before
+ * and is not granted gets a row of its own, which begins where the slot's gap began, and ends when
+ * the topic is granted. So granted topics do not wait for the others.
  *
- * When a session starts, each slot in the archive gets a row that begins with its last data frame,
- * unless an earlier session left a row open. Open rows of topics that are no longer subscribed, and
- * of a damaged journal, end at the start of the session.
+ * When a session starts, each slot in the archive gets a row, unless an earlier session left a row
+ * of the slot open. The new row begins with the slot's last data frame, or earlier if the slot was
+ * not complete until then. An open row ends at the start of the session if its topic is no longer
+ * subscribed, or if the row is for lost entries of the journal.
  *
  * `emit` gets each row when it opens and, with the same key, when it ends. Network thread only. */
 #ifndef TD_RECORDER_OPEN_GAPS_H
@@ -53,11 +54,11 @@ void open_gaps_connected(open_gaps *self, uint32_t shard);
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
 
 /* The exchange withdrew a granted topic from its shard's connection. Opens a gap of the topic at
- * from_ns, which ends when the topic is granted again. */
+ * from_ns. The gap ends when the topic is granted again. */
 void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns);
 
-/* The shard's requests are answered: ends gaps that waited for it at recv_ns. Each topic that was
- * recorded before and is not granted now gets a gap of its own. */
+/* The shard's requests are answered: a gap that waits for no other shard ends, at recv_ns. Each
+ * topic of the shard that was recorded before and is not granted now gets a gap of its own. */
 void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns);
 
 /* 1 if a gap waits for this shard's answers. */

@@ -155,8 +155,8 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     add_name(self, topic);
 }
 
-/* Topics of one request were refused, and which one caused it is unknown: halve the range, unless
- * the answer names it or only one is left. */
+/* Topics of one request were refused. Unless the answer names the refused topics, or the range has
+ * only one topic, the topic that caused the refusal is unknown: request the range in halves. */
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
                          uint64_t mono_ns)
 {

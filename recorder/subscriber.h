@@ -32,8 +32,8 @@ enum { SUBSCRIBER_OPEN_MAX = 64 };
 
 /* Time limit of an answer. */
 #define SUBSCRIBER_ANSWER_NS (10 * TD_NS_PER_S)
-/* How long a topic waits after the refusal of a request that named it alone: the first time, and at
- * most. It doubles each time. */
+/* How long a topic waits after a request for this topic alone was refused: the first time, and at
+ * most. The wait doubles each time. */
 #define SUBSCRIBER_RETRY_NS     (5 * TD_NS_PER_S)
 #define SUBSCRIBER_RETRY_NS_MAX (600 * TD_NS_PER_S)
 
@@ -59,13 +59,13 @@ void subscriber_close(subscriber *self);
 void subscriber_restart(subscriber *self);
 
 /* Append the next request to out; *topics gets its topics, joined by ",", valid until the next
- * call. TD_EOF: no request may be sent now. TD_E_LIMIT. */
+ * call. TD_EOF: no request may be sent now. TD_E_LIMIT: the request does not fit in out. */
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
                                       const char **topics, td_err *err);
 
 /* Apply an answer. Returns 0 if it belongs to no open request and withdraws nothing. *refused gets
- * the topics that it refuses (alone or by name) or withdraws, joined by ","; may be "". Valid until
- * the next call. */
+ * the topics that the answer withdraws or refuses, joined by ","; may be "". Refused topics that
+ * are requested again in halves are not in it. Valid until the next call. */
 int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
                         const char **refused);
 

@@ -123,7 +123,7 @@ static td_result add_audits(collection *all, td_err *err)
         const topic_row *row = family_topic_row(all->feed->family, all->out->topics[i], &symbol);
         if (row == NULL || row->audit == NULL)
             continue;
-        char text[LIMIT_TOPIC_BYTES]; /* the symbol is cut to it: a list of symbols may be long */
+        char text[LIMIT_TOPIC_BYTES]; /* a longer list of symbols is cut: add_joined refuses it */
         td_result rc;
         if (symbol.size == 0) {
             rc = add_topic(all, row->audit, err);

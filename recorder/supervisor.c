@@ -320,7 +320,7 @@ static uint64_t elapsed_ns(const supervisor *self)
     return clock_mono_ns(self->options.clock) - self->started_mono_ns;
 }
 
-/* Each number is exact, but they are of several threads and may be of slightly different times. */
+/* Each number is exact, but several threads count them, so their times may differ slightly. */
 static void fill_status(const supervisor *self, supervisor_status *out)
 {
     memset(out, 0, sizeof *out);
@@ -363,8 +363,7 @@ static void end_for_clock(supervisor *self)
                 "this session ends, and a new session begins with the wall clock's time");
 }
 
-/* --until-close: stop if no connection was established in time, because none could then be closed.
- */
+/* --until-close: stop if no connection was established in time: then no peer can close one. */
 static void end_without_peer(supervisor *self)
 {
     const recorder_config *config = self->options.config;
@@ -435,8 +434,8 @@ static void stop_http(supervisor *self)
             http_feed_stop(self->feeds[i].http);
 }
 
-/* Close connections with a close frame; those that do not answer in time end when the loop closes.
- */
+/* Close connections with a close frame. A connection whose peer does not answer in time ends when
+ * the loop closes. */
 static void close_connections(supervisor *self)
 {
     td_err err;

@@ -23,7 +23,7 @@ typedef struct supervisor_status {
     uint64_t established; /* slots that have had a connection */
     uint64_t http_failures;
     uint64_t elapsed_ns;
-    uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back; open a new session */
+    uint8_t is_clock_wrong; /* 1: ended because the wall clock went back; open a new session */
 } supervisor_status;
 
 typedef struct supervisor_options {
@@ -31,7 +31,7 @@ typedef struct supervisor_options {
     const recorder_config *config;
     td_clock clock;
     const td_log *log;
-    uint64_t clock_session_mono_ns; /* it does not end because of the clock before this time */
+    uint64_t clock_session_mono_ns; /* before this time the clock does not end the session */
     /* Called on the disk thread after each chunk's fdatasync, once per connection in it; lag_ns:
      * the age of the chunk's oldest frame or event. */
     void (*durable)(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns);
@@ -45,12 +45,18 @@ typedef struct supervisor_options {
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
-/* Record until stopped (supervisor_stop, duration, max_frames, until_close), until the wall clock
- * was set back so far that the session's times are wrong (is_clock_wrong in final), or until it
- * cannot continue: TD_E_IO, TD_E_NOSPACE; TD_E_NETWORK: every feed was refused for good before any
- * connection was open, or a strict feed's subscription was refused. Everything received before is
- * durable when it returns, except after TD_E_IO, or if the disk was completely full. If less than
- * min_free is free (TD_E_NOSPACE, too), it ends like any other stop. */
+/* Record until one of these happens:
+ *
+ *   TD_OK                  a stop (supervisor_stop, duration, max_frames, until_close), or the wall
+ *                          clock was set back so far that the session's times are wrong
+ *                          (is_clock_wrong in final)
+ *   TD_E_IO, TD_E_NOSPACE  recording cannot continue
+ *   TD_E_NETWORK           every feed was refused for good before any connection was open, or a
+ *                          strict feed's subscription or credentials were refused
+ *
+ * Everything received before is durable when the function returns, except after TD_E_IO, or if the
+ * disk was completely full. If TD_E_NOSPACE only means that less than min_free is free, the session
+ * ends like any other. */
 TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err);
 
 /* Ask a running supervisor to stop. Any thread, also a signal handler. */

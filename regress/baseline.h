@@ -1,7 +1,6 @@
 /* A baseline: hashes of every frame of a selection and of its decode (docs/regress.md). A file
  * (.tdb) of blocks of rows, with an index at its end.
  *
- *
  * A row does not name its frame; a frame is found by its position in its stream and its hash. So a
  * baseline remains valid when its archive is imported again, merged or reindexed. Each block has a
  * checksum. A file under the baseline's name is always complete: it is written as PATH.open and
@@ -92,8 +91,8 @@ const baseline_stream *baseline_stream_at(const baseline *b, size_t index);
  * "order.linear"), and which of them comes first depends on where a run begins. */
 int baseline_compare_names(const baseline_stream *a, const baseline_stream *b);
 
-/* The baseline's stream that has the same frames, or NULL. If only one of the two has a topic, the
- * exchange topics are compared. Any thread. */
+/* The baseline's stream that has the same frames, or NULL. If only one of the two streams has a
+ * topic, their exchange topics are compared. Any thread. */
 const baseline_stream *baseline_find_stream(const baseline *b, const baseline_stream *names);
 
 /* Copy names into an arena. */

@@ -21,11 +21,11 @@
 
 enum {
     STACK_BYTES = 64 << 10, /* stack of signal handlers */
-    HANG_TICKS = 8,         /* ticks of a thread's timer after which a call hangs */
+    HANG_TICKS = 8,         /* ticks of a thread's timer; after more, a call counts as hung */
 };
 
-/* The frame that a thread is decoding, read by signal handlers. Prepared before the call, because
- * handlers may only write. */
+/* The frame that a thread is decoding. It is set before the decoder is called, so that a signal
+ * handler only has to write it out. */
 typedef struct current_frame {
     const frame_ref *frame; /* NULL: not in a decoder */
     const char *decoder;
@@ -165,15 +165,15 @@ static void prepare_thread(void)
     if (is_prepared)
         return;
     is_prepared = 1;
-    /* After a stack overflow a handler needs another stack. It is never freed, because the thread
-     * needs it until it ends. */
+    /* After a stack overflow a handler needs another stack. That stack is never freed, because the
+     * thread needs it until the thread ends. */
     stack_t before;
     if (sigaltstack(NULL, &before) != 0 || (before.ss_flags & SS_DISABLE) != 0) {
         const stack_t own = {.ss_sp = td_alloc(STACK_BYTES), .ss_size = STACK_BYTES};
         (void)sigaltstack(&own, NULL); /* on failure handlers run on the thread's own stack */
     }
-    /* Workers block all signals. These must be unblocked: a blocked fault would end the process
-     * without its handler, and a hang would not be noticed. */
+    /* Workers block all signals. Unblock the signals that are handled here: a blocked fault would
+     * end the process without calling its handler, and a hang would not be noticed. */
     sigset_t ours;
     (void)sigemptyset(&ours); /* these cannot fail */
     (void)sigaddset(&ours, SIGUSR2);

@@ -1,7 +1,7 @@
 /* Cuts the smallest tape in which a stream's first difference has the same decode and book as in
- * the archive (replay/cut/cut.h): the frame; if its topic has a book, the frames of its topic and
- * symbol on the same connection since the last snapshot; and gaps that concern the topic. One
- * thread. */
+ * the archive (replay/cut/cut.h). The tape has the differing frame; if this frame's topic has a
+ * book, also the frames of that topic and symbol on the same connection since the last snapshot;
+ * and gaps that concern the topic. One thread. */
 #ifndef TD_REGRESS_CUT_H
 #define TD_REGRESS_CUT_H
 
@@ -9,8 +9,8 @@
 #include "replay/cut/cut.h"
 #include "regress/run.h"
 
-/* Write the tape of a stream's first difference, which must have a frame. options: its selection
- * and functions are set here. Errors as cut_write; TD_E_NOTFOUND: the archive lacks the frame. */
+/* Write the tape of a stream's first difference, which must have a frame. Sets the selection and
+ * the functions in `options`. Errors as cut_write; TD_E_NOTFOUND: the archive lacks the frame. */
 TD_MUST_USE td_result regress_cut(cut_options options, const regress_stream *of, cut_result *out,
                                   td_err *err);
 

@@ -1,6 +1,7 @@
-/* Runs a decoder in a program of any language: one process per thread gets a frame as a line of
- * JSON and answers with a line (docs/decoders.md). It gets one frame at a time, so that a crash is
- * caused by a known frame. It shares this program's standard error. */
+/* Runs a decoder in a program of any language. Each thread has a process of the program, which
+ * reads a frame as a line of JSON and answers with a line (docs/decoders.md). The process gets one
+ * frame at a time, so that a crash is caused by a known frame. It shares this program's standard
+ * error. */
 #include "regress/decoder_kind.h"
 
 #include <errno.h>
@@ -145,8 +146,8 @@ static void kill_process(program_instance *own)
     end_process(own, ignored);
 }
 
-/* Makes two pipes. Their ends for this program are in *own, those for the process in `theirs`; -1:
- * not open. */
+/* Makes two pipes. *own gets the ends that this program uses, `theirs` the ends that the process
+ * uses; -1: not open. Returns 0 or an errno. */
 static int open_pipes(program_instance *own, int theirs[2])
 {
     int to[2] = {-1, -1};

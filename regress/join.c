@@ -28,7 +28,7 @@ struct join {
     join_found *found;
     void *ctx;
     /* Rows of the baseline from number was_index on, as far as they have been read. */
-    baseline_row *was; /* for BASELINE_BLOCK_ROWS; for WAS_ROWS once an archive row had to wait */
+    baseline_row *was; /* BASELINE_BLOCK_ROWS; WAS_ROWS after an archive row had to wait */
     size_t was_capacity;
     size_t was_first, was_count;
     uint64_t was_index;
@@ -38,7 +38,7 @@ struct join {
     waiting_row *is;
     size_t is_first, is_count;
     uint64_t is_index;
-    /* The best pair to continue with; only the first `searched` waiting rows have been tried. */
+    /* The best pair to continue with, of those found for the first `searched` waiting rows. */
     size_t searched;
     size_t best_was, best_is;
     uint8_t has_best;
@@ -194,8 +194,8 @@ static void skip_far(join *j, int is_last)
     skip_is(j, is_last || j->is_count == 1 ? j->is_count : j->is_count / 2);
 }
 
-/* Pairs or skips waiting rows as far as that is decided; the others keep waiting. is_last: no more
- * rows follow. */
+/* Pairs or skips the waiting rows until further archive rows are needed to decide; the remaining
+ * rows keep waiting. is_last: no more rows follow. */
 static td_result pair_waiting(join *j, int is_last, td_err *err)
 {
     while (j->is_count > 0) {
@@ -239,8 +239,9 @@ static void wait_for_more(join *j, const baseline_row *is, uint64_t recv_ns)
     j->is[j->is_first + j->is_count++] = (waiting_row){*is, recv_ns};
 }
 
-/* Finds where the archive's part begins in the baseline: at its first frame, in a block that ends
- * at the frame's time or later; or in any block, if the part's times are of another clock. */
+/* Finds the baseline's row of the part's first frame, and begins there. Only blocks that end at the
+ * frame's time or later are searched; then, because the part's times may be of another clock, all
+ * blocks. */
 static td_result find_part(join *j, const baseline_row *is, uint64_t recv_ns, td_err *err)
 {
     baseline_block block = {.rows = td_alloc(BASELINE_BLOCK_ROWS * sizeof *block.rows)};

@@ -1,11 +1,11 @@
 /* Pairs the frames of a played stream with a baseline's frames: a merge join over the hashes of
  * their bytes.
  *
- *
- * Where the next frames of baseline and archive differ, frames are skipped until two are equal: as
- * few as possible in total, and among equal totals, fewer of the baseline. At most JOIN_WINDOW are
- * skipped in this way. If no equal pair is that near, frames are skipped of the one that is earlier
- * in time. One thread. */
+ * Where the next frames of the baseline and the archive differ, frames of both sides are skipped
+ * until the next two are equal. As few frames as possible are skipped in total; among equal totals,
+ * as few as possible of the baseline. At most JOIN_WINDOW frames are skipped in this way. If there
+ * is no equal pair within that distance, frames of the side that is earlier in time are skipped.
+ * One thread. */
 #ifndef TD_REGRESS_JOIN_H
 #define TD_REGRESS_JOIN_H
 
@@ -18,8 +18,8 @@ enum { JOIN_WINDOW = 4096 };
 
 typedef enum join_extent {
     JOIN_WHOLE,
-    JOIN_PART, /* the baseline may begin before the first pair and end after the last one; its
-                  frames there are JOIN_OUTSIDE */
+    JOIN_PART, /* the baseline may begin before the first pair and end after the last pair; its
+                  frames before and after these pairs are JOIN_OUTSIDE */
 } join_extent;
 
 typedef enum join_kind {
@@ -32,10 +32,10 @@ typedef enum join_kind {
 typedef struct join_step {
     join_kind kind;
     uint64_t count;     /* number of frames; 1 for a pair */
-    uint64_t was_index; /* index of the first in the baseline's stream; JOIN_NEW: index of the
-                           stream's next frame */
-    uint64_t is_index; /* index of the first in the archive's stream; JOIN_MISSING, JOIN_OUTSIDE: of
-                          its next frame */
+    uint64_t was_index; /* index of the step's first frame in the baseline's stream; JOIN_NEW: of
+                           the next frame in that stream */
+    uint64_t is_index;  /* index of the step's first frame in the archive's stream; JOIN_MISSING,
+                           JOIN_OUTSIDE: of the next frame in that stream */
     uint64_t first_ns, last_ns;   /* JOIN_MISSING: bounds of the first frame's receive time */
     const baseline_row *was, *is; /* JOIN_PAIR only */
 } join_step;

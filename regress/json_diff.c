@@ -8,8 +8,8 @@
 enum {
     CONTEXT = 3,
     LINES_SHOWN = 60,
-    /* The most lines of each text that are compared, without equal lines at the beginning and end:
-     * the table then has 4 MiB. "..." replaces further lines. */
+    /* At most this many lines of each text are compared, not counting equal lines at the beginning
+     * and end; the table then has 4 MiB. "..." replaces further lines. */
     TABLE_LINES = 1000,
 };
 
@@ -83,8 +83,8 @@ static int is_same(const line *a, const line *b)
 
 /* ---- comparing ---- */
 
-/* Computes the lengths of the longest common subsequences of the remaining lines: a table with rows
- * of is.count + 1. */
+/* Returns a table with rows of is.count + 1: the value in row i and column n is the length of the
+ * longest common subsequence of the lines from was[i] and from is[n] on. */
 static uint32_t *measure(lines was, lines is)
 {
     size_t width = is.count + 1;

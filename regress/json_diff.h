@@ -6,8 +6,8 @@
 #include "base/cli/result.h"
 
 /* Add the difference to an open list, one row per line: "--- before", "+++ now", and the changed
- * lines with up to three equal ones around each. If one text is NULL, the other is printed whole.
- * Returns 1 if lines were left out at the end. */
+ * lines with up to three equal lines before and after each. If one text is NULL, only the lines of
+ * the other text are added. Returns 1 if lines were left out at the end. */
 int json_diff_describe(result_writer *r, const char *was, const char *is);
 
 #endif

@@ -18,8 +18,8 @@
 #include "schema/canonical.h"
 #include "tape/empty_selection.h"
 
-/* A stream of the run: the frames of one of the player's streams, or, among these, those of one
- * unknown topic. One thread at a time. */
+/* A stream of the run: all frames with a known topic in one of the player's streams, or the frames
+ * of one unknown topic in it. One thread at a time. */
 typedef struct run_stream {
     regress_stream result;
     uint64_t frames, decoded, control, masked;
@@ -32,13 +32,13 @@ typedef struct run_stream {
     uint8_t had_other_book;              /* the book differed after the previous frame */
     const observed_frame *current_frame; /* the frame that is being added; NULL: no frame */
     struct run *run;
-    td_result rc; /* result of the second decoder, which is called at a difference */
+    td_result rc; /* result of decoding a frame once more, which is done at a difference */
     td_err err;
 } run_stream;
 
 /* The observer's state of a player's stream. */
 typedef struct observed_stream {
-    run_stream **items; /* the stream of its frames, and one for each unknown topic */
+    run_stream **items; /* the stream of known topics, and a stream for each unknown topic */
     name_index by_name; /* indexes items by exchange topic; "": the stream of known topics */
 } observed_stream;
 
@@ -55,9 +55,9 @@ typedef struct run {
 
 /* ---- names of streams ---- */
 
-/* Sets the names of the frame's stream; 0: the frame is not covered. The topic row of this frame is
- * used, because a row may be valid for a part of the time only. unknown: space for the name of a
- * topic that only the frame has. */
+/* Sets the names of the frame's stream; 0: the frame is not covered. Uses the topic row of the
+ * frame, because a row may be valid for a part of the time only. unknown: space for the name of an
+ * unknown topic, which is only in the frame. */
 static int find_names(const stream *of, const frame_ref *frame, baseline_stream *names,
                       char unknown[LIMIT_TOPIC_BYTES])
 {
@@ -132,7 +132,7 @@ static td_result find_stream(run *r, void **state, const stream *of, const frame
         return rc;
     own->items = td_array_grow(own->items, index->count, sizeof(run_stream *));
     own->items[index->count] = *out;
-    names = (*out)->result.names; /* the stream keeps these */
+    names = (*out)->result.names; /* copies that live as long as the stream */
     name_index_put(index, td_bytes_str(is_unknown ? names.exchange_topic : ""), index->count);
     return TD_OK;
 }
@@ -222,8 +222,8 @@ static char *write_decode(const frame_ref *frame, const frame_content *content)
     return text;
 }
 
-/* Replaces the hash by the former decode's if both are equal in the compared members, so that other
- * members make no difference. */
+/* If the frame's former decode and this one are equal in the compared members, replaces the hash by
+ * the former decode's hash, so that other members make no difference. */
 static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_content *content,
                              uint64_t *hash, td_err *err)
 {
@@ -298,8 +298,8 @@ static void drop_frame(regress_difference *of)
     *of = (regress_difference){0};
 }
 
-/* Keeps the stream's first difference. Its frame is the current one, or was kept when it began to
- * wait for its partner. */
+/* Keeps the stream's first difference. The differing frame is the current frame, or was kept when
+ * it began to wait for its partner. */
 static void note_first(run_stream *s, difference_kind kind, const join_step *step)
 {
     regress_difference *first = &s->result.first;
@@ -540,7 +540,7 @@ static void fill_comparison(run *r, regress_comparison *out)
     }
 }
 
-/* Refuses a mask that no frame has a member of: with a misspelt name in --only all frames would be
+/* Refuses --only if no frame has one of its members: with a misspelt name all frames would be
  * equal. */
 static td_result check_mask(const run *r, td_err *err)
 {

@@ -1,7 +1,6 @@
 /* Plays a selection on all cores, computes the baseline_row of every frame, and adds it to a new
  * baseline or compares it with a complete one.
  *
- *
  * Covers received frames: data frames with copies, frames of unknown topics, control frames. Leaves
  * out frames before the selection, frames that the client sent, HTTP answers and events. */
 #ifndef TD_REGRESS_RUN_H
@@ -54,9 +53,8 @@ typedef enum difference_kind {
 typedef struct regress_counts {
     uint64_t compared, same;
     uint64_t by_kind[DIFFERENCE_KINDS];
-    /* Frames of which only the book differs, and the book already differed after the previous
-     * frame: an earlier difference causes these until the next snapshot. Not in the other
-     * counts. */
+    /* Frames of which only the book differs, while the book already differed after the previous
+     * frame: one difference causes such frames until the next snapshot. They are not in by_kind. */
     uint64_t consequences;
     uint64_t outside; /* frames of the baseline before or after the compared part */
 } regress_counts;
@@ -64,9 +62,10 @@ typedef struct regress_counts {
 /* The first difference of a stream. */
 typedef struct regress_difference {
     difference_kind kind;
-    uint64_t was_index, is_index; /* bounds of its receive time, for DIFFERENCE_MISSING */
-    uint64_t from_ns, to_ns;      /* DIFFERENCE_MISSING: bounds of its receive time */
-    /* The differing frame; for DIFFERENCE_MISSING, the archive's next one. */
+    uint64_t was_index, is_index; /* as in join_step */
+    uint64_t from_ns, to_ns;      /* DIFFERENCE_MISSING: bounds of the frame's receive time */
+    /* The members below describe the differing frame; for DIFFERENCE_MISSING, the archive's next
+     * frame. */
     uint8_t has_frame; /* 0: the archive's stream has ended */
     uint64_t position; /* position in the archive; can be compared across streams */
     uint64_t recv_ns, ordinal;

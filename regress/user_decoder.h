@@ -33,8 +33,8 @@ typedef struct user_decoder user_decoder;
 
 /* Open decoder `number` (from 0) of the command line: first those of --decoder, then those of
  * --decoder-cmd. A number past the end, or "builtin", is the built-in decoder. Arguments are
- * borrowed until close. A signal ends a wait for the decoder. TD_E_*: it cannot be used, as its
- * first instance, made here, shows. */
+ * borrowed until close. A signal ends a wait for the decoder. The decoder's first instance is made
+ * here; TD_E_*: this failed, so the decoder cannot be used. */
 TD_MUST_USE td_result user_decoder_open(const decoder_options *options, size_t number,
                                         const td_log *log, const stop_signal *signals,
                                         user_decoder **out, td_err *err);
@@ -48,8 +48,8 @@ const char *user_decoder_name(const user_decoder *self);
 /* The decoding for cursor_options; NULL: the built-in decoder. */
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
-/* Decode one frame on the calling thread. *out is zeroed before; its memory comes from the arena.
- * Counts nothing. TD_E_*: the decoder cannot be used. */
+/* Decode one frame on the calling thread. The caller zeroes *out; memory for its content comes from
+ * the arena. Counts nothing. TD_E_*: the decoder cannot be used. */
 TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *frame,
                                           td_arena *arena, frame_content *out, td_err *err);
 

@@ -110,8 +110,8 @@ static td_result parse_value(condition_term *term, td_bytes value, uint64_t now_
     return rc;
 }
 
-/* Cut off the bytes at *at that are among these (are_wanted 0: that are not), and return them. *at
- * moves past them and any spaces. */
+/* Return the bytes at *at up to the first that is not in `bytes` (are_wanted 0: that is in it). *at
+ * moves past the returned bytes and any spaces. */
 static td_bytes cut(const char **at, const char *bytes, int are_wanted)
 {
     size_t size = are_wanted ? strspn(*at, bytes) : strcspn(*at, bytes);

@@ -1,18 +1,20 @@
-/* Conditions on frames, at which a replay stops (`--break`) or which `when` finds: one or more
- * terms, separated by spaces, that must all hold.
+/* Conditions on frames: a replay stops at a frame that meets a condition (`--break`), and `when`
+ * finds such frames. A condition is one or more terms, separated by spaces, that must all hold.
  *
  *   topic=GLOB symbol=GLOB              the frame's topic, symbol
- *   rule=GLOB                           it broke a matching rule of strength error ("crossed" means
- *                                       not_crossed)
- *   undecoded                           it could not be decoded
- *   price>=N size<N                     one entry (trade, level, order) meets both
- *   seq>=N time>=TIME                   its number (as in reports), its receive time
- *   bid>=N ask>=N spread>=N             best prices of its book after it, unless the book is broken
+ *   rule=GLOB                           the frame broke a matching rule of strength error
+ *                                       ("crossed" means not_crossed)
+ *   undecoded                           the frame could not be decoded
+ *   price>=N size<N                     one entry (trade, level, order) meets both terms
+ *   seq>=N time>=TIME                   the frame's number (as in reports), its receive time
+ *   bid>=N ask>=N spread>=N             best prices of the frame's book after the frame, unless the
+ *                                       book is broken
  *   gap                                 the first frame after a gap began; allows no other terms
  *
- * Numbers compare by = != < <= > >=. A condition on numbers, times and books only is met when it
- * begins to hold: by the first frame of a topic for which it holds, and again after a frame for
- * which it does not hold. One thread; frames must come in the order of the tape. */
+ * Numbers compare by = != < <= > >=. A condition with a term on seq, time or the book, and without
+ * terms on rules, undecoded frames or entries, is met only when it begins to hold: by the first
+ * frame of a topic for which it holds, and again by the first such frame after one for which it
+ * does not hold. One thread; frames must come in the order of the tape. */
 #ifndef TD_REPLAY_CONDITION_H
 #define TD_REPLAY_CONDITION_H
 
@@ -66,13 +68,13 @@ TD_MUST_USE td_result conditions_add(conditions *self, const char *text, uint64_
                                      td_err *err);
 void conditions_fini(conditions *self);
 
-/* Add the gaps of the selection from the ledger, which conditions need besides frames. */
+/* Add the ledger's gaps that overlap the selection; the term `gap` needs them. */
 void conditions_add_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
                          selection_window window);
 
 /* Evaluate the tape's next frame: return the text of the first condition that it meets, or NULL.
- * Lead-in frames and copies meet no condition. A frame that was played before gives the same result
- * again, if it is among the first CONDITIONS_MET_MAX that met a condition. */
+ * Lead-in frames and copies meet no condition. A frame that is played again gives the same result
+ * as before; but only the first CONDITIONS_MET_MAX frames that met a condition are remembered. */
 const char *conditions_met(conditions *self, const observed_frame *seen);
 
 /* The tape went back to the position after this many frames. */

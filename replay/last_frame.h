@@ -1,5 +1,5 @@
-/* The frame that a replay played last: a copy that is valid until the next frame is played, its
- * verdict, and its topic's track. Filled by an observer of a player with one thread. */
+/* The frame that a replay played last, its verdict, and its topic's track. The frame is a copy,
+ * valid until the next frame is played. Filled by an observer of a player with one thread. */
 #ifndef TD_REPLAY_LAST_FRAME_H
 #define TD_REPLAY_LAST_FRAME_H
 
@@ -15,11 +15,11 @@ typedef struct last_frame {
     const char *undecoded; /* the reason; NULL: decoded, or needs no decoding */
     verdict rules;         /* empty: not checked */
     const track *track;    /* owned by the player; NULL: no track */
-    uint8_t is_trusted;    /* 1: the track's state after it is right (tape/topic_trust.h) */
+    uint8_t is_trusted;    /* 1: the track's state is right (tape/topic_trust.h) */
     td_buf bytes;          /* the frame's bytes */
     td_buf levels;         /* the msg_levels of a frame that changes a book */
-    /* Conditions to evaluate; may be NULL. is_met is called if the frame meets one; its TD_EOF ends
-     * the play, as an observer's does. */
+    /* Conditions to evaluate; may be NULL. is_met is called if the frame meets a condition. The
+     * observer returns the result of is_met, so TD_EOF ends the play. */
     struct conditions *conditions;
     td_result (*is_met)(void *user);
     void *user;

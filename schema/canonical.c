@@ -343,7 +343,7 @@ static uint64_t canon_hash_end(canon *c)
     return td_xxh64_end(&to->state);
 }
 
-/* Clear bit 0, which is set only for frames that were not decoded; 2 instead of 0. */
+/* Clear bit 0, which is set only for frames that were not decoded. Returns 2 instead of 0. */
 static uint64_t decoded_hash(uint64_t hash)
 {
     hash &= ~CANONICAL_FAILED;

@@ -1,8 +1,8 @@
 /* The canonical form of a message (docs/regress.md, "Canonical form"): equal messages give equal
  * bytes, whichever decoder produced them. The frame's key order, white space, trailing zeros and
- * scaled integers do not matter. Baselines store its hash, and the digest "messages" covers it. The
- * form is the same on every machine and, within a version of the form, in every version of the
- * programs, because it has names and fixed letters instead of enum numbers. */
+ * scaled integers do not matter. Baselines store the hash of the form, and the digest "messages"
+ * covers the form. The form is the same on every machine and, within a version of the form, in
+ * every version of the programs, because it has names and fixed letters instead of enum numbers. */
 #ifndef TD_SCHEMA_CANONICAL_H
 #define TD_SCHEMA_CANONICAL_H
 

@@ -2,9 +2,9 @@
  *
  * The members of a frame's object are read in one of two ways. An ordinary data frame is read from
  * both ends, byte by byte, and its entries are skipped; any other frame is read with the JSON
- * reader's index. The same functions then find the topic's row and the exchange's time for both. If
- * these need more than the ends of a frame (SEEN_UNSURE), the frame is read with the index, so that
- * both ways give the same answer for valid JSON.
+ * reader's index. In both ways, the same functions then find the topic's row and the exchange's
+ * time. If these functions need more than the ends of a frame (SEEN_UNSURE), the frame is read with
+ * the index, so that both ways give the same answer for valid JSON.
  *
  * Expected load: every frame of a recorder. Instructions per frame (callgrind; the simulated
  * exchange's inverse and v5-linear frames of 400 bytes): 1,640 and 1,800 from both ends; 4,770 and
@@ -12,7 +12,7 @@
  *
  * Classification does not validate frames. A frame that is malformed between its ends gets its
  * topic, and the decoder reports the error. The index is not validated either, unless keys or topic
- * have escapes: they can be resolved only in a valid text. */
+ * have escapes: escapes can be resolved only in a valid text. */
 #include "schema/classify.h"
 
 #include <string.h>
@@ -45,14 +45,15 @@ struct classifier {
     char composed[LIMIT_TOPIC_BYTES];          /* memory for a topic composed of its parts */
 };
 
-/* A member of an object. token is its value if the frame is indexed; otherwise json is. */
+/* A member of an object. Its value is token if the frame is indexed, otherwise json. */
 typedef struct member {
     td_bytes key;
     td_bytes json; /* a scalar, as written */
     uint32_t token;
 } member;
 
-/* Largest number kept: an order of spot has some 40. A known key is found even after these. */
+/* How many members are kept; an order of spot has some 40. A known key is found even beyond them.
+ */
 enum { MEMBERS_MAX = 64 };
 /* The members of a frame's object, or of an event's. */
 typedef struct members {
@@ -641,7 +642,7 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
 
 /* ---- data frames ---- */
 
-/* Classify, without its index, an inbound frame in the usual form: first the topic, then scalars,
+/* Classify an inbound frame in the usual form, without indexing it: first the topic, then scalars,
  * "data" with an object or array, and scalars to the end. Returns 0 without setting *out if the
  * frame has another form and must be indexed. */
 static int classify_plain(const job *j, td_bytes frame)
@@ -697,8 +698,9 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     (void)fill_data(j, &all, topic); /* what is still missing is absent */
 }
 
-/* Classify a data frame by its keys. If parts of the topic in other members (spot's symbol), or the
- * keys of these members, may have escapes, resolve them and classify again. */
+/* Classify a data frame by its keys. If the topic has escapes, or if no row was found and the frame
+ * has escapes anywhere (parts of the topic may be in other members, such as spot's symbol), resolve
+ * them and classify again. */
 static void classify_topic(const job *j, members *m)
 {
     td_bytes all = td_bytes_of(m->index->bytes, m->index->size);

@@ -14,17 +14,19 @@
 
 typedef struct classification {
     enum frame_class frame_class;
-    topic_match topic; /* of data frames. Its texts are views into the frame, or into the decoder's
-                          memory if the topic was escaped, compressed or composed */
+    topic_match topic; /* data frames: the topic's match. The texts are views into the frame, or
+                          into the decoder's memory if the topic was escaped, compressed or composed
+                        */
     td_bytes exchange_topic; /* the topic as one string, as in the frame. Spot's topics are composed
                                 from their parts ("kline.1m.BTCUSDT") if the topic has a row */
-    uint64_t exchange_ns;    /* 0 if absent, or if its key has escapes. If the member occurs twice,
-                                either value; a decoded message has the exact time */
+    uint64_t exchange_ns;    /* the time that the frame names; 0: absent, or the key has escapes. If
+                                the member occurs twice, this may be either value; a decoded message
+                                has the exact time */
     int8_t success;          /* acks and auth: 1, 0, or -1 if not stated */
 } classification;
 
-/* 1 if the first bytes of an inbound frame prove that it is data, as nearly all data frames of
- * nearly all dialects do. 0: the frame must be classified. of is not NULL. */
+/* 1 if the first bytes of an inbound frame prove that the frame is data. This is so for nearly all
+ * data frames, in nearly all dialects. 0: the frame must be classified. of is not NULL. */
 int frame_begins_as_data(const family *of, td_bytes frame);
 
 /* Memory for classifying: a cache of matched topics. One thread. Callers with a decoder use
@@ -33,8 +35,7 @@ typedef struct classifier classifier;
 TD_NEVER_NULL classifier *classifier_open(void);
 void classifier_close(classifier *c);
 
-/* Classify an uncompressed inbound frame, or an order entry request; otherwise as
- * decoder_classify(). */
+/* As decoder_classify(), but only for uncompressed inbound frames and order entry requests. */
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
                       uint64_t at_ns, classification *out);
 

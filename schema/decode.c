@@ -63,7 +63,8 @@ static void fill_trades(fast_decoder *fast, message *m)
     m->trades = (msg_trades){record.head, fast->trades, record.item_count};
 }
 
-/* Remove from the record, which the decoder owns, the values that the plain struct has. */
+/* The plain struct has some of the record's values: remove these from the record, which the decoder
+ * owns. */
 static void drop_struct_values(const msg_record *record)
 {
     msg_item *items = (msg_item *)record->items;

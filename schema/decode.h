@@ -19,15 +19,15 @@ typedef struct decoder decoder;
 
 enum {
     /* Readable bytes, with any values, that must follow a frame, because the JSON parser works in
-     * blocks. The buffers of chunks have them, so that frames are decoded in place. */
+     * blocks. Buffers of chunks end with such bytes, so that frames are decoded in place. */
     DECODE_PADDING_BYTES = 64,
 };
 
 typedef enum decode_path {
     DECODE_PATH_FAST,  /* books and trades on the fast path, with only the members that the plain
                           structs have */
-    DECODE_PATH_WHOLE, /* as DECODE_PATH_FAST, but with every member: message.extra has those
-                          without a place in the plain structs */
+    DECODE_PATH_WHOLE, /* as DECODE_PATH_FAST, but with every member: message.extra has the members
+                          that the plain structs lack */
     DECODE_PATH_ROWS, /* as DECODE_PATH_WHOLE, but never on the fast path (tests compare the two) */
 } decode_path;
 
@@ -38,9 +38,9 @@ void decoder_close(decoder *d);
 /* Decode a frame of a known topic (from its channel or from decoder_classify()). frame must be
  * followed by DECODE_PADDING_BYTES readable bytes. Compressed frames, which begin neither as JSON
  * nor with white space, are inflated first. Returns 1 and fills *out (valid until the next call and
- * while the frame's bytes are), or 0 and fills *why. If topic->row is NULL, returns 0, and the
- * reason is that the frame is not JSON, or else DECODE_NO_TOPIC if topic->topic is empty (as
- * decoder_classify() leaves it for frames without a topic), or else DECODE_UNKNOWN_TOPIC. */
+ * while the frame's bytes are), or 0 and fills *why. If topic->row is NULL, returns 0. For a frame
+ * that is JSON, the reason is then DECODE_UNKNOWN_TOPIC, or DECODE_NO_TOPIC if topic->topic is also
+ * empty (decoder_classify() leaves it empty for frames without a topic). */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
@@ -56,7 +56,7 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
 int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode_error *why);
 
 /* Classify a frame (schema/classify.h). of may be NULL: then no topic is matched. at_ns is the
- * receive time, which selects the rows that are valid then (TOPIC_NOW if unknown). The frame must
+ * receive time (TOPIC_NOW if unknown); only rows that are valid at this time match. The frame must
  * have padding as for decoder_decode(); compressed frames are inflated. Views in *out are valid
  * until this decoder's next call for another frame, and while the frame's bytes are. */
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
@@ -66,8 +66,9 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
  * the frame's size suggests. */
 int decoder_inflates(td_bytes frame);
 
-/* Number of book and trade frames that were not in canonical form, so that the row-driven decoder
- * read them, which takes some five times as long. */
+/* Number of book and trade frames that the row-driven decoder read, because they were not in
+ * canonical form or the fast path cannot read their topic. The row-driven decoder takes some five
+ * times as long. */
 uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */

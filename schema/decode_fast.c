@@ -1,8 +1,8 @@
 /* The fast path: one pass over the bytes, from the frame's object along the path to its entries to
- * each entry's fields, with all checks. It refuses frames in any other form (white space, escapes,
- * entries before the kind, lists in another order than the row's, malformed JSON); decode_rows.c
- * then reads them and reports errors. Both give the same message for a
- * frame that both accept.
+ * each entry's fields, with all checks. It reads frames only in the usual form, and refuses frames
+ * with white space, escapes, entries before the kind, lists in another order than the row's, or
+ * malformed JSON; decode_rows.c then reads these frames and reports errors. The two decoders give
+ * the same message for a frame that both accept.
  *
  * The reason for a separate path without the JSON reader's index: instructions per frame,
  * by callgrind, for the simulated exchange's frames (seed 7, some 400 bytes, books and trades):
@@ -149,7 +149,7 @@ typedef struct fast_frame {
     const topic_match *topic;
     const uint8_t *end; /* end of the frame's text */
     msg_head head;
-    const key_word *symbol; /* the topic's symbol, which each entry's is compared with */
+    const key_word *symbol; /* the topic's symbol, to compare with each entry's symbol */
     size_t count;           /* number of entries so far */
     uint64_t extra_fields;  /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
     uint64_t entry_seen;    /* a bit for each field in the last of d->items */
@@ -185,7 +185,7 @@ static void reach_items(fast_frame *h, size_t count)
 }
 
 /* Add a value that the plain struct has no place for. Returns NULL if the entry's values are not in
- * the row's order, in which decode_rows() sorts them. */
+ * the row's order; decode_rows() then reads the frame and sorts them. */
 static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
                                 const uint8_t *after)
 {
@@ -199,8 +199,8 @@ static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
     return read_beside(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
 }
 
-/* Called after each field of an entry that the plain struct has no place for; its value is from p
- * to after. Adds the value if the frame is decoded whole. */
+/* Called after each field that the plain struct has no place for; the field's value is from p to
+ * after. Adds the value if the frame is decoded whole. */
 static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
                                          const uint8_t *after)
 {
@@ -238,8 +238,8 @@ static inline int has_next_member(const uint8_t **p, const uint8_t *end)
     return *at == ',';
 }
 
-/* A function that reads the value at p of an entry's field into the entry (a msg_level or
- * msg_trade). */
+/* A function that reads a field's value, which is at p, into the entry (a msg_level or msg_trade).
+ */
 typedef const uint8_t *fast_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p,
                                   void *entry);
 
@@ -271,8 +271,9 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
 }
 
 /* Read the fields of the object at p; *seen gets a bit for each. In most frames they are in the
- * row's order: then one comparison covers brace or comma, key and colon. From the first other key
- * on, each key is searched. Always inlined, so that value is not called indirectly. */
+ * row's order: then one comparison covers brace or comma, key and colon. From the first key in
+ * another order on, each key is searched. Always inlined, so that value is not called indirectly.
+ */
 static inline __attribute__((always_inline)) const uint8_t *
 fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
@@ -367,7 +368,7 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     return p;
 }
 
-/* Read the rest of a level with a size of retail orders, ,"size"] at p, and add the two sizes. */
+/* Read the size of a level's retail orders (at p: ,"size") and add it to the level's size. */
 static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
 {
     fast_decoder *d = h->d;
@@ -461,7 +462,7 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
     case ROLE_COUNT:
         break;
     }
-    /* Skipped, for example the time in its other form. */
+    /* This field is skipped, for example the time in its other form. */
     return pass_beside(h, field, p, scan_unread(p, h->end));
 }
 
@@ -527,7 +528,7 @@ static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
 }
 
 /* Compare the text at p with the channel's "topic.symbol", by words. Returns NULL if they differ,
- * or if this topic cannot be compared in this way; the caller then compares its parts. */
+ * or if this topic cannot be compared in this way; the caller then compares the topic's parts. */
 static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
 {
     td_bytes topic = w->h->topic->topic;
@@ -572,7 +573,8 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
-/* Check a part of the topic that is in another member: it must equal the channel's. */
+/* Check a part of the topic that is in another member: it must equal the part in the channel's
+ * topic. */
 static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
 {
     const topic_match *topic = w->h->topic;

@@ -25,8 +25,7 @@ typedef struct fast_decoder {
     size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;
-    uint8_t wants_whole; /* 1: fill message.extra with the members that the plain struct has no
-                            place for */
+    uint8_t wants_whole; /* 1: fill message.extra with the members that the plain struct lacks */
     msg_value envelope[TOPIC_ENVELOPE_MAX];
     msg_value *values; /* of all entries, for message.extra */
     size_t value_capacity;

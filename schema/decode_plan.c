@@ -115,7 +115,7 @@ static void plan_route(decode_plan *p, const char *path, plan_target target)
     node_add(node, key, target);
 }
 
-/* Store in its node that the entries of these items are there. */
+/* Record in the node at the items' path that the entries are there. */
 static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
@@ -139,9 +139,9 @@ static int path_continues(const char *path, const char *from)
 }
 
 /* Decide how decode_rows() finds the entries of each of the row's items. Its first pass does not
- * enter entries, so entries inside other entries, and entries that inherit fields on their path,
- * are found later by following their path. If a path may have a list or an object with other
- * entries inside (ITEMS_LIST), the first pass finds out which of them the frame has. */
+ * enter entries, so entries inside other entries, and entries that inherit fields from objects on
+ * their path, are found later by following their path. If a path may have a list or an object with
+ * other entries inside (ITEMS_LIST), the first pass finds out which of the two the frame has. */
 static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
@@ -355,7 +355,7 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     if (time == KEY_NONE)
         return;
     p->time_unit_ns = field_unit_ns(row->fields[time].unit);
-    /* A trade with its time only in the other form is left to decode_rows(). */
+    /* If a trade has its time only in the other form, decode_rows() reads the frame. */
     if (row->type == MSG_TRADE)
         p->required_fields |= UINT64_C(1) << time;
 }

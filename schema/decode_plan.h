@@ -88,7 +88,7 @@ enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
 /* The meaning of a key's value in an object on the path to entries. */
 typedef enum target_kind {
     TARGET_TOPIC,
-    TARGET_PARAMETER, /* a part of the topic that is not in the topic's own text */
+    TARGET_PARAMETER, /* a part of the topic that has a member of its own in the frame */
     TARGET_SYMBOL,
     TARGET_KIND,
     TARGET_FIELD,
@@ -170,25 +170,27 @@ typedef struct decode_plan {
     key_set kinds;               /* the kind words as keys, in the same order */
     key_word kind_keys[KIND_WORDS_MAX];
     uint8_t kind_guesses[KIND_WORDS_MAX + 1];
-    key_set outer; /* keys of the objects around entries, for inherited fields. entry and outer both
-                      have an index for every field; where the field belongs to the other set, the
-                      key matches nothing */
+    key_set outer; /* keys of the objects around entries, for inherited fields. entry and outer have
+                      an index for every field; a field that belongs to the other set has a key that
+                      matches nothing */
     key_word outer_words[TOPIC_FIELDS_MAX];
     uint8_t outer_guesses[TOPIC_FIELDS_MAX + 1];
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* for each item: the node with its entries */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* 1: decode_rows() finds these entries by following their
                                              path, not on its first pass */
-    int8_t list_instead[TOPIC_ITEMS_MAX]; /* index of the items of a list (ITEMS_LIST) that a frame
-                                             may have instead of these items, or PLAN_NO_ITEMS */
+    int8_t list_instead[TOPIC_ITEMS_MAX]; /* a frame may have a list (ITEMS_LIST) instead of these
+                                             items: index of the list's items, or PLAN_NO_ITEMS */
     uint32_t required_envelope;           /* a bit for each required field */
     uint32_t required_items[FRAME_ANY]; /* by kind: a bit for each of the row's items that the fast
                                            path must find */
-    uint8_t part_count; /* number of parts of the topic that are not in the topic's own text */
+    uint8_t part_count; /* number of parts of the topic that have a member of their own in the frame
+                         */
     uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_member of each field */
     uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* unit in ns, for time fields */
-    uint8_t topic_bytes; /* length of the pattern before its first placeholder; this is the topic's
-                            own text in the frame if other members have the other parts */
-    uint8_t has_coin;    /* the topic's symbol is a coin; its entries name symbols */
+    uint8_t topic_bytes; /* length of the pattern before its first placeholder and dot. If other
+                            members of the frame have the topic's other parts, the frame's topic key
+                            has only this text */
+    uint8_t has_coin;    /* the topic's symbol is a coin; the entries name symbols */
     uint8_t is_positional;
     uint8_t has_inherited;
     uint8_t has_twin[TOPIC_FIELDS_MAX]; /* 1: another field has the same member */
@@ -222,8 +224,8 @@ void plan_cache_fini(plan_cache *cache);
 /* As plan_cache_get(), for a row other than the last one. */
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
-/* The plan of a valid row (tests/testing/row_faults.h checks rows), built at the first call for it.
- * Valid until the next call. */
+/* The plan of a row, built at the first call for this row; valid until the next call. The row must
+ * be valid (tests/testing/row_faults.h checks rows). */
 static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *row)
 {
     return cache->last != NULL && cache->last->row == row ? cache->last

@@ -25,7 +25,8 @@ typedef enum decode_reason {
     DECODE_BAD_SIDE,   /* neither Buy nor Sell, although the field requires one of them */
     DECODE_LIMIT,      /* more entries, nesting or bytes than base/limits.h allows */
     DECODE_TOPIC_MISMATCH, /* the frame names a topic other than its channel's */
-    /* The rest only for a user's decoder (tape/decoding.h), a program that decodes frames. */
+    /* The reasons below occur only with a user's decoder, a program that decodes frames
+     * (tape/decoding.h). */
     DECODE_REFUSED,  /* the program answered that it cannot decode the frame */
     DECODE_CRASHED,  /* the program ended while decoding the frame */
     DECODE_HUNG,     /* the program did not answer in time */
@@ -43,13 +44,13 @@ typedef struct decode_error {
 
 /* ---- surveys: the members of a frame ---- */
 
-/* Where a known member is: in an entry, if the value is an index of the row's items; in the
- * envelope, if it is this value. */
+/* Value of survey_member.place for a member of the envelope. Smaller values are indexes of the
+ * row's items; the member is then in one of their entries. */
 enum { SURVEY_ENVELOPE = TOPIC_ITEMS_MAX };
 
 /* Kind of a survey entry. */
 typedef enum survey_what {
-    SURVEY_FIELD, /* index is that of the field, among the row's fields or in its envelope */
+    SURVEY_FIELD, /* index is the field's index in the row's fields, or in the row's envelope */
     SURVEY_KIND,  /* the member with the frame's kind, in the envelope */
     SURVEY_ENTRY, /* an entry begins; its members follow */
 } survey_what;
@@ -85,7 +86,7 @@ typedef struct frame_survey {
     td_bytes text; /* the frame, or its inflated text */
     const survey_member *members;
     size_t member_count;
-    /* Each path once; their counts add up to msg_head.unknown_fields. */
+    /* Equal ones are listed once, so there may be fewer than msg_head.unknown_fields. */
     const survey_unexpected *unexpected;
     size_t unexpected_count;
     uint64_t unexpected_left_out; /* members beyond LIMIT_SURVEY_UNEXPECTED */

@@ -372,7 +372,8 @@ static int next_member(json_iter *it, td_bytes *key, json_value *element)
     return 1;
 }
 
-/* Process the members of an object on the path to entries; count those that are not in the plan. */
+/* Process the members of an object on the path to entries; count members that are not in the plan.
+ */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
     td_bytes text;
@@ -447,7 +448,7 @@ static int check_envelope(rows *r)
 /* The fields that an entry has, before their values are read. */
 typedef struct found_fields {
     uint32_t token[TOPIC_FIELDS_MAX]; /* token of each field's value; 0: absent */
-    uint8_t is_outer; /* 1: they are fields of an object around entries that contains no entry */
+    uint8_t is_outer; /* 1: all are inherited fields, of an object that contains no entry */
 } found_fields;
 
 static const found_fields NO_OUTER_FIELDS = {{0}, 0};
@@ -473,7 +474,7 @@ static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 }
 
 /* 1 if a plain value equals the integer of its scaled twin, as in the samples of the exchange's
- * documents. 0 does not count, because it is the same at any scale. */
+ * documents. Returns 0 for the value 0, which is the same at any scale. */
 static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
@@ -538,8 +539,8 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
 }
 
 /* Omit an unreadable time and count it, because the rest of the entry is sound. Returns 0, so that
- * the frame is refused, if the time is required or is the topic's own time, which orders its
- * frames. */
+ * the frame is refused, if the time is required or is the topic's own time, which orders the
+ * topic's frames. */
 static int omit_bad_time(rows *r, const items_row *items, const field_row *field, uint32_t token,
                          msg_value *value)
 {
@@ -643,7 +644,7 @@ static int check_sum(rows *r, const msg_values *values, size_t offset)
     return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
 }
 
-/* Add an entry whose values are those from index first to the end. */
+/* Add an entry. Its values are in d->values, from index first to the end. */
 static void add_item(rows *r, size_t first, msg_action action)
 {
     row_decoder *d = r->d;
@@ -651,8 +652,7 @@ static void add_item(rows *r, size_t first, msg_action action)
     d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
 }
 
-/* The values from index first to the end, which are one entry's; valid until another value is
- * added. */
+/* The values of one entry, from index first to the end; valid until another value is added. */
 static msg_values values_from(const rows *r, size_t first)
 {
     const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
@@ -845,8 +845,8 @@ static int read_entries(rows *r, const items_row *items, json_value value,
     return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Find the fields that entries inherit from this object on their path. They override those of
- * objects further out; if a key occurs twice, the first one counts. */
+/* Find the fields that entries inherit from this object on their path. The object's fields override
+ * fields of objects further out; if a key occurs twice, the first one counts. */
 static void note_outer_fields(rows *r, json_value object, found_fields *outer)
 {
     found_fields own = NO_OUTER_FIELDS;
@@ -905,8 +905,8 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
     return 1;
 }
 
-/* 1 if the items do not apply to this frame: of a list (ITEMS_LIST) and the items on longer paths
- * through the same value, a frame has only one. */
+/* 1 if the items do not apply to this frame. A frame has either a list (ITEMS_LIST) or the items on
+ * longer paths through the same value, not both. */
 static int is_replaced(const rows *r, size_t index)
 {
     int list = r->p->list_instead[index];

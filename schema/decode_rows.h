@@ -25,7 +25,7 @@ typedef struct row_decoder {
     uint64_t unexpected_left_out;
 } row_decoder;
 
-/* Free its memory. */
+/* Free the decoder's memory. */
 void row_decoder_fini(row_decoder *d);
 
 /* Decode a frame, which must be followed by JSON_PADDING_BYTES. Returns 1 and a record, valid until

@@ -202,7 +202,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
 /* ---- FIELD_JSON: values as canonical JSON text, for objects with members that a row cannot name,
  * such as fees by coin ---- */
 
-/* Members of an object that are sorted by key; a larger object keeps its own order. */
+/* Members are sorted by key in objects of at most this many; a larger object keeps its own order.
+ */
 enum { JSON_SORTED_MEMBERS_MAX = 64 };
 
 /* A text that is being written. */

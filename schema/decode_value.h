@@ -26,7 +26,7 @@ void value_texts_fini(value_texts *texts);
  * Returns 1, or 0 if out_bytes is too small. */
 int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text);
 
-/* 1 if a text means that there is no value, as null does: "" and "None". */
+/* 1 if the text is "" or "None". Like null, these mean that there is no value. */
 int value_is_empty(td_bytes text);
 
 /* Read the text of a present value as the field's type, which is not FIELD_JSON; text values are

@@ -8,8 +8,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Limits for a request's JSON text and its list of topics. Real requests have kilobytes; larger
- * ones are not parsed. An answer may echo a request. */
+/* DIALECT_TEXT_BYTES_MAX: larger requests and answers are not parsed. Real requests have kilobytes;
+ * an answer may echo a request. ARGS_AT_FIRST: initial capacity of the list of topics. */
 enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
 
 /* Bytes for composed topics: each consists of a topic's stem and a part of the request. */

@@ -189,17 +189,18 @@ struct dialect {
     int (*is_possible)(td_bytes topic);
     /* Server: 1 if a subscription covers a frame's topic. */
     int (*covers)(td_bytes subscription, td_bytes exchange_topic);
-    /* Server: 1 if a subscription that covers the topic also covers this frame of it (a
-     * subscription to "order.linear", a frame of "order"). NULL: it always does. */
+    /* Server: 1 if a subscription that covers the topic also covers this frame of the topic.
+     * Example: "order.linear" covers only some frames of "order". NULL: a subscription covers all
+     * frames. */
     int (*covers_frame)(td_bytes subscription, td_bytes exchange_topic, td_bytes frame);
 
-    /* Write the signature of credentials and a NUL; clients must keep it secret. */
+    /* Write the signature of credentials and a NUL. Clients must keep the signature secret. */
     void (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
     /* Server: check the credentials of an auth request. If secret is NULL, every key is valid at
      * any time, but all parts must be present (else REFUSAL_INVALID_ARGS). */
     refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
     /* Server: as check_auth, for credentials in a URL's query (without "?"). *is_there is 1 if the
-     * query has a key; without a key it is ignored. NULL: credentials in URLs are ignored. */
+     * query has a key; a query without a key is ignored. NULL: credentials in URLs are ignored. */
     refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
     /* The dialect's part of request_parse() and answer_parse(). */
@@ -216,9 +217,9 @@ TD_NEVER_NULL dialect_parser *dialect_parser_open(void);
 void dialect_parser_close(dialect_parser *parser);
 
 /* Read a client's request. *out is valid until the next call and while frame is. TD_OK (kind is
- * REQUEST_UNKNOWN for unknown requests); TD_E_INVALID if it is not a JSON object, its args are not
- * a list, or one of its topics cannot be read (kind and parts are set as far as they were read);
- * TD_E_LIMIT. */
+ * REQUEST_UNKNOWN for unknown requests); TD_E_INVALID if the frame is not a JSON object, its args
+ * are not a list, or one of its topics cannot be read (kind and parts are then set as far as the
+ * request was read); TD_E_LIMIT. */
 TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
@@ -227,10 +228,11 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
 TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                    dialect_answer *out, td_err *err);
 
-/* 1 if the answer may belong to the request. If the answer has an id, it must be the request's id.
- * Without an id, its kind must match, and all topics that it names must be in the request (spot v1
- * may answer a list symbol by symbol). An answer that has neither an id nor topics may belong to
- * any request: take the oldest open one, because requests are answered in order. */
+/* 1 if the answer may belong to the request. The kind that the answer states, if any, must be the
+ * request's kind. If both have an id, the ids must be equal. Otherwise all topics that the answer
+ * names must be in the request (spot v1 may answer a list symbol by symbol). An answer that has
+ * neither an id nor topics may belong to any request: take the oldest open one, because requests
+ * are answered in order. */
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 
 /* 1 if the answer grants a topic of its request, 0 if the answer refuses it. */
@@ -240,7 +242,8 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
 /* 1 if this answer, which belongs to no open request, ends the subscription to a topic that was
- * granted before: it refuses the topic or all topics, or confirms that they are unsubscribed. */
+ * granted before: it refuses the topic or all topics, or confirms that the topic is, or all topics
+ * are, unsubscribed. */
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */

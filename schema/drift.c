@@ -261,7 +261,7 @@ static void check_unexpected(examination *e, const survey_unexpected *unexpected
     }
 }
 
-/* ---- members that it names ---- */
+/* ---- members that the row names ---- */
 
 static const char *type_name(json_type type)
 {
@@ -303,7 +303,7 @@ static drift_note *note_value(examination *e, const survey_member *m, td_bytes t
     return note_field(e, m, DRIFT_NEW_VALUE, detail);
 }
 
-/* Check a text against the member's documented ones. */
+/* Check a text against the member's documented texts. */
 static void check_text(examination *e, const survey_member *m, const value_row *values,
                        td_bytes text)
 {
@@ -538,8 +538,8 @@ static td_bytes path_start(const char *path, size_t key_count)
     return td_bytes_of(path, size);
 }
 
-/* Check the members on the path of one of the row's items; of a list on the path, only the first
- * element. The frame may still decode if a list became an object, or the reverse. */
+/* Check the members on the path of one of the row's items (in a list, only the first element). This
+ * is needed because a frame may decode even if a list became an object, or an object a list. */
 static void check_path(examination *e, size_t index)
 {
     const char *path = e->row->items[index].path;
@@ -775,7 +775,7 @@ static void examine_control(examination *e, const classification *what)
     }
 }
 
-/* Classify and examine a frame whose channel has no row. */
+/* Examine a frame whose channel has no row, depending on its class. */
 static void examine_other(examination *e, const classification *what)
 {
     frame_survey *survey = &e->reader->survey;

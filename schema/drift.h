@@ -3,8 +3,8 @@
  * means that the exchange changed something, or that a row is incomplete.
  *
  * A reader examines one frame and makes notes; a stream keeps what earlier frames of one topic and
- * symbol had. schema/drift_table.h counts notes as findings. New and repeated members are those
- * that the decoder counts in msg_head.unknown_fields (decoder_survey). Readers and streams each
+ * symbol had. schema/drift_table.h counts notes as findings. The decoder finds new and repeated
+ * members (decoder_survey), and counts them in msg_head.unknown_fields. Readers and streams each
  * belong to one thread at a time. No I/O, no clock. */
 #ifndef TD_SCHEMA_DRIFT_H
 #define TD_SCHEMA_DRIFT_H
@@ -84,12 +84,14 @@ void drift_stream_close(drift_stream *stream);
 /* Result of examining a frame. Valid until the reader's next call. */
 typedef struct drift_result {
     td_bytes topic;  /* without the symbol. For frames without a row: the topic in the frame, with
-                        symbols replaced by "{symbol}"; "_control.ack" and the like; or "_unknown" */
+                        symbols replaced by "{symbol}"; "_control.CLASS" ("_control.ack"); or
+                        "_unknown" */
     td_bytes symbol; /* empty: absent */
     td_bytes text;   /* the frame, or its inflated text */
     const drift_note *notes;
     size_t count;
-    /* Number of notes dropped because the frame had more than LIMIT_DRIFT_NOTES. */
+    /* Number of notes that were dropped because the frame had more than LIMIT_DRIFT_NOTES, or more
+     * than LIMIT_SURVEY_UNEXPECTED unexpected members. */
     uint64_t left_out;
 } drift_result;
 

@@ -16,9 +16,9 @@ typedef struct finding_group {
                     unknown */
 } finding_group;
 
-/* The findings of one feed, topic and kind, limited so that many similar ones do not displace
- * others. All topics without rows have one share together, because a peer may invent their names.
- */
+/* The findings of one feed, topic and kind (learnt values separately). Their number is limited, so
+ * that many similar findings do not displace others. All new topics of a feed have one share
+ * together, because a peer may invent topic names. */
 typedef struct share {
     uint64_t hash; /* of feed, topic and kind; two keys with equal hashes use one share */
     finding_group group;

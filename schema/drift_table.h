@@ -1,5 +1,5 @@
-/* Findings: notes about frames (schema/drift.h) that are alike, counted, with the times of the
- * first and last frame and an example. One thread at a time. */
+/* Findings. A finding counts notes about frames (schema/drift.h) that are alike, and has the times
+ * of the first and last of these frames, and an example. One thread at a time. */
 #ifndef TD_SCHEMA_DRIFT_TABLE_H
 #define TD_SCHEMA_DRIFT_TABLE_H
 
@@ -31,10 +31,11 @@ TD_NEVER_NULL drift_table *drift_table_open(void);
 void drift_table_close(drift_table *table);
 
 /* Add a frame's notes. Frames of different streams may be added in any order: the resulting
- * findings, with first and last time, count and example, are the same. Findings beyond a limit are
- * counted, but not kept: LIMIT_DRIFT_FINDINGS, for learnt values LIMIT_DRIFT_VALUES, and for one
- * kind in one topic of a feed (new topics: in one feed) LIMIT_DRIFT_KIND_FINDINGS. Which ones are
- * kept depends on all notes together, not on their order. */
+ * findings, with first and last time, count and example, are the same. The number of findings is
+ * limited: LIMIT_DRIFT_FINDINGS in all (learnt values separately: LIMIT_DRIFT_VALUES), and
+ * LIMIT_DRIFT_KIND_FINDINGS of one kind in one topic of a feed (new topics: in one feed). Notes of
+ * further findings are only counted (drift_table_left_out). Which findings are kept depends on all
+ * notes together, not on their order. */
 void drift_table_add(drift_table *table, const char *feed, const drift_frame *frame,
                      const drift_result *result);
 
@@ -42,8 +43,9 @@ void drift_table_add(drift_table *table, const char *feed, const drift_frame *fr
  * next call that adds. */
 const drift_finding *drift_table_list(drift_table *table, size_t *count);
 
-/* Number of findings that were not kept, and of notes beyond LIMIT_DRIFT_NOTES of a frame. Learnt
- * values are included only if since_ns is not 0 (see drift_finding_is_new). */
+/* Number of notes that no finding has: notes of findings that were not kept, and notes that frames
+ * had beyond their limit (drift_result.left_out). Learnt values are included only if since_ns is
+ * not 0 (see drift_finding_is_new). */
 uint64_t drift_table_left_out(const drift_table *table, uint64_t since_ns);
 
 /* 1 if a finding was first seen at since_ns or later. A learnt value is new only if since_ns is not

@@ -45,7 +45,7 @@ enum {
 
 /* How an answer shows whether its request succeeded. */
 typedef enum success_form {
-    SUCCESS_NOT_STATED, /* it does not show it */
+    SUCCESS_NOT_STATED, /* the answer does not show it */
     SUCCESS_WORD,       /* by a word, as text or as a JSON literal (true): one of success_words or
                            failure_words */
     SUCCESS_CODE, /* by a code: 0, as a number or text, is success; anything else is failure */
@@ -72,12 +72,12 @@ typedef struct frame_keys {
     /* Numbers of the keys that an event, or each event of a list, has instead of a topic;
      * FRAME_KEY_NONE: the exchange sends no events. */
     uint8_t event, event_time;
-    uint8_t op;      /* an answer names its request under this key */
-    uint8_t request; /* or under this key, in an object that is the value of the key op; both may be
-                        FRAME_KEY_NONE */
-    /* A key of control frames that data frames may have as well; its text distinguishes them. Its
-     * rules are adjacent: shared_count of them from index shared_first on. FRAME_KEY_NONE: no such
-     * key. */
+    uint8_t op;      /* key under which an answer names its request */
+    uint8_t request; /* key of an object in which an answer echoes its request, with the key op
+                        inside. op and request may be FRAME_KEY_NONE */
+    /* A key of control frames that data frames may have as well; the value distinguishes the two.
+     * The rules for this key are adjacent: shared_count rules from index shared_first on.
+     * FRAME_KEY_NONE: no such key. */
     uint8_t shared;
     uint8_t shared_first, shared_count;
     td_bytes data_start; /* the bytes with which a data frame begins, up to the opening quote of its
@@ -146,8 +146,8 @@ typedef struct exchange_row {
                                         anything may occur */
 } exchange_row;
 
-/* The documented texts of a field in a family's frames (family NULL: in any family's). NULL: no
- * texts are documented, as for every numeric field. */
+/* The documented texts of a field in a family's frames (family NULL: in frames of all families).
+ * NULL: no texts are documented, as for every numeric field. */
 const value_row *exchange_values(const exchange_row *exchange, const char *family,
                                  const field_row *field);
 

@@ -60,7 +60,8 @@ typedef struct family {
 /* All families, in the order of docs/design.md ("Words"); *count is their number. */
 const family *const *family_table(size_t *count);
 
-/* The exchange of a family; of NULL: the first family's exchange. Never NULL. */
+/* The exchange of a family; if `of` is NULL, the exchange of the first family. Never returns NULL.
+ */
 const exchange_row *exchange_of(const family *of);
 
 /* The family of that name, or NULL. */

@@ -27,7 +27,7 @@ typedef struct topic_filters {
 void topic_filters_init(topic_filters *filters, const dialect *spoken);
 void topic_filters_fini(topic_filters *filters);
 
-/* Add a subscription, or each one of a list ("topic.A|B"); those that exist already are kept.
+/* Add a subscription, or all subscriptions of a list ("topic.A|B"). Existing ones are kept.
  * TD_E_INVALID: the text is empty, too long, or has a control character; TD_E_LIMIT. */
 TD_MUST_USE td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_err *err);
 

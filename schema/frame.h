@@ -64,15 +64,15 @@ typedef struct frame_ref {
     td_bytes bytes;            /* followed by DECODE_PADDING_BYTES readable bytes */
     uint64_t publish_ns;       /* exchange time; recv_ns if the frame has no time */
     const struct event *event; /* set in an events channel; NULL: the event is unreadable */
-    struct tape_block *block;  /* the block that holds the frame's memory while it is referenced;
-                                  NULL: only the producer does */
+    struct tape_block *block;  /* the frame's memory stays valid while this block is referenced;
+                                  NULL: only the producer holds the memory */
     uint64_t damaged_until_ns; /* latest receive time of an unreadable frame that precedes this one
                                   in its feed and session; 0: every frame before was readable */
-    uint64_t granted_ns; /* since this time the stream (for a copy: the frame's connection) has
-                            every frame of its topic; 0: unknown */
-    uint32_t conn_index; /* index of its connection in the stream (book/conn_choice.h) */
-    uint8_t is_copy;     /* 1: another connection of the stream is the one that is used; this frame
-                            duplicates it */
+    uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
+                               every frame of its topic; 0: unknown */
+    uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
+    uint8_t is_copy;        /* 1: the stream is read from another connection, and this frame is a
+                               duplicate */
     uint8_t is_interleaved; /* 1: the previous frame is from another session of the recorder that
                                also has later frames; the two sessions' clocks differ */
     uint8_t is_late;    /* 1: recv_ns is later than the true receive time, because of overload or a

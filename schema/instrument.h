@@ -1,6 +1,7 @@
-/* Properties of instruments, as in the lists that exchanges serve over HTTP: their names and types,
- * which are the same for all exchanges, and the members in which an exchange's lists have them. An
- * instrument's category is linear, inverse, spot, option or spread. Constants only. */
+/* Properties of instruments, from the lists that exchanges serve over HTTP. The properties' names
+ * and types are the same for all exchanges; each exchange has a table of the members that hold them
+ * in its lists. An instrument's category is linear, inverse, spot, option or spread. Constants
+ * only. */
 #ifndef TD_SCHEMA_INSTRUMENT_H
 #define TD_SCHEMA_INSTRUMENT_H
 

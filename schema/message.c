@@ -203,8 +203,8 @@ static const msg_value *item_value(const msg_item *item, msg_member member)
     return msg_value_find(item->values, item->value_count, member);
 }
 
-/* Typed reads of a value, whose row's field determines its type. If it is absent, they return 0 or
- * an empty text. */
+/* Read a value as one type; its type is known from the row's field. An absent value gives 0 or an
+ * empty text. */
 static td_decimal decimal_of(const msg_value *value)
 {
     return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};

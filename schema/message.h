@@ -38,8 +38,8 @@ typedef enum msg_type {
     MSG_TYPE_COUNT,
 } msg_type;
 
-/* The kind of a frame, from its own "type". FRAME_UNTYPED: the frame has none. FRAME_ANY: only in
- * tables. */
+/* The kind of a frame, from its own "type". FRAME_UNTYPED: the frame has no kind. FRAME_ANY: only
+ * in tables. */
 typedef enum frame_kind { FRAME_UNTYPED, FRAME_SNAPSHOT, FRAME_DELTA, FRAME_ANY } frame_kind;
 
 typedef enum msg_side { SIDE_BUY, SIDE_SELL, SIDE_NONE } msg_side;
@@ -96,7 +96,7 @@ typedef struct msg_book {
     /* In the order in which they must be applied: deletes, updates, inserts. */
     const msg_level *levels;
     size_t level_count;
-    /* For each level the size of its retail orders, which its own size includes; NULL if the topic
+    /* For each level the size of its retail orders; the level's size includes it. NULL if the topic
      * does not separate them (MEMBER_RPI_SIZE). */
     const td_decimal *rpi_sizes;
 } msg_book;
@@ -189,8 +189,8 @@ typedef struct message {
         msg_trades trades; /* MSG_TRADE */
         msg_record record; /* all other types */
     };
-    /* Not NULL if the frame was decoded with DECODE_PATH_WHOLE into a plain struct, and some of its
-     * members have no place in it. */
+    /* Not NULL if the frame was decoded with DECODE_PATH_WHOLE into a plain struct, and the struct
+     * lacks some of the frame's members. */
     const msg_extra *extra;
 } message;
 
@@ -201,7 +201,7 @@ static inline int message_is_record(const message *m)
 }
 
 /* The number by which reports identify a frame: its cross_seq, else its seq, else its u. Returns 0
- * without setting *out if it has no number. */
+ * without setting *out if the frame has no number. */
 int msg_head_number(const msg_head *head, int64_t *out);
 
 /* Number of entries (levels, trades, updates). */
@@ -227,13 +227,13 @@ int message_any_entry(const message *m,
 int message_has_entry(const message *m, const td_decimal_range *price,
                       const td_decimal_range *size);
 
-/* Add a level's size without retail orders and the size of its retail orders. Returns 0 if the sum
- * exceeds 64 bits. */
+/* Compute the sum of a level's size without retail orders and the size of its retail orders.
+ * Returns 0 if the sum exceeds 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
-/* Convert an entry's values, typed by a row, to the plain struct. msg_level_of() returns 1 and in
- * *rpi the size of the level's retail orders (0 if absent), or 0 if the sum of its sizes exceeds 64
- * bits. A trade keeps its symbol only if it differs from own. */
+/* Convert an entry's values, typed by a row, to the plain struct. msg_level_of() sets *rpi to the
+ * size of the level's retail orders (0 if absent) and returns 1. It returns 0 if the sum of the
+ * level's sizes exceeds 64 bits. A trade keeps its symbol only if it differs from own. */
 int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi);
 msg_trade msg_trade_of(const msg_item *item, td_bytes own);
 

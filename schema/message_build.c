@@ -227,7 +227,8 @@ static field_type guess_type(const written_value *value)
     return FIELD_TEXT;
 }
 
-/* Copy the text of a value that has one, unless it is in the frame. */
+/* If a value is a text or a big decimal, copy its text, unless the text is in the caller's bytes.
+ */
 static void keep_value(message_builder *b, msg_value *value)
 {
     if (value->type == VALUE_TEXT || value->type == VALUE_BIG_DECIMAL)
@@ -269,9 +270,8 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
     (*values)[(*count)++] = *value;
 }
 
-/* The member of an entry with a name; MEMBER_NONE after a fault. place is its position in the
- * entry.
- */
+/* Find the member with this name, for an entry. Returns MEMBER_NONE after a fault. place is the
+ * member's position in the entry. */
 static msg_member find_member(message_builder *b, td_bytes name, size_t place)
 {
     size_t at = place < GUESSES ? place : GUESSES - 1;
@@ -320,8 +320,8 @@ static void head_kind(message_builder *b, td_bytes name, const written_value *va
     fault_value(b, 0, name, value, "a kind");
 }
 
-/* Check a topic or symbol against *own, which is the frame's; if is_open, it replaces *own instead.
- */
+/* Check that a topic or symbol equals *own, the frame's. If is_open, set *own to the new text
+ * instead. */
 static void check_name(message_builder *b, td_bytes name, const written_value *value, td_bytes *own,
                        int is_open)
 {
@@ -336,7 +336,7 @@ static void check_name(message_builder *b, td_bytes name, const written_value *v
 }
 
 /* Read one of the members that every message may have without a field in its row. Returns 0 if name
- * is another one. */
+ * is not one of these. */
 static int head_common(message_builder *b, td_bytes name, const written_value *value)
 {
     int is_known = b->subject.row != NULL;
@@ -355,8 +355,8 @@ static int head_common(message_builder *b, td_bytes name, const written_value *v
     return 1;
 }
 
-/* 1 if the member, which has a number in the head, has another type in the row: then it is an
- * ordinary value. */
+/* 1 if a member that the head can hold as a number or time has another type in the row; it is then
+ * an ordinary value. */
 static int is_plain_field(const message_builder *b, msg_member member, field_type of_head)
 {
     const topic_row *row = b->subject.row;

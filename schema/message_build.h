@@ -43,8 +43,8 @@ typedef struct written_value {
 TD_NEVER_NULL message_builder *message_builder_open(void);
 void message_builder_close(message_builder *b);
 
-/* Begin a message; subject and arena are borrowed until it ends. Texts inside bytes, which may be
- * empty, are not copied. Discards an unfinished message. */
+/* Begin a message; subject and arena are borrowed until it ends. Texts that are views into bytes
+ * are not copied; bytes may be empty. Discards an unfinished message. */
 void message_build_begin(message_builder *b, const message_subject *subject, td_bytes bytes,
                          td_arena *arena);
 

@@ -26,8 +26,8 @@ void message_json_members(json_writer *writer, const message *m);
 /* Only the entries (levels, trades or items), with the envelope's own values before them. */
 void message_json_entries(json_writer *writer, const message *m);
 
-/* A frame without a topic: type "control" (with control: "ack", "pong" …, and success, or null) or
- * "request", and frame: its text. */
+/* A frame without a topic. type is "control" or "request"; a control frame then has control ("ack",
+ * "pong" …) and success (true, false or null). The last member is frame, the frame's text. */
 void message_json_control(json_writer *writer, const classification *what, td_bytes frame);
 
 /* A frame that could not be decoded: type "raw", topic and symbol (null if no row matches), error

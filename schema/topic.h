@@ -61,10 +61,10 @@ enum {
     FIELD_PREFERRED = 1 << 1,
     FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, except in a delete */
     /* The field is in one of the objects around the entry (a coin's account, a leg's order), not in
-     * the entry itself: each entry gets its value, from the innermost object that has the field.
-     * The frame's own object does not count; its fields are the envelope. An entry may have another
-     * field with the same key. If an object around has no entries, it counts as an entry that has
-     * only its inherited fields. */
+     * the entry itself: each entry gets the field's value, from the innermost object that has the
+     * field. The frame's own object does not count; its fields are the envelope. An entry may have
+     * another field with the same key. If such an object contains no entry, it counts as an entry
+     * that has only these fields. */
     FIELD_INHERITED = 1 << 3,
     /* For some symbols the exchange scales this integer by another power of ten than the one in the
      * key's name. If the plain field is missing, the scale is therefore a guess, and the value is
@@ -101,9 +101,9 @@ enum {
     ITEMS_EMPTY = 1 << 7, /* if there are no entries, the exchange sends an empty list */
 };
 
-/* Continuity rules. The functions in book/continuity.c (rules of one topic) and book/audit.h (rules
- * across topics of a symbol) document their exact meaning and the evidence for them. A row lists
- * the rules of its topic with their strength. */
+/* Continuity rules. A row lists the rules of its topic with their strength. The rules' exact
+ * meaning and the evidence for them are documented at the functions in book/continuity.c (rules of
+ * one topic) and book/audit.h (rules across topics of a symbol). */
 typedef enum rule_id {
     RULE_NONE,
     /* Rules for the order of frames. The number that they compare is the rule's member:
@@ -153,16 +153,15 @@ typedef enum rule_id {
     RULE_KLINE_START,   /* the start of a candle never falls */
     RULE_KLINE_CONFIRM, /* a closed candle never changes */
     /* Across the topics of one feed's symbol (book/audit.h). */
-    RULE_BOOKS_AGREE, /* on each book of the symbol that takes part: where two books have the same
-                         number (member), their common levels are equal */
+    RULE_BOOKS_AGREE, /* a rule of each book of the symbol that takes part: where two books have the
+                         same number (member), their common levels are equal */
     RULE_LINES_AGREE, /* as RULE_BOOKS_AGREE, for one topic that is recorded over two lines
                          (redundant connections); checked for every topic with RULE_BOOKS_AGREE */
-    RULE_BEST_AGREES, /* on tickers: bid1 and ask1 equal the best prices of the symbol's books,
-                         compared where both have the same number; only books with RULE_BOOKS_AGREE
-                       */
-    RULE_TRADES_COMPLETE, /* on candles: volume and turnover increase by the sum of the symbol's
-                             trades. member is MEMBER_TURNOVER to check both, MEMBER_VOLUME for the
-                             volume only */
+    RULE_BEST_AGREES, /* a rule of tickers: bid1 and ask1 equal the best prices of the symbol's
+                         books with RULE_BOOKS_AGREE, where ticker and book have the same number */
+    RULE_TRADES_COMPLETE, /* a rule of candles: volume and turnover increase by the sum of the
+                             symbol's trades. member is MEMBER_TURNOVER to check both, MEMBER_VOLUME
+                             for the volume only */
     RULE_COUNT,
 } rule_id;
 
@@ -213,9 +212,9 @@ typedef struct topic_row {
      * (unlimited). Rows of one pattern do not overlap in time. */
     const char *valid_from;
     const char *valid_until;
-    /* For topics that are not one string on the wire (spot): paths, from the top of the frame, of
-     * the parts. The topic is composed of the frame's "topic" and these parts, in the order of the
-     * pattern. NULL: the part is in the frame's "topic" itself. */
+    /* For topics that are not one string on the wire (spot): the paths of the topic's parts, from
+     * the top of the frame. The topic is composed of the frame's "topic" and these parts, in the
+     * order of the pattern. NULL: the part is in the frame's "topic" itself. */
     const char *parameter_path; /* of the placeholder other than the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
     /* Another topic of the same symbol that reveals losses of this one, written with its parameter

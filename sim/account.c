@@ -7,9 +7,10 @@
 #include "base/assert.h"
 
 enum {
-    ACT_ONE_IN = 30, /* one in so many events of the account's symbols is made by the account */
-    FEE_RATE = 6,    /* fee per value of a fill, in units of 10^-4, as frames have it */
-    /* Events of the seeded trader's order before its fills: stop order twice, order once. */
+    ACT_ONE_IN = 30, /* one in this many events of its symbols is made by the account */
+    FEE_RATE = 6,    /* a fill's fee as a part of its value, in units of 10^-4, as in frames */
+    /* Number of events before the fills of the seeded trader's order: two show the stop order, one
+     * shows the order. */
     PLANNED_LEAD_EVENTS = 3,
 };
 
@@ -70,8 +71,8 @@ static int64_t best_price(const sim_symbol *s, market_side side)
     return market_level_at(s->market, other_side(side), 0).price;
 }
 
-/* The lots that clients may take from the other side. Its worst level is excluded, so that the side
- * never becomes empty. */
+/* The lots that clients may take from the other side. The worst level of that side is excluded, so
+ * that the side never becomes empty. */
 static int64_t available_lots(const sim_symbol *s, market_side side)
 {
     int64_t sum = 0;
@@ -215,7 +216,8 @@ static account_order *next_order(account *a, uint32_t index, const sim_symbol *s
     return waiting;
 }
 
-/* Match or cancel a client's order; its events follow from the market's trades. */
+/* Match or cancel a client's order. account_next_event() makes the order's events from the market's
+ * trades. */
 static void act_for_client(account *a, account_order *order, const sim_symbol *s)
 {
     const account_terms *terms = &order->terms;
@@ -322,9 +324,12 @@ static void end_order(account *a)
     a->symbol = NULL;
 }
 
-/* The events of an order, in this sequence: before fills, the seeded trader's stop order and order,
- * or the client's order; each fill, and the order after it; a cancelled order; after fills the
- * position and the wallet. */
+/* The events of an order, in this sequence:
+ *   1. of the seeded trader: the stop order and the order; of a client: the order, if it is a limit
+ *      order that was placed or changed
+ *   2. for each fill: the fill, then the order after the fill
+ *   3. the order, if it is cancelled
+ *   4. the position and the wallet; not for a client's order without fills */
 const account_event *account_next_event(account *a)
 {
     account_event *event = &a->event;

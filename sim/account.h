@@ -1,4 +1,4 @@
-/* The simulated account. Its orders are matched in the same markets as those of the order flow
+/* The simulated account. Its orders are matched in the same markets as the orders of the flow
  * (sim/flow.h). A seeded trader acts for it: in each symbol it opens a position, or closes the
  * existing one, with a stop order that is triggered at once and becomes a market order. The balance
  * pays a fee for each fill; profits and losses do not change it.
@@ -23,7 +23,7 @@
 typedef struct account account;
 
 enum {
-    /* The account trades this many of a family's first symbols. */
+    /* The account trades at most this many symbols, the first ones of its family. */
     ACCOUNT_SYMBOLS_MAX = 2 * CATALOG_PRODUCTS_MAX,
     ACCOUNT_MONEY_PLACES = 8, /* decimal places of all amounts of money in this file */
     ACCOUNT_ORDERS_MAX = 500, /* limit of the clients' open orders, as on the exchange */
@@ -79,7 +79,7 @@ typedef enum account_refusal {
     ACCOUNT_LINK_IN_USE,  /* an open order has the same client id */
     ACCOUNT_TOO_MANY,     /* too many open orders */
     ACCOUNT_FILLED_ABOVE, /* amend: the new size is not above the filled size */
-    /* The rest only from order entry (sim/order_entry.h), which reads the request: */
+    /* Only order entry (sim/order_entry.h), which reads the request, refuses for these reasons: */
     ACCOUNT_BAD_PARAMS,
     ACCOUNT_BAD_SIZE,
     ACCOUNT_BAD_PRICE,

@@ -27,7 +27,7 @@ typedef struct candle_pair {
 void candle_open(candle_pair *pair, uint32_t minutes, uint64_t ns, int64_t price);
 
 /* Advance to the time ns. If the current candle has ended, close it, begin the candle that contains
- * ns with the last price of the closed one, and return 1. */
+ * ns, and return 1. The new candle begins with the last price of the closed one. */
 int candle_roll(candle_pair *pair, uint32_t minutes, uint64_t ns);
 
 /* Add a trade, whose time must be in the current candle. */

@@ -12,11 +12,11 @@
 
 /* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
-    STREAM_BOOK,        /* the best levels; lists bids, asks, deleted, updated, inserted */
-    STREAM_TRADE,       /* trades of a matching event, sent at once; list trades */
+    STREAM_BOOK,        /* the best levels; lists: bids, asks, deleted, updated, inserted */
+    STREAM_TRADE,       /* trades of a matching event, sent at once; list: trades */
     STREAM_TRADE_EACH,  /* as STREAM_TRADE, with one frame per trade */
     STREAM_TICKER,      /* the ticker, when a value changed */
-    STREAM_CANDLE,      /* a candle, when it changed or closed; list candles */
+    STREAM_CANDLE,      /* a candle, when it changed or closed; list: candles */
     STREAM_LIQUIDATION, /* trades of a liquidated position */
     STREAM_NOTICE,      /* sent periodically, changed or not */
     /* The rest show the simulated account (sim/account.h). */
@@ -28,7 +28,7 @@ typedef enum stream_kind {
     STREAM_KINDS,
 } stream_kind;
 
-/* What follows the row's topic in a stream's name; a row has one stream for each. */
+/* The text after the row's topic in a stream's name. A row has one stream for each such text. */
 typedef enum stream_scope {
     SCOPE_SYMBOL,
     SCOPE_COIN,          /* the base coin, with one stream for all its symbols */
@@ -42,8 +42,8 @@ enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
     STREAM_NO_TRUTH = 1 << 1,   /* the truth file has no entries with its content */
     STREAM_MS = 1 << 2,         /* its times are whole milliseconds, and strictly increase */
-    /* Trades: a new subscriber gets the last trade, however old it is; nothing if there was no
-     * trade yet. */
+    /* Trades: a new subscriber gets the last trade, however old it is. Before the first trade it
+     * gets nothing. */
     STREAM_LAST_FIRST = 1 << 3,
 };
 
@@ -60,7 +60,7 @@ typedef struct stream_row {
     const char *interval; /* candles: the interval, as written in the topic */
     uint32_t minutes;     /* candles: length of the interval */
     uint32_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
-    uint32_t every_ms;   /* if events_max is 0: a frame is sent every so many ms of exchange time */
+    uint32_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
     const char *snapshot; /* template of the full state, a subscriber's first frame */
     const char *delta;    /* template of the changes; NULL: every frame has the full state */
 } stream_row;
@@ -77,7 +77,8 @@ typedef struct stream_table {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The members that all rows have; then rows by kind. change is the template of deltas, or NULL. */
+/* ROW sets the members that all rows have; the other macros make whole rows. `change` is the
+ * template of deltas, or NULL. */
 #define ROW(name, what, over, more, text)                                                          \
     .topic = name, .kind = what, .scope = over, .flags = more, .snapshot = text
 #define BOOK_ROW(name, levels, events, more, text, change)                                         \
@@ -128,8 +129,8 @@ enum {
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
-    product products[CATALOG_PRODUCTS_MAX]; /* its symbols have these products in turn: the first
-                                               symbol the first product, and so on */
+    product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
+                                               symbols begin with the first product again */
     uint8_t product_count;
     uint8_t flags;
     const stream_table *streams; /* public streams; NULL: the family has only an account */
@@ -142,8 +143,8 @@ const catalog_row *catalog_find(const char *family);
 /* All rows; *count is their number. */
 const catalog_row *catalog_table(size_t *count);
 
-/* How many symbols a family has if `wanted` are requested: a family with only private streams has
- * at most two of each product, which its account trades. */
+/* How many symbols a family has if `wanted` are requested. A family with only private streams has
+ * at most two symbols of each product; its account trades them. */
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted);
 
 /* The index-th symbol of a family. */

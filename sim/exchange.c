@@ -16,7 +16,7 @@ enum {
     BATCH_BYTES_MAX = 1 << 20,
     /* A client with more queued bytes is slow, and holds up its family. */
     QUEUED_BYTES_HELD = 4 << 20,
-    BOOK_TRUTH_EVERY = 100, /* one in so many frames of a book has its state in the truth */
+    BOOK_TRUTH_EVERY = 100, /* one in this many book frames has the book's state in the truth */
     TICK_US = 250, /* shortest time between batches: above 4,000 frames per second, frames are sent
                       in groups, which costs less than a wake-up for each frame */
     HELD_UP_US = 1000,     /* how often a family checks whether its slow client has caught up */
@@ -44,7 +44,7 @@ typedef struct sim_conn {
     uint8_t is_closing; /* 1: send nothing more */
     uint8_t is_authed;
     uint8_t has_subscribed;
-    unsigned access;  /* bits of the access that its path has */
+    unsigned access;  /* a bit for each family_access that its path offers */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
@@ -146,7 +146,8 @@ static void note_frame(sim_conn *conn, const sim_frame *frame)
                       frame->ts_ns);
 }
 
-/* Write the content of a frame to the truth file, as the engine knows it, if someone subscribes. */
+/* Write the content of a frame, as the engine knows it, to the truth file. Only for a frame that at
+ * least one client gets. */
 static void note_content(served_family *f, const sim_frame *frame)
 {
     truth *t = f->exchange->options.truth;
@@ -170,8 +171,8 @@ static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame
     truth_put_fault(f->exchange->options.truth, &about, f->made, FAULT_NAMES[kind]);
 }
 
-/* Called before the loop writes queued data, so that nothing is sent that the truth lacks. If it
- * fails, the first error is kept and every connection is cut. */
+/* Called before the loop writes queued data, so that nothing is sent that the truth lacks. If a
+ * flush fails, the first error is kept and every connection is cut. */
 static void flush_truth(exchange *x)
 {
     if (x->failure != TD_OK)
@@ -257,8 +258,8 @@ static int is_due(const served_family *f, fault_kind kind)
     return 0;
 }
 
-/* Make the next step, send its frame, if it has one, and inject the faults that are due. Returns
- * the frame's size. */
+/* Make the next step. If the step has a frame, send the frame, inject the faults that are due, and
+ * return the frame's size; else return 0. */
 static size_t make_step(served_family *f)
 {
     sim_frame frame;
@@ -663,7 +664,8 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     return 401;
 }
 
-/* The exchange time of the first started family; without one, the time at which it would start. */
+/* The exchange time of the first started family; if no family has started, the time at which one
+ * would start. */
 static uint64_t now_ns(const exchange *x)
 {
     for (uint32_t i = 0; i < x->options.family_count; i++)

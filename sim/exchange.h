@@ -4,9 +4,9 @@
  * A family's markets start settle_ns after its first subscription and then run at a fixed rate,
  * with or without clients: step k has exchange time start + k / rate, and its frame is sent at that
  * time. A topic has frames from its first subscription on. So with the same seed, clients that
- * subscribe to the same topics at once get the same frames in the same order. A new subscriber gets
- * the current state of each of its topics, before or after the ack, depending on the family's
- * dialect.
+ * subscribe to the same topics before the markets start get the same frames in the same order. A
+ * new subscriber gets the current state of each of its topics, before or after the ack, depending
+ * on the family.
  *
  * A family's account trades in the family's own markets. A family with only private streams has two
  * symbols of each product for its account.
@@ -83,7 +83,7 @@ const wire_server *exchange_server(const exchange *x);
  * closed. */
 void exchange_stop(exchange *x);
 
-/* 1 once all frames were sent, or the exchange was stopped, and no client is connected. */
+/* 1 if no client is connected, and all frames were sent or the exchange was stopped. */
 int exchange_is_done(const exchange *x);
 
 /* The failure that stopped the exchange (an error of the truth file), or TD_OK. */

@@ -4,8 +4,8 @@
 
 enum {
     FILL_LEVELS = 300, /* levels of each side at first */
-    DEPTH_TICKS = 550, /* missing levels are added within this distance of the best price, which
-                          fits above price_min */
+    DEPTH_TICKS = 550, /* missing levels are added within this distance of the best price; less than
+                          price_min, so that prices stay positive */
     /* Market orders among 1,000 events; about 7 % of the frames are then trades. */
     TAKE_PERMILLE = 36,
     CANCEL_PERMILLE = 430,

@@ -1,6 +1,6 @@
 /* A matching engine for one symbol: limit and market orders, price priority, cancels. All orders at
  * one price are one level, because frames show only the size of each execution. Recordings are
- * compared with its state, so it shares no code with book/.
+ * compared with the engine's state, so the engine shares no code with book/.
  *
  * Prices and sizes are whole ticks and lots. Each order and each cancel is one matching event; seq
  * counts them. No randomness, time or I/O. One thread. */

@@ -108,9 +108,9 @@
 
 /* ---- rows ---- */
 
-/* The books' schedule is as in recordings: between two frames of the book of 25 levels there are 3
- * to 9 events (median). The book of 200 levels and the ticker have a frame every 100 ms instead
- * of 20. */
+/* The books' schedule is as in recordings. There, the median number of events between two frames of
+ * the book of 25 levels is 3 to 9. That book has a frame every 20 ms; the book of 200 levels and
+ * the ticker have a frame every 100 ms. */
 #define BOOKS(all, change)                                                                         \
     BOOK_ROW("orderBookL2_25", 25, 6, 0, all, change),                                             \
         BOOK_ROW("orderBook_200.100ms", 200, 30, 0, all, change)
@@ -180,7 +180,7 @@ static const stream_row LINEAR[] = {
     CANDLES("candle", CANDLE_USDT),          LIQUIDATION,  INSURANCE,
 };
 
-/* Frames as in linear, under the topics' names in the document of inverse. */
+/* The frames are as in linear; the names of topics are as in the exchange's document of inverse. */
 static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS_LINEAR,

@@ -1,5 +1,5 @@
 /* Streams of spot v1 and v2 (docs/wire.md 4.2). Frames have topic and symbol in different members;
- * the composed topic is not on the wire. */
+ * a topic that contains the symbol is not on the wire. */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

@@ -1,5 +1,5 @@
-/* Streams of the v5 families and of contract v3 (docs/wire.md 3). The order of members, and which
- * values are text, are as in the exchange's frames. */
+/* Streams of the v5 families and of contract v3 (docs/wire.md 3). As in the exchange's frames: the
+ * order of members, and which values are text. */
 #include "sim/catalog.h"
 #include "sim/window.h"
 

@@ -15,11 +15,11 @@
 #include "sim/template.h"
 
 enum {
-    /* Largest number of events between two frames. With the usual topics every second or third
-     * event has a frame; with candles only, the markets must not run faster than that. */
+    /* Largest number of events in one step. With the usual topics, every second or third event has
+     * a frame. With few topics, such as candles only, this limits the speed of the markets. */
     EVENTS_MAX = 16,
     STREAM_NAME_BYTES = 96,
-    LIQUIDATE_ONE_IN = 3, /* one in so many events with trades counts as a liquidation */
+    LIQUIDATE_ONE_IN = 3, /* one in this many events with trades counts as a liquidation */
 };
 
 typedef struct compiled_row {
@@ -182,7 +182,7 @@ static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, cons
     values[SIM_SEQ] = sim_number(of->seq, 0);
     values[SIM_U] = sim_number(of->u, 0);
     values[SIM_INTERVAL] = sim_text(of->row->interval);
-    /* A frame's id is computed from its content: drawing it would change later events. */
+    /* A frame's id is computed from its content: a random draw would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
     symbol_format_uuid(id, v->frame_id);
@@ -280,7 +280,8 @@ static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
     return 1;
 }
 
-/* Show a candle: first the final state of the one shown last, then the current one. */
+/* Show a candle. If the candle that was shown last has closed since, the frame shows the final
+ * state of that candle; otherwise it shows the current candle. */
 static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;

@@ -64,8 +64,8 @@ void sim_family_subscribe(sim_family *v, uint32_t stream);
  * after the previous frame's. Returns 0 if no stream shows the next events. */
 int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out);
 
-/* Make a new subscriber's first frame of a stream: the state to which the next delta applies.
- * Returns 0 if the topic has no such frame. */
+/* Make the first frame of a stream for a new subscriber: the state to which the next delta applies.
+ * Returns 0 if the stream has no such frame. */
 int sim_family_snapshot(sim_family *v, uint32_t stream, sim_frame *out);
 
 /* Number of streams, and the stream with an index. */

@@ -1,5 +1,5 @@
-/* One traded symbol: its market, and the results of its trades: the ticker and the last trade.
- * Frames of all families are made from these; this module has no frames.
+/* One traded symbol: its market, its ticker and its last trades. Frames of all families are made
+ * from these; this module has no frames.
  *
  * A matching event is one order or cancel in s->market, followed by symbol_end_event(). One thread.
  */
@@ -21,7 +21,7 @@ typedef struct sim_trade {
     int64_t price;  /* in units of the last decimal place */
     int64_t money;  /* in units of instrument_money() */
     uint64_t id[2]; /* random bits of its UUID */
-    int64_t number; /* in spot the trade's id: rises over all symbols, with gaps */
+    int64_t number; /* in spot the trade's id; it rises over all symbols, with gaps */
     uint64_t ns;    /* exchange time; 0: no trade yet */
 } sim_trade;
 
@@ -29,8 +29,7 @@ typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT];         /* the ticker's stay; the others are set for
-                                            each frame */
+    sim_value values[SIM_COUNT];         /* only the ticker's are set */
     sim_trade trades[MARKET_TRADES_MAX]; /* trades of the last event */
     size_t trade_count;
     sim_trade last;    /* the last trade so far */

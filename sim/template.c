@@ -11,8 +11,8 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 
-/* A compiled template is the text of the frame, in which each variable part is one of these codes:
- * 4 bytes that begin with a byte below a space, which the text does not have. */
+/* A compiled template is the text of the frame, with one of these codes for each variable part. A
+ * code has 4 bytes. Its first byte is less than a space; the text has no such byte. */
 enum {
     /* Followed by the value's id, the letter of its format or 0, and the format's digit. */
     CODE_VALUE = 1,

@@ -7,9 +7,9 @@
  *   $name          a value, with all its decimal places; a text unchanged
  *   $name:s        in its shortest form            $name:b    true or false
  *   $name:e4       times 10^4, as a whole number; for a time :e3 means ms
- *   $name:i3       a time as RFC 3339 text with so many digits of the fraction
- *   @name(...)     once for each item of a list, commas between
- *   ~(...)         omitted unless a value in it differs from the last one shown
+ *   $name:i3       a time as RFC 3339 text, with 3 digits of the fraction of a second
+ *   @name(...)     repeated for each item of a list, with commas in between
+ *   ~(...)         omitted unless a value in it differs from the value last shown
  *
  * sim/value.h lists the values. A colon between a value and a letter or digit begins a format.
  * Compiled once, rendered often. One thread per set of templates. */

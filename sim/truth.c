@@ -110,7 +110,7 @@ static void put_decimal(json_writer *json, const char *name, const sim_value *va
     json_write_decimal(json, (td_decimal){value->n, value->places});
 }
 
-/* Adds an entry under the names that members have in messages (docs/topics.md). */
+/* The values have the names of the members of messages (docs/topics.md). */
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values)
 {

@@ -1,20 +1,20 @@
 /* The truth file: all data that the simulated exchange sent, one JSON object per line, in order of
  * sending.
  *
- *   {"t":"frame","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}   each data frame: n
- * is its ordinal on that connection, control frames counted; xxh64 is 16 hex digits
- *   {"t":"book","path","topic","symbol","seq","u","xxh64","levels_sha1"}   every 100th frame of a
- * book: the book after that frame (xxh64: of its bytes)
- *   {"t":"trade"|"candle","path","topic","symbol","xxh64","item","values"}   what
- * the item-th entry of a frame has, by the members' names in messages
- *   {"t":"request","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}   a request of order
- * entry: n is its ordinal among the client's frames
+ *   {"t":"frame","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}
+ *       A data frame. n is its ordinal on the connection; answers to requests count, too. xxh64 is
+ *       the hash of the frame's bytes, 16 hex digits.
+ *   {"t":"book","path","topic","symbol","seq","u","xxh64","levels_sha1"}
+ *       The book after every 100th frame of a book; xxh64 is the frame's.
+ *   {"t":"trade"|"candle","path","topic","symbol","xxh64","item","values"}
+ *       The values of the item-th entry of a frame, with the names of the members of messages.
+ *   {"t":"request","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}
+ *       A request of order entry. n is its ordinal among the frames that the client sent.
  *   {"t":"fault","path","conn","n","what","topic","symbol"}
- *                                            each injected fault; conn null: all connections
+ *       An injected fault. conn is null: faults concern all connections.
  *
- * Lines are buffered until truth_flush(), which must have returned before their frames
- * are written to a socket. Book states come from the matching engine; book/ is not
- * used. One thread. */
+ * Lines are buffered. Before a frame is written to a socket, truth_flush() must have written the
+ * frame's lines. Book states come from the matching engine; book/ is not used. One thread. */
 #ifndef TD_SIM_TRUTH_H
 #define TD_SIM_TRUTH_H
 
@@ -59,15 +59,15 @@ void truth_put_book(truth *t, const truth_subject *about, int64_t seq, int64_t u
 void truth_put_entry(truth *t, const truth_subject *about, stream_kind kind, size_t index,
                      const sim_value *values);
 
-/* A fault that was injected after n data frames of the family. about describes the frame that was
- * dropped, or has no frame. */
+/* A fault that was injected after n data frames of the family. If it dropped a frame, `about`
+ * describes that frame; otherwise `about` has only a path. */
 void truth_put_fault(truth *t, const truth_subject *about, uint64_t n, const char *what);
 
 /* Write all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
-/* SHA-1 of levels, as reports have it: of the lines "SIDE PRICE SIZE" joined by LF, Buy before
- * Sell, each side by rising price, decimals in shortest form. */
+/* SHA-1 of levels, as in reports. It is computed over lines "SIDE PRICE SIZE", joined by LF: Buy
+ * before Sell, each side by rising price, decimals in shortest form. */
 void truth_levels_sha1(const instrument *traded, const book_window *shown,
                        char out[TD_SHA1_HEX_BYTES]);
 

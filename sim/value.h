@@ -16,7 +16,7 @@ typedef struct sim_value {
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
     /* Frames: */                                                                                  \
-    X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
+    X(TOPIC, "topic")       /* as in a subscription, with the symbol */                            \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
     X(COIN, "coin")         /* base coin */                                                        \
     X(SETTLE, "settle")     /* settlement coin */                                                  \
@@ -36,7 +36,7 @@ typedef struct sim_value {
     X(IS_BUY, "is_buy") /* the taker is the buyer */                                               \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
-    X(LAST_MS, "last_ms") /* its last millisecond */                                               \
+    X(LAST_MS, "last_ms") /* the candle's last millisecond */                                      \
     X(OPEN, "open")                                                                                \
     X(CLOSE, "close")                                                                              \
     X(HIGH, "high")                                                                                \
@@ -76,7 +76,7 @@ typedef struct sim_value {
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
     X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
-    X(EXEC_ID, "exec_id") /* likewise; this and the next ones are the last fill's */               \
+    X(EXEC_ID, "exec_id") /* of the last fill, like the next 3; a UUID, in spot 19 digits */       \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_QTY, "exec_qty")                                                                        \
     X(EXEC_FEE, "exec_fee")                                                                        \

@@ -197,8 +197,8 @@ static void add_damage(tape_block *block, const td_err *what)
         block->damage = *what;
 }
 
-/* Add a message. Messages of a chunk are in order of time: one that is earlier than the one before
- * it is damage, and is lost. */
+/* Add a message. Messages of a chunk are in order of time: a message that is earlier than the
+ * message before it is damage, and is lost. */
 static void add_message(tape_block *block, const segment_message *found)
 {
     td_err err;

@@ -41,7 +41,7 @@ struct tape_block {
     block_pool *pool;
     /* for the pool: */
     tape_block *next;
-    char *file; /* the file whose chunk at offset the block has; NULL if private */
+    char *file; /* name of the file from which the block has the chunk at offset; NULL if private */
     uint64_t offset;
     uint8_t is_kept; /* 1: without references, kept for reuse */
 };
@@ -51,8 +51,9 @@ TD_NEVER_NULL block_pool *block_pool_open(void);
 void block_pool_close(block_pool *pool);
 
 /* Get a chunk's bytes and messages, in a block with a reference for the caller. is_private 1: a
- * block for the caller only; 0: a read-only block that may be shared. Results as source_ops.read,
- * and as source_ops.message if it ends the chunk. The caller has the block after a failure, too. */
+ * block for the caller only; 0: a read-only block that may be shared. Results as source_ops.read;
+ * as source_ops.message if an error of a message ends the chunk. The caller has the block after a
+ * failure, too. */
 TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
                                       const source_chunk *chunk, int is_private, tape_block **out,
                                       td_err *err);
@@ -62,8 +63,8 @@ TD_MUST_USE td_result block_pool_read(block_pool *pool, const source *from,
 void tape_block_acquire(tape_block *block);
 void tape_block_release(tape_block *block);
 
-/* The reader of a finished segment that another cursor has open, or NULL. Each caller that got or
- * added a reader drops it; the last drop closes it. */
+/* Get the reader of a finished segment if another cursor has opened the segment, else NULL. Each
+ * caller that got or added a reader drops that reader; the last drop closes it. */
 segment_reader *block_pool_reader(block_pool *pool, const char *name);
 void block_pool_add_reader(block_pool *pool, const char *name, segment_reader *reader);
 void block_pool_drop_reader(block_pool *pool, segment_reader *reader);

@@ -1,6 +1,6 @@
 /* The connections of a tape: its sessions; the current connection of each slot of a session's feed;
  * and for each stream the connection that it follows. Objects live until the table is closed. One
- * thread, except that any thread finds channels. */
+ * thread, but any thread may call connection_table_channel. */
 #ifndef TD_TAPE_CONNECTION_TABLE_H
 #define TD_TAPE_CONNECTION_TABLE_H
 
@@ -26,7 +26,7 @@ typedef struct session_conn {
     struct session_slot *slot;
 } session_conn;
 
-/* One slot of a feed in a session, as the events so far leave it. */
+/* One slot of a feed in a session, after the events so far. */
 typedef struct session_slot {
     session_conn none; /* number 0: no connection, or an unknown one. Constant. */
     session_conn *now; /* its current connection, or &none */
@@ -48,7 +48,8 @@ typedef struct session_feed {
     uint8_t is_clock_held; /* 1: the wall clock stepped back, so receive times are late until the
                               session ends */
     uint64_t damaged_until_ns; /* as in frame_ref */
-    uint64_t resumed_ns;       /* states before this time were loaded (cursor_states), or 0 */
+    uint64_t resumed_ns;       /* the feed's states at this time were loaded (cursor_states); 0: no
+                                  states */
     /* Time of its last frame, from its segments. UINT64_MAX: a segment may grow; 0: unknown. */
     uint64_t end_ns;
     session_slot *slots;
@@ -58,7 +59,8 @@ typedef struct session_feed {
 typedef struct connection_table connection_table;
 struct symbol_state; /* book/symbol_state.h */
 
-/* A new table is empty. channels: shared by several tapes and borrowed; NULL: its own. */
+/* A new table is empty. channels: borrowed, and shared by several tapes; NULL: the new table has
+ * its own. */
 TD_NEVER_NULL connection_table *connection_table_open(channel_table *channels);
 void connection_table_close(connection_table *connections);
 
@@ -81,8 +83,8 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
 
 /* Set how a frame on the slot's current connection relates to its channel's stream. If no state of
- * the stream was loaded, frames before from_ns were not read, so the connection's grant counts from
- * then at the earliest. */
+ * the stream was loaded, the connection's grant counts from from_ns at the earliest, because
+ * earlier frames were not read. */
 void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_ref *frame);
 
 /* As cursor_resume. */
@@ -90,8 +92,8 @@ TD_MUST_USE td_result connection_table_resume(connection_table *connections, con
                                               const char *symbol, const struct symbol_state *state,
                                               td_err *err);
 
-/* The 64-bit ordinal whose low half is sequence and that is nearest to the last one of its
- * direction. */
+/* The 64-bit ordinal with the low half `sequence` that is nearest to `last`, the last ordinal of
+ * the same direction. */
 static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)
 {
     uint64_t ordinal = (last & ~UINT64_C(0xffffffff)) | sequence;

@@ -12,7 +12,7 @@ typedef struct content_reader content_reader;
 TD_NEVER_NULL content_reader *content_reader_open(tape_reads reads);
 void content_reader_close(content_reader *reader);
 
-/* Slow path of content_row, for a row that is valid in a part of time only. */
+/* Slow path of content_row, for a row that is valid only at some times. */
 const topic_row *content_dated_row(content_reader *reader, const frame_channel *channel,
                                    uint64_t recv_ns);
 
@@ -27,16 +27,17 @@ static inline const topic_row *content_row(content_reader *reader, const frame_c
     return TD_LIKELY(!topic_row_is_dated(row)) ? row : content_dated_row(reader, channel, recv_ns);
 }
 
-/* Set the frame's content, from its channel, row, recv_ns and bytes, which have
- * DECODE_PADDING_BYTES after them. Valid until the next call and while the bytes are valid. Sets
- * nothing if the reader reads no content, or no content of such channels. */
+/* Set the frame's content, from the frame's channel, row, recv_ns and bytes. DECODE_PADDING_BYTES
+ * must follow the bytes in memory. The content is valid until the next call and while the bytes are
+ * valid. Sets nothing if the reader reads no content, or no content of such channels. */
 void content_read(content_reader *reader, frame_ref *frame);
 
 /* Keep the content that content_read() set for as long as the arena and the frame's bytes live. */
 void content_keep(frame_ref *frame, td_arena *arena);
 
-/* Classify a received frame of a channel, whatever the reader reads; unknown if this version does
- * not know the family. Valid until the next call and while the bytes are valid. */
+/* Classify a frame of a channel, whatever the reader reads. If this version does not know the
+ * family, a received frame is CLASS_UNKNOWN, and a frame that the client sent CLASS_REQUEST. Valid
+ * until the next call and while the bytes are valid. */
 const classification *content_classify(content_reader *reader, const frame_channel *channel,
                                        uint64_t recv_ns, td_bytes bytes);
 
@@ -44,8 +45,8 @@ const classification *content_classify(content_reader *reader, const frame_chann
 int content_has_decoder(const content_reader *reader, const frame_channel *channel);
 
 /* Decode frames of channels for which content_has_decoder returns 1; the contents live as long as
- * the arena and the frames' bytes. Frames that are not messages are classified by the reader, where
- * content_read() does so, too. Returns the result of decoding. */
+ * the arena and the frames' bytes. The reader also classifies the frames that content_read() would
+ * classify. Returns the result of decoding. */
 TD_MUST_USE td_result content_decode(content_reader *reader, const tape_decoding *decoding,
                                      frame_ref *const *frames, size_t count, td_arena *arena,
                                      td_err *err);

@@ -75,7 +75,8 @@ static void add_pending(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_
 }
 
 /* Add a hole for the pending time, from the latest exchange time before it to first_ns. A frame
- * that begins earlier than that repeats older entries, and does not bound the hole. */
+ * whose first entry is earlier than the latest exchange time repeats older entries, and does not
+ * bound the hole. */
 static void end_pending(coverage *self, uint64_t first_ns)
 {
     uint64_t from_ns = less(self->pending.from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
@@ -103,8 +104,8 @@ static void read_gaps_before(coverage *self, const gap_list *ledger, const chann
         if (gap_reason_ends_connection(gap->reason)) {
             add_pending(self, gap->from_ns, gap->to_ns == GAP_OPEN ? until_ns : gap->to_ns, 1);
         } else if (self->exchange_ns < gap->from_ns) {
-            /* Frames in the gap were made at most delay_ns before it, but not before the latest
-             * exchange time so far. */
+            /* Frames that were due in the gap were made at most delay_ns before the gap, but not
+             * before the latest exchange time so far. */
             const uint64_t from_ns = less(gap->from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
             add_hole(self, self->exchange_ns > from_ns ? self->exchange_ns : from_ns, gap->from_ns);
         }
@@ -151,8 +152,8 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
         self->pending.from_ns = frame->recv_ns;
     else if (self->has_pending && next->first_ns != 0)
         end_pending(self, next->first_ns);
-    if (next->is_doubtful) /* entries that it should have shown may be later than those that it did
-                            */
+    if (next->is_doubtful) /* entries that the frame should have shown may be later than the shown
+                              ones */
         add_pending(self, frame->recv_ns, frame->recv_ns, 0);
     if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
         self->delay_ns = frame->recv_ns - next->last_ns;

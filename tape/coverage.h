@@ -1,15 +1,16 @@
-/* Which part of an interval of exchange time is covered for a topic, so that nothing is missing.
- * (tape/topic_trust.h answers another question: whether a frame's state is right.)
+/* Computes which part of an interval of exchange time is covered for a topic: no frame of that part
+ * is missing. (tape/topic_trust.h answers another question: whether a frame's state is right.)
  *
- * A topic is received from its grant, or without a known grant from its first frame, to the end of
- * the recording, except in gaps of the ledger, damage and unreadable frames. Because a connection
- * keeps the order, frames are present however early the row of a gap begins: only frames between
- * the last one of the old connection and the first one of the new connection are missing. The
- * exchange times of these two bound the hole. Without them, receive times bound it, widened by the
- * greatest observed lead and delay of frames against the exchange's clock, and by
- * COVERAGE_CLOCK_NS.
+ * A topic is received from its grant (from its first frame, if the grant is unknown) to the end of
+ * the recording, except in gaps of the ledger, damage and unreadable frames. A gap may begin in the
+ * ledger before the last frame that was received. But a connection keeps the order of frames, so
+ * only frames between the last frame of the old connection and the first frame of the new
+ * connection are missing. The exchange times of these two frames bound the hole. If these times are
+ * unknown, receive times bound the hole, widened by the greatest observed lead and delay of frames
+ * against the exchange's clock, and by COVERAGE_CLOCK_NS.
  *
- * One per stream (book/conn_choice.h), with its frames that are not copies. One thread. */
+ * One coverage per stream (book/conn_choice.h); it gets the stream's frames that are not copies.
+ * One thread. */
 #ifndef TD_TAPE_COVERAGE_H
 #define TD_TAPE_COVERAGE_H
 
@@ -39,7 +40,7 @@ typedef struct coverage {
     coverage_span *holes; /* in exchange time, sorted, disjoint */
     size_t hole_count;
     size_t gap_next;       /* index of the ledger's next gap to read */
-    coverage_span pending; /* receive times: frames may be missing before the next frame */
+    coverage_span pending; /* receive times in which frames before the next frame may be missing */
     uint8_t has_pending;
     uint8_t is_old_sound; /* 1: further frames of the old connection shorten the pending time */
     const frame_conn *conn;
@@ -90,9 +91,10 @@ TD_MUST_USE td_result topic_times_open(archive *from, selection_window window, t
                                        td_err *err);
 void topic_times_close(topic_times *self);
 
-/* From when and until when a topic was received. first: its first frame in the window; last_ns:
- * time of its last one. *since_ns 0: since before the window. *until_ns COVERAGE_ALWAYS: until
- * COVERAGE_DELAY_NS after it. TD_E_IO. */
+/* From when and until when a topic was received. first: the topic's first frame in the window;
+ * last_ns: time of the topic's last frame. *since_ns is 0 if the topic was received since before
+ * the window. *until_ns is COVERAGE_ALWAYS if it was received until COVERAGE_DELAY_NS after the
+ * window. TD_E_IO. */
 TD_MUST_USE td_result topic_times_since(topic_times *self, const frame_ref *first,
                                         uint64_t *since_ns, td_err *err);
 TD_MUST_USE td_result topic_times_until(topic_times *self, const channel_info *info,

@@ -106,7 +106,8 @@ static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_n
     return rc;
 }
 
-/* Time of a segment's first frame, or of a cut's selection; UINT64_MAX without frames. */
+/* Time of a segment's first frame; in a cut, start of the cut's selection. UINT64_MAX without
+ * frames. */
 static uint64_t first_of(archive *from, const segment_index *planned)
 {
     segment_index index = {0};
@@ -149,8 +150,8 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* Load the session's checkpoint. 1 if it has all wanted states: frames are then returned from there
- * on. */
+/* Load the session's checkpoint. 1 if the checkpoint has all wanted states: frames are then
+ * returned from the checkpoint's time on. */
 static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
 {
     td_err why;
@@ -228,8 +229,8 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
 
 /* ---- holding back ---- */
 
-/* Set *is_live to 1 if an appender is running. Call it before looking for frames: if it finds none,
- * all frames of sessions that have ended will be found. */
+/* Set *is_live to 1 if an appender is running. Call this before looking for frames: if no appender
+ * is running, all frames of sessions that have ended will be found. */
 static td_result find_live(const cursor *c, int *is_live, td_err *err)
 {
     char live[SESSION_ID_BYTES] = "";
@@ -334,7 +335,7 @@ void cursor_close(cursor *c)
 
 /* ---- frames ---- */
 
-/* Apply an event to its feed's connections. An unreadable one is logged and ignored. */
+/* Apply an event to its feed's connections. An unreadable event is logged and ignored. */
 static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
 {
     td_err why;

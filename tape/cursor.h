@@ -4,10 +4,10 @@
  * Order is total and the same for every reader: (recv_ns, session start, session id, feed, line,
  * shard, connection, in before out, ordinal). Chunks without selected frames are not read. Each
  * feed's events are always read, because they show which connection a frame belongs to. Frames that
- * were recorded as "_unknown" are classified again: if this version has a schema row for one, it is
- * returned, and selected, under its own topic. Memory is bounded by the chunks that overlap in time
- * (LIMIT_MERGE_CHUNKS). Threads only read and decompress ahead; they never change the result. One
- * thread at a time per cursor. */
+ * were recorded as "_unknown" are classified again: if this version has a schema row for such a
+ * frame, the frame is selected and returned under its own topic. Memory is bounded by the chunks
+ * that overlap in time (LIMIT_MERGE_CHUNKS). Threads only read and decompress ahead; they never
+ * change the result. One thread at a time per cursor. */
 #ifndef TD_TAPE_CURSOR_H
 #define TD_TAPE_CURSOR_H
 
@@ -34,19 +34,19 @@ typedef struct cursor_options {
                           1: only the caller's, without reading ahead */
     const td_log *log; /* may be NULL */
     tape_reads reads;
-    /* shared with other cursors over the archive; NULL: its own */
+    /* shared with other cursors over the archive; NULL: the cursor has its own */
     struct block_pool *blocks;
-    struct channel_table
-        *channels;        /* likewise; then no user of a cursor may set user data of channels */
-    uint8_t with_events;  /* 1: frames of _events channels are returned too */
+    struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set user data
+                                       of channels */
+    uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
-                             with is_lead_in set: those of topics with snapshots, since the start of
-                             the connections that were open then. In a file that `cut` wrote, the
-                             selection begins at the start of the cut's selection at the
-                             earliest. */
-    uint8_t with_states;  /* 1: with_lead_in is shorter if a checkpoint has the states of a feed:
-                             cursor_states returns them, and frames of all topics since then are
-                             returned */
+                             with is_lead_in set: frames of topics with snapshots, from the start of
+                             the oldest connection that was open at the selection's start. In a file
+                             that `cut` wrote, the selection begins no earlier than the selection of
+                             the cut. */
+    uint8_t with_states;  /* 1: the lead-in is shorter if a checkpoint has the states of a feed:
+                             cursor_states returns these states, and frames of all the feed's topics
+                             since the checkpoint are returned */
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
@@ -67,24 +67,25 @@ TD_MUST_USE td_result cursor_open(archive *archive, const selection *selection,
 void cursor_close(cursor *cursor);
 
 /* Get the next frame, valid until the next call. With threads, or with a decoder that replaces the
- * built-in one, it and its content are valid while its block is held (tape_block_acquire); event
- * and its data only until the next call. TD_OK, TD_EOF; TD_E_IO and TD_E_LIMIT (too many chunks
- * overlap in time, or one chunk's decoded frames are too large) end the cursor. Damage inside a
- * chunk is counted, logged and skipped. */
+ * built-in one, the frame and its content are valid while the frame's block is held
+ * (tape_block_acquire), but its event only until the next call. TD_OK, TD_EOF; TD_E_IO and
+ * TD_E_LIMIT (too many chunks overlap in time, or one chunk's decoded frames are too large) end the
+ * cursor. Damage inside a chunk is counted, logged and skipped. */
 TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err *err);
 
 /* After TD_EOF of a following cursor: look for new frames, in segments that are being written and
  * in new segments. TD_OK: cursor_next continues; TD_EOF: nothing new yet. Frames that are readable
  * at a call are in order of time. Without hold_ns, frames of a feed whose chunk becomes durable
- * later come later. */
+ * later are returned later, even if they are earlier than frames of other feeds. */
 TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
 
 /* Continue at another time: the window begins at from_ns, and the lead-in before it. Channels and
  * connections stay the same objects; stats continue. TD_E_* as cursor_open. */
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
 
-/* States of symbols before the first frame of a cursor with_states, until close or seek. The caller
- * may take them (symbol_table_take). A symbol without a state begins with its first frame. */
+/* For a cursor with_states: the states of symbols before the first frame. Valid until close or
+ * seek; the caller may take the states (symbol_table_take). A symbol without a state begins with
+ * its first frame. */
 TD_NEVER_NULL struct symbol_table *cursor_states(cursor *cursor);
 
 /* Continue the streams of a feed's symbol from a state that was saved at the cursor's position, so
@@ -104,8 +105,8 @@ TD_MUST_USE td_result cursor_find_window(archive *from, const selection *wanted,
 /* Time from which frames are read: the start of the window, or of its lead-in. */
 uint64_t cursor_get_lead_from_ns(const cursor *cursor);
 
-/* The cursor's threads, for users that process its frames, until it closes. NULL without
- * threads. */
+/* The cursor's threads, so that users can process frames on them. Valid until the cursor closes.
+ * NULL without threads. */
 td_workers *cursor_workers(cursor *cursor);
 
 /* The totals so far. */

@@ -24,10 +24,10 @@ typedef enum tape_reads {
 /* cursor_options.decoding; borrowed until the tape closes. */
 typedef struct tape_decoding {
     /* Set content.message, or content.why.reason and offset, of each of count frames. content is
-     * zero before; members that do not apply stay NULL. Answers may point into arena, into the
-     * frame's bytes, or into memory that lives as long as the tape. Return TD_OK also if a frame
-     * cannot be decoded: TD_E_* ends the tape. If a frame without a row in the schema is answered
-     * with DECODE_REFUSED, the built-in decoder gives the reason (unknown_topic, no_topic,
+     * zero before the call; members that do not apply stay NULL. Answers may point into arena, into
+     * the frame's bytes, or into memory that lives as long as the tape. Return TD_OK also if a
+     * frame cannot be decoded: TD_E_* ends the tape. If a frame without a row in the schema is
+     * answered with DECODE_REFUSED, the built-in decoder gives the reason (unknown_topic, no_topic,
      * not_json). Frames have recv_ns, channel, row, bytes, is_lead_in, the session of conn, and the
      * low 32 bits of their ordinal. Called by any thread, by several at a time. An answer must
      * depend on the frame alone. */

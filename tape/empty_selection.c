@@ -88,8 +88,8 @@ static td_result check_names(const read_plan *plan, const selection *wanted, td_
 
 /* ---- times ---- */
 
-/* The names exist, but at another time, or only in frames without a row in the schema. The hint has
- * the range of the first feed by name. */
+/* Fail because the archive has the names only at another time, or only in frames without a row in
+ * the schema. The hint has the time range of the first selected feed by name. */
 static td_result explain_time(archive_view *from, const read_plan *plan, const selection *wanted,
                               td_err *err)
 {
@@ -128,8 +128,8 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Fail if segments or chunks that cannot be read may have held the selected frames. They are
- * reported elsewhere. */
+/* Fail if segments or chunks that cannot be read may have held the selected frames. Each unreadable
+ * segment or chunk is reported elsewhere. */
 static td_result suspect_damage(archive *from, archive_view *view, const selection *wanted,
                                 const cursor_stats *read, td_err *err)
 {

@@ -1,5 +1,5 @@
 /* Explains why a selection has no frame, in the same words for every verb: a name that the archive
- * lacks, with similar ones, or a time in which nothing was recorded. One thread. */
+ * lacks, with similar names, or a time in which nothing was recorded. One thread. */
 #ifndef TD_TAPE_EMPTY_SELECTION_H
 #define TD_TAPE_EMPTY_SELECTION_H
 
@@ -8,9 +8,9 @@
 #include "tape/cursor_stats.h"
 #include "tape/selection.h"
 
-/* The error for a selection without frames: TD_E_NOTFOUND with a hint; TD_E_CORRUPT if one of its
- * segments or chunks cannot be read; or why the archive cannot be read. Never TD_OK. read: stats of
- * the cursor that returned no frame, or NULL if no frames were read. */
+/* The error for a selection without frames: TD_E_NOTFOUND with a hint; TD_E_CORRUPT if a segment or
+ * chunk that may have selected frames cannot be read; or the error of reading the archive. Never
+ * TD_OK. read: stats of the cursor that returned no frame, or NULL if no frames were read. */
 TD_MUST_USE td_result selection_why_empty(archive *archive, const selection *wanted,
                                           const cursor_stats *read, td_err *err);
 

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 
 /* Limit of a chunk's bytes and the decoded content of its frames. Content usually has about the
- * size of the frames; no value in memory is this much larger than its text. */
+ * size of the frames; no decoded value takes 32 times the memory of its text. */
 static const size_t CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
 
 void chunk_load_close(chunk_load *load)
@@ -64,8 +64,9 @@ static int copy_name(td_bytes from, char *out, size_t out_bytes)
     return 1;
 }
 
-/* Give a frame that was recorded as unknown the channel of its topic, if this version has a schema
- * row for it. *is_wanted: 1 if it is selected under its present channel. */
+/* If a frame was recorded as unknown, but this version has a schema row for its topic, assign the
+ * topic's channel to the frame. *is_wanted: 1 if the frame is selected under its present
+ * channel. */
 static td_result classify_again(chunk_load *load, content_reader *reader, frame_ref *frame,
                                 int *is_wanted, td_err *err)
 {
@@ -166,7 +167,8 @@ static td_result check_content_bytes(chunk_load *load)
                       CONTENT_BYTES_MAX);
 }
 
-/* Read the content of the frames. Frames for a replacing decoder are passed to it together. */
+/* Read the content of the frames. If a decoder replaces the built-in one, that decoder gets its
+ * frames together. */
 static td_result read_contents(chunk_load *load, content_reader *reader)
 {
     const tape_decoding *decoding = load->options->decoding;

@@ -1,5 +1,5 @@
 /* Merges many chunks into one order. A chunk is read before the tape reaches its first message and
- * released after its last one: at any time the overlapping ones are in memory, at most
+ * released after its last message, so that only chunks that overlap in time are in memory, at most
  * LIMIT_MERGE_CHUNKS. With workers, the next few chunks by time are read ahead. The order depends
  * on the messages alone. */
 #ifndef TD_TAPE_MERGE_H

@@ -8,12 +8,12 @@
 
 /* Write the members of a frame's content (schema/message_json.h), for data, unknown frames, control
  * frames and requests. The tape must read everything (TAPE_READS_ALL). Undecodable content is
- * written as undecoded, under the exchange topic of its channel, or of the frame itself if no row
- * of the schema matched it. */
+ * written as undecoded, under the exchange topic of its channel or, if the channel has no exchange
+ * topic, of the frame itself. */
 void message_line(json_writer *json, const frame_ref *frame);
 
-/* Write the members of a frame as it was received, which import reads (docs/json.md, "cat"). Bytes
- * that are not UTF-8 are written as data_hex. */
+/* Write the members of a frame as it was received (docs/json.md, "cat"). `import` reads these
+ * members. Bytes that are not UTF-8 are written as data_hex. */
 void frame_line(json_writer *json, const frame_ref *frame);
 
 #endif

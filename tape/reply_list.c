@@ -41,8 +41,8 @@ static void apply_event(reply_head *next, const frame_ref *frame)
                          .url = td_strdup(ev->url)};
 }
 
-/* Add a frame's reply, if the event before it (next) is about this reply: its topic is "http." and
- * the reply's name. */
+/* Add a frame's reply if `next`, the event before the frame, is about the same reply: the frame's
+ * topic is "http." and the event's `what`. */
 static void add_reply(reply_list *replies, const reply_head *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -116,7 +116,7 @@ void reply_list_fini(reply_list *replies)
 
 /* ---- queries ---- */
 
-/* 1 if each parameter of one query is in the other; *count: number of parameters. */
+/* 1 if `other` has each parameter of `query`; *count: number of these parameters. */
 static int has_all(td_bytes query, td_bytes other, size_t *count)
 {
     td_bytes name, value;

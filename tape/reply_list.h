@@ -26,21 +26,21 @@ typedef struct reply_list {
     uint64_t from_ns; /* start of the selection */
 } reply_list;
 
-/* Find the replies of all feeds up to the selection's end, also from before it, because a recorder
- * makes some requests only when it starts, and a client's requests through a relay belong to no
- * feed. Imported replies have no URL and are left out. The caller releases *out with
+/* Find the replies of all feeds up to the selection's end, also from before its start, because a
+ * recorder makes some requests only when it starts, and a client's requests through a relay belong
+ * to no feed. Imported replies have no URL and are left out. The caller releases *out with
  * reply_list_fini, also after a failure. TD_E_*. */
 TD_MUST_USE td_result reply_list_open(archive *from, const selection *wanted, const td_log *log,
                                       reply_list *out, td_err *err);
 void reply_list_fini(reply_list *replies);
 
-/* The last reply to a request that was received by at_ns (0: by the start of the selection), else
- * the first one, or NULL. Query parameters may be in any order. */
+/* The last reply to a request that was received at or before at_ns (0: the start of the selection).
+ * If there is no such reply, the first later one, or NULL. Query parameters may be in any order. */
 const recorded_reply *reply_list_find(const reply_list *replies, td_bytes path, td_bytes query,
                                       uint64_t at_ns);
 
-/* One reply for every request, as reply_list_find returns it for 0: first those from before the
- * start, newest first. The caller frees the array. */
+/* One reply for every request, as reply_list_find returns it for 0: first the replies from before
+ * the start, newest first, then the later ones. The caller frees the array. */
 const recorded_reply **reply_list_at_begin(const reply_list *replies, size_t *count);
 
 /* Append the reply's body to out. TD_E_NOTFOUND if it was pruned or damaged since the list was

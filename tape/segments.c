@@ -21,8 +21,8 @@ typedef struct channel_bits {
 typedef struct segment {
     source_file file;   /* the first member: chunks point to it */
     char *path;         /* path to open */
-    read_plan *planned; /* the plan that has its chunks, until it is opened; NULL: they are read
-                           from the file */
+    read_plan *planned; /* the read plan with the segment's chunks, until the segment is opened;
+                           NULL: the chunks are read from the file */
     size_t planned_at;
     char *session;
     uint64_t session_start_ns;
@@ -194,7 +194,7 @@ static uint64_t chunk_first_ns(const segment *of, uint32_t order_index)
 }
 
 /* Add to `order` the wanted chunks that are new since the last call. A chunk that is earlier than
- * the one before it is damaged. */
+ * the chunk before it is damaged. */
 static void choose_chunks(segment *of, const source_options *options)
 {
     uint32_t count = segment_reader_chunk_count(of->reader);
@@ -243,8 +243,8 @@ static int has_wanted_chunk(const segment *of)
 }
 
 /* Open the segment with its index from the read plan, which then drops the segment. If the file
- * differs from the plan, or another program wrote it, it is read without the plan. Without a wanted
- * chunk the reader stays NULL. */
+ * differs from the plan, or another program wrote it, the file is read without the plan. If no
+ * chunk is wanted, the reader stays NULL. */
 static td_result open_planned(segment *of, td_io io, const td_log *log, td_err *err)
 {
     td_err cause;
@@ -307,8 +307,8 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     return TD_OK;
 }
 
-/* Add chunks that were appended since the last call. No chunk is being read now: those that are
- * held back were loaded. */
+/* Add chunks that were appended since the last call. No chunk is being read now: chunks that are
+ * held back were loaded already. */
 static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader != NULL);

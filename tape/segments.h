@@ -2,10 +2,11 @@
  *
  * The plan of segments and chunks is from archive/read_plan.h. A segment without a wanted chunk is
  * not opened. The others are opened when the cursor reaches their time, and closed after their last
- * chunk, so that few files are open whatever the length of the archive. The chunks that overlap the
- * window and hold a wanted channel are read, and those with events, also before the window, because
- * events show which connection a frame belongs to. Each segment begins with an event that restates
- * the open connections, so events of unopened segments are not missed. */
+ * chunk, so that few files are open whatever the length of the archive. Two kinds of chunks are
+ * read: chunks that overlap the window and hold a wanted channel, and chunks with events. The
+ * second kind is also read before the window, because events show which connection a frame belongs
+ * to. Each segment begins with an event that restates the open connections, so events of unopened
+ * segments are not missed. */
 #ifndef TD_TAPE_SEGMENTS_H
 #define TD_TAPE_SEGMENTS_H
 

@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-/* Match one class "[a-c]" at glob. *fits: 1 if byte is in it. Returns the rest after it, or NULL if
- * it has no end. */
+/* Match one class "[a-c]" at glob. *fits: 1 if byte is in it. Returns the glob after the class, or
+ * NULL if the class has no end. */
 static const char *match_class(const char *glob, uint8_t byte, int *fits)
 {
     TD_ASSERT(*glob == '[');
@@ -101,8 +101,8 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
-/* 1 if the window is empty, as far as known without a tape, which is needed if only --from counts
- * from the first frame. */
+/* 1 if the window is empty, as far as that is known without a tape: if only --from counts from the
+ * first frame, a tape is needed. */
 static int has_empty_window(const selection *wanted)
 {
     if (!wanted->has_to)

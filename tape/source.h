@@ -1,8 +1,9 @@
 /* The source of a cursor's frames, as a table of functions: chunks of messages, handed out in order
  * of time and read one by one. Segments are the first source (tape/segments.h).
  *
- * Any thread, several at a time, calls read and message; the data that they need of a chunk and its
- * file does not change until the chunk is done. Only the cursor's thread calls the others. */
+ * Any thread calls read and message, and several threads may call them at the same time. What these
+ * two functions read of a chunk and its file does not change until the chunk is done. Only the
+ * cursor's thread calls the other functions. */
 #ifndef TD_TAPE_SOURCE_H
 #define TD_TAPE_SOURCE_H
 
@@ -90,11 +91,11 @@ typedef struct source_ops {
     td_result (*read)(const source_chunk *chunk, segment_scratch *scratch, td_buf *out,
                       td_err *err);
     /* Get the message at *at and advance. TD_EOF; TD_E_CORRUPT: this message cannot be read; other
-     * errors: nor can the rest. */
+     * errors: this message and the rest cannot be read. */
     td_result (*message)(const source_chunk *chunk, td_bytes bytes, size_t *at,
                          segment_message *out, td_err *err);
     /* Look for new chunks, after next returned TD_EOF, while no chunk is being read. TD_EOF: there
-     * are none. */
+     * are no new chunks. */
     td_result (*poll)(void *self, td_err *err);
     /* Receive time of the newest message in files that are being written, or 0. */
     uint64_t (*newest_ns)(const void *self);
@@ -110,11 +111,11 @@ typedef struct source {
 selection_answer source_options_match(const source_options *options, const channel_info *info);
 
 /* Note that a file could not be read in [from_ns, to_ns], all or in part: adds a gap of reason
- * corrupt. Call it before the cursor returns the first frame after it. */
+ * corrupt. Call it before the cursor returns the first frame after the damage. */
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns);
 
-/* As source_add_damage, for a chunk or a part of it, with a log line and the count. */
+/* As source_add_damage, for a chunk or a part of a chunk. Also logs and counts the damage. */
 void source_skip_chunk(const source_options *options, const source_chunk *chunk, const char *part,
                        const char *why);
 

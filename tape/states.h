@@ -1,5 +1,5 @@
 /* Loads the states of symbols from a checkpoint (format/checkpoint.h), so that a tape can begin
- * there without reading earlier frames; and adds them to one. One thread. */
+ * there without reading earlier frames. Also adds states to a new checkpoint. One thread. */
 #ifndef TD_TAPE_STATES_H
 #define TD_TAPE_STATES_H
 

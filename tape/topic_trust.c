@@ -132,8 +132,8 @@ static void pass_gaps(const gap_list *gaps, trust_conn *conn, uint64_t recv_ns)
     }
 }
 
-/* The gap between the previous frame and recv_ns, or NULL. step: that of the frame received at
- * recv_ns. */
+/* The gap between the previous frame and recv_ns, or NULL. step: the step of the frame that was
+ * received at recv_ns. */
 static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t recv_ns,
                             symbol_step step)
 {

@@ -1,5 +1,5 @@
-/* Decides whether a frame, and the state right after it, is right. (The other question of trust,
- * whether anything is missing in a time, is answered by tape/coverage.h.)
+/* Decides whether a frame, and the topic's state after the frame, are right. (The other question of
+ * trust, whether anything is missing in a time, is answered by tape/coverage.h.)
  *
  * If the topic has no state (topic_row_has_state), a frame is trusted if it can be decoded and
  * breaks no rule, whatever came before it. Otherwise it must be in a stretch. A stretch can begin
@@ -9,7 +9,7 @@
  *   - the ledger has a gap. A gap that ends a connection (gap_reason_ends_connection) can begin at
  *     the connection's last proof of completeness, but its frames were received in order, so the
  *     stretch lasts until the last of them. In other gaps any frame may be missing: the stretch
- *     ends with the first frame after the gap's start, and inside an overload or damage none
+ *     ends with the first frame after the gap's start. Inside an overload or damage no stretch
  *     can begin,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),
  *   - a frame cannot be decoded, or
@@ -58,12 +58,13 @@ typedef struct trust_answer {
     uint8_t was_alive;        /* 1: the state before the frame was right, too */
     uint8_t is_snapshot;      /* 1: the frame replaces all of the topic's state */
     uint8_t is_taken_over;    /* 1: the state is right, but from another connection than before: a
-                                 reader of the earlier frames needs all of it */
+                                 reader of the earlier frames needs the whole state */
     uint8_t needs_copies;     /* 1: the state was taken over since the last snapshot, so readers of
                                  frames that are not copies lack it */
-    const trust_break *broke; /* cause BREAK_NONE if no stretch ended between the previous frame and
-                                 this one, or with it */
-    const trust_break *lacks; /* of an untrusted frame: why and since when; else BREAK_NONE */
+    const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
+                                 with this frame */
+    const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if
+                                 the frame is trusted */
 } trust_answer;
 
 struct trust_conn;
@@ -80,8 +81,8 @@ typedef struct topic_trust {
 
 void topic_trust_fini(topic_trust *trust);
 
-/* Begin with a saved state: that of the topic of info after the earlier frames, none of which was
- * damaged. */
+/* Begin with a saved state: `topic` is the state of info's topic after the earlier frames, and no
+ * earlier frame was damaged. */
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
                         const symbol_topic *topic);
 
@@ -95,9 +96,9 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
  * began earlier. */
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now);
 
-/* How the stretch of the last frame ended before at_ns. damaged_until_ns: as
- * cursor_damaged_until_ns at that time. Cause BREAK_NONE if the state is right at at_ns, or was not
- * right after that frame. */
+/* How the stretch of the last frame ended between that frame and at_ns. damaged_until_ns: as
+ * cursor_damaged_until_ns at the time at_ns. The cause is BREAK_NONE if the state is still right at
+ * at_ns, or was not right after the last frame. */
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns);
 

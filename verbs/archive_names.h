@@ -5,8 +5,8 @@
 
 #include "base/cli/options.h"
 
-/* Offer each name once, sorted. Most come from the catalog. An archive that cannot be read offers
- * nothing and reports nothing, because the user is still typing. */
+/* Offer each name once, sorted. Most names come from the catalog. If the archive cannot be read,
+ * offer no name and report no error, because the user is still typing. */
 void archive_names_list(const char *path, option_names kind, void (*offer)(const char *name));
 
 #endif

@@ -51,7 +51,7 @@ typedef struct cat_run {
     verb_run *verb;
     cat_options options;
     stop_signal *signals; /* NULL: a signal ends the process */
-    uint8_t has_frames;   /* a frame was selected, even if of another direction */
+    uint8_t has_frames;   /* a frame matched the selection, even if it is not printed */
 } cat_run;
 
 static void write_frame(output_stream *output, const frame_ref *frame)

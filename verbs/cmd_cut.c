@@ -123,7 +123,8 @@ static td_result run(verb_run *verb)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
-    /* made snapshots let a cut begin at any frame without breaking a rule, which --shrink needs */
+    /* only with made snapshots can a cut begin at any frame without breaking a rule; --shrink needs
+     * this */
     cut_snapshots snapshots = command->shrink == NULL ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE;
     if (command->snapshots >= 0)
         snapshots = (cut_snapshots)command->snapshots;

@@ -40,7 +40,7 @@ typedef struct decode_run {
     uint64_t undecoded;
 } decode_run;
 
-/* Classify a frame. A frame without a receive time is dated by the exchange's time in it. */
+/* Classify a frame. If it has no receive time, use the exchange's time in the frame. */
 static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns,
                         classification *out)
 {
@@ -56,7 +56,7 @@ static void classify_at(decode_run *run, td_bytes frame, channel_dir dir, uint64
 
 /* Decode and print a frame. A frame that cannot be decoded is printed too, with the reason, so
  * that no input is lost. Classification recognizes an answer by its keys only, as a recorder must;
- * decoding here also checks its text. A valid answer has no topic, which is not an error. */
+ * decoding also checks the answer's text. A valid answer has no topic, which is not an error. */
 static void decode_frame(decode_run *run, td_bytes frame, channel_dir dir, uint64_t at_ns)
 {
     classification what;

@@ -245,7 +245,8 @@ static int is_requested(const export_flags *flags, const export_named_type *type
            is_named(&flags->types, type->type->name);
 }
 
-/* Add an output of a format; add its type once, if rows are made from frames. */
+/* Add an output of a format. If the rows of the output's type are made from frames, add the type
+ * too, once. */
 static void add_output(export_spec *spec, const export_format *format,
                        const export_named_type *type)
 {
@@ -535,7 +536,8 @@ static td_result run(verb_run *verb)
     export_command *command = verb->state;
     for (size_t i = 0; i < command->spec.type_count; i++)
         verb->wanted.with_replies |= (command->spec.types[i]->flags & EXPORT_OF_REPLIES) != 0;
-    /* the whole ledger, because a gap before the selection matters to books that are older */
+    /* the whole ledger, because a gap before the selection affects a book that began before the
+     * gap */
     td_result rc = archive_gaps(verb->archive, &command->gaps, &verb->err);
     if (rc == TD_OK)
         rc = check_days(verb);

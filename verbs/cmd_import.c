@@ -209,8 +209,8 @@ typedef struct file_ends {
     const char *compression;
 } file_ends;
 
-/* The text after a key, or empty. Quotes within texts are escaped, so a key is not found in them.
- */
+/* The text after a key, or empty. A key is never found within a JSON string, because quotes in
+ * strings are escaped. */
 static td_bytes after_key(td_bytes line, const char *key)
 {
     const uint8_t *at = line.size == 0 ? NULL : memmem(line.data, line.size, key, strlen(key));
@@ -255,8 +255,9 @@ static void read_ends(const char *path, file_ends *out)
 }
 
 /* Group files into captures. An archive's lines may be in several files, such as one per day: a
- * file continues the previous one if its first line has the same session as the previous file's
- * last line. Other files are captures of their own. */
+ * file continues the previous one if both have the same compression, and if the file's first line
+ * has the same session as the previous file's last line and is not earlier. Each other file is a
+ * separate capture. */
 static void find_captures(import_command *command, const options_operands *files)
 {
     const int has_sessions = command->flags.format == IMPORT_JSONL && files->count > 1;

@@ -1,4 +1,4 @@
-/* tapedeck latency: the time of requests about orders to their answers and updates. */
+/* tapedeck latency: the time from a request about an order to its answer and the order's update. */
 #include <string.h>
 
 #include "replay/play/lateness.h"
@@ -88,7 +88,7 @@ static void on_order(void *user, const joined_order *order)
 
 /* ---- reading ---- */
 
-/* 1 for requests, their answers, and updates of orders. */
+/* 1 for channels of requests about orders, of their answers, and of updates of orders. */
 static int wants_channel(void *user, const channel_info *info)
 {
     (void)user;
@@ -120,7 +120,7 @@ static td_result read_orders(verb_run *verb, order_join *join, cursor_stats *sta
         rc = frames > 0 ? TD_OK : selection_check_names(verb->archive, &verb->wanted, &verb->err);
     if (from != NULL)
         cursor_get_stats(from, stats);
-    order_join_finish(join); /* before the cursor closes, which owns the feeds' names */
+    order_join_finish(join); /* before cursor_close: the cursor owns the feeds' names */
     cursor_close(from);
     return rc;
 }

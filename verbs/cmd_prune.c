@@ -118,8 +118,8 @@ static void describe(result_writer *r, const pruning *p)
                          "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }
 
-/* Warn that ages count from an old archive's newest frame, so that its last days are kept; --before
- * would remove them. */
+/* Ages count from the archive's newest frame, so an old archive keeps its last days. Warn about
+ * this: --before would remove these days. */
 static void print_counted_from(pruning *p, const prune_report *report)
 {
     uint64_t now_ns = clock_wall_ns(clock_real());

@@ -48,9 +48,9 @@ typedef struct record_ui {
     rate_window frame_rate, byte_rate;
     const char *session; /* the present session; set before threads start */
     td_clock clock;
-    uint64_t clock_session_mono_ns; /* before it, a wrong clock starts no session */
+    uint64_t clock_session_mono_ns; /* before this time, a wrong clock starts no new session */
     json_options form;
-    uint8_t is_warned; /* the failed output was reported */
+    uint8_t is_warned; /* the failure of the output was reported */
 } record_ui;
 
 static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,

@@ -24,7 +24,7 @@ typedef struct check_command {
     member_mask mask;
     selection wanted; /* the played selection, with absolute times */
     uint8_t is_diff;  /* 1: the verb is diff; 0: check */
-    uint8_t is_part;  /* 1: --part, or less time than the baseline covers */
+    uint8_t is_part;  /* 1: --part, or the selection covers less time than the baseline */
     baseline *was;
     regress_report report;
 } check_command;
@@ -87,7 +87,8 @@ static td_result check_flags_of(verb_run *verb)
     return rc;
 }
 
-/* A mask needs the built-in decoder: a baseline's hashes cover all members. */
+/* A baseline has only hashes of whole messages. With a mask, the baseline's decoder must therefore
+ * decode the frames again, and only the built-in decoder can be opened for this. */
 static td_result check_maskable(const check_command *command, td_err *err)
 {
     const baseline_meta *was = baseline_get_meta(command->was);
@@ -101,8 +102,8 @@ static td_result check_maskable(const check_command *command, td_err *err)
     return TD_E_INVALID;
 }
 
-/* Open the decoders. diff compares the first with the second, or the built-in decoder with a
- * single one. */
+/* Open the decoders. diff compares the two decoders that are given. If only one is given, diff
+ * compares the built-in decoder with it. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;

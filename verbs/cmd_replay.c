@@ -69,21 +69,21 @@ static const option_row REPLAY_ROWS[] = {
              "the report"},
 };
 
-/* A cursor over the selection or its last part, and the player of its frames. */
+/* A cursor over the selection or its last part, and the player of the cursor's frames. */
 typedef struct replay_tape {
     cursor *cursor;
     player *player;
 } replay_tape;
 
-/* State of one run. `tape` plays each frame once and is reported. To go back, `earlier` is opened
- * at an earlier position and shown until it reaches the position of `tape`. */
+/* State of one run. `tape` plays each frame once, and the report is about `tape`. To go back,
+ * `earlier` is opened at an earlier position and shown until it reaches the position of `tape`. */
 typedef struct replay_command {
     verb_run *verb;
     replay_flags flags;
     pacer_speed speed;
     replay_tape tape;
-    replay_tape earlier;    /* opened last to go back */
-    replay_tape *playing;   /* one of these two */
+    replay_tape earlier;    /* the tape that was opened last to go back */
+    replay_tape *playing;   /* `tape` or `earlier` */
     sink_jsonl_lines lines; /* for --messages */
     uint8_t has_quit;       /* a key ended the replay */
     pacer pacer;
@@ -313,7 +313,7 @@ static td_result open_tape(replay_command *command, const selection *wanted, rep
 
 static void close_tape(replay_tape *tape)
 {
-    player_close(tape->player); /* the tape's channels point to its streams */
+    player_close(tape->player); /* first: the cursor's channels point to the player's streams */
     cursor_close(tape->cursor);
     *tape = (replay_tape){0};
 }
@@ -351,8 +351,8 @@ static void close_all(replay_command *command)
 
 /* ---- afterwards ---- */
 
-/* Find what is absent from the tape. Skipped if only a part was played, and after damage, which is
- * reported itself and may have hidden what is absent. */
+/* Find what is absent from the tape. Does nothing if only a part was played. Also does nothing
+ * after damage, because damage is reported, and what seems absent may be in the damaged part. */
 static td_result find_absences(const replay_command *command, replay_report *report, td_err *err)
 {
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)

@@ -205,7 +205,8 @@ static void log_served(const serve_command *command)
     listen_options_log_trust(&command->listening, &command->log);
 }
 
-/* Log the needed open files now: beyond the limit clients get 503 (wire/server.c). */
+/* Raise the limit of open files if more are needed, and log the result now. Clients beyond the
+ * limit get HTTP 503 (wire/server.c). */
 static void reserve_files(const serve_command *command)
 {
     reporter *report = command->verb->report;
@@ -352,7 +353,8 @@ static td_result run(serve_command *command, td_err *err)
         rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
     log_counts(command);
     describe_counts(command);
-    /* a tape that cannot be read is an error only with --once: else other clients are served */
+    /* a tape that cannot be read is an error only with --once: without --once, other clients are
+     * served */
     const serve_counts *counts = serve_get_counts(command->server);
     if (rc == TD_OK && command->flags.is_once && counts->complete == 0 && counts->failed > 0)
         rc = td_err_set(err, TD_E_IO, "the client's tape could not be served to its end");

@@ -78,7 +78,8 @@ static td_result count_listed(verb_run *verb, uint64_t *frames)
     return rc;
 }
 
-/* Read the archive to find, as gaps, the frames that a reader cannot get. */
+/* Read the archive to find the frames that a reader cannot get. Sets lost to their ranges, and
+ * frames_lost to their number. */
 static td_result find_lost(verify_result *result)
 {
     verb_run *verb = result->verb;
@@ -144,7 +145,7 @@ static void describe_lost(result_writer *r, const gap_list *lost)
     result_list_end(r);
 }
 
-/* Describe the result. The verdict comes last, where readers end. */
+/* Describe the result. The verdict is last, next to the prompt. */
 static void describe(result_writer *r, const verify_result *result)
 {
     const verify_report *report = &result->report;
@@ -186,7 +187,8 @@ static td_result run_verify(verb_run *verb)
     td_err gaps_err;
     td_result rc = archive_verify(verb->archive, &options, &result.report, &verb->err);
     progress_end(&verb->progress);
-    /* gaps are only listed: damage of the ledger is among the findings */
+    /* a failure here is only a warning: the gaps are only listed, and a damaged ledger is already
+     * among the findings */
     if (rc == TD_OK && archive_gaps(verb->archive, &result.gaps, &gaps_err) != TD_OK)
         report_line(verb->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK && result.report.verdict == VERIFY_DAMAGED)

@@ -263,9 +263,9 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Read from the beginning of the connections that were open at that time, because the exchange
- * sends a snapshot at the start of each; from the beginning of the archive if no connection was
- * open. */
+/* Begin at the start of the oldest connection that was open at the time of --at, because the
+ * exchange sends a snapshot at the start of each connection. If no connection was open, or if this
+ * is unknown, begin at the start of the archive. */
 static td_result find_window(verb_run *verb, selection *wanted)
 {
     selection_window window;

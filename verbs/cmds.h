@@ -1,6 +1,6 @@
 /* The verbs: one cmd_<verb>.c each. Each parses its command line, prints its result, and returns
- * the exit status that docs/design.md lists. Summaries are here for verbs that are in two tables:
- * the front program's and that of the program that runs the verb. */
+ * the exit status that docs/design.md lists. Some verbs are in two tables: the front program's
+ * table, and the table of the program that runs the verb. Their summaries are here. */
 #ifndef TD_VERBS_CMDS_H
 #define TD_VERBS_CMDS_H
 

@@ -1,4 +1,4 @@
-/* tapedeck-record: captures live feeds into an archive. A program of its own, so that a capture
+/* tapedeck-record: captures live feeds into an archive. It is a separate program so that a capture
  * host needs no replay code. */
 #include "verbs/cmds.h"
 

@@ -1,4 +1,4 @@
-/* tapedeck-sim: the simulated exchange, a program of its own that tapedeck executes too. */
+/* tapedeck-sim: the simulated exchange. `tapedeck sim` executes this program. */
 #include "base/cli/verbs.h"
 #include "verbs/cmds.h"
 

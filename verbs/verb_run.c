@@ -14,7 +14,7 @@
 
 /* ---- the command line ---- */
 
-/* make a selection from the options; it borrows their texts */
+/* make a selection from the options; the selection borrows the options' texts */
 static selection selection_of(const selection_options *options)
 {
     return (selection){
@@ -149,7 +149,8 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);
 }
 
-/* Resolve the times without a log, because reading the frames later logs the same. */
+/* Resolve the times without a log, because the same messages are logged when the frames are read
+ * later. */
 td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out)
 {
     td_result rc = selection_check(wanted, &verb->err);

@@ -1,7 +1,7 @@
 /* The common part of verbs that read or maintain an archive: command line, opened archive,
- * selection, log, output, result as text or JSON, status line, exit status. A verb describes itself
- * in a verb_spec, whose work computes a plain struct and describes it (base/cli/result.h). One
- * thread. */
+ * selection, log, output, result as text or JSON, status line, exit status. A verb_spec describes
+ * a verb. Its function `work` computes a plain struct and prints the struct through
+ * base/cli/result.h. One thread. */
 #ifndef TD_VERBS_VERB_RUN_H
 #define TD_VERBS_VERB_RUN_H
 
@@ -31,7 +31,7 @@ typedef struct verb_segment {
 typedef struct verb_run {
     void *state; /* the verb's own, as given to verb_run_all */
     archive_choice choice;
-    const char *catalog; /* NULL: the one in the archive */
+    const char *catalog; /* NULL: the catalog in the archive */
     selection_options selecting;
     entry_options entries;
     threads_options threads;
@@ -56,17 +56,17 @@ typedef struct verb_run {
     td_err err;       /* why the work failed */
 } verb_run;
 
-/* Common option groups that a verb has. All have archive and messages, except VERB_HAS_NO_ARCHIVE.
- */
+/* The common option groups and the behaviour of a verb. Every verb also has a group for messages
+ * and, unless VERB_HAS_NO_ARCHIVE is set, the archive's group. */
 enum {
     VERB_TAKES_SELECTION = 1 << 0,
     VERB_TAKES_THREADS = 1 << 1,
     VERB_TAKES_JSON = 1 << 2,
     VERB_TAKES_ENTRIES = 1 << 3,
-    VERB_HAS_NO_ARCHIVE = 1 << 4, /* messages: only -q */
+    VERB_HAS_NO_ARCHIVE = 1 << 4, /* also: the only option for messages is -q */
     VERB_STOPS = 1 << 5, /* a signal asks the work to end; otherwise a signal ends the process */
     VERB_READS_ONCE = 1 << 7,    /* all reads see the archive as of one time (archive_view_hold) */
-    VERB_MAKES_CATALOG = 1 << 6, /* has --catalog; with it the archive is opened for reading */
+    VERB_MAKES_CATALOG = 1 << 6, /* has --catalog; if given, the archive is opened for reading */
 };
 
 enum { VERB_OWN_GROUPS = 3 };
@@ -81,10 +81,10 @@ typedef struct verb_spec {
     const char *operands;                   /* as in options_spec */
     size_t operand_min, operand_max;
     unsigned takes;
-    option_group own[VERB_OWN_GROUPS]; /* the verb's groups, up to one without rows */
+    option_group own[VERB_OWN_GROUPS]; /* the verb's groups; the first one without rows ends them */
     archive_mode mode;
-    const uint8_t *opens_read_only; /* if it is 1 after parsing, the archive is opened for reading
-                                  whatever mode is; may be NULL */
+    const uint8_t *opens_read_only; /* may be NULL; 1 after parsing: open the archive for reading,
+                                  whatever `mode` is */
     stop_signal_calls calls;        /* with VERB_STOPS: what a signal does in addition */
     /* Check options before the archive is opened. May be NULL. */
     td_result (*check)(verb_run *verb);
@@ -92,35 +92,35 @@ typedef struct verb_spec {
 } verb_spec;
 
 /* Parse the command line, open the archive, do the work, print the result. Returns the exit status
- * of the work or of what stopped it. */
+ * of the work, or the exit status for the error that ended it. */
 exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
                        char **argv);
 
-/* Resolve a selection's relative times, which may read the archive: *out is its window, and its
- * times become absolute. TD_E_INVALID: a glob or a time is malformed. */
+/* Make the times of a selection absolute, which may read the archive. *out is the selection's
+ * window. TD_E_INVALID: a glob or a time is malformed. */
 TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selection_window *out);
 
-/* Call if all was read and no frame matched: returns the error that tells why
+/* Call after the whole selection was read, if no frame matched. Returns the error that explains why
  * (tape/empty_selection.h), or TD_OK if the command line has no selection. */
 TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
-/* Add counts; UINT64_MAX means unknown (the channels of a finished segment with a damaged summary),
- * and makes the sum unknown. */
+/* Add counts. UINT64_MAX means unknown, and makes the sum unknown. The counts of a finished segment
+ * whose summary is damaged are unknown. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 
-/* Options to play a tape for an observer: all cores, and the verb's log, status line and signals.
- */
+/* Options to play a tape for an observer: the number of threads from the command line (default: all
+ * cores), and the verb's log, status line and signals. */
 observe_options verb_run_observing(verb_run *verb);
 
 /* A progress function whose user is the verb_run: shows the status line. Returns 1 after a signal.
  */
 int verb_run_progress(void *user, uint64_t frames, uint64_t recv_ns);
 
-/* The same for work that knows its progress. */
+/* As verb_run_progress, for work that knows its progress: `done` of `total`. */
 int verb_run_progress_part(void *user, uint64_t frames, uint64_t done, uint64_t total);
 
-/* "37 %  2 m 5 s left": progress at a frame received at recv_ns, by the bytes of the selection's
- * segments. "" if unknown. */
+/* "37 %  2 m 5 s left": the progress when a frame received at recv_ns is read, as a part of the
+ * bytes of the selection's segments. "" if unknown. */
 unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns);
 
 #endif

@@ -79,7 +79,7 @@ static void on_peer_ended(wire_conn *conn, const ws_event *event)
 }
 
 /* Count the time for which other connections waited while a compressed message was inflated and
- * handled. End the connection if its share of the time is exceeded. */
+ * handled. End the connection if inflating exceeds its share of the time. */
 static void on_inflated(wire_conn *conn, uint64_t cost_ns)
 {
     client *self = conn->owner;

@@ -38,7 +38,7 @@ static void set_closing_timer(wire_conn *self)
 
 /* ---- sending ---- */
 
-/* Append a frame; a client's must be masked. */
+/* Append a frame. A client must mask its frames. */
 static void put_frame(wire_conn *self, unsigned opcode, unsigned flags, td_bytes payload)
 {
     uint8_t head[WS_HEAD_BYTES_MAX];
@@ -100,7 +100,7 @@ void wire_relay(wire_conn *self, const ws_message *message)
 }
 
 /* Answer the latest ping. A peer that pings and does not read gets the answer once the queue has
- * space; earlier pings need no answer (5.5.3). */
+ * space; earlier pings need no answer (RFC 6455, 5.5.3). */
 static void send_pong(wire_conn *self)
 {
     if (!self->is_pong_due || self->state != CONN_OPEN ||

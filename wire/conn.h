@@ -1,5 +1,6 @@
-/* A WebSocket connection of either role: its functions and callbacks. wire/client.h and
- * wire/server.h make connections, and own them with the last part of this header. Loop's thread.
+/* A WebSocket connection of either role: its functions and callbacks. wire/client.c and
+ * wire/server.c open and own connections; the last part of this header is only for these two. Call
+ * everything on the loop's thread.
  *
  * The protocol is strict (wire/websocket.h): a violation of RFC 6455 ends the connection. A client
  * answers the last ping of each read; a server answers each ping while its queue has space. Memory:
@@ -46,7 +47,7 @@ typedef struct wire_peer {
     const char *tls_cipher;
     const char *tls_subject;      /* of the peer's certificate */
     const char *extensions;       /* the extensions that the peer agreed to; may be "" */
-    const char *fields;           /* relay only: header lines of its answer to forward */
+    const char *fields;           /* relay only: header lines to forward from the peer's answer */
     uint8_t is_deflated;          /* relay only; 1: permessage-deflate was agreed */
     deflate_context sent_context; /* relay only: the agreed context of messages to the peer */
 } wire_peer;
@@ -77,24 +78,25 @@ typedef struct wire_outgoing {
 } wire_outgoing;
 
 /* Queue a message; its bytes are copied. TD_E_NETWORK: the connection is not open. TD_E_LIMIT: the
- * queue would exceed WIRE_SEND_BYTES_MAX (client) or WIRE_PEER_QUEUE_BYTES_MAX (server): wait for
- * drained. A server's empty queue takes any message up to LIMIT_FRAME_BYTES. */
+ * queue would exceed WIRE_SEND_BYTES_MAX (client) or WIRE_PEER_QUEUE_BYTES_MAX (server), so wait
+ * for drained; or the message is too long. A server's empty queue accepts any message up to
+ * LIMIT_FRAME_BYTES. */
 TD_MUST_USE td_result wire_send_message(wire_conn *conn, wire_outgoing *message, td_err *err);
 
 /* As wire_send_message, to one peer. */
 TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes, td_err *err);
 
-/* Relay the raw bytes of a message (1, 2), compressed or not, ping (9) or pong (10). Ignored before
- * opened, once the connection is closing, and while the queue is over the limit of wire_send. The
- * user prevents the last case by pausing the other connection, except for a client that has sent
- * its close frame and does not read. */
+/* Relay a message (opcode 1 or 2, compressed or not), a ping (9) or a pong (10) as raw bytes. Does
+ * nothing if the connection is not open, or if the queue is over the limit of wire_send. The user
+ * prevents a full queue by pausing the other connection. This fails only if a client has sent its
+ * close frame and does not read: the other connection is then closing, and cannot be paused. */
 void wire_relay(wire_conn *conn, const ws_message *message);
 
 /* Bytes that wait to be sent. */
 size_t wire_waiting_bytes(const wire_conn *conn);
 
-/* Why the connection ends: a close frame was sent or received, or it was cut off, reset or refused.
- * WIRE_CAUSE_NONE while it does not end. */
+/* The cause of the connection's end, from the time when a close frame is sent or received, or the
+ * connection is cut off, reset or refused. WIRE_CAUSE_NONE before. */
 wire_cause wire_conn_cause(const wire_conn *conn);
 
 /* Pause and resume reading this connection's socket: TCP holds the peer back. No message is
@@ -104,24 +106,25 @@ void wire_pause(wire_conn *conn);
 void wire_resume(wire_conn *conn);
 
 /* Close: send the queue, then a close frame with code (1000 = normal; WS_CODE_ABSENT: without a
- * code) and up to 123 bytes of the reason. The end follows, never inside this call. A client waits
- * 2 s for the peer's close frame and still delivers messages. A server waits as long as the peer
- * takes queued bytes, and 5 s after that; it ignores messages. A connection that has not opened
- * ends at once. No effect if it is already closing. code 0 drops the queue and ends the connection
- * at once without a close frame, as a crashed program would, even while it is closing. */
+ * code) and up to 123 bytes of the reason. The callback for the end follows, never inside this
+ * call. A client waits 2 s for the peer's close frame and still delivers messages. A server waits
+ * as long as the peer takes queued bytes, and 5 s after that; it ignores messages. A connection
+ * that has not opened ends at once. No effect on a connection that is already closing, unless code
+ * is 0: code 0 drops the queue and ends any connection at once without a close frame, as a crashed
+ * program would. */
 void wire_close(wire_conn *conn, unsigned code, td_bytes reason);
 
-/* End the connection without a close frame; the end follows. */
+/* End the connection without a close frame; the callback for the end follows. */
 void wire_cut_off(wire_conn *conn, wire_cut how);
 
 /* ---- for the owner (wire/client.c, wire/server.c), which has the socket and the handshake ---- */
 
 /* Differences between client and server. */
 typedef struct conn_role {
-    ws_peer peer;             /* sender of the frames it reads; frames to a server are masked */
+    ws_peer peer;             /* sender of the received frames; a client masks its own frames */
     size_t message_bytes_max; /* of a received message */
     size_t sent_bytes_max;    /* of a sent message */
-    size_t queue_bytes_max;   /* of queued messages; a single one may be longer */
+    size_t queue_bytes_max;   /* of queued messages; one message in an empty queue may be longer */
     size_t pong_bytes_max; /* while more bytes wait, pongs are held back and only the latest ping is
                               answered */
     uint64_t patience_ns;  /* when closing: extend the time limit by this whenever the peer took
@@ -155,7 +158,7 @@ struct wire_conn {
     uint8_t is_deflated; /* 1: messages are sent compressed */
     /* Owners read these, and may set members of end. */
     conn_state state;
-    wire_end end;               /* cause is WIRE_CAUSE_NONE until the end has a cause */
+    wire_end end;               /* cause is WIRE_CAUSE_NONE until the cause is known */
     deflate_receiver *inflater; /* borrowed from the owner */
     wire_timer *timer;          /* calls role->timed_out; an owner may cancel it */
     /* Private to conn.c. */
@@ -175,7 +178,8 @@ struct wire_conn {
 void conn_open(wire_conn *self, deflate_receiver *inflater);
 void conn_fini(wire_conn *self);
 
-/* Call from the link_ops `received`, with its arguments and result, and `drained`. */
+/* For the owner's link_ops: `received` calls conn_read with its arguments and returns the result;
+ * `drained` calls conn_drained. */
 size_t conn_read(wire_conn *self, uint8_t *bytes, size_t size, uint64_t read_ns);
 void conn_drained(wire_conn *self);
 
@@ -186,10 +190,10 @@ void conn_set_timer(wire_conn *self, uint64_t wait_ns);
  * connection's life. Returns 1 if the cause was noted. */
 int conn_note_end(wire_conn *self, wire_cause cause, const char *text);
 
-/* End the connection because of the peer's behaviour, with a close frame with the event's code. */
+/* End the connection because of what the peer sent. The close frame has the event's code. */
 void conn_fail(wire_conn *self, const ws_event *event);
 
-/* Send the queue, then the TCP end, and wait for the peer's. */
+/* Send the queue, then the end of the TCP stream, and wait until the peer ends its stream. */
 void conn_finish(wire_conn *self);
 
 /* End at once and drop the queue; role->timed_out is called on the loop's next turn. */

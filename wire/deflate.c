@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* These last bytes of a message's final empty block are not sent (7.2.1, 7.2.2). */
+/* These last bytes of a message's final empty block are not sent (RFC 7692, 7.2.1, 7.2.2). */
 static const uint8_t TAIL[] = {0x00, 0x00, 0xff, 0xff};
 
 enum {
@@ -60,8 +60,8 @@ void deflate_receiver_close(deflate_receiver *self)
     td_free(self);
 }
 
-/* The peer ended the deflate stream within a message (7.2.3.4): the next block begins another
- * stream, which may refer to this one's data. */
+/* The peer ended the deflate stream within a message (RFC 7692, 7.2.3.4): the next block begins
+ * another stream, which may refer to data of the ended stream. */
 static void begin_next_stream(deflate_receiver *self)
 {
     uint8_t window[WINDOW_BYTES];
@@ -79,12 +79,12 @@ static deflate_result inflate_bytes(deflate_receiver *self, td_bytes bytes, size
     z_stream *z = &self->z;
     td_buf *output = &self->output;
     TD_ASSERT(bytes.size <= UINT32_MAX);
-    /* zlib does not write to next_in, though it is not const. */
+    /* zlib does not write through next_in, although its target is not const. */
     memcpy(&z->next_in, &bytes.data, sizeof z->next_in);
     z->avail_in = (uInt)bytes.size;
     do {
         if (output->size == output->capacity) {
-            /* Up to one byte more than allowed: using it shows that the message is too large. */
+            /* Allow one byte more than the bound: if zlib uses it, the message is too large. */
             size_t more = output->capacity == 0 ? OUTPUT_FIRST_BYTES : output->capacity;
             size_t more_max = bytes_max + 1 - output->size;
             td_buf_grow(output, more < more_max ? more : more_max);

@@ -22,7 +22,8 @@ typedef enum deflate_context {
 } deflate_context;
 
 typedef struct deflate_receiver deflate_receiver;
-/* Open a receiver for a peer's messages, or for many peers without takeover; close it. */
+/* Open or close a receiver. With takeover, a receiver serves one peer; without takeover, it can
+ * serve any number of peers. */
 TD_NEVER_NULL deflate_receiver *deflate_receiver_open(deflate_context context);
 void deflate_receiver_close(deflate_receiver *receiver);
 

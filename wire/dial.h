@@ -1,6 +1,6 @@
-/* Opens a link to the server of a URL within a time limit: looks the name up, tries each address,
- * through a proxy if one is set (wire/proxy.h), and does the TLS handshake with verification of the
- * certificate. A failure is explained in a text. For wire/ only; loop's thread. */
+/* Opens a link to the server of a URL within a time limit: looks the name up, tries each address
+ * (through a proxy if one is set, wire/proxy.h), does the TLS handshake and verifies the
+ * certificate. A text explains a failure. For wire/ only; loop's thread. */
 #ifndef TD_WIRE_DIAL_H
 #define TD_WIRE_DIAL_H
 
@@ -43,13 +43,13 @@ typedef struct dial {
     wire_proxy proxy;
     char *ca_file;
     dial_stage stage;
-    const char *doing; /* set by the user: its current step, for the text of a timeout: "upgrade to
-                          WebSocket" */
+    const char *doing; /* set by the user: the user's current step, for the text of a timeout, such
+                          as "upgrade to WebSocket" */
     wire_link link;
     wire_timer *deadline;
     uint64_t deadline_ns;
-    wire_timer *retry_timer; /* starts the next attempt, also when an address did not answer in its
-                         share of the time */
+    wire_timer *retry_timer; /* starts the next attempt: after a failure, or when an address has not
+                         answered in its share of the time */
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;
@@ -58,7 +58,8 @@ typedef struct dial {
 } dial;
 
 /* Begin to connect to self->url, which the caller has set. Callbacks follow after this returns.
- * TD_E_INVALID, TD_E_LIMIT; even then dial_close must be called. */
+ * TD_E_INVALID, TD_E_NETWORK (the loop is closing), TD_E_LIMIT, TD_E_IO. The caller must call
+ * dial_close after a failure, too. */
 TD_MUST_USE td_result dial_begin(dial *self, wire_loop *loop, const char *ca_file,
                                  uint64_t timeout_ns, const dial_ops *ops, void *user, td_err *err);
 /* End the time limit. */

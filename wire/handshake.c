@@ -55,7 +55,8 @@ static int is_token(td_bytes text)
     return text.size > 0;
 }
 
-/* Remove the text up to the first separator, and the separator, and return that text. */
+/* Remove the text up to the first separator, and the separator itself. Returns the removed text,
+ * without the separator. */
 static td_bytes cut(td_bytes *text, char separator)
 {
     const uint8_t *at = text->size == 0 ? NULL : memchr(text->data, separator, text->size);
@@ -328,7 +329,7 @@ static void refuse(handshake_request *out, unsigned status, const char *why)
     out->why = why;
 }
 
-/* The path and query of an absolute target, which 4.2.1 also allows. */
+/* The path and query of an absolute target, which RFC 6455 also allows (4.2.1). */
 static td_bytes cut_origin(td_bytes target)
 {
     td_bytes rest = target;
@@ -364,7 +365,7 @@ static void read_request_line(td_bytes line, handshake_request *out)
     out->path = cut(&out->query, '?');
 }
 
-/* 1 for "a; b; c=1; d="2"" (9.1): names with optional values. */
+/* 1 for names with optional values: a; b; c=1; d="2" (RFC 6455, 9.1). */
 static int is_extension(td_bytes text)
 {
     while (text.size > 0) {

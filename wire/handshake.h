@@ -25,8 +25,8 @@ enum { HANDSHAKE_KEY_BYTES = 25, HANDSHAKE_NONCE_BYTES = 16 };
 /* Size of a head, up to the end of its empty line; 0: the head is incomplete. */
 size_t handshake_head_bytes(td_bytes received);
 
-/* Append the header lines of a head that a relay forwards: all except the ones about this
- * connection and about the encoding of the body. */
+/* Append the header lines that a relay forwards from a head: all except the lines about this
+ * connection and about the length and transfer encoding of the body. */
 void handshake_copy_fields(td_bytes head, td_buf *out);
 
 /* ---- server ---- */
@@ -39,7 +39,7 @@ typedef struct handshake_request {
                          with or without a body */
     td_bytes method;
     int64_t content_bytes; /* size of the body; -1: unknown */
-    td_bytes path;    /* of the target, from its '/' on; a view of the head, as the next ones */
+    td_bytes path;    /* of the target, from the '/'; a view of the head, as the next members */
     td_bytes query;   /* text after '?'; may be empty */
     td_bytes key;     /* of an upgrade request */
     td_bytes host;    /* the header Host */
@@ -55,7 +55,7 @@ typedef struct handshake_request {
 /* Parse a whole head. */
 void handshake_read_request(td_bytes head, handshake_request *out);
 
-/* Append the answer that accepts an upgrade. If deflate_bits is set, it agrees to
+/* Append the answer that accepts an upgrade. If deflate_bits is set, the answer agrees to
  * permessage-deflate without context takeover in both directions. */
 void handshake_accept(const handshake_request *request, td_buf *out);
 
@@ -70,8 +70,8 @@ typedef struct upgrade_request {
     const char *host;                     /* with the port unless it is the scheme's default */
     const char *target;                   /* path and query */
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
-    uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with fields, set it if
-                             they offer it */
+    uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with `fields`, set it if
+                             the lines offer it */
     const char *fields;   /* lines instead of our User-Agent, or NULL; may offer subprotocols */
 } upgrade_request;
 
@@ -91,7 +91,7 @@ typedef struct handshake_reply {
     deflate_context sent_context; /* the agreed context of the client's messages */
     int64_t content_bytes;        /* size of the body that follows; -1: unknown */
     uint8_t is_chunked;           /* 1: the body is chunked */
-    uint8_t is_encoded;           /* 1: it has a Content-Encoding such as gzip */
+    uint8_t is_encoded;           /* 1: the answer has a Content-Encoding such as gzip */
 } handshake_reply;
 
 /* Parse the whole head of an answer. ask: the upgrade request; NULL: the request was no upgrade. */

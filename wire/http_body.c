@@ -24,7 +24,8 @@ static int read_chunk_size(const char *line, size_t *out)
     return digits > 0 && digits < 9 && memchr(AFTER, line[digits], sizeof AFTER) != NULL;
 }
 
-/* Append the chunk at *at to the body, or skip a trailer. If it is incomplete, *at stays. */
+/* Append the chunk at *at to the body, or skip a trailer. If the chunk is incomplete, *at does not
+ * change. */
 static body_result read_chunk(http_body *self, size_t *at)
 {
     size_t size = 0;

@@ -19,15 +19,16 @@
 enum {
     /* Reads per turn, so that other connections get their turn. */
     READS_A_TURN = 16,
-    /* Maximum unused bytes: a head, or bytes read before a pause. */
+    /* Maximum received bytes that the user has not used: an incomplete head, or bytes that were
+       read before a pause. */
     HELD_BYTES_MAX = 2 * LOOP_READ_BYTES,
     /* Maximum bytes that one call of OpenSSL reads: the largest record. A peer may send endless key
        updates and no data. */
     TLS_BYTES_A_CALL = 20 << 10,
     /* Maximum bytes encrypted at a time: three records. */
     SEAL_BYTES = 48 << 10,
-    /* Maximum records that wait for the socket: SEAL_BYTES, and some 3,000 answers to key updates.
-       Only a peer that requests key updates and does not read exceeds it. */
+    /* Maximum bytes of records that wait for the socket: SEAL_BYTES, and some 3,000 answers to key
+       updates. Only a peer that requests key updates and does not read exceeds this. */
     SEALED_BYTES_MAX = 128 << 10,
     OUT_BYTES_KEPT = 64 << 10, /* a larger buffer is freed once it is empty */
 };
@@ -112,8 +113,9 @@ static ssize_t transmit(wire_link *self, const void *bytes, size_t size)
 
 /* ---- OpenSSL's access to the socket ---- */
 
-/* Give OpenSSL received bytes. It reads a record's head, then the rest; with its own read-ahead it
- * would, for each record, move all later bytes to the front of its buffer. */
+/* Give received bytes to OpenSSL, which reads first the head and then the rest of a record. These
+ * bytes are read ahead here, because OpenSSL's own read-ahead would, for each record, move all
+ * later bytes to the front of its buffer. */
 static int bio_read(BIO *bio, char *out, int size)
 {
     wire_link *self = BIO_get_data(bio);
@@ -171,7 +173,7 @@ static BIO *make_bio(wire_link *self)
     return bio;
 }
 
-/* Clear old errors before an OpenSSL call, so that tls_outcome sees only the call's own. Clears
+/* Clear old errors before an OpenSSL call, so that tls_outcome sees only errors of the call. Clears
  * only if needed: clearing takes as long as decrypting a frame. */
 static void forget_errors(wire_link *self)
 {
@@ -260,7 +262,7 @@ static int read_some(wire_link *self, uint8_t *to, size_t size)
     return -1;
 }
 
-/* Deliver the held bytes, then these; hold the unused rest. */
+/* Deliver the held bytes and then the given bytes; hold the bytes that the user does not use. */
 static void deliver(wire_link *self, uint8_t *bytes, size_t size, uint64_t read_ns)
 {
     td_buf *held = &self->held;
@@ -336,7 +338,7 @@ void link_reset_on_close(wire_link *self)
         (void)setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-/* Encrypt some of the waiting bytes. Returns as tls_outcome. */
+/* Encrypt some of the waiting bytes. The result is as in tls_outcome. */
 static int seal(wire_link *self)
 {
     size_t size = self->out.size - self->out_at;

@@ -23,7 +23,8 @@ typedef enum link_end {
 } link_end;
 
 typedef struct link_ops {
-    /* TCP is connected (not for adopted sockets); the TLS handshake is done (may be NULL). */
+    /* connected: TCP is connected (not called for an adopted socket). secured: the TLS handshake is
+     * done (may be NULL). */
     void (*connected)(void *user);
     void (*secured)(void *user);
     /* Bytes that were read at read_ns; the user may modify them. Returns how many it used. The rest

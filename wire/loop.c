@@ -17,7 +17,7 @@
 
 struct wire_timer {
     wire_loop *loop;
-    wire_timer **name; /* the caller's pointer to it, or NULL */
+    wire_timer **name; /* the caller's pointer to this timer, or NULL */
     uint64_t at_ns;
     uint64_t serial;   /* order of creation */
     size_t heap_index; /* in the heap; TIMER_DUE: removed, about to fire */
@@ -209,7 +209,8 @@ void wire_timer_cancel(wire_timer **name)
     td_free(timer);
 }
 
-/* Fire the due timers. Timers set meanwhile wait for the next turn, so that this ends. */
+/* Fire the due timers. Timers that are set meanwhile wait for the next turn, so that this loop
+ * ends. */
 static void fire_timers(wire_loop *loop)
 {
     uint64_t now_ns = loop_now_ns(loop);
@@ -236,8 +237,8 @@ static void fire_timers(wire_loop *loop)
     }
 }
 
-/* Arm the timerfd for the earliest timer, and at the latest for limit_ns. If it is already armed
- * for an earlier time it stays: that saves a system call per turn. */
+/* Arm the timerfd for the earliest timer, and at the latest for limit_ns. If the timerfd is already
+ * armed for an earlier time, leave it, which saves a system call per turn. */
 static void arm(wire_loop *loop, uint64_t limit_ns, uint64_t now_ns)
 {
     uint64_t at_ns = limit_ns;
@@ -375,7 +376,8 @@ td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err)
 
 void wire_loop_wake(wire_loop *loop)
 {
-    /* A write to an eventfd is safe in a signal handler, and kept if no thread waits yet. */
+    /* A write to an eventfd is safe in a signal handler. If no thread waits yet, the next wait
+     * returns at once. */
     const uint64_t one = 1;
     ssize_t put = write(loop->wake.fd, &one, sizeof one);
     (void)put; /* fails only if the loop is already being woken */

@@ -27,14 +27,15 @@ void wire_loop_close(wire_loop *loop);
  * does not wait. TD_E_NETWORK if the loop itself failed. */
 TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err);
 
-/* Make a running or the next wire_loop_run return at once. Any thread and signal handlers. */
+/* Make the running wire_loop_run return at once, or the next one if none is running. May be called
+ * on any thread and in signal handlers. */
 void wire_loop_wake(wire_loop *loop);
 
 /* Call fn once, on the loop's thread, when the monotonic clock reaches mono_ns (at most tens of
- * microseconds late while the thread is idle). *name is the timer until fn is called, then NULL; a
- * timer that *name held before is cancelled, and *name must stay valid. name NULL: the timer is
- * never cancelled. Timers with the same time fire in the order they were set. Cancelling NULL is
- * fine. */
+ * microseconds late while the thread is idle). *name is set to the timer, and to NULL just
+ * before fn is called; until then the pointer name must stay valid. A timer that *name pointed to
+ * before is cancelled. If name is NULL, the timer is never cancelled. Timers with the same time
+ * fire in the order they were set. Cancelling NULL is fine. */
 typedef struct wire_timer wire_timer;
 void wire_timer_set(wire_loop *loop, wire_timer **name, uint64_t mono_ns, void (*fn)(void *user),
                     void *user);
@@ -58,7 +59,8 @@ struct loop_fd {
 TD_MUST_USE td_result loop_fd_open(wire_loop *loop, loop_fd *self, int fd, uint32_t events,
                                    td_err *err);
 void loop_fd_want(wire_loop *loop, loop_fd *self, uint32_t events);
-/* Call ready with 0 events on the loop's next turn, without waiting, unless it is closed first. */
+/* Call ready with 0 events on the loop's next turn, without waiting, unless the descriptor is
+ * closed first. */
 void loop_fd_call_again(wire_loop *loop, loop_fd *self);
 /* Close the descriptor; ready is not called again. No effect if it is not served. */
 void loop_fd_close(wire_loop *loop, loop_fd *self);
@@ -95,7 +97,7 @@ struct wire_loop {
     loop_fd timer, wake;                          /* timerfd, eventfd */
     struct epoll_event ready[LOOP_EVENTS_A_TURN]; /* of the current turn */
     int ready_count;
-    loop_fd **call_again_queue; /* in the order of the requests; an entry is NULL if it was closed
+    loop_fd **call_again_queue; /* in the order of the requests; NULL: the descriptor was closed
                                    since */
     size_t call_again_count;
     wire_timer **heap; /* timers; the earliest is heap[0] */
@@ -108,7 +110,7 @@ struct wire_loop {
     size_t garbage_count;
 };
 
-/* The TLS context of clients that trust the system's CAs, loaded once because that takes 30 ms;
+/* The TLS context of clients that trust the system's CAs, loaded once because loading takes 30 ms;
  * owned by the loop. TD_E_INVALID, TD_E_IO. */
 struct ssl_ctx_st;
 TD_MUST_USE td_result loop_system_trust(wire_loop *loop, struct ssl_ctx_st **out, td_err *err);

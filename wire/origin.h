@@ -15,10 +15,11 @@ typedef struct origin_list {
     size_t count;
 } origin_list;
 
-/* Why the request is refused (403), or NULL. An Origin must be a loopback name or address, or equal
- * to a Host header that is an address, or listed. In a request that is no upgrade, the Host header
- * must be a loopback name, an address, or the host of a listed origin. Programs send no Origin, so
- * their upgrades pass with any host name. */
+/* Why the request is refused (403), or NULL. If there is an Origin, it must be listed, have a
+ * loopback name or address, or have the Host header's host and port, where that host is an address.
+ * In a request that is no upgrade, the Host header must be a loopback name, an address, or the host
+ * of a listed origin. Programs other than browsers send no Origin, so their upgrades are accepted
+ * with any host name. */
 const char *origin_refusal(const handshake_request *request, origin_list allowed);
 
 #endif

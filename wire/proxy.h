@@ -29,8 +29,8 @@ typedef struct wire_proxy {
  * port is 80. TD_E_INVALID, also for other kinds of proxies. */
 TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
 
-/* The environment's proxy for this URL; is_used is 0 without one. Results as wire_proxy_parse; an
- * error names the variable. */
+/* The environment's proxy for this URL; is_used is 0 if no proxy applies. Results as in
+ * wire_proxy_parse; the text of an error names the variable. */
 TD_MUST_USE td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out,
                                                 td_err *err);
 

@@ -1,5 +1,5 @@
-/* The ready file of a program that listens. A waiting process may read it as soon as it exists, so
- * it appears complete, and after the certificate. */
+/* The ready file of a program that listens. A waiting process may read the file as soon as it
+ * exists, so the file appears only when it is complete, and after the certificate. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

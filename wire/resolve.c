@@ -42,7 +42,7 @@ struct resolver {
     pthread_mutex_t lock; /* guards all members below */
     lookup *lookups;
     uint32_t lookup_count, thread_count;
-    int is_closed; /* the last thread frees it */
+    int is_closed; /* the last thread frees the resolver */
 };
 
 /* ---- the system call ---- */
@@ -109,7 +109,7 @@ static lookup *find_state(const resolver *r, lookup_state state)
     return l;
 }
 
-/* Look up names while any wait, on a thread of its own. */
+/* A look-up thread: look up names while any name waits. */
 static void *run(void *argument)
 {
     resolver *r = argument;
@@ -122,7 +122,7 @@ static void *run(void *argument)
         pthread_mutex_lock(&r->lock);
         l->state = LOOKUP_DONE;
         if (!r->is_closed)
-            r->notify(r->user); /* under the lock, so that close cannot return before it */
+            r->notify(r->user); /* under the lock, so that resolver_close waits until it returns */
     }
     r->thread_count--;
     end_if_unused(r);

@@ -1,9 +1,9 @@
 /* Looks names up without blocking the network thread: getaddrinfo runs on other threads (so
  * /etc/hosts and nsswitch apply), and the loop's thread gets the answers.
  *
- * A look-up cannot be cancelled, and without an answer it lasts until the system's timeout. So that
- * it does not delay other names, each look-up has its own thread, up to LIMIT_RESOLVE_THREADS. A
- * name is looked up once at a time: further callers wait for the same answer.
+ * A look-up cannot be cancelled, and without an answer it lasts until the system's timeout. Each
+ * look-up has its own thread, up to LIMIT_RESOLVE_THREADS, so that a slow one delays no other
+ * name. A name is looked up once at a time: further callers wait for the same answer.
  *
  * A cancelled job is freed at once; the resolver's memory is freed after the last look-up has
  * returned. */
@@ -29,8 +29,8 @@ typedef union wire_address {
     struct sockaddr_in6 v6;
 } wire_address;
 
-/* A look-up that takes longer is logged. It is glibc's default timeout of the first query to a
- * name server. */
+/* A look-up that takes longer is logged. The value is glibc's default timeout of the first query to
+ * a name server. */
 #define RESOLVE_SLOW_NS (5 * TD_NS_PER_S)
 
 /* Addresses of a name, in the order to try. */
@@ -44,14 +44,15 @@ typedef struct resolver resolver;
 typedef struct resolve_job resolve_job;
 
 /* Open a resolver. notify is called on a look-up's thread when an answer is ready, but not after
- * resolver_close has returned; it must not call the resolver. log may be NULL; borrowed. */
+ * resolver_close has returned; notify must not call the resolver. log may be NULL; borrowed. */
 TD_NEVER_NULL resolver *resolver_open(td_clock clock, const td_log *log, void (*notify)(void *user),
                                       void *user);
 void resolver_close(resolver *resolver);
 
-/* Look up a name or a numeric address, or join a running look-up of it. resolver_deliver calls
- * done, unless the job was cancelled. TD_E_LIMIT: LIMIT_RESOLVE_NAMES names are being looked up;
- * TD_E_IO: cannot start a thread. Same thread as deliver. */
+/* Look up a name or a numeric address. If it is already being looked up, the job gets the same
+ * answer. resolver_deliver calls done, unless the job was cancelled. TD_E_LIMIT:
+ * LIMIT_RESOLVE_NAMES names are being looked up; TD_E_IO: cannot start a thread. Same thread as
+ * deliver. */
 TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);

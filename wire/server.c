@@ -37,8 +37,8 @@ enum {
  * not read, and would never get the close frame. */
 #define CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
 
-/* Maximum time for one peer's compressed messages in a turn: that of a few messages of 1 MiB that
- * inflate a thousandfold. */
+/* Maximum time for one peer's compressed messages in a turn: enough for a few messages that inflate
+ * a thousandfold, to 1 MiB each. */
 #define INFLATE_TURN_NS (10 * TD_NS_PER_MS)
 
 /* The last message that was compressed for a window size. */
@@ -70,7 +70,7 @@ struct wire_server {
 
 typedef struct peer peer;
 struct peer {
-    wire_conn conn; /* its user is NULL unless the callback `opened` accepted it */
+    wire_conn conn; /* conn.user is NULL unless a callback accepted the connection */
     wire_server *server;
     peer *next, *prev;
     wire_link link;
@@ -123,7 +123,7 @@ static void on_timeout(wire_conn *conn)
     end_peer(conn->owner);
 }
 
-/* Send the queue, then end the connection. Its user is notified now. */
+/* Send the queue, then end the connection. The connection's user is notified at once. */
 static void finish_peer(peer *self)
 {
     conn_finish(&self->conn);

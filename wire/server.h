@@ -31,8 +31,8 @@ enum { WIRE_REQUEST_BYTES_MAX = 64 << 10 };
 
 /* A request that a relay forwards. Strings are valid during the call. */
 typedef struct wire_request {
-    const char *method; /* unless it is an upgrade */
-    td_bytes body;      /* unless it is an upgrade */
+    const char *method; /* of a request that is no upgrade */
+    td_bytes body;      /* of a request that is no upgrade */
     const char *target; /* path and query */
     td_bytes path;
     const char *fields;  /* header lines to forward */
@@ -41,9 +41,9 @@ typedef struct wire_request {
 
 typedef struct wire_server_ops {
     /* A client requests path with query (text after "?", may be empty). Returns the HTTP status of
-     * the answer. 101 accepts an upgrade (other requests get 426). With another status (404, 401,
-     * 200 for a page …), text, initially "", is the answer's body; a line feed is appended to it.
-     * NULL: every upgrade is accepted. */
+     * the answer. 101 accepts an upgrade; a request that is no upgrade then gets 426. With another
+     * status (404, 401, 200 for a page …), the answer's body is text, and a line feed is appended.
+     * The callback writes text, which is "" before. NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
     /* As accept, for the method POST; its body is not read. NULL: answer 405. */
@@ -55,16 +55,16 @@ typedef struct wire_server_ops {
     /* The upgrade is done. The result becomes the connection's user pointer; NULL: close (1011). */
     void *(*opened)(void *server_user, wire_conn *conn, td_bytes path, td_bytes query);
     wire_conn_ops conn;
-    /* The last call for a connection that opened accepted, when the peer sent its close frame or
-     * the connection ended. The user must not use conn afterwards. May be NULL. */
+    /* The last call for a connection that the callback `opened` accepted: the peer sent its close
+     * frame, or the connection ended. The user must not use conn afterwards. May be NULL. */
     void (*closed)(void *user);
     /* Relay only, instead of opened. The result becomes the connection's user pointer; the user
      * calls wire_peer_accept or wire_peer_refuse later. NULL: the user has already refused. closed
      * is called at the connection's end. */
     void *(*upgrade_requested)(void *server_user, wire_conn *conn, const wire_request *request);
     /* Relay only, instead of accept, post and page: a request that is no upgrade, with its body of
-     * at most WIRE_REQUEST_BYTES_MAX. The result is the user of requested_closed, which is called
-     * at the connection's end, answered or not. The user calls wire_peer_refuse to answer. */
+     * at most WIRE_REQUEST_BYTES_MAX. The user calls wire_peer_refuse to answer. The result is
+     * passed to requested_closed at the connection's end, whether there was an answer or not. */
     void *(*requested)(void *server_user, wire_conn *conn, const wire_request *request);
     void (*requested_closed)(void *user);
 } wire_server_ops;

@@ -28,8 +28,8 @@ TD_MUST_USE td_result tls_server_context_make(uint64_t wall_ns, struct ssl_ctx_s
                                               td_err *err);
 
 /* As tls_server_context_make, with key and certificate from PEM files; the certificate file may
- * hold a chain, the server's certificate first. TD_E_INVALID: unreadable, not PEM, or the key does
- * not match. */
+ * hold a chain, the server's certificate first. TD_E_INVALID: a file is unreadable or not PEM, or
+ * the key does not match the certificate. */
 TD_MUST_USE td_result tls_server_context_load(const char *cert_path, const char *key_path,
                                               struct ssl_ctx_st **out, td_err *err);
 
@@ -56,7 +56,7 @@ typedef struct tls_check {
 } tls_check;
 
 /* A session with the server of check->url: SNI (names only: RFC 6066, 3), ALPN http/1.1,
- * certificate verified by tls_verify. Borrows check for its life. */
+ * certificate verified by tls_verify. check is borrowed for the session's life. */
 struct ssl_st *tls_client_session(struct ssl_ctx_st *context, tls_check *check);
 
 /* OpenSSL's verify callback of client sessions: checks one certificate of the peer's chain; is_good

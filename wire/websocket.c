@@ -9,8 +9,8 @@ enum {
     BIT_FINAL = 0x80, /* in a head's first byte */
     BIT_COMPRESSED = 0x40,
     BITS_RESERVED = 0x30,
-    BIT_MASKED = 0x80,     /* in its second byte */
-    LENGTH_16 = 126,       /* in its second byte: the length is in the next 2 bytes */
+    BIT_MASKED = 0x80,     /* in a head's second byte */
+    LENGTH_16 = 126,       /* in a head's second byte: the length is in the next 2 bytes */
     LENGTH_64 = 127,       /* the length is in the next 8 bytes */
     PIECES_KEPT = 1 << 20, /* a larger buffer is freed after its message */
 };
@@ -218,7 +218,7 @@ static td_bytes next_payload(ws_reader *r)
     return piece;
 }
 
-/* 1 for a code that a close frame may have (7.4.1, 7.4.2 and its registry). */
+/* 1 for a code that a close frame may have (RFC 6455, 7.4, and the registry of close codes). */
 static int is_close_code(unsigned code)
 {
     int is_registered = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);

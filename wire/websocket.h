@@ -32,7 +32,7 @@ enum {
 /* Close codes (7.4.1). */
 enum {
     WS_CODE_PROTOCOL = 1002,
-    WS_CODE_ABSENT = 1005, /* never in a frame: the close frame had none */
+    WS_CODE_ABSENT = 1005, /* never in a frame: the close frame had no code */
     WS_CODE_NOT_TEXT = 1007,
     WS_CODE_TOO_LARGE = 1009,
     WS_CODE_FAILED = 1011,
@@ -54,8 +54,8 @@ typedef enum ws_result {
  * the memory of the last ws_give is unchanged. */
 typedef struct ws_event {
     ws_message message; /* WS_TEXT, WS_BINARY, WS_CLOSE (the last event; bytes are the reason),
-                           WS_PING, WS_PONG; mono_ns is the read_ns of a message's first byte or a
-                           control frame's last */
+                           WS_PING, WS_PONG; mono_ns is the read_ns of the first byte (messages)
+                           or of the last byte (control frames) */
     unsigned code;   /* WS_CLOSE: as received, or WS_CODE_ABSENT; failure: the code to close with */
     const char *why; /* failure: one sentence about the peer, without a full stop */
 } ws_event;
@@ -94,8 +94,8 @@ void ws_reader_init(ws_reader *reader, ws_peer peer, deflate_receiver *inflater,
 void ws_reader_fini(ws_reader *reader);
 
 /* Give the next received bytes, which were read at read_ns. They are borrowed and must not change
- * until ws_read returns WS_MORE; clients' payloads are unmasked in place. Call only at first or
- * after WS_MORE. */
+ * until ws_read returns WS_MORE; clients' payloads are unmasked in place. Call only before
+ * the first ws_read, after WS_MORE, or after ws_forget_rest. */
 void ws_give(ws_reader *reader, uint8_t *bytes, size_t size, uint64_t read_ns);
 
 /* Drop the given bytes that are not used yet; returns their number. */
@@ -104,17 +104,17 @@ size_t ws_forget_rest(ws_reader *reader);
 /* Read the next event. A message that is complete in the given bytes is not copied. */
 ws_result ws_read(ws_reader *reader, ws_event *out);
 
-/* Write a frame's head; flags: ws_head_flags (WS_COMPRESSED sets RSV1). mask masks the payload
- * (ws_mask); NULL in a server's frames. Returns the bytes written. */
+/* Write a frame's head; flags: ws_head_flags (WS_COMPRESSED sets RSV1). mask is the key for
+ * ws_mask, NULL in a server's frames. Returns the bytes written. */
 typedef enum ws_head_flags { WS_FINAL = 1, WS_COMPRESSED = 2 } ws_head_flags;
 size_t ws_put_head(uint8_t out[WS_HEAD_BYTES_MAX], unsigned opcode, unsigned flags,
                    uint64_t payload_bytes, const uint8_t mask[4]);
 
-/* Mask or unmask bytes in place (5.3); at: their offset in the payload. */
+/* Mask or unmask bytes in place (5.3); at: the offset of the bytes in the payload. */
 void ws_mask(uint8_t *bytes, size_t size, const uint8_t mask[4], size_t at);
 
 /* Write a close frame's payload: the code, and as many whole characters of the reason as fit.
- * Returns its size; WS_CODE_ABSENT: 0. */
+ * Returns the payload's size, which is 0 for WS_CODE_ABSENT. */
 size_t ws_put_close(uint8_t out[WS_CONTROL_BYTES_MAX], unsigned code, td_bytes reason);
 
 #endif

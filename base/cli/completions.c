@@ -37,8 +37,8 @@ static void print_names(const options_spec *spec, const char *archive, option_na
         spec->list_names(path, names, offer_name);
 }
 
-/* Print candidates for an option's value, which begins within the word. archive: given on the
- * command line, or NULL. */
+/* Print candidates for an option's value. value: where the value begins in the word. archive: the
+ * archive of the command line, or NULL. */
 static void offer_value(const options_spec *spec, const option_row *row, const char *archive,
                         const char *word, const char *value)
 {
@@ -88,8 +88,8 @@ static void offer_options(const options_spec *spec, const char *word)
     offer_option(&OPTIONS_HELP_ROW);
 }
 
-/* The option that a word names, if it takes a value. *value: the value in the word, or NULL if it
- * is the next word. */
+/* The option that a word names, if the option takes a value. *value: the value in the word, or NULL
+ * if the value is the next word. */
 static const option_row *read_word(const options_spec *spec, const char *word, const char **value)
 {
     int is_long = word[0] == '-' && word[1] == '-';

@@ -51,7 +51,7 @@ static uint64_t count_lines(td_bytes text)
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
-        /* For a descriptor that another process made non-blocking. write() reports errors. */
+        /* Another process may have made the descriptor non-blocking. write() reports errors. */
         struct pollfd ready = {.fd = fd, .events = POLLOUT};
         (void)poll(&ready, 1, -1);
         ssize_t written = write(fd, bytes, size);

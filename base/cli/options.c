@@ -110,7 +110,8 @@ static td_result parse_long(walk *w, const char *word)
     return parse_value(w, group, row, equals == NULL ? NULL : equals + 1);
 }
 
-/* Parse a word such as "-qv" or "-j4": flags, of which the last may be an option with its value. */
+/* Parse a word such as "-qv" or "-j4": letters of flags. The last letter may be an option with a
+ * value, which is the rest of the word or the next word. */
 static td_result parse_short(walk *w, const char *word)
 {
     for (const char *c = word; *c != '\0'; c++) {
@@ -156,8 +157,8 @@ const option_row *options_operand_row(const options_spec *spec)
     return spec->operands == NULL || is_named ? row : NULL;
 }
 
-/* Set the operand row from the first operand; refused if its option was given, too. If the verb
- * has operands of its own, this needs one operand more than those. */
+/* Set the operand row from the first operand; refused if the row's option was given, too. Does
+ * nothing if all operands are needed as the verb's own operands. */
 static td_result apply_operand(const walk *w, options_operands *operands)
 {
     const option_row *row = options_operand_row(w->spec);

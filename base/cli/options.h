@@ -33,7 +33,8 @@ typedef enum option_type {
     OPTION_ENUM,     /* int: index of the value in choices */
 } option_type;
 
-/* Names, from the archive on the command line, that completions offer for a value. */
+/* Kind of the names that completions offer for a value: names in the archive of the command line.
+ */
 typedef enum option_names {
     OPTION_NAMES_NONE,
     OPTION_NAMES_FEEDS,
@@ -67,8 +68,8 @@ typedef struct option_row {
     td_date_edge edge;   /* OPTION_TIME: meaning of a bare date */
     char short_name;     /* 0: no short name */
     uint8_t is_relative; /* OPTION_TIME: may count from the first frame of a selection */
-    uint8_t is_operand;  /* OPTION_TEXT, in a verb's first row: the verb's operand also sets it, see
-                            operands */
+    uint8_t is_operand;  /* OPTION_TEXT, in a verb's first row: the verb's operand also sets the
+                            target (options_spec.operands) */
 } option_row;
 
 /* Sets a row's target, and its type from the member's type (OPTION_UINT for uint64_t). The literal
@@ -124,9 +125,10 @@ TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **a
 enum { OPTIONS_HELP_COLUMNS = 80 };
 void options_print_help(const options_spec *spec, FILE *out);
 
-/* Parse the text of one value by its row to target (address of the struct plus the row's offset).
- * TD_E_INVALID has the value and the allowed values; the caller adds the option's name. Also used
- * for configuration files, so that both accept the same. */
+/* Parse the text of a value as its row describes, and set target (address of the struct plus the
+ * row's offset). An error (TD_E_INVALID) has the value and the allowed values; the caller adds the
+ * option's name. Also used for configuration files, so that they accept the same values as command
+ * lines. */
 TD_MUST_USE td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns,
                                         void *target, td_err *err);
 
@@ -135,13 +137,13 @@ TD_MUST_USE td_result options_set_value(const option_row *row, const char *text,
 /* The row of --help, which every verb has implicitly. */
 extern const option_row OPTIONS_HELP_ROW;
 
-/* Find the row of a long name of this length, or (length 0) of the letter at name, and its group;
- * NULL if absent. */
+/* Find a row and its group: by the long name of this length at `name`, or, if length is 0, by the
+ * letter at `name`. NULL if absent. */
 const option_row *options_find(const options_spec *spec, const char *name, size_t length,
                                const option_group **group);
 
-/* The row that the operand of a verb without its own operands sets, or the operand before its own;
- * NULL if absent. */
+/* The row that an operand also sets: the only operand of a verb without operands of its own, or an
+ * optional operand before the verb's own operands. NULL if the verb has no such row. */
 const option_row *options_operand_row(const options_spec *spec);
 
 #endif

@@ -41,8 +41,8 @@ static void print_lines(FILE *out, const char *text, size_t size, size_t first, 
     fputc('\n', out);
 }
 
-/* Print wrapped text. A line of the text that begins with spaces is a row of a table: it begins a
- * new line, indented by these spaces; its continuation lines by ROW_INDENT more. */
+/* Print wrapped text. A line of the text that begins with spaces is a row of a table. The row
+ * begins a new line, indented by these spaces; continuation lines by ROW_INDENT more spaces. */
 static void print_wrapped(FILE *out, const char *text, size_t indent)
 {
     enum { ROW_INDENT = 2 };

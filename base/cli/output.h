@@ -41,16 +41,17 @@ TD_MUST_USE td_result output_detach(output_stream *output, td_err *err);
 uint64_t output_lines_lost(const output_stream *output);
 
 /* Write the remaining text, flush, free. Returns the first failure of all calls: TD_E_IO,
- * TD_E_NOSPACE. For a detached output also TD_E_IO if the reader has stopped, after some seconds
- * (line_writer_close). */
+ * TD_E_NOSPACE. If the reader of a detached output has stopped, gives up after some seconds with
+ * TD_E_IO (line_writer_close). */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 
-/* Print unchanged bytes (frames, documents); print formatted text, whose values are escaped
- * (td_escape_vprintf lists the conversions). */
+/* output_bytes prints unchanged bytes (frames, documents). output_printf prints formatted text with
+ * escaped values (td_escape_vprintf lists the conversions). */
 void output_bytes(output_stream *output, td_bytes bytes);
 void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
 
-/* Begin a JSON value, to be written with the returned writer; end it and print LF. */
+/* output_json_begin begins a JSON value and returns the writer for it. output_json_end ends the
+ * value and prints LF. */
 json_writer *output_json_begin(output_stream *output);
 void output_json_end(output_stream *output);
 

@@ -131,7 +131,7 @@ void report_begin_log(reporter *report, const verbosity_options *verbosity)
 
 static const char WIPE[] = "\r\033[K";
 
-/* Write a line in place of the status line, and redraw that below. */
+/* Write a line in place of the status line, and redraw the status line below it. */
 static void write_line(reporter *report, unsigned kind, const char *line)
 {
     char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];

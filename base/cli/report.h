@@ -47,11 +47,11 @@ typedef struct reporter {
 /* Start to report to out, normally stderr: errors, warnings and information. */
 void report_init(reporter *report, const char *program, FILE *out);
 
-/* Begin later lines with "tapedeck VERB", whichever program runs the verb. Before other threads
- * report. */
+/* Begin later lines with "tapedeck VERB", whichever program runs the verb. Call before other
+ * threads report. */
 void report_name_verb(reporter *report, const char *verb);
 
-/* Never wait for the reader from now on, until report_fini. Once, before other threads report.
+/* Never wait for the reader from now on, until report_fini. Call once, before other threads report.
  * TD_E_IO. */
 TD_MUST_USE td_result report_detach(reporter *report, td_err *err);
 
@@ -62,14 +62,14 @@ void report_fini(reporter *report);
 /* Apply -q (only errors) and -v (also debug lines). */
 void report_apply(reporter *report, const verbosity_options *verbosity);
 
-/* As report_apply, and keep a log from now on. Before other threads report. */
+/* As report_apply, and keep a log from now on. Call before other threads report. */
 void report_begin_log(reporter *report, const verbosity_options *verbosity);
 
 /* Print an error and its hint; returns the exit status for its code. */
 exit_code report_error(reporter *report, const td_err *err);
 
-/* End a verb with result rc: finish its output and print the verb's error, or else the output's.
- * Returns the exit status: done if nothing failed. */
+/* End a verb with result rc: finish its output, and print the verb's error, or the output's if only
+ * the output failed. Returns the exit status: `done` if nothing failed. */
 exit_code report_end(reporter *report, struct output_stream *output, td_result rc,
                      const td_err *err, exit_code done);
 

@@ -7,7 +7,7 @@
  *
  *   {name}           the text of a field, "" for null; {a.b}: of field b of the object a
  *   {name|none}      "none" if the field is empty: 0, "", false, null, no rows
- *   {name noun}      a number and its noun, "1 frame", "1,016,334 frames"; of a list: its rows
+ *   {name noun}      a number and its noun, "1 frame", "1,016,334 frames"; a list's row count
  *   {name one/many}  the first words if the number is 1, else the second
  *   {*, }            the object's own fields, "name text", with ", " between them
  *   [...]            left out if the first field in it is empty
@@ -39,7 +39,7 @@ typedef struct result_writer {
     json_writer *json; /* NULL: text */
     /* Only for text: */
     td_buf page;          /* texts of all fields and of ended objects and lists */
-    result_field *fields; /* fields of the open objects and lists, and the ended ones in them */
+    result_field *fields; /* of the open objects and lists; ended objects and lists are fields */
     size_t field_count;
     size_t scope;                /* index of the innermost open object or list */
     const table_column *columns; /* columns of the current table */
@@ -54,14 +54,14 @@ void result_begin(result_writer *r, output_stream *output, const json_options *f
  * reported by output_finish. */
 void result_end(result_writer *r);
 
-/* Begin and end an object. The name is NULL for a row of a list and for a document: each top-level
- * object is a line of JSON. The pattern is the object's text; NULL: no text. A document's text is
- * wrapped at spaces to fit a terminal. A table's row uses the columns' patterns instead. */
+/* Begin and end an object. The name is NULL for a row of a list and for a document. A document is a
+ * top-level object, one line of JSON. The pattern is the object's text; NULL: no text. A document's
+ * text is wrapped at spaces to fit a terminal. A table's row uses the columns' patterns instead. */
 void result_object_begin(result_writer *r, const char *name);
 void result_object_end(result_writer *r, const char *pattern);
 
-/* Begin and end a list of objects, or a list that is a table as text (base/cli/table.h). One table
- * at a time. */
+/* Begin and end a list of objects, or a list whose text is a table (base/cli/table.h). Only one
+ * table at a time. */
 void result_list_begin(result_writer *r, const char *name);
 void result_table_begin(result_writer *r, const char *name, const table_column *columns,
                         size_t count);

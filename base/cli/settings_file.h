@@ -1,6 +1,6 @@
-/* A settings file in YAML: keys with values, read by option rows (base/cli/options.h). Values keep
- * their lines, so that errors name file and line, also errors that a caller finds later. An error
- * for an unknown key suggests a similar one. One thread. */
+/* A settings file in YAML: keys with values, read by option rows (base/cli/options.h). Each value
+ * keeps its line number, so that all errors, also errors that a caller finds later, name file and
+ * line. An error for an unknown key suggests a similar key. One thread. */
 #ifndef TD_CLI_SETTINGS_FILE_H
 #define TD_CLI_SETTINGS_FILE_H
 
@@ -48,7 +48,8 @@ setting settings_entry(setting list, size_t index);
 TD_MUST_USE td_result settings_read(setting mapping, const settings_keys *keys, void *target,
                                     td_err *err);
 
-/* Prefix an error with the value's file and line (without line if absent). Returns code. */
+/* Prefix an error with the value's file and line; only with the file if the value is absent.
+ * Returns code. */
 td_result settings_err_add(setting value, td_result code, td_err *err);
 
 #endif

@@ -15,7 +15,7 @@
  * its group. */
 #define SECOND_AFTER_NS (TD_NS_PER_S / 10)
 
-/* Added to the signal's number, the exit status of a process that the signal ended, as in shells.
+/* The exit status of a process that a signal ended is this plus the signal's number, as in shells.
  */
 enum { EXIT_BY_SIGNAL = 128 };
 

@@ -1,12 +1,12 @@
 /* SIGINT, SIGTERM and SIGHUP act the same in all programs: the first signal requests a stop, a
  * second one within 5 s ends the process at once (an archive that is being written remains
- * recoverable). If SIGHUP is ignored at the start, as by nohup(1), it stays ignored. A program that
- * changed its terminal is also called before SIGTSTP (Ctrl-Z) stops it, and SIGQUIT ends it like a
- * second signal.
+ * recoverable). If SIGHUP is ignored at the start, as by nohup(1), it stays ignored. If a program
+ * changed its terminal, its callback `release` is also called before SIGTSTP (Ctrl-Z) stops the
+ * process, and SIGQUIT ends the process like a second signal.
  *
  * A thread waits for the signals, so there are no handlers and no global state. Block the signals
- * before any thread is started, because threads inherit the mask; signals that arrive before
- * stop_signal_open are delivered to it. */
+ * before any thread is started, because threads inherit the mask. Signals that arrive before
+ * stop_signal_open are delivered to the thread that it starts. */
 #ifndef TD_CLI_STOP_SIGNAL_H
 #define TD_CLI_STOP_SIGNAL_H
 

@@ -15,7 +15,7 @@ typedef enum table_align {
     TABLE_LEFT,        /* text */
     TABLE_RIGHT,       /* numbers */
     TABLE_SPARE_LEFT,  /* text; omitted if the terminal is too narrow */
-    TABLE_SPARE_RIGHT, /* numbers, likewise; not for a table's first column */
+    TABLE_SPARE_RIGHT, /* numbers; omitted likewise. A table's first column cannot be spare */
 } table_align;
 
 typedef struct table_column {
@@ -24,8 +24,8 @@ typedef struct table_column {
     const char *pattern; /* pattern of its cells in a table of base/cli/result.h, else NULL */
 } table_column;
 
-/* Append head and rows, for a terminal of this width (0: no terminal); nothing without rows. cells:
- * the cells' texts row by row, each with its NUL. */
+/* Append the head and the rows to out, for a terminal of this width (0: no terminal). Appends
+ * nothing if there are no rows. cells: the cells' texts row by row, each with its NUL. */
 void table_print(const table_column *columns, size_t column_count, td_bytes cells, size_t width,
                  int has_colour, td_buf *out);
 

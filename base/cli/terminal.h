@@ -12,10 +12,10 @@ enum { TERMINAL_COLUMNS_DEFAULT = 80 };
  * terminal. */
 size_t terminal_columns(int fd);
 
-/* Shorten escaped text (base/escape.h) to at most `columns` columns. Fields, the most important
- * first, are separated by two spaces: the last ones are removed whole, so that no number is cut;
- * only a first field that is too wide is cut, between two characters. Bytes are counted: no
- * character is wider than its bytes. */
+/* Shorten escaped text (base/escape.h) to at most `columns` columns. The text has fields, the most
+ * important field first, separated by two spaces. The last fields are removed whole, so that no
+ * number is cut; only a first field that is too wide is cut, between two characters. Bytes are
+ * counted, because no character has more columns than bytes. */
 void terminal_fit(char *text, size_t columns);
 
 /* Bytes of the first line when text is wrapped at spaces to `columns` columns: at least one word,

@@ -20,7 +20,7 @@ typedef struct verb_row {
     const char *summary; /* one line for the list of verbs */
     /* argv[0] is the verb. Prints its own errors; returns the exit status. */
     exit_code (*run)(const verb_context *context, int argc, char **argv);
-    const char *program; /* run NULL: the program in the same folder that has the verb */
+    const char *program; /* if run is NULL: the program that has the verb, in the same folder */
 } verb_row;
 
 typedef struct verb_table {
@@ -31,13 +31,14 @@ typedef struct verb_table {
 } verb_table;
 
 /* Run the verb that argv[1] names. Handles --help, --version, --complete WORD...
- * (base/cli/completions.h), and a missing or unknown verb (status 2). First opens the closed ones
- * of descriptors 0 to 2; finishes the report at the end. For main() only, as its first call. */
+ * (base/cli/completions.h), and a missing or unknown verb (status 2). First calls
+ * io_posix_open_standard; finishes the report at the end. For main() only, as its first call. */
 int verbs_main(const verb_table *table, int argc, char **argv);
 
-/* For the run function of a verb that has its own verbs ("tapedeck regress save"). Their table has
- * the program "tapedeck VERB" and no verbs of other programs; their options_spec has the verb "VERB
- * NAME". Help and completions work as for a program's verbs. */
+/* For the run function of a verb that has its own verbs ("tapedeck regress save"). In the table of
+ * the own verbs, program is "tapedeck VERB", and no row is a verb of another program. In the
+ * options_spec of an own verb, verb is "VERB NAME". Help and completions work as for a program's
+ * verbs. */
 exit_code verbs_below(const verb_table *table, const verb_context *context, int argc, char **argv);
 
 /* Start of every verb: parse argv, or print help, the error or completions. Returns 1 to continue;

@@ -46,8 +46,8 @@ typedef struct json_error {
 
 /* The parser reads in blocks: JSON_PADDING_BYTES after a text must be readable. */
 typedef enum json_padding {
-    JSON_PADDED, /* they are readable (any values): the text is not copied */
-    JSON_COPIED, /* they may not be readable: the parser makes a copy, and values point into it */
+    JSON_PADDED, /* these bytes are readable (any values): the text is not copied */
+    JSON_COPIED, /* they may not be readable: values point into a copy that the parser makes */
 } json_padding;
 
 enum { JSON_PADDING_BYTES = 64 };
@@ -99,7 +99,7 @@ int json_next(json_iter *iter, json_value *key, json_value *element);
 size_t json_count(json_value container);
 
 /* The typed accessors return 1, or 0 with *out unchanged if the value has another type or does not
- * fit. Numbers in strings are not read as numbers, nor the reverse. */
+ * fit. A number in a string is not read as a number, nor a number as a string. */
 
 /* A string with its escapes decoded: a view into the text, or into the parser if it has escapes. */
 int json_text(json_value value, td_bytes *out);

@@ -10,7 +10,7 @@ extern "C" {
 #include <simdjson.h>
 
 /* simdjson keeps the index inside its parser implementation (one per instruction set, chosen at run
- * time); parsers of its own, DOM and on-demand, begin with the same stage1() call. */
+ * time). simdjson's own parsers, DOM and on-demand, begin with the same stage1() call. */
 struct json_indexer {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
     size_t capacity = 0; /* bytes of text that stage has space for */

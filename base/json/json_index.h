@@ -3,8 +3,8 @@
  *
  * It calls the stage directly, an internal interface of simdjson, because the public ones do not
  * fit. DOM keeps neither a number's digits nor offsets. On-demand walks the same index, but only
- * once and forwards, while decoder rows read a frame's parts in their own order; it checks numbers,
- * words and escapes only when they are read; and it gives no index of an invalid frame, which is
+ * once and forwards, while decoder rows read a frame's parts in their own order. It checks numbers,
+ * words and escapes only when they are read. It gives no index of an invalid frame, but an index is
  * needed to file such a frame under its topic. Instructions per frame (callgrind; frames of 400
  * bytes of the simulated exchange, inverse and v5-linear):
  *
@@ -15,8 +15,9 @@
  *   DOM                                                           4,950    5,300
  *
  * A token is one of { } [ ] : , or the first byte of a string, number or word. Only white space can
- * follow a scalar before the next token, so a scalar ends there, trimmed. The index proves only
- * that the text is UTF-8 and that strings are closed and have no control characters. */
+ * follow a scalar before the next token, so a scalar is the text up to the next token without white
+ * space at its end. The index proves only that the text is UTF-8 and that strings are closed and
+ * have no control characters. */
 #ifndef TD_JSON_INDEX_H
 #define TD_JSON_INDEX_H
 

@@ -13,9 +13,9 @@
 /* Index a text without checking its grammar. TD_OK, or TD_E_* as json_parse(). */
 TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding);
 
-/* The index of the last indexed or parsed text, without its byte order mark. Its address never
- * changes. A json_value with a token of it works with json.h's accessors, except iteration and
- * json_raw() of containers, if the token begins a value. */
+/* The index of the last indexed or parsed text, without its byte order mark. The index's address
+ * never changes. A caller may make a json_value from a token that begins a value; json.h's
+ * accessors work with it, except iteration and json_raw() of containers. */
 const json_index *json_parser_tokens(const json_parser *parser);
 
 /* The token after a value, found only by counting brackets; at most index->count. */
@@ -42,9 +42,9 @@ static inline td_bytes json_token(const json_index *index, uint32_t token)
     return td_bytes_of(index->bytes + start, end - start);
 }
 
-/* The text between the quotes of a string token, with its escapes; data NULL if it is not a string.
- * token < index->count. The index has checked that the string is closed and that only white space
- * lies between its end and the next token. */
+/* The text between the quotes of a string token, with its escapes; data is NULL if the token is not
+ * a string. token < index->count. The index has checked that the string is closed and that only
+ * white space lies between its end and the next token. */
 static inline td_bytes json_string_token(const json_index *index, uint32_t token)
 {
     td_bytes text = json_token(index, token);

@@ -59,8 +59,8 @@ static void put_escape(json_writer *writer, uint32_t code)
     put(writer, text, (size_t)size);
 }
 
-/* Bytes of the character at p if a string has it unescaped, else 0. JSON would allow DEL, C1 and
- * direction marks, but output also goes to terminals. */
+/* Bytes of the character at p if a string may contain it unescaped, else 0. JSON would allow DEL,
+ * C1 and direction marks, but output also goes to terminals. */
 static size_t plain_bytes(const uint8_t *p, size_t size)
 {
     if (size == 1)
@@ -81,8 +81,8 @@ static inline int word_is_plain(uint64_t word)
             high) == 0;
 }
 
-/* Write a text without escapes, as nearly all are, with its quotes, at to, which has space for it.
- * Returns its end; NULL: it needs escapes. */
+/* Write a text that needs no escapes (nearly all texts), with quotes, at `to`, which must have
+ * space for it. Returns the end of the output, or NULL if the text needs escapes. */
 static uint8_t *place_plain(uint8_t *to, td_bytes text)
 {
     const uint8_t *p = text.data;

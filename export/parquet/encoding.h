@@ -22,8 +22,8 @@ void encode_bits(td_buf *out, const int64_t *values, size_t count);
 /* DELTA_BINARY_PACKED for 64-bit values. */
 void encode_deltas(td_buf *out, const int64_t *values, size_t count);
 
-/* RLE_DICTIONARY: the bit width of the indexes, then one run with all of them: a repeated run if
- * they are equal, else a bit-packed one. count > 0. */
+/* RLE_DICTIONARY: the bit width of the indexes, then one run with all indexes: a repeated run if
+ * all are equal, else a bit-packed run. count > 0. */
 void encode_indexes(td_buf *out, const int64_t *indexes, size_t count);
 
 /* An RLE run: count copies of a level, which is 0 or 1. count > 0. */

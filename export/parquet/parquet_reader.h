@@ -1,6 +1,6 @@
-/* Reads and changes finished files of parquet_writer.h, only as far as export needs: the metadata
- * in a footer, and the row of a file with one row. Safe for any bytes: a damaged file, or one from
- * another writer, gives TD_E_INVALID. Pure functions. */
+/* Reads and changes finished files that parquet_writer.h wrote. Supports only what export needs:
+ * the metadata in a footer, and the row of a file with one row. Safe for any bytes: a damaged file,
+ * or a file from another writer, gives TD_E_INVALID. Pure functions. */
 #ifndef TD_PARQUET_PARQUET_READER_H
 #define TD_PARQUET_PARQUET_READER_H
 
@@ -15,8 +15,8 @@
 /* Bytes at the end of a file, after the footer: the footer's size and "PAR1". */
 enum { PARQUET_TAIL_BYTES = 8 };
 
-/* Sets *out to the size of the footer plus PARQUET_TAIL_BYTES. tail: the last bytes of a file of
- * file_bytes. TD_E_INVALID. */
+/* Sets *out to the size of the footer plus PARQUET_TAIL_BYTES. tail: the last bytes of a file;
+ * file_bytes: the file's size. TD_E_INVALID. */
 TD_MUST_USE td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES],
                                           uint64_t file_bytes, uint64_t *out, td_err *err);
 
@@ -24,7 +24,7 @@ TD_MUST_USE td_result parquet_footer_size(const uint8_t tail[PARQUET_TAIL_BYTES]
  * is not added. TD_E_INVALID. */
 TD_MUST_USE td_result parquet_footer_set(td_buf *footer, parquet_key_value entry, td_err *err);
 
-/* A value of a row, in a text column or one of the kinds BOOL to TIME_NS. */
+/* A value of a row, from a text column or from a column of a kind from BOOL to TIME_NS. */
 typedef struct parquet_value {
     uint8_t is_null;
     int64_t integer;

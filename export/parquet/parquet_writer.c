@@ -444,8 +444,8 @@ static void put_wide(parquet_writer *writer, column_chunk *chunk, int128 value)
     put_bytes(writer, chunk, td_bytes_of(bytes, sizeof bytes));
 }
 
-/* Writes a DOUBLE; -0 becomes 0. The machine is little-endian, like the file, so its bytes are
- * copied. */
+/* Writes a DOUBLE; -0 becomes 0. The machine is little-endian, like the file, so the value's bytes
+ * are copied. */
 static void put_double(parquet_writer *writer, column_chunk *chunk, double value)
 {
     uint8_t bytes[sizeof value];

@@ -27,8 +27,8 @@ enum {
     PARQUET_DICTIONARY_BYTES = 64 << 10,
     PARQUET_GROUP_BYTES = 2 << 20,
     PARQUET_GROUP_ROWS = 1 << 20,
-    PARQUET_BOUND_BYTES = 256, /* longest text in statistics: a chunk with a longer one has no
-                                  smallest and largest value */
+    PARQUET_BOUND_BYTES = 256, /* longest text in statistics: if a chunk has a longer text, its
+                                  statistics have no smallest and largest value */
 };
 
 typedef enum parquet_kind {
@@ -87,13 +87,13 @@ void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
 
-/* Puts a decimal. TD_E_LIMIT if the column cannot hold it exactly; the error names value and
- * column, and the file cannot be continued. */
+/* Puts a decimal. TD_E_LIMIT: the column is a DECIMAL that cannot hold the value exactly; the error
+ * names value and column, and the file cannot be continued. */
 TD_MUST_USE td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value,
                                           td_err *err);
 
-/* Puts a decimal that may be too large for td_decimal. text: [-]digits[.digits]. Errors as
- * above. */
+/* Puts a decimal that may be too large for td_decimal. text: [-]digits[.digits]. Same errors as
+ * parquet_put_decimal. */
 TD_MUST_USE td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text,
                                               td_err *err);
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-/* Type numbers in field headers that lists do not use. */
+/* Type numbers that are used in field headers only, not in lists. */
 enum { TYPE_TRUE = 1, TYPE_FALSE = 2, TYPE_I8 = 3, TYPE_I64 = 6, TYPE_LIST = 9 };
 
 enum { SHORT_STEP_MAX = 15, SHORT_LIST_MAX = 14, VARINT_BYTES = 10 };

@@ -135,9 +135,9 @@ static const char *copy_name(char **at, td_bytes *view)
     return copy;
 }
 
-/* 1 if the channel counts towards LIMIT_TOPIC_CHANNELS, because the exchange or a capture
- * determines how many such channels there are: of topics, of HTTP reply names, and with a form
- * (FORM_*). The feed's other channels are few. */
+/* 1 if the channel counts towards LIMIT_TOPIC_CHANNELS: it has a topic, an HTTP reply's name or a
+ * form (FORM_*). The exchange or a capture determines how many such channels there are. The feed's
+ * other channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
 {
     return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
@@ -169,8 +169,8 @@ static void make_channel(channel_router *r, const route_key *key, uint64_t hash,
     r->topic_channel_count += is_counted(key, row);
 }
 
-/* 1 if the name has a NUL: it is rejected, because a channel's names are C strings. Only the names
- * of a new channel need this check. */
+/* 1 if the name has a NUL. Such a name is rejected, because a channel's names are C strings. Only
+ * the names of a new channel need this check. */
 static int has_nul(td_bytes name)
 {
     return name.size > 0 && memchr(name.data, '\0', name.size) != NULL;
@@ -283,8 +283,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         rc = get_channel(router, &key, what.topic.row, frame, out);
     if (TD_LIKELY(rc == TD_OK))
         return;
-    /* Use _control or _unknown; without a form (FORM_*) there is always space for them. Outbound
-     * frames without a topic always go to _control. */
+    /* Use _control or _unknown. There is always space for these two channels without a form
+     * (FORM_*). Outbound frames without a topic always go to _control. */
     key = key_of(frame);
     out->is_overflow = rc == TD_E_LIMIT;
     int is_control = frame->dir == CHANNEL_OUT ||

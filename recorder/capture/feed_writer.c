@@ -11,8 +11,9 @@
 
 enum {
     EVENT_BYTES_MAX = 4 << 20,
-    /* Within a segment, the first checkpoint is due after CHECKPOINT_FIRST_BYTES of chunks, each
-       later one after CHECKPOINT_SHARE times the size of the checkpoint before it. */
+    /* Besides the checkpoints at the beginning of segments: the feed's first checkpoint is due
+       after CHECKPOINT_FIRST_BYTES of chunks, each later one after CHECKPOINT_SHARE times the size
+       of the checkpoint before it. */
     CHECKPOINT_SHARE = 64,
     CHECKPOINT_FIRST_BYTES = 1 << 20,
 };

@@ -1,15 +1,16 @@
-/* Turns stamped frames of one feed into sealed chunks. The recorder's encoder and import both call
- * it, so their archives have the same form.
+/* Turns stamped frames of one feed into sealed chunks. The recorder's encoder and import both use
+ * this writer, so both write the same kind of archive.
  *
  * For each frame, the writer hides secrets, finds the channel, counts the frame and appends it to
  * the pending chunk. chunk_builder decides when a segment begins. Each segment begins with a
  * `segment` event that restates the open connections and their ordinals, and `grant` events that
- * restate their topics. The writer itself writes these events, `grant` and `grant_end`
- * (recorder/capture/grants.h), and `redacted` (before a frame in which a secret was overwritten).
- * Callers write all other events.
+ * restate their topics. The writer itself writes these events, and during the segment the events of
+ * recorder/capture/grants.h (`grant`, `grant_end`, `limit`), and `redacted` before a frame in which
+ * a secret was overwritten. Callers write all other events.
  *
- * A checkpoint is due at the first data frame of each segment except the first, and whenever enough
- * was written since the last checkpoint that checkpoints stay a small fraction of the archive.
+ * A checkpoint is due at the first data frame of each segment except the first. Another one is due
+ * whenever so much was written since the last that checkpoints stay a small fraction of the
+ * archive.
  *
  * The writer accesses no files: it calls `full` when the pending chunk must be sealed before the
  * next message. A caller that also seals by the clock does so between two calls. Receive times rise
@@ -40,8 +41,8 @@ typedef struct feed_writer_options {
     const td_log *log;   /* may be NULL */
     /* A chunk is full this long after its first message, by receive times; 0: by size only. */
     uint64_t interval_ns;
-    /* Must seal the pending chunk (feed_writer_seal). Its failure is returned by the call that
-     * needed it. */
+    /* Must seal the pending chunk (feed_writer_seal). The call of the writer that needed the seal
+     * returns a failure of this callback. */
     td_result (*full)(void *user, td_err *err);
     void *user;
 } feed_writer_options;
@@ -80,8 +81,8 @@ void feed_writer_close(feed_writer *self);
 
 /* Append a frame (ordinal 0: the next one). Afterwards *frame is as it was written: its ordinal and
  * channel are set, and its secrets are overwritten. Its bytes are padded as before, and valid until
- * the next call. TD_E_INVALID: its time or ordinal is lower than the last one's, or the slot has a
- * later connection; also failures of `full`. */
+ * the next call. TD_E_INVALID: the frame's time or ordinal is lower than the last frame's, or the
+ * slot has a later connection; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                                         td_err *err);
 
@@ -89,10 +90,10 @@ TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, fe
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
                                         td_err *err);
 
-/* Set the ordinals of a slot's connection when no frame shows them: the connection has opened (at
- * since_ns; ignored for a connection that is open already), or frames were counted but not written.
- * Chain records and `segment` events state the ordinals. TD_E_INVALID: an ordinal is lower than the
- * known one; TD_E_LIMIT. */
+/* Set the ordinals of a slot's connection when no frame shows them: the connection has opened, at
+ * at->since_ns, or frames were counted but not written (since_ns is then ignored). Chain records
+ * and `segment` events state the ordinals. TD_E_INVALID: an ordinal is lower than the known one;
+ * TD_E_LIMIT. */
 TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
 
 /* The slot's connection is closed. complete_ns: as in feed_frame. */

@@ -39,8 +39,8 @@ void grants_closed(grants *self, uint32_t slot);
  * requests nor answers. */
 int grants_ignores(const grants *self, const channel_route *route);
 
-/* Time of the last grant of the slot's connection, which has had all of its topics since then; 0:
- * no topic is granted. */
+/* Time of the last grant on the slot's connection. Since that time the connection has had all of
+ * its topics. 0: no topic was granted on it yet. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
 /* Apply a frame of the slot, routed to its channel. Requests, answers and data may change grants;

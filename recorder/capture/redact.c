@@ -283,7 +283,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     redaction done = {0};
     pthread_mutex_lock(&self->mutex);
     if (self->count > 0 && size > 0) {
-        /* The exchange's frames have these characters, which begin escapes, only in error texts. */
+        /* These characters begin escapes. The exchange's frames have them only in error texts. */
         if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
             hide(self, bytes, size, REDACT_ESCAPED, &done);
         hide(self, bytes, size, REDACT_EXACT, &done);
@@ -347,7 +347,7 @@ static void copy_frame(frame_redactor *self, td_bytes frame)
     td_buf_add(&self->copy, frame.data, frame.size);
 }
 
-/* Hide known secrets in the copy of the frame. If the frame is compressed and contains one, it is
+/* Hide known secrets in the copy of the frame. A compressed frame that contains a secret is
  * overwritten as a whole. */
 static redaction hide_known(frame_redactor *self, redactor *secrets, td_bytes frame, int is_binary)
 {

@@ -1,13 +1,14 @@
 /* Overwrites secrets with '*', in the same length, before they reach a disk. Known secrets are
  * searched by value in every frame of both directions (auth acks echo them), in HTTP replies and in
  * URLs. The search ignores case, and finds values as JSON or a URL may escape them (\u006b, \/,
- * %6b). A compressed frame that contains one is overwritten as a whole. Secrets that clients send
- * are also found by their names (recorder/capture/sent_secrets.h), and are searched by value from
- * then on.
+ * %6b). A compressed frame that contains a secret is overwritten as a whole. Secrets that clients
+ * send are also found by their names (recorder/capture/sent_secrets.h), and are searched by value
+ * from then on.
  *
- * A table is indexed by the first four characters of each secret; each offset of a text is looked
- * up in it. A text with a backslash or a percent sign is searched a second time, with escapes
- * resolved. A feed without credentials has no redactor and costs nothing.
+ * A table is indexed by the first four characters of each secret. The four characters at each
+ * offset of a text are looked up in the table. A text with a backslash or a percent sign is
+ * searched a second time, with escapes resolved. A feed without credentials has no redactor and
+ * costs nothing.
  *
  * redactor: any thread, calls take a mutex. frame_redactor: one thread. */
 #ifndef TD_CAPTURE_REDACT_H
@@ -85,12 +86,12 @@ TD_MUST_USE td_result redactor_add_found(redactor *self, redact_life life, td_by
 /* Hide the secrets of a URL (td_url_next_secret), each as redactor_add_found. */
 TD_MUST_USE td_result redactor_add_url(redactor *self, redact_life life, td_bytes url, td_err *err);
 
-/* Hide the values that the last search of sent found. */
+/* Hide the values that the last search with `sent` found. */
 TD_MUST_USE td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets *sent,
                                         td_err *err);
 
-/* Also search the frames that clients send for secrets, by the names of their members. Call before
- * the first frame. */
+/* In frames that clients send, also search for secrets by the names of the frames' members. Call
+ * before the first frame. */
 static inline void redactor_hide_sent(redactor *self)
 {
     self->has_clients = 1;
@@ -125,10 +126,9 @@ void frame_redactor_fini(frame_redactor *self);
 
 /* Hide a frame's secrets. Use *out instead of the frame: it is the frame itself, or a copy that is
  * valid until the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable after it.
- * is_binary: it is a binary message, which may be compressed. Any frame that does not begin like
- * JSON may be, too, because captures do not record which messages were binary. At most
- * LIMIT_FRAME_BYTES.
- */
+ * is_binary: the frame is a binary message, which may be compressed. Any frame that does not begin
+ * like JSON may be compressed, too, because captures do not record which messages were binary. The
+ * frame has at most LIMIT_FRAME_BYTES. */
 redaction frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
                                int is_binary, td_bytes *out);
 

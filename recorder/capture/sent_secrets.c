@@ -286,7 +286,7 @@ static value_context member_context(value_context around, json_value name)
                       : around.is_auth && is_one_of(text, ARGS_NAMES) ? KIND_ARGUMENT
                       : named == TD_NAME_VAGUE                        ? KIND_VAGUE
                                                                       : KIND_PLAIN;
-    /* Members of an object whose name is a secret's need not be secrets:
+    /* If an object has a secret's name, its members need not be secrets:
      * {"signature":{"type":"…"}}. */
     value_kind inherited = around.kind == KIND_SECRET ? KIND_VAGUE : around.kind;
     around.kind = kind > inherited ? kind : inherited;

@@ -3,7 +3,7 @@
  *   the value of a member with the name of a credential (base/credential.h), at any depth;
  *   all arguments (args, params, data …) of a request that authenticates: a member such as op or
  *     method, in the same or an enclosing object, contains auth, login, logon or signin. Numbers
- *     that are times (expires) are left;
+ *     that are times (expires) are not secrets;
  *   a text that holds JSON or NAME=VALUE, and mentions a credential.
  *
  * Blanks and byte order marks before JSON are skipped, and names are compared with escapes
@@ -11,8 +11,8 @@
  * credential.
  *
  * Values that could also be market data are hidden in the message, but not searched elsewhere:
- * numbers of fewer than eight digits, short texts, and, unless the name is definitely a secret's,
- * symbols, topics and words.
+ * numbers of fewer than eight digits and short texts. Unless the name is definitely a secret's,
+ * this also applies to longer numbers, symbols, topics and words.
  *
  * One thread per object. */
 #ifndef TD_CAPTURE_SENT_SECRETS_H
@@ -48,8 +48,8 @@ sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary);
 /* Find the secrets of header fields ("Name: text\r\n"), for sent_secrets_next only. */
 void sent_secrets_find_fields(sent_secrets *self, const char *fields);
 
-/* The next value from the last search that is to be hidden wherever it occurs, with escapes
- * resolved. *at is 0 at first. Returns 0 at the end. Valid until the next search. */
+/* Get the next value that the last search found and that must be hidden wherever it occurs. Its
+ * escapes are resolved. *at is 0 at first. Returns 0 at the end. Valid until the next search. */
 int sent_secrets_next(const sent_secrets *self, size_t *at, td_bytes *value);
 
 /* 1 if a message may be compressed: it is binary, or does not begin like JSON. The exchange's and

@@ -31,7 +31,7 @@ enum {
     NAME_SHOWN_BYTES = 60,
 };
 
-/* The time after a slot's connection has ended, until the next one receives a frame. */
+/* From the end of a slot's connection until the slot's next connection receives a frame. */
 typedef struct slot_outage {
     uint64_t from_ns; /* 0: no outage */
     uint32_t conn;
@@ -87,7 +87,7 @@ typedef struct import_job {
 /* ---- secrets ----
  *
  * The first reading finds secrets in requests (recorder/capture/sent_secrets.h) and in URLs
- * (base/url.h). They are hidden everywhere (docs/design.md, P2: acks echo them). */
+ * (base/url.h). These secrets are hidden everywhere: acks echo them (docs/design.md, P2). */
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
@@ -149,8 +149,8 @@ static int read_record(import_job *job, const import_text_line *line, import_rec
     return 1;
 }
 
-/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO; TD_E_INVALID: it is too far out of
- * order; TD_E_LIMIT: it is too long, or there are too many connections. */
+/* Read the next line into the window. TD_OK, TD_EOF, TD_E_IO; TD_E_INVALID: the line is too far out
+ * of order; TD_E_LIMIT: the line is too long, or there are too many connections. */
 static td_result read_into_window(import_job *job, td_err *err)
 {
     import_text_line line = {.number = 0};
@@ -259,7 +259,7 @@ static td_result start_second_reading(import_job *job, td_err *err)
 /* ---- feeds ---- */
 
 /* Refuse a slot without a known family. URLs of the capture's other connections prove nothing about
- * it. */
+ * this slot's family. */
 static td_result refuse_family(const import_slot *slot, td_err *err)
 {
     char shown[LIMIT_URL_BYTES];
@@ -334,8 +334,8 @@ static td_result choose_feed(import_job *job, uint32_t index, td_err *err)
     return rc == TD_OK && !slot->is_http ? choose_shard(job, index, err) : rc;
 }
 
-/* Choose the feeds of all slots. HTTP answers are last: they are written to the feed that the file
- * names, else to the feed of the first WebSocket connection, without a shard. */
+/* Choose the feeds of all slots. Slots of HTTP answers are last. Their answers are written, without
+ * a shard, to the feed that the file names, else to the feed of the first WebSocket connection. */
 static td_result choose_feeds(import_job *job, td_err *err)
 {
     td_result rc = TD_OK;
@@ -514,7 +514,8 @@ static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, t
     return feed_writer_event(f->writer, recv_ns, &lost, err);
 }
 
-/* Begin a slot's next connection (number 1, 2 …). If there was one before, this opens a gap. */
+/* Begin a slot's next connection (number 1, 2 …). If the slot had a connection before, this opens a
+ * gap. */
 static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
                                   uint64_t recv_ns, const char *url, td_err *err)
 {
@@ -537,9 +538,9 @@ static td_result begin_connection(session_feed *f, uint32_t shard, const import_
 
 /* ---- frames ---- */
 
-/* Close gaps of an import that was killed, which end with the feed's next frame. Other open gaps
- * stay: they end when a recorder's topics are granted again, which a capture cannot prove. Rows of
- * a feed are sorted by their beginning. */
+/* Close the gaps that a killed import left: they end with the feed's next frame. Other open gaps
+ * stay open: they end when a recorder's topics are granted again, and a capture cannot prove such a
+ * grant. Rows of a feed are sorted by their beginning. */
 static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
 {
     const gap_list *earlier = &f->job->earlier;
@@ -557,8 +558,8 @@ static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
     return rc;
 }
 
-/* Return the receive time of the next frame: the capture's, raised if it is not later than the last
- * one. */
+/* Return the receive time of the next frame: the capture's time, raised if it is not later than the
+ * last frame's. */
 static uint64_t next_recv_ns(import_job *job, const import_record *record,
                              const import_place *place)
 {
@@ -614,8 +615,8 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
     return rc;
 }
 
-/* Write a gap from the archive that the file is from. end_outage writes gaps between connections.
- */
+/* The file is from another archive and has a gap of that archive: write it, unless it is a gap
+ * between two connections. end_outage writes those gaps. */
 static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
                          const import_record *record, uint64_t recv_ns, td_err *err)
 {
@@ -628,8 +629,9 @@ static td_result put_gap(session_feed *f, uint32_t shard, const import_place *pl
     gap.gap.line = 0;
     gap.gap.shard = shard;
     gap.gap.conn = place->conn;
-    /* A gap may begin on an earlier connection of the slot than it ends on. Its end must have the
-     * number of the connection on which it began, or it would be a different gap. */
+    /* A gap may end on a later connection of the slot than the one it began on. The row with the
+     * end must have the number of the connection on which the gap began, or it would be a different
+     * gap. */
     const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
     gap_row began = gap.gap;
     if (slot != NULL && began.from_ns < slot->at.since_ns)

@@ -77,10 +77,10 @@ enum { IMPORT_PROBLEMS_MAX = 1000 };
 /* Free the report's problems. */
 void import_report_fini(import_report *report);
 
-/* Import one capture. Malformed lines are counted in the report, with TD_OK. TD_E_INVALID (the
+/* Import one capture. Malformed lines are counted in the report, with TD_OK. TD_E_INVALID: the
  * family is unknown, a name is invalid, the content was imported before, or a line is too far out
- * of order: nothing was written), TD_E_LIMIT (a line is too long, or there are too many
- * connections: nothing was written), TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
+ * of order. TD_E_LIMIT: a line is too long, or there are too many connections. With these two
+ * errors nothing was written. Others are TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 
 #endif

@@ -54,9 +54,9 @@ void import_line_reader_close(import_line_reader *reader)
 typedef enum time_unit { TIME_S, TIME_NS, TIME_BY_MAGNITUDE } time_unit;
 
 /* Parse a time exactly, as ns in (0, 2^63). It may have nine decimal places, and zeros after them.
- * TIME_BY_MAGNITUDE: the magnitude determines the unit (docs/design.md, "TIME and DURATION": one
- * unit's numbers are some thousand times the next unit's for any recent year). Returns 0 if the
- * text is not such a time. */
+ * TIME_BY_MAGNITUDE: the magnitude determines the unit (docs/design.md, "TIME and DURATION"). For
+ * any recent time, the number in one unit is a thousand times the number in the next larger unit.
+ * Returns 0 if the text is not such a time. */
 static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
 {
     td_decimal value;
@@ -74,8 +74,8 @@ static int parse_time(td_bytes text, time_unit unit, uint64_t *ns)
     return 1;
 }
 
-/* Return NULL if the time is plausible for a frame, else the reason. With a missing digit or a
- * wrong unit it is far off. */
+/* Return NULL if the time is plausible for a frame, else the reason. A time with a missing digit or
+ * a wrong unit is far off. */
 static const char *check_time(uint64_t ns)
 {
     return ns >= LIMIT_IMPORT_FIRST_NS && ns < LIMIT_IMPORT_END_NS
@@ -246,8 +246,8 @@ static const char *read_format2(import_line_reader *r, td_bytes line, import_rec
     return json_find(root, "data", &value) ? read_data(r, line, value, out) : "no \"data\"";
 }
 
-/* Read a line of either format of cryptofeed: the line format's begin with a time or a URL, format
- * 2's are JSON. */
+/* Read a line of either format of cryptofeed. Lines of the line format begin with a time or a URL;
+ * lines of format 2 are JSON. */
 static const char *read_cryptofeed(import_line_reader *r, td_bytes line, import_record *out)
 {
     static const char *const SCHEMES[] = {"wss://", "ws://", "https://", "http://"};

@@ -28,7 +28,7 @@ typedef enum import_kind {
     IMPORT_GAP,     /* data is an event of a gap (archive/event.h) */
 } import_kind;
 
-/* A parsed line. Views point into the line or the reader: valid until its next call. */
+/* A parsed line. Views point into the line or the reader: valid until the reader's next call. */
 typedef struct import_record {
     import_kind kind;
     channel_dir dir;      /* direction of a frame */
@@ -37,7 +37,7 @@ typedef struct import_record {
     td_bytes conn;        /* name of the connection in the file; empty if absent */
     td_bytes url;         /* as in the file, with its secrets; empty if absent */
     td_bytes data;        /* the frame; DECODE_PADDING_BYTES readable after it */
-    /* For a line from another archive; conn is then "FEED/SHARD". */
+    /* Only for a line from another archive, whose conn is "FEED/SHARD": */
     td_bytes feed; /* empty if absent */
     uint32_t shard;
     uint64_t conn_hash;          /* different for each connection of the shard; 0: unknown */

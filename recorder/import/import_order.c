@@ -90,7 +90,8 @@ static int fits_url(const import_slot *slot, td_bytes url)
 }
 
 /* Find the slot of a connect or sent line that names no connection: the current slot if its URL
- * fits, else the latest with such a URL; NO_SLOT if absent. */
+ * fits, else the latest slot whose URL fits; NO_SLOT if no slot's URL fits. For a connect line, the
+ * slot must not have a later line. */
 static uint32_t find_url(const import_order *s, const import_record *record)
 {
     uint64_t last_max = record->kind == IMPORT_CONNECT ? record->time_ns : UINT64_MAX;

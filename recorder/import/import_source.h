@@ -1,5 +1,5 @@
-/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (recognized
- * by content, not by name; consecutive members or frames are one text), and split into lines.
+/* Reads the lines of a capture from a file or a pipe. Gzip and zstd are recognized by content, not
+ * by name, and decompressed; consecutive members or frames are one text.
  *
  * Several files, the parts of a capture, can be read as one text.
  *
@@ -36,9 +36,9 @@ TD_NEVER_NULL import_source *import_source_open_pipe(int descriptor);
 /* NULL is fine. */
 void import_source_close(import_source *source);
 
-/* The next line; the last one may lack a line end. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
- * (damaged compression, see above; only out->number is set, and TD_EOF follows); TD_E_LIMIT: the
- * line is longer than LIMIT_IMPORT_LINE_BYTES; TD_E_IO. */
+/* The next line; the last line may lack a line end. TD_EOF: no more lines. TD_E_TRUNCATED,
+ * TD_E_CORRUPT: the compressed data is damaged here; only out->number is set, and TD_EOF follows.
+ * TD_E_LIMIT: the line is longer than LIMIT_IMPORT_LINE_BYTES. TD_E_IO. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
 /* "gzip", "zstd" or "none"; "none" before the first line. */

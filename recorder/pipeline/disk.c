@@ -100,7 +100,7 @@ static void *run(void *arg)
     disk *self = arg;
     pthread_mutex_lock(&self->mutex);
     while (self->filled > 0 || !self->is_ended) {
-        /* Wait for a chunk, for about idle_check_ns. */
+        /* Wait up to about idle_check_ns for a chunk. */
         const uint64_t until_ns = clock_mono_ns(clock_real()) + self->options.idle_check_ns;
         const struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
                                        .tv_nsec = (long)(until_ns % TD_NS_PER_S)};

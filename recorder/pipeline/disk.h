@@ -7,9 +7,9 @@
  *
  * It checks the free disk space before each chunk, and at intervals while idle, because other
  * programs use space too. If too little is free, the recording must end; the thread continues to
- * write, because min_free leaves enough space to finish. The check is one statvfs per chunk, some
- * microseconds compared with a sync. A failed statvfs is ignored, because the write after it fails
- * too.
+ * write, because min_free leaves enough space to finish. The check costs one statvfs per chunk:
+ * some microseconds, much less than a sync. A failed statvfs is ignored, because the write after it
+ * fails too.
  *
  * After each chunk, and at intervals while idle, it checks that the archive's lock is still held;
  * if not, the recording must end as well. */
@@ -23,8 +23,8 @@
 #include "format/chunk_builder.h"
 #include "recorder/pipeline/free_space.h"
 
-/* Chunks between encoder and disk: bounds memory; at 1 MiB each they hold some seconds of a busy
- * feed. */
+/* Number of chunks between encoder and disk; it bounds memory. At 1 MiB each, the chunks hold some
+ * seconds of a busy feed. */
 enum { DISK_CHUNKS = 8 };
 
 typedef struct disk disk;
@@ -42,8 +42,8 @@ TD_MUST_USE td_result disk_open(const disk_options *options, disk **out, td_err 
 /* Encoder: get an empty chunk; waits for one. NULL once writing has failed. */
 sealed_chunk *disk_take(disk *self);
 
-/* Encoder: pass the chunk that was taken last to the disk thread, filled for this feed of the
- * writer. */
+/* Encoder: pass the chunk from the last disk_take to the disk thread. The chunk must be filled, for
+ * this feed of the writer. */
 void disk_put(disk *self, size_t feed_index);
 
 /* Encoder: encoding has failed for good. */

@@ -16,11 +16,11 @@
 #define CLOSE_PART_NUMERATOR   3
 #define CLOSE_PART_DENOMINATOR 4
 
-/* Ring fill in percent: zstd's fast levels are used from the first on, until it is below the
- * second. */
+/* Fill of the ring in percent. Once it reaches the first value, zstd's fast levels are used, until
+ * the fill is below the second value. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
-/* Compressed frames of a connection that were discarded since its latest overload gap began. */
+/* Discarded compressed frames of a connection, since its latest overload gap began. */
 typedef struct discard {
     uint64_t from_ns; /* begin of the overload gap */
     uint64_t last_ns; /* receive time of the last discarded frame */
@@ -192,8 +192,8 @@ static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, u
 }
 
 /* Count a discarded frame; the first one opens a gap. Rows with equal from_ns would be one gap in
- * the ledger, so each gap begins another number of ns before complete_ns. The intake's own gaps
- * begin no earlier than complete_ns. */
+ * the ledger, so the slot's n-th gap begins n ns before complete_ns. The intake's own gaps begin no
+ * earlier than complete_ns. */
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;
@@ -297,7 +297,7 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
         TD_ASSERT(rc == TD_OK); /* event_encode wrote it */
         return feed_writer_event(feed->writer, record->frame.recv_ns, &what, err);
     }
-    case INTAKE_ORDINALS: { /* the chain record needs them, and maybe no frame follows that shows
+    case INTAKE_ORDINALS: { /* the chain record needs the ordinals, and maybe no later frame shows
                                them */
         const event_slot at = {.line = record->frame.line,
                                .shard = record->frame.shard,
@@ -335,7 +335,7 @@ static void on_record(encoder *self, intake_record *record)
     }
 }
 
-/* Seal chunks that are due; returns the time until the next one is. */
+/* Seal chunks that are due; returns the time until the next chunk is due. */
 static uint64_t seal_due(encoder *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);

@@ -2,10 +2,10 @@
  * builds chunks and passes them to the disk thread. It also passes data frames to the live check.
  *
  * Inflating a frame may take a thousand times as long as its size suggests. If a feed's compressed
- * frames take more than their share of the time (LIMIT_INFLATE_*; measured by times of receipt, so
- * that a backlog does not count against a feed), they are counted and discarded for a while. Each
- * connection gets an overload gap, which opens at its first discarded frame, because other frames
- * are still written.
+ * frames take more than their share of the time (LIMIT_INFLATE_*), they are counted and discarded
+ * for a while. The share is measured by times of receipt, so that a backlog does not count against
+ * a feed. Each connection gets an overload gap. The gap opens at the connection's first discarded
+ * frame, because other frames are still written.
  *
  * Nothing is allocated per frame. When the ring is half full, chunks are compressed with zstd's
  * fast levels until it is nearly empty. Each feed has its own segments, with its frames in the

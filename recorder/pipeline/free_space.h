@@ -21,9 +21,9 @@ typedef struct free_space {
  * min_bytes. */
 uint64_t free_space_needed_bytes(uint64_t min_bytes, uint64_t total_bytes);
 
-/* Query the file system. TD_OK: enough is free, or its size is unknown (some network file systems
- * report 0). TD_E_NOSPACE states how much is free and how much is needed; any other error: the
- * query failed. */
+/* Query the file system. TD_OK: enough is free, or the file system's size is unknown (some network
+ * file systems report 0). TD_E_NOSPACE states how much is free and how much is needed; any other
+ * error: the query failed. */
 TD_MUST_USE td_result free_space_check(const free_space *self, td_err *err);
 
 #endif

@@ -196,8 +196,8 @@ static void end_pause(intake *self)
     self->options.resume(self->options.user);
 }
 
-/* From now on frames are counted and discarded: at once, or after the longest pause, as configured.
- */
+/* Begin to count and discard frames. As configured, this happens as soon as the ring is nearly
+ * full, or after the longest pause. It also happens if a frame does not fit into the ring. */
 static void begin_drop(intake *self)
 {
     TD_ASSERT(self->state != STATE_DROPPING);
@@ -304,8 +304,8 @@ uint64_t intake_now_ns(const intake *self)
     return session_clock_at(&self->clock, clock_mono_ns(self->options.clock));
 }
 
-/* 1 if the ring has space for a reply and for the frames that may follow: replies can be requested
- * again. */
+/* 1 if the ring has space for a reply and for the frames that may follow. Frames have priority,
+ * because a reply can be requested again. */
 int intake_has_space(const intake *self, size_t bytes)
 {
     return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
@@ -397,8 +397,8 @@ void intake_expect_pause(intake *self)
     self->tick_mono_ns = 0;
 }
 
-/* Report a time in which the loop did not run. Frames that arrived in it are stamped afterwards,
- * late by up to its length. */
+/* Report a pause, a time in which the loop did not run. Frames that arrived during the pause are
+ * stamped after it, so up to the pause's length too late. */
 static void check_pause(intake *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);

@@ -1,13 +1,13 @@
 /* Stamps received frames, copies them into the ring, and handles overload, when the encoder or the
  * disk cannot keep up. It never waits for space to store a frame.
  *
- * Overload. While the ring is nearly full the sockets are not read, so TCP holds the frames back in
- * order. Frames read afterwards have late receive times, and overload events state when this began
- * and ended. After overload_max (or at once with OVERLOAD_DROP) frames are read, counted and
- * discarded until the ring is half empty; then each connection gets an overload gap with their
- * count. Frames that queued in the sockets were sent long before they are read, so the gap begins
- * at the last time for which the connection is known to be complete (intake_slot), and ends with
- * the last discarded frame.
+ * Overload. Once the ring is nearly full, the sockets are not read until the ring is half empty, so
+ * TCP holds the frames back in order. Frames read after this pause have late receive times, and
+ * overload events state when the pause began and ended. After overload_max (or at once with
+ * OVERLOAD_DROP) frames are read, counted and discarded until the ring is half empty; then each
+ * connection gets an overload gap with the count of its discarded frames. Frames that queued in the
+ * sockets were sent long before they are read, so the gap begins at the last time for which the
+ * connection is known to be complete (intake_slot), and ends with the last discarded frame.
  *
  * Network thread only. */
 #ifndef TD_PIPELINE_INTAKE_H
@@ -38,11 +38,11 @@ typedef enum intake_kind {
     INTAKE_STOP,     /* the last record */
 } intake_kind;
 
-/* A record in the ring. Its bytes follow it, and DECODE_PADDING_BYTES readable bytes after them;
- * frame.bytes points to them. */
+/* A record in the ring. Its bytes follow it, then DECODE_PADDING_BYTES readable bytes. frame.bytes
+ * points to the record's bytes. */
 typedef struct intake_record {
     feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: complete; else slot, times and bytes only.
-                             INTAKE_ORDINALS: ordinal is the last one in */
+                             INTAKE_ORDINALS: ordinal is the last inbound frame's */
     uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
     uint16_t feed_index;

@@ -79,7 +79,7 @@ struct live_check {
     live_channel **channels;
     size_t channel_count;
     row_table by_channel;
-    symbol_table symbols; /* users: live_symbols, which the other thread uses */
+    symbol_table symbols; /* each entry's user: a live_symbol, which the other thread uses */
     size_t channel_bytes;
     uint32_t skipped_pending; /* skipped frames, for the next record */
     uint8_t wants_checkpoint[LIMIT_FEEDS];
@@ -245,9 +245,9 @@ static void charge(live_check *self, live_symbol *symbol)
 
 /* ---- checkpoints ---- */
 
-/* Save a symbol's state for a checkpoint. It is not saved if one of its topics has had several
- * connections at a time: the live check knows less about connections than a reader, and may follow
- * a different one. */
+/* Save a symbol's state for a checkpoint. The state is not saved if a topic of the symbol has had
+ * several connections at a time: the live check knows less about connections than a reader, and may
+ * follow another connection than the reader does. */
 static void save_state(live_check *self, const live_symbol *symbol)
 {
     symbol_state *state = symbol->of->state;
@@ -283,8 +283,8 @@ static void report_left_out(live_check *self, uint16_t feed_index)
     self->is_left_out_logged = 1;
 }
 
-/* Save the states of the feed's symbols after its last frame. Replaces a checkpoint that was not
- * fetched. */
+/* Save the states that the feed's symbols have after the feed's last frame. Replaces a checkpoint
+ * that was not fetched. */
 static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segment)
 {
     uint64_t unchecked =
@@ -305,8 +305,8 @@ static void make_checkpoint(live_check *self, uint16_t feed_index, uint32_t segm
 /* ---- segments ---- */
 
 /* A segment of the feed begins. While more than half of the memory is used, symbols without a frame
- * in the segment before lose their state; if half is free then, dropped symbols are checked again.
- */
+ * in the previous segment lose their state. If half is free after that, dropped symbols are checked
+ * again. */
 static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segment)
 {
     size_t half = self->options.memory_bytes / 2;
@@ -322,7 +322,7 @@ static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segmen
     self->segments[feed_index] = segment;
 }
 
-/* Note that frames before recv_ns were skipped, of channels that are not known. */
+/* Note that frames of unknown channels were skipped before recv_ns. */
 static void note_skipped(live_check *self, uint64_t recv_ns)
 {
     self->has_holes = 1;
@@ -412,8 +412,8 @@ static void log_gap(const live_check *self, const live_channel *channel, const g
                 gap->detail);
 }
 
-/* Pass a finding to the network thread. If the ring is full, it is logged, and still counts in the
- * statistics. */
+/* Pass a finding to the network thread. If the ring is full, the finding is not recorded, and a
+ * warning is logged; the finding still counts in the statistics. */
 static void put_finding(live_check *self, uint16_t feed_index, const event *what)
 {
     td_buf *text = &self->finding_text;
@@ -539,8 +539,8 @@ static void check_frame(live_check *self, const live_check_record *record)
         count_shared(&self->skipped, 1);
         return;
     }
-    /* A row with dates applies to its days only. The topic and its book then continue with the next
-     * row. */
+    /* A row with dates applies to its days only. After these days the topic and its book continue
+     * with the next row. */
     uint64_t day = record->frame.recv_ns / DAY_NS;
     if (channel->topic.row != NULL && topic_row_is_dated(channel->topic.row) &&
         day != channel->row_day) {

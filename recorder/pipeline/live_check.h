@@ -5,8 +5,8 @@
  *
  * Its memory is limited to LIMIT_LIVE_CHECK_BYTES. A symbol whose state would exceed the limit is
  * dropped: its topics are counted and not checked. When a segment begins and less than half of the
- * memory is free, symbols without a frame in the last segment lose their state; if half is free
- * then, dropped symbols are checked again. Other states continue across segments.
+ * memory is free, symbols without a frame in the previous segment lose their state. If half is free
+ * after that, dropped symbols are checked again. Other states continue across segments.
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes. Two books of a symbol
  * that contradict each other open a `sequence` gap each, until they agree. Trades that a candle
@@ -71,10 +71,11 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
                     const feed_written *written);
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
 
-/* Network thread: remove the oldest finding; 0 if there is no more. It is an EVENT_GAP that begins
- * or ends; its cause is the rule. A `sequence` gap begins at the last frame without a violation,
- * or, if there is no such frame, at the violating one, and ends with a snapshot. Texts are valid
- * until the next call. Without a thread findings are only counted and logged. */
+/* Network thread: remove the oldest finding; 0 if there is no more. A finding is an EVENT_GAP, for
+ * a gap that begins or ends; the gap's cause is the rule. A `sequence` gap begins at the last frame
+ * without a violation, or, if there is no such frame, at the violating one, and ends with a
+ * snapshot. Texts are valid until the next call. Without a thread findings are only counted and
+ * logged. */
 int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */

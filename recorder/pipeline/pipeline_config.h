@@ -22,7 +22,7 @@ typedef struct pipeline_feed {
 typedef struct pipeline_config {
     pipeline_feed feeds[LIMIT_FEEDS];
     size_t feed_count;
-    uint64_t commit_interval_ns; /* maximum time from a frame's receipt until it is durable */
+    uint64_t commit_interval_ns; /* target time from a frame's receipt until it is durable */
     int overload;                /* overload_mode */
     uint64_t overload_max_ns;
     uint64_t ring_bytes;

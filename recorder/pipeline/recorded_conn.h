@@ -1,5 +1,5 @@
-/* Records an open connection, for the recorder and the tap, except its frames: its events, its
- * WebSocket pings and pongs, and the time until which it is known to be complete.
+/* Records an open connection's events, its WebSocket pings and pongs, and the time until which it
+ * is known to be complete, but not its frames. Used by the recorder and the tap.
  *
  * Pings and pongs. The first HEARTBEATS_A_SECOND of each second are recorded one by one; the rest,
  * from a peer that floods, are only counted.
@@ -53,12 +53,12 @@ typedef struct recorded_conn {
     uint64_t second_mono_ns;     /* begin of the current second */
     uint32_t heartbeats_written; /* events in this second */
     uint64_t heartbeats_extra[HEARTBEAT_KINDS];
-    uint8_t is_flooded; /* 1: pings or pongs of this second were only counted */
+    uint8_t is_flooded; /* 1: a ping or pong was only counted, in this second or an earlier one */
 } recorded_conn;
 
 /* The connection has opened, or a new session begins to record it: it becomes the slot's next
  * connection. Writes a `connect` event, and a `tls` event if peer has a tls_version; peer has the
- * members of both. */
+ * members of both events. */
 void recorded_conn_begin(recorded_conn *self, intake *into, intake_slot *slot, const event *peer);
 
 /* The connection has ended. Writes a `disconnect` event with this reason (of the close frame), and

@@ -5,7 +5,7 @@
  *        | ring
  *   encoder thread                 classify, chunk, compress
  *        | chunk queue                  | ring
- *   disk thread                    continuity thread
+ *   disk thread                    live check's thread
  *
  * Stopping: the rings are drained; the encoder seals what is left; the disk thread makes it
  * durable; the session's end goes into the journal. Another thread than the network thread may do
@@ -45,7 +45,7 @@ typedef struct recording_options {
     void *user;
 } recording_options;
 
-/* Current totals. They are of several threads, and may be of slightly different times. */
+/* Current totals. Several threads count them, so their times may differ slightly. */
 typedef struct recording_stats {
     intake_stats intake;
     encoder_stats encoder;

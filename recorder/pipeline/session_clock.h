@@ -9,8 +9,9 @@
  *   forward, more                        adopted after LIMIT_CLOCK_CONFIRM_NS, so that one wrong
  *                                        reading does not change the times of frames
  *   back, up to LIMIT_CLOCK_TRUST_NS     held: times stay ahead by that much
- *   back, more, for as long              times must rise, so they stay wrong in this session:
- *                                        end it, and begin a new one
+ *   back, more                           wrong after LIMIT_CLOCK_CONFIRM_NS: times must rise, so
+ *                                        they stay wrong in this session: end it, and begin a new
+ *                                        one
  *
  * A suspension of the machine is not a step: the boot-time clock measures it, and it is added to
  * the offset at once. Network thread only. */

@@ -104,7 +104,7 @@ static void leave_slot(relay *self)
     self->conn.slot = NULL;
 }
 
-/* Begin this connection in a session that does not have it yet, as the slot's next connection. */
+/* The session does not have this connection yet: begin it as the slot's next connection. */
 static void begin_slot(relay *self, uint32_t number)
 {
     tap_sessions *sessions = self->options.env->sessions;
@@ -371,7 +371,7 @@ void relay_on_message(void *user, wire_conn *client, const ws_message *got)
     ws_message sent = *got;
     send_on(client, self->upstream, got);
     sent.mono_ns = now_mono_ns(self);
-    /* Learn its secrets first, so that they are hidden in the message itself and in the answer. */
+    /* Learn the message's secrets first, to hide them in the message itself and in the answer. */
     learn_secrets(self, sent.bytes, sent.opcode == OPCODE_BINARY);
     record_frame(self, CHANNEL_OUT, &sent);
     if (request_parse(self->options.env->dialects, self->options.family->dialect, sent.bytes,

@@ -1,7 +1,7 @@
-/* Relays HTTP requests of clients: each request is sent to the exchange unchanged, and its answer
- * to the client. Both are recorded: an `http` event with the URL, the method if it is not GET, and
- * the request's body in `detail`; then, if the status is 200, the answer's body, like a reply to
- * one of record's own requests.
+/* Relays HTTP requests of clients: each request is sent to the exchange unchanged, and the
+ * exchange's answer to the client. Both are recorded. First an `http` event is written, with the
+ * URL, the method if it is not GET, and the request's body in `detail`. Then, if the status is 200,
+ * the answer's body is written, like the reply to a request that `record` sends.
  *
  * Header fields that concern the connection are not relayed, nor is Accept-Encoding, so that the
  * answer can be recorded as it is. An answer has at most LIMIT_HTTP_REPLY_BYTES, and is relayed
@@ -16,8 +16,9 @@
 
 #include "recorder/tap/relay.h"
 
-/* REST_NAMES_MAX: names of replies; others are recorded as "reply". REST_OPEN_MAX: unanswered
- * requests; more get status 503, which bounds the memory for answers. */
+/* REST_NAMES_MAX: number of names of replies; replies with further names are recorded as "reply".
+ * REST_OPEN_MAX: number of unanswered requests; further requests get status 503, so that the memory
+ * for answers is bounded. */
 enum { REST_NAMES_MAX = 64, REST_OPEN_MAX = 64 };
 
 /* State that all requests share. Zero-initialise. */
@@ -34,7 +35,7 @@ typedef struct rest_options {
     const relay_env *env;
     const char *url; /* upstream, with the client's path and query */
     rest_shared *shared;
-    uint16_t feed_index; /* the feed that records it */
+    uint16_t feed_index; /* feed in which the request is recorded */
     redactor *redactor;
 } rest_options;
 

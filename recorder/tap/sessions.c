@@ -30,7 +30,7 @@ struct tap_sessions {
     td_result failure;  /* the first failure, or TD_OK */
     td_err failure_err;
     tap_totals totals;
-    /* The session, used by one thread at a time (state); NULL: none. */
+    /* The session. One thread uses it at a time: state determines which. NULL: no session. */
     archive *archive;
     recording *recording;
     tap_slot *slots;    /* LIMIT_FEED_SLOTS for each feed */

@@ -62,7 +62,7 @@ void tap_sessions_begin(tap_sessions *self, uint16_t feed_index);
 void tap_sessions_received(tap_sessions *self, uint16_t feed_index, uint64_t recv_ns);
 
 /* End the current session, after all connections have ended. Returns the first failure of any
- * session, after which some time was not recorded. */
+ * session. After such a failure, some time was not recorded. */
 TD_MUST_USE td_result tap_sessions_stop(tap_sessions *self, td_err *err);
 
 /* Totals of all sessions that have ended. */

@@ -176,7 +176,7 @@ static td_result check_upstream(const char *upstream, td_err *err)
 }
 
 /* Find the host for HTTP requests. Exchanges have different hosts for WebSocket and HTTP:
- * stream.HOST, stream-testnet.HOST and api.HOST, api-testnet.HOST. */
+ * stream.HOST and api.HOST, or stream-testnet.HOST and api-testnet.HOST. */
 static td_result find_upstream_http(tap *self, td_err *err)
 {
     static const char STREAM[] = "stream";

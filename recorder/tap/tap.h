@@ -2,7 +2,7 @@
  * sends its HTTP requests there (recorder/tap/rest.h), and records everything
  * (recorder/tap/sessions.h). Each family of the exchange is a feed, chosen by the path that a
  * client requests; each client is a slot of its feed. An HTTP request is recorded in the first feed
- * with a path that has the same first component.
+ * of which a path has the same first component as the request's path, else in the first feed.
  *
  * Network thread only, except tap_stop. */
 #ifndef TD_TAP_TAP_H

@@ -270,9 +270,9 @@ static td_result note_first(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* Find the frames with which topics begin and that the checkpoint lacks: read from the beginning of
- * the oldest connection that was open then. The states remain the checkpoint's, which include
- * former connections. */
+/* Find the first frames of the topics whose first frame is missing in the checkpoint: read from the
+ * beginning of the oldest connection that was open when the selection begins. The
+ * checkpoint's states are still used, because they include former connections. */
 static td_result find_first_frames(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
@@ -286,7 +286,7 @@ static td_result find_first_frames(cut *c, td_err *err)
         rc = read_before_selection(c, tape, note_first, err);
     cursor_close(tape);
     for (size_t i = 0; i < c->start_count; i++)
-        if (c->starts[i].start_ns == 0) /* its connection had ended */
+        if (c->starts[i].start_ns == 0) /* the topic's connection had ended */
             c->starts[i].start_ns = c->window.from_ns;
     return rc;
 }
@@ -432,8 +432,8 @@ static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made,
 /* ---- head of the file ---- */
 
 /* Return how many frames the connection received before the file (exact for the connection of the
- * file's first frame). Readers complete ordinals with it, because frames store only their lower
- * half. */
+ * file's first frame). A frame stores only the lower half of its ordinal; readers complete the
+ * ordinal with this number. */
 static uint64_t received_before(const conn_row *row, const frame_ref *first)
 {
     const frame_conn *conn = first->conn;
@@ -483,7 +483,7 @@ static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
 
 /* Begin the file as every segment begins: with open connections and their grants. With a checkpoint
  * the head is at the selection's beginning, even if the first frame is later, because readers look
- * for it there. Earlier HTTP replies follow, 2 ns apart. */
+ * for the checkpoint there. Earlier HTTP replies follow, 2 ns apart. */
 static td_result append_head(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     uint64_t at_ns = first->recv_ns;
@@ -682,8 +682,8 @@ static td_result write_frame(cut *c, const frame_ref *frame, td_err *err)
     return rc;
 }
 
-/* Write the rows of the ledger that have no event in the cut: their events lie outside it, or they
- * report damage. */
+/* Write the rows of the ledger that have no event in the cut, because the event is outside the cut
+ * or the row reports damage. */
 static td_result write_gaps(cut *c, td_err *err)
 {
     td_result rc = TD_OK;

@@ -1,24 +1,25 @@
 /* Writes a cut: a selection of one session's feed as a single, self-contained file.
  *
- * The file has the selected frames, byte for byte, with their times, ordinals and channels; before
- * them, the state at the selection's beginning, as frames; the session's events of that time; and
- * the overlapping rows of the ledger. It begins with a `segment` event that restates the open
- * connections, and with their grants.
+ * The file begins with a `segment` event, which restates the open connections, and with their
+ * grants. Then it has the state at the selection's beginning, as frames, and the selected frames,
+ * byte for byte, with their times, ordinals and channels. It also has the session's events of this
+ * time, and the overlapping rows of the ledger.
  *
  * The state of a topic with snapshots and deltas is its last snapshot and every later frame; the
- * state of another topic is its last frame. A checkpoint has the same state in tapedeck's own form,
- * and readers begin from it: every frame of the selection gets the same verdicts and book as in the
- * archive. Without the checkpoint, comparisons between topics and grants begin with the selection.
+ * state of another topic is its last frame. A checkpoint has the same state in tapedeck's own form.
+ * Readers begin with the checkpoint, so every frame of the selection gets the same verdicts and
+ * book as in the archive. Without the checkpoint, grants and comparisons between topics begin with
+ * the selection.
  *
- * HTTP replies that `serve` needs at the beginning (tape/reply_list.h) come first, also from other
- * feeds and sessions. Their receive time is the file's beginning; their `http` events have the
- * original time.
+ * HTTP replies that `serve` needs at the beginning (tape/reply_list.h), also replies of other feeds
+ * and sessions, are the first frames. Their receive time is the file's beginning; their `http`
+ * events have the original time.
  *
- * Reading begins at the archive's last checkpoint before the selection. The part up to the
- * selection shows the state and the time of each topic's last snapshot; then frames are read from
- * the oldest of these snapshots to the end. If there is no checkpoint, or it lacks a snapshot's
- * time, reading begins with the oldest connection that was open then. Memory depends on the number
- * of streams. One thread. */
+ * The archive is read from its last checkpoint before the selection up to the selection, to find
+ * the state and the time of each topic's last snapshot; then from the oldest of these snapshots to
+ * the end. If there is no checkpoint, or it lacks a snapshot's time, frames are read from the
+ * beginning of the oldest connection that was open when the selection begins. Memory depends on the
+ * number of streams. One thread. */
 #ifndef TD_CUT_CUT_H
 #define TD_CUT_CUT_H
 
@@ -36,8 +37,8 @@
 typedef enum cut_snapshots {
     CUT_SNAPSHOTS_RECORDED, /* its last snapshot and every later frame */
     CUT_SNAPSHOTS_MADE,     /* a snapshot made from the book or the ticker's deltas
-                               (replay/play/snapshot.h) replaces its last frame, on a channel of
-                               FORM_MADE; where impossible, as recorded */
+                               (replay/play/snapshot.h) replaces the topic's last frame, on a
+                               channel of FORM_MADE; where this is impossible, as recorded */
 } cut_snapshots;
 
 typedef struct cut_options {
@@ -48,14 +49,14 @@ typedef struct cut_options {
     const td_log *log;             /* may be NULL */
     const stop_signal *signals;    /* a signal ends it with TD_E_IO; may be NULL */
     /* Narrow the selection: return 1 if a channel, or a frame of it, is wanted. NULL: all are.
-     * Frames are passed in the order of the tape, those of the state twice; of HTTP replies from
-     * before the selection only the time is set. With wants_frame, the archive's checkpoints are
-     * not used. */
+     * Frames are passed in the order of the tape, and frames of the state twice. In HTTP replies
+     * from before the selection, only recv_ns is set. With wants_frame, the archive's checkpoints
+     * are not used. */
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
     cut_snapshots snapshots;
-    uint8_t without_checkpoint; /* 1: only frames carry the state */
+    uint8_t without_checkpoint; /* 1: the file has the state only as frames */
     const char *path; /* path of the file to write; must end in .mcap, in an existing folder; an
                          existing file is replaced */
 } cut_options;

@@ -1,9 +1,10 @@
 /* Compares what two archives received, stream by stream: which frames only one of them has.
  *
  * A stream is a feed's topic and symbol, over all connections. Snapshots that `cut` made are
- * ignored. Frames are equal if their bytes are; times, connections and ordinals do not matter. If
- * the same bytes came several times, the first ones of both sides are partners, then the second
- * ones, and so on. Memory: 28 bytes per frame, for at most LIMIT_DIFF_FRAMES. One thread. */
+ * ignored. Frames are equal if their bytes are; times, connections and ordinals do not matter. If a
+ * side has several equal frames, the first of them is the partner of the first on the other side,
+ * the second of the second, and so on. Memory: 28 bytes per frame, for at most LIMIT_DIFF_FRAMES.
+ * One thread. */
 #ifndef TD_CUT_DIFF_H
 #define TD_CUT_DIFF_H
 

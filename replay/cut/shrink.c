@@ -83,8 +83,8 @@ typedef struct trial {
     shrink *search;
     uint64_t broken; /* number of rules broken by the file's frames */
     uint64_t broken_at_end;
-    uint8_t is_base; /* 1: the file is base itself: mark its broken rules, to compare others with */
-    uint8_t is_legal; /* 0: a frame breaks a rule that it does not break in base */
+    uint8_t is_base;  /* 1: the file is base itself: mark its frames that break rules */
+    uint8_t is_legal; /* 0: a frame that breaks no rule in base breaks a rule */
 } trial;
 
 static uint64_t count_broken(const symbol_verdict *found)
@@ -139,7 +139,8 @@ static td_result play(archive *file, trial *t, td_err *err)
     return rc;
 }
 
-/* Check whether the exchange could have sent the cut. Rules that base breaks too do not count. */
+/* Check whether the exchange could have sent the cut. Frames that also break a rule in base do not
+ * count. */
 static td_result check_tried(shrink *s, int *is_legal, td_err *err)
 {
     trial t = {.search = s};

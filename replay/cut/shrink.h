@@ -1,11 +1,11 @@
-/* Finds a small cut for which a user's command still fails (replay/cut/shrink_command.h): first the
- * earliest end, then the latest beginning, by bisection; then channels to leave out, then frames,
- * in halves, quarters and so on down to single ones, until no more can be left out. Bisection
- * assumes that a range of time fails if a part of it fails.
+/* Finds a small cut with which a user's command still fails (replay/cut/shrink_command.h). First it
+ * finds the earliest end, then the latest beginning, by bisection, which assumes that a range of
+ * time fails if a part of it fails. Then it leaves out channels, then frames: in halves, quarters
+ * and so on down to single ones, until no further one can be left out.
  *
- * The command gets only cuts that the exchange could have sent: their frames break no rule of books
- * and audits (book/continuity.h, book/audit.h), except rules that the same frames break in the
- * whole cut. One thread. */
+ * The command gets only cuts that the exchange could have sent: a frame breaks a rule of books or
+ * audits (book/continuity.h, book/audit.h) only if it also breaks a rule in the whole cut. One
+ * thread. */
 #ifndef TD_CUT_SHRINK_H
 #define TD_CUT_SHRINK_H
 
@@ -16,7 +16,7 @@
 #include "replay/cut/shrink_command.h"
 
 typedef struct shrink_options {
-    cut_options cut; /* the whole cut; its path gets the smallest one */
+    cut_options cut; /* the whole cut; the smallest cut is written to its path */
     const char *command;
     uint8_t with_server;
     uint8_t allows_any; /* 1: cuts that break a rule are tried, too */

@@ -24,8 +24,8 @@ enum {
 /* How long a server may take until it accepts connections, on a busy machine. */
 #define READY_NS (30 * TD_NS_PER_S)
 
-/* A run may take LIMIT_TIMES times the first run and a constant: a client may wait for ever for
- * frames that were left out. */
+/* A run may take LIMIT_TIMES times as long as the first run, plus LIMIT_MORE_NS. It needs a limit,
+ * because a client may wait for ever for frames that were left out. */
 #define LIMIT_TIMES   4
 #define LIMIT_MORE_NS (2 * TD_NS_PER_S)
 

@@ -1,12 +1,12 @@
-/* Runs a user's command on a cut and finds out whether it fails: as `git bisect run` does, except
- * that a status of 128 or more and the end by a signal count as failures too, because crashing
- * clients end so.
+/* Runs a user's command on a cut and finds out whether the command fails. Statuses have the same
+ * meaning as in `git bisect run`, except that a status of 128 or more, or an end by a signal, is a
+ * failure too, because crashing clients end in this way.
  *
- * The command is a line for /bin/sh. Its $1 is the file. With a server, $1 is the URL of a
- * `tapedeck serve` of the file, without TLS and at full speed, which is started for each run and
- * ended after it; $2 is then the file. Processes that the command leaves running are killed. A run
- * that takes longer than four times the first run plus 2 s is killed too; its result is unknown.
- * Output is discarded, except the first run's, which goes to standard error. One thread. */
+ * The command is a line for /bin/sh. Its $1 is the file. With a server, each run starts a `tapedeck
+ * serve` of the file, without TLS and at full speed, and ends it afterwards; $1 is then the
+ * server's URL and $2 the file. Processes that the command leaves running are killed. A run that
+ * takes longer than four times the first run plus 2 s is killed too; its result is unknown. The
+ * output of the first run is written to standard error; other output is discarded. One thread. */
 #ifndef TD_CUT_SHRINK_COMMAND_H
 #define TD_CUT_SHRINK_COMMAND_H
 

@@ -141,9 +141,9 @@ static td_result find_silent(const search *s, const char *feed, selection_window
     return rc;
 }
 
-/* Find what a feed lacks. It is recorded from its first received frame to its last; its segments
- * may be longer, because they also hold events. A selection without a beginning or end lacks
- * nothing there. */
+/* Find what a feed lacks. A feed is recorded from its first received frame to its last; its
+ * segments may be longer, because they also hold events. A selection without a beginning lacks
+ * nothing before the first frame, a selection without an end nothing after the last frame. */
 static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
     const selection *wanted = s->wanted;
@@ -169,7 +169,7 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     if (wanted->has_to && window.to_ns - 1 > last_ns)
         add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
                 window.to_ns);
-    /* A session may end at its last frame, and its grants end with it. */
+    /* The grants of a session end with the session, which may be at its last frame. */
     uint64_t end_ns = window.to_ns < last_ns ? window.to_ns : last_ns;
     window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;

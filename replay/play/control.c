@@ -7,8 +7,8 @@
 
 #define SKIP_NS (10 * TD_NS_PER_S)
 
-/* Speeds are at most 2^20, about a million times as fast; below 1 they have at most six decimal
- * places. */
+/* Bounds of change_speed: it does not double a mantissa above INT64_MAX / 2^20, and does not use
+ * more than 6 (20 / 3) decimal places. */
 enum { SPEED_STEPS_MAX = 20 };
 
 static const control_command COMMANDS[] = {

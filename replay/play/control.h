@@ -52,7 +52,8 @@ const control_command *control_find_key(char key);
 const control_command *control_find_arrow(char last);
 const control_command *control_find_name(td_bytes name);
 
-/* Apply a command with the key's value or a request's. PACER_STOP if it ends the replay. */
+/* Apply a command, with the value of a key or of a request. PACER_STOP: the command ends the
+ * replay. */
 pacer_answer control_apply(pacer *pacer, const control_command *command,
                            const control_value *value);
 

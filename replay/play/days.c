@@ -38,7 +38,8 @@ typedef struct stream_day {
     day_counts counts;
 } stream_day;
 
-/* A stream's days; the observer's state until the stream closes, then in days_run. */
+/* The days of a stream: the observer's state of the stream; after the stream closed, kept in
+ * days_run. */
 typedef struct stream_days {
     const stream *of; /* NULL once it has closed */
     char *feed, *topic, *symbol, *exchange_topic, *family;
@@ -50,7 +51,7 @@ typedef struct stream_days {
     topic_proof proof;
     stream_day *days;
     size_t day_count;
-    uint64_t second, in_second; /* second of the last frame, and number of its frames so far */
+    uint64_t second, in_second; /* second of the last frame; number of frames so far in it */
     lateness late;              /* lateness of the frames of the last day */
 } stream_days;
 
@@ -191,8 +192,9 @@ static unsigned reason_of(const trust_break *why)
     return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
 }
 
-/* Update the bad time at a frame: time before a frame that is not trusted is bad, from its doubt_ns
- * to the next trusted frame. */
+/* Update the bad time at a frame. At a frame that is not trusted, bad time begins at the doubt_ns
+ * of the break, but not before the last trusted frame; at a late frame, it begins at the last
+ * trusted frame. It ends at the next trusted frame that is not late. */
 static void update_bad_time(stream_days *s, const observed_frame *seen)
 {
     static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
@@ -277,8 +279,8 @@ static int compare_spans(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-/* Return how much of a time range the spans cover, counting overlaps once; missing spans only, or
- * all. */
+/* Return how much of a time range the spans cover, counting overlaps once. only_missing 1: ignore
+ * the other spans. Adds the reasons of the counted spans to *reasons. */
 static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
                            int only_missing, unsigned *reasons)
 {
@@ -422,8 +424,8 @@ static void note_sending_topics(silent_search *s, const segment_index *index)
     }
 }
 
-/* 1 if a subscribed topic has sent frames. Their topic may be another than the subscription's
- * ("order.linear"). */
+/* 1 if a subscribed topic has sent frames. The frames' topic may differ from the subscription's
+ * topic ("order.linear"). */
 static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
 {
     if (name_index_find(&s->sending_topics, topic) != NAME_INDEX_NONE)
@@ -435,8 +437,8 @@ static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
     return 0;
 }
 
-/* Add a granted topic that never sent a frame. A book or ticker begins with a snapshot, at once:
- * without one all its time is missing. Other topics may have had nothing to send. */
+/* Add a granted topic that never sent a frame. A book or ticker sends a snapshot immediately, so
+ * all of its time is missing. Other topics may have had nothing to send. */
 static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
 {
     char topic[LIMIT_TOPIC_BYTES];

@@ -1,6 +1,6 @@
 /* How whole a recording is: for each feed, topic, symbol and UTC day, the time that should have
  * been recorded ("expected", in reports "asked"), and how much of it is clean, degraded or missing.
- * One replay of the selection on all threads finds it, in the time of a `replay` without digests.
+ * This takes one replay of the selection on all threads, as long as a `replay` without digests.
  *
  * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
  * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then.

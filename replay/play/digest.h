@@ -1,13 +1,14 @@
-/* Digests of a replay: four hashes (XXH3-128) that show whether two replays saw the same.
+/* Digests of a replay: four hashes (XXH3-128) that show whether two replays are equal.
  *
  *   frames    every frame but the recorder's own events: slot, receive time, ordinal, opcode, bytes
- *   payload   data frames and unknown ones: bytes in order, no times, no ordinals
+ *   payload   data frames and unknown frames: bytes in order, no times, no ordinals
  *   messages  the decoded form of exactly the frames in payload (schema/canonical.h)
  *   books     the state of the frame's book after each frame in payload
  *
- * One digest per stream (feed, topic, symbol, direction), so that different threads can decode
- * streams; the four are combined over all streams in order of their names. A frame that cannot be
- * decoded adds a mark to messages, so that it changes the digest. One thread per digest. */
+ * Each stream (feed, topic, symbol, direction) has a digest, so that different threads can decode
+ * different streams. The digests of all streams are combined in the order of the streams' names. A
+ * frame that cannot be decoded adds a mark to messages, so that it changes the digest. One thread
+ * per digest. */
 #ifndef TD_PLAY_DIGEST_H
 #define TD_PLAY_DIGEST_H
 

@@ -83,8 +83,8 @@ void keyboard_close(keyboard *self)
     td_free(self);
 }
 
-/* Find the command of a byte from the terminal. NULL: the byte is one of an arrow's first, or an
- * unknown key. */
+/* Find the command of a byte from the terminal. NULL: the byte is the first or second byte of an
+ * arrow, or an unknown key. */
 static const control_command *command_of(keyboard *self, char byte)
 {
     if (byte == '\x1b' || (self->escape == 1 && (byte == '[' || byte == 'O'))) {

@@ -1,6 +1,6 @@
 /* A terminal whose keys are commands (replay/play/control.h). Line mode and echo are off while this
- * process waits for keys in the foreground, and restored when it stops or ends. One thread, except
- * keyboard_release. */
+ * process waits for keys in the foreground, and are restored when the process stops or ends. One
+ * thread, except keyboard_release. */
 #ifndef TD_PLAY_KEYBOARD_H
 #define TD_PLAY_KEYBOARD_H
 

@@ -20,8 +20,8 @@ typedef struct lateness {
 /* Count one duration. */
 void lateness_add(lateness *lateness, uint64_t ns);
 
-/* The duration that per_mille (0 to 1000) of all durations do not exceed: the upper bound of its
- * bucket, at most the longest duration; 0 if nothing was counted. */
+/* A duration that per_mille thousandths (0 to 1000) of all durations do not exceed. It is the upper
+ * bound of a bucket, but at most the longest duration; 0 if nothing was counted. */
 uint64_t lateness_quantile_ns(const lateness *lateness, uint32_t per_mille);
 
 #endif

@@ -23,10 +23,10 @@ typedef struct observe_options {
     void *user;
 } observe_options;
 
-/* Play a selection, with books, without digests. TD_EOF of the observer ends it without an error.
- * The observer's states of streams are closed before this returns. reading: its threads, log, reads
- * and with_states are set here. damage (may be NULL) gets what could not be read, before the
- * observer closes. TD_E_IO: a read failed, or a signal stopped it. */
+/* Play a selection, with books, without digests. If the observer returns TD_EOF, the play ends
+ * without an error. The observer's states of streams are closed before this returns. Sets threads,
+ * log, reads and with_states in `reading`. damage (may be NULL) gets gaps for what could not be
+ * read, before the observer closes. TD_E_IO: a read failed, or a signal stopped the play. */
 TD_MUST_USE td_result observe_tape(const observe_options *how, const selection *wanted,
                                    cursor_options reading, observer by, cursor_stats *stats,
                                    gap_list *damage, td_err *err);

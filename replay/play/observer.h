@@ -1,5 +1,5 @@
-/* An observer gets each frame right after its stream has applied and checked it; the book is in the
- * state after the frame. This way results of decoding are gathered on all cores.
+/* An observer gets each frame right after the frame's stream has applied and checked it; the book
+ * is then in the state after the frame. So all cores can gather results of decoding.
  *
  * Calls for one stream come from one thread at a time, in the tape's order; calls for different
  * streams may be concurrent. With one player thread all calls are on the caller's thread, in total

@@ -15,8 +15,8 @@ typedef struct recent_update {
 struct order_join {
     void (*done)(void *user, const joined_order *order);
     void *user;
-    /* Requests are numbered; orders has numbers first to next - 1, each at index number modulo its
-     * size. Requests among them that have ended are not open. */
+    /* The orders of requests are numbered. `orders` has the numbers first to next - 1, each at the
+     * index of its number modulo ORDER_JOIN_OPEN_MAX; orders that have ended are not open. */
     joined_order orders[ORDER_JOIN_OPEN_MAX];
     uint64_t first, next;
     recent_update recent[ORDER_JOIN_RECENT]; /* ring of the last updates, numbered the same way */
@@ -179,7 +179,7 @@ static void on_entry(order_join *j, uint64_t at_ns, const msg_item *item)
     }
 }
 
-/* Find the update of an order that came before the answer with the order's id. */
+/* Find an order's update that arrived before the answer, which has the order's id. */
 static void find_recent(order_join *j, joined_order *order)
 {
     uint64_t from = j->updates > ORDER_JOIN_RECENT ? j->updates - ORDER_JOIN_RECENT : 0;

@@ -1,10 +1,11 @@
 /* Joins a client's requests about orders with their answers and with updates of the orders on
  * private topics.
  *
- * An answer belongs to the oldest unanswered request of its connection with its op and request id.
- * An update belongs to a request by the order's id, or by the client's own id (order_link_id), on
- * any connection: for a request to place an order it is the first update, to cancel one the first
- * whose status is cancelled, to amend one the first with the requested price and size.
+ * An answer belongs to the oldest unanswered request with the same op and request id on the same
+ * connection. An update, on any connection, belongs to a request with the same order id or the same
+ * client's own id (order_link_id). A request to place an order is joined with the first such
+ * update; a request to cancel, with the first whose status is cancelled; a request to amend, with
+ * the first that has the requested price and size.
  *
  * Frames must come in the order of their times. At most ORDER_JOIN_OPEN_MAX requests wait; beyond
  * that the oldest is ended unfinished. One thread. */
@@ -46,8 +47,8 @@ typedef struct joined_order {
 
 typedef struct order_join order_join;
 
-/* Open. done is called once for each order of a request, when no more frames are expected for it.
- */
+/* Open. done is called once for each order of a request, when no more frames are expected for that
+ * order. */
 order_join *order_join_open(void (*done)(void *user, const joined_order *order), void *user);
 void order_join_close(order_join *j);
 

@@ -1,10 +1,11 @@
 /* Computes when each frame is due. Deadlines are absolute, counted from one start, so that a late
  * frame does not make the next ones late: there is no drift at any speed. One thread.
  *
- * While it waits it calls the idle function: a server runs its event loop, a terminal reads keys.
- * The pacer asks a pacer_idle to wait until shortly before the deadline and spins for the rest,
- * because a sleeping thread wakes some 30 us late and a spinning one does not (measured: sleep,
- * then spin the last 150 us: p50 0.1 us, p99 25 us at 1.7 % of a core). */
+ * While the pacer waits, it calls the idle function, in which a server runs its event loop and a
+ * terminal reads keys. The idle function waits until shortly before the deadline, and the pacer
+ * spins for the rest, because a sleeping thread wakes some 30 us late and a spinning thread does
+ * not. Measured lateness, if the last 150 us are spun: p50 0.1 us, p99 25 us, at 1.7 % of a core.
+ */
 #ifndef TD_PLAY_PACER_H
 #define TD_PLAY_PACER_H
 
@@ -44,7 +45,7 @@ typedef struct pacer_idle {
 enum { PACER_SPIN_NS = 150000, PACER_MARKS_MAX = 4096 };
 
 /* A position to which the tape can go back, after its first `frames` frames. All later frames were
- * received at recv_ns or later, all earlier ones before. */
+ * received at recv_ns or later, all earlier frames before recv_ns. */
 typedef struct pacer_mark {
     uint64_t frames;
     uint64_t played_ns;   /* receive time of the last frame before; 0 at the beginning */
@@ -99,8 +100,9 @@ typedef struct pacer {
  * ns. */
 void pacer_init(pacer *pacer, const pacer_options *options);
 
-/* Wait until a frame is due and count how late it was; a frame with a lower time than the one
- * before is due with it. *deadline_ns: when it was due on the clock; 0 at full speed. */
+/* Wait until a frame is due and count how late it was. A frame with an earlier time than the frame
+ * before is due together with that frame. *deadline_ns: when the frame was due on the clock; 0 at
+ * full speed. */
 pacer_answer pacer_wait(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 
 /* For event loops, which cannot wait inside a call: when a frame is due on the clock; 0: at once;
@@ -116,11 +118,12 @@ void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
 /* Release one frame while paused. */
 void pacer_step(pacer *pacer);
-/* Seek one frame back; to the first frame that was received at recv_ns or later; tape_ns of tape
- * forward (and past the frame that is waited for); or tape_ns back. If a seek is under way, skips
- * and steps count from its target. Frames before the target are due at once; the frame at the
- * target is due then, or held while paused. A target in the past needs a rewind; returns 0 if that
- * is impossible because there are no marks. */
+/* Seek: pacer_back one frame back; pacer_seek to the first frame that was received at recv_ns or
+ * later; pacer_skip forward by tape_ns of tape, and at least past the frame that is waited for;
+ * pacer_skip_back back by tape_ns. During a seek, pacer_back and the skips count from the seek's
+ * target. Frames before the target are due at once; the frame at the target is due after them, or
+ * held while paused. A target in the past needs a rewind; 0: it is impossible, because there are no
+ * marks. */
 int pacer_back(pacer *pacer);
 int pacer_seek(pacer *pacer, uint64_t recv_ns);
 void pacer_skip(pacer *pacer, uint64_t tape_ns);

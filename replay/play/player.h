@@ -1,10 +1,10 @@
-/* The player takes the frames of a tape in total order, shows each to its user when it is due, and
- * passes it to its stream, which checks it. The tape must read at least messages
- * (TAPE_READS_MESSAGES).
+/* The player takes the frames of a tape in total order. It shows each frame to the player's user
+ * when the frame is due, and passes it to the frame's stream, which checks it. The tape must read
+ * at least messages (TAPE_READS_MESSAGES).
  *
  * Streams are spread over work queues by (feed, symbol), so that all topics of a symbol are in one
- * queue; frames are queued in batches that keep their chunk's memory. Results do not depend on the
- * number of threads: streams share nothing, and are combined in order of their names. Without
+ * queue; frames are queued in batches, which keep their chunks in memory. Results do not depend on
+ * the number of threads: streams share nothing, and are combined in order of their names. Without
  * workers everything runs inline. */
 #ifndef TD_PLAY_PLAYER_H
 #define TD_PLAY_PLAYER_H
@@ -19,16 +19,16 @@
 
 typedef struct player_options {
     td_workers *workers; /* they run streams together with the caller's thread, which helps while it
-                            waits (cursor_workers, so the tape has them too); NULL: everything runs
-                            on the caller's thread */
+                            waits; usually cursor_workers, which the tape uses too; NULL: everything
+                            runs on the caller's thread */
     pacer *pacer;        /* NULL: full speed, no deadlines */
     observer observer;   /* gets every stream's frames; ops NULL: no observer */
     uint8_t without_digests; /* 1: nothing is hashed */
     uint8_t without_audits;  /* 1: topics are not compared with each other */
-    /* Called for every frame in total order, on the caller's thread, when the frame is due, except
-     * copies and frames before the selection. deadline_ns: when it was due (0 at full speed). It
-     * may block, which holds the tape back. TD_EOF ends the replay as if the tape had ended; an
-     * error ends it with that error. May be NULL. */
+    /* Called on the caller's thread, in total order, for every frame except copies and frames
+     * before the selection, when the frame is due. deadline_ns: when the frame was due (0 at full
+     * speed). The function may block; the tape then waits. TD_EOF ends the replay as if the tape
+     * had ended; an error ends the replay with that error. May be NULL. */
     td_result (*due)(void *user, const frame_ref *frame, uint64_t deadline_ns, td_err *err);
     /* Called every few thousand frames with their number so far; 1 ends the replay. May be NULL. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
@@ -49,7 +49,7 @@ typedef struct player_totals {
     uint64_t lead_in;
     uint64_t made; /* frames (lead-in included) that `cut` made (FORM_MADE) */
     uint64_t violations;
-    uint64_t copies; /* of decoded + undecoded: frames over connections that their topic does not
+    uint64_t copies; /* part of decoded + undecoded: frames of connections that their topic does not
                         follow (book/conn_choice.h) */
     uint64_t unchecked;
     uint64_t unaudited;

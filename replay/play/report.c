@@ -18,8 +18,8 @@ static void add_stream(replay_report *report, const stream *s)
     gap_list_join(&report->gaps, &s->gaps);
 }
 
-/* Count the gaps that nothing covers. Call once all gaps are joined: a gap in the ledger that an
- * audit found as well is one row. */
+/* Count the gaps that nothing covers. Call when all gaps are joined, so that a gap that is in the
+ * ledger and was also found by an audit is one row. */
 static void count_uncovered(replay_report *report)
 {
     report->uncovered_gaps = 0;

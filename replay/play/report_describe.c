@@ -218,8 +218,8 @@ static void describe_violation(result_writer *r, const replay_report *report)
                          "[    number   {seq}\n]");
 }
 
-/* Describe an audit: "Book depths agree at 6 of 6 sequence numbers" has what, agreed, compared,
- * units. */
+/* Describe an audit. In "Book depths agree at 6 of 6 sequence numbers" the parts are what, agreed,
+ * compared and units. */
 static void describe_audit(result_writer *r, const char *name, const char *what, const char *units,
                            const audit_count *count)
 {

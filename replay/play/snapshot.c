@@ -313,7 +313,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
     write_like(m, model, member == MEMBER_SIZE ? own : retail);
 }
 
-/* Write one member of a level; the row tells what its key means. */
+/* Write one member of a level; the topic's row defines what the key means. */
 static void write_field(making *m, td_bytes key, json_value model, msg_side side,
                         const book_level *level, td_decimal retail)
 {

@@ -1,11 +1,11 @@
-/* Makes snapshots of books from their state, and of tickers from their deltas: for a client that
- * subscribes in the middle of a tape, where the exchange would send a snapshot, and for the
- * beginning of a cut.
+/* Makes snapshots of books from their state, and of tickers from their deltas. A client that
+ * subscribes in the middle of a tape needs them, because the exchange would send a snapshot; a cut
+ * may begin with them.
  *
- * A made snapshot is a copy of the last recorded one. Its levels are replaced by the book's, each
- * in the form of a recorded level; its numbers and times by those of the topic's last frame, so
- * that the next delta follows it. Everything else (member order, text or number, names) is as
- * recorded. Works for every topic whose row has the paths of its levels. One thread. */
+ * A made snapshot is a copy of the last recorded snapshot. It has the book's levels, each in the
+ * form of a recorded level, and the numbers and times of the topic's last frame, so that the next
+ * delta continues it. Everything else (member order, text or number, names) is as recorded. Works
+ * for every topic whose row has the paths of its levels. One thread. */
 #ifndef TD_PLAY_SNAPSHOT_H
 #define TD_PLAY_SNAPSHOT_H
 
@@ -41,15 +41,15 @@ void snapshot_source_fini(snapshot_source *source);
 TD_MUST_USE td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame,
                                            int is_snapshot, td_err *err);
 
-/* Fill a source from the archive for a book that was loaded from a checkpoint: read its last
- * snapshot and the topic's last frame, and the frames between if they have sizes of retail orders.
- * TD_E_UNSUPPORTED: the snapshot is missing; other errors as cursor_open. */
+/* Fill a source from the archive for a book that was loaded from a checkpoint: read the book's last
+ * snapshot, the topic's last frame and, if the topic has sizes of retail orders, the frames
+ * between. TD_E_UNSUPPORTED: the snapshot is missing; other errors as cursor_open. */
 TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *from, const char *feed,
                                            const char *symbol, const struct symbol_topic *topic,
                                            td_err *err);
 
-/* Set out to a ticker's snapshot with the values of all later frames; the first frame is the
- * snapshot. TD_E_UNSUPPORTED, with empty out: the frames are missing (NULL), a delta has members
+/* Write a ticker's snapshot to *out: the first frame, with the values of all later frames.
+ * TD_E_UNSUPPORTED, with *out empty: the frames are missing (from may be NULL), a delta has members
  * that the snapshot lacks, or a frame is not JSON. TD_E_LIMIT. */
 TD_MUST_USE td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from,
                                            td_buf *out, td_err *err);

@@ -80,20 +80,22 @@ typedef struct stream {
     topic_trust trust;       /* which frames to trust; kept if the observer has a ledger */
     digest digest;           /* opened by the player; zero: no digests */
     stream_counts counts;
-    /* Per frame, the first error if any, and every warning and statistic. */
+    /* How often each rule was broken. A frame counts with its first error, and with each of its
+     * warnings and statistics. */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
     stream_violation violated;
     stream_undecoded undecoded;
     gap_list gaps;      /* gaps in which an audit found frames of this stream missing, up to
                            LIMIT_TOPIC_GAPS; later ones are only counted as verdicts */
-    symbol_topic *last; /* of the last frame with a row that is no copy; NULL: none yet */
+    symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
-/* Add an audit's findings at a frame of a stream (own NULL: at the end of the tape): verdicts go to
- * that stream, gaps to the stream that lacks frames. stream_apply calls it for each frame. */
+/* Add an audit's findings at a frame of the stream `own` (NULL: at the end of the tape). Verdicts
+ * are counted in `own`, or if it is NULL, in the stream that the finding is about; gaps are added
+ * to the stream that lacks frames. stream_apply calls this for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at);
 
 /* The track of the stream's last frame that was no copy, or NULL. */
@@ -110,8 +112,8 @@ typedef struct stream_table {
 /* Zero-initialise to start. fini closes all streams. */
 void stream_table_fini(stream_table *table);
 
-/* Find or make the stream of a channel, which may outlive the channel; a new stream has no frames.
- */
+/* Find or make the stream of a channel. A new stream has no frames, and borrows the channel's
+ * texts. */
 TD_NEVER_NULL stream *stream_table_get(stream_table *table, const frame_channel *channel);
 
 /* Sort items by feed, topic, symbol, direction, the order of reports and digests. stream_table_get

@@ -134,8 +134,8 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
 
 /* ---- connections ---- */
 
-/* Check an upgrade; returns the HTTP status of a refusal, or 0. Without a configured secret,
- * malformed credentials are accepted, too, because none are needed. */
+/* Check an upgrade; returns the HTTP status of a refusal, or 101 to accept. Without a configured
+ * secret, malformed credentials are accepted, too, because none are needed. */
 static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
                                char why[WIRE_ANSWER_BYTES])
 {

@@ -1,28 +1,29 @@
 /* A recording as a live server: replays a selection over WebSocket in the exchange's own dialect,
  * so that a client made for the exchange connects to it unchanged.
  *
- * A client's tape starts `settle` after its last subscription request, so that every topic
- * subscribed by then starts with its first frame; topics subscribed later start at the tape's
- * position. Clients that are ready within the same 50 ms share a tape: it is read once, and a frame
- * is compressed once for all. The server sends the recorded data frames, byte for byte, of the
- * topics that the client subscribed to. It does not send recorded acks, pongs and errors, because
- * it answers requests itself. Requests about orders get the recorded answers, in their order. A
- * book or ticker that starts in the middle, because it was subscribed late or its snapshot is
- * before the selection, starts with a made snapshot (replay/play/snapshot.h). After the last frame
- * the server closes with 1000, unless connections are held open.
+ * A client's tape starts `settle` after the client's last subscription request, so that every topic
+ * subscribed before the start begins with its first frame; topics subscribed later begin at the
+ * tape's position. Clients that are ready within the same 50 ms share a tape: the tape is read
+ * once, and each frame is compressed once for all of them. The server sends the recorded data
+ * frames, byte for byte, of the topics that the client subscribed to. It does not send recorded
+ * acks, pongs and errors, because it answers requests itself. Requests about orders get the
+ * recorded answers, in the recorded order. A book or ticker that begins in the middle, because it
+ * was subscribed late or its snapshot is before the selection, begins with a made snapshot
+ * (replay/play/snapshot.h). After the last frame the server closes with 1000, unless connections
+ * are held open.
  *
- * Where a recorded connection ended, the connections of the tape's clients end with the same code;
- * the tape waits until one of them returns, and continues.
+ * Where a recorded connection ended, the connections of the tape's clients end with the same code.
+ * The tape waits until one of these clients reconnects, then continues.
  *
  * With has_shared_clock there is one tape, of all feeds. It starts with the first client and does
  * not stop before its end; later clients join at its position, with snapshots of their books.
  *
- * A tape does not wait for a client that reads more slowly than it plays: the client is closed when
- * more than WIRE_PEER_QUEUE_BYTES_MAX are queued for it. A tape that is late by the server's own
- * fault has much to send at once, so it waits for clients with more than SERVE_QUEUE_BYTES queued.
- * With waits_for_slow, and at full speed, each client has its own tape (unless the clock is
- * shared), which always waits for it in this way. Such delays are counted. One thread: the loop's.
- */
+ * A tape does not wait for a client that reads more slowly than the tape plays: the client is
+ * closed when more than WIRE_PEER_QUEUE_BYTES_MAX are queued for it. A tape that is late by the
+ * server's own fault has much to send at once, so it waits for clients with more than
+ * SERVE_QUEUE_BYTES queued. With waits_for_slow, and at full speed, each client has its own tape
+ * (unless the clock is shared), which always waits for the client in this way. Such delays are
+ * counted. One thread: the loop's. */
 #ifndef TD_SERVE_SERVE_H
 #define TD_SERVE_SERVE_H
 

@@ -74,8 +74,8 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
            saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
 }
 
-/* 1 if the state has all frames that a snapshot is made from. A checkpoint may lack a ticker's; a
- * book's are read when they are needed. */
+/* 1 if the state has what a made snapshot needs. A checkpoint may lack the frames of a ticker; the
+ * frames of a book are read when they are needed. */
 static uint8_t has_snapshot(const symbol_topic *topic)
 {
     const track *followed = symbol_topic_track(topic);

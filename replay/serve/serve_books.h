@@ -3,9 +3,10 @@
  * late, or whose snapshot is before the selection, therefore starts with a made snapshot.
  *
  * Topics of snapshots and deltas (RULE_ANCHORED) are followed if a client wants them, at most
- * LIMIT_SERVE_BOOKS. Books from a checkpoint have levels at once; the recorded frames that a
- * snapshot is made from are not in a checkpoint, and are read when one is made. Books that are
- * wanted later are copied from another tape that was read up to the same position. One thread. */
+ * LIMIT_SERVE_BOOKS. A book from a checkpoint has its levels at once. The recorded frames from
+ * which its snapshot is made are not in the checkpoint; they are read when the snapshot is made.
+ * Books that are wanted later are moved from another reader that has read up to the same position.
+ * One thread. */
 #ifndef TD_SERVE_SERVE_BOOKS_H
 #define TD_SERVE_SERVE_BOOKS_H
 
@@ -67,8 +68,8 @@ TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *read
                                         const frame_ref *frame, serve_book **out,
                                         uint8_t *is_snapshot, td_err *err);
 
-/* Append a snapshot of the book's present state; it must have a snapshot. Returns the same as
- * snapshot_make. */
+/* Append a snapshot of the present state of a book, whose has_snapshot must be 1. Returns the same
+ * as snapshot_make. */
 TD_MUST_USE td_result serve_book_make(serve_book *book, archive *from, snapshot_maker *maker,
                                       td_buf *out, td_err *err);
 

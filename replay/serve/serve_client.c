@@ -197,7 +197,8 @@ static void send_answer(serve_client *client, td_bytes recorded, td_bytes id)
     put_recorded(client, &out);
 }
 
-/* Join with the first waiting entry of the other kind with this topic; otherwise wait. */
+/* Join a request or an answer with the first waiting entry of the other kind that has the same
+ * topic. If there is no such entry, the request or answer waits. */
 static void join_order(serve_client *client, int is_answer, td_bytes topic, td_bytes text)
 {
     size_t at = 0;

@@ -72,7 +72,8 @@ int serve_client_covers(const serve_client *client, const char *feed, const char
 /* Let the client get snapshots of its books that are not current. */
 void serve_client_catch_up(serve_client *client);
 
-/* Call after its filters changed: books of its tape that they no longer cover are not current. */
+/* Call after the client's filters changed: books that the filters no longer cover become not
+ * current. books: the books of the client's tape, or NULL. */
 void serve_client_filters_changed(serve_client *client, const serve_books *books);
 
 /* 1 if the client plays and wants this frame. */
@@ -90,9 +91,9 @@ void serve_client_send(serve_client *client, served_frame *served);
 /* Send a book's made snapshot; out NULL: it cannot be made, only mark the book as current. */
 void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out);
 
-/* 1 if the end of a recorded connection also ends the client's connection: the client got frames
- * from its slot, or it is subscribed at a path of the feed and got no frames from the feed's other
- * slots. */
+/* 1 if the end of a recorded connection in this slot also ends the client's connection: the client
+ * got frames from the slot, or it has subscriptions at a path of the feed and got no frames from
+ * the feed's other slots. */
 int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t shard);
 
 /* End the client's connection as the recorded connection ended, after its queued messages; code 0:

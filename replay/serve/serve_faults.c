@@ -158,7 +158,8 @@ const fault_rule *serve_faults_find(const serve_faults *faults, const frame_ref 
     for (size_t i = 0; i < faults->count; i++) {
         const fault_rule *rule = &faults->rules[i];
         td_random random;
-        /* seeded by both: times differ within a session, ordinals differ where sessions overlap */
+        /* seeded by time and ordinal: times differ within a session, ordinals differ where sessions
+         * overlap */
         td_random_init(&random, faults->seed ^ frame->recv_ns * UINT64_C(0x9e3779b97f4a7c15) ^
                                     (frame->ordinal << 8 | i));
         if (td_random_below(&random, WHOLE) >= rule->share ||

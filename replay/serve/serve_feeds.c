@@ -116,8 +116,8 @@ static void add_answers(served_feed *feed, archive_view *view, const segment_ind
     segment_rows_fini(&rows);
 }
 
-/* Find the exchange's reason for refusing a topic: the text of the first refusal after that time
- * that names the topic, or no topic. */
+/* Find the exchange's reason for refusing a topic. It is the text of the first refusal, within a
+ * second from recv_ns on, that names this topic or no topic. */
 static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
                        refused_topic *refused)
 {
@@ -173,8 +173,8 @@ static void read_all_words(serve_feeds *feeds, archive *from)
     dialect_parser_close(parser);
 }
 
-/* Read the segments of the feeds, of all time: a topic that has no frame in the window is known,
- * and stays silent. */
+/* Read the feeds' segments of all times, so that a topic without a frame in the window is known; it
+ * stays silent. */
 static td_result read_segments(serve_feeds *feeds, archive *from, const selection *wanted,
                                const td_log *log, td_err *err)
 {
@@ -255,7 +255,7 @@ static int has_symbol(const served_feed *feed, td_bytes symbol)
     return 0;
 }
 
-/* Return the path of a feed. If its topics have no symbols, it is private. */
+/* Return the path of a feed: a private path if the feed has topics, but none with a symbol. */
 const char *served_feed_path(const served_feed *feed)
 {
     int is_private = feed->topic_count > 0 && !has_symbol(feed, td_bytes_of(NULL, 0));

@@ -22,7 +22,7 @@ typedef struct served_topic {
     const topic_row *row; /* NULL: unknown topic */
 } served_topic;
 
-/* A topic that the exchange refused; it may have granted it later. */
+/* A topic that the exchange refused, and possibly granted later. */
 typedef struct refused_topic {
     char *topic;
     uint64_t recv_ns; /* time of the refusal; 0: granted later */
@@ -44,7 +44,7 @@ typedef struct serve_feeds {
     size_t count;
     uint8_t has_http;   /* 1: segments have HTTP replies */
     uint8_t has_retail; /* 1: the tape has books with retail orders, whose sizes checkpoints lack */
-    uint64_t finished_count, growing_count; /* numbers of segments, at any time */
+    uint64_t finished_count, growing_count; /* segments, also outside the selection's times */
 } serve_feeds;
 
 /* Find the selected feeds. Feeds of an unknown family are logged and left out; TD_E_NOTFOUND if no
@@ -59,7 +59,7 @@ const char *served_feed_path(const served_feed *feed);
 /* The first feed at a path, or NULL (answered with 404). */
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 
-/* Write "nothing is served at PATH; there is /a, /b", truncated if needed. */
+/* Write "nothing is served at PATH; try /a /b", truncated if needed. */
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES]);
 
 /* Get the names of the feeds at a path, for a selection; out has space for feeds->count. Returns
@@ -71,14 +71,14 @@ const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *feed
                                       const char *symbol);
 
 /* What the server knows about a subscription at this path. A topic is known if it is on the tape,
- * or if its family has it and its symbol is on the tape (then it stays silent). It is not known if
- * the exchange refused it while recording and the tape has no frame of it. is_held and needs_auth
- * are not set. */
+ * or if the family has such a topic and the topic's symbol is on the tape (the topic then stays
+ * silent). A topic is not known if the exchange refused it while recording and the tape has no
+ * frame of it. is_held and needs_auth are not set. */
 topic_standing serve_feeds_find_topic(const serve_feeds *feeds, td_bytes path,
                                       td_bytes subscription);
 
-/* 1 if the topic needs authentication: the path is private, or the path is for both accesses and
- * the topic has no symbol. */
+/* 1 if the topic needs authentication: the path is private, or the path is for public and private
+ * topics and the topic has no symbol. */
 int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic);
 
 #endif

@@ -1,5 +1,5 @@
-/* Private to replay/serve: what serve.c (connections and requests), serve_client.c, serve_tape.c
- * and serve_control.c share. serve.c opens and closes it. */
+/* The state of a replay server, private to replay/serve: shared by serve.c (connections and
+ * requests), serve_client.c, serve_tape.c and serve_control.c. serve.c opens and closes it. */
 #ifndef TD_SERVE_SERVE_STATE_H
 #define TD_SERVE_SERVE_STATE_H
 
@@ -36,7 +36,7 @@ typedef struct serve {
     td_random random;
     serve_counts counts;
     td_log_rate late_log, made_log, unmade_log;
-    uint64_t made_logged; /* snapshots made at the last log line */
+    uint64_t made_logged; /* counts.made at the last log line */
 } serve;
 
 #endif

@@ -8,8 +8,8 @@
 #include "base/cli/units.h"
 
 enum {
-    /* Frames that a tape reads per turn of the loop, so that one without wanted frames does not
-       delay others. */
+    /* Frames that a tape reads per turn of the loop, so that a tape without wanted frames does not
+       delay other tapes. */
     TURN_FRAMES_MAX = 4096,
     /* Bytes that a tape sends per turn, to all clients: sockets are written after the turn. */
     TURN_BYTES_MAX = 4 << 20,
@@ -21,7 +21,8 @@ enum {
 /* A tape is late, by the server's fault, if a frame has been due for longer than this. */
 #define LATE_NS (100 * TD_NS_PER_MS)
 
-/* A late tape waits for a client WAIT_NS at a time, PATIENCE_NS in total while it does not move. */
+/* A late tape waits for a client WAIT_NS at a time, and PATIENCE_NS in total while the tape does
+ * not advance. */
 #define WAIT_NS     (100 * TD_NS_PER_MS)
 #define PATIENCE_NS TD_NS_PER_S
 
@@ -172,8 +173,8 @@ static int is_data(const frame_ref *frame)
     return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
 }
 
-/* 1 for the end of a connection that clients should get. An end by the recorder's own stop is not
- * one. */
+/* 1 if the frame is the end of a recorded connection at which clients are disconnected. They are
+ * not disconnected if the recorder closed the connection itself. */
 static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
 {
     const event *ev = frame->event;
@@ -198,8 +199,8 @@ static td_result follow_books(serve_tape *tape, served_frame *served, td_err *er
     return rc;
 }
 
-/* Keep the end of a recorded connection until the next data frame is read: at the end of the tape
- * it has no use. */
+/* Keep the end of a recorded connection until the next data frame is read; without a further frame
+ * it has no effect. */
 static void add_end(serve_tape *tape, const frame_ref *frame)
 {
     tape->ends = td_array_grow(tape->ends, tape->end_count, sizeof *tape->ends);
@@ -244,7 +245,7 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 
 static void on_away(void *user);
 
-/* End the books of a recorded connection with it; the next connection begins new ones. */
+/* End the books of a recorded connection that ended; the next connection begins new books. */
 static void end_books(serve_tape *tape, const recorded_end *end)
 {
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
@@ -274,8 +275,8 @@ static void disconnect(serve_tape *tape, const recorded_end *end)
         tape->owner->counts.disconnected += closed;
     if (closed == 0 || options->has_shared_clock)
         return;
-    /* The tape stops until one of the closed clients returns, so that it gets the frames after the
-     * disconnect. */
+    /* The tape stops until one of the closed clients returns, so that this client gets the frames
+     * after the disconnect. */
     tape->away += closed;
     tape->waits_for_return = 1;
     wire_timer_set(options->loop, &tape->timer, clock_mono_ns(options->clock) + AWAY_NS_MAX,
@@ -290,8 +291,8 @@ static void send_to_clients(serve_tape *tape, served_frame *served)
 
 /* ---- faults ---- */
 
-/* Send the held frames that are due before this frame; if is_sent, also a frame that was swapped
- * with it. frame NULL: send all. */
+/* Send the held frames that are due before this frame. is_sent 1: this frame was sent, so also send
+ * frames that were swapped with it. frame NULL: send all. */
 static void send_held(serve_tape *tape, const frame_ref *frame, int is_sent)
 {
     for (held_frame **at = &tape->held; *at != NULL;) {
@@ -540,7 +541,8 @@ static td_result open_missing_reader(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* Read one more frame of the missing books; at the tape's position, move them to the tape. */
+/* Read one more frame of the missing books. When they reach the tape's position, move them to the
+ * tape. */
 static td_result read_missing_book(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
@@ -571,9 +573,9 @@ static void request_missing_books(serve_tape *tape)
 }
 
 /* 1 if the tape has to wait for a client. A late tape waits too, because frames that are due all at
- * once are not the client's fault. It does not wait for a client that has delayed it for
- * PATIENCE_NS more than the tape has moved since it became late: that client reads more slowly than
- * the tape plays. */
+ * once are not the client's fault. But it no longer waits for a client that reads more slowly than
+ * the tape plays: since the tape became late, waits for this client have taken PATIENCE_NS longer
+ * than the part of the tape that was played. */
 static int must_wait(serve_tape *tape, uint64_t due_ns, uint64_t now_ns)
 {
     int waits_always = waits_for_clients(tape->owner);

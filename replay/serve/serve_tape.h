@@ -32,7 +32,7 @@ typedef struct serve_tape {
     size_t end_at, end_count;
     uint64_t at_ns;         /* receive time of the last sent frame; 0: no frame */
     serve_books books;      /* states of the books after the last due frame */
-    cursor *missing_reader; /* reads missing books up to its position; NULL: not needed */
+    cursor *missing_reader; /* reads missing books up to the tape's position; NULL: not needed */
     serve_books missing_books;
     struct held_frame
         *held; /* frames that faults hold back, in the order in which they were held */

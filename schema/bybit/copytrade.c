@@ -4,7 +4,8 @@
 #include "schema/bybit/op_linear.h"
 #include "schema/bybit/op_private.h"
 
-/* Fields in the document's samples only: these are copies of inverse frames. */
+/* Only the document's samples have these fields, because the samples are copies of inverse frames.
+ */
 static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
     OP_ENVELOPE_FIELDS,

@@ -11,7 +11,7 @@ typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
 
 /* ---- client ---- */
 
-/* The parts of a topic, as everywhere outside this dialect (spot_topics.c). */
+/* The parts of a topic in the form that the rest of the program uses (spot_topics.c). */
 typedef struct spot_parts {
     td_bytes name;
     td_bytes parameter; /* empty: no parameter */

@@ -30,8 +30,8 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     return rc;
 }
 
-/* Build an answer to auth or ping. Other requests get none, because the exchange's answer to them
- * is unknown. */
+/* Build an answer to auth or ping. Other requests get no answer, because the exchange's answer to
+ * them is unknown. */
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {

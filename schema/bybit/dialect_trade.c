@@ -1,6 +1,6 @@
 /* v5's order entry: requests of {"reqId","op","args"}, answered by {"reqId","retCode","retMsg",
- * "op","connId"} (docs/wire.md 3.8). Requests about orders and their answers are frames of a topic,
- * their op. This file handles auth, ping and unknown requests. */
+ * "op","connId"} (docs/wire.md 3.8). A request about orders is a frame of a topic, and so is its
+ * answer; the op is the topic. This file handles auth, ping and unknown requests. */
 #include <string.h>
 
 #include "base/assert.h"

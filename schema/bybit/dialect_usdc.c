@@ -10,7 +10,7 @@
 
 /* ---- client ---- */
 
-/* Build a request with an id, which the answer has, too; so several requests may be open. */
+/* Build a request with an id. The answer has the same id, so several requests may be open. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return bybit_ask_op(out, "id", ask, err);

@@ -45,8 +45,8 @@ static void write_id(json_writer *writer, const dialect_request *request)
     json_write_member_bytes(writer, "req_id", request->id);
 }
 
-/* Append text with the characters escaped that are special in HTML, as the exchange does: "args
- * size \u003e10" (docs/wire.md 1.3). In JSON they occur only inside strings. */
+/* Append text, but escape the characters that are special in HTML, as the exchange does: "args size
+ * \u003e10" (docs/wire.md 1.3). In JSON these characters occur only inside strings. */
 static td_result append_for_html(td_buf *out, td_bytes text, td_err *err)
 {
     td_result rc = TD_OK;
@@ -146,9 +146,9 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
     return 0;
 }
 
-/* How many topics fit into one request: it must not have a topic and also a category of that topic
- * (docs/wire.md 1.5). A private connection has some twenty topics, so comparing all pairs is cheap.
- */
+/* How many topics fit into one request: the request must not have a topic and also a category of
+ * that topic (docs/wire.md 1.5). A private connection has some twenty topics, so comparing all
+ * pairs is cheap. */
 static size_t fit_private(const char *const *topics, size_t count)
 {
     size_t most = bybit_fit_bytes(topics, count);

@@ -144,8 +144,8 @@ td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *ou
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     if (json_find_text(root, "op", &op))
         out->kind = bybit_op_kind(op);
-    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has this request, and it reads it in
-                                                 its own function */
+    if (out->kind == REQUEST_UNSUBSCRIBE_ALL) /* only dialect C has this request, and reads it in a
+                                                 function of its own */
         out->kind = REQUEST_UNKNOWN;
     bybit_read_id(root, out);
     /* args may be missing or null: a ping has no args, and the server decides how to answer a

@@ -7,8 +7,8 @@
 #include "schema/dialect.h"
 #include "base/json/json_write.h"
 
-/* The tables. Requests of v5 equal requests of v3; each type of connection with other answers has
- * its own table (docs/wire.md 1.5). */
+/* The tables. Requests of v5 equal requests of v3, but the answers depend on the type of
+ * connection, so v5 has several tables (docs/wire.md 1.5). */
 extern const dialect BYBIT_OP; /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
 /* As BYBIT_OP with req_id; acks name the op; at most ten topics per request. */
 extern const dialect BYBIT_V3;
@@ -38,7 +38,7 @@ extern const dialect BYBIT_SPOT_PRIVATE; /* auth subscribes to all topics; frame
 TD_MUST_USE td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out,
                                     td_err *err);
 
-/* Read an answer of any dialect, which is recognized by its form. */
+/* Read an answer of any dialect. The members of the answer show which dialect it belongs to. */
 TD_MUST_USE td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer *out,
                                         td_err *err);
 
@@ -63,8 +63,8 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS]);
 /* The name of a topic's parameter; NULL: the topic has no parameter. */
 const char *bybit_spot_parameter(td_bytes topic);
 
-/* A topic without its symbol: name and, if it has one, parameter (empty if the client omitted it).
- * v1 writes both as one word, "kline_1m". Views into the request. */
+/* A topic without its symbol: name and, if the topic has one, parameter (empty if the client
+ * omitted the parameter). v1 writes both as one word, "kline_1m". Views into the request. */
 typedef struct spot_stem {
     td_bytes name;
     td_bytes parameter;
@@ -72,8 +72,9 @@ typedef struct spot_stem {
 } spot_stem;
 spot_stem bybit_spot_stem(const td_bytes parts[SPOT_PARTS]);
 
-/* Compose the topics of a request, or of an answer that echoes it, in text; *count of them are in
- * text->args. symbols tells whether the symbol part is one symbol or a list "A,B". */
+/* Compose the topics of a request, or of an answer that echoes it. The topics are then in
+ * text->args; *count is their number. symbols tells whether the symbol part is one symbol or a list
+ * "A,B". */
 typedef enum spot_symbols { SPOT_ONE_SYMBOL, SPOT_SYMBOL_LIST } spot_symbols;
 TD_MUST_USE td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
                                         spot_symbols symbols, size_t *count, td_err *err);

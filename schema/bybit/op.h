@@ -96,8 +96,8 @@ static const field_row OP_ENVELOPE[] = {OP_ENVELOPE_FIELDS};
                   {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},                           \
     }
 
-/* Trades. They have no sequence, so that they do not reveal losses; ids were never repeated and
- * times never fell (docs/wire.md 6.2). checked_by is the candle topic with their sums. */
+/* Trades. They have no sequence, so they do not reveal losses; ids were never repeated and times
+ * never fell (docs/wire.md 6.2). checked_by is the candle topic with the sums of the trades. */
 #define OP_TRADE(trade_table, checked_by)                                                          \
     {                                                                                              \
         .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \

@@ -120,8 +120,8 @@ static const field_row OP_WALLET_FIELDS[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* A private topic without a symbol: its entries name symbols. The arguments after table are its
- * rules. An unchanged position may be sent again, and falling numbers of positions are a statistic
- * only. */
+ * rules. An unchanged position may be sent again. A position's number that falls is only a
+ * statistic. */
 #define OP_PRIVATE(topic_name, message_type, words, time, table, ...)                              \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \

@@ -153,7 +153,7 @@ static const field_row BEST[] = {
     }
 
 /* A trade topic. Ids rose in 60 of 60 recorded trades, with gaps (docs/wire.md 6.6). key is the
- * path of the frame's kind. flags are those of the entries: in v1, the first frame has the last
+ * path of the frame's kind. flags are the entries' flags: in v1, the first frame has the last
  * trades, which may be an empty list. */
 #define TRADES(words, symbol_at, key, flags, envelope_table, table)                                \
     {                                                                                              \

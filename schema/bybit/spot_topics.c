@@ -27,7 +27,7 @@ void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 {
     json_value params;
     td_bytes binary;
-    /* Stays empty if it is missing, like the other parts. */
+    /* A missing part stays empty. */
     (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]);
     (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
     int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);

@@ -27,8 +27,8 @@ extern const kind_word BYBIT_KINDS[];
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* A table of fields and its length, as members of a topic_row. TOPIC_FIELDS also sets the
- * exchange's kind words; every row has it. */
+/* A table of fields and its length, as members of a topic_row. Every row uses TOPIC_FIELDS, which
+ * also sets the exchange's kind words. */
 #define TOPIC_ENVELOPE(table)                                                                      \
     .envelope = (table), .envelope_count = sizeof(table) / sizeof(table)[0]
 #define TOPIC_FIELDS(table)                                                                        \

@@ -43,7 +43,7 @@ static const field_row TRADE[] = {
     {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-/* The ticker: fields with the names on the wire, then those with document 000's names. */
+/* The ticker: fields with the names on the wire, then fields with document 000's names. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_BID1_PRICE, "bidPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},

@@ -180,8 +180,8 @@ static const field_row MMP[] = {
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A topic with a state. After a subscription the complete list is sent, which may be empty, then
- * changes. A frame without dataType counts as a change. */
+/* A topic with a state. After a subscription, the exchange sends the complete list, which may be
+ * empty, and then changes. A frame without dataType counts as a change. */
 #define STATE_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
@@ -204,7 +204,7 @@ static const field_row MMP[] = {
         .rules = {EXECUTION_RULE, {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_VERSION}},            \
     }
 
-/* A topic of events. Only for user.order the document mentions that a frame may be sent again. */
+/* A topic of events. The document mentions only for user.order that a frame may be sent again. */
 #define EVENT_TOPIC(topic_name, message_type, words, table)                                        \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \

@@ -105,7 +105,8 @@ static const field_row V3_RPI_LEVEL[] = {
         RULE(RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE),                                         \
         RULE(RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE)
 
-/* Members that all books share. twin is the other depth with which it is audited, or NULL. */
+/* Members that all books share. twin is the topic of another depth with which the book is audited,
+ * or NULL. */
 #define V3_BOOK_COMMON(part, levels, twin, envelope_table)                                         \
     .name = "orderbook." part, .pattern = "orderbook." part ".{symbol}", .type = MSG_BOOK_CHANGE,  \
     .audit = twin, .book_depth = levels, .sequence = SEQ_ENVELOPE,                                 \
@@ -238,8 +239,8 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 #define V3_OPEN_INTEREST V3_QUANTITY(MEMBER_OPEN_INTEREST, "openInterest")
 #define V3_DELIVERY      V3_PRICE(MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice")
 
-/* Fields of tickers of perpetuals and dated futures; those that only the other kind has are absent
- * or "". */
+/* Fields of tickers of perpetuals and dated futures. A field that only one of the two kinds has is
+ * absent or "" in the other kind. */
 #define V3_TICKER_FIELDS                                                                           \
     V3_SYMBOL, V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"), V3_CHANGE_24H, V3_LAST_PRICE,      \
         V3_PREV_24H, V3_HIGH_24H, V3_LOW_24H, V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),       \
@@ -302,8 +303,8 @@ static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
         V3_CANDLE_PRICE(MEMBER_OPEN, "open"), V3_CANDLE_PRICE(MEMBER_CLOSE, "close"),              \
         V3_CANDLE_PRICE(MEMBER_HIGH, "high"), V3_CANDLE_PRICE(MEMBER_LOW, "low")
 
-/* The last fields of candles. By the documents timestamp is the last trade's time, but in all real
- * frames it equals ts. */
+/* The last fields of candles. In the documents, timestamp is the time of the last trade, but in all
+ * real frames it equals ts. */
 #define V3_CANDLE_TAIL_FIELDS                                                                      \
     V3_FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, FIELD_REQUIRED),               \
         V3_MS(MEMBER_LAST_TRADE_TIME, "timestamp")

@@ -10,8 +10,8 @@
 
 static const field_row V5_TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RETAIL, V3_TRADE_SEQ};
 
-/* Insurance funds of a settlement coin; only isolated ones, each for the one symbol in `symbols`.
- */
+/* Insurance funds of a settlement coin. The topic has only isolated funds: each is for the one
+ * symbol in `symbols`. */
 static const field_row V5_INSURANCE[] = {
     V3_TEXT(MEMBER_COIN, "coin"),
     V3_FIELD(MEMBER_SYMBOL, "symbols", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
@@ -20,8 +20,8 @@ static const field_row V5_INSURANCE[] = {
 };
 
 /* Alerts of auto-deleveraging: the fund's balance, the fall of a symbol's profit and loss in 8
- * hours, and the thresholds that start and stop it. The values are numbers in real frames, and
- * strings in the documents. */
+ * hours, and the thresholds that start and stop the deleveraging. The values are numbers in real
+ * frames, and strings in the documents. */
 static const field_row V5_ADL_ALERT[] = {
     V3_TEXT(MEMBER_COIN, "c"),
     V3_FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),

@@ -205,9 +205,9 @@ static const field_row SPREAD_EXECUTION[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* Topics with their rules. The final state of an order may be sent twice, in frames with different
- * ids, and a position is sent with every event of an order, so their order is a statistic only. An
- * execution is sent once. Balances and greeks have no sequence, and it is undocumented whether
- * their times can fall. */
+ * ids; falling times of orders are only a statistic. A position is sent with every event of an
+ * order, so its seq may repeat. An execution is sent once. Balances and greeks have no sequence,
+ * and it is undocumented whether their times can fall. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \

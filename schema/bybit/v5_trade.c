@@ -54,7 +54,8 @@ static const field_row BATCH_ORDER[] = {CATEGORY(FIELD_INHERITED), CATEGORY(0), 
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* Order entry has no rules about order: the exchange may answer a later request first. */
+/* Order entry has no rules about the sequence of frames: the exchange may answer a later request
+ * first. */
 #define ENTRY(op, words, sent, answered, table)                                                    \
     {                                                                                              \
         .name = op, .pattern = op, .type = MSG_ORDER_ENTRY, .title = words, .topic_key = "op",     \

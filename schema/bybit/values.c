@@ -1,6 +1,7 @@
 /* Texts of members with a fixed set of values, from the exchange's documents ("Enums Definitions"
- * of v5 and of older interfaces) and from recordings. Most families share them; the others have
- * their own rows. Sides that the decoder refuses need no row: such frames are not decoded. */
+ * of v5 and of older interfaces) and from recordings. Most families share the texts; a family with
+ * other texts has its own rows. Sides that the decoder refuses need no row: such frames are not
+ * decoded. */
 #include "schema/bybit/values.h"
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -92,37 +92,37 @@ static void test_feed_names(void **state)
 static void test_second_appender_is_refused(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_real(&place);
-    archive *first = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env env;
+    archive_env_init_real(&env);
+    archive *first = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive *second = NULL;
     td_err err;
     char pid[32];
     (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
-    assert_int_equal(archive_place_try_open(&place, ARCHIVE_APPEND, "import", &second, &err),
+    assert_int_equal(archive_env_try_open(&env, ARCHIVE_APPEND, "import", &second, &err),
                      TD_E_BUSY);
     assert_null(second);
     assert_non_null(strstr(err.text, pid));
     assert_non_null(strstr(err.text, "record"));
     assert_non_null(strstr(err.text, "2026-11-20T06:00:00Z")); /* the simulated clock's time */
     archive_close(first);
-    second = archive_place_open(&place, ARCHIVE_APPEND, "import");
+    second = archive_env_open(&env, ARCHIVE_APPEND, "import");
     archive_close(second);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_maintainer_beside_appender(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_real(&place);
-    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env env;
+    archive_env_init_real(&env);
+    archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(appender);
-    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    archive *maintainer = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     archive *second = NULL;
     td_err err;
     char live[SESSION_ID_BYTES];
-    assert_int_equal(archive_place_try_open(&place, ARCHIVE_MAINTAIN, "reindex", &second, &err),
+    assert_int_equal(archive_env_try_open(&env, ARCHIVE_MAINTAIN, "reindex", &second, &err),
                      TD_E_BUSY);
     assert_non_null(strstr(err.text, "recover"));
     assert_int_equal(archive_live_session(maintainer, live, &err), TD_OK);
@@ -132,7 +132,7 @@ static void test_maintainer_beside_appender(void **state)
     assert_int_equal(archive_live_session(maintainer, live, &err), TD_OK);
     assert_string_equal(live, "");
     archive_close(maintainer);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void make_file(const char *folder, const char *name, const char *text)
@@ -154,19 +154,19 @@ static int has_unexpected(const archive_listing *listing, const char *path)
 static void test_unexpected_files_are_listed_apart(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     char folder[LIMIT_PATH_BYTES];
-    archive_place_init_real(&place);
-    archive_fixture_record(&place, 0, 4);
-    (void)snprintf(folder, sizeof folder, "%s/capture/2026/11/20", place.path);
+    archive_env_init_real(&env);
+    archive_fixture_record(&env, 0, 4);
+    (void)snprintf(folder, sizeof folder, "%s/capture/2026/11/20", env.path);
     make_file(folder, "holiday.mcap", "no segment");
     make_file(folder, "inverse-20261120T060000Z-3f2a9c01-000009.mcap", "garbage");
-    (void)snprintf(folder, sizeof folder, "%s/capture/2026/11/20/inner", place.path);
+    (void)snprintf(folder, sizeof folder, "%s/capture/2026/11/20/inner", env.path);
     assert_int_equal(mkdir(folder, 0755), 0);
-    (void)snprintf(folder, sizeof folder, "%s/capture/old", place.path);
+    (void)snprintf(folder, sizeof folder, "%s/capture/old", env.path);
     assert_int_equal(mkdir(folder, 0755), 0);
 
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     archive_listing listing;
     td_err err;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
@@ -183,39 +183,39 @@ static void test_unexpected_files_are_listed_apart(void **state)
     assert_int_equal(read_plan_unreadable_count(plan), 1);
     read_plan_close(plan);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_single_file_reads_as_archive(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
+    archive_env env;
+    archive_env_init_sim(&env);
     const fixture_spec spec = {
         .path = "alone.mcap", .frame_count = 40, .frames_per_chunk = 20, .end = FIXTURE_FINISHED};
-    (void)fixture_write(io_fault_io(place.disk), &spec);
-    (void)snprintf(place.path, sizeof place.path, "alone.mcap");
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    (void)fixture_write(io_fault_io(env.disk), &spec);
+    (void)snprintf(env.path, sizeof env.path, "alone.mcap");
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_true(archive_is_single_file(a));
     assert_null(archive_catalog_path(a));
     archive_close(a);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 40);
-    archive_place_fini(&place);
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 0, 1), 40);
+    archive_env_fini(&env);
 }
 
 static void test_what_is_no_archive_is_refused(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive *a = NULL;
     td_err err;
-    archive_place_init_real(&place);
-    assert_int_equal(archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, &err), TD_E_NOTFOUND);
-    assert_int_equal(mkdir(place.path, 0755), 0);
-    assert_int_equal(archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, &err), TD_E_INVALID);
+    archive_env_init_real(&env);
+    assert_int_equal(archive_env_try_open(&env, ARCHIVE_READ, NULL, &a, &err), TD_E_NOTFOUND);
+    assert_int_equal(mkdir(env.path, 0755), 0);
+    assert_int_equal(archive_env_try_open(&env, ARCHIVE_READ, NULL, &a, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "not a tapedeck archive"));
     assert_string_not_equal(err.hint, "");
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* docs/design.md: "Readers need no write permission." Tested on a file system where every changing
@@ -223,19 +223,19 @@ static void test_what_is_no_archive_is_refused(void **state)
 static void test_reading_writes_nothing(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 4);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 4);
     static const io_fault_op WRITES[] = {
         IO_FAULT_OP_CREATE, IO_FAULT_OP_APPEND, IO_FAULT_OP_TRUNCATE, IO_FAULT_OP_RENAME,
         IO_FAULT_OP_UNLINK, IO_FAULT_OP_MKDIR,  IO_FAULT_OP_LOCK};
     io_fault_plan refuse = {.kind = IO_FAULT_EIO, .mode = IO_FAULT_FOR_EVER, .fail_at = 1};
     for (size_t i = 0; i < sizeof WRITES / sizeof WRITES[0]; i++)
         refuse.ops |= IO_FAULT_BIT(WRITES[i]);
-    io_fault_set_plan(place.disk, refuse);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
-    assert_false(io_fault_did_fire(place.disk));
-    archive_place_fini(&place);
+    io_fault_set_plan(env.disk, refuse);
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 0, 1), 80);
+    assert_false(io_fault_did_fire(env.disk));
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -25,12 +25,12 @@
 
 enum { SWEEP_CALLS_MAX = 400, CHUNK_FRAMES = 20 };
 
-static td_result try_recover(archive_place *place, archive_mode mode, recover_report *report,
+static td_result try_recover(archive_env *env, archive_mode mode, recover_report *report,
                              td_err *err)
 {
     *report = (recover_report){0};
     archive *a = NULL;
-    td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
+    td_result rc = archive_env_try_open(env, mode, "recover", &a, err);
     if (rc != TD_OK)
         return rc;
     rc = archive_recover(a, NULL, NULL, report, err);
@@ -38,25 +38,25 @@ static td_result try_recover(archive_place *place, archive_mode mode, recover_re
     return rc;
 }
 
-static void recover(archive_place *place, recover_report *report)
+static void recover(archive_env *env, recover_report *report)
 {
     td_err err;
-    if (try_recover(place, ARCHIVE_MAINTAIN, report, &err) != TD_OK)
+    if (try_recover(env, ARCHIVE_MAINTAIN, report, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-static verify_severity verdict_of(archive_place *place)
+static verify_severity verdict_of(archive_env *env)
 {
     const verify_options options = {.threads = 1};
-    return archive_fixture_verify(place, &options).verdict;
+    return archive_fixture_verify(env, &options).verdict;
 }
 
 /* Checks that no file was created, written, truncated, renamed or removed, except for locks of
  * earlier processes. */
-static void check_nothing_changed(archive_place *place)
+static void check_nothing_changed(archive_env *env)
 {
-    for (uint64_t i = 0; i < io_fault_log_count(place->disk); i++) {
-        io_fault_log_row row = io_fault_log_get(place->disk, i);
+    for (uint64_t i = 0; i < io_fault_log_count(env->disk); i++) {
+        io_fault_log_row row = io_fault_log_get(env->disk, i);
         int is_sync = row.change == IO_FAULT_CHANGE_SYNC || row.change == IO_FAULT_CHANGE_SYNC_DIR;
         const char *end = row.path + strlen(row.path) - strlen("lock");
         if (!is_sync && strcmp(end, "lock") != 0)
@@ -66,10 +66,10 @@ static void check_nothing_changed(archive_place *place)
 
 /* Checks that the ledger has one gap: an open gap after a crash, which begins at this data
  * frame. */
-static void check_crash_gap(archive_place *place, uint64_t last_frame, const char *cause)
+static void check_crash_gap(archive_env *env, uint64_t last_frame, const char *cause)
 {
     gap_list gaps;
-    archive_fixture_gaps(place, &gaps);
+    archive_fixture_gaps(env, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
     assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
@@ -84,34 +84,34 @@ static void check_crash_gap(archive_place *place, uint64_t last_frame, const cha
  * data frame. */
 static void test_kill_is_one_crash_gap(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
-    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
-    recover(place, &report);
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 0, 2);
+    assert_int_equal(verdict_of(env), VERIFY_RECOVERABLE);
+    recover(env, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.frames_kept, 2 * CHUNK_FRAMES * 9 / 10); /* one in ten is an event */
     assert_int_equal(report.torn_bytes, 0);
     assert_int_equal(report.gaps_opened, 1);
     assert_false(report.is_lossy);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
-    check_crash_gap(place, 39, "recorder ended without a stop");
-    io_fault_log_start(place->disk);
-    recover(place, &report); /* finds nothing to do */
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
+    check_crash_gap(env, 39, "recorder ended without a stop");
+    io_fault_log_start(env->disk);
+    recover(env, &report); /* finds nothing to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
-    check_nothing_changed(place);
+    check_nothing_changed(env);
 }
 
 /* The last data frame is followed by an event, a request and a pong, at which the gap must not
  * begin. */
 static void test_crash_gap_begins_with_data(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
-    recover(place, &report);
-    check_crash_gap(place, 39, "recorder ended without a stop");
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
+    recover(env, &report);
+    check_crash_gap(env, 39, "recorder ended without a stop");
 }
 
 /* A recorder with one feed. */
@@ -137,59 +137,59 @@ static void end_recording(recording *r, writer_end how, uint64_t at_ns)
     archive_close(r->archive);
 }
 
-static void kill_recording(recording *r, archive_place *place)
+static void kill_recording(recording *r, archive_env *env)
 {
-    io_fault *killed = io_fault_kill(place->disk);
+    io_fault *killed = io_fault_kill(env->disk);
     end_recording(r, WRITER_ABANDON, 0);
-    archive_place_swap_disk(place, killed);
+    archive_env_swap_disk(env, killed);
 }
 
 /* Writes one chunk to a finished segment. Then, while the next segment is created, I/O call fail_at
  * fails, and a power cut keeps only synced changes. */
-static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
+static void record_and_fail(archive_env *env, io_fault_op op, uint64_t fail_at)
 {
     recording r;
-    begin_recording(&r, archive_place_open(place, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
+    begin_recording(&r, archive_env_open(env, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
     fixture_feed_rotate(&r.feed);
     const io_fault_plan plan = {.kind = IO_FAULT_EIO, .fail_at = fail_at, .ops = IO_FAULT_BIT(op)};
-    io_fault_set_plan(place->disk, plan);
+    io_fault_set_plan(env->disk, plan);
     assert_int_equal(fixture_feed_put(&r.feed, CHUNK_FRAMES, NULL), TD_E_IO);
     end_recording(&r, WRITER_ABANDON, 0);
-    archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
+    archive_env_swap_disk(env, io_fault_power_cut(env->disk, IO_FAULT_CUT_WORST));
 }
 
 /* "A crash gap is opened by recovery for each slot of a crashed recorder: from the last durable
  * message of the feed on": also if the crash left no open segment. */
-static void test_crash_behind_a_finished_segment(void **state)
+static void test_crash_after_a_finished_segment(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
-    record_and_fail(place, IO_FAULT_OP_CREATE, 1);
-    recover(place, &report);
+    record_and_fail(env, IO_FAULT_OP_CREATE, 1);
+    recover(env, &report);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 1);
     assert_int_equal(report.gaps_opened, 1);
-    check_crash_gap(place, 19, "recorder ended without a stop");
-    recover(place, &report);
+    check_crash_gap(env, 19, "recorder ended without a stop");
+    recover(env, &report);
     assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
 }
 
 /* Records a finished segment and an open one with frames 20 to 39, and kills the recorder. */
-static void record_two_and_kill(archive_place *place)
+static void record_two_and_kill(archive_env *env)
 {
     recording r;
-    begin_recording(&r, archive_place_open(place, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
+    begin_recording(&r, archive_env_open(env, ARCHIVE_APPEND, "record"), FIXTURE_FEED, 0);
     fixture_feed_rotate(&r.feed);
     assert_int_equal(fixture_feed_put(&r.feed, CHUNK_FRAMES, NULL), TD_OK);
-    kill_recording(&r, place);
+    kill_recording(&r, env);
 }
 
-static void remove_segments(archive_place *place, int with_finished)
+static void remove_segments(archive_env *env, int with_finished)
 {
     archive_listing listing;
     char path[LIMIT_PATH_BYTES];
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     assert_int_equal(listing.segment_count, 2);
     for (size_t i = with_finished ? 0 : 1; i < 2; i++) {
@@ -208,16 +208,16 @@ static void test_open_segment_is_missing(void **state)
     (void)state;
     const uint64_t second_ns = FIXTURE_START_NS - FIXTURE_START_NS % TD_NS_PER_S;
     for (int with_finished = 0; with_finished < 2; with_finished++) {
-        archive_place place;
+        archive_env env;
         recover_report report;
         gap_list gaps;
-        archive_place_init_sim(&place);
-        record_two_and_kill(&place);
-        remove_segments(&place, with_finished);
-        recover(&place, &report);
+        archive_env_init_sim(&env);
+        record_two_and_kill(&env);
+        remove_segments(&env, with_finished);
+        recover(&env, &report);
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* segments show the other */
-        archive_fixture_gaps(&place, &gaps);
+        archive_fixture_gaps(&env, &gaps);
         assert_int_equal(gaps.count, with_finished ? 1 : 2); /* 1: both begin in one second */
         assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
         assert_true(gaps.rows[0].from_ns >= second_ns &&
@@ -230,71 +230,71 @@ static void test_open_segment_is_missing(void **state)
             assert_int_equal(gaps.rows[1].to_ns, GAP_OPEN);
         }
         gap_list_fini(&gaps);
-        recover(&place, &report); /* still lost, and already in the ledger */
+        recover(&env, &report); /* still lost, and already in the ledger */
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, 0);
-        assert_int_equal(verdict_of(&place), VERIFY_DAMAGED);
-        archive_place_fini(&place);
+        assert_int_equal(verdict_of(&env), VERIFY_DAMAGED);
+        archive_env_fini(&env);
     }
 }
 
 /* A segment whose head never became durable: readers and verify report no damage, and the gap
  * begins with the previous segment. */
-static void test_stillborn_segment(void **state)
+static void test_segment_without_head(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
     /* Appends: the first segment's chunk and end, 2 journal entries, the new segment's head. */
-    record_and_fail(place, IO_FAULT_OP_APPEND, 5);
-    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
-    recover(place, &report);
+    record_and_fail(env, IO_FAULT_OP_APPEND, 5);
+    assert_int_equal(verdict_of(env), VERIFY_RECOVERABLE);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
+    recover(env, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_false(report.is_lossy);
-    check_crash_gap(place, 19, "recorder ended without a stop");
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    check_crash_gap(env, 19, "recorder ended without a stop");
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
 }
 
 /* A kill between moving such a segment to torn/ and the journal's entry for it: the next recovery
  * must add the entry, or every later check would report the segment as missing. */
-static void test_killed_while_putting_away(void **state)
+static void test_killed_during_quarantine(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
     td_err err;
-    record_and_fail(place, IO_FAULT_OP_APPEND, 5);
+    record_and_fail(env, IO_FAULT_OP_APPEND, 5);
     const io_fault_plan plan = {.kind = IO_FAULT_EIO,
                                 .mode = IO_FAULT_FOR_EVER,
                                 .fail_at = 1, /* `discarded` */
                                 .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)};
-    io_fault_set_plan(place->disk, plan);
-    assert_int_equal(try_recover(place, ARCHIVE_MAINTAIN, &report, &err), TD_E_IO);
-    io_fault_set_plan(place->disk, (io_fault_plan){0});
-    recover(place, &report);
+    io_fault_set_plan(env->disk, plan);
+    assert_int_equal(try_recover(env, ARCHIVE_MAINTAIN, &report, &err), TD_E_IO);
+    io_fault_set_plan(env->disk, (io_fault_plan){0});
+    recover(env, &report);
     assert_false(report.is_lossy);
     assert_int_equal(report.gaps_opened, 1);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
 }
 
 /* An import that is killed: the rest of the capture becomes a gap, because half an import must not
  * look complete. */
 static void test_killed_import_is_a_gap(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
-    archive_fixture_kill(place, "import", FIXTURE_FEED, 0, 2);
-    recover(place, &report);
+    archive_fixture_kill(env, "import", FIXTURE_FEED, 0, 2);
+    recover(env, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.gaps_opened, 1);
-    check_crash_gap(place, 39, "import ended before its end");
+    check_crash_gap(env, 39, "import ended before its end");
 }
 
-static void append_to_open_segment(archive_place *place, const void *bytes, size_t size)
+static void append_to_open_segment(archive_env *env, const void *bytes, size_t size)
 {
     archive_listing listing;
     td_file *file = NULL;
     char path[LIMIT_PATH_BYTES];
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     const archive_segment *segment = &listing.segments[listing.segment_count - 1];
     assert_true(segment->name.is_open);
@@ -310,25 +310,25 @@ static void append_to_open_segment(archive_place *place, const void *bytes, size
 static void test_torn_tail_is_no_loss(void **state)
 {
     static const char TAIL[] = "\x06half of a chunk";
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
-    append_to_open_segment(place, TAIL, sizeof TAIL);
-    assert_int_equal(verdict_of(place), VERIFY_RECOVERABLE);
-    recover(place, &report);
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 0, 2);
+    append_to_open_segment(env, TAIL, sizeof TAIL);
+    assert_int_equal(verdict_of(env), VERIFY_RECOVERABLE);
+    recover(env, &report);
     assert_int_equal(report.torn_bytes, sizeof TAIL);
     assert_false(report.is_lossy);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
 }
 
 /* Checks that no file of the session was changed. */
-static void check_untouched(archive_place *place, const char *session)
+static void check_untouched(archive_env *env, const char *session)
 {
-    uint64_t changes = io_fault_log_count(place->disk);
+    uint64_t changes = io_fault_log_count(env->disk);
     assert_true(changes > 0);
     for (uint64_t i = 0; i < changes; i++) {
-        io_fault_log_row row = io_fault_log_get(place->disk, i);
+        io_fault_log_row row = io_fault_log_get(env->disk, i);
         if (strstr(row.path, session) != NULL ||
             (row.to_path != NULL && strstr(row.to_path, session) != NULL))
             fail_msg("change %d of %s", row.change, row.path);
@@ -338,49 +338,49 @@ static void check_untouched(archive_place *place, const char *session)
 /* "A maintainer never touches a live session's .open files." */
 static void test_live_session_is_left_alone(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
     recording live;
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 2);
-    clock_sim_advance(place->clock, 1000);
-    begin_recording(&live, archive_place_open(place, ARCHIVE_APPEND, "record"), "other", 200);
-    io_fault_log_start(place->disk);
-    recover(place, &report);
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 0, 2);
+    clock_sim_advance(env->clock, 1000);
+    begin_recording(&live, archive_env_open(env, ARCHIVE_APPEND, "record"), "other", 200);
+    io_fault_log_start(env->disk);
+    recover(env, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
-    check_untouched(place, archive_session(live.archive));
+    check_untouched(env, archive_session(live.archive));
     /* The second run changes nothing while the live session is still there. */
-    io_fault_log_start(place->disk);
-    recover(place, &report);
+    io_fault_log_start(env->disk);
+    recover(env, &report);
     assert_int_equal(report.segments_live, 1);
-    check_nothing_changed(place);
+    check_nothing_changed(env);
     assert_int_equal(fixture_feed_put(&live.feed, CHUNK_FRAMES, NULL), TD_OK);
     end_recording(&live, WRITER_STOP, 5);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
-    assert_int_equal(archive_fixture_check_frames(place, "other", 200, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(archive_fixture_check_frames(env, "other", 200, 1), 2 * CHUNK_FRAMES);
 }
 
 /* "Before connecting, crashed segments of its feeds are recovered"by the appender itself; its chain
  * then continues after the recovered segment. */
 static void test_appender_recovers_before_it_writes(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     recover_report report;
     recording r;
     gap_list gaps;
     td_err err;
     for (unsigned kill = 0; kill < 4; kill++) {
-        archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+        archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
         assert_int_equal(archive_recover(a, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         begin_recording(&r, a, FIXTURE_FEED, kill * 20ULL);
-        kill_recording(&r, place);
-        clock_sim_advance(place->clock, 1000);
+        kill_recording(&r, env);
+        clock_sim_advance(env->clock, 1000);
     }
-    recover(place, &report);
-    archive_fixture_gaps(place, &gaps);
+    recover(env, &report);
+    archive_fixture_gaps(env, &gaps);
     /* The gap of the first kill covers the gaps of the later kills, because no session ends it. The
      * other gap is the disconnect of frame 50. */
     assert_int_equal(gaps.count, 1 + 1);
@@ -389,8 +389,8 @@ static void test_appender_recovers_before_it_writes(void **state)
         crashes += gaps.rows[i].reason == GAP_CRASH;
     assert_int_equal(crashes, 1);
     gap_list_fini(&gaps);
-    assert_int_equal(verdict_of(place), VERIFY_SOUND);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
+    assert_int_equal(verdict_of(env), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
 }
 
 /* Fails each call of a recovery, cuts the power and recovers again: the result must be the same as
@@ -398,31 +398,30 @@ static void test_appender_recovers_before_it_writes(void **state)
 static void sweep(io_fault_kind kind, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
-        archive_place place;
+        archive_env env;
         recover_report report;
         gap_list gaps;
         td_err err;
-        archive_place_init_sim(&place);
-        archive_fixture_kill(&place, "record", FIXTURE_FEED, 0, 2);
-        append_to_open_segment(&place, "torn", 4);
+        archive_env_init_sim(&env);
+        archive_fixture_kill(&env, "record", FIXTURE_FEED, 0, 2);
+        append_to_open_segment(&env, "torn", 4);
         const io_fault_plan plan = {.kind = kind, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at};
-        io_fault_set_plan(place.disk, plan);
-        td_result rc = try_recover(&place, ARCHIVE_MAINTAIN, &report, &err);
-        int did_fire = io_fault_did_fire(place.disk);
-        io_fault_set_plan(place.disk, (io_fault_plan){0});
-        assert_int_equal(io_fault_open_count(place.disk), 0);
-        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
-        recover(&place, &report);
+        io_fault_set_plan(env.disk, plan);
+        td_result rc = try_recover(&env, ARCHIVE_MAINTAIN, &report, &err);
+        int did_fire = io_fault_did_fire(env.disk);
+        io_fault_set_plan(env.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(env.disk), 0);
+        archive_env_swap_disk(&env, io_fault_power_cut(env.disk, seed));
+        recover(&env, &report);
         assert_false(report.is_lossy);
-        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1),
-                         2 * CHUNK_FRAMES);
-        archive_fixture_gaps(&place, &gaps);
+        assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+        archive_fixture_gaps(&env, &gaps);
         if (gaps.count != 1)
             fail_msg("call %u: %zu gaps", fail_at, gaps.count);
         gap_list_fini(&gaps);
-        if (verdict_of(&place) != VERIFY_SOUND)
+        if (verdict_of(&env) != VERIFY_SOUND)
             fail_msg("call %u: not sound after recovery", fail_at);
-        archive_place_fini(&place);
+        archive_env_fini(&env);
         if (!did_fire) {
             assert_int_equal(rc, TD_OK);
             break;
@@ -431,7 +430,7 @@ static void sweep(io_fault_kind kind, uint64_t seed)
     }
 }
 
-static void test_interrupted_recovery_is_gone_on_with(void **state)
+static void test_interrupted_recovery_continues(void **state)
 {
     (void)state;
     sweep(IO_FAULT_EIO, IO_FAULT_CUT_WORST);
@@ -442,17 +441,17 @@ static void test_interrupted_recovery_is_gone_on_with(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        archive_place_test(test_kill_is_one_crash_gap),
-        archive_place_test(test_crash_gap_begins_with_data),
-        archive_place_test(test_crash_behind_a_finished_segment),
+        archive_env_test(test_kill_is_one_crash_gap),
+        archive_env_test(test_crash_gap_begins_with_data),
+        archive_env_test(test_crash_after_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
-        archive_place_test(test_stillborn_segment),
-        archive_place_test(test_killed_while_putting_away),
-        archive_place_test(test_killed_import_is_a_gap),
-        archive_place_test(test_torn_tail_is_no_loss),
-        archive_place_test(test_live_session_is_left_alone),
-        archive_place_test(test_appender_recovers_before_it_writes),
-        cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
+        archive_env_test(test_segment_without_head),
+        archive_env_test(test_killed_during_quarantine),
+        archive_env_test(test_killed_import_is_a_gap),
+        archive_env_test(test_torn_tail_is_no_loss),
+        archive_env_test(test_live_session_is_left_alone),
+        archive_env_test(test_appender_recovers_before_it_writes),
+        cmocka_unit_test(test_interrupted_recovery_continues),
     };
     return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);
 }

@@ -31,12 +31,12 @@ typedef struct totals {
     size_t segments, chunks, channels, gaps;
 } totals;
 
-static totals count_rows(const archive_place *place)
+static totals count_rows(const archive_env *env)
 {
     catalog *c = NULL;
     catalog_entries entries;
     totals all = {0};
-    assert_int_equal(catalog_open(place->catalog_path, CATALOG_READ, &c, NULL), TD_OK);
+    assert_int_equal(catalog_open(env->catalog_path, CATALOG_READ, &c, NULL), TD_OK);
     assert_int_equal(catalog_list(c, &entries, NULL), TD_OK);
     for (size_t i = 0; i < entries.count; i++) {
         segment_rows rows;
@@ -56,12 +56,12 @@ static totals count_rows(const archive_place *place)
 /* P5: after the catalog is deleted, reindex makes the same rows. */
 static void test_catalog_is_derived(void **state)
 {
-    archive_place *place = *state;
-    archive_fixture_record(place, 0, 10); /* frames 0 … 199: four segments */
-    clock_sim_advance(place->clock, 1000);
-    archive_fixture_record(place, 200, 4);
-    char *before = archive_fixture_dump(place);
-    totals all = count_rows(place);
+    archive_env *env = *state;
+    archive_fixture_record(env, 0, 10); /* frames 0 … 199: four segments */
+    clock_sim_advance(env->clock, 1000);
+    archive_fixture_record(env, 200, 4);
+    char *before = archive_fixture_dump(env);
+    totals all = count_rows(env);
     assert_int_equal(all.segments, 4 + 2);
     assert_int_equal(all.chunks, 14);
     /* 5 channels in each of 6 segments: events, control in and out, trade, book */
@@ -71,35 +71,35 @@ static void test_catalog_is_derived(void **state)
     assert_int_equal(all.gaps, 5);
 
     td_err err;
-    assert_int_equal(catalog_remove(place->catalog_path, &err), TD_OK);
-    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "reindex");
+    assert_int_equal(catalog_remove(env->catalog_path, &err), TD_OK);
+    archive *a = archive_env_open(env, ARCHIVE_MAINTAIN, "reindex");
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
     assert_int_equal(report.segments_read, 6);
     archive_close(a);
-    char *after = archive_fixture_dump(place);
+    char *after = archive_fixture_dump(env);
     assert_string_equal(before, after);
     td_free(before);
     td_free(after);
-    archive_fixture_check_catalog(place, "");
+    archive_fixture_check_catalog(env, "");
 }
 
 static void test_frames_come_back(void **state)
 {
-    archive_place *place = *state;
-    archive_fixture_record(place, 0, 10);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 200);
-    assert_int_equal(catalog_remove(place->catalog_path, NULL), TD_OK);
-    assert_int_equal(archive_fixture_check_frames(place, FIXTURE_FEED, 0, 1), 200);
+    archive_env *env = *state;
+    archive_fixture_record(env, 0, 10);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), 200);
+    assert_int_equal(catalog_remove(env->catalog_path, NULL), TD_OK);
+    assert_int_equal(archive_fixture_check_frames(env, FIXTURE_FEED, 0, 1), 200);
 }
 
 static void test_names_of_feeds(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     fixture_feed feed;
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "no/feed", 0, 1, &err), TD_E_INVALID);
     fixture_feed_close(&feed);
@@ -147,13 +147,13 @@ static void run_put(void *arg)
 /* "With sync held back in the test I/O table no durable line and no higher count appear". */
 static void test_held_sync_announces_nothing(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     archive_writer *writer = NULL;
     fixture_feed feed;
     td_workers *workers = NULL;
     td_err err;
     announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
@@ -161,12 +161,12 @@ static void test_held_sync_announces_nothing(void **state)
 
     put_job put = {.feed = &feed};
     td_job job = {.run = run_put, .arg = &put};
-    io_fault_set_sync(place->disk, IO_FAULT_SYNC_HELD);
+    io_fault_set_sync(env->disk, IO_FAULT_SYNC_HELD);
     assert_int_equal(td_workers_open(1, &workers, &err), TD_OK);
     td_workers_submit(workers, &job);
-    io_fault_await_held(place->disk, 1);
+    io_fault_await_held(env->disk, 1);
     assert_int_equal(announced_chunks(&counts), 1);
-    io_fault_set_sync(place->disk, IO_FAULT_SYNC_WORKS);
+    io_fault_set_sync(env->disk, IO_FAULT_SYNC_WORKS);
     td_workers_close(workers);
     assert_int_equal(put.rc, TD_OK);
     assert_int_equal(announced_chunks(&counts), 2);
@@ -179,18 +179,18 @@ static void test_held_sync_announces_nothing(void **state)
  * lost. */
 static void test_failing_sync_announces_nothing_ever(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     archive_writer *writer = NULL;
     fixture_feed feed;
     td_err err;
     announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
-    io_fault_set_sync(place->disk, IO_FAULT_SYNC_FAILS);
+    io_fault_set_sync(env->disk, IO_FAULT_SYNC_FAILS);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
-    io_fault_set_sync(place->disk, IO_FAULT_SYNC_WORKS);
+    io_fault_set_sync(env->disk, IO_FAULT_SYNC_WORKS);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
     assert_int_equal(announced_chunks(&counts), 1);
     fixture_feed_close(&feed);
@@ -202,21 +202,21 @@ static void test_failing_sync_announces_nothing_ever(void **state)
  * segments. */
 static void test_catalog_keeps_up_while_recording(void **state)
 {
-    archive_place *place = *state;
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 0, 4);
-    archive_fixture_check_catalog(place, "");
-    archive_fixture_check_dump(place);
+    archive_env *env = *state;
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 0, 4);
+    archive_fixture_check_catalog(env, "");
+    archive_fixture_check_dump(env);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        archive_place_test(test_catalog_is_derived),
-        archive_place_test(test_frames_come_back),
-        archive_place_test(test_names_of_feeds),
-        archive_place_test(test_held_sync_announces_nothing),
-        archive_place_test(test_failing_sync_announces_nothing_ever),
-        archive_place_test(test_catalog_keeps_up_while_recording),
+        archive_env_test(test_catalog_is_derived),
+        archive_env_test(test_frames_come_back),
+        archive_env_test(test_names_of_feeds),
+        archive_env_test(test_held_sync_announces_nothing),
+        archive_env_test(test_failing_sync_announces_nothing_ever),
+        archive_env_test(test_catalog_keeps_up_while_recording),
     };
     return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);
 }

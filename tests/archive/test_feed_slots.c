@@ -20,11 +20,11 @@ static uint64_t ns_of(uint64_t frame)
     return FIXTURE_START_NS + frame * FIXTURE_STEP_NS;
 }
 
-static void read_slots(archive_place *place, const feed_slots_query *query, feed_slots *out)
+static void read_slots(archive_env *env, const feed_slots_query *query, feed_slots *out)
 {
     td_err err;
     archive_view *view = NULL;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
     assert_int_equal(feed_slots_read(view, query, out, &err), TD_OK);
     archive_view_close(view);
@@ -35,9 +35,9 @@ static void read_slots(archive_place *place, const feed_slots_query *query, feed
 static void the_last_frame_of_data(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 5); /* frames 0 to 99 */
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 5); /* frames 0 to 99 */
     static const struct {
         uint64_t before; /* number of a frame */
         uint8_t is_control_data;
@@ -51,7 +51,7 @@ static void the_last_frame_of_data(void **state)
                                         .before_ns = ns_of(ROWS[i].before),
                                         .shard_count = 1,
                                         .is_control_data = ROWS[i].is_control_data};
-        read_slots(&place, &query, &slots);
+        read_slots(&env, &query, &slots);
         assert_int_equal(slots.slot_count, 1);
         /* The catalog has only the first and last time of each channel in a chunk, so the result
          * may be earlier than the frame, never later. */
@@ -64,17 +64,17 @@ static void the_last_frame_of_data(void **state)
         assert_false(slots.slots[0].is_crashed);
         feed_slots_fini(&slots);
     }
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void topics_and_other_feeds(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     feed_slots slots;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 2);
-    read_slots(&place,
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 2);
+    read_slots(&env,
                &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
                &slots);
     assert_int_equal(slots.topic_count, 2); /* control frames have no topic */
@@ -86,12 +86,12 @@ static void topics_and_other_feeds(void **state)
     }
     assert_null(feed_slots_find(&slots, 0, 1));
     feed_slots_fini(&slots);
-    read_slots(&place,
+    read_slots(&env,
                &(feed_slots_query){.feed = "other", .before_ns = UINT64_MAX, .shard_count = 1},
                &slots);
     assert_int_equal(slots.slot_count, 0);
     feed_slots_fini(&slots);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* The latest session by time counts, not the one written last: here an older capture is imported
@@ -99,42 +99,42 @@ static void topics_and_other_feeds(void **state)
 static void the_newest_is_asked_first(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     feed_slots slots;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 4000000, 2);
-    archive_fixture_record(&place, 0, 2);
-    read_slots(&place,
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 4000000, 2);
+    archive_fixture_record(&env, 0, 2);
+    read_slots(&env,
                &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
                &slots);
     assert_int_equal(slots.slots[0].last_ns, ns_of(4000039));
     feed_slots_fini(&slots);
     /* A session in the future must not count. */
     read_slots(
-        &place,
+        &env,
         &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = ns_of(3000000), .shard_count = 1},
         &slots);
     assert_int_equal(slots.slots[0].last_ns, ns_of(39));
     feed_slots_fini(&slots);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* An import gives no slot: a capture may lack topics that a recording would have. */
 static void an_import_has_no_slot(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     feed_slots slots;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 2);
-    archive_fixture_session(&place, "import", 4000000, 2);
-    read_slots(&place,
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 2);
+    archive_fixture_session(&env, "import", 4000000, 2);
+    read_slots(&env,
                &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
                &slots);
     assert_int_equal(slots.slot_count, 1);
     assert_int_equal(slots.slots[0].last_ns, ns_of(39));
     feed_slots_fini(&slots);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

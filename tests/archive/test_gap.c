@@ -242,13 +242,13 @@ static void test_journal_keeps_every_member(void **state)
 {
     (void)state;
     const gap_row *const rows[] = {&FULL_GAP, &CONNECTION_GAP, &TOPIC_GAP};
-    archive_place place;
+    archive_env env;
     gap_list got;
     journal *entries = NULL;
     journal_state read;
     size_t seen = 0;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &entries, NULL), TD_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(journal_append_gap(entries, rows[i], NULL), TD_OK);
@@ -264,7 +264,7 @@ static void test_journal_keeps_every_member(void **state)
     }
     gap_list_fini(&got);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -57,18 +57,18 @@ static uint64_t count_entries(archive *a, journal_state *state)
 }
 
 /* Checks that a reader finds the entries 0 … count - 1. */
-static journal_state check_entries(archive_place *place, uint64_t count)
+static journal_state check_entries(archive_env *env, uint64_t count)
 {
     journal_state got;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(count_entries(a, &got), count);
     archive_close(a);
     return got;
 }
 
-static void write_journal(archive_place *place, uint64_t from, uint64_t to)
+static void write_journal(archive_env *env, uint64_t from, uint64_t to)
 {
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     journal *j = NULL;
     td_err err;
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
@@ -80,29 +80,29 @@ static void write_journal(archive_place *place, uint64_t from, uint64_t to)
 
 static void test_entries_come_back(void **state)
 {
-    archive_place *place = *state;
-    write_journal(place, 0, 3);
-    write_journal(place, 3, 5); /* continues after the first writer's entries */
-    journal_state got = check_entries(place, 5);
+    archive_env *env = *state;
+    write_journal(env, 0, 3);
+    write_journal(env, 3, 5); /* continues after the first writer's entries */
+    journal_state got = check_entries(env, 5);
     assert_int_equal(got.valid_bytes, got.file_bytes);
     assert_true(got.is_present);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
+    uint8_t *bytes = file_read(io_fault_io(env->disk), JOURNAL_PATH, &size);
     assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* an MCAP file */
     td_free(bytes);
 }
 
 static void test_each_entry_is_durable_at_once(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     journal *j = NULL;
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     for (uint64_t i = 0; i < 4; i++) {
         assert_int_equal(append_entries(j, i, i + 1, &err), TD_OK);
-        archive_place after = *place;
-        after.disk = io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST);
+        archive_env after = *env;
+        after.disk = io_fault_power_cut(env->disk, IO_FAULT_CUT_WORST);
         (void)check_entries(&after, i + 1);
         io_fault_close(after.disk);
     }
@@ -121,19 +121,19 @@ static void append_bytes(io_fault *disk, const char *path, const void *bytes, si
 static void test_torn_tail_is_kept_and_cut(void **state)
 {
     static const char TAIL[] = "\x0c\x40\0\0\0\0\0\0\0half an ent";
-    archive_place *place = *state;
-    write_journal(place, 0, 2);
-    append_bytes(place->disk, JOURNAL_PATH, TAIL, sizeof TAIL);
-    journal_state got = check_entries(place, 2);
+    archive_env *env = *state;
+    write_journal(env, 0, 2);
+    append_bytes(env->disk, JOURNAL_PATH, TAIL, sizeof TAIL);
+    journal_state got = check_entries(env, 2);
     assert_int_equal(got.file_bytes - got.valid_bytes, sizeof TAIL);
     char torn[128];
     (void)snprintf(torn, sizeof torn, ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.%llu.tail",
                    (unsigned long long)got.valid_bytes);
-    write_journal(place, 2, 3);
-    got = check_entries(place, 3);
+    write_journal(env, 2, 3);
+    got = check_entries(env, 3);
     assert_int_equal(got.file_bytes, got.valid_bytes);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place->disk), torn, &size);
+    uint8_t *bytes = file_read(io_fault_io(env->disk), torn, &size);
     assert_int_equal(size, sizeof TAIL);
     assert_memory_equal(bytes, TAIL, sizeof TAIL);
     td_free(bytes);
@@ -160,12 +160,12 @@ static td_result note_entry(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-static damaged_read read_damaged(archive_place *place)
+static damaged_read read_damaged(archive_env *env)
 {
     damaged_read read = {0};
     journal_state got;
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     if (journal_read(a, note_entry, &read, &got, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
@@ -177,13 +177,13 @@ static damaged_read read_damaged(archive_place *place)
 static void test_flipped_bits_lose_one_entry(void **state)
 {
     enum { ENTRIES = 4, ALL = (1 << ENTRIES) - 1 };
-    archive_place *place = *state;
-    write_journal(place, 0, ENTRIES);
-    const journal_state whole = check_entries(place, ENTRIES);
+    archive_env *env = *state;
+    write_journal(env, 0, ENTRIES);
+    const journal_state whole = check_entries(env, ENTRIES);
     for (uint64_t bit = 0; bit < 8 * whole.file_bytes; bit++) {
-        archive_place copy = *place;
+        archive_env copy = *env;
         uint64_t entry_bytes = whole.file_bytes / ENTRIES; /* the first entry includes the header */
-        copy.disk = io_fault_kill(place->disk);
+        copy.disk = io_fault_kill(env->disk);
         uint8_t mask = (uint8_t)(1U << (bit % 8));
         assert_int_equal(io_fault_damage(copy.disk, JOURNAL_PATH, bit / 8, mask, NULL), TD_OK);
         damaged_read read = read_damaged(&copy);
@@ -207,39 +207,39 @@ static void test_flipped_bits_lose_one_entry(void **state)
  * byte, or with sectors of zeros, was never durable and is no damage. */
 static void test_cut_entries_are_no_damage(void **state)
 {
-    archive_place *place = *state;
-    write_journal(place, 0, 2);
-    const journal_state whole = check_entries(place, 2);
-    write_journal(place, 2, 3);
+    archive_env *env = *state;
+    write_journal(env, 0, 2);
+    const journal_state whole = check_entries(env, 2);
+    write_journal(env, 2, 3);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_fault_io(place->disk), JOURNAL_PATH, &size);
+    uint8_t *bytes = file_read(io_fault_io(env->disk), JOURNAL_PATH, &size);
     for (uint64_t end = whole.file_bytes; end < size; end++) {
-        file_replace(io_fault_io(place->disk), JOURNAL_PATH, bytes, end);
-        damaged_read read = read_damaged(place);
+        file_replace(io_fault_io(env->disk), JOURNAL_PATH, bytes, end);
+        damaged_read read = read_damaged(env);
         if (read.damages > 0 || read.numbers != 3)
             fail_msg("cut at %llu: taken for damage", (unsigned long long)end);
     }
     memset(bytes + whole.file_bytes, 0, size - whole.file_bytes);
-    file_replace(io_fault_io(place->disk), JOURNAL_PATH, bytes, size);
-    assert_int_equal(read_damaged(place).damages, 0);
-    write_journal(place, 2, 3);
-    assert_int_equal(read_damaged(place).numbers, 7);
+    file_replace(io_fault_io(env->disk), JOURNAL_PATH, bytes, size);
+    assert_int_equal(read_damaged(env).damages, 0);
+    write_journal(env, 2, 3);
+    assert_int_equal(read_damaged(env).numbers, 7);
     td_free(bytes);
 }
 
 static void test_two_writers_take_turns(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     journal_state got;
     journal *first = NULL;
     journal *second = NULL;
     td_err err;
-    archive_place_init_real(&place);
-    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_real(&env);
+    archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(appender, NULL, NULL, NULL, &first, &err), TD_OK);
     assert_int_equal(append_entries(first, 0, 1, &err), TD_OK);
-    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    archive *maintainer = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(journal_open(maintainer, NULL, NULL, NULL, &second, &err), TD_OK);
     for (uint64_t i = 1; i < 9; i++)
         assert_int_equal(append_entries(i % 2 == 0 ? first : second, i, i + 1, &err), TD_OK);
@@ -249,21 +249,21 @@ static void test_two_writers_take_turns(void **state)
     journal_close(second);
     archive_close(maintainer);
     archive_close(appender);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A file with other content may once have been a journal: its bytes are kept, and entries are
  * appended after them. */
-static void test_garbage_stays(void **state)
+static void test_other_content_stays(void **state)
 {
     static const char GARBAGE[] = "something else entirely";
-    archive_place *place = *state;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_env *env = *state;
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     archive_close(a);
-    file_make(io_fault_io(place->disk), JOURNAL_PATH, GARBAGE, sizeof GARBAGE);
-    write_journal(place, 0, 1);
-    write_journal(place, 1, 2);
-    damaged_read read = read_damaged(place);
+    file_make(io_fault_io(env->disk), JOURNAL_PATH, GARBAGE, sizeof GARBAGE);
+    write_journal(env, 0, 1);
+    write_journal(env, 1, 2);
+    damaged_read read = read_damaged(env);
     assert_int_equal(read.numbers, 3);
     assert_int_equal(read.damages, 1);
     assert_int_equal(read.bytes, sizeof GARBAGE);
@@ -274,27 +274,27 @@ static void test_garbage_stays(void **state)
 static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
 {
     for (uint32_t fail_at = 1;; fail_at++) {
-        archive_place place;
-        archive_place_init_sim(&place);
-        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        archive_env env;
+        archive_env_init_sim(&env);
+        archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
         journal *j = NULL;
         uint64_t done = 0;
         td_err err;
         const io_fault_plan plan = {.kind = kind, .mode = mode, .fail_at = fail_at};
-        io_fault_set_plan(place.disk, plan);
+        io_fault_set_plan(env.disk, plan);
         if (journal_open(a, NULL, NULL, NULL, &j, &err) == TD_OK) {
             for (unsigned tries = 0; done < 4 && tries < 8; tries++)
                 done += append_entries(j, done, done + 1, &err) == TD_OK;
         }
         journal_close(j);
         archive_close(a);
-        int did_fire = io_fault_did_fire(place.disk);
-        io_fault_set_plan(place.disk, (io_fault_plan){0});
-        assert_int_equal(io_fault_open_count(place.disk), 0);
-        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
+        int did_fire = io_fault_did_fire(env.disk);
+        io_fault_set_plan(env.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(env.disk), 0);
+        archive_env_swap_disk(&env, io_fault_power_cut(env.disk, seed));
 
         journal_state got;
-        a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        a = archive_env_open(&env, ARCHIVE_APPEND, "record");
         assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
         uint64_t count = count_entries(a, &got);
         if (count < done)
@@ -303,7 +303,7 @@ static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
         assert_int_equal(append_entries(j, count, count + 1, &err), TD_OK);
         journal_close(j);
         archive_close(a);
-        archive_place_fini(&place);
+        archive_env_fini(&env);
         if (!did_fire)
             break;
         assert_true(fail_at < SWEEP_CALLS_MAX);
@@ -325,23 +325,23 @@ static void test_failing_calls(void **state)
 
 /* The writer that created the file was killed before it synced the folder: the next writer must
  * sync the folder before its entry. */
-static void test_file_of_a_killed_writer(void **state)
+static void test_journal_of_a_killed_writer(void **state)
 {
-    archive_place *place = *state;
+    archive_env *env = *state;
     journal_state got;
     journal *j = NULL;
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     const io_fault_plan plan = {
         .kind = IO_FAULT_EIO, .fail_at = 1, .ops = IO_FAULT_BIT(IO_FAULT_OP_SYNC_DIR)};
-    io_fault_set_plan(place->disk, plan);
+    io_fault_set_plan(env->disk, plan);
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_E_IO);
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(append_entries(j, 0, 1, &err), TD_OK);
     journal_close(j);
     archive_close(a);
-    archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
-    a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_env_swap_disk(env, io_fault_power_cut(env->disk, IO_FAULT_CUT_WORST));
+    a = archive_env_open(env, ARCHIVE_APPEND, "record");
     assert_int_equal(count_entries(a, &got), 1);
     archive_close(a);
 }
@@ -349,15 +349,15 @@ static void test_file_of_a_killed_writer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        archive_place_test(test_entries_come_back),
-        archive_place_test(test_each_entry_is_durable_at_once),
-        archive_place_test(test_torn_tail_is_kept_and_cut),
-        archive_place_test(test_flipped_bits_lose_one_entry),
-        archive_place_test(test_cut_entries_are_no_damage),
+        archive_env_test(test_entries_come_back),
+        archive_env_test(test_each_entry_is_durable_at_once),
+        archive_env_test(test_torn_tail_is_kept_and_cut),
+        archive_env_test(test_flipped_bits_lose_one_entry),
+        archive_env_test(test_cut_entries_are_no_damage),
         cmocka_unit_test(test_two_writers_take_turns),
-        archive_place_test(test_garbage_stays),
+        archive_env_test(test_other_content_stays),
         cmocka_unit_test(test_failing_calls),
-        archive_place_test(test_file_of_a_killed_writer),
+        archive_env_test(test_journal_of_a_killed_writer),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

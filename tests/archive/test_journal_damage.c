@@ -27,45 +27,45 @@
 enum { ENTRIES_MAX = 64, STRIDE = 29 };
 
 /* Records two clean sessions, then a killed one, and recovers: this gap is only in the journal. */
-static void record_all(archive_place *place)
+static void record_all(archive_env *env)
 {
     recover_report report;
-    archive_place_init_sim(place);
-    archive_fixture_record(place, 0, 4); /* two segments */
-    archive_fixture_record(place, 200, 1);
-    archive_fixture_kill(place, "record", FIXTURE_FEED, 300, 1);
-    archive_fixture_recover(place, &report);
+    archive_env_init_sim(env);
+    archive_fixture_record(env, 0, 4); /* two segments */
+    archive_fixture_record(env, 200, 1);
+    archive_fixture_kill(env, "record", FIXTURE_FEED, 300, 1);
+    archive_fixture_recover(env, &report);
     assert_int_equal(report.gaps_opened, 1);
 }
 
 /* Copies the archive, so that the copy can be damaged. */
-static archive_place copy_of(const archive_place *place)
+static archive_env copy_of(const archive_env *env)
 {
-    archive_place copy = *place;
-    copy.disk = io_fault_power_cut(place->disk, IO_FAULT_CUT_BEST);
+    archive_env copy = *env;
+    copy.disk = io_fault_power_cut(env->disk, IO_FAULT_CUT_BEST);
     assert_non_null(copy.disk);
     return copy;
 }
 
-static void flip(archive_place *place, uint64_t at, unsigned bit)
+static void flip(archive_env *env, uint64_t at, unsigned bit)
 {
-    assert_int_equal(io_fault_damage(place->disk, JOURNAL_PATH, at, (uint8_t)(1U << bit), NULL),
+    assert_int_equal(io_fault_damage(env->disk, JOURNAL_PATH, at, (uint8_t)(1U << bit), NULL),
                      TD_OK);
 }
 
-static verify_severity verdict_of(archive_place *place)
+static verify_severity verdict_of(archive_env *env)
 {
     const verify_options options = {.threads = 1};
-    return archive_fixture_verify(place, &options).verdict;
+    return archive_fixture_verify(env, &options).verdict;
 }
 
 /* The number of unreadable files that readers report. */
-static size_t unreadable_of(archive_place *place)
+static size_t unreadable_of(archive_env *env)
 {
     td_err err;
     read_plan *plan = NULL;
     const read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     if (read_plan_open(a, &query, &plan, &err) != TD_OK)
         fail_msg("%s", err.text);
     size_t count = read_plan_unreadable_count(plan);
@@ -87,11 +87,11 @@ static int covers(const gap_row *row, const gap_row *other)
 
 /* Checks that each gap of the sound archive is still listed, or lies inside a gap that was added
  * because of the damage. Returns the number of the latter. */
-static size_t check_gaps(archive_place *place, const gap_list *sound, const char *what)
+static size_t check_gaps(archive_env *env, const gap_list *sound, const char *what)
 {
     gap_list now;
     size_t corrupt = 0;
-    archive_fixture_gaps(place, &now);
+    archive_fixture_gaps(env, &now);
     for (size_t i = 0; i < now.count; i++)
         corrupt += is_of_journal(&now.rows[i]) != 0;
     for (size_t i = 0; i < sound->count; i++) {
@@ -107,44 +107,44 @@ static size_t check_gaps(archive_place *place, const gap_list *sound, const char
     return corrupt;
 }
 
-static void check_damaged(archive_place *place, const gap_list *sound, const char *what)
+static void check_damaged(archive_env *env, const gap_list *sound, const char *what)
 {
-    if (verdict_of(place) != VERIFY_DAMAGED)
+    if (verdict_of(env) != VERIFY_DAMAGED)
         fail_msg("%s: verify does not report damage", what);
-    if (unreadable_of(place) == 0)
+    if (unreadable_of(env) == 0)
         fail_msg("%s: readers do not report damage", what);
-    if (check_gaps(place, sound, what) == 0)
+    if (check_gaps(env, sound, what) == 0)
         fail_msg("%s: no gap of reason corrupt", what);
 }
 
-static uint64_t journal_bytes(archive_place *place)
+static uint64_t journal_bytes(archive_env *env)
 {
     size_t size = 0;
-    td_free(file_read(io_fault_io(place->disk), JOURNAL_PATH, &size));
+    td_free(file_read(io_fault_io(env->disk), JOURNAL_PATH, &size));
     return size;
 }
 
 static void test_flipped_bits(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     gap_list sound;
-    record_all(&place);
-    archive_fixture_gaps(&place, &sound);
+    record_all(&env);
+    archive_fixture_gaps(&env, &sound);
     assert_true(sound.count >= 3);
-    uint64_t bytes = journal_bytes(&place);
+    uint64_t bytes = journal_bytes(&env);
     for (uint64_t at = 0; at < bytes; at += STRIDE) {
         char what[64];
         (void)snprintf(what, sizeof what, "byte %llu", (unsigned long long)at);
-        flip(&place, at, at % 8);
-        check_damaged(&place, &sound, what);
-        flip(&place, at, at % 8);
+        flip(&env, at, at % 8);
+        check_damaged(&env, &sound, what);
+        flip(&env, at, at % 8);
     }
-    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
-    assert_int_equal(unreadable_of(&place), 0);
-    assert_int_equal(check_gaps(&place, &sound, "no damage"), 0);
+    assert_int_equal(verdict_of(&env), VERIFY_SOUND);
+    assert_int_equal(unreadable_of(&env), 0);
+    assert_int_equal(check_gaps(&env, &sound, "no damage"), 0);
     gap_list_fini(&sound);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* The offsets of the journal's entries. */
@@ -162,10 +162,10 @@ static td_result add_offset(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
-static void accept_loss(archive_place *place)
+static void accept_loss(archive_env *env)
 {
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
+    archive *a = archive_env_open(env, ARCHIVE_MAINTAIN, "recover");
     if (archive_accept_loss(a, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
@@ -173,24 +173,24 @@ static void accept_loss(archive_place *place)
 
 /* Checks that the archive remains incomplete after writing and after recovery, until the loss is
  * accepted; the added gap remains in the ledger even then. */
-static void check_until_accepted(archive_place *place, const gap_list *sound, const char *what)
+static void check_until_accepted(archive_env *env, const gap_list *sound, const char *what)
 {
     recover_report report;
-    check_damaged(place, sound, what);
-    archive_fixture_session(place, "import", 400, 2); /* a recorder would end open gaps */
-    check_damaged(place, sound, what);
-    archive_fixture_recover(place, &report);
+    check_damaged(env, sound, what);
+    archive_fixture_session(env, "import", 400, 2); /* a recorder would end open gaps */
+    check_damaged(env, sound, what);
+    archive_fixture_recover(env, &report);
     assert_true(report.lacks_journal);
-    check_damaged(place, sound, what);
-    accept_loss(place);
-    if (verdict_of(place) != VERIFY_SOUND)
+    check_damaged(env, sound, what);
+    accept_loss(env);
+    if (verdict_of(env) != VERIFY_SOUND)
         fail_msg("%s: accepted, and not sound", what);
-    assert_int_equal(unreadable_of(place), 0);
-    if (check_gaps(place, sound, what) == 0)
+    assert_int_equal(unreadable_of(env), 0);
+    if (check_gaps(env, sound, what) == 0)
         fail_msg("%s: accepted, and no gap is left", what);
-    archive_fixture_recover(place, &report);
+    archive_fixture_recover(env, &report);
     assert_false(report.lacks_journal);
-    archive_fixture_check_dump(place);
+    archive_fixture_check_dump(env);
 }
 
 /* Flips a bit in each part of each entry: length, act, content, chain record, value. */
@@ -198,13 +198,13 @@ static void test_damage_stays_until_it_is_accepted(void **state)
 {
     (void)state;
     static const uint64_t WHERE[] = {1, 10, 40, 90};
-    archive_place place;
+    archive_env env;
     gap_list sound;
     entry_list entries = {0};
     journal_state read;
-    record_all(&place);
-    archive_fixture_gaps(&place, &sound);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    record_all(&env);
+    archive_fixture_gaps(&env, &sound);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(journal_read(a, add_offset, &entries, &read, NULL), TD_OK);
     archive_close(a);
     assert_true(entries.count > 10);
@@ -215,14 +215,14 @@ static void test_damage_stays_until_it_is_accepted(void **state)
             uint64_t at = is_value ? end - 5 : entries.offsets[i] + WHERE[k];
             char what[64];
             (void)snprintf(what, sizeof what, "entry %zu, byte %llu", i, (unsigned long long)at);
-            archive_place copy = copy_of(&place);
+            archive_env copy = copy_of(&env);
             flip(&copy, at, 3);
             check_until_accepted(&copy, &sound, what);
             io_fault_close(copy.disk);
         }
     }
     gap_list_fini(&sound);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* The journal is an empty file, a file with other content, or missing. */
@@ -230,12 +230,12 @@ static void test_lost_journal(void **state)
 {
     (void)state;
     static const char *const CONTENTS[] = {NULL, "", "something else entirely"};
-    archive_place place;
+    archive_env env;
     gap_list sound;
-    record_all(&place);
-    archive_fixture_gaps(&place, &sound);
+    record_all(&env);
+    archive_fixture_gaps(&env, &sound);
     for (size_t i = 0; i < sizeof CONTENTS / sizeof CONTENTS[0]; i++) {
-        archive_place copy = copy_of(&place);
+        archive_env copy = copy_of(&env);
         td_io io = io_fault_io(copy.disk);
         assert_int_equal(td_io_unlink(io, JOURNAL_PATH, NULL), TD_OK);
         if (CONTENTS[i] != NULL)
@@ -244,7 +244,7 @@ static void test_lost_journal(void **state)
         io_fault_close(copy.disk);
     }
     gap_list_fini(&sound);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -36,15 +36,15 @@ static void test_sessions_of_holders(void **state)
         {"pid 12, record, since now, session 3F2A9C01", "?"},
         {"pid 12, record", "?"},
     };
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 1);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 1);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_lock *lock = NULL;
         char live[SESSION_ID_BYTES];
-        archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-        assert_int_equal(td_io_lock(io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/lock",
-                                    ROWS[i][0], &lock, NULL),
+        archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
+        assert_int_equal(td_io_lock(io_fault_io(env.disk), ARCHIVE_FIXTURE_PATH "/lock", ROWS[i][0],
+                                    &lock, NULL),
                          TD_OK);
         assert_int_equal(archive_live_session(a, live, NULL), TD_OK);
         assert_string_equal(live, ROWS[i][1]);
@@ -53,69 +53,69 @@ static void test_sessions_of_holders(void **state)
         assert_string_equal(live, "");
         archive_close(a);
     }
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A session with two durable chunks. */
-typedef struct scene {
-    archive_place place;
+typedef struct fixture {
+    archive_env env;
     archive *into;
     archive_writer *writer;
     fixture_feed feed;
     uint64_t announced; /* number of announced chunks */
-} scene;
+} fixture;
 
 static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     (void)feed_index;
     (void)chunk;
-    ((scene *)user)->announced++;
+    ((fixture *)user)->announced++;
 }
 
-static void begin(scene *s)
+static void begin(fixture *f)
 {
     td_err err;
-    *s = (scene){0};
-    archive_place_init_sim(&s->place);
-    s->into = archive_place_open(&s->place, ARCHIVE_APPEND, "record");
-    assert_int_equal(archive_fixture_try_begin(s->into, count_durable, s, &s->writer, &err), TD_OK);
-    assert_int_equal(fixture_feed_open(&s->feed, s->writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
+    *f = (fixture){0};
+    archive_env_init_sim(&f->env);
+    f->into = archive_env_open(&f->env, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_fixture_try_begin(f->into, count_durable, f, &f->writer, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&f->feed, f->writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(fixture_feed_put(&s->feed, CHUNK_FRAMES, &err), TD_OK);
-    assert_int_equal(s->announced, 2);
+        assert_int_equal(fixture_feed_put(&f->feed, CHUNK_FRAMES, &err), TD_OK);
+    assert_int_equal(f->announced, 2);
 }
 
-static void end_session(scene *s, writer_end how)
+static void end_session(fixture *f, writer_end how)
 {
-    fixture_feed_close(&s->feed);
-    assert_int_equal(archive_writer_close(s->writer, how, 1, NULL), TD_OK);
-    archive_close(s->into);
+    fixture_feed_close(&f->feed);
+    assert_int_equal(archive_writer_close(f->writer, how, 1, NULL), TD_OK);
+    archive_close(f->into);
 }
 
-static void end(scene *s)
+static void end(fixture *f)
 {
-    assert_int_equal(io_fault_open_count(s->place.disk), 0);
-    archive_place_fini(&s->place);
+    assert_int_equal(io_fault_open_count(f->env.disk), 0);
+    archive_env_fini(&f->env);
 }
 
-static td_io io_of(const scene *s)
+static td_io io_of(const fixture *f)
 {
-    return io_fault_io(s->place.disk);
+    return io_fault_io(f->env.disk);
 }
 
 /* The path of a file in the archive. */
-static const char *path_in(const scene *s, const char *relative, char out[LIMIT_PATH_BYTES])
+static const char *path_in(const fixture *f, const char *relative, char out[LIMIT_PATH_BYTES])
 {
-    assert_int_equal(archive_join(s->into, relative, out, NULL), TD_OK);
+    assert_int_equal(archive_join(f->into, relative, out, NULL), TD_OK);
     return out;
 }
 
-static const char *open_path(const scene *s, char out[LIMIT_PATH_BYTES])
+static const char *open_path(const fixture *f, char out[LIMIT_PATH_BYTES])
 {
     archive_listing listing;
-    assert_int_equal(archive_list(s->into, &listing, NULL), TD_OK);
+    assert_int_equal(archive_list(f->into, &listing, NULL), TD_OK);
     assert_int_equal(listing.segment_count, 1);
-    (void)path_in(s, listing.segments[0].path, out);
+    (void)path_in(f, listing.segments[0].path, out);
     archive_listing_fini(&listing);
     return out;
 }
@@ -123,24 +123,24 @@ static const char *open_path(const scene *s, char out[LIMIT_PATH_BYTES])
 static void test_without_its_lock_file(void **state)
 {
     (void)state;
-    scene s;
+    fixture f;
     td_err err;
     char path[LIMIT_PATH_BYTES];
     char pid[32];
     recover_report report;
     archive_writer *writer = NULL;
-    begin(&s);
-    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_OK);
-    assert_int_equal(td_io_unlink(io_of(&s), path_in(&s, "lock", path), &err), TD_OK);
-    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
+    begin(&f);
+    assert_int_equal(archive_writer_check_lock(f.writer, &err), TD_OK);
+    assert_int_equal(td_io_unlink(io_of(&f), path_in(&f, "lock", path), &err), TD_OK);
+    assert_int_equal(archive_writer_check_lock(f.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "removed"));
-    archive_fixture_recover(&s.place, &report);
+    archive_fixture_recover(&f.env, &report);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.segments_recovered, 0);
     assert_int_equal(report.sessions_crashed, 0);
 
-    archive *second = archive_place_open(&s.place, ARCHIVE_APPEND, "import");
-    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
+    archive *second = archive_env_open(&f.env, ARCHIVE_APPEND, "import");
+    assert_int_equal(archive_writer_check_lock(f.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "replaced"));
     assert_int_equal(archive_recover(second, NULL, NULL, &report, &err), TD_OK);
     assert_int_equal(report.segments_live, 1);
@@ -150,34 +150,34 @@ static void test_without_its_lock_file(void **state)
     archive_close(second);
 
     /* The first session still works. */
-    assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
-    end_session(&s, WRITER_STOP);
-    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
-    archive_fixture_check_dump(&s.place);
-    end(&s);
+    assert_int_equal(fixture_feed_put(&f.feed, CHUNK_FRAMES, &err), TD_OK);
+    end_session(&f, WRITER_STOP);
+    assert_int_equal(archive_fixture_check_frames(&f.env, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    archive_fixture_check_dump(&f.env);
+    end(&f);
 }
 
 /* A session locked the segment after recovery had listed it: recovery must notice the lock. */
 static void test_recovery_of_a_locked_segment(void **state)
 {
     (void)state;
-    scene s;
+    fixture f;
     td_err err;
     char path[LIMIT_PATH_BYTES];
     char torn[LIMIT_PATH_BYTES];
     recover_result *result = td_alloc(sizeof *result);
     assert_non_null(result);
-    begin(&s);
-    uint64_t before = io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND);
+    begin(&f);
+    uint64_t before = io_fault_call_count(f.env.disk, IO_FAULT_OP_APPEND);
     assert_int_equal(
-        recover_segment(io_of(&s), open_path(&s, path), path_in(&s, "torn", torn), result, &err),
+        recover_segment(io_of(&f), open_path(&f, path), path_in(&f, "torn", torn), result, &err),
         TD_E_BUSY);
-    assert_int_equal(io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND), before);
-    assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
-    end_session(&s, WRITER_ABANDON);
-    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    assert_int_equal(io_fault_call_count(f.env.disk, IO_FAULT_OP_APPEND), before);
+    assert_int_equal(fixture_feed_put(&f.feed, CHUNK_FRAMES, &err), TD_OK);
+    end_session(&f, WRITER_ABANDON);
+    assert_int_equal(archive_fixture_check_frames(&f.env, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
     td_free(result);
-    end(&s);
+    end(&f);
 }
 
 static void remove_file(td_io io, const char *path)
@@ -214,21 +214,21 @@ static void extend_file(td_io io, const char *path)
 
 typedef void meddle_fn(td_io io, const char *path);
 
-static verify_severity verdict(const scene *s)
+static verify_severity verdict(const fixture *f)
 {
     verify_report report;
     const verify_options options = {.threads = 1};
-    archive_place place = s->place;
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env env = f->env;
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_verify(a, &options, &report, NULL), TD_OK);
     archive_close(a);
     return report.verdict;
 }
 
-static unsigned count_corrupt_gaps(const scene *s)
+static unsigned count_corrupt_gaps(const fixture *f)
 {
-    archive_place place = s->place;
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env env = f->env;
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     gap_list gaps;
     unsigned count = 0;
     assert_int_equal(archive_gaps(a, &gaps, NULL), TD_OK);
@@ -246,7 +246,7 @@ static unsigned count_corrupt_gaps(const scene *s)
 
 /* After a segment was changed, nothing more is announced, and journal and ledger list the loss.
  * Recovery restores the archive only if all announced data is still there. */
-static void test_segments_that_others_change(void **state)
+static void test_segments_changed_while_written(void **state)
 {
     (void)state;
     static const struct {
@@ -259,24 +259,24 @@ static void test_segments_that_others_change(void **state)
                 {cut_file, "bytes", 0},
                 {extend_file, "bytes", 1}};
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        scene s;
+        fixture f;
         td_err err;
         char path[LIMIT_PATH_BYTES];
         recover_report report;
-        begin(&s);
-        ROWS[i].meddle(io_of(&s), open_path(&s, path));
-        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        begin(&f);
+        ROWS[i].meddle(io_of(&f), open_path(&f, path));
+        assert_int_equal(fixture_feed_put(&f.feed, CHUNK_FRAMES, &err), TD_E_IO);
         assert_non_null(strstr(err.text, ROWS[i].words));
         assert_string_not_equal(err.hint, "");
-        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
-        assert_int_equal(s.announced, 2);
-        end_session(&s, WRITER_ABANDON);
-        assert_int_not_equal(count_corrupt_gaps(&s), 0);
-        assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_RECOVERABLE : VERIFY_DAMAGED);
-        archive_fixture_recover(&s.place, &report);
-        assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_SOUND : VERIFY_DAMAGED);
-        assert_int_not_equal(count_corrupt_gaps(&s), 0);
-        end(&s);
+        assert_int_equal(fixture_feed_put(&f.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        assert_int_equal(f.announced, 2);
+        end_session(&f, WRITER_ABANDON);
+        assert_int_not_equal(count_corrupt_gaps(&f), 0);
+        assert_int_equal(verdict(&f), ROWS[i].has_all ? VERIFY_RECOVERABLE : VERIFY_DAMAGED);
+        archive_fixture_recover(&f.env, &report);
+        assert_int_equal(verdict(&f), ROWS[i].has_all ? VERIFY_SOUND : VERIFY_DAMAGED);
+        assert_int_not_equal(count_corrupt_gaps(&f), 0);
+        end(&f);
     }
 }
 
@@ -285,22 +285,22 @@ static void test_segments_that_others_change(void **state)
 static void test_segment_that_is_replaced_before_its_end(void **state)
 {
     (void)state;
-    scene s;
+    fixture f;
     td_err err;
     char path[LIMIT_PATH_BYTES];
-    begin(&s);
-    replace_file(io_of(&s), open_path(&s, path));
-    fixture_feed_close(&s.feed);
-    assert_int_equal(archive_writer_close(s.writer, WRITER_STOP, 1, &err), TD_E_NOTFOUND);
-    archive_close(s.into);
+    begin(&f);
+    replace_file(io_of(&f), open_path(&f, path));
+    fixture_feed_close(&f.feed);
+    assert_int_equal(archive_writer_close(f.writer, WRITER_STOP, 1, &err), TD_E_NOTFOUND);
+    archive_close(f.into);
     size_t size = 0;
-    uint8_t *bytes = file_read(io_of(&s), path, &size);
+    uint8_t *bytes = file_read(io_of(&f), path, &size);
     assert_int_equal(size, 5);
     td_free(bytes);
-    end(&s);
+    end(&f);
 }
 
-static void test_journals_that_others_change(void **state)
+static void test_journals_changed_while_written(void **state)
 {
     (void)state;
     static const struct {
@@ -311,16 +311,16 @@ static void test_journals_that_others_change(void **state)
                 {replace_file, "replaced"},
                 {cut_file, "shorter"}};
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        scene s;
+        fixture f;
         td_err err;
         char path[LIMIT_PATH_BYTES];
-        begin(&s);
-        ROWS[i].meddle(io_of(&s), path_in(&s, "journal.mcap.open", path));
-        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        begin(&f);
+        ROWS[i].meddle(io_of(&f), path_in(&f, "journal.mcap.open", path));
+        assert_int_equal(fixture_feed_put(&f.feed, CHUNK_FRAMES, &err), TD_E_IO);
         assert_non_null(strstr(err.text, ROWS[i].words));
-        assert_int_equal(s.announced, 2);
-        end_session(&s, WRITER_ABANDON);
-        end(&s);
+        assert_int_equal(f.announced, 2);
+        end_session(&f, WRITER_ABANDON);
+        end(&f);
     }
 }
 
@@ -328,19 +328,19 @@ static void test_journals_that_others_change(void **state)
 static void test_journal_of_two_writers(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     journal *first = NULL;
     journal *second = NULL;
     td_err err;
-    archive_place_init_real(&place);
-    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_real(&env);
+    archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(appender, NULL, NULL, NULL, &first, &err), TD_OK);
     char path[LIMIT_PATH_BYTES];
     assert_int_equal(archive_join(appender, "journal.mcap.open", path, &err), TD_OK);
     const journal_field field = journal_text("text", "x");
     assert_int_equal(journal_append(first, "note", &field, 1, &err), TD_OK);
     assert_int_equal(journal_check_place(first, &err), TD_OK);
-    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    archive *maintainer = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(journal_open(maintainer, NULL, NULL, NULL, &second, &err), TD_OK);
     assert_int_equal(journal_append(second, "note", &field, 1, &err), TD_OK);
@@ -351,7 +351,7 @@ static void test_journal_of_two_writers(void **state)
     journal_close(second);
     archive_close(maintainer);
     archive_close(appender);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)
@@ -360,9 +360,9 @@ int main(void)
         cmocka_unit_test(test_sessions_of_holders),
         cmocka_unit_test(test_without_its_lock_file),
         cmocka_unit_test(test_recovery_of_a_locked_segment),
-        cmocka_unit_test(test_segments_that_others_change),
+        cmocka_unit_test(test_segments_changed_while_written),
         cmocka_unit_test(test_segment_that_is_replaced_before_its_end),
-        cmocka_unit_test(test_journals_that_others_change),
+        cmocka_unit_test(test_journals_changed_while_written),
         cmocka_unit_test(test_journal_of_two_writers),
     };
     return cmocka_run_group_tests_name("meddling", tests, NULL, NULL);

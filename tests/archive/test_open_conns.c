@@ -41,7 +41,7 @@ static const open_conns_case CASES[] = {
     {"another connection ended", {GRANT(BTC), CLOSE(1)}, 1},
     {"the next connection began", {GRANT(BTC), CONNECT(2)}, 0},
     {"the session stopped", {GRANT(BTC), STOP}, 0},
-    {"there are more than events say", {LIMIT("grants")}, 1},
+    {"more exist than events list", {LIMIT("grants")}, 1},
     {"another bound", {LIMIT("books")}, 0},
     {"an event that cannot be read", {"{"}, 1},
 };
@@ -104,13 +104,13 @@ static void sessions_and_covers(void **state)
     static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
     static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
     open_conns_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
-    open_conns both = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
-    assert_true(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
-    assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), NULL));
-    both.count = 1;
-    assert_false(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
-    both.at_ns = FIRST_NS + 1; /* the other session stopped then */
-    assert_true(open_conns_has_topic(&both, td_bytes_str(BTC), covers_all));
+    open_conns conns = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
+    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
+    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), NULL));
+    conns.count = 1;
+    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
+    conns.at_ns = FIRST_NS + 1; /* the other session stopped then */
+    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
     segment_rows_fini(&sessions[0].rows);
     segment_rows_fini(&sessions[1].rows);
 }

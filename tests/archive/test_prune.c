@@ -22,12 +22,12 @@
 #include "tests/testing/files.h"
 #include "tests/testing/prune_fixture.h"
 
-static void record_feed(archive_place *place, const char *name, uint64_t from, unsigned segments)
+static void record_feed(archive_env *env, const char *name, uint64_t from, unsigned segments)
 {
     fixture_feed feed;
     td_err err;
-    clock_sim_advance(place->clock, 1000);
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    clock_sim_advance(env->clock, 1000);
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < segments; i++) {
@@ -48,48 +48,48 @@ static void record_feed(archive_place *place, const char *name, uint64_t from, u
 static void test_by_age(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 12); /* 4 segments */
-    prune_report report = prune(&place, older_than_frame(119));
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12); /* 4 segments */
+    prune_report report = prune(&env, older_than_frame(119));
     /* The second segment's last frame is frame 119, which is not older than frame 119. */
     assert_string_equal(prune_removed(), "age inverse 1\n");
     assert_int_equal(report.segments, 1);
     assert_int_equal(report.frames, SEGMENT_FRAMES);
     assert_int_equal(report.segments_kept, 3);
-    prune_check_sound(&place);
-    prune(&place, older_than_frame(120));
+    prune_check_sound(&env);
+    prune(&env, older_than_frame(120));
     assert_string_equal(prune_removed(), "age inverse 2\n");
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     assert_int_equal(
-        archive_fixture_check_frames(&place, FIXTURE_FEED, UINT64_C(2) * SEGMENT_FRAMES, 1), 120);
-    prune(&place, older_than_frame(120));
+        archive_fixture_check_frames(&env, FIXTURE_FEED, UINT64_C(2) * SEGMENT_FRAMES, 1), 120);
+    prune(&env, older_than_frame(120));
     assert_string_equal(prune_removed(), "");
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_by_size(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 12);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12);
     prune_options options = {.is_dry_run = 1, .keep_bytes = UINT64_MAX - 1};
-    uint64_t all = prune(&place, options).bytes_kept;
+    uint64_t all = prune(&env, options).bytes_kept;
     assert_string_equal(prune_removed(), "");
     options = (prune_options){.is_all = 1, .keep_bytes = all};
-    prune(&place, options);
+    prune(&env, options);
     assert_string_equal(prune_removed(), "");
     options.keep_bytes = all - 1;
-    prune_report report = prune(&place, options);
+    prune_report report = prune(&env, options);
     assert_string_equal(prune_removed(), "size inverse 1\n");
     assert_int_equal(report.bytes + report.bytes_kept, all);
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     options.keep_bytes = 0;
-    prune(&place, options);
+    prune(&env, options);
     assert_string_equal(prune_removed(), "size inverse 2\nsize inverse 3\nsize inverse 4\n");
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 static int is_called_two(void *user, const char *feed)
@@ -101,52 +101,52 @@ static int is_called_two(void *user, const char *feed)
 static void test_by_feed(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    record_feed(&place, "one", 0, 2);
-    record_feed(&place, "two", 1000, 2);
+    archive_env env;
+    archive_env_init_sim(&env);
+    record_feed(&env, "one", 0, 2);
+    record_feed(&env, "two", 1000, 2);
     prune_options options = {.is_all = 1, .keep_bytes = UINT64_MAX, .wants_feed = is_called_two};
-    prune(&place, options);
+    prune(&env, options);
     assert_string_equal(prune_removed(), "feed two 1\nfeed two 2\n");
-    prune_check_sound(&place);
-    assert_int_equal(archive_fixture_check_frames(&place, "one", 0, 1), 120);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    assert_int_equal(archive_fixture_check_frames(&env, "one", 0, 1), 120);
+    archive_env_fini(&env);
 }
 
 static void test_bounds_together(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    record_feed(&place, "one", 0, 2);
-    record_feed(&place, "two", 1000, 3);
+    archive_env env;
+    archive_env_init_sim(&env);
+    record_feed(&env, "one", 0, 2);
+    record_feed(&env, "two", 1000, 3);
     prune_options options = older_than_frame(1060);
     options.keep_bytes = 0;
     options.wants_feed = is_called_two;
-    prune(&place, options);
+    prune(&env, options);
     assert_string_equal(prune_removed(), "age two 1\nsize two 2\nsize two 3\n");
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     /* The oldest segments are removed first, whatever their feed. */
-    record_feed(&place, "two", 2000, 1);
+    record_feed(&env, "two", 2000, 1);
     options = (prune_options){.is_dry_run = 1, .keep_bytes = 0};
-    prune(&place, options);
+    prune(&env, options);
     assert_string_equal(prune_removed(), "size one 1\nsize one 2\nsize two 1\n");
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* Makes a catalog with wrong rows and valid checksums: it makes the newest segment a day old. */
-static void lie(archive_place *place, uint64_t last_ns)
+static void falsify_catalog(archive_env *env, uint64_t last_ns)
 {
     archive_listing listing;
     segment_rows rows;
     catalog *c = NULL;
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *newest = listing.segments[listing.segment_count - 1].path;
     assert_int_equal(segment_rows_read(a, newest, &rows, &err), TD_OK);
     rows.index.first_ns = rows.index.last_ns = last_ns;
-    assert_int_equal(catalog_open(place->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    assert_int_equal(catalog_open(env->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
     assert_int_equal(catalog_put(c, &rows, &err), TD_OK);
     catalog_close(c);
     segment_rows_fini(&rows);
@@ -154,63 +154,63 @@ static void lie(archive_place *place, uint64_t last_ns)
     archive_close(a);
 }
 
-static void test_file_decides(void **state)
+static void test_files_decide_not_the_catalog(void **state)
 {
     (void)state;
     for (uint8_t is_dry_run = 0; is_dry_run < 2; is_dry_run++) {
-        archive_place place;
-        archive_place_init_sim(&place);
-        archive_fixture_record(&place, 0, 12);
-        lie(&place, AT(0));
+        archive_env env;
+        archive_env_init_sim(&env);
+        archive_fixture_record(&env, 0, 12);
+        falsify_catalog(&env, AT(0));
         prune_options options = older_than_frame(1);
         options.is_dry_run = is_dry_run;
-        prune(&place, options);
+        prune(&env, options);
         assert_string_equal(prune_removed(), "");
         options = older_than_frame(120);
         options.is_dry_run = is_dry_run;
-        assert_int_equal(prune(&place, options).segments_kept, 2);
+        assert_int_equal(prune(&env, options).segments_kept, 2);
         assert_string_equal(prune_removed(), "age inverse 1\nage inverse 2\n");
-        archive_place_fini(&place);
+        archive_env_fini(&env);
     }
 }
 
-static void test_looking_changes_nothing(void **state)
+static void test_dry_run_changes_nothing(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 6);
-    io_fault_log_start(place.disk);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 6);
+    io_fault_log_start(env.disk);
     prune_options options = older_than_frame(1000);
     options.is_dry_run = 1;
-    prune_report report = prune(&place, options);
+    prune_report report = prune(&env, options);
     assert_int_equal(report.segments, 2);
-    for (uint64_t i = 0; i < io_fault_log_count(place.disk); i++)
-        fail_msg("%s", io_fault_log_get(place.disk, i).path);
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    for (uint64_t i = 0; i < io_fault_log_count(env.disk); i++)
+        fail_msg("%s", io_fault_log_get(env.disk, i).path);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 /* A feed continues after its segments were pruned: the journal has the last chain value. */
-static void test_chain_goes_on(void **state)
+static void test_chain_continues(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 6);
-    prune(&place, (prune_options){.is_all = 1, .keep_bytes = 0});
-    prune_check_sound(&place);
-    clock_sim_advance(place.clock, 1000);
-    archive_fixture_record(&place, 1000, 6);
-    prune_check_sound(&place);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 1000, 1), 120);
-    archive_place_fini(&place);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 6);
+    prune(&env, (prune_options){.is_all = 1, .keep_bytes = 0});
+    prune_check_sound(&env);
+    clock_sim_advance(env.clock, 1000);
+    archive_fixture_record(&env, 1000, 6);
+    prune_check_sound(&env);
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 1000, 1), 120);
+    archive_env_fini(&env);
 }
 
-static void first_segment(archive_place *place, char out[LIMIT_PATH_BYTES])
+static void first_segment(archive_env *env, char out[LIMIT_PATH_BYTES])
 {
     archive_listing listing;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     assert_true(listing.segment_count > 0);
     assert_int_equal(archive_join(a, listing.segments[0].path, out, NULL), TD_OK);
@@ -223,25 +223,25 @@ static void first_segment(archive_place *place, char out[LIMIT_PATH_BYTES])
 static void test_leftover_is_no_fault(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     char path[LIMIT_PATH_BYTES];
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 9);
-    td_io io = io_fault_io(place.disk);
-    first_segment(&place, path);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 9);
+    td_io io = io_fault_io(env.disk);
+    first_segment(&env, path);
     size_t size = 0;
     uint8_t *bytes = file_read(io, path, &size);
-    prune(&place, older_than_frame(60));
+    prune(&env, older_than_frame(60));
     assert_string_equal(prune_removed(), "age inverse 1\n");
     file_make(io, path, bytes, size);
-    const prune_found *f = prune_verify(&place);
+    const prune_found *f = prune_verify(&env);
     assert_non_null(strstr(f->text, "was pruned, but its file exists"));
     assert_null(strstr(f->text, "damaged"));
-    prune(&place, older_than_frame(1));
+    prune(&env, older_than_frame(1));
     assert_string_equal(prune_removed(), "leftover inverse 1\n");
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     td_free(bytes);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void note_entry(void *user, past_segment *segment)
@@ -255,12 +255,12 @@ static void note_entry(void *user, past_segment *segment)
 static void test_deleted_is_not_pruned(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     td_err err;
     const read_query all = {.to_ns = UINT64_MAX};
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 9);
-    prune(&place, older_than_frame(60));
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 9);
+    prune(&env, older_than_frame(60));
     for (unsigned round = 0; round < 3; round++) {
         char path[LIMIT_PATH_BYTES];
         read_plan *plan = NULL;
@@ -270,10 +270,10 @@ static void test_deleted_is_not_pruned(void **state)
         /* Round 0: the segment is there. Round 1: it was removed. Round 2: and the catalog rebuilt.
          */
         if (round == 1) {
-            first_segment(&place, path);
-            assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
+            first_segment(&env, path);
+            assert_int_equal(td_io_unlink(io_fault_io(env.disk), path, NULL), TD_OK);
         }
-        archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
+        archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "reindex");
         if (round == 2) {
             const reindex_options options = {.scope = REINDEX_ALL};
             reindex_report report;
@@ -290,9 +290,9 @@ static void test_deleted_is_not_pruned(void **state)
         assert_int_equal(missing, round > 0);
         archive_listing_fini(&listing);
         archive_close(a);
-        assert_int_equal(prune_verify(&place)->verdict, round == 0 ? VERIFY_SOUND : VERIFY_DAMAGED);
+        assert_int_equal(prune_verify(&env)->verdict, round == 0 ? VERIFY_SOUND : VERIFY_DAMAGED);
     }
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static td_result note_name(void *user, const char *name, td_entry_kind kind, td_err *err)
@@ -304,31 +304,31 @@ static td_result note_name(void *user, const char *name, td_entry_kind kind, td_
     return TD_OK;
 }
 
-static unsigned entries_of(archive_place *place, const char *path)
+static unsigned entries_of(archive_env *env, const char *path)
 {
     unsigned count = 0;
-    td_result rc = td_io_list(io_fault_io(place->disk), path, note_name, &count, NULL);
+    td_result rc = td_io_list(io_fault_io(env->disk), path, note_name, &count, NULL);
     assert_true(rc == TD_OK || rc == TD_E_NOTFOUND);
     return count;
 }
 
-static void test_empty_folders_go(void **state)
+static void test_empty_folders_are_removed(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     const uint64_t day_frames = UINT64_C(86400) * TD_NS_PER_S / FIXTURE_STEP_NS;
-    archive_place_init_sim(&place);
-    record_feed(&place, "one", 0, 1);
-    record_feed(&place, "one", 2 * day_frames + 100000, 1);
-    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 2);
-    prune_report report = prune(&place, older_than_frame(100));
+    archive_env_init_sim(&env);
+    record_feed(&env, "one", 0, 1);
+    record_feed(&env, "one", 2 * day_frames + 100000, 1);
+    assert_int_equal(entries_of(&env, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 2);
+    prune_report report = prune(&env, older_than_frame(100));
     assert_int_equal(report.folders, 1);
-    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 1);
-    report = prune(&place, (prune_options){.is_all = 1, .keep_bytes = 0});
+    assert_int_equal(entries_of(&env, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 1);
+    report = prune(&env, (prune_options){.is_all = 1, .keep_bytes = 0});
     assert_int_equal(report.folders, 3); /* day, month, year; capture/ stays */
-    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture"), 0);
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    assert_int_equal(entries_of(&env, ARCHIVE_FIXTURE_PATH "/capture"), 0);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 /* ---- other processes ---- */
@@ -336,12 +336,12 @@ static void test_empty_folders_go(void **state)
 static void test_open_segments_stay(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     fixture_feed feed;
     td_err err;
     const prune_options everything = {.is_all = 1, .keep_bytes = 0};
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     for (unsigned i = 0; i < 3; i++) {
@@ -349,7 +349,7 @@ static void test_open_segments_stay(void **state)
             fixture_feed_rotate(&feed);
         assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     }
-    prune_report report = prune(&place, everything);
+    prune_report report = prune(&env, everything);
     assert_string_equal(prune_removed(), "size inverse 1\nsize inverse 2\n");
     assert_int_equal(report.segments_kept, 1);
     assert_int_equal(report.folders, 0);
@@ -358,80 +358,80 @@ static void test_open_segments_stay(void **state)
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, AT(100), &err), TD_OK);
     archive_close(a);
-    prune_check_sound(&place);
-    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 40, 1), 40);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 40, 1), 40);
+    archive_env_fini(&env);
 }
 
 static void test_crashed_segment_waits_for_recover(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     fixture_feed feed;
     td_err err;
     recover_report recovered;
     const prune_options everything = {.is_all = 1, .keep_bytes = 0};
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
     archive_close(a);
-    prune(&place, everything);
+    prune(&env, everything);
     assert_string_equal(prune_removed(), "");
-    a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    a = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(archive_recover(a, NULL, NULL, &recovered, &err), TD_OK);
     archive_close(a);
-    prune(&place, everything);
+    prune(&env, everything);
     assert_string_equal(prune_removed(), "size inverse 1\n");
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 static void test_one_maintainer(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     prune_report report;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 3);
-    archive *other = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-    assert_int_equal(prune_try(&place, older_than_frame(1000), &report, &err), TD_E_BUSY);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 3);
+    archive *other = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(prune_try(&env, older_than_frame(1000), &report, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "recover"));
     archive_close(other);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* ---- gaps ---- */
 
 /* The fixture has a gap from frame 50 to 60 of every hundred. The first segment ends at frame 59,
  * so it has only the beginning of the first gap. */
-static void test_gaps_go_with_their_segments(void **state)
+static void test_gaps_are_removed_with_segments(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     gap_list gaps;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 12); /* gaps at 50 and 150; segments of 60 */
-    prune_report report = prune(&place, older_than_frame(60));
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12); /* gaps at 50 and 150; segments of 60 */
+    prune_report report = prune(&env, older_than_frame(60));
     /* 1 is kept, because its end is in the second segment. */
     assert_int_equal(report.gaps_kept, 1);
-    archive_fixture_gaps(&place, &gaps);
+    archive_fixture_gaps(&env, &gaps);
     assert_int_equal(gaps.count, 2);
     assert_int_equal(gaps.rows[0].from_ns, AT(50));
     assert_int_equal(gaps.rows[0].to_ns, AT(60));
     gap_list_fini(&gaps);
-    prune_check_sound(&place);
-    prune(&place, older_than_frame(120));
-    archive_fixture_gaps(&place, &gaps);
+    prune_check_sound(&env);
+    prune(&env, older_than_frame(120));
+    archive_fixture_gaps(&env, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, AT(150));
     gap_list_fini(&gaps);
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 /* Where sessions overlap, the time that a remaining session covers is not pruned, and its gaps
@@ -439,34 +439,34 @@ static void test_gaps_go_with_their_segments(void **state)
 static void test_gaps_of_an_overlapping_session_stay(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     gap_list gaps = {0};
     journal *acts = NULL;
     td_err err;
-    archive_place_init_sim(&place);
-    record_feed(&place, "one", 0, 1);  /* frames 0 to 59 */
-    record_feed(&place, "one", 15, 3); /* frames 15 to 194 */
-    const gap_row told = {.reason = GAP_CRASH,
-                          .feed = "one",
-                          .topic = "",
-                          .symbol = "",
-                          .from_ns = AT(20),
-                          .to_ns = AT(30),
-                          .frames_lost = GAP_FRAMES_UNKNOWN,
-                          .covered_by = "",
-                          .cause = "",
-                          .detail = ""};
-    archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    archive_env_init_sim(&env);
+    record_feed(&env, "one", 0, 1);  /* frames 0 to 59 */
+    record_feed(&env, "one", 15, 3); /* frames 15 to 194 */
+    const gap_row crash_gap = {.reason = GAP_CRASH,
+                               .feed = "one",
+                               .topic = "",
+                               .symbol = "",
+                               .from_ns = AT(20),
+                               .to_ns = AT(30),
+                               .frames_lost = GAP_FRAMES_UNKNOWN,
+                               .covered_by = "",
+                               .cause = "",
+                               .detail = ""};
+    archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "recover");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &acts, &err), TD_OK);
-    assert_int_equal(journal_append_gap(acts, &told, &err), TD_OK);
+    assert_int_equal(journal_append_gap(acts, &crash_gap, &err), TD_OK);
     journal_close(acts);
     archive_close(a);
-    prune(&place, older_than_frame(60));
+    prune(&env, older_than_frame(60));
     assert_string_equal(prune_removed(), "age one 1\n");
-    archive_fixture_gaps(&place, &gaps);
-    assert_non_null(gap_list_find(&gaps, &told));
+    archive_fixture_gaps(&env, &gaps);
+    assert_non_null(gap_list_find(&gaps, &crash_gap));
     gap_list_fini(&gaps);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* ---- ages ---- */
@@ -476,60 +476,60 @@ static void test_ages_do_not_trust_the_clock_alone(void **state)
 {
     (void)state;
     const uint64_t day = UINT64_C(24) * 3600 * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
-    archive_place place;
+    archive_env env;
     prune_report report;
     td_err err;
-    archive_place_init_sim(&place);
+    archive_env_init_sim(&env);
     for (uint64_t d = 0; d <= 40; d += 4)
-        record_feed(&place, "one", d * day, 1); /* of days 0, 4, ... 40 */
+        record_feed(&env, "one", d * day, 1); /* of days 0, 4, ... 40 */
     const prune_options month = {.is_all = 1,
                                  .keep_bytes = UINT64_MAX,
                                  .older_than_ns = UINT64_C(30) * 24 * 3600 * TD_NS_PER_S};
     /* The clock is before every frame, so nothing is old. */
-    clock_sim_set_wall(place.clock, FIXTURE_START_NS - 1);
-    report = prune(&place, month);
+    clock_sim_set_wall(env.clock, FIXTURE_START_NS - 1);
+    report = prune(&env, month);
     assert_int_equal(report.segments, 0);
     /* The clock is ten years ahead: ages count from the newest frame, of day 40, so days 0 to 8 are
      * older than a month. */
-    clock_sim_set_wall(place.clock, AT(3650 * day));
-    report = prune(&place, month);
+    clock_sim_set_wall(env.clock, AT(3650 * day));
+    report = prune(&env, month);
     assert_int_equal(report.segments, 3);
     assert_true(report.counted_from_ns > AT(40 * day) && report.counted_from_ns < AT(41 * day));
     /* On day 39, frames of day 40 are in the future: ages count from the clock. */
-    clock_sim_set_wall(place.clock, AT(39 * day));
-    report = prune(&place, month);
+    clock_sim_set_wall(env.clock, AT(39 * day));
+    report = prune(&env, month);
     assert_int_equal(report.segments, 0);
     assert_true(report.counted_from_ns < AT(37 * day));
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     /* A recorder used the wrong clock: its frames, ten years ahead, must not make the others
      * old. */
-    clock_sim_set_wall(place.clock, AT(3650 * day));
-    record_feed(&place, "one", 3649 * day, 1);
-    assert_int_equal(prune_try(&place, month, &report, &err), TD_E_LIMIT);
+    clock_sim_set_wall(env.clock, AT(3650 * day));
+    record_feed(&env, "one", 3649 * day, 1);
+    assert_int_equal(prune_try(&env, month, &report, &err), TD_E_LIMIT);
     assert_non_null(strstr(err.text, "nothing is removed"));
     assert_int_equal(report.segments, 0);
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 /* An open gap is listed only in the segment in which it began. */
 static void test_open_gap_outlives_its_segment(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     gap_list gaps;
-    archive_place_init_sim(&place);
-    record_feed(&place, FIXTURE_FEED, 0, 1);  /* to frame 59; a gap opens at 50 */
-    record_feed(&place, FIXTURE_FEED, 70, 1); /* a second session, which does not end the gap */
-    prune_report report = prune(&place, older_than_frame(60));
+    archive_env_init_sim(&env);
+    record_feed(&env, FIXTURE_FEED, 0, 1);  /* to frame 59; a gap opens at 50 */
+    record_feed(&env, FIXTURE_FEED, 70, 1); /* a second session, which does not end the gap */
+    prune_report report = prune(&env, older_than_frame(60));
     assert_int_equal(report.gaps_kept, 1);
-    archive_fixture_gaps(&place, &gaps);
+    archive_fixture_gaps(&env, &gaps);
     assert_int_equal(gaps.count, 1);
     assert_int_equal(gaps.rows[0].from_ns, AT(50));
     assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
     gap_list_fini(&gaps);
-    prune_check_sound(&place);
-    archive_place_fini(&place);
+    prune_check_sound(&env);
+    archive_env_fini(&env);
 }
 
 /* Earlier versions kept states in this folder, but its files may be from any program: verify does
@@ -537,14 +537,14 @@ static void test_open_gap_outlives_its_segment(void **state)
 static void test_other_files_stay(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     char path[LIMIT_PATH_BYTES];
     size_t size = 0;
     archive_listing listing;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 6); /* 2 segments */
-    const td_io io = io_fault_io(place.disk);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 6); /* 2 segments */
+    const td_io io = io_fault_io(env.disk);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     archive_close(a);
     assert_int_equal(td_io_mkdir_below(io, ARCHIVE_FIXTURE_PATH, "checkpoints", NULL), TD_OK);
@@ -552,14 +552,14 @@ static void test_other_files_stay(void **state)
                    strrchr(listing.segments[0].path, '/') + 1);
     file_make(io, path, "x", 1);
     archive_listing_fini(&listing);
-    prune_check_sound(&place);
-    prune(&place, older_than_frame(60));
+    prune_check_sound(&env);
+    prune(&env, older_than_frame(60));
     assert_string_equal(prune_removed(), "age inverse 1\n");
-    prune_check_sound(&place);
+    prune_check_sound(&env);
     uint8_t *left = file_read(io, path, &size);
     assert_int_equal(size, 1);
     td_free(left);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)
@@ -569,16 +569,16 @@ int main(void)
         cmocka_unit_test(test_by_size),
         cmocka_unit_test(test_by_feed),
         cmocka_unit_test(test_bounds_together),
-        cmocka_unit_test(test_file_decides),
-        cmocka_unit_test(test_looking_changes_nothing),
-        cmocka_unit_test(test_chain_goes_on),
+        cmocka_unit_test(test_files_decide_not_the_catalog),
+        cmocka_unit_test(test_dry_run_changes_nothing),
+        cmocka_unit_test(test_chain_continues),
         cmocka_unit_test(test_leftover_is_no_fault),
         cmocka_unit_test(test_deleted_is_not_pruned),
-        cmocka_unit_test(test_empty_folders_go),
+        cmocka_unit_test(test_empty_folders_are_removed),
         cmocka_unit_test(test_open_segments_stay),
         cmocka_unit_test(test_crashed_segment_waits_for_recover),
         cmocka_unit_test(test_one_maintainer),
-        cmocka_unit_test(test_gaps_go_with_their_segments),
+        cmocka_unit_test(test_gaps_are_removed_with_segments),
         cmocka_unit_test(test_gaps_of_an_overlapping_session_stay),
         cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
         cmocka_unit_test(test_open_gap_outlives_its_segment),

@@ -56,9 +56,9 @@ static const plan_row ROWS[] = {
     {"nothing", 50, 50, NULL, 0, 0},
 };
 
-static void check_plan(archive_place *place, const plan_row *row, const char *how)
+static void check_plan(archive_env *env, const plan_row *row, const char *how)
 {
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     read_plan *plan = NULL;
     td_err err;
     const read_query query = {
@@ -94,15 +94,15 @@ static void check_plan(archive_place *place, const plan_row *row, const char *ho
 static void test_same_with_and_without_catalog(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
-        check_plan(&place, &ROWS[i], "with the catalog");
-    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+        check_plan(&env, &ROWS[i], "with the catalog");
+    assert_int_equal(catalog_remove(env.catalog_path, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
-        check_plan(&place, &ROWS[i], "without");
-    archive_place_fini(&place);
+        check_plan(&env, &ROWS[i], "without");
+    archive_env_fini(&env);
 }
 
 /* An unbounded plan includes receive times of 2^63 ns and more, although the catalog's integers are
@@ -110,26 +110,26 @@ static void test_same_with_and_without_catalog(void **state)
 static void test_times_near_the_end_of_numbers(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
+    archive_env env;
+    archive_env_init_sim(&env);
     uint64_t from = (((uint64_t)INT64_MAX - FIXTURE_START_NS) / FIXTURE_STEP_NS) - 30;
-    archive_fixture_record(&place, from, 3); /* one segment, before and after 2^63 */
-    archive_fixture_record(&place, from + 60, 3);
+    archive_fixture_record(&env, from, 3); /* one segment, before and after 2^63 */
+    archive_fixture_record(&env, from + 60, 3);
     const plan_row all = {"near 2^63", 0, UINT64_MAX, NULL, 2, 6};
-    check_plan(&place, &all, "with the catalog");
-    archive_fixture_check_dump(&place);
-    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
-    check_plan(&place, &all, "without");
-    archive_place_fini(&place);
+    check_plan(&env, &all, "with the catalog");
+    archive_fixture_check_dump(&env);
+    assert_int_equal(catalog_remove(env.catalog_path, NULL), TD_OK);
+    check_plan(&env, &all, "without");
+    archive_env_fini(&env);
 }
 
 /* The newest time before until_ns, which must be the same from the catalog and from the files. */
-static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
+static uint64_t newest_ns(archive_env *env, uint64_t until_ns)
 {
     uint64_t found_ns[2];
     for (int i = 0; i < 2; i++) {
         archive_view *view = NULL;
-        archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+        archive *a = archive_env_open(env, ARCHIVE_APPEND, "record");
         td_err err;
         assert_int_equal(archive_view_open(a, i == 0 ? VIEW_ALL : VIEW_FILES, NULL, &view, &err),
                          TD_OK);
@@ -145,13 +145,13 @@ static uint64_t newest_ns(archive_place *place, uint64_t until_ns)
 static void test_the_newest_is_by_time(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
+    archive_env env;
+    archive_env_init_sim(&env);
     const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
-    assert_int_equal(newest_ns(&place, UINT64_MAX), 0);
-    archive_fixture_record(&place, 50 * hour, 3);
-    archive_fixture_record(&place, 0, 3);
-    archive_fixture_record(&place, 10 * hour, 5);
+    assert_int_equal(newest_ns(&env, UINT64_MAX), 0);
+    archive_fixture_record(&env, 50 * hour, 3);
+    archive_fixture_record(&env, 0, 3);
+    archive_fixture_record(&env, 10 * hour, 5);
     /* Segments of 60, 60 and 100 frames. If the bound is inside a chunk of 20, the result is that
      * chunk's first frame. */
     const struct {
@@ -165,10 +165,10 @@ static void test_the_newest_is_by_time(void **state)
                 {0, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
-        assert_int_equal(newest_ns(&place, until_ns), at(rows[i].newest));
+        assert_int_equal(newest_ns(&env, until_ns), at(rows[i].newest));
     }
-    assert_int_equal(newest_ns(&place, FIXTURE_START_NS - 1), 0);
-    archive_place_fini(&place);
+    assert_int_equal(newest_ns(&env, FIXTURE_START_NS - 1), 0);
+    archive_env_fini(&env);
 }
 
 /* An open segment has the number of frames of each channel, like a finished one: the sum over its
@@ -176,18 +176,18 @@ static void test_the_newest_is_by_time(void **state)
 static void test_open_segment_counts_its_channels(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     read_plan *plan = NULL;
     td_err err;
     const read_query all = {.to_ns = UINT64_MAX};
-    archive_place_init_sim(&place);
-    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(appender);
     fixture_feed feed;
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
-    archive *reader = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive *reader = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(read_plan_open(reader, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 1);
     const planned_segment *segment = read_plan_segment(plan, 0);
@@ -204,35 +204,35 @@ static void test_open_segment_counts_its_channels(void **state)
         archive_writer_close(writer, WRITER_STOP, FIXTURE_START_NS + 40 * FIXTURE_STEP_NS, &err),
         TD_OK);
     archive_close(appender);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* With a current catalog, segments are opened only for their sizes. */
 static void test_current_catalog_saves_reading(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     read_plan *plan = NULL;
     td_err err;
     const read_query all = {.to_ns = UINT64_MAX};
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
+    uint64_t before = io_fault_call_count(env.disk, IO_FAULT_OP_READ);
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 4);
     /* Two reads: the journal, for the segments that must exist, and the lock, for the state of the
      * session. No segment is opened. */
-    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before + 2);
+    assert_int_equal(io_fault_call_count(env.disk, IO_FAULT_OP_READ), before + 2);
     read_plan_close(plan);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
-static uint64_t reading_calls(const archive_place *place)
+static uint64_t reading_calls(const archive_env *env)
 {
-    return io_fault_call_count(place->disk, IO_FAULT_OP_READ) +
-           io_fault_call_count(place->disk, IO_FAULT_OP_LIST);
+    return io_fault_call_count(env->disk, IO_FAULT_OP_READ) +
+           io_fault_call_count(env->disk, IO_FAULT_OP_LIST);
 }
 
 /* A view has read the folders, the journal and the catalog's list of segments; its plans do not
@@ -241,20 +241,20 @@ static uint64_t reading_calls(const archive_place *place)
 static void test_plans_from_one_view(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive_view *view = NULL;
     read_plan *plans[3] = {NULL};
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
     const read_query all = {.to_ns = UINT64_MAX, .view = view};
     const read_query begin = {.to_ns = at(61), .view = view};
     const read_query later = {.to_ns = UINT64_MAX};
-    archive_fixture_record(&place, 200, 3);
-    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
-    const uint64_t before = reading_calls(&place);
+    archive_fixture_record(&env, 200, 3);
+    assert_int_equal(catalog_remove(env.catalog_path, NULL), TD_OK);
+    const uint64_t before = reading_calls(&env);
     assert_int_equal(read_plan_open(a, &all, &plans[0], &err), TD_OK);
     assert_int_equal(read_plan_open(a, &begin, &plans[1], &err), TD_OK);
     archive_view_close(view);
@@ -264,13 +264,13 @@ static void test_plans_from_one_view(void **state)
         assert_int_equal(read_plan_load_chunks(plans[i], 1, &err), TD_OK);
         assert_int_equal(read_plan_segment(plans[i], 1)->index->chunk_count, 3);
     }
-    assert_int_equal(reading_calls(&place), before);
+    assert_int_equal(reading_calls(&env), before);
     assert_int_equal(read_plan_open(a, &later, &plans[2], &err), TD_OK);
     assert_int_equal(read_plan_count(plans[2]), 5);
     for (size_t i = 0; i < 3; i++)
         read_plan_close(plans[i]);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* If the catalog lacks a segment, or describes another file of its name, the segment itself is
@@ -278,13 +278,13 @@ static void test_plans_from_one_view(void **state)
 static void test_segment_that_the_catalog_lacks(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     td_err err;
     catalog *c = NULL;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
+    assert_int_equal(catalog_open(env.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     archive_listing listing;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     assert_int_equal(catalog_drop(c, listing.segments[1].path, &err), TD_OK);
@@ -292,19 +292,19 @@ static void test_segment_that_the_catalog_lacks(void **state)
     archive_listing_fini(&listing);
     archive_close(a);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
-        check_plan(&place, &ROWS[i], "with a row less");
-    archive_place_fini(&place);
+        check_plan(&env, &ROWS[i], "with a row less");
+    archive_env_fini(&env);
 }
 
 static void test_other_feeds_are_not_opened(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     read_plan *plan = NULL;
     fixture_feed feed;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
@@ -322,13 +322,13 @@ static void test_other_feeds_are_not_opened(void **state)
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
-static size_t count_for_channels(archive_place *place)
+static size_t count_for_channels(archive_env *env)
 {
     const read_query query = {.to_ns = UINT64_MAX, .is_for_channels = 1};
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     read_plan *plan = NULL;
     td_err err;
     assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
@@ -343,22 +343,22 @@ static size_t count_for_channels(archive_place *place)
 static void test_segments_with_the_same_channels(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     fixture_feed feed;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 1, &err), TD_OK);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, at(201), &err), TD_OK);
     archive_close(a);
-    assert_int_equal(count_for_channels(&place), 2);
-    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
-    assert_int_equal(count_for_channels(&place), 5);
-    archive_place_fini(&place);
+    assert_int_equal(count_for_channels(&env), 2);
+    assert_int_equal(catalog_remove(env.catalog_path, NULL), TD_OK);
+    assert_int_equal(count_for_channels(&env), 5);
+    archive_env_fini(&env);
 }
 
 int main(void)

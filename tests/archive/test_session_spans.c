@@ -27,7 +27,7 @@ typedef struct stretch_row {
 typedef struct between_case {
     const char *what;
     stretch_row spans[SPANS_MAX];
-    stretch_row told[ROWS_MAX];
+    stretch_row listed[ROWS_MAX];
     stretch_row found[ROWS_MAX]; /* expected rows */
     uint64_t end_ns;   /* time of the first session's last message, if later than its last frame */
     const char *topic; /* expected topic of the rows; NULL: the whole connection */
@@ -43,41 +43,41 @@ static const between_case CASES[] = {
     {.what = "two that touch", .spans = {{10, 20}, {20, 40}}},
     {.what = "one in another", .spans = {{10, 50}, {20, 30}, {60, 70}}, .found = {{50, 60}}},
     {.what = "a chain of overlaps", .spans = {{10, 30}, {20, 50}, {50, 70}}},
-    {.what = "a row of all of it", .spans = {{10, 20}, {30, 40}}, .told = {{20, 31}}},
-    {.what = "an open row", .spans = {{10, 20}, {30, 40}, {50, 60}}, .told = {{20, GAP_OPEN}}},
+    {.what = "a row of all of it", .spans = {{10, 20}, {30, 40}}, .listed = {{20, 31}}},
+    {.what = "an open row", .spans = {{10, 20}, {30, 40}, {50, 60}}, .listed = {{20, GAP_OPEN}}},
     {.what = "a row of the beginning",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{15, 25}},
+     .listed = {{15, 25}},
      .found = {{25, 30}}},
     {.what = "a row of the end",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{25, 35}},
+     .listed = {{25, 35}},
      .found = {{20, 25}}},
     {.what = "a row of the middle",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{22, 25}},
+     .listed = {{22, 25}},
      .found = {{20, 22}, {25, 30}}},
-    {.what = "rows of two slots", .spans = {{10, 20}, {30, 40}}, .told = {{18, 26}, {24, 33}}},
+    {.what = "rows of two slots", .spans = {{10, 20}, {30, 40}}, .listed = {{18, 26}, {24, 33}}},
     {.what = "a row of one topic",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{20, 30}},
+     .listed = {{20, 30}},
      .found = {{20, 30}},
      .topic = "trade"},
     {.what = "a row before the sessions",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{2, 5}},
+     .listed = {{2, 5}},
      .found = {{20, 30}}},
     {.what = "a row into the first one",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{2, 25}},
+     .listed = {{2, 25}},
      .found = {{25, 30}}},
     {.what = "a row from the last message on",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{23, 30}},
+     .listed = {{23, 30}},
      .end_ns = 23},
     {.what = "a row from beyond it",
      .spans = {{10, 20}, {30, 40}},
-     .told = {{24, 30}},
+     .listed = {{24, 30}},
      .found = {{20, 24}},
      .end_ns = 23},
     {.what = "after what was pruned", .spans = {{170, 180}, {190, 200}}, .found = {{180, 190}}},
@@ -154,7 +154,7 @@ static void add_gaps(archive *a, session_spans *spans, gap_list *ledger)
     archive_history_fini(&past);
 }
 
-static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
+static gap_row listed_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
 {
     return (gap_row){.reason = GAP_CRASH,
                      .feed = "a",
@@ -193,11 +193,11 @@ static void check_case(archive *a, const between_case *c)
                                 .end_ns = 2,
                                 .topics = TRADE};
     add_segment(&spans, &other);
-    for (size_t i = 0; i < ROWS_MAX && c->told[i].from_ns != 0; i++) {
-        const gap_row row = told_row(c->told[i].from_ns, c->told[i].to_ns, c->topic);
+    for (size_t i = 0; i < ROWS_MAX && c->listed[i].from_ns != 0; i++) {
+        const gap_row row = listed_row(c->listed[i].from_ns, c->listed[i].to_ns, c->topic);
         gap_list_add(&ledger, &row);
     }
-    size_t told = ledger.count;
+    size_t listed = ledger.count;
     add_gaps(a, &spans, &ledger);
     size_t found = 0;
     for (size_t i = 0; i < ledger.count; i++) {
@@ -216,7 +216,7 @@ static void check_case(archive *a, const between_case *c)
     if (found < ROWS_MAX && c->found[found].to_ns != 0)
         fail_msg("%s: the row from %llu is not there", c->what,
                  (unsigned long long)c->found[found].from_ns);
-    assert_int_equal(ledger.count, told + found);
+    assert_int_equal(ledger.count, listed + found);
     gap_list_fini(&ledger);
     session_spans_fini(&spans);
 }
@@ -224,11 +224,11 @@ static void check_case(archive *a, const between_case *c)
 static void test_stretches_between(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     journal *j;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/one", 100, 120, &err), TD_OK);
     assert_int_equal(append_pruned(j, "capture/two", 140, 160, &err), TD_OK);
@@ -236,7 +236,7 @@ static void test_stretches_between(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         check_case(a, &CASES[i]);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A session of a feed with its topics, "TOPIC" NUL "SYMBOL" NUL; the last NUL is the one that ends
@@ -250,7 +250,7 @@ typedef struct topics_span {
 typedef struct topics_case {
     const char *what;
     topics_span spans[SPANS_MAX];
-    stretch_row told;            /* a row for the whole feed that the ledger already has */
+    stretch_row listed;          /* a row for the whole feed that the ledger already has */
     stretch_row found[ROWS_MAX]; /* expected rows of topic trade, symbol BTCUSD */
 } topics_case;
 
@@ -306,8 +306,8 @@ static void check_topics(archive *a, const topics_case *c)
                                    .topics = from->topics};
         add_segment(&spans, &made);
     }
-    if (c->told.to_ns != 0) {
-        gap_row row = told_row(c->told.from_ns, c->told.to_ns, NULL);
+    if (c->listed.to_ns != 0) {
+        gap_row row = listed_row(c->listed.from_ns, c->listed.to_ns, NULL);
         row.feed = "t";
         gap_list_add(&ledger, &row);
     }
@@ -335,13 +335,13 @@ static void check_topics(archive *a, const topics_case *c)
 static void test_topics_that_captures_lack(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     for (size_t i = 0; i < sizeof TOPIC_CASES / sizeof TOPIC_CASES[0]; i++)
         check_topics(a, &TOPIC_CASES[i]);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* The receive time of frame i. If it was not received (some of the fixture's frames are sent, some
@@ -358,17 +358,17 @@ static uint64_t received_ns(uint64_t i, int step)
 static void test_spans_of_several_segments(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive_view *view;
     session_spans spans = {0};
     gap_list found = {0};
     uint64_t first_ns;
     uint64_t last_ns;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 1000, 8); /* segments of 60 frames */
-    archive_fixture_record(&place, 0, 8);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 1000, 8); /* segments of 60 frames */
+    archive_fixture_record(&env, 0, 8);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
         assert_int_equal(view->catalog != NULL, i == 0);
@@ -376,7 +376,7 @@ static void test_spans_of_several_segments(void **state)
         assert_int_equal(first_ns, received_ns(0, 1));
         assert_int_equal(last_ns, received_ns(1159, -1));
         archive_view_close(view);
-        assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+        assert_int_equal(catalog_remove(env.catalog_path, &err), TD_OK);
     }
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
     assert_true(view->listing.segment_count >= 4);
@@ -397,22 +397,22 @@ static void test_spans_of_several_segments(void **state)
     session_spans_fini(&spans);
     archive_view_close(view);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 /* A recorder finishes a segment between listing and reading it: its rows must not be lost. */
 static void test_renamed_meanwhile(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     archive_listing listing;
     char open_path[LIMIT_PATH_BYTES];
     segment_rows right;
     segment_rows found;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 3);
-    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 3);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *path = listing.segments[0].path;
     (void)snprintf(open_path, sizeof open_path, "%.1000s.open", path);
@@ -424,7 +424,7 @@ static void test_renamed_meanwhile(void **state)
     segment_rows_fini(&found);
     archive_listing_fini(&listing);
     archive_close(a);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

@@ -48,30 +48,30 @@ static void keep_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
     out->bytes_total = bytes_total;
 }
 
-static verify_report verify(archive_place *place, unsigned threads, findings_text *out)
+static verify_report verify(archive_env *env, unsigned threads, findings_text *out)
 {
     const verify_options options = {
         .threads = threads, .finding = keep_finding, .progress = keep_progress, .user = out};
     out->size = 0;
     out->text[0] = '\0';
     out->progress_calls = 0;
-    return archive_fixture_verify(place, &options);
+    return archive_fixture_verify(env, &options);
 }
 
-static void check(archive_place *place, verify_severity verdict, const char *finding)
+static void check(archive_env *env, verify_severity verdict, const char *finding)
 {
     static findings_text text; /* static, because it is too large for the stack */
-    verify_report report = verify(place, 1, &text);
+    verify_report report = verify(env, 1, &text);
     if (report.verdict != verdict || strstr(text.text, finding) == NULL)
         fail_msg("'%s' wanted, verdict %s, found:\n%s", finding,
                  verify_severity_name(report.verdict), text.text);
 }
 
 /* The path of segment i in the listing. */
-static void segment_path(archive_place *place, size_t i, char out[LIMIT_PATH_BYTES])
+static void segment_path(archive_env *env, size_t i, char out[LIMIT_PATH_BYTES])
 {
     archive_listing listing;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     assert_true(i < listing.segment_count);
     assert_int_equal(archive_join(a, listing.segments[i].path, out, NULL), TD_OK);
@@ -82,13 +82,13 @@ static void segment_path(archive_place *place, size_t i, char out[LIMIT_PATH_BYT
 static void test_sound_archive(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     static findings_text text;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 10);
-    clock_sim_advance(place.clock, 1000);
-    archive_fixture_record(&place, 200, 4);
-    verify_report report = verify(&place, 2, &text);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 10);
+    clock_sim_advance(env.clock, 1000);
+    archive_fixture_record(&env, 200, 4);
+    verify_report report = verify(&env, 2, &text);
     assert_string_equal(text.text, "");
     assert_int_equal(report.verdict, VERIFY_SOUND);
     assert_int_equal(report.segments, 6);
@@ -97,94 +97,94 @@ static void test_sound_archive(void **state)
     assert_int_equal(report.frames, 14 * 18);
     assert_int_equal(text.progress_calls, 6);
     assert_int_equal(text.bytes_total, report.bytes);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_unreadable_segment_shows(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     char path[LIMIT_PATH_BYTES];
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 3);
-    segment_path(&place, 0, path);
-    assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
-    file_make(io_fault_io(place.disk), path, "no segment at all", 17);
-    check(&place, VERIFY_DAMAGED, "cannot be read");
-    archive_place_fini(&place);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 3);
+    segment_path(&env, 0, path);
+    assert_int_equal(td_io_unlink(io_fault_io(env.disk), path, NULL), TD_OK);
+    file_make(io_fault_io(env.disk), path, "no segment at all", 17);
+    check(&env, VERIFY_DAMAGED, "cannot be read");
+    archive_env_fini(&env);
 }
 
 static void test_catalog_is_compared(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     td_err err;
     catalog *c = NULL;
     char path[LIMIT_PATH_BYTES];
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 6);
-    segment_path(&place, 0, path);
-    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 6);
+    segment_path(&env, 0, path);
+    assert_int_equal(catalog_open(env.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
     assert_int_equal(catalog_drop(c, path + strlen(ARCHIVE_FIXTURE_PATH "/"), &err), TD_OK);
     catalog_close(c);
-    check(&place, VERIFY_RECOVERABLE, "is out of date: does not list");
-    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
-    check(&place, VERIFY_RECOVERABLE, "is out of date: the file is missing");
-    archive_place_fini(&place);
+    check(&env, VERIFY_RECOVERABLE, "is out of date: does not list");
+    assert_int_equal(catalog_remove(env.catalog_path, &err), TD_OK);
+    check(&env, VERIFY_RECOVERABLE, "is out of date: the file is missing");
+    archive_env_fini(&env);
 }
 
 static void test_lost_journal_is_damage(void **state)
 {
     (void)state;
-    archive_place place;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 3);
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 3);
     assert_int_equal(
-        td_io_unlink(io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/journal.mcap.open", NULL),
+        td_io_unlink(io_fault_io(env.disk), ARCHIVE_FIXTURE_PATH "/journal.mcap.open", NULL),
         TD_OK);
-    check(&place, VERIFY_DAMAGED, "there is no journal");
-    archive_place_fini(&place);
+    check(&env, VERIFY_DAMAGED, "there is no journal");
+    archive_env_fini(&env);
 }
 
 static void test_live_session_is_no_fault(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     fixture_feed feed;
     td_err err;
-    archive_place_init_sim(&place);
-    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_env_init_sim(&env);
+    archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
-    check(&place, VERIFY_SOUND, "is being written");
+    check(&env, VERIFY_SOUND, "is being written");
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 1, &err), TD_OK);
     archive_close(a);
-    check(&place, VERIFY_RECOVERABLE, "was left open");
-    check(&place, VERIFY_RECOVERABLE, "ended without a stop");
-    archive_place_fini(&place);
+    check(&env, VERIFY_RECOVERABLE, "was left open");
+    check(&env, VERIFY_RECOVERABLE, "ended without a stop");
+    archive_env_fini(&env);
 }
 
 static void test_threads_change_nothing(void **state)
 {
     (void)state;
-    archive_place place;
+    archive_env env;
     static findings_text one;
     static findings_text four;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, 12);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12);
     for (size_t i = 0; i < 4; i++) {
         char path[LIMIT_PATH_BYTES];
-        segment_path(&place, i, path);
-        assert_int_equal(io_fault_damage(place.disk, path, 500 + 10 * i, 1, NULL), TD_OK);
+        segment_path(&env, i, path);
+        assert_int_equal(io_fault_damage(env.disk, path, 500 + 10 * i, 1, NULL), TD_OK);
     }
-    verify_report first = verify(&place, 1, &one);
-    verify_report second = verify(&place, 4, &four);
+    verify_report first = verify(&env, 1, &one);
+    verify_report second = verify(&env, 4, &four);
     assert_true(one.size > 0);
     assert_string_equal(one.text, four.text);
     assert_memory_equal(&first, &second, sizeof first);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 int main(void)

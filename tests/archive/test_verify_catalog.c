@@ -24,14 +24,14 @@
 #include "archive/ledger.h"
 #include "archive/prune.h"
 #include "tests/testing/files.h"
-#include "tests/testing/damage_bench.h"
+#include "tests/testing/damage_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
 /* Runs the SQL statement. Returns 1 if it changed a row; a constraint may prevent that. */
-static int change(const bench *b, const char *sql)
+static int change(const damage_fixture *f, const char *sql)
 {
     sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(b->place.catalog_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(f->env.catalog_path, &db), SQLITE_OK);
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     int changes = rc == SQLITE_OK ? sqlite3_changes(db) : 0;
     if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
@@ -40,10 +40,10 @@ static int change(const bench *b, const char *sql)
     return changes > 0;
 }
 
-static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
+static void put_catalog_back(const damage_fixture *f, const uint8_t *bytes, size_t size)
 {
-    assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
-    file_make(io_posix(), b->place.catalog_path, bytes, size);
+    assert_int_equal(catalog_remove(f->env.catalog_path, NULL), TD_OK);
+    file_make(io_posix(), f->env.catalog_path, bytes, size);
 }
 
 /* ---- readers' answers ---- */
@@ -132,12 +132,12 @@ static void answer_removal(void *user, const segment_index *segment, prune_reaso
 
 /* The readers' answers as text: gaps, plans of three selections, and what prune would remove.
  * Allocated with td_alloc. */
-static char *answers_of(bench *b)
+static char *answers_of(damage_fixture *f)
 {
     td_buf out;
     td_err err;
     td_buf_init(&out, 1 << 20);
-    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&f->env, ARCHIVE_READ, NULL);
     const read_query all = {.to_ns = UINT64_MAX};
     const read_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
                                   .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
@@ -160,9 +160,9 @@ static char *answers_of(bench *b)
     return (char *)out.data;
 }
 
-static void must_answer(bench *b, const char *right, const char *doing, size_t at)
+static void must_answer(damage_fixture *f, const char *right, const char *doing, size_t at)
 {
-    char *now = answers_of(b);
+    char *now = answers_of(f);
     if (strcmp(now, right) != 0)
         fail_msg("%s %zu: readers answer\n%s\ninstead of\n%s", doing, at, now, right);
     td_free(now);
@@ -203,11 +203,11 @@ typedef struct original {
     char *answers;
 } original;
 
-static original original_of(bench *b)
+static original original_of(damage_fixture *f)
 {
     original o = {0};
-    o.bytes = file_read(io_posix(), b->place.catalog_path, &o.size);
-    o.answers = answers_of(b);
+    o.bytes = file_read(io_posix(), f->env.catalog_path, &o.size);
+    o.answers = answers_of(f);
     return o;
 }
 
@@ -219,37 +219,37 @@ static void original_fini(original *o)
 
 /* Checks that recover leaves a correct catalog, whatever it finds: a copy of a catalog in use may
  * have any content. */
-static void must_mend(bench *b, const char *doing, size_t at)
+static void must_mend(damage_fixture *f, const char *doing, size_t at)
 {
     recover_report report;
-    archive_fixture_recover(&b->place, &report);
-    if (bench_verify(b) != VERIFY_SOUND)
-        fail_msg("%s %zu, recovered:\n%s", doing, at, b->text);
+    archive_fixture_recover(&f->env, &report);
+    if (damage_verify(f) != VERIFY_SOUND)
+        fail_msg("%s %zu, recovered:\n%s", doing, at, f->text);
 }
 
 /* Checks that after a change of the catalog verify reports it, readers answer as before, and
  * recover corrects it. */
-static void see_change(bench *b, const original *o, const char *sql, unsigned row)
+static void see_change(damage_fixture *f, const original *o, const char *sql, unsigned row)
 {
-    bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
-    must_answer(b, o->answers, sql, row);
-    must_mend(b, sql, row);
-    put_catalog_back(b, o->bytes, o->size);
+    damage_must_show(f, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
+    must_answer(f, o->answers, sql, row);
+    must_mend(f, sql, row);
+    put_catalog_back(f, o->bytes, o->size);
 }
 
 /* Adds a row of a segment that does not exist: it is out of date, and harmless. */
-static void add_row(bench *b, const original *o)
+static void add_row(damage_fixture *f, const original *o)
 {
-    assert_true(change(b, "INSERT INTO segments SELECT path || 'x', file_bytes, chain, hash, rows, "
+    assert_true(change(f, "INSERT INTO segments SELECT path || 'x', file_bytes, chain, hash, rows, "
                           "chunks FROM segments"));
-    see_change(b, o, "rows added", 0);
+    see_change(f, o, "rows added", 0);
 }
 
 static void test_catalog_rows(void **state)
 {
     (void)state;
-    bench *b = bench_open();
-    original o = original_of(b);
+    damage_fixture *f = damage_open();
+    original o = original_of(f);
     unsigned rows = 0;
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
         for (unsigned row = 0;; row++) {
@@ -257,21 +257,21 @@ static void test_catalog_rows(void **state)
             (void)snprintf(sql, sizeof sql,
                            "%s WHERE path = (SELECT path FROM %s ORDER BY path LIMIT 1 OFFSET %u)",
                            CHANGES[i].sql, CHANGES[i].table, row);
-            if (!change(b, sql))
+            if (!change(f, sql))
                 break;
-            if (bench_verify(b) != VERIFY_SOUND) /* the new value may equal the old one */
-                see_change(b, &o, sql, row);
+            if (damage_verify(f) != VERIFY_SOUND) /* the new value may equal the old one */
+                see_change(f, &o, sql, row);
             rows++;
         }
     }
     assert_true(rows > sizeof CHANGES / sizeof CHANGES[0]);
-    add_row(b, &o);
-    assert_true(change(b, "DELETE FROM segments"));
-    see_change(b, &o, "all rows removed", 0);
-    assert_true(change(b, "DELETE FROM days"));
-    see_change(b, &o, "all short rows removed", 0);
+    add_row(f, &o);
+    assert_true(change(f, "DELETE FROM segments"));
+    see_change(f, &o, "all rows removed", 0);
+    assert_true(change(f, "DELETE FROM days"));
+    see_change(f, &o, "all short rows removed", 0);
     original_fini(&o);
-    bench_close(b, "catalog rows added, changed, removed");
+    damage_close(f, "catalog rows added, changed, removed");
 }
 
 /* Flips bits, some of which are in unused parts of the database. A flip is never damage, and
@@ -279,28 +279,28 @@ static void test_catalog_rows(void **state)
 static void test_catalog_bits(void **state)
 {
     (void)state;
-    bench *b = bench_open();
+    damage_fixture *f = damage_open();
     unsigned harmless = 0;
-    original o = original_of(b);
+    original o = original_of(f);
     for (size_t at = 0; at < o.size; at += 101) {
         o.bytes[at] ^= (uint8_t)(1U << (at % 8));
-        put_catalog_back(b, o.bytes, o.size);
+        put_catalog_back(f, o.bytes, o.size);
         o.bytes[at] ^= (uint8_t)(1U << (at % 8));
-        verify_severity verdict = bench_verify(b);
-        b->tried++;
-        must_answer(b, o.answers, "bit of byte", at);
+        verify_severity verdict = damage_verify(f);
+        f->tried++;
+        must_answer(f, o.answers, "bit of byte", at);
         if (verdict == VERIFY_DAMAGED)
-            fail_msg("byte %zu: %s", at, b->text);
+            fail_msg("byte %zu: %s", at, f->text);
         if (verdict == VERIFY_RECOVERABLE) {
-            must_mend(b, "bit of byte", at);
+            must_mend(f, "bit of byte", at);
             continue;
         }
         harmless++;
     }
-    put_catalog_back(b, o.bytes, o.size);
+    put_catalog_back(f, o.bytes, o.size);
     original_fini(&o);
     print_message("of these harmless: %u\n", harmless);
-    bench_close(b, "bits of the catalog");
+    damage_close(f, "bits of the catalog");
 }
 
 /* A segment was cut after it was finished: the catalog still describes its old content, but answers
@@ -308,22 +308,22 @@ static void test_catalog_bits(void **state)
 static void test_cut_files_with_a_catalog(void **state)
 {
     (void)state;
-    bench *b = bench_open();
-    original o = original_of(b);
-    for (size_t i = 0; i < BENCH_SEGMENTS; i++) {
-        for (size_t size = 0; size < b->sizes[i]; size += 311) {
-            bench_put(b, i, b->bytes[i], size);
-            assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
-            char *without = answers_of(b);
-            put_catalog_back(b, o.bytes, o.size);
-            must_answer(b, without, "cut to", size);
+    damage_fixture *f = damage_open();
+    original o = original_of(f);
+    for (size_t i = 0; i < DAMAGE_SEGMENTS; i++) {
+        for (size_t size = 0; size < f->sizes[i]; size += 311) {
+            damage_put(f, i, f->bytes[i], size);
+            assert_int_equal(catalog_remove(f->env.catalog_path, NULL), TD_OK);
+            char *without = answers_of(f);
+            put_catalog_back(f, o.bytes, o.size);
+            must_answer(f, without, "cut to", size);
             td_free(without);
-            b->tried++;
+            f->tried++;
         }
-        bench_put_back(b, i);
+        damage_put_back(f, i);
     }
     original_fini(&o);
-    bench_close(b, "cut files beside a catalog");
+    damage_close(f, "cut files beside a catalog");
 }
 
 int main(void)

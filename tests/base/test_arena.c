@@ -24,7 +24,7 @@ static void test_alignment(void **state)
 }
 
 /* Allocations do not overlap and keep their content while blocks are added. */
-static void test_content_stays(void **state)
+static void test_allocations_do_not_overlap(void **state)
 {
     (void)state;
     enum { PIECES = 500, BYTES = 1000 };
@@ -60,7 +60,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_content_stays),
+        cmocka_unit_test(test_allocations_do_not_overlap),
         cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ static void test_roles(void **state)
         {CHANNEL_HTTP, "instruments", ROLE_HTTP, 0, 0},
         {CHANNEL_HTTP, CHANNEL_TOPIC_UNKNOWN, ROLE_HTTP, 0, 0},
         {CHANNEL_EVENT, CHANNEL_TOPIC_EVENTS, ROLE_EVENT, 0, 1},
-        /* Of earlier versions: */
+        /* From earlier versions: */
         {CHANNEL_EVENT, "_arrivals", ROLE_EVENT, 0, 0},
         /* From other programs: */
         {CHANNEL_EVENT, "trade", ROLE_EVENT, 0, 0},

@@ -46,7 +46,7 @@ static void test_os_errors(void **state)
     assert_int_equal(err.os_errno, EDQUOT);
 }
 
-static void test_nobody_listens(void **state)
+static void test_errors_without_a_log(void **state)
 {
     (void)state;
     assert_int_equal(td_err_set(NULL, TD_E_IO, "x"), TD_E_IO);
@@ -87,15 +87,15 @@ static void test_every_code_has_a_name(void **state)
     assert_string_equal(td_result_name((td_result)99), "unknown");
 }
 
-typedef struct heard {
+typedef struct log_lines {
     int count;
     td_log_level level;
     char line[2000];
-} heard;
+} log_lines;
 
-static void hear(void *ctx, td_log_level level, const char *line)
+static void on_log_line(void *ctx, td_log_level level, const char *line)
 {
-    heard *h = ctx;
+    log_lines *h = ctx;
     h->count++;
     h->level = level;
     snprintf(h->line, sizeof h->line, "%s", line);
@@ -104,12 +104,12 @@ static void hear(void *ctx, td_log_level level, const char *line)
 static void test_log(void **state)
 {
     (void)state;
-    heard h = {0};
-    td_log log = {.fn = hear, .ctx = &h, .level_max = TD_LOG_INFO};
+    log_lines h = {0};
+    td_log log = {.fn = on_log_line, .ctx = &h, .level_max = TD_LOG_INFO};
     td_log_emit(&log, TD_LOG_WARNING, "%d lost\n", 3);
     assert_string_equal(h.line, "3 lost\\x0a");
     assert_int_equal(h.level, TD_LOG_WARNING);
-    td_log_emit(&log, TD_LOG_DEBUG, "not heard");
+    td_log_emit(&log, TD_LOG_DEBUG, "not logged");
     assert_int_equal(h.count, 1);
     td_log_emit(&log, TD_LOG_INFO, "%2000d", 1);
     assert_int_equal(strlen(h.line), 1023);
@@ -123,7 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set_and_add),           cmocka_unit_test(test_os_errors),
-        cmocka_unit_test(test_nobody_listens),        cmocka_unit_test(test_long_and_many_lines),
+        cmocka_unit_test(test_errors_without_a_log),  cmocka_unit_test(test_long_and_many_lines),
         cmocka_unit_test(test_every_code_has_a_name), cmocka_unit_test(test_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

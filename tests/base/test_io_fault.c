@@ -381,7 +381,7 @@ static void test_renewed_after_a_failed_sync(void **state)
 }
 
 /* A killed process loses nothing, but its unsynced changes can still be lost. */
-static void test_kill(void **state)
+static void test_kill_keeps_unsynced_changes(void **state)
 {
     io_fault *disk = *state;
     make_durable_file(disk, "/", "a", "1");
@@ -426,7 +426,7 @@ int main(void)
         ON_DISK(test_cut_is_repeatable),
         ON_DISK(test_cut_after_a_failed_sync),
         ON_DISK(test_renewed_after_a_failed_sync),
-        ON_DISK(test_kill),
+        ON_DISK(test_kill_keeps_unsynced_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

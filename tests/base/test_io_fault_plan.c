@@ -281,7 +281,7 @@ static void test_damage(void **state)
 }
 
 /* The disk after every change, rebuilt from the log, equals the disk at that time. */
-static void test_log(void **state)
+static void test_log_rebuilds_each_disk(void **state)
 {
     io_fault *disk = *state;
     td_io io = io_fault_io(disk);
@@ -398,7 +398,7 @@ int main(void)
         ON_DISK(test_failed_sync_loses_its_data),
         ON_DISK(test_held_sync),
         ON_DISK(test_damage),
-        ON_DISK(test_log),
+        ON_DISK(test_log_rebuilds_each_disk),
         ON_DISK(test_log_of_a_short_write),
         ON_DISK(test_observer),
     };

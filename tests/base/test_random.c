@@ -35,7 +35,7 @@ static void test_sequence(void **state)
 }
 
 /* Six sides, 60,000 throws: each within 5 standard deviations (91) of 10,000. */
-static void test_below(void **state)
+static void test_below_is_uniform(void **state)
 {
     (void)state;
     td_random random;
@@ -75,7 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sequence),
-        cmocka_unit_test(test_below),
+        cmocka_unit_test(test_below_is_uniform),
         cmocka_unit_test(test_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

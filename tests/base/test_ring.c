@@ -110,7 +110,7 @@ static void test_full(void **state)
 }
 
 /* Records of every size wrap around many times, and are contiguous across the end of the memory. */
-static void test_wraps_unseen(void **state)
+static void test_records_contiguous(void **state)
 {
     (void)state;
     td_ring *ring = open_ring(4096);
@@ -287,10 +287,10 @@ static void test_wait_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_capacity),         cmocka_unit_test(test_order_and_views),
-        cmocka_unit_test(test_reservation),      cmocka_unit_test(test_full),
-        cmocka_unit_test(test_wraps_unseen),     cmocka_unit_test(test_two_threads),
-        cmocka_unit_test(test_sleeps_and_wakes), cmocka_unit_test(test_wait_ends),
+        cmocka_unit_test(test_capacity),           cmocka_unit_test(test_order_and_views),
+        cmocka_unit_test(test_reservation),        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_records_contiguous), cmocka_unit_test(test_two_threads),
+        cmocka_unit_test(test_sleeps_and_wakes),   cmocka_unit_test(test_wait_ends),
         cmocka_unit_test(test_wait_for_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 
-static void test_is_text(void **state)
+static void test_texts_are_recognized(void **state)
 {
     (void)state;
     static const struct {
@@ -56,7 +56,7 @@ static void test_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_is_text),
+        cmocka_unit_test(test_texts_are_recognized),
         cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void note(void *arg)
 }
 
 /* No thread but the helping one: jobs run in the order of submission. */
-static void test_order(void **state)
+static void test_jobs_run_in_order(void **state)
 {
     (void)state;
     enum { JOBS = 200 };
@@ -76,7 +76,7 @@ static void test_really_parallel(void **state)
 
 /* One thread and a helping one: two jobs that end only when both run. Afterwards the queue is
  * empty. */
-static void test_help(void **state)
+static void test_helping_thread_runs_jobs(void **state)
 {
     (void)state;
     pthread_barrier_t barrier;
@@ -182,7 +182,7 @@ static td_result visit(void *user, size_t i, td_err *err)
 }
 
 /* All items run; the first failure other than a stop is returned. */
-static void test_each(void **state)
+static void test_each_returns_the_first_failure(void **state)
 {
     (void)state;
     td_workers *pools[] = {NULL, NULL};
@@ -208,13 +208,13 @@ static void test_cores(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_jobs_run_in_order),
         cmocka_unit_test(test_really_parallel),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_helping_thread_runs_jobs),
         cmocka_unit_test(test_close_finishes_all),
         cmocka_unit_test(test_a_job_may_submit_and_be_used_again),
         cmocka_unit_test(test_signals_blocked),
-        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_each_returns_the_first_failure),
         cmocka_unit_test(test_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,12 +178,12 @@ static const candle_case CANDLE_CASES[] = {
      2},
 };
 
-typedef struct candle_bench {
+typedef struct candle_fixture {
     audit *a;
     audit_member *trades, *candles;
     uint64_t connection;
     uint32_t behind_s; /* of the recorder's clock */
-} candle_bench;
+} candle_fixture;
 
 static message trade_message(const tick *t, msg_trade *space)
 {
@@ -210,35 +210,35 @@ static message candle_message(const tick *t, msg_value values[4], msg_item *item
                                 .item_count = 1}};
 }
 
-static uint32_t apply_tick(candle_bench *b, const candle_case *c, const tick *t)
+static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *t)
 {
     msg_trade trade;
     msg_value values[4];
     msg_item item;
     audit_verdict found;
     int is_candle = t->kind == 'K' || t->kind == 'k';
-    uint64_t recv_ns = (t->at + 1 - b->behind_s) * S;
+    uint64_t recv_ns = (t->at + 1 - f->behind_s) * S;
     if (t->kind == '<') {
-        b->behind_s = t->at;
+        f->behind_s = t->at;
         return 0;
     }
     if (t->kind == '!') {
-        audit_skip(b->a, b->trades, recv_ns);
+        audit_skip(f->a, f->trades, recv_ns);
         return 0;
     }
     if (t->kind == '~') {
-        b->connection++;
+        f->connection++;
         return 0;
     }
     const audit_frame frame = {.recv_ns = recv_ns,
-                               .connection = b->connection,
-                               .conn = (uint32_t)b->connection,
-                               .granted_ns = b->connection > 1 ? 0 : c->granted_s * S};
+                               .connection = f->connection,
+                               .conn = (uint32_t)f->connection,
+                               .granted_ns = f->connection > 1 ? 0 : c->granted_s * S};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
-    audit_apply(b->a, is_candle ? b->candles : b->trades, &frame, &m, NULL, &found);
+    audit_apply(f->a, is_candle ? f->candles : f->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
-        assert_ptr_equal(found.items[i].about.member, b->trades);
+        assert_ptr_equal(found.items[i].about.member, f->trades);
         assert_true(found.items[i].from_ns < found.items[i].to_ns);
     }
     return found.count;
@@ -249,52 +249,52 @@ static void test_candles(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof CANDLE_CASES / sizeof *CANDLE_CASES; i++) {
         const candle_case *c = &CANDLE_CASES[i];
-        candle_bench b = {.connection = 1};
+        candle_fixture f = {.connection = 1};
         uint32_t last = 0;
-        b.a = audit_open();
-        b.trades = audit_join(b.a, &TRADES, 0, NULL);
-        b.candles = audit_join(b.a, &CANDLES, 0, NULL);
+        f.a = audit_open();
+        f.trades = audit_join(f.a, &TRADES, 0, NULL);
+        f.candles = audit_join(f.a, &CANDLES, 0, NULL);
         for (size_t k = 0; c->ticks[k].kind != 0; k++) {
-            uint32_t found = apply_tick(&b, c, &c->ticks[k]);
+            uint32_t found = apply_tick(&f, c, &c->ticks[k]);
             if (found != c->ticks[k].missing)
                 fail_msg("%s: tick %zu: %u found", c->name, k, found);
             last = c->ticks[k].kind == '<' ? 0 : c->ticks[k].at;
         }
         audit_verdict found;
-        audit_finish(b.a, (last + 3) * S, &found);
+        audit_finish(f.a, (last + 3) * S, &found);
         audit_stats stats = {0};
-        audit_add_stats(b.a, &stats);
+        audit_add_stats(f.a, &stats);
         if (found.count != c->missing_at_end || stats.trades.compared != c->compared ||
             stats.trades.skipped != c->skipped)
             fail_msg("%s: %u at the end, %u compared, %u skipped", c->name, found.count,
                      (unsigned)stats.trades.compared, (unsigned)stats.trades.skipped);
-        audit_close(b.a);
+        audit_close(f.a);
     }
 }
 
 /* More trades between two readings than can be kept: the candle is skipped, and later ones are
  * compared. */
-static void test_trades_bound(void **state)
+static void test_trades_beyond_bound(void **state)
 {
     (void)state;
-    candle_bench b = {.connection = 1};
+    candle_fixture f = {.connection = 1};
     const candle_case c = {.granted_s = 50};
-    b.a = audit_open();
-    b.trades = audit_join(b.a, &TRADES, 0, NULL);
-    b.candles = audit_join(b.a, &CANDLES, 0, NULL);
-    assert_int_equal(apply_tick(&b, &c, &(tick){'T', 61, 0, 1, 0}), 0);
-    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 62, 60, 1, 0}), 0);
+    f.a = audit_open();
+    f.trades = audit_join(f.a, &TRADES, 0, NULL);
+    f.candles = audit_join(f.a, &CANDLES, 0, NULL);
+    assert_int_equal(apply_tick(&f, &c, &(tick){'T', 61, 0, 1, 0}), 0);
+    assert_int_equal(apply_tick(&f, &c, &(tick){'K', 62, 60, 1, 0}), 0);
     for (uint32_t i = 0; i < LIMIT_AUDIT_TRADES + 100; i++)
-        assert_int_equal(apply_tick(&b, &c, &(tick){'T', 63, 0, 1, 0}), 0);
-    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 64, 60, 77, 0}), 0);
-    assert_int_equal(apply_tick(&b, &c, &(tick){'T', 121, 0, 2, 0}), 0);
-    assert_int_equal(apply_tick(&b, &c, &(tick){'K', 122, 120, 2, 0}), 0);
+        assert_int_equal(apply_tick(&f, &c, &(tick){'T', 63, 0, 1, 0}), 0);
+    assert_int_equal(apply_tick(&f, &c, &(tick){'K', 64, 60, 77, 0}), 0);
+    assert_int_equal(apply_tick(&f, &c, &(tick){'T', 121, 0, 2, 0}), 0);
+    assert_int_equal(apply_tick(&f, &c, &(tick){'K', 122, 120, 2, 0}), 0);
     audit_stats stats = {0};
-    audit_add_stats(b.a, &stats);
+    audit_add_stats(f.a, &stats);
     assert_int_equal(stats.trades.compared, 2);
     assert_int_equal(stats.trades.differed, 0);
     assert_true(stats.trades.skipped > 0);
-    audit_close(b.a);
+    audit_close(f.a);
 }
 
 /* ---- books and tickers ---- */
@@ -429,8 +429,7 @@ static void test_a_finding_for_each_pair(void **state)
 
 /* ---- members ---- */
 
-/* A topic without a partner is not audited. */
-static void test_useful_parts(void **state)
+static void test_partners_are_needed(void **state)
 {
     (void)state;
     static const struct {
@@ -468,9 +467,12 @@ static void test_member_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candles),      cmocka_unit_test(test_trades_bound),
-        cmocka_unit_test(test_books),        cmocka_unit_test(test_a_finding_for_each_pair),
-        cmocka_unit_test(test_useful_parts), cmocka_unit_test(test_member_bound),
+        cmocka_unit_test(test_candles),
+        cmocka_unit_test(test_trades_beyond_bound),
+        cmocka_unit_test(test_books),
+        cmocka_unit_test(test_a_finding_for_each_pair),
+        cmocka_unit_test(test_partners_are_needed),
+        cmocka_unit_test(test_member_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

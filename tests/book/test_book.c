@@ -193,7 +193,7 @@ static td_hash128 hash_of(book *b)
 
 /* Two histories of one book give the same hash, even if hashing begins half way; any change gives
  * another hash. */
-static void test_hash(void **state)
+static void test_hash_of_levels(void **state)
 {
     (void)state;
     book *a = open_book(25);
@@ -306,7 +306,7 @@ static void assert_digests(book *b)
 }
 
 /* Deep sides use the other search and grow; each operation is compared with a table. */
-static void test_against_model(void **state)
+static void test_sides_equal_model(void **state)
 {
     (void)state;
     static model m;
@@ -350,9 +350,12 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_apply),         cmocka_unit_test(test_crossed),
-        cmocka_unit_test(test_levels_sha1),   cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_against_model), cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_crossed),
+        cmocka_unit_test(test_levels_sha1),
+        cmocka_unit_test(test_hash_of_levels),
+        cmocka_unit_test(test_sides_equal_model),
+        cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

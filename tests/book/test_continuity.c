@@ -366,7 +366,7 @@ static void test_full_books(void **state)
 }
 
 /* A topic whose row changed: the book stays, the new row's rules apply. */
-static void test_set_row(void **state)
+static void test_row_change_keeps_book(void **state)
 {
     (void)state;
     static const step STEPS[] = {
@@ -572,9 +572,12 @@ static void test_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_full_books),
-        cmocka_unit_test(test_set_row),   cmocka_unit_test(test_violation),
-        cmocka_unit_test(test_trades),    cmocka_unit_test(test_record),
+        cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_full_books),
+        cmocka_unit_test(test_row_change_keeps_book),
+        cmocka_unit_test(test_violation),
+        cmocka_unit_test(test_trades),
+        cmocka_unit_test(test_record),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,10 +26,10 @@ typedef struct tape_reader {
     symbol_table symbols;
 } tape_reader;
 
-typedef struct bench {
+typedef struct state_fixture {
     tape_reader whole, again; /* again: ends and resumes */
     td_buf saved, same;
-} bench;
+} state_fixture;
 
 /* Totals of all tapes: findings, copied and interleaved frames, changes of the followed index. */
 static size_t found_sum, copies_sum, interleaved_sum, moves_sum;
@@ -81,11 +81,11 @@ static void same_verdict(const symbol_verdict *a, const symbol_verdict *b)
     same_audit(&a->audit, &b->audit);
 }
 
-static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
+static void apply(state_fixture *f, const frame_ref *frame, const frame_ref *again)
 {
     const channel_info *info = &frame->channel->info;
-    symbol_topic *t = symbol_table_topic(&b->whole.symbols, info, SYMBOL_WITH_AUDITS);
-    symbol_topic *same = symbol_table_topic(&b->again.symbols, info, SYMBOL_WITH_AUDITS);
+    symbol_topic *t = symbol_table_topic(&f->whole.symbols, info, SYMBOL_WITH_AUDITS);
+    symbol_topic *same = symbol_table_topic(&f->again.symbols, info, SYMBOL_WITH_AUDITS);
     uint32_t followed = t->choice.followed;
     symbol_verdict first;
     symbol_verdict other;
@@ -97,18 +97,18 @@ static void apply(bench *b, const frame_ref *frame, const frame_ref *again)
 }
 
 /* Saves and loads the second reader's states. */
-static void reload(bench *b)
+static void reload(state_fixture *f)
 {
-    for (size_t i = 0; i < b->whole.symbols.count; i++) {
-        symbol_entry *of = b->again.symbols.items[i];
-        assert_int_equal(symbol_state_save(b->whole.symbols.items[i]->state, &b->same, NULL),
+    for (size_t i = 0; i < f->whole.symbols.count; i++) {
+        symbol_entry *of = f->again.symbols.items[i];
+        assert_int_equal(symbol_state_save(f->whole.symbols.items[i]->state, &f->same, NULL),
                          TD_OK);
-        assert_int_equal(symbol_state_save(of->state, &b->saved, NULL), TD_OK);
-        assert_int_equal(b->saved.size, b->same.size);
-        assert_memory_equal(b->saved.data, b->same.data, b->saved.size);
+        assert_int_equal(symbol_state_save(of->state, &f->saved, NULL), TD_OK);
+        assert_int_equal(f->saved.size, f->same.size);
+        assert_memory_equal(f->saved.data, f->same.data, f->saved.size);
         symbol_state_close(of->state);
         assert_int_equal(
-            symbol_state_load(td_buf_view(&b->saved), SYMBOL_WITH_AUDITS, &of->state, NULL), TD_OK);
+            symbol_state_load(td_buf_view(&f->saved), SYMBOL_WITH_AUDITS, &of->state, NULL), TD_OK);
     }
 }
 
@@ -132,54 +132,54 @@ static void check_malformed(td_buf *saved)
 }
 
 /* Makes the last comparisons, and frees everything. */
-static void finish(bench *b, uint64_t end_ns)
+static void finish(state_fixture *f, uint64_t end_ns)
 {
     audit_verdict first;
     audit_verdict other;
-    reload(b);
-    check_malformed(&b->saved);
-    for (size_t i = 0; i < b->whole.symbols.count; i++) {
-        symbol_state_finish(b->whole.symbols.items[i]->state, end_ns, &first);
-        symbol_state_finish(b->again.symbols.items[i]->state, end_ns, &other);
+    reload(f);
+    check_malformed(&f->saved);
+    for (size_t i = 0; i < f->whole.symbols.count; i++) {
+        symbol_state_finish(f->whole.symbols.items[i]->state, end_ns, &first);
+        symbol_state_finish(f->again.symbols.items[i]->state, end_ns, &other);
         same_audit(&first, &other);
     }
-    symbol_table_fini(&b->whole.symbols);
-    symbol_table_fini(&b->again.symbols);
-    td_buf_fini(&b->saved);
-    td_buf_fini(&b->same);
+    symbol_table_fini(&f->whole.symbols);
+    symbol_table_fini(&f->again.symbols);
+    td_buf_fini(&f->saved);
+    td_buf_fini(&f->same);
 }
 
 /* ---- over a tape ---- */
 
 /* A connection that carries a tape's frames; times are in percent of the tape. It is lost once, and
  * a new connection of its slot begins a little later. */
-typedef struct bringer {
+typedef struct carrier {
     unsigned session; /* index in SESSIONS */
     uint32_t shard;
     unsigned begins, drops, ends;
     unsigned silent_from, silent_to;
     uint32_t conn; /* 0: not connected */
     uint64_t ordinal, begun_ns;
-} bringer;
+} carrier;
 
 /* A recorder's session with two connections, one of which carries copies; one of a recorder with
  * another clock; an import. */
 static const tape_segment_spec SESSIONS[] = {
     {"f", "0a0a0a0a", 1, 0, 1}, {"f", "0b0b0b0b", 2, 0, 1}, {"f", "0c0c0c0c", 3, 0, 1}};
-static const bringer BRINGERS[] = {{0, 0, 0, 50, 100, .silent_from = 75, .silent_to = 92},
+static const carrier CARRIERS[] = {{0, 0, 0, 50, 100, .silent_from = 75, .silent_to = 92},
                                    {0, 1, 20, 63, 96, .conn = 0},
                                    {1, 0, 30, 32, 36, .conn = 0},
                                    {2, 0, 58, 70, 98, .conn = 0}};
-enum { SESSION_COUNT = 3, BRINGER_COUNT = 4, IMPORT = 2 };
+enum { SESSION_COUNT = 3, CARRIER_COUNT = 4, IMPORT = 2 };
 
 typedef struct writer {
     tape_fixture *fixture;
     const char *family;
     tape_segment *segments[SESSION_COUNT];
-    bringer by[BRINGER_COUNT];
+    carrier by[CARRIER_COUNT];
 } writer;
 
-static void put_grant(writer *w, const bringer *by, uint64_t at_ns)
+static void put_grant(writer *w, const carrier *by, uint64_t at_ns)
 {
     const event grant = {.kind = EVENT_GRANT,
                          .shard = by->shard,
@@ -193,32 +193,32 @@ static void put_grant(writer *w, const bringer *by, uint64_t at_ns)
 static void open_segment(writer *w, unsigned session, uint32_t number, uint64_t at_ns)
 {
     tape_segment_spec spec = SESSIONS[session];
-    event_slot slots[BRINGER_COUNT];
-    event said = {.kind = EVENT_SEGMENT, .session = spec.session, .number = number, .slots = slots};
+    event_slot slots[CARRIER_COUNT];
+    event ev = {.kind = EVENT_SEGMENT, .session = spec.session, .number = number, .slots = slots};
     spec.number = number;
     spec.first_ns = at_ns;
     w->fixture->verb = session == IMPORT ? "import" : "record";
     if (w->segments[session] != NULL)
         tape_segment_finish(w->segments[session]);
     w->segments[session] = tape_segment_open_family(w->fixture, &spec, w->family);
-    for (bringer *by = w->by; by < w->by + BRINGER_COUNT; by++) {
+    for (carrier *by = w->by; by < w->by + CARRIER_COUNT; by++) {
         if (by->session == session && by->conn > 0)
-            slots[said.slot_count++] =
+            slots[ev.slot_count++] =
                 (event_slot){.shard = by->shard, .conn = by->conn, .in = by->ordinal};
     }
-    tape_segment_event(w->segments[session], &said, at_ns);
-    for (size_t i = 0; i < said.slot_count; i++)
+    tape_segment_event(w->segments[session], &ev, at_ns);
+    for (size_t i = 0; i < ev.slot_count; i++)
         put_grant(w, &w->by[slots[i].shard], at_ns + 1 + i);
 }
 
 /* Begins or ends the connection. */
-static void set_conn(writer *w, bringer *by, uint32_t conn, uint64_t at_ns)
+static void set_conn(writer *w, carrier *by, uint32_t conn, uint64_t at_ns)
 {
-    const event said = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
-                        .shard = by->shard,
-                        .conn = conn > 0 ? conn : by->conn,
-                        .url = "wss://example/realtime"};
-    tape_segment_event(w->segments[by->session], &said, at_ns + 1);
+    const event ev = {.kind = conn > 0 ? EVENT_CONNECT : EVENT_DISCONNECT,
+                      .shard = by->shard,
+                      .conn = conn > 0 ? conn : by->conn,
+                      .url = "wss://example/realtime"};
+    tape_segment_event(w->segments[by->session], &ev, at_ns + 1);
     by->conn = conn;
     by->ordinal = 0;
     by->begun_ns = at_ns;
@@ -226,7 +226,7 @@ static void set_conn(writer *w, bringer *by, uint32_t conn, uint64_t at_ns)
         put_grant(w, by, at_ns + 2);
 }
 
-static void bring(writer *w, bringer *by, const frame_ref *frame, unsigned percent, uint64_t at_ns)
+static void carry(writer *w, carrier *by, const frame_ref *frame, unsigned percent, uint64_t at_ns)
 {
     const channel_info *info = &frame->channel->info;
     int is_open = percent >= by->begins && percent < by->ends;
@@ -256,15 +256,15 @@ static void bring(writer *w, bringer *by, const frame_ref *frame, unsigned perce
 static void write_tape(tape_fixture *fixture, const capture_tape *from)
 {
     writer w = {.fixture = fixture, .family = from->channels[0].info.family};
-    memcpy(w.by, BRINGERS, sizeof w.by);
+    memcpy(w.by, CARRIERS, sizeof w.by);
     for (size_t i = 0; i < from->frame_count; i++) {
         unsigned percent = (unsigned)(i * 100 / from->frame_count);
         uint64_t at_ns = from->frames[i].recv_ns + i * 30 - TAPE_FIXTURE_NS;
         if (i == from->frame_count * 2 / 5)
             open_segment(&w, 0, 2, at_ns);
-        for (size_t k = 0; from->frames[i].channel->info.dir == CHANNEL_IN && k < BRINGER_COUNT;
+        for (size_t k = 0; from->frames[i].channel->info.dir == CHANNEL_IN && k < CARRIER_COUNT;
              k++)
-            bring(&w, &w.by[k], &from->frames[i], percent, at_ns + 5 + 5 * k);
+            carry(&w, &w.by[k], &from->frames[i], percent, at_ns + 5 + 5 * k);
     }
     for (size_t i = 0; i < SESSION_COUNT; i++)
         tape_segment_finish(w.segments[i]);
@@ -277,18 +277,18 @@ static cursor *tape_from(tape_fixture *of, uint64_t from_ns)
 }
 
 /* The second reader resumes with a new cursor, or by a seek. */
-static void begin_again(bench *b, tape_fixture *of, const frame_ref *next)
+static void begin_again(state_fixture *f, tape_fixture *of, const frame_ref *next)
 {
-    reload(b);
+    reload(f);
     if (next->position % 2 == 0) {
-        cursor_close(b->again.tape);
-        b->again.tape = tape_from(of, next->recv_ns);
+        cursor_close(f->again.tape);
+        f->again.tape = tape_from(of, next->recv_ns);
     } else {
-        assert_int_equal(cursor_seek(b->again.tape, next->recv_ns, NULL), TD_OK);
+        assert_int_equal(cursor_seek(f->again.tape, next->recv_ns, NULL), TD_OK);
     }
-    for (size_t i = 0; i < b->again.symbols.count; i++) {
-        const symbol_entry *at = b->again.symbols.items[i];
-        assert_int_equal(cursor_resume(b->again.tape, at->feed, at->symbol, at->state, NULL),
+    for (size_t i = 0; i < f->again.symbols.count; i++) {
+        const symbol_entry *at = f->again.symbols.items[i];
+        assert_int_equal(cursor_resume(f->again.tape, at->feed, at->symbol, at->state, NULL),
                          TD_OK);
     }
 }
@@ -308,7 +308,7 @@ static void same_frame(const frame_ref *a, const frame_ref *b)
 
 static void play(capture_tape *from)
 {
-    bench b = {.saved = {0}};
+    state_fixture f = {.saved = {0}};
     tape_fixture fixture;
     td_random random;
     uint64_t last_ns = 0;
@@ -316,30 +316,30 @@ static void play(capture_tape *from)
     const frame_ref *frame;
     const frame_ref *again;
     td_random_init(&random, from->frame_count);
-    td_buf_init(&b.saved, LIMIT_STATE_BYTES);
-    td_buf_init(&b.same, LIMIT_STATE_BYTES);
+    td_buf_init(&f.saved, LIMIT_STATE_BYTES);
+    td_buf_init(&f.same, LIMIT_STATE_BYTES);
     tape_fixture_init(&fixture);
     write_tape(&fixture, from);
-    b.whole.tape = tape_from(&fixture, 0);
-    b.again.tape = tape_from(&fixture, 0);
-    while (cursor_next(b.whole.tape, &frame, NULL) == TD_OK) {
+    f.whole.tape = tape_from(&fixture, 0);
+    f.again.tape = tape_from(&fixture, 0);
+    while (cursor_next(f.whole.tape, &frame, NULL) == TD_OK) {
         int is_due = frame->position % 100 == 99 || td_random_below(&random, 60) == 0 ||
                      drops_ns - frame->recv_ns < 100 * TD_NS_PER_MS;
         if (is_due && frame->recv_ns > last_ns)
-            begin_again(&b, &fixture, frame);
-        assert_int_equal(cursor_next(b.again.tape, &again, NULL), TD_OK);
+            begin_again(&f, &fixture, frame);
+        assert_int_equal(cursor_next(f.again.tape, &again, NULL), TD_OK);
         same_frame(frame, again);
         copies_sum += frame->is_copy;
         interleaved_sum += frame->is_interleaved;
         last_ns = frame->recv_ns;
         if (frame->row != NULL)
-            apply(&b, frame, again);
+            apply(&f, frame, again);
     }
-    assert_int_equal(cursor_next(b.again.tape, &again, NULL), TD_EOF);
-    cursor_close(b.whole.tape);
-    cursor_close(b.again.tape);
+    assert_int_equal(cursor_next(f.again.tape, &again, NULL), TD_EOF);
+    cursor_close(f.whole.tape);
+    cursor_close(f.again.tape);
     tape_fixture_fini(&fixture);
-    finish(&b, last_ns + UINT64_C(10000000000));
+    finish(&f, last_ns + UINT64_C(10000000000));
 }
 
 static void test_families(void **state)
@@ -365,12 +365,12 @@ static void test_families(void **state)
 static void play_rows(const family *of, td_random *random)
 {
     enum { FRAMES_PER_ROW = 12, TEXT_BYTES = 1 << 20 };
-    bench b = {.saved = {0}};
+    state_fixture f = {.saved = {0}};
     decoder *reader = decoder_open();
     td_buf text;
     td_buf_init(&text, TEXT_BYTES);
-    td_buf_init(&b.saved, LIMIT_STATE_BYTES);
-    td_buf_init(&b.same, LIMIT_STATE_BYTES);
+    td_buf_init(&f.saved, LIMIT_STATE_BYTES);
+    td_buf_init(&f.same, LIMIT_STATE_BYTES);
     for (size_t i = 0; i < of->topic_count * FRAMES_PER_ROW; i++) {
         const topic_row *row = &of->topics[i % of->topic_count];
         topic_match topic = {.row = row, .topic = td_bytes_str(row->name)};
@@ -395,11 +395,11 @@ static void play_rows(const family *of, td_random *random)
                                  .row = row,
                                  .bytes = td_bytes_of(text.data, size),
                                  .content = {.message = is_decoded ? &decoded : NULL}};
-        apply(&b, &frame, &frame);
+        apply(&f, &frame, &frame);
         if (i % 16 == 15)
-            reload(&b);
+            reload(&f);
     }
-    finish(&b, UINT64_C(1700000100000000000));
+    finish(&f, UINT64_C(1700000100000000000));
     td_buf_fini(&text);
     decoder_close(reader);
 }

@@ -91,21 +91,21 @@ static int keeps_none(void *user, const symbol_topic *topic)
 }
 
 /* The same connection is another object on another tape. */
-static void test_take(void **state)
+static void test_same_connection_on_another_tape(void **state)
 {
     (void)state;
-    const frame_conn here = {.session_id = "a", .number = 3};
-    const frame_conn there = here;
+    const frame_conn conn = {.session_id = "a", .number = 3};
+    const frame_conn same_conn = conn;
     symbol_table to = {0};
     symbol_table from = {0};
-    symbol_table both = {0};
+    symbol_table merged = {0};
     const symbol_state *other = topic_in(&from, &OTHER)->owner;
     symbol_topic *deep = topic_in(&from, &DEEP);
     symbol_topic *top = topic_in(&to, &BOOK);
-    assert_int_equal(apply(top, &here, 1), SYMBOL_BEGINS);
-    assert_int_equal(apply(deep, &there, 1), SYMBOL_BEGINS);
-    (void)apply(topic_in(&both, &BOOK), &here, 1);
-    (void)apply(topic_in(&both, &DEEP), &here, 1);
+    assert_int_equal(apply(top, &conn, 1), SYMBOL_BEGINS);
+    assert_int_equal(apply(deep, &same_conn, 1), SYMBOL_BEGINS);
+    (void)apply(topic_in(&merged, &BOOK), &conn, 1);
+    (void)apply(topic_in(&merged, &DEEP), &conn, 1);
     assert_null(symbol_table_get(&from, "f", "Z")->state);
     symbol_table_take(&to, &from);
     for (size_t i = 0; i < from.count; i++)
@@ -117,16 +117,16 @@ static void test_take(void **state)
     assert_ptr_equal(topic_in(&to, &DEEP), deep);
     assert_ptr_equal(deep->owner, top->owner);
     assert_null(deep->choice.conns[0].at);
-    assert_ptr_equal(top->choice.conns[0].at, &here);
-    assert_int_equal(apply(deep, &here, 2), SYMBOL_CONTINUES);
+    assert_ptr_equal(top->choice.conns[0].at, &conn);
+    assert_int_equal(apply(deep, &conn, 2), SYMBOL_CONTINUES);
     assert_int_equal(symbol_state_bytes(top->owner),
-                     symbol_state_bytes(symbol_table_get(&both, "f", "X")->state));
+                     symbol_state_bytes(symbol_table_get(&merged, "f", "X")->state));
     symbol_state *all = top->owner;
     symbol_state_keep(all, keeps_none, NULL);
     symbol_state *empty = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
     assert_int_equal(symbol_state_bytes(all), symbol_state_bytes(empty));
     symbol_state_close(empty);
-    symbol_table_fini(&both);
+    symbol_table_fini(&merged);
     symbol_table_fini(&to);
 }
 
@@ -135,7 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_states),
-        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_same_connection_on_another_tape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "book/symbol_state.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 #define FAMILY "v5-linear"
 #define TOPIC  "tickers.BTCUSDT"
@@ -34,15 +34,15 @@ static const script SCRIPTS[] = {
     {"with a snapshot they count", "sa!sb", "34", 0},
 };
 
-typedef struct ticker_bench {
-    decode_bench *decoding;
+typedef struct ticker_fixture {
+    decode_fixture *decoding;
     symbol_state *state;
     frame_conn conn;
     uint64_t place;
-} ticker_bench;
+} ticker_fixture;
 
 /* Applies the frame of a letter. A falling sequence number breaks the topic. */
-static void apply(ticker_bench *b, char letter)
+static void apply(ticker_fixture *f, char letter)
 {
     char text[512];
     const char *keys[] = {['a'] = "\"lastPrice\":\"1\"",
@@ -56,36 +56,36 @@ static void apply(ticker_bench *b, char letter)
                    "{\"topic\":\"" TOPIC "\",\"type\":\"%s\",\"data\":{\"symbol\":\"BTCUSDT\",%s},"
                    "\"cs\":%u,\"ts\":1700000000000}",
                    letter == 's' ? "snapshot" : "delta", letter == '!' ? "!" : keys[(int)fields],
-                   breaks ? 1 : (unsigned)b->place + 10);
+                   breaks ? 1 : (unsigned)f->place + 10);
     message decoded;
     decode_error why;
-    const topic_match topic = decode_bench_match(FAMILY, TOPIC);
-    int is_decoded = decode_bench_text(b->decoding, FAMILY, TOPIC, text, &decoded, &why);
+    const topic_match topic = decode_fixture_match(FAMILY, TOPIC);
+    int is_decoded = decode_fixture_text(f->decoding, FAMILY, TOPIC, text, &decoded, &why);
     assert_int_equal(is_decoded, letter != '!');
-    const frame_ref frame = {.recv_ns = b->place++,
-                             .conn = &b->conn,
+    const frame_ref frame = {.recv_ns = f->place++,
+                             .conn = &f->conn,
                              .row = topic.row,
                              .bytes = td_bytes_str(text),
                              .content = {.message = is_decoded ? &decoded : NULL}};
     symbol_verdict found;
-    symbol_topic_apply(symbol_state_topic(b->state, td_bytes_str("tickers"), 0), &frame, &found);
+    symbol_topic_apply(symbol_state_topic(f->state, td_bytes_str("tickers"), 0), &frame, &found);
 }
 
-static ticker_bench play(decode_bench *decoding, const char *frames)
+static ticker_fixture play(decode_fixture *decoding, const char *frames)
 {
-    ticker_bench b = {decoding, symbol_state_open(SYMBOL_WITH_AUDITS), {.number = 1}, 0};
+    ticker_fixture f = {decoding, symbol_state_open(SYMBOL_WITH_AUDITS), {.number = 1}, 0};
     for (; *frames != '\0'; frames++) {
         if (*frames != '|')
-            apply(&b, *frames);
-        b.conn.number += *frames == '|';
-        b.place += *frames == '|';
+            apply(&f, *frames);
+        f.conn.number += *frames == '|';
+        f.place += *frames == '|';
     }
-    return b;
+    return f;
 }
 
-static void save(ticker_bench *b, td_buf *out)
+static void save(ticker_fixture *f, td_buf *out)
 {
-    assert_int_equal(symbol_state_save(b->state, out, NULL), TD_OK);
+    assert_int_equal(symbol_state_save(f->state, out, NULL), TD_OK);
 }
 
 static const ticker_frames *kept(const symbol_state *state)
@@ -99,15 +99,15 @@ static void test_scripts(void **state)
     td_buf_init(&saved, LIMIT_STATE_BYTES);
     for (size_t i = 0; i < sizeof SCRIPTS / sizeof SCRIPTS[0]; i++) {
         const script *s = &SCRIPTS[i];
-        ticker_bench b = play(*state, s->frames);
+        ticker_fixture f = play(*state, s->frames);
         char places[64] = "";
-        save(&b, &saved);
-        const ticker_frames *frames = kept(b.state);
+        save(&f, &saved);
+        const ticker_frames *frames = kept(f.state);
         for (size_t k = 0; k < frames->count; k++)
             places[k] = (char)('0' + frames->frames[k].recv_ns);
         if (strcmp(places, s->kept) != 0 || frames->since_ns != s->since)
             fail_msg("%s: kept %s, counting from %d", s->name, places, (int)frames->since_ns);
-        symbol_state_close(b.state);
+        symbol_state_close(f.state);
     }
     td_buf_fini(&saved);
 }
@@ -128,7 +128,7 @@ static void add_large(ticker_frames *frames, uint64_t fields, int is_snapshot)
 static void test_bound(void **state)
 {
     (void)state;
-    ticker_frames *frames = ticker_frames_open(decode_bench_match(FAMILY, TOPIC).row);
+    ticker_frames *frames = ticker_frames_open(decode_fixture_match(FAMILY, TOPIC).row);
     for (int i = 0; i < 100; i++)
         add_large(frames, 1, i == 0);
     assert_true(frames->is_whole);
@@ -143,15 +143,15 @@ static void test_bound(void **state)
 }
 
 /* States from older versions lack ticker frames; the rest is the same. */
-static void test_version_1(void **state)
+static void test_version_1_is_read(void **state)
 {
     td_buf saved, part, older;
     symbol_state *loaded = NULL;
-    ticker_bench b = play(*state, "sab");
+    ticker_fixture f = play(*state, "sab");
     td_buf_init(&saved, LIMIT_STATE_BYTES);
     td_buf_init(&part, LIMIT_STATE_BYTES);
     td_buf_init(&older, LIMIT_STATE_BYTES);
-    save(&b, &saved);
+    save(&f, &saved);
     assert_int_equal(symbol_state_load(td_buf_view(&saved), SYMBOL_WITH_AUDITS, &loaded, NULL),
                      TD_OK);
     assert_true(symbol_state_has_tickers(loaded));
@@ -159,7 +159,7 @@ static void test_version_1(void **state)
     symbol_state_close(loaded);
 
     state_io io = {.out = &part};
-    ticker_frames copy = *kept(b.state);
+    ticker_frames copy = *kept(f.state);
     ticker_frames_serialize(&copy, &io);
     const uint8_t *at = memmem(saved.data, saved.size, part.data, part.size);
     assert_non_null(at);
@@ -173,7 +173,7 @@ static void test_version_1(void **state)
     const track *of = symbol_topic_track(symbol_state_topic_at(loaded, 0));
     assert_true(track_has_snapshot(of) && !track_is_broken(of));
     symbol_state_close(loaded);
-    symbol_state_close(b.state);
+    symbol_state_close(f.state);
     td_buf_fini(&saved);
     td_buf_fini(&part);
     td_buf_fini(&older);
@@ -182,9 +182,10 @@ static void test_version_1(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_scripts, decode_bench_open, decode_bench_close),
+        cmocka_unit_test_setup_teardown(test_scripts, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test(test_bound),
-        cmocka_unit_test_setup_teardown(test_version_1, decode_bench_open, decode_bench_close),
+        cmocka_unit_test_setup_teardown(test_version_1_is_read, decode_fixture_open,
+                                        decode_fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@ export const program = (name) => wrapped(path.join("../conformance", name));
 export const HOWS = ["plain", "tls"];
 
 /** What is compared of a message; echo_client.c computes the same. */
-export const told = (opcode, payload) => `${opcode} ${payload.length} ${createHmac("sha256", "conformance").update(payload).digest("hex")}`;
-export const expect = ([opcode, payload]) => told(opcode, payload);
+export const summaryOf = (opcode, payload) => `${opcode} ${payload.length} ${createHmac("sha256", "conformance").update(payload).digest("hex")}`;
+export const expect = ([opcode, payload]) => summaryOf(opcode, payload);
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const CASE_MS = 60_000; // a busy machine plays 150 at once, with a TLS handshake each
@@ -30,9 +30,9 @@ async function write(peer, row) {
   else await peer.write(Buffer.concat(made), row.pieces);
 }
 
-/** Read until a close frame or the end; look is called after each event. */
-async function read(peer, seen, look) {
-  for (let event; (event = await peer.event()) !== undefined; look()) {
+/** Read until a close frame or the end; check is called after each event. */
+async function read(peer, seen, check) {
+  for (let event; (event = await peer.event()) !== undefined; check()) {
     if (event.opcode === PONG) seen.pongs.push(event.payload);
     else if (event.opcode === CLOSE) return (seen.close = event);
     else if (event.opcode !== PING) seen.messages.push(event);
@@ -66,12 +66,12 @@ export async function play(peer, wanted, end) {
   const seen = { messages: [], pongs: [], close: undefined };
   let isDone = () => {};
   const done = new Promise((resolve) => (isDone = resolve));
-  const look = () =>
+  const check = () =>
     (!end.expect || seen.messages.length >= row.messages.length) && (row.pings.length === 0 || seen.pongs.some((pong) => pong.equals(row.pings.at(-1)))) && isDone();
   const timer = setTimeout(() => peer.socket.destroy(), CASE_MS);
-  const reading = read(peer, seen, look).finally(isDone);
+  const reading = read(peer, seen, check).finally(isDone);
   reading.catch(() => {});
-  look();
+  check();
   await write(peer, row);
   if (!row.fails && !row.closes) {
     await done;

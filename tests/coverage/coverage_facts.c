@@ -14,7 +14,7 @@
 
 enum { HOUR_S = 3600 };
 
-typedef struct reading {
+typedef struct scan {
     archive_view *view;
     law_facts *facts;
     event_reader *events;
@@ -23,7 +23,7 @@ typedef struct reading {
     size_t open[LIMIT_FEED_SLOTS]; /* index of the open connection of each shard of line 0, or
                                       SIZE_MAX */
     uint8_t is_private;
-} reading;
+} scan;
 
 /* ---- names ---- */
 
@@ -43,7 +43,7 @@ static size_t topic_of(law_facts *facts, const char *feed, const char *topic, co
     return facts->topic_count++;
 }
 
-static size_t session_of(reading *r, const segment_index *index)
+static size_t session_of(scan *r, const segment_index *index)
 {
     law_facts *facts = r->facts;
     for (size_t i = 0; i < facts->session_count; i++)
@@ -64,7 +64,7 @@ static size_t session_of(reading *r, const segment_index *index)
     return facts->session_count++;
 }
 
-static size_t conn_of(reading *r, uint32_t line, uint32_t shard, uint32_t conn, uint64_t up_ns)
+static size_t conn_of(scan *r, uint32_t line, uint32_t shard, uint32_t conn, uint64_t up_ns)
 {
     law_facts *facts = r->facts;
     for (size_t i = facts->conn_count; i > 0; i--) {
@@ -82,7 +82,7 @@ static size_t conn_of(reading *r, uint32_t line, uint32_t shard, uint32_t conn, 
 /* ---- grants ---- */
 
 /* Calls fn for each symbol of a topic in the exchange's spelling; "" for all symbols. */
-static void each_topic(reading *r, const char *text, void (*fn)(reading *, size_t, const void *),
+static void each_topic(scan *r, const char *text, void (*fn)(scan *, size_t, const void *),
                        const void *user)
 {
     topic_match found;
@@ -115,7 +115,7 @@ typedef struct grant_change {
     int is_end;
 } grant_change;
 
-static void put_grant(reading *r, size_t topic, const void *user)
+static void put_grant(scan *r, size_t topic, const void *user)
 {
     const grant_change *change = user;
     law_facts *facts = r->facts;
@@ -141,7 +141,7 @@ static void put_grant(reading *r, size_t topic, const void *user)
                     .to_ns = change->to_ns};
 }
 
-static void put_request(reading *r, size_t topic, const void *user)
+static void put_request(scan *r, size_t topic, const void *user)
 {
     law_facts *facts = r->facts;
     (void)user;
@@ -154,12 +154,12 @@ static void put_request(reading *r, size_t topic, const void *user)
 
 /* ---- events ---- */
 
-static size_t *open_of(reading *r, uint32_t line, uint32_t shard)
+static size_t *open_of(scan *r, uint32_t line, uint32_t shard)
 {
     return line == 0 && shard < LIMIT_FEED_SLOTS ? &r->open[shard] : NULL;
 }
 
-static void open_conn(reading *r, uint32_t line, uint32_t shard, uint32_t conn, uint64_t up_ns)
+static void open_conn(scan *r, uint32_t line, uint32_t shard, uint32_t conn, uint64_t up_ns)
 {
     size_t *open = open_of(r, line, shard);
     size_t made = conn_of(r, line, shard, conn, up_ns);
@@ -178,7 +178,7 @@ static uint64_t end_here(const law_conn *conn)
     return conn->proven_ns != 0 && conn->proven_ns < end_ns ? conn->proven_ns : end_ns;
 }
 
-static void apply_event(reading *r, const event *found, uint64_t recv_ns)
+static void apply_event(scan *r, const event *found, uint64_t recv_ns)
 {
     size_t *open = open_of(r, found->line, found->shard);
     char one[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
@@ -227,7 +227,7 @@ static void apply_event(reading *r, const event *found, uint64_t recv_ns)
     }
 }
 
-static void apply_frame(reading *r, const channel_info *info, uint64_t recv_ns)
+static void apply_frame(scan *r, const channel_info *info, uint64_t recv_ns)
 {
     law_session *session = &r->facts->sessions[r->session];
     if (info->dir != CHANNEL_IN)
@@ -248,8 +248,8 @@ static void apply_frame(reading *r, const channel_info *info, uint64_t recv_ns)
 
 /* ---- segments ---- */
 
-static void apply_chunk(reading *r, segment_reader *reader, uint32_t chunk,
-                        segment_scratch *scratch, td_buf *records)
+static void apply_chunk(scan *r, segment_reader *reader, uint32_t chunk, segment_scratch *scratch,
+                        td_buf *records)
 {
     chain_conn conns[CHAIN_CONNS_MAX];
     chain_record chain;
@@ -280,7 +280,7 @@ static void apply_chunk(reading *r, segment_reader *reader, uint32_t chunk,
     }
 }
 
-static void apply_segment(reading *r, const archive_segment *segment, const segment_index *index)
+static void apply_segment(scan *r, const archive_segment *segment, const segment_index *index)
 {
     segment_reader *reader = NULL;
     td_buf records;
@@ -304,15 +304,15 @@ static void add_span(law_span **rows, size_t *count, const char *feed, size_t se
     (*rows)[(*count)++] = (law_span){td_strdup(feed), session, from_ns, to_ns};
 }
 
-typedef struct listed {
+typedef struct seg_entry {
     const archive_segment *segment;
     segment_index index;
-} listed;
+} seg_entry;
 
-static int compare_listed(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-    const listed *left = a;
-    const listed *right = b;
+    const seg_entry *left = a;
+    const seg_entry *right = b;
     int order = strcmp(left->index.feed, right->index.feed);
     if (order == 0 && left->index.session_start_ns != right->index.session_start_ns)
         order = left->index.session_start_ns < right->index.session_start_ns ? -1 : 1;
@@ -324,10 +324,10 @@ static int compare_listed(const void *a, const void *b)
 }
 
 /* Reads a session's segments in order. */
-static void read_segments(reading *r)
+static void read_segments(scan *r)
 {
     const archive_listing *listing = &r->view->listing;
-    listed *all = td_alloc_zero(listing->segment_count + 1, sizeof *all);
+    seg_entry *all = td_alloc_zero(listing->segment_count + 1, sizeof *all);
     size_t count = 0;
     for (size_t i = 0; i < listing->segment_count; i++) {
         all[count].segment = &listing->segments[i];
@@ -337,7 +337,7 @@ static void read_segments(reading *r)
             count++;
     }
     if (count > 0)
-        qsort(all, count, sizeof *all, compare_listed);
+        qsort(all, count, sizeof *all, compare_entries);
     for (size_t i = 0; i < count; i++) {
         const segment_index *index = &all[i].index;
         int is_next = i > 0 && strcmp(all[i - 1].index.session, index->session) == 0 &&
@@ -392,7 +392,7 @@ static void spread_grants(law_facts *facts)
 }
 
 /* Adds the topics of channels. */
-static void add_channels(reading *r)
+static void add_channels(scan *r)
 {
     for (size_t i = 0; i < r->view->listing.segment_count; i++) {
         segment_index index;
@@ -412,7 +412,7 @@ static void add_channels(reading *r)
 td_result coverage_facts_read(archive *a, law_facts *out, td_err *err)
 {
     *out = (law_facts){0};
-    reading *r = td_alloc_zero(1, sizeof *r);
+    scan *r = td_alloc_zero(1, sizeof *r);
     r->facts = out;
     r->events = event_reader_open();
     td_result rc = archive_view_open(a, VIEW_FILES, NULL, &r->view, err);

@@ -242,16 +242,16 @@ static void a_tape_goes_on_at_another_time(void **state)
 /* ---- following ---- */
 
 /* A feed with a growing segment. */
-typedef struct growing {
+typedef struct open_feed {
     tape_fixture *fixture;
     tape_segment *segment;
     const char *session;
     uint32_t number; /* of the segment */
     uint64_t next;   /* number of the next frame on its connection */
     uint64_t second; /* time of the next frame, in seconds */
-} growing;
+} open_feed;
 
-static void begin_segment(growing *g)
+static void begin_segment(open_feed *g)
 {
     const tape_segment_spec spec = {.feed = "inverse",
                                     .session = g->session,
@@ -263,7 +263,7 @@ static void begin_segment(growing *g)
         tape_segment_connect(g->segment, 1, g->second * SECOND);
 }
 
-static void put_text(growing *g, const char *topic, const char *text)
+static void put_text(open_feed *g, const char *topic, const char *text)
 {
     tape_segment_put(g->segment, &(tape_put){.topic = topic,
                                              .conn = 1,
@@ -274,7 +274,7 @@ static void put_text(growing *g, const char *topic, const char *text)
 }
 
 /* Writes a gap of a topic, or of all topics. */
-static void put_gap(growing *g, const char *topic, uint64_t from_ns)
+static void put_gap(open_feed *g, const char *topic, uint64_t from_ns)
 {
     event gap = {.kind = EVENT_GAP,
                  .gap = gap_row_of(GAP_DISCONNECT, "inverse", TAPE_FIXTURE_NS + from_ns,
@@ -358,7 +358,7 @@ static size_t count_gaps(const tapedeck_tape *tape)
 /* Chunks, a new topic, a gap, a new segment, the end of the session, and another session. */
 static void a_tape_waits_for_more(void **state)
 {
-    growing g = {.fixture = *state, .session = "1000abcd"};
+    open_feed g = {.fixture = *state, .session = "1000abcd"};
     rows had = {.count = 0};
     begin_segment(&g);
     put_text(&g, "orderBookL2_25", SNAPSHOT);
@@ -402,7 +402,7 @@ static void a_tape_waits_for_more(void **state)
     assert_int_equal(had.frames[6].flags & TAPEDECK_ROW_SUSPECT, 0);
     expect_wait(tape, TAPEDECK_WAIT_CRASHED); /* no process records, and the session has no end */
     expect_wait(tape, TAPEDECK_WAIT_TIMEOUT); /* returned only once */
-    g = (growing){.fixture = *state, .session = "2000abcd", .second = 200};
+    g = (open_feed){.fixture = *state, .session = "2000abcd", .second = 200};
     begin_segment(&g);
     put_text(&g, "orderBookL2_25", SNAPSHOT);
     tape_segment_finish(g.segment);
@@ -419,7 +419,7 @@ static void a_tape_waits_for_more(void **state)
  */
 static void damage_is_met_while_following(void **state)
 {
-    growing g = {.fixture = *state, .session = "1000abcd"};
+    open_feed g = {.fixture = *state, .session = "1000abcd"};
     rows had = {.count = 0};
     tapedeck_batch batch;
     tapedeck_error error;
@@ -448,7 +448,7 @@ static void damage_is_met_while_following(void **state)
 /* An archive without frames, and names that it lacks: they may appear later. */
 static void what_is_followed_need_not_be_there(void **state)
 {
-    growing g = {.fixture = *state, .session = "1000abcd"};
+    open_feed g = {.fixture = *state, .session = "1000abcd"};
     rows had = {.count = 0};
     tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
     tapedeck_tape *tape = open_following(from, INVERSE);
@@ -492,7 +492,7 @@ static void what_does_not_go_with_following(void **state)
 /* A tape that starts after the last frame has the books of that time, and later frames. */
 static void following_begins_after_the_last_frame(void **state)
 {
-    growing g = {.fixture = *state, .session = "1000abcd"};
+    open_feed g = {.fixture = *state, .session = "1000abcd"};
     const tapedeck_selection wanted = {.size = sizeof wanted,
                                        .feeds = INVERSE,
                                        .from = "2026-11-20T06:00:01.5Z",

@@ -232,7 +232,7 @@ static void shorten(const td_buf *rows, char *out, size_t out_bytes)
     }
 }
 
-typedef struct actors {
+typedef struct replayer {
     topic_trust trust;
     const gap_list *gaps;
     symbol_state *state;
@@ -245,9 +245,9 @@ typedef struct actors {
     uint32_t conn;
     trust_break_cause broke;
     uint8_t resumes; /* 1: a new trust object resumes before each frame */
-} actors;
+} replayer;
 
-static void resume(actors *a)
+static void resume(replayer *a)
 {
     const symbol_topic *topic = symbol_state_topic_at(a->state, 0);
     if (topic == NULL || a->damaged_until_ns > 0) /* a saved state does not contain damage */
@@ -264,7 +264,7 @@ static void resume(actors *a)
     td_buf_fini(&saved);
 }
 
-static void open_maker(actors *a, const book *before)
+static void open_maker(replayer *a, const book *before)
 {
     const export_settings settings = {0};
     if (a->maker != NULL)
@@ -274,14 +274,14 @@ static void open_maker(actors *a, const book *before)
 }
 
 /* Begins another file: its maker starts with the current book, if any. */
-static void begin_day(actors *a)
+static void begin_day(replayer *a)
 {
     const symbol_topic *topic = symbol_state_topic_at(a->state, 0);
     const track *of = topic == NULL ? NULL : symbol_topic_track(topic);
     open_maker(a, of == NULL ? NULL : track_book(of));
 }
 
-static void apply_step(actors *a, const script *s, const step *one)
+static void apply_step(replayer *a, const script *s, const step *one)
 {
     td_err err;
     book_frame frame;
@@ -338,17 +338,17 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
                         uint8_t resumes)
 {
     const family *inverse = family_find(td_bytes_str("inverse"));
-    actors a = {.row = row,
-                .channel = {.family = inverse,
-                            .info = {.feed = "inverse",
-                                     .family = "inverse",
-                                     .topic = "orderBookL2_25",
-                                     .symbol = "BTCUSD"}},
-                .gaps = gaps,
-                .at_ns = 1000000,
-                .conn = 1,
-                .resumes = resumes,
-                .rows = {.exchange = "bybit", .symbol = "BTCUSD", .column_count = 4}};
+    replayer a = {.row = row,
+                  .channel = {.family = inverse,
+                              .info = {.feed = "inverse",
+                                       .family = "inverse",
+                                       .topic = "orderBookL2_25",
+                                       .symbol = "BTCUSD"}},
+                  .gaps = gaps,
+                  .at_ns = 1000000,
+                  .conn = 1,
+                  .resumes = resumes,
+                  .rows = {.exchange = "bybit", .symbol = "BTCUSD", .column_count = 4}};
     a.channel.topic.row = row;
     td_buf_init(&a.rows.out, 1 << 16);
     a.state = symbol_state_open(SYMBOL_WITHOUT_AUDITS);

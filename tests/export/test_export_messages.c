@@ -118,7 +118,7 @@ static void test_rows(void **state)
 }
 
 /* A table's columns have different names, also from the columns that every row has. */
-static void test_columns(void **state)
+static void test_column_names_differ(void **state)
 {
     static const char *const OTHERS[] = {"exchange", "feed",  "symbol", "ts_recv", "ts_exch",
                                          "seq",      "frame", "flags",  "suspect"};
@@ -160,7 +160,7 @@ int main(void)
     export_message_types_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_column_names_differ),
         cmocka_unit_test(test_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

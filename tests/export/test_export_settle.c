@@ -212,7 +212,7 @@ static void test_kills_and_power_cuts(void **state)
 }
 
 /* A damaged file is not copied, because the copy would get a hash that hides the damage. */
-static void test_damage(void **state)
+static void test_damage_is_not_copied(void **state)
 {
     io_fault *disk = export_first(*state);
     td_io io = io_fault_io(disk);
@@ -251,9 +251,11 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_kills_and_power_cuts),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_kills_and_power_cuts),
+        cmocka_unit_test(test_damage_is_not_copied),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

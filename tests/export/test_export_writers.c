@@ -66,7 +66,7 @@ static void test_types(void **state)
 }
 
 /* All public families with trades, and no others, have a market. */
-static void test_markets(void **state)
+static void test_trades_have_markets(void **state)
 {
     (void)state;
     static const struct {
@@ -305,8 +305,7 @@ static void test_bound(void **state)
     export_writers_fini(&table);
 }
 
-/* The chosen topic does not depend on the order in which topics are offered. */
-static void test_choices(void **state)
+static void test_choice_ignores_order(void **state)
 {
     (void)state;
     static const topic_row DEPTHS[] = {
@@ -354,10 +353,14 @@ static void test_choices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats), cmocka_unit_test(test_types),
-        cmocka_unit_test(test_markets), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_clashes), cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_choices), cmocka_unit_test(test_refused_rows),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_trades_have_markets),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_clashes),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_choice_ignores_order),
+        cmocka_unit_test(test_refused_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

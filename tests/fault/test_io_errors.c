@@ -50,11 +50,11 @@ static const fault_row ROWS[] = {
      IO_FAULT_BIT(IO_FAULT_OP_APPEND)},
 };
 
-typedef struct scene {
+typedef struct fixture {
     fault_size size;
     int is_full; /* 0: each case tries one possible continuation, in turn */
     const fault_row *row;
-} scene;
+} fixture;
 
 static int say(char what[FAULT_CASE_WHAT_BYTES], const char *where, const char *why)
 {
@@ -78,15 +78,15 @@ static int check_end(const fault_recording *r, const fault_end *end, int did_fir
 }
 
 /* The process is gone, and so is what was only in the cache. */
-static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_tally *tally)
+static int check_cuts(fault_checker *checker, io_fault *disk, uint64_t seed, fault_tally *tally)
 {
-    const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
+    const fault_truth truth = fault_truth_at(checker->recording, UINT64_MAX);
     const uint64_t seeds[] = {IO_FAULT_CUT_WORST, seed};
     fault_found found;
     int ok = 1;
     for (size_t i = 0; ok && i < sizeof seeds / sizeof seeds[0]; i++) {
         io_fault *after = io_fault_power_cut(disk, seeds[i]);
-        ok = fault_check_all(place, after, &truth, &found);
+        ok = fault_check_all(checker, after, &truth, &found);
         if (ok && found.has_archive)
             fault_tally_disk(tally, FAULT_CUT_CATALOG_MOMENT, &found);
         io_fault_close(after);
@@ -95,52 +95,52 @@ static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_t
 }
 
 /* The fault is over and the machine keeps running. */
-static int check_going_on(fault_place *place, io_fault *disk, fault_tally *tally)
+static int check_going_on(fault_checker *checker, io_fault *disk, fault_tally *tally)
 {
-    const fault_truth truth = fault_truth_at(place->recording, UINT64_MAX);
+    const fault_truth truth = fault_truth_at(checker->recording, UINT64_MAX);
     fault_found found = {0};
     io_fault *killed = io_fault_kill(disk);
-    int ok = fault_check_frames(place, killed, &truth, &found) &&
-             fault_check_record_on(place, killed, &found);
+    int ok = fault_check_frames(checker, killed, &truth, &found) &&
+             fault_check_record_on(checker, killed, &found);
     if (ok)
         fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(killed);
     return ok;
 }
 
-static int check_after(const scene *s, fault_recording *r, uint64_t seed, fault_tally *tally,
+static int check_after(const fixture *f, fault_recording *r, uint64_t seed, fault_tally *tally,
                        char *what)
 {
-    fault_place place = {.recording = r};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", r->catalog);
-    if ((s->is_full || seed % 2 == 0) && !check_cuts(&place, r->disk, seed, tally))
-        return say(what, "power cut afterwards", place.what);
-    if (!s->is_full && seed % 2 == 0)
+    fault_checker checker = {.recording = r};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", r->catalog);
+    if ((f->is_full || seed % 2 == 0) && !check_cuts(&checker, r->disk, seed, tally))
+        return say(what, "power cut afterwards", checker.failure);
+    if (!f->is_full && seed % 2 == 0)
         return 1;
-    if (seed % 4 < 2 && catalog_remove(place.catalog, NULL) != TD_OK)
+    if (seed % 4 < 2 && catalog_remove(checker.catalog, NULL) != TD_OK)
         return say(what, "catalog", "cannot be removed");
-    return check_going_on(&place, r->disk, tally) || say(what, "recording on", place.what);
+    return check_going_on(&checker, r->disk, tally) || say(what, "recording on", checker.failure);
 }
 
 static int run_case(void *state, uint64_t index, fault_tally *tally,
                     char what[FAULT_CASE_WHAT_BYTES])
 {
-    const scene *s = state;
+    const fixture *f = state;
     const io_fault_plan plan = {
-        .kind = s->row->kind, .mode = s->row->mode, .fail_at = index + 1, .ops = s->row->ops};
+        .kind = f->row->kind, .mode = f->row->mode, .fail_at = index + 1, .ops = f->row->ops};
     fault_recording r;
     fault_end end;
     int has_place = fault_recording_init(&r);
     TD_ASSERT(has_place);
     r.disk = io_fault_open();
     io_fault_set_plan(r.disk, plan);
-    fault_recording_run(&r, &s->size, &end);
+    fault_recording_run(&r, &f->size, &end);
     int did_fire = fault_tally_error(tally, r.disk, end.result);
     io_fault_set_plan(r.disk, (io_fault_plan){0});
     int ok = check_end(&r, &end, did_fire, what);
     if (ok && io_fault_open_count(r.disk) != 0)
         ok = say(what, "recording", "it left files open");
-    ok = ok && check_after(s, &r, index + 1, tally, what);
+    ok = ok && check_after(f, &r, index + 1, tally, what);
     io_fault_close(r.disk);
     fault_recording_fini(&r);
     return ok;
@@ -158,7 +158,7 @@ static void close_worker(void *state)
 }
 
 /* The number of calls that the row counts, in a recording without a fault. */
-static uint64_t count_calls(const scene *s)
+static uint64_t count_calls(const fixture *f)
 {
     fault_recording r;
     fault_end end;
@@ -166,10 +166,10 @@ static uint64_t count_calls(const scene *s)
     assert_true(fault_recording_init(&r));
     r.disk = io_fault_open();
     assert_non_null(r.disk);
-    fault_recording_run(&r, &s->size, &end);
+    fault_recording_run(&r, &f->size, &end);
     assert_int_equal(end.result, TD_OK);
     for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
-        if ((s->row->ops & IO_FAULT_BIT(op)) != 0)
+        if ((f->row->ops & IO_FAULT_BIT(op)) != 0)
             count += io_fault_call_count(r.disk, (io_fault_op)op);
     }
     io_fault_close(r.disk);
@@ -182,19 +182,19 @@ static void test_io_errors(void **state)
     (void)state;
     const char *asked = getenv("TAPEDECK_SWEEP");
     int is_full = asked != NULL && strcmp(asked, "full") == 0;
-    scene s = {.size = is_full ? FULL : SMALL, .is_full = is_full};
+    fixture f = {.size = is_full ? FULL : SMALL, .is_full = is_full};
     uint64_t failures = 0;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         fault_tally tally;
-        s.row = &ROWS[i];
-        if (!is_full && s.row->mode == IO_FAULT_FOR_EVER && s.row->kind != IO_FAULT_ENOSPC)
+        f.row = &ROWS[i];
+        if (!is_full && f.row->mode == IO_FAULT_FOR_EVER && f.row->kind != IO_FAULT_ENOSPC)
             continue;
-        const fault_sweep sweep = {.name = s.row->name,
-                                   .count = count_calls(&s),
+        const fault_sweep sweep = {.name = f.row->name,
+                                   .count = count_calls(&f),
                                    .run = run_case,
                                    .open = open_worker,
                                    .close = close_worker,
-                                   .user = &s};
+                                   .user = &f};
         failures += fault_sweep_run(&sweep, &tally);
         /* Fewer only for calls that are made once and need not be repeated. */
         if (failures == 0)

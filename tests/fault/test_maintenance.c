@@ -33,9 +33,9 @@ static const fault_size FULL = {.rounds = 24, .frames_per_round = 5, .rounds_per
 enum { CAPTURE_BYTES_MAX = 4 << 20, DIED = 7, RANDOM_CUTS_SMALL = 1, RANDOM_CUTS_FULL = 5 };
 
 /* An operation on the archive, which is interrupted. */
-typedef td_result act_fn(const fault_place *place, io_fault *disk, td_err *err);
+typedef td_result act_fn(const fault_checker *checker, io_fault *disk, td_err *err);
 
-typedef struct scene {
+typedef struct fixture {
     fault_recording recording;
     fault_catalogs *catalogs;
     io_fault *before;    /* the disk before the act; changes are logged on it */
@@ -45,7 +45,7 @@ typedef struct scene {
     char *dump;         /* expected catalog afterwards; NULL: differs from run to run */
     io_fault_plan plan; /* of the current sweep; fail_at is set per case */
     unsigned cuts;
-} scene;
+} fixture;
 
 static int is_full(void)
 {
@@ -55,11 +55,11 @@ static int is_full(void)
 
 /* ---- acts ---- */
 
-static td_result act_recover(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_recover(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     recover_report report;
     archive *a = NULL;
-    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+    td_result rc = fault_archive_open(checker->recording, disk, checker->catalog, ARCHIVE_MAINTAIN,
                                       "recover", &a, err);
     if (rc == TD_OK)
         rc = archive_recover(a, NULL, NULL, &report, err);
@@ -67,12 +67,12 @@ static td_result act_recover(const fault_place *place, io_fault *disk, td_err *e
     return rc;
 }
 
-static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_reindex(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     archive *a = NULL;
-    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+    td_result rc = fault_archive_open(checker->recording, disk, checker->catalog, ARCHIVE_MAINTAIN,
                                       "reindex", &a, err);
     if (rc == TD_OK)
         rc = archive_reindex(a, &options, &report, err);
@@ -80,13 +80,13 @@ static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *e
     return rc;
 }
 
-static td_result act_import(const fault_place *place, io_fault *disk, td_err *err)
+static td_result act_import(const fault_checker *checker, io_fault *disk, td_err *err)
 {
     import_report report;
     const import_options options = {.io = io_fault_io(disk),
-                                    .clock = clock_sim_clock(place->recording->clock),
+                                    .clock = clock_sim_clock(checker->recording->clock),
                                     .archive_path = FAULT_ARCHIVE,
-                                    .catalog_path = place->catalog,
+                                    .catalog_path = checker->catalog,
                                     .version = "test",
                                     .format = IMPORT_JSONL,
                                     .path = "capture.jsonl"};
@@ -96,8 +96,8 @@ static td_result act_import(const fault_place *place, io_fault *disk, td_err *er
 /* ---- a sweep's process ---- */
 
 typedef struct worker {
-    const scene *scene;
-    fault_place place;
+    const fixture *fixture;
+    fault_checker checker;
     io_fault *then; /* a disk advanced through the act's changes; or NULL */
     uint64_t change_count;
     fault_truth truth;     /* of the current case */
@@ -107,14 +107,14 @@ typedef struct worker {
 static void *open_worker(void *user, unsigned number)
 {
     worker *w = td_alloc_zero(1, sizeof *w);
-    w->scene = user;
-    w->place.recording = &w->scene->recording;
-    w->truth = w->scene->truth;
+    w->fixture = user;
+    w->checker.recording = &w->fixture->recording;
+    w->truth = w->fixture->truth;
     w->died_behind = mmap(NULL, sizeof *w->died_behind, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     TD_ASSERT(w->died_behind != MAP_FAILED);
-    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
-                   w->scene->recording.folder, number);
+    (void)snprintf(w->checker.catalog, sizeof w->checker.catalog, "%s/worker-%u.sqlite",
+                   w->fixture->recording.folder, number);
     return w;
 }
 
@@ -126,35 +126,36 @@ static void close_worker(void *state)
     td_free(w);
 }
 
-static fault_way catalog_way(const scene *s, uint64_t seed)
+static fault_way catalog_way(const fixture *f, uint64_t seed)
 {
-    return s->catalogs == NULL || seed % 3 == 2 ? FAULT_CUT_CATALOG_NONE : FAULT_CUT_CATALOG_MOMENT;
+    return f->catalogs == NULL || seed % 3 == 2 ? FAULT_CUT_CATALOG_NONE : FAULT_CUT_CATALOG_MOMENT;
 }
 
 static int put_catalog(worker *w, uint64_t seed)
 {
-    const scene *s = w->scene;
-    if (s->catalogs == NULL)
-        return catalog_remove(w->place.catalog, NULL) == TD_OK;
-    return fault_catalogs_put(s->catalogs,
-                              catalog_way(s, seed) == FAULT_CUT_CATALOG_NONE ? FAULT_CATALOG_NONE
+    const fixture *f = w->fixture;
+    if (f->catalogs == NULL)
+        return catalog_remove(w->checker.catalog, NULL) == TD_OK;
+    return fault_catalogs_put(f->catalogs,
+                              catalog_way(f, seed) == FAULT_CUT_CATALOG_NONE ? FAULT_CATALOG_NONE
                                                                              : FAULT_CATALOG_MOMENT,
-                              s->catalog_at, seed, w->place.catalog);
+                              f->catalog_at, seed, w->checker.catalog);
 }
 
 /* Checks that the disk is sound, and equal to the result without a fault. */
 static int check_disk(worker *w, io_fault *disk, fault_way way, fault_tally *tally)
 {
     fault_found found;
-    if (!fault_check_all(&w->place, disk, &w->truth, &found))
+    if (!fault_check_all(&w->checker, disk, &w->truth, &found))
         return 0;
     fault_tally_disk(tally, way, &found);
-    if (w->scene->dump == NULL)
+    if (w->fixture->dump == NULL)
         return 1;
-    char *dump = fault_dump(&w->place);
-    int is_same = dump != NULL && strcmp(dump, w->scene->dump) == 0;
+    char *dump = fault_dump(&w->checker);
+    int is_same = dump != NULL && strcmp(dump, w->fixture->dump) == 0;
     if (dump != NULL && !is_same)
-        (void)snprintf(w->place.what, sizeof w->place.what, "another archive than at once");
+        (void)snprintf(w->checker.failure, sizeof w->checker.failure,
+                       "another archive than at once");
     td_free(dump);
     return is_same;
 }
@@ -189,26 +190,26 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
                    char what[FAULT_CASE_WHAT_BYTES])
 {
     worker *w = state;
-    const scene *s = w->scene;
+    const fixture *f = w->fixture;
     if (w->then == NULL)
-        w->then = io_fault_at(s->before, 0);
-    io_fault_forward(w->then, s->before, w->change_count, index);
+        w->then = io_fault_at(f->before, 0);
+    io_fault_forward(w->then, f->before, w->change_count, index);
     w->change_count = index;
     /* The small sweep alternates. */
     int is_cut = is_full() || index % 2 == 0;
     int ok = !is_cut || (put_catalog(w, 0) &&
-                         cut_and_check(w, w->then, IO_FAULT_CUT_WORST, catalog_way(s, 0), tally));
-    for (unsigned i = 1; ok && is_cut && i <= s->cuts; i++) {
-        uint64_t seed = index * s->cuts + i;
-        fault_way way = catalog_way(s, seed);
+                         cut_and_check(w, w->then, IO_FAULT_CUT_WORST, catalog_way(f, 0), tally));
+    for (unsigned i = 1; ok && is_cut && i <= f->cuts; i++) {
+        uint64_t seed = index * f->cuts + i;
+        fault_way way = catalog_way(f, seed);
         ok = put_catalog(w, seed) && cut_and_check(w, w->then, seed, way, tally);
     }
     if (!ok)
-        return say(what, "power cut", w->place.what);
+        return say(what, "power cut", w->checker.failure);
     if (!is_full() && is_cut)
         return 1;
     return (put_catalog(w, index) && kill_and_check(w, w->then, tally)) ||
-           say(what, "killed", w->place.what);
+           say(what, "killed", w->checker.failure);
 }
 
 /* ---- the process dies at every call; the catalog's own files stay as they are ---- */
@@ -234,11 +235,11 @@ static int act_and_die(worker *w, uint64_t calls)
     pid_t child = fork();
     TD_ASSERT(child >= 0);
     if (child == 0) {
-        io_fault *disk = io_fault_at(w->scene->before, 0);
+        io_fault *disk = io_fault_at(w->fixture->before, 0);
         countdown c = {.left = calls, .died_behind = w->died_behind};
         io_fault_log_start(disk);
         io_fault_observe(disk, die_in_time, &c);
-        td_result rc = w->scene->act(&w->place, disk, NULL);
+        td_result rc = w->fixture->act(&w->checker, disk, NULL);
         _exit(rc == TD_OK ? 0 : 1);
     }
     pid_t ended = waitpid(child, &status, 0);
@@ -257,8 +258,9 @@ static int run_death(void *state, uint64_t index, fault_tally *tally,
     if (!act_and_die(w, calls))
         return 1;
     atomic_fetch_add(&tally->died, 1);
-    io_fault *disk = io_fault_at(w->scene->before, index % 2 == 0 ? 0 : *w->died_behind);
-    int ok = check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->place.what);
+    io_fault *disk = io_fault_at(w->fixture->before, index % 2 == 0 ? 0 : *w->died_behind);
+    int ok =
+        check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->checker.failure);
     io_fault_close(disk);
     return ok;
 }
@@ -269,40 +271,41 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
                      char what[FAULT_CASE_WHAT_BYTES])
 {
     worker *w = state;
-    const scene *s = w->scene;
-    io_fault_plan plan = s->plan;
-    io_fault *disk = io_fault_at(s->before, 0);
+    const fixture *f = w->fixture;
+    io_fault_plan plan = f->plan;
+    io_fault *disk = io_fault_at(f->before, 0);
     td_err err;
     td_err_clear(&err);
     plan.fail_at = index + 1;
     int ok = put_catalog(w, index) || say(what, "catalog", "cannot be put there");
     io_fault_set_plan(disk, plan);
-    td_result rc = ok ? s->act(&w->place, disk, &err) : TD_OK;
+    td_result rc = ok ? f->act(&w->checker, disk, &err) : TD_OK;
     int did_fire = fault_tally_error(tally, disk, rc);
     io_fault_set_plan(disk, (io_fault_plan){0});
     if (ok && rc != TD_OK && (!did_fire || err.text[0] == '\0'))
         ok = say(what, "it stopped without a reason", err.text);
     if (ok && io_fault_open_count(disk) != 0)
         ok = say(what, "it left files open", err.text);
-    w->truth = s->truth;
+    w->truth = f->truth;
     /* What an import has reported as done is durable. */
-    for (size_t i = 0; s->act == act_import && rc == TD_OK && i < FAULT_FEEDS; i++)
-        w->truth.durable[i] = s->recording.feeds[i].count;
+    for (size_t i = 0; f->act == act_import && rc == TD_OK && i < FAULT_FEEDS; i++)
+        w->truth.durable[i] = f->recording.feeds[i].count;
     /* The small sweep alternates. */
     int is_cut = is_full() || index % 2 == 0;
     if (ok && is_cut)
         ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index,
                            FAULT_CUT_CATALOG_MOMENT, tally) ||
-             say(what, "power cut after an error", w->place.what);
+             say(what, "power cut after an error", w->checker.failure);
     if (ok && (is_full() || !is_cut))
-        ok = kill_and_check(w, disk, tally) || say(what, "killed after an error", w->place.what);
+        ok = kill_and_check(w, disk, tally) ||
+             say(what, "killed after an error", w->checker.failure);
     io_fault_close(disk);
     return ok;
 }
 
 /* ---- sweeps ---- */
 
-static uint64_t sweep(scene *s, const char *name, fault_case_fn *run, uint64_t count)
+static uint64_t sweep(fixture *f, const char *name, fault_case_fn *run, uint64_t count)
 {
     fault_tally tally;
     const fault_sweep all = {.name = name,
@@ -310,27 +313,27 @@ static uint64_t sweep(scene *s, const char *name, fault_case_fn *run, uint64_t c
                              .run = run,
                              .open = open_worker,
                              .close = close_worker,
-                             .user = s};
+                             .user = f};
     assert_true(count > 0);
     return fault_sweep_run(&all, &tally);
 }
 
-/* Runs the act once without a fault: its changes are logged on s->before, its result is kept.
+/* Runs the act once without a fault: its changes are logged on f->before, its result is kept.
  * Returns the number of its calls of these operations. */
-static uint64_t rehearse(scene *s, uint32_t ops)
+static uint64_t rehearse(fixture *f, uint32_t ops)
 {
-    fault_place place = {.recording = &s->recording};
+    fault_checker checker = {.recording = &f->recording};
     uint64_t count = 0;
     td_err err;
     td_err_clear(&err);
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
-    io_fault *disk = io_fault_at(s->before, 0);
-    if (s->catalogs != NULL)
-        assert_true(
-            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", f->recording.catalog);
+    io_fault *disk = io_fault_at(f->before, 0);
+    if (f->catalogs != NULL)
+        assert_true(fault_catalogs_put(f->catalogs, FAULT_CATALOG_MOMENT, f->catalog_at, 0,
+                                       checker.catalog));
     else
-        assert_int_equal(catalog_remove(place.catalog, NULL), TD_OK);
-    if (s->act(&place, disk, &err) != TD_OK)
+        assert_int_equal(catalog_remove(checker.catalog, NULL), TD_OK);
+    if (f->act(&checker, disk, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
         if ((ops & IO_FAULT_BIT(op)) != 0)
@@ -341,27 +344,27 @@ static uint64_t rehearse(scene *s, uint32_t ops)
 }
 
 /* The number of cases of run_death. */
-static uint64_t count_deaths(scene *s)
+static uint64_t count_deaths(fixture *f)
 {
-    return (is_full() ? 2 : 1) * rehearse(s, UINT32_MAX);
+    return (is_full() ? 2 : 1) * rehearse(f, UINT32_MAX);
 }
 
-/* Runs the act on s->before itself. */
-static void perform(scene *s)
+/* Runs the act on f->before itself. */
+static void perform(fixture *f)
 {
-    fault_place place = {.recording = &s->recording};
+    fault_checker checker = {.recording = &f->recording};
     td_err err;
     td_err_clear(&err);
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
-    io_fault_log_start(s->before);
-    if (s->catalogs != NULL)
-        assert_true(
-            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
-    if (s->act(&place, s->before, &err) != TD_OK)
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", f->recording.catalog);
+    io_fault_log_start(f->before);
+    if (f->catalogs != NULL)
+        assert_true(fault_catalogs_put(f->catalogs, FAULT_CATALOG_MOMENT, f->catalog_at, 0,
+                                       checker.catalog));
+    if (f->act(&checker, f->before, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-static uint64_t sweep_errors(scene *s, const char *name)
+static uint64_t sweep_errors(fixture *f, const char *name)
 {
     static const struct {
         const char *name;
@@ -383,80 +386,80 @@ static uint64_t sweep_errors(scene *s, const char *name)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         char title[96];
         (void)snprintf(title, sizeof title, "%s, %s", name, ROWS[i].name);
-        s->plan = (io_fault_plan){.kind = ROWS[i].kind, .mode = ROWS[i].mode, .ops = ROWS[i].ops};
+        f->plan = (io_fault_plan){.kind = ROWS[i].kind, .mode = ROWS[i].mode, .ops = ROWS[i].ops};
         int is_wanted = is_full() || ROWS[i].mode == IO_FAULT_ONCE;
-        uint64_t count = is_wanted ? rehearse(s, ROWS[i].ops) : 0;
+        uint64_t count = is_wanted ? rehearse(f, ROWS[i].ops) : 0;
         if (count > 0)
-            failures += sweep(s, title, run_error, count);
+            failures += sweep(f, title, run_error, count);
     }
     return failures;
 }
 
-static void init_scene(scene *s, act_fn *act)
+static void init_fixture(fixture *f, act_fn *act)
 {
-    *s = (scene){.act = act, .cuts = is_full() ? RANDOM_CUTS_FULL : RANDOM_CUTS_SMALL};
-    assert_true(fault_recording_init(&s->recording));
+    *f = (fixture){.act = act, .cuts = is_full() ? RANDOM_CUTS_FULL : RANDOM_CUTS_SMALL};
+    assert_true(fault_recording_init(&f->recording));
 }
 
-static void fini_scene(scene *s)
+static void fini_fixture(fixture *f)
 {
-    td_free(s->dump);
-    fault_catalogs_close(s->catalogs);
-    io_fault_close(s->before);
-    fault_recording_fini(&s->recording);
+    td_free(f->dump);
+    fault_catalogs_close(f->catalogs);
+    io_fault_close(f->before);
+    fault_recording_fini(&f->recording);
 }
 
 /* Records with a log of changes; after a power cut with the seed, the disk at that time is what the
  * act finds. */
-static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
+static void record_and_cut(fixture *f, unsigned percent, uint64_t seed)
 {
     fault_end end;
     io_fault *disk = io_fault_open();
-    s->recording.disk = disk;
-    s->catalogs = fault_catalogs_open(s->recording.catalog);
-    assert_non_null(s->catalogs);
-    s->recording.observer = fault_catalogs_observe;
-    s->recording.observer_user = s->catalogs;
+    f->recording.disk = disk;
+    f->catalogs = fault_catalogs_open(f->recording.catalog);
+    assert_non_null(f->catalogs);
+    f->recording.observer = fault_catalogs_observe;
+    f->recording.observer_user = f->catalogs;
     io_fault_log_start(disk);
-    fault_recording_run(&s->recording, is_full() ? &FULL : &SMALL, &end);
+    fault_recording_run(&f->recording, is_full() ? &FULL : &SMALL, &end);
     assert_int_equal(end.result, TD_OK);
-    s->catalog_at = io_fault_log_count(disk) * percent / 100;
-    s->truth = fault_truth_at(&s->recording, s->catalog_at);
-    io_fault *then = io_fault_at(disk, s->catalog_at);
+    f->catalog_at = io_fault_log_count(disk) * percent / 100;
+    f->truth = fault_truth_at(&f->recording, f->catalog_at);
+    io_fault *then = io_fault_at(disk, f->catalog_at);
     assert_non_null(then);
-    s->before = io_fault_power_cut(then, seed);
-    assert_non_null(s->before);
+    f->before = io_fault_power_cut(then, seed);
+    assert_non_null(f->before);
     io_fault_close(then);
     io_fault_close(disk);
-    s->recording.disk = NULL;
+    f->recording.disk = NULL;
 }
 
-static void keep_dump(scene *s)
+static void keep_dump(fixture *f)
 {
-    fault_place place = {.recording = &s->recording};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
-    s->dump = fault_dump(&place);
-    if (s->dump == NULL)
-        fail_msg("%s", place.what);
+    fault_checker checker = {.recording = &f->recording};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", f->recording.catalog);
+    f->dump = fault_dump(&checker);
+    if (f->dump == NULL)
+        fail_msg("%s", checker.failure);
 }
 
 static void test_recover(void **state)
 {
     (void)state;
-    static const unsigned MOMENTS[] = {35, 62, 88};
-    size_t moments = is_full() ? sizeof MOMENTS / sizeof MOMENTS[0] : 1;
+    static const unsigned CUT_PERCENTS[] = {35, 62, 88};
+    size_t case_count = is_full() ? sizeof CUT_PERCENTS / sizeof CUT_PERCENTS[0] : 1;
     uint64_t failures = 0;
-    for (size_t i = 0; i < moments; i++) {
-        scene s;
-        init_scene(&s, act_recover);
-        record_and_cut(&s, MOMENTS[i], 3 + i);
-        perform(&s);
-        keep_dump(&s);
+    for (size_t i = 0; i < case_count; i++) {
+        fixture f;
+        init_fixture(&f, act_recover);
+        record_and_cut(&f, CUT_PERCENTS[i], 3 + i);
+        perform(&f);
+        keep_dump(&f);
         failures +=
-            sweep(&s, "recover, power cuts and kills", run_cut, io_fault_log_count(s.before) + 1);
-        failures += sweep(&s, "recover, died", run_death, count_deaths(&s));
-        failures += sweep_errors(&s, "recover");
-        fini_scene(&s);
+            sweep(&f, "recover, power cuts and kills", run_cut, io_fault_log_count(f.before) + 1);
+        failures += sweep(&f, "recover, died", run_death, count_deaths(&f));
+        failures += sweep_errors(&f, "recover");
+        fini_fixture(&f);
     }
     assert_int_equal(failures, 0);
 }
@@ -465,20 +468,20 @@ static void test_recover(void **state)
 static void test_reindex(void **state)
 {
     (void)state;
-    scene s;
-    init_scene(&s, act_recover);
-    record_and_cut(&s, 88, 5);
-    perform(&s);
-    keep_dump(&s);
-    io_fault *settled = io_fault_kill(s.before);
+    fixture f;
+    init_fixture(&f, act_recover);
+    record_and_cut(&f, 88, 5);
+    perform(&f);
+    keep_dump(&f);
+    io_fault *settled = io_fault_kill(f.before);
     assert_non_null(settled);
-    io_fault_close(s.before);
-    s.before = settled;
-    s.act = act_reindex;
-    perform(&s);
-    uint64_t failures = sweep(&s, "reindex, died", run_death, count_deaths(&s));
-    failures += sweep_errors(&s, "reindex");
-    fini_scene(&s);
+    io_fault_close(f.before);
+    f.before = settled;
+    f.act = act_reindex;
+    perform(&f);
+    uint64_t failures = sweep(&f, "reindex, died", run_death, count_deaths(&f));
+    failures += sweep_errors(&f, "reindex");
+    fini_fixture(&f);
     assert_int_equal(failures, 0);
 }
 
@@ -486,7 +489,7 @@ static void test_reindex(void **state)
 
 /* A capture of two feeds over several hours; the expected frames are recorded as its lines are
  * made. */
-static void make_capture(scene *s, unsigned frames)
+static void make_capture(fixture *f, unsigned frames)
 {
     static const char *const URLS[] = {"wss://stream.bybit.com/realtime",
                                        "wss://stream.bybit.com/realtime_public"};
@@ -494,7 +497,7 @@ static void make_capture(scene *s, unsigned frames)
     td_buf_init(&text, CAPTURE_BYTES_MAX);
     uint64_t recv_ns = UINT64_C(1795154400000000000);
     for (unsigned n = 0; n < frames; n++) {
-        fault_feed *feed = &s->recording.feeds[n % 2];
+        fault_feed *feed = &f->recording.feeds[n % 2];
         char frame[128];
         char line[320];
         int size = snprintf(frame, sizeof frame, "{\"topic\":\"trade.X\",\"n\":%u}", n);
@@ -513,7 +516,7 @@ static void make_capture(scene *s, unsigned frames)
         feed->count++;
     }
     td_file *file = NULL;
-    td_io io = io_fault_io(s->before);
+    td_io io = io_fault_io(f->before);
     assert_int_equal(td_io_open(io, "capture.jsonl", TD_OPEN_CREATE, &file, NULL), TD_OK);
     assert_int_equal(td_io_append(file, text.data, text.size, NULL), TD_OK);
     assert_int_equal(td_io_sync(file, NULL), TD_OK);
@@ -527,24 +530,24 @@ static void make_capture(scene *s, unsigned frames)
 static void test_import(void **state)
 {
     (void)state;
-    scene s;
+    fixture f;
     fault_found found;
-    fault_place place;
-    init_scene(&s, act_import);
-    s.before = io_fault_open();
-    assert_non_null(s.before);
-    make_capture(&s, is_full() ? 400 : 20);
-    perform(&s);
-    place = (fault_place){.recording = &s.recording};
-    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s.recording.catalog);
-    if (!fault_check_all(&place, s.before, &s.truth, &found))
-        fail_msg("%s", place.what);
-    assert_int_equal(found.frames[0], s.recording.feeds[0].count);
-    assert_int_equal(found.frames[1], s.recording.feeds[1].count);
+    fault_checker checker;
+    init_fixture(&f, act_import);
+    f.before = io_fault_open();
+    assert_non_null(f.before);
+    make_capture(&f, is_full() ? 400 : 20);
+    perform(&f);
+    checker = (fault_checker){.recording = &f.recording};
+    (void)snprintf(checker.catalog, sizeof checker.catalog, "%s", f.recording.catalog);
+    if (!fault_check_all(&checker, f.before, &f.truth, &found))
+        fail_msg("%s", checker.failure);
+    assert_int_equal(found.frames[0], f.recording.feeds[0].count);
+    assert_int_equal(found.frames[1], f.recording.feeds[1].count);
     uint64_t failures =
-        sweep(&s, "import, power cuts and kills", run_cut, io_fault_log_count(s.before) + 1);
-    failures += sweep_errors(&s, "import");
-    fini_scene(&s);
+        sweep(&f, "import, power cuts and kills", run_cut, io_fault_log_count(f.before) + 1);
+    failures += sweep_errors(&f, "import");
+    fini_fixture(&f);
     assert_int_equal(failures, 0);
 }
 

@@ -29,28 +29,28 @@ typedef struct sweep_size {
 static const sweep_size SMALL = {.recording = {3, 2, 1}, .random_cuts = 1};
 static const sweep_size FULL = {.recording = {110, 10, 11}, .random_cuts = 5};
 
-typedef struct scene {
+typedef struct fixture {
     sweep_size size;
     fault_recording recording;
     fault_catalogs *catalogs;
-} scene;
+} fixture;
 
-/* A sweep's process: the disk after change_count changes, and a place to check it. */
+/* A sweep's process: the disk after change_count changes, and its checker. */
 typedef struct worker {
-    const scene *scene;
+    const fixture *fixture;
     io_fault *then;
     uint64_t change_count;
-    fault_place place;
+    fault_checker checker;
 } worker;
 
 static void *open_worker(void *user, unsigned number)
 {
     worker *w = td_alloc_zero(1, sizeof *w);
-    w->scene = user;
-    w->then = io_fault_at(w->scene->recording.disk, 0);
-    w->place.recording = &w->scene->recording;
-    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
-                   w->scene->recording.folder, number);
+    w->fixture = user;
+    w->then = io_fault_at(w->fixture->recording.disk, 0);
+    w->checker.recording = &w->fixture->recording;
+    (void)snprintf(w->checker.catalog, sizeof w->checker.catalog, "%s/worker-%u.sqlite",
+                   w->fixture->recording.folder, number);
     return w;
 }
 
@@ -64,28 +64,28 @@ static void close_worker(void *state)
 static int check_short(worker *w, io_fault *disk, const fault_truth *truth, fault_found *found)
 {
     recover_report report;
-    return fault_check_frames(&w->place, disk, truth, found) &&
-           (!found->has_archive || fault_check_recover(&w->place, disk, &report));
+    return fault_check_frames(&w->checker, disk, truth, found) &&
+           (!found->has_archive || fault_check_recover(&w->checker, disk, &report));
 }
 
 /* Recovers a disk with one kind of catalog; returns its dump, or NULL. */
 static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uint64_t seed,
                          fault_tally *tally, int *ok)
 {
-    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_truth truth = fault_truth_at(&w->fixture->recording, w->change_count);
     fault_found found;
     /* The catalog is not written at the same time as the disk: it may be one step ahead. */
     uint64_t moment = w->change_count + (kind == FAULT_CATALOG_MOMENT ? seed % 2 : 0);
-    *ok = fault_catalogs_put(w->scene->catalogs, kind, moment, seed, w->place.catalog);
+    *ok = fault_catalogs_put(w->fixture->catalogs, kind, moment, seed, w->checker.catalog);
     /* Everything is checked with the first kind; the others must give the same result. */
     if (*ok && kind == FAULT_CATALOG_MOMENT)
-        *ok = fault_check_all(&w->place, disk, &truth, &found);
+        *ok = fault_check_all(&w->checker, disk, &truth, &found);
     else if (*ok)
         *ok = check_short(w, disk, &truth, &found);
     if (!*ok || !found.has_archive)
         return NULL;
     fault_tally_disk(tally, (fault_way)(FAULT_CUT_CATALOG_MOMENT + kind), &found);
-    char *dump = fault_dump(&w->place);
+    char *dump = fault_dump(&w->checker);
     *ok = dump != NULL;
     return dump;
 }
@@ -106,7 +106,8 @@ static int is_same(worker *w, fault_catalog_kind kind, const result *first, cons
     else if (!td_hash128_equal(first->files, other->files))
         differs = "other files";
     if (differs != NULL)
-        (void)snprintf(w->place.what, sizeof w->place.what, "with catalog %u: %s", kind, differs);
+        (void)snprintf(w->checker.failure, sizeof w->checker.failure, "with catalog %u: %s", kind,
+                       differs);
     return differs == NULL;
 }
 
@@ -136,45 +137,46 @@ static int cut_power(worker *w, uint64_t seed, fault_tally *tally, char *what)
     io_fault_close(after);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "power cut %" PRIu64 ": %s", seed,
-                       w->place.what);
+                       w->checker.failure);
     return ok;
 }
 
 /* Killed, recovered, then a power cut: what recover finished and journalled is still there. */
 static int kill_and_recover(worker *w, fault_tally *tally, char *what)
 {
-    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_truth truth = fault_truth_at(&w->fixture->recording, w->change_count);
     fault_found found = {0};
     io_fault *disk = io_fault_kill(w->then);
-    int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
-                                w->place.catalog) &&
-             fault_check_all(&w->place, disk, &truth, &found);
+    int ok = fault_catalogs_put(w->fixture->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
+                                w->checker.catalog) &&
+             fault_check_all(&w->checker, disk, &truth, &found);
     if (ok && found.has_archive)
         fault_tally_disk(tally, FAULT_KILLED, &found);
-    ok = ok && (!found.has_archive || fault_check_cut_again(&w->place, disk, &truth, &found));
+    ok = ok && (!found.has_archive || fault_check_cut_again(&w->checker, disk, &truth, &found));
     if (ok && found.has_archive)
         fault_tally_disk(tally, FAULT_KILLED_THEN_CUT, &found);
     io_fault_close(disk);
     if (!ok)
-        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->place.what);
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->checker.failure);
     return ok;
 }
 
 /* Killed, and the next recorder starts at once. */
 static int kill_and_record(worker *w, fault_tally *tally, char *what)
 {
-    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_truth truth = fault_truth_at(&w->fixture->recording, w->change_count);
     fault_found found = {0};
     io_fault *disk = io_fault_kill(w->then);
-    int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
-                                w->place.catalog) &&
-             fault_check_frames(&w->place, disk, &truth, &found) &&
-             fault_check_record_on(&w->place, disk, &found);
+    int ok = fault_catalogs_put(w->fixture->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
+                                w->checker.catalog) &&
+             fault_check_frames(&w->checker, disk, &truth, &found) &&
+             fault_check_record_on(&w->checker, disk, &found);
     if (ok)
         fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(disk);
     if (!ok)
-        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s", w->place.what);
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s",
+                       w->checker.failure);
     return ok;
 }
 
@@ -182,8 +184,8 @@ static int run_case(void *state, uint64_t index, fault_tally *tally,
                     char what[FAULT_CASE_WHAT_BYTES])
 {
     worker *w = state;
-    unsigned cuts = w->scene->size.random_cuts;
-    io_fault_forward(w->then, w->scene->recording.disk, w->change_count, index);
+    unsigned cuts = w->fixture->size.random_cuts;
+    io_fault_forward(w->then, w->fixture->recording.disk, w->change_count, index);
     w->change_count = index;
     /* The small sweep alternates. */
     int is_full = cuts > 1;
@@ -195,45 +197,45 @@ static int run_case(void *state, uint64_t index, fault_tally *tally,
     return ok && ((!is_full && index % 2 == 0) || kill_and_recover(w, tally, what));
 }
 
-static void record(scene *s)
+static void record(fixture *f)
 {
     fault_end end;
-    assert_true(fault_recording_init(&s->recording));
-    s->recording.disk = io_fault_open();
-    assert_non_null(s->recording.disk);
-    s->catalogs = fault_catalogs_open(s->recording.catalog);
-    assert_non_null(s->catalogs);
-    s->recording.observer = fault_catalogs_observe;
-    s->recording.observer_user = s->catalogs;
-    io_fault_log_start(s->recording.disk);
-    fault_recording_run(&s->recording, &s->size.recording, &end);
+    assert_true(fault_recording_init(&f->recording));
+    f->recording.disk = io_fault_open();
+    assert_non_null(f->recording.disk);
+    f->catalogs = fault_catalogs_open(f->recording.catalog);
+    assert_non_null(f->catalogs);
+    f->recording.observer = fault_catalogs_observe;
+    f->recording.observer_user = f->catalogs;
+    io_fault_log_start(f->recording.disk);
+    fault_recording_run(&f->recording, &f->size.recording, &end);
     if (end.result != TD_OK)
         fail_msg("%s", end.err.text);
     for (size_t i = 0; i < FAULT_FEEDS; i++)
-        assert_int_equal(fault_durable_at(&s->recording, i, UINT64_MAX),
-                         s->recording.feeds[i].count);
+        assert_int_equal(fault_durable_at(&f->recording, i, UINT64_MAX),
+                         f->recording.feeds[i].count);
     print_message("%" PRIu64 " frames, %" PRIu64 " changes of the disk, %" PRIu64 " catalogs\n",
-                  end.announced, io_fault_log_count(s->recording.disk),
-                  fault_catalogs_count(s->catalogs));
+                  end.announced, io_fault_log_count(f->recording.disk),
+                  fault_catalogs_count(f->catalogs));
 }
 
 static void test_power_cuts(void **state)
 {
     (void)state;
     const char *asked = getenv("TAPEDECK_SWEEP");
-    scene s = {.size = asked != NULL && strcmp(asked, "full") == 0 ? FULL : SMALL};
+    fixture f = {.size = asked != NULL && strcmp(asked, "full") == 0 ? FULL : SMALL};
     fault_tally tally;
-    record(&s);
+    record(&f);
     const fault_sweep sweep = {.name = "power cuts and kills",
-                               .count = io_fault_log_count(s.recording.disk) + 1,
+                               .count = io_fault_log_count(f.recording.disk) + 1,
                                .run = run_case,
                                .open = open_worker,
                                .close = close_worker,
-                               .user = &s};
+                               .user = &f};
     uint64_t failures = fault_sweep_run(&sweep, &tally);
-    fault_catalogs_close(s.catalogs);
-    io_fault_close(s.recording.disk);
-    fault_recording_fini(&s.recording);
+    fault_catalogs_close(f.catalogs);
+    io_fault_close(f.recording.disk);
+    fault_recording_fini(&f.recording);
     assert_int_equal(failures, 0);
     assert_int_equal(atomic_load(&tally.cases), fault_sweep_cases(&sweep));
 }

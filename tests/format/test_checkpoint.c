@@ -23,20 +23,20 @@
 static const char PATH[] = "a";
 
 /* "SYMBOL=STATE;" for each state read. */
-typedef struct seen {
+typedef struct states {
     const char *only; /* NULL: all symbols */
     char text[256];
-} seen;
+} states;
 
 static int wants(void *user, td_bytes symbol)
 {
-    const seen *s = user;
+    const states *s = user;
     return s->only == NULL || td_bytes_is(symbol, s->only);
 }
 
 static td_result note(void *user, td_bytes symbol, td_bytes state, td_err *err)
 {
-    seen *s = user;
+    states *s = user;
     size_t used = strlen(s->text);
     (void)err;
     snprintf(s->text + used, sizeof s->text - used, "%.*s=%.*s;", (int)symbol.size,
@@ -45,7 +45,7 @@ static td_result note(void *user, td_bytes symbol, td_bytes state, td_err *err)
     return TD_OK;
 }
 
-static td_result read_all(io_fault *disk, const char *path, const segment_checkpoint *at, seen *s)
+static td_result read_all(io_fault *disk, const char *path, const segment_checkpoint *at, states *s)
 {
     td_file *file;
     const checkpoint_visitor visitor = {.wants = wants, .state = note, .user = s};
@@ -85,8 +85,8 @@ static void test_states(void **state)
     td_buf bytes;
     td_buf_init(&bytes, SIZE_MAX);
     const segment_checkpoint at = make(disk, &bytes);
-    seen all = {0};
-    seen one = {.only = ""};
+    states all = {0};
+    states one = {.only = ""};
     assert_int_equal(read_all(disk, PATH, &at, &all), TD_OK);
     assert_string_equal(all.text, "BTCUSD=first;gone=;=of no symbol;");
     assert_int_equal(read_all(disk, PATH, &at, &one), TD_OK);
@@ -103,7 +103,7 @@ static void test_damage(void **state)
     td_buf_init(&bytes, SIZE_MAX);
     const segment_checkpoint at = make(disk, &bytes);
     for (size_t i = 0; i < at.bytes; i++) {
-        seen s = {0};
+        states s = {0};
         assert_int_equal(io_fault_damage(disk, PATH, at.offset + i, 1, NULL), TD_OK);
         assert_int_not_equal(read_all(disk, PATH, &at, &s), TD_OK);
         assert_int_equal(io_fault_damage(disk, PATH, at.offset + i, 1, NULL), TD_OK);
@@ -117,7 +117,7 @@ static void test_damage(void **state)
         {.at_ns = 77, .offset = 5, .bytes = UINT64_MAX},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        seen s = {0};
+        states s = {0};
         assert_int_not_equal(read_all(disk, PATH, &wrong[i], &s), TD_OK);
         assert_string_equal(s.text, "");
     }
@@ -126,7 +126,7 @@ static void test_damage(void **state)
 }
 
 /* States beyond the limit are left out, and counted. */
-static void test_bound(void **state)
+static void test_states_are_bounded(void **state)
 {
     (void)state;
     enum { BYTES = 6 << 20 };
@@ -158,7 +158,7 @@ static void check_list(io_fault *disk, const char *path, uint32_t expected)
     assert_int_equal(segment_reader_open(io_fault_io(disk), path, &reader, NULL), TD_OK);
     assert_int_equal(segment_reader_checkpoint_count(reader), expected);
     for (uint32_t i = 0; i < expected; i++) {
-        seen s = {0};
+        states s = {0};
         const segment_checkpoint *at = segment_reader_checkpoint(reader, i);
         assert_true(at->at_ns == segment_reader_chunk(reader, 3 * i + 1)->first_ns);
         assert_int_equal(read_all(disk, path, at, &s), TD_OK);
@@ -199,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_states_are_bounded),
         cmocka_unit_test(test_in_a_segment),
     };
     return cmocka_run_group_tests_name("format/checkpoint", tests, NULL, NULL);

@@ -25,26 +25,26 @@ static const uint64_t HOUR = 3600 * TD_NS_PER_S;
 /* A whole hour, UTC. */
 static const uint64_t START = UINT64_C(1795154400) * TD_NS_PER_S;
 
-typedef struct bench {
+typedef struct fixture {
     chunk_builder *builder;
     sealed_chunk *sealed;
     channel_numbers channels;
     uint64_t ordinal;
-} bench;
+} fixture;
 
-static bench open_bench(const chunk_builder_options *options)
+static fixture open_fixture(const chunk_builder_options *options)
 {
-    bench b = {.sealed = sealed_chunk_open()};
-    assert_non_null(b.sealed);
-    b.builder = chunk_builder_open(options);
-    return b;
+    fixture f = {.sealed = sealed_chunk_open()};
+    assert_non_null(f.sealed);
+    f.builder = chunk_builder_open(options);
+    return f;
 }
 
-static void close_bench(bench *b)
+static void close_fixture(fixture *f)
 {
-    sealed_chunk_close(b->sealed);
-    chunk_builder_close(b->builder);
-    channel_numbers_fini(&b->channels);
+    sealed_chunk_close(f->sealed);
+    chunk_builder_close(f->builder);
+    channel_numbers_fini(&f->channels);
 }
 
 static channel_info info_of(const char *topic, const char *symbol)
@@ -60,45 +60,45 @@ static channel_info info_of(const char *topic, const char *symbol)
 }
 
 /* A frame of connection 1 on the channel. */
-static feed_frame channel_of(bench *b, const char *topic, const char *symbol)
+static feed_frame channel_of(fixture *f, const char *topic, const char *symbol)
 {
     channel_info info = info_of(topic, symbol);
     feed_frame frame = {.conn = 1};
-    channel_numbers_set(&b->channels, &info, &frame);
+    channel_numbers_set(&f->channels, &info, &frame);
     return frame;
 }
 
-static td_result append(bench *b, feed_frame frame, uint64_t recv_ns, size_t size)
+static td_result append(fixture *f, feed_frame frame, uint64_t recv_ns, size_t size)
 {
     static const uint8_t payload[4096] = {'{'};
-    frame.ordinal = b->ordinal + 1;
+    frame.ordinal = f->ordinal + 1;
     frame.recv_ns = frame.publish_ns = recv_ns;
     frame.bytes = td_bytes_of(payload, size);
-    td_result rc = chunk_builder_append(b->builder, &frame, NULL);
+    td_result rc = chunk_builder_append(f->builder, &frame, NULL);
     if (rc == TD_OK)
-        b->ordinal++;
+        f->ordinal++;
     return rc;
 }
 
-static void seal(bench *b)
+static void seal(fixture *f)
 {
-    assert_true(chunk_builder_seal(b->builder, b->sealed));
+    assert_true(chunk_builder_seal(f->builder, f->sealed));
 }
 
 /* Parses the sealed bytes: one chunk, then one message index per channel. */
 static void test_sealed_bytes(void **state)
 {
     (void)state;
-    bench b = open_bench(NULL);
-    fixture_append(b.builder, 0, 100);
-    assert_int_equal(chunk_builder_pending_count(b.builder), 100);
-    seal(&b);
-    assert_int_equal(b.sealed->first_ns, FIXTURE_START_NS);
-    const sealed_chunk *s = b.sealed;
-    assert_int_equal(chunk_builder_pending_count(b.builder), 0);
-    assert_false(chunk_builder_seal(b.builder, b.sealed));
-    fixture_append(b.builder, 100, 200);
-    seal(&b);
+    fixture f = open_fixture(NULL);
+    fixture_append(f.builder, 0, 100);
+    assert_int_equal(chunk_builder_pending_count(f.builder), 100);
+    seal(&f);
+    assert_int_equal(f.sealed->first_ns, FIXTURE_START_NS);
+    const sealed_chunk *s = f.sealed;
+    assert_int_equal(chunk_builder_pending_count(f.builder), 0);
+    assert_false(chunk_builder_seal(f.builder, f.sealed));
+    fixture_append(f.builder, 100, 200);
+    seal(&f);
     assert_int_equal(s->message_count, 100);
     assert_int_equal(s->frame_count, 90);
     assert_int_equal(s->channel_count, 5);
@@ -142,16 +142,16 @@ static void test_sealed_bytes(void **state)
     assert_int_equal(at, s->chunk_bytes + s->index_bytes);
     codec_close(coder);
     td_buf_fini(&unpacked);
-    close_bench(&b);
+    close_fixture(&f);
 }
 
 /* The number of records with an opcode in the last sealed chunk. */
-static uint32_t count_records(const bench *b, uint8_t opcode)
+static uint32_t count_records(const fixture *f, uint8_t opcode)
 {
     size_t at = 0;
     mcap_record record;
     mcap_chunk chunk;
-    assert_int_equal(mcap_next_record(td_buf_view(&b->sealed->bytes), &at, &record, NULL), TD_OK);
+    assert_int_equal(mcap_next_record(td_buf_view(&f->sealed->bytes), &at, &record, NULL), TD_OK);
     assert_int_equal(mcap_decode_chunk(record.content, &chunk, NULL), TD_OK);
     td_buf raw;
     codec *coder = codec_open();
@@ -171,30 +171,30 @@ static uint32_t count_records(const bench *b, uint8_t opcode)
 static void test_repeated_definitions(void **state)
 {
     (void)state;
-    bench b = open_bench(NULL);
+    fixture f = open_fixture(NULL);
     channel_info info = info_of("trade", "A");
     feed_frame one = {.conn = 1}, two = {.conn = 1};
-    channel_numbers_set(&b.channels, &info, &one);
+    channel_numbers_set(&f.channels, &info, &one);
     info.symbol = "B";
-    channel_numbers_set(&b.channels, &info, &two);
+    channel_numbers_set(&f.channels, &info, &two);
     uint64_t now_ns = START;
     for (uint32_t n = 1; n <= 20; n++) {
         uint32_t in_segment = n <= 17 ? n : n - 17;
         uint32_t of_two = in_segment > 2 ? in_segment - 2 : 0; /* its first chunk is the third */
         if (n == 18)
-            chunk_builder_end_segment(b.builder);
+            chunk_builder_end_segment(f.builder);
         for (int i = 0; i < 3; i++) {
-            assert_int_equal(append(&b, one, ++now_ns, 10), TD_OK);
+            assert_int_equal(append(&f, one, ++now_ns, 10), TD_OK);
             if (of_two > 0)
-                assert_int_equal(append(&b, two, ++now_ns, 10), TD_OK);
+                assert_int_equal(append(&f, two, ++now_ns, 10), TD_OK);
         }
-        seal(&b);
+        seal(&f);
         uint32_t first = __builtin_popcount(in_segment) == 1;
         uint32_t second = __builtin_popcount(of_two) == 1;
-        assert_int_equal(count_records(&b, MCAP_CHANNEL), first + second);
-        assert_int_equal(b.sealed->new_channel_count, (in_segment == 1) + (of_two == 1));
+        assert_int_equal(count_records(&f, MCAP_CHANNEL), first + second);
+        assert_int_equal(f.sealed->new_channel_count, (in_segment == 1) + (of_two == 1));
     }
-    close_bench(&b);
+    close_fixture(&f);
 }
 
 /* When a chunk must be sealed, and when a segment begins. */
@@ -215,26 +215,26 @@ static void test_rotation(void **state)
         {"no hours", {.spans_hours = 1}, 3600 * TD_NS_PER_S, 10, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bench b = open_bench(&rows[i].options);
-        feed_frame channel = channel_of(&b, "t", "s");
-        assert_true(chunk_builder_starts_segment(b.builder, START));
+        fixture f = open_fixture(&rows[i].options);
+        feed_frame channel = channel_of(&f, "t", "s");
+        assert_true(chunk_builder_starts_segment(f.builder, START));
         for (uint32_t k = 0; k < rows[i].frames; k++)
-            assert_int_equal(append(&b, channel, START + k, 1000), TD_OK);
+            assert_int_equal(append(&f, channel, START + k, 1000), TD_OK);
         uint64_t next = START + rows[i].step_ns;
-        if (chunk_builder_wants_seal(b.builder, next) != rows[i].wants_seal)
+        if (chunk_builder_wants_seal(f.builder, next) != rows[i].wants_seal)
             fail_msg("%s: wants_seal is %d", rows[i].name, !rows[i].wants_seal);
-        assert_false(chunk_builder_starts_segment(b.builder, next));
-        seal(&b);
-        assert_true(b.sealed->starts_segment);
-        assert_int_equal(b.sealed->segment_first_ns, START);
-        if (chunk_builder_starts_segment(b.builder, next) != rows[i].starts)
+        assert_false(chunk_builder_starts_segment(f.builder, next));
+        seal(&f);
+        assert_true(f.sealed->starts_segment);
+        assert_int_equal(f.sealed->segment_first_ns, START);
+        if (chunk_builder_starts_segment(f.builder, next) != rows[i].starts)
             fail_msg("%s: starts_segment is %d", rows[i].name, !rows[i].starts);
-        assert_int_equal(append(&b, channel, next, 10), TD_OK);
-        seal(&b);
-        assert_int_equal(b.sealed->starts_segment, rows[i].starts);
-        assert_int_equal(b.sealed->segment_number, 1 + rows[i].starts);
-        assert_int_equal(b.sealed->new_channel_count, rows[i].starts);
-        close_bench(&b);
+        assert_int_equal(append(&f, channel, next, 10), TD_OK);
+        seal(&f);
+        assert_int_equal(f.sealed->starts_segment, rows[i].starts);
+        assert_int_equal(f.sealed->segment_number, 1 + rows[i].starts);
+        assert_int_equal(f.sealed->new_channel_count, rows[i].starts);
+        close_fixture(&f);
     }
 }
 
@@ -251,23 +251,23 @@ static void test_segment_limits(void **state)
         {{.segment_index_max = 5}, 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        bench b = open_bench(&rows[i].small);
+        fixture f = open_fixture(&rows[i].small);
         uint64_t now = START;
         uint32_t chunks = 0;
         do {
-            assert_int_equal(append(&b, channel_of(&b, "t", "other"), ++now, 10), TD_OK);
-            assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
-            seal(&b);
+            assert_int_equal(append(&f, channel_of(&f, "t", "other"), ++now, 10), TD_OK);
+            assert_int_equal(append(&f, channel_of(&f, "t", "s"), ++now, 10), TD_OK);
+            seal(&f);
             chunks++;
-        } while (!chunk_builder_starts_segment(b.builder, now + 1));
-        assert_int_equal(b.sealed->segment_number, 1);
+        } while (!chunk_builder_starts_segment(f.builder, now + 1));
+        assert_int_equal(f.sealed->segment_number, 1);
         assert_int_equal(chunks, rows[i].chunks == 0 ? chunks : rows[i].chunks);
-        assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
-        seal(&b);
-        assert_int_equal(b.sealed->segment_number, 2);
-        chunk_builder_end_segment(b.builder);
-        assert_true(chunk_builder_starts_segment(b.builder, now + 1));
-        close_bench(&b);
+        assert_int_equal(append(&f, channel_of(&f, "t", "s"), ++now, 10), TD_OK);
+        seal(&f);
+        assert_int_equal(f.sealed->segment_number, 2);
+        chunk_builder_end_segment(f.builder);
+        assert_true(chunk_builder_starts_segment(f.builder, now + 1));
+        close_fixture(&f);
     }
 }
 
@@ -275,33 +275,33 @@ static void test_segment_limits(void **state)
 static void test_append_checks(void **state)
 {
     (void)state;
-    bench b = open_bench(&(chunk_builder_options){.target_bytes = 5000});
-    feed_frame channel = channel_of(&b, "t", "s");
-    assert_int_equal(append(&b, channel, START, 10), TD_OK);
-    assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* an equal time */
-    assert_int_equal(append(&b, channel, START - 1, 10), TD_E_INVALID);
-    assert_int_equal(append(&b, channel, START + HOUR, 10), TD_E_LIMIT);
+    fixture f = open_fixture(&(chunk_builder_options){.target_bytes = 5000});
+    feed_frame channel = channel_of(&f, "t", "s");
+    assert_int_equal(append(&f, channel, START, 10), TD_OK);
+    assert_int_equal(append(&f, channel, START, 10), TD_E_INVALID); /* an equal time */
+    assert_int_equal(append(&f, channel, START - 1, 10), TD_E_INVALID);
+    assert_int_equal(append(&f, channel, START + HOUR, 10), TD_E_LIMIT);
     feed_frame frame = channel;
     frame.channel = LIMIT_SEGMENT_CHANNELS;
-    assert_int_equal(append(&b, frame, START + 1, 10), TD_E_LIMIT);
+    assert_int_equal(append(&f, frame, START + 1, 10), TD_E_LIMIT);
     frame = channel;
     frame.ordinal = 1;
     frame.recv_ns = START + 1;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID); /* ordinal */
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_E_INVALID); /* ordinal */
     frame.ordinal = 2;
     frame.conn = 0;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_E_INVALID);
     frame.conn = 2;
     frame.bytes = td_bytes_of("x", LIMIT_FRAME_BYTES + 1);
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_LIMIT);
-    assert_int_equal(chunk_builder_pending_count(b.builder), 1);
-    assert_int_equal(append(&b, channel, START + 2, 4096), TD_OK);
-    assert_int_equal(append(&b, channel, START + 3, 4096), TD_OK);
-    assert_true(chunk_builder_wants_seal(b.builder, START + 4));
-    assert_int_equal(append(&b, channel, START + 4, 10), TD_E_LIMIT);
-    seal(&b);
-    assert_int_equal(append(&b, channel, START + 4, 10), TD_OK);
-    close_bench(&b);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_E_LIMIT);
+    assert_int_equal(chunk_builder_pending_count(f.builder), 1);
+    assert_int_equal(append(&f, channel, START + 2, 4096), TD_OK);
+    assert_int_equal(append(&f, channel, START + 3, 4096), TD_OK);
+    assert_true(chunk_builder_wants_seal(f.builder, START + 4));
+    assert_int_equal(append(&f, channel, START + 4, 10), TD_E_LIMIT);
+    seal(&f);
+    assert_int_equal(append(&f, channel, START + 4, 10), TD_OK);
+    close_fixture(&f);
 }
 
 /* Holes in ordinals are dropped frames; after a new connection of the slot, the old one is listed
@@ -309,27 +309,27 @@ static void test_append_checks(void **state)
 static void test_connections(void **state)
 {
     (void)state;
-    bench b = open_bench(NULL);
-    feed_frame frame = channel_of(&b, "t", "s");
+    fixture f = open_fixture(NULL);
+    feed_frame frame = channel_of(&f, "t", "s");
     frame.ordinal = 1;
     frame.recv_ns = START;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_OK);
     frame.ordinal = 5;
     frame.recv_ns++;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
-    assert_int_equal(chunk_builder_note_ordinals(b.builder, 0, 0, 1, 7, 2, NULL), TD_OK);
-    assert_int_equal(chunk_builder_note_ordinals(b.builder, 0, 0, 1, 6, 2, NULL), TD_E_INVALID);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_OK);
+    assert_int_equal(chunk_builder_note_ordinals(f.builder, 0, 0, 1, 7, 2, NULL), TD_OK);
+    assert_int_equal(chunk_builder_note_ordinals(f.builder, 0, 0, 1, 6, 2, NULL), TD_E_INVALID);
     frame.conn = 2;
     frame.ordinal = 1;
     frame.recv_ns++;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_OK);
     frame.conn = 1;
     frame.ordinal = 8;
     frame.recv_ns++;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL),
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL),
                      TD_OK); /* still in this chunk */
-    seal(&b);
-    const sealed_chunk *s = b.sealed;
+    seal(&f);
+    const sealed_chunk *s = f.sealed;
     assert_int_equal(s->totals.frames_written, 4);
     assert_int_equal(s->totals.frames_dropped, 7);
     assert_int_equal(s->totals.frames_in, 11);
@@ -343,21 +343,21 @@ static void test_connections(void **state)
     /* Now the first connection is over. */
     frame.ordinal = 9;
     frame.recv_ns++;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_E_INVALID);
     frame.conn = 2;
     frame.ordinal = 2;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
-    seal(&b);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_OK);
+    seal(&f);
     assert_int_equal(s->conns[0].late_ms, 0);
     /* It ends later, complete until 5 ms before; the chain record lists it although it had no
      * frame. */
     channel_info events = info_of("_events", "");
     events.dir = CHANNEL_EVENT;
     feed_frame ended = {.recv_ns = frame.recv_ns + 8000000};
-    channel_numbers_set(&b.channels, &events, &ended);
-    assert_int_equal(chunk_builder_append(b.builder, &ended, NULL), TD_OK);
-    chunk_builder_note_closed(b.builder, 0, 0, ended.recv_ns - 4500000);
-    seal(&b);
+    channel_numbers_set(&f.channels, &events, &ended);
+    assert_int_equal(chunk_builder_append(f.builder, &ended, NULL), TD_OK);
+    chunk_builder_note_closed(f.builder, 0, 0, ended.recv_ns - 4500000);
+    seal(&f);
     assert_int_equal(s->conn_count, 1);
     assert_int_equal(s->conns[0].conn, 2);
     assert_int_equal(s->conns[0].late_ms, 5);
@@ -365,11 +365,11 @@ static void test_connections(void **state)
     frame.conn = 3;
     frame.ordinal = 1;
     frame.recv_ns++;
-    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
-    seal(&b);
+    assert_int_equal(chunk_builder_append(f.builder, &frame, NULL), TD_OK);
+    seal(&f);
     assert_int_equal(s->conn_count, 1);
     assert_int_equal(s->conns[0].conn, 3);
-    close_bench(&b);
+    close_fixture(&f);
 }
 
 /* If ids for the exchange's topics run out, the recorder's own topics still get ids. */
@@ -377,26 +377,26 @@ static void test_channel_limit(void **state)
 {
     (void)state;
     enum { MAX = 64, RESERVED = MAX / 4 };
-    bench b = open_bench(&(chunk_builder_options){.segment_channels_max = MAX});
+    fixture f = open_fixture(&(chunk_builder_options){.segment_channels_max = MAX});
     uint64_t now = START;
     char symbol[16];
     for (int i = 0; i < MAX - RESERVED; i++) {
         snprintf(symbol, sizeof symbol, "S%d", i);
-        assert_int_equal(append(&b, channel_of(&b, "t", symbol), ++now, 10), TD_OK);
+        assert_int_equal(append(&f, channel_of(&f, "t", symbol), ++now, 10), TD_OK);
     }
-    feed_frame extra = channel_of(&b, "t", "extra");
-    assert_int_equal(append(&b, extra, ++now, 10), TD_E_LIMIT);
-    assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_UNKNOWN, ""), now, 10), TD_OK);
-    assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_CONTROL, ""), ++now, 10), TD_OK);
-    seal(&b);
-    assert_int_equal(b.sealed->channel_count, MAX - RESERVED + 2);
+    feed_frame extra = channel_of(&f, "t", "extra");
+    assert_int_equal(append(&f, extra, ++now, 10), TD_E_LIMIT);
+    assert_int_equal(append(&f, channel_of(&f, CHANNEL_TOPIC_UNKNOWN, ""), now, 10), TD_OK);
+    assert_int_equal(append(&f, channel_of(&f, CHANNEL_TOPIC_CONTROL, ""), ++now, 10), TD_OK);
+    seal(&f);
+    assert_int_equal(f.sealed->channel_count, MAX - RESERVED + 2);
     td_buf bitmap;
     td_buf_init(&bitmap, 100);
-    sealed_chunk_bitmap(b.sealed, &bitmap);
+    sealed_chunk_bitmap(f.sealed, &bitmap);
     assert_int_equal(bitmap.size, (MAX - RESERVED + 2) / 8 + 1);
     assert_int_equal(bitmap.data[0], 0xfe);
     td_buf_fini(&bitmap);
-    close_bench(&b);
+    close_fixture(&f);
 }
 
 /* Numbers are per segment: in the next one the same number may be another channel. */
@@ -404,26 +404,26 @@ static void test_numbers_of_a_segment(void **state)
 {
     (void)state;
     static const char *const SYMBOLS[] = {"first", "second", "first"};
-    bench b = open_bench(NULL);
+    fixture f = open_fixture(NULL);
     for (uint64_t hour = 0; hour < 3; hour++) {
         const channel_info info = info_of("t", SYMBOLS[hour]);
         const feed_frame frame = {.info = &info, .conn = 1};
-        assert_int_equal(append(&b, frame, START + hour * HOUR, 10), TD_OK);
-        assert_int_equal(append(&b, frame, START + hour * HOUR + 1, 10), TD_OK);
-        seal(&b);
-        assert_int_equal(b.sealed->channel_count, 1);
-        assert_int_equal(b.sealed->new_channel_count, 1);
-        assert_int_equal(b.sealed->new_channels[0].id, 1); /* ids start over */
-        assert_string_equal(b.sealed->new_channels[0].info.symbol, SYMBOLS[hour]);
+        assert_int_equal(append(&f, frame, START + hour * HOUR, 10), TD_OK);
+        assert_int_equal(append(&f, frame, START + hour * HOUR + 1, 10), TD_OK);
+        seal(&f);
+        assert_int_equal(f.sealed->channel_count, 1);
+        assert_int_equal(f.sealed->new_channel_count, 1);
+        assert_int_equal(f.sealed->new_channels[0].id, 1); /* ids start over */
+        assert_string_equal(f.sealed->new_channels[0].info.symbol, SYMBOLS[hour]);
     }
-    close_bench(&b);
+    close_fixture(&f);
 }
 
 /* A refused channel does not use up its number. */
 static void test_bad_channels(void **state)
 {
     (void)state;
-    bench b = open_bench(NULL);
+    fixture f = open_fixture(NULL);
     char longer[LIMIT_SYMBOL_BYTES + 1];
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
@@ -431,11 +431,11 @@ static void test_bad_channels(void **state)
     rows[2].feed = "";
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const feed_frame frame = {.info = &rows[i], .conn = 1};
-        assert_int_equal(append(&b, frame, START, 10), TD_E_INVALID);
+        assert_int_equal(append(&f, frame, START, 10), TD_E_INVALID);
     }
-    assert_int_equal(chunk_builder_pending_count(b.builder), 0);
-    assert_int_equal(append(&b, channel_of(&b, "t", "s"), START, 10), TD_OK);
-    close_bench(&b);
+    assert_int_equal(chunk_builder_pending_count(f.builder), 0);
+    assert_int_equal(append(&f, channel_of(&f, "t", "s"), START, 10), TD_OK);
+    close_fixture(&f);
 }
 
 int main(void)

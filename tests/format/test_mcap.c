@@ -373,7 +373,7 @@ static void test_codec(void **state)
 
 /* A chunk that claims to be large is checked before it is decompressed: at the first bytes of a
  * record that no writer makes, it is refused. */
-static void test_long_records(void **state)
+static void test_false_sizes_are_refused(void **state)
 {
     (void)state;
     const size_t size = (size_t)39 << 20;
@@ -419,7 +419,7 @@ static void test_long_records(void **state)
 }
 
 /* The reader that others are compared with detects each flipped bit of a segment. */
-static void test_flipped_bits(void **state)
+static void test_reader_finds_flipped_bits(void **state)
 {
     (void)state;
     io_fault *disk = io_fault_open();
@@ -448,8 +448,8 @@ int main(void)
         cmocka_unit_test(test_maps),
         cmocka_unit_test(test_next_record),
         cmocka_unit_test(test_codec),
-        cmocka_unit_test(test_long_records),
-        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_false_sizes_are_refused),
+        cmocka_unit_test(test_reader_finds_flipped_bits),
     };
     return cmocka_run_group_tests_name("format/mcap", tests, NULL, NULL);
 }

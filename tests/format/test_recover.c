@@ -463,7 +463,7 @@ static uint64_t bytes_read(void)
 }
 
 /* A large file is read twice: to find its end, and for its summary. */
-static void test_two_passes(void **state)
+static void test_large_file(void **state)
 {
     (void)state;
     enum { CHUNKS = 24, FRAMES = 6000 };
@@ -496,7 +496,7 @@ static void test_two_passes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_passes),       cmocka_unit_test(test_every_tail),
+        cmocka_unit_test(test_large_file),       cmocka_unit_test(test_every_tail),
         cmocka_unit_test(test_half_written_end), cmocka_unit_test(test_end_in_pieces),
         cmocka_unit_test(test_head_in_pieces),   cmocka_unit_test(test_put_away_is_durable),
         cmocka_unit_test(test_failing_calls),    cmocka_unit_test(test_power_cuts),

@@ -220,30 +220,30 @@ static void test_last_chain(void **state)
 }
 
 /* A segment that the test writes itself. */
-typedef struct writing {
+typedef struct seg_parts {
     io_fault *disk;
     segment_writer *writer;
     chunk_builder *builder;
     sealed_chunk *sealed;
-} writing;
+} seg_parts;
 
-static void begin_writing(writing *w)
+static void begin_segment(seg_parts *w)
 {
     segment_session session = fixture_session(&(fixture_spec){.path = PATH});
-    *w = (writing){.disk = io_fault_open(),
-                   .builder = chunk_builder_open(NULL),
-                   .sealed = sealed_chunk_open()};
+    *w = (seg_parts){.disk = io_fault_open(),
+                     .builder = chunk_builder_open(NULL),
+                     .sealed = sealed_chunk_open()};
     assert_int_equal(segment_writer_open(io_fault_io(w->disk), PATH, &session, &w->writer, NULL),
                      TD_OK);
 }
 
-static void seal_frames(writing *w, uint64_t from, uint64_t to)
+static void seal_frames(seg_parts *w, uint64_t from, uint64_t to)
 {
     fixture_append(w->builder, from, to);
     assert_true(chunk_builder_seal(w->builder, w->sealed));
 }
 
-static void end_writing(writing *w)
+static void end_segment(seg_parts *w)
 {
     segment_writer_close(w->writer);
     sealed_chunk_close(w->sealed);
@@ -263,8 +263,8 @@ static void check_added(segment_reader *reader, uint32_t expected)
 static void test_follow(void **state)
 {
     (void)state;
-    writing w;
-    begin_writing(&w);
+    seg_parts w;
+    begin_segment(&w);
     segment_reader *reader = open_reader(w.disk, OPEN_PATH);
     uint64_t next = 0;
     for (uint32_t chunk = 0; chunk < 5; chunk++) {
@@ -279,7 +279,7 @@ static void test_follow(void **state)
     assert_int_equal(segment_reader_info(reader)->state, SEGMENT_FINISHED);
     assert_int_equal(next, 100);
     segment_reader_close(reader);
-    end_writing(&w);
+    end_segment(&w);
 }
 
 /* Truncated anywhere, an open segment has exactly the chunks with complete chain records. */
@@ -391,8 +391,8 @@ static void test_bad_files(void **state)
 static void test_full_disk(void **state)
 {
     (void)state;
-    writing w;
-    begin_writing(&w);
+    seg_parts w;
+    begin_segment(&w);
     seal_frames(&w, 0, 50);
     io_fault_set_plan(w.disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
     assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_E_NOSPACE);
@@ -403,15 +403,15 @@ static void test_full_disk(void **state)
     segment_reader *reader = open_reader(w.disk, PATH);
     check_all(reader, 50);
     segment_reader_close(reader);
-    end_writing(&w);
+    end_segment(&w);
 }
 
 /* After a failed sync, the writer never returns TD_OK again. */
 static void test_dead_after_failed_sync(void **state)
 {
     (void)state;
-    writing w;
-    begin_writing(&w);
+    seg_parts w;
+    begin_segment(&w);
     seal_frames(&w, 0, 50);
     assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_OK);
     io_fault_set_sync(w.disk, IO_FAULT_SYNC_FAILS);
@@ -420,7 +420,7 @@ static void test_dead_after_failed_sync(void **state)
     assert_int_equal(segment_writer_sync(w.writer, NULL), TD_E_IO);
     assert_int_equal(segment_writer_finish(w.writer, NULL, NULL), TD_E_IO);
     assert_int_equal(segment_writer_append(w.writer, w.sealed, NULL, NULL), TD_E_IO);
-    end_writing(&w);
+    end_segment(&w);
 }
 
 /* Files found by fuzzing, each of which once failed an assertion: they must be refused or read. */
@@ -442,7 +442,7 @@ static void test_files_that_fuzzing_found(void **state)
 /* A reader that shares no code with ours gives the same messages for the fuzzer's initial files
  * (numbers of messages by @mcap/core), so the fuzz target does compare; truncated files are not
  * compared. */
-static void test_second_reader(void **state)
+static void test_second_reader_agrees(void **state)
 {
     (void)state;
     static const struct {
@@ -473,7 +473,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_dead_after_failed_sync),
         cmocka_unit_test(test_files_that_fuzzing_found),
-        cmocka_unit_test(test_second_reader),
+        cmocka_unit_test(test_second_reader_agrees),
     };
     return cmocka_run_group_tests_name("format/segment", tests, NULL, NULL);
 }

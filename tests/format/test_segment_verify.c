@@ -25,14 +25,14 @@
 static const char FINAL[] = "a.mcap";
 static const char OPEN[] = "a.mcap.open";
 
-typedef struct seen {
+typedef struct findings {
     unsigned counts[FINDING_TORN + 1];
     char first[1024];
-} seen;
+} findings;
 
-static void see(void *user, const segment_finding *finding)
+static void on_finding(void *user, const segment_finding *finding)
 {
-    seen *s = user;
+    findings *s = user;
     assert_non_null(segment_finding_name(finding->kind));
     if (s->first[0] == '\0')
         snprintf(s->first, sizeof s->first, "%s: %s", segment_finding_name(finding->kind),
@@ -40,11 +40,11 @@ static void see(void *user, const segment_finding *finding)
     s->counts[finding->kind]++;
 }
 
-static seen verify(io_fault *disk, const char *path, segment_verify_result *result)
+static findings verify(io_fault *disk, const char *path, segment_verify_result *result)
 {
-    seen s = {0};
+    findings s = {0};
     td_err err;
-    if (segment_verify(io_fault_io(disk), path, see, &s, result, &err) != TD_OK)
+    if (segment_verify(io_fault_io(disk), path, on_finding, &s, result, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(io_fault_open_count(disk), 0);
     return s;
@@ -72,7 +72,7 @@ static void test_sound(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         io_fault *disk = disk_with(rows[i].frames, rows[i].per_chunk, rows[i].end);
         segment_verify_result result;
-        seen s = verify(disk, rows[i].end == FIXTURE_FINISHED ? FINAL : OPEN, &result);
+        findings s = verify(disk, rows[i].end == FIXTURE_FINISHED ? FINAL : OPEN, &result);
         assert_string_equal(s.first, "");
         assert_int_equal(result.damage_count, 0);
         assert_int_equal(result.totals.message_count, rows[i].frames);
@@ -95,8 +95,8 @@ static void test_every_flipped_bit(void **state)
             uint8_t mask = (uint8_t)(1u << (at % 16 == 0 ? bit : at % 8));
             assert_int_equal(io_fault_damage(disk, FINAL, at, mask, NULL), TD_OK);
             segment_verify_result result;
-            seen s = {0};
-            td_result rc = segment_verify(io_fault_io(disk), FINAL, see, &s, &result, NULL);
+            findings s = {0};
+            td_result rc = segment_verify(io_fault_io(disk), FINAL, on_finding, &s, &result, NULL);
             if (rc == TD_OK && result.damage_count == 0)
                 fail_msg("bit %02x of byte %zu of %zu went unseen", mask, at, size);
             assert_int_equal(io_fault_damage(disk, FINAL, at, mask, NULL), TD_OK);
@@ -107,7 +107,7 @@ static void test_every_flipped_bit(void **state)
 }
 
 /* Whole parts of a file removed, inserted or cut off. */
-static void test_parts(void **state)
+static void test_parts_removed_or_inserted(void **state)
 {
     (void)state;
     io_fault *disk = disk_with(60, 20, FIXTURE_FINISHED);
@@ -125,7 +125,7 @@ static void test_parts(void **state)
     memcpy(other, bytes, second);
     memcpy(other + second, bytes + third, size - third);
     file_make(io, "missing-chunk.mcap", other, size - (third - second));
-    seen s = verify(disk, "missing-chunk.mcap", &result);
+    findings s = verify(disk, "missing-chunk.mcap", &result);
     assert_true(s.counts[FINDING_CHAIN] > 0);
     assert_true(s.counts[FINDING_DATA_CRC] > 0);
 
@@ -254,23 +254,23 @@ static void forge(sealed_chunk *sealed, forgery how)
 }
 
 /* A segment that is written chunk by chunk. */
-typedef struct making {
+typedef struct seg_parts {
     segment_writer *writer;
     chunk_builder *builder;
     sealed_chunk *sealed;
-} making;
+} seg_parts;
 
-static making begin_making(td_io io)
+static seg_parts begin_segment(td_io io)
 {
     fixture_spec spec = {.path = FINAL};
     segment_session session = fixture_session(&spec);
-    making m = {.builder = chunk_builder_open(NULL), .sealed = sealed_chunk_open()};
+    seg_parts m = {.builder = chunk_builder_open(NULL), .sealed = sealed_chunk_open()};
     assert_int_equal(segment_writer_open(io, FINAL, &session, &m.writer, NULL), TD_OK);
     return m;
 }
 
 /* Writes the builder's frames as a chunk, forged. */
-static void make_chunk(making *m, forgery how)
+static void make_chunk(seg_parts *m, forgery how)
 {
     assert_true(chunk_builder_seal(m->builder, m->sealed));
     m->sealed->starts_segment = segment_writer_totals(m->writer).chunk_count == 0;
@@ -278,7 +278,7 @@ static void make_chunk(making *m, forgery how)
     assert_int_equal(segment_writer_append(m->writer, m->sealed, NULL, NULL), TD_OK);
 }
 
-static void end_making(making *m)
+static void end_segment(seg_parts *m)
 {
     assert_int_equal(segment_writer_finish(m->writer, NULL, NULL), TD_OK);
     segment_writer_close(m->writer);
@@ -289,12 +289,12 @@ static void end_making(making *m)
 /* Two chunks, the second one forged. hole: number of frames left out between them. */
 static void write_forged(td_io io, forgery how, uint64_t hole)
 {
-    making m = begin_making(io);
+    seg_parts m = begin_segment(io);
     fixture_append(m.builder, 0, 20);
     make_chunk(&m, how == FORGE_LESS ? FORGE_LESS : FORGE_NOTHING);
     fixture_append(m.builder, 20 + hole, 40);
     make_chunk(&m, how);
-    end_making(&m);
+    end_segment(&m);
 }
 
 static void test_forged(void **state)
@@ -326,7 +326,7 @@ static void test_forged(void **state)
         io_fault *disk = io_fault_open();
         write_forged(io_fault_io(disk), rows[i].how, rows[i].hole);
         segment_verify_result result;
-        seen s = verify(disk, FINAL, &result);
+        findings s = verify(disk, FINAL, &result);
         if (rows[i].expected < 0 && s.first[0] != '\0')
             fail_msg("%s: %s", rows[i].name, s.first);
         if (rows[i].expected >= 0 && s.counts[rows[i].expected] == 0)
@@ -340,14 +340,14 @@ static void test_forged(void **state)
 /* A segment with chunks of two builders: 20 frames from `first` on, then 20 from `second` on. */
 static void write_out_of_order(td_io io, uint64_t first, uint64_t second)
 {
-    making m = begin_making(io);
+    seg_parts m = begin_segment(io);
     fixture_append(m.builder, first, first + 20);
     make_chunk(&m, FORGE_NOTHING);
     chunk_builder_close(m.builder);
     m.builder = chunk_builder_open(NULL);
     fixture_append(m.builder, second, second + 20);
     make_chunk(&m, FORGE_NOTHING);
-    end_making(&m);
+    end_segment(&m);
 }
 
 /* P3: receive times strictly rise; ordinals and totals continue from one chunk to the next. */
@@ -359,7 +359,7 @@ static void test_chunks_out_of_order(void **state)
         io_fault *disk = io_fault_open();
         write_out_of_order(io_fault_io(disk), ROWS[i][0], ROWS[i][1]);
         segment_verify_result result;
-        seen s = verify(disk, FINAL, &result);
+        findings s = verify(disk, FINAL, &result);
         assert_true(s.counts[FINDING_TIME] > 0);
         assert_true(s.counts[FINDING_TOTALS] > 0);
         assert_true(s.counts[FINDING_ORDINAL] > 0);
@@ -394,7 +394,7 @@ static void test_reconnect_between_chunks(void **state)
                                       .opcode = OPCODE_TEXT,
                                       .message_encoding = "json"};
     io_fault *disk = io_fault_open();
-    making m = begin_making(io_fault_io(disk));
+    seg_parts m = begin_segment(io_fault_io(disk));
     for (uint64_t i = 1; i <= 3; i++)
         append_in(m.builder, &INFO, 1, i, FIXTURE_START_NS + i);
     chunk_builder_note_closed(m.builder, 0, 0, 0);
@@ -403,9 +403,9 @@ static void test_reconnect_between_chunks(void **state)
     for (uint64_t i = 1; i <= 2; i++)
         append_in(m.builder, &INFO, 2, i, FIXTURE_START_NS + 10 + i);
     make_chunk(&m, FORGE_NOTHING);
-    end_making(&m);
+    end_segment(&m);
     segment_verify_result result;
-    seen s = verify(disk, FINAL, &result);
+    findings s = verify(disk, FINAL, &result);
     assert_string_equal(s.first, "");
     assert_int_equal(result.frame_count, 5);
     io_fault_close(disk);
@@ -413,7 +413,7 @@ static void test_reconnect_between_chunks(void **state)
 
 /* A Schema record, which channels do not use, is only reported: readers and recovery skip it, and
  * recovery finishes the segment as its writer did. */
-static void test_recovered(void **state)
+static void test_schema_record_is_recovered(void **state)
 {
     (void)state;
     enum { FRAMES = 40, DATA_END_BYTES = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES };
@@ -434,7 +434,7 @@ static void test_recovered(void **state)
     assert_int_equal(recovered_size, size);
     assert_memory_equal(found, whole, size);
     segment_verify_result result;
-    seen s = verify(disk, FINAL, &result);
+    findings s = verify(disk, FINAL, &result);
     assert_int_equal(result.damage_count, 1);
     assert_int_equal(s.counts[FINDING_STRUCTURE], 1);
     assert_int_equal(result.totals.message_count, FRAMES);
@@ -450,10 +450,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),
         cmocka_unit_test(test_every_flipped_bit),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts_removed_or_inserted),
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_chunks_out_of_order),
-        cmocka_unit_test(test_recovered),
+        cmocka_unit_test(test_schema_record_is_recovered),
         cmocka_unit_test(test_reconnect_between_chunks),
     };
     return cmocka_run_group_tests_name("format/segment_verify", tests, NULL, NULL);

@@ -25,12 +25,12 @@
 enum { MODE_BYTES, MODE_PATCH, MODE_SQL, MODES };
 enum { DATABASE_BYTES_MAX = 1 << 20, SQL_STEPS = 2000, SQL_ROUNDS_MAX = 50 };
 
-typedef struct bench {
+typedef struct fixture {
     fuzz_archive *archive;
     uint8_t *good; /* database */
     size_t good_size;
     char *dump; /* expected after reindex */
-} bench;
+} fixture;
 
 /* ---- files: SQLite does its own I/O ---- */
 
@@ -84,12 +84,12 @@ static void read_all(const char *path)
     catalog_close(c);
 }
 
-static void plan(const bench *b, io_fault *disk)
+static void plan(const fixture *f, io_fault *disk)
 {
     archive *a = NULL;
     read_plan *made = NULL;
     const read_query all = {.to_ns = UINT64_MAX};
-    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
+    fuzz_must(fuzz_archive_open(f->archive, disk, ARCHIVE_READ, &a), NULL);
     if (read_plan_open(a, &all, &made, NULL) == TD_OK) {
         for (size_t i = 0; i < read_plan_count(made); i++) {
             td_result rc = read_plan_load_chunks(made, i, NULL);
@@ -102,33 +102,33 @@ static void plan(const bench *b, io_fault *disk)
     archive_close(a);
 }
 
-static void verify(const bench *b, io_fault *disk)
+static void verify(const fixture *f, io_fault *disk)
 {
     archive *a = NULL;
     const verify_options options = {.threads = 1};
     verify_report report;
-    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
+    fuzz_must(fuzz_archive_open(f->archive, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);
     /* The catalog is derived, so it is never damage. */
     TD_ASSERT(rc != TD_OK || report.verdict != VERIFY_DAMAGED);
     archive_close(a);
 }
 
-static void reindex(const bench *b, io_fault *disk, reindex_scope scope)
+static void reindex(const fixture *f, io_fault *disk, reindex_scope scope)
 {
     archive *a = NULL;
     const reindex_options options = {.scope = scope};
     reindex_report report;
     td_err err;
     td_err_clear(&err);
-    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_MAINTAIN, &a), NULL);
+    fuzz_must(fuzz_archive_open(f->archive, disk, ARCHIVE_MAINTAIN, &a), NULL);
     fuzz_must(archive_reindex(a, &options, &report, &err), &err);
     archive_close(a);
 }
 
-static char *dump_of(const bench *b)
+static char *dump_of(const fixture *f)
 {
-    char *text = catalog_text(b->archive->catalog_path);
+    char *text = catalog_text(f->archive->catalog_path);
     TD_ASSERT(text != NULL);
     return text;
 }
@@ -170,9 +170,9 @@ static void run_sql(const char *path, const uint8_t *data, size_t size)
     free(sql);
 }
 
-static void prepare(const bench *b, const uint8_t *data, size_t size)
+static void prepare(const fixture *f, const uint8_t *data, size_t size)
 {
-    const char *path = b->archive->catalog_path;
+    const char *path = f->archive->catalog_path;
     unsigned mode = data[0] % MODES;
     data++;
     size--;
@@ -180,41 +180,41 @@ static void prepare(const bench *b, const uint8_t *data, size_t size)
         write_database(path, data, size);
         return;
     }
-    uint8_t *bytes = td_alloc(b->good_size);
+    uint8_t *bytes = td_alloc(f->good_size);
     TD_ASSERT(bytes != NULL);
-    memcpy(bytes, b->good, b->good_size);
+    memcpy(bytes, f->good, f->good_size);
     if (mode == MODE_PATCH)
-        patch(bytes, b->good_size, data, size);
-    write_database(path, bytes, b->good_size);
+        patch(bytes, f->good_size, data, size);
+    write_database(path, bytes, f->good_size);
     td_free(bytes);
     if (mode == MODE_SQL)
         run_sql(path, data, size);
 }
 
-static void open_bench(bench *b)
+static void open_fixture(fixture *f)
 {
-    b->archive = fuzz_archive_make(WRITER_STOP);
-    reindex(b, b->archive->disk, REINDEX_ALL);
-    b->good = read_database(b->archive->catalog_path, &b->good_size);
-    b->dump = dump_of(b);
+    f->archive = fuzz_archive_make(WRITER_STOP);
+    reindex(f, f->archive->disk, REINDEX_ALL);
+    f->good = read_database(f->archive->catalog_path, &f->good_size);
+    f->dump = dump_of(f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bench b;
-    if (b.archive == NULL)
-        open_bench(&b);
+    static fixture f;
+    if (f.archive == NULL)
+        open_fixture(&f);
     if (size == 0 || size > DATABASE_BYTES_MAX)
         return 0;
-    io_fault *disk = fuzz_archive_copy(b.archive);
-    prepare(&b, data, size);
-    read_all(b.archive->catalog_path);
-    plan(&b, disk);
-    verify(&b, disk);
-    reindex(&b, disk, REINDEX_CHANGED);
-    reindex(&b, disk, REINDEX_ALL);
-    char *text = dump_of(&b);
-    TD_ASSERT(strcmp(text, b.dump) == 0);
+    io_fault *disk = fuzz_archive_copy(f.archive);
+    prepare(&f, data, size);
+    read_all(f.archive->catalog_path);
+    plan(&f, disk);
+    verify(&f, disk);
+    reindex(&f, disk, REINDEX_CHANGED);
+    reindex(&f, disk, REINDEX_ALL);
+    char *text = dump_of(&f);
+    TD_ASSERT(strcmp(text, f.dump) == 0);
     td_free(text);
     TD_ASSERT(io_fault_open_count(disk) == 0);
     io_fault_close(disk);

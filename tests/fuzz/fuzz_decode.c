@@ -44,15 +44,15 @@ typedef struct outcome {
 } outcome;
 
 /* A topic of a symbol, with the states that replay keeps. */
-typedef struct followed {
+typedef struct topic_track {
     const topic_row *row;
     uint64_t symbol; /* hash */
     track *track;
     audit_member *member; /* NULL: not audited */
     drift_stream *drift;
-} followed;
+} topic_track;
 
-typedef struct bench {
+typedef struct fixture {
     decoder *decoder;
     json_parser *json;
     drift_reader *drift;
@@ -60,12 +60,12 @@ typedef struct bench {
     const family *of;
     uint64_t at_ns; /* for the choice of rows */
     audit *audit;
-    followed tracks[TRACKS_MAX];
+    topic_track tracks[TRACKS_MAX];
     size_t track_count;
     uint64_t frame_count;
-} bench;
+} fixture;
 
-static void check_json(bench *b, const message *m, outcome *o)
+static void check_json(fixture *fx, const message *m, outcome *o)
 {
     td_buf text;
     td_err err;
@@ -82,33 +82,33 @@ static void check_json(bench *b, const message *m, outcome *o)
     fuzz_must(json_write_end(&w, &err), NULL);
     o->json = td_xxh64(text.data, text.size);
     if (text.size < LIMIT_FRAME_BYTES)
-        fuzz_must(json_parse(b->json, td_buf_view(&text), JSON_COPIED, &root, &err), NULL);
+        fuzz_must(json_parse(fx->json, td_buf_view(&text), JSON_COPIED, &root, &err), NULL);
     td_buf_fini(&text);
 }
 
 /* ---- tracks and audit ---- */
 
-static followed *follow(bench *b, const topic_match *topic)
+static topic_track *track_of(fixture *fx, const topic_match *topic)
 {
     uint64_t symbol = td_xxh64(topic->symbol.data, topic->symbol.size);
-    for (size_t i = 0; i < b->track_count; i++) {
-        if (b->tracks[i].row == topic->row && b->tracks[i].symbol == symbol)
-            return &b->tracks[i];
+    for (size_t i = 0; i < fx->track_count; i++) {
+        if (fx->tracks[i].row == topic->row && fx->tracks[i].symbol == symbol)
+            return &fx->tracks[i];
     }
-    if (b->track_count == TRACKS_MAX)
+    if (fx->track_count == TRACKS_MAX)
         return NULL;
-    followed *made = &b->tracks[b->track_count++];
-    *made = (followed){.row = topic->row, .symbol = symbol};
+    topic_track *made = &fx->tracks[fx->track_count++];
+    *made = (topic_track){.row = topic->row, .symbol = symbol};
     made->track = track_open(topic->row);
     made->drift = drift_stream_open();
     if (audit_part_of(topic->row) != AUDIT_NONE)
-        made->member = audit_join(b->audit, topic->row, 0, NULL);
+        made->member = audit_join(fx->audit, topic->row, 0, NULL);
     return made;
 }
 
-static void audit_frame_of(bench *b, followed *f, const message *m)
+static void audit_frame_of(fixture *fx, topic_track *f, const message *m)
 {
-    const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * b->frame_count,
+    const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * fx->frame_count,
                                .connection = 1,
                                .conn = 1,
                                .granted_ns = THEN_NS};
@@ -116,19 +116,19 @@ static void audit_frame_of(bench *b, followed *f, const message *m)
     if (f->member == NULL)
         return;
     if (m == NULL) {
-        audit_skip(b->audit, f->member, place.recv_ns);
+        audit_skip(fx->audit, f->member, place.recv_ns);
         return;
     }
-    audit_apply(b->audit, f->member, &place, m, f->track, &found);
+    audit_apply(fx->audit, f->member, &place, m, f->track, &found);
 }
 
-static void follow_frame(bench *b, const topic_match *topic, const message *m)
+static void follow_frame(fixture *fx, const topic_match *topic, const message *m)
 {
-    followed *f = follow(b, topic);
+    topic_track *f = track_of(fx, topic);
     verdict v;
     if (f == NULL)
         return;
-    b->frame_count++;
+    fx->frame_count++;
     if (m == NULL) {
         track_skip(f->track);
     } else {
@@ -137,28 +137,28 @@ static void follow_frame(bench *b, const topic_match *topic, const message *m)
         for (uint32_t i = 0; i < v.count; i++)
             TD_ASSERT(v.items[i].rule > RULE_NONE && v.items[i].rule < RULE_COUNT);
     }
-    audit_frame_of(b, f, m);
-    if (b->frame_count % 8 == 7)
+    audit_frame_of(fx, f, m);
+    if (fx->frame_count % 8 == 7)
         track_reset(f->track);
 }
 
-static void forget(bench *b)
+static void forget(fixture *fx)
 {
     audit_verdict found;
-    audit_finish(b->audit, THEN_NS + STEP_NS * (b->frame_count + 1000), &found);
-    for (size_t i = 0; i < b->track_count; i++) {
-        const book *levels = track_book(b->tracks[i].track);
+    audit_finish(fx->audit, THEN_NS + STEP_NS * (fx->frame_count + 1000), &found);
+    for (size_t i = 0; i < fx->track_count; i++) {
+        const book *levels = track_book(fx->tracks[i].track);
         char sha1[TD_SHA1_HEX_BYTES];
         if (levels != NULL)
             book_levels_sha1(levels, sha1);
-        track_close(b->tracks[i].track);
-        drift_stream_close(b->tracks[i].drift);
+        track_close(fx->tracks[i].track);
+        drift_stream_close(fx->tracks[i].drift);
     }
     size_t count;
-    (void)drift_table_list(b->findings, &count);
+    (void)drift_table_list(fx->findings, &count);
     TD_ASSERT(count <= LIMIT_DRIFT_FINDINGS);
-    drift_table_close(b->findings);
-    audit_close(b->audit);
+    drift_table_close(fx->findings);
+    audit_close(fx->audit);
 }
 
 /* ---- drift ---- */
@@ -178,35 +178,35 @@ static size_t count_unknown(const drift_result *result)
     return count;
 }
 
-static void look_for_drift(bench *b, const topic_match *topic, td_bytes frame, const outcome *o)
+static void look_for_drift(fixture *fx, const topic_match *topic, td_bytes frame, const outcome *o)
 {
-    followed *f = topic->row == NULL ? NULL : follow(b, topic);
-    const drift_frame of = {b->of, *topic, THEN_NS, b->frame_count, frame};
+    topic_track *f = topic->row == NULL ? NULL : track_of(fx, topic);
+    const drift_frame of = {fx->of, *topic, THEN_NS, fx->frame_count, frame};
     drift_result result;
-    drift_read(b->drift, f == NULL ? NULL : f->drift, &of, &result);
+    drift_read(fx->drift, f == NULL ? NULL : f->drift, &of, &result);
     TD_ASSERT(result.count <= LIMIT_DRIFT_NOTES);
     TD_ASSERT(result.topic.size > 0);
     if (topic->row != NULL && o->is_decoded)
         TD_ASSERT((count_unknown(&result) > 0) == (o->unknown_fields > 0));
     if (topic->row != NULL && !o->is_decoded)
         TD_ASSERT(result.count == 1 && result.notes[0].kind == DRIFT_NOT_DECODED);
-    drift_table_add(b->findings, "feed", &of, &result);
+    drift_table_add(fx->findings, "feed", &of, &result);
 }
 
 /* ---- decoders ---- */
 
-static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followed)
+static outcome decode(fixture *fx, td_bytes frame, decode_path path, int is_followed)
 {
     outcome o = {0};
     classification what;
     message m;
-    decoder_classify(b->decoder, b->of, frame, CHANNEL_IN, b->at_ns, &what);
+    decoder_classify(fx->decoder, fx->of, frame, CHANNEL_IN, fx->at_ns, &what);
     o.frame_class = what.frame_class;
     o.row = what.topic.row;
     o.exchange_ns = what.exchange_ns;
     if (what.frame_class != CLASS_DATA)
         return o;
-    o.is_decoded = decoder_decode(b->decoder, &what.topic, frame, path, &m, &o.why);
+    o.is_decoded = decoder_decode(fx->decoder, &what.topic, frame, path, &m, &o.why);
     TD_ASSERT(o.is_decoded == (o.why.reason == DECODE_OK));
     if (o.is_decoded) {
         o.hash = message_hash64(&m);
@@ -216,11 +216,11 @@ static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followe
         /* in a compressed frame it is an offset in the uncompressed bytes */
         TD_ASSERT(o.why.offset <= frame.size || (frame.data[0] != '{' && frame.data[0] != '['));
     }
-    check_json(b, &m, &o);
+    check_json(fx, &m, &o);
     if (is_followed && what.topic.row != NULL)
-        follow_frame(b, &what.topic, o.is_decoded ? &m : NULL);
+        follow_frame(fx, &what.topic, o.is_decoded ? &m : NULL);
     if (is_followed)
-        look_for_drift(b, &what.topic, frame, &o);
+        look_for_drift(fx, &what.topic, frame, &o);
     return o;
 }
 
@@ -237,7 +237,7 @@ static void check_same(const outcome *a, const outcome *b)
     TD_ASSERT(a->foreign_symbols == b->foreign_symbols);
 }
 
-static void on_frame(bench *b, const uint8_t *data, size_t size)
+static void on_frame(fixture *fx, const uint8_t *data, size_t size)
 {
     uint8_t *memory = malloc(size + DECODE_PADDING_BYTES);
     TD_ASSERT(memory != NULL);
@@ -245,13 +245,13 @@ static void on_frame(bench *b, const uint8_t *data, size_t size)
         memcpy(memory, data, size);
     td_bytes frame = td_bytes_of(memory, size);
     memset(memory + size, 0, DECODE_PADDING_BYTES);
-    outcome hot = decode(b, frame, DECODE_PATH_FAST, 1);
+    outcome hot = decode(fx, frame, DECODE_PATH_FAST, 1);
     /* The padding has digits, quotes and brackets, as the next frame in a chunk may have. */
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
         memory[size + i] = (uint8_t) "7\"}],{\"price\":\"1"[(i + size) % 16];
-    outcome hot_again = decode(b, frame, DECODE_PATH_FAST, 0);
-    outcome whole = decode(b, frame, DECODE_PATH_WHOLE, 0);
-    outcome rows = decode(b, frame, DECODE_PATH_ROWS, 0);
+    outcome hot_again = decode(fx, frame, DECODE_PATH_FAST, 0);
+    outcome whole = decode(fx, frame, DECODE_PATH_WHOLE, 0);
+    outcome rows = decode(fx, frame, DECODE_PATH_ROWS, 0);
     check_same(&hot, &hot_again);
     check_same(&hot, &rows);
     check_same(&whole, &rows);
@@ -259,12 +259,12 @@ static void on_frame(bench *b, const uint8_t *data, size_t size)
     free(memory);
 }
 
-static void on_lines(bench *b, const uint8_t *data, size_t size)
+static void on_lines(fixture *fx, const uint8_t *data, size_t size)
 {
     for (unsigned i = 0; i < FRAMES_MAX && size > 0; i++) {
         const uint8_t *end = memchr(data, '\n', size);
         size_t length = end == NULL ? size : (size_t)(end - data);
-        on_frame(b, data, length);
+        on_frame(fx, data, length);
         if (end == NULL)
             return;
         data += length + 1;
@@ -274,26 +274,26 @@ static void on_lines(bench *b, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bench b;
+    static fixture fx;
     size_t family_count;
     const family *const *families = family_table(&family_count);
-    if (b.decoder == NULL) {
-        b.decoder = decoder_open();
-        b.json = json_parser_open(0);
-        b.drift = drift_reader_open();
+    if (fx.decoder == NULL) {
+        fx.decoder = decoder_open();
+        fx.json = json_parser_open(0);
+        fx.drift = drift_reader_open();
     }
     if (size == 0)
         return 0;
-    b.of = families[(data[0] & FAMILY_BITS) % family_count];
-    b.at_ns = (data[0] & FLAG_THEN) != 0 ? THEN_NS : TOPIC_NOW;
-    b.track_count = 0;
-    b.frame_count = 0;
-    b.audit = audit_open();
-    b.findings = drift_table_open();
+    fx.of = families[(data[0] & FAMILY_BITS) % family_count];
+    fx.at_ns = (data[0] & FLAG_THEN) != 0 ? THEN_NS : TOPIC_NOW;
+    fx.track_count = 0;
+    fx.frame_count = 0;
+    fx.audit = audit_open();
+    fx.findings = drift_table_open();
     if ((data[0] & FLAG_WHOLE) != 0)
-        on_frame(&b, data + 1, size - 1);
+        on_frame(&fx, data + 1, size - 1);
     else
-        on_lines(&b, data + 1, size - 1);
-    forget(&b);
+        on_lines(&fx, data + 1, size - 1);
+    forget(&fx);
     return 0;
 }

@@ -106,19 +106,19 @@ static void check_opening(td_bytes nonce)
     upgrade_request ask = {.host = "localhost", .target = "/a?b", .with_deflate = 1};
     handshake_request request;
     handshake_reply reply;
-    td_buf asked;
+    td_buf written;
     td_buf answered;
     memcpy(ask.nonce, nonce.data, nonce.size < sizeof ask.nonce ? nonce.size : sizeof ask.nonce);
-    td_buf_init(&asked, HANDSHAKE_BYTES_MAX);
+    td_buf_init(&written, HANDSHAKE_BYTES_MAX);
     td_buf_init(&answered, HANDSHAKE_BYTES_MAX);
-    handshake_put_request(&ask, &asked);
-    handshake_read_request(td_buf_view(&asked), &request);
+    handshake_put_request(&ask, &written);
+    handshake_read_request(td_buf_view(&written), &request);
     TD_ASSERT(request.status == 101);
     handshake_accept(&request, &answered);
     handshake_read_reply(&ask, td_buf_view(&answered), &reply);
     TD_ASSERT(reply.why == NULL);
     TD_ASSERT(reply.is_deflated);
-    td_buf_fini(&asked);
+    td_buf_fini(&written);
     td_buf_fini(&answered);
 }
 
@@ -127,23 +127,23 @@ static void check_handed_on(const handshake_request *request, td_bytes head)
 {
     handshake_request again;
     td_buf fields;
-    td_buf asked;
+    td_buf written;
     if (request->status != 101 || head.size > HANDSHAKE_BYTES_MAX - 256)
         return;
     td_buf_init(&fields, HANDSHAKE_BYTES_MAX);
-    td_buf_init(&asked, 2 * (size_t)HANDSHAKE_BYTES_MAX);
+    td_buf_init(&written, 2 * (size_t)HANDSHAKE_BYTES_MAX);
     handshake_copy_fields(head, &fields);
     td_buf_add(&fields, "", 1);
     const upgrade_request ask = {
         .host = "localhost", .target = "/a?b", .fields = (const char *)fields.data};
-    handshake_put_request(&ask, &asked);
-    handshake_read_request(td_buf_view(&asked), &again);
-    TD_ASSERT(handshake_head_bytes(td_buf_view(&asked)) == asked.size);
+    handshake_put_request(&ask, &written);
+    handshake_read_request(td_buf_view(&written), &again);
+    TD_ASSERT(handshake_head_bytes(td_buf_view(&written)) == written.size);
     TD_ASSERT(again.status == 101);
     TD_ASSERT(td_bytes_is(again.path, "/a"));
     TD_ASSERT(again.deflate_bits == request->deflate_bits);
     td_buf_fini(&fields);
-    td_buf_fini(&asked);
+    td_buf_fini(&written);
 }
 
 static void read_heads(td_bytes stream)

@@ -16,7 +16,7 @@
 enum { NOW = 1000, ROWS_MAX = 16 };
 
 /* A feed whose topics are assigned to shards by hand, its data in the archive, and its rows. */
-typedef struct scene {
+typedef struct fixture {
     feed_config feed;
     subscription wanted;
     const char *topics[8];
@@ -27,62 +27,62 @@ typedef struct scene {
     gap_list ledger;
     open_gaps *gaps;
     char rows[1024]; /* "reason slot topic from-to;" for each row, in order */
-} scene;
+} fixture;
 
 static void add_row(void *user, uint16_t feed_index, const gap_row *row)
 {
-    scene *s = user;
+    fixture *f = user;
     assert_int_equal(feed_index, 7);
-    size_t at = strlen(s->rows);
+    size_t at = strlen(f->rows);
     char end[24] = "";
     if (row->to_ns != GAP_OPEN)
         (void)snprintf(end, sizeof end, "%llu", (unsigned long long)row->to_ns);
-    (void)snprintf(s->rows + at, sizeof s->rows - at, "%s %u %s%s%s %llu-%s%s%s;",
+    (void)snprintf(f->rows + at, sizeof f->rows - at, "%s %u %s%s%s %llu-%s%s%s;",
                    gap_reason_name(row->reason), row->shard, row->topic,
                    row->symbol[0] == '\0' ? "" : ".", row->symbol, (unsigned long long)row->from_ns,
                    end, row->detail[0] == '\0' ? "" : " ", row->detail);
 }
 
-#define assert_rows(s, text)                                                                       \
+#define assert_rows(f, text)                                                                       \
     do {                                                                                           \
-        assert_string_equal((s)->rows, text);                                                      \
-        (s)->rows[0] = '\0';                                                                       \
+        assert_string_equal((f)->rows, text);                                                      \
+        (f)->rows[0] = '\0';                                                                       \
     } while (0)
 
 /* Topics of shard 0, 1, …: each list ends with NULL, the last with two. */
-static void init(scene *s, const char *const *topics)
+static void init(fixture *f, const char *const *topics)
 {
-    *s = (scene){0};
-    config_feed_init(&s->feed);
-    s->feed.name = "x";
-    s->feed.family = family_find(td_bytes_str("inverse"));
+    *f = (fixture){0};
+    config_feed_init(&f->feed);
+    f->feed.name = "x";
+    f->feed.family = family_find(td_bytes_str("inverse"));
     size_t count = 0;
     for (; *topics != NULL; topics++) {
         for (; *topics != NULL; topics++)
-            s->topics[count++] = *topics;
-        s->wanted.shards[++s->wanted.shard_count] = count;
+            f->topics[count++] = *topics;
+        f->wanted.shards[++f->wanted.shard_count] = count;
     }
-    s->wanted.topics = (char **)s->topics;
-    s->wanted.topic_count = count;
-    s->past = (feed_slots){.slots = s->slots, .topics = s->travel_list};
+    f->wanted.topics = (char **)f->topics;
+    f->wanted.topic_count = count;
+    f->past = (feed_slots){.slots = f->slots, .topics = f->travel_list};
 }
 
-static void put_slot(scene *s, uint32_t shard, uint64_t last_ns, uint64_t any_ns,
+static void put_slot(fixture *f, uint32_t shard, uint64_t last_ns, uint64_t any_ns,
                      const char *session)
 {
-    past_slot *slot = &s->slots[s->past.slot_count++];
+    past_slot *slot = &f->slots[f->past.slot_count++];
     *slot = (past_slot){.shard = shard, .last_ns = last_ns, .last_any_ns = any_ns};
     (void)snprintf(slot->session, sizeof slot->session, "%s", session);
 }
 
-static void put_travel(scene *s, const char *name, size_t topic_bytes, size_t slot)
+static void put_travel(fixture *f, const char *name, size_t topic_bytes, size_t slot)
 {
-    past_topic *topic = &s->travels[s->past.topic_count];
+    past_topic *topic = &f->travels[f->past.topic_count];
     *topic = (past_topic){.name = (char *)name, .topic_bytes = topic_bytes, .slot = slot};
-    s->travel_list[s->past.topic_count++] = topic;
+    f->travel_list[f->past.topic_count++] = topic;
 }
 
-static void put_row(scene *s, gap_reason reason, uint32_t shard, const char *topic,
+static void put_row(fixture *f, gap_reason reason, uint32_t shard, const char *topic,
                     const char *symbol, uint64_t from_ns, uint64_t to_ns)
 {
     const gap_row row = {.reason = reason,
@@ -96,46 +96,46 @@ static void put_row(scene *s, gap_reason reason, uint32_t shard, const char *top
                          .covered_by = "",
                          .cause = "",
                          .detail = ""};
-    gap_list_add(&s->ledger, &row);
+    gap_list_add(&f->ledger, &row);
 }
 
 /* Begins, and emits the rows that this opens and ends. */
-static void begin(scene *s)
+static void begin(fixture *f)
 {
-    const open_gaps_options options = {.feed = &s->feed,
-                                       .wanted = &s->wanted,
-                                       .past = &s->past,
-                                       .ledger = &s->ledger,
+    const open_gaps_options options = {.feed = &f->feed,
+                                       .wanted = &f->wanted,
+                                       .past = &f->past,
+                                       .ledger = &f->ledger,
                                        .start_ns = NOW,
                                        .feed_index = 7,
                                        .emit = add_row,
-                                       .user = s};
-    s->gaps = open_gaps_open(&options);
+                                       .user = f};
+    f->gaps = open_gaps_open(&options);
     size_t count = 0;
-    const gap_row *rows = open_gaps_begun(s->gaps, &count);
+    const gap_row *rows = open_gaps_begun(f->gaps, &count);
     for (size_t i = 0; i < count; i++)
-        add_row(s, 7, &rows[i]);
+        add_row(f, 7, &rows[i]);
 }
 
 /* Grants the n-th topic; the n-th shard waits for no further grants. */
-static void grant_and_settle(scene *s, uint32_t n, uint64_t now_ns)
+static void grant_and_settle(fixture *f, uint32_t n, uint64_t now_ns)
 {
-    open_gaps_granted(s->gaps, n, now_ns);
-    open_gaps_answered(s->gaps, n, now_ns);
+    open_gaps_granted(f->gaps, n, now_ns);
+    open_gaps_answered(f->gaps, n, now_ns);
 }
 
 static int set_up(void **state)
 {
-    *state = td_alloc_zero(1, sizeof(scene));
+    *state = td_alloc_zero(1, sizeof(fixture));
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    scene *s = *state;
-    open_gaps_close(s->gaps);
-    gap_list_fini(&s->ledger);
-    td_free(s);
+    fixture *f = *state;
+    open_gaps_close(f->gaps);
+    gap_list_fini(&f->ledger);
+    td_free(f);
     return 0;
 }
 
@@ -143,159 +143,159 @@ static int tear_down(void **state)
 
 static void a_first_session_has_no_row(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "trade.B"));
-    begin(s);
-    open_gaps_connected(s->gaps, 0);
-    grant_and_settle(s, 0, 1010);
-    assert_rows(s, "");
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
+    open_gaps_connected(f->gaps, 0);
+    grant_and_settle(f, 0, 1010);
+    assert_rows(f, "");
 }
 
 static void a_reconnect_is_one_row(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "trade.B"));
-    begin(s);
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s->gaps, topic, 1010);
-    open_gaps_lost(s->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
-    assert_rows(s, "disconnect 0  1020-;");
-    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it was never back */
-    assert_rows(s, "");
-    open_gaps_connected(s->gaps, 0);
-    open_gaps_granted(s->gaps, 1, 1030);
-    open_gaps_granted(s->gaps, 0, 1031);
-    assert_rows(s, "");
-    open_gaps_answered(s->gaps, 0, 1031);
-    assert_rows(s, "disconnect 0  1020-1031;");
-    assert_false(open_gaps_wait_for(s->gaps, 0));
+        open_gaps_granted(f->gaps, topic, 1010);
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    assert_rows(f, "disconnect 0  1020-;");
+    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it was never back */
+    assert_rows(f, "");
+    open_gaps_connected(f->gaps, 0);
+    open_gaps_granted(f->gaps, 1, 1030);
+    open_gaps_granted(f->gaps, 0, 1031);
+    assert_rows(f, "");
+    open_gaps_answered(f->gaps, 0, 1031);
+    assert_rows(f, "disconnect 0  1020-1031;");
+    assert_false(open_gaps_wait_for(f->gaps, 0));
 }
 
 /* A topic that is not granted gets a row that begins where the others' row began, and only one; a
  * topic that was never recorded gets no row. */
 static void a_topic_that_stays_out(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "trade.B|C", "trade.D"));
-    begin(s);
-    open_gaps_granted(s->gaps, 0, 1010);
-    open_gaps_granted(s->gaps, 1, 1010);
-    open_gaps_lost(s->gaps, 0, 1, GAP_STALE, 1020, "silent");
-    open_gaps_connected(s->gaps, 0);
-    grant_and_settle(s, 0, 1030);
-    assert_rows(s,
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B|C", "trade.D"));
+    begin(f);
+    open_gaps_granted(f->gaps, 0, 1010);
+    open_gaps_granted(f->gaps, 1, 1010);
+    open_gaps_lost(f->gaps, 0, 1, GAP_STALE, 1020, "silent");
+    open_gaps_connected(f->gaps, 0);
+    grant_and_settle(f, 0, 1030);
+    assert_rows(f,
                 "stale 0  1020-;stale 0 trade.B 1020-;stale 0 trade.C 1020-;stale 0  1020-1030;");
-    open_gaps_lost(s->gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
-    open_gaps_connected(s->gaps, 0);
-    grant_and_settle(s, 0, 1050);
-    assert_rows(s, "disconnect 0  1040-;disconnect 0  1040-1050;");
-    open_gaps_granted(s->gaps, 1, 1060);
-    assert_rows(s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
+    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(f->gaps, 0);
+    grant_and_settle(f, 0, 1050);
+    assert_rows(f, "disconnect 0  1040-;disconnect 0  1040-1050;");
+    open_gaps_granted(f->gaps, 1, 1060);
+    assert_rows(f, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
 }
 
 /* A withdrawn topic has a row until it is granted again, and another row the next time. While the
  * slot has a row, the topic's row begins with it. */
 static void a_topic_that_is_withdrawn(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "trade.B"));
-    begin(s);
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s->gaps, topic, 1010);
+        open_gaps_granted(f->gaps, topic, 1010);
     for (int times = 0; times < 2; times++) {
-        open_gaps_withdrawn(s->gaps, 1, 1, 1020);
-        open_gaps_granted(s->gaps, 1, 1030);
+        open_gaps_withdrawn(f->gaps, 1, 1, 1020);
+        open_gaps_granted(f->gaps, 1, 1030);
     }
-    assert_rows(s, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
+    assert_rows(f, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
                    "disconnect 0 trade.B 1021-;disconnect 0 trade.B 1021-1030;");
-    open_gaps_lost(s->gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
-    open_gaps_connected(s->gaps, 0);
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(f->gaps, 0);
     for (size_t topic = 0; topic < 2; topic++)
-        open_gaps_granted(s->gaps, topic, 1050);
-    open_gaps_withdrawn(s->gaps, 1, 2, 1050);
-    open_gaps_answered(s->gaps, 0, 1050);
-    assert_rows(s, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
+        open_gaps_granted(f->gaps, topic, 1050);
+    open_gaps_withdrawn(f->gaps, 1, 2, 1050);
+    open_gaps_answered(f->gaps, 0, 1050);
+    assert_rows(f, "disconnect 0  1040-;disconnect 0 trade.B 1040-;disconnect 0  1040-1050;");
 }
 
 /* Each slot of the last session has a row before anything connects; a slot with an open row keeps
  * it, and it is written again. */
 static void a_session_begins(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", NULL, "trade.B"));
-    put_slot(s, 0, 900, 905, "2");
-    put_slot(s, 1, 500, 505, "1");
-    put_travel(s, "trade.A", 6, 0);
-    put_travel(s, "trade.B", 6, 1);
-    put_row(s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
-    begin(s);
-    assert_rows(s, "restart 1  500-;restart 0  900-;");
-    grant_and_settle(s, 0, 1010);
-    assert_rows(s, "restart 0  900-1010;");
-    grant_and_settle(s, 1, 1020);
-    assert_rows(s, "restart 1  500-1020;");
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", NULL, "trade.B"));
+    put_slot(f, 0, 900, 905, "2");
+    put_slot(f, 1, 500, 505, "1");
+    put_travel(f, "trade.A", 6, 0);
+    put_travel(f, "trade.B", 6, 1);
+    put_row(f, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
+    begin(f);
+    assert_rows(f, "restart 1  500-;restart 0  900-;");
+    grant_and_settle(f, 0, 1010);
+    assert_rows(f, "restart 0  900-1010;");
+    grant_and_settle(f, 1, 1020);
+    assert_rows(f, "restart 1  500-1020;");
 }
 
 /* If topics are on other shards now, the gap of each slot ends when all shards are complete. */
 static void topics_move(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.B", NULL, "trade.A"));
-    put_slot(s, 0, 900, 905, "1");
-    put_slot(s, 1, 910, 915, "1");
-    put_slot(s, 2, 920, 925, "1");
-    put_travel(s, "trade.A", 6, 0);
-    put_travel(s, "trade.B", 6, 1);
-    put_travel(s, "trade.C", 6, 2); /* no longer subscribed: ends with the others */
-    begin(s);
-    assert_rows(s, "restart 0  900-;restart 1  910-;restart 2  920-;");
-    grant_and_settle(s, 0, 1010);
-    assert_rows(s, "");
-    grant_and_settle(s, 1, 1020);
-    assert_rows(s, "restart 2  920-1020;restart 1  910-1020;restart 0  900-1020;");
+    fixture *f = *state;
+    init(f, TOPICS("trade.B", NULL, "trade.A"));
+    put_slot(f, 0, 900, 905, "1");
+    put_slot(f, 1, 910, 915, "1");
+    put_slot(f, 2, 920, 925, "1");
+    put_travel(f, "trade.A", 6, 0);
+    put_travel(f, "trade.B", 6, 1);
+    put_travel(f, "trade.C", 6, 2); /* no longer subscribed: ends with the others */
+    begin(f);
+    assert_rows(f, "restart 0  900-;restart 1  910-;restart 2  920-;");
+    grant_and_settle(f, 0, 1010);
+    assert_rows(f, "");
+    grant_and_settle(f, 1, 1020);
+    assert_rows(f, "restart 2  920-1020;restart 1  910-1020;restart 0  900-1020;");
 }
 
 /* A slot that the last session no longer had is not a gap of this one. */
 static void a_slot_that_was_given_up(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "trade.B"));
-    put_slot(s, 0, 900, 905, "2");
-    put_slot(s, 1, 500, 505, "1");
-    put_travel(s, "trade.A", 6, 0);
-    put_travel(s, "trade.B", 6, 0);
-    put_row(s, GAP_RESTART, 1, "", "", 500, 600);
-    begin(s);
-    assert_rows(s, "restart 0  900-;");
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    put_slot(f, 0, 900, 905, "2");
+    put_slot(f, 1, 500, 505, "1");
+    put_travel(f, "trade.A", 6, 0);
+    put_travel(f, "trade.B", 6, 0);
+    put_row(f, GAP_RESTART, 1, "", "", 500, 600);
+    begin(f);
+    assert_rows(f, "restart 0  900-;");
 }
 
 /* Without data since the last gap ended, the connection was complete from then on. A row never has
  * the key of an ended one. */
 static void a_quiet_slot(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A"));
-    put_slot(s, 0, 500, 905, "2");
-    put_travel(s, "trade.A", 6, 0);
-    put_row(s, GAP_RESTART, 0, "", "", 500, 600);
-    put_row(s, GAP_RESTART, 0, "", "", 600, 600);
-    begin(s);
-    assert_rows(s, "restart 0  601-;");
+    fixture *f = *state;
+    init(f, TOPICS("trade.A"));
+    put_slot(f, 0, 500, 905, "2");
+    put_travel(f, "trade.A", 6, 0);
+    put_row(f, GAP_RESTART, 0, "", "", 500, 600);
+    put_row(f, GAP_RESTART, 0, "", "", 600, 600);
+    begin(f);
+    assert_rows(f, "restart 0  601-;");
 }
 
 /* The row for a damaged journal ends at the start of a session, which writes all open rows. */
 static void a_row_of_a_damaged_journal(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A"));
-    put_slot(s, 0, 900, 905, "2");
-    put_travel(s, "trade.A", 6, 0);
+    fixture *f = *state;
+    init(f, TOPICS("trade.A"));
+    put_slot(f, 0, 900, 905, "2");
+    put_travel(f, "trade.A", 6, 0);
     gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, PAST_CAUSE_JOURNAL);
-    gap_list_add(&s->ledger, &row);
-    begin(s);
-    assert_rows(s, "corrupt 0  300-1000;restart 0  900-;");
-    grant_and_settle(s, 0, 1010);
-    assert_rows(s, "restart 0  900-1010;");
+    gap_list_add(&f->ledger, &row);
+    begin(f);
+    assert_rows(f, "corrupt 0  300-1000;restart 0  900-;");
+    grant_and_settle(f, 0, 1010);
+    assert_rows(f, "restart 0  900-1010;");
 }
 
 /* A topic's row is open until the topic is granted, also in a later session; it ends at the start
@@ -303,36 +303,36 @@ static void a_row_of_a_damaged_journal(void **state)
  */
 static void rows_of_topics_from_earlier_sessions(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A", "instrument_info.100ms.A", "instrument_info.100ms.B"));
-    put_row(s, GAP_DISCONNECT, 0, "trade", "A", 500, GAP_OPEN);
-    put_row(s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
-    put_row(s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
-    begin(s);
-    assert_rows(s, "disconnect 0 trade.A 500-;"
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "instrument_info.100ms.A", "instrument_info.100ms.B"));
+    put_row(f, GAP_DISCONNECT, 0, "trade", "A", 500, GAP_OPEN);
+    put_row(f, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
+    put_row(f, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
+    begin(f);
+    assert_rows(f, "disconnect 0 trade.A 500-;"
                    "disconnect 0 trade.B 500-1000 no longer subscribed;"
                    "disconnect 0 instrument_info.100ms 510-;");
-    open_gaps_granted(s->gaps, 1, 1010);
-    assert_rows(s, "");
-    open_gaps_granted(s->gaps, 2, 1020);
-    assert_rows(s, "disconnect 0 instrument_info.100ms 510-1020;");
-    open_gaps_granted(s->gaps, 0, 1030);
-    assert_rows(s, "disconnect 0 trade.A 500-1030;");
+    open_gaps_granted(f->gaps, 1, 1010);
+    assert_rows(f, "");
+    open_gaps_granted(f->gaps, 2, 1020);
+    assert_rows(f, "disconnect 0 instrument_info.100ms 510-1020;");
+    open_gaps_granted(f->gaps, 0, 1030);
+    assert_rows(f, "disconnect 0 trade.A 500-1030;");
 }
 
 /* An earlier session recorded with a clock that was ahead: its row ends where it begins, and what
  * is missing now gets its own row. */
 static void a_row_from_the_future(void **state)
 {
-    scene *s = *state;
-    init(s, TOPICS("trade.A"));
-    put_slot(s, 0, 400, 400, "1");
-    put_travel(s, "trade.A", 6, 0);
-    put_row(s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
-    begin(s);
-    assert_rows(s, "restart 0  400-;crash 0  5000-;");
-    grant_and_settle(s, 0, 1010);
-    assert_rows(s, "restart 0  400-1010;"
+    fixture *f = *state;
+    init(f, TOPICS("trade.A"));
+    put_slot(f, 0, 400, 400, "1");
+    put_travel(f, "trade.A", 6, 0);
+    put_row(f, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
+    begin(f);
+    assert_rows(f, "restart 0  400-;crash 0  5000-;");
+    grant_and_settle(f, 0, 1010);
+    assert_rows(f, "restart 0  400-1010;"
                    "crash 0  5000-5000 the next session's clock was earlier than this moment;");
 }
 

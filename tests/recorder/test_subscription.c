@@ -41,10 +41,10 @@ static td_result plan(const feed_config *feed, td_io io, subscription *out, td_e
     return rc;
 }
 
-static void assert_says(const td_err *err, const char *words)
+static void assert_error_has(const td_err *err, const char *words)
 {
     if (words == NULL || strstr(err->text, words) == NULL)
-        fail_msg("'%s' does not say '%s'", err->text, words == NULL ? "" : words);
+        fail_msg("'%s' lacks '%s'", err->text, words == NULL ? "" : words);
 }
 
 /* In dialects that cannot request all symbols, a topic without a symbol would be refused. */
@@ -72,7 +72,7 @@ static void a_topic_without_its_symbol(void **state)
         if (rc != (ROWS[i].words == NULL ? TD_OK : TD_E_INVALID))
             fail_msg("%s: %d", ROWS[i].topic, rc);
         if (rc != TD_OK)
-            assert_says(&err, ROWS[i].words);
+            assert_error_has(&err, ROWS[i].words);
         subscription_fini(&wanted);
     }
 }
@@ -171,7 +171,7 @@ static void stars_and_lists(void **state)
 {
     (void)state;
     static const struct {
-        const char *family, *topic, *symbol, *wanted, *says;
+        const char *family, *topic, *symbol, *wanted, *error;
     } ROWS[] = {
         {"inverse", "trade", "*", "trade.*", NULL},
         {"inverse", "trade", "BTCUSD|EOSUSD", "trade.BTCUSD|EOSUSD", NULL},
@@ -197,7 +197,7 @@ static void stars_and_lists(void **state)
         if (rc == TD_OK)
             assert_string_equal(wanted.topics[0], ROWS[i].wanted);
         else
-            assert_says(&err, ROWS[i].says);
+            assert_error_has(&err, ROWS[i].error);
         subscription_fini(&wanted);
     }
 }
@@ -297,7 +297,7 @@ static void files_that_are_none(void **state)
 {
     (void)state;
     static const struct {
-        const char *text, *says;
+        const char *text, *error;
         td_result rc;
     } ROWS[] = {
         {"", "lists no symbol", TD_E_INVALID},
@@ -316,7 +316,7 @@ static void files_that_are_none(void **state)
         feed.symbols_file = "symbols.txt";
         list_put(&feed.topics, "trade");
         assert_int_equal(plan(&feed, io_fault_io(disk), &wanted, &err), ROWS[i].rc);
-        if (strstr(err.text, ROWS[i].says) == NULL)
+        if (strstr(err.text, ROWS[i].error) == NULL)
             fail_msg("%s", err.text);
         io_fault_close(disk);
     }

@@ -31,21 +31,21 @@ static const uint64_t HOUR_S = 3600;
 
 /* ---- an archive ---- */
 
-typedef struct scene {
+typedef struct cut_fixture {
     tape_fixture fixture;
     char path[PATH_BYTES]; /* of the cut */
-} scene;
+} cut_fixture;
 
-static void scene_init(scene *s)
+static void cut_fixture_init(cut_fixture *fx)
 {
-    tape_fixture_init(&s->fixture);
-    snprintf(s->path, sizeof s->path, "%s.cut.mcap", s->fixture.folder);
+    tape_fixture_init(&fx->fixture);
+    snprintf(fx->path, sizeof fx->path, "%s.cut.mcap", fx->fixture.folder);
 }
 
-static void scene_fini(scene *s)
+static void cut_fixture_fini(cut_fixture *fx)
 {
-    unlink(s->path);
-    tape_fixture_fini(&s->fixture);
+    unlink(fx->path);
+    tape_fixture_fini(&fx->fixture);
 }
 
 /* A book's snapshot with one level, or a delta that inserts one. */
@@ -95,24 +95,24 @@ static void put_trade(tape_segment *segment, uint64_t ordinal, uint64_t second)
 
 static void put_gap(tape_segment *segment, uint64_t second, const char *topic, const char *symbol)
 {
-    event said = {.kind = EVENT_GAP, .conn = 1};
-    said.gap = gap_row_of(GAP_SEQUENCE, "inverse", TAPE_FIXTURE_NS + second * SECOND_NS,
-                          TAPE_FIXTURE_NS + second * SECOND_NS, "test");
-    said.gap.conn = 1;
-    said.gap.topic = topic;
-    said.gap.symbol = symbol;
-    tape_segment_event(segment, &said, second * SECOND_NS);
+    event gap_event = {.kind = EVENT_GAP, .conn = 1};
+    gap_event.gap = gap_row_of(GAP_SEQUENCE, "inverse", TAPE_FIXTURE_NS + second * SECOND_NS,
+                               TAPE_FIXTURE_NS + second * SECOND_NS, "test");
+    gap_event.gap.conn = 1;
+    gap_event.gap.topic = topic;
+    gap_event.gap.symbol = symbol;
+    tape_segment_event(segment, &gap_event, second * SECOND_NS);
 }
 
-static tape_segment *begin_segment(scene *s, const char *session, uint32_t number, uint64_t second,
-                                   const event_slot *slot)
+static tape_segment *begin_segment(cut_fixture *fx, const char *session, uint32_t number,
+                                   uint64_t second, const event_slot *slot)
 {
     const tape_segment_spec spec = {.feed = "inverse",
                                     .session = session,
                                     .start_ns = SECOND_NS,
                                     .first_ns = second * SECOND_NS,
                                     .number = number};
-    tape_segment *segment = tape_segment_open(&s->fixture, &spec);
+    tape_segment *segment = tape_segment_open(&fx->fixture, &spec);
     const event begins = {.kind = EVENT_SEGMENT,
                           .session = session,
                           .number = number,
@@ -135,10 +135,10 @@ static void begin_session(tape_segment *segment, const char *session, uint64_t s
 
 /* Three hours of one connection, and another session next to it. The tests depend on each frame's
  * ordinal. */
-static void record(scene *s)
+static void record(cut_fixture *fx)
 {
     event_slot slot = {.conn = 1, .since_ns = TAPE_FIXTURE_NS + 3 * SECOND_NS};
-    tape_segment *segment = begin_segment(s, SESSION, 1, 2, NULL);
+    tape_segment *segment = begin_segment(fx, SESSION, 1, 2, NULL);
     begin_session(segment, SESSION, 2);
     tape_segment_connect(segment, 1, 3 * SECOND_NS);
     tape_segment_put(segment, &(tape_put){.dir = CHANNEL_OUT,
@@ -162,7 +162,7 @@ static void record(scene *s)
 
     slot.in = 6;
     slot.out = 1;
-    segment = begin_segment(s, SESSION, 2, HOUR_S, &slot);
+    segment = begin_segment(fx, SESSION, 2, HOUR_S, &slot);
     put_book(segment, 7, HOUR_S + 1, "BTCUSD", "snapshot", 110);
     put_book(segment, 8, HOUR_S + 2, "BTCUSD", "delta", 111);
     put_trade(segment, 9, HOUR_S + 3);
@@ -172,14 +172,14 @@ static void record(scene *s)
     tape_segment_finish(segment);
 
     slot.in = 11;
-    segment = begin_segment(s, SESSION, 3, 2 * HOUR_S, &slot);
+    segment = begin_segment(fx, SESSION, 3, 2 * HOUR_S, &slot);
     put_book(segment, 12, 2 * HOUR_S + 1, "BTCUSD", "delta", 113);
     put_book(segment, 13, 2 * HOUR_S + 2, "BTCUSD", "delta", 114);
     put_book(segment, 14, 2 * HOUR_S + 3, "EOSUSD", "delta", 300);
     put_book(segment, 15, 2 * HOUR_S + 4, "EOSUSD", "delta", 301);
     tape_segment_finish(segment);
 
-    segment = begin_segment(s, OTHER, 1, HOUR_S, NULL);
+    segment = begin_segment(fx, OTHER, 1, HOUR_S, NULL);
     begin_session(segment, OTHER, HOUR_S);
     tape_segment_connect(segment, 1, HOUR_S * SECOND_NS);
     put_book(segment, 7, HOUR_S + 5, "BTCUSD", "snapshot", 500);
@@ -208,18 +208,19 @@ static regress_stream frame_at(uint64_t ordinal, uint64_t second)
                                       .recv_ns = TAPE_FIXTURE_NS + second * SECOND_NS}};
 }
 
-static td_result try_cut(scene *s, uint64_t ordinal, uint64_t second, cut_result *out, td_err *err)
+static td_result try_cut(cut_fixture *fx, uint64_t ordinal, uint64_t second, cut_result *out,
+                         td_err *err)
 {
-    const cut_options options = {.archive = tape_fixture_archive(&s->fixture), .path = s->path};
+    const cut_options options = {.archive = tape_fixture_archive(&fx->fixture), .path = fx->path};
     const regress_stream frame = frame_at(ordinal, second);
     return regress_cut(options, &frame, out, err);
 }
 
-static cut_result cut(scene *s, uint64_t ordinal, uint64_t second)
+static cut_result cut(cut_fixture *fx, uint64_t ordinal, uint64_t second)
 {
     cut_result result;
     td_err err;
-    if (try_cut(s, ordinal, second, &result, &err) != TD_OK)
+    if (try_cut(fx, ordinal, second, &result, &err) != TD_OK)
         fail_msg("%s", err.text);
     return result;
 }
@@ -369,172 +370,174 @@ static book_watch watch(const char *path, uint64_t ordinal, uint64_t skipped)
 static void test_book(void **state)
 {
     (void)state;
-    scene s;
-    scene_init(&s);
-    record(&s);
-    cut_result result = cut(&s, 12, 2 * HOUR_S + 1);
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut_result result = cut(&fx, 12, 2 * HOUR_S + 1);
     assert_int_equal(result.frames + result.state_frames, 4);
     assert_int_equal(result.without_snapshot, 0);
-    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
-                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
-                       "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
-                       "3603 gap orderBookL2_25/BTCUSD\n"
-                       "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
-                       "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
-    check_sound(s.path);
-    book_watch was = watch(s.fixture.folder, 12, 0);
-    book_watch is = watch(s.path, 12, 0);
+    check_dump(fx.path, "3601 segment conn 1 since 3 in 6\n"
+                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
+                        "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
+                        "3603 gap orderBookL2_25/BTCUSD\n"
+                        "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
+                        "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
+    check_sound(fx.path);
+    book_watch was = watch(fx.fixture.folder, 12, 0);
+    book_watch is = watch(fx.path, 12, 0);
     assert_int_equal(was.book_hash, is.book_hash);
     assert_int_equal(was.bytes_hash, is.bytes_hash);
     static const uint64_t NEEDED[] = {7, 8, 11};
     for (size_t i = 0; i < sizeof NEEDED / sizeof *NEEDED; i++)
-        assert_int_not_equal(watch(s.path, 12, NEEDED[i]).book_hash, was.book_hash);
-    scene_fini(&s);
+        assert_int_not_equal(watch(fx.path, 12, NEEDED[i]).book_hash, was.book_hash);
+    cut_fixture_fini(&fx);
 }
 
 /* The frame itself is a snapshot. */
-static void test_snapshot(void **state)
+static void test_cut_at_a_snapshot(void **state)
 {
     (void)state;
-    scene s;
-    scene_init(&s);
-    record(&s);
-    cut_result result = cut(&s, 7, HOUR_S + 1);
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut_result result = cut(&fx, 7, HOUR_S + 1);
     assert_int_equal(result.frames + result.state_frames, 1);
-    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
-                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n");
-    check_sound(s.path);
-    scene_fini(&s);
+    check_dump(fx.path, "3601 segment conn 1 since 3 in 6\n"
+                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n");
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
 static void test_without_book(void **state)
 {
     (void)state;
-    scene s;
-    scene_init(&s);
-    record(&s);
-    cut_result result = cut(&s, 9, HOUR_S + 3);
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut_result result = cut(&fx, 9, HOUR_S + 3);
     assert_int_equal(result.frames + result.state_frames, 1);
-    check_dump(s.path, "3603 segment conn 1 since 3 in 8\n"
-                       "3603 " SESSION " 1:9 trade/BTCUSD\n");
-    check_sound(s.path);
-    scene_fini(&s);
+    check_dump(fx.path, "3603 segment conn 1 since 3 in 8\n"
+                        "3603 " SESSION " 1:9 trade/BTCUSD\n");
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
 static void test_control(void **state)
 {
     (void)state;
-    scene s;
-    scene_init(&s);
-    record(&s);
-    assert_int_equal(cut(&s, 1, 5).frames, 1);
-    check_dump(s.path, "5 segment conn 1 since 3 in 0\n"
-                       "5 " SESSION " 1:1 _control/\n");
-    check_sound(s.path);
-    scene_fini(&s);
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    record(&fx);
+    assert_int_equal(cut(&fx, 1, 5).frames, 1);
+    check_dump(fx.path, "5 segment conn 1 since 3 in 0\n"
+                        "5 " SESSION " 1:1 _control/\n");
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
 /* The connection never had a snapshot of the book. */
 static void test_no_snapshot(void **state)
 {
     (void)state;
-    scene s;
-    scene_init(&s);
-    record(&s);
-    cut_result result = cut(&s, 15, 2 * HOUR_S + 4);
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut_result result = cut(&fx, 15, 2 * HOUR_S + 4);
     assert_int_equal(result.frames + result.state_frames, 2);
     assert_int_equal(result.without_snapshot, 1);
-    check_dump(s.path, "7203 segment conn 1 since 3 in 13\n"
-                       "7203 " SESSION " 1:14 orderBookL2_25/EOSUSD\n"
-                       "7204 " SESSION " 1:15 orderBookL2_25/EOSUSD\n");
-    check_sound(s.path);
-    scene_fini(&s);
+    check_dump(fx.path, "7203 segment conn 1 since 3 in 13\n"
+                        "7203 " SESSION " 1:14 orderBookL2_25/EOSUSD\n"
+                        "7204 " SESSION " 1:15 orderBookL2_25/EOSUSD\n");
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
 /* The first segment is gone; the next one repeats the connection. */
 static void test_pruned_beginning(void **state)
 {
     (void)state;
-    scene s;
+    cut_fixture fx;
     char first[LIMIT_PATH_BYTES];
     char path[LIMIT_PATH_BYTES + PATH_BYTES];
-    scene_init(&s);
-    record(&s);
+    cut_fixture_init(&fx);
+    record(&fx);
     segment_name_format("inverse", SESSION, TAPE_FIXTURE_NS + 2 * SECOND_NS, 1, first);
-    snprintf(path, sizeof path, "%s/%s", s.fixture.folder, first);
+    snprintf(path, sizeof path, "%s/%s", fx.fixture.folder, first);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(cut(&s, 12, 2 * HOUR_S + 1).state_frames, 4);
-    check_dump(s.path, "3601 segment conn 1 since 3 in 6\n"
-                       "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
-                       "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
-                       "3603 gap orderBookL2_25/BTCUSD\n"
-                       "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
-                       "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
-    check_sound(s.path);
-    scene_fini(&s);
+    assert_int_equal(cut(&fx, 12, 2 * HOUR_S + 1).state_frames, 4);
+    check_dump(fx.path, "3601 segment conn 1 since 3 in 6\n"
+                        "3601 " SESSION " 1:7 orderBookL2_25/BTCUSD\n"
+                        "3602 " SESSION " 1:8 orderBookL2_25/BTCUSD\n"
+                        "3603 gap orderBookL2_25/BTCUSD\n"
+                        "3604 " SESSION " 1:11 orderBookL2_25/BTCUSD\n"
+                        "7201 " SESSION " 1:12 orderBookL2_25/BTCUSD\n");
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
 static void test_existing_file(void **state)
 {
     (void)state;
-    scene s;
+    cut_fixture fx;
     cut_result result;
     td_err err;
     char left[PATH_BYTES + 16];
-    scene_init(&s);
-    record(&s);
-    cut(&s, 7, HOUR_S + 1);
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut(&fx, 7, HOUR_S + 1);
     /* The leftover of a killed cut is replaced as well. */
-    snprintf(left, sizeof left, "%s.open", s.path);
+    snprintf(left, sizeof left, "%s.open", fx.path);
     file_write_text(left, "torn");
-    assert_int_equal(try_cut(&s, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
+    assert_int_equal(try_cut(&fx, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
     assert_int_equal(result.frames + result.state_frames, 4);
     assert_int_equal(access(left, F_OK), -1);
-    check_sound(s.path);
-    scene_fini(&s);
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
 }
 
-/* A failed cut leaves no file. */
-static void test_failures(void **state)
+static void test_failed_cut_leaves_no_file(void **state)
 {
     (void)state;
-    scene s;
+    cut_fixture fx;
     cut_result result;
     td_err err;
-    scene_init(&s);
-    record(&s);
+    cut_fixture_init(&fx);
+    record(&fx);
     /* The connection has no such frame. */
-    assert_int_equal(try_cut(&s, 10, HOUR_S + 3, &result, &err), TD_E_NOTFOUND);
-    assert_int_equal(access(s.path, F_OK), -1);
-    snprintf(s.path, sizeof s.path, "%s/missing/cut.mcap", s.fixture.folder);
-    assert_int_not_equal(try_cut(&s, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
-    scene_fini(&s);
+    assert_int_equal(try_cut(&fx, 10, HOUR_S + 3, &result, &err), TD_E_NOTFOUND);
+    assert_int_equal(access(fx.path, F_OK), -1);
+    snprintf(fx.path, sizeof fx.path, "%s/missing/cut.mcap", fx.fixture.folder);
+    assert_int_not_equal(try_cut(&fx, 12, 2 * HOUR_S + 1, &result, &err), TD_OK);
+    cut_fixture_fini(&fx);
 }
 
-/* Only its owner may read a cut. */
-static void test_private(void **state)
+static void test_only_owner_reads_a_cut(void **state)
 {
     (void)state;
-    scene s;
+    cut_fixture fx;
     struct stat about;
     mode_t mask = umask(022);
-    scene_init(&s);
-    record(&s);
-    cut(&s, 7, HOUR_S + 1);
-    assert_int_equal(stat(s.path, &about), 0);
+    cut_fixture_init(&fx);
+    record(&fx);
+    cut(&fx, 7, HOUR_S + 1);
+    assert_int_equal(stat(fx.path, &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     umask(mask);
-    scene_fini(&s);
+    cut_fixture_fini(&fx);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_book),          cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_without_book),  cmocka_unit_test(test_control),
-        cmocka_unit_test(test_no_snapshot),   cmocka_unit_test(test_pruned_beginning),
-        cmocka_unit_test(test_existing_file), cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_private),
+        cmocka_unit_test(test_book),
+        cmocka_unit_test(test_cut_at_a_snapshot),
+        cmocka_unit_test(test_without_book),
+        cmocka_unit_test(test_control),
+        cmocka_unit_test(test_no_snapshot),
+        cmocka_unit_test(test_pruned_beginning),
+        cmocka_unit_test(test_existing_file),
+        cmocka_unit_test(test_failed_cut_leaves_no_file),
+        cmocka_unit_test(test_only_owner_reads_a_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 
 enum { ROWS_MAX = 20000 };
 
-typedef struct scene {
+typedef struct fixture {
     char folder[TEMP_FOLDER_BYTES];
     char path[TEMP_FOLDER_BYTES + 16];
     baseline *was;
@@ -28,37 +28,37 @@ typedef struct scene {
     uint64_t counts[4];
     uint64_t next_was, next_is;
     unsigned wrong_pairs;
-} scene;
+} fixture;
 
 static const char MARKS[] = {
     [JOIN_PAIR] = '=', [JOIN_MISSING] = '-', [JOIN_NEW] = '+', [JOIN_OUTSIDE] = '~'};
 
-static void end_run(scene *s)
+static void end_run(fixture *f)
 {
-    if (s->run > 0)
-        s->size +=
-            (size_t)snprintf(s->out + s->size, sizeof s->out - s->size, "%s%c%llu",
-                             s->size == 0 ? "" : " ", MARKS[s->last], (unsigned long long)s->run);
-    s->run = 0;
+    if (f->run > 0)
+        f->size +=
+            (size_t)snprintf(f->out + f->size, sizeof f->out - f->size, "%s%c%llu",
+                             f->size == 0 ? "" : " ", MARKS[f->last], (unsigned long long)f->run);
+    f->run = 0;
 }
 
 /* Checks that every frame of both sides is reported once, in order. */
 static void note(void *ctx, const join_step *step)
 {
-    scene *s = ctx;
-    assert_int_equal(step->was_index, s->next_was);
-    assert_int_equal(step->is_index, s->next_is);
-    s->counts[step->kind] += step->count;
-    s->next_was += step->kind == JOIN_NEW ? 0 : step->count;
-    s->next_is += step->kind == JOIN_PAIR || step->kind == JOIN_NEW ? step->count : 0;
+    fixture *f = ctx;
+    assert_int_equal(step->was_index, f->next_was);
+    assert_int_equal(step->is_index, f->next_is);
+    f->counts[step->kind] += step->count;
+    f->next_was += step->kind == JOIN_NEW ? 0 : step->count;
+    f->next_is += step->kind == JOIN_PAIR || step->kind == JOIN_NEW ? step->count : 0;
     if (step->kind == JOIN_PAIR)
-        s->wrong_pairs += step->was->bytes != step->is->bytes;
-    if (s->size > sizeof s->out - 64)
+        f->wrong_pairs += step->was->bytes != step->is->bytes;
+    if (f->size > sizeof f->out - 64)
         return;
-    if (step->kind != s->last)
-        end_run(s);
-    s->last = step->kind;
-    s->run += step->count;
+    if (step->kind != f->last)
+        end_run(f);
+    f->last = step->kind;
+    f->run += step->count;
 }
 
 static uint64_t time_of(size_t index)
@@ -73,48 +73,48 @@ static uint64_t received(const size_t *times, size_t i)
 }
 
 /* A baseline of one stream with these frames. */
-static void open_scene(scene *s, const uint64_t *was, const size_t *times, size_t count)
+static void open_fixture(fixture *f, const uint64_t *was, const size_t *times, size_t count)
 {
     static const baseline_meta META = {.version = "", .decoder = "", .archive = ""};
     const baseline_stream stream = {
         .feed = "f", .topic = "t", .symbol = "s", .exchange_topic = "t.s"};
     baseline_stream *made;
     uint64_t bytes;
-    memset(s, 0, sizeof *s);
-    temp_folder_make(TEMP_IN_MEMORY, s->folder);
-    (void)snprintf(s->path, sizeof s->path, "%s/x.tdb", s->folder);
-    assert_int_equal(baseline_create(s->path, &META, &s->was, NULL), TD_OK);
-    assert_int_equal(baseline_add_stream(s->was, &stream, &made, NULL), TD_OK);
+    memset(f, 0, sizeof *f);
+    temp_folder_make(TEMP_IN_MEMORY, f->folder);
+    (void)snprintf(f->path, sizeof f->path, "%s/x.tdb", f->folder);
+    assert_int_equal(baseline_create(f->path, &META, &f->was, NULL), TD_OK);
+    assert_int_equal(baseline_add_stream(f->was, &stream, &made, NULL), TD_OK);
     for (size_t i = 0; i < count; i++) {
         const baseline_row row = {.bytes = was[i]};
-        assert_int_equal(baseline_add_row(s->was, made, &row, received(times, i), NULL), TD_OK);
+        assert_int_equal(baseline_add_row(f->was, made, &row, received(times, i), NULL), TD_OK);
     }
-    assert_int_equal(baseline_finish(s->was, 0, &bytes, NULL), TD_OK);
+    assert_int_equal(baseline_finish(f->was, 0, &bytes, NULL), TD_OK);
 }
 
-static void close_scene(scene *s)
+static void close_fixture(fixture *f)
 {
-    baseline_close(s->was);
-    assert_int_equal(unlink(s->path), 0);
-    assert_int_equal(rmdir(s->folder), 0);
+    baseline_close(f->was);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(rmdir(f->folder), 0);
 }
 
-static void run_join(scene *s, const uint64_t *is, const size_t *times, size_t count,
+static void run_join(fixture *f, const uint64_t *is, const size_t *times, size_t count,
                      join_extent extent)
 {
     const baseline_stream *stream =
-        baseline_stream_count(s->was) == 0 ? NULL : baseline_stream_at(s->was, 0);
-    join *j = join_open(s->was, stream, extent, note, s);
+        baseline_stream_count(f->was) == 0 ? NULL : baseline_stream_at(f->was, 0);
+    join *j = join_open(f->was, stream, extent, note, f);
     for (size_t i = 0; i < count; i++) {
         const baseline_row row = {.bytes = is[i]};
         assert_int_equal(join_put(j, &row, received(times, i), NULL), TD_OK);
     }
     assert_int_equal(join_end(j, NULL), TD_OK);
     join_close(j);
-    end_run(s);
-    assert_int_equal(s->wrong_pairs, 0);
-    assert_int_equal(s->next_is, count);
-    assert_int_equal(s->next_was, stream == NULL ? 0 : stream->rows);
+    end_run(f);
+    assert_int_equal(f->wrong_pairs, 0);
+    assert_int_equal(f->next_is, count);
+    assert_int_equal(f->next_was, stream == NULL ? 0 : stream->rows);
 }
 
 static size_t letters(const char *text, uint64_t *out)
@@ -151,20 +151,20 @@ static void test_words(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        scene s;
+        fixture f;
         uint64_t was[16];
         uint64_t is[16];
-        open_scene(&s, was, NULL, letters(CASES[i].was, was));
-        run_join(&s, is, NULL, letters(CASES[i].is, is), CASES[i].extent);
-        if (strcmp(s.out, CASES[i].found) != 0)
-            fail_msg("%s, %s: found %s, expected %s", CASES[i].was, CASES[i].is, s.out,
+        open_fixture(&f, was, NULL, letters(CASES[i].was, was));
+        run_join(&f, is, NULL, letters(CASES[i].is, is), CASES[i].extent);
+        if (strcmp(f.out, CASES[i].found) != 0)
+            fail_msg("%s, %s: found %s, expected %s", CASES[i].was, CASES[i].is, f.out,
                      CASES[i].found);
-        close_scene(&s);
+        close_fixture(&f);
     }
 }
 
 /* All frames differ, and some in the middle are missing; more than the window. */
-static void test_holes(void **state)
+static void test_missing_frames_beyond_the_window(void **state)
 {
     static const size_t HOLES[] = {1, 4095, 4096, 4097, 9000};
     static uint64_t was[ROWS_MAX];
@@ -174,26 +174,26 @@ static void test_holes(void **state)
     for (size_t i = 0; i < ROWS_MAX; i++)
         was[i] = i + 1;
     for (size_t h = 0; h < sizeof HOLES / sizeof *HOLES; h++) {
-        scene s;
+        fixture f;
         size_t count = 0;
         for (size_t i = 0; i < ROWS_MAX; i++)
             if (i < 5000 || i >= 5000 + HOLES[h]) {
                 times[count] = i;
                 is[count++] = was[i];
             }
-        open_scene(&s, was, NULL, ROWS_MAX);
-        run_join(&s, is, times, count, JOIN_WHOLE);
-        assert_int_equal(s.counts[JOIN_PAIR], count);
-        assert_int_equal(s.counts[JOIN_MISSING], HOLES[h]);
-        assert_int_equal(s.counts[JOIN_NEW], 0);
-        close_scene(&s);
+        open_fixture(&f, was, NULL, ROWS_MAX);
+        run_join(&f, is, times, count, JOIN_WHOLE);
+        assert_int_equal(f.counts[JOIN_PAIR], count);
+        assert_int_equal(f.counts[JOIN_MISSING], HOLES[h]);
+        assert_int_equal(f.counts[JOIN_NEW], 0);
+        close_fixture(&f);
         /* The reverse: the baseline lacks them. */
-        open_scene(&s, is, times, count);
-        run_join(&s, was, NULL, ROWS_MAX, JOIN_WHOLE);
-        assert_int_equal(s.counts[JOIN_MISSING], 0);
-        assert_int_equal(s.counts[JOIN_PAIR], count);
-        assert_int_equal(s.counts[JOIN_NEW], HOLES[h]);
-        close_scene(&s);
+        open_fixture(&f, is, times, count);
+        run_join(&f, was, NULL, ROWS_MAX, JOIN_WHOLE);
+        assert_int_equal(f.counts[JOIN_MISSING], 0);
+        assert_int_equal(f.counts[JOIN_PAIR], count);
+        assert_int_equal(f.counts[JOIN_NEW], HOLES[h]);
+        close_fixture(&f);
     }
 }
 
@@ -202,16 +202,16 @@ static void test_part_of_another_clock(void **state)
 {
     static uint64_t was[ROWS_MAX];
     size_t times[100];
-    scene s;
+    fixture f;
     (void)state;
     for (size_t i = 0; i < ROWS_MAX; i++)
         was[i] = i + 1;
     for (size_t i = 0; i < 100; i++)
         times[i] = 10 * ROWS_MAX + i;
-    open_scene(&s, was, NULL, ROWS_MAX);
-    run_join(&s, was + 15000, times, 100, JOIN_PART);
-    assert_string_equal(s.out, "~15000 =100 ~4900");
-    close_scene(&s);
+    open_fixture(&f, was, NULL, ROWS_MAX);
+    run_join(&f, was + 15000, times, 100, JOIN_PART);
+    assert_string_equal(f.out, "~15000 =100 ~4900");
+    close_fixture(&f);
 }
 
 /* Random edits of a few frames: at least as many pairs as frames left unchanged. */
@@ -222,7 +222,7 @@ static void test_random_edits(void **state)
     uint64_t random = 7;
     (void)state;
     for (int round = 0; round < 20; round++) {
-        scene s;
+        fixture f;
         size_t count = 0;
         size_t untouched = 0;
         for (size_t i = 0; i < 3000; i++) {
@@ -238,12 +238,12 @@ static void test_random_edits(void **state)
             is[count++] = was[i];
             untouched++;
         }
-        open_scene(&s, was, NULL, 3000);
-        run_join(&s, is, NULL, count, JOIN_WHOLE);
-        assert_int_equal(s.counts[JOIN_PAIR], untouched);
-        assert_int_equal(s.counts[JOIN_MISSING], 3000 - untouched);
-        assert_int_equal(s.counts[JOIN_NEW], count - untouched);
-        close_scene(&s);
+        open_fixture(&f, was, NULL, 3000);
+        run_join(&f, is, NULL, count, JOIN_WHOLE);
+        assert_int_equal(f.counts[JOIN_PAIR], untouched);
+        assert_int_equal(f.counts[JOIN_MISSING], 3000 - untouched);
+        assert_int_equal(f.counts[JOIN_NEW], count - untouched);
+        close_fixture(&f);
     }
 }
 
@@ -251,7 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_missing_frames_beyond_the_window),
         cmocka_unit_test(test_part_of_another_clock),
         cmocka_unit_test(test_random_edits),
     };

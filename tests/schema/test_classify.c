@@ -195,7 +195,7 @@ static classification classify(decoder *d, const char *family_name, const char *
     return what;
 }
 
-static void test_table(void **state)
+static void test_frames_are_classified(void **state)
 {
     (void)state;
     decoder *d = decoder_open();
@@ -264,7 +264,7 @@ static void test_large_frames(void **state)
 
 /* Checks that a frame is classified the same if it is read from its ends and, because of leading
  * white space, with the index. */
-static void assert_roads_agree(decoder *d, const char *frame)
+static void assert_paths_agree(decoder *d, const char *frame)
 {
     static char spaced[4096];
     snprintf(spaced, sizeof spaced, " %s", frame);
@@ -283,7 +283,7 @@ static void assert_roads_agree(decoder *d, const char *frame)
     assert_int_equal(plain.success, indexed.success);
 }
 
-static void test_roads_agree(void **state)
+static void test_paths_agree(void **state)
 {
     (void)state;
     static const char *const heads[] = {"",
@@ -323,7 +323,7 @@ static void test_roads_agree(void **state)
                 for (size_t e = 0; e < sizeof tails / sizeof tails[0]; e++) {
                     snprintf(frame, sizeof frame, "{\"topic\":\"%s\"%s,\"data\":%s%s}", topics[t],
                              heads[h], bodies[b], tails[e]);
-                    assert_roads_agree(d, frame);
+                    assert_paths_agree(d, frame);
                 }
     decoder_close(d);
 }
@@ -331,10 +331,10 @@ static void test_roads_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_frames_are_classified),
         cmocka_unit_test(test_directions),
         cmocka_unit_test(test_large_frames),
-        cmocka_unit_test(test_roads_agree),
+        cmocka_unit_test(test_paths_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

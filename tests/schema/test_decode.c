@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/message_compare.h"
 
 /* ---- accepted frames ---- */
@@ -46,7 +46,7 @@ static void test_same_meaning(void **state)
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
         print_message("%s\n", frames[i]);
         assert_true(
-            decode_bench_text(*state, "linear", "orderBookL2_25.BTCUSDT", frames[i], &m, &why));
+            decode_fixture_text(*state, "linear", "orderBookL2_25.BTCUSDT", frames[i], &m, &why));
         assert_int_equal(m.book.level_count, 2);
         assert_int_equal(m.book.levels[0].action, ACTION_DELETE);
         assert_int_equal(m.head.unknown_fields, i == 4 ? 2 : 0);
@@ -62,13 +62,13 @@ static void test_trade_of_2019(void **state)
     decode_error why;
     /* Without trade_time_ms, the time is the text's (docs/wire.md 2). */
     assert_true(
-        decode_bench_text(*state, "inverse", "trade.BTCUSD",
-                          "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"timestamp\":\"2019-11-06T12:"
-                          "50:50.250Z\",\"symbol\":"
-                          "\"BTCUSD\",\"side\":\"Sell\",\"size\":328,\"price\":8098.5,\"tick_"
-                          "direction\":\"MinusTick\","
-                          "\"trade_id\":\"00c706e1\",\"cross_seq\":1052816407}]}",
-                          &m, &why));
+        decode_fixture_text(*state, "inverse", "trade.BTCUSD",
+                            "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"timestamp\":\"2019-11-06T12:"
+                            "50:50.250Z\",\"symbol\":"
+                            "\"BTCUSD\",\"side\":\"Sell\",\"size\":328,\"price\":8098.5,\"tick_"
+                            "direction\":\"MinusTick\","
+                            "\"trade_id\":\"00c706e1\",\"cross_seq\":1052816407}]}",
+                            &m, &why));
     assert_int_equal(m.trades.trade_count, 1);
     const msg_trade *t = &m.trades.trades[0];
     assert_int_equal(t->exchange_ns, UINT64_C(1573044650250000000));
@@ -87,7 +87,7 @@ static void test_trade_options(void **state)
 {
     message m;
     decode_error why;
-    assert_true(decode_bench_text(
+    assert_true(decode_fixture_text(
         *state, "linear", "trade.BTCUSDT",
         "{\"topic\":\"trade.BTCUSDT\",\"data\":[{\"symbol\":\"BTCUSDT\",\"tick_direction\":\"\","
         "\"price\":\"19163.50\",\"size\":0.001,\"timestamp\":\"2022-09-08T08:21:10.000Z\","
@@ -116,7 +116,7 @@ static const msg_value *value(const message *m, size_t item, msg_member member)
 }
 
 /* An unknown side decodes as SIDE_NONE; the frame is still valid. */
-static void test_other_sides(void **state)
+static void test_unknown_side_is_none(void **state)
 {
     static const struct {
         const char *family;
@@ -145,7 +145,8 @@ static void test_other_sides(void **state)
             message m;
             decode_error why;
             snprintf(frame, sizeof frame, "%s%s%s", rows[i].before, sides[k], rows[i].after);
-            assert_true(decode_bench_text(*state, rows[i].family, rows[i].topic, frame, &m, &why));
+            assert_true(
+                decode_fixture_text(*state, rows[i].family, rows[i].topic, frame, &m, &why));
             if (message_is_record(&m))
                 assert_int_equal(value(&m, 0, MEMBER_SIDE)->as.side, SIDE_NONE);
             else
@@ -155,10 +156,10 @@ static void test_other_sides(void **state)
     message m;
     decode_error why;
     assert_false(
-        decode_bench_text(*state, "inverse", "trade.BTCUSD",
-                          "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":null,\"price\":1,"
-                          "\"size\":2,\"trade_time_ms\":1}]}",
-                          &m, &why));
+        decode_fixture_text(*state, "inverse", "trade.BTCUSD",
+                            "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":null,\"price\":1,"
+                            "\"size\":2,\"trade_time_ms\":1}]}",
+                            &m, &why));
     assert_int_equal(why.reason, DECODE_MISSING_FIELD);
 }
 
@@ -178,7 +179,7 @@ static void test_ticker_spellings(void **state)
 {
     message m;
     decode_error why;
-    assert_true(decode_bench_text(
+    assert_true(decode_fixture_text(
         *state, "inverse", "instrument_info.100ms.BTCUSD",
         "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"snapshot\",\"data\":{\"id\":1,"
         "\"symbol\":\"BTCUSD\",\"last_price\":\"81165000\",\"last_price_e4\":81165000,"
@@ -219,8 +220,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_meaning),     cmocka_unit_test(test_trade_of_2019),
-        cmocka_unit_test(test_trade_options),    cmocka_unit_test(test_other_sides),
+        cmocka_unit_test(test_trade_options),    cmocka_unit_test(test_unknown_side_is_none),
         cmocka_unit_test(test_ticker_spellings),
     };
-    return cmocka_run_group_tests(tests, decode_bench_open, decode_bench_close);
+    return cmocka_run_group_tests(tests, decode_fixture_open, decode_fixture_close);
 }

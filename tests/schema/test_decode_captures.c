@@ -13,7 +13,7 @@
 #include "schema/decode.h"
 #include "schema/message.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 typedef struct totals {
     size_t in, control, data, undecoded, snapshots, deltas, trade_frames, trades, unknown_fields;

@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 static void test_refused(void **state)
 {
@@ -102,7 +102,8 @@ static void test_refused(void **state)
         message m;
         decode_error why;
         print_message("%s\n", rows[i].frame);
-        assert_false(decode_bench_text(*state, "inverse", rows[i].topic, rows[i].frame, &m, &why));
+        assert_false(
+            decode_fixture_text(*state, "inverse", rows[i].topic, rows[i].frame, &m, &why));
         assert_string_equal(decode_reason_name(why.reason), decode_reason_name(rows[i].reason));
         if (rows[i].offset >= 0)
             assert_int_equal(why.offset, rows[i].offset);
@@ -114,42 +115,42 @@ static void test_refused(void **state)
 
 static void test_unknown_topic(void **state)
 {
-    decode_bench *b = *state;
+    decode_fixture *f = *state;
     topic_match none = {.topic = td_bytes_str("wallet")};
     message m;
     decode_error why;
-    assert_false(
-        decode_bench_frame(b, &none, td_bytes_str("{\"topic\":\"wallet\",\"data\":[]}"), &m, &why));
+    assert_false(decode_fixture_frame(f, &none, td_bytes_str("{\"topic\":\"wallet\",\"data\":[]}"),
+                                      &m, &why));
     assert_int_equal(why.reason, DECODE_UNKNOWN_TOPIC);
     /* input that is not JSON, or not an object, has another reason */
-    assert_false(decode_bench_frame(b, &none, td_bytes_str("no JSON"), &m, &why));
+    assert_false(decode_fixture_frame(f, &none, td_bytes_str("no JSON"), &m, &why));
     assert_int_equal(why.reason, DECODE_NOT_JSON);
-    assert_false(decode_bench_frame(b, &none, td_bytes_str("{\"topic\":\"wallet\"]"), &m, &why));
+    assert_false(decode_fixture_frame(f, &none, td_bytes_str("{\"topic\":\"wallet\"]"), &m, &why));
     assert_int_equal(why.reason, DECODE_NOT_JSON);
     assert_int_equal(why.offset, 17);
-    assert_false(decode_bench_frame(b, &none, td_bytes_str("17"), &m, &why));
+    assert_false(decode_fixture_frame(f, &none, td_bytes_str("17"), &m, &why));
     assert_int_equal(why.reason, DECODE_NOT_JSON);
 }
 
 /* A duplicate key: the first one counts, the second counts as unknown. */
-static void test_duplicate_keys(void **state)
+static void test_first_key_counts(void **state)
 {
     message m;
     decode_error why;
-    assert_true(
-        decode_bench_text(*state, "inverse", "trade.BTCUSD",
-                          "{\"topic\":\"trade.BTCUSD\",\"topic\":\"x\",\"data\":[{\"side\":\"Buy\","
-                          "\"price\":1,\"size\":2,\"price\":3,\"trade_time_ms\":1}]}",
-                          &m, &why));
+    assert_true(decode_fixture_text(
+        *state, "inverse", "trade.BTCUSD",
+        "{\"topic\":\"trade.BTCUSD\",\"topic\":\"x\",\"data\":[{\"side\":\"Buy\","
+        "\"price\":1,\"size\":2,\"price\":3,\"trade_time_ms\":1}]}",
+        &m, &why));
     assert_int_equal(m.trades.trades[0].price.mantissa, 1);
     assert_int_equal(m.head.unknown_fields, 2);
 }
 
 /* 10^6 digits, nesting of 10^5 levels, too many entries, a frame over the limit. */
-static void test_monsters(void **state)
+static void test_huge_frames(void **state)
 {
-    decode_bench *b = *state;
-    topic_match topic = decode_bench_match("inverse", "trade.BTCUSD");
+    decode_fixture *f = *state;
+    topic_match topic = decode_fixture_match("inverse", "trade.BTCUSD");
     static const char head[] = "{\"topic\":\"trade.BTCUSD\",\"data\":[";
     static const char one[] = "{\"side\":\"Buy\",\"price\":1,\"size\":1,\"trade_time_ms\":1},";
     size_t capacity = LIMIT_FRAME_BYTES + 1;
@@ -161,29 +162,30 @@ static void test_monsters(void **state)
     int size = snprintf(text, capacity, "%s{\"side\":\"Buy\",\"size\":1,\"price\":", head);
     memset(text + size, '7', 1000000);
     int rest = snprintf(text + size + 1000000, 100, "}]}");
-    assert_false(decode_bench_frame(b, &topic, td_bytes_of(text, (size_t)(size + 1000000 + rest)),
-                                    &m, &why));
+    assert_false(decode_fixture_frame(f, &topic, td_bytes_of(text, (size_t)(size + 1000000 + rest)),
+                                      &m, &why));
     assert_int_equal(why.reason, DECODE_BAD_NUMBER);
     assert_int_equal(why.offset, size);
 
     size = snprintf(text, capacity, "{\"topic\":\"trade.BTCUSD\",\"x\":");
     memset(text + size, '[', 100000);
-    assert_false(decode_bench_frame(b, &topic, td_bytes_of(text, (size_t)size + 100000), &m, &why));
+    assert_false(
+        decode_fixture_frame(f, &topic, td_bytes_of(text, (size_t)size + 100000), &m, &why));
     assert_int_equal(why.reason, DECODE_LIMIT);
 
     size_t at = (size_t)snprintf(text, capacity, "%s", head);
     for (size_t i = 0; i <= LIMIT_FRAME_ITEMS; i++, at += sizeof one - 1)
         memcpy(text + at, one, sizeof one - 1);
     size_t over = at + (size_t)snprintf(text + at - 1, 10, "]}") - 1;
-    assert_false(decode_bench_frame(b, &topic, td_bytes_of(text, over), &m, &why));
+    assert_false(decode_fixture_frame(f, &topic, td_bytes_of(text, over), &m, &why));
     assert_int_equal(why.reason, DECODE_LIMIT);
     at -= sizeof one - 1;
     size_t fits = at + (size_t)snprintf(text + at - 1, 10, "]}") - 1;
-    assert_true(decode_bench_frame(b, &topic, td_bytes_of(text, fits), &m, &why));
+    assert_true(decode_fixture_frame(f, &topic, td_bytes_of(text, fits), &m, &why));
     assert_int_equal(m.trades.trade_count, LIMIT_FRAME_ITEMS);
 
     memset(text, ' ', capacity);
-    assert_false(decode_bench_frame(b, &topic, td_bytes_of(text, capacity), &m, &why));
+    assert_false(decode_fixture_frame(f, &topic, td_bytes_of(text, capacity), &m, &why));
     assert_int_equal(why.reason, DECODE_LIMIT);
     td_free(text);
 }
@@ -191,7 +193,7 @@ static void test_monsters(void **state)
 /* A frame truncated at any byte, or with any byte changed, has the same result on both paths. */
 static void test_cut_and_changed(void **state)
 {
-    decode_bench *b = *state;
+    decode_fixture *f = *state;
     static const char frame[] =
         "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1616304710750,\"timestamp\":"
         "\"2021-03-21T05:31:50.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":237,"
@@ -200,27 +202,27 @@ static void test_cut_and_changed(void **state)
         "\"cross_seq\":5404769827}]}";
     static const char bytes[] = "\0\"\\{}[]:,0-.e t\x80\xff";
     char changed[sizeof frame];
-    topic_match topic = decode_bench_match("inverse", "trade.BTCUSD");
+    topic_match topic = decode_fixture_match("inverse", "trade.BTCUSD");
     message m;
     decode_error why;
     for (size_t size = 0; size < sizeof frame - 1; size++)
-        assert_false(decode_bench_frame(b, &topic, td_bytes_of(frame, size), &m, &why));
+        assert_false(decode_fixture_frame(f, &topic, td_bytes_of(frame, size), &m, &why));
     for (size_t at = 0; at < sizeof frame - 1; at++) {
         for (size_t i = 0; i < sizeof bytes - 1; i++) {
             memcpy(changed, frame, sizeof frame);
             changed[at] = bytes[i];
-            (void)decode_bench_frame(b, &topic, td_bytes_of(changed, sizeof frame - 1), &m, &why);
+            (void)decode_fixture_frame(f, &topic, td_bytes_of(changed, sizeof frame - 1), &m, &why);
         }
     }
-    assert_true(decode_bench_frame(b, &topic, td_bytes_str(frame), &m, &why));
+    assert_true(decode_fixture_frame(f, &topic, td_bytes_str(frame), &m, &why));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_unknown_topic),
-        cmocka_unit_test(test_duplicate_keys),  cmocka_unit_test(test_monsters),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_unknown_topic),
+        cmocka_unit_test(test_first_key_counts), cmocka_unit_test(test_huge_frames),
         cmocka_unit_test(test_cut_and_changed),
     };
-    return cmocka_run_group_tests(tests, decode_bench_open, decode_bench_close);
+    return cmocka_run_group_tests(tests, decode_fixture_open, decode_fixture_close);
 }

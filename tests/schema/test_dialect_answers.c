@@ -441,7 +441,7 @@ static void test_topic_by_topic(void **state)
 /* ---- real answers ---- */
 
 /* Every captured control frame is recognized as the kind in its file name. */
-static void test_captured(void **state)
+static void test_captured_frames(void **state)
 {
     (void)state;
     static const struct {
@@ -494,7 +494,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written),        cmocka_unit_test(test_answered_again),
         cmocka_unit_test(test_read),           cmocka_unit_test(test_fits),
-        cmocka_unit_test(test_topic_by_topic), cmocka_unit_test(test_captured),
+        cmocka_unit_test(test_topic_by_topic), cmocka_unit_test(test_captured_frames),
     };
     return cmocka_run_group_tests_name("schema/dialect_answers", tests, NULL, NULL);
 }

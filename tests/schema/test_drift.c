@@ -22,56 +22,56 @@
 enum { STREAMS_MAX = 64, FRAME_BYTES = 8192 };
 
 /* One drift stream per topic and symbol, as in a replay. */
-typedef struct stream_of {
+typedef struct topic_frames {
     char name[LIMIT_TOPIC_BYTES];
     drift_stream *stream;
-} stream_of;
+} topic_frames;
 
-typedef struct bench {
+typedef struct fixture {
     drift_reader *reader;
     drift_table *table;
     decoder *decoder;
-    stream_of streams[STREAMS_MAX];
+    topic_frames streams[STREAMS_MAX];
     size_t stream_count;
     uint64_t order;
     drift_result result; /* of the last frame */
-} bench;
+} fixture;
 
-static int bench_open(void **state)
+static int fixture_open(void **state)
 {
-    static bench b;
-    b = (bench){.order = 0};
-    b.reader = drift_reader_open();
-    b.table = drift_table_open();
-    b.decoder = decoder_open();
-    *state = &b;
+    static fixture fx;
+    fx = (fixture){.order = 0};
+    fx.reader = drift_reader_open();
+    fx.table = drift_table_open();
+    fx.decoder = decoder_open();
+    *state = &fx;
     return 0;
 }
 
-static void forget_streams(bench *b)
+static void forget_streams(fixture *fx)
 {
-    for (size_t i = 0; i < b->stream_count; i++)
-        drift_stream_close(b->streams[i].stream);
-    b->stream_count = 0;
+    for (size_t i = 0; i < fx->stream_count; i++)
+        drift_stream_close(fx->streams[i].stream);
+    fx->stream_count = 0;
 }
 
-static int bench_close(void **state)
+static int fixture_close(void **state)
 {
-    bench *b = *state;
-    forget_streams(b);
-    drift_reader_close(b->reader);
-    drift_table_close(b->table);
-    decoder_close(b->decoder);
+    fixture *fx = *state;
+    forget_streams(fx);
+    drift_reader_close(fx->reader);
+    drift_table_close(fx->table);
+    decoder_close(fx->decoder);
     return 0;
 }
 
-static drift_stream *stream_for(bench *b, td_bytes topic)
+static drift_stream *stream_for(fixture *fx, td_bytes topic)
 {
-    for (size_t i = 0; i < b->stream_count; i++)
-        if (td_bytes_is(topic, b->streams[i].name))
-            return b->streams[i].stream;
-    assert_true(b->stream_count < STREAMS_MAX);
-    stream_of *made = &b->streams[b->stream_count++];
+    for (size_t i = 0; i < fx->stream_count; i++)
+        if (td_bytes_is(topic, fx->streams[i].name))
+            return fx->streams[i].stream;
+    assert_true(fx->stream_count < STREAMS_MAX);
+    topic_frames *made = &fx->streams[fx->stream_count++];
     snprintf(made->name, sizeof made->name, "%.*s", (int)topic.size, (const char *)topic.data);
     made->stream = drift_stream_open();
     return made->stream;
@@ -79,25 +79,26 @@ static drift_stream *stream_for(bench *b, td_bytes topic)
 
 /* Checks a frame, which must be followed by padding, and adds the findings. at_ns: the time for
  * which rows are chosen. */
-static size_t look_at(bench *b, const family *of, td_bytes frame, uint64_t at_ns, uint64_t recv_ns)
+static size_t look_at(fixture *fx, const family *of, td_bytes frame, uint64_t at_ns,
+                      uint64_t recv_ns)
 {
     classification what;
-    decoder_classify(b->decoder, of, frame, CHANNEL_IN, at_ns, &what);
-    drift_frame f = {of, what.topic, recv_ns, b->order++, frame};
-    drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(b, what.exchange_topic);
-    drift_read(b->reader, stream, &f, &b->result);
-    drift_table_add(b->table, of->name, &f, &b->result);
-    return b->result.count;
+    decoder_classify(fx->decoder, of, frame, CHANNEL_IN, at_ns, &what);
+    drift_frame f = {of, what.topic, recv_ns, fx->order++, frame};
+    drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(fx, what.exchange_topic);
+    drift_read(fx->reader, stream, &f, &fx->result);
+    drift_table_add(fx->table, of->name, &f, &fx->result);
+    return fx->result.count;
 }
 
 /* ---- documented frames ---- */
 
-static void print_look(const bench *b, const char *name)
+static void print_look(const fixture *fx, const char *name)
 {
-    for (size_t i = 0; i < b->result.count; i++)
-        print_error("%s: %.*s %s %s %s\n", name, (int)b->result.topic.size,
-                    (const char *)b->result.topic.data, drift_kind_name(b->result.notes[i].kind),
-                    b->result.notes[i].path, b->result.notes[i].detail);
+    for (size_t i = 0; i < fx->result.count; i++)
+        print_error("%s: %.*s %s %s %s\n", name, (int)fx->result.topic.size,
+                    (const char *)fx->result.topic.data, drift_kind_name(fx->result.notes[i].kind),
+                    fx->result.notes[i].path, fx->result.notes[i].detail);
 }
 
 /* The time at which the golden frame of that name was received. */
@@ -127,7 +128,7 @@ static int is_wrong(const char *folder, const char *name)
     return found || strcmp(name, "trade.other-side.json") == 0;
 }
 
-static void check_golden(bench *b, const family *of, const char *folder, const char *name)
+static void check_golden(fixture *fx, const family *of, const char *folder, const char *name)
 {
     char path[512];
     size_t size = 0;
@@ -135,17 +136,17 @@ static void check_golden(bench *b, const family *of, const char *folder, const c
     uint8_t *memory = capture_read_file(path, &size);
     while (size > 0 && memory[size - 1] == '\n')
         size--;
-    forget_streams(b);
-    int has_drift = look_at(b, of, td_bytes_of(memory, size), moment_of(name), 0) > 0;
+    forget_streams(fx);
+    int has_drift = look_at(fx, of, td_bytes_of(memory, size), moment_of(name), 0) > 0;
     if (has_drift != is_wrong(folder, name)) {
-        print_look(b, path);
+        print_look(fx, path);
         fail_msg("%s: drift was %sfound", path, has_drift ? "" : "not ");
     }
     td_free(memory);
 }
 
 /* A golden frame has drift exactly if it cannot be decoded or has unknown fields. */
-static void test_golden(void **state)
+static void test_golden_frames(void **state)
 {
     size_t families = 0;
     const family *const *table = family_table(&families);
@@ -183,17 +184,17 @@ static const struct {
 };
 
 /* 1 if a frame has no drift in one of the families, with the rows of its own time. */
-static int is_clean(bench *b, td_bytes frame, const char *const *families)
+static int is_clean(fixture *fx, td_bytes frame, const char *const *families)
 {
     for (size_t i = 0; families[i] != NULL; i++) {
         const family *of = family_find(td_bytes_str(families[i]));
         classification what;
-        decoder_classify(b->decoder, of, frame, CHANNEL_IN, TOPIC_NOW, &what);
-        forget_streams(b);
-        if (look_at(b, of, frame, what.exchange_ns, what.exchange_ns) == 0)
+        decoder_classify(fx->decoder, of, frame, CHANNEL_IN, TOPIC_NOW, &what);
+        forget_streams(fx);
+        if (look_at(fx, of, frame, what.exchange_ns, what.exchange_ns) == 0)
             return 1;
         /* Samples of withdrawn topics have the times of their documents. */
-        if (look_at(b, of, frame, TOPIC_ANY_TIME, what.exchange_ns) == 0)
+        if (look_at(fx, of, frame, TOPIC_ANY_TIME, what.exchange_ns) == 0)
             return 1;
     }
     return 0;
@@ -201,7 +202,7 @@ static int is_clean(bench *b, td_bytes frame, const char *const *families)
 
 /* Example frames from the exchange and other sources have no drift; requests and parts of frames
  * are not frames of a feed. */
-static void test_examples(void **state)
+static void test_examples_have_no_drift(void **state)
 {
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
         char name[64];
@@ -229,8 +230,7 @@ static void test_examples(void **state)
     }
 }
 
-/* Recordings have no drift. */
-static void test_captures(void **state)
+static void test_captures_have_no_drift(void **state)
 {
     static const struct {
         const char *file, *family;
@@ -240,18 +240,18 @@ static void test_captures(void **state)
         {"v5-2026-08-09.jsonl.gz", "v5-linear"},
         {"v5-linear-2025-06-13.jsonl.gz", "v5-linear"},
     };
-    bench *b = *state;
+    fixture *fx = *state;
     for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
         const family *of = family_find(td_bytes_str(FILES[i].family));
         capture *c = capture_open(capture_path_or_skip(FILES[i].file));
         size_t frames = 0;
-        forget_streams(b);
+        forget_streams(fx);
         for (capture_line line; capture_next(c, &line);) {
             if (line.kind != CAPTURE_IN)
                 continue;
             frames++;
-            if (look_at(b, of, line.frame, line.recv_ns, line.recv_ns) > 0) {
-                print_look(b, FILES[i].file);
+            if (look_at(fx, of, line.frame, line.recv_ns, line.recv_ns) > 0) {
+                print_look(fx, FILES[i].file);
                 fail_msg("%s, line %zu has drift", FILES[i].file, line.number);
             }
         }
@@ -263,13 +263,13 @@ static void test_captures(void **state)
 /* ---- changed frames ---- */
 
 /* Copies a text, adds padding, and checks it. */
-static size_t check_text(bench *b, const char *family_name, const char *text, uint64_t recv_ns)
+static size_t check_text(fixture *fx, const char *family_name, const char *text, uint64_t recv_ns)
 {
     static uint8_t memory[FRAME_BYTES + DECODE_PADDING_BYTES];
     size_t size = strlen(text);
     assert_true(size <= FRAME_BYTES);
     memcpy(memory, text, size);
-    return look_at(b, family_find(td_bytes_str(family_name)), td_bytes_of(memory, size), recv_ns,
+    return look_at(fx, family_find(td_bytes_str(family_name)), td_bytes_of(memory, size), recv_ns,
                    recv_ns);
 }
 
@@ -284,7 +284,7 @@ static size_t check_text(bench *b, const char *family_name, const char *text, ui
 #define GOOD_TRADE TRADE("\"L\":\"PlusTick\",\"i\":\"a\",\"BT\":false")
 
 /* A frame that follows a good one, and the single note that it must give. */
-typedef struct changed {
+typedef struct change_case {
     const char *family;
     const char *good; /* NULL: no frame before */
     const char *frame;
@@ -292,9 +292,9 @@ typedef struct changed {
     drift_kind kind;
     const char *path;
     const char *detail;
-} changed;
+} change_case;
 
-static const changed CHANGED[] = {
+static const change_case CHANGED[] = {
     {"v5-linear", GOOD_TRADE, TRADE("\"i\":\"a\",\"BT\":false,\"zz\":[1]"), "publicTrade",
      DRIFT_NEW_FIELD, "data.zz", ""},
     {"v5-linear", NULL,
@@ -419,49 +419,49 @@ static const changed CHANGED[] = {
      "instrument_info.100ms", DRIFT_NOT_DECODED, "data.update.created_at", "bad_time"},
 };
 
-static void test_changed(void **state)
+static void test_each_change_is_found(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
-        const changed *c = &CHANGED[i];
-        forget_streams(b);
+        const change_case *c = &CHANGED[i];
+        forget_streams(fx);
         if (c->good != NULL)
-            assert_int_equal(check_text(b, c->family, c->good, START_NS), 0);
-        size_t count = check_text(b, c->family, c->frame, START_NS + 1);
-        if (count != 1 || b->result.notes[0].kind != c->kind ||
-            strcmp(b->result.notes[0].path, c->path) != 0 ||
-            strcmp(b->result.notes[0].detail, c->detail) != 0 ||
-            !td_bytes_is(b->result.topic, c->topic)) {
-            print_look(b, c->frame);
+            assert_int_equal(check_text(fx, c->family, c->good, START_NS), 0);
+        size_t count = check_text(fx, c->family, c->frame, START_NS + 1);
+        if (count != 1 || fx->result.notes[0].kind != c->kind ||
+            strcmp(fx->result.notes[0].path, c->path) != 0 ||
+            strcmp(fx->result.notes[0].detail, c->detail) != 0 ||
+            !td_bytes_is(fx->result.topic, c->topic)) {
+            print_look(fx, c->frame);
             fail_msg("%zu notes, not %s %s %s %s", count, c->topic, drift_kind_name(c->kind),
                      c->path, c->detail);
         }
-        assert_int_equal(b->result.notes[0].first_ns, START_NS + 1);
-        assert_int_equal(b->result.notes[0].count, 1);
-        assert_int_equal(b->result.notes[0].is_learnt, 0);
-        assert_true(td_bytes_is(b->result.text, c->frame));
+        assert_int_equal(fx->result.notes[0].first_ns, START_NS + 1);
+        assert_int_equal(fx->result.notes[0].count, 1);
+        assert_int_equal(fx->result.notes[0].is_learnt, 0);
+        assert_true(td_bytes_is(fx->result.text, c->frame));
     }
 }
 
 /* Without a stream, only what a single frame shows is found. */
-static void test_alone(void **state)
+static void test_frames_without_a_stream(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     for (size_t i = 0; i < sizeof CHANGED / sizeof CHANGED[0]; i++) {
-        const changed *c = &CHANGED[i];
+        const change_case *c = &CHANGED[i];
         int needs_stream = c->kind == DRIFT_TYPE_CHANGED || strstr(c->detail, "last price") != NULL;
         uint8_t memory[FRAME_BYTES];
         memcpy(memory, c->frame, strlen(c->frame));
         drift_frame f = {.of = family_find(td_bytes_str(c->family)),
                          .recv_ns = START_NS,
                          .bytes = td_bytes_of(memory, strlen(c->frame))};
-        drift_read(b->reader, NULL, &f, &b->result);
-        assert_int_equal(b->result.count, needs_stream ? 0 : 1);
+        drift_read(fx->reader, NULL, &f, &fx->result);
+        assert_int_equal(fx->result.count, needs_stream ? 0 : 1);
     }
 }
 
 /* Levels of options and spreads may be negative or jump, so they are not compared. */
-static void test_not_compared(void **state)
+static void test_negative_levels_are_not_compared(void **state)
 {
     static const char *const SPREAD[] = {
         "{\"topic\":\"publicTrade.A_B\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":[{"
@@ -488,35 +488,36 @@ static void trade_text(char out[FRAME_BYTES], const char *size, const char *pric
 }
 
 /* Checks `count` trades at a price; returns how many gave a note. */
-static size_t trades(bench *b, size_t count, const char *size, const char *price, const char *rest)
+static size_t trades(fixture *fx, size_t count, const char *size, const char *price,
+                     const char *rest)
 {
     char text[FRAME_BYTES];
     size_t found = 0;
     trade_text(text, size, price, rest);
     for (size_t i = 0; i < count; i++)
-        found += check_text(b, "v5-linear", text, START_NS + b->order) > 0;
+        found += check_text(fx, "v5-linear", text, START_NS + fx->order) > 0;
     return found;
 }
 
 /* The only finding in the table. */
-static const drift_finding *only_finding(bench *b)
+static const drift_finding *only_finding(fixture *fx)
 {
     size_t count = 0;
-    const drift_finding *list = drift_table_list(b->table, &count);
+    const drift_finding *list = drift_table_list(fx->table, &count);
     assert_int_equal(count, 1);
     return list;
 }
 
 static void test_places(void **state)
 {
-    bench *b = *state;
-    assert_int_equal(trades(b, DRIFT_PLACES_VALUES - 1, "1.50", "100.5", ""), 0);
-    assert_int_equal(trades(b, 1, "1.50", "100.25", ""), 0);
-    assert_int_equal(trades(b, 10, "1.5", "100.2500", ""), 0);
-    uint64_t first = b->order;
-    assert_int_equal(trades(b, 3, "1.5", "100.125", ""), 3);
-    assert_int_equal(trades(b, 10, "1.5", "100.25", ""), 0);
-    const drift_finding *f = only_finding(b);
+    fixture *fx = *state;
+    assert_int_equal(trades(fx, DRIFT_PLACES_VALUES - 1, "1.50", "100.5", ""), 0);
+    assert_int_equal(trades(fx, 1, "1.50", "100.25", ""), 0);
+    assert_int_equal(trades(fx, 10, "1.5", "100.2500", ""), 0);
+    uint64_t first = fx->order;
+    assert_int_equal(trades(fx, 3, "1.5", "100.125", ""), 3);
+    assert_int_equal(trades(fx, 10, "1.5", "100.25", ""), 0);
+    const drift_finding *f = only_finding(fx);
     assert_int_equal(f->kind, DRIFT_OUT_OF_SCALE);
     assert_string_equal(f->path, "data.p");
     assert_string_equal(f->detail, "3 decimal places, 2 before");
@@ -528,42 +529,42 @@ static void test_places(void **state)
 /* One jump of the price is a finding; if it persists, it is the new price. */
 static void test_jumps(void **state)
 {
-    bench *b = *state;
-    assert_int_equal(trades(b, 20, "1", "100", ""), 0);
-    assert_int_equal(trades(b, 1, "1", "10000", ""), 1);
-    assert_int_equal(trades(b, 20, "1", "101", ""), 0);
-    assert_int_equal(trades(b, 20, "1", "5000", ""), 10);
-    assert_int_equal(trades(b, 1, "1", "5001", ""), 0);
-    assert_int_equal(only_finding(b)->count, 11);
+    fixture *fx = *state;
+    assert_int_equal(trades(fx, 20, "1", "100", ""), 0);
+    assert_int_equal(trades(fx, 1, "1", "10000", ""), 1);
+    assert_int_equal(trades(fx, 20, "1", "101", ""), 0);
+    assert_int_equal(trades(fx, 20, "1", "5000", ""), 10);
+    assert_int_equal(trades(fx, 1, "1", "5001", ""), 0);
+    assert_int_equal(only_finding(fx)->count, 11);
 }
 
 /* Between sessions years apart, any change of a price is normal. */
 static void test_jump_in_time(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     const uint64_t day_ns = 86400 * TD_NS_PER_S;
     char text[FRAME_BYTES];
     trade_text(text, "1", "100", "");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 0);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS), 0);
     trade_text(text, "1", "1000", "");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS + day_ns + 1), 0);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS + day_ns + 1), 0);
     trade_text(text, "1", "10000", "");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS + 2 * day_ns + 1), 1);
 }
 
-static void test_gone(void **state)
+static void test_missing_members(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     static const char WITH[] = ",\"i\":\"a\",\"RPI\":false";
     static const char WITHOUT[] = ",\"RPI\":false";
-    assert_int_equal(trades(b, 20, "1", "100", WITH), 0);
-    assert_int_equal(trades(b, DRIFT_GONE_FRAMES - 1, "1", "100", WITHOUT), 0);
-    assert_int_equal(trades(b, 200, "1", "100", WITH), 0);
-    uint64_t first = b->order;
-    assert_int_equal(trades(b, 50, "1", "100", WITHOUT), 50 - DRIFT_GONE_FRAMES + 1);
-    uint64_t last = b->order - 1;
-    assert_int_equal(trades(b, 20, "1", "100", WITH), 0);
-    const drift_finding *f = only_finding(b);
+    assert_int_equal(trades(fx, 20, "1", "100", WITH), 0);
+    assert_int_equal(trades(fx, DRIFT_GONE_FRAMES - 1, "1", "100", WITHOUT), 0);
+    assert_int_equal(trades(fx, 200, "1", "100", WITH), 0);
+    uint64_t first = fx->order;
+    assert_int_equal(trades(fx, 50, "1", "100", WITHOUT), 50 - DRIFT_GONE_FRAMES + 1);
+    uint64_t last = fx->order - 1;
+    assert_int_equal(trades(fx, 20, "1", "100", WITH), 0);
+    const drift_finding *f = only_finding(fx);
     assert_int_equal(f->kind, DRIFT_FIELD_GONE);
     assert_string_equal(f->path, "data.i");
     assert_int_equal(f->count, 50);
@@ -577,12 +578,12 @@ static void test_gone(void **state)
 /* A member that comes and goes is not missing; neither are members that deltas omit. */
 static void test_comes_and_goes(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     for (size_t i = 0; i < 40; i++) {
-        assert_int_equal(trades(b, 9, "1", "100", ",\"i\":\"a\""), 0);
-        assert_int_equal(trades(b, 1, "1", "100", ""), 0);
+        assert_int_equal(trades(fx, 9, "1", "100", ",\"i\":\"a\""), 0);
+        assert_int_equal(trades(fx, 1, "1", "100", ""), 0);
     }
-    assert_int_equal(trades(b, 40, "1", "100", ""), 0);
+    assert_int_equal(trades(fx, 40, "1", "100", ""), 0);
     static const char SNAPSHOT[] = "{\"topic\":\"tickers.BTCUSDT\",\"type\":\"snapshot\",\"cs\":1,"
                                    "\"ts\":1700000000000,\"data\":{\"symbol\":"
                                    "\"BTCUSDT\",\"lastPrice\":\"1\",\"markPrice\":\"1\"}}";
@@ -590,14 +591,14 @@ static void test_comes_and_goes(void **state)
                                 "1700000000000,\"data\":{\"symbol\":"
                                 "\"BTCUSDT\",\"lastPrice\":\"1\"}}";
     for (size_t i = 0; i < 20; i++)
-        assert_int_equal(check_text(b, "v5-linear", SNAPSHOT, START_NS), 0);
+        assert_int_equal(check_text(fx, "v5-linear", SNAPSHOT, START_NS), 0);
     for (size_t i = 0; i < 40; i++)
-        assert_int_equal(check_text(b, "v5-linear", DELTA, START_NS), 0);
+        assert_int_equal(check_text(fx, "v5-linear", DELTA, START_NS), 0);
 }
 
 /* Some topics write a member with both types in one frame; that is normal for all of their frames.
  */
-static void test_both_types(void **state)
+static void test_members_of_two_types(void **state)
 {
     static const char BOTH[] =
         "{\"topic\":\"publicTrade.A\",\"type\":\"snapshot\",\"ts\":1700000000000,\"data\":["
@@ -608,9 +609,9 @@ static void test_both_types(void **state)
 }
 
 /* A compressed frame has the same findings as its content; its example is readable. */
-static void test_compressed(void **state)
+static void test_compressed_frames(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     char text[FRAME_BYTES];
     uint8_t bytes[FRAME_BYTES];
     trade_text(text, "1", "1", ",\"zz\":1");
@@ -622,9 +623,9 @@ static void test_compressed(void **state)
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
     td_bytes frame = td_bytes_of(bytes, z.total_out);
     deflateEnd(&z);
-    assert_int_equal(look_at(b, family_find(td_bytes_str("v5-linear")), frame, START_NS, START_NS),
+    assert_int_equal(look_at(fx, family_find(td_bytes_str("v5-linear")), frame, START_NS, START_NS),
                      1);
-    const drift_finding *f = only_finding(b);
+    const drift_finding *f = only_finding(fx);
     assert_string_equal(f->path, "data.zz");
     assert_true(td_bytes_is(f->example, text));
     assert_string_equal(f->symbol, "BTCUSDT");
@@ -633,18 +634,18 @@ static void test_compressed(void **state)
 /* ---- findings ---- */
 
 /* For a set that the documents leave open, a value is new only compared with earlier frames. */
-static void test_learnt(void **state)
+static void test_open_sets_are_learnt(void **state)
 {
     static const char ORDER[] = "{\"topic\":\"order\",\"creationTime\":1700000000000,\"data\":[{"
                                 "\"symbol\":\"A\",\"orderId\":\"1\","
                                 "\"orderStatus\":\"New\",\"placeType\":\"%s\"}]}";
-    bench *b = *state;
+    fixture *fx = *state;
     char text[FRAME_BYTES];
     snprintf(text, sizeof text, ORDER, "price");
-    assert_int_equal(check_text(b, "v5-private", text, START_NS), 0);
+    assert_int_equal(check_text(fx, "v5-private", text, START_NS), 0);
     snprintf(text, sizeof text, ORDER, "other");
-    assert_int_equal(check_text(b, "v5-private", text, START_NS + SECOND), 1);
-    const drift_finding *f = only_finding(b);
+    assert_int_equal(check_text(fx, "v5-private", text, START_NS + SECOND), 1);
+    const drift_finding *f = only_finding(fx);
     assert_int_equal(f->kind, DRIFT_NEW_VALUE);
     assert_string_equal(f->detail, "\"other\"");
     assert_int_equal(f->is_learnt, 1);
@@ -728,18 +729,18 @@ static void add_value(drift_table *table, size_t n, uint64_t order, int is_learn
 }
 
 /* Any number of new values in open sets leaves space for other findings. */
-static void test_learnt_bound(void **state)
+static void test_open_sets_are_bounded(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     size_t size = 0;
     for (size_t i = 0; i < LIMIT_DRIFT_VALUES + 7; i++)
-        add_value(b->table, i, i, 1);
+        add_value(fx->table, i, i, 1);
     for (size_t i = LIMIT_DRIFT_VALUES + 7; i < LIMIT_DRIFT_VALUES + 7 + LIMIT_DRIFT_FINDINGS; i++)
-        add_value(b->table, i, i, 0);
-    (void)drift_table_list(b->table, &size);
+        add_value(fx->table, i, i, 0);
+    (void)drift_table_list(fx->table, &size);
     assert_int_equal(size, LIMIT_DRIFT_VALUES + LIMIT_DRIFT_FINDINGS);
-    assert_int_equal(drift_table_left_out(b->table, 0), 0);
-    assert_int_equal(drift_table_left_out(b->table, 1), 7);
+    assert_int_equal(drift_table_left_out(fx->table, 0), 0);
+    assert_int_equal(drift_table_left_out(fx->table, 1), 7);
 }
 
 /* Above the limit, too, the result does not depend on the order of frames; findings that remain
@@ -783,7 +784,7 @@ static void test_shares(void **state)
     static const char *const FEEDS[] = {"f", "f", "f", "other"};
     static const drift_kind KINDS[] = {DRIFT_NEW_FIELD, DRIFT_TYPE_CHANGED, DRIFT_NEW_FIELD,
                                        DRIFT_NEW_FIELD};
-    bench *b = *state;
+    fixture *fx = *state;
     size_t size = 0;
     for (size_t i = 0; i < 4 + 2 * LIMIT_DRIFT_FINDINGS; i++) {
         /* The first notes are of the others; a last one of the flood comes after all. */
@@ -792,7 +793,7 @@ static void test_shares(void **state)
         const drift_frame frame = {.order = i};
         const drift_result result = {.topic = td_bytes_str(TOPICS[at]), .notes = &note, .count = 1};
         snprintf(note.path, sizeof note.path, "p%zu", i);
-        drift_table_add(b->table, FEEDS[at], &frame, &result);
+        drift_table_add(fx->table, FEEDS[at], &frame, &result);
     }
     for (size_t i = 0; i < 2 * LIMIT_DRIFT_KIND_FINDINGS; i++) {
         char topic[16];
@@ -800,45 +801,45 @@ static void test_shares(void **state)
         const drift_frame frame = {.order = i};
         snprintf(topic, sizeof topic, "new%zu", i);
         const drift_result result = {.topic = td_bytes_str(topic), .notes = &note, .count = 1};
-        drift_table_add(b->table, "f", &frame, &result);
+        drift_table_add(fx->table, "f", &frame, &result);
     }
-    const drift_finding *list = drift_table_list(b->table, &size);
+    const drift_finding *list = drift_table_list(fx->table, &size);
     assert_int_equal(size, 2 * LIMIT_DRIFT_KIND_FINDINGS + 3);
     size_t others = 0;
     for (size_t i = 0; i < size; i++)
         others += list[i].kind == DRIFT_TYPE_CHANGED || strcmp(list[i].topic, "other") == 0 ||
                   strcmp(list[i].feed, "other") == 0;
     assert_int_equal(others, 3);
-    assert_int_equal(drift_table_left_out(b->table, 0), 1 + 2 * LIMIT_DRIFT_FINDINGS -
-                                                            LIMIT_DRIFT_KIND_FINDINGS +
-                                                            LIMIT_DRIFT_KIND_FINDINGS);
+    assert_int_equal(drift_table_left_out(fx->table, 0), 1 + 2 * LIMIT_DRIFT_FINDINGS -
+                                                             LIMIT_DRIFT_KIND_FINDINGS +
+                                                             LIMIT_DRIFT_KIND_FINDINGS);
 }
 
 /* Limits: findings beyond them are counted. */
-static void test_bounds(void **state)
+static void test_findings_are_bounded(void **state)
 {
-    bench *b = *state;
+    fixture *fx = *state;
     char text[FRAME_BYTES];
     size_t size = 0;
     drift_note note = {.kind = DRIFT_NEW_FIELD, .path = "p", .count = 1};
     static uint8_t big[LIMIT_DRIFT_EXAMPLE_BYTES + 1];
     const drift_result result = {.text = td_bytes_of(big, sizeof big), .notes = &note, .count = 1};
     const drift_frame frame = {.order = 0};
-    drift_table_add(b->table, "f", &frame, &result);
-    const drift_finding *list = drift_table_list(b->table, &size);
+    drift_table_add(fx->table, "f", &frame, &result);
+    const drift_finding *list = drift_table_list(fx->table, &size);
     assert_int_equal(size, 1);
     assert_int_equal(list[0].example.size, LIMIT_DRIFT_EXAMPLE_BYTES);
     assert_int_equal(list[0].example_bytes, sizeof big);
-    assert_int_equal(drift_table_left_out(b->table, 0), 0);
+    assert_int_equal(drift_table_left_out(fx->table, 0), 0);
 
     /* A frame of unknown members; the survey has as many as one check. */
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true");
     for (size_t i = 0; i < LIMIT_DRIFT_NOTES + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
-    assert_int_equal(b->result.left_out, 5);
-    assert_int_equal(drift_table_left_out(b->table, 0), 5);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS), LIMIT_DRIFT_NOTES);
+    assert_int_equal(fx->result.left_out, 5);
+    assert_int_equal(drift_table_left_out(fx->table, 0), 5);
 
     /* An extra element in each level of a book is one finding. */
     size = (size_t)snprintf(text, sizeof text,
@@ -848,8 +849,8 @@ static void test_bounds(void **state)
         size += (size_t)snprintf(text + size, sizeof text - size, "%s[\"%zu\",\"1\",\"0\"]",
                                  i == 0 ? "" : ",", i + 1);
     snprintf(text + size, sizeof text - size, "],\"a\":[],\"u\":1,\"seq\":1}}");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 1);
-    assert_int_equal(b->result.left_out, 0);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS), 1);
+    assert_int_equal(fx->result.left_out, 0);
 
     /* Too many different findings are counted. */
     size = (size_t)snprintf(text, sizeof text,
@@ -858,43 +859,44 @@ static void test_bounds(void **state)
     for (size_t i = 0; i < LIMIT_SURVEY_UNEXPECTED + 5; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, ",\"z%zu\":1", i);
     snprintf(text + size, sizeof text - size, "}");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
-    assert_int_equal(b->result.left_out, 5);
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS), LIMIT_SURVEY_UNEXPECTED);
+    assert_int_equal(fx->result.left_out, 5);
 
     /* Long and hostile names are cut, and remain one finding. */
     memset(text, 'k', sizeof text);
     size = (size_t)snprintf(text, sizeof text, "{\"success\":true,\"");
     memset(text + size, 'k', 500);
     snprintf(text + size + 500, 100, "\":1,\"a\\u0000b\":2,\"a\\u0000\":3,\"a\":4}");
-    assert_int_equal(check_text(b, "v5-linear", text, START_NS), 4);
-    assert_int_equal(strlen(b->result.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
-    assert_string_equal(b->result.notes[1].path, "a\\u0000b");
-    assert_string_equal(b->result.notes[2].path, "a\\u0000");
-    assert_string_equal(b->result.notes[3].path, "a");
+    assert_int_equal(check_text(fx, "v5-linear", text, START_NS), 4);
+    assert_int_equal(strlen(fx->result.notes[0].path), LIMIT_DRIFT_PATH_BYTES - 1);
+    assert_string_equal(fx->result.notes[1].path, "a\\u0000b");
+    assert_string_equal(fx->result.notes[2].path, "a\\u0000");
+    assert_string_equal(fx->result.notes[3].path, "a");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_golden, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_examples, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_captures, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_changed, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_alone, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_not_compared, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_places, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_jumps, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_jump_in_time, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_gone, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_comes_and_goes, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_both_types, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_compressed, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_learnt, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_golden_frames, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_examples_have_no_drift, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_captures_have_no_drift, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_each_change_is_found, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_frames_without_a_stream, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_negative_levels_are_not_compared, fixture_open,
+                                        fixture_close),
+        cmocka_unit_test_setup_teardown(test_places, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_jumps, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_jump_in_time, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_missing_members, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_comes_and_goes, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_members_of_two_types, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_compressed_frames, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_open_sets_are_learnt, fixture_open, fixture_close),
         cmocka_unit_test(test_any_order),
-        cmocka_unit_test_setup_teardown(test_learnt_bound, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_open_sets_are_bounded, fixture_open, fixture_close),
         cmocka_unit_test(test_any_order_beyond_the_bound),
-        cmocka_unit_test_setup_teardown(test_shares, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_bounds, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_shares, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_findings_are_bounded, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

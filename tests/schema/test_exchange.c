@@ -138,7 +138,7 @@ static void test_rules(void **state)
 
 /* In every dialect, a frame that begins like data is not a control frame, so a recorder need not
  * read further. Spot's answers are an exception, in dialects that echo topics. */
-static void test_beginnings(void **state)
+static void test_data_is_not_control(void **state)
 {
     enum { SPOTS_ANSWER = 3 };
     static const char *const FRAMES[] = {
@@ -184,7 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_beginnings),
+        cmocka_unit_test(test_data_is_not_control),
     };
     return cmocka_run_group_tests_name("schema/exchange", tests, NULL, NULL);
 }

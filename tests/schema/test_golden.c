@@ -18,7 +18,7 @@
 #include "schema/decode.h"
 #include "schema/message_json.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/message_round.h"
 
 enum { FAMILY_ROWS_MAX = 64 };

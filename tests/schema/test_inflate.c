@@ -58,8 +58,7 @@ static void test_wrappings(void **state)
     inflater_close(z);
 }
 
-/* Every proper prefix of a stream is reported as truncated. */
-static void test_truncated(void **state)
+static void test_truncation_is_found(void **state)
 {
     (void)state;
     inflater *z = open_one();
@@ -78,7 +77,7 @@ static void test_truncated(void **state)
 }
 
 /* A flipped byte after the head is found by the final checksum, or earlier. */
-static void test_flipped(void **state)
+static void test_flips_are_found(void **state)
 {
     (void)state;
     inflater *z = open_one();
@@ -99,7 +98,7 @@ static void test_flipped(void **state)
 }
 
 /* A thousand bytes that become a megabyte are accepted; one byte more is refused. */
-static void test_bomb(void **state)
+static void test_output_is_limited(void **state)
 {
     (void)state;
     inflater *z = open_one();
@@ -121,7 +120,7 @@ static void test_bomb(void **state)
 }
 
 /* Noise is refused, or inflates to something within the limits. */
-static void test_noise(void **state)
+static void test_noise_is_limited(void **state)
 {
     (void)state;
     inflater *z = open_one();
@@ -142,9 +141,9 @@ static void test_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrappings), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_flipped),   cmocka_unit_test(test_bomb),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_wrappings),        cmocka_unit_test(test_truncation_is_found),
+        cmocka_unit_test(test_flips_are_found),  cmocka_unit_test(test_output_is_limited),
+        cmocka_unit_test(test_noise_is_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

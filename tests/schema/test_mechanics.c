@@ -19,7 +19,7 @@
 #include "schema/family.h"
 #include "base/json/json_write.h"
 #include "schema/message_json.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/row_faults.h"
 
 enum { TEXT_MAX = 4 << 20 };
@@ -146,50 +146,50 @@ static const family MADE_UP = {
     .topic_count = sizeof ROWS / sizeof ROWS[0],
 };
 
-typedef struct bench {
+typedef struct fixture {
     decoder_pair decoders;
     uint8_t *text;
     td_buf out;
-} bench;
+} fixture;
 
-static int bench_open(void **state)
+static int fixture_open(void **state)
 {
-    bench *b = calloc(1, sizeof *b);
-    assert_non_null(b);
-    b->decoders = decoder_pair_open();
-    b->text = calloc(1, TEXT_MAX + DECODE_PADDING_BYTES);
-    assert_non_null(b->text);
-    td_buf_init(&b->out, TEXT_MAX);
-    *state = b;
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->decoders = decoder_pair_open();
+    f->text = calloc(1, TEXT_MAX + DECODE_PADDING_BYTES);
+    assert_non_null(f->text);
+    td_buf_init(&f->out, TEXT_MAX);
+    *state = f;
     return 0;
 }
 
-static int bench_close(void **state)
+static int fixture_close(void **state)
 {
-    bench *b = *state;
-    decoder_pair_close(&b->decoders);
-    free(b->text);
-    td_buf_fini(&b->out);
-    free(b);
+    fixture *f = *state;
+    decoder_pair_close(&f->decoders);
+    free(f->text);
+    td_buf_fini(&f->out);
+    free(f);
     return 0;
 }
 
 /* The decoded frame as JSON, or why it cannot be decoded; both paths must agree. NUL-terminated. */
-static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
+static const char *decoded_json(fixture *f, td_bytes frame, uint64_t at_ns)
 {
     assert_true(frame.size <= TEXT_MAX);
-    memcpy(b->text, frame.data, frame.size);
-    memset(b->text + frame.size, '"', DECODE_PADDING_BYTES);
-    frame.data = b->text;
+    memcpy(f->text, frame.data, frame.size);
+    memset(f->text + frame.size, '"', DECODE_PADDING_BYTES);
+    frame.data = f->text;
     classification what;
     message m;
     message fast;
     decode_error why;
     json_writer w;
-    decoder_classify(b->decoders.rows, &MADE_UP, frame, CHANNEL_IN, at_ns, &what);
-    int is_decoded = decoder_pair_decode(&b->decoders, &what.topic, frame, &fast, &m, &why);
-    td_buf_clear(&b->out);
-    json_write_begin(&w, &b->out);
+    decoder_classify(f->decoders.rows, &MADE_UP, frame, CHANNEL_IN, at_ns, &what);
+    int is_decoded = decoder_pair_decode(&f->decoders, &what.topic, frame, &fast, &m, &why);
+    td_buf_clear(&f->out);
+    json_write_begin(&w, &f->out);
     json_write_object_begin(&w);
     if (is_decoded)
         message_json_entries(&w, &m);
@@ -197,15 +197,15 @@ static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
         message_json_raw(&w, &what.topic, what.exchange_topic, &why);
     json_write_object_end(&w);
     assert_int_equal(json_write_end(&w, NULL), TD_OK);
-    assert_int_equal(td_buf_append(&b->out, "", 1, NULL), TD_OK);
-    return (const char *)b->out.data;
+    assert_int_equal(td_buf_append(&f->out, "", 1, NULL), TD_OK);
+    return (const char *)f->out.data;
 }
 
 static void test_entries(void **state)
 {
     static const struct {
         const char *frame;
-        const char *says;
+        const char *json;
     } rows[] = {
         /* coins inherit from their account; an account without coins is an entry itself */
         {"{\"topic\":\"wallet\",\"data\":[{\"accountType\":\"A\",\"coin\":[{\"coin\":\"BTC\"},"
@@ -251,7 +251,8 @@ static void test_entries(void **state)
          "{\"items\":[{\"last_price\":\"1\"},{\"last_price\":\"2\"}]}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_string_equal(say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW), rows[i].says);
+        assert_string_equal(decoded_json(*state, td_bytes_str(rows[i].frame), TOPIC_NOW),
+                            rows[i].json);
 }
 
 static void test_reasons(void **state)
@@ -288,20 +289,20 @@ static void test_reasons(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char reason[64];
         char topic[64];
-        const char *says = say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW);
+        const char *json = decoded_json(*state, td_bytes_str(rows[i].frame), TOPIC_NOW);
         snprintf(reason, sizeof reason, "\"reason\":\"%s\"", rows[i].reason);
         if (rows[i].topic == NULL)
             snprintf(topic, sizeof topic, "\"topic\":null");
         else
             snprintf(topic, sizeof topic, "\"topic\":\"%s\"", rows[i].topic);
-        if (strstr(says, reason) == NULL || strstr(says, topic) == NULL)
-            fail_msg("%s: expected %s, %s: %s", rows[i].frame, reason, topic, says);
+        if (strstr(json, reason) == NULL || strstr(json, topic) == NULL)
+            fail_msg("%s: expected %s, %s: %s", rows[i].frame, reason, topic, json);
     }
 }
 
 /* Numbers of a million digits and endless nesting give a reason, and the decoder can be used again.
  */
-static void test_monsters(void **state)
+static void test_huge_values(void **state)
 {
     enum { DIGITS = 1000000 };
     static const char HEAD[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":";
@@ -311,18 +312,20 @@ static void test_monsters(void **state)
     memcpy(frame, HEAD, head);
     memset(frame + head, '7', DIGITS);
     memcpy(frame + head + DIGITS, "}}", 3);
-    const char *says = say(*state, td_bytes_str(frame), TOPIC_NOW);
-    assert_non_null(strstr(says, "\"reason\":\"bad_number\""));
-    assert_non_null(strstr(says, "\"field\":\"nav\""));
+    const char *json = decoded_json(*state, td_bytes_str(frame), TOPIC_NOW);
+    assert_non_null(strstr(json, "\"reason\":\"bad_number\""));
+    assert_non_null(strstr(json, "\"field\":\"nav\""));
     memset(frame + head, '[', DIGITS);
-    assert_non_null(strstr(say(*state, td_bytes_str(frame), TOPIC_NOW), "\"reason\":\"limit\""));
+    assert_non_null(
+        strstr(decoded_json(*state, td_bytes_str(frame), TOPIC_NOW), "\"reason\":\"limit\""));
     free(frame);
-    says = say(*state, td_bytes_str("{\"topic\":\"nav.A\",\"data\":{\"nav\":1}}"), TOPIC_NOW);
-    assert_string_equal(says, "{\"items\":[{\"last_price\":\"1\"}]}");
+    json =
+        decoded_json(*state, td_bytes_str("{\"topic\":\"nav.A\",\"data\":{\"nav\":1}}"), TOPIC_NOW);
+    assert_string_equal(json, "{\"items\":[{\"last_price\":\"1\"}]}");
 }
 
 /* A compressed frame decodes like its content; its bytes are unchanged. */
-static void test_compressed(void **state)
+static void test_compressed_frames(void **state)
 {
     static const char FRAME[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1.50\"}}";
     static const int WINDOWS[] = {15, 31, -15}; /* zlib.h: zlib, gzip, raw */
@@ -337,9 +340,9 @@ static void test_compressed(void **state)
         assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
         size_t size = sizeof bytes - z.avail_out;
         deflateEnd(&z);
-        assert_string_equal(say(*state, td_bytes_of(bytes, size), TOPIC_NOW),
+        assert_string_equal(decoded_json(*state, td_bytes_of(bytes, size), TOPIC_NOW),
                             "{\"items\":[{\"last_price\":\"1.5\"}]}");
-        const char *cut = say(*state, td_bytes_of(bytes, size - 3), TOPIC_NOW);
+        const char *cut = decoded_json(*state, td_bytes_of(bytes, size - 3), TOPIC_NOW);
         assert_non_null(strstr(cut, "\"reason\":\"not_inflated\""));
     }
 }
@@ -350,7 +353,7 @@ static void test_dates(void **state)
 {
     static const uint64_t TURN = UINT64_C(1640995200000000000); /* 2022-01-01T00:00:00Z */
     static const char BEFORE[] = "{\"topic\":\"old.A\",\"was\":{\"nav\":1},\"data\":{\"nav\":2}}";
-    bench *b = *state;
+    fixture *f = *state;
     static const struct {
         uint64_t at_ns;
         const char *title;
@@ -365,7 +368,7 @@ static void test_dates(void **state)
         if (rows[i].at_ns != TOPIC_ANY_TIME)
             assert_ptr_equal(other, match.row);
         int is_before = rows[i].title[0] == 'b';
-        assert_string_equal(say(b, td_bytes_str(BEFORE), rows[i].at_ns),
+        assert_string_equal(decoded_json(f, td_bytes_str(BEFORE), rows[i].at_ns),
                             is_before ? "{\"items\":[{\"last_price\":\"1\"}]}"
                                       : "{\"items\":[{\"last_price\":\"2\"}]}");
     }
@@ -412,31 +415,31 @@ static void test_other_keys(void **state)
          1},
     };
     const topic_match match = {&ROW, td_bytes_str("deals"), td_bytes_str("A")};
-    bench *b = *state;
+    fixture *f = *state;
     assert_null(topic_row_fault(&ROW));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         message m;
         decode_error why;
         td_bytes frame = td_bytes_str(rows[i].frame);
-        memcpy(b->text, frame.data, frame.size);
-        memset(b->text + frame.size, '"', DECODE_PADDING_BYTES);
-        frame.data = b->text;
-        uint64_t slow = decoder_slow_count(b->decoders.fast);
-        (void)decoder_pair_decode(&b->decoders, &match, frame, &m, NULL, &why);
+        memcpy(f->text, frame.data, frame.size);
+        memset(f->text + frame.size, '"', DECODE_PADDING_BYTES);
+        frame.data = f->text;
+        uint64_t slow = decoder_slow_count(f->decoders.fast);
+        (void)decoder_pair_decode(&f->decoders, &match, frame, &m, NULL, &why);
         assert_string_equal(decode_reason_name(why.reason), rows[i].reason);
         assert_true((why.field == NULL) == (rows[i].field == NULL));
         if (why.field != NULL)
             assert_string_equal(why.field, rows[i].field);
-        assert_int_equal(decoder_slow_count(b->decoders.fast) > slow, rows[i].is_slow);
+        assert_int_equal(decoder_slow_count(f->decoders.fast) > slow, rows[i].is_slow);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),  cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_monsters), cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_dates),    cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_entries),     cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_huge_values), cmocka_unit_test(test_compressed_frames),
+        cmocka_unit_test(test_dates),       cmocka_unit_test(test_other_keys),
     };
-    return cmocka_run_group_tests(tests, bench_open, bench_close);
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -183,8 +183,7 @@ static void test_json_of_others(void **state)
                 "\"offset\":54,\"field\":\"price\"}}");
 }
 
-/* Every enumerator has a unique name. */
-static void test_names(void **state)
+static void test_names_are_unique(void **state)
 {
     (void)state;
     for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
@@ -206,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash_of_many_levels), cmocka_unit_test(test_json_of_book),
         cmocka_unit_test(test_json_of_trades),      cmocka_unit_test(test_json_of_record),
-        cmocka_unit_test(test_json_of_others),      cmocka_unit_test(test_names),
+        cmocka_unit_test(test_json_of_others),      cmocka_unit_test(test_names_are_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

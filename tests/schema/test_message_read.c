@@ -1,5 +1,5 @@
 /* Reading message JSON, as other decoders answer it. test_rows.c, test_golden.c and
- * fuzz_message_read.c check that every message of ours survives a round trip. */
+ * fuzz_message_read.c check that our own messages survive a round trip. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,7 +105,7 @@ static void test_refused(void **state)
 
 /* Texts of one message: numbers in any spelling, members in any order, and the forms of absent
  * values. */
-static void test_equal(void **state)
+static void test_spellings_are_equal(void **state)
 {
     (void)state;
     static const char *const BOOKS[] = {
@@ -244,7 +244,7 @@ static void test_json_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_spellings_are_equal),
         cmocka_unit_test(test_symbols),   cmocka_unit_test(test_without_row),
         cmocka_unit_test(test_json_text),
     };

@@ -15,7 +15,7 @@
 #include "base/time_text.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 /* A change of a member on the path to entries. */
 typedef enum harm { HARM_NULL, HARM_REMOVED, HARM_EMPTIED, HARM_OBJECT, HARM_COUNT } harm;
@@ -35,7 +35,7 @@ typedef struct allowance {
     const char *family; /* prefix of its name */
     const char *topic;  /* prefix of its name */
     const char *path;
-    unsigned fine;
+    unsigned decodes;
 } allowance;
 
 static const allowance ALLOWED[] = {
@@ -85,15 +85,15 @@ static const allowance ALLOWED[] = {
     {"v5-trade", "order.", "data.list", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
 };
 
-typedef struct places {
+typedef struct harms {
     const family *of;
     decoder_pair decoders;
     const char *name; /* of the golden frame */
     uint64_t at_ns;
     unsigned tried[HARM_COUNT];
-    unsigned fine[HARM_COUNT];
+    unsigned decodes[HARM_COUNT];
     unsigned was_allowed[sizeof ALLOWED / sizeof *ALLOWED];
-} places;
+} harms;
 
 static int begins(const char *text, const char *with)
 {
@@ -101,14 +101,14 @@ static int begins(const char *text, const char *with)
 }
 
 /* The changes that are allowed at a path. topic: the frame's topic, a space, and its kind. */
-static unsigned allowed(places *p, const char *topic, const char *path)
+static unsigned allowed(harms *p, const char *topic, const char *path)
 {
     for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++) {
         const allowance *at = &ALLOWED[i];
         if (begins(p->of->name, at->family) && begins(topic, at->topic) &&
             strcmp(path, at->path) == 0) {
             p->was_allowed[i]++;
-            return at->fine;
+            return at->decodes;
         }
     }
     return 0;
@@ -225,7 +225,7 @@ static td_bytes harmed(td_bytes text, const span *at, harm how, uint8_t **memory
 
 /* Decodes a changed frame. Without entries the reason must be missing_field, for the entries or for
  * other fields in the member. */
-static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm how,
+static void check_harm(harms *p, const topic_match *topic, td_bytes frame, harm how,
                        const char *path, int is_fine)
 {
     message fast;
@@ -234,7 +234,7 @@ static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm
     int is_decoded = decoder_pair_decode(&p->decoders, topic, frame, &fast, NULL, &why);
     decode_reason reason = is_decoded ? DECODE_OK : why.reason;
     p->tried[how]++;
-    p->fine[how] += (unsigned)is_decoded;
+    p->decodes[how] += (unsigned)is_decoded;
     int is_right = is_fine ? is_decoded : reason == DECODE_MISSING_FIELD;
     if (how == HARM_OBJECT && !is_fine) /* a level is a list, and so is each side of a book */
         is_right |= reason == DECODE_WRONG_TYPE || (is_decoded && message_item_count(&fast) > 0);
@@ -250,7 +250,7 @@ static void check_harm(places *p, const topic_match *topic, td_bytes frame, harm
 }
 
 /* Checks all members on the path to the entries of one of the row's items. */
-static void check_items(places *p, const topic_match *topic, const message *m, td_bytes text,
+static void check_items(harms *p, const topic_match *topic, const message *m, td_bytes text,
                         const items_row *items)
 {
     char name[256];
@@ -263,11 +263,11 @@ static void check_items(places *p, const topic_match *topic, const message *m, t
         int is_last = items->path[size] == '\0';
         if (!find_path(text, path, size, &at))
             return;
-        unsigned fine = allowed(p, name, path);
+        unsigned decodes = allowed(p, name, path);
         for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
             uint8_t *memory = NULL;
             td_bytes frame = harmed(text, &at, how, &memory);
-            check_harm(p, topic, frame, how, path, (fine >> how & 1) != 0);
+            check_harm(p, topic, frame, how, path, (decodes >> how & 1) != 0);
             td_free(memory);
         }
         if (is_last)
@@ -289,7 +289,7 @@ static uint64_t moment_of(const char *name)
 }
 
 /* Checks a golden frame, unless it cannot be decoded. */
-static void check_frame(places *p, td_bytes text)
+static void check_frame(harms *p, td_bytes text)
 {
     classification what;
     message m;
@@ -311,7 +311,7 @@ static void check_frame(places *p, td_bytes text)
             check_items(p, &kept, &first, text, &items[i]);
 }
 
-static void check_family(places *p)
+static void check_family(harms *p)
 {
     char path[512];
     size_t count = 0;
@@ -333,19 +333,20 @@ static void check_family(places *p)
     td_free(names);
 }
 
-static void test_places(void **state)
+static void test_harmed_items(void **state)
 {
     (void)state;
     size_t count = 0;
     const family *const *table = family_table(&count);
-    places p = {.decoders = decoder_pair_open()};
+    harms p = {.decoders = decoder_pair_open()};
     for (size_t i = 0; i < count; i++) {
         p.of = table[i];
         check_family(&p);
     }
     decoder_pair_close(&p.decoders);
     for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
-        print_message("  %s: %u frames, %u decoded\n", HARM_NAMES[how], p.tried[how], p.fine[how]);
+        print_message("  %s: %u frames, %u decoded\n", HARM_NAMES[how], p.tried[how],
+                      p.decodes[how]);
         assert_true(p.tried[how] > 200);
     }
     for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++)
@@ -356,6 +357,6 @@ static void test_places(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_places)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_harmed_items)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

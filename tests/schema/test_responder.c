@@ -209,7 +209,7 @@ static void test_order(void **state)
 }
 
 /* With a secret, a wrong signature is refused, and nothing is granted. */
-static void test_secret(void **state)
+static void test_wrong_signature_is_refused(void **state)
 {
     (void)state;
     responder *r = NULL;
@@ -224,8 +224,7 @@ static void test_secret(void **state)
     responder_close(r);
 }
 
-/* A request that is too large gets no answer. */
-static void test_too_large(void **state)
+static void test_large_request_gets_no_answer(void **state)
 {
     (void)state;
     responder *r = responder_open(NULL);
@@ -244,7 +243,8 @@ static void test_too_large(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_secret),
-                                       cmocka_unit_test(test_too_large)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_wrong_signature_is_refused),
+                                       cmocka_unit_test(test_large_request_gets_no_answer)};
     return cmocka_run_group_tests_name("schema/responder", tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "schema/decode.h"
 #include "schema/family.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/long_test.h"
 #include "tests/testing/row_frames.h"
 #include "tests/testing/message_compare.h"
@@ -23,45 +23,45 @@
 
 enum { FRAMES_OF_A_ROW = 40, TEXT_MAX = 1 << 20 };
 
-typedef struct bench {
+typedef struct fixture {
     decoder_pair decoders;
     message_round *round;
     td_buf text;
     td_random random;
     unsigned hot; /* number of frames that the fast path read completely */
-} bench;
+} fixture;
 
-static int bench_open(void **state)
+static int fixture_open(void **state)
 {
-    bench *b = calloc(1, sizeof *b);
-    assert_non_null(b);
-    b->decoders = decoder_pair_open();
-    b->round = message_round_open();
-    td_buf_init(&b->text, TEXT_MAX);
-    td_random_init(&b->random, 3);
-    *state = b;
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->decoders = decoder_pair_open();
+    f->round = message_round_open();
+    td_buf_init(&f->text, TEXT_MAX);
+    td_random_init(&f->random, 3);
+    *state = f;
     return 0;
 }
 
-static int bench_close(void **state)
+static int fixture_close(void **state)
 {
-    bench *b = *state;
-    decoder_pair_close(&b->decoders);
-    message_round_close(b->round);
-    td_buf_fini(&b->text);
-    free(b);
+    fixture *f = *state;
+    decoder_pair_close(&f->decoders);
+    message_round_close(f->round);
+    td_buf_fini(&f->text);
+    free(f);
     return 0;
 }
 
 /* Writes the text of a frame, with padding. */
-static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
+static td_bytes write_frame(fixture *f, const row_frame *frame, unsigned how)
 {
     static const char PADDING[DECODE_PADDING_BYTES];
-    td_buf_clear(&b->text);
-    row_frame_write(frame, how, &b->random, &b->text);
-    size_t size = b->text.size;
-    assert_int_equal(td_buf_append(&b->text, PADDING, sizeof PADDING, NULL), TD_OK);
-    return td_bytes_of(td_buf_view(&b->text).data, size);
+    td_buf_clear(&f->text);
+    row_frame_write(frame, how, &f->random, &f->text);
+    size_t size = f->text.size;
+    assert_int_equal(td_buf_append(&f->text, PADDING, sizeof PADDING, NULL), TD_OK);
+    return td_bytes_of(td_buf_view(&f->text).data, size);
 }
 
 /* Checks the time found by classification against the decoded time. It may be missing if keys have
@@ -77,11 +77,11 @@ static int is_same_time(const topic_row *row, uint64_t found_ns, uint64_t decode
 }
 
 /* Classifies and decodes a text on all paths; returns its digest. */
-static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text,
+static uint64_t digest_of(fixture *f, const family *of, const topic_row *row, td_bytes text,
                           unsigned how)
 {
     classification what;
-    decoder_classify(b->decoders.rows, of, text, CHANNEL_IN, row_frame_moment(row), &what);
+    decoder_classify(f->decoders.rows, of, text, CHANNEL_IN, row_frame_moment(row), &what);
     if (what.frame_class != CLASS_DATA || what.topic.row != row)
         fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
                  frame_class_name(what.frame_class),
@@ -90,14 +90,14 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
     message hot;
     message rows;
     decode_error why;
-    uint64_t slow = decoder_slow_count(b->decoders.fast);
-    if (!decoder_pair_decode(&b->decoders, &what.topic, text, &hot, &rows, &why))
+    uint64_t slow = decoder_slow_count(f->decoders.fast);
+    if (!decoder_pair_decode(&f->decoders, &what.topic, text, &hot, &rows, &why))
         fail_msg("%s %s: %s at %zu, %s: %.*s", of->name, row->name, decode_reason_name(why.reason),
                  why.offset, why.field == NULL ? "-" : why.field, (int)text.size,
                  (const char *)text.data);
-    b->hot += decoder_slow_count(b->decoders.fast) == slow;
+    f->hot += decoder_slow_count(f->decoders.fast) == slow;
     uint64_t digest = message_hash64(&rows);
-    message_round_check(b->round, &what.topic, &rows);
+    message_round_check(f->round, &what.topic, &rows);
     if (rows.head.foreign_symbols != 0 ||
         !is_same_time(row, what.exchange_ns, rows.head.exchange_ns, how))
         fail_msg("%s %s: %u foreign symbols; times %" PRIu64 ", %" PRIu64 ": %.*s", of->name,
@@ -119,21 +119,21 @@ static const struct {
 };
 enum { SPELLING_COUNT = sizeof SPELLINGS / sizeof SPELLINGS[0] };
 
-static void check_row(bench *b, const family *of, const topic_row *row,
+static void check_row(fixture *f, const family *of, const topic_row *row,
                       unsigned hot[SPELLING_COUNT])
 {
     int is_struct = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
     const int frames = long_tests_are_on() ? FRAMES_OF_A_ROW : FRAMES_OF_A_ROW / 10;
     for (int i = 0; i < frames; i++) {
-        row_frame *frame = row_frame_make(row, &b->random);
-        uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0), 0);
+        row_frame *frame = row_frame_make(row, &f->random);
+        uint64_t digest = digest_of(f, of, row, write_frame(f, frame, 0), 0);
         for (size_t k = 0; k < SPELLING_COUNT; k++) {
-            td_bytes text = write_frame(b, frame, SPELLINGS[k].how);
-            b->hot = 0;
-            if (digest_of(b, of, row, text, SPELLINGS[k].how) != digest)
+            td_bytes text = write_frame(f, frame, SPELLINGS[k].how);
+            f->hot = 0;
+            if (digest_of(f, of, row, text, SPELLINGS[k].how) != digest)
                 fail_msg("%s %s, %s: a value changed: %.*s", of->name, row->name, SPELLINGS[k].name,
                          (int)text.size, (const char *)text.data);
-            hot[k] += is_struct ? b->hot : 0;
+            hot[k] += is_struct ? f->hot : 0;
         }
         row_frame_free(frame);
     }
@@ -141,14 +141,14 @@ static void check_row(bench *b, const family *of, const topic_row *row,
 
 static void test_spellings(void **state)
 {
-    bench *b = *state;
+    fixture *f = *state;
     size_t count = 0;
     size_t rows = 0;
     unsigned hot[SPELLING_COUNT] = {0};
     const family *const *families = family_table(&count);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < families[i]->topic_count; k++, rows++)
-            check_row(b, families[i], &families[i]->topics[k], hot);
+            check_row(f, families[i], &families[i]->topics[k], hot);
     }
     print_message("  %zu rows\n", rows);
     assert_true(rows > 0);
@@ -182,7 +182,7 @@ static int is_by_row(const family *of, const topic_row *row)
  * and trade completely. */
 static void test_hot_rows(void **state)
 {
-    bench *b = *state;
+    fixture *f = *state;
     size_t count = 0;
     size_t wrong = 0;
     const family *const *families = family_table(&count);
@@ -191,15 +191,15 @@ static void test_hot_rows(void **state)
             const topic_row *row = &families[i]->topics[k];
             if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
                 continue;
-            b->hot = 0;
+            f->hot = 0;
             for (int n = 0; n < FRAMES_OF_A_ROW; n++) {
-                row_frame *frame = row_frame_make(row, &b->random);
-                (void)digest_of(b, families[i], row, write_frame(b, frame, 0), 0);
+                row_frame *frame = row_frame_make(row, &f->random);
+                (void)digest_of(f, families[i], row, write_frame(f, frame, 0), 0);
                 row_frame_free(frame);
             }
-            if ((b->hot == 0) != is_by_row(families[i], row)) {
+            if ((f->hot == 0) != is_by_row(families[i], row)) {
                 print_error("%s %s: %u of %d frames not by the row\n", families[i]->name, row->name,
-                            b->hot, FRAMES_OF_A_ROW);
+                            f->hot, FRAMES_OF_A_ROW);
                 wrong++;
             }
         }
@@ -210,8 +210,8 @@ static void test_hot_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_spellings, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_hot_rows, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_spellings, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_hot_rows, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,111 +15,112 @@
 #include "base/limits.h"
 #include "schema/decode.h"
 #include "schema/family.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/row_frames.h"
 
 enum {
-    MONSTER = 100000, /* digits, or levels */
-    TRIES = 60,       /* frames generated until one has the value to spoil */
+    HUGE_COUNT = 100000, /* digits, or levels */
+    TRIES = 60,          /* frames generated until one has the value to spoil */
     TEXT_MAX = 2 * LIMIT_FRAME_BYTES,
 };
 
-typedef struct bench {
+typedef struct fixture {
     decoder_pair decoders;
     td_buf text;
     td_random random;
     const family *of;
     const topic_row *row;
     unsigned refused[DECODE_REASON_COUNT];
-} bench;
+} fixture;
 
-static int bench_open(void **state)
+static int fixture_open(void **state)
 {
-    bench *b = calloc(1, sizeof *b);
-    assert_non_null(b);
-    b->decoders = decoder_pair_open();
-    td_buf_init(&b->text, TEXT_MAX);
-    td_random_init(&b->random, 7);
-    *state = b;
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->decoders = decoder_pair_open();
+    td_buf_init(&f->text, TEXT_MAX);
+    td_random_init(&f->random, 7);
+    *state = f;
     return 0;
 }
 
-static int bench_close(void **state)
+static int fixture_close(void **state)
 {
-    bench *b = *state;
-    decoder_pair_close(&b->decoders);
-    td_buf_fini(&b->text);
-    free(b);
+    fixture *f = *state;
+    decoder_pair_close(&f->decoders);
+    td_buf_fini(&f->text);
+    free(f);
     return 0;
 }
 
 /* ---- one frame ---- */
 
-/* The bench's text, with padding. */
-static td_bytes padded(bench *b)
+/* The fixture's text, with padding. */
+static td_bytes padded(fixture *f)
 {
     static const char PADDING[DECODE_PADDING_BYTES];
-    size_t size = b->text.size;
-    assert_int_equal(td_buf_append(&b->text, PADDING, sizeof PADDING, NULL), TD_OK);
-    return td_bytes_of(td_buf_view(&b->text).data, size);
+    size_t size = f->text.size;
+    assert_int_equal(td_buf_append(&f->text, PADDING, sizeof PADDING, NULL), TD_OK);
+    return td_bytes_of(td_buf_view(&f->text).data, size);
 }
 
-static td_bytes write_frame(bench *b, const row_frame *frame)
+static td_bytes write_frame(fixture *f, const row_frame *frame)
 {
-    td_buf_clear(&b->text);
-    row_frame_write(frame, 0, &b->random, &b->text);
-    return padded(b);
+    td_buf_clear(&f->text);
+    row_frame_write(frame, 0, &f->random, &f->text);
+    return padded(f);
 }
 
-static topic_match match_of(const bench *b)
+static topic_match match_of(const fixture *f)
 {
     topic_match match;
-    assert_true(topic_match_text(b->of->topics, b->of->topic_count,
-                                 td_bytes_str(row_frame_topic(b->row)), row_frame_moment(b->row),
+    assert_true(topic_match_text(f->of->topics, f->of->topic_count,
+                                 td_bytes_str(row_frame_topic(f->row)), row_frame_moment(f->row),
                                  &match));
-    assert_ptr_equal(match.row, b->row);
+    assert_ptr_equal(match.row, f->row);
     return match;
 }
 
 /* Decodes on all paths; returns the reason and the key. Any frame can be classified. */
-static decode_error refuse(bench *b, td_bytes text)
+static decode_error refuse(fixture *f, td_bytes text)
 {
     message m;
     decode_error why = {.reason = DECODE_OK};
     classification what;
-    const topic_match match = match_of(b);
-    (void)decoder_pair_decode(&b->decoders, &match, text, &m, NULL, &why);
-    decoder_classify(b->decoders.rows, b->of, text, CHANNEL_IN, row_frame_moment(b->row), &what);
-    b->refused[why.reason]++;
+    const topic_match match = match_of(f);
+    (void)decoder_pair_decode(&f->decoders, &match, text, &m, NULL, &why);
+    decoder_classify(f->decoders.rows, f->of, text, CHANNEL_IN, row_frame_moment(f->row), &what);
+    f->refused[why.reason]++;
     return why;
 }
 
-static void expect(bench *b, td_bytes text, const char *what, decode_reason reason, const char *key)
+static void expect(fixture *f, td_bytes text, const char *what, decode_reason reason,
+                   const char *key)
 {
-    decode_error found = refuse(b, text);
+    decode_error found = refuse(f, text);
     if (found.reason == reason &&
         (key == NULL || found.field == NULL || strcmp(found.field, key) == 0))
         return;
-    fail_msg("%s %s, %s: %s of %s, expected %s of %s: %.*s", b->of->name, b->row->name, what,
+    fail_msg("%s %s, %s: %s of %s, expected %s of %s: %.*s", f->of->name, f->row->name, what,
              decode_reason_name(found.reason), found.field == NULL ? "-" : found.field,
              decode_reason_name(reason), key == NULL ? "-" : key,
              text.size > 3000 ? 3000 : (int)text.size, (const char *)text.data);
 }
 
-/* ---- spoiled values ---- */
+/* ---- bad values ---- */
 
-typedef struct spoiled {
+typedef struct bad_value {
     const char *name;
     row_frame_spoil what;
     const char *text; /* NULL: removed */
     decode_reason reason;
-} spoiled;
+} bad_value;
 
 /* Texts that are too long for literals. */
-static char many_digits[MONSTER + 4], quoted_digits[MONSTER + 4], deep[MONSTER + 4];
+static char many_digits[HUGE_COUNT + 4], quoted_digits[HUGE_COUNT + 4], deep[HUGE_COUNT + 4];
 static char fits[2 * (LIMIT_JSON_DEPTH - 4) + 1];
 
-static const spoiled SPOILED[] = {
+static const bad_value BAD_VALUES[] = {
     {"a lone surrogate", SPOIL_UNKNOWN, "\"\\ud800\"", DECODE_NOT_JSON},
     {"half a pair", SPOIL_UNKNOWN, "\"\\ud83d\\u0041\"", DECODE_NOT_JSON},
     {"a second half", SPOIL_UNKNOWN, "\"\\udc00\"", DECODE_NOT_JSON},
@@ -153,38 +154,38 @@ static const spoiled SPOILED[] = {
 
 static void fill_texts(void)
 {
-    memset(many_digits, '7', MONSTER);
-    memset(quoted_digits, '7', MONSTER);
+    memset(many_digits, '7', HUGE_COUNT);
+    memset(quoted_digits, '7', HUGE_COUNT);
     quoted_digits[0] = '"';
-    quoted_digits[MONSTER - 1] = '"';
-    memset(deep, '[', MONSTER);
+    quoted_digits[HUGE_COUNT - 1] = '"';
+    memset(deep, '[', HUGE_COUNT);
     memset(fits, '[', sizeof fits / 2);
     memset(fits + sizeof fits / 2, ']', sizeof fits / 2);
 }
 
-/* The expected reason for a spoiled value of that key: a time next to an entry, which orders
+/* The expected reason for a bad value of that key: a time next to an entry, which orders
  * nothing, is skipped. */
-static decode_reason reason_of(const bench *b, const spoiled *how, const char *key)
+static decode_reason reason_of(const fixture *f, const bad_value *how, const char *key)
 {
     if (how->reason != DECODE_BAD_TIME)
         return how->reason;
-    for (size_t i = 0; i < b->row->field_count; i++) {
-        const field_row *field = &b->row->fields[i];
+    for (size_t i = 0; i < f->row->field_count; i++) {
+        const field_row *field = &f->row->fields[i];
         if (strcmp(field->key, key) == 0 && field->type == FIELD_TIME &&
-            field->member != b->row->time_member && !(field->flags & FIELD_REQUIRED))
+            field->member != f->row->time_member && !(field->flags & FIELD_REQUIRED))
             return DECODE_OK;
     }
     return how->reason;
 }
 
 /* Spoils one frame of a row. 1 if the row has such a value. */
-static int spoil(bench *b, const spoiled *how)
+static int spoil(fixture *f, const bad_value *how)
 {
     for (int i = 0; i < TRIES; i++) {
-        row_frame *frame = row_frame_make(b->row, &b->random);
+        row_frame *frame = row_frame_make(f->row, &f->random);
         const char *key = row_frame_set(frame, how->what, how->text);
         if (key != NULL)
-            expect(b, write_frame(b, frame), how->name, reason_of(b, how, key),
+            expect(f, write_frame(f, frame), how->name, reason_of(f, how, key),
                    how->what == SPOIL_UNKNOWN ? NULL : key);
         row_frame_free(frame);
         if (key != NULL)
@@ -193,122 +194,122 @@ static int spoil(bench *b, const spoiled *how)
     return 0;
 }
 
-static void sound_one(bench *b)
+static void sound_one(fixture *f)
 {
-    row_frame *frame = row_frame_make(b->row, &b->random);
-    expect(b, write_frame(b, frame), "a sound one after it", DECODE_OK, NULL);
+    row_frame *frame = row_frame_make(f->row, &f->random);
+    expect(f, write_frame(f, frame), "a sound one after it", DECODE_OK, NULL);
     row_frame_free(frame);
 }
 
-/* ---- spoiled texts ---- */
+/* ---- bad texts ---- */
 
-static void spoil_text(bench *b)
+static void spoil_text(fixture *f)
 {
-    row_frame *frame = row_frame_make(b->row, &b->random);
-    td_bytes text = write_frame(b, frame);
+    row_frame *frame = row_frame_make(f->row, &f->random);
+    td_bytes text = write_frame(f, frame);
     size_t size = text.size;
-    expect(b, td_bytes_of(text.data, size / 2), "half", DECODE_NOT_JSON, NULL);
-    expect(b, td_bytes_of(text.data, size - 1), "all but the last", DECODE_NOT_JSON, NULL);
-    expect(b, td_bytes_of(text.data, 0), "nothing", DECODE_NOT_JSON, NULL);
-    b->text.size = size;
-    assert_int_equal(td_buf_append(&b->text, "}", 1, NULL), TD_OK);
-    expect(b, padded(b), "one bracket more", DECODE_NOT_JSON, NULL);
+    expect(f, td_bytes_of(text.data, size / 2), "half", DECODE_NOT_JSON, NULL);
+    expect(f, td_bytes_of(text.data, size - 1), "all but the last", DECODE_NOT_JSON, NULL);
+    expect(f, td_bytes_of(text.data, 0), "nothing", DECODE_NOT_JSON, NULL);
+    f->text.size = size;
+    assert_int_equal(td_buf_append(&f->text, "}", 1, NULL), TD_OK);
+    expect(f, padded(f), "one bracket more", DECODE_NOT_JSON, NULL);
     row_frame_free(frame);
 }
 
-static void for_each_row(bench *b, void (*fn)(bench *b))
+static void for_each_row(fixture *f, void (*fn)(fixture *f))
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < families[i]->topic_count; k++) {
-            b->of = families[i];
-            b->row = &families[i]->topics[k];
-            fn(b);
+            f->of = families[i];
+            f->row = &families[i]->topics[k];
+            fn(f);
         }
     }
 }
 
 /* The number of rows that each kind of fault was tried on. */
-static unsigned tried[sizeof SPOILED / sizeof SPOILED[0]];
+static unsigned tried[sizeof BAD_VALUES / sizeof BAD_VALUES[0]];
 
-static void check_row(bench *b)
+static void check_row(fixture *f)
 {
-    for (size_t i = 0; i < sizeof SPOILED / sizeof SPOILED[0]; i++)
-        tried[i] += (unsigned)spoil(b, &SPOILED[i]);
-    spoil_text(b);
-    sound_one(b);
+    for (size_t i = 0; i < sizeof BAD_VALUES / sizeof BAD_VALUES[0]; i++)
+        tried[i] += (unsigned)spoil(f, &BAD_VALUES[i]);
+    spoil_text(f);
+    sound_one(f);
 }
 
-static void test_spoiled(void **state)
+static void test_bad_values_are_refused(void **state)
 {
-    bench *b = *state;
+    fixture *f = *state;
     fill_texts();
-    for_each_row(b, check_row);
-    for (size_t i = 0; i < sizeof SPOILED / sizeof SPOILED[0]; i++) {
-        print_message("  %s: %u rows\n", SPOILED[i].name, tried[i]);
+    for_each_row(f, check_row);
+    for (size_t i = 0; i < sizeof BAD_VALUES / sizeof BAD_VALUES[0]; i++) {
+        print_message("  %s: %u rows\n", BAD_VALUES[i].name, tried[i]);
         assert_true(tried[i] > 0);
     }
     for (size_t i = 1; i < DECODE_REASON_COUNT; i++)
-        print_message("  %s: %u frames\n", decode_reason_name((decode_reason)i), b->refused[i]);
+        print_message("  %s: %u frames\n", decode_reason_name((decode_reason)i), f->refused[i]);
 }
 
 /* ---- the wrong family ---- */
 
 /* On every other family's connection, the frame has one of its topics, or an unknown topic. */
-static void check_elsewhere(bench *b)
+static void check_elsewhere(fixture *f)
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
-    row_frame *frame = row_frame_make(b->row, &b->random);
-    td_bytes text = write_frame(b, frame);
+    row_frame *frame = row_frame_make(f->row, &f->random);
+    td_bytes text = write_frame(f, frame);
     for (size_t i = 0; i < count; i++) {
         classification what;
         message m;
         decode_error why = {.reason = DECODE_OK};
-        decoder_classify(b->decoders.rows, families[i], text, CHANNEL_IN, row_frame_moment(b->row),
+        decoder_classify(f->decoders.rows, families[i], text, CHANNEL_IN, row_frame_moment(f->row),
                          &what);
         int is_known = what.frame_class == CLASS_DATA && what.topic.row != NULL;
         int is_decoded =
-            decoder_decode(b->decoders.rows, &what.topic, text, DECODE_PATH_ROWS, &m, &why);
-        if (is_decoded || is_known || families[i] == b->of)
+            decoder_decode(f->decoders.rows, &what.topic, text, DECODE_PATH_ROWS, &m, &why);
+        if (is_decoded || is_known || families[i] == f->of)
             continue;
         if (why.reason != DECODE_UNKNOWN_TOPIC && why.reason != DECODE_NO_TOPIC)
-            fail_msg("%s %s on %s: %s: %.*s", b->of->name, b->row->name, families[i]->name,
+            fail_msg("%s %s on %s: %s: %.*s", f->of->name, f->row->name, families[i]->name,
                      decode_reason_name(why.reason), (int)text.size, (const char *)text.data);
-        b->refused[why.reason]++;
+        f->refused[why.reason]++;
     }
     row_frame_free(frame);
 }
 
-static void test_elsewhere(void **state)
+static void test_misplaced_is_refused(void **state)
 {
-    bench *b = *state;
-    for_each_row(b, check_elsewhere);
-    assert_true(b->refused[DECODE_UNKNOWN_TOPIC] > 100);
+    fixture *f = *state;
+    for_each_row(f, check_elsewhere);
+    assert_true(f->refused[DECODE_UNKNOWN_TOPIC] > 100);
 }
 
 /* A frame over the limit is refused before it is parsed; one frame per family. */
-static void test_too_large(void **state)
+static void test_large_frames_are_refused(void **state)
 {
-    bench *b = *state;
+    fixture *f = *state;
     size_t count = 0;
     const family *const *families = family_table(&count);
     for (size_t i = 0; i < count; i++) {
-        b->of = families[i];
-        b->row = &families[i]->topics[0];
-        row_frame *frame = row_frame_make(b->row, &b->random);
-        size_t size = write_frame(b, frame).size;
+        f->of = families[i];
+        f->row = &families[i]->topics[0];
+        row_frame *frame = row_frame_make(f->row, &f->random);
+        size_t size = write_frame(f, frame).size;
         char *spaces = malloc(LIMIT_FRAME_BYTES);
         assert_non_null(spaces);
         memset(spaces, ' ', LIMIT_FRAME_BYTES);
-        b->text.size = size;
-        assert_int_equal(td_buf_append(&b->text, spaces, LIMIT_FRAME_BYTES - size, NULL), TD_OK);
-        expect(b, padded(b), "as large as can be", DECODE_OK, NULL);
-        b->text.size = LIMIT_FRAME_BYTES;
-        assert_int_equal(td_buf_append(&b->text, " ", 1, NULL), TD_OK);
-        expect(b, padded(b), "too large", DECODE_LIMIT, NULL);
+        f->text.size = size;
+        assert_int_equal(td_buf_append(&f->text, spaces, LIMIT_FRAME_BYTES - size, NULL), TD_OK);
+        expect(f, padded(f), "as large as can be", DECODE_OK, NULL);
+        f->text.size = LIMIT_FRAME_BYTES;
+        assert_int_equal(td_buf_append(&f->text, " ", 1, NULL), TD_OK);
+        expect(f, padded(f), "too large", DECODE_LIMIT, NULL);
         free(spaces);
         row_frame_free(frame);
     }
@@ -317,9 +318,9 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_spoiled, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_elsewhere, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(test_too_large, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_bad_values_are_refused, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_misplaced_is_refused, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_large_frames_are_refused, fixture_open, fixture_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,7 +204,7 @@ static void test_shipped_rows(void **state)
 }
 
 /* Strengths required by docs/wire.md 6.3 and 6.6. */
-static void test_rules(void **state)
+static void test_rule_strengths(void **state)
 {
     (void)state;
     static const struct {
@@ -240,9 +240,9 @@ static void test_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families), cmocka_unit_test(test_find_by_url),
-        cmocka_unit_test(test_match),    cmocka_unit_test(test_shipped_rows),
-        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_families),       cmocka_unit_test(test_find_by_url),
+        cmocka_unit_test(test_match),          cmocka_unit_test(test_shipped_rows),
+        cmocka_unit_test(test_rule_strengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "schema/decode.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 /* Topics of this family with this prefix came over another family's connection. */
 #define PRIVATE_PREFIX "user."

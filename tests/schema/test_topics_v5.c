@@ -14,7 +14,7 @@
 #include "schema/message.h"
 #include "schema/bybit/v3.h"
 #include "tests/testing/capture.h"
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "tests/testing/row_faults.h"
 
 /* ---- the recordings ---- */
@@ -297,8 +297,7 @@ static void test_names_that_begin_alike(void **state)
     }
 }
 
-/* A row's audit is a topic of the same family. */
-static void test_audits_exist(void **state)
+static void test_audits_are_topics(void **state)
 {
     (void)state;
     size_t count = 0;
@@ -393,7 +392,7 @@ int main(void)
         cmocka_unit_test(test_recording_of_2026), cmocka_unit_test(test_recording_of_2025),
         cmocka_unit_test(test_frames_of_v5),      cmocka_unit_test(test_frames_of_contract_v3),
         cmocka_unit_test(test_dated_rows),        cmocka_unit_test(test_names_that_begin_alike),
-        cmocka_unit_test(test_audits_exist),      cmocka_unit_test(test_a_family_is_data),
+        cmocka_unit_test(test_audits_are_topics), cmocka_unit_test(test_a_family_is_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,7 @@ static void test_spot(void **state)
 /* ---- clients' orders ---- */
 
 /* A symbol, and an account in which a client trades. */
-typedef struct scene {
+typedef struct fixture {
     sim_symbol traded;
     account *a;
     td_random random;
@@ -129,58 +129,58 @@ typedef struct scene {
     int64_t lots;       /* sum of fills, from events */
     uint64_t events[4]; /* by status: new, partly filled, filled, cancelled */
     uint64_t fills_of_makers;
-} scene;
+} fixture;
 
-static void open_scene(scene *s)
+static void open_fixture(fixture *f)
 {
-    memset(s, 0, sizeof *s);
-    td_random_init(&s->random, 11);
-    s->ns = 1795174069u * TD_NS_PER_S;
+    memset(f, 0, sizeof *f);
+    td_random_init(&f->random, 11);
+    f->ns = 1795174069u * TD_NS_PER_S;
     instrument made = instrument_make(PRODUCT_LINEAR, 0);
-    symbol_open(&s->traded, &made, &s->random, s->ns);
-    s->a = account_open(9);
+    symbol_open(&f->traded, &made, &f->random, f->ns);
+    f->a = account_open(9);
 }
 
 /* Makes one market event, and applies it to the account. */
-static void step(scene *s)
+static void step(fixture *f)
 {
     const account_event *event;
-    if (!account_act(s->a, 0, &s->traded))
-        flow_step(&s->traded.flow, s->traded.market);
-    symbol_end_event(&s->traded, s->ns += TD_NS_PER_MS, &s->random, &s->number);
-    while ((event = account_next_event(s->a)) != NULL) {
+    if (!account_act(f->a, 0, &f->traded))
+        flow_step(&f->traded.flow, f->traded.market);
+    symbol_end_event(&f->traded, f->ns += TD_NS_PER_MS, &f->random, &f->number);
+    while ((event = account_next_event(f->a)) != NULL) {
         const account_order *order = &event->order;
         assert_true(order->filled <= order->terms.size);
         if (event->kind == STREAM_EXECUTION) {
             int64_t size = order->last.done.size;
             int is_buy = order->terms.side == MARKET_BUY;
-            s->lots += is_buy ? size : -size;
-            s->fills_of_makers += order->is_maker;
-            int64_t limit = instrument_price(&s->traded.traded, order->terms.limit);
+            f->lots += is_buy ? size : -size;
+            f->fills_of_makers += order->is_maker;
+            int64_t limit = instrument_price(&f->traded.traded, order->terms.limit);
             if (order->terms.limit != market_any_price(order->terms.side))
                 assert_true(is_buy ? order->last.price <= limit : order->last.price >= limit);
         }
         if (event->kind == STREAM_ORDER)
-            s->events[order->status == ACCOUNT_NEW             ? 0
+            f->events[order->status == ACCOUNT_NEW             ? 0
                       : order->status == ACCOUNT_PARTLY_FILLED ? 1
                       : order->status == ACCOUNT_FILLED        ? 2
                                                                : 3]++;
-        assert_int_equal(event->held.lots, s->lots);
+        assert_int_equal(event->held.lots, f->lots);
     }
 }
 
 /* A random order near the market. */
-static account_terms draw_terms(scene *s)
+static account_terms draw_terms(fixture *f)
 {
-    market_side side = td_random_below(&s->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
-    int64_t best = market_level_at(s->traded.market, MARKET_BUY, 0).price;
+    market_side side = td_random_below(&f->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
+    int64_t best = market_level_at(f->traded.market, MARKET_BUY, 0).price;
     account_terms terms = {
         .side = side,
-        .size = 1 + (int64_t)td_random_below(&s->random, 300),
-        .limit = best - 20 + (int64_t)td_random_below(&s->random, 40),
-        .duration = (account_duration)td_random_below(&s->random, 3),
+        .size = 1 + (int64_t)td_random_below(&f->random, 300),
+        .limit = best - 20 + (int64_t)td_random_below(&f->random, 40),
+        .duration = (account_duration)td_random_below(&f->random, 3),
     };
-    if (td_random_below(&s->random, 4) == 0) {
+    if (td_random_below(&f->random, 4) == 0) {
         terms.limit = market_any_price(side);
         terms.duration = DURATION_IOC;
     }
@@ -189,72 +189,72 @@ static account_terms draw_terms(scene *s)
 
 /* Orders that are placed, changed and cancelled at any time keep to their limits, and the position
  * is the sum of their fills. */
-static void test_client(void **state)
+static void test_client_orders_keep_limits(void **state)
 {
     (void)state;
-    static scene s;
-    open_scene(&s);
+    static fixture f;
+    open_fixture(&f);
     char links[8][ACCOUNT_LINK_BYTES] = {{0}};
     for (uint64_t i = 0; i < 40000; i++) {
-        char *link = links[td_random_below(&s.random, 8)];
-        account_order *open = account_find(s.a, &s.traded, 0, td_bytes_str(""), td_bytes_str(link));
-        account_terms terms = draw_terms(&s);
+        char *link = links[td_random_below(&f.random, 8)];
+        account_order *open = account_find(f.a, &f.traded, 0, td_bytes_str(""), td_bytes_str(link));
+        account_terms terms = draw_terms(&f);
         const account_order *made;
         if (open == NULL) {
             snprintf(link, ACCOUNT_LINK_BYTES, "l-%u", (unsigned)i);
             memcpy(terms.link, link, sizeof terms.link);
-            assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_GRANTED);
-            assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_LINK_IN_USE);
-        } else if (td_random_below(&s.random, 3) == 0) {
+            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_GRANTED);
+            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_LINK_IN_USE);
+        } else if (td_random_below(&f.random, 3) == 0) {
             account_cancel(open);
-            assert_null(account_find(s.a, &s.traded, 0, td_bytes_str(""), td_bytes_str(link)));
+            assert_null(account_find(f.a, &f.traded, 0, td_bytes_str(""), td_bytes_str(link)));
         } else if (open->terms.limit != market_any_price(open->terms.side)) {
-            account_refusal why = account_amend(s.a, &s.traded, open, terms.size, 0);
+            account_refusal why = account_amend(f.a, &f.traded, open, terms.size, 0);
             assert_true(why == ACCOUNT_GRANTED || why == ACCOUNT_FILLED_ABOVE);
         }
-        for (uint64_t k = td_random_below(&s.random, 12); k > 0; k--)
-            step(&s);
+        for (uint64_t k = td_random_below(&f.random, 12); k > 0; k--)
+            step(&f);
     }
     for (int i = 0; i < 4; i++)
-        assert_true(s.events[i] > 1000);
-    assert_true(s.fills_of_makers > 100);
-    account_close(s.a);
-    symbol_close(&s.traded);
+        assert_true(f.events[i] > 1000);
+    assert_true(f.fills_of_makers > 100);
+    account_close(f.a);
+    symbol_close(&f.traded);
 }
 
 /* The number of open orders is limited, and their value must not exceed the balance. */
 static void test_client_limits(void **state)
 {
     (void)state;
-    static scene s;
-    open_scene(&s);
+    static fixture f;
+    open_fixture(&f);
     const account_order *made;
     account_terms terms = {.size = 1, .limit = 1};
     for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
-        assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_GRANTED);
-    assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_TOO_MANY);
+        assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_GRANTED);
+    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_TOO_MANY);
     char id[SYMBOL_ID_BYTES];
-    account_format_id(&s.traded, made, id);
-    account_order *last = account_find(s.a, &s.traded, 0, td_bytes_str(id), td_bytes_str(""));
+    account_format_id(&f.traded, made, id);
+    account_order *last = account_find(f.a, &f.traded, 0, td_bytes_str(id), td_bytes_str(""));
     assert_ptr_equal(last, made);
     account_cancel(last);
-    assert_int_equal(account_due(s.a), 0);
+    assert_int_equal(account_due(f.a), 0);
     for (int i = 0; i < ACCOUNT_ORDERS_MAX + 1; i++)
-        step(&s);
-    assert_int_equal(account_due(s.a), ACCOUNT_SYMBOLS_MAX);
-    assert_int_equal(s.events[3], 1);
-    terms.size = 1000 * s.traded.traded.lots_typical;
-    terms.limit = s.traded.traded.first_price;
-    assert_int_equal(account_place(s.a, &s.traded, &terms, &made), ACCOUNT_NO_MONEY);
-    account_close(s.a);
-    symbol_close(&s.traded);
+        step(&f);
+    assert_int_equal(account_due(f.a), ACCOUNT_SYMBOLS_MAX);
+    assert_int_equal(f.events[3], 1);
+    terms.size = 1000 * f.traded.traded.lots_typical;
+    terms.limit = f.traded.traded.first_price;
+    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_NO_MONEY);
+    account_close(f.a);
+    symbol_close(&f.traded);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),        cmocka_unit_test(test_inverse),
-        cmocka_unit_test(test_spot),          cmocka_unit_test(test_client),
+        cmocka_unit_test(test_spot),          cmocka_unit_test(test_client_orders_keep_limits),
         cmocka_unit_test(test_client_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

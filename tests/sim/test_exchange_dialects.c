@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "tests/testing/io_fault.h"
-#include "tests/testing/sim_scene.h"
+#include "tests/testing/sim_fixture.h"
 #include "schema/dialect.h"
 
 /* Each family's requests, answers and refusals; docs/wire.md 1.1 to 1.5. is_data_first: whether
@@ -63,24 +63,24 @@ static void test_dialects(void **state)
          "\"type\":\"COMMAND_RESP\"", "\"dataType\":\"NEW\"", 0, NULL, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        sim_scene s;
+        sim_fixture f;
         sim_client c = {0};
         exchange_options options =
-            sim_scene_families((const char *const[]){rows[i].family, NULL}, 1);
+            sim_fixture_families((const char *const[]){rows[i].family, NULL}, 1);
         print_message("  %s\n", rows[i].family);
-        sim_scene_open(&s, &options);
-        sim_client_connect(&s, &c, rows[i].path);
+        sim_fixture_open(&f, &options);
+        sim_client_connect(&f, &c, rows[i].path);
         sim_client_send(&c, rows[i].ask);
-        sim_scene_run_message(&s, &c, rows[i].answer);
-        sim_scene_run_message(&s, &c, rows[i].data);
+        sim_fixture_run_message(&f, &c, rows[i].answer);
+        sim_fixture_run_message(&f, &c, rows[i].data);
         assert_int_equal(sim_client_find(&c, rows[i].data) < sim_client_find(&c, rows[i].answer),
                          rows[i].is_data_first);
         if (rows[i].wrong != NULL) {
             sim_client_send(&c, rows[i].wrong);
-            sim_scene_run_message(&s, &c, rows[i].refusal);
+            sim_fixture_run_message(&f, &c, rows[i].refusal);
         }
         sim_client_close(&c);
-        sim_scene_close(&s);
+        sim_fixture_close(&f);
     }
 }
 
@@ -89,67 +89,67 @@ static void test_dialects(void **state)
 static void test_private(void **state)
 {
     (void)state;
-    sim_scene s;
+    sim_fixture f;
     sim_client c = {0};
-    exchange_options options = sim_scene_families((const char *const[]){"v5-private", NULL}, 0);
-    sim_scene_open(&s, &options);
-    sim_client_connect(&s, &c, "/v5/private");
+    exchange_options options = sim_fixture_families((const char *const[]){"v5-private", NULL}, 0);
+    sim_fixture_open(&f, &options);
+    sim_client_connect(&f, &c, "/v5/private");
     sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"order\"]}");
-    sim_scene_run_message(&s, &c, "\"success\":false");
+    sim_fixture_run_message(&f, &c, "\"success\":false");
     assert_int_equal(sim_client_count(&c, "\"topic\":\"order\""), 0);
     sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
-    sim_scene_run_message(&s, &c, "\"op\":\"auth\"");
+    sim_fixture_run_message(&f, &c, "\"op\":\"auth\"");
     sim_client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\"]}");
-    sim_scene_run_message(&s, &c, "\"topic\":\"execution.linear\"");
-    sim_scene_run_message(&s, &c, "\"orderStatus\":\"Filled\"");
-    sim_scene_run_message(&s, &c, "\"category\":\"inverse\"");
-    sim_scene_run_message(&s, &c, "\"category\":\"spot\"");
+    sim_fixture_run_message(&f, &c, "\"topic\":\"execution.linear\"");
+    sim_fixture_run_message(&f, &c, "\"orderStatus\":\"Filled\"");
+    sim_fixture_run_message(&f, &c, "\"category\":\"inverse\"");
+    sim_fixture_run_message(&f, &c, "\"category\":\"spot\"");
     assert_int_equal(sim_client_count(&c, "\"topic\":\"orderbook"), 0);
     sim_client_close(&c);
-    sim_scene_close(&s);
+    sim_fixture_close(&f);
 }
 
 /* Spot's private side has no subscriptions: a key is enough to get everything. */
 static void test_spot_private(void **state)
 {
     (void)state;
-    sim_scene s;
+    sim_fixture f;
     sim_client c = {0};
     exchange_options options =
-        sim_scene_families((const char *const[]){"spot-v1", "spot-private", NULL}, 0);
-    sim_scene_open(&s, &options);
-    sim_client_connect(&s, &c, "/spot/ws");
+        sim_fixture_families((const char *const[]){"spot-v1", "spot-private", NULL}, 0);
+    sim_fixture_open(&f, &options);
+    sim_client_connect(&f, &c, "/spot/ws");
     sim_client_send(&c, "{\"op\":\"auth\",\"args\":[\"key\",\"1618677786000\",\"sig\"]}");
-    sim_scene_run_message(&s, &c, "{\"auth\":\"success\"}");
-    sim_scene_run_message(&s, &c, "[{\"e\":\"ticketInfo\"");
-    sim_scene_run_message(&s, &c, "[{\"e\":\"executionReport\"");
-    sim_scene_run_message(&s, &c, "[{\"e\":\"outboundAccountInfo\"");
-    sim_scene_run_message(&s, &c, "[{\"e\":\"stop_executionReport\"");
+    sim_fixture_run_message(&f, &c, "{\"auth\":\"success\"}");
+    sim_fixture_run_message(&f, &c, "[{\"e\":\"ticketInfo\"");
+    sim_fixture_run_message(&f, &c, "[{\"e\":\"executionReport\"");
+    sim_fixture_run_message(&f, &c, "[{\"e\":\"outboundAccountInfo\"");
+    sim_fixture_run_message(&f, &c, "[{\"e\":\"stop_executionReport\"");
     sim_client_close(&c);
-    sim_scene_close(&s);
+    sim_fixture_close(&f);
 }
 
 /* Linear and copy trading share their paths: the client's first request determines the family. */
 static void test_shared_path(void **state)
 {
     (void)state;
-    sim_scene s;
+    sim_fixture f;
     sim_client linear = {0};
     sim_client copies = {0};
     exchange_options options =
-        sim_scene_families((const char *const[]){"linear", "copytrade", NULL}, 0);
-    sim_scene_open(&s, &options);
-    sim_client_connect(&s, &linear, "/realtime_public");
-    sim_client_connect(&s, &copies, "/realtime_public");
+        sim_fixture_families((const char *const[]){"linear", "copytrade", NULL}, 0);
+    sim_fixture_open(&f, &options);
+    sim_client_connect(&f, &linear, "/realtime_public");
+    sim_client_connect(&f, &copies, "/realtime_public");
     sim_client_send(&linear, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
     sim_client_send(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
-    sim_scene_run_message(&s, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
-    sim_scene_run_message(&s, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
+    sim_fixture_run_message(&f, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
+    sim_fixture_run_message(&f, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
     sim_client_send(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.3.BTCUSDT\"]}");
-    sim_scene_run_message(&s, &copies, "error:handler not found,topic:candle.3.BTCUSDT");
+    sim_fixture_run_message(&f, &copies, "error:handler not found,topic:candle.3.BTCUSDT");
     sim_client_close(&linear);
     sim_client_close(&copies);
-    sim_scene_close(&s);
+    sim_fixture_close(&f);
 }
 
 int main(void)

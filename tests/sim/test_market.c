@@ -24,16 +24,16 @@ typedef struct step {
 } step;
 
 /* The compared part of a trade. */
-typedef struct traded {
+typedef struct trade {
     int64_t price;
     int64_t size;
     market_side taker;
-} traded;
+} trade;
 
 typedef struct market_row {
     const char *name;
     step steps[STEPS_MAX];
-    traded trades[RESULTS_MAX];     /* of the last step, ending with size 0 */
+    trade trades[RESULTS_MAX];      /* of the last step, ending with size 0 */
     market_level bids[RESULTS_MAX]; /* after the steps, best first, ending with size 0 */
     market_level asks[RESULTS_MAX];
 } market_row;
@@ -137,7 +137,7 @@ static void test_rows(void **state)
 
 /* Random orders: sides stay sorted and do not cross, and every level can be cancelled down to an
  * empty market. */
-static void test_balance(void **state)
+static void test_sides_never_cross(void **state)
 {
     (void)state;
     market *m = NULL;
@@ -198,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_sides_never_cross),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

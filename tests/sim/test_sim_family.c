@@ -237,7 +237,7 @@ static void test_seed(void **state)
 }
 
 /* Only subscribed topics are sent; each begins with the state at its subscription. */
-static void test_wanted(void **state)
+static void test_only_subscribed(void **state)
 {
     (void)state;
     sim_family *v = open_family(catalog_find("v5-linear"), 9);
@@ -311,7 +311,7 @@ static void test_old_first_trade(void **state)
 
 /* A long run of the other traders, like days of a busy market: the books stay deep and near their
  * price, however far it moves; orders do not pile up at one price. */
-static void test_long_walk(void **state)
+static void test_books_stay_deep(void **state)
 {
     (void)state;
     static const product PRODUCTS[] = {PRODUCT_INVERSE, PRODUCT_OPTION};
@@ -344,9 +344,12 @@ static void test_long_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),  cmocka_unit_test(test_late_subscriber),
-        cmocka_unit_test(test_seed),      cmocka_unit_test(test_wanted),
-        cmocka_unit_test(test_long_walk), cmocka_unit_test(test_old_first_trade),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_late_subscriber),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_only_subscribed),
+        cmocka_unit_test(test_books_stay_deep),
+        cmocka_unit_test(test_old_first_trade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static void test_forms(void **state)
 }
 
 /* Optional parts: omitted depending on the values shown last. */
-static void test_changes(void **state)
+static void test_optional_parts(void **state)
 {
     (void)state;
     sim_value shown[SIM_COUNT];
@@ -94,8 +94,7 @@ static void test_changes(void **state)
     expect("{'s':$u}", shown, "{\"s\":17}");
 }
 
-/* Errors: each is named. */
-static void test_mistakes(void **state)
+static void test_errors_are_named(void **state)
 {
     (void)state;
     const struct {
@@ -133,8 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_optional_parts),
+        cmocka_unit_test(test_errors_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,11 +112,11 @@ static void test_kept(void **state)
 enum { TAPE_FRAMES = 600 };
 
 /* The result of reading an archive with a number of threads. */
-typedef struct seen_tape {
+typedef struct tape_text {
     td_buf text;
     uint64_t frames, contents;
     cursor_stats stats;
-} seen_tape;
+} tape_text;
 
 static void put_frames(tape_fixture *f)
 {
@@ -163,7 +163,7 @@ static void put_frames(tape_fixture *f)
 }
 
 /* Blocks are held for a while, as by the player's workers. */
-static td_result read_tape(tape_fixture *f, const cursor_options *options, seen_tape *out)
+static td_result read_tape(tape_fixture *f, const cursor_options *options, tape_text *out)
 {
     enum { HELD = 50 };
     static const selection EVERYTHING = {.has_from = 0};
@@ -171,7 +171,7 @@ static td_result read_tape(tape_fixture *f, const cursor_options *options, seen_
     size_t held_count = 0;
     cursor *t = NULL;
     td_err err;
-    *out = (seen_tape){0};
+    *out = (tape_text){0};
     td_buf_init(&out->text, LIMIT_RECORD_BYTES);
     if (cursor_open(tape_fixture_archive(f), &EVERYTHING, options, &t, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -215,9 +215,9 @@ static void test_threads(void **state)
     tape_fixture_init(&f);
     put_frames(&f);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        seen_tape first = {0};
+        tape_text first = {0};
         for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
-            seen_tape seen;
+            tape_text seen;
             const cursor_options options = {.threads = THREADS[k], .reads = CASES[i].reads};
             assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
             assert_int_equal(seen.frames, TAPE_FRAMES);
@@ -239,22 +239,22 @@ static void test_threads(void **state)
 /* ---- another decoder ---- */
 
 /* A decoder that wraps the built-in one and records its calls. */
-typedef struct stand_in {
+typedef struct fake_reader {
     tape_reads reads;
     decode_reason without_row; /* its answer for frames without a row; DECODE_OK: a message */
     td_result rc;              /* result of each call */
-    atomic_uint calls, frames, most;
-} stand_in;
+    atomic_uint calls, frames, frames_max;
+} fake_reader;
 
-static td_result stand_in_read(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
-                               td_err *err)
+static td_result fake_read(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
+                           td_err *err)
 {
     static const message EMPTY = {.head = {.type = MSG_NOTICE}};
-    stand_in *s = ctx;
+    fake_reader *s = ctx;
     atomic_fetch_add(&s->calls, 1);
     atomic_fetch_add(&s->frames, (unsigned)count);
-    if (count > atomic_load(&s->most))
-        atomic_store(&s->most, (unsigned)count);
+    if (count > atomic_load(&s->frames_max))
+        atomic_store(&s->frames_max, (unsigned)count);
     content_reader *reader = content_reader_open(s->reads);
     assert_non_null(reader);
     for (size_t i = 0; i < count; i++) {
@@ -276,7 +276,7 @@ static td_result stand_in_read(void *ctx, frame_ref *const *frames, size_t count
 
 /* A decoder that answers like the built-in one: the tape is the same, and calls it once per chunk.
  */
-static void test_decoding(void **state)
+static void test_own_decoder(void **state)
 {
     (void)state;
     static const unsigned THREADS[] = {1, 4};
@@ -284,15 +284,15 @@ static void test_decoding(void **state)
     tape_fixture_init(&f);
     put_frames(&f);
     for (tape_reads reads = TAPE_READS_FRAMES; reads <= TAPE_READS_ALL; reads++) {
-        seen_tape built_in;
+        tape_text built_in;
         const cursor_options plain = {.threads = 1, .reads = reads};
         assert_int_equal(read_tape(&f, &plain, &built_in), TD_EOF);
         for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
-            stand_in of = {.reads = reads, .without_row = DECODE_REFUSED};
-            const tape_decoding decoding = {stand_in_read, &of};
+            fake_reader of = {.reads = reads, .without_row = DECODE_REFUSED};
+            const tape_decoding decoding = {fake_read, &of};
             const cursor_options options = {
                 .threads = THREADS[k], .reads = reads, .decoding = &decoding};
-            seen_tape seen;
+            tape_text seen;
             assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
             assert_int_equal(seen.stats.contents_read, built_in.stats.contents_read);
             assert_int_equal(seen.text.size, built_in.text.size);
@@ -300,7 +300,7 @@ static void test_decoding(void **state)
             int asks = reads != TAPE_READS_FRAMES;
             assert_int_equal(of.frames, asks ? TAPE_FRAMES / 6 * 4 : 0);
             assert_int_equal(of.calls, asks ? (TAPE_FRAMES + 40) / 41 : 0);
-            assert_int_equal(of.most, asks ? 28 : 0);
+            assert_int_equal(of.frames_max, asks ? 28 : 0);
             td_buf_fini(&seen.text);
         }
         td_buf_fini(&built_in.text);
@@ -322,11 +322,11 @@ static void test_decoding_without_row(void **state)
     tape_fixture_init(&f);
     put_frames(&f);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        stand_in of = {.reads = TAPE_READS_MESSAGES, .without_row = CASES[i].answer};
-        const tape_decoding decoding = {stand_in_read, &of};
+        fake_reader of = {.reads = TAPE_READS_MESSAGES, .without_row = CASES[i].answer};
+        const tape_decoding decoding = {fake_read, &of};
         const cursor_options options = {
             .threads = 2, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
-        seen_tape seen;
+        tape_text seen;
         assert_int_equal(read_tape(&f, &options, &seen), TD_EOF);
         assert_int_equal(td_buf_append(&seen.text, "", 1, NULL), TD_OK);
         unsigned shown = 0;
@@ -340,18 +340,18 @@ static void test_decoding_without_row(void **state)
 }
 
 /* An error of the decoder ends the tape with its result; it does not count as a damaged chunk. */
-static void test_decoding_fails(void **state)
+static void test_decoder_error_ends_the_tape(void **state)
 {
     (void)state;
     tape_fixture f;
     tape_fixture_init(&f);
     put_frames(&f);
     for (unsigned threads = 1; threads <= 2; threads++) {
-        stand_in of = {.rc = TD_E_LIMIT, .reads = TAPE_READS_MESSAGES};
-        const tape_decoding decoding = {stand_in_read, &of};
+        fake_reader of = {.rc = TD_E_LIMIT, .reads = TAPE_READS_MESSAGES};
+        const tape_decoding decoding = {fake_read, &of};
         const cursor_options options = {
             .threads = threads, .reads = TAPE_READS_MESSAGES, .decoding = &decoding};
-        seen_tape seen;
+        tape_text seen;
         assert_int_equal(read_tape(&f, &options, &seen), TD_E_LIMIT);
         assert_int_equal(seen.frames, 0);
         assert_int_equal(seen.stats.damaged_chunks, 0);
@@ -363,9 +363,11 @@ static void test_decoding_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),           cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_decoding),       cmocka_unit_test(test_decoding_without_row),
-        cmocka_unit_test(test_decoding_fails),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_own_decoder),
+        cmocka_unit_test(test_decoding_without_row),
+        cmocka_unit_test(test_decoder_error_ends_the_tape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

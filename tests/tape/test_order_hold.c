@@ -50,7 +50,7 @@ static void test_end_of_a_session(void **state)
 }
 
 /* If there are too many samples, frames are held longer, never shorter. */
-static void test_many_samples(void **state)
+static void test_many_samples_hold_longer(void **state)
 {
     const uint64_t count = 4 * ORDER_HOLD_SAMPLES;
     order_hold hold = {.delay_ns = 1000};
@@ -70,7 +70,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_end_of_a_session),
-        cmocka_unit_test(test_many_samples),
+        cmocka_unit_test(test_many_samples_hold_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

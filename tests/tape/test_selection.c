@@ -58,19 +58,19 @@ static const char *const INVERSE[] = {"inv*"};
 static const char *const WIRE[] = {"trade.BTCUSD"};
 static const char *const CONTROL[] = {"_control"};
 
-typedef struct ask_row {
+typedef struct match_row {
     const char *name;
     selection_globs feeds, topics, symbols;
     const char *feed, *topic, *exchange_topic, *symbol;
     selection_answer answer;
-} ask_row;
+} match_row;
 
 #define ANY                                                                                        \
     {                                                                                              \
         NULL, 0                                                                                    \
     }
 
-static const ask_row ASKS[] = {
+static const match_row MATCHES[] = {
     {"nothing given: all", ANY, ANY, ANY, "f", "trade", "trade.X", "X", SELECTION_YES},
     {"control too", ANY, ANY, ANY, "f", "_control", "", "", SELECTION_YES},
     {"topic", ANY, {TRADE, 1}, ANY, "f", "trade", "trade.X", "X", SELECTION_YES},
@@ -93,8 +93,8 @@ static const ask_row ASKS[] = {
 static void test_channels(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof ASKS / sizeof ASKS[0]; i++) {
-        const ask_row *row = &ASKS[i];
+    for (size_t i = 0; i < sizeof MATCHES / sizeof MATCHES[0]; i++) {
+        const match_row *row = &MATCHES[i];
         selection wanted = {.feeds = row->feeds, .topics = row->topics, .symbols = row->symbols};
         channel_info info = {.feed = row->feed,
                              .topic = row->topic,

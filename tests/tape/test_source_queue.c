@@ -347,50 +347,50 @@ static void play_cases(const tape_fixture *f, played out[CASES])
     }
 }
 
-static void forget(played of[CASES])
+static void free_played(played of[CASES])
 {
     for (size_t i = 0; i < CASES; i++)
         td_buf_fini(&of[i].text);
 }
 
-static void must_be_the_same(const tape_fixture *f, const played right[CASES], const char *what)
+static void must_equal(const tape_fixture *f, const played expected[CASES], const char *what)
 {
-    played now[CASES];
-    play_cases(f, now);
+    played actual[CASES];
+    play_cases(f, actual);
     for (size_t i = 0; i < CASES; i++) {
-        if (strcmp((const char *)now[i].text.data, (const char *)right[i].text.data) != 0)
-            fail_msg("%s, %s:\n%sinstead of\n%s", what, OPEN_CASES[i].what, now[i].text.data,
-                     right[i].text.data);
-        assert_int_equal(now[i].stats.damaged_chunks, 0);
-        assert_int_equal(now[i].stats.segments_unreadable, 0);
+        if (strcmp((const char *)actual[i].text.data, (const char *)expected[i].text.data) != 0)
+            fail_msg("%s, %s:\n%sinstead of\n%s", what, OPEN_CASES[i].what, actual[i].text.data,
+                     expected[i].text.data);
+        assert_int_equal(actual[i].stats.damaged_chunks, 0);
+        assert_int_equal(actual[i].stats.segments_unreadable, 0);
     }
-    forget(now);
+    free_played(actual);
 }
 
-static void test_no_frame_rests_on_the_catalog(void **state)
+static void test_frames_do_not_need_the_catalog(void **state)
 {
     (void)state;
     tape_fixture f;
-    played right[CASES];
+    played expected[CASES];
     make_archive(&f);
     remove_catalog(&f);
-    play_cases(&f, right);
-    assert_int_equal(right[0].frames, OPEN_CASES[0].frames);
+    play_cases(&f, expected);
+    assert_int_equal(expected[0].frames, OPEN_CASES[0].frames);
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
         make_catalog(&f);
         if (i == 0)
-            must_be_the_same(&f, right, "the right catalog");
+            must_equal(&f, expected, "the right catalog");
         change(&f, CHANGES[i]);
-        must_be_the_same(&f, right, CHANGES[i]);
+        must_equal(&f, expected, CHANGES[i]);
     }
-    forget(right);
+    free_played(expected);
     tape_fixture_fini(&f);
 }
 
 /* ---- rows of another file ---- */
 
 /* Writes rows with valid checksums, as if another file of this name and size had been there. */
-static void put_rows(const tape_fixture *f, void (*spoil)(segment_index *index))
+static void put_rows(const tape_fixture *f, void (*alter)(segment_index *index))
 {
     const archive_options options = {.io = io_posix(), .clock = clock_real()};
     char path[LIMIT_PATH_BYTES];
@@ -405,7 +405,7 @@ static void put_rows(const tape_fixture *f, void (*spoil)(segment_index *index))
     assert_int_equal(catalog_open(path, CATALOG_WRITE, &c, NULL), TD_OK);
     for (size_t i = 0; i < SEGMENTS; i++) {
         assert_int_equal(segment_rows_read(a, listing.segments[i].path, &rows, NULL), TD_OK);
-        spoil(&rows.index);
+        alter(&rows.index);
         assert_int_equal(catalog_put(c, &rows, NULL), TD_OK);
         segment_rows_fini(&rows);
     }
@@ -439,12 +439,12 @@ static void chunk_elsewhere(segment_index *index)
     index->chunks[index->chunk_count - 1].offset -= 8;
 }
 
-static void test_another_file_is_read_for_itself(void **state)
+static void test_index_of_another_file_is_ignored(void **state)
 {
     (void)state;
     static const struct {
         const char *what;
-        void (*spoil)(segment_index *index);
+        void (*alter)(segment_index *index);
     } ROWS[] = {{"another chain", other_chain},
                 {"no chain", no_chain},
                 {"a chunk less", last_chunk_less},
@@ -454,16 +454,16 @@ static void test_another_file_is_read_for_itself(void **state)
     make_archive(&f);
     remove_catalog(&f);
     const selection all = {0};
-    played right = play(&f, &all, &(cursor_options){0});
+    played expected = play(&f, &all, &(cursor_options){0});
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         make_catalog(&f);
-        put_rows(&f, ROWS[i].spoil);
-        played now = play(&f, &all, &(cursor_options){0});
-        if (strcmp((const char *)now.text.data, (const char *)right.text.data) != 0)
-            fail_msg("%s: %s", ROWS[i].what, now.text.data);
-        td_buf_fini(&now.text);
+        put_rows(&f, ROWS[i].alter);
+        played actual = play(&f, &all, &(cursor_options){0});
+        if (strcmp((const char *)actual.text.data, (const char *)expected.text.data) != 0)
+            fail_msg("%s: %s", ROWS[i].what, actual.text.data);
+        td_buf_fini(&actual.text);
     }
-    td_buf_fini(&right.text);
+    td_buf_fini(&expected.text);
     tape_fixture_fini(&f);
 }
 
@@ -471,8 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_is_wanted_is_opened),
-        cmocka_unit_test(test_no_frame_rests_on_the_catalog),
-        cmocka_unit_test(test_another_file_is_read_for_itself),
+        cmocka_unit_test(test_frames_do_not_need_the_catalog),
+        cmocka_unit_test(test_index_of_another_file_is_ignored),
     };
     return cmocka_run_group_tests_name("source_queue", tests, NULL, NULL);
 }

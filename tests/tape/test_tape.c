@@ -44,7 +44,7 @@ static tape_segment *open_only(tape_fixture *f, uint64_t first_ns)
 /* ---- total order ---- */
 
 /* A frame as it was made; its text is its number. */
-typedef struct made {
+typedef struct made_frame {
     const char *feed;
     const char *session;
     uint64_t start_ns, recv_ns;
@@ -52,7 +52,7 @@ typedef struct made {
     channel_dir dir;
     uint64_t ordinal;
     unsigned number;
-} made;
+} made_frame;
 
 enum { ORDER_FRAMES = 1200, ORDER_SEGMENTS = 4, FRAMES_PER_CHUNK = 37 };
 
@@ -67,8 +67,8 @@ static const tape_segment_spec ORDER_SPECS[ORDER_SEGMENTS] = {
  * in before out, ordinal). */
 static int compare_made(const void *a, const void *b)
 {
-    const made *l = a;
-    const made *r = b;
+    const made_frame *l = a;
+    const made_frame *r = b;
     if (l->recv_ns != r->recv_ns)
         return l->recv_ns < r->recv_ns ? -1 : 1;
     if (l->start_ns != r->start_ns)
@@ -85,7 +85,7 @@ static int compare_made(const void *a, const void *b)
 
 /* Sessions that overlap in time, on a grid so coarse that many times are equal. Session "aaaaaaaa"
  * has two feeds, whose times differ as P3 requires. */
-static void make_overlapping(tape_fixture *f, made *frames)
+static void make_overlapping(tape_fixture *f, made_frame *frames)
 {
     tape_segment *segments[ORDER_SEGMENTS];
     uint64_t session_ns[ORDER_SEGMENTS] = {1000, 0, 1000, 1000}; /* [1] and [0] are one session */
@@ -103,14 +103,14 @@ static void make_overlapping(tape_fixture *f, made *frames)
         *now_ns += 1 + td_random_below(&random, 2);
         uint32_t line = (uint32_t)td_random_below(&random, 2);
         channel_dir dir = td_random_below(&random, 4) == 0 ? CHANNEL_OUT : CHANNEL_IN;
-        frames[n] = (made){.feed = ORDER_SPECS[of].feed,
-                           .session = ORDER_SPECS[of].session,
-                           .start_ns = ORDER_SPECS[of].start_ns,
-                           .recv_ns = *now_ns,
-                           .line = line,
-                           .dir = dir,
-                           .ordinal = ++ordinals[of][line][dir == CHANNEL_OUT],
-                           .number = n};
+        frames[n] = (made_frame){.feed = ORDER_SPECS[of].feed,
+                                 .session = ORDER_SPECS[of].session,
+                                 .start_ns = ORDER_SPECS[of].start_ns,
+                                 .recv_ns = *now_ns,
+                                 .line = line,
+                                 .dir = dir,
+                                 .ordinal = ++ordinals[of][line][dir == CHANNEL_OUT],
+                                 .number = n};
         char text[32];
         snprintf(text, sizeof text, "%u", n);
         tape_segment_put(segments[of],
@@ -134,7 +134,7 @@ static void test_total_order(void **state)
 {
     static const unsigned THREADS[] = {1, 2, 3, 8};
     tape_fixture *f = *state;
-    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    made_frame *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
     make_overlapping(f, frames);
     qsort(frames, ORDER_FRAMES, sizeof *frames, compare_made);
     unsigned equal_times = 0;
@@ -571,11 +571,11 @@ static void test_damage_is_passed_over(void **state)
 /* ---- seeking ---- */
 
 /* After a seek, forward or back, a cursor returns the same frames as one opened at that time. */
-static void test_seek(void **state)
+static void test_seek_equals_opening_there(void **state)
 {
     static const uint64_t TIMES[] = {1000, 1900, 1001, 1500, 5, 1200};
     tape_fixture *f = *state;
-    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    made_frame *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
     make_overlapping(f, frames);
     td_free(frames);
     for (unsigned threads = 1; threads <= 3; threads += 2) {
@@ -629,7 +629,7 @@ static void test_as_many_threads_as_given(void **state)
 /* ---- memory ---- */
 
 /* An acquired block outlives the next frames, and the tape. */
-static void test_held_blocks(void **state)
+static void test_held_block_outlives_the_tape(void **state)
 {
     tape_fixture *f = *state;
     make_plain(f);
@@ -723,9 +723,9 @@ int main(void)
         tape_fixture_test(test_grants),
         tape_fixture_test(test_long_connections),
         tape_fixture_test(test_damage_is_passed_over),
-        tape_fixture_test(test_seek),
+        tape_fixture_test(test_seek_equals_opening_there),
         tape_fixture_test(test_as_many_threads_as_given),
-        tape_fixture_test(test_held_blocks),
+        tape_fixture_test(test_held_block_outlives_the_tape),
         tape_fixture_test(test_shared),
         tape_fixture_test(test_closed_early),
     };

@@ -51,7 +51,7 @@ static void put_number(tape_segment *segment, unsigned n)
 
 /* The next poll returns chunks that have become durable, new channels, the end of the segment, and
  * the next segment. */
-static void test_follow(void **state)
+static void test_follow_returns_durable_chunks(void **state)
 {
     tape_fixture *f = *state;
     tape_segment *segment = open_segment(f, 1);
@@ -208,7 +208,7 @@ static void test_hold_with_threads(void **state)
 
 /* A tape that does not follow reads what exists when it is opened; the file may be finished and
  * renamed before the tape reads it. */
-static void test_finished_meanwhile(void **state)
+static void test_segment_finished_while_read(void **state)
 {
     tape_fixture *f = *state;
     tape_segment *segment = open_segment(f, 1);
@@ -300,12 +300,12 @@ static void test_unknown_is_classified_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        tape_fixture_test(test_follow),
+        tape_fixture_test(test_follow_returns_durable_chunks),
         tape_fixture_test(test_follow_from_nothing),
         tape_fixture_test(test_follow_finds_a_feed_beside_a_busy_one),
         tape_fixture_test(test_hold),
         tape_fixture_test(test_hold_with_threads),
-        tape_fixture_test(test_finished_meanwhile),
+        tape_fixture_test(test_segment_finished_while_read),
         tape_fixture_test(test_single_and_unreadable_files),
         tape_fixture_test(test_unknown_is_classified_again),
     };

@@ -26,79 +26,77 @@
 
 enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3 };
 
-/* ---- places ---- */
+/* ---- environments ---- */
 
-static void init_folder(archive_place *place)
+static void init_folder(archive_env *env)
 {
-    *place = (archive_place){0};
-    temp_folder_make(TEMP_IN_MEMORY, place->folder);
-    place->clock = clock_sim_open(FIXTURE_START_NS, 1);
-    assert_non_null(place->clock);
+    *env = (archive_env){0};
+    temp_folder_make(TEMP_IN_MEMORY, env->folder);
+    env->clock = clock_sim_open(FIXTURE_START_NS, 1);
+    assert_non_null(env->clock);
 }
 
-void archive_place_init_sim(archive_place *place)
+void archive_env_init_sim(archive_env *env)
 {
-    init_folder(place);
-    place->disk = io_fault_open();
-    assert_non_null(place->disk);
-    (void)snprintf(place->path, sizeof place->path, ARCHIVE_FIXTURE_PATH);
-    (void)snprintf(place->catalog_path, sizeof place->catalog_path, "%s/catalog.sqlite",
-                   place->folder);
+    init_folder(env);
+    env->disk = io_fault_open();
+    assert_non_null(env->disk);
+    (void)snprintf(env->path, sizeof env->path, ARCHIVE_FIXTURE_PATH);
+    (void)snprintf(env->catalog_path, sizeof env->catalog_path, "%s/catalog.sqlite", env->folder);
 }
 
-void archive_place_init_real(archive_place *place)
+void archive_env_init_real(archive_env *env)
 {
-    init_folder(place);
-    (void)snprintf(place->path, sizeof place->path, "%s/" ARCHIVE_FIXTURE_PATH, place->folder);
-    (void)snprintf(place->catalog_path, sizeof place->catalog_path, "%s/catalog.sqlite",
-                   place->path);
+    init_folder(env);
+    (void)snprintf(env->path, sizeof env->path, "%s/" ARCHIVE_FIXTURE_PATH, env->folder);
+    (void)snprintf(env->catalog_path, sizeof env->catalog_path, "%s/catalog.sqlite", env->path);
 }
 
-void archive_place_fini(archive_place *place)
+void archive_env_fini(archive_env *env)
 {
-    io_fault_close(place->disk);
-    clock_sim_close(place->clock);
-    temp_folder_remove(place->folder);
+    io_fault_close(env->disk);
+    clock_sim_close(env->clock);
+    temp_folder_remove(env->folder);
 }
 
-int archive_place_set_up(void **state)
+int archive_env_set_up(void **state)
 {
-    archive_place *place = td_alloc_zero(1, sizeof *place);
-    archive_place_init_sim(place);
-    *state = place;
+    archive_env *env = td_alloc_zero(1, sizeof *env);
+    archive_env_init_sim(env);
+    *state = env;
     return 0;
 }
 
-int archive_place_tear_down(void **state)
+int archive_env_tear_down(void **state)
 {
-    archive_place_fini(*state);
+    archive_env_fini(*state);
     td_free(*state);
     return 0;
 }
 
-void archive_place_swap_disk(archive_place *place, io_fault *disk)
+void archive_env_swap_disk(archive_env *env, io_fault *disk)
 {
-    io_fault_close(place->disk);
-    place->disk = disk;
+    io_fault_close(env->disk);
+    env->disk = disk;
 }
 
-td_result archive_place_try_open(archive_place *place, archive_mode mode, const char *verb,
-                                 archive **out, td_err *err)
+td_result archive_env_try_open(archive_env *env, archive_mode mode, const char *verb, archive **out,
+                               td_err *err)
 {
     const archive_options options = {
-        .io = place->disk == NULL ? io_posix() : io_fault_io(place->disk),
-        .clock = clock_sim_clock(place->clock),
+        .io = env->disk == NULL ? io_posix() : io_fault_io(env->disk),
+        .clock = clock_sim_clock(env->clock),
         .verb = verb,
-        .catalog_path = place->catalog_path,
+        .catalog_path = env->catalog_path,
     };
-    return archive_open(&options, place->path, mode, out, err);
+    return archive_open(&options, env->path, mode, out, err);
 }
 
-archive *archive_place_open(archive_place *place, archive_mode mode, const char *verb)
+archive *archive_env_open(archive_env *env, archive_mode mode, const char *verb)
 {
     archive *a = NULL;
     td_err err;
-    if (archive_place_try_open(place, mode, verb, &a, &err) != TD_OK)
+    if (archive_env_try_open(env, mode, verb, &a, &err) != TD_OK)
         fail_msg("%s", err.text);
     return a;
 }
@@ -193,15 +191,15 @@ td_result fixture_feed_put_again(fixture_feed *feed, td_err *err)
     return archive_writer_put(feed->writer, feed->index, feed->chunk, err);
 }
 
-void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count)
+void archive_fixture_record(archive_env *env, uint64_t from, unsigned chunk_count)
 {
-    archive_fixture_session(place, "record", from, chunk_count);
+    archive_fixture_session(env, "record", from, chunk_count);
 }
 
-void archive_fixture_session(archive_place *place, const char *verb, uint64_t from,
+void archive_fixture_session(archive_env *env, const char *verb, uint64_t from,
                              unsigned chunk_count)
 {
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, verb);
     archive_writer *writer = archive_fixture_begin(a);
     fixture_feed feed;
     td_err err;
@@ -222,38 +220,38 @@ void archive_fixture_session(archive_place *place, const char *verb, uint64_t fr
 
 /* ---- reading ---- */
 
-void archive_fixture_kill(archive_place *place, const char *verb, const char *feed, uint64_t from,
+void archive_fixture_kill(archive_env *env, const char *verb, const char *feed, uint64_t from,
                           unsigned chunk_count)
 {
     fixture_feed f;
     td_err err;
-    clock_sim_advance(place->clock, 1000);
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
+    clock_sim_advance(env->clock, 1000);
+    archive *a = archive_env_open(env, ARCHIVE_APPEND, verb);
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&f, writer, feed, from, 1, &err), TD_OK);
     for (unsigned i = 0; i < chunk_count; i++)
         assert_int_equal(fixture_feed_put(&f, CHUNK_FRAMES, &err), TD_OK);
-    io_fault *killed = io_fault_kill(place->disk);
+    io_fault *killed = io_fault_kill(env->disk);
     fixture_feed_close(&f);
     assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
     archive_close(a);
-    archive_place_swap_disk(place, killed);
+    archive_env_swap_disk(env, killed);
 }
 
-void archive_fixture_gaps(archive_place *place, gap_list *out)
+void archive_fixture_gaps(archive_env *env, gap_list *out)
 {
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_gaps(a, out, &err), TD_OK);
     archive_close(a);
 }
 
-void archive_fixture_check_catalog(archive_place *place, const char *words)
+void archive_fixture_check_catalog(archive_env *env, const char *words)
 {
     char what[CATALOG_WHAT_BYTES];
     td_err err;
     archive_view *view = NULL;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_view_open(a, VIEW_FILES, NULL, &view, &err), TD_OK);
     archive_check_catalog(view, NULL, NULL, what);
     archive_view_close(view);
@@ -262,23 +260,23 @@ void archive_fixture_check_catalog(archive_place *place, const char *words)
     archive_close(a);
 }
 
-char *archive_fixture_dump(archive_place *place)
+char *archive_fixture_dump(archive_env *env)
 {
-    char *text = catalog_text(place->catalog_path);
+    char *text = catalog_text(env->catalog_path);
     if (text == NULL)
-        fail_msg("%s cannot be read", place->catalog_path);
+        fail_msg("%s cannot be read", env->catalog_path);
     return text;
 }
 
-char *archive_fixture_dump_rebuilt(archive_place *place)
+char *archive_fixture_dump_rebuilt(archive_env *env)
 {
     catalog *c = NULL;
     td_err err;
     char path[300];
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
-    (void)snprintf(path, sizeof path, "%s.rebuilt", place->catalog_path);
+    (void)snprintf(path, sizeof path, "%s.rebuilt", env->catalog_path);
     if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -290,19 +288,19 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
     return text;
 }
 
-void archive_fixture_check_dump(archive_place *place)
+void archive_fixture_check_dump(archive_env *env)
 {
-    char *kept = archive_fixture_dump(place);
-    char *rebuilt = archive_fixture_dump_rebuilt(place);
+    char *kept = archive_fixture_dump(env);
+    char *rebuilt = archive_fixture_dump_rebuilt(env);
     assert_string_equal(kept, rebuilt);
     td_free(kept);
     td_free(rebuilt);
 }
 
-void archive_fixture_recover(archive_place *place, recover_report *report)
+void archive_fixture_recover(archive_env *env, recover_report *report)
 {
     td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
+    archive *a = archive_env_open(env, ARCHIVE_MAINTAIN, "recover");
     if (archive_recover(a, NULL, NULL, report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
@@ -346,21 +344,21 @@ static int wants_feed(void *user, const char *feed)
     return strcmp(user, feed) == 0;
 }
 
-verify_report archive_fixture_verify(archive_place *place, const verify_options *options)
+verify_report archive_fixture_verify(archive_env *env, const verify_options *options)
 {
     td_err err;
     verify_report report;
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     if (archive_verify(a, options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
     return report;
 }
 
-uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, uint64_t first,
+uint64_t archive_fixture_check_frames(archive_env *env, const char *feed, uint64_t first,
                                       uint32_t step)
 {
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     read_plan *plan = NULL;
     td_err err;
     const read_query query = {

@@ -15,19 +15,19 @@
 
 enum { FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
-typedef struct version {
+typedef struct saved_catalog {
     td_hash128 hash;
     uint8_t *packed; /* the compressed file; NULL if it was missing */
     size_t packed_bytes;
     size_t bytes;
-} version;
+} saved_catalog;
 
 struct fault_catalogs {
     char path[PATH_BYTES];
     codec *coder;
     td_hasher *hasher;
     td_buf content;
-    version *versions;
+    saved_catalog *versions;
     size_t version_count;
     size_t version_capacity;
     uint64_t *at; /* [n]: index of the version just before change n */
@@ -85,7 +85,7 @@ static int read_file(const char *path, td_buf *out)
     return 1;
 }
 
-static void pack(fault_catalogs *c, const td_buf *content, version *out)
+static void pack(fault_catalogs *c, const td_buf *content, saved_catalog *out)
 {
     size_t capacity = codec_bound(content->size);
     out->bytes = content->size;
@@ -104,8 +104,8 @@ static void look(fault_catalogs *c)
     if (c->version_count > 0 && td_hash128_equal(c->versions[c->version_count - 1].hash, hash))
         return;
     c->versions = space(c->versions, c->version_count, &c->version_capacity, sizeof c->versions[0]);
-    version *made = &c->versions[c->version_count++];
-    *made = (version){.hash = hash};
+    saved_catalog *made = &c->versions[c->version_count++];
+    *made = (saved_catalog){.hash = hash};
     if (is_there)
         pack(c, &c->content, made);
 }
@@ -141,7 +141,7 @@ static int write_file(const char *path, const void *bytes, size_t size)
     return fclose(out) == 0 && done == size;
 }
 
-static int put_version(const version *from, const char *path)
+static int put_version(const saved_catalog *from, const char *path)
 {
     if (from->packed == NULL)
         return 1;

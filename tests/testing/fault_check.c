@@ -15,13 +15,13 @@
 #include "tape/cursor.h"
 #include "tests/testing/catalog_text.h"
 
-static int wrong(fault_place *place, const char *format, ...) TD_PRINTF(2, 3);
+static int wrong(fault_checker *checker, const char *format, ...) TD_PRINTF(2, 3);
 
-static int wrong(fault_place *place, const char *format, ...)
+static int wrong(fault_checker *checker, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    (void)vsnprintf(place->what, sizeof place->what, format, values);
+    (void)vsnprintf(checker->failure, sizeof checker->failure, format, values);
     va_end(values);
     return 0;
 }
@@ -36,11 +36,12 @@ fault_truth fault_truth_at(const fault_recording *r, uint64_t change_count)
     return truth;
 }
 
-static td_result open_at(const fault_place *place, io_fault *disk, archive_mode mode, archive **out,
-                         td_err *err)
+static td_result open_at(const fault_checker *checker, io_fault *disk, archive_mode mode,
+                         archive **out, td_err *err)
 {
     td_err_clear(err);
-    return fault_archive_open(place->recording, disk, place->catalog, mode, "recover", out, err);
+    return fault_archive_open(checker->recording, disk, checker->catalog, mode, "recover", out,
+                              err);
 }
 
 /* ---- frames ---- */
@@ -53,26 +54,26 @@ static size_t feed_of(const fault_recording *r, const char *name)
     return i;
 }
 
-static int check_frame(fault_place *place, const frame_ref *got, fault_found *found)
+static int check_frame(fault_checker *checker, const frame_ref *got, fault_found *found)
 {
-    const fault_recording *r = place->recording;
+    const fault_recording *r = checker->recording;
     size_t i = feed_of(r, got->channel->info.feed);
     if (i == FAULT_FEEDS || found->frames[i] == r->feeds[i].count)
-        return wrong(place, "a frame of %s that was not fed", got->channel->info.feed);
+        return wrong(checker, "a frame of %s that was not fed", got->channel->info.feed);
     const fault_frame *want = &r->feeds[i].frames[found->frames[i]];
     if (got->bytes.size != want->size || memcmp(got->bytes.data, want->text, want->size) != 0)
-        return wrong(place, "frame %" PRIu64 " of %s has other bytes: %.*s", found->frames[i],
+        return wrong(checker, "frame %" PRIu64 " of %s has other bytes: %.*s", found->frames[i],
                      r->feeds[i].name, (int)(got->bytes.size < 80 ? got->bytes.size : 80),
                      (const char *)got->bytes.data);
     if (got->recv_ns != want->recv_ns || got->ordinal != want->ordinal ||
         got->conn->number != want->conn)
-        return wrong(place, "frame %" PRIu64 " of %s has another time, ordinal or connection",
+        return wrong(checker, "frame %" PRIu64 " of %s has another time, ordinal or connection",
                      found->frames[i], r->feeds[i].name);
     found->frames[i]++;
     return 1;
 }
 
-static int check_tape(fault_place *place, archive *a, fault_found *found)
+static int check_tape(fault_checker *checker, archive *a, fault_found *found)
 {
     static const selection EVERYTHING = {.has_from = 0};
     const cursor_options reading = {.threads = 1};
@@ -83,38 +84,38 @@ static int check_tape(fault_place *place, archive *a, fault_found *found)
     int ok = 1;
     td_result rc = cursor_open(a, &EVERYTHING, &reading, &t, &err);
     while (rc == TD_OK && ok && (rc = cursor_next(t, &frame, &err)) == TD_OK)
-        ok = check_frame(place, frame, found);
+        ok = check_frame(checker, frame, found);
     cursor_stats stats = {0};
     if (t != NULL)
         cursor_get_stats(t, &stats);
     cursor_close(t);
     if (ok && rc != TD_EOF)
-        ok = wrong(place, "cannot read: %s", err.text);
+        ok = wrong(checker, "cannot read: %s", err.text);
     if (ok && stats.damaged_chunks + stats.segments_unreadable > 0)
-        ok = wrong(place, "%" PRIu64 " chunks are damaged, %" PRIu64 " segments unreadable",
+        ok = wrong(checker, "%" PRIu64 " chunks are damaged, %" PRIu64 " segments unreadable",
                    stats.damaged_chunks, stats.segments_unreadable);
     return ok;
 }
 
-int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *truth,
+int fault_check_frames(fault_checker *checker, io_fault *disk, const fault_truth *truth,
                        fault_found *found)
 {
     archive *a = NULL;
     td_err err;
     int ok = 1;
     *found = (fault_found){.has_archive = 1};
-    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    td_result rc = open_at(checker, disk, ARCHIVE_READ, &a, &err);
     if (rc == TD_OK)
-        ok = check_tape(place, a, found);
+        ok = check_tape(checker, a, found);
     else if (rc == TD_E_NOTFOUND || rc == TD_E_INVALID)
         found->has_archive = 0;
     else
-        ok = wrong(place, "cannot open: %s", err.text);
+        ok = wrong(checker, "cannot open: %s", err.text);
     archive_close(a);
     for (size_t i = 0; ok && i < FAULT_FEEDS; i++) {
         if (found->frames[i] < truth->durable[i])
-            ok = wrong(place, "%s: %" PRIu64 " of %" PRIu64 " durable frames are there",
-                       place->recording->feeds[i].name, found->frames[i], truth->durable[i]);
+            ok = wrong(checker, "%s: %" PRIu64 " of %" PRIu64 " durable frames are there",
+                       checker->recording->feeds[i].name, found->frames[i], truth->durable[i]);
         found->fed[i] = truth->fed[i];
         found->lost += truth->fed[i] > found->frames[i] ? truth->fed[i] - found->frames[i] : 0;
     }
@@ -123,68 +124,69 @@ int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *tr
 
 /* ---- recovery ---- */
 
-int fault_check_recover(fault_place *place, io_fault *disk, recover_report *report)
+int fault_check_recover(fault_checker *checker, io_fault *disk, recover_report *report)
 {
     archive *a = NULL;
     td_err err;
-    td_result rc = open_at(place, disk, ARCHIVE_MAINTAIN, &a, &err);
+    td_result rc = open_at(checker, disk, ARCHIVE_MAINTAIN, &a, &err);
     if (rc == TD_OK)
         rc = archive_recover(a, NULL, NULL, report, &err);
     archive_close(a);
     if (rc != TD_OK)
-        return wrong(place, "recover: %s", err.text);
+        return wrong(checker, "recover: %s", err.text);
     if (report->is_lossy || report->segments_failed > 0)
-        return wrong(place, "recover: lossy, %" PRIu64 " segments failed", report->segments_failed);
-    return io_fault_open_count(disk) == 0 || wrong(place, "recover left files open");
+        return wrong(checker, "recover: lossy, %" PRIu64 " segments failed",
+                     report->segments_failed);
+    return io_fault_open_count(disk) == 0 || wrong(checker, "recover left files open");
 }
 
-int fault_check_settled(fault_place *place, io_fault *disk)
+int fault_check_settled(fault_checker *checker, io_fault *disk)
 {
     recover_report report = {0};
     td_hash128 before = io_fault_digest(disk);
-    if (!fault_check_recover(place, disk, &report))
+    if (!fault_check_recover(checker, disk, &report))
         return 0;
     if (report.segments_recovered + report.sessions_crashed + report.gaps_opened != 0)
-        return wrong(place, "a second recover found something to do");
+        return wrong(checker, "a second recover found something to do");
     return td_hash128_equal(before, io_fault_digest(disk)) ||
-           wrong(place, "a second recover changed the archive");
+           wrong(checker, "a second recover changed the archive");
 }
 
 /* ---- soundness ---- */
 
 static void note_finding(void *user, const verify_finding *finding)
 {
-    fault_place *place = user;
+    fault_checker *checker = user;
     /* Keep the worst finding, and the last of equal ones. */
-    int is_damage_said = strncmp(place->what, "verify: damaged", 15) == 0;
+    int is_damage_said = strncmp(checker->failure, "verify: damaged", 15) == 0;
     if (finding->severity != VERIFY_SOUND &&
         (finding->severity == VERIFY_DAMAGED || !is_damage_said))
-        (void)wrong(place, "verify: %s: %s: %s", verify_severity_name(finding->severity),
+        (void)wrong(checker, "verify: %s: %s: %s", verify_severity_name(finding->severity),
                     finding->segment, finding->what);
 }
 
-static int verify_disk(fault_place *place, archive *a, verify_severity worst)
+static int verify_disk(fault_checker *checker, archive *a, verify_severity worst)
 {
-    const verify_options options = {.threads = 1, .finding = note_finding, .user = place};
+    const verify_options options = {.threads = 1, .finding = note_finding, .user = checker};
     verify_report report;
     td_err err;
     td_err_clear(&err);
-    place->what[0] = '\0';
+    checker->failure[0] = '\0';
     if (archive_verify(a, &options, &report, &err) != TD_OK)
-        return wrong(place, "verify: %s", err.text);
+        return wrong(checker, "verify: %s", err.text);
     return report.verdict <= worst;
 }
 
-char *fault_dump(fault_place *place)
+char *fault_dump(fault_checker *checker)
 {
-    char *text = catalog_text(place->catalog);
+    char *text = catalog_text(checker->catalog);
     if (text == NULL)
-        (void)wrong(place, "the catalog cannot be read");
+        (void)wrong(checker, "the catalog cannot be read");
     return text;
 }
 
 /* The dump of a catalog that is rebuilt from segments and journal (P5). */
-static char *dump_rebuilt(fault_place *place, archive *a)
+static char *dump_rebuilt(fault_checker *checker, archive *a)
 {
     const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
@@ -192,50 +194,50 @@ static char *dump_rebuilt(fault_place *place, archive *a)
     char path[300];
     td_err err;
     td_err_clear(&err);
-    (void)snprintf(path, sizeof path, "%s.rebuilt", place->catalog);
+    (void)snprintf(path, sizeof path, "%s.rebuilt", checker->catalog);
     if (catalog_open(path, CATALOG_WRITE, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, &report, &err) != TD_OK)
-        (void)wrong(place, "reindex: %s", err.text);
+        (void)wrong(checker, "reindex: %s", err.text);
     catalog_close(c);
     char *text = catalog_text(path);
     if (text == NULL)
-        (void)wrong(place, "the rebuilt catalog cannot be read");
+        (void)wrong(checker, "the rebuilt catalog cannot be read");
     if (catalog_remove(path, &err) != TD_OK)
-        (void)wrong(place, "removing: %s", err.text);
+        (void)wrong(checker, "removing: %s", err.text);
     return text;
 }
 
-static int compare_dumps(fault_place *place, archive *a)
+static int compare_dumps(fault_checker *checker, archive *a)
 {
-    char *kept = fault_dump(place);
-    char *rebuilt = kept == NULL ? NULL : dump_rebuilt(place, a);
+    char *kept = fault_dump(checker);
+    char *rebuilt = kept == NULL ? NULL : dump_rebuilt(checker, a);
     int ok = kept != NULL && rebuilt != NULL;
     if (ok && strcmp(kept, rebuilt) != 0)
-        ok = wrong(place, "the catalog differs from a rebuilt one");
+        ok = wrong(checker, "the catalog differs from a rebuilt one");
     td_free(kept);
     td_free(rebuilt);
     return ok;
 }
 
-int fault_check_sound(fault_place *place, io_fault *disk)
+int fault_check_sound(fault_checker *checker, io_fault *disk)
 {
     archive *a = NULL;
     td_err err;
-    if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
-        return wrong(place, "cannot open: %s", err.text);
-    int ok = verify_disk(place, a, VERIFY_SOUND) && compare_dumps(place, a);
+    if (open_at(checker, disk, ARCHIVE_READ, &a, &err) != TD_OK)
+        return wrong(checker, "cannot open: %s", err.text);
+    int ok = verify_disk(checker, a, VERIFY_SOUND) && compare_dumps(checker, a);
     archive_close(a);
     return ok;
 }
 
 /* Checks that there is no damage beyond what recover repairs: a crash damages nothing. */
-static int check_recoverable(fault_place *place, io_fault *disk)
+static int check_recoverable(fault_checker *checker, io_fault *disk)
 {
     archive *a = NULL;
     td_err err;
-    if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
-        return wrong(place, "cannot open: %s", err.text);
-    int ok = verify_disk(place, a, VERIFY_RECOVERABLE);
+    if (open_at(checker, disk, ARCHIVE_READ, &a, &err) != TD_OK)
+        return wrong(checker, "cannot open: %s", err.text);
+    int ok = verify_disk(checker, a, VERIFY_RECOVERABLE);
     archive_close(a);
     return ok;
 }
@@ -255,22 +257,22 @@ static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv
 }
 
 /* Checks the ledger. If a feed has no frames in the archive, the ledger has no gaps of it. */
-int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
+int fault_check_ledger(fault_checker *checker, io_fault *disk, fault_found *found)
 {
-    const fault_recording *r = place->recording;
+    const fault_recording *r = checker->recording;
     gap_list list = {0};
     archive *a = NULL;
     td_err err;
-    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    td_result rc = open_at(checker, disk, ARCHIVE_READ, &a, &err);
     if (rc == TD_OK)
         rc = archive_gaps(a, &list, &err);
-    int ok = rc == TD_OK || wrong(place, "gaps: %s", err.text);
+    int ok = rc == TD_OK || wrong(checker, "gaps: %s", err.text);
     for (size_t i = 0; ok && i < FAULT_FEEDS; i++) {
         uint64_t there = found->frames[i];
         if (there == 0 || there >= found->fed[i])
             continue;
         if (!is_in_crash_gap(&list, r->feeds[i].name, r->feeds[i].frames[there].recv_ns))
-            ok = wrong(place, "%s: frame %" PRIu64 " was fed, is not there, and no gap says so",
+            ok = wrong(checker, "%s: frame %" PRIu64 " was fed, is not there, and no gap says so",
                        r->feeds[i].name, there);
     }
     gap_list_fini(&list);
@@ -278,52 +280,53 @@ int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
     return ok;
 }
 
-static int read_gaps(fault_place *place, io_fault *disk, gap_list *out)
+static int read_gaps(fault_checker *checker, io_fault *disk, gap_list *out)
 {
     archive *a = NULL;
     td_err err;
     *out = (gap_list){0};
-    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    td_result rc = open_at(checker, disk, ARCHIVE_READ, &a, &err);
     if (rc == TD_OK)
         rc = archive_gaps(a, out, &err);
     archive_close(a);
-    return rc == TD_OK || wrong(place, "gaps: %s", err.text);
+    return rc == TD_OK || wrong(checker, "gaps: %s", err.text);
 }
 
 /* Checks that readers report the same gaps before recovery as after it, so that nothing looks
  * complete before. */
-static int compare_gaps(fault_place *place, const gap_list *before, const gap_list *after)
+static int compare_gaps(fault_checker *checker, const gap_list *before, const gap_list *after)
 {
     for (size_t i = 0; i < after->count; i++) {
         const gap_row *row = &after->rows[i];
         const gap_row *same = gap_list_find(before, row);
         if (same == NULL || same->to_ns != row->to_ns)
-            return wrong(place,
+            return wrong(checker,
                          "%s: a gap of reason %s from %" PRIu64 " to %" PRIu64
                          " is listed only after recovery",
                          row->feed, gap_reason_name(row->reason), row->from_ns, row->to_ns);
     }
     return before->count == after->count ||
-           wrong(place, "%zu gaps before recovery, %zu after it", before->count, after->count);
+           wrong(checker, "%zu gaps before recovery, %zu after it", before->count, after->count);
 }
 
-int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
+int fault_check_all(fault_checker *checker, io_fault *disk, const fault_truth *truth,
                     fault_found *found)
 {
     recover_report report = {0};
     fault_found before;
     gap_list gaps_before;
     gap_list gaps_after;
-    if (!fault_check_frames(place, disk, truth, &before))
+    if (!fault_check_frames(checker, disk, truth, &before))
         return 0;
     *found = before;
     if (!before.has_archive)
         return 1;
-    int ok = read_gaps(place, disk, &gaps_before) && check_recoverable(place, disk) &&
-             fault_check_recover(place, disk, &report) &&
-             fault_check_frames(place, disk, truth, found);
+    int ok = read_gaps(checker, disk, &gaps_before) && check_recoverable(checker, disk) &&
+             fault_check_recover(checker, disk, &report) &&
+             fault_check_frames(checker, disk, truth, found);
     if (ok) {
-        ok = read_gaps(place, disk, &gaps_after) && compare_gaps(place, &gaps_before, &gaps_after);
+        ok = read_gaps(checker, disk, &gaps_after) &&
+             compare_gaps(checker, &gaps_before, &gaps_after);
         gap_list_fini(&gaps_after);
     }
     gap_list_fini(&gaps_before);
@@ -331,20 +334,20 @@ int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth
         return 0;
     for (size_t i = 0; i < FAULT_FEEDS; i++) {
         if (before.frames[i] != found->frames[i])
-            return wrong(place, "%s: other frames before recovery than after",
-                         place->recording->feeds[i].name);
+            return wrong(checker, "%s: other frames before recovery than after",
+                         checker->recording->feeds[i].name);
     }
-    return fault_check_sound(place, disk) && fault_check_ledger(place, disk, found) &&
-           fault_check_settled(place, disk);
+    return fault_check_sound(checker, disk) && fault_check_ledger(checker, disk, found) &&
+           fault_check_settled(checker, disk);
 }
 
 /* ---- after the check ---- */
 
-int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth *truth,
+int fault_check_cut_again(fault_checker *checker, io_fault *disk, const fault_truth *truth,
                           fault_found *found)
 {
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
-    int ok = fault_check_all(place, after, truth, found);
+    int ok = fault_check_all(checker, after, truth, found);
     io_fault_close(after);
     return ok;
 }
@@ -376,23 +379,23 @@ static void end_next(fault_recording *next, const fault_found *found)
     td_free(next->fed);
 }
 
-int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found)
+int fault_check_record_on(fault_checker *checker, io_fault *disk, fault_found *found)
 {
     static const fault_size SHORT = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
-    const fault_recording *before = place->recording;
+    const fault_recording *before = checker->recording;
     const fault_found kept = *found;
     fault_recording next = {.disk = disk};
     fault_truth truth;
     fault_end end;
     begin_next(&next, before, &kept);
-    (void)snprintf(next.catalog, sizeof next.catalog, "%s", place->catalog);
+    (void)snprintf(next.catalog, sizeof next.catalog, "%s", checker->catalog);
     fault_recording_run(&next, &SHORT, &end);
-    int ok = end.result == TD_OK || wrong(place, "recording on: %.500s", end.err.text);
+    int ok = end.result == TD_OK || wrong(checker, "recording on: %.500s", end.err.text);
     for (size_t i = 0; i < FAULT_FEEDS; i++)
         truth.durable[i] = truth.fed[i] = next.feeds[i].count;
-    place->recording = &next;
-    ok = ok && fault_check_cut_again(place, disk, &truth, found);
-    place->recording = before;
+    checker->recording = &next;
+    ok = ok && fault_check_cut_again(checker, disk, &truth, found);
+    checker->recording = before;
     end_next(&next, &kept);
     return ok;
 }

@@ -24,24 +24,24 @@ static void note_removal(void *user, const segment_index *going, prune_reason re
                    going->feed, name.number);
 }
 
-td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err)
+td_result prune_try(archive_env *env, prune_options options, prune_report *report, td_err *err)
 {
     archive *a = NULL;
     archive_mode mode = options.is_dry_run ? ARCHIVE_READ : ARCHIVE_MAINTAIN;
     removed[0] = '\0';
     options.removing = note_removal;
-    td_result rc = archive_place_try_open(place, mode, "prune", &a, err);
+    td_result rc = archive_env_try_open(env, mode, "prune", &a, err);
     if (rc == TD_OK)
         rc = archive_prune(a, &options, report, err);
     archive_close(a);
     return rc;
 }
 
-prune_report prune(archive_place *place, prune_options options)
+prune_report prune(archive_env *env, prune_options options)
 {
     prune_report report;
     td_err err;
-    if (prune_try(place, options, &report, &err) != TD_OK)
+    if (prune_try(env, options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
     return report;
 }
@@ -64,22 +64,22 @@ static void keep_finding(void *user, const verify_finding *finding)
                    verify_severity_name(finding->severity), finding->segment, finding->what);
 }
 
-const prune_found *prune_verify(archive_place *place)
+const prune_found *prune_verify(archive_env *env)
 {
     static prune_found f;
     const verify_options options = {.threads = 1, .finding = keep_finding, .user = &f};
     f.text[0] = '\0';
-    f.verdict = archive_fixture_verify(place, &options).verdict;
+    f.verdict = archive_fixture_verify(env, &options).verdict;
     return &f;
 }
 
-void prune_check_sound(archive_place *place)
+void prune_check_sound(archive_env *env)
 {
-    const prune_found *f = prune_verify(place);
+    const prune_found *f = prune_verify(env);
     if (f->verdict != VERIFY_SOUND || f->text[0] != '\0')
         fail_msg("%s", f->text);
-    char *kept = archive_fixture_dump(place);
-    char *made = archive_fixture_dump_rebuilt(place);
+    char *kept = archive_fixture_dump(env);
+    char *made = archive_fixture_dump_rebuilt(env);
     assert_string_equal(kept, made);
     td_free(kept);
     td_free(made);

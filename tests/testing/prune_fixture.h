@@ -24,8 +24,8 @@ typedef struct prune_found {
 } prune_found;
 
 /* Prune with the fixture's gap reader. Sets options.removing. */
-td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err);
-prune_report prune(archive_place *place, prune_options options);
+td_result prune_try(archive_env *env, prune_options options, prune_report *report, td_err *err);
+prune_report prune(archive_env *env, prune_options options);
 
 /* The segments that the last prune removed, in order: "why feed number" and an LF for each. */
 const char *prune_removed(void);
@@ -34,9 +34,9 @@ const char *prune_removed(void);
 prune_options older_than_frame(uint64_t i);
 
 /* Run verify; the result is valid until the next call. */
-const prune_found *prune_verify(archive_place *place);
+const prune_found *prune_verify(archive_env *env);
 
 /* Check that verify finds nothing, and that the catalog equals a rebuilt one. */
-void prune_check_sound(archive_place *place);
+void prune_check_sound(archive_env *env);
 
 #endif

@@ -509,30 +509,30 @@ const char *row_frame_set(row_frame *frame, row_frame_spoil what, const char *te
 
 /* ---- writing ---- */
 
-typedef struct writing {
+typedef struct row_writer {
     unsigned how;
     td_random *random;
     td_buf *out;
     const topic_row *row;
     unsigned lists; /* number of open lists */
-} writing;
+} row_writer;
 
-static void put(writing *w, const char *text)
+static void put(row_writer *w, const char *text)
 {
     assert_int_equal(td_buf_append(w->out, text, strlen(text), NULL), TD_OK);
 }
 
-static void put_space(writing *w)
+static void put_space(row_writer *w)
 {
     static const char *const SPACES[] = {"", " ", "\n", "\t \r\n"};
     if (w->how & ROW_FRAME_SPACED)
         put(w, SPACES[td_random_below(w->random, 4)]);
 }
 
-static void put_node(writing *w, const node *n);
+static void put_node(row_writer *w, const node *n);
 
 /* Writes a string with quotes. With ROW_FRAME_ESCAPED, some letters are escapes. */
-static void put_string(writing *w, const char *text)
+static void put_string(row_writer *w, const char *text)
 {
     char escape[8];
     if (!(w->how & ROW_FRAME_ESCAPED)) {
@@ -546,7 +546,7 @@ static void put_string(writing *w, const char *text)
     }
 }
 
-static void put_key(writing *w, const char *key)
+static void put_key(row_writer *w, const char *key)
 {
     char quoted[ROW_FRAME_TEXT_BYTES + 2];
     snprintf(quoted, sizeof quoted, "\"%s\"", key);
@@ -559,7 +559,7 @@ static void put_key(writing *w, const char *key)
     put_space(w);
 }
 
-static const char *any_value(writing *w)
+static const char *any_value(row_writer *w)
 {
     static const char *const VALUES[] = {
         "1",
@@ -606,7 +606,7 @@ static int is_telling(const char *key)
 }
 
 /* Adds a member that the row does not know, with a key similar to a known one. */
-static void put_unknown(writing *w, const node *object)
+static void put_unknown(row_writer *w, const node *object)
 {
     char key[ROW_FRAME_TEXT_BYTES + 8];
     const node *like =
@@ -623,7 +623,7 @@ static void put_unknown(writing *w, const node *object)
 }
 
 /* Sets the order in which children are written. */
-static void order_children(writing *w, const node *n, size_t order[ROW_FRAME_CHILDREN_MAX])
+static void order_children(row_writer *w, const node *n, size_t order[ROW_FRAME_CHILDREN_MAX])
 {
     for (size_t i = 0; i < n->count; i++)
         order[i] = i;
@@ -637,13 +637,13 @@ static void order_children(writing *w, const node *n, size_t order[ROW_FRAME_CHI
     }
 }
 
-static int is_written(const writing *w, const node *n)
+static int is_written(const row_writer *w, const node *n)
 {
     return !n->is_absent || (w->how & ROW_FRAME_NULLED);
 }
 
 /* Writes a comma, except before the first element. */
-static void put_comma(writing *w, int *is_first)
+static void put_comma(row_writer *w, int *is_first)
 {
     if (!*is_first) {
         put_space(w);
@@ -654,7 +654,7 @@ static void put_comma(writing *w, int *is_first)
 }
 
 /* Adds unknown members to an object, or unknown elements to a level. */
-static void put_more(writing *w, const node *n, int *is_first)
+static void put_more(row_writer *w, const node *n, int *is_first)
 {
     int is_level = n->type == NODE_ARRAY && n->count > 0 && n->children[0]->type == NODE_SCALAR;
     if ((w->how & ROW_FRAME_EXTENDED) && n->type == NODE_OBJECT &&
@@ -668,7 +668,7 @@ static void put_more(writing *w, const node *n, int *is_first)
     }
 }
 
-static void put_children(writing *w, const node *n)
+static void put_children(row_writer *w, const node *n)
 {
     size_t order[ROW_FRAME_CHILDREN_MAX];
     int is_first = 1;
@@ -696,7 +696,7 @@ static void put_children(writing *w, const node *n)
     put_space(w);
 }
 
-static void put_scalar(writing *w, const char *text)
+static void put_scalar(row_writer *w, const char *text)
 {
     if (text[0] == '"')
         put_string(w, text);
@@ -705,7 +705,7 @@ static void put_scalar(writing *w, const char *text)
 }
 
 /* Writes a number as a string, or a string as a number. */
-static void put_number(writing *w, const char *text)
+static void put_number(row_writer *w, const char *text)
 {
     char other[ROW_FRAME_TEXT_BYTES + 2];
     int is_quoted = text[0] == '"';
@@ -725,7 +725,7 @@ static int is_number(const node *n)
                              (field->type == FIELD_TIME && field->unit != UNIT_RFC3339));
 }
 
-static void put_node(writing *w, const node *n)
+static void put_node(row_writer *w, const node *n)
 {
     if (n->key[0] != '\0')
         put_key(w, n->key);
@@ -753,7 +753,7 @@ static void put_node(writing *w, const node *n)
 
 void row_frame_write(const row_frame *frame, unsigned how, td_random *random, td_buf *out)
 {
-    writing w = {how, random, out, frame->row, 0};
+    row_writer w = {how, random, out, frame->row, 0};
     put_space(&w);
     put_node(&w, frame->root);
     put_space(&w);

@@ -170,7 +170,7 @@ static void test_never_answers(void **state)
     }
 }
 
-static void test_nobody_listens(void **state)
+static void test_no_listener(void **state)
 {
     (void)state;
     static const raw_script UNUSED = {.answer = ""};
@@ -187,7 +187,7 @@ static void test_nobody_listens(void **state)
 }
 
 /* RFC 6761, 6.4: a name under .invalid never has an address. */
-static void test_unknown_name(void **state)
+static void test_unknown_name_fails(void **state)
 {
     (void)state;
     wire_loop *loop = open_loop();
@@ -273,7 +273,7 @@ static void test_whole_text_of_fragments(void **state)
 
 /* A message of exactly the limit is accepted, one byte more is not; in one frame and in fragments.
  */
-static void test_limit(void **state)
+static void test_message_limit(void **state)
 {
     (void)state;
     for (int row = 0; row < 4; row++) {
@@ -393,12 +393,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_never_answers),
-        cmocka_unit_test(test_nobody_listens),
-        cmocka_unit_test(test_unknown_name),
+        cmocka_unit_test(test_no_listener),
+        cmocka_unit_test(test_unknown_name_fails),
         cmocka_unit_test(test_arguments_refused),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_whole_text_of_fragments),
-        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_message_limit),
         cmocka_unit_test(test_announced_too_large),
         cmocka_unit_test(test_costly_to_inflate),
         cmocka_unit_test(test_request),

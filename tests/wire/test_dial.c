@@ -66,7 +66,7 @@ static int listen_at(const char *address, int backlog, struct sockaddr_in *place
 }
 
 /* The first address drops connection attempts: enough time is left for the second one. */
-static void test_silent_address(void **state)
+static void test_silent_address_leaves_time(void **state)
 {
     (void)state;
     enum { FILLERS = 4 };
@@ -97,7 +97,7 @@ static void test_silent_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silent_address),
+        cmocka_unit_test(test_silent_address_leaves_time),
     };
     return cmocka_run_group_tests_name("wire/dial", tests, NULL, NULL);
 }

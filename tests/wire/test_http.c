@@ -218,7 +218,7 @@ static void a_large_reply_comes_whole(void **state)
     raw_peer_stop(peer, NULL, 0);
 }
 
-static void nobody_listens(void **state)
+static void no_listener(void **state)
 {
     (void)state;
     wire_loop *loop = open_loop();
@@ -330,9 +330,9 @@ static void a_proxy_cannot_reply_for_the_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies),        cmocka_unit_test(a_large_reply_comes_whole),
-        cmocka_unit_test(nobody_listens), cmocka_unit_test(wrong_urls_are_refused_at_once),
-        cmocka_unit_test(given_up),       cmocka_unit_test(a_proxy_cannot_reply_for_the_server),
+        cmocka_unit_test(replies),     cmocka_unit_test(a_large_reply_comes_whole),
+        cmocka_unit_test(no_listener), cmocka_unit_test(wrong_urls_are_refused_at_once),
+        cmocka_unit_test(given_up),    cmocka_unit_test(a_proxy_cannot_reply_for_the_server),
     };
     signal(SIGPIPE, SIG_IGN); /* OpenSSL's own writes to a socket cannot suppress it */
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,7 +255,7 @@ static void pause_in_message(wire_side *side)
 }
 
 /* Pausing inside a callback: bytes that were already read are not delivered before resuming. */
-static void test_pause_inside(void **state)
+static void test_pause_in_callback(void **state)
 {
     (void)state;
     echo e;
@@ -281,7 +281,7 @@ static void close_in_message(wire_side *side)
         wire_close(side->conn, 1000, td_bytes_of(NULL, 0));
 }
 
-static void test_close_inside(void **state)
+static void test_close_in_callback(void **state)
 {
     (void)state;
     echo e;
@@ -299,11 +299,15 @@ static void test_close_inside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),          cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_client_sends),
-        cmocka_unit_test(test_server_closes), cmocka_unit_test(test_out_of_descriptors),
-        cmocka_unit_test(test_pause),         cmocka_unit_test(test_pause_inside),
-        cmocka_unit_test(test_close_inside),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_client_sends),
+        cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_pause_in_callback),
+        cmocka_unit_test(test_close_in_callback),
     };
     return cmocka_run_group_tests_name("wire/link", tests, NULL, NULL);
 }

@@ -238,7 +238,7 @@ static void end_flood(flood *f)
     tls_context_close(f->tls);
 }
 
-static void test_no_data(void **state)
+static void test_endless_handshakes(void **state)
 {
     (void)state;
     static const int VERSIONS[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -258,7 +258,7 @@ static void test_no_data(void **state)
 }
 
 /* With data in between: ends when more answers are pending than the link keeps. */
-static void test_between_data(void **state)
+static void test_handshakes_between_data(void **state)
 {
     (void)state;
     flood f;
@@ -278,9 +278,9 @@ static void test_between_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys_while_full),    cmocka_unit_test(test_keys_amid_a_record),
-        cmocka_unit_test(test_end_without_notify), cmocka_unit_test(test_no_data),
-        cmocka_unit_test(test_between_data),
+        cmocka_unit_test(test_keys_while_full),         cmocka_unit_test(test_keys_amid_a_record),
+        cmocka_unit_test(test_end_without_notify),      cmocka_unit_test(test_endless_handshakes),
+        cmocka_unit_test(test_handshakes_between_data),
     };
     signal(SIGPIPE, SIG_IGN); /* OpenSSL's own writes to a socket cannot suppress it */
     return cmocka_run_group_tests_name("wire/link_tls", tests, NULL, NULL);

@@ -21,27 +21,27 @@ typedef struct fired {
     wire_loop *loop;
     char order[16];
     size_t count;
-    wire_timer *victim;
+    wire_timer *cancelled;
 } fired;
 
-typedef struct one {
+typedef struct timer_arg {
     fired *all;
     char name;
-} one;
+} timer_arg;
 
-static void note(void *user)
+static void on_timer(void *user)
 {
-    one *o = user;
+    timer_arg *o = user;
     o->all->order[o->all->count++] = o->name;
 }
 
-static void cancel_victim(void *user)
+static void cancel_other(void *user)
 {
-    one *o = user;
-    note(o);
-    wire_timer_cancel(&o->all->victim);
-    wire_timer_set(o->all->loop, &o->all->victim, 0, note, &(one){o->all, 'x'});
-    wire_timer_cancel(&o->all->victim);
+    timer_arg *o = user;
+    on_timer(o);
+    wire_timer_cancel(&o->all->cancelled);
+    wire_timer_set(o->all->loop, &o->all->cancelled, 0, on_timer, &(timer_arg){o->all, 'x'});
+    wire_timer_cancel(&o->all->cancelled);
 }
 
 static void run_until(fired *all, size_t count)
@@ -55,27 +55,27 @@ static void test_timers_in_order(void **state)
     (void)state;
     fired all = {.loop = open_loop()};
     uint64_t now_ns = clock_mono_ns(clock_real());
-    one a = {&all, 'a'}, b = {&all, 'b'}, c = {&all, 'c'}, d = {&all, 'd'}, v = {&all, 'v'};
-    wire_timer *gone = NULL;
-    wire_timer_set(all.loop, NULL, now_ns + 3 * TD_NS_PER_MS, note, &d);
-    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, note, &b);
-    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, note, &c);
-    wire_timer_set(all.loop, NULL, now_ns, cancel_victim, &a);
-    wire_timer_set(all.loop, &all.victim, now_ns, note, &v);
-    wire_timer_set(all.loop, &gone, now_ns + 2 * TD_NS_PER_MS, note, &v);
-    wire_timer_cancel(&gone);
-    wire_timer_cancel(&gone);
+    timer_arg a = {&all, 'a'}, b = {&all, 'b'}, c = {&all, 'c'}, d = {&all, 'd'}, v = {&all, 'v'};
+    wire_timer *unset = NULL;
+    wire_timer_set(all.loop, NULL, now_ns + 3 * TD_NS_PER_MS, on_timer, &d);
+    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, on_timer, &b);
+    wire_timer_set(all.loop, NULL, now_ns + TD_NS_PER_MS, on_timer, &c);
+    wire_timer_set(all.loop, NULL, now_ns, cancel_other, &a);
+    wire_timer_set(all.loop, &all.cancelled, now_ns, on_timer, &v);
+    wire_timer_set(all.loop, &unset, now_ns + 2 * TD_NS_PER_MS, on_timer, &v);
+    wire_timer_cancel(&unset);
+    wire_timer_cancel(&unset);
     run_until(&all, 4);
     assert_memory_equal(all.order, "abcd", 4);
     assert_true(clock_mono_ns(clock_real()) >= now_ns + 3 * TD_NS_PER_MS);
     wire_loop_close(all.loop);
 }
 
-static void again(void *user)
+static void set_again(void *user)
 {
-    one *o = user;
+    timer_arg *o = user;
     o->all->count++;
-    wire_timer_set(o->all->loop, NULL, 0, again, o);
+    wire_timer_set(o->all->loop, NULL, 0, set_again, o);
 }
 
 /* Timers that keep adding timers which are due at once do not keep the loop from returning. */
@@ -83,8 +83,8 @@ static void test_timers_do_not_starve(void **state)
 {
     (void)state;
     fired all = {.loop = open_loop()};
-    one o = {&all, 'o'};
-    wire_timer_set(all.loop, NULL, 0, again, &o);
+    timer_arg o = {&all, 'o'};
+    wire_timer_set(all.loop, NULL, 0, set_again, &o);
     for (size_t i = 1; i <= 5; i++) {
         assert_int_equal(wire_loop_run(all.loop, TD_NS_PER_S, NULL), TD_OK);
         assert_int_equal(all.count, i);
@@ -107,7 +107,7 @@ static void wake_from_handler(int signal_number)
 }
 
 /* Without waking, each run would wait for an hour. */
-static void test_wake(void **state)
+static void test_wake_ends_the_wait(void **state)
 {
     (void)state;
     wire_loop *loop = open_loop();
@@ -141,7 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timers_in_order),
         cmocka_unit_test(test_timers_do_not_starve),
-        cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_wake_ends_the_wait),
         cmocka_unit_test(test_cause_names),
     };
     return cmocka_run_group_tests_name("wire/loop", tests, NULL, NULL);

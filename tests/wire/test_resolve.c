@@ -18,7 +18,7 @@
 #include "tests/testing/clock_sim.h"
 
 /* The state of a test's lookups. */
-typedef struct scene {
+typedef struct fixture {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_released; /* 1: hanging lookups may return */
@@ -28,9 +28,9 @@ typedef struct scene {
     clock_sim *clock;
     resolver *names;
     int answers; /* answers delivered */
-} scene;
+} fixture;
 
-static scene *present;
+static fixture *present;
 
 /* Replaces the system's function. Names that begin with "hang" hang; every name has one address,
  * valid on interface 7. */
@@ -40,21 +40,21 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     static struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_scope_id = 7};
     static struct addrinfo info = {.ai_addr = (struct sockaddr *)&address,
                                    .ai_addrlen = sizeof address};
-    scene *s = present;
+    fixture *f = present;
     (void)service;
     (void)hints;
-    pthread_mutex_lock(&s->lock);
-    s->calls++;
+    pthread_mutex_lock(&f->lock);
+    f->calls++;
     if (strncmp(name, "hang", 4) == 0) {
-        s->hung_calls++;
-        s->inside++;
-        pthread_cond_broadcast(&s->changed);
-        while (!s->is_released)
-            pthread_cond_wait(&s->changed, &s->lock);
-        s->inside--;
-        pthread_cond_broadcast(&s->changed);
+        f->hung_calls++;
+        f->inside++;
+        pthread_cond_broadcast(&f->changed);
+        while (!f->is_released)
+            pthread_cond_wait(&f->changed, &f->lock);
+        f->inside--;
+        pthread_cond_broadcast(&f->changed);
     }
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&f->lock);
     *out = &info;
     return 0;
 }
@@ -69,29 +69,29 @@ static void notify(void *user)
     (void)user; /* the test polls */
 }
 
-static void open_scene(scene *s)
+static void open_fixture(fixture *f)
 {
-    *s = (scene){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    s->clock = clock_sim_open(1, TD_NS_PER_S);
-    present = s;
-    s->names = resolver_open(clock_sim_clock(s->clock), NULL, notify, s);
+    *f = (fixture){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    f->clock = clock_sim_open(1, TD_NS_PER_S);
+    present = f;
+    f->names = resolver_open(clock_sim_clock(f->clock), NULL, notify, f);
 }
 
-static void release(scene *s)
+static void release(fixture *f)
 {
-    pthread_mutex_lock(&s->lock);
-    s->is_released = 1;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&f->lock);
+    f->is_released = 1;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* Waits until `count` lookups hang. */
-static void until_inside(scene *s, int count)
+static void until_inside(fixture *f, int count)
 {
-    pthread_mutex_lock(&s->lock);
-    while (s->inside < count)
-        pthread_cond_wait(&s->changed, &s->lock);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&f->lock);
+    while (f->inside < count)
+        pthread_cond_wait(&f->changed, &f->lock);
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* TSan adds a thread of its own when a program creates its first one. */
@@ -120,92 +120,92 @@ static void until_threads(int most)
         sched_yield();
 }
 
-static void close_scene(scene *s)
+static void close_fixture(fixture *f)
 {
-    release(s);
-    resolver_close(s->names);
-    clock_sim_close(s->clock);
+    release(f);
+    resolver_close(f->names);
+    clock_sim_close(f->clock);
 }
 
 static void on_done(void *user, const resolve_answer *answer)
 {
-    scene *s = user;
+    fixture *f = user;
     assert_int_equal(answer->count, 1);
     assert_int_equal(answer->addresses[0].any.sa_family, AF_INET6);
     assert_int_equal(answer->addresses[0].v6.sin6_scope_id, 7);
-    s->answers++;
+    f->answers++;
 }
 
-static resolve_job *start(scene *s, const char *name)
+static resolve_job *start(fixture *f, const char *name)
 {
     resolve_job *job = NULL;
-    assert_int_equal(resolver_start(s->names, name, on_done, s, &job, NULL), TD_OK);
+    assert_int_equal(resolver_start(f->names, name, on_done, f, &job, NULL), TD_OK);
     return job;
 }
 
-static void start_many(scene *s, const char *prefix, int count)
+static void start_many(fixture *f, const char *prefix, int count)
 {
     char name[32];
     for (int i = 0; i < count; i++) {
         (void)snprintf(name, sizeof name, "%s%d", prefix, i);
-        (void)start(s, name);
+        (void)start(f, name);
     }
 }
 
-static void until_answers(scene *s, int count)
+static void until_answers(fixture *f, int count)
 {
-    while (s->answers < count) {
-        resolver_deliver(s->names);
+    while (f->answers < count) {
+        resolver_deliver(f->names);
         sched_yield();
     }
-    assert_int_equal(s->answers, count);
+    assert_int_equal(f->answers, count);
 }
 
 static void test_names_are_answered(void **state)
 {
     (void)state;
-    scene s;
-    open_scene(&s);
-    start_many(&s, "fast", 100);
-    until_answers(&s, 100);
-    assert_int_equal(s.calls, 100);
+    fixture f;
+    open_fixture(&f);
+    start_many(&f, "fast", 100);
+    until_answers(&f, 100);
+    assert_int_equal(f.calls, 100);
     until_threads(0); /* idle threads end */
-    close_scene(&s);
+    close_fixture(&f);
 }
 
 /* Callers that want a name that is already being looked up wait for its answer. */
 static void test_one_lookup_a_name(void **state)
 {
     (void)state;
-    scene s;
-    open_scene(&s);
+    fixture f;
+    open_fixture(&f);
     for (int i = 0; i < 50; i++)
-        (void)start(&s, "hang");
-    until_inside(&s, 1);
-    resolve_job_cancel(start(&s, "hang"));
-    clock_sim_advance(s.clock, 100 * TD_NS_PER_S);
-    resolver_deliver(s.names);
-    (void)start(&s, "hang");
-    assert_int_equal(s.hung_calls, 1);
-    release(&s);
-    until_answers(&s, 51);
-    assert_int_equal(s.hung_calls, 1);
-    close_scene(&s);
+        (void)start(&f, "hang");
+    until_inside(&f, 1);
+    resolve_job_cancel(start(&f, "hang"));
+    clock_sim_advance(f.clock, 100 * TD_NS_PER_S);
+    resolver_deliver(f.names);
+    (void)start(&f, "hang");
+    assert_int_equal(f.hung_calls, 1);
+    release(&f);
+    until_answers(&f, 51);
+    assert_int_equal(f.hung_calls, 1);
+    close_fixture(&f);
 }
 
 static void test_hung_names_delay_no_others(void **state)
 {
     (void)state;
-    scene s;
-    open_scene(&s);
-    start_many(&s, "hang", LIMIT_RESOLVE_THREADS - 1);
-    start_many(&s, "fast", 100);
-    until_answers(&s, 100);
-    until_inside(&s, LIMIT_RESOLVE_THREADS - 1);
-    release(&s);
-    until_answers(&s, 100 + LIMIT_RESOLVE_THREADS - 1);
+    fixture f;
+    open_fixture(&f);
+    start_many(&f, "hang", LIMIT_RESOLVE_THREADS - 1);
+    start_many(&f, "fast", 100);
+    until_answers(&f, 100);
+    until_inside(&f, LIMIT_RESOLVE_THREADS - 1);
+    release(&f);
+    until_answers(&f, 100 + LIMIT_RESOLVE_THREADS - 1);
     until_threads(0);
-    close_scene(&s);
+    close_fixture(&f);
 }
 
 /* Threads are bounded, however many names hang and for how long; after they return, all lookups
@@ -214,34 +214,34 @@ static void test_threads_are_bounded(void **state)
 {
     (void)state;
     enum { NAMES = 3 * LIMIT_RESOLVE_THREADS };
-    scene s;
-    open_scene(&s);
-    start_many(&s, "hang", NAMES);
-    until_inside(&s, LIMIT_RESOLVE_THREADS);
-    clock_sim_advance(s.clock, RESOLVE_SLOW_NS);
-    resolver_deliver(s.names);
+    fixture f;
+    open_fixture(&f);
+    start_many(&f, "hang", NAMES);
+    until_inside(&f, LIMIT_RESOLVE_THREADS);
+    clock_sim_advance(f.clock, RESOLVE_SLOW_NS);
+    resolver_deliver(f.names);
     until_threads(LIMIT_RESOLVE_THREADS);
-    assert_int_equal(s.hung_calls, LIMIT_RESOLVE_THREADS);
-    release(&s);
-    until_answers(&s, NAMES);
-    close_scene(&s);
+    assert_int_equal(f.hung_calls, LIMIT_RESOLVE_THREADS);
+    release(&f);
+    until_answers(&f, NAMES);
+    close_fixture(&f);
 }
 
 static void test_names_are_bounded(void **state)
 {
     (void)state;
-    scene s;
-    open_scene(&s);
-    start_many(&s, "hang", LIMIT_RESOLVE_NAMES);
+    fixture f;
+    open_fixture(&f);
+    start_many(&f, "hang", LIMIT_RESOLVE_NAMES);
     resolve_job *job = NULL;
     td_err err;
-    assert_int_equal(resolver_start(s.names, "more", on_done, &s, &job, &err), TD_E_LIMIT);
+    assert_int_equal(resolver_start(f.names, "more", on_done, &f, &job, &err), TD_E_LIMIT);
     assert_non_null(strstr(err.text, "more"));
-    resolve_job *known = start(&s, "hang7"); /* waits for the running lookup */
+    resolve_job *known = start(&f, "hang7"); /* waits for the running lookup */
     resolve_job_cancel(known);
-    release(&s);
-    until_answers(&s, LIMIT_RESOLVE_NAMES);
-    close_scene(&s);
+    release(&f);
+    until_answers(&f, LIMIT_RESOLVE_NAMES);
+    close_fixture(&f);
 }
 
 /* A cancelled lookup ends without a callback, also after the resolver is closed; a lookup without a
@@ -250,23 +250,23 @@ static void test_cancel_and_close(void **state)
 {
     (void)state;
     enum { NAMES = LIMIT_RESOLVE_THREADS + 1 };
-    static scene s; /* outlives the look-ups */
-    open_scene(&s);
+    static fixture f; /* outlives the look-ups */
+    open_fixture(&f);
     resolve_job *jobs[NAMES];
     char name[32];
     for (int i = 0; i < NAMES; i++) {
         (void)snprintf(name, sizeof name, "hang%d", i);
-        jobs[i] = start(&s, name);
+        jobs[i] = start(&f, name);
     }
-    until_inside(&s, LIMIT_RESOLVE_THREADS);
+    until_inside(&f, LIMIT_RESOLVE_THREADS);
     for (int i = 0; i < NAMES; i++)
         resolve_job_cancel(jobs[i]);
-    resolver_close(s.names); /* does not wait for the lookups */
-    clock_sim_close(s.clock);
-    release(&s);
+    resolver_close(f.names); /* does not wait for the lookups */
+    clock_sim_close(f.clock);
+    release(&f);
     until_threads(0);
-    assert_int_equal(s.hung_calls, LIMIT_RESOLVE_THREADS);
-    assert_int_equal(s.answers, 0);
+    assert_int_equal(f.hung_calls, LIMIT_RESOLVE_THREADS);
+    assert_int_equal(f.answers, 0);
 }
 
 int main(void)

@@ -20,28 +20,28 @@
 
 enum { SIDES = PEERS_MAX };
 
-typedef struct scene {
+typedef struct fixture {
     echo e;
     wire_side sides[SIDES];
-} scene;
+} fixture;
 
 /* Every second peer offers compression. */
-static void open_scene(scene *s)
+static void open_fixture(fixture *f)
 {
     const wire_server_options listening = {.is_plain = 1};
-    echo_open(&s->e, &listening);
+    echo_open(&f->e, &listening);
     for (unsigned i = 0; i < SIDES; i++) {
         const wire_client_options options = {.with_deflate = i % 2};
-        wire_side_connect(&s->sides[i], s->e.loop, echo_url(&s->e, "/realtime"), &options);
-        wire_run_until(s->e.loop, &s->sides[i].opened, 1, "opened");
-        assert_int_equal(s->sides[i].extensions[0] != '\0', i % 2);
+        wire_side_connect(&f->sides[i], f->e.loop, echo_url(&f->e, "/realtime"), &options);
+        wire_run_until(f->e.loop, &f->sides[i].opened, 1, "opened");
+        assert_int_equal(f->sides[i].extensions[0] != '\0', i % 2);
     }
 }
 
-static void expect_last(scene *s, unsigned i, unsigned count, const wire_outgoing *sent)
+static void expect_last(fixture *f, unsigned i, unsigned count, const wire_outgoing *sent)
 {
-    wire_side *side = &s->sides[i];
-    wire_run_until(s->e.loop, &side->messages, count, "message");
+    wire_side *side = &f->sides[i];
+    wire_run_until(f->e.loop, &side->messages, count, "message");
     assert_int_equal(side->messages, count);
     assert_int_equal(side->last_opcode, sent->opcode);
     assert_int_equal(side->last_size, sent->bytes.size);
@@ -52,34 +52,34 @@ static void test_to_all(void **state)
 {
     (void)state;
     static const size_t SIZES[] = {0, 1, 640, 70000, (1 << 20) + 1, 5 << 20, 3};
-    static scene s;
+    static fixture f;
     uint8_t *bytes = malloc(5 << 20);
     td_random random;
     unsigned count = 0;
     td_random_init(&random, 3);
-    open_scene(&s);
+    open_fixture(&f);
     for (size_t row = 0; row < sizeof SIZES / sizeof *SIZES; row++) {
         wire_outgoing sent = {.opcode = 1 + row % 2, .bytes = td_bytes_of(bytes, SIZES[row])};
         for (size_t i = 0; i < SIZES[row]; i++)
             bytes[i] = (uint8_t)('a' + td_random_below(&random, 1 + row));
         for (unsigned i = 0; i < SIDES; i++)
-            assert_int_equal(wire_send_message(s.e.peers[i], &sent, NULL), TD_OK);
+            assert_int_equal(wire_send_message(f.e.peers[i], &sent, NULL), TD_OK);
         count++;
         for (unsigned i = 0; i < SIDES; i++)
-            expect_last(&s, i, count, &sent);
+            expect_last(&f, i, count, &sent);
     }
-    echo_close(&s.e);
+    echo_close(&f.e);
     free(bytes);
 }
 
 /* Two messages whose peers alternate, in reused memory, with another message in between: no peer
  * gets bytes that were compressed for another message. */
-static void test_by_turns(void **state)
+static void test_peers_get_their_own_bytes(void **state)
 {
     (void)state;
-    static scene s;
+    static fixture f;
     char memory[2][32];
-    open_scene(&s);
+    open_fixture(&f);
     for (unsigned round = 1; round <= 20; round++) {
         wire_outgoing sent[2];
         for (unsigned k = 0; k < 2; k++) {
@@ -88,34 +88,33 @@ static void test_by_turns(void **state)
         }
         for (unsigned i = 0; i < SIDES; i++)
             for (unsigned k = 0; k < 2; k++)
-                assert_int_equal(wire_send_message(s.e.peers[i], &sent[(i + k) % 2], NULL), TD_OK);
-        assert_int_equal(wire_send(s.e.peers[1], 1, td_bytes_str("own"), NULL), TD_OK);
-        assert_int_equal(wire_send_message(s.e.peers[1], &sent[0], NULL), TD_OK);
+                assert_int_equal(wire_send_message(f.e.peers[i], &sent[(i + k) % 2], NULL), TD_OK);
+        assert_int_equal(wire_send(f.e.peers[1], 1, td_bytes_str("own"), NULL), TD_OK);
+        assert_int_equal(wire_send_message(f.e.peers[1], &sent[0], NULL), TD_OK);
         for (unsigned i = 0; i < SIDES; i++)
-            expect_last(&s, i, round * (i == 1 ? 4 : 2), &sent[i == 1 ? 0 : (i + 1) % 2]);
+            expect_last(&f, i, round * (i == 1 ? 4 : 2), &sent[i == 1 ? 0 : (i + 1) % 2]);
     }
-    echo_close(&s.e);
+    echo_close(&f.e);
 }
 
-/* One peer's queue is full: the others get the message. */
-static void test_full_queue(void **state)
+static void test_full_queue_delays_no_peer(void **state)
 {
     (void)state;
-    static scene s;
+    static fixture f;
     uint8_t *bytes = malloc(WIRE_PEER_QUEUE_BYTES_MAX);
     td_random random;
     td_random_init(&random, 4);
     for (size_t i = 0; i < WIRE_PEER_QUEUE_BYTES_MAX; i++)
         bytes[i] = (uint8_t)('a' + td_random_below(&random, 26));
-    open_scene(&s);
+    open_fixture(&f);
     td_bytes first = td_bytes_of(bytes, WIRE_PEER_QUEUE_BYTES_MAX);
-    assert_int_equal(wire_send(s.e.peers[1], 1, first, NULL), TD_OK);
+    assert_int_equal(wire_send(f.e.peers[1], 1, first, NULL), TD_OK);
     wire_outgoing sent = {.opcode = 1, .bytes = td_bytes_of(bytes, 4 << 20)};
     for (unsigned i = 0; i < SIDES; i++)
-        assert_int_equal(wire_send_message(s.e.peers[i], &sent, NULL), i == 1 ? TD_E_LIMIT : TD_OK);
+        assert_int_equal(wire_send_message(f.e.peers[i], &sent, NULL), i == 1 ? TD_E_LIMIT : TD_OK);
     for (unsigned i = 0; i < SIDES; i++)
-        expect_last(&s, i, 1, i == 1 ? &(wire_outgoing){.opcode = 1, .bytes = first} : &sent);
-    echo_close(&s.e);
+        expect_last(&f, i, 1, i == 1 ? &(wire_outgoing){.opcode = 1, .bytes = first} : &sent);
+    echo_close(&f.e);
     free(bytes);
 }
 
@@ -204,8 +203,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_all),
-        cmocka_unit_test(test_by_turns),
-        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_peers_get_their_own_bytes),
+        cmocka_unit_test(test_full_queue_delays_no_peer),
         cmocka_unit_test(test_costly_to_inflate),
     };
     return cmocka_run_group_tests_name("wire/server", tests, NULL, NULL);

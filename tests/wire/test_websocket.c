@@ -279,7 +279,7 @@ static void test_round_trip(void **state)
 
 /* A message in several reads has the time of its first byte; a message in one read, the time of
  * that. */
-static void test_times(void **state)
+static void test_messages_have_the_first_time(void **state)
 {
     (void)state;
     uint8_t bytes[] = "\x01\x02"
@@ -423,7 +423,7 @@ int main(void)
         cmocka_unit_test(test_close_codes),
         cmocka_unit_test(test_client_frames),
         cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_messages_have_the_first_time),
         cmocka_unit_test(test_deflate),
         cmocka_unit_test(test_deflate_round_trip),
         cmocka_unit_test(test_many_streams),

@@ -39,10 +39,10 @@ typedef struct tapedeck_error {
 
 typedef struct tapedeck_archive tapedeck_archive;
 
-/* Open a folder, or a single .mcap file, for reading. NULL with an error, also if it is not an
- * archive. */
+/* Open an archive for reading: a folder, or a single .mcap file. NULL with an error, also if path
+ * is not an archive. */
 TAPEDECK_API tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error);
-/* Close the archive's tapes first. NULL is fine. */
+/* Close an archive. The caller must close the archive's tapes first. NULL is fine. */
 TAPEDECK_API void tapedeck_archive_close(tapedeck_archive *archive);
 
 /* A recorded topic and symbol of a feed. Texts are valid until the next tapedeck_archive_topics, or
@@ -59,8 +59,8 @@ typedef struct tapedeck_topic {
 } tapedeck_topic;
 
 /* Get the *count topics of the archive, sorted by feed, topic and symbol. Reads no frames: first_ns
- * and last_ns are times of segments that have frames of the topic. Returns 1, or 0 with an error.
- */
+ * and last_ns are not the times of the topic's frames, but of the segments that have its frames.
+ * Returns 1, or 0 with an error. */
 TAPEDECK_API int tapedeck_archive_topics(tapedeck_archive *archive, const tapedeck_topic **topics,
                                          size_t *count, tapedeck_error *error);
 
@@ -77,8 +77,9 @@ enum {
 };
 
 /* Globs and times as on the command line; NULL selects everything. Globs must live as long as the
- * tape. If the library is newer than the program, members that the program lacks are 0. If it is
- * older, members and bits of `with` that it does not know are refused (TAPEDECK_ERROR_INVALID). */
+ * tape. If the library is newer than the program, members that the program lacks are 0. If the
+ * library is older, it refuses members and bits of `with` that it does not know and that are not 0
+ * (TAPEDECK_ERROR_INVALID). */
 typedef struct tapedeck_selection {
     size_t size;              /* sizeof (tapedeck_selection) */
     const char *const *feeds; /* ends with NULL, like topics and symbols */
@@ -107,7 +108,7 @@ enum {
 typedef struct tapedeck_frame_row {
     uint64_t recv_ns;
     uint64_t exchange_ns;
-    uint64_t ordinal;  /* number on its connection and direction, from 1 */
+    uint64_t ordinal;  /* number of the frame on its connection, from 1 for each direction */
     int64_t number;    /* cross_seq, else seq, else u; valid with TAPEDECK_ROW_NUMBERED */
     uint64_t bytes_at; /* offset in the batch's text */
     uint64_t message_at;
@@ -126,7 +127,7 @@ typedef struct tapedeck_frame_row {
 /* A level, or the common part of a trade. */
 typedef struct tapedeck_row {
     uint64_t recv_ns;
-    uint64_t exchange_ns; /* exchange time of the frame; for a trade: the trade's own time */
+    uint64_t exchange_ns; /* exchange time of the frame, or a trade's own time if it has one */
     double price;
     double size;
     int64_t price_int;
@@ -174,9 +175,10 @@ enum {
     TAPEDECK_TAPE_END = 0,
     TAPEDECK_TAPE_BATCH = 1,
     TAPEDECK_TAPE_FAILED = -1, /* see error; tapedeck_tape_seek may still continue the tape */
-    /* Stored frames cannot be read; error has what, where and how much. The batch is empty; the
-     * next call continues after them. The gap has the reason corrupt (tapedeck_tape_gap,
-     * tapedeck_archive_damage), and states are suspect until their next snapshot. */
+    /* Stored frames cannot be read, or are missing; the error describes which frames. The batch is
+     * empty; the next call continues after the damage. tapedeck_tape_gap and
+     * tapedeck_archive_damage list a gap with the reason "corrupt" for it, and states are suspect
+     * until their next snapshot. */
     TAPEDECK_TAPE_DAMAGED = -2,
 };
 
@@ -202,20 +204,22 @@ enum { TAPEDECK_WAIT_FOREVER = -1 };
  * waits for the next session. Unless the selection is one feed by name, frames of a live session
  * are returned 2 s after they are durable, so that frames of all feeds are in order. Damage that
  * was found meanwhile is returned by the next tapedeck_tape_next. Signals do not end the wait. Gaps
- * recorded meanwhile are added, so texts and positions of earlier tapedeck_tape_gap calls are
- * invalid. */
+ * recorded meanwhile are added, so texts and positions from earlier calls of tapedeck_tape_gap
+ * become invalid. */
 TAPEDECK_API int tapedeck_tape_wait(tapedeck_tape *tape, int64_t timeout_ms, tapedeck_error *error);
 
-/* Get the books as they are after the last batch, or before the first: a frame for each book, with
- * all of its levels as entries. Results as for tapedeck_tape_next. For books at a given time, open
- * a tape that begins then and call this before its first batch; it reads earlier frames from the
- * last checkpoint. */
+/* Get the books as they are after the last batch, or before the first one: a frame for each book,
+ * whose entries are the book's levels, up to book_depth per side (0: all). Results as for
+ * tapedeck_tape_next. For books at a given time, open a tape that begins at this time, and call
+ * this function before the first batch; it then reads the earlier frames from the last checkpoint
+ * on. */
 TAPEDECK_API int tapedeck_tape_books(tapedeck_tape *tape, tapedeck_batch *out,
                                      tapedeck_error *error);
 
 /* Continue at another time (as tapedeck_selection.from), with the states of that time. `to` and the
- * numbers of streams stay the same. Returns 1; or 0 with an error, and the tape has ended. Not
- * allowed with TAPEDECK_WITH_COVERAGE. */
+ * numbers of streams stay the same. Not allowed with TAPEDECK_WITH_COVERAGE. Returns 1, or 0 with
+ * an error. If the call is not allowed or `from` is invalid, the tape continues where it was; after
+ * another failure it has ended. */
 TAPEDECK_API int tapedeck_tape_seek(tapedeck_tape *tape, const char *from, tapedeck_error *error);
 
 /* A stream: a topic and symbol of a feed, on one line. Texts are valid until close. */
@@ -233,9 +237,9 @@ typedef struct tapedeck_stream {
 TAPEDECK_API int tapedeck_tape_stream(const tapedeck_tape *tape, size_t index,
                                       tapedeck_stream *out);
 
-/* Call after the end of a tape with TAPEDECK_WITH_COVERAGE. Returns the length of the part of an
- * interval of exchange time in which trades of a stream may be missing (docs/completeness.md); 0:
- * no trade of the interval can be missing. For a stream without trades it is the whole interval. */
+/* Call after the end of a tape with TAPEDECK_WITH_COVERAGE. Returns for how many ns of an interval
+ * of exchange time trades of a stream may be missing (docs/completeness.md). 0: no trade of the
+ * interval can be missing. For a stream without trades, returns the length of the interval. */
 TAPEDECK_API uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *tape, size_t stream,
                                                uint64_t from_ns, uint64_t to_ns);
 
@@ -255,8 +259,8 @@ typedef struct tapedeck_gap {
     uint32_t connection;
 } tapedeck_gap;
 
-/* Get the next gap, by feed and time; after the gaps of the ledger, damage that the archive's tapes
- * have found. *at is 0 at first. Returns 1, or 0 at the end. */
+/* Get the next gap of the selection: first the gaps of the ledger, by feed and time, then damage
+ * that the archive's tapes have found. *at is 0 at first. Returns 1, or 0 at the end. */
 TAPEDECK_API int tapedeck_tape_gap(const tapedeck_tape *tape, size_t *at, tapedeck_gap *out);
 
 /* Get the next damage that the archive's tapes have found, of any selection; *at is 0 at first.

@@ -16,9 +16,9 @@
  *   cc -shared -fPIC mine.c $(pkg-config --cflags tapedeck) -o mine.so
  *
  * Threads: `regress` makes an instance for each decoding thread (`begin` to `end`, with its own
- * self); calls with the same self never overlap. Call functions of the host only during a call, on
- * its thread, unless documented otherwise. A call must return: do not leave it by longjmp or a C++
- * exception.
+ * self); calls with the same self never overlap. Call functions of the host only during a call of
+ * the decoder, on the thread of that call, unless documented otherwise. A call must return: do not
+ * leave it by longjmp or a C++ exception.
  *
  * Views: data behind a pointer is valid during the call, unless documented otherwise. A `const char
  * *` text is NUL-terminated and never NULL, "" if absent; a tapedeck_text has a size and no NUL.
@@ -251,9 +251,9 @@ struct tapedeck_host {
     /* Get entry `index` of a frame of a book, or of trades. index < frame->entry_count. */
     int (*level)(const tapedeck_frame *frame, size_t index, tapedeck_level *out);
     int (*trade)(const tapedeck_frame *frame, size_t index, tapedeck_trade *out);
-    /* Get value `index`, or the value with that name, of an entry or of TAPEDECK_ENVELOPE. Books
-     * and trades have values that tapedeck_level and tapedeck_trade lack, if the reader was opened
-     * with TAPEDECK_WANTS_EVERY_VALUE. */
+    /* Get value `index`, or the value with that name, of an entry or of TAPEDECK_ENVELOPE. If the
+     * reader was opened with TAPEDECK_WANTS_EVERY_VALUE, books and trades have the values that
+     * tapedeck_level and tapedeck_trade lack. */
     int (*value)(const tapedeck_frame *frame, size_t entry, size_t index, tapedeck_value *out);
     int (*value_named)(const tapedeck_frame *frame, size_t entry, const char *name,
                        tapedeck_value *out);
@@ -296,8 +296,8 @@ typedef struct tapedeck_answer {
  * Names and meanings of members: docs/export.md ("JSON lines") and `tapedeck topics --json`.
  *
  * The functions return nothing. An unknown name, an invalid value or a misplaced call makes the
- * whole answer invalid, which is reported with the frame and the first error. Without any call the
- * answer is a message without entries. */
+ * whole answer invalid; it is reported with the frame and the first error. If the decoder makes no
+ * call, the answer is a message without entries. */
 typedef struct tapedeck_answer_calls {
     size_t size; /* of this struct in the running program */
 
@@ -325,9 +325,8 @@ typedef struct tapedeck_answer_calls {
     void (*value)(tapedeck_answer *to, tapedeck_text name, tapedeck_text value);
 
     /* Report that the frame cannot be decoded; why: the reason, one line. Earlier calls for the
-     * frame are dropped. If the text is one of tapedeck's own reasons (docs/decoders.md), alone or
-     * followed by a colon
-     * ("missing_field: data"), it counts as that reason, else as "refused". */
+     * frame are dropped. If `why` is one of tapedeck's own reasons (docs/decoders.md), alone or
+     * followed by a colon ("missing_field: data"), it counts as that reason, else as "refused". */
     void (*fail)(tapedeck_answer *to, tapedeck_text why);
 } tapedeck_answer_calls;
 

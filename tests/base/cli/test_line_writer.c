@@ -50,7 +50,7 @@ static void close_fixture(fixture *f)
 }
 
 /* Fills the pipe, so that the writer blocks. */
-static void stuff(fixture *f)
+static void fill_pipe(fixture *f)
 {
     char dots[4096];
     memset(dots, '.', sizeof dots);
@@ -129,7 +129,7 @@ static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
     fixture f;
     pthread_t reader;
     open_fixture(&f);
-    stuff(&f);
+    fill_pipe(&f);
     enum { LINE_BYTES = 14, PUT = 3 * LIMIT_OUTPUT_QUEUE_BYTES / LINE_BYTES };
     for (int n = 0; n < PUT; n++)
         put(&f, "line", n);
@@ -164,7 +164,7 @@ static void a_reader_that_reads_nothing_is_given_up(void **state)
     fixture f;
     td_err err;
     open_fixture(&f);
-    stuff(&f);
+    fill_pipe(&f);
     for (int n = 0; n < 3; n++)
         put(&f, "line", n);
     uint64_t began_ns = clock_mono_ns(clock_real());

@@ -82,7 +82,7 @@ static void test_full_output(void **state)
 }
 
 /* Detached: the same lines, through a thread; a line that is too long is dropped and reported. */
-static void test_detached(void **state)
+static void test_detached_output(void **state)
 {
     (void)state;
     static char large[LIMIT_OUTPUT_LINE_BYTES];
@@ -443,7 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_lines),
         cmocka_unit_test(test_full_output),
-        cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_detached_output),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_text_from_outside),
         cmocka_unit_test(test_units),

@@ -84,7 +84,7 @@ static void describe_kinds(result_writer *r)
 }
 
 /* JSON has no notes; text from outside is escaped; only a verdict has a colour. */
-static void test_kinds(void **state)
+static void test_each_kind_of_value(void **state)
 {
     (void)state;
     check(describe_kinds,
@@ -287,7 +287,7 @@ static void test_broken_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_each_kind_of_value),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_broken_lines),

@@ -23,7 +23,7 @@ const data = (dir) => fs.readdirSync(dir).filter((f) => !isManifest(f)).sort();
 const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
 // Tests share this folder.
-const made = temporary({ after });
+const sharedDir = temporary({ after });
 const python = scripts("python3");
 
 /** A function whose result is made once for the same arguments. */
@@ -37,14 +37,14 @@ const once = (make) => {
 
 /** The archive of a capture, which tests with the same file share. */
 const imported = once(async (file, family) => {
-  const archive = path.join(fs.mkdtempSync(path.join(made, "import-")), "tape");
+  const archive = path.join(fs.mkdtempSync(path.join(sharedDir, "import-")), "tape");
   await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
   return archive;
 });
 
 /** The script's files: {name: text}. */
 const expected = once(async (file, family) => {
-  const out = fs.mkdtempSync(path.join(made, "expected-"));
+  const out = fs.mkdtempSync(path.join(sharedDir, "expected-"));
   await python("tests/export/expected.py", file, family, out);
   return Object.fromEntries(fs.readdirSync(out).sort().map((f) => [f, fs.readFileSync(path.join(out, f), "utf8")]));
 });
@@ -502,8 +502,8 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.deepEqual(await one("usual"), [["orderBookL2_25", 25, levels, undefined]]);
   assert.deepEqual(await one("deep", "--depth", "200"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
   assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, levels, "orderBookL2_25"]]);
-  const said = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
-  assert.match(said.stderr, /EOSUSD has no orderBookL2_25.*orderBook_200\.100ms/);
+  const result = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
+  assert.match(result.stderr, /EOSUSD has no orderBookL2_25.*orderBook_200\.100ms/);
   // Trades alone would be less than requested, so they are not exported either.
   for (const more of [[], ["--type", "incremental_book_L2"]]) {
     const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), ...more, "--depth", "50"), { status: 4 });
@@ -547,7 +547,7 @@ const DAY_S = 86400;
 const onDays = once((days) => {
   const lines = captureLines(INVERSE).filter((l) => l !== "");
   const moved = (by) => lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by * DAY_S}${rest}`));
-  const file = path.join(made, `days-${days.join("-")}.txt`);
+  const file = path.join(sharedDir, `days-${days.join("-")}.txt`);
   fs.writeFileSync(file, days.flatMap(moved).join("\n"));
   return file;
 });
@@ -722,7 +722,7 @@ test("a second export into the same folder is refused", { skip: withoutCapture(I
   fs.writeFileSync(marker, "");
   const lock = "import fcntl, sys\nf = open(sys.argv[1], 'r+')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('locked', file=sys.stderr, flush=True)\nsys.stdin.read()";
   const holder = new Program(t, "/usr/bin/env", ["python3", "-c", lock, marker], { stdin: true });
-  await holder.says(/locked/);
+  await holder.prints(/locked/);
   const end = await tapedeck(t, exporting(archive, "jsonl", out), { status: 4 });
   assert.match(end.stderr, /another export is writing there/);
   assert.deepEqual(fs.readdirSync(out), [`${MANIFEST}.partial`]);

@@ -85,11 +85,11 @@ async function recorded(t) {
     for (const [k, frames] of steps.entries()) {
       if (k > 0) {
         clock.set(clock.ms - 800);
-        await recorder.says(/stepped back by 0\.[1-9]/);
+        await recorder.prints(/stepped back by 0\.[1-9]/);
       }
       for (const frame of frames) ws.send(frame);
       sent += frames.length;
-      await recorder.durableLine((said) => said.conn === i + 1 && said.in >= sent);
+      await recorder.durableLine((durable) => durable.conn === i + 1 && durable.in >= sent);
     }
     if (i + 1 < CONNECTIONS.length) ws.terminate();
   }
@@ -210,9 +210,9 @@ test("every format omits or marks rows at a broken book, undecodable frames, a d
   assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns > 0], [0, "unverifiable", true]);
   for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns, row.asked_ns, row.topic);
 
-  for (const [option, says] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing, more than --max-gap-loss allows/]]) {
+  for (const [option, reason] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing, more than --max-gap-loss allows/]]) {
     const refused = await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--out", path.join(out, "no"), ...option], { status: 4 });
-    assert.match(refused.stderr, says);
+    assert.match(refused.stderr, reason);
     assert.ok(!fs.existsSync(path.join(out, "no")));
   }
 });

@@ -226,7 +226,7 @@ npm.test("the recipe for order latencies gives the truth file's latencies for a 
   await python(file("latency.py", recipe), file("latency.json", (await tapedeck(t, ["latency", archive, "--json"])).stdout), path.join(out, "latency.npz"));
   const rows = (await records(out, "latency.npz")).map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, BigInt(value)])));
   // Exact times of the tape: numbers of JavaScript would be rounded.
-  const frames = async (way) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", way])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
+  const frames = async (direction) => (await tapedeck(t, ["cat", archive, "--topic", "order.create", "--dir", direction])).stdout.split("\n").filter((line) => line !== "").map((line) => BigInt(/"recv_ns":(\d+)/.exec(line)[1]));
   const [sent, answered] = [await frames("out"), await frames("in")];
   const known = fs.readFileSync(truth, "utf8").split("\n").filter((line) => line.includes('"t":"frame"') && line.includes('"order.create"')).map((line) => BigInt(/"ts_ns":(\d+)/.exec(line)[1]));
   assert.deepEqual([sent.length, answered.length, known.length], [20, 20, 20]);

@@ -24,7 +24,7 @@ function listed(name) {
 }
 
 const number = (text) => (text === undefined || text === "" ? null : Number(text));
-const moment = (ms) => (Number(ms ?? 0) === 0 ? null : Number(ms));
+const timeOrNull = (ms) => (Number(ms ?? 0) === 0 ? null : Number(ms));
 
 function expected([category, ts, e]) {
   const [lot, price, isSpot] = [e.lotSizeFilter, e.priceFilter, category === "spot"];
@@ -35,7 +35,7 @@ function expected([category, ts, e]) {
     qty_step: number(isSpot ? lot.basePrecision : lot.qtyStep), min_qty: isSpot ? null : number(lot.minOrderQty),
     max_qty: number(isSpot ? lot.maxLimitOrderQty : lot.maxOrderQty), max_market_qty: number(isSpot ? lot.maxMarketOrderQty : lot.maxMktOrderQty),
     min_notional: number(isSpot ? lot.minOrderAmt : lot.minNotionalValue), contract_size: 1,
-    launch: moment(e.launchTime), delivery: moment(e.deliveryTime),
+    launch: timeOrNull(e.launchTime), delivery: timeOrNull(e.deliveryTime),
     funding_min: e.fundingInterval ?? null, funding_cap: number(e.upperFundingRate), funding_floor: number(e.lowerFundingRate),
     phases: e.preListingInfo ? JSON.stringify(e.preListingInfo.phases) : null, share_multiplier: number(e.xstockMultiplier),
     raw: JSON.stringify(e), valid_from: Math.floor(ts * 1e6), valid_to: null, seen_before: null, feed: "v5-linear", request: "http.instruments-info",
@@ -66,9 +66,9 @@ test("every column of a capture's 800 contracts and 557 pairs equals the replies
   const script = "import sqlite3, json, sys; print(json.dumps(sqlite3.connect(sys.argv[1]).execute(\"SELECT tick, raw FROM instruments WHERE symbol = 'BTCUSDT' ORDER BY category\").fetchall()))";
   const rows = JSON.parse(execFileSync("python3", ["-c", script, path.join(out, "sqlite", "messages_2026-08-09.sqlite")], { encoding: "utf8" }));
   assert.deepEqual(rows.map(([tick, raw]) => [tick, JSON.parse(raw).priceFilter.tickSize]), [["0.1", "0.10"], ["0.1", "0.1"]]);
-  const both = await exported(t, archive, "--format", "parquet", "--type", "trades");
+  const dataset = await exported(t, archive, "--format", "parquet", "--type", "trades");
   const [join] = /SELECT t\.\*[^`]+/.exec(fs.readFileSync("docs/export.md", "utf8"));
-  assert.deepEqual(await query(`SELECT symbol, count(*)::INT, min(tick)::VARCHAR::DOUBLE, max(qty_step)::VARCHAR::DOUBLE FROM (${join.replaceAll("DATASET", both)}) GROUP BY 1 ORDER BY 1`),
+  assert.deepEqual(await query(`SELECT symbol, count(*)::INT, min(tick)::VARCHAR::DOUBLE, max(qty_step)::VARCHAR::DOUBLE FROM (${join.replaceAll("DATASET", dataset)}) GROUP BY 1 ORDER BY 1`),
     [["BTCUSDT", 5, 0.1, 0.001], ["DOGEUSDT", 2, 0.00001, 1], ["ETHUSDT", 10, 0.01, 0.01], ["SOLUSDT", 12, 0.01, 0.1]]);
   const one = await exported(t, archive, "--format", "parquet", "--symbol", "ETHUSDT");
   assert.deepEqual(await query(`SELECT category, symbol FROM '${one}/**/*.parquet' ORDER BY category`), [["linear", "ETHUSDT"], ["spot", "ETHUSDT"]]);
@@ -103,10 +103,10 @@ test("a recording's instruments have rows for changes, and for instruments that 
   const entry = (symbol, tickSize) => ({ symbol, priceFilter: { tickSize }, lotSizeFilter: { qtyStep: "1" } });
   const lists = [[entry("A", "0.1"), entry("B", "1")], [entry("A", "0.5")]];
   let count = 0;
-  let third;
-  const asked = new Promise((resolve) => (third = resolve)); // the first two replies are recorded by then
+  let onThirdRequest;
+  const asked = new Promise((resolve) => (onThirdRequest = resolve)); // the first two replies are recorded by then
   const server = http.createServer((_, response) => {
-    if (count === 2) third();
+    if (count === 2) onThirdRequest();
     response.end(JSON.stringify({ result: { category: "linear", list: lists[Math.min(count++, 1)], nextPageCursor: "" } }));
   });
   server.listen(0, "127.0.0.1");

@@ -101,7 +101,7 @@ test("a capture's files have the documented schema, metadata, names and rows", {
       assert.equal(manifestOf(out).files.find((f) => f.name === file).rows, Number(count), file);
     const [[least, most, falling]] = await query(`SELECT min(ts_init)::VARCHAR, max(ts_init)::VARCHAR, count(*) FILTER (ts_init < before) FROM (SELECT ts_init, lag(ts_init) OVER () AS before FROM '${name}')`);
     assert.equal(falling, 0n);
-    const text = (moment) => moment.slice(0, 19).replace("T", " ").replaceAll(/(\d\d)-(\d\d)-(\d\d)$/g, "$1:$2:$3");
+    const text = (isoTime) => isoTime.slice(0, 19).replace("T", " ").replaceAll(/(\d\d)-(\d\d)-(\d\d)$/g, "$1:$2:$3");
     assert.deepEqual([text(first), text(last)], [least.slice(0, 19), most.slice(0, 19)]);
     const copy = await query(`SELECT count(*) FROM '${await copiedByArrow(name)}'`);
     assert.deepEqual(copy, [[BigInt(count)]]);

@@ -56,7 +56,7 @@ async function twoFeeds(t, dir) {
 }
 
 const lagsOf = (recorder, feed) =>
-  recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said?.feed === feed).map((said) => said.lag_ns / 1e9);
+  recorder.lines.map((line) => JSON.parse(line).durable).filter((durable) => durable?.feed === feed).map((durable) => durable.lag_ns / 1e9);
 
 const gapsOf = (t, archive, feed) => jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
 
@@ -78,8 +78,8 @@ test("only the feed of gzip bombs loses frames: trades are in time, rows count t
   const dir = temporary(t);
   const { archive, record, sent } = await twoFeeds(t, dir);
   const recorder = record();
-  await recorder.says(/warning tapedeck record: own: overload: /);
-  for (let chunks = 0; chunks < 4; chunks++) await recorder.durableLine((said) => said.feed === "plain");
+  await recorder.prints(/warning tapedeck record: own: overload: /);
+  for (let chunks = 0; chunks < 4; chunks++) await recorder.durableLine((durable) => durable.feed === "plain");
   const asked = Date.now();
   const end = await recorder.kill("SIGTERM");
   const took = Date.now() - asked;
@@ -115,8 +115,8 @@ test("frames that a killed recorder had discarded are in an open row, which the 
   const dir = temporary(t);
   const { archive, record } = await twoFeeds(t, dir);
   const first = record();
-  await first.says(/own: overload: /);
-  for (let chunks = 0; chunks < 2; chunks++) await first.durableLine((said) => said.feed === "own");
+  await first.prints(/own: overload: /);
+  for (let chunks = 0; chunks < 2; chunks++) await first.durableLine((durable) => durable.feed === "own");
   await first.kill("SIGKILL");
   const lost = (await gapsOf(t, archive, "own")).filter((row) => row.reason === "overload");
   const open = lost.filter((row) => row.to_ns === null);
@@ -125,7 +125,7 @@ test("frames that a killed recorder had discarded are in an open row, which the 
   assert.ok(checkHoles(frames, lost.map((row) => ({ ...row, to_ns: row.to_ns ?? Infinity }))) > 0);
 
   const second = record();
-  await second.durableLine((said) => said.feed === "own");
+  await second.durableLine((durable) => durable.feed === "own");
   await second.kill("SIGTERM");
   const rows = await gapsOf(t, archive, "own");
   const [row] = rows.filter((row) => row.from_ns === open[0].from_ns);

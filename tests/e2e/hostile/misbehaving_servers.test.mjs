@@ -68,23 +68,23 @@ const OPEN = {
   "slow-frame": { attack: (raw) => slowly(raw, data(66), 200), cause: "stale", more: "stale_after: 1s" },
 };
 
-// Attacks before the second connection is open; `says` must match the recorder's log.
+// Attacks before the second connection is open; `logged` must match the recorder's log.
 const OPENING = {
-  "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: (.)/, (_, first) => `Key: ${first === "+" ? "/" : "+"}`))), says: /does not match the key/ },
-  "head-without-end": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}X: ${"x".repeat(9000)}`), says: /head is too large/ },
-  "header-lines": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}${"a: b\r\n".repeat(100_000)}\r\n`), says: /head is too large/ },
-  "slow-head": { attack: async (raw) => slowly(raw, accepted(await raw.head()), 100), says: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
-  "silent": { attack: () => {}, says: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
-  "reset-at-once": { attack: (raw) => raw.reset(), says: /cannot connect/ },
-  "reset-after-request": { attack: async (raw) => (await raw.head(), raw.reset()), says: /cannot connect/ },
-  "reset-in-the-answer": { attack: async (raw) => (await raw.write(accepted(await raw.head()).slice(0, 60)), raw.reset()), says: /cannot connect/ },
+  "wrong-key": { attack: async (raw) => raw.write(accepted((await raw.head()).replace(/Key: (.)/, (_, first) => `Key: ${first === "+" ? "/" : "+"}`))), logged: /does not match the key/ },
+  "head-without-end": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}X: ${"x".repeat(9000)}`), logged: /head is too large/ },
+  "header-lines": { attack: async (raw) => raw.write(`${accepted(await raw.head()).slice(0, -2)}${"a: b\r\n".repeat(100_000)}\r\n`), logged: /head is too large/ },
+  "slow-head": { attack: async (raw) => slowly(raw, accepted(await raw.head()), 100), logged: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
+  "silent": { attack: () => {}, logged: /did not answer in time \(upgrade/, more: "connect_timeout: 3s" },
+  "reset-at-once": { attack: (raw) => raw.reset(), logged: /cannot connect/ },
+  "reset-after-request": { attack: async (raw) => (await raw.head(), raw.reset()), logged: /cannot connect/ },
+  "reset-in-the-answer": { attack: async (raw) => (await raw.write(accepted(await raw.head()).slice(0, 60)), raw.reset()), logged: /cannot connect/ },
 };
 
 // Attacks on TLS, by a proxy that passes this many bytes of the second connection; -1: bytes that are not TLS.
 const OPENING_TLS = {
-  "no-server-hello": { bytes: 0, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
-  "half-a-server-hello": { bytes: 100, says: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
-  "no-tls": { bytes: -1, says: /does not speak TLS/ },
+  "no-server-hello": { bytes: 0, logged: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
+  "half-a-server-hello": { bytes: 100, logged: /did not answer in time \(TLS/, more: "connect_timeout: 3s" },
+  "no-tls": { bytes: -1, logged: /does not speak TLS/ },
 };
 
 // Attacks that a connection survives: no frame is missing.
@@ -191,7 +191,7 @@ async function readAll(t, archive) {
 
 function checkFeed({ trades, gaps, events }, name, row) {
   const numbers = trades.map((r) => numberOf(r.data)).filter((n) => !Number.isNaN(n));
-  const isSurvived = row.cause === undefined && row.says === undefined;
+  const isSurvived = row.cause === undefined && row.logged === undefined;
   const later = Math.max(2, Math.floor(numbers[3] / 100)); // on a busy machine a second attempt may be too late for the server
   const wanted = isSurvived ? [101, 102, 103, 104, 204] : [101, 102, 103, ...[1, 2, 3, 4].map((i) => 100 * later + i)];
   assert.deepEqual(numbers.slice(0, wanted.length), wanted, name);
@@ -204,7 +204,7 @@ function checkFeed({ trades, gaps, events }, name, row) {
   assert.ok(gaps[0].to_ns !== null, name);
   const ended = events.find((event) => event.event === "disconnect");
   if (row.cause !== undefined) assert.ok([row.cause].flat().includes(ended.cause), `${name}: ${JSON.stringify(ended)}`);
-  assert.equal(ended.code, row.says === undefined ? row.code : 1001, `${name}: ${JSON.stringify(ended)}`);
+  assert.equal(ended.code, row.logged === undefined ? row.code : 1001, `${name}: ${JSON.stringify(ended)}`);
 }
 
 describe("servers that misbehave", { concurrency: 2 }, () => {
@@ -224,9 +224,9 @@ describe("servers that misbehave", { concurrency: 2 }, () => {
         }
       }, files) });
       const recorder = new Recorder(t, archive, configOf(dir, servers));
-      await Promise.all([...servers].map(([name, { row }]) => recorder.until(untilBack(recorder, name, row.cause || row.says ? 2 : 1))));
+      await Promise.all([...servers].map(([name, { row }]) => recorder.until(untilBack(recorder, name, row.cause || row.logged ? 2 : 1))));
       assert.doesNotMatch(recorder.stderr, /could not be sent/);
-      for (const [name, { row }] of servers) if (row.says !== undefined) assert.match(recorder.stderr, new RegExp(`${name}\\b.*${row.says.source}`), name);
+      for (const [name, { row }] of servers) if (row.logged !== undefined) assert.match(recorder.stderr, new RegExp(`${name}\\b.*${row.logged.source}`), name);
       const peak = peakMiB(recorder, MOST_MIB);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const feed = await readAll(t, archive);

@@ -24,8 +24,8 @@ const limited = (limit) => ({ under: ["bash", "-c", `ulimit ${limit} && exec "$0
 const atEnd = [];
 after(() => atEnd.forEach((then) => then()));
 const file = { after: (then) => atEnd.push(then) };
-let made;
-const recording = () => (made ??= recordOnce(temporary(file)));
+let cached;
+const recording = () => (cached ??= recordOnce(temporary(file)));
 
 async function recordOnce(dir) {
   const archive = path.join(dir, "source");
@@ -54,7 +54,7 @@ test("a program that cannot start any one of its threads reports it and ends wit
   const recorded = await needs((threads) => {
     const recorder = few("recorder", threads, ["record", "-a", path.join(dir, `tape-${threads}`), "--json", ...feedArgs(server, "inverse"), "--max-frames", "20", "--duration", "20s"]);
     // Without its connecting thread it tries again until it is stopped.
-    recorder.says(/cannot connect: .*: Resource temporarily unavailable/).then(() => recorder.kill("SIGTERM"), () => {});
+    recorder.prints(/cannot connect: .*: Resource temporarily unavailable/).then(() => recorder.kill("SIGTERM"), () => {});
     return recorder.ended;
   });
   assert.ok(recorded >= 6, `${recorded}`); // two for output, continuity, disk, encoder, signals
@@ -143,7 +143,7 @@ testWithPackages("serve says what its clients need: a soft limit is raised to it
   const { archive } = await recording(), dir = temporary(t);
   const served = (limit) => listening(t, ["serve", archive, "--plain", "--loop", "--max-clients", "50"], fs.mkdtempSync(path.join(dir, "serve-")), limited(limit));
   const raised = await served("-Sn 40");
-  const [, needed, limit] = await raised.program.says(/50 clients at a time need (\d+) open files; the limit is (\d+), raised for that/);
+  const [, needed, limit] = await raised.program.prints(/50 clients at a time need (\d+) open files; the limit is (\d+), raised for that/);
   assert.equal(limit, needed);
   // The limit that the message advises is enough for all clients at once.
   const clients = Array.from({ length: 50 }, () => new WebSocket(`${raised.url}/realtime`, { perMessageDeflate: false }));
@@ -158,9 +158,9 @@ testWithPackages("serve says what its clients need: a soft limit is raised to it
   assert.ok(open > 50 && open <= Number(needed), `${open} of ${needed}`);
   assert.doesNotMatch((await raised.program.kill("SIGTERM")).stderr, /warning/);
   const short = await served("-n 40");
-  const [, fix] = await short.program.says(/warning .*50 clients at a time need \d+ open files, and the limit is 40: beyond it they get HTTP 503; run `ulimit -n (\d+)` first/);
+  const [, fix] = await short.program.prints(/warning .*50 clients at a time need \d+ open files, and the limit is 40: beyond it they get HTTP 503; run `ulimit -n (\d+)` first/);
   await short.program.kill("SIGTERM");
   const enough = await served(`-n ${fix}`);
-  await enough.program.says(new RegExp(`need ${fix} open files; the limit is ${fix}\n`));
+  await enough.program.prints(new RegExp(`need ${fix} open files; the limit is ${fix}\n`));
   assert.doesNotMatch((await enough.program.kill("SIGTERM")).stderr, /warning/);
 });

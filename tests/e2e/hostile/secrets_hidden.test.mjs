@@ -328,7 +328,7 @@ describe("secrets", { concurrency: 2 }, () => {
     for (const proxy of [`http://user:${word}@`, `socks5://user:${word}@h:1`, `http://user:${word}@h:x`, `http://user:${word.repeat(20)}@h:1`]) {
       const recorder = new Recorder(t, path.join(dir, "tape-proxy"), ["wss://stream.invalid/realtime", "--family", "inverse", "--topic", "trade.BTCUSD"],
         { env: { HTTPS_PROXY: proxy } });
-      await Promise.race([recorder.says(/prox/i), recorder.ended]);
+      await Promise.race([recorder.prints(/prox/i), recorder.ended]);
       await recorder.kill("SIGTERM");
       assert.match(recorder.stderr, /prox/i);
       nothingLeakedInText(recorder, word);

@@ -93,8 +93,8 @@ describe("screens", { concurrency: 2 }, () => {
       },
     });
     const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["nothing.BTCUSD"]), "--allow-unknown-topic"]);
-    await recorder.says(/such.*fine/);
-    await recorder.says(/bye/);
+    await recorder.prints(/such.*fine/);
+    await recorder.prints(/bye/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     nothingActs(recorder.stderr, "record");
     assert.ok(recorder.stderr.includes("(code 1001: bye\\x1b[31m\\u009b\\x0anext)"), recorder.stderr);

@@ -61,7 +61,7 @@ async function bash(script, dir) {
   // runs without that second node, with the same status.
   const real = `node() { command "${process.execPath}" "$@"; }\n`;
   program(path.join(dir, "programs"), "node", `[ "$1" = --test ] && shift\nexec "${process.execPath}" "$@"`);
-  const author = Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((who) => [[`GIT_${who}_NAME`, "You"], [`GIT_${who}_EMAIL`, "you@example.org"]]));
+  const author = Object.fromEntries(["AUTHOR", "COMMITTER"].flatMap((role) => [[`GIT_${role}_NAME`, "You"], [`GIT_${role}_EMAIL`, "you@example.org"]]));
   const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "", PATH: `${path.join(dir, "programs")}:${process.env.PATH}`, GIT_CONFIG_GLOBAL: "/dev/null", ...author };
   for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NODE_TEST_CONTEXT"]) delete env[name]; // set by the caller of the tests
   const child = spawn("bash", ["-uo", "pipefail", "-c", demo + installed + duckdb + real + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });

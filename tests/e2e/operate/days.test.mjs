@@ -175,7 +175,7 @@ test("after the clock stepped back, receive times count as late, also in a day t
   const more = () => recorder.durableAfter(recorder.durableLines + 5);
   await more();
   clock.set(-800);
-  await recorder.says(/stepped back by 0\.[1-9]/);
+  await recorder.prints(/stepped back by 0\.[1-9]/);
   const isLate = (day) => /late/.test(day.reasons ?? "");
   let live = [];
   while (!live.some(isLate)) { // on a busy machine frames from before the step become durable first

@@ -73,7 +73,7 @@ async function archiveWithGaps(t, exchange, archive, { meanwhile = () => {} } = 
     const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "50ms"]);
     await recorder.durableAfter(3);
     exchange.drop();
-    await recorder.durableLine((said) => said.conn === 2);
+    await recorder.durableLine((durable) => durable.conn === 2);
     await recorder.durableAfter(recorder.durableLines + 2);
     meanwhile(archive);
     await recorder.durableAfter(recorder.durableLines + 2);

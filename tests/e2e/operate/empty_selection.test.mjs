@@ -90,7 +90,7 @@ test("reading a recording that never connected ends with 4", async (t) => {
   await new Promise((resolve) => holder.close(resolve));
   const args = [`ws://127.0.0.1:${port}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
   const stopped = new Recorder(t, archive, args);
-  await stopped.says(/refused/i);
+  await stopped.prints(/refused/i);
   const end = await stopped.kill("SIGTERM");
   assert.equal(end.code, 4, end.stderr);
   assert.match(end.stderr, /no connection was ever established/);

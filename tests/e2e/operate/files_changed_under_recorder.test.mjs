@@ -332,7 +332,7 @@ test("readers write nothing, with a recorder running and without", async (t) => 
       return `${name} ${ino} ${size} ${mtimeNs}`;
     });
   const recorder = await recording(t, archive, args);
-  const look = async () => {
+  const checkReadersWriteNothing = async () => {
     const before = listing();
     for (const verb of ["verify", "info", "ls", "cat", "gaps"]) {
       await tapedeck(t, [verb, "-a", archive], { status: null });
@@ -340,12 +340,12 @@ test("readers write nothing, with a recorder running and without", async (t) => 
     }
   };
   await freeze(recorder);
-  await look();
+  await checkReadersWriteNothing();
   recorder.child.kill("SIGCONT");
   await recorder.kill("SIGKILL");
-  await look();
+  await checkReadersWriteNothing();
   await tapedeck(t, ["recover", "-a", archive]);
-  await look();
+  await checkReadersWriteNothing();
   fs.rmSync(path.join(archive, "lock"));
-  await look();
+  await checkReadersWriteNothing();
 });

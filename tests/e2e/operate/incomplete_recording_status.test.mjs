@@ -20,7 +20,7 @@ const copyOf = (t, archive) => {
 // Exit statuses: 0 good; 1 something is missing or incomplete; 3 damaged or lost; 4 nothing to work
 // on. "save", "check" and so on are verbs of regress.
 const READERS = ["info", "ls", "gaps", "cat", "replay", "export", "save", "diff", "drift", "verify"];
-const OTHERS = ["check", "serve", "recover", "reindex", "prune"];
+const OTHERS = ["check", "serve", "view", "recover", "reindex", "prune"];
 const COLUMNS = [...READERS, ...OTHERS];
 const TABLE = {
   //                   info ls gaps cat replay export save diff drift verify  check serve recover reindex prune
@@ -116,10 +116,10 @@ async function makeAll(t) {
 }
 
 test("no verb reports an incomplete recording as good", { concurrency: 3 }, async (t) => {
-  const made = await makeAll(t);
+  const archives = await makeAll(t);
   const tests = [];
   tests.push(t.test("readers report a recording in progress, and not as damage", () => {
-    const { live } = made;
+    const { live } = archives;
     for (const verb of READERS.filter((verb) => verb !== "diff")) assert.equal(live[verb].code, 0, `${verb}: ${live[verb].stderr}`);
     assert.match(live.info.stdout, /: good, newest frame .* ago, being recorded\n/);
     assert.match(live.ls.stdout, / recording /);
@@ -128,15 +128,15 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
   }));
 
   tests.push(t.test("a complete recording is good", async (t) => {
-    const ends = await checkRow(t, "complete", made.one);
+    const ends = await checkRow(t, "complete", archives.one);
     assert.match(ends.gaps.stdout, /^no gaps in [\d,]+ frames from \S+ \S+ to \S+ \S+$/m);
-    const [row] = await gapsOf(t, made.two, 1);
+    const [row] = await gapsOf(t, archives.two, 1);
     assert.equal(row.reason, "restart");
-    assert.match((await tapedeck(t, ["gaps", made.two], { status: 1 })).stdout, /^1 gap, [\d.]+ m?s in all in [\d,]+ frames /m);
+    assert.match((await tapedeck(t, ["gaps", archives.two], { status: 1 })).stdout, /^1 gap, [\d.]+ m?s in all in [\d,]+ frames /m);
   }));
 
   tests.push(t.test("after a crash readers derive the rows that recover writes", async (t) => {
-    const { crashed } = made;
+    const { crashed } = archives;
     const ends = await checkRow(t, "crashed", crashed);
     assert.match(ends.info.stdout, /^1 segment left by a crash: the next 'record' repairs this; to do it now: tapedeck recover \S+$/m);
     assert.match(ends.ls.stdout, / crashed /);
@@ -157,7 +157,7 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
   }));
 
   tests.push(t.test("a damaged chunk is a row over its time", async (t) => {
-    const archive = copyOf(t, made.one);
+    const archive = copyOf(t, archives.one);
     const chunk = chunksOf(fileOf(archive)).at(-2); // the first ones may have only events
     flipIn(fileOf(archive), chunk);
     await checkRow(t, "chunk damaged", archive);
@@ -169,7 +169,7 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
   }));
 
   tests.push(t.test("a deleted segment is a row over its time", async (t) => {
-    const cases = [["only one deleted", made.one, 0], ["first of two deleted", made.two, 0], ["last of two deleted", made.two, 1], ["open one deleted", made.crashed, 0]];
+    const cases = [["only one deleted", archives.one, 0], ["first of two deleted", archives.two, 0], ["last of two deleted", archives.two, 1], ["open one deleted", archives.crashed, 0]];
     for (const [state, whole, at] of cases) {
       const archive = copyOf(t, whole);
       const gone = fileOf(archive, at);
@@ -188,7 +188,7 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
   }));
 
   tests.push(t.test("a truncated segment is damage", async (t) => {
-    const archive = copyOf(t, made.two);
+    const archive = copyOf(t, archives.two);
     const chunk = chunksOf(fileOf(archive, 1)).at(-1);
     fs.truncateSync(fileOf(archive, 1), chunk.from + 10);
     const ends = await checkRow(t, "finished one cut", archive);
@@ -198,7 +198,7 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
   }));
 
   tests.push(t.test("recover of an unfinished, truncated segment reports only that every complete chunk was kept", async (t) => {
-    const archive = copyOf(t, made.crashed);
+    const archive = copyOf(t, archives.crashed);
     fs.truncateSync(fileOf(archive), chunksOf(fileOf(archive)).at(-1).from + 100);
     const ends = await checkRow(t, "open one cut", archive);
     assert.match(ends.recover.stdout, /^every complete chunk was kept$/m);
@@ -207,11 +207,11 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
 
   tests.push(t.test("a truncated single file is damage", async (t) => {
     const dir = temporary(t);
-    const open = path.join(dir, path.basename(fileOf(made.crashed)));
-    fs.copyFileSync(fileOf(made.crashed), open);
+    const open = path.join(dir, path.basename(fileOf(archives.crashed)));
+    fs.copyFileSync(fileOf(archives.crashed), open);
     for (const verb of ["gaps", "replay"]) await tapedeck(t, [verb, open], { status: 1 });
-    const cut = path.join(dir, path.basename(fileOf(made.one)));
-    fs.copyFileSync(fileOf(made.one), cut);
+    const cut = path.join(dir, path.basename(fileOf(archives.one)));
+    fs.copyFileSync(fileOf(archives.one), cut);
     fs.truncateSync(cut, fs.statSync(cut).size - 1000);
     for (const verb of ["gaps", "replay", "info"]) await tapedeck(t, [verb, cut], { status: 3 });
   }));

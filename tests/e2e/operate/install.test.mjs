@@ -45,7 +45,7 @@ function exported(file, ...options) {
 }
 
 // The symbol and the best bid of a frame with a whole book, by a C++ program.
-const JUDGE = `
+const BEST_BID_PROGRAM = `
 #include <cstdio>
 #include <cstring>
 #include <tapedeck/tapedeck.h>
@@ -112,8 +112,8 @@ test("an installed tapedeck runs, links and uninstalls", { skip }, async (t) => 
     { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: path.join(lib, "python3/dist-packages") } });
   assert.equal(Number(rows), Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(traded)[1]));
   headersStandAlone(usr);
-  const cxx = path.join(root, "judge");
-  fs.writeFileSync(`${cxx}.cc`, JUDGE);
+  const cxx = path.join(root, "best_bid");
+  fs.writeFileSync(`${cxx}.cc`, BEST_BID_PROGRAM);
   execFileSync("c++", ["-std=c++17", ...STRICT, `${cxx}.cc`, ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", cxx], { stdio: "pipe" });
   assert.equal(execFileSync(cxx, [frames[0]], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } }),
     `orderBookL2_25 BTCUSD ${last[0].split(" ")[0]} 1\ncontrol 1\nnot_json\n`);

@@ -51,10 +51,10 @@ test("-v logs more in every verb that has it", async (t) => {
       continue;
     }
     if (["record", "sim", "serve", "tap"].includes(verb)) continue;
-    const said = [];
+    const logs = [];
     for (const [n, flags] of [[], ["-v"]].entries())
-      said.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
-    assert.ok(lines(said[1]).length > lines(said[0]).length, `${verb}: ${said[0]} | ${said[1]}`);
+      logs.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
+    assert.ok(lines(logs[1]).length > lines(logs[0]).length, `${verb}: ${logs[0]} | ${logs[1]}`);
     tried++;
   }
   assert.ok(tried >= 11, `${tried}`);
@@ -63,7 +63,7 @@ test("-v logs more in every verb that has it", async (t) => {
 test("a log's lines have time and level", async (t) => {
   const { archive, record, sim } = await recorded(t, temporary(t), "tape", ["-v"]);
   const serve = new Program(t, "tapedeck-replay", ["serve", archive, "-v"]);
-  await serve.says(/serving at/);
+  await serve.prints(/serving at/);
   const served = (await serve.kill("SIGTERM")).stderr;
   for (const [verb, text] of Object.entries({ record, sim, serve: served })) {
     assert.ok(lines(text).length > 1, `${verb}: ${text}`);

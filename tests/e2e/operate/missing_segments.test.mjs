@@ -25,12 +25,12 @@ function frames(day) {
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
+let cached;
 /** A copy of the archive, which is imported once. */
 async function archiveOf(t) {
   const dir = temporary(t);
-  made ??= imported(t, folder);
-  fs.cpSync(await made, path.join(dir, "tape"), { recursive: true });
+  cached ??= imported(t, folder);
+  fs.cpSync(await cached, path.join(dir, "tape"), { recursive: true });
   return { dir, archive: path.join(dir, "tape") };
 }
 

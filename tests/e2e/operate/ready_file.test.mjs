@@ -40,7 +40,7 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     await killed.kill("SIGKILL");
     assert.ok(fs.existsSync(file));
     const stopped = new Program(t, "tapedeck", [...args(archive), "--listen", "127.0.0.1:0", "--ready-file", file]);
-    await stopped.says(/(listening|serving) at wss:/);
+    await stopped.prints(/(listening|serving) at wss:/);
     assert.notEqual((await ready(stopped, file)).url, first.url);
     assert.equal((await stopped.kill("SIGTERM")).code, 0);
     assert.ok(!fs.existsSync(file));
@@ -51,15 +51,15 @@ for (const [verb, args] of Object.entries(PROGRAMS))
     const dir = temporary(t);
     const archive = await imported(t, dir);
     const file = path.join(dir, "ready.json");
-    const said = async (...more) => {
+    const logOf = async (...more) => {
       const program = new Program(t, "tapedeck", [...args(archive), ...more]);
-      await program.says(/(listening|serving) at wss?:/);
+      await program.prints(/(listening|serving) at wss?:/);
       assert.equal((await program.kill("SIGTERM")).code, 0);
       return program.stderr;
     };
-    assert.match(await said(), /warning .*no file has this run's certificate, so clients cannot trust it: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
-    assert.match(await said("--ready-file", file), new RegExp(`info .*clients can trust this run's certificate with '${file}\\.pem'\n`));
-    assert.doesNotMatch(await said("--plain"), /certificate/);
+    assert.match(await logOf(), /warning .*no file has this run's certificate, so clients cannot trust it: give --ready-file FILE \(then FILE\.pem has it\), --plain or --tls-cert\n/);
+    assert.match(await logOf("--ready-file", file), new RegExp(`info .*clients can trust this run's certificate with '${file}\\.pem'\n`));
+    assert.doesNotMatch(await logOf("--plain"), /certificate/);
     const star = await tapedeck(t, [...args(archive), "--listen", "*:0"], { status: 2 });
     assert.match(star.stderr, /'\*:0' is not HOST:PORT: '\*' cannot be in a host name\n.*hint: 0\.0\.0\.0:PORT listens on all addresses/);
   });
@@ -68,7 +68,7 @@ test("serve logs each feed's address, which clients can use unchanged", async (t
   const dir = temporary(t);
   const file = path.join(dir, "ready.json");
   const server = new Program(t, "tapedeck", ["serve", "-a", await imported(t, dir), "--speed", "max", "--once", "--ready-file", file]);
-  const [, url] = await server.says(/feed inverse \(inverse\): 1 topic, at (wss:\S+)\n/);
+  const [, url] = await server.prints(/feed inverse \(inverse\): 1 topic, at (wss:\S+)\n/);
   const { ca_file: ca } = await ready(server, file);
   await tapedeck(t, ["record", "-a", path.join(dir, "again"), url, "--family", "inverse", "--ca-file", ca, "--topic", "trade.*", "--until-close"]);
   assert.equal((await tapedeck(t, ["cat", "-a", path.join(dir, "again"), "--topic", "trade", "--raw"])).stdout.split("\n").length, 2);

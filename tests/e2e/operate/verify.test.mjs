@@ -35,9 +35,9 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
     const seen = new Set();
     for (const threads of ["1", "2", "5"]) seen.add((await tapedeck(t, ["verify", "-a", archive, "--json", "-j", threads], { status })).stdout);
     assert.equal(seen.size, 1, [...seen].join("\n"));
-    const people = await tapedeck(t, ["verify", "-a", archive], { status });
-    assert.equal(people.stderr, "", "no bar without a terminal");
-    return { ...JSON.parse([...seen][0]), people: people.stdout };
+    const textReport = await tapedeck(t, ["verify", "-a", archive], { status });
+    assert.equal(textReport.stderr, "", "no bar without a terminal");
+    return { ...JSON.parse([...seen][0]), textReport: textReport.stdout };
   };
   const sound = await verify(0);
   assert.deepEqual([sound.verdict, sound.segments, sound.frames, sound.findings.length], ["sound", HOURS, HOURS * 20, 0]);
@@ -45,7 +45,7 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   deleteCatalog(archive);
   const recoverable = await verify(1);
   assert.equal(recoverable.verdict, "recoverable");
-  assert.match(recoverable.people, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
+  assert.match(recoverable.textReport, /: recoverable\n.*\n {2}Run 'tapedeck recover', then 'tapedeck reindex'/);
   await tapedeck(t, ["reindex", "-a", archive]);
   // Every damaged segment is reported, in order of path, whichever thread reads it first.
   for (const i of [2, 5, 9]) flip(segments[i], 700);
@@ -53,14 +53,14 @@ test("verify exits with 0 (sound), 1 (recoverable), 3 (damaged), and prints the 
   assert.equal(damaged.verdict, "damaged");
   const named = [...new Set(damaged.findings.filter((f) => f.severity === "damaged").map((f) => path.join(archive, f.segment)))];
   assert.deepEqual(named, [segments[2], segments[5], segments[9]]);
-  assert.match(damaged.people, /^damaged: capture\S+: (?!.* at \d)/m, "offsets with -v only");
+  assert.match(damaged.textReport, /^damaged: capture\S+: (?!.* at \d)/m, "offsets with -v only");
   assert.match((await tapedeck(t, ["verify", "-v", archive], { status: 3 })).stdout, /^damaged: capture\S+ at \d+: /m);
   // The lost time lies within the hours of the three segments.
   assert.equal(damaged.lost.length, 3);
   for (const row of damaged.lost) assert.deepEqual([row.reason, row.feed], ["corrupt", "inverse"]);
   assert.equal(damaged.frames_lost, 3 * 20);
-  assert.match(damaged.people, /\nLost:\nfeed +from +to +frames[^]*\nat least 60 frames in all\n/);
-  assert.match(damaged.people, /DAMAGED.*\n[^]*Restore the damaged files/);
+  assert.match(damaged.textReport, /\nLost:\nfeed +from +to +frames[^]*\nat least 60 frames in all\n/);
+  assert.match(damaged.textReport, /DAMAGED.*\n[^]*Restore the damaged files/);
 });
 
 test("a segment with a damaged summary is read whole; counts that only the summary has are null, and '?' in text", async (t) => {

@@ -36,11 +36,11 @@ async function countLines(file) {
   const counts = {};
   const seen = new Set();
   for await (const line of readline.createInterface({ input: fs.createReadStream(file) })) {
-    const said = JSON.parse(line);
-    const key = said.values === undefined ? undefined : `${said.xxh64} ${said.item}`;
+    const row = JSON.parse(line);
+    const key = row.values === undefined ? undefined : `${row.xxh64} ${row.item}`;
     if (key !== undefined && seen.has(key)) continue;
     seen.add(key);
-    counts[said.t] = (counts[said.t] ?? 0) + 1;
+    counts[row.t] = (counts[row.t] ?? 0) + 1;
   }
   return counts;
 }
@@ -57,17 +57,17 @@ test("a recording of all families with reconnects contains every sent frame, dec
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
-  const told = await countLines(server.truth);
+  const sentCounts = await countLines(server.truth);
   const truth = await compareTruth(t, archive, server.truth, PATIENCE);
   const report = await json(t, ["replay", "-a", archive, "--json"], { status: null, ...PATIENCE });
   assert.equal(truth.equal, true, JSON.stringify(truth));
   assert.equal(truth.missing + truth.unexpected, 0);
-  assert.equal(truth.frames, told.frame);
+  assert.equal(truth.frames, sentCounts.frame);
   assert.ok(truth.matched > RATE * SECONDS, JSON.stringify(truth));
   assert.equal(truth.marks_equal, truth.marks);
   assert.ok(truth.marks > 5 * SECONDS, JSON.stringify(truth));
   for (const [kind, lines] of [["trades", "trade"], ["candles", "candle"]]) {
-    assert.equal(truth[kind].compared + truth[kind].not_recorded, told[lines], kind);
+    assert.equal(truth[kind].compared + truth[kind].not_recorded, sentCounts[lines], kind);
     assert.equal(truth[kind].equal, truth[kind].compared, kind);
     assert.ok(truth[kind].compared > 100, `${kind}: ${JSON.stringify(truth[kind])}`);
   }

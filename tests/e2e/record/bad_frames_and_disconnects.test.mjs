@@ -118,7 +118,7 @@ describe("feed", { concurrency: true }, () => {
       const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TRADE), "--max-frames", "4"]);
       assert.equal((await recorder.ended).code, 0, recorder.stderr);
       assert.match(recorder.stderr, /16|too large|over/);
-      assert.equal(server.seen.upgrades, 2);
+      assert.equal(server.received.upgrades, 2);
       const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
       assert.equal(gaps.length, 1);
       assert.equal(gaps[0].cause, "too_large");
@@ -139,8 +139,8 @@ describe("feed", { concurrency: true }, () => {
       });
       const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TRADE), "--max-frames", "4"]);
       assert.equal((await recorder.ended).code, 0, recorder.stderr);
-      assert.deepEqual(server.seen.requests.map((r) => r.op), ["subscribe", "subscribe"]);
-      assert.deepEqual(server.seen.requests[1].args, ["trade.BTCUSD"]);
+      assert.deepEqual(server.received.requests.map((r) => r.op), ["subscribe", "subscribe"]);
+      assert.deepEqual(server.received.requests[1].args, ["trade.BTCUSD"]);
       const [gap, ...more] = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
       assert.deepEqual(more, []);
       assert.deepEqual([gap.reason, gap.cause, gap.conn], ["disconnect", "closed_by_peer", 1]);
@@ -183,16 +183,16 @@ describe("feed", { concurrency: true }, () => {
         },
       });
       const recorder = new Recorder(t, archive, feedArgs(server, "inverse", topics));
-      await recorder.says(/subscribed to 4 of 5 topics/);
+      await recorder.prints(/subscribed to 4 of 5 topics/);
       assert.match(recorder.stderr, /warning tapedeck record: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
       // It is requested again, alone, after some seconds.
-      await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
+      await recorder.prints(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const granted = (await eventsOf(t, archive, "grant")).map((event) => event.topic);
       assert.deepEqual(granted.sort(), topics.filter((topic) => topic !== "trade.NOSUCH").sort());
       const refused = (await eventsOf(t, archive, "grant_end")).map((event) => event.topic);
       assert.deepEqual(new Set(refused.filter((topic) => !granted.includes(topic))), new Set(["trade.NOSUCH"]));
-      assert.deepEqual(server.seen.requests.at(-1).args, ["trade.NOSUCH"]);
+      assert.deepEqual(server.received.requests.at(-1).args, ["trade.NOSUCH"]);
       assert.equal((await inbound(t, archive)).filter((row) => row.topic === "trade").length, 1);
     });
 
@@ -226,9 +226,9 @@ describe("feed", { concurrency: true }, () => {
         },
       });
       const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TRADE), "--commit-interval", "100ms"]);
-      await recorder.durableLine((said) => said.in >= 1);
+      await recorder.durableLine((durable) => durable.in >= 1);
       for (let id = 1; id <= 5; id++) {
-        const announced = recorder.durableLine((said) => said.in >= id + 1);
+        const announced = recorder.durableLine((durable) => durable.in >= id + 1);
         send(id);
         await announced;
         // A reader finds it now, while the recorder is running.

@@ -58,14 +58,14 @@ describe("pipes", { concurrency: 2 }, () => {
     const before = parseLines(pipe.drain()).length;
     recorder.child.kill("SIGTERM");
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    const said = parseLines(pipe.drain());
-    assert.ok(said.length > before, "lines that waited come");
-    const last = said.filter((row) => row.durable !== undefined).at(-1).durable;
-    const summary = said.at(-1).recorded;
+    const rows = parseLines(pipe.drain());
+    assert.ok(rows.length > before, "lines that waited come");
+    const last = rows.filter((row) => row.durable !== undefined).at(-1).durable;
+    const summary = rows.at(-1).recorded;
     assert.equal(last.in, summary.in);
     assert.ok(last.in > frames);
     assert.equal(summary.dropped, 0);
-    assert.equal(said.filter((row) => row.output !== undefined).length, 0, "none was lost");
+    assert.equal(rows.filter((row) => row.output !== undefined).length, 0, "none was lost");
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     await tapedeck(t, ["verify", "-a", archive]);
   });
@@ -82,9 +82,9 @@ describe("pipes", { concurrency: 2 }, () => {
     pipe.drain();
     recorder.child.kill("SIGTERM");
     assert.equal((await recorder.ended).code, 0);
-    const said = pipe.drain();
-    assert.match(said, /tapedeck record: .*subscribed to/);
-    assert.match(said, /recorded 2,?\d+ frames/);
+    const log = pipe.drain();
+    assert.match(log, /tapedeck record: .*subscribed to/);
+    assert.match(log, /recorded 2,?\d+ frames/);
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
@@ -116,7 +116,7 @@ describe("pipes", { concurrency: 2 }, () => {
     pipe.close();
     const recorder = new Program(t, "tapedeck-record",
       ["record", "-a", archive, "--json", ...feedArgs(server, "inverse", TOPIC), "--commit-interval", "50ms"], { out: pipe.end });
-    await recorder.says(/ warning tapedeck record: .*Broken pipe; recording continues/);
+    await recorder.prints(/ warning tapedeck record: .*Broken pipe; recording continues/);
     await recorded(t, recorder, archive, frames);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 4, end.stderr);

@@ -16,9 +16,9 @@ async function session(t, archive, exchange, clock, { wrong, jumps, signal }) {
   await recorder.durableAfter(4);
   if (jumps !== 0) {
     clock.set(wrong + jumps);
-    await recorder.says(/stepped (forward|back)/);
+    await recorder.prints(/stepped (forward|back)/);
     clock.set(wrong);
-    await recorder.says(/no receive time was changed/);
+    await recorder.prints(/no receive time was changed/);
   }
   await recorder.durableAfter(recorder.durableLines + 4);
   const end = await recorder.kill(signal);

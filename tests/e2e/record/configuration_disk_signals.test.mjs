@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, describe } from "node:test";
 import { BIN, filesBelow, json, jsonLines, jsonList, Program, run, tapedeck, temporary } from "../support/harness.mjs";
 import { scriptedServer, trade } from "../support/scripted_server.mjs";
-import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "../support/recorders.mjs";
+import { withoutMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 /** Runs a command as a user who owns nothing here. */
@@ -199,21 +199,21 @@ describe("files", { concurrency: 2 }, () => {
 
 });
 
-describe("free space", { concurrency: 2, skip: canMount() }, () => {
-  /** An archive on a small disk, beside a file with which others fill it. */
+describe("free space", { concurrency: 2, skip: withoutMount() }, () => {
+  /** An archive on a small disk, beside another file that fills the disk. */
   async function crowded(t, mebibytes, filler) {
     const dir = temporary(t);
-    const { place, seen, under } = await smallDisk(t, dir, mebibytes);
-    const others = path.join(seen, "others");
-    fs.writeFileSync(others, Buffer.alloc(filler * 1024 * 1024, 1));
+    const { mountPoint, pathOutside, under } = await smallDisk(t, dir, mebibytes);
+    const otherFile = path.join(pathOutside, "others");
+    fs.writeFileSync(otherFile, Buffer.alloc(filler * 1024 * 1024, 1));
     const copy = path.join(dir, "copy");
     return {
-      dir, others, seen: path.join(seen, "tape"),
-      record: (args) => new Recorder(t, path.join(place, "tape"), args, { under }),
+      dir, otherFile, archive: path.join(pathOutside, "tape"),
+      record: (args) => new Recorder(t, path.join(mountPoint, "tape"), args, { under }),
       /** The archive as it is now, where every program can read it. */
       copied: () => {
         fs.rmSync(copy, { recursive: true, force: true });
-        fs.cpSync(path.join(seen, "tape"), copy, { recursive: true });
+        fs.cpSync(path.join(pathOutside, "tape"), copy, { recursive: true });
         return copy;
       },
     };
@@ -245,18 +245,18 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     assert.match(end.stderr, /nearly full: 7\.\d MiB are free, 8\.0 MiB must stay free \(min_free\)/);
     assert.match(end.stderr, /--min-free/);
     // As after any stop: no open segment, every frame durable, the archive sound.
-    assert.deepEqual(filesBelow(disk.seen).filter((f) => f.startsWith("capture") && f.endsWith(".open")), []);
+    assert.deepEqual(filesBelow(disk.archive).filter((f) => f.startsWith("capture") && f.endsWith(".open")), []);
     await tapedeck(t, ["verify", "-a", disk.copied()]);
 
-    fs.appendFileSync(disk.others, Buffer.alloc(1024 * 1024, 1)); // the space of the catalog's log is free
-    const content = () => filesBelow(disk.seen).filter((f) => !f.endsWith(".lock")).sort().map((f) => [f, fs.readFileSync(path.join(disk.seen, f))]);
+    fs.appendFileSync(disk.otherFile, Buffer.alloc(1024 * 1024, 1)); // the space of the catalog's log is free
+    const content = () => filesBelow(disk.archive).filter((f) => !f.endsWith(".lock")).sort().map((f) => [f, fs.readFileSync(path.join(disk.archive, f))]);
     const before = content();
     const refused = await disk.record(args).ended;
     assert.equal(refused.code, 4, refused.stderr);
     assert.match(refused.stderr, /must stay free \(min_free\), .* more/);
     assert.deepEqual(content(), before);
 
-    fs.rmSync(disk.others);
+    fs.rmSync(disk.otherFile);
     const again = disk.record([...args, "--max-frames", "500"]);
     assert.equal((await again.ended).code, 0, again.stderr);
     await sim.program.kill("SIGTERM");
@@ -272,8 +272,8 @@ describe("free space", { concurrency: 2, skip: canMount() }, () => {
     const disk = await crowded(t, 40, 1);
     const server = await scriptedServer(t, disk.dir, { opened: (ws) => ws.send(trade(1)) });
     const recorder = disk.record([...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
-    await recorder.durableLine((said) => said.in >= 1);
-    fs.writeFileSync(disk.others, Buffer.alloc(38.5 * 1024 * 1024, 1));
+    await recorder.durableLine((durable) => durable.in >= 1);
+    fs.writeFileSync(disk.otherFile, Buffer.alloc(38.5 * 1024 * 1024, 1));
     const end = await recorder.ended;
     assert.equal(end.code, 4, end.stderr);
     assert.match(end.stderr, /2\.0 MiB must stay free \(min_free\)/);
@@ -289,7 +289,7 @@ describe("signals", { concurrency: 3 }, () => {
       const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "1000"]);
       // With an hour between commits only the end makes frames durable.
       const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--commit-interval", "60s"]);
-      await recorder.says(/subscribed to/);
+      await recorder.prints(/subscribed to/);
       const end = await recorder.kill(signal);
       assert.equal(end.code, 0, end.stderr);
       const durable = recorder.durable.get("inverse|1|0|0");
@@ -307,7 +307,7 @@ describe("signals", { concurrency: 3 }, () => {
     // A peer that never answers a close keeps the recorder waiting for up to some seconds.
     const server = await scriptedServer(t, dir, { opened: (ws) => { ws.send(trade(1)); ws.close = () => {}; ws._receiver.removeAllListeners("conclude"); } });
     const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--commit-interval", "50ms"]);
-    await recorder.durableLine((said) => said.in >= 2);
+    await recorder.durableLine((durable) => durable.in >= 2);
     const started = Date.now();
     recorder.child.kill("SIGTERM");
     // Two signals within 0.1 s count as one (base/cli/stop_signal.c): send them until it ends.

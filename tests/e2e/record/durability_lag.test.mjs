@@ -42,7 +42,7 @@ async function steady(t, dir) {
   });
 }
 
-const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said !== undefined);
+const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((durable) => durable !== undefined);
 
 /** The archive's periods of lag: one event at the beginning of each and one at its end, in turn. */
 async function stretches(t, archive) {
@@ -60,18 +60,18 @@ describe("durability lag", { concurrency: 3 }, () => {
     const disk = slowDisk(dir);
     const server = await steady(t, dir);
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
-    await recorder.durableLine((said) => said.in > 50);
+    await recorder.durableLine((durable) => durable.in > 50);
     disk.set(HANGS_NS);
     // The warning is logged while the sync hangs: it would hang for an hour.
-    const [, after] = await recorder.says(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
+    const [, after] = await recorder.prints(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
     assert.ok(Number(after) >= 1, after); // to the millisecond
     disk.set(0);
-    await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
-    await recorder.says(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
+    await recorder.durableLine((durable) => durable.lag_ns > COMMIT_NS);
+    await recorder.prints(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 0, end.stderr);
 
-    const lags = durableLines(recorder).map((said) => said.lag_ns);
+    const lags = durableLines(recorder).map((durable) => durable.lag_ns);
     const summary = recorder.summary();
     assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
     assert.equal(Math.max(...lags), summary.lag_ns_max);
@@ -101,9 +101,9 @@ describe("durability lag", { concurrency: 3 }, () => {
     const disk = slowDisk(dir);
     const server = await steady(t, dir);
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
-    await recorder.durableLine((said) => said.in > 50);
+    await recorder.durableLine((durable) => durable.in > 50);
     disk.set(1_500_000_000);
-    await recorder.says(/warning tapedeck record: frames are not durable/);
+    await recorder.prints(/warning tapedeck record: frames are not durable/);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 0, end.stderr);
     assert.ok((await stretches(t, archive)).length > 0);
@@ -134,13 +134,13 @@ describe("durability lag", { concurrency: 3 }, () => {
     const file = path.join(dir, "feeds.yaml");
     fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
     const recorder = new Recorder(t, archive, ["-c", file], disk.options);
-    await recorder.says(/overload: the disk cannot keep up/);
+    await recorder.prints(/overload: the disk cannot keep up/);
     isFull = true;
     await recorder.until(once(late, "begun"));
     await recorder.until(passed(1000)); // reading everything takes less
     assert.ok(written < FRAMES, `${written} frames were read`);
     disk.set(0);
-    await recorder.durableLine((said) => said.feed === "late" && said.in > FRAMES);
+    await recorder.durableLine((durable) => durable.feed === "late" && durable.in > FRAMES);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     assert.doesNotMatch(recorder.stderr, /discarded/);
     assert.equal(recorder.summary().dropped, 0);

@@ -46,10 +46,10 @@ const numbered = (t, options) => numberedExchange(t, { rate: RATE, ...options })
 
 async function check(t, exchange, archive, options) {
   const found = await compare(t, exchange, archive, options);
-  const told = JSON.stringify({ ...found, holes: found.holes.length }, null, 1);
-  assert.equal(found.uncovered, 0, told);
-  assert.ok(found.excess_ms <= EXCESS_MS_MAX, told);
-  assert.ok(found.missing > 0, `nothing was missing: ${told}`);
+  const summary = JSON.stringify({ ...found, holes: found.holes.length }, null, 1);
+  assert.equal(found.uncovered, 0, summary);
+  assert.ok(found.excess_ms <= EXCESS_MS_MAX, summary);
+  assert.ok(found.missing > 0, `nothing was missing: ${summary}`);
   await tapedeck(t, ["verify", "-a", archive]);
   return found;
 }
@@ -99,7 +99,7 @@ describe("gaps", { concurrency: true }, () => {
         await exchange.down();
         for (let i = 0; i < 2; i++) {
           recorder = record(t, archive, exchange.args());
-          await recorder.says(/cannot connect[^]*cannot connect/);
+          await recorder.prints(/cannot connect[^]*cannot connect/);
           const rows = await gapsOf(t, archive);
           assert.deepEqual(rows.map((row) => [row.reason, row.to_ns, row.shard]), [[reason, null, 0]]);
           await stop(recorder, signal, 4);
@@ -119,7 +119,7 @@ describe("gaps", { concurrency: true }, () => {
       t.after(() => silent.close());
       const exchange = await numbered(t);
       let recorder = record(t, archive, [`ws://127.0.0.1:${silent.address().port}/realtime`, ...exchange.args().slice(1)]);
-      await recorder.durableLine((said) => said.out >= 1);
+      await recorder.durableLine((durable) => durable.out >= 1);
       await stop(recorder, "SIGKILL");
       const isRow = (row) => [row.reason, row.line, row.shard, row.conn];
       assert.deepEqual((await gapsOf(t, archive)).map(isRow), [["crash", 0, 0, 1]]);
@@ -174,7 +174,7 @@ describe("gaps", { concurrency: true }, () => {
       await stop(recorder);
       exchange.silence();
       recorder = record(t, archive, exchange.args());
-      await recorder.says(/subscribed to 2 of 2/);
+      await recorder.prints(/subscribed to 2 of 2/);
       await gapsOnce(t, recorder, archive, (all) => all.length > 0 && all.every(isClosed));
       await stop(recorder);
       exchange.speak();
@@ -236,7 +236,7 @@ describe("gaps", { concurrency: true }, () => {
         const recorder = record(t, archive, exchange.args());
         await recordSome(recorder, 4);
         exchange.withdraw(ETH, how);
-        await recorder.says(/the exchange refused to subscribe trade\.ETHUSD/);
+        await recorder.prints(/the exchange refused to subscribe trade\.ETHUSD/);
         const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)));
         assert.deepEqual(rows.map((row) => [row.reason, row.cause, row.conn, row.symbol]), [["disconnect", "withdrawn", 1, "ETHUSD"]]);
         // It is requested again after 5 s.
@@ -261,7 +261,7 @@ describe("gaps", { concurrency: true }, () => {
           refuse(exchange);
           // One request for both topics gets no answer; the next connection requests each of them alone.
           exchange.drop();
-          await recorder.says(answered);
+          await recorder.prints(answered);
           if (what === "unanswered") exchange.drop();
           const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)) && !all.some((row) => isOpen(row)));
           assert.deepEqual(rows.filter((row) => isOpen(row, ETH)).map((row) => row.reason), ["disconnect"], JSON.stringify(rows));
@@ -297,7 +297,7 @@ test("the gap of a connection that sends only pongs reaches from its last data t
   const recorder = record(t, archive, [...exchange.args(), "--stale-after", "22s"]);
   await recordSome(recorder, 4);
   exchange.silence();
-  await recorder.says(/no data for 22 s[^]*subscribed to 1 of 1/);
+  await recorder.prints(/no data for 22 s[^]*subscribed to 1 of 1/);
   // Silent on the new connection, too: an acknowledgement does not end the gap.
   const silent = await gapsOnce(t, recorder, archive, (all) => all.length > 0);
   assert.deepEqual(silent.map((row) => [row.reason, row.to_ns]), [["stale", null]]);

@@ -23,7 +23,7 @@ async function restServer(t, exchange, answer) {
   let waiting = [];
   const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) }, (request, response) => {
     seen.push(request.url);
-    waiting = waiting.filter((look) => !look());
+    waiting = waiting.filter((check) => !check());
     answer(request, response, seen.filter((url) => url === request.url).length);
   });
   server.listen(0, "127.0.0.1");
@@ -35,8 +35,8 @@ async function restServer(t, exchange, answer) {
   /** Wait until a path was requested this many times. */
   const asked = (url, times) =>
     new Promise((resolve) => {
-      const look = () => seen.filter((u) => u === url).length >= times && (resolve(), true);
-      if (!look()) waiting.push(look);
+      const check = () => seen.filter((u) => u === url).length >= times && (resolve(), true);
+      if (!check()) waiting.push(check);
     });
   return { url: `https://127.0.0.1:${server.address().port}`, seen, asked };
 }
@@ -56,21 +56,21 @@ describe("recordings beside text frames", { concurrency: true }, () => {
         },
       });
       const body = '{ "retCode":0,\n "result": {"list":[{"symbol":"BTCUSD","tickSize":"0.50"}]} }\n';
-      const rest = await restServer(t, exchange, (request, response, n) => {
+      const api = await restServer(t, exchange, (request, response, n) => {
         assert.equal(request.method, "GET");
         response.end(request.url.startsWith("/v5/") ? body : `status ${n}`);
       });
       const config = path.join(dir, "feeds.yaml");
       fs.writeFileSync(config, `commit_interval: 50ms\nfeeds:\n  - family: inverse\n    url: ${exchange.url}/realtime\n    ca_file: ${exchange.ca}\n` +
-        `    topics: [trade.BTCUSD]\n    http:\n      - instruments@1h=${rest.url}/v5/market/instruments-info?category=inverse\n` +
-        `      - status@2s=${rest.url}/status\n`);
+        `    topics: [trade.BTCUSD]\n    http:\n      - instruments@1h=${api.url}/v5/market/instruments-info?category=inverse\n` +
+        `      - status@2s=${api.url}/status\n`);
       const recorder = new Recorder(t, archive, ["-c", config]);
       // After the first replies another frame, and then the second reply to the request that is repeated every 2 s.
-      await recorder.until(rest.asked("/status", 2));
+      await recorder.until(api.asked("/status", 2));
       socket.send(trade(2));
-      await recorder.durableLine((said) => said.in >= 3);
+      await recorder.durableLine((durable) => durable.in >= 3);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      assert.equal(rest.seen.filter((url) => url.includes("instruments")).length, 1);
+      assert.equal(api.seen.filter((url) => url.includes("instruments")).length, 1);
 
       const rows = await jsonLines(t, ["cat", "-a", archive]);
       const replies = rows.filter((row) => row.dir === "http");
@@ -88,10 +88,10 @@ describe("recordings beside text frames", { concurrency: true }, () => {
       assert.equal(raw.toString(), `${body}\n`);
       assert.equal((await jsonList(t, ["ls", "-a", archive, "--topic", "http.instruments", "--json"])).length, 1);
       assert.match((await tapedeck(t, ["ls", "-a", archive, "--topic", "http.instrumnts"], { status: 4 })).stderr, /did you mean 'http\.instruments'/);
-      const said = await eventsOf(t, archive, "http");
-      assert.ok(said.every((event) => event.state === "kept" && event.code === 200));
-      const first = said.find((event) => event.what === "instruments");
-      assert.deepEqual([first.url, first.bytes], [`${rest.url}/v5/market/instruments-info?category=inverse`, Buffer.byteLength(body)]);
+      const events = await eventsOf(t, archive, "http");
+      assert.ok(events.every((event) => event.state === "kept" && event.code === 200));
+      const first = events.find((event) => event.what === "instruments");
+      assert.deepEqual([first.url, first.bytes], [`${api.url}/v5/market/instruments-info?category=inverse`, Buffer.byteLength(body)]);
       const inbound = rows.filter((row) => row.dir === "in");
       const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
       assert.deepEqual([report.frames, report.frames - report.out - report.http, report.control], [rows.length, inbound.length, 1]);
@@ -106,7 +106,7 @@ describe("recordings beside text frames", { concurrency: true }, () => {
       const archive = path.join(dir, "tape");
       const exchange = await scriptedServer(t, dir, {});
       const other = { files: certificate(temporary(t), { name: "other" }) }; // another CA
-      const rest = await restServer(t, exchange, (request, response) => {
+      const api = await restServer(t, exchange, (request, response) => {
         if (request.url === "/500") response.writeHead(500).end("database is on fire");
         else if (request.url === "/302") response.writeHead(302, { Location: "/ok" }).end();
         else if (request.url === "/large") response.end(Buffer.alloc((8 << 20) + 1, "x"));
@@ -119,30 +119,30 @@ describe("recordings beside text frames", { concurrency: true }, () => {
         else response.end("{}");
       });
       const untrusted = await restServer(t, other, (_request, response) => response.end("{}"));
-      const rows = [["500", `${rest.url}/500`, "status", /HTTP status 500: database is on fire/, 500],
-        ["302", `${rest.url}/302`, "status", /HTTP status 302 .*not followed/, 302],
-        ["large", `${rest.url}/large`, "too_large", /more than 8388608 bytes/, 200],
-        ["cut", `${rest.url}/cut`, "closed_by_peer", /in the middle of its reply/, 200],
+      const rows = [["500", `${api.url}/500`, "status", /HTTP status 500: database is on fire/, 500],
+        ["302", `${api.url}/302`, "status", /HTTP status 302 .*not followed/, 302],
+        ["large", `${api.url}/large`, "too_large", /more than 8388608 bytes/, 200],
+        ["cut", `${api.url}/cut`, "closed_by_peer", /in the middle of its reply/, 200],
         ["no_listener", "https://127.0.0.1:1/", "connect", /no answer at/, undefined],
         ["untrusted", `${untrusted.url}/`, "tls_untrusted", /certificate|trust/i, undefined],
-        ["br", `${rest.url}/br`, "encoding", /Content-Encoding cannot be decoded/, 200],
-        ["bomb", `${rest.url}/bomb`, "encoding", /Content-Encoding cannot be decoded/, 200],
-        ...["gzip", "deflate", "identity"].map((name) => [name, `${rest.url}/${name}`]),
-        ["good", `${rest.url}/ok`]];
+        ["br", `${api.url}/br`, "encoding", /Content-Encoding cannot be decoded/, 200],
+        ["bomb", `${api.url}/bomb`, "encoding", /Content-Encoding cannot be decoded/, 200],
+        ...["gzip", "deflate", "identity"].map((name) => [name, `${api.url}/${name}`]),
+        ["good", `${api.url}/ok`]];
       const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", TRADE), "--commit-interval", "50ms",
         ...rows.flatMap(([name, url]) => ["--http", `${name}@1h=${url}`])]);
       for (const [name, , cause, words] of rows) {
         if (cause === undefined) continue;
-        const said = await recorder.says(new RegExp(`warning tapedeck record: inverse: no HTTP reply for '${name}': (.*)`));
-        assert.match(said[1], words);
+        const warning = await recorder.prints(new RegExp(`warning tapedeck record: inverse: no HTTP reply for '${name}': (.*)`));
+        assert.match(warning[1], words);
       }
-      await recorder.until(rest.asked("/ok", 1));
+      await recorder.until(api.asked("/ok", 1));
       for (const ws of exchange.sockets.clients) ws.send(trade(7));
-      await recorder.durableLine((said) => said.in >= 2);
+      await recorder.durableLine((durable) => durable.in >= 2);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      const said = await eventsOf(t, archive, "http");
+      const events = await eventsOf(t, archive, "http");
       for (const [name, , cause, words, code] of rows) {
-        const event = said.find((row) => row.what === name);
+        const event = events.find((row) => row.what === name);
         assert.equal(event.state, cause === undefined ? "kept" : "failed");
         if (cause === undefined) continue;
         assert.deepEqual([event.cause, event.code], [cause, code]);
@@ -165,23 +165,23 @@ describe("recordings beside text frames", { concurrency: true }, () => {
           if (request.op === "subscribe") ws.n = n;
         },
       });
-      const rest = await restServer(t, exchange, (request, response, n) => {
+      const api = await restServer(t, exchange, (request, response, n) => {
         if (request.url === "/refused") return response.writeHead(400).end(`${"x".repeat(290)}${KEY}`); // a log line has 300 bytes of it
         response.end(JSON.stringify({ n, key: KEY }));
         if (n === 1) for (const ws of exchange.sockets.clients) ws.close(1001);
       });
       const env = { TEST_KEY: KEY, TEST_SECRET: "s3cr3tS3cr3t" };
       const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", ["order"]), "--commit-interval", "50ms", "--api-key-env", "TEST_KEY",
-        "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${rest.url}/x?key=${KEY}`, "--http", `refused@1h=${rest.url}/refused`], { env });
-      await recorder.until(rest.asked(`/x?key=${KEY}`, 2));
-      const [refused] = await recorder.says(/no HTTP reply for 'refused': .*/);
+        "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${api.url}/x?key=${KEY}`, "--http", `refused@1h=${api.url}/refused`], { env });
+      await recorder.until(api.asked(`/x?key=${KEY}`, 2));
+      const [refused] = await recorder.prints(/no HTTP reply for 'refused': .*/);
       assert.ok(!refused.includes(KEY.slice(0, 5)), refused);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      assert.ok(exchange.seen.upgrades >= 2);
+      assert.ok(exchange.received.upgrades >= 2);
       const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
       assert.equal(JSON.parse(replies[0].data).key, "*".repeat(KEY.length));
-      const said = await eventsOf(t, archive, "http");
-      assert.ok(said.filter((event) => event.what === "snapshot").every((event) => event.url === `${rest.url}/x?key=${"*".repeat(KEY.length)}`), JSON.stringify(said));
+      const events = await eventsOf(t, archive, "http");
+      assert.ok(events.filter((event) => event.what === "snapshot").every((event) => event.url === `${api.url}/x?key=${"*".repeat(KEY.length)}`), JSON.stringify(events));
       await tapedeck(t, ["verify", "-a", archive]);
     });
 

@@ -35,7 +35,7 @@ describe("feeds of one host", { concurrency: 2 }, () => {
         ws.flaps = request.url === "/flap";
         if (ws.flaps) flaps++;
         else steady.push(ws);
-        waiting = waiting.filter((look) => !look());
+        waiting = waiting.filter((check) => !check());
       },
       message: (ws, request) => {
         acknowledge(ws, request);
@@ -45,8 +45,8 @@ describe("feeds of one host", { concurrency: 2 }, () => {
     });
     const connections = (count) =>
       new Promise((resolve) => {
-        const look = () => steady.length >= count && (resolve(Date.now()), true);
-        if (!look()) waiting.push(look);
+        const check = () => steady.length >= count && (resolve(Date.now()), true);
+        if (!check()) waiting.push(check);
       });
     const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", feedsFile(dir, server, [["flap", "/flap"], ["steady", "/steady"]])]);
     await recorder.until(connections(1));
@@ -72,7 +72,7 @@ describe("names without an answer", { concurrency: 1 }, () => {
       message: (ws, request) => {
         acknowledge(ws, request);
         ws.send(trade(1));
-        waiting = waiting.filter((look) => !look());
+        waiting = waiting.filter((check) => !check());
       },
     });
     const feed = (name, url) =>
@@ -83,7 +83,7 @@ describe("names without an answer", { concurrency: 1 }, () => {
       feed("good", server.url.replace("127.0.0.1", "localhost") + "/realtime"));
     const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", file], { program: HUNG_NAMES });
     const threads = () => Number(/^Threads:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${recorder.child.pid}/status`, "utf8"))[1]);
-    await recorder.until(recorder.durableLine((said) => said.feed === "good" && said.in >= 2));
+    await recorder.until(recorder.durableLine((durable) => durable.feed === "good" && durable.in >= 2));
     // Every host that hangs has been given up and tried again, some of them often.
     const attempts = () => recorder.stderr.match(/cannot connect to wss:..host\d+.hangs/g)?.length ?? 0;
     while (attempts() < 60 || !/takes more than 5 s/.test(recorder.stderr)) await recorder.until(passed(50));
@@ -108,7 +108,7 @@ describe("a recorder's start", { concurrency: 1 }, () => {
     // As after a restore: the catalog has the first session only.
     fs.copyFileSync(path.join(dir, "old.sqlite"), path.join(archive, "catalog.sqlite"));
     const recorder = new Recorder(t, archive, args);
-    await recorder.says(/connected to/);
+    await recorder.prints(/connected to/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     await tapedeck(t, ["verify", "-a", archive]);
   });
@@ -125,7 +125,7 @@ describe("temporary refusals", { concurrency: 4 }, () => {
         ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"], { status: null });
       assert.equal(end.code, 0, end.stderr);
       assert.match(end.stderr, new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 2);
+      assert.equal(server.received.upgrades, 2);
     });
 
   test("a recorder waits as long as Retry-After demands", async (t) => {
@@ -178,9 +178,9 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     });
     const recorder = new Recorder(t, path.join(dir, "tape"), [...feedArgs(server, "inverse", TRADE), "--commit-interval", "50ms"],
       { under: ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"] });
-    await recorder.durableLine((said) => said.in >= 2);
+    await recorder.durableLine((durable) => durable.in >= 2);
     recorder.child.kill("SIGHUP");
-    const more = recorder.durableLine((said) => said.in >= 3);
+    const more = recorder.durableLine((durable) => durable.in >= 3);
     socket.send(trade(2));
     await recorder.until(more);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -216,7 +216,7 @@ describe("servers with more symbols than fit", { concurrency: 1 }, () => {
       },
     });
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.*"]));
-    await recorder.until(recorder.durableLine((said) => said.in >= SYMBOLS + 1));
+    await recorder.until(recorder.durableLine((durable) => durable.in >= SYMBOLS + 1));
     const peak = peakBytes(recorder);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const summary = recorder.summary();
@@ -257,7 +257,7 @@ describe("servers with more symbols than fit", { concurrency: 1 }, () => {
       },
     });
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["orderBook_200.100ms.*"]), { deadlineMs: 600_000 }); // sanitizers are slow
-    await recorder.until(recorder.durableLine((said) => said.in >= BOOKS + 1));
+    await recorder.until(recorder.durableLine((durable) => durable.in >= BOOKS + 1));
     const peak = peakBytes(recorder);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const summary = recorder.summary();

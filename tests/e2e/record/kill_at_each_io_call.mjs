@@ -22,8 +22,8 @@ function parsed(done, read) {
   }
 }
 
-/** The verdict of every verb on the archive. */
-function words() {
+/** How each verb judges the archive: its exit status and verdict. */
+function verdictsOfVerbs() {
   const out = path.join(dir, "out");
   fs.rmSync(out, { recursive: true, force: true });
   const [gaps, replay, days, verify] = [["gaps", archive, "--json"], ["replay", archive], ["days", archive, "--json"], ["verify", archive, "--json"]].map((args) => tapedeck(...args));
@@ -38,7 +38,7 @@ function words() {
   };
 }
 
-const isGood = (said) => said.gaps === "0 none" || said.replay === "0 yes" || said.days === "0" || said.export === "0";
+const isGood = (beforeRecover) => beforeRecover.gaps === "0 none" || beforeRecover.replay === "0 yes" || beforeRecover.days === "0" || beforeRecover.export === "0";
 
 /** Kill the verb at each call; `before` is the archive that it starts with. */
 function sweep(name, before, ...args) {
@@ -53,15 +53,15 @@ function sweep(name, before, ...args) {
       if (done.signal !== "SIGKILL" && done.status !== 137) break;
       points++;
       if (!fs.existsSync(archive)) continue;
-      const said = words();
+      const beforeRecover = verdictsOfVerbs();
       tapedeck("recover", "-q", archive);
-      const then = words();
-      const isBroken = isGood(said) && (said.gaps !== then.gaps || said.replay !== then.replay || said.days !== then.days || said.export !== then.export);
+      const afterRecover = verdictsOfVerbs();
+      const isBroken = isGood(beforeRecover) && (beforeRecover.gaps !== afterRecover.gaps || beforeRecover.replay !== afterRecover.replay || beforeRecover.days !== afterRecover.days || beforeRecover.export !== afterRecover.export);
       broken += isBroken;
-      const row = JSON.stringify([said, then, isBroken]);
+      const row = JSON.stringify([beforeRecover, afterRecover, isBroken]);
       found.set(row, [...(found.get(row) ?? []), `${call} ${n}`]);
     }
-  console.log(`${name}: killed at ${points} calls, ${broken} with a good word that recovery took back`);
+  console.log(`${name}: killed at ${points} calls, ${broken} at which a verb called the archive complete until recover ran`);
   for (const [row, at] of found) console.log(`  ${at.length} of them (${at[0]} to ${at.at(-1)}): ${row}`);
   return points > 20 && broken === 0;
 }

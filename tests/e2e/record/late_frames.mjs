@@ -36,7 +36,7 @@ const KINDS = {
     link.slow(0);
     await passed(ms);
     link.end(how, 20_000);
-    await recorder.says(/connection 2\)/);
+    await recorder.prints(/connection 2\)/);
   },
   async pause({ link, ms, how, recorder }) {
     recorder.child.kill("SIGSTOP");
@@ -44,26 +44,26 @@ const KINDS = {
     link.end(how);
     await passed((ms * 9) / 10);
     recorder.child.kill("SIGCONT");
-    await recorder.says(/connection 2\)/);
+    await recorder.prints(/connection 2\)/);
   },
   async slow({ link, ms, how, recorder }) {
     link.slow(40_000); // a third of the incoming bytes
     await passed(ms);
     if (STOPS.includes(how)) return recorder.kill(how);
     link.end(how);
-    return recorder.says(/connection 2\)/);
+    return recorder.prints(/connection 2\)/);
   },
   async disk({ exchange, link, ms, how, recorder, sync }) {
     setSync(sync, 24 * 3600e9);
-    await recorder.says(/the exchange is held back/);
+    await recorder.prints(/the exchange is held back/);
     exchange.padding = ""; // the ring is full
     await passed(ms / 2);
     if (how !== DISK[0]) link.end(how);
-    await recorder.says(/frames are read, counted and discarded/);
+    await recorder.prints(/frames are read, counted and discarded/);
     await passed(ms);
     setSync(sync, 0);
-    await recorder.says(/overload: over/);
-    if (how !== DISK[0]) await recorder.says(/connection 2\)/);
+    await recorder.prints(/overload: over/);
+    if (how !== DISK[0]) await recorder.prints(/connection 2\)/);
   },
 };
 

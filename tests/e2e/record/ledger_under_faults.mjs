@@ -33,7 +33,7 @@ function configOf(dir, url, { files }, more = "") {
 const FEEDS = ["single", "sharded"];
 
 /** The state that rounds share. */
-class Scene {
+class FaultTrial {
   constructor(t, dir, exchange, proxy, random) {
     Object.assign(this, { t, dir, exchange, proxy, random, archive: path.join(dir, "tape"), recorders: [], sessions: new Map() });
   }
@@ -84,126 +84,126 @@ const CLOCK = "a clock that is a month ahead for a while, then a restart";
 
 // The faults by name. No recorder runs before and after one of them.
 export const KINDS = {
-  async "a stop"(scene) {
-    await scene.ended(await scene.recording(), "SIGTERM");
+  async "a stop"(trial) {
+    await trial.ended(await trial.recording(), "SIGTERM");
   },
-  async "a stop through a proxy that delays by 75 ms"(scene) {
-    const recorder = await scene.recording(scene.proxy.url);
-    await scene.ended(recorder, "SIGTERM");
+  async "a stop through a proxy that delays by 75 ms"(trial) {
+    const recorder = await trial.recording(trial.proxy.url);
+    await trial.ended(recorder, "SIGTERM");
   },
-  async "a stop while the peer ignores the close"(scene) {
-    scene.exchange.onClose = "ignore";
-    const recorder = await scene.recording();
-    await scene.ended(recorder, "SIGTERM");
-    scene.exchange.onClose = "answer";
+  async "a stop while the peer ignores the close"(trial) {
+    trial.exchange.onClose = "ignore";
+    const recorder = await trial.recording();
+    await trial.ended(recorder, "SIGTERM");
+    trial.exchange.onClose = "answer";
   },
-  async "kill -9"(scene) {
-    const recorder = await scene.recording();
-    await passed(scene.random() * 300); // at a random moment
-    await scene.ended(recorder, "SIGKILL");
+  async "kill -9"(trial) {
+    const recorder = await trial.recording();
+    await passed(trial.random() * 300); // at a random moment
+    await trial.ended(recorder, "SIGKILL");
   },
-  async "kill -9, whenever"(scene) {
-    const recorder = scene.start();
-    await passed(scene.random() * 250);
-    await scene.ended(recorder, "SIGKILL");
+  async "kill -9, whenever"(trial) {
+    const recorder = trial.start();
+    await passed(trial.random() * 250);
+    await trial.ended(recorder, "SIGKILL");
   },
-  async "a session without a connection"(scene) {
-    await scene.exchange.down();
-    const recorder = scene.start();
-    await recorder.says(/cannot connect/);
-    await scene.ended(recorder, scene.random() < 0.3 ? "SIGKILL" : "SIGTERM", 4);
-    await scene.exchange.up();
+  async "a session without a connection"(trial) {
+    await trial.exchange.down();
+    const recorder = trial.start();
+    await recorder.prints(/cannot connect/);
+    await trial.ended(recorder, trial.random() < 0.3 ? "SIGKILL" : "SIGTERM", 4);
+    await trial.exchange.up();
   },
-  async "one connection of two, all session long"(scene) {
+  async "one connection of two, all session long"(trial) {
     const [, topic] = TOPICS;
-    scene.exchange.cutOff(topic);
-    const recorder = scene.start();
+    trial.exchange.cutOff(topic);
+    const recorder = trial.start();
     // The feed with one connection for both topics has no subscription, the other feed has one.
     await recorder.durableLine((line) => line.feed === "sharded" && line.in > 20);
-    await scene.openRow("sharded", topic);
-    await scene.ended(recorder, "SIGTERM");
-    scene.exchange.allow(topic);
+    await trial.openRow("sharded", topic);
+    await trial.ended(recorder, "SIGTERM");
+    trial.exchange.allow(topic);
   },
-  async "a topic that is refused after a reconnect"(scene) {
-    const topic = TOPICS[scene.random() < 0.5 ? 0 : 1];
-    const recorder = await scene.recording();
-    scene.exchange.refuse(topic);
-    scene.exchange.drop();
-    for (const feed of FEEDS) await recorder.until(scene.openRow(feed, topic));
-    if (scene.random() < 0.5) scene.exchange.allow(topic);
+  async "a topic that is refused after a reconnect"(trial) {
+    const topic = TOPICS[trial.random() < 0.5 ? 0 : 1];
+    const recorder = await trial.recording();
+    trial.exchange.refuse(topic);
+    trial.exchange.drop();
+    for (const feed of FEEDS) await recorder.until(trial.openRow(feed, topic));
+    if (trial.random() < 0.5) trial.exchange.allow(topic);
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, "SIGTERM");
-    scene.exchange.allow(topic);
+    await trial.ended(recorder, "SIGTERM");
+    trial.exchange.allow(topic);
   },
-  async "a connection that is lost"(scene) {
-    const recorder = await scene.recording();
-    const stood = scene.exchange.connections;
-    scene.exchange.drop();
-    await until("all connections again", () => scene.exchange.connections >= stood + 3);
+  async "a connection that is lost"(trial) {
+    const recorder = await trial.recording();
+    const stood = trial.exchange.connections;
+    trial.exchange.drop();
+    await until("all connections again", () => trial.exchange.connections >= stood + 3);
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, "SIGTERM");
+    await trial.ended(recorder, "SIGTERM");
   },
-  async "silence"(scene) {
-    const recorder = await scene.recording();
-    for (const ws of scene.exchange.sockets.clients) {
-      scene.exchange.silence([ws]);
-      await passed(scene.random() * 50);
+  async "silence"(trial) {
+    const recorder = await trial.recording();
+    for (const ws of trial.exchange.sockets.clients) {
+      trial.exchange.silence([ws]);
+      await passed(trial.random() * 50);
     }
     // Data again within stale_after writes no row: wait until each connection has noticed the silence.
-    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.says(new RegExp(`${name}: no data for`));
-    scene.exchange.speak();
+    for (const name of ["single", "shard 0 of 0 to 1\\)", "shard 1 of 0 to 1\\)"]) await recorder.prints(new RegExp(`${name}: no data for`));
+    trial.exchange.speak();
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, "SIGTERM");
+    await trial.ended(recorder, "SIGTERM");
   },
-  async "SIGSTOP"(scene) {
-    const recorder = await scene.recording();
+  async "SIGSTOP"(trial) {
+    const recorder = await trial.recording();
     recorder.child.kill("SIGSTOP");
-    await passed(500 + scene.random() * 1000);
+    await passed(500 + trial.random() * 1000);
     recorder.child.kill("SIGCONT");
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, "SIGTERM");
+    await trial.ended(recorder, "SIGTERM");
   },
-  async [CLOCK](scene) {
-    const clock = new MovedClock(scene.dir);
-    const recorder = await scene.recording(scene.exchange.url, clock.options);
+  async [CLOCK](trial) {
+    const clock = new MovedClock(trial.dir);
+    const recorder = await trial.recording(trial.exchange.url, clock.options);
     clock.set(MONTH_MS);
-    await recorder.says(/wall clock stepped forward/);
-    await passed(scene.random() * 2000); // as long as the clock is wrong
+    await recorder.prints(/wall clock stepped forward/);
+    await passed(trial.random() * 2000); // as long as the clock is wrong
     clock.set(0);
-    await recorder.says(/no receive time was changed/);
+    await recorder.prints(/no receive time was changed/);
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, scene.random() < 0.5 ? "SIGKILL" : "SIGTERM");
+    await trial.ended(recorder, trial.random() < 0.5 ? "SIGKILL" : "SIGTERM");
   },
-  async "the lock file removed"(scene) {
-    const recorder = await scene.recording();
-    fs.rmSync(path.join(scene.archive, "lock"));
-    const end = await scene.ended(recorder, undefined, 4);
+  async "the lock file removed"(trial) {
+    const recorder = await trial.recording();
+    fs.rmSync(path.join(trial.archive, "lock"));
+    const end = await trial.ended(recorder, undefined, 4);
     assert.match(end.stderr, /lock/);
   },
-  async "a neighbour that flaps"(scene) {
-    const flapping = await numberedExchange({ after: (end) => scene.t.after(end) }, { symbols: ["XRPUSD"], rate: 50 });
+  async "a neighbour that flaps"(trial) {
+    const flapping = await numberedExchange({ after: (end) => trial.t.after(end) }, { symbols: ["XRPUSD"], rate: 50 });
     const timer = setInterval(() => flapping.drop(), 20);
     const more = `  - {name: flapping, family: inverse, url: ${flapping.url}/realtime, topics: [trade.XRPUSD]}\n`;
-    const recorder = await scene.recording(scene.exchange.url, { more });
+    const recorder = await trial.recording(trial.exchange.url, { more });
     await until("a few of its connections", () => flapping.connections > 3);
-    const stood = scene.exchange.connections;
-    scene.exchange.drop();
+    const stood = trial.exchange.connections;
+    trial.exchange.drop();
     const dropped = Date.now();
-    await until("its neighbours' connections again", () => scene.exchange.connections >= stood + 3);
+    await until("its neighbours' connections again", () => trial.exchange.connections >= stood + 3);
     assert.ok(Date.now() - dropped < 20_000, `its neighbours waited ${Date.now() - dropped} ms`);
     await recorder.durableAfter(recorder.durableLines + 6);
-    await scene.ended(recorder, "SIGTERM");
+    await trial.ended(recorder, "SIGTERM");
     clearInterval(timer);
     await flapping.close();
   },
-  async "a reader of --json that has stopped"(scene) {
-    const release = path.join(scene.dir, `release-${scene.recorders.length}`);
-    const recorder = scene.start(scene.exchange.url, { under: ["python3", "-c", STOPPED_READER, release] });
-    await recorder.says(/subscribed to[^]*subscribed to[^]*subscribed to/);
-    await passed(1000 + scene.random() * 500); // fills the pipe a few times over
+  async "a reader of --json that has stopped"(trial) {
+    const release = path.join(trial.dir, `release-${trial.recorders.length}`);
+    const recorder = trial.start(trial.exchange.url, { under: ["python3", "-c", STOPPED_READER, release] });
+    await recorder.prints(/subscribed to[^]*subscribed to[^]*subscribed to/);
+    await passed(1000 + trial.random() * 500); // fills the pipe a few times over
     fs.writeFileSync(release, "");
     await recorder.durableAfter(3);
-    await scene.ended(recorder, "SIGTERM");
+    await trial.ended(recorder, "SIGTERM");
   },
 };
 
@@ -232,20 +232,20 @@ os.execv(sys.argv[2], sys.argv[2:])
 `;
 
 /** Counts the frames that were announced durable, and how many of them are not in the archive. */
-async function announcedLost(scene) {
+async function announcedLost(trial) {
   const kept = new Map(); // "session|feed|conn|line|shard" -> how many inbound frames
   for (const feed of FEEDS)
-    for (const row of await jsonLines(scene.t, ["cat", "-a", scene.archive, "--feed", feed, "--dir", "in"], DAY)) {
+    for (const row of await jsonLines(trial.t, ["cat", "-a", trial.archive, "--feed", feed, "--dir", "in"], DAY)) {
       const key = [row.session, feed, row.conn, row.line, row.shard].join("|");
       assert.equal(row.ordinal, (kept.get(key) ?? 0) + 1, `ordinals of ${key}`);
       kept.set(key, row.ordinal);
     }
   const sum = { announced: 0, lost: 0, kept: [...kept.values()].reduce((a, b) => a + b, 0) };
-  for (const recorder of scene.recorders)
+  for (const recorder of trial.recorders)
     for (const [key, { in: announced }] of recorder.durable) {
       if (!FEEDS.includes(key.split("|")[0])) continue;
       sum.announced += announced;
-      sum.lost += Math.max(0, announced - (kept.get(`${scene.sessions.get(recorder)}|${key}`) ?? 0));
+      sum.lost += Math.max(0, announced - (kept.get(`${trial.sessions.get(recorder)}|${key}`) ?? 0));
     }
   return sum;
 }
@@ -258,27 +258,27 @@ export const kindsHere = () => Object.keys(KINDS).filter((kind) => kind !== CLOC
 export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }) {
   const files = isTls ? certificate(dir) : undefined;
   const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100, files });
-  const scene = new Scene(t, dir, exchange, await delayProxy(t, exchange, 75), random);
-  await scene.ended(await scene.recording(), "SIGTERM");
+  const trial = new FaultTrial(t, dir, exchange, await delayProxy(t, exchange, 75), random);
+  await trial.ended(await trial.recording(), "SIGTERM");
   const tried = {};
   for (let round = 0; round < rounds; round++) {
     const kind = kinds[round % kinds.length];
-    await KINDS[kind](scene).catch((error) => {
-      error.message = `round ${round + 1} (${kind}): ${error.message}\n${scene.recorders.at(-1).stderr}`;
+    await KINDS[kind](trial).catch((error) => {
+      error.message = `round ${round + 1} (${kind}): ${error.message}\n${trial.recorders.at(-1).stderr}`;
       throw error;
     });
     tried[kind] = (tried[kind] ?? 0) + 1;
-    if (random() < 0.1) await tapedeck(t, ["recover", "-a", scene.archive], DAY);
+    if (random() < 0.1) await tapedeck(t, ["recover", "-a", trial.archive], DAY);
     say(`round ${round + 1} of ${rounds} (${kind})`);
   }
-  await scene.ended(await scene.recording(), "SIGTERM");
-  const { verdict } = await json(t, ["verify", "-a", scene.archive, "--json"], { status: null, ...DAY });
+  await trial.ended(await trial.recording(), "SIGTERM");
+  const { verdict } = await json(t, ["verify", "-a", trial.archive, "--json"], { status: null, ...DAY });
   assert.equal(verdict, "sound");
-  await checkCoverage(t, scene.archive, DAY);
-  const sum = await announcedLost(scene);
+  await checkCoverage(t, trial.archive, DAY);
+  const sum = await announcedLost(trial);
   const holes = { made: 0, missing: 0, uncovered: 0, excess_ms: 0, rows: 0 };
   for (const feed of FEEDS) {
-    const found = await compare(t, exchange, scene.archive, { feed });
+    const found = await compare(t, exchange, trial.archive, { feed });
     assert.equal(found.uncovered, 0, `${feed}: ${found.worst.join("\n")}`);
     assert.ok(found.excess_ms <= EXCESS_MS_MAX, `${feed}: ${found.worst.join("\n")}`);
     for (const key of ["made", "missing", "uncovered"]) holes[key] += found[key];

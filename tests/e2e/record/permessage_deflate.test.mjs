@@ -86,10 +86,10 @@ test("record --deflate: messages are recorded as before compression, with any wi
   await Promise.all(names.map((name) => recorder.durableLine((d) => d.feed === name && d.in > frames.length)));
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const archive = path.join(dir, "tape");
-  const said = new Map((await eventsOf(t, archive, "connect")).map((event) => [event.url, event.extensions]));
+  const extensionsOf = new Map((await eventsOf(t, archive, "connect")).map((event) => [event.url, event.extensions]));
   for (const name of names) {
     assert.deepEqual(await messagesOf(t, archive, name), frames, name);
-    assert.equal(said.get(`${server.url}/${name}`), server.agreed.get(name), name);
+    assert.equal(extensionsOf.get(`${server.url}/${name}`), server.agreed.get(name), name);
   }
   assert.equal(server.agreed.get("off"), undefined);
   assert.equal(server.agreed.get("limited"), "permessage-deflate; client_max_window_bits=10");
@@ -104,7 +104,7 @@ test("record --deflate: a message that inflates above the limit ends its connect
     if (name === "bomb") ws.send("x".repeat((16 << 20) + 1));
   });
   const recorder = recordAll(t, dir, server, ["bomb", "good"]);
-  const closed = recorder.until(recorder.says(/bomb: .*sent a message of more than 16777216 bytes/));
+  const closed = recorder.until(recorder.prints(/bomb: .*sent a message of more than 16777216 bytes/));
   await Promise.all([closed, ...["bomb", "good"].map((name) => recorder.durableLine((d) => d.feed === name && d.in > frames.length))]);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const archive = path.join(dir, "tape");

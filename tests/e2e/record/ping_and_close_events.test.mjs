@@ -121,8 +121,8 @@ test("disconnect events have code and reason as the peer sent them, and who clos
   closes.set("control", [4000, "a\u0000b"]);
   const server = await scriptedServer(t, dir, {
     message: (ws, request, n) => {
-      const url = server.seen.urls[n - 1];
-      const is_again = server.seen.urls.indexOf(url) < n - 1;
+      const url = server.received.urls[n - 1];
+      const is_again = server.received.urls.indexOf(url) < n - 1;
       acknowledge(ws, request);
       ws.send(trade(n));
       if (!is_again) ws.close(...closes.get(url.split("?")[1]));

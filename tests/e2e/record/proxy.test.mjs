@@ -34,7 +34,7 @@ async function listen(t, connected) {
 function reader(socket) {
   let buffer = Buffer.alloc(0);
   const waiting = [];
-  const look = () => {
+  const check = () => {
     while (waiting.length > 0) {
       const size = waiting[0].size(buffer);
       if (size === null || buffer.length < size) return;
@@ -46,10 +46,10 @@ function reader(socket) {
   };
   const take = (data) => {
     buffer = Buffer.concat([buffer, data]);
-    look();
+    check();
   };
   socket.on("data", take);
-  const wait = (size) => new Promise((resolve) => { waiting.push({ size, resolve }); look(); });
+  const wait = (size) => new Promise((resolve) => { waiting.push({ size, resolve }); check(); });
   return {
     read: (n) => wait(() => n),
     readUntil: (end) => wait((b) => (b.indexOf(end) < 0 ? null : b.indexOf(end) + end.length)),
@@ -127,7 +127,7 @@ async function refusal(t, proxy, pattern) {
   const dir = temporary(t);
   const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
   const recorder = new Program(t, "tapedeck-record", args, through(proxy));
-  await recorder.says(pattern);
+  await recorder.prints(pattern);
   recorder.child.kill("SIGTERM");
   const end = await recorder.ended;
   assert.ok(!end.stderr.includes("s3cret"), end.stderr);

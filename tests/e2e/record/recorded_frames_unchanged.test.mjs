@@ -56,9 +56,9 @@ const FAMILIES = ["inverse", "linear"];
 const COUNT = 1000; // data frames of each family
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
+let cached;
 /** A recording of two families until the exchange closes. Made once. */
-const session = (t) => (made ??= recordSession(t));
+const session = (t) => (cached ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "tape");
   const sim = await simulator(t, folder, ["--families", FAMILIES.join(), "--symbols", "3", "--rate", "1000", "--seed", "7", "--max-frames", `${COUNT}`]);
@@ -110,18 +110,18 @@ describe("recordings of servers", { concurrency: 3 }, () => {
   test("a replay that a signal stops reports that it is incomplete", async (t) => {
     const { archive } = await session(t);
     const slow = ["replay", "-a", archive, "--speed", "0.001"];
-    const talker = new Program(t, "tapedeck", [...slow, "--messages"]);
-    await talker.line(() => true);
-    assert.equal((await talker.kill("SIGINT")).code, 1);
-    const silent = new Program(t, "tapedeck", [...slow, "--json"]);
-    await untilStoppable(silent);
-    const end = await silent.kill("SIGTERM");
+    const messagesReplay = new Program(t, "tapedeck", [...slow, "--messages"]);
+    await messagesReplay.line(() => true);
+    assert.equal((await messagesReplay.kill("SIGINT")).code, 1);
+    const jsonReplay = new Program(t, "tapedeck", [...slow, "--json"]);
+    await untilStoppable(jsonReplay);
+    const end = await jsonReplay.kill("SIGTERM");
     assert.equal(end.code, 1, end.stderr);
     assert.equal(JSON.parse(end.stdout).stopped, true);
     assert.equal(JSON.parse(end.stdout).continuity.ok, true);
-    const person = new Program(t, "tapedeck", slow);
-    await untilStoppable(person);
-    assert.match((await person.kill("SIGINT")).stdout, /then stopped before the end of the tape[^]*Complete: no\.[^]*the rest was not read/);
+    const textReplay = new Program(t, "tapedeck", slow);
+    await untilStoppable(textReplay);
+    assert.match((await textReplay.kill("SIGINT")).stdout, /then stopped before the end of the tape[^]*Complete: no\.[^]*the rest was not read/);
   });
 
   test("cat --follow prints what a recorder is writing, and ends by a signal", async (t) => {
@@ -137,7 +137,7 @@ describe("recordings of servers", { concurrency: 3 }, () => {
     const seen = await follower.line((line) => JSON.parse(line).ordinal >= 250);
     assert.equal(JSON.parse(seen).ordinal, 250);
     assert.equal(recorder.child.exitCode, null);
-    await recorder.durableLine((said) => said.in >= 500);
+    await recorder.durableLine((durable) => durable.in >= 500);
     await follower.line((line) => JSON.parse(line).ordinal >= 500);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const end = await follower.kill("SIGTERM");

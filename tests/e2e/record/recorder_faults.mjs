@@ -58,7 +58,7 @@ function garbageCatalog(archive, random) {
 }
 
 /** When SIGKILL comes: a time after the start, or an event. */
-const MOMENTS = {
+const PHASES = {
   // Kill within 200 ms: while it is not connected, connects, recovers or opens its session.
   early: async (_recorder, random) => passed(random() * 200),
   // Kill anywhere in a chunk or between two: chunks are 75 ms apart.
@@ -83,14 +83,14 @@ export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate 
   const recorders = [];
   const tried = { early: 0, chunk: 0, rotation: 0, "catalogs deleted": 0, "catalogs spoilt": 0, recoveries: 0 };
   for (let round = 0; round < rounds; round++) {
-    const moment = ["chunk", "early", "rotation", "chunk"][round % 4];
-    if (moment === "rotation") clock.hourAt(Date.now() + 3000);
+    const phase = ["chunk", "early", "rotation", "chunk"][round % 4];
+    if (phase === "rotation") clock.hourAt(Date.now() + 3000);
     const recorder = new Recorder(t, archive, args, clock.options);
     recorders.push(recorder);
-    await MOMENTS[moment](recorder, random, clock);
+    await PHASES[phase](recorder, random, clock);
     const end = await recorder.kill("SIGKILL");
     assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
-    tried[moment]++;
+    tried[phase]++;
     if (fs.existsSync(path.join(archive, "capture"))) {
       const dice = random();
       if (dice < 0.2) deleteCatalog(archive);
@@ -101,11 +101,11 @@ export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate 
         tried.recoveries++;
       }
     }
-    say(`kill ${round + 1} of ${rounds} (${moment}): ${recorder.durableLines} durable lines`);
+    say(`kill ${round + 1} of ${rounds} (${phase}): ${recorder.durableLines} durable lines`);
   }
   const last = new Recorder(t, archive, args, clock.options);
   recorders.push(last);
-  await last.says(/subscribed to/);
+  await last.prints(/subscribed to/);
   await last.durableAfter(last.durableLines + 3 * feeds.length);
   assert.equal((await last.kill("SIGTERM")).code, 0, last.stderr);
   await sim.program.kill("SIGTERM");
@@ -140,7 +140,7 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   await recorder.durableAfter(recorder.durableLines + 10 * feeds.length);
   await sim.program.kill("SIGTERM");
   // No frame is under way any more: its connections have ended.
-  for (const feed of feeds) await recorder.says(new RegExp(`${feed}: cannot connect`));
+  for (const feed of feeds) await recorder.prints(new RegExp(`${feed}: cannot connect`));
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const sum = await settle(t, archive, feeds, sim.truth, [recorder]);
   let gaps = 0;
@@ -191,33 +191,33 @@ export async function unread(t, dir, { rounds, random, seed }) {
 /** A small disk fills up repeatedly: by the recorder or by another program, down to min_free or completely. */
 export async function full(t, dir, { rounds, seed }) {
   const archive = path.join(dir, "copy");
-  const { place, seen, under } = await smallDisk(t, dir, 24);
+  const { mountPoint, pathOutside, under } = await smallDisk(t, dir, 24);
   const sim = await exchange(t, dir, ["inverse"], 20000, seed);
-  const others = path.join(seen, "others");
-  const free = () => fs.statfsSync(seen).bavail * fs.statfsSync(seen).bsize;
+  const otherFile = path.join(pathOutside, "others");
+  const free = () => fs.statfsSync(pathOutside).bavail * fs.statfsSync(pathOutside).bsize;
   const recorders = [];
   let refused = 0;
   for (let round = 0; round < rounds; round++) {
     const minFree = round % 2 === 0 ? 6 << 20 : 0;
-    fs.writeFileSync(others, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
+    fs.writeFileSync(otherFile, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", String(minFree)];
-    const recorder = new Recorder(t, path.join(place, "tape"), args, { under, ...DAY });
+    const recorder = new Recorder(t, path.join(mountPoint, "tape"), args, { under, ...DAY });
     recorders.push(recorder);
     const end = await recorder.ended;
     assert.equal(end.code, 4, end.stderr);
     assert.match(end.stderr, minFree > 0 ? /min_free/ : /No space left/);
-    fs.appendFileSync(others, Buffer.alloc(Math.max(0, Math.min(free() - 4096, 2 << 20)), 1));
-    const again = new Recorder(t, path.join(place, "tape"), [...feedArgs(sim, "inverse"), "--min-free", "6MiB"], { under, ...DAY });
+    fs.appendFileSync(otherFile, Buffer.alloc(Math.max(0, Math.min(free() - 4096, 2 << 20)), 1));
+    const again = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--min-free", "6MiB"], { under, ...DAY });
     assert.equal((await again.ended).code, 4, again.stderr);
     assert.match(again.stderr, /min_free/);
     refused++;
-    fs.rmSync(others);
+    fs.rmSync(otherFile);
   }
-  const last = new Recorder(t, path.join(place, "tape"), [...feedArgs(sim, "inverse"), "--max-frames", "300"], { under, ...DAY });
+  const last = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--max-frames", "300"], { under, ...DAY });
   recorders.push(last);
   assert.equal((await last.ended).code, 0, last.stderr);
   await sim.program.kill("SIGTERM");
-  fs.cpSync(path.join(seen, "tape"), archive, { recursive: true });
+  fs.cpSync(path.join(pathOutside, "tape"), archive, { recursive: true });
   const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
   const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => gap.reason);
   for (const reason of gaps) assert.ok(["restart", "crash"].includes(reason), reason);
@@ -327,11 +327,11 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     clock.set(kind === "held" ? ahead - 200 - random() * 700 : ahead + 60_000 + random() * 2 * HOUR_MS);
     if (kind === "adopted") ahead = clock.ms;
     if (kind === "withdrawn") {
-      await recorder.says(new RegExp(`(it is adopted if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
+      await recorder.prints(new RegExp(`(it is adopted if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
       clock.set(before);
     }
     steps[kind]++;
-    await recorder.says(new RegExp(`(${WORDS[kind]}[^]*){${steps[kind]}}`));
+    await recorder.prints(new RegExp(`(${WORDS[kind]}[^]*){${steps[kind]}}`));
     await recorder.durableAfter(recorder.durableLines + feeds.length);
   }
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -343,10 +343,10 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     assert.ok(BigInt(row.recv_ns) >= before, "times rise"); // strictly: verify, of the exact values
     before = BigInt(row.recv_ns);
   }
-  const told = rows.filter((row) => row.dir === "event" && row.feed === "inverse").map((row) => JSON.parse(row.data)).filter((event) => event.event === "clock");
+  const clockEvents = rows.filter((row) => row.dir === "event" && row.feed === "inverse").map((row) => JSON.parse(row.data)).filter((event) => event.event === "clock");
   // The machine's own clock may be set back by some milliseconds meanwhile.
-  const states = told.filter((event) => Math.abs(event.step_ns) > 100e6).map((event) => event.state);
-  for (const kind of KINDS) assert.equal(states.filter((state) => state === kind).length, steps[kind], JSON.stringify(told));
+  const states = clockEvents.filter((event) => Math.abs(event.step_ns) > 100e6).map((event) => event.state);
+  for (const kind of KINDS) assert.equal(states.filter((state) => state === kind).length, steps[kind], JSON.stringify(clockEvents));
   const note = `${steps.adopted} that stayed, ${steps.withdrawn} taken back, ${steps.held} back; each is a clock event`;
   return { fault: "the clock stepped", tried: rounds, ...sum, note };
 }

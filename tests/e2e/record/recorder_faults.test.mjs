@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { temporary, tooLong } from "../support/harness.mjs";
-import { canMount, randomNumbers } from "../support/recorders.mjs";
+import { withoutMount, randomNumbers } from "../support/recorders.mjs";
 import { catalogs, clocks, full, kills, pairs, paused, unlocked, unread } from "./recorder_faults.mjs";
 import { withoutMovedClock } from "../support/moved_clock.mjs";
 import { restarts } from "./clock_faults.mjs";
@@ -15,7 +15,7 @@ const ROWS = [
   ["kill -9 early, in a chunk and at rotation, three dialects", kills, { rounds: 3, feeds: ["inverse", "spot-v1", "v5-linear"], rate: 100 }, withoutMovedClock],
   ["SIGSTOP", paused, { rounds: 1, seconds: 2 }, false],
   ["readers of its output that read nothing", unread, { rounds: 2 }, tooLong],
-  ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],
+  ["a full disk, with min_free and without", full, { rounds: 2 }, withoutMount()],
   ["a catalog that is deleted, then overwritten, while recording", catalogs, { rounds: 2 }, false],
   ["two recorders at once", pairs, { rounds: 2 }, false],
   ["the lock removed, then replaced, with another recorder and a recovery at once", unlocked, { rounds: 2 }, false],

@@ -13,8 +13,8 @@ const BROKEN = wrapped("truth_broken_book");
 
 /** A recording and what was sent, for all tests; none of them changes it. */
 const shared = temporary({ after });
-let made;
-const recorded = () => (made ??= record(shared));
+let cached;
+const recorded = () => (cached ??= record(shared));
 
 async function record(dir) {
   const t = undefined;

@@ -26,21 +26,21 @@ describe("refused connections", { concurrency: 4 }, () => {
     const dir = temporary(t);
     const other = certificate(dir, { name: "other" });
     const server = await scriptedServer(t, dir);
-    const said = await refused(t, { ...server, ca: other.ca });
-    assert.match(said, /certificate/);
-    assert.match(said, /unknown|issuer|not trusted|untrusted|CA/);
-    assert.doesNotMatch(said, /host name|another host/i);
-    assert.equal(server.seen.upgrades, 0);
+    const errorText = await refused(t, { ...server, ca: other.ca });
+    assert.match(errorText, /certificate/);
+    assert.match(errorText, /unknown|issuer|not trusted|untrusted|CA/);
+    assert.doesNotMatch(errorText, /host name|another host/i);
+    assert.equal(server.received.upgrades, 0);
   });
 
   test("a certificate of another host ends the recorder with 4 and a clear message", async (t) => {
     const dir = temporary(t);
     const elsewhere = certificate(dir, { name: "elsewhere", names: ["DNS:stream.example.org"] });
     const server = await scriptedServer(t, dir, { certificate: elsewhere });
-    const said = await refused(t, server);
-    assert.match(said, /127\.0\.0\.1/);
-    assert.match(said, /stream\.example\.org|host/);
-    assert.equal(server.seen.upgrades, 0);
+    const errorText = await refused(t, server);
+    assert.match(errorText, /127\.0\.0\.1/);
+    assert.match(errorText, /stream\.example\.org|host/);
+    assert.equal(server.received.upgrades, 0);
   });
 
   test("the system's CAs are used unless --ca-file is given", async (t) => {
@@ -70,7 +70,7 @@ describe("refused connections", { concurrency: 4 }, () => {
       const dir = temporary(t);
       const server = await scriptedServer(t, dir, { refuse: () => status });
       assert.match(await refused(t, server), new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 1);
+      assert.equal(server.received.upgrades, 1);
     });
 
   test("a path that the server does not have ends the recorder with 4", async (t) => {
@@ -87,7 +87,7 @@ describe("refused connections", { concurrency: 4 }, () => {
       const end = await run(t, "tapedeck-record",
         ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"]);
       assert.match(end.stderr, new RegExp(`${status}`));
-      assert.equal(server.seen.upgrades, 3);
+      assert.equal(server.received.upgrades, 3);
       // It never connected: no frame is missing.
       assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     });
@@ -98,8 +98,8 @@ describe("refused connections", { concurrency: 4 }, () => {
     const server = await silent(t);
     const recorder = new Recorder(t, archive, [
       `${server.url}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD", "--connect-timeout", "200ms"]);
-    const [said] = await recorder.says(/cannot connect.*\n[^]*cannot connect.*/);
-    assert.match(said, /200 ms|did not answer|no answer|time/);
+    const [errorText] = await recorder.prints(/cannot connect.*\n[^]*cannot connect.*/);
+    assert.match(errorText, /200 ms|did not answer|no answer|time/);
     assert.ok(server.held.size >= 2);
     assert.equal((await recorder.kill("SIGTERM")).code, 4, recorder.stderr);
   });
@@ -111,7 +111,7 @@ describe("refused connections", { concurrency: 4 }, () => {
     const port = new URL(server.url.replace("wss", "https")).port;
     await new Promise((resolve) => server.close(resolve));
     const recorder = new Recorder(t, archive, [`wss://127.0.0.1:${port}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"]);
-    await recorder.says(/cannot connect.*\n[^]*cannot connect/);
+    await recorder.prints(/cannot connect.*\n[^]*cannot connect/);
     assert.match(recorder.stderr, /refused/i);
     assert.equal((await recorder.kill("SIGINT")).code, 4, recorder.stderr);
     assert.match(recorder.stderr, /no connection was ever established/);
@@ -128,8 +128,8 @@ describe("refused connections", { concurrency: 4 }, () => {
       `  - name: ${name}\n    family: inverse\n    url: ${server.url}/realtime\n    ca_file: ${server.ca}\n    topics: [trade.BTCUSD]\n`;
     fs.writeFileSync(config, `commit_interval: 50ms\nfeeds:\n${feed("good", good)}${feed("bad", bad)}`);
     const recorder = new Recorder(t, archive, ["-c", config]);
-    await recorder.durableLine((said) => said.feed === "good" && said.in >= 2);
-    await recorder.says(/bad.*410/);
+    await recorder.durableLine((durable) => durable.feed === "good" && durable.in >= 2);
+    await recorder.prints(/bad.*410/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   });
 });
@@ -158,8 +158,8 @@ describe("credentials", { concurrency: 4 }, () => {
       },
     });
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.deepEqual(server.seen.requests.map((r) => r.op), ["auth", "subscribe"]);
-    const [key, expires, signature] = server.seen.requests[0].args;
+    assert.deepEqual(server.received.requests.map((r) => r.op), ["auth", "subscribe"]);
+    const [key, expires, signature] = server.received.requests[0].args;
     assert.equal(key, KEY);
     assert.match(signature, /^[0-9a-f]{64}$/);
     // The inverse documents: HMAC-SHA256 of "GET/realtime" + expires.
@@ -190,7 +190,7 @@ describe("credentials", { concurrency: 4 }, () => {
       `${server.url}/realtime?api_key=${KEY}&signature=${SECRET}`, "--family", "inverse", "--ca-file", server.ca, "--topic", TRADE[0], "--until-close",
       "--http", `a@1s=http://127.0.0.1:9/instruments?category=inverse&api_key=another-${KEY}&sign=more-${SECRET}`]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "the request is not changed");
+    assert.equal(server.received.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "the request is not changed");
     await nothingLeaked(archive, KEY, SECRET);
     nothingLeakedInText(recorder, KEY, SECRET);
     assert.match((await eventsOf(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
@@ -202,10 +202,10 @@ describe("credentials", { concurrency: 4 }, () => {
     const { recorder, server, archive } = await withAuth(t, {
       message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
     });
-    await recorder.says(/refused the credentials/);
+    await recorder.prints(/refused the credentials/);
     await recorder.kill("SIGTERM");
-    assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
-    nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
+    assert.deepEqual([...new Set(server.received.requests.map((r) => r.op))], ["auth"]);
+    nothingLeakedInText(recorder, KEY, SECRET, server.received.requests[0].args[2]);
     const refusals = (await eventsOf(t, archive)).filter((event) => event.event === "auth" && event.state === "refused");
     assert.ok(refusals.length > 0);
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);

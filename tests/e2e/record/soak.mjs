@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { canMount, randomNumbers } from "../support/recorders.mjs";
+import { withoutMount, randomNumbers } from "../support/recorders.mjs";
 import { catalogs, clocks, full, kills, pairs, paused, table, unlocked, unread } from "./recorder_faults.mjs";
 import { restarts } from "./clock_faults.mjs";
 import { lates } from "./late_frames.mjs";
@@ -16,7 +16,7 @@ assert.ok(Number.isInteger(rounds) && rounds > 0 && Number.isInteger(seed), "usa
 
 const some = Math.max(2, Math.min(10, rounds));
 const say = (line) => console.log(line);
-const noMount = canMount();
+const noMount = withoutMount();
 const PARTS = [
   [ledger, { rounds, say }],
   [ledger, { rounds: some, say, isTls: true }],

@@ -24,7 +24,7 @@ async function twice(t, name, more = []) {
   const { family } = server;
   const frames = family.frames.length * (family.requests === 0 ? 1 : 2);
   const control = family.requests + (family.auth ? 1 : 0) + (family.pings ? 1 : 0);
-  await recorder.durableLine((said) => said.conn === 2 && said.in >= frames + control);
+  await recorder.durableLine((durable) => durable.conn === 2 && durable.in >= frames + control);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   return { archive, server, recorder, frames, control };
 }
@@ -79,7 +79,7 @@ describe("every dialect", { concurrency: 2 }, () => {
       const requests = [];
       const server = await scriptedServer(t, dir, { message: (_ws, request) => requests.push(request) });
       const recorder = new Recorder(t, path.join(dir, "tape"), [`${server.url}${FAMILIES[name].path}`, "--family", name, "--ca-file", server.ca, ...args]);
-      await recorder.durableLine((said) => said.out >= 1);
+      await recorder.durableLine((durable) => durable.out >= 1);
       await recorder.kill("SIGTERM");
       return requests;
     };
@@ -109,7 +109,7 @@ describe("every dialect", { concurrency: 2 }, () => {
       },
     });
     const recorder = new Recorder(t, archive, recorderArgs(server, "v5-option", ["--symbol", "NOSUCH"]), ENV);
-    await recorder.says(/subscribed to 1 of 2 topics/);
+    await recorder.prints(/subscribed to 1 of 2 topics/);
     assert.match(recorder.stderr, /refused to subscribe orderbook\.25\.NOSUCH: .*failTopics/);
     await recorder.kill("SIGTERM");
     const of = async (kind) => (await eventsOf(t, archive, kind)).map((event) => event.topics ?? event.topic);
@@ -152,7 +152,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
       const server = await exchange(t, dir, name);
       const wrong = { env: { TEST_KEY: KEY, TEST_SECRET: "another-secret" } };
       const recorder = new Recorder(t, archive, recorderArgs(server, name), wrong);
-      await recorder.says(/ error tapedeck record: .*refused the credentials/);
+      await recorder.prints(/ error tapedeck record: .*refused the credentials/);
       assert.match(recorder.stderr, words);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const [conn] = server.conns;

@@ -15,9 +15,9 @@ async function eventsOf(t, archive, ...kinds) {
   const events = [];
   let frames = 0;
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--events"])) {
-    const said = row.topic === "_events" ? JSON.parse(row.data) : undefined;
-    if (said === undefined && row.topic !== "_control") frames++;
-    if (kinds.includes(said?.event)) events.push({ ...said, at: row.recv_ns, frames });
+    const event = row.topic === "_events" ? JSON.parse(row.data) : undefined;
+    if (event === undefined && row.topic !== "_control") frames++;
+    if (kinds.includes(event?.event)) events.push({ ...event, at: row.recv_ns, frames });
   }
   return events;
 }
@@ -39,7 +39,7 @@ test("a recorder's events have what was granted, and not what was refused, on ea
   const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
   await recorder.durableAfter(3);
   exchange.drop();
-  await recorder.durableLine((said) => said.conn === 2 && said.in > 20);
+  await recorder.durableLine((durable) => durable.conn === 2 && durable.in > 20);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const events = await eventsOf(t, archive, "grant", "grant_end");
   const granted = events.filter((event) => event.event === "grant").map(short);

@@ -18,7 +18,7 @@ const S = 1e9;
 const LATE_NS = 20 * S;
 
 /** A recorder of an exchange, whose wall clock the test moves. */
-async function scene(t) {
+async function recorderWithMovedClock(t) {
   const dir = temporary(t);
   const exchange = await numberedExchange(t, { rate: 100 });
   const clock = new MovedClock(dir);
@@ -52,13 +52,13 @@ async function checkOrder(t, archive) {
 
 describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock }, () => {
   test("a clock 30 days ahead for 3 s, then right, then a restart: every frame has its true time", async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     const first = record();
     await more(first);
     clock.set(30 * DAY_MS);
     await passed(3000); // as long as the clock is wrong
     clock.set(0);
-    await first.says(/no receive time was changed/);
+    await first.prints(/no receive time was changed/);
     await more(first);
     await stop(first);
     const second = record();
@@ -78,7 +78,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("an archive that ends in the future does not change the times of the next session", async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     clock.set(30 * DAY_MS);
     const poisoned = record();
     await more(poisoned);
@@ -114,14 +114,14 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("the recorder adopts a step that lasts, and begins a new session when the clock then steps back", { skip: tooLong }, async (t) => {
-    const { exchange, clock, archive, record } = await scene(t);
+    const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     const recorder = record();
     await more(recorder);
     clock.set(DAY_MS);
-    await recorder.says(/the wall clock's step by 86400\.\d+ s is adopted/);
+    await recorder.prints(/the wall clock's step by 86400\.\d+ s is adopted/);
     await more(recorder);
     clock.set(0);
-    await recorder.says(/a new session begins/);
+    await recorder.prints(/a new session begins/);
     await recorder.line((line) => JSON.parse(line).recorded !== undefined);
     await more(recorder);
     await stop(recorder);
@@ -148,7 +148,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
   });
 
   test("a recorder that was stopped for 3 s records the beginning and end of that time", async (t) => {
-    const { clock, archive, record } = await scene(t);
+    const { clock, archive, record } = await recorderWithMovedClock(t);
     const recorder = record();
     await more(recorder);
     const from_ns = Date.now() * 1e6;
@@ -156,7 +156,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     await passed(3000); // as long as it does not run
     const to_ns = Date.now() * 1e6;
     recorder.child.kill("SIGCONT");
-    await recorder.says(/did not run/);
+    await recorder.prints(/did not run/);
     await more(recorder);
     await stop(recorder);
     assert.equal(clock.ms, 0);
@@ -213,7 +213,7 @@ describe("times of imports", { concurrency: 2 }, () => {
   });
 
   test("a frame of 2099 does not change the times of a recorder of the same feed", { skip: withoutMovedClock }, async (t) => {
-    const { dir, exchange, archive, record } = await scene(t);
+    const { dir, exchange, archive, record } = await recorderWithMovedClock(t);
     const file = path.join(dir, "future.jsonl");
     fs.writeFileSync(file, wrapper(seconds("2099-06-01T00:00:00Z"), 1) + "\n");
     await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);

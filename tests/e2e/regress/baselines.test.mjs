@@ -87,7 +87,7 @@ test("frames that are missing, repeated, altered or in another order are counted
   const report = await check(t, [baseline, archive], { status: 1 });
   const trades = streamOf(report, "trade", "BTCUSD");
   assert.equal(report.verdict, "different");
-  // Of two frames that changed places one is moved; an altered frame counts as one missing and one new.
+  // If two frames change places, one counts as moved; an altered frame counts as one missing and one new.
   assert.deepEqual([trades.missing, trades.new, trades.different], [3, 3, 0]);
   const count = tradeFrames("BTCUSD") - 3;
   assert.deepEqual([trades.compared, trades.same], [count, count]);

@@ -90,21 +90,21 @@ const CHANGES = {
   "no topic": (text) => (text.startsWith('{"topic":') ? [text.replace('{"topic":', '{"subject":'), { kind: "not_decoded", topic: "_unknown", path: null, detail: "no_topic", symbol: null }] : null),
 };
 
-const second = (s) => `${s}000000000`;
+const secondsText = (s) => `${s}000000000`;
 
 /** Lines of a jsonl capture, and drift's expected findings in them, for the streams of a family. */
-function changedStreams(family, ways, first = 0, count = FRAMES) {
+function changedStreams(family, kinds, first = 0, count = FRAMES) {
   const lines = [];
   const findings = [];
   documented(family).forEach(({ name, text, out }, n) => {
     const own = Math.floor((out.exchange_ns ?? 0) / 1e9) || 1_700_000_000;
     const start = own + 1 + n * 2 * FRAMES; // each stream has its own time
     let change = null;
-    for (let i = 0; i < ways.length && change === null; i++) change = CHANGES[ways[(n + i) % ways.length]](text, out);
+    for (let i = 0; i < kinds.length && change === null; i++) change = CHANGES[kinds[(n + i) % kinds.length]](text, out);
     const [changed, finding, lasts] = change ?? [text, null];
     const end = lasts === "rest" ? FRAMES : CHANGE + CHANGED;
     for (let i = first; i < first + count; i++)
-      lines.push(`{"recv_ns":${second(start + i)},"conn":"${n}","data":${i >= CHANGE && i < end ? changed : text}}`);
+      lines.push(`{"recv_ns":${secondsText(start + i)},"conn":"${n}","data":${i >= CHANGE && i < end ? changed : text}}`);
     if (finding !== null)
       findings.push({ feed: family, topic: out.topic, symbol: out.symbol, name, first: start + CHANGE, last: start + end - 1, count: end - CHANGE, ...finding });
   });
@@ -173,7 +173,7 @@ describe("drift", { concurrency: 2 }, () => {
     assert.ok(frames > 1000);
   });
 
-  for (const [name, ways, where = families()] of [
+  for (const [name, kinds, where = families()] of [
     ["members more, twice and of another type", ["a member more in the frame", "a number that becomes a string", "a member more in data", "a member twice"]],
     ["members gone, other topics, none", ["a member that is gone", "another topic", "no topic"]],
     ["members of another type everywhere", ["a number that becomes a string"], DIALECTS],
@@ -183,7 +183,7 @@ describe("drift", { concurrency: 2 }, () => {
       const archive = path.join(temporary(t), "tape");
       const findings = [];
       for (const family of where) {
-        const changed = changedStreams(family, ways);
+        const changed = changedStreams(family, kinds);
         await importLines(t, archive, family, changed.lines);
         findings.push(...changed.findings);
       }
@@ -213,7 +213,7 @@ describe("drift", { concurrency: 2 }, () => {
       "1180,1199": [{ BT: {} }, { kind: "not_decoded", path: "BT", detail: "wrong_type" }],
     };
     const at = new Map(Object.entries(changes).flatMap(([frames, [change]]) => frames.split(",").map((n) => [Number(n), change])));
-    const lines = Array.from({ length: 1200 }, (_, n) => `{"recv_ns":${second(start + 1 + n)},"data":${trade(at.get(n))}}`);
+    const lines = Array.from({ length: 1200 }, (_, n) => `{"recv_ns":${secondsText(start + 1 + n)},"data":${trade(at.get(n))}}`);
     await importLines(t, archive, "v5-linear", lines);
     const expected = Object.entries(changes).map(([frames, [, finding]]) => {
       const numbers = frames.split(",").map(Number);
@@ -230,7 +230,7 @@ describe("drift", { concurrency: 2 }, () => {
       const n = from + i;
       // Member "old" appears and stays, "new" appears later; two more values of a set that the documents leave open.
       const more = { ...(n >= 10 ? { old: 1 } : {}), ...(n >= 70 ? { new: 1 } : {}), placeType: n === 20 || n === 90 ? "other" : n === 80 ? "third" : "price" };
-      return `{"recv_ns":${second(start + n)},"data":${order(more)}}`;
+      return `{"recv_ns":${secondsText(start + n)},"data":${order(more)}}`;
     });
     await importLines(t, archive, "v5-private", lines(0, 50));
     await importLines(t, archive, "v5-private", lines(50, 100));
@@ -255,7 +255,7 @@ describe("drift", { concurrency: 2 }, () => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
     const order = (placeType, more) => JSON.stringify({ topic: "order", creationTime: start * 1000, ...more, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType }] });
-    const line = (n, text) => `{"recv_ns":${second(start + n)},"data":${text}}`;
+    const line = (n, text) => `{"recv_ns":${secondsText(start + n)},"data":${text}}`;
     // 5,000 texts of a set that the documents leave open, and then one more member.
     await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(n, order(`v${n}`, n === 4990 ? { late: 1 } : {}))));
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
@@ -280,7 +280,7 @@ describe("drift", { concurrency: 2 }, () => {
       const lines = [];
       for (let n = 0; n < FRAMES; n++)
         for (const interval of intervals)
-          lines.push(`{"recv_ns":${second(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`);
+          lines.push(`{"recv_ns":${secondsText(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`);
       await importLines(t, archive, family, lines);
     }
     const one = await tapedeck(t, ["drift", "-a", archive, "--json", "-j", "1"], { status: 1 });

@@ -51,7 +51,7 @@ const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse
 /** Wait until every feed is subscribed, and until each has some frames after that: the slowest have 25 a second. */
 async function everyFeed(recorder) {
   const names = Object.keys(SESSION);
-  for (const name of names) await recorder.says(new RegExp(` ${name}: (subscribed to|authenticated;)`));
+  for (const name of names) await recorder.prints(new RegExp(` ${name}: (subscribed to|authenticated;)`));
   const counts = () => Object.fromEntries([...recorder.durable].map(([key, { in: count }]) => [key.split("|")[0], count]));
   const before = counts();
   while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120))) await recorder.durableLine();

@@ -19,8 +19,8 @@ const PART = ["--topic", "publicTrade", "--topic", "tickers"]; // a few hundred 
 // Shared by the tests, made when the first one needs it.
 const shared = temporary({ after });
 const once = (make) => {
-  let made;
-  return () => (made ??= make());
+  let cached;
+  return () => (cached ??= make());
 };
 const imported = (names) => once(async () => {
   const archive = path.join(shared, names.length > 1 ? "tape" : "v5");
@@ -400,7 +400,7 @@ test("a signal ends a run while a decoder does not answer, and no process is lef
   const save = ["regress", "save", archive, "-o", path.join(dir, "own.tdb"), ...decoder, ...PART, "-j", "1", "--timeout", "1h"];
   for (const signal of ["SIGTERM", "SIGKILL"]) {
     const program = new Program(t, "tapedeck", save);
-    const [, pid] = await program.says(/pid (\d+)/);
+    const [, pid] = await program.prints(/pid (\d+)/);
     const end = await program.kill(signal);
     if (signal === "SIGTERM") {
       assert.equal(end.code, 4, end.stderr);

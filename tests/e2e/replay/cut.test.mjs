@@ -17,9 +17,9 @@ const skip = withoutCapture(LINEAR) || withoutCapture(INVERSE);
 
 /** An archive of two feeds, which no test changes, and the times of the linear feed's frames after a third and two thirds. */
 const shared = temporary({ after });
-let made;
+let cached;
 async function imported(t) {
-  return { ...(await (made ??= importedOnce())), dir: temporary(t) };
+  return { ...(await (cached ??= importedOnce())), dir: temporary(t) };
 }
 
 async function importedOnce() {
@@ -36,11 +36,11 @@ const frames = async (t, file, ...more) => (await tapedeck(t, ["cat", file, ...m
 test("a cut from the middle has the archive's frames, verdicts and books, and @mcap/core reads it", { skip }, async (t) => {
   const { dir, archive, window, from, middle, to } = await imported(t);
   const file = path.join(dir, "bug.mcap");
-  const made = await json(t, ["cut", archive, "-o", file, ...window, "--json"]);
-  assert.equal(made.file_bytes, fs.statSync(file).size);
-  assert.ok(made.frames > 200 && made.state_frames > 100, JSON.stringify(made));
+  const report = await json(t, ["cut", archive, "-o", file, ...window, "--json"]);
+  assert.equal(report.file_bytes, fs.statSync(file).size);
+  assert.ok(report.frames > 200 && report.state_frames > 100, JSON.stringify(report));
   assert.deepEqual(await frames(t, file, "--from", from), await frames(t, archive, ...window));
-  assert.equal((await frames(t, file)).length - 1, made.frames + made.state_frames);
+  assert.equal((await frames(t, file)).length - 1, report.frames + report.state_frames);
 
   const replay = async (name, ...more) => json(t, ["replay", name, ...more, "--json"], { status: null });
   const equal = async (ours, theirs) => {
@@ -50,12 +50,12 @@ test("a cut from the middle has the archive's frames, verdicts and books, and @m
     assert.deepEqual(part.books, whole.books);
     return part;
   };
-  assert.equal((await equal([], window)).frames, made.frames); // without the frames of the state
+  assert.equal((await equal([], window)).frames, report.frames); // without the frames of the state
   await equal(window, window);
   await equal(["--from", middle], ["--feed", "linear", "--from", middle, "--to", to]);
-  const one = path.join(dir, "one.mcap"), moment = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
-  await tapedeck(t, ["cut", archive, "-o", one, ...moment]);
-  assert.deepEqual((await replay(one)).books, (await replay(archive, ...moment)).books); // the books of the selection's frames
+  const one = path.join(dir, "one.mcap"), range = ["--feed", "linear", "--from", middle, "--to", String(BigInt(middle) + 1n)];
+  await tapedeck(t, ["cut", archive, "-o", one, ...range]);
+  assert.deepEqual((await replay(one)).books, (await replay(archive, ...range)).books); // the books of the selection's frames
 
   for (const args of [["verify"], ["info"], ["ls"], ["gaps"], ["drift"], ["export", "--format", "jsonl", "--out", path.join(dir, "set")]])
     await tapedeck(t, [args[0], file, ...args.slice(1)], { status: args[0] === "drift" ? null : 0 });
@@ -98,15 +98,15 @@ function booksAfter(frames) {
 test("--snapshots made: each book begins with one marked frame that has the recorded book's levels", { skip }, async (t) => {
   const { dir, archive, window, from } = await imported(t);
   const [file, other] = [path.join(dir, "made.mcap"), path.join(dir, "recorded.mcap")];
-  const made = await json(t, ["cut", archive, "-o", file, "--snapshots", "made", ...window, "--json"]);
+  const report = await json(t, ["cut", archive, "-o", file, "--snapshots", "made", ...window, "--json"]);
   await tapedeck(t, ["cut", archive, "-o", other, ...window]);
   const before = async (name) => (await jsonLines(t, ["cat", name, "--to", from])).map((frame) => ({ ...frame, ...JSON.parse(frame.data) }));
   const [ours, theirs] = [await before(file), await before(other)];
   const marked = ours.filter((frame) => frame.made);
-  assert.equal(marked.length, made.made_frames);
+  assert.equal(marked.length, report.made_frames);
   assert.ok(marked.length > 6 && theirs.every((frame) => !frame.made));
   assert.deepEqual(booksAfter(ours), booksAfter(theirs));
-  assert.equal(ours.length, made.state_frames);
+  assert.equal(ours.length, report.state_frames);
   assert.ok(ours.length < theirs.length / 10, `${ours.length} ${theirs.length}`);
 
   const replay = async (name, ...more) => json(t, ["replay", name, ...more, "--json"], { status: null });
@@ -210,11 +210,11 @@ test("--shrink finds the frame that crashes a program, and the frame that must p
   const file = path.join(dir, "bug.mcap");
   const part = ["--symbol", "L*USDT"];
   const whole = (await tapedeck(t, ["cat", archive, "--feed", "linear", ...part, "--dir", "in"])).stdout.match(/\n/g).length;
-  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", ...part, "--shrink", crash, "--json"]);
+  const report = await json(t, ["cut", archive, "-o", file, "--feed", "linear", ...part, "--shrink", crash, "--json"]);
   assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["trade.LTCUSDT", undefined]]);
-  assert.deepEqual([made.frames + made.state_frames, made.frames_all, made.stopped], [2, whole, false]);
+  assert.deepEqual([report.frames + report.state_frames, report.frames_all, report.stopped], [2, whole, false]);
   assert.ok(whole > 100);
-  assert.ok(made.runs > 15 && made.runs < 120, JSON.stringify(made));
+  assert.ok(report.runs > 15 && report.runs < 120, JSON.stringify(report));
   assert.deepEqual(fs.readdirSync(dir).filter((name) => name.endsWith(".mcap")), ["bug.mcap"]);
 
   const refused = async (shrink, status, pattern) => {
@@ -228,7 +228,7 @@ test("--shrink finds the frame that crashes a program, and the frame that must p
 });
 
 /** A shell command that sends its arguments to this process and gets its exit status from it, because starting node takes longer. */
-async function judgedHere(t, dir, judge) {
+async function judgedByTest(t, dir, judge) {
   const asked = net.createServer((peer) => peer.once("data", async (line) => peer.end(String(await judge(...String(line).trim().split(" ")))))).listen(0, "127.0.0.1");
   t.after(() => asked.close());
   await once(asked, "listening");
@@ -258,7 +258,7 @@ test("--shrink ends with frames that the exchange could have sent: a client with
     }
     return "";
   };
-  const command = await judgedHere(t, dir, async (file) => ((await wrong(file, true)) === "" ? 0 : "crash"));
+  const command = await judgedByTest(t, dir, async (file) => ((await wrong(file, true)) === "" ? 0 : "crash"));
   const shrunk = async (name, ...more) => {
     const file = path.join(dir, name);
     return { file, ...(await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "LTCUSDT", "--shrink", command, "--json", ...more])) };
@@ -294,12 +294,12 @@ test("--shrink --serve finds the frame that crashes a client", { skip }, async (
     socket.on("close", () => resolve(0));
     socket.on("error", () => resolve(125));
   });
-  const command = await judgedHere(t, dir, client);
+  const command = await judgedByTest(t, dir, client);
   const file = path.join(dir, "bug.mcap");
   // Little time: a run takes half a second.
-  const made = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", command, "--json"]);
-  assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]], JSON.stringify(made));
-  assert.ok(made.frames_all > 10, JSON.stringify(made));
+  const report = await json(t, ["cut", archive, "-o", file, "--feed", "linear", "--symbol", "L*USDT", "--to", "+1900ms", "--serve", "--shrink", command, "--json"]);
+  assert.deepEqual(await kinds(t, file), [["orderBookL2_25.LTCUSDT", "snapshot"], ["orderBookL2_25.LTCUSDT", "delta"]], JSON.stringify(report));
+  assert.ok(report.frames_all > 10, JSON.stringify(report));
   assert.deepEqual([...files].map((name) => path.basename(name)), ["base.mcap", "cut.mcap"]);
 });
 
@@ -312,7 +312,7 @@ test("a signal ends --shrink with the smallest file so far", { skip }, async (t)
   while (!fs.existsSync(second)) await passed(5);
   const end = await program.kill("SIGTERM");
   assert.equal(end.code, 1, end.stderr);
-  const made = JSON.parse(end.stdout);
-  assert.deepEqual([made.stopped, made.frames], [true, 999]);
+  const report = JSON.parse(end.stdout);
+  assert.deepEqual([report.stopped, report.frames], [true, 999]);
   assert.equal((await frames(t, file)).length - 1, 999);
 });

@@ -33,7 +33,7 @@ test("a plain price is used; a scaled price alone is marked, because symbols dif
   }
 });
 
-test("of other scaled pairs the plain value is used, unless it repeats the integer", async (t) => {
+test("the plain value of other scaled pairs is used, unless it repeats the integer", async (t) => {
   const frame = (fields) =>
     XLM.replace('"last_price_e4":"28765","last_price":"0.28765"', fields);
   const [plain, repeated, alone] = await decoded(t, "linear", [

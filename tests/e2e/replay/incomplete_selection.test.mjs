@@ -45,8 +45,8 @@ const ETH = ["not_subscribed", "inverse", "trade", "ETHUSD"];
 
 describe("selections of imports", { concurrency: 2 }, () => {
   test("a topic that was granted and is silent is complete", async (t) => {
-    const both = ["trade.BTCUSD", "trade.ETHUSD"];
-    const archive = await archiveOf(t, [[0, asking(0, ...both)], [0.5, answering(0.5, true, ...both)], [50, trade(50, "ETHUSD")], ...busy(1, 60)]);
+    const topics = ["trade.BTCUSD", "trade.ETHUSD"];
+    const archive = await archiveOf(t, [[0, asking(0, ...topics)], [0.5, answering(0.5, true, ...topics)], [50, trade(50, "ETHUSD")], ...busy(1, 60)]);
     assert.deepEqual(names(await replay(t, archive, 0, ...between(20, 30))), []);
     assert.deepEqual(names(await replay(t, archive, 0, "--from", at(55))), []);
     assert.deepEqual(names(await replay(t, archive, 1, ...between(55, 70))), [["after_last_frame", "inverse", null, null]]);

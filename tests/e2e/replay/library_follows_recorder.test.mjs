@@ -98,7 +98,7 @@ const printed = async (t, dir, ...more) =>
   (await jsonLines(t, ["cat", "-a", path.join(dir, "tape"), ...more])).map((row) => [row.feed, row.recv_ns, row.ordinal ?? 0, Buffer.byteLength(row.data)]);
 
 describe("a program that follows a recorder", { concurrency: 3 }, () => {
-  test("it gets every frame once, in the order of the tape, over a rotation and up to the stop", { skip: skip || withoutMovedClock }, async (t) => {
+  test("a reader gets every frame once, in the order of the tape, over a rotation and up to the stop", { skip: skip || withoutMovedClock }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", FEEDS.join(), "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const clock = new MovedClock(dir);
@@ -134,7 +134,7 @@ describe("a program that follows a recorder", { concurrency: 3 }, () => {
     assert.equal(spawnSync(examples[1], [archive, "BTCUSD"], { encoding: "utf8", env: { ...process.env, ...env } }).stdout, example.stdout);
   });
 
-  test("it gets the end of a killed session, and continues with the next one", { skip }, async (t) => {
+  test("a reader gets the end of a killed session, and continues with the next one", { skip }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];

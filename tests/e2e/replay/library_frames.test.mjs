@@ -20,10 +20,10 @@ const CONTENT = { record: 2, control: 4 };
 
 /** Make a thing that several tests need once. */
 const shared = temporary({ after });
-const made = new Map();
+const cached = new Map();
 function once(name, make) {
-  if (!made.has(name)) made.set(name, make(path.join(shared, name)));
-  return made.get(name);
+  if (!cached.has(name)) cached.set(name, make(path.join(shared, name)));
+  return cached.get(name);
 }
 
 /** Compile a program as a user would, with the headers and the library of the tree. */

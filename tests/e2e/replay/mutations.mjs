@@ -111,7 +111,7 @@ function output(name, args) {
 
 const sum = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
 
-async function judge(dir, family, lines) {
+async function countFindings(dir, family, lines) {
   const folder = fs.mkdtempSync(path.join(dir, "one-"));
   const file = path.join(folder, "capture.jsonl");
   fs.writeFileSync(file, lines.join("\n") + "\n");
@@ -129,16 +129,16 @@ async function tryAll(dir) {
     const [source, family] = file.split(".");
     const lines = fs.readFileSync(path.join(corpus, file), "utf8").trimEnd().split("\n");
     if (lines.length < 4) continue;
-    const whole = await judge(dir, family, lines);
+    const whole = await countFindings(dir, family, lines);
     for (const [fault, make] of Object.entries(FAULTS)) {
       const cell = { error: 0, noted: 0, tried: 0 };
       found.set(`${source} ${fault}`, cell);
       const random = seeded(source.length + fault.length);
       for (const { i, next } of positions(lines, Number(perKind), random)) {
-        const spoilt = make(lines, i, next, random);
-        if (spoilt === null) continue;
+        const changed = make(lines, i, next, random);
+        if (changed === null) continue;
         jobs.push(async () => {
-          const { errors, notes } = await judge(dir, family, spoilt);
+          const { errors, notes } = await countFindings(dir, family, changed);
           cell.tried++;
           cell.error += errors > whole.errors;
           cell.noted += errors <= whole.errors && notes > whole.notes;

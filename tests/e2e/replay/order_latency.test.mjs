@@ -93,7 +93,7 @@ npm.test("every order of a session with the simulated exchange is joined", async
   const dir = temporary(t);
   const sim = await listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500"], dir);
   const lines = [], begin = performance.now();
-  const log = (conn, way, data) => lines.push({ at: performance.now() - begin, conn, dir: way, data });
+  const log = (conn, direction, data) => lines.push({ at: performance.now() - begin, conn, dir: direction, data });
   const open = async (conn, at) => {
     const made = await connected(t, sim.url + at);
     made.ws.on("message", (bytes) => log(conn, "in", bytes.toString()));
@@ -120,8 +120,8 @@ npm.test("every order of two clients behind tap is joined, and their frames equa
   assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
   checkAll(await json(t, ["latency", archive, "--json"]), 2);
   const known = parseLines(fs.readFileSync(truth, "utf8")).filter(({ path: of }) => of === "/v5/trade");
-  for (const [kind, way] of [["request", "out"], ["frame", "in"]]) {
-    const recorded = (await jsonLines(t, ["cat", archive, "--topic", "order.*", "--dir", way])).filter(({ topic }) => /^order\.(create|amend|cancel)$/.test(topic));
+  for (const [kind, direction] of [["request", "out"], ["frame", "in"]]) {
+    const recorded = (await jsonLines(t, ["cat", archive, "--topic", "order.*", "--dir", direction])).filter(({ topic }) => /^order\.(create|amend|cancel)$/.test(topic));
     assert.deepEqual(recorded.map(({ data }) => xxh64(Buffer.from(data))).sort(), known.filter((row) => row.t === kind).map((row) => row.xxh64).sort());
   }
 });

@@ -18,8 +18,8 @@ const shared = temporary(wholeFile(after));
 
 /** Made at the first call; replays change nothing in it. */
 const once = (make) => {
-  let made;
-  return (...args) => (made ??= make(...args));
+  let cached;
+  return (...args) => (cached ??= make(...args));
 };
 
 const imported = once(async () => {

@@ -36,7 +36,7 @@ function damage(file, { whole = false } = {}) {
 }
 
 /** Tests share this folder; a test that changes a file copies it. */
-const made = temporary({ after });
+const sharedDir = temporary({ after });
 
 /** A function whose result is made once. */
 const once = (make) => {
@@ -46,7 +46,7 @@ const once = (make) => {
 
 /** A recording of a simulated exchange: {archive, recorded: the recorder's report}. */
 const recordingOf = once(async (family) => {
-  const dir = fs.mkdtempSync(path.join(made, `${family}-`)), archive = path.join(dir, "archive");
+  const dir = fs.mkdtempSync(path.join(sharedDir, `${family}-`)), archive = path.join(dir, "archive");
   const [symbols, frames, topics] = family === "inverse" ? ["3", FRAMES] : ["2", HOURS_FRAMES, ["tickers.BTCUSDT", "tickers.ETHUSDT", "orderbook.50.BTCUSDT"]];
   const server = await simulator(undefined, dir, ["--families", family, "--symbols", symbols, "--rate", "10000", "--seed", "3"]);
   const recorder = new Recorder(undefined, archive, [...feedArgs(server, family, topics), "--max-frames", String(frames)]);
@@ -119,7 +119,7 @@ function captured(name) {
 
 /** An archive of these frames, and a copy of it whose checkpoints are damaged: {archive, copy}. */
 async function hoursOf(family, frames) {
-  const dir = fs.mkdtempSync(path.join(made, "hours-"));
+  const dir = fs.mkdtempSync(path.join(sharedDir, "hours-"));
   const archive = path.join(dir, "archive"), copy = path.join(dir, "copy"), file = path.join(dir, "capture.jsonl");
   writeHours(file, frames);
   await tapedeck(undefined, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
@@ -139,7 +139,7 @@ const EXPORT_MINUTES = [165n, 100n, 281n]; // for each capture, before and after
 
 /** The files of an export from a moment on, their manifest, and the bytes of the chunks that were read. */
 async function exportFrom(t, archive, ns, [format, ...selection]) {
-  const out = path.join(fs.mkdtempSync(path.join(made, "export-")), "out");
+  const out = path.join(fs.mkdtempSync(path.join(sharedDir, "export-")), "out");
   const { stderr } = await run(t, "tapedeck", ["export", archive, "--format", format, "--out", out, "--from", String(ns), "-v", ...selection], { status: null }); // 1: reconnects are gaps
   const { segments: read, days, ...manifest } = manifestOf(out);
   const files = Object.fromEntries(fs.readdirSync(out).filter((f) => !isManifest(f)).map((f) => [f, fs.readFileSync(path.join(out, f)).toString("base64")]));
@@ -181,7 +181,7 @@ for (const [name, hours, skip = false] of SOURCES) {
 
 /** A client's messages from a moment on, by topic, and the bytes of the chunks that were read. */
 async function servedFrom(t, archive, ns, host, requests) {
-  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], made);
+  const { program, url } = await listening(t, ["serve", archive, "--plain", "--from", String(ns), "--disconnects", "skip", "--speed", "max", "--once", "-v"], sharedDir);
   const client = new WebSocket(url + host, { perMessageDeflate: false });
   t.after(() => client.terminate());
   const found = {};

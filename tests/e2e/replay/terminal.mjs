@@ -17,19 +17,19 @@ export class Terminal extends Program {
     this.watching = [];
     this.child.stdout.on("data", (data) => {
       this.screen += data;
-      this.watching = this.watching.filter((look) => !look());
+      this.watching = this.watching.filter((check) => !check());
     });
   }
 
   /** Wait until the screen matches after the position from; returns the match. */
   shows(pattern, from = 0) {
     return this.until(new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         const found = pattern.exec(this.screen.slice(from));
         if (found !== null) resolve(found);
         return found !== null;
       };
-      if (!look()) this.watching.push(look);
+      if (!check()) this.watching.push(check);
     }));
   }
 
@@ -47,12 +47,12 @@ export class Terminal extends Program {
   /** Wait for a report of terminal.py. */
   reports(pattern, from = 0) {
     return this.until(new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         const found = pattern.exec(this.stderr.slice(from));
         if (found !== null) resolve(found);
         return found !== null;
       };
-      if (!look()) this.heard.push(look);
+      if (!check()) this.stderrWaits.push(check);
     }));
   }
 

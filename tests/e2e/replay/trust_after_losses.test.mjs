@@ -242,45 +242,45 @@ async function check(t, seed, hasDamage) {
   const rows = judged(captures, ({ frame, isSpoilt }) =>
     there.has(`${recvMs(frame)} ${frame.data.topic} ${isSpoilt ? "-" : frame.u ?? frame.n}`), damage);
   const books = rows.filter(({ frame }) => frame.topic === "orderbook.50");
-  const said = await answers(t, dir, archive);
+  const results = await answers(t, dir, archive);
 
   // Each format has exactly the rows that follow from the readable frames.
-  same(said.lines.filter(isBook).map((line) => `${msOf(line.recv_ns)} ${line.symbol} ${(line.flags & NOT_TRUSTED) === 0}`),
+  same(results.lines.filter(isBook).map((line) => `${msOf(line.recv_ns)} ${line.symbol} ${(line.flags & NOT_TRUSTED) === 0}`),
     books.map(({ frame, isRight }) => `${recvMs(frame)} ${frame.symbol} ${isRight}`));
   if (!withoutLibrary) {
     const [frames, bars] = pythonAnswers(t, archive, SYMBOLS);
     same(frames.map(([ms, symbol, isSuspect]) => `${ms} ${symbol} ${!isSuspect}`), books.map(({ frame, isRight }) => `${recvMs(frame)} ${frame.symbol} ${isRight}`));
-    const goodBars = said.bars.filter((bar) => !bar.suspect).map((bar) => `${Number(bar.start) / 1e6} ${bar.symbol} ${bar.count}`).sort();
+    const goodBars = results.bars.filter((bar) => !bar.suspect).map((bar) => `${Number(bar.start) / 1e6} ${bar.symbol} ${bar.count}`).sort();
     same(bars.map(([ms, symbol, count]) => `${ms} ${symbol} ${count}`).sort(), goodBars);
   }
   const right = books.filter(({ isRight }) => isRight);
   assert.ok(right.length > books.length / 3 && right.length < books.length);
-  assert.deepEqual(said.deltas.filter((row) => row.suspect), []);
+  assert.deepEqual(results.deltas.filter((row) => row.suspect), []);
 
   // A book that is reported as right equals the exchange's.
   const truth = new Map(market.made.filter(({ topic }) => topic === "orderbook.50").map((frame) => [`${frame.symbol} ${frame.u}`, frame]));
-  for (const line of said.lines.filter(isBook).filter((row) => (row.flags & NOT_TRUSTED) === 0)) assert.ok(truth.has(`${line.symbol} ${line.u}`));
-  for (const row of said.books) assert.equal(row.suspect, false);
+  for (const line of results.lines.filter(isBook).filter((row) => (row.flags & NOT_TRUSTED) === 0)) assert.ok(truth.has(`${line.symbol} ${line.u}`));
+  for (const row of results.books) assert.equal(row.suspect, false);
 
   // A good bar has all trades.
   let good = 0;
-  for (const bar of said.bars) {
+  for (const bar of results.bars) {
     const from = Number(bar.start) / 1e6;
     const made = market.made.filter(({ topic, symbol, ms }) => topic === "publicTrade" && symbol === bar.symbol && ms >= from && ms < from + BAR_MS).length;
     if (!bar.suspect) assert.equal(Number(bar.count), made, plain(bar));
     good += !bar.suspect;
   }
-  assert.ok(good > 0 && good < said.bars.length);
+  assert.ok(good > 0 && good < results.bars.length);
 
   // A day is clean exactly if none of its rows is in doubt, and no gap meets it.
-  for (const day of said.days) {
+  for (const day of results.days) {
     const isDoubted = books.some(({ frame, isRight }) => frame.symbol === day.symbol && !isRight);
-    assert.equal(day.clean_percent === 100, !isDoubted && said.gaps.length === 0, plain(day));
+    assert.equal(day.clean_percent === 100, !isDoubted && results.gaps.length === 0, plain(day));
   }
   // The report's books, at the end.
   for (const symbol of SYMBOLS) {
     const last = books.findLast(({ frame }) => frame.symbol === symbol);
-    assert.equal(said.replay.books.find((book) => book.symbol === symbol).broken, !last.isRight);
+    assert.equal(results.replay.books.find((book) => book.symbol === symbol).broken, !last.isRight);
   }
 
   // The same without events; gaps inside an unreadable chunk are one row for the chunk.
@@ -288,10 +288,10 @@ async function check(t, seed, hasDamage) {
   await tapedeck(t, ["reindex", "-q", archive], { status: null });
   const again = await answers(t, dir, archive);
   const kept = (name, of) => of[name].filter((row) => (row.type !== "gap" && row.reason === undefined) || !damage.some(([from, to]) => msOf(row.from_ns) < to && msOf(row.to_ns) > from)).map(plain);
-  for (const name of ["lines", "books", "deltas", "bars", "gaps"]) same(kept(name, again), kept(name, said));
+  for (const name of ["lines", "books", "deltas", "bars", "gaps"]) same(kept(name, again), kept(name, results));
   const times = ({ day, symbol, clean_percent: clean, degraded_ns: degraded, missing_ns: missing }) => plain([day, symbol, clean, degraded, missing]);
-  same(again.days.map(times), said.days.map(times));
-  return { books: books.length, right: right.length, bars: said.bars.length, good, gaps: said.gaps.length };
+  same(again.days.map(times), results.days.map(times));
+  return { books: books.length, right: right.length, bars: results.bars.length, good, gaps: results.gaps.length };
 }
 
 for (const seed of tooLong ? [1, 2] : [1, 2, 3, 4])
@@ -309,49 +309,49 @@ async function exchange(t) {
   const server = new (npm("ws").WebSocketServer)({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
   t.after(() => server.close());
-  const told = new EventEmitter();
+  const requests = new EventEmitter();
   server.on("connection", (ws) => {
     ws.on("error", () => {});
     ws.on("message", (data) => {
       const { op, req_id: id } = JSON.parse(data.toString());
       ws.send(JSON.stringify({ success: true, ret_msg: op === "ping" ? "pong" : "", conn_id: "c", req_id: id, op }));
-      told.emit(op, ws);
+      requests.emit(op, ws);
     });
   });
-  return { url: `ws://127.0.0.1:${server.address().port}/v5/public/linear`, told };
+  return { url: `ws://127.0.0.1:${server.address().port}/v5/public/linear`, requests };
 }
 
 test("a connection's frames are right up to its last one, although its gap begins at the last proof", {}, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const market = new Market(randomOf(7));
-  const { url, told } = await exchange(t);
+  const { url, requests } = await exchange(t);
   const recorder = new Recorder(t, archive, [url, "--family", "v5-linear", "--topic", "orderbook.50.BTCUSDT", "--commit-interval", "100ms"]);
   let sent = 0;
   const send = (ws, frame) => {
     ws.send(JSON.stringify(frame.data));
     sent++;
   };
-  const [first] = await once(told, "subscribe");
+  const [first] = await once(requests, "subscribe");
   send(first, market.snapshot("BTCUSDT"));
   // Pings are sent while data arrives; frames after the last answered ping lie within the row.
   for (let pings = 0; pings < 2; pings++) {
     send(first, market.delta("BTCUSDT"));
-    await once(told, "ping");
+    await once(requests, "ping");
   }
   for (let i = 0; i < 20; i++) send(first, market.delta("BTCUSDT"));
   const whole = sent;
-  await recorder.durableLine((said) => said.conn === 1 && said.in >= whole + 3); // with the answers
+  await recorder.durableLine((durable) => durable.conn === 1 && durable.in >= whole + 3); // with the answers
   first.terminate();
-  const [second] = await once(told, "subscribe");
+  const [second] = await once(requests, "subscribe");
   send(second, market.delta("BTCUSDT"));
   send(second, market.snapshot("BTCUSDT"));
-  await recorder.durableLine((said) => said.conn === 2 && said.in >= 3);
+  await recorder.durableLine((durable) => durable.conn === 2 && durable.in >= 3);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
   const [gap] = await jsonList(t, ["gaps", archive, "--json"], { status: null });
-  const said = await answers(t, dir, archive);
-  const frames = said.lines.filter(isBook);
+  const results = await answers(t, dir, archive);
+  const frames = results.lines.filter(isBook);
   assert.equal(gap.reason, "disconnect");
   assert.ok(frames.filter((line) => line.conn === 1 && line.recv_ns > gap.from_ns).length >= 20);
   assert.deepEqual(frames.map((line) => (line.flags & NOT_TRUSTED) === 0), frames.map((_, i) => i !== whole));

@@ -34,7 +34,7 @@ describe("the ready file's ca_file with a user's certificate", { concurrency: 1 
   test("ca_file is absent if the chain lacks the issuer, because a leaf is not a CA", async (t) => {
     const { ca, program } = await withChain(t, "cert");
     assert.equal(ca, null);
-    await program.says(/ca_file/);
+    await program.prints(/ca_file/);
   });
 });
 
@@ -43,7 +43,7 @@ test("topics lists a private feed of contract v3 under its private address", asy
   const frame = JSON.stringify({ id: "a", topic: "user.order.contractAccount", creationTime: MS, data: [{ symbol: "BTCUSDT", orderId: "1" }] });
   const archive = await importFrames(t, dir, { family: "contract-v3", host: "/contract/private/v3", frames: [frame] });
   const { program } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
-  await program.says(/at ws:\/\/127\.0\.0\.1:\d+\/contract\/private\/v3/);
+  await program.prints(/at ws:\/\/127\.0\.0\.1:\d+\/contract\/private\/v3/);
   assert.doesNotMatch(program.stderr, /public/);
 });
 
@@ -57,6 +57,6 @@ test("a reset in the TLS handshake is reported as a reset, not as a wrong scheme
   t.after(() => server.close());
   const archive = path.join(temporary(t), "tape");
   const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/v5/public/linear`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT"]);
-  await program.says(/reset the connection during the TLS handshake/);
+  await program.prints(/reset the connection during the TLS handshake/);
   assert.doesNotMatch(program.stderr, /rather than wss/);
 });

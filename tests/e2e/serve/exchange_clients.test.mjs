@@ -16,12 +16,12 @@ const { WebsocketClient } = npm("bybit-api");
 const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
 const SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
-/** A client that is connected to one address for all topics; its messages are in client.heard. */
+/** A client that is connected to one address for all topics; its messages are in client.received. */
 function connect(t, url, options = {}) {
   const client = new WebsocketClient({ wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options }, SILENT);
-  client.heard = { responses: [], closes: 0, exceptions: [] };
-  client.on("response", (response) => client.heard.responses.push(response));
-  client.on("exception", (exception) => client.heard.exceptions.push(exception));
+  client.received = { responses: [], closes: 0, exceptions: [] };
+  client.on("response", (response) => client.received.responses.push(response));
+  client.on("exception", (exception) => client.received.exceptions.push(exception));
   t.after(() => client.closeAll(true));
   return client;
 }
@@ -70,7 +70,7 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
     assert.equal(sha1(books[symbol]), levels_sha1, symbol);
   }
   assert.ok(trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"), `${trades.length} trades`);
-  assert.ok(client.heard.responses.length >= 2 && client.heard.responses.every((response) => response.success), JSON.stringify(client.heard.responses));
+  assert.ok(client.received.responses.length >= 2 && client.received.responses.every((response) => response.success), JSON.stringify(client.received.responses));
   assert.match(served.program.stderr, /made 1 snapshot for 1 client since this was last logged, of books or tickers that begin with a delta/);
 });
 
@@ -82,7 +82,7 @@ test("the simulated exchange authenticates a private client, and refuses a wrong
   client.subscribeV5(["order", "wallet"], "linear", true);
   const [{ topic, data }] = await update;
   assert.ok(["order", "wallet"].includes(topic) && data.length > 0, topic);
-  assert.deepEqual(client.heard.exceptions, []);
+  assert.deepEqual(client.received.exceptions, []);
   const wrong = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "a wrong secret" });
   const refused = once(wrong, "exception");
   wrong.on("update", () => assert.fail("nothing is private without the secret"));
@@ -187,9 +187,9 @@ function command(dir, server, { language, text }, installed, name) {
 /** Wait until a program's output matches all patterns. */
 function printed(program, patterns) {
   return program.until(new Promise((resolve) => {
-    const look = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
-    program.child.stdout.on("data", look);
-    program.child.stderr.on("data", look);
+    const check = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
+    program.child.stdout.on("data", check);
+    program.child.stderr.on("data", check);
   }));
 }
 

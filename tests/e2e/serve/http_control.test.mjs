@@ -30,14 +30,14 @@ class Client {
         this.u.set(data.s, data.u);
         this.frames.push(String(bytes));
       }
-      this.waiting = this.waiting.filter((look) => !look());
+      this.waiting = this.waiting.filter((check) => !check());
     }));
     this.failed.catch(() => {});
   }
   until(condition) {
     const come = new Promise((resolve) => {
-      const look = () => condition() && (resolve(), true);
-      if (!look()) this.waiting.push(look);
+      const check = () => condition() && (resolve(), true);
+      if (!check()) this.waiting.push(check);
     });
     return Promise.race([come, this.failed]);
   }

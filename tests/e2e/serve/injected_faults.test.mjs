@@ -13,8 +13,8 @@ const isData = (text) => text.startsWith('{"topic"');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
-const session = (t) => (made ??= recordSession(t));
+let cached;
+const session = (t) => (cached ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "sim");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], folder);
@@ -79,10 +79,10 @@ describe("faults of serve", { concurrency: 3 }, () => {
 
   test("an invalid rule, or a rule without a topic, is refused, and no log is overwritten", async (t) => {
     const archive = await session(t);
-    for (const [rule, said] of [["burn:p=1", /is no fault/], ["drop", /needs p=SHARE/], ["drop:p=2", /up to 1/], ["delay:p=1", /needs by=/], ["drop:p=1,by=1s", /has no by=/], ["drop:q=1", /expected p=/]])
-      assert.match((await tapedeck(t, ["serve", "-a", archive, "--fault", rule], { status: 2 })).stderr, said);
-    const topic = async (more, said) =>
-      assert.match((await tapedeck(t, ["serve", "-a", archive, ...more], { status: 4 })).stderr, said);
+    for (const [rule, reason] of [["burn:p=1", /is no fault/], ["drop", /needs p=SHARE/], ["drop:p=2", /up to 1/], ["delay:p=1", /needs by=/], ["drop:p=1,by=1s", /has no by=/], ["drop:q=1", /expected p=/]])
+      assert.match((await tapedeck(t, ["serve", "-a", archive, "--fault", rule], { status: 2 })).stderr, reason);
+    const topic = async (more, reason) =>
+      assert.match((await tapedeck(t, ["serve", "-a", archive, ...more], { status: 4 })).stderr, reason);
     await topic(["--fault", "drop:p=1", "--fault", "drop:p=1,topic=publicTade*"], /--fault drop:topic=publicTade\*: .*no such feed, topic[^]*no topic 'publicTade\*': .*publicTrade/);
     await topic(["--topic", "publicTrade", "--fault", "drop:p=1,topic=orderbook*"], /topic=orderbook\*: this topic is recorded, but not selected[^]*--topic/);
     const log = path.join(temporary(t), "log");

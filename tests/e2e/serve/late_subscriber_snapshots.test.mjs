@@ -145,7 +145,7 @@ class Client {
     const book = whole ? new Map() : before.levels;
     for (const l of levels) l.size === 0 ? book.delete(`${l.side} ${l.price}`) : book.set(`${l.side} ${l.price}`, l.size);
     this.books.set(symbol, { levels: book, number, snapshots: (before?.snapshots ?? 0) + whole });
-    this.waiting = this.waiting.filter((look) => !look());
+    this.waiting = this.waiting.filter((check) => !check());
   }
   ask(word, symbol) {
     this.ws.send(JSON.stringify(this.shape.ask(word, symbol)));

@@ -19,7 +19,7 @@ function ask(t, url, target, ...headers) {
   socket.write(lines.join("\r\n") + "\r\n\r\n");
   return new Promise((resolve, reject) => {
     let text = "";
-    const look = (isEnd) => {
+    const check = (isEnd) => {
       const [head, ...rest] = text.split("\r\n\r\n");
       const body = rest.join("\r\n\r\n");
       const [status, ...fields] = head.split("\r\n");
@@ -30,10 +30,10 @@ function ask(t, url, target, ...headers) {
     };
     socket.on("data", (bytes) => {
       text += bytes;
-      look(false);
+      check(false);
     });
     socket.on("error", reject);
-    socket.on("close", () => look(true));
+    socket.on("close", () => check(true));
   });
 }
 
@@ -115,7 +115,7 @@ test("a client beyond --max-clients gets 503 with a body, and is logged", async 
   const got = await ask(t, url, "/v5/public/linear", ...UPGRADE);
   assert.equal(got.status, "HTTP/1.1 503 Service Unavailable");
   assert.match(got.body, /2 clients.*--max-clients/);
-  await program.says(/2 clients/);
+  await program.prints(/2 clients/);
 });
 
 // ---- handshakes as raw bytes: requests that servers read ----

@@ -16,6 +16,7 @@ const { WebSocket, WebSocketServer } = npm("ws");
 const undici = npm("undici");
 const lws = (name) => wrapped(path.join("../interop", name));
 const CHROMIUM = "/usr/bin/chromium";
+const PAGES_OF_FILES = ["--allow-origin", "null"]; // newer Chromiums name no origin for them
 const TOPIC = "publicTrade.BTCUSDT";
 const SUBSCRIBE = JSON.stringify({ op: "subscribe", args: [TOPIC] });
 const WORDS = ["plain", "\u00e9\u20ac\u{1f600}", "x".repeat(126), "y".repeat(70_000), "\u20ac".repeat(6000)];
@@ -50,7 +51,7 @@ async function inChromium(t, { url }) {
   const dir = temporary(t), file = path.join(dir, "page.html");
   fs.writeFileSync(file, page(url));
   const browser = new Program(t, CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0", "--ignore-certificate-errors", `--user-data-dir=${dir}/profile`, `file://${file}`]);
-  await browser.says(/closed@\w*=*@/);
+  await browser.prints(/closed@\w*=*@/);
   await browser.kill("SIGTERM");
   const logged = [...browser.stderr.matchAll(/(message|closed)@([^@]*)@/g)].map(([, word, text]) => [word, Buffer.from(text, "base64").toString()]);
   return { code: Number(logged.pop()[1]), messages: logged.map(([, text]) => text) };
@@ -75,7 +76,7 @@ before(async () => {
   const dir = temporary(file);
   const archive = await importFrames(null, dir, { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES });
   for (const how of HOWS.slice(0, 2))
-    served[nameOf(how)] = await listening(file, ["serve", archive, "--speed", "max", ...(how.isTls ? [] : ["--plain"])], dir);
+    served[nameOf(how)] = await listening(file, ["serve", archive, "--speed", "max", ...PAGES_OF_FILES, ...(how.isTls ? [] : ["--plain"])], dir);
 });
 
 for (const [name, { hows = HOWS, play, skip = false }] of Object.entries(CLIENTS))
@@ -89,7 +90,7 @@ for (const [name, { hows = HOWS, play, skip = false }] of Object.entries(CLIENTS
       assert.deepEqual(got.messages.filter(isLater), FRAMES, nameOf(how));
       if (got.extensions !== undefined) assert.equal(got.extensions.startsWith("permessage-deflate"), !!how.isDeflate);
       if (how.isTls !== how.isDeflate) return; // sim has the server of serve: plain, and over TLS with compression
-      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--max-frames", "60", "--seed", "11", ...options], dir);
+      const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "100000", "--max-frames", "60", "--seed", "11", ...PAGES_OF_FILES, ...options], dir);
       const simulated = await play(t, { url: `${sim.url}/v5/public/linear`, ca: sim.ca, ...how });
       assert.equal(simulated.code, 1000, nameOf(how));
       assert.ok(simulated.messages.length > 0 && simulated.messages.every((text) => JSON.parse(text)), nameOf(how));

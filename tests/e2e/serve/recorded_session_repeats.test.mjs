@@ -21,9 +21,9 @@ const isData = (text) => text.startsWith('{"topic"');
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made;
+let cached;
 /** A session in which the exchange closes twice with 1001 and cuts once, with time to connect again. Recorded once. */
-const session = (t) => (made ??= recordSession(t));
+const session = (t) => (cached ??= recordSession(t));
 async function recordSession(t) {
   const archive = path.join(folder, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "500", "--seed", "3",

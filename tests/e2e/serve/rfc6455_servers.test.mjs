@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASES, firstOfEach } from "../../conformance/cases.mjs";
-import { each, expect, HOWS, join, play, program, told } from "../../conformance/play.mjs";
+import { each, expect, HOWS, join, play, program, summaryOf } from "../../conformance/play.mjs";
 import { importFrames, listening, temporary, tooLong } from "../support/harness.mjs";
 
 const BYTES_MAX = 1 << 20; // of a client's message
@@ -16,7 +16,7 @@ async function playAll(t, cases, opened, end) {
 for (const how of HOWS)
   test(`a server that echoes, ${how}: ${CASES.length} cases`, { skip: how === "tls" && tooLong }, async (t) => {
     const { url, ca } = await listening(t, [how], temporary(t), { program: program("echo_server") });
-    await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), { expect, got: ({ opcode, payload }) => told(opcode, payload) });
+    await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), { expect, got: ({ opcode, payload }) => summaryOf(opcode, payload) });
   });
 
 // sim and serve may answer messages as requests: such answers are not checked. They get the first case of each group, because

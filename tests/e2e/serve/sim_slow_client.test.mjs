@@ -26,12 +26,12 @@ class Client {
 
   constructor(socket) {
     this.socket = socket;
-    this.seen = 0;
+    this.bytesReceived = 0;
     this.wake = () => {};
     this.awaitsPong = false;
     socket.removeAllListeners("data");
     socket.on("data", (bytes) => {
-      this.seen += bytes.length;
+      this.bytesReceived += bytes.length;
       if (this.awaitsPong) {
         const text = this.tail + bytes.toString("latin1");
         if (text.includes(PONG)) this.awaitsPong = false;
@@ -42,8 +42,8 @@ class Client {
     socket.on("close", () => this.wake());
   }
 
-  async until(look) {
-    while (!look()) {
+  async until(condition) {
+    while (!condition()) {
       assert.ok(!this.socket.destroyed, "the connection ended");
       await new Promise((resolve) => (this.wake = resolve));
     }
@@ -55,12 +55,12 @@ class Client {
 
   /** The bytes that arrive until the answer to a ping. */
   async ping() {
-    const before = this.seen;
+    const before = this.bytesReceived;
     this.awaitsPong = true;
     this.tail = "";
     this.request({ op: "ping" });
     await this.until(() => !this.awaitsPong);
-    return this.seen - before;
+    return this.bytesReceived - before;
   }
 }
 
@@ -68,7 +68,7 @@ class Client {
 async function subscribed(t, url) {
   const client = await Client.connect(t, url);
   client.request(SUBSCRIBE);
-  await client.until(() => client.seen > 0);
+  await client.until(() => client.bytesReceived > 0);
   return client;
 }
 
@@ -83,14 +83,14 @@ describe("a client that does not read", { concurrency: 1 }, () => {
   test("the client's family waits for it, and both continue when it reads again", async (t) => {
     const { url } = await simulated(t);
     const [slow, other] = [await subscribed(t, url), await subscribed(t, url)];
-    await Promise.all([slow, other].map((client) => client.until(() => client.seen >= BEGUN_BYTES)));
+    await Promise.all([slow, other].map((client) => client.until(() => client.bytesReceived >= BEGUN_BYTES)));
     slow.socket.pause();
     // Answers show that the exchange runs, and frames stop coming.
-    for (let quiet = 0; quiet < QUIET_PINGS && other.seen < FLOOD_BYTES; ) quiet = (await other.ping()) > PONG_BYTES_MAX ? 0 : quiet + 1;
-    assert.ok(other.seen < FLOOD_BYTES, `${other.seen} bytes came`);
-    const [slowHad, otherHad] = [slow.seen, other.seen];
+    for (let quiet = 0; quiet < QUIET_PINGS && other.bytesReceived < FLOOD_BYTES; ) quiet = (await other.ping()) > PONG_BYTES_MAX ? 0 : quiet + 1;
+    assert.ok(other.bytesReceived < FLOOD_BYTES, `${other.bytesReceived} bytes came`);
+    const [slowHad, otherHad] = [slow.bytesReceived, other.bytesReceived];
     slow.socket.resume();
-    await Promise.all([slow.until(() => slow.seen >= slowHad + FLOOD_BYTES), other.until(() => other.seen >= otherHad + FLOOD_BYTES)]);
+    await Promise.all([slow.until(() => slow.bytesReceived >= slowHad + FLOOD_BYTES), other.until(() => other.bytesReceived >= otherHad + FLOOD_BYTES)]);
   });
 
   test("SIGTERM still ends the exchange", async (t) => {

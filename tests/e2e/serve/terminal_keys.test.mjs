@@ -29,12 +29,12 @@ async function paused(t, frames, ...options) {
   ws.on("message", (bytes) => {
     if (JSON.parse(bytes).topic === undefined) return;
     got.push(String(bytes));
-    waits.forEach((look) => look());
+    waits.forEach((check) => check());
   });
   const until = (condition) => new Promise((resolve) => {
-    const look = () => condition() && resolve();
-    waits.push(look);
-    look();
+    const check = () => condition() && resolve();
+    waits.push(check);
+    check();
   });
   await once(ws, "open");
   ws.send(JSON.stringify({ op: "subscribe", args: ["orderbook.50.AUSDT"] }));

@@ -78,16 +78,16 @@ export class Program {
     });
     this.child.stdin?.on("error", () => {}); // a program may end without reading all of it
     if (options.stdin !== undefined && options.stdin !== true) this.child.stdin.end(options.stdin);
-    this.heard = [];
+    this.stderrWaits = [];
     this.child.stderr?.on("data", (d) => {
       this.stderr += d;
-      this.heard = this.heard.filter((w) => !w());
+      this.stderrWaits = this.stderrWaits.filter((check) => !check());
     });
     const lines = this.child.stdout && readline.createInterface({ input: this.child.stdout });
     lines?.on("line", (line) => {
       this.stdout += line + "\n";
       this.lines.push(line);
-      this.waiting = this.waiting.filter((w) => !w(line));
+      this.waiting = this.waiting.filter((check) => !check(line));
     });
     this.closed = once(this.child, "close");
     this.ended = this.closed.then(([code, signal]) => ({ code, signal, stdout: this.stdout, stderr: this.stderr }));
@@ -109,16 +109,16 @@ export class Program {
   }
 
   /** Wait until stderr, from the start, matches. */
-  says(pattern) {
+  prints(pattern) {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         if (!pattern.test(this.stderr)) return false;
         resolve(pattern.exec(this.stderr));
         return true;
       };
-      if (look()) return;
-      this.heard.push(look);
-      this.ended.then((end) => look() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) before it printed ${pattern}\n${end.stderr}`)));
+      if (check()) return;
+      this.stderrWaits.push(check);
+      this.ended.then((end) => check() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) before it printed ${pattern}\n${end.stderr}`)));
     });
   }
 
@@ -211,7 +211,7 @@ export const verbsBelow = async (t, verb) => listedVerbs(await helpOf(verb));
 
 /** The commands that need only an archive and end by themselves: [words, arguments that each needs besides]. */
 export async function archiveVerbs(t) {
-  const others = ["record", "tap", "import", "serve"]; // they need a source, or run until they are stopped
+  const others = ["record", "tap", "import", "serve", "view"]; // they need a source, or run until they are stopped
   const needs = {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report has the speed

@@ -64,10 +64,10 @@ export class RawSocket {
       });
   }
 
-  /** The result of look() once it is not undefined; undefined if the stream ends before. */
-  async until(look) {
+  /** The result of find() once it is not undefined; undefined if the stream ends before. */
+  async until(find) {
     for (;;) {
-      const found = look();
+      const found = find();
       if (found !== undefined || this.isOver) return found;
       await new Promise((resolve) => (this.wake = resolve));
     }

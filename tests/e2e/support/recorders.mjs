@@ -27,9 +27,9 @@ export class Recorder extends Program {
   }
 
   note(line) {
-    const said = JSON.parse(line);
-    if (said.durable === undefined) return;
-    const { feed, line: redundant, shard, conn, in: inbound, out, session } = said.durable;
+    const printed = JSON.parse(line);
+    if (printed.durable === undefined) return;
+    const { feed, line: redundant, shard, conn, in: inbound, out, session } = printed.durable;
     this.firstSession ??= session;
     const key = `${feed}|${conn}|${redundant}|${shard}` + (session === this.firstSession ? "" : `|${session}`);
     const before = this.durable.get(key) ?? { in: 0, out: 0 };
@@ -41,8 +41,8 @@ export class Recorder extends Program {
   /** Wait until test(line object) is true of a durable line. */
   durableLine(test = () => true) {
     return this.line((line) => {
-      const said = JSON.parse(line).durable;
-      return said !== undefined && test(said);
+      const durable = JSON.parse(line).durable;
+      return durable !== undefined && test(durable);
     });
   }
 
@@ -176,23 +176,23 @@ export function randomNumbers(seed) {
 }
 
 /** Reason to skip tests that need a file system of their own, or false. */
-export function canMount() {
+export function withoutMount() {
   const able = spawnSync("unshare", ["-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt && command -v nsenter"]);
   return able.status === 0 ? false : "needs a mount of its own (unshare -Urm, nsenter)";
 }
 
-/** A new file system of this many MiB that is removed when the test ends: {place, under, seen}. A program that runs under
- * `under` has it at `place`; other programs find its files below `seen`, the root of the process that has mounted it (but
- * not SQLite, which follows symbolic links by their text). */
+/** A new file system of this many MiB that is removed when the test ends: {mountPoint, under, pathOutside}. A program that runs
+ * under `under` has it at `mountPoint`; other programs find its files below `pathOutside`, the root of the process that has
+ * mounted it (but not SQLite, which follows symbolic links by their text). */
 export async function smallDisk(t, dir, mebibytes) {
-  const place = path.join(dir, "small");
-  fs.mkdirSync(place);
-  const holder = spawn("unshare", ["-Urm", "sh", "-c", `mount -t tmpfs -o size=${mebibytes}m none "$1" && echo mounted && exec sleep 1000000`, "sh", place],
+  const mountPoint = path.join(dir, "small");
+  fs.mkdirSync(mountPoint);
+  const holder = spawn("unshare", ["-Urm", "sh", "-c", `mount -t tmpfs -o size=${mebibytes}m none "$1" && echo mounted && exec sleep 1000000`, "sh", mountPoint],
     { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");
   const under = ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials"];
-  return { place, under, seen: `/proc/${holder.pid}/root${fs.realpathSync(place)}` };
+  return { mountPoint, under, pathOutside: `/proc/${holder.pid}/root${fs.realpathSync(mountPoint)}` };
 }
 
 /** Start a recorder and kill it (SIGKILL) at a random moment after `lines` durable lines; if `early` is true, at a random

@@ -39,10 +39,10 @@ export async function scriptedServer(t, dir, { refuse, opened, message, ...optio
   const files = options.certificate ?? certificate(dir);
   const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: options.perMessageDeflate ?? false });
-  const seen = { upgrades: 0, requests: [], urls: [] };
+  const received = { upgrades: 0, requests: [], urls: [] };
   server.on("upgrade", (request, socket, head) => {
-    const n = ++seen.upgrades;
-    seen.urls.push(request.url);
+    const n = ++received.upgrades;
+    received.urls.push(request.url);
     socket.on("error", () => {});
     const status = refuse?.(n, request);
     if (status !== undefined) {
@@ -57,7 +57,7 @@ export async function scriptedServer(t, dir, { refuse, opened, message, ...optio
         const object = JSON.parse(data.toString());
         // A recorder pings every second while data comes. Without pongs a test knows how many frames there are.
         if (object.op === "ping") return;
-        seen.requests.push(object);
+        received.requests.push(object);
         if (message) message(ws, object, n);
         else acknowledge(ws, object);
       });
@@ -72,7 +72,7 @@ export async function scriptedServer(t, dir, { refuse, opened, message, ...optio
     server.closeAllConnections();
     server.close();
   });
-  return { url: `wss://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files.ca, files, seen, sockets };
+  return { url: `wss://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files.ca, files, received, sockets };
 }
 
 /** The exchange's answer to a request, as in the captures. */

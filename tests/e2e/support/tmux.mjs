@@ -13,7 +13,7 @@ const NEVER = new Int32Array(new SharedArrayBuffer(4));
 /** A run of tapedeck in a terminal. */
 export class Tmux {
   constructor(t, args, { columns = 80, rows = 24, term = "screen" } = {}) {
-    t.after(() => this.run("kill-server")); // before its socket goes with the folder
+    t.after(() => this.run("kill-server")); // before the folder is removed with its socket
     this.socket = path.join(temporary(t), "tmux");
     const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
     this.run("-f", "/dev/null", "new-session", "-d", "-x", String(columns), "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);

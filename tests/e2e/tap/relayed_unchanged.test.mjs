@@ -10,7 +10,7 @@ import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
 import { gzipSync } from "node:zlib";
 import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "../support/harness.mjs";
-import { canMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
+import { withoutMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
@@ -51,7 +51,7 @@ function record(ws) {
   const events = [], waiters = [];
   const add = (text) => {
     events.push(text);
-    for (const look of waiters.splice(0)) look();
+    for (const check of waiters.splice(0)) check();
   };
   const show = (data) => (data.length > 200 ? `${data.length} bytes` : data.toString("latin1"));
   ws.on("message", (data, isBinary) => add(`${isBinary ? "binary" : "text"} ${show(data)}`));
@@ -145,14 +145,14 @@ describe("tap", { concurrency: 2 }, () => {
     const wanted = [];
     for (const first of ["client", "upstream"])
       for (const code of CODES) {
-        const both = await pair(t, tap, server);
+        const ends = await pair(t, tap, server);
         const second = first === "client" ? "upstream" : "client";
         const reason = code === undefined || code % 2 ? "" : `because ${code}`;
-        both[first].close(code, reason);
-        await settled(both.client, both.upstream);
+        ends[first].close(code, reason);
+        await settled(ends.client, ends.upstream);
         // ws answers a close frame with the same code and reason.
-        assert.deepEqual([...both[second].events], [`close ${code ?? 1005} ${reason}`], `${first} closed with ${code}`);
-        assert.deepEqual([...both[first].events], [`close ${code ?? 1005} ${reason}`], `the answer to ${code}`);
+        assert.deepEqual([...ends[second].events], [`close ${code ?? 1005} ${reason}`], `${first} closed with ${code}`);
+        assert.deepEqual([...ends[first].events], [`close ${code ?? 1005} ${reason}`], `the answer to ${code}`);
         wanted.push([code, code, first === "client" ? "us" : "peer", reason]);
       }
     await tap.stop();
@@ -167,11 +167,11 @@ describe("tap", { concurrency: 2 }, () => {
     const wanted = [];
     for (const first of ["client", "upstream"])
       for (const code of CODES) {
-        const both = await pair(t, tap, server);
+        const ends = await pair(t, tap, server);
         const mask = first === "client" ? [0x82, 0, 0, 0, 0] : [0x02];
-        both[first]._socket.write(Buffer.from([0x88, ...mask, code >> 8, code & 255]));
-        await settled(both.client, both.upstream);
-        const seen = [[...both.client.events], [...both.upstream.events]];
+        ends[first]._socket.write(Buffer.from([0x88, ...mask, code >> 8, code & 255]));
+        await settled(ends.client, ends.upstream);
+        const seen = [[...ends.client.events], [...ends.upstream.events]];
         assert.deepEqual(seen, first === "client" ? [["close 1002 "], ["close 1006 "]] : [["close 1014 "], ["close 1002 "]], `${first} ${code}`);
         wanted.push(first === "client" ? ["us", "closed_by_us"] : ["peer", "protocol"]);
       }
@@ -184,13 +184,13 @@ describe("tap", { concurrency: 2 }, () => {
     const server = await exchange(t), dir = temporary(t);
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     for (const [first, second, most, codes] of [["client", "upstream", 1 << 20, [1009, 1006]], ["upstream", "client", 16 << 20, [1009, 1014]]]) {
-      const both = await pair(t, tap, server);
-      both[first].send(Buffer.alloc(most, "x"));
-      await both[second].events.has(1);
-      both[first].send(Buffer.alloc(most + 1, "x"));
-      await settled(both.client, both.upstream);
-      assert.deepEqual([both[first].events.at(-1), both[second].events.at(-1)], codes.map((code) => `close ${code} `), first);
-      assert.equal(both[second].events.length, 2, first);
+      const ends = await pair(t, tap, server);
+      ends[first].send(Buffer.alloc(most, "x"));
+      await ends[second].events.has(1);
+      ends[first].send(Buffer.alloc(most + 1, "x"));
+      await settled(ends.client, ends.upstream);
+      assert.deepEqual([ends[first].events.at(-1), ends[second].events.at(-1)], codes.map((code) => `close ${code} `), first);
+      assert.equal(ends[second].events.length, 2, first);
     }
     await tap.stop();
   });
@@ -200,15 +200,15 @@ describe("tap", { concurrency: 2 }, () => {
     const tap = await startTap(t, dir, server.url, ["--plain"]);
     for (const [first, second] of [["client", "upstream"], ["upstream", "client"]])
       for (const how of ["reset", "end"]) {
-        const both = await pair(t, tap, server);
-        both[first].send(trade(1));
-        await both[second].events.has(1);
+        const ends = await pair(t, tap, server);
+        ends[first].send(trade(1));
+        await ends[second].events.has(1);
         const errors = [];
-        both[second]._socket.on("error", (error) => errors.push(error.code));
-        if (how === "reset") both[first]._socket.resetAndDestroy();
-        else both[first]._socket.end();
-        await settled(both[second]);
-        assert.deepEqual([...both[second].events], [`text ${trade(1)}`, "close 1006 "], `${first} ${how}`);
+        ends[second]._socket.on("error", (error) => errors.push(error.code));
+        if (how === "reset") ends[first]._socket.resetAndDestroy();
+        else ends[first]._socket.end();
+        await settled(ends[second]);
+        assert.deepEqual([...ends[second].events], [`text ${trade(1)}`, "close 1006 "], `${first} ${how}`);
         assert.deepEqual(errors, how === "reset" ? ["ECONNRESET"] : [], `${first} ${how}`);
       }
     await tap.stop();
@@ -253,12 +253,12 @@ describe("tap", { concurrency: 2 }, () => {
     const broken = (masked) => Buffer.from([0xc1, masked ? 0x84 : 4, ...(masked ? [0, 0, 0, 0] : []), 0xff, 0xff, 0xff, 0xff]);
     for (const [first, codes] of [["client", [1007, 1006]], ["upstream", [1007, 1014]]])
       for (const how of ["broken", "large"]) {
-        const both = await pair(t, tap, server, { perMessageDeflate: { threshold: 0 } });
+        const ends = await pair(t, tap, server, { perMessageDeflate: { threshold: 0 } });
         const second = first === "client" ? "upstream" : "client";
-        if (how === "broken") both[first]._socket.write(broken(first === "client"));
-        else both[first].send(Buffer.alloc((first === "client" ? 1 << 20 : 16 << 20) + 1));
-        await settled(both.client, both.upstream);
-        assert.deepEqual([both[first].events.at(-1), both[second].events.at(-1)], [how === "large" ? 1009 : codes[0], codes[1]].map((code) => `close ${code} `), `${first} ${how}`);
+        if (how === "broken") ends[first]._socket.write(broken(first === "client"));
+        else ends[first].send(Buffer.alloc((first === "client" ? 1 << 20 : 16 << 20) + 1));
+        await settled(ends.client, ends.upstream);
+        assert.deepEqual([ends[first].events.at(-1), ends[second].events.at(-1)], [how === "large" ? 1009 : codes[0], codes[1]].map((code) => `close ${code} `), `${first} ${how}`);
       }
     await tap.stop();
   });
@@ -271,7 +271,7 @@ describe("tap", { concurrency: 2 }, () => {
     const { client, upstream } = await pair(t, tap, server, {
       target: `${PATH}?max_active_time=1m&token=t0kenT0ken`, protocols: ["one", "two"], origin: "https://o.example",
       headers: { "User-Agent": "the client", Cookie: "c=d", "X-Two": "2" },
-    }).then((both) => both);
+    });
     client.once("upgrade", (response) => heads.push(response));
     assert.equal(client.protocol, "two");
     const { url, headers } = upstream.request;
@@ -517,23 +517,23 @@ describe("tap", { concurrency: 2 }, () => {
     assert.deepEqual(gaps.map(({ reason, to_ns }) => [reason, to_ns !== null]), [["crash", true]]);
   });
 
-  test("tap relays on when the disk is full, and the ledger has what it did not record", { skip: canMount() }, async (t) => {
+  test("tap relays on when the disk is full, and the ledger has what it did not record", { skip: withoutMount() }, async (t) => {
     const server = await exchange(t), dir = temporary(t);
     const disk = await smallDisk(t, dir, 48);
-    const archive = path.join(disk.place, "tape");
+    const archive = path.join(disk.mountPoint, "tape");
     const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir, { under: disk.under });
     const { client, upstream } = await pair(t, tap, server);
     upstream.send(trade(0));
     await client.events.has(1);
-    const hog = path.join(disk.seen, "hog");
+    const hog = path.join(disk.pathOutside, "hog");
     fs.writeFileSync(hog, Buffer.alloc(47 << 20));
-    await tap.program.says(/nothing is recorded now, relaying continues/);
+    await tap.program.prints(/nothing is recorded now, relaying continues/);
     for (let i = 1; i <= 50; i++) upstream.send(trade(i));
     client.send(`{"op":"ping"}`);
     await client.events.has(51);
     await upstream.events.has(1);
     fs.rmSync(hog);
-    await tap.program.says(/session [0-9a-f]{8} records again/);
+    await tap.program.prints(/session [0-9a-f]{8} records again/);
     for (let i = 51; i < 60; i++) upstream.send(trade(i));
     await client.events.has(60);
     client.close();
@@ -560,7 +560,7 @@ describe("tap", { concurrency: 2 }, () => {
     for (let i = 0; i < FRAMES; i++) upstream.send(text, { binary: false }); // no compressed frames: those may take too long
     await client.events.has(FRAMES);
     takes(0n);
-    await tap.program.says(/overload: over/);
+    await tap.program.prints(/overload: over/);
     client.close();
     await settled(client, upstream);
     assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
@@ -733,14 +733,14 @@ describe("tap", { concurrency: 2 }, () => {
       client.handleOrder = (ws, frame) => {
         handleOrder.call(client, ws, frame);
         updates.push(...frame.data.map(({ orderId, orderStatus }) => `${orderId} ${orderStatus}`));
-        client.look();
+        client.checkCancelled();
       };
-      client.look = () => updates.includes(`${placed?.id} Cancelled`) && resolve();
+      client.checkCancelled = () => updates.includes(`${placed?.id} Cancelled`) && resolve();
     });
     await client.watchOrders(); // subscribed: an order of the account's own has arrived
     const order = async () => {
       placed = await client.createOrderWs(symbol, "limit", "buy", 0.01, 50000);
-      client.look();
+      client.checkCancelled();
       return [placed, await client.cancelOrderWs(placed.id, symbol)].map(({ id, info }) => [id, info]);
     };
     const [answers] = await Promise.all([order(), follow(), cancelled]);

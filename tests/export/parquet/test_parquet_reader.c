@@ -107,7 +107,7 @@ static void check_row(td_bytes note)
     td_buf_fini(&file);
 }
 
-/* Reads rows with texts that have bounds in the footer, that have none, and that are larger than a
+/* Reads rows with texts that have bounds in the footer, that lack them, and that are larger than a
  * dictionary. */
 static void test_row(void **state)
 {

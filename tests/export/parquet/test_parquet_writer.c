@@ -271,14 +271,14 @@ static void test_decimals(void **state)
 /* ---- memory ---- */
 
 /* Receives a file in pieces; records the size of the largest and their number. */
-typedef struct pieces {
+typedef struct write_sizes {
     size_t largest;
     size_t count;
-} pieces;
+} write_sizes;
 
 static td_result count_piece(void *ctx, td_bytes bytes, td_err *err)
 {
-    pieces *to = ctx;
+    write_sizes *to = ctx;
     (void)err;
     to->largest = bytes.size > to->largest ? bytes.size : to->largest;
     to->count++;
@@ -293,7 +293,7 @@ static void test_groups_are_bounded(void **state)
     static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, PARQUET_NOT_SORTED, 0};
     enum { TEXT_BYTES = 16 << 10, TEXTS = 4096 };
     uint8_t *text = td_alloc(TEXT_BYTES);
-    pieces got = {0, 0};
+    write_sizes got = {0, 0};
     td_random random;
     td_err err;
     td_random_init(&random, 1);

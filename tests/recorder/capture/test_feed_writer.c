@@ -23,8 +23,8 @@
 #define SECRET   "VERYSECRETKEY"
 #define TRADE    "{\"topic\":\"trade.BTCUSD\",\"data\":[]}"
 
-typedef struct scene {
-    archive_place place;
+typedef struct fixture {
+    archive_env env;
     archive *archive;
     archive_writer *into;
     size_t index;
@@ -38,61 +38,61 @@ typedef struct scene {
     /* Results of the last frame. */
     feed_written written;
     feed_frame shown;
-} scene;
+} fixture;
 
-static td_result seal(scene *s)
+static td_result seal(fixture *f)
 {
-    if (!feed_writer_seal(s->writer, CHUNK_LEVEL_DEFAULT, s->chunk))
+    if (!feed_writer_seal(f->writer, CHUNK_LEVEL_DEFAULT, f->chunk))
         return TD_EOF;
-    s->seals++;
-    td_result rc = archive_writer_put(s->into, s->index, s->chunk, NULL);
+    f->seals++;
+    td_result rc = archive_writer_put(f->into, f->index, f->chunk, NULL);
     assert_int_equal(rc, TD_OK);
     return TD_OK;
 }
 
 static td_result on_full(void *user, td_err *err)
 {
-    scene *s = user;
-    if (s->full_result != TD_OK)
-        return td_err_set(err, s->full_result, "full");
-    return seal(s);
+    fixture *f = user;
+    if (f->full_result != TD_OK)
+        return td_err_set(err, f->full_result, "full");
+    return seal(f);
 }
 
 static void count_warning(void *user, td_log_level level, const char *line)
 {
-    scene *s = user;
+    fixture *f = user;
     (void)level; /* warnings only */
     print_message("  %s\n", line);
-    s->warnings++;
+    f->warnings++;
 }
 
 static int set_up_feed(void **state, const char *name)
 {
-    scene *s = calloc(1, sizeof *s);
-    assert_non_null(s);
-    archive_place_init_sim(&s->place);
-    s->archive = archive_place_open(&s->place, ARCHIVE_APPEND, "test");
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    archive_env_init_sim(&f->env);
+    f->archive = archive_env_open(&f->env, ARCHIVE_APPEND, "test");
     const archive_writer_options writing = {.version = "test", .start_ns = START_NS};
-    assert_int_equal(archive_writer_open(s->archive, &writing, &s->into, NULL), TD_OK);
-    assert_int_equal(archive_writer_add_feed(s->into, name, name, &s->index, NULL), TD_OK);
-    redactor_init(&s->secrets);
-    assert_int_equal(redactor_add(&s->secrets, SECRET, NULL), TD_OK);
+    assert_int_equal(archive_writer_open(f->archive, &writing, &f->into, NULL), TD_OK);
+    assert_int_equal(archive_writer_add_feed(f->into, name, name, &f->index, NULL), TD_OK);
+    redactor_init(&f->secrets);
+    assert_int_equal(redactor_add(&f->secrets, SECRET, NULL), TD_OK);
     static td_log log;
-    log = (td_log){.fn = count_warning, .ctx = s, .level_max = TD_LOG_WARNING};
+    log = (td_log){.fn = count_warning, .ctx = f, .level_max = TD_LOG_WARNING};
     const feed_writer_options options = {.name = name,
                                          .family = family_find(td_bytes_str(name)),
-                                         .session = archive_session(s->archive),
-                                         .secrets = &s->secrets,
+                                         .session = archive_session(f->archive),
+                                         .secrets = &f->secrets,
                                          .log = &log,
                                          .full = on_full,
-                                         .user = s};
-    s->writer = feed_writer_open(&options);
-    s->chunk = sealed_chunk_open();
-    s->padded = calloc(1, LIMIT_CHUNK_TARGET_BYTES + DECODE_PADDING_BYTES);
-    assert_non_null(s->chunk);
-    assert_non_null(s->padded);
-    s->now_ns = START_NS;
-    *state = s;
+                                         .user = f};
+    f->writer = feed_writer_open(&options);
+    f->chunk = sealed_chunk_open();
+    f->padded = calloc(1, LIMIT_CHUNK_TARGET_BYTES + DECODE_PADDING_BYTES);
+    assert_non_null(f->chunk);
+    assert_non_null(f->padded);
+    f->now_ns = START_NS;
+    *state = f;
     return 0;
 }
 
@@ -109,57 +109,57 @@ static int set_up_v5(void **state)
 
 static int tear_down(void **state)
 {
-    scene *s = *state;
-    feed_writer_close(s->writer);
-    sealed_chunk_close(s->chunk);
-    redactor_fini(&s->secrets);
-    assert_int_equal(archive_writer_close(s->into, WRITER_ABANDON, 0, NULL), TD_OK);
-    archive_close(s->archive);
-    archive_place_fini(&s->place);
-    free(s->padded);
-    free(s);
+    fixture *f = *state;
+    feed_writer_close(f->writer);
+    sealed_chunk_close(f->chunk);
+    redactor_fini(&f->secrets);
+    assert_int_equal(archive_writer_close(f->into, WRITER_ABANDON, 0, NULL), TD_OK);
+    archive_close(f->archive);
+    archive_env_fini(&f->env);
+    free(f->padded);
+    free(f);
     return 0;
 }
 
 /* ---- writing ---- */
 
-static void connect_slot(scene *s, uint32_t shard, uint32_t conn)
+static void connect_slot(fixture *f, uint32_t shard, uint32_t conn)
 {
-    const event_slot at = {.shard = shard, .conn = conn, .since_ns = s->now_ns};
+    const event_slot at = {.shard = shard, .conn = conn, .since_ns = f->now_ns};
     const event began = {.kind = EVENT_CONNECT, .shard = shard, .conn = conn, .attempt = 1};
-    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &began, NULL), TD_OK);
-    assert_int_equal(feed_writer_ordinals(s->writer, &at, NULL), TD_OK);
+    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &began, NULL), TD_OK);
+    assert_int_equal(feed_writer_ordinals(f->writer, &at, NULL), TD_OK);
 }
 
-static td_result try_put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal,
+static td_result try_put(fixture *f, uint32_t shard, channel_dir dir, uint64_t ordinal,
                          td_bytes bytes)
 {
-    memcpy(s->padded, bytes.data, bytes.size);
-    const feed_slot *slot = feed_writer_slot(s->writer, 0, shard);
+    memcpy(f->padded, bytes.data, bytes.size);
+    const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
     feed_frame frame = {.shard = shard,
                         .conn = dir == CHANNEL_HTTP ? 0 : slot->at.conn,
                         .dir = dir,
                         .opcode = OPCODE_TEXT,
                         .ordinal = ordinal,
-                        .recv_ns = ++s->now_ns,
-                        .bytes = td_bytes_of(s->padded, bytes.size),
+                        .recv_ns = ++f->now_ns,
+                        .bytes = td_bytes_of(f->padded, bytes.size),
                         .http_name = "reply"};
-    td_result rc = feed_writer_frame(s->writer, &frame, &s->written, NULL);
-    s->shown = frame;
+    td_result rc = feed_writer_frame(f->writer, &frame, &f->written, NULL);
+    f->shown = frame;
     return rc;
 }
 
-static void put(scene *s, uint32_t shard, channel_dir dir, uint64_t ordinal, const char *text)
+static void put(fixture *f, uint32_t shard, channel_dir dir, uint64_t ordinal, const char *text)
 {
-    assert_int_equal(try_put(s, shard, dir, ordinal, td_bytes_str(text)), TD_OK);
-    assert_int_equal(s->shown.bytes.size, strlen(text));
+    assert_int_equal(try_put(f, shard, dir, ordinal, td_bytes_str(text)), TD_OK);
+    assert_int_equal(f->shown.bytes.size, strlen(text));
 }
 
-static void put_topic(scene *s, unsigned n)
+static void put_topic(fixture *f, unsigned n)
 {
     char text[64];
     (void)snprintf(text, sizeof text, "{\"topic\":\"publicTrade.S%u\",\"data\":[]}", n);
-    put(s, 0, CHANNEL_IN, 0, text);
+    put(f, 0, CHANNEL_IN, 0, text);
 }
 
 /* ---- reading back ---- */
@@ -192,29 +192,29 @@ static void expect_row(const frame_ref *frame, const expected_row *row)
     assert_true(td_bytes_is(frame->bytes, row->text));
 }
 
-static cursor *finish_and_read(scene *s)
+static cursor *finish_and_read(fixture *f)
 {
     static const selection EVERYTHING = {.has_from = 0};
     const cursor_options reading = {.with_events = 1};
     cursor *t = NULL;
-    assert_true(seal(s) == TD_OK || s->seals > 0);
-    assert_int_equal(archive_writer_close(s->into, WRITER_STOP, s->now_ns, NULL), TD_OK);
-    s->into = NULL;
-    archive_close(s->archive);
-    s->archive = archive_place_open(&s->place, ARCHIVE_READ, NULL);
-    assert_int_equal(cursor_open(s->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    assert_true(seal(f) == TD_OK || f->seals > 0);
+    assert_int_equal(archive_writer_close(f->into, WRITER_STOP, f->now_ns, NULL), TD_OK);
+    f->into = NULL;
+    archive_close(f->archive);
+    f->archive = archive_env_open(&f->env, ARCHIVE_READ, NULL);
+    assert_int_equal(cursor_open(f->archive, &EVERYTHING, &reading, &t, NULL), TD_OK);
     return t;
 }
 
-static void close_read(scene *s, cursor *t)
+static void close_read(fixture *f, cursor *t)
 {
     cursor_close(t);
-    archive_close(s->archive);
-    s->archive = NULL;
+    archive_close(f->archive);
+    f->archive = NULL;
 }
 
 /* Checks that the cursor has these messages, in this order. */
-static void expect_rows(scene *s, cursor *t, const expected_row *rows, size_t count)
+static void expect_rows(fixture *f, cursor *t, const expected_row *rows, size_t count)
 {
     const frame_ref *frame;
     size_t at = 0;
@@ -223,11 +223,11 @@ static void expect_rows(scene *s, cursor *t, const expected_row *rows, size_t co
         expect_row(frame, &rows[at++]);
     }
     assert_int_equal(at, count);
-    close_read(s, t);
+    close_read(f, t);
 }
 
-#define EXPECT_ARCHIVE(s, rows)                                                                    \
-    expect_rows(s, finish_and_read(s), rows, sizeof(rows) / sizeof((rows)[0]))
+#define EXPECT_ARCHIVE(f, rows)                                                                    \
+    expect_rows(f, finish_and_read(f), rows, sizeof(rows) / sizeof((rows)[0]))
 
 /* ---- tests ---- */
 
@@ -249,40 +249,40 @@ static void ordinals_are_numbered_or_given(void **state)
         EVENT("\"event\":\"grant\""),
         {CHANNEL_IN, 0, 2, 1, TRADE},
     };
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    put(s, 0, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    put(s, 0, CHANNEL_IN, 5, TRADE);
-    put(s, 0, CHANNEL_HTTP, 0, "{}");
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    const event_slot dropped = {.conn = 1, .in = 9, .out = 1, .since_ns = s->now_ns};
-    assert_int_equal(feed_writer_ordinals(s->writer, &dropped, NULL), TD_OK);
-    assert_int_equal(feed_writer_slot(s->writer, 0, 0)->at.since_ns, START_NS);
-    put(s, 0, CHANNEL_IN, 0, "hello");
-    feed_writer_closed(s->writer, 0, 0, 0);
-    connect_slot(s, 0, 2);
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    assert_int_equal(feed_writer_slot(s->writer, 0, 0)->last_ns, s->now_ns);
-    assert_null(feed_writer_slot(s->writer, 0, 1));
-    assert_int_equal(feed_writer_last_ns(s->writer), s->now_ns);
-    const feed_counts counts = feed_writer_get_counts(s->writer);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    put(f, 0, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    put(f, 0, CHANNEL_IN, 5, TRADE);
+    put(f, 0, CHANNEL_HTTP, 0, "{}");
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    const event_slot dropped = {.conn = 1, .in = 9, .out = 1, .since_ns = f->now_ns};
+    assert_int_equal(feed_writer_ordinals(f->writer, &dropped, NULL), TD_OK);
+    assert_int_equal(feed_writer_slot(f->writer, 0, 0)->at.since_ns, START_NS);
+    put(f, 0, CHANNEL_IN, 0, "hello");
+    feed_writer_closed(f->writer, 0, 0, 0);
+    connect_slot(f, 0, 2);
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    assert_int_equal(feed_writer_slot(f->writer, 0, 0)->last_ns, f->now_ns);
+    assert_null(feed_writer_slot(f->writer, 0, 1));
+    assert_int_equal(feed_writer_last_ns(f->writer), f->now_ns);
+    const feed_counts counts = feed_writer_get_counts(f->writer);
     assert_int_equal(counts.in, 5);
     assert_int_equal(counts.out, 1);
     assert_int_equal(counts.http, 1);
     assert_int_equal(counts.unknown, 1);
     assert_int_equal(counts.control, 0);
     assert_int_equal(counts.bytes, 4 * strlen(TRADE) + strlen("{\"op\":\"ping\"}{}hello"));
-    EXPECT_ARCHIVE(s, ROWS);
+    EXPECT_ARCHIVE(f, ROWS);
 }
 
 /* An ordinal that is not higher than the last one is refused: it would be another frame's. */
 static void an_ordinal_that_falls_is_refused(void **state)
 {
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    put(s, 0, CHANNEL_IN, 7, TRADE);
-    assert_int_equal(try_put(s, 0, CHANNEL_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    put(f, 0, CHANNEL_IN, 7, TRADE);
+    assert_int_equal(try_put(f, 0, CHANNEL_IN, 7, td_bytes_str(TRADE)), TD_E_INVALID);
 }
 
 /* Each segment can be read on its own: it lists the open connections, their ordinals, and their
@@ -311,24 +311,24 @@ static void a_segment_restates_open_connections(void **state)
               "\"source\":\"seen\",\"from_ns\":1800000000000000003}"),
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
-    scene *s = *state;
+    fixture *f = *state;
     for (uint32_t shard = 0; shard < 3; shard++) {
-        connect_slot(s, shard, 1);
-        put(s, shard, CHANNEL_IN, 0, TRADE);
+        connect_slot(f, shard, 1);
+        put(f, shard, CHANNEL_IN, 0, TRADE);
     }
-    put(s, 2, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
-    feed_writer_closed(s->writer, 0, 1, 0);
-    assert_int_equal(feed_writer_segment(s->writer), 1);
-    assert_int_equal(s->seals, 0);
-    s->now_ns = START_NS + HOUR_NS;
-    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_OK);
-    assert_int_equal(feed_writer_segment(s->writer), 2);
-    assert_int_equal(s->seals, 1);
-    assert_int_equal(feed_writer_pending_count(s->writer), 4);
-    /* Channels are numbered anew in the new segment; its events came first. */
-    assert_int_equal(s->shown.channel, 1);
-    assert_string_equal(s->shown.info->topic, "trade");
-    EXPECT_ARCHIVE(s, ROWS);
+    put(f, 2, CHANNEL_OUT, 0, "{\"op\":\"ping\"}");
+    feed_writer_closed(f->writer, 0, 1, 0);
+    assert_int_equal(feed_writer_segment(f->writer), 1);
+    assert_int_equal(f->seals, 0);
+    f->now_ns = START_NS + HOUR_NS;
+    assert_int_equal(try_put(f, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_OK);
+    assert_int_equal(feed_writer_segment(f->writer), 2);
+    assert_int_equal(f->seals, 1);
+    assert_int_equal(feed_writer_pending_count(f->writer), 4);
+    /* The new segment numbers its channels from 0; its events have 0. */
+    assert_int_equal(f->shown.channel, 1);
+    assert_string_equal(f->shown.info->topic, "trade");
+    EXPECT_ARCHIVE(f, ROWS);
 }
 
 /* Secrets are overwritten in place, and an event precedes every frame that had one; the caller gets
@@ -345,15 +345,15 @@ static void secrets_are_hidden_and_an_event_comes_first(void **state)
         EVENT("\"dir\":\"http\""),
         {CHANNEL_HTTP, 0, 0, 0, "[\"*************\"]"},
     };
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    assert_int_equal(try_put(s, 0, CHANNEL_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")),
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    assert_int_equal(try_put(f, 0, CHANNEL_OUT, 0, td_bytes_str("{\"key\":\"" SECRET "\"}")),
                      TD_OK);
-    assert_true(td_bytes_is(s->shown.bytes, "{\"key\":\"*************\"}"));
-    put(s, 0, CHANNEL_IN, 3, SECRET " " SECRET);
-    put(s, 0, CHANNEL_HTTP, 0, "[\"" SECRET "\"]");
-    assert_int_equal(feed_writer_get_counts(s->writer).redacted, 4);
-    EXPECT_ARCHIVE(s, ROWS);
+    assert_true(td_bytes_is(f->shown.bytes, "{\"key\":\"*************\"}"));
+    put(f, 0, CHANNEL_IN, 3, SECRET " " SECRET);
+    put(f, 0, CHANNEL_HTTP, 0, "[\"" SECRET "\"]");
+    assert_int_equal(feed_writer_get_counts(f->writer).redacted, 4);
+    EXPECT_ARCHIVE(f, ROWS);
 }
 
 /* Counts the events of a chunk that contain these words; *recv_ns is the time of the last one. */
@@ -376,37 +376,37 @@ static size_t count_events(const sealed_chunk *chunk, const char *words, uint64_
 static void events_go_with_their_chunk(void **state)
 {
     uint64_t recv_ns = 0;
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    event told = {.kind = EVENT_GAP,
-                  .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
-    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &told, NULL), TD_OK);
-    told.gap.to_ns = s->now_ns;
-    assert_int_equal(feed_writer_event(s->writer, s->now_ns, &told, NULL), TD_OK);
-    assert_int_equal(seal(s), TD_OK);
-    assert_int_equal(count_events(s->chunk, "\"event\":\"gap\"", &recv_ns), 2);
-    assert_int_equal(recv_ns, s->now_ns);
-    assert_int_equal(count_events(s->chunk, "\"event\":\"segment\"", &recv_ns), 1);
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    assert_int_equal(seal(s), TD_OK);
-    assert_int_equal(count_events(s->chunk, "", &recv_ns), 0);
-    assert_int_equal(seal(s), TD_EOF);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    event gap_event = {.kind = EVENT_GAP,
+                       .gap = gap_row_of(GAP_DISCONNECT, "", START_NS, GAP_OPEN, "test")};
+    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &gap_event, NULL), TD_OK);
+    gap_event.gap.to_ns = f->now_ns;
+    assert_int_equal(feed_writer_event(f->writer, f->now_ns, &gap_event, NULL), TD_OK);
+    assert_int_equal(seal(f), TD_OK);
+    assert_int_equal(count_events(f->chunk, "\"event\":\"gap\"", &recv_ns), 2);
+    assert_int_equal(recv_ns, f->now_ns);
+    assert_int_equal(count_events(f->chunk, "\"event\":\"segment\"", &recv_ns), 1);
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    assert_int_equal(seal(f), TD_OK);
+    assert_int_equal(count_events(f->chunk, "", &recv_ns), 0);
+    assert_int_equal(seal(f), TD_EOF);
 }
 
 static void what_full_gives_ends_the_call(void **state)
 {
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    put(s, 0, CHANNEL_IN, 0, TRADE);
-    s->full_result = TD_E_NOSPACE;
-    s->now_ns += HOUR_NS;
-    assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    put(f, 0, CHANNEL_IN, 0, TRADE);
+    f->full_result = TD_E_NOSPACE;
+    f->now_ns += HOUR_NS;
+    assert_int_equal(try_put(f, 0, CHANNEL_IN, 0, td_bytes_str(TRADE)), TD_E_NOSPACE);
 }
 
 /* Adds a frame that fills the pending chunk up to short_by bytes below its target. It is on
  * _unknown, whose channel record is missing in the third and fifth chunk with such a frame. */
-static void fill_chunk(scene *s, size_t short_by)
+static void fill_chunk(fixture *f, size_t short_by)
 {
     char *text = malloc(LIMIT_CHUNK_TARGET_BYTES);
     assert_non_null(text);
@@ -414,11 +414,11 @@ static void fill_chunk(scene *s, size_t short_by)
     size_t overhead = 0;
     for (int chunk = 1; chunk <= 5; chunk++) {
         size_t size = LIMIT_CHUNK_TARGET_BYTES - (chunk < 5 ? 4096 : short_by + overhead);
-        (void)seal(s);
-        assert_int_equal(try_put(s, 0, CHANNEL_IN, 0, td_bytes_of(text, size)), TD_OK);
+        (void)seal(f);
+        assert_int_equal(try_put(f, 0, CHANNEL_IN, 0, td_bytes_of(text, size)), TD_OK);
         if (chunk == 3) {
-            assert_int_equal(seal(s), TD_OK);
-            overhead = s->chunk->uncompressed_bytes - size;
+            assert_int_equal(seal(f), TD_OK);
+            overhead = f->chunk->uncompressed_bytes - size;
         }
     }
     free(text);
@@ -427,40 +427,40 @@ static void fill_chunk(scene *s, size_t short_by)
 /* If the event before a frame fills the chunk, the frame is in the next one. */
 static void an_event_may_fill_the_chunk(void **state)
 {
-    scene *s = *state;
-    connect_slot(s, 0, 1);
-    fill_chunk(s, 20);
-    unsigned seals = s->seals;
-    put(s, 0, CHANNEL_IN, 0, SECRET);
-    assert_int_equal(s->seals, seals + 1);
-    assert_int_equal(feed_writer_pending_count(s->writer), 1);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    fill_chunk(f, 20);
+    unsigned seals = f->seals;
+    put(f, 0, CHANNEL_IN, 0, SECRET);
+    assert_int_equal(f->seals, seals + 1);
+    assert_int_equal(feed_writer_pending_count(f->writer), 1);
 }
 
 /* More topics than channels: all frames are kept, with one warning. */
 static void topics_beyond_the_channels(void **state)
 {
     enum { MORE = 3 };
-    scene *s = *state;
-    connect_slot(s, 0, 1);
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
     for (unsigned n = 0; n < LIMIT_TOPIC_CHANNELS; n++)
-        put_topic(s, n);
-    assert_int_equal(s->warnings, 0);
+        put_topic(f, n);
+    assert_int_equal(f->warnings, 0);
     for (unsigned n = 0; n < MORE; n++)
-        put_topic(s, LIMIT_TOPIC_CHANNELS + n);
-    assert_int_equal(s->warnings, 1);
-    assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE);
-    s->now_ns += HOUR_NS; /* a new segment has the same number of channels again */
+        put_topic(f, LIMIT_TOPIC_CHANNELS + n);
+    assert_int_equal(f->warnings, 1);
+    assert_int_equal(feed_writer_get_counts(f->writer).overflow, MORE);
+    f->now_ns += HOUR_NS; /* a new segment has the same number of channels again */
     for (unsigned n = 0; n <= LIMIT_TOPIC_CHANNELS; n++)
-        put_topic(s, n);
-    assert_int_equal(s->warnings, 1);
-    assert_int_equal(feed_writer_get_counts(s->writer).overflow, MORE + 1);
-    cursor *t = finish_and_read(s);
+        put_topic(f, n);
+    assert_int_equal(f->warnings, 1);
+    assert_int_equal(feed_writer_get_counts(f->writer).overflow, MORE + 1);
+    cursor *t = finish_and_read(f);
     uint64_t frames = 0;
     const frame_ref *frame;
     while (cursor_next(t, &frame, NULL) == TD_OK)
         frames += frame->channel->info.dir == CHANNEL_IN;
     assert_int_equal(frames, 2 * LIMIT_TOPIC_CHANNELS + MORE + 1);
-    close_read(s, t);
+    close_read(f, t);
 }
 
 int main(void)

@@ -345,47 +345,47 @@ static size_t compress_text(const char *text, size_t size, int window, int level
     return z.total_out;
 }
 
-typedef struct scene {
+typedef struct fixture {
     redactor secrets;
     frame_redactor frames;
     uint8_t bytes[BYTES];
     td_bytes out;
-} scene;
+} fixture;
 
 static int setup(void **state)
 {
-    static scene s;
-    redactor_init(&s.secrets);
-    frame_redactor_init(&s.frames);
-    assert_int_equal(redactor_add(&s.secrets, "Key-0123456789", NULL), TD_OK);
-    *state = &s;
+    static fixture f;
+    redactor_init(&f.secrets);
+    frame_redactor_init(&f.frames);
+    assert_int_equal(redactor_add(&f.secrets, "Key-0123456789", NULL), TD_OK);
+    *state = &f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    scene *s = *state;
-    frame_redactor_fini(&s->frames);
-    redactor_fini(&s->secrets);
+    fixture *f = *state;
+    frame_redactor_fini(&f->frames);
+    redactor_fini(&f->secrets);
     return 0;
 }
 
-static redaction apply(scene *s, size_t size, int is_binary)
+static redaction apply(fixture *f, size_t size, int is_binary)
 {
-    return frame_redactor_apply(&s->frames, &s->secrets, td_bytes_of(s->bytes, size), is_binary,
-                                &s->out);
+    return frame_redactor_apply(&f->frames, &f->secrets, td_bytes_of(f->bytes, size), is_binary,
+                                &f->out);
 }
 
-static void check_overwritten(scene *s, size_t size, int is_binary)
+static void check_overwritten(fixture *f, size_t size, int is_binary)
 {
-    redaction found = apply(s, size, is_binary);
+    redaction found = apply(f, size, is_binary);
     assert_true(found.is_whole);
     assert_int_equal(found.count, 1);
     assert_int_equal(found.first_offset, 0);
     assert_int_equal(found.bytes, size);
-    assert_int_equal(s->out.size, size);
+    assert_int_equal(f->out.size, size);
     for (size_t i = 0; i < size; i++)
-        assert_int_equal(s->out.data[i], '*');
+        assert_int_equal(f->out.data[i], '*');
 }
 
 /* With any opcode, because the frame does not begin like JSON. Level 0 does not compress, so the
@@ -396,50 +396,50 @@ static void compressed_frames_are_overwritten(void **state)
     for (size_t i = 0; i < 3; i++)
         for (int level = 0; level <= 9; level += 9)
             for (int is_binary = 0; is_binary < 2; is_binary++) {
-                scene *s = *state;
-                size_t size = compress_text(TEXT, sizeof TEXT - 1, WINDOWS[i], level, s->bytes);
-                check_overwritten(s, size, is_binary);
+                fixture *f = *state;
+                size_t size = compress_text(TEXT, sizeof TEXT - 1, WINDOWS[i], level, f->bytes);
+                check_overwritten(f, size, is_binary);
             }
 }
 
 /* A truncated stream, one with a wrong checksum, one with bytes after it. */
 static void broken_streams_are_overwritten(void **state)
 {
-    scene *s = *state;
+    fixture *f = *state;
     for (int kind = 0; kind < 3; kind++) {
-        size_t size = compress_text(TEXT, sizeof TEXT - 1, GZIP, 9, s->bytes);
+        size_t size = compress_text(TEXT, sizeof TEXT - 1, GZIP, 9, f->bytes);
         if (kind == 0)
             size -= 9;
         else if (kind == 1)
-            s->bytes[size - 6] ^= 1;
+            f->bytes[size - 6] ^= 1;
         else
-            s->bytes[size++] = 'x';
-        check_overwritten(s, size, 1);
+            f->bytes[size++] = 'x';
+        check_overwritten(f, size, 1);
     }
 }
 
 static void a_frame_without_secrets_is_not_touched(void **state)
 {
-    scene *s = *state;
+    fixture *f = *state;
     uint8_t before[BYTES];
-    size_t size = compress_text(HIDDEN, sizeof HIDDEN - 1, GZIP, 1, s->bytes);
-    memcpy(before, s->bytes, size);
-    assert_int_equal(apply(s, size, 1).count, 0);
-    assert_ptr_equal(s->out.data, s->bytes);
-    assert_int_equal(s->out.size, size);
-    assert_memory_equal(s->bytes, before, size);
+    size_t size = compress_text(HIDDEN, sizeof HIDDEN - 1, GZIP, 1, f->bytes);
+    memcpy(before, f->bytes, size);
+    assert_int_equal(apply(f, size, 1).count, 0);
+    assert_ptr_equal(f->out.data, f->bytes);
+    assert_int_equal(f->out.size, size);
+    assert_memory_equal(f->bytes, before, size);
 }
 
 static void frames_that_are_not_compressed(void **state)
 {
-    scene *s = *state;
+    fixture *f = *state;
     for (int is_binary = 0; is_binary < 2; is_binary++) {
-        memcpy(s->bytes, TEXT, sizeof TEXT - 1);
-        assert_false(apply(s, sizeof TEXT - 1, is_binary).is_whole);
-        assert_int_equal(s->out.size, sizeof TEXT - 1);
-        assert_memory_equal(s->out.data, HIDDEN, sizeof HIDDEN - 1);
-        apply(s, 0, is_binary);
-        assert_int_equal(s->out.size, 0);
+        memcpy(f->bytes, TEXT, sizeof TEXT - 1);
+        assert_false(apply(f, sizeof TEXT - 1, is_binary).is_whole);
+        assert_int_equal(f->out.size, sizeof TEXT - 1);
+        assert_memory_equal(f->out.data, HIDDEN, sizeof HIDDEN - 1);
+        apply(f, 0, is_binary);
+        assert_int_equal(f->out.size, 0);
     }
 }
 
@@ -449,21 +449,21 @@ static void frames_of_clients(void **state)
 {
     static const char SENT[] =
         "{\"op\":\"auth\",\"args\":[\"Key-0123456789\",1700000000000,\"short\"]}";
-    scene *s = *state;
-    memcpy(s->bytes, SENT, sizeof SENT - 1);
-    td_bytes frame = td_bytes_of(s->bytes, sizeof SENT - 1);
+    fixture *f = *state;
+    memcpy(f->bytes, SENT, sizeof SENT - 1);
+    td_bytes frame = td_bytes_of(f->bytes, sizeof SENT - 1);
     for (int i = 0; i < 2; i++) {
-        redaction found = frame_redactor_apply_sent(&s->frames, &s->secrets, frame, 0, &s->out);
+        redaction found = frame_redactor_apply_sent(&f->frames, &f->secrets, frame, 0, &f->out);
         assert_int_equal(found.count, 1 + i);
         assert_int_equal(found.first_offset, 22);
         assert_int_equal(found.bytes, i ? 14 + 5 : 14);
-        assert_int_equal(apply(s, frame.size, 0).count, 1);
-        redactor_hide_sent(&s->secrets);
+        assert_int_equal(apply(f, frame.size, 0).count, 1);
+        redactor_hide_sent(&f->secrets);
     }
-    size_t size = compress_text(SENT, sizeof SENT - 1, GZIP, 9, s->bytes);
-    frame = td_bytes_of(s->bytes, size);
-    assert_true(frame_redactor_apply_sent(&s->frames, &s->secrets, frame, 1, &s->out).is_whole);
-    assert_int_equal(s->out.data[0], '*');
+    size_t size = compress_text(SENT, sizeof SENT - 1, GZIP, 9, f->bytes);
+    frame = td_bytes_of(f->bytes, size);
+    assert_true(frame_redactor_apply_sent(&f->frames, &f->secrets, frame, 1, &f->out).is_whole);
+    assert_int_equal(f->out.data[0], '*');
 }
 
 /* The kernel reports it: prctl(2), getrlimit(2). */

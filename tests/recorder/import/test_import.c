@@ -33,62 +33,62 @@ typedef struct expected_row {
     const char *text;
 } expected_row;
 
-typedef struct scene {
-    archive_place place;
+typedef struct fixture {
+    archive_env env;
     char capture[160];
     import_report report;
-} scene;
+} fixture;
 
 static int set_up(void **state)
 {
-    scene *s = calloc(1, sizeof *s);
-    assert_non_null(s);
-    archive_place_init_real(&s->place);
-    (void)snprintf(s->capture, sizeof s->capture, "%s/capture", s->place.folder);
-    *state = s;
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    archive_env_init_real(&f->env);
+    (void)snprintf(f->capture, sizeof f->capture, "%s/capture", f->env.folder);
+    *state = f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    scene *s = *state;
-    import_report_fini(&s->report);
-    archive_place_fini(&s->place);
-    free(s);
+    fixture *f = *state;
+    import_report_fini(&f->report);
+    archive_env_fini(&f->env);
+    free(f);
     return 0;
 }
 
-static import_options options_of(scene *s, import_format format)
+static import_options options_of(fixture *f, import_format format)
 {
     return (import_options){.io = io_posix(),
-                            .clock = clock_sim_clock(s->place.clock),
-                            .archive_path = s->place.path,
+                            .clock = clock_sim_clock(f->env.clock),
+                            .archive_path = f->env.path,
                             .version = "test",
                             .format = format,
-                            .path = s->capture};
+                            .path = f->capture};
 }
 
-static void import_text(scene *s, const import_options *options, const char *text)
+static void import_text(fixture *f, const import_options *options, const char *text)
 {
     td_err err;
-    file_write_text(s->capture, text);
-    import_report_fini(&s->report);
-    if (import_run(options, &s->report, &err) != TD_OK)
+    file_write_text(f->capture, text);
+    import_report_fini(&f->report);
+    if (import_run(options, &f->report, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
 /* Checks that the capture is refused before an archive is created. */
-static void expect_refused(scene *s, const import_options *options, td_err *err)
+static void expect_refused(fixture *f, const import_options *options, td_err *err)
 {
-    assert_int_equal(import_run(options, &s->report, err), TD_E_INVALID);
-    assert_int_not_equal(access(s->place.path, F_OK), 0);
+    assert_int_equal(import_run(options, &f->report, err), TD_E_INVALID);
+    assert_int_not_equal(access(f->env.path, F_OK), 0);
 }
 
 /* Imports a capture in cryptofeed's format. */
-static void import_lines(scene *s, const char *text)
+static void import_lines(fixture *f, const char *text)
 {
-    const import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, text);
+    const import_options options = options_of(f, IMPORT_CRYPTOFEED);
+    import_text(f, &options, text);
 }
 
 static const char *class_of(const frame_ref *frame)
@@ -126,9 +126,9 @@ static cursor *open_tape(archive *a)
     return t;
 }
 
-static uint64_t count_frames(archive_place *place)
+static uint64_t count_frames(archive_env *env)
 {
-    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     cursor *t = open_tape(a);
     const frame_ref *frame;
     uint64_t frames = 0;
@@ -140,9 +140,9 @@ static uint64_t count_frames(archive_place *place)
 }
 
 /* Checks that the archive has these messages, in this order. */
-static void expect_archive(scene *s, const expected_row *rows)
+static void expect_archive(fixture *f, const expected_row *rows)
 {
-    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    archive *a = archive_env_open(&f->env, ARCHIVE_READ, NULL);
     cursor *t = open_tape(a);
     const frame_ref *frame;
     size_t at = 0;
@@ -185,8 +185,8 @@ static void test_line_format(void **state)
         EVENT("inverse", 1618675221000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    scene *s = *state;
-    import_lines(s, "configuration: {}\n"
+    fixture *f = *state;
+    import_lines(f, "configuration: {}\n"
                     "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 1618675210\n" URL
                     " <- 1618675211.0: {\"op\":\"ping\"}\n"
                     "1618675212: " TRADE "\n"
@@ -195,16 +195,16 @@ static void test_line_format(void **state)
                     "1618675211.5: hello: you\n"
                     "\n" URL " <-> 1618675220\n" URL " <- 1618675220.5: {\"op\":\"ping\"}\n"
                     "1618675221: " TRADE "\n\n\n");
-    expect_archive(s, ROWS);
-    assert_int_equal(s->report.lines, 13);
-    assert_int_equal(s->report.malformed, 1);
-    assert_int_equal(s->report.problem_count, 1);
-    assert_int_equal(s->report.problems[0].line, 5);
-    assert_true(strlen(s->report.problems[0].reason) > 0);
-    assert_int_equal(s->report.adjusted, 2);
-    assert_int_equal(s->report.adjusted_ns_max, 500000002);
-    assert_int_equal(s->report.feed_count, 1);
-    const import_feed_counts *counts = &s->report.feeds[0].counts;
+    expect_archive(f, ROWS);
+    assert_int_equal(f->report.lines, 13);
+    assert_int_equal(f->report.malformed, 1);
+    assert_int_equal(f->report.problem_count, 1);
+    assert_int_equal(f->report.problems[0].line, 5);
+    assert_true(strlen(f->report.problems[0].reason) > 0);
+    assert_int_equal(f->report.adjusted, 2);
+    assert_int_equal(f->report.adjusted_ns_max, 500000002);
+    assert_int_equal(f->report.feed_count, 1);
+    const import_feed_counts *counts = &f->report.feeds[0].counts;
     assert_int_equal(counts->frames.in, 4);
     assert_int_equal(counts->frames.out, 2);
     assert_int_equal(counts->frames.control, 1);
@@ -249,13 +249,13 @@ static const expected_row TWO_FAMILIES_ROWS[] = {
 
 static void test_format2_sorted(void **state)
 {
-    scene *s = *state;
-    import_lines(s, TWO_FAMILIES);
-    expect_archive(s, TWO_FAMILIES_ROWS);
-    assert_int_equal(s->report.malformed, 0);
-    assert_int_equal(s->report.adjusted, 1);
-    assert_int_equal(s->report.feed_count, 2);
-    assert_int_equal(s->report.feeds[0].counts.frames.http, 1);
+    fixture *f = *state;
+    import_lines(f, TWO_FAMILIES);
+    expect_archive(f, TWO_FAMILIES_ROWS);
+    assert_int_equal(f->report.malformed, 0);
+    assert_int_equal(f->report.adjusted, 1);
+    assert_int_equal(f->report.feed_count, 2);
+    assert_int_equal(f->report.feeds[0].counts.frames.http, 1);
 }
 
 /* jsonl: wrapped frames keep their time; bare frames have the exchange's, or that of the frame
@@ -277,16 +277,16 @@ static void test_jsonl(void **state)
         EVENT("mine", 1618677787000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    scene *s = *state;
-    import_options options = options_of(s, IMPORT_JSONL);
+    fixture *f = *state;
+    import_options options = options_of(f, IMPORT_JSONL);
     options.family = family_find(td_bytes_str("inverse"));
     options.feed = "mine";
-    import_text(s, &options,
+    import_text(f, &options,
                 "{\"success\":true}\n" TIMED "\n{\"pong\":1}\n"
                 "{\"recv_ns\":1618677787000000000,\"dir\":\"out\",\"data\":{\"op\": 1}}\n");
-    expect_archive(s, ROWS);
-    assert_int_equal(s->report.untimed, 3);
-    assert_int_equal(s->report.adjusted, 0);
+    expect_archive(f, ROWS);
+    assert_int_equal(f->report.untimed, 3);
+    assert_int_equal(f->report.adjusted, 0);
 }
 
 /* Captures that are refused before anything is written. */
@@ -306,14 +306,14 @@ static void test_refused(void **state)
         {"one name for two families", TWO_FAMILIES, "both", "cannot be both inverse and linear"},
         {"feed name", "1618675212: {}\n", "a/b", "'a/b' cannot be a feed's name"},
     };
-    scene *s = *state;
+    fixture *f = *state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_err err;
         print_message("  %s\n", ROWS[i].name);
-        import_options options = options_of(s, IMPORT_CRYPTOFEED);
+        import_options options = options_of(f, IMPORT_CRYPTOFEED);
         options.feed = ROWS[i].feed;
-        file_write_text(s->capture, ROWS[i].text);
-        expect_refused(s, &options, &err);
+        file_write_text(f->capture, ROWS[i].text);
+        expect_refused(f, &options, &err);
         assert_non_null(strstr(err.text, ROWS[i].words));
         assert_null(strstr(err.text, "secret"));
     }
@@ -321,12 +321,12 @@ static void test_refused(void **state)
 
 /* A connection that comes later in the file than another one's later frames, by more than the
  * window: the capture is refused before anything is written. */
-static void test_too_late(void **state)
+static void test_late_connection_is_refused(void **state)
 {
-    scene *s = *state;
+    fixture *f = *state;
     td_err err;
-    import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    FILE *file = fopen(s->capture, "w");
+    import_options options = options_of(f, IMPORT_CRYPTOFEED);
+    FILE *file = fopen(f->capture, "w");
     assert_non_null(file);
     (void)fprintf(file, "wss://stream.bybit.com/realtime <-> 1618675210\n");
     for (int i = 0; i < 66; i++)
@@ -334,32 +334,31 @@ static void test_too_late(void **state)
     (void)fprintf(file,
                   "wss://stream.bybit.com/realtime_public <-> 1618675210.5\n1618675211: {}\n");
     assert_int_equal(fclose(file), 0);
-    expect_refused(s, &options, &err);
+    expect_refused(f, &options, &err);
     assert_string_equal(err.text,
                         "line 68 is 2.5 s older than a line more than 64.0 MiB before it");
     assert_non_null(strstr(err.hint, "sort the capture by time"));
 }
 
 /* Lines without any frame: no session. */
-static void test_nothing(void **state)
+static void test_no_frames_no_session(void **state)
 {
-    scene *s = *state;
-    import_lines(s, "\n\nconfiguration: {}\nbad\n");
-    assert_int_equal(s->report.is_written, 0);
-    assert_int_equal(s->report.malformed, 1);
-    assert_int_not_equal(access(s->place.path, F_OK), 0);
+    fixture *f = *state;
+    import_lines(f, "\n\nconfiguration: {}\nbad\n");
+    assert_int_equal(f->report.is_written, 0);
+    assert_int_equal(f->report.malformed, 1);
+    assert_int_not_equal(access(f->env.path, F_OK), 0);
 }
 
-/* Two imports of one feed: two sessions, with all frames. */
-static void test_twice(void **state)
+static void test_two_imports_two_sessions(void **state)
 {
-    scene *s = *state;
-    char first[sizeof s->report.session];
-    import_lines(s, URL " <-> 1618675210\n1618675211: " TRADE "\n");
-    memcpy(first, s->report.session, sizeof first);
-    clock_sim_advance(s->place.clock, 1000000000);
-    import_lines(s, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
-    assert_string_not_equal(first, s->report.session);
+    fixture *f = *state;
+    char first[sizeof f->report.session];
+    import_lines(f, URL " <-> 1618675210\n1618675211: " TRADE "\n");
+    memcpy(first, f->report.session, sizeof first);
+    clock_sim_advance(f->env.clock, 1000000000);
+    import_lines(f, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
+    assert_string_not_equal(first, f->report.session);
     static const expected_row ROWS[] = {
         SESSION_EVENTS("inverse", 1618675210000000000),
         EVENT("inverse", 1618675210000000000, "\"event\":\"connect\""),
@@ -373,12 +372,12 @@ static void test_twice(void **state)
         EVENT("inverse", 1618675211000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    expect_archive(s, ROWS);
+    expect_archive(f, ROWS);
 }
 
 /* Keys and signatures of URLs and auth requests are overwritten in frames, also in earlier ones,
  * and in HTTP replies; an event before each such frame has the offsets. */
-static void test_secrets(void **state)
+static void test_secrets_are_overwritten(void **state)
 {
     static const expected_row ROWS[] = {
         SESSION_EVENTS("inverse", 1618675210000000000),
@@ -399,16 +398,16 @@ static void test_secrets(void **state)
         EVENT("inverse", 1618675214000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    scene *s = *state;
+    fixture *f = *state;
     import_lines(
-        s, "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
+        f, "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
            "1618675210\n"
            "1618675211: a key123 b key123 c\n" URL
            " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
            "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
            "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
-    expect_archive(s, ROWS);
-    assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
+    expect_archive(f, ROWS);
+    assert_int_equal(f->report.feeds[0].counts.frames.redacted, 6);
 }
 
 /* Order entry requests have a channel for their topic; secrets in their headers are hidden. */
@@ -429,18 +428,18 @@ static void test_requests(void **state)
         EVENT("v5-trade", 1618675213000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    scene *s = *state;
+    fixture *f = *state;
     import_lines(
-        s, TRADE_URL
+        f, TRADE_URL
         " <-> 1618675210\n" TRADE_URL " <- 1618675211: "
         "{\"header\":{\"X-BAPI-SIGN\":\"thesign\"},\"op\":\"order.create\",\"args\":[]}\n" TRADE_URL
         " <- 1618675212: {\"op\":\"ping\"}\n"
         "1618675213: {\"retCode\":0,\"op\":\"order.create\",\"data\":{}}\n");
-    expect_archive(s, ROWS);
+    expect_archive(f, ROWS);
 }
 
 /* A value longer than LIMIT_SECRET_BYTES is hidden in parts. */
-static void test_long_secret(void **state)
+static void test_long_secret_is_hidden(void **state)
 {
     enum { BYTES = LIMIT_SECRET_BYTES + 900 };
     static char secret[BYTES + 1];
@@ -474,7 +473,7 @@ static void test_long_secret(void **state)
 }
 
 /* Frames before and after a full hour: two segments, and the second repeats the connection. */
-static void test_hours(void **state)
+static void test_hour_begins_a_segment(void **state)
 {
     static const expected_row ROWS[] = {
         EVENT("inverse", 1618678799000000000, "\"number\":1"),
@@ -488,9 +487,9 @@ static void test_hours(void **state)
         EVENT("inverse", 1618678800000000000, "\"state\":\"stop\""),
         {.feed = NULL},
     };
-    scene *s = *state;
-    import_lines(s, URL " <-> 1618678799\n1618678799.5: " TRADE "\n1618678800: " TRADE "\n");
-    expect_archive(s, ROWS);
+    fixture *f = *state;
+    import_lines(f, URL " <-> 1618678799\n1618678799.5: " TRADE "\n1618678800: " TRADE "\n");
+    expect_archive(f, ROWS);
 }
 
 /* One topic more than a segment has channels: its frame is kept. No topic of this family covers
@@ -498,7 +497,7 @@ static void test_hours(void **state)
 static void test_too_many_topics(void **state)
 {
     enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
-    scene *s = *state;
+    fixture *f = *state;
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
     assert_int_equal(td_buf_printf(&text, NULL, "%s", V5_URL " <-> 1618675210\n"), TD_OK);
@@ -508,21 +507,21 @@ static void test_too_many_topics(void **state)
                           "1618675211.%06u: {\"topic\":\"publicTrade.S%u\",\"data\":[]}\n", n, n),
             TD_OK);
     assert_int_equal(td_buf_append(&text, "", 1, NULL), TD_OK);
-    import_lines(s, (const char *)text.data);
+    import_lines(f, (const char *)text.data);
     td_buf_fini(&text);
-    assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
-    assert_int_equal(count_frames(&s->place), TOPICS);
+    assert_int_equal(f->report.feeds[0].counts.frames.overflow, 1);
+    assert_int_equal(count_frames(&f->env), TOPICS);
 }
 
 /* ---- on a simulated disk ---- */
 
 /* Write a capture with a frame every 30 s of one hour; the options of its import. */
-static import_options write_hour(archive_place *place, const char *path, unsigned frame_count)
+static import_options write_hour(archive_env *env, const char *path, unsigned frame_count)
 {
-    const import_options options = {.io = io_fault_io(place->disk),
-                                    .clock = clock_sim_clock(place->clock),
-                                    .archive_path = place->path,
-                                    .catalog_path = place->catalog_path,
+    const import_options options = {.io = io_fault_io(env->disk),
+                                    .clock = clock_sim_clock(env->clock),
+                                    .archive_path = env->path,
+                                    .catalog_path = env->catalog_path,
                                     .version = "test",
                                     .format = IMPORT_CRYPTOFEED,
                                     .family = family_find(td_bytes_str("inverse")),
@@ -545,30 +544,29 @@ static import_options write_hour(archive_place *place, const char *path, unsigne
  * chunks, a segment for every three of them, in one folder. */
 static uint64_t count_calls(io_fault_op op, unsigned chunk_count, unsigned frame_count)
 {
-    archive_place place;
+    archive_env env;
     td_err err;
-    archive_place_init_sim(&place);
-    archive_fixture_record(&place, 0, chunk_count);
-    const import_options options = write_hour(&place, "capture", frame_count);
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, chunk_count);
+    const import_options options = write_hour(&env, "capture", frame_count);
     import_report report;
-    uint64_t before = io_fault_call_count(place.disk, op);
+    uint64_t before = io_fault_call_count(env.disk, op);
     if (import_run(&options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
-    uint64_t calls = io_fault_call_count(place.disk, op) - before;
+    uint64_t calls = io_fault_call_count(env.disk, op) - before;
     import_report_fini(&report);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
     return calls;
 }
 
-/* An import does not open the segments of earlier imports. */
-static void test_many_segments(void **state)
+static void test_earlier_segments_stay_closed(void **state)
 {
     (void)state;
     assert_int_equal(count_calls(IO_FAULT_OP_OPEN, 3, 1), count_calls(IO_FAULT_OP_OPEN, 90, 1));
 }
 
 /* A segment is synced when it ends, not for each of its chunks. */
-static void test_syncs(void **state)
+static void test_segments_are_synced_at_their_end(void **state)
 {
     (void)state;
     assert_int_equal(count_calls(IO_FAULT_OP_SYNC, 3, 1), count_calls(IO_FAULT_OP_SYNC, 3, 90));
@@ -576,20 +574,20 @@ static void test_syncs(void **state)
 
 /* A disk with an import that stopped when a chunk could not be written, as a power cut leaves it.
  */
-static void stop_and_cut_power(archive_place *place, uint64_t seed)
+static void stop_and_cut_power(archive_env *env, uint64_t seed)
 {
     td_err err;
     import_report report;
-    archive_place_init_sim(place);
-    const import_options options = write_hour(place, "capture", 90);
-    io_fault_set_plan(place->disk, (io_fault_plan){.kind = IO_FAULT_EIO,
-                                                   .mode = IO_FAULT_FOR_EVER,
-                                                   .fail_at = 30,
-                                                   .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)});
+    archive_env_init_sim(env);
+    const import_options options = write_hour(env, "capture", 90);
+    io_fault_set_plan(env->disk, (io_fault_plan){.kind = IO_FAULT_EIO,
+                                                 .mode = IO_FAULT_FOR_EVER,
+                                                 .fail_at = 30,
+                                                 .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)});
     assert_int_not_equal(import_run(&options, &report, &err), TD_OK);
-    assert_true(io_fault_did_fire(place->disk));
+    assert_true(io_fault_did_fire(env->disk));
     import_report_fini(&report);
-    archive_place_swap_disk(place, io_fault_power_cut(place->disk, seed));
+    archive_env_swap_disk(env, io_fault_power_cut(env->disk, seed));
 }
 
 /* Whatever survives of chunks that were never synced, the next import recovers it, opens a gap
@@ -598,21 +596,21 @@ static void test_power_cut(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 12; seed++) {
-        archive_place place;
+        archive_env env;
         gap_list gaps;
         td_err err;
         import_report report;
-        stop_and_cut_power(&place, seed);
-        import_options options = write_hour(&place, "capture-copy", 90);
+        stop_and_cut_power(&env, seed);
+        import_options options = write_hour(&env, "capture-copy", 90);
         if (import_run(&options, &report, &err) != TD_OK)
             fail_msg("seed %llu: %s", (unsigned long long)seed, err.text);
-        const uint64_t frames = count_frames(&place);
+        const uint64_t frames = count_frames(&env);
         assert_true(frames >= 90);
-        archive_fixture_gaps(&place, &gaps);
+        archive_fixture_gaps(&env, &gaps);
         assert_true(frames == 90 || gaps.count > 0);
         gap_list_fini(&gaps);
         import_report_fini(&report);
-        archive_place_fini(&place);
+        archive_env_fini(&env);
     }
 }
 
@@ -623,16 +621,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_format2_sorted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_jsonl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_too_late, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late_connection_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_frames_no_session, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_imports_two_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets_are_overwritten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_long_secret, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_secret_is_hidden, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hour_begins_a_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
-        cmocka_unit_test(test_many_segments),
-        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_earlier_segments_stay_closed),
+        cmocka_unit_test(test_segments_are_synced_at_their_end),
         cmocka_unit_test(test_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

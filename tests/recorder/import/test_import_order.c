@@ -135,17 +135,17 @@ static void test_too_many_slots(void **state)
  * keeps. Sizes vary; all records fit into the window. */
 enum { WINDOW_RECORDS = 3000, WINDOW_RECORD_BYTES_MAX = 600000 };
 
-typedef struct kept {
+typedef struct order_line {
     uint64_t ns;
     uint32_t slot;
     uint32_t serial;
     size_t size;
-} kept;
+} order_line;
 
 static int compare_kept(const void *left, const void *right)
 {
-    const kept *a = left;
-    const kept *b = right;
+    const order_line *a = left;
+    const order_line *b = right;
     if (a->ns != b->ns)
         return a->ns < b->ns ? -1 : 1;
     return a->serial < b->serial ? -1 : 1;
@@ -171,8 +171,8 @@ static void test_window(void **state)
     import_order *order = NULL;
     import_record record;
     import_place place;
-    kept *all = calloc(WINDOW_RECORDS, sizeof *all);
-    kept *sorted = calloc(WINDOW_RECORDS, sizeof *sorted);
+    order_line *all = calloc(WINDOW_RECORDS, sizeof *all);
+    order_line *sorted = calloc(WINDOW_RECORDS, sizeof *sorted);
     char *data = calloc(1, WINDOW_RECORD_BYTES_MAX + 4);
     assert_non_null(all);
     assert_non_null(sorted);
@@ -199,7 +199,7 @@ static void test_window(void **state)
                 td_bytes bytes = td_bytes_of(data, all[next].size);
                 assert_int_equal(put(order, name, all[next].ns, bytes, next, NULL), TD_OK);
             }
-            const kept *expected = &sorted[i];
+            const order_line *expected = &sorted[i];
             assert_true(import_order_next(order, &record, &place));
             assert_int_equal(place.slot, expected->slot);
             assert_int_equal(record.time_ns, expected->ns);
@@ -246,7 +246,7 @@ static void test_window_in_order(void **state)
 
 /* The window is full after 64 MiB; then a line that is earlier than the last returned one is
  * refused, and other lines are kept. */
-static void test_window_full(void **state)
+static void test_full_window_refuses(void **state)
 {
     enum { RECORD_BYTES = 1 << 20 };
     (void)state;
@@ -280,9 +280,11 @@ static void test_window_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slots),       cmocka_unit_test(test_too_many_slots),
-        cmocka_unit_test(test_window),      cmocka_unit_test(test_window_in_order),
-        cmocka_unit_test(test_window_full),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_too_many_slots),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_in_order),
+        cmocka_unit_test(test_full_window_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static void the_default_is_the_smaller_of_two(void **state)
 {
     (void)state;
     static const struct {
-        uint64_t asked, total, needed;
+        uint64_t limit, total, needed;
     } ROWS[] = {
         {FREE_SPACE_DEFAULT, 1024 * GIB, GIB},
         {FREE_SPACE_DEFAULT, 20 * GIB, GIB},
@@ -30,7 +30,7 @@ static void the_default_is_the_smaller_of_two(void **state)
         {0, GIB, 0},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
-        assert_int_equal(free_space_needed_bytes(ROWS[i].asked, ROWS[i].total), ROWS[i].needed);
+        assert_int_equal(free_space_needed_bytes(ROWS[i].limit, ROWS[i].total), ROWS[i].needed);
 }
 
 static void what_is_missing_is_said(void **state)
@@ -38,18 +38,18 @@ static void what_is_missing_is_said(void **state)
     (void)state;
     td_err err;
     io_fault *disk = io_fault_open();
-    free_space asked = {.io = io_fault_io(disk), .path = ".", .min_bytes = 3 * MIB};
+    free_space limit = {.io = io_fault_io(disk), .path = ".", .min_bytes = 3 * MIB};
     io_fault_set_free_bytes(disk, 3 * MIB);
-    assert_int_equal(free_space_check(&asked, &err), TD_OK);
+    assert_int_equal(free_space_check(&limit, &err), TD_OK);
     io_fault_set_free_bytes(disk, 3 * MIB - 1);
-    assert_int_equal(free_space_check(&asked, NULL), TD_E_NOSPACE);
+    assert_int_equal(free_space_check(&limit, NULL), TD_E_NOSPACE);
     io_fault_set_free_bytes(disk, 2 * MIB);
-    assert_int_equal(free_space_check(&asked, &err), TD_E_NOSPACE);
+    assert_int_equal(free_space_check(&limit, &err), TD_E_NOSPACE);
     assert_string_equal(err.text, "the disk of '.' is nearly full: 2.0 MiB are free, 3.0 MiB must "
                                   "stay free (min_free), 1.0 MiB more");
     assert_non_null(strstr(err.hint, "--min-free"));
-    asked.min_bytes = 0;
-    assert_int_equal(free_space_check(&asked, &err), TD_OK);
+    limit.min_bytes = 0;
+    assert_int_equal(free_space_check(&limit, &err), TD_OK);
     io_fault_close(disk);
 }
 
@@ -58,12 +58,12 @@ static void what_cannot_be_asked_is_no_lack(void **state)
     (void)state;
     td_err err;
     io_fault *disk = io_fault_open();
-    free_space asked = {.io = io_fault_io(disk), .path = ".", .min_bytes = MIB};
+    free_space limit = {.io = io_fault_io(disk), .path = ".", .min_bytes = MIB};
     io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_EIO,
                                             .fail_at = 1,
                                             .ops = IO_FAULT_BIT(IO_FAULT_OP_SPACE)});
-    assert_int_equal(free_space_check(&asked, &err), TD_E_IO);
-    assert_int_equal(free_space_check(&asked, &err), TD_OK);
+    assert_int_equal(free_space_check(&limit, &err), TD_E_IO);
+    assert_int_equal(free_space_check(&limit, &err), TD_OK);
     io_fault_close(disk);
 }
 

@@ -196,7 +196,7 @@ static void test_lost_trades(void **state)
 }
 
 /* Each frame has a whole book: the frame that reveals a loss also ends the gap. */
-static void test_mended_by_the_frame_that_shows_it(void **state)
+static void test_repaired_by_the_revealing_frame(void **state)
 {
     (void)state;
     static const char *const TOPICS[] = {"orderbook.1", NULL};
@@ -282,7 +282,7 @@ static void test_lost_update(void **state)
 
 /* The snapshot that repairs a book may come over the next connection: it ends the open gap, whose
  * key has the connection on which the book broke. */
-static void test_mended_by_the_next_connection(void **state)
+static void test_repaired_by_the_next_connection(void **state)
 {
     (void)state;
     static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", NULL};
@@ -336,7 +336,7 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
 
 /* Books continue over segments, where their channels are new: without loss nothing is found, and a
  * loss is found. */
-static void test_segments(void **state)
+static void test_books_continue_over_segments(void **state)
 {
     (void)state;
     static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", "publicTrade", NULL};
@@ -413,7 +413,7 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
 }
 
 /* Findings are returned in order, over many rounds; those that do not fit are logged. */
-static void test_found_is_bounded(void **state)
+static void test_findings_are_bounded(void **state)
 {
     (void)state;
     enum { ROUNDS = 4000 };
@@ -457,14 +457,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_trades),
-        cmocka_unit_test(test_mended_by_the_frame_that_shows_it),
+        cmocka_unit_test(test_repaired_by_the_revealing_frame),
         cmocka_unit_test(test_two_connections),
         cmocka_unit_test(test_lost_update),
-        cmocka_unit_test(test_mended_by_the_next_connection),
+        cmocka_unit_test(test_repaired_by_the_next_connection),
         cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
-        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_books_continue_over_segments),
         cmocka_unit_test(test_memory_budget),
-        cmocka_unit_test(test_found_is_bounded),
+        cmocka_unit_test(test_findings_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,14 +28,14 @@ static void on_finding(void *user, const verify_finding *finding)
 }
 
 /* The losses in the ledger, and the number of clock events of each kind. */
-typedef struct account {
+typedef struct ledger_sum {
     uint64_t lost, frames;
     uint64_t last_ns;
     unsigned seen, adopted, wrong;
     unsigned begun, ended; /* overload gaps */
-} account;
+} ledger_sum;
 
-static void add_overload(const gap_row *gap, account *out)
+static void add_overload(const gap_row *gap, ledger_sum *out)
 {
     out->begun += gap->to_ns == GAP_OPEN;
     if (gap->to_ns == GAP_OPEN)
@@ -45,7 +45,7 @@ static void add_overload(const gap_row *gap, account *out)
     assert_true(gap->from_ns < gap->to_ns);
 }
 
-static void add_frame(const frame_ref *frame, event_reader *events, account *out)
+static void add_frame(const frame_ref *frame, event_reader *events, ledger_sum *out)
 {
     event event_read;
     if (frame->channel->info.dir != CHANNEL_EVENT) {
@@ -65,14 +65,14 @@ static void add_frame(const frame_ref *frame, event_reader *events, account *out
 }
 
 /* Verifies the archive, and reads its frames and events. */
-static account verified_account(pipeline *f)
+static ledger_sum verified_sum(pipeline *f)
 {
     td_err err;
     archive *from = NULL;
     cursor *frames = NULL;
     event_reader *events = NULL;
     const frame_ref *frame;
-    account found = {0};
+    ledger_sum found = {0};
     verify_report report;
     verify_options checking = {.threads = 1, .finding = on_finding};
     selection everything = {0};
@@ -118,7 +118,7 @@ static void what_was_received_is_written_or_in_the_ledger(void **state)
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
     assert_int_equal(f.durable.frames_in, BIG_COUNT + LATER);
     assert_int_equal(f.durable.frames_dropped, stats.frames_dropped);
-    account found = verified_account(&f);
+    ledger_sum found = verified_sum(&f);
     assert_int_equal(found.lost, stats.frames_dropped);
     assert_int_equal(found.frames + found.lost, atomic_load(&f.received));
     td_free(big);
@@ -152,11 +152,11 @@ static void times_rise_while_the_clock_steps(void **state)
         }
     }
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
-    account found = verified_account(&f);
+    ledger_sum found = verified_sum(&f);
     assert_int_equal(found.frames, STEP_COUNT * PER_STEP);
-    /* Each step is seen. Two are forward of the session's times and adopted: 3600, and 86400 (from
-     * 7200 behind). After the others the wall clock is behind the session's times for long enough
-     * to be reported as wrong. */
+    /* Each step is detected. Two lead past the session's times and are adopted: 3600, and 86400
+     * (after -7200). After the others the wall clock stays before the session's times for long
+     * enough to be reported as wrong. */
     assert_int_equal(found.seen, STEP_COUNT);
     assert_int_equal(found.adopted, 2);
     assert_int_equal(found.wrong, STEP_COUNT - 2);
@@ -202,7 +202,7 @@ static void compressed_frames_that_cost_too_much_are_in_the_ledger(void **state)
         (void)poll(NULL, 0, 1);
     encoder_get_stats(f.encoder, &stats);
     assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
-    account found = verified_account(&f);
+    ledger_sum found = verified_sum(&f);
     assert_int_equal(found.begun, 3);
     assert_int_equal(found.ended, 3);
     assert_int_equal(found.lost, 5 + 1 + 4 + 2);

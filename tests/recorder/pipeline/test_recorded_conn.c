@@ -15,7 +15,7 @@
 
 #define START_NS (UINT64_C(1700000000) * TD_NS_PER_S)
 
-typedef struct bench {
+typedef struct fixture {
     clock_sim *clock;
     td_ring *ring;
     pipeline_config *config;
@@ -23,136 +23,136 @@ typedef struct bench {
     intake_slot slot;
     recorded_conn conn;
     event_reader *events;
-} bench;
+} fixture;
 
-static void begin(bench *b)
+static void begin(fixture *f)
 {
     const event peer = {
         .url = "ws://exchange/", .attempt = 2, .extensions = "none", .tls_version = "TLSv1.3"};
-    recorded_conn_begin(&b->conn, b->intake, &b->slot, &peer);
+    recorded_conn_begin(&f->conn, f->intake, &f->slot, &peer);
 }
 
-static void bench_open(bench *b)
+static void fixture_open(fixture *f)
 {
-    *b = (bench){.clock = clock_sim_open(START_NS, TD_NS_PER_S),
-                 .config = td_alloc(sizeof *b->config),
-                 .events = event_reader_open(),
-                 .slot = {.line = 1, .shard = 2}};
-    pipeline_config_init(b->config);
-    b->config->feeds[0] =
+    *f = (fixture){.clock = clock_sim_open(START_NS, TD_NS_PER_S),
+                   .config = td_alloc(sizeof *f->config),
+                   .events = event_reader_open(),
+                   .slot = {.line = 1, .shard = 2}};
+    pipeline_config_init(f->config);
+    f->config->feeds[0] =
         (pipeline_feed){.name = "inverse", .family = family_find(td_bytes_str("inverse"))};
-    b->config->feed_count = 1;
-    b->config->overload = OVERLOAD_DROP;
-    assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &b->ring, NULL), TD_OK);
+    f->config->feed_count = 1;
+    f->config->overload = OVERLOAD_DROP;
+    assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
     const intake_options options = {
-        .ring = b->ring, .clock = clock_sim_clock(b->clock), .config = b->config};
-    b->intake = intake_open(&options);
-    b->conn.clock = clock_sim_clock(b->clock);
-    begin(b);
+        .ring = f->ring, .clock = clock_sim_clock(f->clock), .config = f->config};
+    f->intake = intake_open(&options);
+    f->conn.clock = clock_sim_clock(f->clock);
+    begin(f);
 }
 
-static void bench_close(bench *b)
+static void fixture_close(fixture *f)
 {
-    intake_close(b->intake);
-    event_reader_close(b->events);
-    td_ring_close(b->ring);
-    td_free(b->config);
-    clock_sim_close(b->clock);
+    intake_close(f->intake);
+    event_reader_close(f->events);
+    td_ring_close(f->ring);
+    td_free(f->config);
+    clock_sim_close(f->clock);
 }
 
 /* The next event in the ring. */
-static event next_event(bench *b)
+static event next_event(fixture *f)
 {
     event found = {.kind = EVENT_KIND_COUNT};
-    for (td_bytes view; (view = td_ring_peek(b->ring)).data != NULL; td_ring_release(b->ring)) {
+    for (td_bytes view; (view = td_ring_peek(f->ring)).data != NULL; td_ring_release(f->ring)) {
         intake_record record;
         memcpy(&record, view.data, sizeof record);
         if (record.kind != INTAKE_EVENT)
             continue;
-        assert_int_equal(event_decode(b->events, record.frame.bytes, &found, NULL), TD_OK);
-        td_ring_release(b->ring);
+        assert_int_equal(event_decode(f->events, record.frame.bytes, &found, NULL), TD_OK);
+        td_ring_release(f->ring);
         assert_int_equal(found.line, 1);
         assert_int_equal(found.shard, 2);
-        assert_int_equal(found.conn, b->slot.conn);
+        assert_int_equal(found.conn, f->slot.conn);
         return found;
     }
     return found;
 }
 
 /* Sends a ping ('>') or a pong ('<') a second after the last one. Returns its time. */
-static uint64_t step(bench *b, char what, ping_kind kind)
+static uint64_t step(fixture *f, char what, ping_kind kind)
 {
-    clock_sim_advance(b->clock, TD_NS_PER_S);
+    clock_sim_advance(f->clock, TD_NS_PER_S);
     if (what == '>')
-        recorded_conn_pinged(&b->conn, kind);
+        recorded_conn_pinged(&f->conn, kind);
     else
-        recorded_conn_ponged(&b->conn, kind);
-    return intake_now_ns(b->intake);
+        recorded_conn_ponged(&f->conn, kind);
+    return intake_now_ns(f->intake);
 }
 
 static void events_of_its_life(void **state)
 {
     (void)state;
-    bench b;
-    bench_open(&b);
-    const event opened = next_event(&b);
+    fixture f;
+    fixture_open(&f);
+    const event opened = next_event(&f);
     assert_int_equal(opened.kind, EVENT_CONNECT);
     assert_string_equal(opened.url, "ws://exchange/");
     assert_int_equal(opened.attempt, 2);
-    const event tls = next_event(&b);
+    const event tls = next_event(&f);
     assert_int_equal(tls.kind, EVENT_TLS);
     assert_string_equal(tls.tls_version, "TLSv1.3");
     const event ended = {.code = 1001, .by = "peer", .cause = "closed_by_peer"};
-    const uint64_t ended_ns = recorded_conn_end(&b.conn, &ended, td_bytes_str("maintenance"));
-    assert_true(ended_ns > b.slot.complete_ns);
-    const event closed = next_event(&b);
+    const uint64_t ended_ns = recorded_conn_end(&f.conn, &ended, td_bytes_str("maintenance"));
+    assert_true(ended_ns > f.slot.complete_ns);
+    const event closed = next_event(&f);
     assert_int_equal(closed.kind, EVENT_DISCONNECT);
     assert_int_equal(closed.code, 1001);
     assert_string_equal(closed.reason, "maintenance");
     assert_string_equal(closed.by, "peer");
-    bench_close(&b);
+    fixture_close(&f);
 }
 
 /* An answer belongs to the oldest open ping, however many were sent since. */
 static void answers_come_in_order(void **state)
 {
     (void)state;
-    bench b;
-    bench_open(&b);
-    uint64_t first_ns = step(&b, '>', PING_DIALECT);
-    uint64_t second_ns = step(&b, '>', PING_DIALECT);
-    (void)step(&b, '<', PING_DIALECT);
-    assert_int_equal(b.slot.complete_ns, first_ns);
-    uint64_t third_ns = step(&b, '>', PING_DIALECT);
-    (void)step(&b, '<', PING_DIALECT);
-    assert_int_equal(b.slot.complete_ns, second_ns);
-    assert_int_equal(recorded_conn_open_pings(&b.conn, PING_DIALECT), 1);
-    (void)step(&b, '<', PING_DIALECT);
-    assert_int_equal(b.slot.complete_ns, third_ns);
-    (void)step(&b, '<', PING_DIALECT); /* without a ping */
-    assert_int_equal(b.slot.complete_ns, third_ns);
-    bench_close(&b);
+    fixture f;
+    fixture_open(&f);
+    uint64_t first_ns = step(&f, '>', PING_DIALECT);
+    uint64_t second_ns = step(&f, '>', PING_DIALECT);
+    (void)step(&f, '<', PING_DIALECT);
+    assert_int_equal(f.slot.complete_ns, first_ns);
+    uint64_t third_ns = step(&f, '>', PING_DIALECT);
+    (void)step(&f, '<', PING_DIALECT);
+    assert_int_equal(f.slot.complete_ns, second_ns);
+    assert_int_equal(recorded_conn_open_pings(&f.conn, PING_DIALECT), 1);
+    (void)step(&f, '<', PING_DIALECT);
+    assert_int_equal(f.slot.complete_ns, third_ns);
+    (void)step(&f, '<', PING_DIALECT); /* without a ping */
+    assert_int_equal(f.slot.complete_ns, third_ns);
+    fixture_close(&f);
 }
 
 /* Each kind of ping has its own answers. */
 static void kinds_of_pings_are_answered_apart(void **state)
 {
     (void)state;
-    bench b;
-    bench_open(&b);
+    fixture f;
+    fixture_open(&f);
     for (int i = 0; i < 2 * OPEN_PINGS_MAX; i++) {
-        (void)step(&b, '>', PING_WEBSOCKET);
-        uint64_t sent_ns = step(&b, '>', PING_DIALECT);
-        (void)step(&b, '<', PING_DIALECT);
-        assert_int_equal(b.slot.complete_ns, sent_ns);
+        (void)step(&f, '>', PING_WEBSOCKET);
+        uint64_t sent_ns = step(&f, '>', PING_DIALECT);
+        (void)step(&f, '<', PING_DIALECT);
+        assert_int_equal(f.slot.complete_ns, sent_ns);
     }
-    assert_int_equal(recorded_conn_open_pings(&b.conn, PING_WEBSOCKET), 2 * OPEN_PINGS_MAX);
+    assert_int_equal(recorded_conn_open_pings(&f.conn, PING_WEBSOCKET), 2 * OPEN_PINGS_MAX);
     for (int i = 0; i < 2 * OPEN_PINGS_MAX; i++)
-        (void)step(&b, '<', PING_WEBSOCKET);
-    uint64_t sent_ns = step(&b, '>', PING_WEBSOCKET);
-    (void)step(&b, '<', PING_WEBSOCKET);
-    assert_int_equal(b.slot.complete_ns, sent_ns);
-    bench_close(&b);
+        (void)step(&f, '<', PING_WEBSOCKET);
+    uint64_t sent_ns = step(&f, '>', PING_WEBSOCKET);
+    (void)step(&f, '<', PING_WEBSOCKET);
+    assert_int_equal(f.slot.complete_ns, sent_ns);
+    fixture_close(&f);
 }
 
 /* A ping sent before the session proves nothing in it, and its answer does not belong to a later
@@ -160,41 +160,41 @@ static void kinds_of_pings_are_answered_apart(void **state)
 static void a_ping_of_an_earlier_session(void **state)
 {
     (void)state;
-    bench b;
-    bench_open(&b);
-    (void)step(&b, '>', PING_DIALECT);
-    begin(&b);
-    const uint64_t begun_ns = b.slot.complete_ns;
-    uint64_t sent_ns = step(&b, '>', PING_DIALECT);
-    (void)step(&b, '<', PING_DIALECT);
-    assert_int_equal(b.slot.complete_ns, begun_ns);
-    (void)step(&b, '<', PING_DIALECT);
-    assert_int_equal(b.slot.complete_ns, sent_ns);
-    bench_close(&b);
+    fixture f;
+    fixture_open(&f);
+    (void)step(&f, '>', PING_DIALECT);
+    begin(&f);
+    const uint64_t begun_ns = f.slot.complete_ns;
+    uint64_t sent_ns = step(&f, '>', PING_DIALECT);
+    (void)step(&f, '<', PING_DIALECT);
+    assert_int_equal(f.slot.complete_ns, begun_ns);
+    (void)step(&f, '<', PING_DIALECT);
+    assert_int_equal(f.slot.complete_ns, sent_ns);
+    fixture_close(&f);
 }
 
 static void a_flood_is_counted(void **state)
 {
     (void)state;
-    bench b;
-    bench_open(&b);
-    (void)next_event(&b);
-    (void)next_event(&b);
-    clock_sim_advance(b.clock, TD_NS_PER_S);
+    fixture f;
+    fixture_open(&f);
+    (void)next_event(&f);
+    (void)next_event(&f);
+    clock_sim_advance(f.clock, TD_NS_PER_S);
     for (int i = 0; i < HEARTBEATS_A_SECOND + 3; i++)
-        assert_int_equal(recorded_conn_heartbeat(&b.conn, PING_IN, td_bytes_str("x")),
+        assert_int_equal(recorded_conn_heartbeat(&f.conn, PING_IN, td_bytes_str("x")),
                          i == HEARTBEATS_A_SECOND);
-    clock_sim_advance(b.clock, TD_NS_PER_S);
-    recorded_conn_tick(&b.conn);
+    clock_sim_advance(f.clock, TD_NS_PER_S);
+    recorded_conn_tick(&f.conn);
     for (int i = 0; i < HEARTBEATS_A_SECOND + 1; i++) {
-        const event seen = next_event(&b);
+        const event seen = next_event(&f);
         assert_int_equal(seen.kind, EVENT_HEARTBEAT);
         assert_string_equal(seen.what, "ping");
         assert_string_equal(seen.dir, "in");
         assert_int_equal(seen.frames, i < HEARTBEATS_A_SECOND ? 0 : 3);
     }
-    assert_int_equal(next_event(&b).kind, EVENT_KIND_COUNT);
-    bench_close(&b);
+    assert_int_equal(next_event(&f).kind, EVENT_KIND_COUNT);
+    fixture_close(&f);
 }
 
 int main(void)

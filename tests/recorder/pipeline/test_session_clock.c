@@ -111,7 +111,8 @@ static void a_wait_between_the_clocks_changes_no_time(void **state)
 }
 
 /* Checks once a second for this long; returns the step that is found, or none. */
-static session_clock_step look(fixture *f, session_clock *clock, unsigned seconds, int64_t *step_ns)
+static session_clock_step check_after(fixture *f, session_clock *clock, unsigned seconds,
+                                      int64_t *step_ns)
 {
     session_clock_step found = CLOCK_STEP_NONE;
     for (unsigned i = 0; i < seconds; i++) {
@@ -138,7 +139,7 @@ static void a_small_step_forward_is_adopted_at_once(void **state)
     int64_t step_ns;
     start(&f, &clock);
     step_wall(&f, (int64_t)(250 * TD_NS_PER_MS));
-    assert_int_equal(look(&f, &clock, 1, &step_ns), CLOCK_STEP_ADOPTED);
+    assert_int_equal(check_after(&f, &clock, 1, &step_ns), CLOCK_STEP_ADOPTED);
     assert_int_equal(step_ns, 250 * TD_NS_PER_MS);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
     finish(&f);
@@ -153,16 +154,16 @@ static void a_clock_that_is_wrong_for_a_while_changes_no_time(void **state)
         int64_t step_ns;
         start(&f, &clock);
         step_wall(&f, sign * DAYS_30_NS);
-        assert_int_equal(look(&f, &clock, 3, &step_ns), CLOCK_STEP_SEEN);
+        assert_int_equal(check_after(&f, &clock, 3, &step_ns), CLOCK_STEP_SEEN);
         assert_int_equal(step_ns, sign * DAYS_30_NS);
         assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), START_WALL_NS + 3 * TD_NS_PER_S);
         step_wall(&f, -sign * DAYS_30_NS);
-        assert_int_equal(look(&f, &clock, 3, &step_ns), CLOCK_STEP_WITHDRAWN);
+        assert_int_equal(check_after(&f, &clock, 3, &step_ns), CLOCK_STEP_WITHDRAWN);
         assert_int_equal(step_ns, sign * DAYS_30_NS);
         assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
         /* The same step again restarts the time to confirm. */
         step_wall(&f, sign * DAYS_30_NS);
-        assert_int_equal(look(&f, &clock, CONFIRM_S - 1, &step_ns), CLOCK_STEP_SEEN);
+        assert_int_equal(check_after(&f, &clock, CONFIRM_S - 1, &step_ns), CLOCK_STEP_SEEN);
         finish(&f);
     }
 }
@@ -175,11 +176,11 @@ static void a_large_step_forward_that_lasts_is_adopted(void **state)
     int64_t step_ns;
     start(&f, &clock);
     step_wall(&f, DAYS_30_NS);
-    assert_int_equal(look(&f, &clock, CONFIRM_S, &step_ns), CLOCK_STEP_SEEN);
-    assert_int_equal(look(&f, &clock, 1, &step_ns), CLOCK_STEP_ADOPTED);
+    assert_int_equal(check_after(&f, &clock, CONFIRM_S, &step_ns), CLOCK_STEP_SEEN);
+    assert_int_equal(check_after(&f, &clock, 1, &step_ns), CLOCK_STEP_ADOPTED);
     assert_int_equal(step_ns, DAYS_30_NS);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
-    assert_int_equal(look(&f, &clock, 5, &step_ns), CLOCK_STEP_NONE);
+    assert_int_equal(check_after(&f, &clock, 5, &step_ns), CLOCK_STEP_NONE);
     finish(&f);
 }
 
@@ -192,7 +193,7 @@ static void a_clock_that_keeps_stepping_is_never_adopted(void **state)
     for (int i = 0; i < 50; i++) {
         int64_t step_ns;
         step_wall(&f, (int64_t)(2 * TD_NS_PER_S));
-        assert_int_equal(look(&f, &clock, 1, &step_ns), CLOCK_STEP_SEEN);
+        assert_int_equal(check_after(&f, &clock, 1, &step_ns), CLOCK_STEP_SEEN);
     }
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), START_WALL_NS + 50 * TD_NS_PER_S);
     finish(&f);
@@ -207,12 +208,12 @@ static void a_small_step_back_is_held_and_reported_once(void **state)
     start(&f, &clock);
     uint64_t before_ns = session_clock_stamp(&clock, mono_ns(&f));
     step_wall(&f, -(int64_t)TD_NS_PER_S);
-    assert_int_equal(look(&f, &clock, 60, &step_ns), CLOCK_STEP_HELD);
+    assert_int_equal(check_after(&f, &clock, 60, &step_ns), CLOCK_STEP_HELD);
     assert_int_equal(step_ns, -(int64_t)TD_NS_PER_S);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), before_ns + 60 * TD_NS_PER_S);
     /* The wall clock is corrected: the session's times are unaffected. */
     step_wall(&f, (int64_t)TD_NS_PER_S);
-    assert_int_equal(look(&f, &clock, 60, &step_ns), CLOCK_STEP_NONE);
+    assert_int_equal(check_after(&f, &clock, 60, &step_ns), CLOCK_STEP_NONE);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
     finish(&f);
 }
@@ -225,8 +226,8 @@ static void a_large_step_back_that_lasts_makes_the_session_wrong(void **state)
     int64_t step_ns;
     start(&f, &clock);
     step_wall(&f, -DAYS_30_NS);
-    assert_int_equal(look(&f, &clock, CONFIRM_S, &step_ns), CLOCK_STEP_SEEN);
-    assert_int_equal(look(&f, &clock, 30, &step_ns), CLOCK_STEP_WRONG); /* reported once */
+    assert_int_equal(check_after(&f, &clock, CONFIRM_S, &step_ns), CLOCK_STEP_SEEN);
+    assert_int_equal(check_after(&f, &clock, 30, &step_ns), CLOCK_STEP_WRONG); /* reported once */
     assert_int_equal(step_ns, -DAYS_30_NS);
     assert_true(clock.is_wrong);
     uint64_t stamped_ns = session_clock_stamp(&clock, mono_ns(&f));
@@ -245,7 +246,7 @@ static void suspension_is_no_step(void **state)
     clock_sim_suspend(f.sim, 3600 * TD_NS_PER_S);
     assert_int_equal(session_clock_add_suspension(&clock), 3600 * TD_NS_PER_S);
     assert_int_equal(session_clock_add_suspension(&clock), 0);
-    assert_int_equal(look(&f, &clock, 5, &step_ns), CLOCK_STEP_NONE);
+    assert_int_equal(check_after(&f, &clock, 5, &step_ns), CLOCK_STEP_NONE);
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
     finish(&f);
 }

@@ -45,7 +45,7 @@ typedef struct side {
     unsigned messages;
 } side;
 
-typedef struct bench {
+typedef struct fixture {
     char folder[TEMP_FOLDER_BYTES];
     clock_sim *clock;
     td_log log;
@@ -59,7 +59,7 @@ typedef struct bench {
     int listen_fd;
     side client, exchange;
     unsigned opened, ended, refused;
-} bench;
+} fixture;
 
 /* ---- the test's ends ---- */
 
@@ -171,31 +171,31 @@ static void put_close(side *s, unsigned code, const char *reason)
 }
 
 /* Runs one turn of the loop; the clock advances only here. */
-static void turn(bench *b)
+static void run_once(fixture *f)
 {
     td_err err;
-    flush(&b->client);
-    flush(&b->exchange);
-    assert_int_equal(wire_loop_run(b->loop, TD_NS_PER_MS, &err), TD_OK);
-    clock_sim_advance(b->clock, TD_NS_PER_MS);
-    tap_sessions_tick(b->env.sessions);
-    if (b->exchange.fd < 0 && b->exchange.head.size == 0)
-        b->exchange.fd = accept(b->listen_fd, NULL, NULL);
-    receive(&b->client);
-    receive(&b->exchange);
+    flush(&f->client);
+    flush(&f->exchange);
+    assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_MS, &err), TD_OK);
+    clock_sim_advance(f->clock, TD_NS_PER_MS);
+    tap_sessions_tick(f->env.sessions);
+    if (f->exchange.fd < 0 && f->exchange.head.size == 0)
+        f->exchange.fd = accept(f->listen_fd, NULL, NULL);
+    receive(&f->client);
+    receive(&f->exchange);
 }
 
-static void expect(bench *b, const side *s, const char *seen)
+static void expect(fixture *f, const side *s, const char *seen)
 {
     for (int i = 0; i < HALF_A_MINUTE && strcmp(s->seen, seen) != 0; i++)
-        turn(b);
+        run_once(f);
     assert_string_equal(s->seen, seen);
 }
 
-static void turn_until(bench *b, const unsigned *counter, unsigned wanted)
+static void run_until(fixture *f, const unsigned *counter, unsigned wanted)
 {
     for (int i = 0; i < HALF_A_MINUTE && *counter < wanted; i++)
-        turn(b);
+        run_once(f);
     assert_int_equal(*counter, wanted);
 }
 
@@ -203,26 +203,26 @@ static void turn_until(bench *b, const unsigned *counter, unsigned wanted)
 
 static void on_ended(void *user, uint16_t feed_index, uint32_t shard)
 {
-    bench *b = user;
+    fixture *f = user;
     assert_int_equal(feed_index, 0);
     assert_int_equal(shard, 0);
-    b->ended++;
+    f->ended++;
 }
 
 static void on_refused(void *user)
 {
-    bench *b = user;
-    b->refused++;
+    fixture *f = user;
+    f->refused++;
 }
 
 static void *on_upgrade_requested(void *user, wire_conn *client, const wire_request *request)
 {
-    bench *b = user;
-    const relay_options options = {.env = &b->env,
-                                   .url = b->url,
-                                   .family = b->config.feeds[0].family,
-                                   .redactor = &b->redactor};
-    b->opened++;
+    fixture *f = user;
+    const relay_options options = {.env = &f->env,
+                                   .url = f->url,
+                                   .family = f->config.feeds[0].family,
+                                   .redactor = &f->redactor};
+    f->opened++;
     return relay_open(&options, client, request);
 }
 
@@ -242,59 +242,59 @@ static int new_socket(void)
     return fd;
 }
 
-static void listen_as_exchange(bench *b)
+static void listen_as_exchange(fixture *f)
 {
     struct sockaddr_in place = {.sin_family = AF_INET,
                                 .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof place;
-    b->listen_fd = new_socket();
-    assert_int_equal(bind(b->listen_fd, (struct sockaddr *)&place, size), 0);
-    assert_int_equal(listen(b->listen_fd, 4), 0);
-    assert_int_equal(fcntl(b->listen_fd, F_SETFL, O_NONBLOCK), 0);
-    assert_int_equal(getsockname(b->listen_fd, (struct sockaddr *)&place, &size), 0);
-    (void)snprintf(b->url, sizeof b->url, "ws://127.0.0.1:%u/v5/public/linear",
+    f->listen_fd = new_socket();
+    assert_int_equal(bind(f->listen_fd, (struct sockaddr *)&place, size), 0);
+    assert_int_equal(listen(f->listen_fd, 4), 0);
+    assert_int_equal(fcntl(f->listen_fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(getsockname(f->listen_fd, (struct sockaddr *)&place, &size), 0);
+    (void)snprintf(f->url, sizeof f->url, "ws://127.0.0.1:%u/v5/public/linear",
                    ntohs(place.sin_port)); /* fits */
 }
 
-static void open_sessions(bench *b)
+static void open_sessions(fixture *f)
 {
     td_err err;
     const family *of = family_find(td_bytes_str("v5-linear"));
-    pipeline_config_init(&b->config);
-    b->config.overload = OVERLOAD_DROP;
-    b->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
-    b->config.feed_count = 1;
-    b->config.min_free_bytes = 1;
-    redactor_init(&b->redactor);
-    b->redactors[0] = &b->redactor;
-    const tap_sessions_options options = {.path = b->folder,
-                                          .config = &b->config,
-                                          .redactors = b->redactors,
-                                          .clock = b->env.clock,
-                                          .log = &b->log};
-    if (tap_sessions_open(&options, &b->env.sessions, &err) != TD_OK)
+    pipeline_config_init(&f->config);
+    f->config.overload = OVERLOAD_DROP;
+    f->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
+    f->config.feed_count = 1;
+    f->config.min_free_bytes = 1;
+    redactor_init(&f->redactor);
+    f->redactors[0] = &f->redactor;
+    const tap_sessions_options options = {.path = f->folder,
+                                          .config = &f->config,
+                                          .redactors = f->redactors,
+                                          .clock = f->env.clock,
+                                          .log = &f->log};
+    if (tap_sessions_open(&options, &f->env.sessions, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-static void bench_open(bench *b)
+static void fixture_open(fixture *f)
 {
     td_err err;
     const wire_server_options listening = {
-        .listen = "127.0.0.1:0", .is_plain = 1, .ops = &SERVER_OPS, .user = b};
-    *b = (bench){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
-    temp_folder_make(TEMP_IN_MEMORY, b->folder);
-    b->env = (relay_env){.clock = clock_sim_clock(b->clock),
-                         .log = &b->log,
+        .listen = "127.0.0.1:0", .is_plain = 1, .ops = &SERVER_OPS, .user = f};
+    *f = (fixture){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
+    temp_folder_make(TEMP_IN_MEMORY, f->folder);
+    f->env = (relay_env){.clock = clock_sim_clock(f->clock),
+                         .log = &f->log,
                          .dialects = dialect_parser_open(),
                          .sent = sent_secrets_open(),
                          .ended = on_ended,
                          .refused = on_refused,
-                         .user = b};
-    open_sessions(b);
-    listen_as_exchange(b);
-    assert_int_equal(wire_loop_open(b->env.clock, &b->log, &b->loop, &err), TD_OK);
-    b->env.loop = b->loop;
-    if (wire_server_open(b->loop, &listening, &b->server, &err) != TD_OK)
+                         .user = f};
+    open_sessions(f);
+    listen_as_exchange(f);
+    assert_int_equal(wire_loop_open(f->env.clock, &f->log, &f->loop, &err), TD_OK);
+    f->env.loop = f->loop;
+    if (wire_server_open(f->loop, &listening, &f->server, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
@@ -316,75 +316,75 @@ static void side_fini(side *s)
 }
 
 /* Connects a client through the relay; the exchange accepts it. */
-static void join(bench *b)
+static void connect_both(fixture *f)
 {
-    const char *port = strrchr(wire_server_url(b->server), ':') + 1;
+    const char *port = strrchr(wire_server_url(f->server), ':') + 1;
     const struct sockaddr_in place = {.sin_family = AF_INET,
                                       .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
                                       .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     const upgrade_request ask = {.host = "localhost", .target = "/v5/public/linear"};
-    side_init(&b->client, new_socket(), WS_FROM_SERVER);
-    side_init(&b->exchange, -1, WS_FROM_CLIENT);
-    assert_int_equal(connect(b->client.fd, (const struct sockaddr *)&place, sizeof place), 0);
-    handshake_put_request(&ask, &b->client.out);
-    for (int i = 0; i < HALF_A_MINUTE && !b->client.is_open; i++)
-        turn(b);
-    assert_true(b->client.is_open);
+    side_init(&f->client, new_socket(), WS_FROM_SERVER);
+    side_init(&f->exchange, -1, WS_FROM_CLIENT);
+    assert_int_equal(connect(f->client.fd, (const struct sockaddr *)&place, sizeof place), 0);
+    handshake_put_request(&ask, &f->client.out);
+    for (int i = 0; i < HALF_A_MINUTE && !f->client.is_open; i++)
+        run_once(f);
+    assert_true(f->client.is_open);
 }
 
-static void part(bench *b, unsigned ended)
+static void disconnect(fixture *f, unsigned ended)
 {
-    turn_until(b, &b->ended, ended);
-    side_fini(&b->client);
-    side_fini(&b->exchange);
+    run_until(f, &f->ended, ended);
+    side_fini(&f->client);
+    side_fini(&f->exchange);
 }
 
 /* Ends the session, and checks the number of recorded frames. */
-static void bench_close(bench *b, uint64_t frames)
+static void fixture_close(fixture *f, uint64_t frames)
 {
     td_err err;
-    wire_loop_close(b->loop);
-    td_result rc = tap_sessions_stop(b->env.sessions, &err);
+    wire_loop_close(f->loop);
+    td_result rc = tap_sessions_stop(f->env.sessions, &err);
     assert_true(rc == TD_OK || rc == TD_E_BUSY);
-    assert_int_equal(tap_sessions_totals(b->env.sessions).frames, frames);
-    assert_int_equal(tap_sessions_totals(b->env.sessions).dropped, 0);
-    tap_sessions_close(b->env.sessions);
-    assert_int_equal(b->ended, b->opened);
-    assert_int_equal(b->refused, 0);
-    dialect_parser_close(b->env.dialects);
-    sent_secrets_close(b->env.sent);
-    redactor_fini(&b->redactor);
-    close(b->listen_fd);
-    temp_folder_remove(b->folder);
-    clock_sim_close(b->clock);
+    assert_int_equal(tap_sessions_totals(f->env.sessions).frames, frames);
+    assert_int_equal(tap_sessions_totals(f->env.sessions).dropped, 0);
+    tap_sessions_close(f->env.sessions);
+    assert_int_equal(f->ended, f->opened);
+    assert_int_equal(f->refused, 0);
+    dialect_parser_close(f->env.dialects);
+    sent_secrets_close(f->env.sent);
+    redactor_fini(&f->redactor);
+    close(f->listen_fd);
+    temp_folder_remove(f->folder);
+    clock_sim_close(f->clock);
 }
 
 /* ---- tests ---- */
 
 /* The relay itself sends nothing but close frames: no pong, and no answer. */
-static void test_both_directions(void **state)
+static void test_messages_pass(void **state)
 {
     (void)state;
-    static bench b;
-    bench_open(&b);
-    join(&b);
-    side *const both[] = {&b.client, &b.exchange};
+    static fixture f;
+    fixture_open(&f);
+    connect_both(&f);
+    side *const ends[] = {&f.client, &f.exchange};
     for (int i = 0; i < 2; i++) {
-        put_text(both[i], WS_TEXT, "{}");
-        put_text(both[i], WS_PING, "a");
-        put_text(both[i], WS_BINARY, "");
-        put_text(both[i], WS_PONG, "");
-        put_frame(both[i], WS_TEXT, 0, 2, td_bytes_str("{1"));
-        put_text(both[i], WS_PING, "between");
-        put_text(both[i], WS_CONTINUATION, "}");
-        put_text(both[i], WS_TEXT, "{2}");
+        put_text(ends[i], WS_TEXT, "{}");
+        put_text(ends[i], WS_PING, "a");
+        put_text(ends[i], WS_BINARY, "");
+        put_text(ends[i], WS_PONG, "");
+        put_frame(ends[i], WS_TEXT, 0, 2, td_bytes_str("{1"));
+        put_text(ends[i], WS_PING, "between");
+        put_text(ends[i], WS_CONTINUATION, "}");
+        put_text(ends[i], WS_TEXT, "{2}");
     }
     for (int i = 0; i < 2; i++)
-        expect(&b, both[i], "text:{} ping:a binary: pong: ping:between text:{1} text:{2}");
-    put_close(&b.client, 1000, "");
-    put_close(&b.exchange, 1000, "");
-    part(&b, 1);
-    bench_close(&b, 8);
+        expect(&f, ends[i], "text:{} ping:a binary: pong: ping:between text:{1} text:{2}");
+    put_close(&f.client, 1000, "");
+    put_close(&f.exchange, 1000, "");
+    disconnect(&f, 1);
+    fixture_close(&f, 8);
 }
 
 /* Two pings are open: the second pong answers the second ping, not one that the client sent in the
@@ -392,34 +392,34 @@ static void test_both_directions(void **state)
 static void test_answers_to_pings(void **state)
 {
     (void)state;
-    static bench b;
-    bench_open(&b);
-    join(&b);
-    const tap_slot *slot = tap_sessions_slot(b.env.sessions, 0, 0);
-    const intake *into = tap_sessions_intake(b.env.sessions);
-    put_text(&b.client, WS_PING, "1");
-    put_text(&b.client, WS_PING, "2");
-    expect(&b, &b.exchange, "ping:1 ping:2");
+    static fixture f;
+    fixture_open(&f);
+    connect_both(&f);
+    const tap_slot *slot = tap_sessions_slot(f.env.sessions, 0, 0);
+    const intake *into = tap_sessions_intake(f.env.sessions);
+    put_text(&f.client, WS_PING, "1");
+    put_text(&f.client, WS_PING, "2");
+    expect(&f, &f.exchange, "ping:1 ping:2");
     uint64_t both_sent_ns = intake_now_ns(into);
-    put_text(&b.exchange, WS_PONG, "1");
-    expect(&b, &b.client, "pong:1");
-    put_text(&b.client, WS_PING, "3");
-    expect(&b, &b.exchange, "ping:1 ping:2 ping:3");
-    put_text(&b.exchange, WS_PONG, "2");
-    expect(&b, &b.client, "pong:1 pong:2");
+    put_text(&f.exchange, WS_PONG, "1");
+    expect(&f, &f.client, "pong:1");
+    put_text(&f.client, WS_PING, "3");
+    expect(&f, &f.exchange, "ping:1 ping:2 ping:3");
+    put_text(&f.exchange, WS_PONG, "2");
+    expect(&f, &f.client, "pong:1 pong:2");
     assert_true(slot->at.complete_ns <= both_sent_ns);
-    put_text(&b.exchange, WS_PONG, "3");
-    expect(&b, &b.client, "pong:1 pong:2 pong:3");
+    put_text(&f.exchange, WS_PONG, "3");
+    expect(&f, &f.client, "pong:1 pong:2 pong:3");
     assert_true(slot->at.complete_ns > both_sent_ns);
-    put_close(&b.client, 1000, "");
-    put_close(&b.exchange, 1000, "");
-    part(&b, 1);
-    bench_close(&b, 0);
+    put_close(&f.client, 1000, "");
+    put_close(&f.exchange, 1000, "");
+    disconnect(&f, 1);
+    fixture_close(&f, 0);
 }
 
 /* One side does not read: the other can send what fits into the sockets and the relay, and no more;
  * all of it arrives later. */
-static void flood(bench *b, side *from, side *to)
+static void flood(fixture *f, side *from, side *to)
 {
     enum { FRAMES = 500, FRAME_BYTES = 100 << 10 }; /* more than all buffers can hold */
     static char text[FRAME_BYTES];
@@ -429,7 +429,7 @@ static void flood(bench *b, side *from, side *to)
         put_frame(from, WS_TEXT, WS_FINAL, sizeof text, td_bytes_of(text, sizeof text));
     size_t before = SIZE_MAX;
     for (int still = 0; still < 200; still++) {
-        turn(b);
+        run_once(f);
         still = before == from->sent ? still : 0;
         before = from->sent;
     }
@@ -439,7 +439,7 @@ static void flood(bench *b, side *from, side *to)
     assert_true(from->sent > RELAY_QUEUE_BYTES);
     assert_true(from->sent < from->out.size);
     to->is_unread = 0;
-    turn_until(b, &to->messages, FRAMES);
+    run_until(f, &to->messages, FRAMES);
     assert_int_equal(from->sent, from->out.size);
 }
 
@@ -447,41 +447,41 @@ static void test_a_slow_side(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        static bench b;
-        bench_open(&b);
-        join(&b);
-        flood(&b, i == 0 ? &b.client : &b.exchange, i == 0 ? &b.exchange : &b.client);
-        put_close(&b.client, 1000, "");
-        put_close(&b.exchange, 1000, "");
-        part(&b, 1);
-        bench_close(&b, 500);
+        static fixture f;
+        fixture_open(&f);
+        connect_both(&f);
+        flood(&f, i == 0 ? &f.client : &f.exchange, i == 0 ? &f.exchange : &f.client);
+        put_close(&f.client, 1000, "");
+        put_close(&f.exchange, 1000, "");
+        disconnect(&f, 1);
+        fixture_close(&f, 500);
     }
 }
 
 /* Close frames pass in both directions, and then both connections end. */
-static void test_close_codes(void **state)
+static void test_close_frames_pass(void **state)
 {
     (void)state;
     static const unsigned CODES[] = {1000, 1001, 1003, 1011, 1012, 1013, 3000, 4999};
-    static bench b;
+    static fixture f;
     unsigned count = 0;
-    bench_open(&b);
+    fixture_open(&f);
     for (unsigned i = 0; i < 2 * sizeof CODES / sizeof *CODES; i++) {
         char seen[64];
         char answer[64];
-        join(&b);
-        side *first = i % 2 == 0 ? &b.client : &b.exchange;
-        side *second = i % 2 == 0 ? &b.exchange : &b.client;
+        connect_both(&f);
+        side *first = i % 2 == 0 ? &f.client : &f.exchange;
+        side *second = i % 2 == 0 ? &f.exchange : &f.client;
         (void)snprintf(seen, sizeof seen, "close:%u:why", CODES[i / 2]); /* fits */
         (void)snprintf(answer, sizeof answer, "close:%u: end:", CODES[i / 2] == 4999 ? 1000 : 4999);
         put_close(first, CODES[i / 2], "why");
-        expect(&b, second, seen);
+        expect(&f, second, seen);
         assert_string_equal(first->seen, "");
         put_close(second, CODES[i / 2] == 4999 ? 1000 : 4999, "");
-        expect(&b, first, answer);
-        part(&b, ++count);
+        expect(&f, first, answer);
+        disconnect(&f, ++count);
     }
-    bench_close(&b, 0);
+    fixture_close(&f, 0);
 }
 
 /* A side ends or resets within a frame, or between two fragments: nothing of that message passes,
@@ -489,37 +489,37 @@ static void test_close_codes(void **state)
 static void test_half_a_message(void **state)
 {
     (void)state;
-    static bench b;
+    static fixture f;
     unsigned count = 0;
-    bench_open(&b);
+    fixture_open(&f);
     for (int i = 0; i < 8; i++) {
         const struct linger at_once = {.l_onoff = i % 2, .l_linger = 0};
-        join(&b);
-        side *first = (i & 2) == 0 ? &b.client : &b.exchange;
-        side *second = (i & 2) == 0 ? &b.exchange : &b.client;
+        connect_both(&f);
+        side *first = (i & 2) == 0 ? &f.client : &f.exchange;
+        side *second = (i & 2) == 0 ? &f.exchange : &f.client;
         put_text(first, WS_TEXT, "{}");
         if ((i & 4) == 0)
             put_frame(first, WS_TEXT, WS_FINAL, 1000, td_bytes_str("half"));
         else
             put_frame(first, WS_TEXT, 0, 4, td_bytes_str("half"));
-        expect(&b, second, "text:{}");
+        expect(&f, second, "text:{}");
         assert_int_equal(setsockopt(first->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
         close(first->fd);
         first->fd = -1;
-        expect(&b, second, i % 2 == 0 ? "text:{} end:" : "text:{} reset:");
-        part(&b, ++count);
+        expect(&f, second, i % 2 == 0 ? "text:{} end:" : "text:{} reset:");
+        disconnect(&f, ++count);
     }
-    bench_close(&b, 8);
+    fixture_close(&f, 8);
 }
 
-static archive *take_archive(const bench *b)
+static archive *take_archive(const fixture *f)
 {
     td_err err;
     td_result rc;
     archive *found = NULL;
-    const archive_options options = {.io = io_posix(), .clock = b->env.clock, .verb = "test"};
+    const archive_options options = {.io = io_posix(), .clock = f->env.clock, .verb = "test"};
     do
-        rc = archive_open(&options, b->folder, ARCHIVE_APPEND, &found, &err);
+        rc = archive_open(&options, f->folder, ARCHIVE_APPEND, &found, &err);
     while (rc == TD_E_BUSY); /* the session ends on its own thread */
     assert_int_equal(rc, TD_OK);
     return found;
@@ -530,41 +530,41 @@ static archive *take_archive(const bench *b)
 static void test_nothing_is_recorded(void **state)
 {
     (void)state;
-    static bench b;
-    bench_open(&b);
-    join(&b);
-    put_text(&b.exchange, WS_TEXT, "{1}");
-    expect(&b, &b.client, "text:{1}");
-    clock_sim_set_wall(b.clock, START_NS - HOUR_NS);
-    while (tap_sessions_number(b.env.sessions) != 0) {
-        clock_sim_advance(b.clock, 10 * TD_NS_PER_MS);
-        turn(&b);
+    static fixture f;
+    fixture_open(&f);
+    connect_both(&f);
+    put_text(&f.exchange, WS_TEXT, "{1}");
+    expect(&f, &f.client, "text:{1}");
+    clock_sim_set_wall(f.clock, START_NS - HOUR_NS);
+    while (tap_sessions_number(f.env.sessions) != 0) {
+        clock_sim_advance(f.clock, 10 * TD_NS_PER_MS);
+        run_once(&f);
     }
-    archive *other = take_archive(&b);
-    put_text(&b.exchange, WS_TEXT, "{2}");
-    put_text(&b.client, WS_PING, "");
-    put_text(&b.client, WS_TEXT, "{3}");
-    expect(&b, &b.client, "text:{1} text:{2}");
-    expect(&b, &b.exchange, "ping: text:{3}");
+    archive *other = take_archive(&f);
+    put_text(&f.exchange, WS_TEXT, "{2}");
+    put_text(&f.client, WS_PING, "");
+    put_text(&f.client, WS_TEXT, "{3}");
+    expect(&f, &f.client, "text:{1} text:{2}");
+    expect(&f, &f.exchange, "ping: text:{3}");
     archive_close(other);
-    while (tap_sessions_number(b.env.sessions) != 2) {
-        clock_sim_advance(b.clock, 10 * TD_NS_PER_MS);
-        turn(&b);
+    while (tap_sessions_number(f.env.sessions) != 2) {
+        clock_sim_advance(f.clock, 10 * TD_NS_PER_MS);
+        run_once(&f);
     }
-    put_text(&b.exchange, WS_TEXT, "{4}");
-    expect(&b, &b.client, "text:{1} text:{2} text:{4}");
-    put_close(&b.client, 1000, "");
-    put_close(&b.exchange, 1000, "");
-    part(&b, 1);
-    bench_close(&b, 2);
+    put_text(&f.exchange, WS_TEXT, "{4}");
+    expect(&f, &f.client, "text:{1} text:{2} text:{4}");
+    put_close(&f.client, 1000, "");
+    put_close(&f.exchange, 1000, "");
+    disconnect(&f, 1);
+    fixture_close(&f, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_directions), cmocka_unit_test(test_answers_to_pings),
-        cmocka_unit_test(test_a_slow_side),     cmocka_unit_test(test_close_codes),
-        cmocka_unit_test(test_half_a_message),  cmocka_unit_test(test_nothing_is_recorded),
+        cmocka_unit_test(test_messages_pass),  cmocka_unit_test(test_answers_to_pings),
+        cmocka_unit_test(test_a_slow_side),    cmocka_unit_test(test_close_frames_pass),
+        cmocka_unit_test(test_half_a_message), cmocka_unit_test(test_nothing_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@
 enum { FRAMES = 10 };
 
 /* Sessions with one feed and slot. Log lines are counted by how they begin. */
-typedef struct bench {
+typedef struct fixture {
     char folder[TEMP_FOLDER_BYTES];
     clock_sim *clock;
     td_log log;
@@ -30,90 +30,90 @@ typedef struct bench {
     redactor *redactors[1];
     tap_sessions *sessions;
     atomic_uint failures, recoveries;
-} bench;
+} fixture;
 
 static void on_line(void *user, td_log_level level, const char *line)
 {
-    bench *b = user;
+    fixture *f = user;
     if (level == TD_LOG_ERROR && strncmp(line, "nothing is recorded now", 23) == 0)
-        atomic_fetch_add(&b->failures, 1);
+        atomic_fetch_add(&f->failures, 1);
     if (level == TD_LOG_WARNING && strstr(line, "records again") != NULL)
-        atomic_fetch_add(&b->recoveries, 1);
+        atomic_fetch_add(&f->recoveries, 1);
 }
 
-static void bench_open(bench *b)
+static void fixture_open(fixture *f)
 {
     td_err err;
-    *b = (bench){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
-    b->log = (td_log){.fn = on_line, .ctx = b, .level_max = TD_LOG_WARNING};
-    temp_folder_make(TEMP_IN_MEMORY, b->folder);
-    pipeline_config_init(&b->config);
-    b->config.overload = OVERLOAD_DROP;
+    *f = (fixture){.clock = clock_sim_open(START_NS, TD_NS_PER_S)};
+    f->log = (td_log){.fn = on_line, .ctx = f, .level_max = TD_LOG_WARNING};
+    temp_folder_make(TEMP_IN_MEMORY, f->folder);
+    pipeline_config_init(&f->config);
+    f->config.overload = OVERLOAD_DROP;
     const family *of = family_find(td_bytes_str("v5-linear"));
-    b->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
-    b->config.feed_count = 1;
-    b->config.min_free_bytes = 1;
-    const tap_sessions_options options = {.path = b->folder,
-                                          .config = &b->config,
-                                          .redactors = b->redactors,
-                                          .clock = clock_sim_clock(b->clock),
-                                          .log = &b->log};
-    if (tap_sessions_open(&options, &b->sessions, &err) != TD_OK)
+    f->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
+    f->config.feed_count = 1;
+    f->config.min_free_bytes = 1;
+    const tap_sessions_options options = {.path = f->folder,
+                                          .config = &f->config,
+                                          .redactors = f->redactors,
+                                          .clock = clock_sim_clock(f->clock),
+                                          .log = &f->log};
+    if (tap_sessions_open(&options, &f->sessions, &err) != TD_OK)
         fail_msg("%s", err.text);
-    assert_int_equal(tap_sessions_number(b->sessions), 1);
+    assert_int_equal(tap_sessions_number(f->sessions), 1);
 }
 
-static void bench_close(bench *b)
+static void fixture_close(fixture *f)
 {
-    tap_sessions_close(b->sessions);
-    temp_folder_remove(b->folder);
-    clock_sim_close(b->clock);
+    tap_sessions_close(f->sessions);
+    temp_folder_remove(f->folder);
+    clock_sim_close(f->clock);
 }
 
-static void tick(bench *b)
+static void tick(fixture *f)
 {
-    clock_sim_advance(b->clock, 10 * TD_NS_PER_MS);
-    tap_sessions_tick(b->sessions);
+    clock_sim_advance(f->clock, 10 * TD_NS_PER_MS);
+    tap_sessions_tick(f->sessions);
     sched_yield();
 }
 
-static void tick_until(bench *b, uint32_t number)
+static void tick_until(fixture *f, uint32_t number)
 {
-    while (tap_sessions_number(b->sessions) != number)
-        tick(b);
+    while (tap_sessions_number(f->sessions) != number)
+        tick(f);
 }
 
 /* A new connection of the slot, with frames. */
-static void record(bench *b, uint32_t expected_conns)
+static void record(fixture *f, uint32_t expected_conns)
 {
     static const char FRAME[] = "{\"topic\":\"publicTrade.X\"}";
-    intake *into = tap_sessions_intake(b->sessions);
-    tap_slot *slot = tap_sessions_slot(b->sessions, 0, 3);
+    intake *into = tap_sessions_intake(f->sessions);
+    tap_slot *slot = tap_sessions_slot(f->sessions, 0, 3);
     assert_int_equal(slot->at.conn, expected_conns);
     assert_int_equal(slot->ended_ns, 0);
     slot->at.shard = 3;
     slot->at.conn++;
     slot->at.in = slot->at.out = 0;
-    tap_sessions_begin(b->sessions, 0);
+    tap_sessions_begin(f->sessions, 0);
     intake_opened(into, &slot->at);
     for (int i = 0; i < FRAMES; i++) {
         const ws_message frame = {.opcode = OPCODE_TEXT,
                                   .bytes = td_bytes_str(FRAME),
-                                  .mono_ns = clock_mono_ns(clock_sim_clock(b->clock))};
+                                  .mono_ns = clock_mono_ns(clock_sim_clock(f->clock))};
         uint64_t recv_ns = intake_frame(into, &slot->at, CHANNEL_IN, &frame);
-        tap_sessions_received(b->sessions, 0, recv_ns);
+        tap_sessions_received(f->sessions, 0, recv_ns);
     }
     intake_closed(into, &slot->at);
 }
 
 /* Opens the archive as another program does. */
-static archive *open_archive(const bench *b, archive_mode mode, td_result *rc)
+static archive *open_archive(const fixture *f, archive_mode mode, td_result *rc)
 {
     td_err err;
     archive *found = NULL;
     const archive_options options = {
-        .io = io_posix(), .clock = clock_sim_clock(b->clock), .verb = "test"};
-    *rc = archive_open(&options, b->folder, mode, &found, &err);
+        .io = io_posix(), .clock = clock_sim_clock(f->clock), .verb = "test"};
+    *rc = archive_open(&options, f->folder, mode, &found, &err);
     return found;
 }
 
@@ -121,23 +121,23 @@ static archive *open_archive(const bench *b, archive_mode mode, td_result *rc)
 static void test_the_next_one_follows(void **state)
 {
     (void)state;
-    bench b;
+    fixture f;
     td_err err;
-    bench_open(&b);
+    fixture_open(&f);
     for (uint32_t number = 1; number <= 3; number++) {
-        tick_until(&b, number);
-        record(&b, 0); /* slots belong to a session */
-        record(&b, 1);
-        clock_sim_set_wall(b.clock, START_NS - number * HOUR_NS);
+        tick_until(&f, number);
+        record(&f, 0); /* slots belong to a session */
+        record(&f, 1);
+        clock_sim_set_wall(f.clock, START_NS - number * HOUR_NS);
         if (number < 3)
-            tick_until(&b, 0);
+            tick_until(&f, 0);
     }
-    if (tap_sessions_stop(b.sessions, &err) != TD_OK)
+    if (tap_sessions_stop(f.sessions, &err) != TD_OK)
         fail_msg("%s", err.text);
-    assert_int_equal(tap_sessions_totals(b.sessions).frames, 3 * 2 * FRAMES);
-    assert_int_equal(tap_sessions_totals(b.sessions).dropped, 0);
-    assert_int_equal(b.failures, 0);
-    bench_close(&b);
+    assert_int_equal(tap_sessions_totals(f.sessions).frames, 3 * 2 * FRAMES);
+    assert_int_equal(tap_sessions_totals(f.sessions).dropped, 0);
+    assert_int_equal(f.failures, 0);
+    fixture_close(&f);
 }
 
 /* Another program opens the archive between two sessions: one log line for all attempts, and one at
@@ -145,32 +145,32 @@ static void test_the_next_one_follows(void **state)
 static void test_an_archive_that_is_taken(void **state)
 {
     (void)state;
-    bench b;
+    fixture f;
     td_err err;
     td_result rc;
     archive *other;
-    bench_open(&b);
-    record(&b, 0);
-    clock_sim_set_wall(b.clock, START_NS - HOUR_NS);
-    tick_until(&b, 0);
+    fixture_open(&f);
+    record(&f, 0);
+    clock_sim_set_wall(f.clock, START_NS - HOUR_NS);
+    tick_until(&f, 0);
     do
-        other = open_archive(&b, ARCHIVE_APPEND, &rc); /* the session ends on its own thread */
+        other = open_archive(&f, ARCHIVE_APPEND, &rc); /* the session ends on its own thread */
     while (rc == TD_E_BUSY);
     assert_int_equal(rc, TD_OK);
-    for (uint64_t i = 0; i < 3 * TAP_RETRY_NS / (10 * TD_NS_PER_MS) || b.failures == 0; i++) {
-        tick(&b);
-        assert_int_equal(tap_sessions_number(b.sessions), 0);
+    for (uint64_t i = 0; i < 3 * TAP_RETRY_NS / (10 * TD_NS_PER_MS) || f.failures == 0; i++) {
+        tick(&f);
+        assert_int_equal(tap_sessions_number(f.sessions), 0);
     }
-    assert_int_equal(b.recoveries, 0);
+    assert_int_equal(f.recoveries, 0);
     archive_close(other);
-    tick_until(&b, 2);
-    assert_int_equal(b.failures, 1);
-    assert_int_equal(b.recoveries, 1);
-    record(&b, 0);
-    assert_int_equal(tap_sessions_stop(b.sessions, &err), TD_E_BUSY);
+    tick_until(&f, 2);
+    assert_int_equal(f.failures, 1);
+    assert_int_equal(f.recoveries, 1);
+    record(&f, 0);
+    assert_int_equal(tap_sessions_stop(f.sessions, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "recording was interrupted"));
-    assert_int_equal(tap_sessions_totals(b.sessions).frames, 2 * FRAMES);
-    bench_close(&b);
+    assert_int_equal(tap_sessions_totals(f.sessions).frames, 2 * FRAMES);
+    fixture_close(&f);
 }
 
 /* Stopped while the next session is being opened, or the last one is ending. */
@@ -178,18 +178,18 @@ static void test_stopped_between(void **state)
 {
     (void)state;
     for (int ticks = 0; ticks < 40; ticks += ticks < 10 ? 1 : 5) {
-        bench b;
+        fixture f;
         td_err err;
-        bench_open(&b);
-        record(&b, 0);
-        clock_sim_set_wall(b.clock, START_NS - HOUR_NS);
-        tick_until(&b, 0);
+        fixture_open(&f);
+        record(&f, 0);
+        clock_sim_set_wall(f.clock, START_NS - HOUR_NS);
+        tick_until(&f, 0);
         for (int i = 0; i < ticks; i++)
-            tick(&b);
-        if (tap_sessions_stop(b.sessions, &err) != TD_OK)
+            tick(&f);
+        if (tap_sessions_stop(f.sessions, &err) != TD_OK)
             fail_msg("%s", err.text);
-        assert_int_equal(tap_sessions_totals(b.sessions).frames, FRAMES);
-        bench_close(&b);
+        assert_int_equal(tap_sessions_totals(f.sessions).frames, FRAMES);
+        fixture_close(&f);
     }
 }
 

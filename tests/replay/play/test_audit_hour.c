@@ -17,12 +17,12 @@
 #define HOUR_NS (3600 * TD_NS_PER_S)
 enum { HOUR_STEPS = 60000 };
 
-typedef struct hour {
+typedef struct family_topics {
     const char *family;
     const char *topics[8];
-} hour;
+} family_topics;
 
-static const hour HOURS[] = {
+static const family_topics HOURS[] = {
     {"inverse",
      {"orderBookL2_25", "orderBook_200.100ms", "trade", "instrument_info.100ms", "klineV2.1"}},
     {"linear",
@@ -43,7 +43,7 @@ static const hour HOURS[] = {
     {"v5-spread", {"orderbook.25", "publicTrade"}},
 };
 
-static void test_an_hour(void **state)
+static void test_hour_without_false_alarm(void **state)
 {
     long_test();
     (void)state;
@@ -102,7 +102,7 @@ static void test_all_families(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_hour),
+        cmocka_unit_test(test_hour_without_false_alarm),
         cmocka_unit_test(test_all_families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

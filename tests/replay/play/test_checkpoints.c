@@ -25,7 +25,7 @@
 #include "tests/testing/long_test.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FRAMES = 1500, LOST_EVERY = 97, MOMENTS_MAX = 64 };
+enum { FRAMES = 1500, LOST_EVERY = 97, TIMES_MAX = 64 };
 #define STEP_NS (7 * TD_NS_PER_S) /* about six segments, with the second connection's */
 #define HOUR_NS (UINT64_C(3600) * TD_NS_PER_S)
 
@@ -194,13 +194,13 @@ static void write_stretched(const char *path, const char *capture_name, const ch
     write_text(path, &text);
 }
 
-static void import_capture(archive_place *place, const char *path, const char *family_name)
+static void import_capture(archive_env *env, const char *path, const char *family_name)
 {
     td_err err;
     import_report report;
     const import_options options = {.io = io_posix(),
-                                    .clock = clock_sim_clock(place->clock),
-                                    .archive_path = place->path,
+                                    .clock = clock_sim_clock(env->clock),
+                                    .archive_path = env->path,
                                     .version = "test",
                                     .format = IMPORT_JSONL,
                                     .family = family_find(td_bytes_str(family_name)),
@@ -212,19 +212,19 @@ static void import_capture(archive_place *place, const char *path, const char *f
 }
 
 /* The start of each segment except the first, and a time in its middle. */
-static size_t find_moments(archive *of, uint64_t moments[MOMENTS_MAX])
+static size_t find_times(archive *of, uint64_t times[TIMES_MAX])
 {
     read_plan *plan = NULL;
     selection all = {0};
     read_query query = selection_query(&all, SELECTION_ALL_TIME);
     size_t count = 0;
     assert_int_equal(read_plan_open(of, &query, &plan, NULL), TD_OK);
-    assert_in_range(read_plan_count(plan), 4, MOMENTS_MAX / 2);
+    assert_in_range(read_plan_count(plan), 4, TIMES_MAX / 2);
     for (size_t i = 1; i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
         assert_true(index->checkpoint_count > 0);
-        moments[count++] = index->first_ns;
-        moments[count++] = index->first_ns + (index->last_ns - index->first_ns) / 2;
+        times[count++] = index->first_ns;
+        times[count++] = index->first_ns + (index->last_ns - index->first_ns) / 2;
     }
     read_plan_close(plan);
     return count;
@@ -255,26 +255,26 @@ static void check_cut(archive *of, const char *path, const char *family_name,
 /* Reads from each of these times, with and without checkpoints, and makes cuts at path. */
 static void check_moments(archive *of, const char *name, const char *path)
 {
-    uint64_t moments[MOMENTS_MAX];
+    uint64_t times[TIMES_MAX];
     seen_frames whole = play_from(of, 0, 1);
-    size_t moment_count = find_moments(of, moments);
-    for (size_t i = 0; i < moment_count; i++) {
-        seen_frames part = play_from(of, moments[i], 1);
-        must_equal(name, &whole, &part, moments[i]);
-        assert_true(moments[i] - part.lead_from_ns < HOUR_NS);
+    size_t time_count = find_times(of, times);
+    for (size_t i = 0; i < time_count; i++) {
+        seen_frames part = play_from(of, times[i], 1);
+        must_equal(name, &whole, &part, times[i]);
+        assert_true(times[i] - part.lead_from_ns < HOUR_NS);
         if (i % 2 == 0)
             assert_int_equal(part.lead_in, 0);
         if (i % 4 > 1 && !long_tests_are_on()) {
             td_free(part.items);
             continue;
         }
-        seen_frames without = play_from(of, moments[i], 0);
+        seen_frames without = play_from(of, times[i], 0);
         if (without.trades_missing > part.trades_missing)
-            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)moments[i]);
+            fail_msg("%s from %llu: trades are missing", name, (unsigned long long)times[i]);
         td_free(part.items);
         td_free(without.items);
         if (i % 4 == 1)
-            check_cut(of, path, name, &whole, moments[i],
+            check_cut(of, path, name, &whole, times[i],
                       i % 8 == 1 ? CUT_SNAPSHOTS_RECORDED : CUT_SNAPSHOTS_MADE);
     }
     td_free(whole.items);
@@ -283,23 +283,23 @@ static void check_moments(archive *of, const char *name, const char *path)
 /* capture_name NULL: from the simulated exchange. */
 static void check_family(const char *family_name, const char *capture_name)
 {
-    archive_place place;
+    archive_env env;
     char path[160];
     char cut[160];
     if (capture_name != NULL)
         (void)capture_path_or_skip(capture_name);
-    archive_place_init_real(&place);
-    (void)snprintf(path, sizeof path, "%s/capture", place.folder);
-    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", place.folder);
+    archive_env_init_real(&env);
+    (void)snprintf(path, sizeof path, "%s/capture", env.folder);
+    (void)snprintf(cut, sizeof cut, "%s/cut.mcap", env.folder);
     if (capture_name != NULL)
         write_stretched(path, capture_name, family_name);
     else
         write_simulated(path, family_name);
-    import_capture(&place, path, family_name);
-    archive *of = archive_place_open(&place, ARCHIVE_READ, NULL);
+    import_capture(&env, path, family_name);
+    archive *of = archive_env_open(&env, ARCHIVE_READ, NULL);
     check_moments(of, family_name, cut);
     archive_close(of);
-    archive_place_fini(&place);
+    archive_env_fini(&env);
 }
 
 static void test_every_segment(void **state)

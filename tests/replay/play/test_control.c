@@ -29,8 +29,7 @@ static void test_texts(void **state)
                         "pause, resume, step, seek?to=TIME or speed?to=N");
 }
 
-/* A byte is the key of one command at most. */
-static void test_keys(void **state)
+static void test_keys_are_unique(void **state)
 {
     (void)state;
     for (int byte = 0; byte < 128; byte++) {
@@ -87,7 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_keys_are_unique),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_documents),
     };

@@ -12,36 +12,36 @@
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 
 /* A change of one frame. */
-typedef enum twist {
-    TWIST_TIME,
-    TWIST_ORDINAL,
-    TWIST_SPACE,
-    TWIST_KEYS,
-    TWIST_SIZE,
-    TWIST_ACK,
-    TWIST_TRADE_ID,
-    TWIST_GARBAGE
-} twist;
+typedef enum change {
+    CHANGE_TIME,
+    CHANGE_ORDINAL,
+    CHANGE_SPACE,
+    CHANGE_KEYS,
+    CHANGE_SIZE,
+    CHANGE_ACK,
+    CHANGE_TRADE_ID,
+    CHANGE_GARBAGE
+} change;
 
-typedef struct twist_case {
+typedef struct change_case {
     const char *name;
-    twist twist;
+    change change;
     size_t frame; /* in the inverse capture */
     const char *changed;
-} twist_case;
+} change_case;
 
 /* Frames 0 to 3 are outbound, 4 and 5 are acks, 6 is the EOSUSD snapshot. */
 enum { FRAME_ACK = 4, FRAME_SNAPSHOT_AT = 6 };
 
-static const twist_case TWISTS[] = {
-    {"receive time", TWIST_TIME, FRAME_SNAPSHOT_AT, "frames"},
-    {"ordinal", TWIST_ORDINAL, FRAME_SNAPSHOT_AT, "frames"},
-    {"white space", TWIST_SPACE, FRAME_SNAPSHOT_AT, "frames payload"},
-    {"order of keys", TWIST_KEYS, FRAME_SNAPSHOT_AT, "frames payload"},
-    {"a level's size", TWIST_SIZE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
-    {"a bit of an ack", TWIST_ACK, FRAME_ACK, "frames"},
-    {"a trade's id", TWIST_TRADE_ID, 0, "frames payload messages"},
-    {"not JSON any more", TWIST_GARBAGE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
+static const change_case CHANGES[] = {
+    {"receive time", CHANGE_TIME, FRAME_SNAPSHOT_AT, "frames"},
+    {"ordinal", CHANGE_ORDINAL, FRAME_SNAPSHOT_AT, "frames"},
+    {"white space", CHANGE_SPACE, FRAME_SNAPSHOT_AT, "frames payload"},
+    {"order of keys", CHANGE_KEYS, FRAME_SNAPSHOT_AT, "frames payload"},
+    {"a level's size", CHANGE_SIZE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
+    {"a bit of an ack", CHANGE_ACK, FRAME_ACK, "frames"},
+    {"a trade's id", CHANGE_TRADE_ID, 0, "frames payload messages"},
+    {"not JSON any more", CHANGE_GARBAGE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
 };
 
 /* Replaces the first occurrence of a text in a frame by a text of the same length. */
@@ -89,32 +89,32 @@ static void change_digit(const frame_ref *frame, const char *key)
     *at = *at == '1' ? '2' : '1';
 }
 
-static void apply_twist(const capture_tape *from, const twist_case *c)
+static void apply_change(const capture_tape *from, const change_case *c)
 {
     frame_ref *frame = &from->frames[c->frame];
-    switch (c->twist) {
-    case TWIST_TIME:
+    switch (c->change) {
+    case CHANGE_TIME:
         frame->recv_ns++;
         break;
-    case TWIST_ORDINAL:
+    case CHANGE_ORDINAL:
         frame->ordinal++;
         break;
-    case TWIST_SPACE:
+    case CHANGE_SPACE:
         add_space(frame);
         break;
-    case TWIST_KEYS:
+    case CHANGE_KEYS:
         swap_keys(frame);
         break;
-    case TWIST_SIZE:
+    case CHANGE_SIZE:
         change_digit(frame, "\"size\":");
         break;
-    case TWIST_ACK:
+    case CHANGE_ACK:
         change_digit(frame, "\"conn_id\":\"");
         break;
-    case TWIST_TRADE_ID:
+    case CHANGE_TRADE_ID:
         change_digit(first_trade(from), "\"trade_id\":\"");
         break;
-    case TWIST_GARBAGE:
+    case CHANGE_GARBAGE:
         replace(frame, "{\"topic\"", "{\"topic ");
         break;
     }
@@ -135,11 +135,11 @@ static void changed_parts(digest_texts a, digest_texts b, char out[64])
 static void test_digests(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof TWISTS / sizeof *TWISTS; i++) {
+    for (size_t i = 0; i < sizeof CHANGES / sizeof *CHANGES; i++) {
         capture_tape from;
         capture_tape_load(&from, INVERSE, "inverse");
         player *before = played(&from, 1);
-        apply_twist(&from, &TWISTS[i]);
+        apply_change(&from, &CHANGES[i]);
         for (size_t k = 0; k < from.frame_count; k++)
             from.frames[k].is_read = 0; /* the content is of the unchanged frame */
         player *after = played(&from, 1);
@@ -149,8 +149,8 @@ static void test_digests(void **state)
         played_digests(after, b);
         char changed[64];
         changed_parts(a, b, changed);
-        if (strcmp(changed, TWISTS[i].changed) != 0)
-            fail_msg("%s: changes %s, expected %s", TWISTS[i].name, changed, TWISTS[i].changed);
+        if (strcmp(changed, CHANGES[i].changed) != 0)
+            fail_msg("%s: changes %s, expected %s", CHANGES[i].name, changed, CHANGES[i].changed);
         player_close(before);
         player_close(after);
         capture_tape_fini(&from);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 #include "replay/play/order_join.h"
 
 enum { STEPS_MAX = 12, ROWS_BYTES = 1024 };
@@ -145,7 +145,7 @@ static void put_id(const char *id, char out[64])
     (void)snprintf(out, 64, id == NULL ? "" : ",\"reqId\":\"%s\"", id); /* fits */
 }
 
-static void add_step(order_join *join, decode_bench *bench, const step *s)
+static void add_step(order_join *join, decode_fixture *fixture, const step *s)
 {
     static frame_channel channel = {.info = {.feed = "f"}};
     char topic[32] = "order";
@@ -165,7 +165,7 @@ static void add_step(order_join *join, decode_bench *bench, const step *s)
                        "{\"id\":\"u\",\"topic\":\"order\",\"creationTime\":1,\"data\":[%s]}",
                        s->order);
     const char *spoken = s->way == UPDATED ? "v5-private" : "v5-trade";
-    if (!decode_bench_text(bench, spoken, topic, text, &decoded, &why))
+    if (!decode_fixture_text(fixture, spoken, topic, text, &decoded, &why))
         fail_msg("not decoded: %s", text);
     channel.role = s->way == ASKED ? ROLE_OUT : ROLE_DATA;
     const frame_ref frame = {.recv_ns = s->at_ns,
@@ -208,7 +208,7 @@ static void test_joined(void **state)
 }
 
 /* Copies and frames that were not decoded are ignored. */
-static void test_passed_over(void **state)
+static void test_copies_are_ignored(void **state)
 {
     (void)state;
     char rows[ROWS_BYTES] = "";
@@ -225,8 +225,8 @@ static void test_passed_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_joined, decode_bench_open, decode_bench_close),
-        cmocka_unit_test(test_passed_over),
+        cmocka_unit_test_setup_teardown(test_joined, decode_fixture_open, decode_fixture_close),
+        cmocka_unit_test(test_copies_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

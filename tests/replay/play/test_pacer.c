@@ -135,16 +135,16 @@ static pacer_answer press(pacer *p, char key)
 }
 
 /* A user: whenever the pacer idles, time passes, and a key may be pressed. */
-typedef struct hand {
+typedef struct key_source {
     clock_sim *sim;
     pacer *pacer;
     uint64_t pass_ns;
     const char *keys; /* '_' presses no key */
-} hand;
+} key_source;
 
-static pacer_answer hand_wait(void *ctx, uint64_t mono_ns)
+static pacer_answer key_wait(void *ctx, uint64_t mono_ns)
 {
-    hand *h = ctx;
+    key_source *h = ctx;
     uint64_t now_ns = clock_mono_ns(clock_sim_clock(h->sim));
     uint64_t left_ns = mono_ns - now_ns;
     clock_sim_advance(h->sim, left_ns < h->pass_ns ? left_ns : h->pass_ns);
@@ -176,9 +176,9 @@ static void test_keys(void **state)
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
         clock_sim *sim = clock_sim_open(0, START_NS);
         pacer p;
-        hand h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = KEYS[i].keys};
+        key_source h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = KEYS[i].keys};
         pacer_options options = {
-            .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {hand_wait, &h}};
+            .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {key_wait, &h}};
         pacer_init(&p, &options);
         uint64_t deadline_ns;
         assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
@@ -197,8 +197,8 @@ static void test_keys(void **state)
  * before the target as often as the keys require it. */
 typedef struct seek_case {
     const char *name;
-    const char *keys; /* one per 100 ns of waiting */
-    const char *goes; /* the frames, 'a' to 'f', 1 s apart; 'A' to 'F' on the way back */
+    const char *keys;  /* one per 100 ns of waiting */
+    const char *order; /* the frames, 'a' to 'f', 1 s apart; 'A' to 'F' on the way back */
 } seek_case;
 
 static const seek_case SEEKS[] = {
@@ -217,14 +217,14 @@ static void test_seeks(void **state)
     for (size_t i = 0; i < sizeof SEEKS / sizeof *SEEKS; i++) {
         clock_sim *sim = clock_sim_open(0, START_NS);
         pacer p;
-        hand h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = SEEKS[i].keys};
+        key_source h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = SEEKS[i].keys};
         static pacer_marks marks;
         marks.count = marks.next_frames = 0;
         pacer_options options = {.clock = clock_sim_clock(sim),
                                  .speed = {.is_max = 1},
                                  .marks = &marks,
-                                 .idle = {hand_wait, &h}};
-        char goes[64];
+                                 .idle = {key_wait, &h}};
+        char order[64];
         size_t count = 0;
         pacer_init(&p, &options);
         pacer_pause(&p);
@@ -235,14 +235,14 @@ static void test_seeks(void **state)
             for (uint64_t k = p.frames; k < FRAMES_MAX && answer == PACER_GO; k++) {
                 answer = pacer_wait(&p, TAPE_NS + k * TD_NS_PER_S, &deadline_ns);
                 if (answer == PACER_GO)
-                    goes[count++] = (char)((p.is_returning ? 'A' : 'a') + (int)k);
+                    order[count++] = (char)((p.is_returning ? 'A' : 'a') + (int)k);
             }
             if (answer == PACER_GO)
                 answer = pacer_end(&p);
         }
-        goes[count] = '\0';
-        if (strcmp(goes, SEEKS[i].goes) != 0)
-            fail_msg("%s: %s, expected %s", SEEKS[i].name, goes, SEEKS[i].goes);
+        order[count] = '\0';
+        if (strcmp(order, SEEKS[i].order) != 0)
+            fail_msg("%s: %s, expected %s", SEEKS[i].name, order, SEEKS[i].order);
         clock_sim_close(sim);
     }
 }
@@ -279,8 +279,7 @@ static void test_marks(void **state)
     clock_sim_close(sim);
 }
 
-/* Without marks it cannot go back. */
-static void test_one_way(void **state)
+static void test_no_way_back_without_marks(void **state)
 {
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
@@ -295,8 +294,7 @@ static void test_one_way(void **state)
     clock_sim_close(sim);
 }
 
-/* Jumps before the tape has moved add up. */
-static void test_jumps(void **state)
+static void test_first_jumps_add_up(void **state)
 {
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
@@ -319,9 +317,9 @@ static void test_quit(void **state)
     (void)state;
     clock_sim *sim = clock_sim_open(0, START_NS);
     pacer p;
-    hand h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = "__q"};
+    key_source h = {.sim = sim, .pacer = &p, .pass_ns = 100, .keys = "__q"};
     pacer_options options = {
-        .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {hand_wait, &h}};
+        .clock = clock_sim_clock(sim), .speed = {.value = {1, 0}}, .idle = {key_wait, &h}};
     pacer_init(&p, &options);
     uint64_t deadline_ns;
     assert_int_equal(pacer_wait(&p, TAPE_NS, &deadline_ns), PACER_GO);
@@ -387,9 +385,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_speed_parse),    cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_no_drift),       cmocka_unit_test(test_full_speed),
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_first_jumps_add_up),
         cmocka_unit_test(test_quit),           cmocka_unit_test(test_seeks),
-        cmocka_unit_test(test_marks),          cmocka_unit_test(test_one_way),
+        cmocka_unit_test(test_marks),          cmocka_unit_test(test_no_way_back_without_marks),
         cmocka_unit_test(test_speed_bounds),   cmocka_unit_test(test_lateness),
         cmocka_unit_test(test_lateness_edges),
     };

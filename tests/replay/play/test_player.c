@@ -351,18 +351,18 @@ static void test_unknown_topics(void **state)
 
 /* ---- pacing ---- */
 
-typedef struct witness {
+typedef struct due_log {
     uint64_t frames;
     uint64_t last_recv_ns;
     uint64_t roles[ROLE_EVENT + 1];
     uint64_t end_at; /* number of the frame at which it returns `answer` */
     td_result answer;
     uint64_t deadline_ns_max;
-} witness;
+} due_log;
 
-static td_result witness_frame(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
+static td_result on_due(void *ctx, const frame_ref *frame, uint64_t deadline_ns, td_err *err)
 {
-    witness *w = ctx;
+    due_log *w = ctx;
     assert_true(frame->recv_ns > w->last_recv_ns);
     w->last_recv_ns = frame->recv_ns;
     w->roles[frame->channel->role]++;
@@ -393,8 +393,8 @@ static void test_due(void **state)
     capture_tape_load(&from, INVERSE, "inverse");
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         capture_tape_rewind(&from);
-        witness w = {.end_at = CASES[i].end_at, .answer = CASES[i].answer};
-        player_options options = {.workers = played_workers(2), .due = witness_frame, .user = &w};
+        due_log w = {.end_at = CASES[i].end_at, .answer = CASES[i].answer};
+        player_options options = {.workers = played_workers(2), .due = on_due, .user = &w};
         player *p;
         td_err err;
         p = player_open(&options);
@@ -415,7 +415,7 @@ static void test_due(void **state)
 
 /* Paced frames are shown when they are due: the last deadline is the first plus the tape's length
  * divided by the speed. */
-static void test_paced(void **state)
+static void test_paced_frames_are_due(void **state)
 {
     (void)state;
     capture_tape from;
@@ -426,9 +426,9 @@ static void test_paced(void **state)
     td_err err;
     assert_int_equal(pacer_speed_parse("10", &speed, &err), TD_OK);
     pacer_init(&pace, &(pacer_options){.clock = clock_sim_clock(sim), .speed = speed});
-    witness w = {0};
+    due_log w = {0};
     player_options options = {
-        .workers = played_workers(1), .due = witness_frame, .user = &w, .pacer = &pace};
+        .workers = played_workers(1), .due = on_due, .user = &w, .pacer = &pace};
     player *p;
     p = player_open(&options);
     assert_int_equal(push_until(p, &from, &err), TD_OK);
@@ -444,32 +444,32 @@ static void test_paced(void **state)
 /* ---- observers ---- */
 
 /* An observer's state for a stream. */
-typedef struct watched {
+typedef struct topic_count {
     uint64_t frames;
     uint64_t lead_in;
     uint64_t decoded;
     uint64_t unjudged; /* frames with a message but without a verdict */
     uint64_t last_recv_ns;
     uint64_t best; /* hash of the book after the last frame */
-} watched;
+} topic_count;
 
 /* An observer's own context; workers lock it to count. */
-typedef struct watcher {
+typedef struct observer_log {
     pthread_mutex_t mutex;
     uint64_t frames;
     uint64_t closed; /* frames of all states that were freed */
     uint64_t fail_at;
     uint64_t stop_at;
-} watcher;
+} observer_log;
 
-static td_result watch_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
-                             td_err *err)
+static td_result observe_frame(void *ctx, const stream *of, void **state,
+                               const observed_frame *seen, td_err *err)
 {
-    watcher *w = ctx;
+    observer_log *w = ctx;
     const frame_ref *frame = seen->frame;
     if (*state == NULL)
-        *state = calloc(1, sizeof(watched));
-    watched *own = *state;
+        *state = calloc(1, sizeof(topic_count));
+    topic_count *own = *state;
     assert_true(frame->recv_ns > own->last_recv_ns);
     own->last_recv_ns = frame->recv_ns;
     own->frames++;
@@ -488,19 +488,20 @@ static td_result watch_frame(void *ctx, const stream *of, void **state, const ob
     return count == w->stop_at ? TD_EOF : TD_OK;
 }
 
-static void watch_close(void *ctx, void *state)
+static void observe_close(void *ctx, void *state)
 {
-    ((watcher *)ctx)->closed += ((watched *)state)->frames;
+    ((observer_log *)ctx)->closed += ((topic_count *)state)->frames;
     free(state);
 }
 
-static const observer_ops WATCH = {.name = "watch", .frame = watch_frame, .close = watch_close};
+static const observer_ops OBSERVER = {
+    .name = "watch", .frame = observe_frame, .close = observe_close};
 
-static player *watched_open(watcher *w, unsigned threads)
+static player *observed_open(observer_log *w, unsigned threads)
 {
-    *w = (watcher){.mutex = PTHREAD_MUTEX_INITIALIZER};
+    *w = (observer_log){.mutex = PTHREAD_MUTEX_INITIALIZER};
     const player_options options = {
-        .workers = played_workers(threads), .observer = {&WATCH, w}, .without_digests = 1};
+        .workers = played_workers(threads), .observer = {&OBSERVER, w}, .without_digests = 1};
     player *p;
     p = player_open(&options);
     return p;
@@ -515,7 +516,7 @@ static void assert_watched(const player *p, const player *plain)
     assert_int_equal(streams->count, expected->count);
     for (size_t i = 0; i < streams->count; i++) {
         const stream *s = streams->items[i];
-        const watched *own = s->observed;
+        const topic_count *own = s->observed;
         assert_non_null(own);
         assert_int_equal(own->frames, s->counts.frames + s->counts.lead_in);
         assert_int_equal(own->lead_in, s->counts.lead_in);
@@ -541,8 +542,8 @@ static void test_observer(void **state)
     player *plain = played(&from, 1);
     for (size_t i = 0; i < sizeof THREADS / sizeof *THREADS; i++) {
         capture_tape_rewind(&from);
-        watcher w;
-        player *p = watched_open(&w, THREADS[i]);
+        observer_log w;
+        player *p = observed_open(&w, THREADS[i]);
         played_push(p, &from);
         td_err err;
         assert_int_equal(player_finish(p, &err), TD_OK);
@@ -555,14 +556,14 @@ static void test_observer(void **state)
 }
 
 /* After each drain the observer has seen all frames so far, and the play continues. */
-static void test_drain(void **state)
+static void test_drain_shows_all_frames(void **state)
 {
     (void)state;
     enum { EVERY = 97 };
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
-    watcher w;
-    player *p = watched_open(&w, 4);
+    observer_log w;
+    player *p = observed_open(&w, 4);
     td_err err;
     for (size_t i = 0; i < from.frame_count; i++) {
         assert_int_equal(played_on_frame(p, &from.frames[i], &err), TD_OK);
@@ -584,8 +585,8 @@ static void test_observer_fails(void **state)
     capture_tape_load(&from, INVERSE, "inverse");
     for (unsigned threads = 1; threads <= 2; threads++) {
         capture_tape_rewind(&from);
-        watcher w;
-        player *p = watched_open(&w, threads);
+        observer_log w;
+        player *p = observed_open(&w, threads);
         w.fail_at = 100;
         td_err err;
         td_result rc = push_until(p, &from, &err);
@@ -606,8 +607,8 @@ static void test_observer_stops(void **state)
     enum { FRAMES = 100 };
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
-    watcher w;
-    player *p = watched_open(&w, 1);
+    observer_log w;
+    player *p = observed_open(&w, 1);
     w.stop_at = FRAMES;
     td_err err;
     assert_int_equal(push_until(p, &from, &err), TD_EOF);
@@ -660,9 +661,9 @@ int main(void)
         cmocka_unit_test(test_undecodable),
         cmocka_unit_test(test_unknown_topics),
         cmocka_unit_test(test_due),
-        cmocka_unit_test(test_paced),
+        cmocka_unit_test(test_paced_frames_are_due),
         cmocka_unit_test(test_observer),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_shows_all_frames),
         cmocka_unit_test(test_observer_fails),
         cmocka_unit_test(test_without_audits),
         cmocka_unit_test(test_observer_stops),

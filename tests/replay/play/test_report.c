@@ -381,7 +381,7 @@ static void test_empty_text(void **state)
 
 /* The first four frames have no faults, and the ledger's gap is not reached; still the replay is
  * not known to be complete. */
-static void test_stopped(void **state)
+static void test_stop_is_incomplete(void **state)
 {
     (void)state;
     static const struct {
@@ -420,7 +420,7 @@ static void test_stopped(void **state)
 /* ---- the selection ---- */
 
 /* From the middle of the second connection: its snapshot is in the lead-in. */
-static void test_from(void **state)
+static void test_from_in_a_connection(void **state)
 {
     (void)state;
     replayed r;
@@ -487,7 +487,7 @@ static void test_gaps_of_a_selection(void **state)
 /* ---- damage ---- */
 
 /* An unreadable chunk is skipped and counted, and determines the verdict. */
-static void test_damage(void **state)
+static void test_damage_is_counted(void **state)
 {
     (void)state;
     replayed r = {0};
@@ -512,7 +512,7 @@ enum { LINES = 40 };
 
 /* An audit compares from the second line on, and its members are limited: frames of further ones
  * are counted, and the text report mentions them. */
-static void test_left_out(void **state)
+static void test_left_out_is_counted(void **state)
 {
     (void)state;
     replayed r = {0};
@@ -571,10 +571,14 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),       cmocka_unit_test(test_text),
-        cmocka_unit_test(test_empty_text), cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_from),       cmocka_unit_test(test_gaps_of_a_selection),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_empty_text),
+        cmocka_unit_test(test_stop_is_incomplete),
+        cmocka_unit_test(test_from_in_a_connection),
+        cmocka_unit_test(test_gaps_of_a_selection),
+        cmocka_unit_test(test_damage_is_counted),
+        cmocka_unit_test(test_left_out_is_counted),
         cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

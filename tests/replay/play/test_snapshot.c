@@ -119,8 +119,7 @@ static void test_shapes(void **state)
     decoder_close(d);
 }
 
-/* A compressed frame cannot be a model. */
-static void test_no_text(void **state)
+static void test_compressed_is_no_model(void **state)
 {
     (void)state;
     snapshot_maker *maker = snapshot_maker_open();
@@ -145,6 +144,6 @@ static void test_no_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes),
-                                       cmocka_unit_test(test_no_text)};
+                                       cmocka_unit_test(test_compressed_is_no_model)};
     return cmocka_run_group_tests_name("replay/play/snapshot", tests, NULL, NULL);
 }

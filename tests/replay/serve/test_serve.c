@@ -22,15 +22,15 @@
 #define ALL_TOPICS "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD|EOSUSD\",\"orderBookL2_25.*\"]}"
 
 /* All data frames of a client, in order, each followed by a LF. */
-typedef struct gathered {
+typedef struct client {
     wire_side side;
     td_buf frames;
     td_buf control;
     unsigned data_count;
     unsigned control_count;
-} gathered;
+} client;
 
-typedef struct setup {
+typedef struct fixture {
     char folder[64];
     char archive_path[96];
     char pem[96];
@@ -39,18 +39,18 @@ typedef struct setup {
     selection wanted;
     serve_feeds *feeds;
     serve *server;
-} setup;
+} fixture;
 
 /* ---- set-up ---- */
 
-static void import_capture(setup *s, const char *feed)
+static void import_capture(fixture *f, const char *feed)
 {
     const char *path = capture_path_or_skip(CAPTURE);
     static import_report report;
     td_err err;
     const import_options options = {.io = io_posix(),
                                     .clock = clock_real(),
-                                    .archive_path = s->archive_path,
+                                    .archive_path = f->archive_path,
                                     .version = "test",
                                     .format = IMPORT_CRYPTOFEED,
                                     .path = path,
@@ -59,53 +59,53 @@ static void import_capture(setup *s, const char *feed)
         fail_msg("%s", err.text);
 }
 
-static void open_with(setup *s, const char *speed, serve_options options)
+static void open_with(fixture *f, const char *speed, serve_options options)
 {
     td_err err;
-    options.loop = s->loop;
-    options.archive = s->archive;
-    options.wanted = &s->wanted;
-    options.feeds = s->feeds;
+    options.loop = f->loop;
+    options.archive = f->archive;
+    options.wanted = &f->wanted;
+    options.feeds = f->feeds;
     options.server.listen = "127.0.0.1:0";
     options.clock = clock_real();
     options.seed = 1;
     assert_int_equal(pacer_speed_parse(speed, &options.speed, NULL), TD_OK);
-    if (serve_open(&options, &s->server, &err) != TD_OK)
+    if (serve_open(&options, &f->server, &err) != TD_OK)
         fail_msg("%s", err.text);
-    file_write_text(s->pem, wire_server_ca_pem(serve_server(s->server)));
+    file_write_text(f->pem, wire_server_ca_pem(serve_server(f->server)));
 }
 
-static void open_serve(setup *s, const char *speed, uint64_t settle_ns)
+static void open_serve(fixture *f, const char *speed, uint64_t settle_ns)
 {
-    open_with(s, speed, (serve_options){.settle_ns = settle_ns});
+    open_with(f, speed, (serve_options){.settle_ns = settle_ns});
 }
 
 static int set_up(void **state)
 {
-    setup *s = calloc(1, sizeof *s);
+    fixture *f = calloc(1, sizeof *f);
     td_err err;
-    temp_folder_make(TEMP_ON_DISK, s->folder);
-    (void)snprintf(s->archive_path, sizeof s->archive_path, "%s/archive", s->folder);
-    (void)snprintf(s->pem, sizeof s->pem, "%s/ca.pem", s->folder);
-    import_capture(s, NULL);
+    temp_folder_make(TEMP_ON_DISK, f->folder);
+    (void)snprintf(f->archive_path, sizeof f->archive_path, "%s/archive", f->folder);
+    (void)snprintf(f->pem, sizeof f->pem, "%s/ca.pem", f->folder);
+    import_capture(f, NULL);
     const archive_options options = {.io = io_posix(), .clock = clock_real()};
-    if (archive_open(&options, s->archive_path, ARCHIVE_READ, &s->archive, &err) != TD_OK ||
-        serve_feeds_open(s->archive, &s->wanted, NULL, &s->feeds, &err) != TD_OK ||
-        wire_loop_open(clock_real(), NULL, &s->loop, &err) != TD_OK)
+    if (archive_open(&options, f->archive_path, ARCHIVE_READ, &f->archive, &err) != TD_OK ||
+        serve_feeds_open(f->archive, &f->wanted, NULL, &f->feeds, &err) != TD_OK ||
+        wire_loop_open(clock_real(), NULL, &f->loop, &err) != TD_OK)
         fail_msg("%s", err.text);
-    *state = s;
+    *state = f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    setup *s = *state;
-    serve_close(s->server);
-    wire_loop_close(s->loop);
-    serve_feeds_close(s->feeds);
-    archive_close(s->archive);
-    temp_folder_remove(s->folder);
-    free(s);
+    fixture *f = *state;
+    serve_close(f->server);
+    wire_loop_close(f->loop);
+    serve_feeds_close(f->feeds);
+    archive_close(f->archive);
+    temp_folder_remove(f->folder);
+    free(f);
     return 0;
 }
 
@@ -113,56 +113,56 @@ static int tear_down(void **state)
 
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
-    gathered *g = user;
+    client *c = user;
     const td_bytes bytes = got->bytes;
     (void)conn;
     assert_int_equal(got->opcode, 1);
     int is_data = memmem(bytes.data, bytes.size, "{\"topic\":", 9) == bytes.data;
-    td_buf *to = is_data ? &g->frames : &g->control;
-    *(is_data ? &g->data_count : &g->control_count) += 1;
+    td_buf *to = is_data ? &c->frames : &c->control;
+    *(is_data ? &c->data_count : &c->control_count) += 1;
     assert_int_equal(td_buf_append(to, bytes.data, bytes.size, NULL), TD_OK);
     assert_int_equal(td_buf_append(to, "\n", 1, NULL), TD_OK);
 }
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
-    gathered *g = user;
-    WIRE_SIDE_OPS.opened(&g->side, conn, peer);
+    client *c = user;
+    WIRE_SIDE_OPS.opened(&c->side, conn, peer);
 }
 
 static void on_ended(void *user, const wire_end *end)
 {
-    gathered *g = user;
-    WIRE_SIDE_OPS.ended(&g->side, end);
+    client *c = user;
+    WIRE_SIDE_OPS.ended(&c->side, end);
 }
 
 static const wire_client_ops GATHER_OPS = {
     .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
-static void gather_begin(setup *s, gathered *g, const char *path)
+static void client_begin(fixture *f, client *c, const char *path)
 {
     char url[128];
     td_err err;
-    *g = (gathered){.side = {.loop = s->loop}};
-    td_buf_init(&g->frames, 64 << 20);
-    td_buf_init(&g->control, 1 << 20);
-    (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(s->server)), path);
+    *c = (client){.side = {.loop = f->loop}};
+    td_buf_init(&c->frames, 64 << 20);
+    td_buf_init(&c->control, 1 << 20);
+    (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(f->server)), path);
     const wire_client_options options = {
-        .url = url, .ca_file = s->pem, .ops = &GATHER_OPS, .user = g};
-    if (wire_connect(s->loop, &options, &g->side.conn, &err) != TD_OK)
+        .url = url, .ca_file = f->pem, .ops = &GATHER_OPS, .user = c};
+    if (wire_connect(f->loop, &options, &c->side.conn, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-static void gather_send(gathered *g, const char *request)
+static void client_send(client *c, const char *request)
 {
-    wire_run_until(g->side.loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(request), NULL), TD_OK);
+    wire_run_until(c->side.loop, &c->side.opened, 1, "opened");
+    assert_int_equal(wire_send(c->side.conn, 1, td_bytes_str(request), NULL), TD_OK);
 }
 
-static void gather_end(gathered *g)
+static void client_end(client *c)
 {
-    td_buf_fini(&g->frames);
-    td_buf_fini(&g->control);
+    td_buf_fini(&c->frames);
+    td_buf_fini(&c->control);
 }
 
 /* The frames that the capture requires: those whose topic contains one of two texts. */
@@ -187,46 +187,46 @@ static void expected_frames(td_buf *out, const char *one, const char *other)
     assert_true(out->size > 0);
 }
 
-static void assert_frames(const gathered *g, const char *one, const char *other)
+static void assert_frames(const client *c, const char *one, const char *other)
 {
     td_buf expected;
     expected_frames(&expected, one, other);
-    assert_int_equal(g->frames.size, expected.size);
-    assert_memory_equal(g->frames.data, expected.data, expected.size);
+    assert_int_equal(c->frames.size, expected.size);
+    assert_memory_equal(c->frames.data, expected.data, expected.size);
     td_buf_fini(&expected);
 }
 
 /* ---- tests ---- */
 
 /* 1,094 = 1,098 inbound frames of the capture less its 4 acks (docs/wire.md 6). */
-static void test_everything(void **state)
+static void test_all_frames_are_sent(void **state)
 {
     static const char *const SPEEDS[] = {"max", "1000", "100"};
-    setup *s = *state;
+    fixture *f = *state;
     for (size_t i = 0; i < 3; i++) {
-        gathered g;
-        open_serve(s, SPEEDS[i], TD_NS_PER_MS);
-        gather_begin(s, &g, "/realtime");
-        gather_send(&g, "{\"op\":\"ping\"}");
-        gather_send(&g, ALL_TOPICS);
-        wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_int_equal(g.data_count, 1094);
-        assert_int_equal(g.control_count, 2);
-        assert_frames(&g, "trade.", "orderBookL2_25.");
+        client c;
+        open_serve(f, SPEEDS[i], TD_NS_PER_MS);
+        client_begin(f, &c, "/realtime");
+        client_send(&c, "{\"op\":\"ping\"}");
+        client_send(&c, ALL_TOPICS);
+        wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_int_equal(c.data_count, 1094);
+        assert_int_equal(c.control_count, 2);
+        assert_frames(&c, "trade.", "orderBookL2_25.");
         serve_counts counts;
-        while (serve_client_count(s->server) > 0)
-            assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        counts = *serve_get_counts(s->server);
+        while (serve_client_count(f->server) > 0)
+            assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
+        counts = *serve_get_counts(f->server);
         assert_int_equal(counts.clients, 1);
         assert_int_equal(counts.complete, 1);
         assert_int_equal(counts.frames, 1094);
-        gather_end(&g);
-        serve_close(s->server);
-        s->server = NULL;
+        client_end(&c);
+        serve_close(f->server);
+        f->server = NULL;
     }
 }
 
-static void test_only_what_is_subscribed(void **state)
+static void test_only_subscribed_topics(void **state)
 {
     static const struct {
         const char *request, *one, *other;
@@ -236,52 +236,52 @@ static void test_only_what_is_subscribed(void **state)
         {"{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\",\"orderBookL2_25.BTCUSD\"]}",
          "trade.BTCUSD\"", "25.BTCUSD\""},
     };
-    setup *s = *state;
-    open_serve(s, "max", TD_NS_PER_MS);
-    gathered g[3];
+    fixture *f = *state;
+    open_serve(f, "max", TD_NS_PER_MS);
+    client c[3];
     /* At the same time: each client has its own tape. */
     for (size_t i = 0; i < 3; i++) {
-        gather_begin(s, &g[i], "/realtime");
-        gather_send(&g[i], ROWS[i].request);
+        client_begin(f, &c[i], "/realtime");
+        client_send(&c[i], ROWS[i].request);
     }
     for (size_t i = 0; i < 3; i++) {
-        wire_side_expect_end(&g[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_frames(&g[i], ROWS[i].one, ROWS[i].other);
-        gather_end(&g[i]);
+        wire_side_expect_end(&c[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_frames(&c[i], ROWS[i].one, ROWS[i].other);
+        client_end(&c[i]);
     }
 }
 
 /* Two requests within the settle delay: both topics start from their first frame. */
-static void test_settles_behind_the_last_request(void **state)
+static void test_begins_after_the_last_request(void **state)
 {
-    setup *s = *state;
-    open_serve(s, "max", 30 * TD_NS_PER_MS);
-    gathered g;
-    gather_begin(s, &g, "/realtime");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
-    wire_run_until(s->loop, &g.control_count, 1, "first ack");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}");
-    wire_run_until(s->loop, &g.control_count, 2, "second ack");
-    assert_int_equal(g.data_count, 0);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    assert_frames(&g, "trade.BTCUSD\"", "trade.EOSUSD\"");
-    gather_end(&g);
+    fixture *f = *state;
+    open_serve(f, "max", 30 * TD_NS_PER_MS);
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
+    wire_run_until(f->loop, &c.control_count, 1, "first ack");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}");
+    wire_run_until(f->loop, &c.control_count, 2, "second ack");
+    assert_int_equal(c.data_count, 0);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    assert_frames(&c, "trade.BTCUSD\"", "trade.EOSUSD\"");
+    client_end(&c);
 }
 
 /* Subscriptions that change while the tape plays: removed topics stop, new ones start from the
  * tape's current time. */
 static void test_changes_on_the_way(void **state)
 {
-    setup *s = *state;
-    open_serve(s, "100", TD_NS_PER_MS);
-    gathered g;
-    gather_begin(s, &g, "/realtime");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
-    wire_run_until(s->loop, &g.data_count, 100, "the first topic");
-    gather_send(&g, "{\"op\":\"unsubscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
-    gather_send(&g, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.BTCUSD\"]}");
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    td_bytes all = td_buf_view(&g.frames);
+    fixture *f = *state;
+    open_serve(f, "100", TD_NS_PER_MS);
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
+    wire_run_until(f->loop, &c.data_count, 100, "the first topic");
+    client_send(&c, "{\"op\":\"unsubscribe\",\"args\":[\"orderBookL2_25.EOSUSD\"]}");
+    client_send(&c, "{\"op\":\"subscribe\",\"args\":[\"orderBookL2_25.BTCUSD\"]}");
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    td_bytes all = td_buf_view(&c.frames);
     const uint8_t *change = memmem(all.data, all.size, "25.BTCUSD", 9);
     assert_non_null(change);
     size_t left = all.size - (size_t)(change - all.data);
@@ -292,8 +292,8 @@ static void test_changes_on_the_way(void **state)
     const uint8_t *delta = memmem(change, left, "\"delta\"", 7);
     assert_non_null(snapshot);
     assert_true(delta == NULL || snapshot < delta);
-    assert_true(g.data_count < 507 + 511);
-    gather_end(&g);
+    assert_true(c.data_count < 507 + 511);
+    client_end(&c);
 }
 
 static void test_answers(void **state)
@@ -310,38 +310,38 @@ static void test_answers(void **state)
         {"{\"op\":\"auth\",\"args\":[\"k\",1,\"s\"]}",
          "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\""},
     };
-    setup *s = *state;
-    open_serve(s, "max", TD_NS_PER_MS);
-    gathered g;
-    gather_begin(s, &g, "/realtime?api_key=k&expires=1&signature=s");
+    fixture *f = *state;
+    open_serve(f, "max", TD_NS_PER_MS);
+    client c;
+    client_begin(f, &c, "/realtime?api_key=k&expires=1&signature=s");
     for (unsigned i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        td_buf_clear(&g.control);
-        gather_send(&g, ROWS[i].request);
-        wire_run_until(s->loop, &g.control_count, i + 1, ROWS[i].request);
-        if (memmem(g.control.data, g.control.size, ROWS[i].answer, strlen(ROWS[i].answer)) == NULL)
-            fail_msg("%s: %.*s", ROWS[i].request, (int)g.control.size, (char *)g.control.data);
+        td_buf_clear(&c.control);
+        client_send(&c, ROWS[i].request);
+        wire_run_until(f->loop, &c.control_count, i + 1, ROWS[i].request);
+        if (memmem(c.control.data, c.control.size, ROWS[i].answer, strlen(ROWS[i].answer)) == NULL)
+            fail_msg("%s: %.*s", ROWS[i].request, (int)c.control.size, (char *)c.control.data);
     }
     /* There is no subscription, so no tape has started. */
     for (int i = 0; i < 5; i++)
-        assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_MS, NULL), TD_OK);
-    assert_int_equal(g.data_count, 0);
-    serve_stop(s->server);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1001");
-    gather_end(&g);
+        assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_MS, NULL), TD_OK);
+    assert_int_equal(c.data_count, 0);
+    serve_stop(f->server);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1001");
+    client_end(&c);
 }
 
 static void test_paths(void **state)
 {
     static const char *const PATHS[] = {"/", "/realtime_public", "/realtime/", "/v5/public/linear"};
-    setup *s = *state;
-    open_serve(s, "max", TD_NS_PER_MS);
+    fixture *f = *state;
+    open_serve(f, "max", TD_NS_PER_MS);
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++) {
-        gathered g;
-        gather_begin(s, &g, PATHS[i]);
-        wire_side_expect_end(&g.side, WIRE_CAUSE_REFUSED, "404");
-        gather_end(&g);
+        client c;
+        client_begin(f, &c, PATHS[i]);
+        wire_side_expect_end(&c.side, WIRE_CAUSE_REFUSED, "404");
+        client_end(&c);
     }
-    serve_counts counts = *serve_get_counts(s->server);
+    serve_counts counts = *serve_get_counts(f->server);
     assert_int_equal(counts.refused, sizeof PATHS / sizeof *PATHS);
 }
 
@@ -350,51 +350,51 @@ static void test_paths(void **state)
 static void test_a_tape_for_several(void **state)
 {
     enum { CLIENTS = 4 };
-    setup *s = *state;
+    fixture *f = *state;
     /* A settle delay that is long enough for all clients, even on a slow machine. */
-    open_serve(s, "1000", TD_NS_PER_S);
-    gathered g[CLIENTS];
+    open_serve(f, "1000", TD_NS_PER_S);
+    client c[CLIENTS];
     for (size_t i = 0; i < CLIENTS; i++) {
-        gather_begin(s, &g[i], "/realtime");
-        wire_run_until(s->loop, &g[i].side.opened, 1, "opened");
+        client_begin(f, &c[i], "/realtime");
+        wire_run_until(f->loop, &c[i].side.opened, 1, "opened");
     }
     for (size_t i = 0; i < CLIENTS; i++)
-        gather_send(&g[i],
+        client_send(&c[i],
                     i == 0 ? "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}" : ALL_TOPICS);
     for (size_t i = 0; i < CLIENTS; i++) {
-        wire_side_expect_end(&g[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-        assert_frames(&g[i], i == 0 ? "trade.EOSUSD\"" : "trade.",
+        wire_side_expect_end(&c[i].side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+        assert_frames(&c[i], i == 0 ? "trade.EOSUSD\"" : "trade.",
                       i == 0 ? "trade.EOSUSD\"" : "orderBookL2_25.");
-        gather_end(&g[i]);
+        client_end(&c[i]);
     }
-    serve_counts counts = *serve_get_counts(s->server);
+    serve_counts counts = *serve_get_counts(f->server);
     assert_in_range(counts.tapes, 1, 2); /* two: the requests came in two settle periods */
 }
 
 /* A slow reader and a normal one. One capture (0.4 MB) fits into the sockets' buffers, so there are
  * many feeds. */
-static void begin_slow(setup *s, gathered *slow, gathered *fast, unsigned feeds)
+static void begin_slow(fixture *f, client *slow, client *fast, unsigned feeds)
 {
-    gather_begin(s, slow, "/realtime");
-    gather_send(slow, ALL_TOPICS);
+    client_begin(f, slow, "/realtime");
+    client_send(slow, ALL_TOPICS);
     wire_pause(slow->side.conn);
-    gather_begin(s, fast, "/realtime");
-    gather_send(fast, ALL_TOPICS);
+    client_begin(f, fast, "/realtime");
+    client_send(fast, ALL_TOPICS);
     wire_side_expect_end(&fast->side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
     assert_int_equal(fast->data_count, feeds * 1094);
     assert_int_equal(slow->data_count, 0);
 }
 
-static void import_feeds(setup *s, unsigned feeds)
+static void import_feeds(fixture *f, unsigned feeds)
 {
     for (unsigned i = 1; i < feeds; i++) {
         char feed[24];
         (void)snprintf(feed, sizeof feed, "inverse%u", i);
-        import_capture(s, feed);
+        import_capture(f, feed);
     }
-    serve_feeds_close(s->feeds);
-    assert_int_equal(serve_feeds_open(s->archive, &s->wanted, NULL, &s->feeds, NULL), TD_OK);
-    assert_int_equal(s->feeds->count, feeds);
+    serve_feeds_close(f->feeds);
+    assert_int_equal(serve_feeds_open(f->archive, &f->wanted, NULL, &f->feeds, NULL), TD_OK);
+    assert_int_equal(f->feeds->count, feeds);
 }
 
 /* At full speed, or if requested, a client that stops reading holds back its own tape, while
@@ -402,16 +402,16 @@ static void import_feeds(setup *s, unsigned feeds)
 static void test_slow_reader_waits(void **state)
 {
     enum { FEEDS = 24 };
-    setup *s = *state;
-    import_feeds(s, FEEDS);
+    fixture *f = *state;
+    import_feeds(f, FEEDS);
     for (int is_paced = 0; is_paced < 2; is_paced++) {
-        gathered slow, fast;
-        open_with(s, is_paced ? "1000" : "max",
+        client slow, fast;
+        open_with(f, is_paced ? "1000" : "max",
                   (serve_options){.settle_ns = TD_NS_PER_MS, .waits_for_slow = is_paced});
-        begin_slow(s, &slow, &fast, FEEDS);
-        while (serve_client_count(s->server) > 1)
-            assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        serve_counts counts = *serve_get_counts(s->server);
+        begin_slow(f, &slow, &fast, FEEDS);
+        while (serve_client_count(f->server) > 1)
+            assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
+        serve_counts counts = *serve_get_counts(f->server);
         assert_true(counts.wait_count > 0);
         assert_int_equal(counts.complete, 1);
         assert_true(counts.frames < (uint64_t)2 * FEEDS * 1094);
@@ -421,10 +421,10 @@ static void test_slow_reader_waits(void **state)
         assert_int_equal(slow.data_count, FEEDS * 1094);
         assert_int_equal(slow.frames.size, fast.frames.size);
         assert_memory_equal(slow.frames.data, fast.frames.data, fast.frames.size);
-        gather_end(&slow);
-        gather_end(&fast);
-        serve_close(s->server);
-        s->server = NULL;
+        client_end(&slow);
+        client_end(&fast);
+        serve_close(f->server);
+        f->server = NULL;
     }
 }
 
@@ -433,52 +433,52 @@ static void test_slow_reader_waits(void **state)
 static void test_slow_reader_is_closed(void **state)
 {
     enum { FEEDS = 48 };
-    setup *s = *state;
-    gathered slow, fast;
-    import_feeds(s, FEEDS);
-    open_serve(s, "8", 100 * TD_NS_PER_MS); /* slow enough for the other client under TSan */
-    begin_slow(s, &slow, &fast, FEEDS);
+    fixture *f = *state;
+    client slow, fast;
+    import_feeds(f, FEEDS);
+    open_serve(f, "8", 100 * TD_NS_PER_MS); /* slow enough for the other client under TSan */
+    begin_slow(f, &slow, &fast, FEEDS);
     serve_counts counts;
     do {
-        assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-        counts = *serve_get_counts(s->server);
+        assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
+        counts = *serve_get_counts(f->server);
     } while (counts.slow == 0);
     assert_int_equal(counts.slow, 1);
     wire_resume(slow.side.conn);
     wire_side_expect_end(&slow.side, WIRE_CAUSE_CLOSED_BY_PEER,
                          "code 1008: it reads too slowly: 8 MiB are queued");
     assert_true(slow.data_count < FEEDS * 1094);
-    gather_end(&slow);
-    gather_end(&fast);
+    client_end(&slow);
+    client_end(&fast);
 }
 
 /* A client that disconnects in the middle of its tape. */
-static void test_client_leaves(void **state)
+static void test_client_disconnects(void **state)
 {
-    setup *s = *state;
-    open_serve(s, "4", TD_NS_PER_MS); /* 7 s */
-    gathered g;
-    gather_begin(s, &g, "/realtime");
-    gather_send(&g, ALL_TOPICS);
-    wire_run_until(s->loop, &g.data_count, 10, "some frames");
-    wire_close(g.side.conn, 1000, td_bytes_of(NULL, 0));
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
-    while (serve_client_count(s->server) > 0)
-        assert_int_equal(wire_loop_run(s->loop, TD_NS_PER_S, NULL), TD_OK);
-    serve_counts counts = *serve_get_counts(s->server);
+    fixture *f = *state;
+    open_serve(f, "4", TD_NS_PER_MS); /* 7 s */
+    client c;
+    client_begin(f, &c, "/realtime");
+    client_send(&c, ALL_TOPICS);
+    wire_run_until(f->loop, &c.data_count, 10, "some frames");
+    wire_close(c.side.conn, 1000, td_bytes_of(NULL, 0));
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+    while (serve_client_count(f->server) > 0)
+        assert_int_equal(wire_loop_run(f->loop, TD_NS_PER_S, NULL), TD_OK);
+    serve_counts counts = *serve_get_counts(f->server);
     assert_int_equal(counts.complete, 0);
     assert_int_equal(counts.failed, 0);
-    gather_end(&g);
+    client_end(&c);
 }
 
 static void test_nothing_to_serve(void **state)
 {
-    setup *s = *state;
+    fixture *f = *state;
     static const char *const NONE[] = {"no-such-feed"};
     const selection wanted = {.feeds = {NONE, 1}};
     serve_feeds *feeds = NULL;
     td_err err;
-    assert_int_equal(serve_feeds_open(s->archive, &wanted, NULL, &feeds, &err), TD_E_NOTFOUND);
+    assert_int_equal(serve_feeds_open(f->archive, &wanted, NULL, &feeds, &err), TD_E_NOTFOUND);
     assert_null(feeds);
     assert_non_null(strstr(err.text, "no such feed, topic or symbol"));
     assert_non_null(strstr(err.hint, "no feed 'no-such-feed'"));
@@ -497,16 +497,16 @@ int main(void)
     if (capture_path(CAPTURE) == NULL)
         return cmocka_run_group_tests_name("replay/serve/serve", without, NULL, NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_everything, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_only_what_is_subscribed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_settles_behind_the_last_request, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_all_frames_are_sent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_only_subscribed_topics, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_begins_after_the_last_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changes_on_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_tape_for_several, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader_is_closed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_client_leaves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_client_disconnects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_to_serve, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("replay/serve/serve", tests, NULL, NULL);

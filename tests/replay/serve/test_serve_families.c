@@ -173,18 +173,18 @@ static const family_case CASES[] = {
 
 /* ---- a server ---- */
 
-typedef struct setup {
+typedef struct serve_fixture {
     tape_fixture fixture;
     wire_loop *loop;
     selection wanted;
     serve_feeds *feeds;
     serve *server;
-} setup;
+} serve_fixture;
 
-static void write_tape(setup *s, const family_case *of)
+static void write_tape(serve_fixture *f, const family_case *of)
 {
     const tape_segment_spec spec = {.feed = of->family, .session = "00000001", .number = 1};
-    tape_segment *segment = tape_segment_open_family(&s->fixture, &spec, of->family);
+    tape_segment *segment = tape_segment_open_family(&f->fixture, &spec, of->family);
     tape_segment_connect(segment, 1, 1);
     for (unsigned i = 0; i < LINES_MAX && of->lines[i].topic != NULL; i++) {
         const tape_line *line = &of->lines[i];
@@ -201,20 +201,20 @@ static void write_tape(setup *s, const family_case *of)
     tape_segment_finish(segment);
 }
 
-static void open_server(setup *s, const family_case *of)
+static void open_server(serve_fixture *f, const family_case *of)
 {
     td_err err;
-    *s = (setup){0};
-    tape_fixture_init(&s->fixture);
-    write_tape(s, of);
-    archive *from = tape_fixture_archive(&s->fixture);
-    if (serve_feeds_open(from, &s->wanted, NULL, &s->feeds, &err) != TD_OK ||
-        wire_loop_open(clock_real(), NULL, &s->loop, &err) != TD_OK)
+    *f = (serve_fixture){0};
+    tape_fixture_init(&f->fixture);
+    write_tape(f, of);
+    archive *from = tape_fixture_archive(&f->fixture);
+    if (serve_feeds_open(from, &f->wanted, NULL, &f->feeds, &err) != TD_OK ||
+        wire_loop_open(clock_real(), NULL, &f->loop, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
-    serve_options options = {.loop = s->loop,
+    serve_options options = {.loop = f->loop,
                              .archive = from,
-                             .wanted = &s->wanted,
-                             .feeds = s->feeds,
+                             .wanted = &f->wanted,
+                             .feeds = f->feeds,
                              .server = {.listen = "127.0.0.1:0", .is_plain = 1},
                              .clock = clock_real(),
                              /* Steps follow each other at once, but a busy machine may be slow. */
@@ -222,26 +222,26 @@ static void open_server(setup *s, const family_case *of)
                              .secret = of->secret,
                              .seed = 1};
     assert_int_equal(pacer_speed_parse("max", &options.speed, NULL), TD_OK);
-    if (serve_open(&options, &s->server, &err) != TD_OK)
+    if (serve_open(&options, &f->server, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
 }
 
-static void close_server(setup *s)
+static void close_server(serve_fixture *f)
 {
-    serve_close(s->server);
-    wire_loop_close(s->loop);
-    serve_feeds_close(s->feeds);
-    tape_fixture_fini(&s->fixture);
+    serve_close(f->server);
+    wire_loop_close(f->loop);
+    serve_feeds_close(f->feeds);
+    tape_fixture_fini(&f->fixture);
 }
 
 /* ---- a client ---- */
 
-typedef struct gathered {
+typedef struct client {
     wire_side side;
     td_buf data, control;
     unsigned control_count;
     const family_case *of;
-} gathered;
+} client;
 
 /* 1 if this is one of the tape's frames, with its recorded opcode. */
 static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
@@ -259,65 +259,65 @@ static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
 
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
-    gathered *g = user;
+    client *c = user;
     const td_bytes bytes = got->bytes;
     (void)conn;
-    int is_data = is_of_tape(g->of, got->opcode, bytes);
-    td_buf *to = is_data ? &g->data : &g->control;
+    int is_data = is_of_tape(c->of, got->opcode, bytes);
+    td_buf *to = is_data ? &c->data : &c->control;
     if (!is_data)
         td_buf_clear(to);
     assert_int_equal(td_buf_append(to, bytes.data, bytes.size, NULL), TD_OK);
     assert_int_equal(td_buf_append(to, "\n", 1, NULL), TD_OK);
-    g->control_count += !is_data;
+    c->control_count += !is_data;
 }
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
-    WIRE_SIDE_OPS.opened(&((gathered *)user)->side, conn, peer);
+    WIRE_SIDE_OPS.opened(&((client *)user)->side, conn, peer);
 }
 
 static void on_ended(void *user, const wire_end *end)
 {
-    WIRE_SIDE_OPS.ended(&((gathered *)user)->side, end);
+    WIRE_SIDE_OPS.ended(&((client *)user)->side, end);
 }
 
 static const wire_client_ops GATHER_OPS = {
     .opened = on_opened, .conn.message = on_message, .ended = on_ended};
 
-static void run_step(setup *s, gathered *g, const step *now)
+static void run_step(serve_fixture *f, client *c, const step *now)
 {
-    unsigned before = g->control_count;
-    wire_run_until(s->loop, &g->side.opened, 1, "opened");
-    assert_int_equal(wire_send(g->side.conn, 1, td_bytes_str(now->request), NULL), TD_OK);
+    unsigned before = c->control_count;
+    wire_run_until(f->loop, &c->side.opened, 1, "opened");
+    assert_int_equal(wire_send(c->side.conn, 1, td_bytes_str(now->request), NULL), TD_OK);
     if (now->answer == NULL)
         return;
-    wire_run_until(s->loop, &g->control_count, before + 1, now->request);
-    if (memmem(g->control.data, g->control.size, now->answer, strlen(now->answer)) == NULL)
-        fail_msg("%s: %s: %.*s", g->of->family, now->request, (int)g->control.size,
-                 (const char *)g->control.data);
+    wire_run_until(f->loop, &c->control_count, before + 1, now->request);
+    if (memmem(c->control.data, c->control.size, now->answer, strlen(now->answer)) == NULL)
+        fail_msg("%s: %s: %.*s", c->of->family, now->request, (int)c->control.size,
+                 (const char *)c->control.data);
 }
 
 static void play(const family_case *of)
 {
-    setup s;
+    serve_fixture f;
     char url[256];
     td_err err;
-    open_server(&s, of);
-    gathered g = {.side = {.loop = s.loop}, .of = of};
-    td_buf_init(&g.data, 1 << 20);
-    td_buf_init(&g.control, 1 << 20);
-    (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(s.server)), of->path);
-    const wire_client_options options = {.url = url, .ops = &GATHER_OPS, .user = &g};
-    if (wire_connect(s.loop, &options, &g.side.conn, &err) != TD_OK)
+    open_server(&f, of);
+    client c = {.side = {.loop = f.loop}, .of = of};
+    td_buf_init(&c.data, 1 << 20);
+    td_buf_init(&c.control, 1 << 20);
+    (void)snprintf(url, sizeof url, "%s%s", wire_server_url(serve_server(f.server)), of->path);
+    const wire_client_options options = {.url = url, .ops = &GATHER_OPS, .user = &c};
+    if (wire_connect(f.loop, &options, &c.side.conn, &err) != TD_OK)
         fail_msg("%s: %s", of->family, err.text);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].request != NULL; i++)
-        run_step(&s, &g, &of->steps[i]);
-    wire_side_expect_end(&g.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
-    if (!td_bytes_is(td_buf_view(&g.data), of->expected))
-        fail_msg("%s: got %.*s", of->family, (int)g.data.size, (const char *)g.data.data);
-    td_buf_fini(&g.data);
-    td_buf_fini(&g.control);
-    close_server(&s);
+        run_step(&f, &c, &of->steps[i]);
+    wire_side_expect_end(&c.side, WIRE_CAUSE_CLOSED_BY_PEER, "code 1000");
+    if (!td_bytes_is(td_buf_view(&c.data), of->expected))
+        fail_msg("%s: got %.*s", of->family, (int)c.data.size, (const char *)c.data.data);
+    td_buf_fini(&c.data);
+    td_buf_fini(&c.control);
+    close_server(&f);
 }
 
 static void test_families(void **state)
@@ -342,15 +342,15 @@ static void test_url_credentials(void **state)
     };
     const family_case *of = &CASES[sizeof CASES / sizeof *CASES - 1];
     assert_string_equal(of->family, "inverse");
-    setup s;
-    open_server(&s, of);
+    serve_fixture f;
+    open_server(&f, of);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char url[512];
         wire_side side = {0};
-        (void)snprintf(url, sizeof url, "%s%s%s", wire_server_url(serve_server(s.server)), of->path,
+        (void)snprintf(url, sizeof url, "%s%s%s", wire_server_url(serve_server(f.server)), of->path,
                        ROWS[i].query);
-        wire_side_connect(&side, s.loop, url, NULL);
-        wire_run_until(s.loop, ROWS[i].status == 0 ? &side.opened : &side.ended, 1, url);
+        wire_side_connect(&side, f.loop, url, NULL);
+        wire_run_until(f.loop, ROWS[i].status == 0 ? &side.opened : &side.ended, 1, url);
         assert_int_equal(side.http_status, ROWS[i].status);
         if (ROWS[i].status != 0)
             continue;
@@ -358,12 +358,12 @@ static void test_url_credentials(void **state)
                                    td_bytes_str("{\"op\":\"subscribe\",\"args\":[\"order\"]}"),
                                    NULL),
                          TD_OK);
-        wire_run_until(s.loop, &side.messages, 1, "answer");
+        wire_run_until(f.loop, &side.messages, 1, "answer");
         assert_int_equal(strstr(side.last, "needs auth first") != NULL, ROWS[i].query[0] == '\0');
         wire_close(side.conn, 1000, td_bytes_of(NULL, 0));
-        wire_run_until(s.loop, &side.ended, 1, "end");
+        wire_run_until(f.loop, &side.ended, 1, "end");
     }
-    close_server(&s);
+    close_server(&f);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "tests/testing/sim_scene.h"
+#include "tests/testing/sim_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,45 +65,45 @@ static const wire_client_ops CLIENT_OPS = {.opened = on_opened,
                                            .conn.heartbeat = on_heartbeat,
                                            .ended = on_ended};
 
-void sim_scene_open(sim_scene *s, const exchange_options *options)
+void sim_fixture_open(sim_fixture *f, const exchange_options *options)
 {
     td_err err;
-    *s = (sim_scene){.options = *options};
-    if (s->options.family_count == 0) {
-        s->options.families[0] = family_find(td_bytes_str("inverse"));
-        s->options.families[1] = family_find(td_bytes_str("linear"));
-        s->options.family_count = 2;
+    *f = (sim_fixture){.options = *options};
+    if (f->options.family_count == 0) {
+        f->options.families[0] = family_find(td_bytes_str("inverse"));
+        f->options.families[1] = family_find(td_bytes_str("linear"));
+        f->options.family_count = 2;
     }
-    s->options.symbol_count = 2;
-    if (s->options.rate == 0)
-        s->options.rate = RATE;
-    s->options.seed = 11;
-    s->options.epoch_ns = 1618677786000000000u;
-    s->options.listen.address = "127.0.0.1:0";
-    s->options.listen.is_plain = 1;
-    s->options.clock = clock_real();
-    if (wire_loop_open(clock_real(), NULL, &s->loop, &err) != TD_OK ||
-        exchange_open(&s->options, s->loop, &s->exchange, &err) != TD_OK)
+    f->options.symbol_count = 2;
+    if (f->options.rate == 0)
+        f->options.rate = RATE;
+    f->options.seed = 11;
+    f->options.epoch_ns = 1618677786000000000u;
+    f->options.listen.address = "127.0.0.1:0";
+    f->options.listen.is_plain = 1;
+    f->options.clock = clock_real();
+    if (wire_loop_open(clock_real(), NULL, &f->loop, &err) != TD_OK ||
+        exchange_open(&f->options, f->loop, &f->exchange, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
-void sim_scene_close(sim_scene *s)
+void sim_fixture_close(sim_fixture *f)
 {
-    exchange_close(s->exchange);
-    wire_loop_close(s->loop);
-    truth_close(s->options.truth);
-    io_fault_close(s->disk);
+    exchange_close(f->exchange);
+    wire_loop_close(f->loop);
+    truth_close(f->options.truth);
+    io_fault_close(f->disk);
 }
 
-void sim_client_connect(sim_scene *s, sim_client *c, const char *path)
+void sim_client_connect(sim_fixture *f, sim_client *c, const char *path)
 {
     td_err err;
-    c->loop = s->loop;
+    c->loop = f->loop;
     td_buf_init(&c->lines, LINES_BYTES_MAX);
-    (void)snprintf(s->url, sizeof s->url, "%s%s", wire_server_url(exchange_server(s->exchange)),
+    (void)snprintf(f->url, sizeof f->url, "%s%s", wire_server_url(exchange_server(f->exchange)),
                    path);
-    const wire_client_options options = {.url = s->url, .ops = &CLIENT_OPS, .user = c};
-    if (wire_connect(s->loop, &options, &c->conn, &err) != TD_OK)
+    const wire_client_options options = {.url = f->url, .ops = &CLIENT_OPS, .user = c};
+    if (wire_connect(f->loop, &options, &c->conn, &err) != TD_OK)
         fail_msg("%s", err.text);
 }
 
@@ -121,18 +121,18 @@ static void run_until(wire_loop *loop, const unsigned *counter, unsigned wanted)
     }
 }
 
-void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted)
+void sim_fixture_run(sim_fixture *f, const unsigned *counter, unsigned wanted)
 {
-    run_until(s->loop, counter, wanted);
+    run_until(f->loop, counter, wanted);
 }
 
-void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
+void sim_fixture_run_message(sim_fixture *f, sim_client *c, const char *part)
 {
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     for (;;) {
         if (c->lines.size > 0 && memmem(c->lines.data, c->lines.size, part, strlen(part)) != NULL)
             return;
-        assert_int_equal(wire_loop_run(s->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
+        assert_int_equal(wire_loop_run(f->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
         if (clock_mono_ns(clock_real()) > end)
             fail_msg("no message with %s", part);
     }
@@ -156,7 +156,7 @@ uint64_t sim_client_count(const sim_client *c, const char *part)
     }
     return count;
 }
-exchange_options sim_scene_families(const char *const *families, uint64_t rate)
+exchange_options sim_fixture_families(const char *const *families, uint64_t rate)
 {
     exchange_options options = {.rate = rate};
     for (; families[options.family_count] != NULL; options.family_count++)

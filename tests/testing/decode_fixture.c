@@ -1,4 +1,4 @@
-#include "tests/testing/decode_bench.h"
+#include "tests/testing/decode_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,23 +47,23 @@ int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes f
     return is_fast;
 }
 
-int decode_bench_open(void **state)
+int decode_fixture_open(void **state)
 {
-    static decode_bench b;
-    b = (decode_bench){.decoders = decoder_pair_open()};
-    *state = &b;
+    static decode_fixture f;
+    f = (decode_fixture){.decoders = decoder_pair_open()};
+    *state = &f;
     return 0;
 }
 
-int decode_bench_close(void **state)
+int decode_fixture_close(void **state)
 {
-    decode_bench *b = *state;
-    decoder_pair_close(&b->decoders);
-    td_free(b->memory);
+    decode_fixture *f = *state;
+    decoder_pair_close(&f->decoders);
+    td_free(f->memory);
     return 0;
 }
 
-topic_match decode_bench_match(const char *family_name, const char *topic)
+topic_match decode_fixture_match(const char *family_name, const char *topic)
 {
     topic_match match;
     const family *of = family_find(td_bytes_str(family_name));
@@ -72,23 +72,23 @@ topic_match decode_bench_match(const char *family_name, const char *topic)
     return match;
 }
 
-int decode_bench_frame(decode_bench *b, const topic_match *topic, td_bytes frame, message *out,
-                       decode_error *why)
+int decode_fixture_frame(decode_fixture *f, const topic_match *topic, td_bytes frame, message *out,
+                         decode_error *why)
 {
-    td_free(b->memory);
-    b->memory = td_alloc(frame.size + DECODE_PADDING_BYTES);
-    assert_non_null(b->memory);
+    td_free(f->memory);
+    f->memory = td_alloc(frame.size + DECODE_PADDING_BYTES);
+    assert_non_null(f->memory);
     if (frame.size > 0)
-        memcpy(b->memory, frame.data, frame.size);
+        memcpy(f->memory, frame.data, frame.size);
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
-        b->memory[frame.size + i] = (uint8_t) "}]\"0"[i % 4];
-    frame.data = b->memory;
-    return decoder_pair_decode(&b->decoders, topic, frame, out, NULL, why);
+        f->memory[frame.size + i] = (uint8_t) "}]\"0"[i % 4];
+    frame.data = f->memory;
+    return decoder_pair_decode(&f->decoders, topic, frame, out, NULL, why);
 }
 
-int decode_bench_text(decode_bench *b, const char *family_name, const char *topic,
-                      const char *frame, message *out, decode_error *why)
+int decode_fixture_text(decode_fixture *f, const char *family_name, const char *topic,
+                        const char *frame, message *out, decode_error *why)
 {
-    topic_match match = decode_bench_match(family_name, topic);
-    return decode_bench_frame(b, &match, td_bytes_str(frame), out, why);
+    topic_match match = decode_fixture_match(family_name, topic);
+    return decode_fixture_frame(f, &match, td_bytes_str(frame), out, why);
 }

@@ -1,7 +1,7 @@
 /* Two decoders, one for the fast path and one driven by rows: each frame goes through both, and
  * their results must be equal. */
-#ifndef TD_TESTS_TESTING_DECODE_BENCH_H
-#define TD_TESTS_TESTING_DECODE_BENCH_H
+#ifndef TD_TESTS_TESTING_DECODE_FIXTURE_H
+#define TD_TESTS_TESTING_DECODE_FIXTURE_H
 
 #include "schema/decode.h"
 
@@ -21,25 +21,25 @@ int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes f
                         message *rows, decode_error *why);
 
 /* A decoder_pair with memory, for tests with frames written by hand. */
-typedef struct decode_bench {
+typedef struct decode_fixture {
     decoder_pair decoders;
     uint8_t *memory; /* copy of the last frame */
-} decode_bench;
+} decode_fixture;
 
-/* Set-up and tear-down of a cmocka test; *state is the bench. */
-int decode_bench_open(void **state);
-int decode_bench_close(void **state);
+/* Set-up and tear-down of a cmocka test; *state is the fixture. */
+int decode_fixture_open(void **state);
+int decode_fixture_close(void **state);
 
 /* The row for a topic as frames name it, today. Fails if there is no row. */
-topic_match decode_bench_match(const char *family_name, const char *topic);
+topic_match decode_fixture_match(const char *family_name, const char *topic);
 
 /* Like decoder_pair_decode, for a copy of the frame with hostile padding. *out is the fast path's
  * message. */
-int decode_bench_frame(decode_bench *b, const topic_match *topic, td_bytes frame, message *out,
-                       decode_error *why);
+int decode_fixture_frame(decode_fixture *f, const topic_match *topic, td_bytes frame, message *out,
+                         decode_error *why);
 
-/* Like decode_bench_frame, for a text, with names of family and topic. */
-int decode_bench_text(decode_bench *b, const char *family_name, const char *topic,
-                      const char *frame, message *out, decode_error *why);
+/* Like decode_fixture_frame, for a text, with names of family and topic. */
+int decode_fixture_text(decode_fixture *f, const char *family_name, const char *topic,
+                        const char *frame, message *out, decode_error *why);
 
 #endif
