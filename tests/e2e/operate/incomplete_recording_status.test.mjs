@@ -20,7 +20,7 @@ const copyOf = (t, archive) => {
 // Exit statuses: 0 good; 1 something is missing or incomplete; 3 damaged or lost; 4 nothing to work
 // on. "save", "check" and so on are verbs of regress.
 const READERS = ["info", "ls", "gaps", "cat", "replay", "export", "save", "diff", "drift", "verify"];
-const OTHERS = ["check", "serve", "view", "recover", "reindex", "prune"];
+const OTHERS = ["check", "serve", "recover", "reindex", "prune"];
 const COLUMNS = [...READERS, ...OTHERS];
 const TABLE = {
   //                   info ls gaps cat replay export save diff drift verify  check serve recover reindex prune
