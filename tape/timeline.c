@@ -18,10 +18,18 @@
 /* Chunks are used only in grids that few segments overlap; so many are kept loaded. */
 enum { CHUNKED_SEGMENTS_MAX = 48 };
 
-/* A row's frames in one segment. */
+/* When a row was received in a segment that has frames of it. */
+typedef enum received {
+    RECEIVED_IN_SPANS,  /* the segment's spans say when */
+    RECEIVED_AT_FRAMES, /* no grant is known: from its first to its last frame */
+    RECEIVED_ALWAYS,    /* in the whole segment */
+} received;
+
+/* A row's frames in one segment. A year of 100 symbols has millions of these. */
 typedef struct piece {
     uint32_t row;
     uint16_t channel; /* id: the bit in chunk bitmaps */
+    uint16_t received;
     uint64_t frames;
     uint64_t first_ns, last_ns;
 } piece;
@@ -37,6 +45,7 @@ typedef struct part {
     segment_name name;
     uint64_t file_bytes;
     uint8_t is_finished;
+    uint64_t since_ns; /* the segment's time begins: the last message of the session before it */
     uint64_t first_ns, last_ns;
     piece *pieces;
     size_t piece_count;
@@ -153,31 +162,39 @@ static void part_fini(part *of)
     *of = (part){0};
 }
 
-static void add_span(part *to, uint32_t row, uint64_t from_ns, uint64_t to_ns)
+/* Add the time in which a row was received. piece_of: the number + 1 of each row's piece, or 0. */
+static void add_span(part *to, const uint32_t *piece_of, span added)
 {
-    if (from_ns >= to_ns)
+    piece *own = piece_of[added.row] == 0 ? NULL : &to->pieces[piece_of[added.row] - 1];
+    if (added.from_ns >= added.to_ns)
+        return;
+    if (own != NULL && added.from_ns <= to->since_ns && added.to_ns > to->last_ns)
+        own->received = RECEIVED_ALWAYS;
+    else if (own != NULL && own->received == RECEIVED_AT_FRAMES)
+        own->received = RECEIVED_IN_SPANS;
+    if (own != NULL && own->received == RECEIVED_ALWAYS)
         return;
     to->spans = td_array_grow(to->spans, to->span_count, sizeof *to->spans);
-    to->spans[to->span_count++] = (span){row, from_ns, to_ns};
+    to->spans[to->span_count++] = added;
 }
 
-/* Add the time in which the segment's connections received a granted topic. since_ns: what was
- * received before is in the session's previous segment. */
+/* Add the time in which the segment's connections received a granted topic. Time before since_ns
+ * belongs to the session's previous segment. */
 static void add_grant(timeline *self, part *to, const segment_rows *rows, const grant_row *grant,
-                      uint64_t since_ns)
+                      const uint32_t *piece_of)
 {
     const segment_index *index = &rows->index;
     const conn_row *conn = &rows->conns[grant->conn];
     const family *of = family_find(td_bytes_str(index->family));
     uint64_t from_ns = grant->from_ns > conn->since_ns ? grant->from_ns : conn->since_ns;
-    from_ns = from_ns > since_ns ? from_ns : since_ns;
+    from_ns = from_ns > to->since_ns ? from_ns : to->since_ns;
     uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns + 1;
     to_ns = conn->to_ns != 0 && conn->to_ns < to_ns ? conn->to_ns : to_ns;
     uint32_t row = 0;
     if (grant->source[0] == '\0') /* refused */
         return;
     if (find_granted(self, index->feed, index->family, grant->topic, &row)) {
-        add_span(to, row, from_ns, to_ns);
+        add_span(to, piece_of, (span){row, from_ns, to_ns});
         return;
     }
     int is_all = strcmp(grant->topic, EVENT_GRANT_ALL) == 0;
@@ -187,38 +204,38 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
                                     of->dialect->covers(td_bytes_str(grant->topic),
                                                         td_bytes_str(info->exchange_topic)) != 0);
         if (is_shown(info) && info->line == conn->line && info->shard == conn->shard && is_covered)
-            add_span(to, get_channel_row(self, info), from_ns, to_ns);
+            add_span(to, piece_of, (span){get_channel_row(self, info), from_ns, to_ns});
     }
 }
 
-/* Take over a segment's rows: pieces of channels, spans of grants, and spans of channels without a
- * grant. previous: the segment of the session before this one, or NULL. */
+/* Take over a segment's rows. previous: the segment of the session before this one, or NULL. */
 static void take_rows(timeline *self, part *to, const segment_rows *rows, const part *previous)
 {
     const segment_index *index = &rows->index;
+    /* a channel and a grant make at most one row each */
+    uint32_t *piece_of = td_alloc_zero(
+        self->row_count + index->channel_count + rows->grant_count + 1, sizeof *piece_of);
     to->first_ns = index->first_ns;
     to->last_ns = index->last_ns;
+    to->since_ns = previous != NULL ? previous->last_ns : index->first_ns;
+    to->pieces = td_alloc_zero(index->channel_count + 1, sizeof *to->pieces);
     for (size_t i = 0; i < index->channel_count; i++) {
         const segment_channel *channel = &index->channels[i];
         if (!is_shown(&channel->info))
             continue;
         uint32_t row = get_channel_row(self, &channel->info);
-        to->pieces = td_array_grow(to->pieces, to->piece_count, sizeof *to->pieces);
         to->pieces[to->piece_count++] =
-            (piece){row, channel->id, channel->message_count,
+            (piece){row,
+                    channel->id,
+                    RECEIVED_AT_FRAMES,
+                    channel->message_count,
                     channel->first_ns != 0 ? channel->first_ns : index->first_ns,
                     channel->last_ns != 0 ? channel->last_ns : index->last_ns};
+        piece_of[row] = (uint32_t)to->piece_count;
     }
     for (size_t i = 0; i < rows->grant_count; i++)
-        add_grant(self, to, rows, &rows->grants[i],
-                  previous != NULL ? previous->last_ns : index->first_ns);
-    uint8_t *is_granted = td_alloc_zero(self->row_count + 1, 1);
-    for (size_t i = 0; i < to->span_count; i++)
-        is_granted[to->spans[i].row] = 1;
-    for (size_t i = 0; i < to->piece_count; i++)
-        if (!is_granted[to->pieces[i].row])
-            add_span(to, to->pieces[i].row, to->pieces[i].first_ns, to->pieces[i].last_ns + 1);
-    td_free(is_granted);
+        add_grant(self, to, rows, &rows->grants[i], piece_of);
+    td_free(piece_of);
 }
 
 /* ---- all segments ---- */
@@ -342,6 +359,7 @@ td_result timeline_update(timeline *self, td_err *err)
     drop_parts(self);
     const read_query query = {.to_ns = UINT64_MAX,
                               .wants_segment = is_new,
+                              .is_lasting = 1,
                               .is_quiet = self->is_quiet,
                               .user = self,
                               .view = view};
@@ -557,6 +575,16 @@ static void load_chunks(timeline *self, const timeline_grid *grid)
     }
 }
 
+static void add_received(const timeline_grid *grid, timeline_cell *cells, uint64_t from_ns,
+                         uint64_t to_ns)
+{
+    size_t first;
+    size_t end;
+    if (find_cells(grid, from_ns, to_ns, &first, &end))
+        for (size_t i = first; i < end; i++)
+            cells[i].received_ns += overlap_ns(grid, i, from_ns, to_ns);
+}
+
 void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, timeline_grid grid,
                    timeline_cell *cells)
 {
@@ -565,21 +593,23 @@ void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, t
     load_chunks(self, &grid);
     for (size_t i = 0; i < self->part_count; i++) {
         const part *from = &self->parts[i];
-        for (size_t k = 0; overlaps_grid(from, &grid) && k < from->piece_count; k++) {
+        if (from->last_ns < grid.from_ns || from->since_ns >= grid_end(&grid))
+            continue;
+        for (size_t k = 0; k < from->piece_count; k++) {
             const piece *of = &from->pieces[k];
-            if (band_of[of->row] != TIMELINE_NO_BAND)
-                add_piece(&grid, cells + band_of[of->row] * grid.count, from, of);
+            if (band_of[of->row] == TIMELINE_NO_BAND)
+                continue;
+            timeline_cell *band = cells + band_of[of->row] * grid.count;
+            add_piece(&grid, band, from, of);
+            if (of->received == RECEIVED_ALWAYS)
+                add_received(&grid, band, from->since_ns, from->last_ns + 1);
+            else if (of->received == RECEIVED_AT_FRAMES)
+                add_received(&grid, band, of->first_ns, of->last_ns + 1);
         }
         for (size_t k = 0; k < from->span_count; k++) {
             const span *of = &from->spans[k];
-            size_t first;
-            size_t end;
-            if (band_of[of->row] == TIMELINE_NO_BAND ||
-                !find_cells(&grid, of->from_ns, of->to_ns, &first, &end))
-                continue;
-            timeline_cell *band = cells + band_of[of->row] * grid.count;
-            for (size_t cell = first; cell < end; cell++)
-                band[cell].received_ns += overlap_ns(&grid, cell, of->from_ns, of->to_ns);
+            if (band_of[of->row] != TIMELINE_NO_BAND)
+                add_received(&grid, cells + band_of[of->row] * grid.count, of->from_ns, of->to_ns);
         }
     }
     for (size_t i = 0; i < self->gaps.count; i++)

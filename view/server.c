@@ -407,7 +407,7 @@ static td_result parse_listen(const char *text, char host[NAME_BYTES], unsigned 
 static td_result listen_at(view_server *self, td_err *err)
 {
     char host[NAME_BYTES];
-    unsigned port;
+    unsigned port = 0;
     td_result rc = parse_listen(self->options.listen, host, &port, err);
     if (rc != TD_OK)
         return rc;
