@@ -75,4 +75,4 @@ else
     echo "NO: the digests differ"
     exit 1
 fi
-say "The archive is in $out/tape. Try: build/bin/tapedeck cat $out/tape --symbol BTCUSDT --raw | head"
+say "The archive is in $out/tape. Look at it: build/bin/tapedeck view $out/tape"
