@@ -452,21 +452,13 @@ static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame
 
 /* ---- rows ---- */
 
-static double double_of(int64_t mantissa, uint8_t scale)
-{
-    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
-    return (double)mantissa / POWERS[scale];
-}
-
 static tapedeck_row row_of(const tapedeck_frame_row *frame, size_t index, td_decimal price,
                            td_decimal size)
 {
     return (tapedeck_row){.recv_ns = frame->recv_ns,
                           .exchange_ns = frame->exchange_ns,
-                          .price = double_of(price.mantissa, price.scale),
-                          .size = double_of(size.mantissa, size.scale),
+                          .price = td_decimal_double(price),
+                          .size = td_decimal_double(size),
                           .price_int = price.mantissa,
                           .size_int = size.mantissa,
                           .stream = frame->stream,
@@ -1168,15 +1160,16 @@ int tapedeck_tape_seek(tapedeck_tape *t, const char *from, tapedeck_error *error
     td_err err;
     td_err_clear(&err);
     td_result rc = TD_OK;
-    t->wanted.has_from = 1;
+    selection wanted = t->wanted;
+    wanted.has_from = 1;
     if ((t->with & TAPEDECK_WITH_COVERAGE) != 0)
         rc = td_err_set(&err, TD_E_INVALID, "a tape with coverage cannot be sought");
     if (rc == TD_OK)
-        rc =
-            td_time_parse(from, clock_wall_ns(clock_real()), TD_DATE_BEGINS, &t->wanted.from, &err);
+        rc = td_time_parse(from, clock_wall_ns(clock_real()), TD_DATE_BEGINS, &wanted.from, &err);
     if (rc == TD_OK)
-        rc = selection_check(&t->wanted, &err);
+        rc = selection_check(&wanted, &err);
     if (rc == TD_OK) {
+        t->wanted = wanted;
         cursor_close(t->cursor);
         t->cursor = NULL;
         forget_states(t);

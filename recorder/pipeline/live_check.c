@@ -719,7 +719,7 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     if (rc == TD_OK && self->ring != NULL) {
         int failure = pthread_create(&self->thread, NULL, run, self);
         if (failure != 0)
-            rc = td_err_set_os(err, failure, "cannot start the continuity thread");
+            rc = td_err_set_os(err, failure, "cannot start the live check's thread");
     }
     if (rc != TD_OK) {
         free_all(self);
