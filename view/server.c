@@ -56,8 +56,11 @@ struct view_server {
     size_t job_count; /* only of the server's thread */
     pthread_mutex_t lock;
     pthread_cond_t has_work;
-    job *queue, *done;  /* under lock: waiting, oldest first; made */
-    uint8_t is_closing; /* under lock */
+    /* Under lock: */
+    job *queue; /* waiting, oldest first */
+    job *running[VIEW_WORKERS];
+    job *done;
+    uint8_t is_closing;
     atomic_int is_stopped;
 };
 
@@ -99,10 +102,15 @@ static void *work(void *user)
             continue;
         }
         self->queue = mine->next;
+        job **running = self->running;
+        while (*running != NULL)
+            running++;
+        *running = mine;
         (void)pthread_mutex_unlock(&self->lock);
         if (!atomic_load(&mine->request.is_cancelled))
             self->options.answer(self->options.user, &mine->request, &mine->reply);
         (void)pthread_mutex_lock(&self->lock);
+        *running = NULL;
         mine->next = self->done;
         self->done = mine;
         lws_cancel_service(self->context); /* wakes the server's thread */
@@ -489,6 +497,9 @@ void view_server_close(view_server *self)
         return;
     (void)pthread_mutex_lock(&self->lock);
     self->is_closing = 1;
+    for (size_t i = 0; i < VIEW_WORKERS; i++)
+        if (self->running[i] != NULL)
+            atomic_store(&self->running[i]->request.is_cancelled, 1);
     (void)pthread_cond_broadcast(&self->has_work);
     (void)pthread_mutex_unlock(&self->lock);
     atomic_store(&self->is_stopped, 1);

@@ -21,7 +21,7 @@ enum {
     VIEW_ARGS_MAX = 12,
     VIEW_ARG_BYTES = 1024,
     VIEW_ANSWER_BYTES_MAX = 8 << 20,
-    VIEW_ANSWERS_MAX = 16, /* answers that wait, are made or are sent at a time */
+    VIEW_ANSWERS_MAX = 10, /* answers that wait, are made or are sent at a time */
     VIEW_CONNECTIONS_MAX = 64,
     VIEW_WORKERS = 3,
 };
@@ -65,7 +65,8 @@ TD_MUST_USE td_result view_server_open(const view_server_options *options, view_
 const char *view_server_url(const view_server *server);
 unsigned view_server_port(const view_server *server);
 
-/* Disconnect all clients, wait for answers that are being made, free. NULL is fine. */
+/* Disconnect all clients, cancel the answers that are being made and wait for them, free. NULL is
+ * fine. */
 void view_server_close(view_server *server);
 
 #endif

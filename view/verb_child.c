@@ -19,7 +19,7 @@
 
 enum {
     WORDS_MAX = VIEW_ARGS_MAX + 8,
-    WORD_BYTES = VIEW_ARG_BYTES + 8,
+    WORD_BYTES = LIMIT_PATH_BYTES + 16,
     OUTPUT_BYTES_MAX = VIEW_ANSWER_BYTES_MAX - (64 << 10), /* the rest of the answer is short */
     ERRORS_BYTES_MAX = 16 << 10,
     CHECK_MS = 50,
@@ -130,10 +130,10 @@ typedef struct child_stream {
     td_buf text;
 } child_stream;
 
-/* Read what there is. 0: the text is too long. */
+/* Read what there is. 0: the text is too long, and lacks this piece. */
 static int read_stream(child_stream *from)
 {
-    char piece[16 << 10];
+    char piece[4 << 10];
     ssize_t size = read(from->fd, piece, sizeof piece);
     if (size < 0 && (errno == EINTR || errno == EAGAIN))
         return 1;
@@ -151,9 +151,10 @@ static unsigned read_streams(child_stream streams[2], const view_request *reques
     while (streams[0].fd >= 0 || streams[1].fd >= 0) {
         struct pollfd waits[] = {{streams[0].fd, POLLIN, 0}, {streams[1].fd, POLLIN, 0}};
         (void)poll(waits, 2, CHECK_MS);
-        for (size_t i = 0; i < 2; i++)
-            if (waits[i].revents != 0 && !read_stream(&streams[i]))
-                return 413;
+        if (waits[0].revents != 0 && !read_stream(&streams[0]))
+            return 413;
+        if (waits[1].revents != 0)
+            (void)read_stream(&streams[1]); /* the first messages are enough */
         if (atomic_load(&request->is_cancelled))
             return 503;
         if (clock_mono_ns(clock_real()) > end_ns)

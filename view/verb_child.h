@@ -6,7 +6,7 @@
 
 #include "view/server.h"
 
-enum { VERB_CHILD_SECONDS = 120, VERB_CHILD_FRAMES_MAX = 2000 };
+enum { VERB_CHILD_SECONDS = 120 };
 
 /* Run the verb that the request's path names, "verb/gaps", on the archive and catalog (NULL: the
  * archive's own), with the request's arguments as its options. The answer is an object with the

@@ -181,6 +181,29 @@ test("one kept connection gets 200 files, then one that is missing, then another
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
+test("a stop, and a client that leaves, end the verb that runs for it", async (t) => {
+  const { program, url } = await shown(t);
+  const children = () => fs.readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+    try {
+      return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))[1]) === program.child.pid;
+    } catch {
+      return false; // it has ended
+    }
+  });
+  // A condition that no frame meets, over and over: each answer takes a while, and one is cut off.
+  const ask = (signal) => fetch(`${url}api/verb/when?condition=${encodeURIComponent("price>1000000")}`, { signal }).catch(() => null);
+  const leaver = new AbortController();
+  const left = ask(leaver.signal);
+  while (children().length === 0) await passed(1);
+  leaver.abort();
+  await left;
+  while (children().length > 0) await passed(1);
+  void ask();
+  while (children().length === 0) await passed(1);
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+  assert.equal(children().length, 0);
+});
+
 test("200 connections, clients that do not read, and clients that leave, cost no memory and stop nobody", async (t) => {
   const { port, base, host, served, memory, program, url } = await shown(t);
   const idle = Array.from({ length: 200 }, () => net.connect(port, "127.0.0.1"));
