@@ -71,11 +71,14 @@ describe("page", { skip }, () => {
     assert.match(await page.locator("#range").innerText(), /2025.*2026/);
     await page.locator("#tab-gaps").click();
     await until(page, /restart/, "#panel-gaps");
-    // The address holds the view.
+    // The address holds the view, soon after it has changed.
     const again = await page.context().newPage();
-    await again.goto(page.url());
-    await again.locator("#tab-gaps[aria-selected=true]").waitFor();
-    assert.equal(await again.locator("#range").innerText(), await page.locator("#range").innerText());
+    for (let range = ""; range !== (await page.locator("#range").innerText()); ) {
+      await again.goto("about:blank");
+      await again.goto(page.url());
+      await again.locator("#tab-gaps[aria-selected=true]").waitFor();
+      range = await again.locator("#range").innerText();
+    }
     assert.deepEqual(faults, []);
   });
 
