@@ -134,7 +134,7 @@ static td_result open_gaps(work *w, td_err *err)
 
 /* ---- the end of a segment ---- */
 
-/* Journal an act on a segment. totals: of a finished segment, else NULL. */
+/* Journal an act on a segment. totals: of a finished segment; NULL for other segments. */
 static td_result journal_act(const work *w, const char *act, const char *path,
                              const segment_name *name, const segment_totals *totals, td_err *err)
 {

@@ -70,8 +70,8 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
 
 /* ---- segments ---- */
 
-/* Note the channel's last frame. If it is the slot's latest, the slot's session is the segment's.
- */
+/* Note the channel's last frame. If it is the latest frame of the slot so far, set the slot's
+ * session to the segment's session. */
 static void add_channel(reading *r, const segment_index *index, const segment_channel *channel)
 {
     const uint64_t before_ns = r->query->before_ns;

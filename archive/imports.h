@@ -17,7 +17,7 @@ typedef struct capture_content {
     td_hash128 hash; /* XXH3-128 */
 } capture_content;
 
-/* Write into the journal that the open session imports this content into the feed. TD_E_IO,
+/* Append a journal entry: the open session imports this content into the feed. TD_E_IO,
  * TD_E_NOSPACE. */
 TD_MUST_USE td_result imports_write(journal *journal, const char *session, const char *feed,
                                     const capture_content *content, td_err *err);

@@ -9,12 +9,12 @@
 #include "base/err.h"
 #include "archive/archive_view.h"
 
-/* A session that was running at that time. */
+/* A session that was running at open_conns.at_ns. */
 typedef struct open_conns_session {
-    segment_rows rows; /* of the segment that it was writing then */
-    /* The session's last checkpoint before the time, and the path of the segment that has it. The
-     * path is NULL without a checkpoint, or if sessions of the feed overlap, so that one session's
-     * states are not the feed's. */
+    segment_rows rows; /* of the segment that it was writing at that time */
+    /* The session's last checkpoint before open_conns.at_ns, and the path of the segment with the
+     * checkpoint. The path is NULL without a checkpoint, or if sessions of the feed overlap, so
+     * that one session's states are not the feed's. */
     segment_checkpoint checkpoint;
     char *checkpoint_path;
 } open_conns_session;

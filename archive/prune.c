@@ -201,8 +201,8 @@ static td_result check_bound(const prune_work *w, td_err *err)
     const uint64_t hour_s = 3600;
     uint64_t hole_ns =
         o->older_than_ns > LIMIT_PRUNE_HOLE_NS ? o->older_than_ns : LIMIT_PRUNE_HOLE_NS;
-    uint64_t last_ns = 0; /* end of the segments that are removed by age only */
-    uint64_t next_ns = UINT64_MAX;
+    uint64_t last_ns = 0; /* last time in the segments that are removed only because of their age */
+    uint64_t next_ns = UINT64_MAX; /* first time of a segment that is not too old */
     char last[TD_TIME_TEXT_BYTES];
     char next[TD_TIME_TEXT_BYTES];
     char age[TD_TIME_TEXT_BYTES];
@@ -285,7 +285,8 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 
 /* ---- removing ---- */
 
-/* Journal a pruned segment with its totals: its last chain value proves the next segment. */
+/* Journal a pruned segment with its totals. The totals have the segment's last chain value, which
+ * is needed to verify the next segment. */
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[3][24];

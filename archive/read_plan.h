@@ -92,7 +92,7 @@ TD_MUST_USE td_result read_plan_load_chunks(read_plan *plan, size_t i, td_err *e
  * the index lacks because of damage count as wanted. */
 int read_plan_wants_chunk(const read_plan *plan, size_t i, const segment_chunk *chunk);
 
-/* Free the data of segment i, which is not used any more. */
+/* Free the data of segment i. The segment must not be used any more. */
 void read_plan_drop(read_plan *plan, size_t i);
 
 #endif

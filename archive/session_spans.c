@@ -220,8 +220,8 @@ typedef struct stretch {
     stretch_kind kind;
     uint64_t from_ns;
     uint64_t to_ns;
-    uint64_t end_ns; /* of a session: time of its last message. A gap that begins at this time or
-                        before describes the session's end */
+    uint64_t end_ns; /* STRETCH_RECORDED: time of the session's last message. A gap that begins at
+                        this time or before describes the session's end */
     const char *session; /* STRETCH_RECORDED */
 } stretch;
 

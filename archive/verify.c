@@ -213,7 +213,7 @@ static void check_link(verification *v, const checked_segment *segment)
 
 static void note_missing(void *user, past_segment *known)
 {
-    if (find_segment(user, known->path) == NULL) /* else it is unfinished: see check_known */
+    if (find_segment(user, known->path) == NULL) /* if found, it is unfinished (check_known) */
         add(user, VERIFY_DAMAGED, known->path, 0,
             "the journal lists this segment, but it is missing");
 }

@@ -83,8 +83,8 @@ struct td_file {
 };
 
 /* Open path. TD_E_NOTFOUND: the file, or its folder, does not exist. TD_E_INVALID: mode is CREATE
- * and the file exists. TD_E_UNSUPPORTED: path is not a regular file, or is a symbolic link and mode
- * is APPEND or LOCK. TD_E_IO. The caller frees *out by td_io_close. */
+ * and the file exists. TD_E_UNSUPPORTED: path is not a regular file, or path is a symbolic link
+ * and mode is APPEND or LOCK. TD_E_IO. The caller frees *out by td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 

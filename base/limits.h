@@ -71,8 +71,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 2,
                "every connection's own channels fit");
 
-/* Remembered times of connections to one host, to observe the exchange's limit on connections: one
- * known exchange allows 500 in five minutes. */
+/* Remembered times of connections to one host, to stay within the exchange's limit on connections.
+ * One known exchange allows 500 in five minutes. */
 #define LIMIT_HOST_CONNECTS 1024u
 
 /* Secret values that are hidden in frames: a feed's key, its secret and the secrets in its URLs;

@@ -484,7 +484,7 @@ static uint64_t fold_sums(const uint64_t sums[2], uint32_t bids, uint32_t asks)
     return mix64(sums[0] + mix64(sums[1] + mix64((uint64_t)bids << 32 | asks)));
 }
 
-/* Sum the best depth levels per side one by one. */
+/* Sum the best `depth` levels of each side, one by one. */
 static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
 {
     TD_ASSERT(depth > 0);

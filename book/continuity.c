@@ -274,7 +274,7 @@ typedef struct id_history {
 struct track_entries {
     symbol_number *numbers;
     size_t number_capacity;
-    row_table by_key; /* indexes in numbers, by key */
+    row_table by_key; /* finds the index in `numbers` of a key */
     id_history ids;
     id_history frames;    /* canonical hashes of messages */
     int64_t candle_start; /* ns; valid if has_candle */

@@ -4,9 +4,10 @@
  * a loaded state gives the same verdicts as the saved one.
  *
  * Several connections may bring a topic at the same time: each has an index with its own track.
- * Frames of connections that are not followed are copies, which take no part in audits. The merger
- * decides which connection a topic follows (conn_choice_set); the state notes its decisions. A
- * track restarts with each connection, and continues when its topic's row changes.
+ * The topic follows one of these connections (book/conn_choice.h): that connection's frames are the
+ * topic's, and frames of the other connections are copies, which take no part in audits. The merger
+ * chooses the connection (conn_choice_set); the state notes the merger's decisions. A track
+ * restarts with each connection, and continues when its topic's row changes.
  *
  * One thread; no I/O. */
 #ifndef TD_BOOK_SYMBOL_STATE_H
@@ -32,12 +33,12 @@ typedef struct symbol_topic {
     void *user; /* for the caller; NULL at first */
     char *name;
     uint32_t line;
-    conn_choice choice;   /* the topic's connections and the followed one, after the topic's last
-                             frame */
+    conn_choice choice;   /* the topic's connections, and which of them the topic follows, after the
+                             topic's last frame */
     uint64_t first_ns;    /* receive time of its first frame; 0 if the state was loaded */
     const topic_row *row; /* of the last frame */
-    audit_part part;      /* its part in audits, by the first row */
-    uint8_t is_compared;  /* 1: the present row has that part */
+    audit_part part;      /* the topic's part in audits, by its first row */
+    uint8_t is_compared;  /* 1: audits are on, and the present row has the same part as the first */
     uint8_t is_refused;   /* 1: the audit was full when the topic was to join it */
     audit_member *member; /* NULL before it joins the audit */
     struct topic_conn *conns;
@@ -84,13 +85,13 @@ void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verd
 /* Note that frames of the topic are missing before recv_ns. */
 void symbol_topic_skip(symbol_topic *topic, uint64_t recv_ns);
 
-/* The track of the connection at conn_index, or of the followed connection. NULL if that connection
- * has no track. */
+/* The track of the connection at conn_index, or of the connection that the topic follows. NULL if
+ * the connection has no track. */
 track *symbol_topic_track_at(const symbol_topic *topic, size_t conn_index);
 track *symbol_topic_track(const symbol_topic *topic);
 
-/* The frames that determine a ticker's values, on the followed connection. NULL if the topic is not
- * a ticker with deltas, or frames are missing (ticker_frames.is_whole). */
+/* The frames that determine a ticker's values, of the connection that the topic follows. NULL if
+ * the topic is not a ticker with deltas, or if frames are missing (ticker_frames.is_whole). */
 const ticker_frames *symbol_topic_ticker(const symbol_topic *topic);
 
 /* 0 if a ticker with deltas lacks frames. */

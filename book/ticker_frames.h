@@ -31,7 +31,7 @@ typedef struct ticker_frames {
 /* 1 if the topic is a ticker with a state. */
 int ticker_frames_fit(const topic_row *row);
 
-/* New: without frames, whole. Closing NULL is allowed. */
+/* Open an object without frames, in which no frame is missing. Closing NULL is allowed. */
 TD_NEVER_NULL ticker_frames *ticker_frames_open(const topic_row *row);
 void ticker_frames_close(ticker_frames *frames);
 
@@ -47,7 +47,7 @@ td_bytes ticker_frames_bytes_at(const ticker_frames *frames, size_t index);
 /* Memory of the frames, in bytes. */
 size_t ticker_frames_memory(const ticker_frames *frames);
 
-/* Save, or load into a new one. */
+/* Save, or load into a new object. */
 void ticker_frames_serialize(ticker_frames *frames, state_io *io);
 
 #endif

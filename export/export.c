@@ -583,8 +583,8 @@ static td_result end_empty_days(export_run_state *run, td_err *err)
 }
 
 /* Gives each instrument one precision in all days. The first call completes the replacements of a
- * killed run and gets precisions for the new days; the last one raises older days to the new days'
- * precisions. Only the last call logs. */
+ * killed run and gets precisions for the new days. The last call raises older days to the new days'
+ * precisions; only this call logs. */
 static td_result settle(export_run_state *run, const td_log *log, td_err *err)
 {
     const export_options *options = run->options;

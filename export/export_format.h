@@ -89,13 +89,13 @@ typedef struct export_format {
     uint8_t needs_market;  /* 1 if it leaves out frames of families without a family_market */
     const export_named_type *types; /* ends with name NULL; NULL: all types with columns */
     /* Makes a writer. Called before the writer's first row, or at the start of the day if the
-     * format has `frame`. */
+     * function `frame` is set. */
     void *(*open)(const export_target *target);
     /* 1 if the writer wants the row; the next call of `row` then has this row. NULL: the writer
      * wants all rows. */
     int (*wants)(void *writer, const export_row *row);
-    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. The function is NULL if
-     * the format has `frame`. */
+    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. NULL if the function
+     * `frame` is set. */
     td_result (*row)(void *writer, const export_source *source, const export_row *row, td_err *err);
     /* Used instead of `row` (jsonl only). Called with each frame of the day, including copies and
      * frames without a topic, after the frame's stream has applied it. trust: NULL for frames

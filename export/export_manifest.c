@@ -325,7 +325,7 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
-/* Writes the members that change with a file's precision. */
+/* Writes a file's precision, and the members that change when the precision is raised. */
 static void write_finished(json_writer *json, const export_finished_file *file)
 {
     if (file->precision.instrument[0] != '\0') {

@@ -179,7 +179,7 @@ static void set_level(entry_row *to, const message *m, size_t index)
     if (m->book.rpi_sizes != NULL) {
         set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
         int is_exact = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
-        TD_ASSERT(is_exact); /* cannot fail: the level's size is a sum that includes it */
+        TD_ASSERT(is_exact); /* cannot fail: the level's size includes the RPI size */
     }
     set(to, MEMBER_SIZE, row_decimal(size));
 }

@@ -20,9 +20,9 @@ typedef struct sealed_channel {
 } sealed_channel;
 int sealed_channel_by_id(const void *a, const void *b); /* comparison for qsort() */
 
-/* A chunk ready to be written. chunk_packer_pack fills the members up to channel_count,
- * chunk_builder_seal the others too. Read-only afterwards, except that segment_writer appends the
- * chain record to bytes. Reuse a few of them: clearing keeps the memory. */
+/* A chunk ready to be written. chunk_packer_pack fills only the members up to channel_count;
+ * chunk_builder_seal fills all members. Read-only afterwards, except that segment_writer appends
+ * the chain record to bytes. Reuse a few of these objects: clearing one keeps its memory. */
 typedef struct sealed_chunk {
     td_buf bytes;         /* Chunk record, then its Message Index records */
     uint64_t chunk_bytes; /* size of the Chunk record */

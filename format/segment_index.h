@@ -69,7 +69,7 @@ TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segmen
                                               td_bytes bitmap, td_err *err);
 void segment_index_add_checkpoint(segment_index *index, const segment_checkpoint *checkpoint);
 
-/* Add a chunk's counts and times to the index's channels (INDEX_FULL). */
+/* Add a chunk's counts and times to the index's channels. Only for an index of depth INDEX_FULL. */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
 /* Free channels, chunks and checkpoints; keep the rest. */

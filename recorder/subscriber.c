@@ -155,8 +155,9 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     add_name(self, topic);
 }
 
-/* Topics of one request were refused. Unless the answer names the refused topics, or the range has
- * only one topic, the topic that caused the refusal is unknown: request the range in halves. */
+/* Topics of one request were refused. If the range has only one topic, or the answer names the
+ * refused topics, refuse these. Otherwise it is unknown which topic caused the refusal, so request
+ * the two halves of the range. */
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
                          uint64_t mono_ns)
 {

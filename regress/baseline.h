@@ -1,10 +1,10 @@
-/* A baseline: hashes of every frame of a selection and of its decode (docs/regress.md). A file
- * (.tdb) of blocks of rows, with an index at its end.
+/* A baseline: for every frame of a selection, a hash of the frame and a hash of the decoded frame
+ * (docs/regress.md). A baseline is a file (.tdb) of blocks of rows, with an index at the end.
  *
- * A row does not name its frame; a frame is found by its position in its stream and its hash. So a
- * baseline remains valid when its archive is imported again, merged or reindexed. Each block has a
- * checksum. A file under the baseline's name is always complete: it is written as PATH.open and
- * renamed. */
+ * A row does not name a frame: the row's position in the stream and the hash of the frame identify
+ * the frame. So a baseline remains valid when the archive is imported again, merged or reindexed.
+ * Each block has a checksum. A file PATH is always complete: a baseline is written as PATH.open,
+ * then renamed to PATH. */
 #ifndef TD_REGRESS_BASELINE_H
 #define TD_REGRESS_BASELINE_H
 

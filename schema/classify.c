@@ -98,7 +98,7 @@ void classifier_close(classifier *c)
 
 /* ---- members from both ends of a frame ---- */
 
-/* 1 if a value of the shared key may belong to a control frame. */
+/* 1 if a frame with this value of the key keys->shared may be a control frame. */
 static int may_be_control(const frame_keys *keys, td_bytes json)
 {
     if (json_has_escape(json))

@@ -270,8 +270,8 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
     (*values)[(*count)++] = *value;
 }
 
-/* Find the member with this name, for an entry. Returns MEMBER_NONE after a fault. place is the
- * member's position in the entry. */
+/* Find the member of an entry by its name. place: the member's position in the entry. MEMBER_NONE:
+ * the name is unknown, and the fault was noted. */
 static msg_member find_member(message_builder *b, td_bytes name, size_t place)
 {
     size_t at = place < GUESSES ? place : GUESSES - 1;

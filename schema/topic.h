@@ -255,10 +255,11 @@ typedef struct topic_match {
 #define TOPIC_NOW      UINT64_C(0) /* the rows that are valid without end */
 #define TOPIC_ANY_TIME UINT64_MAX  /* all rows; of several rows with one pattern, the latest */
 
-/* Match a topic ("klineV2.1.BTCUSD"; topics of spot in composed form) against the rows that are
- * valid at at_ns. Compares whole dot-separated parts, so "order" never matches "orderBook". A
- * symbol matches the rest of the topic, any other placeholder one part that is not empty. The first
- * matching row is used. If its pattern has no symbol, but its entries name symbols, the symbol is
+/* Match a topic ("klineV2.1.BTCUSD") against the rows that are valid at at_ns. A topic of spot must
+ * be composed of its parts, as at topic_row.symbol_path. Compares whole dot-separated parts, so
+ * "order" never matches "orderBook". A placeholder for a symbol matches all the rest of the topic;
+ * any other placeholder matches exactly one part, which must not be empty. The first matching row
+ * is used. If the row's pattern has no symbol, but the row's entries name symbols, the symbol is
  * "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);

@@ -102,7 +102,8 @@ typedef struct account_event {
     uint32_t symbol;
     account_order order; /* the order that changed; in a position or wallet event, the last one */
     account_holding held;
-    int64_t wallet; /* the balance, as one amount for all coins */
+    int64_t wallet; /* the balance of the account; there is only one, which messages show as the
+                       balance of whatever coin they name */
     char order_id[SYMBOL_ID_BYTES];
     char exec_id[SYMBOL_ID_BYTES];
 } account_event;

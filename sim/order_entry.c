@@ -149,7 +149,7 @@ static account_refusal read_size(const request *r, td_bytes text, int64_t *out)
     return is_fine ? ACCOUNT_GRANTED : ACCOUNT_BAD_SIZE;
 }
 
-/* Read a limit as an engine price. */
+/* Parse the limit price of an order; *out is the price in the engine's unit. */
 static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;

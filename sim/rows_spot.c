@@ -1,5 +1,5 @@
-/* Streams of spot v1 and v2 (docs/wire.md 4.2). Frames have topic and symbol in different members;
- * a topic that contains the symbol is not on the wire. */
+/* Streams of spot v1 and v2 (docs/wire.md 4.2). A frame has the topic and the symbol in different
+ * members, so no member holds both as one text ("trade.BTCUSDT"). */
 #include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

@@ -23,7 +23,7 @@ typedef struct sim_value {
     X(TYPE, "type")         /* snapshot or delta */                                                \
     X(TS, "ts")             /* time of the frame */                                                \
     X(CTS, "cts")           /* time of the matching event */                                       \
-    X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
+    X(SEQ, "seq")           /* number of the matching event, counted for each symbol */            \
     X(U, "u")               /* update number of the stream */                                      \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
     X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \

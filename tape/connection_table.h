@@ -1,6 +1,6 @@
 /* The connections of a tape: its sessions; the current connection of each slot of a session's feed;
- * and for each stream the connection that it follows. Objects live until the table is closed. One
- * thread, but any thread may call connection_table_channel. */
+ * and for each stream the connection whose frames it uses (book/conn_choice.h). Objects live until
+ * the table is closed. One thread, but any thread may call connection_table_channel. */
 #ifndef TD_TAPE_CONNECTION_TABLE_H
 #define TD_TAPE_CONNECTION_TABLE_H
 

@@ -16,8 +16,8 @@
 enum { ROW_CACHE_ENTRIES = 64 };
 
 typedef struct row_cache_entry {
-    const topic_row *of; /* the channel's row that was looked up; NULL: unused */
-    const topic_row *row;
+    const topic_row *of;  /* row of the channel; NULL: the entry is unused */
+    const topic_row *row; /* the row that is valid instead of `of` on this day */
     uint64_t day;
 } row_cache_entry;
 

@@ -50,8 +50,8 @@ typedef struct cursor_options {
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
-    uint64_t hold_ns; /* when following: how long frames of a live session wait for earlier ones of
-                         other feeds (tape/order_hold.h); 0: not at all */
+    uint64_t hold_ns; /* if is_following: how long frames of a live session wait for earlier frames
+                         of other feeds (tape/order_hold.h); 0: they do not wait */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all. */
     int (*wants_channel)(void *user, const channel_info *info);
     void *user;
@@ -73,10 +73,10 @@ void cursor_close(cursor *cursor);
  * cursor. Damage inside a chunk is counted, logged and skipped. */
 TD_MUST_USE td_result cursor_next(cursor *cursor, const frame_ref **out, td_err *err);
 
-/* After TD_EOF of a following cursor: look for new frames, in segments that are being written and
- * in new segments. TD_OK: cursor_next continues; TD_EOF: nothing new yet. Frames that are readable
- * at a call are in order of time. Without hold_ns, frames of a feed whose chunk becomes durable
- * later are returned later, even if they are earlier than frames of other feeds. */
+/* After TD_EOF of a cursor with is_following: look for new frames, in segments that are being
+ * written and in new segments. TD_OK: cursor_next continues; TD_EOF: nothing new yet. Frames that
+ * are readable at a call are in order of time. Without hold_ns, frames of a feed whose chunk
+ * becomes durable later are returned later, even if they are earlier than frames of other feeds. */
 TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
 
 /* Continue at another time: the window begins at from_ns, and the lead-in before it. Channels and

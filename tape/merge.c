@@ -284,8 +284,8 @@ static void leave_first(merge *m)
     sift_down(m);
 }
 
-/* Messages from this time on are held back. Sources do not hand out chunks that begin later, so at
- * TD_EOF all chunks that were handed out are in the heap, and no chunk is being read. */
+/* The time from which messages are held back. Sources return no chunk that begins after this time,
+ * so at TD_EOF all chunks that sources returned are in the heap, and no chunk is being read. */
 static uint64_t held_ns(const merge *m)
 {
     return m->options->hold == NULL ? UINT64_MAX : m->options->hold->until_ns;

@@ -1,5 +1,5 @@
-/* A frame as a line of JSON: decoded, as `replay --messages` and export print it, or as it was
- * received, as `cat` prints it. */
+/* A frame as a line of JSON: decoded, as in the output of `replay --messages` and export; or as
+ * received, as in the output of `cat`. */
 #ifndef TD_TAPE_MESSAGE_LINE_H
 #define TD_TAPE_MESSAGE_LINE_H
 

@@ -35,7 +35,7 @@ static void apply_event(reply_head *next, const frame_ref *frame)
         return;
     reply_head_fini(next);
     if (ev->url == NULL || ev->what == NULL || (ev->method != NULL && ev->method[0] != '\0'))
-        return; /* replies to a client's POST and others are valid only once */
+        return; /* not a GET: a reply to a client's POST, for example, is valid only once */
     *next = (reply_head){.feed = td_strdup(frame->channel->info.feed),
                          .what = td_strdup(ev->what),
                          .url = td_strdup(ev->url)};

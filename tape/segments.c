@@ -307,8 +307,8 @@ static td_result segment_open(segment *of, td_io io, const source_options *optio
     return TD_OK;
 }
 
-/* Add chunks that were appended since the last call. No chunk is being read now: chunks that are
- * held back were loaded already. */
+/* Add chunks that were appended since the last call. No chunk is being read during this call, and
+ * chunks whose frames wait for other feeds (tape/order_hold.h) are in memory already. */
 static td_result segment_refresh(segment *of, const source_options *options, td_err *err)
 {
     TD_ASSERT(of->reader != NULL);

@@ -18,8 +18,8 @@ typedef struct trust_conn {
     const char *feed; /* from the first channel, which lives as long as the tape */
     uint32_t line, shard, conn_index;
     size_t gap_next;      /* index of the next gap to read */
-    uint64_t gap_next_ns; /* no unread gap begins before then */
-    uint64_t passed_ns;   /* gaps that began before then were read */
+    uint64_t gap_next_ns; /* every gap that begins before this time was read */
+    uint64_t passed_ns;   /* time up to which gaps were last read (pass_gaps) */
     loss ending;    /* a gap that ends the connection, which may still have frames; if has_ending */
     loss scattered; /* a gap before the next frame in which any frame may be missing; if
                        has_scattered */
@@ -206,9 +206,10 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
         conn->trusted_ns = frame->recv_ns;
 }
 
-/* ---- the followed connection ---- */
+/* ---- the connection whose frames are used for the topic ---- */
 
-/* Follow another connection from now on: its state comes from frames that were copies. */
+/* Use the frames of connection `to` for the topic from now on. The connection's earlier frames were
+ * copies, and made its present state. */
 static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
                          const frame_ref *frame, trust_answer *own)
 {

@@ -88,8 +88,9 @@ TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes
 
 /* Relay a message (opcode 1 or 2, compressed or not), a ping (9) or a pong (10) as raw bytes. Does
  * nothing if the connection is not open, or if the queue is over the limit of wire_send. The user
- * prevents a full queue by pausing the other connection. This fails only if a client has sent its
- * close frame and does not read: the other connection is then closing, and cannot be paused. */
+ * prevents a full queue by pausing the connection from which it relays. Pausing has no effect only
+ * while that connection is closing, for example because the peer here has sent a close frame; if
+ * this peer then does not read, its queue can become full. */
 void wire_relay(wire_conn *conn, const ws_message *message);
 
 /* Bytes that wait to be sent. */

@@ -15,7 +15,8 @@ enum {
     OUTPUT_FIRST_BYTES = 64 << 10,
     OUTPUT_KEPT_BYTES = 1 << 20, /* a larger buffer is freed before the next message */
     WINDOW_BYTES = 1 << DEFLATE_BITS_MAX,
-    STREAMS_MAX = 1000, /* in one message: a stream needs only 2 bytes and costs 1 us */
+    STREAMS_MAX = 1000, /* zlib streams in one message; limited because a stream of only 2 bytes
+                           costs 1 us */
     LEVEL = 1,          /* feeds are sent once and read once: speed matters */
     MEMORY_LEVEL = 8,
     AT_BLOCK = 128, /* flag in data_type: the position is a block boundary (zlib.h, inflate) */

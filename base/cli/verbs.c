@@ -94,8 +94,8 @@ static exit_code run_verb(const verb_table *table, const verb_context *context, 
     return report_error(context->report, &err);
 }
 
-/* Handle --complete WORD...: print completions, or, for another program's verb, run that program.
- * argv[0] is the word before WORD... */
+/* Handle --complete WORD...: print completions. If the first WORD is a verb of another program, run
+ * that program instead. argv[0] is the word before WORD... */
 static exit_code complete(const verb_table *table, const verb_context *context, int argc,
                           char **argv)
 {

@@ -46,8 +46,9 @@ typedef struct json_error {
 
 /* The parser reads in blocks: JSON_PADDING_BYTES after a text must be readable. */
 typedef enum json_padding {
-    JSON_PADDED, /* these bytes are readable (any values): the text is not copied */
-    JSON_COPIED, /* they may not be readable: values point into a copy that the parser makes */
+    JSON_PADDED, /* the bytes after the text are readable (of any value): no copy is made */
+    JSON_COPIED, /* the bytes after the text may be unreadable: the parser copies the text, and
+                    values point into the copy */
 } json_padding;
 
 enum { JSON_PADDING_BYTES = 64 };

@@ -254,8 +254,8 @@ static int check_after_value(check *c)
     return 0;
 }
 
-/* Enter the container at the token. 1, with the token at its first value; 0: at its closing
- * bracket, or refused. */
+/* Enter the array or object at the token. Returns 1 with the token at the first value, or 0: the
+ * token is at the closing bracket, or the text was refused. */
 static int check_enter(check *c)
 {
     uint8_t bracket = json_char(c->index, c->token);
@@ -266,7 +266,8 @@ static int check_enter(check *c)
     return bracket == '[' || check_key(c);
 }
 
-/* Check the value at the token. 1, with the token after it; 0: refused, with the error. */
+/* Check the value at the token. Returns 1 with the token after the value, or 0: the text was
+ * refused, and the error is set. */
 static int check_value(check *c)
 {
     int has_value = 1;

@@ -45,8 +45,9 @@ typedef struct channel_route {
     channel_notes *notes; /* notes of the frame's channel; valid as long as its info */
     frame_role role;      /* the frame's role: channel_role of its channel's info */
     enum frame_class frame_class;
-    uint8_t
-        is_overflow; /* 1: routed to _unknown, or without its form, because no channel was left */
+    /* 1: the segment had no channel left, so the frame was routed to _unknown, or to a channel that
+     * does not note the frame's form (FORM_*) */
+    uint8_t is_overflow;
 } channel_route;
 
 /* Open a router for a feed of a family. The name is copied; it must be valid

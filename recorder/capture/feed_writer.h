@@ -69,8 +69,7 @@ typedef struct feed_counts {
     uint64_t bytes;    /* payload of inbound and outbound frames and HTTP replies */
     uint64_t control;  /* inbound frames without a topic */
     uint64_t unknown;  /* inbound frames on _unknown */
-    uint64_t overflow; /* frames on _unknown, or without their form, because the segment had no
-                          channel left */
+    uint64_t overflow; /* frames with channel_route.is_overflow */
     uint64_t redacted; /* occurrences of secrets that were overwritten */
 } feed_counts;
 

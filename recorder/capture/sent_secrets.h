@@ -10,9 +10,10 @@
  * resolved. A message that is compressed or is not JSON is hidden as a whole if it mentions a
  * credential.
  *
- * Values that could also be market data are hidden in the message, but not searched elsewhere:
- * numbers of fewer than eight digits and short texts. Unless the name is definitely a secret's,
- * this also applies to longer numbers, symbols, topics and words.
+ * Values that could also be market data are hidden only in this message: other frames are not
+ * searched for them. Such values are short texts and numbers of fewer than eight digits. Unless
+ * the value's name can only be the name of a secret, longer numbers, symbols, topics and words are
+ * such values, too.
  *
  * One thread per object. */
 #ifndef TD_CAPTURE_SENT_SECRETS_H

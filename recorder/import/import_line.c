@@ -53,7 +53,8 @@ void import_line_reader_close(import_line_reader *reader)
 /* Unit of a time without a decimal point. A time with a decimal point is in seconds. */
 typedef enum time_unit { TIME_S, TIME_NS, TIME_BY_MAGNITUDE } time_unit;
 
-/* Parse a time exactly, as ns in (0, 2^63). It may have nine decimal places, and zeros after them.
+/* Parse a time exactly, as ns in (0, 2^63). The text may have nine decimal places, and zeros after
+ * them.
  * TIME_BY_MAGNITUDE: the magnitude determines the unit (docs/design.md, "TIME and DURATION"). For
  * any recent time, the number in one unit is a thousand times the number in the next larger unit.
  * Returns 0 if the text is not such a time. */

@@ -42,8 +42,8 @@ TD_MUST_USE td_result disk_open(const disk_options *options, disk **out, td_err 
 /* Encoder: get an empty chunk; waits for one. NULL once writing has failed. */
 sealed_chunk *disk_take(disk *self);
 
-/* Encoder: pass the chunk from the last disk_take to the disk thread. The chunk must be filled, for
- * this feed of the writer. */
+/* Encoder: pass to the disk thread the chunk that the last disk_take returned. The chunk must hold
+ * frames of this feed. */
 void disk_put(disk *self, size_t feed_index);
 
 /* Encoder: encoding has failed for good. */
@@ -57,7 +57,7 @@ int disk_must_end(disk *self);
 
 /* Wait until every chunk that was put is written, or the thread has failed; free. Put nothing after
  * this call. Returns the thread's first failure. *end_reason gets the reason why the recording must
- * end; its code is TD_OK if it need not. NULL is fine. */
+ * end; its code is TD_OK if the recording need not end. self may be NULL. */
 TD_MUST_USE td_result disk_close(disk *self, td_err *end_reason, td_err *err);
 
 #endif

@@ -191,9 +191,9 @@ static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, u
     return feed_writer_event(feed->writer, recv_ns, &gap, err);
 }
 
-/* Count a discarded frame; the first one opens a gap. Rows with equal from_ns would be one gap in
- * the ledger, so the slot's n-th gap begins n ns before complete_ns. The intake's own gaps begin no
- * earlier than complete_ns. */
+/* Count a discarded frame; the first discarded frame opens a gap. Gaps of a slot with equal from_ns
+ * would be one gap in the ledger. So the slot's n-th gap here begins n ns before complete_ns; gaps
+ * that the intake writes begin at complete_ns or later. */
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;

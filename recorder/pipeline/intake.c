@@ -188,8 +188,8 @@ static void end_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
-    /* Frames that wait in the sockets get late times, too, but they are read at once now: the pause
-     * ends here. */
+    /* Frames that still wait in the sockets will also get late times. But they are read at once, so
+     * the pause ends now. */
     uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
     self->state = STATE_FLOWING;
     log_overload(self, "ends", self->paused_at_recv_ns, until_ns, "sockets are read again");

@@ -247,7 +247,7 @@ static void charge(live_check *self, live_symbol *symbol)
 
 /* Save a symbol's state for a checkpoint. The state is not saved if a topic of the symbol has had
  * several connections at a time: the live check knows less about connections than a reader, and may
- * follow another connection than the reader does. */
+ * use the frames of another connection (book/conn_choice.h) than the reader does. */
 static void save_state(live_check *self, const live_symbol *symbol)
 {
     symbol_state *state = symbol->of->state;

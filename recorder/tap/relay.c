@@ -194,8 +194,9 @@ static void check_pong(relay *self, td_bytes bytes)
         recorded_conn_ponged(&self->conn, PING_DIALECT);
 }
 
-/* Record the end. If the exchange closed in order, the connection is complete until its end;
- * otherwise until the last answered ping, or, if the client never pinged, until the last frame. */
+/* Record the end. If the exchange sent a close frame or closed the socket without an error, the
+ * connection is complete until its end. Otherwise it is complete until the last answered ping or,
+ * if the client never pinged, until the last frame. */
 static void record_end(relay *self, const wire_end *end)
 {
     if (self->session == 0 || self->session != tap_sessions_number(self->options.env->sessions))
@@ -319,8 +320,8 @@ static void refuse_client(relay *self, const wire_end *end)
                      "Content-Type: text/plain; charset=utf-8\r\n", td_bytes_str(text));
 }
 
-/* The client's connection ends like the exchange's. After close frames in both directions nothing
- * is sent. */
+/* End the client's connection in the same way as the exchange's. If close frames were relayed in
+ * both directions, the client's connection ends without further frames. */
 static void on_ended(void *user, const wire_end *end)
 {
     relay *self = user;

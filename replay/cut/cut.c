@@ -154,9 +154,9 @@ static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
     return TD_OK;
 }
 
-/* Find where a topic begins in the file. A reader without the checkpoint follows the connection of
- * the first frame that it reads, so a topic with several connections must begin with its very first
- * frame. */
+/* Find where a topic begins in the file. If several connections bring a topic, a reader without the
+ * checkpoint uses the connection of the first frame that it reads (book/conn_choice.h). So such a
+ * topic must begin with its very first frame. */
 static uint64_t find_start(cut *c, const symbol_topic *topic)
 {
     const conn_choice *choice = &topic->choice;

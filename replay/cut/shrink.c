@@ -31,7 +31,7 @@ typedef struct shrink {
     shrink_command command;
     char folder[FOLDER_BYTES];
     char base[FILE_BYTES];  /* smallest adopted cut that fails; others are cut from it */
-    char best[FILE_BYTES];  /* a smaller cut that fails; valid if has_best */
+    char best[FILE_BYTES];  /* a cut that is smaller than base and fails; valid if has_best */
     char tried[FILE_BYTES]; /* the cut being tried */
     uint8_t has_best;
     uint64_t best_frames;

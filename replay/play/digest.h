@@ -30,7 +30,7 @@ const char *digest_part_name(digest_part part);
 typedef struct digest {
     td_hasher *hashers[DIGEST_PARTS];
     uint64_t frame_count;   /* frames in DIGEST_FRAMES */
-    uint64_t payload_count; /* frames in the other three parts */
+    uint64_t payload_count; /* frames in each of the parts payload, messages and books */
 } digest;
 
 /* Start a digest, without frames. fini frees its hashers; calling it again is fine. */
@@ -41,7 +41,8 @@ void digest_fini(digest *digest);
  * functions. */
 void digest_add_frame(digest *digest, const frame_ref *frame, td_hash128 bytes_hash);
 
-/* Add a data frame to the other three parts. The topic's track has the book; NULL: no book. */
+/* Add a data frame to the parts payload, messages and books. track: the topic's track, which has
+ * the frame's book; NULL: no book. */
 void digest_add_payload(digest *digest, const frame_ref *frame, td_hash128 bytes_hash,
                         track *track);
 

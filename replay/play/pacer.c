@@ -72,8 +72,8 @@ static uint64_t tape_of_real(pacer_speed speed, uint64_t real_ns)
     return clamp((wide)real_ns * (wide)speed.value.mantissa / (wide)speed_unit(speed));
 }
 
-/* Return the tape's present position: after the last frame, at most at the frame that is being
- * waited for. */
+/* Return the tape's present position. While it waits for a frame, the position is at most that of
+ * the frame. */
 static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
 {
     if (p->options.speed.is_max || p->is_paused)

@@ -49,8 +49,8 @@ typedef struct player_totals {
     uint64_t lead_in;
     uint64_t made; /* frames (lead-in included) that `cut` made (FORM_MADE) */
     uint64_t violations;
-    uint64_t copies; /* part of decoded + undecoded: frames of connections that their topic does not
-                        follow (book/conn_choice.h) */
+    uint64_t copies; /* part of decoded + undecoded: frames of connections that are not used for the
+                        topic (book/conn_choice.h) */
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;

@@ -87,7 +87,8 @@ static void apply_retail(snapshot_source *source, const message *m, int is_snaps
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome = {0}; /* ignored: the track of the topic's own book checks the frame */
+    book_outcome outcome = {0}; /* ignored: the topic's track has its own book, which checks the
+                                  frame */
     if (is_snapshot)
         book_replace(source->retail, &retail, &outcome);
     else

@@ -37,7 +37,7 @@ typedef struct stream_counts {
     uint64_t items;          /* levels, trades, updates */
     uint64_t unknown_fields; /* members that the topic's row does not list */
     uint64_t made;           /* frames that `cut` made (FORM_MADE), lead-in included */
-    uint64_t copies;         /* frames of connections that the topic does not follow */
+    uint64_t copies;         /* frames of connections that are not used for the topic */
     uint64_t unchecked;      /* frames applied to a book that was broken before */
     uint64_t unaudited;      /* frames that the audit ignored because it was full */
     uint64_t lead_in;        /* frames before the selection, counted only here and in made */
@@ -86,16 +86,17 @@ typedef struct stream {
     stream_violation violated;
     stream_undecoded undecoded;
     gap_list gaps;      /* gaps in which an audit found frames of this stream missing, up to
-                           LIMIT_TOPIC_GAPS; later ones are only counted as verdicts */
+                           LIMIT_TOPIC_GAPS; for later ones only the broken rule is counted */
     symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 
-/* Add an audit's findings at a frame of the stream `own` (NULL: at the end of the tape). Verdicts
- * are counted in `own`, or if it is NULL, in the stream that the finding is about; gaps are added
- * to the stream that lacks frames. stream_apply calls this for each frame. */
+/* Add an audit's findings at a frame of the stream `own` (NULL: at the end of the tape). A finding
+ * counts in `own` or, if `own` is NULL, in the stream that the finding is about. If the finding is
+ * that frames are missing, a gap is added to the stream that lacks them. stream_apply calls this
+ * for each frame. */
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at);
 
 /* The track of the stream's last frame that was no copy, or NULL. */

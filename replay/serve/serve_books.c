@@ -83,7 +83,7 @@ static uint8_t has_snapshot(const symbol_topic *topic)
            (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
 }
 
-/* Follow the symbol's topics that are wanted books; drop the state if no topic is wanted. */
+/* Add books for the symbol's wanted topics. If no topic is wanted, drop the symbol's state. */
 static void add_saved(serve_books *books, const serve_feeds *feeds, symbol_entry *of)
 {
     saved_books saved = {.into = books, .feeds = feeds, .of = of};
@@ -138,7 +138,7 @@ static serve_book *find_expected(serve_books *books, const channel_info *info)
     return b;
 }
 
-/* Find or add the book of a new stream; NULL: it is not followed. */
+/* Find or add the book of a new stream. NULL: the stream gets no book. */
 static serve_book *begin_book(serve_books *books, const channel_info *info, stream_book *of)
 {
     of->book = find_expected(books, info);

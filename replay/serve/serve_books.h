@@ -2,7 +2,7 @@
  * here). The exchange sends a snapshot with each subscription. A book that a client subscribes to
  * late, or whose snapshot is before the selection, therefore starts with a made snapshot.
  *
- * Topics of snapshots and deltas (RULE_ANCHORED) are followed if a client wants them, at most
+ * Topics of snapshots and deltas (RULE_ANCHORED) have a book if a client wants them, at most
  * LIMIT_SERVE_BOOKS. A book from a checkpoint has its levels at once. The recorded frames from
  * which its snapshot is made are not in the checkpoint; they are read when the snapshot is made.
  * Books that are wanted later are moved from another reader that has read up to the same position.
@@ -22,7 +22,7 @@ typedef struct serve_book {
     struct serve_book *next;
     size_t number; /* index of the book in its tape */
     const char *feed, *symbol, *exchange_topic;
-    uint32_t shard;       /* shard of the connection that the book follows */
+    uint32_t shard;       /* shard of the connection whose frames make the book */
     uint8_t has_snapshot; /* 1: that connection has sent a snapshot */
     struct symbol_topic *topic;
     snapshot_source source; /* frames that a book's snapshot is made from; unused for tickers */
@@ -49,7 +49,7 @@ typedef struct serve_books {
 /* Free all books; call before the tape moves or closes. */
 void serve_books_fini(serve_books *books);
 
-/* 1 if topics of this row are followed. */
+/* 1 if topics of this row have books. */
 int serve_books_follow(const topic_row *row);
 
 /* 1 if the topic has a book here. */
@@ -58,8 +58,8 @@ int serve_books_have(const serve_books *books, const char *feed, const char *exc
 /* Take over the states that a tape begins with. feeds: the served topics. */
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);
 
-/* Move the books of `from` here. `from` is over the same archive, at the same position, and has
- * only books that were missing here. */
+/* Move the books of `from` to `books`. `from` must have read the same archive up to the same
+ * position, and must have only books that `books` lacks. */
 void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *from);
 
 /* Apply a data frame of the tape to its book. *out: the book, NULL for other topics; *is_snapshot:

@@ -55,7 +55,7 @@ typedef struct serve_client {
 typedef struct served_frame {
     const frame_ref *frame;
     td_bytes topic;   /* topic in a frame of an unknown topic; empty: absent */
-    serve_book *book; /* NULL: no followed book */
+    serve_book *book; /* the topic's book; NULL: no book */
     uint8_t is_snapshot;
     wire_outgoing message;
 } served_frame;

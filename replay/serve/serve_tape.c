@@ -165,8 +165,8 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
 
 /* ---- reading ---- */
 
-/* 1 if the exchange sent the frame as data, on the connection that its topic follows. Recorded
- * acks, pongs and errors are not sent. */
+/* 1 if clients may get the frame: the exchange sent it as data, and it is not a copy (a frame of a
+ * connection that is not used for its topic). Recorded acks, pongs and errors are not sent. */
 static int is_data(const frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
@@ -782,7 +782,8 @@ static int has_feeds(const serve_tape *tape, const char *const *names, size_t co
             memcmp(tape->feed_names, names, count * sizeof *names) == 0);
 }
 
-/* Find the tape that new clients join with a shared clock, or NULL. */
+/* With a shared clock, return the tape that new clients join; NULL: no such tape, or no shared
+ * clock. */
 static serve_tape *shared_tape(const serve *server)
 {
     serve_tape *tape = server->options.has_shared_clock ? server->tapes : NULL;

@@ -21,8 +21,9 @@ typedef struct serve_tape {
     uint64_t waiting_ns;  /* real time since which it waits for clients; 0: it does not wait */
     uint64_t late_due_ns; /* due time of the frame with which the tape became late; 0: not late */
     size_t away;          /* clients closed by a recorded disconnect that have not returned */
-    uint8_t waits_for_return; /* 1: it stops until a client that a disconnect closed returns */
-    uint8_t has_frames;       /* 1: it sent a frame since it began, or began again */
+    uint8_t waits_for_return; /* 1: a recorded disconnect closed its clients; it stops until one of
+                                 them reconnects */
+    uint8_t has_frames;       /* 1: it sent a frame since its start or its last rewind */
     wire_timer *timer;        /* for its start, the next frame, or the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */

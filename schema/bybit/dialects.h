@@ -34,7 +34,8 @@ extern const dialect BYBIT_SPOT_PRIVATE; /* auth subscribes to all topics; frame
 
 /* ---- reading (dialects.c, answers.c) ---- */
 
-/* Read {"op","args"} with req_id or id: requests of dialects A and B, and most of C and E. */
+/* Read a request {"op","args"} with req_id or id: all requests of dialects A and B, and most
+ * requests of C and E. */
 TD_MUST_USE td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out,
                                     td_err *err);
 

@@ -19,9 +19,9 @@ static const field_row V5_INSURANCE[] = {
     V3_MS(MEMBER_UPDATED_AT, "updateTime"),
 };
 
-/* Alerts of auto-deleveraging: the fund's balance, the fall of a symbol's profit and loss in 8
- * hours, and the thresholds that start and stop the deleveraging. The values are numbers in real
- * frames, and strings in the documents. */
+/* Alerts of auto-deleveraging: the insurance fund's balance, the fall of a symbol's profit and loss
+ * in 8 hours, and the thresholds that start and stop the deleveraging. The values are numbers in
+ * real frames, and strings in the documents. */
 static const field_row V5_ADL_ALERT[] = {
     V3_TEXT(MEMBER_COIN, "c"),
     V3_FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
