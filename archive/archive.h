@@ -91,7 +91,7 @@ typedef struct archive_segment {
 typedef struct unexpected_file {
     char *path;            /* below the archive */
     char *what;            /* "not a segment", "cannot be listed: Permission denied" */
-    uint8_t is_copy;       /* 1: an open segment that also exists finished */
+    uint8_t is_copy;       /* 1: an open segment of which a finished file exists */
     uint8_t is_unreadable; /* 1: a folder, or a file with a segment's name: it may hold frames */
 } unexpected_file;
 

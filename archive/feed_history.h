@@ -1,5 +1,6 @@
-/* The history of each feed, from the journal and the segments: the segment that its chain
- * continues, and how that segment's session ended. Read once when a writer or a recovery begins. */
+/* The history of each feed, from the journal and the segments: the feed's last segment, whose chain
+ * its next segment continues, and how the session of that last segment ended. Read once when a
+ * writer or a recovery begins. */
 #ifndef TD_ARCHIVE_FEED_HISTORY_H
 #define TD_ARCHIVE_FEED_HISTORY_H
 

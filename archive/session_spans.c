@@ -123,8 +123,8 @@ static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns
         *last_ns = brief.last_in_ns;
 }
 
-/* Read the last segment, the first, the last but one, and so on, so that most of the segments in
- * between are not read. */
+/* Read the last segment, the first, the last but one, and so on, until both times are known: most
+ * segments in between are not read. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
 {
     const size_t count = view->listing.segment_count;

@@ -516,7 +516,8 @@ static int trade_store_add(trade_store *s, const msg_trade *trade)
         return 0;
     int64_t last = trade_store_last_ns(s);
     int64_t at = trade->exchange_ns > INT64_MAX ? INT64_MAX : (int64_t)trade->exchange_ns;
-    /* Another rule finds times that fall. Here times only have to be sorted. */
+    /* Another rule reports times that fall. The marks only have to be sorted, so a time that falls
+     * becomes the last one. */
     s->marks[s->count++] = (trade_mark){now, at < last ? last : at};
     return 1;
 }

@@ -47,7 +47,7 @@ typedef enum audit_part {
     AUDIT_PARTS,
 } audit_part;
 
-/* The part of the topic that a schema row describes; AUDIT_NONE if it takes no part. */
+/* What a schema row's topic is in the audit of its symbol; AUDIT_NONE: the topic is not audited. */
 audit_part audit_part_of(const topic_row *row);
 
 /* Parts that have a partner to compare with, as bits (1 << part). counts: for each part, the number

@@ -94,8 +94,8 @@ typedef struct export_format {
     /* 1 if the writer wants the row; the next call of `row` then has this row. NULL: the writer
      * wants all rows. */
     int (*wants)(void *writer, const export_row *row);
-    /* Writes a row. source: with EXPORT_PER_SYMBOL, the target's source. NULL if the function
-     * `frame` is set. */
+    /* Writes a row; this function is NULL if `frame` is set. source: with EXPORT_PER_SYMBOL, the
+     * target's source. */
     td_result (*row)(void *writer, const export_source *source, const export_row *row, td_err *err);
     /* Used instead of `row` (jsonl only). Called with each frame of the day, including copies and
      * frames without a topic, after the frame's stream has applied it. trust: NULL for frames

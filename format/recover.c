@@ -242,8 +242,8 @@ static td_result write_end(recovery *v, td_err *err)
     TD_ASSERT(v->valid_bytes > 0);
     TD_ASSERT(v->source.size >= v->valid_bytes);
     TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
-    /* Step 2: save the tail, unless it equals the end that is about to be written, or the beginning
-     * of that end. */
+    /* Step 2: save the tail, unless its bytes are those that are about to be written, or the first
+     * of them. */
     uint64_t tail = v->source.size - v->valid_bytes;
     int is_planned_end = 0;
     td_result rc = TD_OK;

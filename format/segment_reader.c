@@ -644,7 +644,7 @@ typedef struct walk {
     size_t proven_chunks, proven_checkpoints, proven_bitmaps;
 } walk;
 
-/* Note that a sound block proves everything read so far. */
+/* Record that everything read so far is proven, by the sound block that was just read. */
 static void mark_proven(walk *w)
 {
     w->proven_chunks = w->reader->lists.chunk_count;

@@ -119,9 +119,9 @@ typedef enum rule_id {
     RULE_VERSION_WEAK, /* the numbers in MEMBER_VERSION, compared part by part, never fall: a hint
                         */
     /* Rules for the order of entries in topics of a coin and private topics, separately for each
-     * symbol, category and position that the entries name. The number that they compare is the
-     * rule's member in each entry (in time rules MEMBER_NONE: the exchange time). Entries without
-     * the number, or with a negative one, are skipped. */
+     * symbol, category and position that the entries name. A rule compares its member of each
+     * entry; with MEMBER_NONE a time rule compares the exchange time. Entries without the number,
+     * or with a negative one, are skipped. */
     RULE_ENTRY_SEQ_STRICT,
     RULE_ENTRY_SEQ_WEAK,
     RULE_ENTRY_TIME_WEAK,

@@ -160,7 +160,7 @@ static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
     return *out <= TIMES_PRICE_MAX * traded->first_price ? ACCOUNT_GRANTED : ACCOUNT_BAD_PRICE;
 }
 
-/* Read a client id, which frames contain unchanged. Returns 0 if it is invalid. */
+/* Read a client id. Frames contain it unchanged. Returns 0 if it is invalid. */
 static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
 {
     if (text.size >= ACCOUNT_LINK_BYTES)

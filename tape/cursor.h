@@ -44,9 +44,9 @@ typedef struct cursor_options {
                              the oldest connection that was open at the selection's start. In a file
                              that `cut` wrote, the selection begins no earlier than the selection of
                              the cut. */
-    uint8_t with_states;  /* 1: the lead-in is shorter if a checkpoint has the states of a feed:
-                             cursor_states returns these states, and frames of all the feed's topics
-                             since the checkpoint are returned */
+    uint8_t with_states;  /* 1: if a checkpoint has the states of a feed, the lead-in begins there.
+                             cursor_states returns these states, and the cursor returns the frames
+                             of all the feed's topics since the checkpoint */
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */

@@ -19,7 +19,7 @@ struct merge {
     td_workers *workers;
     content_pool *readers;
     block_pool *blocks;
-    /* Overlapping chunks: a heap by the tape's order of their next messages. */
+    /* Overlapping chunks: a heap. Their next messages are compared in the tape's order. */
     chunk_load *heap[LIMIT_MERGE_CHUNKS];
     size_t heap_count;
     /* The fast path: while the first chunk's next message is before limit_ns, no other chunk needs

@@ -120,8 +120,8 @@ static const topic_row *find_topic(const family *of, const char *exchange_topic,
     return is_known ? match->row : NULL;
 }
 
-/* Set *row to the row that a grant names: one with frames, or a topic of the schema, which may have
- * sent nothing yet. 0: the grant covers several topics, or is of an unknown topic. */
+/* Set *row to the row of a granted topic. If no frame of the topic has come yet, the schema tells
+ * its symbol, and the row is made. 0: the grant covers several topics, or the topic is unknown. */
 static int find_granted(timeline *self, const char *feed, const char *of, const char *topic,
                         uint32_t *row)
 {

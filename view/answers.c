@@ -193,7 +193,8 @@ static int is_one_band(const timeline_row *left, const timeline_row *right, int 
            (!by_symbol || strcmp(left->symbol, right->symbol) == 0);
 }
 
-/* Make bands: one for each topic, or with feed and topic one for each of its symbols. */
+/* Make bands: one for each topic. If feed and topic are given: one for each symbol of that topic.
+ */
 static tile_bands make_bands(const timeline *over_time, const char *feed, const char *topic)
 {
     tile_bands out = {0};

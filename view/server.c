@@ -248,9 +248,9 @@ static int is_own_name(const view_server *self, const char *name)
     return 0;
 }
 
-/* 1 if the request is for this server, by its Host, and from this page or from no page, by its
- * Origin: a page elsewhere must not reach the archive, neither directly nor by a DNS name that
- * leads here. */
+/* Return why a request is refused, or NULL. Its Host must name this server, and its Origin must be
+ * this page's or absent: a page elsewhere must not reach the archive, neither directly nor by a DNS
+ * name that leads here. */
 static const char *find_fault(const view_server *self, struct lws *wsi, unsigned *status)
 {
     static const char SCHEME[] = "http://";

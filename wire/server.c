@@ -102,7 +102,7 @@ static void keep_spare(wire_server *server)
         server->spare_fd = fcntl(server->listener.fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Remove the peer; its memory is freed after the turn. */
+/* Remove the peer; its memory is freed after the loop's current turn. */
 static void end_peer(peer *self)
 {
     wire_server *server = self->server;

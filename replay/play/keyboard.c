@@ -13,7 +13,7 @@ struct keyboard {
     struct termios before, raw;
     pthread_mutex_t mutex; /* protects the terminal's mode */
     int is_raw;
-    int is_released; /* the process is about to stop */
+    int is_released; /* the process is about to be suspended or to end */
     int escape;      /* number of bytes of an arrow's "ESC [ C" read so far */
 };
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { capture, FRAMES_MS, importFrames, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
@@ -73,11 +74,11 @@ describe("page", { skip }, () => {
     await until(page, /restart/, "#panel-gaps");
     // The address holds the view, soon after it has changed.
     const again = await page.context().newPage();
-    for (let range = ""; range !== (await page.locator("#range").innerText()); ) {
+    const shownBy = async (one) => [await one.locator("#range").innerText(), await one.locator("[role=tab][aria-selected=true]").innerText()];
+    for (let copy = []; !isDeepStrictEqual(copy, await shownBy(page)); copy = await shownBy(again)) {
       await again.goto("about:blank");
       await again.goto(page.url());
-      await again.locator("#tab-gaps[aria-selected=true]").waitFor();
-      range = await again.locator("#range").innerText();
+      await again.locator("main:not([hidden])").waitFor();
     }
     assert.deepEqual(faults, []);
   });
