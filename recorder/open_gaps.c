@@ -358,8 +358,8 @@ static void open_for_slot(open_gaps *self, const past_slot *slot)
     row.line = slot->line;
     row.shard = slot->shard;
     row.conn = slot->is_crashed ? slot->conn : 0;
-    /* The key must be new: rows with equal keys are one gap, so that an ended row in the ledger would
-     * be the end of this one. */
+    /* The key must be new: rows with equal keys are one gap, so that an ended row in the ledger
+     * would be the end of this one. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;
     gap_list_add(&self->begun, &row);
