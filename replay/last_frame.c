@@ -69,6 +69,22 @@ observer last_frame_observer(last_frame *self, const gap_list *ledger)
     return (observer){&OPS, self, ledger};
 }
 
+/* List a side's levels, best first: for programs only. */
+static void describe_levels(result_writer *r, const char *name, const book *b, msg_side side)
+{
+    book_level level;
+    if (result_json(r) == NULL)
+        return;
+    result_list_begin(r, name);
+    for (size_t i = 0; book_level_at(b, side, i, &level); i++) {
+        result_object_begin(r, NULL);
+        result_decimal(r, "price", level.price);
+        result_decimal(r, "size", level.size);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
 static void describe_book(const last_frame *self, result_writer *r)
 {
     const book *b = self->track == NULL ? NULL : track_book(self->track);
@@ -83,6 +99,8 @@ static void describe_book(const last_frame *self, result_writer *r)
     report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
     result_bool(r, "broken", !self->is_trusted);
     result_text(r, "levels_sha1", sha1);
+    describe_levels(r, "bids", b, SIDE_BUY);
+    describe_levels(r, "asks", b, SIDE_SELL);
     result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
                          "[ x {best_ask_size}][{broken?}, broken]\n");
 }

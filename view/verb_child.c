@@ -27,23 +27,26 @@ enum {
 
 #define SELECTION "feed", "topic", "symbol", "from", "to"
 
-/* A verb that the page may run, with its options. operand: the argument that is an operand. */
+/* A verb that the page may run, with its options. operand: the argument that is an operand. form:
+ * the option that selects JSON. */
 typedef struct verb_permit {
     const char *verb;
+    const char *form;
     const char *operand;
     const char *options[12];
 } verb_permit;
 
 static const verb_permit PERMITS[] = {
-    {"info", NULL, {NULL}},
-    {"ls", NULL, {SELECTION}},
-    {"gaps", NULL, {SELECTION}},
-    {"days", NULL, {SELECTION}},
-    {"drift", NULL, {SELECTION}},
-    {"latency", NULL, {SELECTION}},
-    {"cat", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
-    {"when", "condition", {SELECTION}},
-    {"why", "of", {"at", "side", "price"}},
+    {"info", "--json", NULL, {NULL}},
+    {"ls", "--json", NULL, {SELECTION}},
+    {"gaps", "--json", NULL, {SELECTION}},
+    {"days", "--json", NULL, {SELECTION}},
+    {"drift", "--json", NULL, {SELECTION}},
+    {"latency", "--json", NULL, {SELECTION}},
+    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
+    {"replay", "--messages", NULL, {SELECTION, "price", "size"}},
+    {"when", "--json", "condition", {SELECTION}},
+    {"why", "--json", "of", {"at", "side", "price"}},
 };
 
 static const verb_permit *find_permit(const char *path)
@@ -98,7 +101,7 @@ static int make_words(const verb_permit *of, const char *archive, const char *ca
     }
     if (strcmp(of->verb, "cat") == 0 && !has_frames)
         add_word(out, "--", "max-frames=200");
-    add_word(out, "", "--json");
+    add_word(out, "", of->form);
     add_word(out, "--archive=", archive);
     if (catalog != NULL)
         add_word(out, "--catalog=", catalog);

@@ -33,6 +33,12 @@ export function parseWithMarks(text) {
 
 export const parseJson = HAS_SOURCE ? parseWithSource : parseWithMarks;
 
+// The inverse of parseJson.
+export function stringifyJson(value) {
+  return JSON.stringify(value, (key, member) =>
+    typeof member === "bigint" ? JSON.rawJSON?.(String(member)) ?? String(member) : member);
+}
+
 async function request(path, signal) {
   let answer;
   try {

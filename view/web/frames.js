@@ -1,7 +1,8 @@
 // The panel of frames at the cursor: a list, whose elements are only the visible rows, and the
 // chosen frame as JSON and as bytes.
 
-import { bandOptions, VerbRun } from "./command.js";
+import { stringifyJson } from "./api.js";
+import { bandOptions, escapeGlob, VerbRun } from "./command.js";
 import { delayed, el } from "./dom.js";
 import { formatSpan, formatTime, SECOND } from "./time.js";
 
@@ -83,6 +84,10 @@ export class FramesPanel {
   #isShown = false;
   #loaded = ""; // cursor and selection of the list
   #run = new VerbRun();
+  #decodeRun = new VerbRun();
+  #decoded = el("pre", { class: "mono" });
+  #decodedPart = el("details", { ontoggle: () => this.#decode() },
+    el("summary", { text: "Decoded message" }), this.#decodeRun.element, this.#decoded);
   #only = el("input", { type: "checkbox" });
   #summary = el("span", { role: "status" });
   #older = el("button", { type: "button", text: "Older", onclick: () => this.#loadOlder() });
@@ -282,7 +287,26 @@ export class FramesPanel {
         onclick: () => this.#state.set({ cursor: frame.recv_ns }) }),
       el("div", { class: "forms" }, el("pre", { class: "mono", text: text ?? plain }),
         el("pre", { class: "mono hex", text: hexDump(bytes) +
-          (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES} bytes.` : "") })));
+          (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES} bytes.` : "") })),
+      this.#decodedPart);
     this.#detail.scrollTop = 0;
+    this.#decode();
+  }
+
+  // Show what replay decodes the chosen frame to, while that part is open. Frames of other
+  // connections may have the same receive time.
+  async #decode() {
+    const frame = this.#frames[this.#chosen];
+    this.#decoded.textContent = "";
+    if (!this.#decodedPart.open || frame === undefined)
+      return;
+    const answer = await this.#decodeRun.verb("replay",
+      [["feed", escapeGlob(frame.feed)], ["from", frame.recv_ns], ["to", frame.recv_ns + 1n]]);
+    if (answer === null || frame !== this.#frames[this.#chosen])
+      return;
+    const own = answer.results.filter((message) => message.conn === frame.conn &&
+      message.ordinal === frame.ordinal && message.feed === frame.feed);
+    this.#decoded.textContent = own.length === 0 ? "Replay has no message of this frame."
+      : own.map((message) => prettyJson(stringifyJson(message))).join("\n");
   }
 }

@@ -5,6 +5,7 @@ import { AskPanel } from "./ask.js";
 import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
+import { BookPanel } from "./book.js";
 import { DaysPanel } from "./days.js";
 import { byId, copyText, delayed, download } from "./dom.js";
 import { FramesPanel } from "./frames.js";
@@ -46,6 +47,7 @@ const labels = new BandLabels(byId("label-list"), {
 const panels = {
   gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
   frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
+  book: new BookPanel(byId("panel-book"), state, chosenBand),
   days: new DaysPanel(byId("panel-days"), state),
   ask: new AskPanel(byId("panel-ask"), state, chosenBand),
   commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),

@@ -1,6 +1,6 @@
 // The view, and its form in the URL's fragment, so that a copied link shows the same.
 
-export const TABS = ["gaps", "frames", "days", "ask", "commands"];
+export const TABS = ["gaps", "frames", "book", "days", "ask", "commands"];
 
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096

@@ -47,6 +47,12 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.equal(crossed.found.rule, "not_crossed");
     assert.equal(crossed.found.condition, "rule=crossed");
     assert.deepEqual([crossed.found.book.best_bid, crossed.found.book.best_ask, crossed.found.book.broken], ["102.5", "102", true]);
+    // All levels, the best first.
+    const { bids, asks, best_bid, best_bid_size, best_ask, best_ask_size } = crossed.found.book;
+    assert.deepEqual([bids[0], asks[0]], [{ price: best_bid, size: best_bid_size }, { price: best_ask, size: best_ask_size }]);
+    const prices = (levels) => levels.map(({ price }) => Number(price));
+    assert.deepEqual(prices(bids), [...prices(bids)].sort((a, b) => b - a));
+    assert.deepEqual(prices(asks), [...prices(asks)].sort((a, b) => a - b));
     const { stdout } = await tapedeck(t, ["when", "-a", archive, "spread>1"]);
     assert.match(stdout, /^2026-11-20T06:00:00\.050000000Z {2}v5-linear orderbook\.50 BTCUSDT, frame 5 of connection 1\n {2}book: bid 100 x 2, ask 102 x 5\n$/);
     assert.equal((await tapedeck(t, ["when", "-a", archive, "spread>9"], { status: 1 })).stdout, "no frame of the selection meets the condition\n");

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { capture, FRAMES_MS, importFrames, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
+import { capture, FRAMES_MS, importFrames, json, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
@@ -67,6 +67,17 @@ describe("page", { skip }, () => {
     assert.match(await page.locator("#range").innerText(), /2026-08-09/);
     await page.locator("#tab-frames").click();
     await until(page, /orderbook\.200|publicTrade|tickers/, "#panel-frames");
+    await page.locator("#panel-frames summary").click();
+    await until(page, /"type": "/, "#panel-frames details");
+    // The book is the one that `when` finds.
+    await page.locator("#canvas").focus();
+    await page.keyboard.press("Home");
+    await page.locator("#tab-book").click();
+    await until(page, /after the frame of/, "#panel-book");
+    const command = await page.locator("#panel-book code").innerText();
+    const from = /--from=(\d+)/.exec(command)[1];
+    const { found } = await json(t, ["when", "-a", archive, "topic=*", "--feed", "v5-linear", "--topic", "orderbook.200", "--from", from, "--json"]);
+    assert.deepEqual(await page.locator("#panel-book tbody tr:first-child td.number").allInnerTexts(), [found.book.best_bid, found.book.best_bid_size, found.book.best_ask, found.book.best_ask_size]);
     await page.locator("#canvas").focus();
     await page.keyboard.press("f");
     assert.match(await page.locator("#range").innerText(), /2025.*2026/);
