@@ -159,10 +159,10 @@ $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(LIB_core): $(call obj,$(SRC_core))
-# The page of `view`, as C.
+# The page of `view`, as C. Renamed when it is whole, because a make inside this one may need it at the same time.
 PAGE_FILES := $(sort $(wildcard view/web/*.html view/web/*.css view/web/*.js view/web/*.svg))
 $(B)/obj/view/page_files.c: view/compile-page $(PAGE_FILES)
-	@mkdir -p $(@D) && view/compile-page $(PAGE_FILES) >$@
+	@mkdir -p $(@D) && view/compile-page $(PAGE_FILES) >$@.$$$$ && mv $@.$$$$ $@
 $(B)/obj/view/page_files.o: $(B)/obj/view/page_files.c view/page.h $(B)/flags
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 

@@ -36,9 +36,11 @@ static void apply_event(reply_head *next, const frame_ref *frame)
     reply_head_fini(next);
     if (ev->url == NULL || ev->what == NULL || (ev->method != NULL && ev->method[0] != '\0'))
         return; /* not a GET: a reply to a client's POST, for example, is valid only once */
+    int is_kept = ev->state != NULL && strcmp(ev->state, "kept") == 0;
     *next = (reply_head){.feed = td_strdup(frame->channel->info.feed),
                          .what = td_strdup(ev->what),
-                         .url = td_strdup(ev->url)};
+                         .url = td_strdup(ev->url),
+                         .received_ns = is_kept ? ev->from_ns : 0};
 }
 
 /* Add a frame's reply if `next`, the event before the frame, is about the same reply: the frame's
