@@ -9,6 +9,7 @@
 #include "base/row_table.h"
 #include "archive/archive_view.h"
 #include "archive/event.h"
+#include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "schema/dialect.h"
@@ -53,7 +54,6 @@ typedef struct part {
     size_t span_count;
     segment_index chunks; /* only with has_chunks */
     uint8_t has_chunks;
-    uint64_t used; /* number of the last fill that used the chunks */
 } part;
 
 struct timeline {
@@ -67,8 +67,8 @@ struct timeline {
     row_table by_name;  /* rows, by feed, topic, symbol */
     row_table by_topic; /* rows, by feed and exchange_topic */
     gap_list gaps;
-    uint64_t fill;    /* number of the last fill */
-    uint8_t is_quiet; /* 1: unreadable segments were logged */
+    uint64_t journal_bytes; /* at the last update; 0: there was no journal */
+    uint8_t is_quiet;       /* 1: unreadable segments were logged */
 };
 
 /* ---- rows ---- */
@@ -347,10 +347,27 @@ static void describe_trades(timeline *self)
     }
 }
 
+/* 1 if nothing can have been added since the last update: nobody was adding then or is now, and the
+ * journal has no new entry. Sets journal_bytes. */
+static int is_unchanged(timeline *self)
+{
+    char live[SESSION_ID_BYTES];
+    uint64_t bytes = 0;
+    if (archive_is_single_file(self->from))
+        return self->view != NULL;
+    int is_idle = archive_live_session(self->from, live, NULL) == TD_OK && live[0] == '\0';
+    td_result rc = archive_file_size(self->from, JOURNAL_FILE, &bytes, NULL);
+    int is_same = rc == TD_OK && bytes == self->journal_bytes;
+    self->journal_bytes = bytes;
+    return is_idle && is_same && self->view != NULL && self->view->live[0] == '\0';
+}
+
 td_result timeline_update(timeline *self, td_err *err)
 {
     archive_view *view = NULL;
     read_plan *plan = NULL;
+    if (is_unchanged(self))
+        return TD_OK;
     td_result rc = archive_view_open(self->from, VIEW_ALL, archive_log(self->from), &view, err);
     if (rc != TD_OK)
         return rc;

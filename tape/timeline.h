@@ -48,8 +48,9 @@ typedef struct timeline_grid {
 TD_MUST_USE td_result timeline_open(archive *from, timeline **out, td_err *err);
 void timeline_close(timeline *self);
 
-/* Read what was added to the archive or removed since. Finished segments are not read again. Rows
- * keep their numbers; new ones are appended. TD_E_IO: the timeline may lack segments. */
+/* Read what was added to the archive or removed since. Finished segments are not read again, and
+ * nothing is read if no recorder or import runs and the journal has no new entry. Rows keep their
+ * numbers; new ones are appended. TD_E_IO: the timeline may lack segments. */
 TD_MUST_USE td_result timeline_update(timeline *self, td_err *err);
 
 /* The rows, in no order; the time of the first and last frame of all rows, or 0; the gaps of the

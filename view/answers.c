@@ -14,7 +14,7 @@
 #include "tape/timeline.h"
 #include "view/verb_child.h"
 
-/* How old the timeline may be. */
+/* How often the timeline is read again, at most. */
 #define UPDATE_NS TD_NS_PER_S
 
 /* Steps of 1 ns (k = 0) to about 78 h (k = 48): a year has then few cells. */
@@ -56,16 +56,19 @@ void view_answers_close(view_answers *self)
     td_free(self);
 }
 
-/* Read the archive if what is known is older than UPDATE_NS. */
-static td_result update(view_answers *self, td_err *err)
+/* Read the archive for the first request; later only for "archive", which the page polls, so that
+ * no tile waits for an update. */
+static td_result update(view_answers *self, const view_request *request, td_err *err)
 {
-    uint64_t now_ns = clock_mono_ns(clock_real());
     td_result rc = TD_OK;
     if (self->over_time == NULL)
         rc = timeline_open(self->from, &self->over_time, err);
-    else if (now_ns - self->updated_ns >= UPDATE_NS)
+    else if (strcmp(request->path, "archive") == 0 &&
+             clock_mono_ns(clock_real()) - self->updated_ns >= UPDATE_NS)
         rc = timeline_update(self->over_time, err);
-    if (rc == TD_OK && now_ns - self->updated_ns >= UPDATE_NS)
+    else
+        return TD_OK;
+    if (rc == TD_OK)
         self->updated_ns = clock_mono_ns(clock_real());
     return rc;
 }
@@ -319,7 +322,7 @@ static td_result answer_gaps(const view_answers *self, const view_request *reque
 static td_result answer_over_time(view_answers *self, const view_request *request,
                                   view_reply *reply, td_err *err)
 {
-    td_result rc = update(self, err);
+    td_result rc = update(self, request, err);
     if (rc != TD_OK)
         return rc;
     reply->type = "application/json";

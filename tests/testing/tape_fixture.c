@@ -39,8 +39,7 @@ static void expect_ok(td_result rc, const td_err *err)
         fail_msg("%s", err->text);
 }
 
-/* Writes a journal, because an archive with segments must have one. */
-static void make_journal(const tape_fixture *fixture)
+void tape_fixture_note(const tape_fixture *fixture)
 {
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .verb = "test"};
     archive *a = NULL;
@@ -60,7 +59,7 @@ void tape_fixture_init(tape_fixture *fixture)
     char capture[sizeof fixture->folder + sizeof "/capture"];
     snprintf(capture, sizeof capture, "%s/capture", fixture->folder);
     assert_int_equal(td_io_mkdir_all(io_posix(), capture, NULL), TD_OK);
-    make_journal(fixture);
+    tape_fixture_note(fixture); /* an archive with segments must have a journal */
 }
 
 void tape_fixture_fini(tape_fixture *fixture)

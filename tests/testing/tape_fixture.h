@@ -24,6 +24,9 @@ typedef struct tape_fixture {
 void tape_fixture_init(tape_fixture *fixture);
 void tape_fixture_fini(tape_fixture *fixture);
 
+/* Add an entry without meaning to the journal, as something that was added to the archive would. */
+void tape_fixture_note(const tape_fixture *fixture);
+
 /* Set-up and tear-down of a test with an archive in *state; and a row of cmocka's table for such a
  * test. */
 int tape_fixture_set_up(void **state);
