@@ -491,6 +491,15 @@ unsigned view_server_port(const view_server *server)
     return server->port;
 }
 
+static void free_list(view_server *self, job *first)
+{
+    while (first != NULL) {
+        job *next = first->next;
+        job_free(self, first);
+        first = next;
+    }
+}
+
 void view_server_close(view_server *self)
 {
     if (self == NULL)
@@ -509,11 +518,8 @@ void view_server_close(view_server *self)
         (void)pthread_join(self->threads[i - 1], NULL);
     if (self->context != NULL)
         lws_context_destroy(self->context);
-    for (job **list = (job *[]){self->queue, self->done, NULL}; *list != NULL; list++)
-        for (job *next; *list != NULL; *list = next) {
-            next = (*list)->next;
-            job_free(self, *list);
-        }
+    free_list(self, self->queue);
+    free_list(self, self->done);
     (void)pthread_cond_destroy(&self->has_work);
     (void)pthread_mutex_destroy(&self->lock);
     td_free(self);
