@@ -124,7 +124,7 @@ static int is_overlapped(const read_plan *plan, const segment_index *index, uint
 }
 
 /* Find the session's last checkpoint before at_ns. A segment's first checkpoint may be earlier than
- * its first frame, so all are compared. */
+ * its first frame, so the checkpoints of all planned segments are compared. */
 static void find_checkpoint(const read_plan *plan, const segment_index *index, uint64_t at_ns,
                             open_conns_session *out)
 {

@@ -28,9 +28,9 @@ typedef struct open_conns {
     uint8_t with_live;  /* 1: read with open_conns_read_live */
 } open_conns;
 
-/* Read each session of the wanted feeds that was running at at_ns, in its state before the events
- * of that time. Unreadable segments set is_unknown. The caller releases *out with open_conns_fini,
- * also after a failure. TD_E_IO. */
+/* For each session of the wanted feeds that was running at at_ns, read its state just before the
+ * events of that time. Unreadable segments set is_unknown. The caller releases *out with
+ * open_conns_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *),
                                       void *user, uint64_t at_ns, open_conns *out, td_err *err);
 /* As open_conns_read, for a tape that follows a recording: a live session also continues after its

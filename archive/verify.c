@@ -307,7 +307,7 @@ static td_result check_links(verification *v, td_err *err)
 
 /* ---- the catalog ---- */
 
-/* The catalog is derived, so nothing in it is ever damage: reindex rebuilds it. */
+/* The catalog is derived, so a flaw in it never counts as damage: reindex rebuilds it. */
 static void on_flaw(void *user, const char *what)
 {
     verification *v = user;

@@ -51,7 +51,7 @@ void td_free_hook(void *opaque, void *memory);
 TD_NORETURN void td_out_of_memory(size_t bytes);
 
 /* Set the handler, for programs that embed the library. It is called once, on the thread that ran
- * out of memory; it may print or log, but must not allocate. NULL: print the line. */
+ * out of memory; it may print or log, but must not allocate. NULL: no handler. */
 void td_set_out_of_memory_handler(void (*handler)(size_t bytes));
 
 #endif

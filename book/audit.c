@@ -746,8 +746,8 @@ static trade_sum growth_of(const candle_chain *chain, const reading *r)
 
 typedef enum answer {
     ANSWER_EQUAL,
-    ANSWER_NOT_YET, /* further trades may make it equal */
-    ANSWER_MISSING, /* further trades cannot make it equal */
+    ANSWER_NOT_YET, /* further trades may make the sums equal */
+    ANSWER_MISSING, /* further trades cannot make the sums equal */
 } answer;
 
 /* Look for consecutive trades that sum up to the candle's growth, from the end of the last

@@ -84,8 +84,8 @@ static int is_open(const connection *self)
     return self->state >= STATE_AUTHENTICATING && self->state <= STATE_REFUSED;
 }
 
-/* Time until an auth request expires. The request must reach the exchange earlier, although clocks
- * may differ by seconds. */
+/* Time until an auth request expires. The request must reach the exchange before that, even if the
+ * clocks differ by some seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 

@@ -61,8 +61,9 @@ typedef struct members {
     json_parser *parser;
     const json_index *index; /* the parser's index; NULL: the frame is not indexed */
     uint32_t object;         /* token of the object */
-    const uint8_t *data;     /* not indexed: the opening bracket of the entries */
-    const uint8_t *end;      /* not indexed: the end of the frame */
+    /* If the frame is not indexed: the opening bracket of its entries, and the frame's end. */
+    const uint8_t *data;
+    const uint8_t *end;
     uint32_t count;
     /* For each known key the token of its first value; 0: absent. Always 0 for FRAME_KEY_NONE. */
     uint32_t known[FRAME_KEYS_MAX + 1];

@@ -131,7 +131,7 @@ static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
 
 /* Where the fast path stores a field of an entry. */
 typedef enum fast_role {
-    ROLE_UNREAD, /* the plain struct has no member for it */
+    ROLE_UNREAD, /* the entry's struct has no member for the field */
     ROLE_PRICE,
     ROLE_SIZE,
     ROLE_SIDE,

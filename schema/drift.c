@@ -14,8 +14,9 @@
 #define TIME_MAX_NS UINT64_C(4102444800000000000)
 
 /* How far the exchange's time may differ from the receive time. Later: one hour; clocks differ by
- * seconds. Earlier: 30 days; the first trade after a subscription is the market's last one, which
- * in a quiet market may be weeks old. A time in a wrong unit is off by a factor of a thousand. */
+ * seconds. Earlier: 30 days; the first trade that is sent after a subscription is the market's
+ * newest one, which in a quiet market may be weeks old. A time in a wrong unit is off by a factor
+ * of a thousand. */
 #define TIME_LATER_NS   (UINT64_C(3600) * 1000000000)
 #define TIME_EARLIER_NS (UINT64_C(30) * 86400 * 1000000000)
 
@@ -46,7 +47,7 @@ typedef struct member_state {
     td_decimal last;         /* the last price, if the member is a price */
     uint64_t last_ns;        /* receive time of last; 0: unknown */
     const value_row *values; /* its documented texts, once knows_values is 1 */
-    uint32_t numbers;        /* number of values from which places was learnt */
+    uint32_t numbers;        /* number of values from which `places` was learnt */
     uint8_t knows_values;
     uint8_t types;  /* a bit for each json_type in its first frame with a value */
     uint8_t places; /* most decimal places of a value so far */

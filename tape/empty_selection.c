@@ -33,8 +33,8 @@ static td_bytes without_wildcards(const char *glob)
     return text;
 }
 
-/* Search the names of one kind, narrowed by the kinds before it. 1 if one matches; else nearest
- * gets names similar to the first glob. */
+/* Search the names of one kind, narrowed by the kinds before it. 1 if one matches; else `nearest`
+ * receives the names that are similar to the first glob. */
 static int find_name(const read_plan *plan, const selection *wanted, name_kind kind,
                      suggest_search *nearest)
 {

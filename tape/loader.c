@@ -116,7 +116,7 @@ static td_result make_frame(chunk_load *load, content_reader *reader, const chun
     return rc;
 }
 
-/* Make frames of the entries of a private block, and leave out unwanted ones. */
+/* Make frames of the entries of a private block, without the unwanted frames. */
 static td_result make_frames(chunk_load *load, content_reader *reader)
 {
     chunk_entry *entries = load->block->entries;

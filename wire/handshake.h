@@ -72,7 +72,8 @@ typedef struct upgrade_request {
     uint8_t nonce[HANDSHAKE_NONCE_BYTES]; /* random */
     uint8_t with_deflate; /* 1: offer permessage-deflate with any window; with `fields`, set it if
                              the lines offer it */
-    const char *fields;   /* lines instead of our User-Agent, or NULL; may offer subprotocols */
+    const char *fields;   /* header lines instead of our User-Agent line; may offer subprotocols;
+                             NULL: none */
 } upgrade_request;
 
 /* Append the request. */

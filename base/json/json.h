@@ -102,7 +102,8 @@ size_t json_count(json_value container);
 /* The typed accessors return 1, or 0 with *out unchanged if the value has another type or does not
  * fit. A number in a string is not read as a number, nor a number as a string. */
 
-/* A string with its escapes decoded: a view into the text, or into the parser if it has escapes. */
+/* A string with its escapes decoded: a view into the text, or into the parser if the string has
+ * escapes. */
 int json_text(json_value value, td_bytes *out);
 
 /* An integer without point or exponent. */

@@ -59,7 +59,8 @@ typedef struct feed_written {
 /* A slot with its latest connection. */
 typedef struct feed_slot {
     event_slot at;    /* the connection's ordinals so far */
-    uint64_t last_ns; /* receive time of the connection's last frame, or of its beginning */
+    uint64_t last_ns; /* receive time of the connection's last frame; its beginning before the
+                         first frame */
     uint8_t is_open;
 } feed_slot;
 

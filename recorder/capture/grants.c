@@ -392,7 +392,8 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
     if (is_unsubscribing)
         return;
-    /* A granted list of symbols, or "everything", may include this topic, which is never a list. */
+    /* The frame's topic is never a list, but a granted list of symbols, or "everything", may
+     * include it. */
     size_t cover_count = self->dialect->covers == dialect_covers_same ? 0 : slot->topic_count;
     for (size_t i = 0; !is_granted && i < cover_count; i++)
         is_granted = slot->topics[i].state == TOPIC_GRANTED &&

@@ -59,7 +59,7 @@ typedef struct live_check_record {
     uint64_t granted_ns;
     live_channel *channel; /* NULL: the thread must end */
     uint32_t segment;
-    uint32_t skipped; /* frames of any channel that were skipped before this one */
+    uint32_t skipped; /* number of frames, of any channel, that were skipped before this frame */
     uint8_t wants_checkpoint;
 } live_check_record;
 
@@ -333,7 +333,7 @@ static void note_skipped(live_check *self, uint64_t recv_ns)
     }
 }
 
-/* 1 if the connection has ended: its channel has had frames of a later one. */
+/* 1 if the connection has ended: its channel has had frames of a later connection. */
 static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
