@@ -6,34 +6,24 @@
 
 #include "base/alloc.h"
 #include "base/cli/band.h"
-#include "tape/timeline.h"
 
-/* More topics than this share a band for each feed. */
-enum { BANDS_MAX = 12 };
+/* On a terminal more topics than this share a band for each feed. */
+enum { TOPICS_MAX = 12 };
 
 /* Size of a band's name: feed, space, topic. */
 enum { NAME_BYTES = LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES };
 
 typedef enum band_scope { BAND_OF_TOPIC, BAND_OF_FEED } band_scope;
 
-typedef struct bands {
-    timeline *from;
-    const timeline_row *rows;
-    size_t row_count;
-    uint32_t *band_of; /* for each row */
-    char **names;      /* for each band */
-    uint32_t count;
-    size_t name_columns; /* width of the longest name */
-    timeline_grid grid;
-} bands;
-
-static void bands_fini(bands *self)
+void bands_fini(bands *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
         td_free(self->names[i]);
     td_free(self->names);
     td_free(self->band_of);
+    td_free(self->cells);
     timeline_close(self->from);
+    *self = (bands){0};
 }
 
 static int is_wanted(const selection *wanted, const timeline_row *row)
@@ -61,7 +51,7 @@ static void name_bands(bands *self, const selection *wanted, band_scope scope)
     for (uint32_t i = 0; i < self->count; i++)
         td_free(self->names[i]);
     self->count = 0;
-    self->name_columns = 0;
+    self->name_bytes = 0;
     for (size_t i = 0; i < self->row_count; i++) {
         char name[NAME_BYTES];
         uint32_t known = 0;
@@ -72,7 +62,7 @@ static void name_bands(bands *self, const selection *wanted, band_scope scope)
             continue;
         self->names = td_array_grow(self->names, self->count, sizeof *self->names);
         self->names[self->count++] = td_strdup(name);
-        self->name_columns = strlen(name) > self->name_columns ? strlen(name) : self->name_columns;
+        self->name_bytes = strlen(name) > self->name_bytes ? strlen(name) : self->name_bytes;
     }
     if (self->count > 0)
         qsort(self->names, self->count, sizeof *self->names, compare_names);
@@ -86,8 +76,24 @@ static void name_bands(bands *self, const selection *wanted, band_scope scope)
     }
 }
 
-/* Set the grid: from the first to the last frame of the wanted rows in the window. */
-static int set_grid(bands *self, selection_window window, size_t columns)
+td_result bands_find(verb_run *verb, const selection *wanted, size_t topics_max, bands *out)
+{
+    selection named = *wanted;
+    *out = (bands){0};
+    td_result rc = verb_run_window(verb, &named, &out->window);
+    if (rc == TD_OK)
+        rc = timeline_open(verb->archive, &out->from, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    out->rows = timeline_rows(out->from, &out->row_count);
+    out->band_of = td_alloc_zero(out->row_count + 1, sizeof *out->band_of);
+    name_bands(out, wanted, BAND_OF_TOPIC);
+    if (out->count > topics_max)
+        name_bands(out, wanted, BAND_OF_FEED);
+    return TD_OK;
+}
+
+int bands_fill(bands *self, size_t step_count)
 {
     uint64_t first_ns = UINT64_MAX;
     uint64_t last_ns = 0;
@@ -98,13 +104,13 @@ static int set_grid(bands *self, selection_window window, size_t columns)
         first_ns = row->first_ns < first_ns ? row->first_ns : first_ns;
         last_ns = row->last_ns > last_ns ? row->last_ns : last_ns;
     }
-    first_ns = window.from_ns > first_ns ? window.from_ns : first_ns;
-    last_ns = window.to_ns <= last_ns ? window.to_ns - 1 : last_ns;
+    first_ns = self->window.from_ns > first_ns ? self->window.from_ns : first_ns;
+    last_ns = self->window.to_ns <= last_ns ? self->window.to_ns - 1 : last_ns;
     if (first_ns > last_ns)
         return 0;
-    self->grid.count = columns;
-    self->grid.from_ns = first_ns;
-    self->grid.step_ns = (last_ns - first_ns) / columns + 1;
+    self->grid = (timeline_grid){first_ns, (last_ns - first_ns) / step_count + 1, step_count};
+    self->cells = td_alloc_zero(step_count * self->count, sizeof *self->cells);
+    timeline_fill(self->from, self->band_of, self->count, self->grid, self->cells);
     return 1;
 }
 
@@ -112,11 +118,11 @@ static void describe_band(result_writer *r, const bands *self, uint32_t band, co
                           const char *marks)
 {
     char indent[NAME_BYTES];
-    size_t missing = self->name_columns - strlen(self->names[band]);
-    memset(indent, ' ', self->name_columns);
-    indent[self->name_columns] = '\0';
+    size_t missing = self->name_bytes - strlen(self->names[band]);
+    memset(indent, ' ', self->name_bytes);
+    indent[self->name_bytes] = '\0';
     result_object_begin(r, NULL);
-    result_note(r, "name", "%s%s", self->names[band], indent + self->name_columns - missing);
+    result_note(r, "name", "%s%s", self->names[band], indent + self->name_bytes - missing);
     result_note(r, "band", "%s", text);
     result_note(r, "indent", "%s", indent);
     result_note(r, "marks", "%s", marks);
@@ -126,15 +132,14 @@ static void describe_band(result_writer *r, const bands *self, uint32_t band, co
 static void describe_bands(result_writer *r, const bands *self)
 {
     size_t count = self->grid.count;
-    timeline_cell *cells = td_alloc_zero(count * self->count + 1, sizeof *cells);
     band_step *steps = td_alloc_zero(count * self->count + 1, sizeof *steps);
     char *text = td_alloc_zero(count * BAND_STEP_BYTES + 1, 1);
     char *marks = td_alloc_zero(count + 1, 1);
     band_style style = terminal_has_utf8() ? BAND_BLOCKS : BAND_ASCII;
     double max = 0;
-    timeline_fill(self->from, self->band_of, self->count, self->grid, cells);
     for (size_t i = 0; i < count * self->count; i++) {
-        steps[i] = (band_step){cells[i].frames, cells[i].received_ns > 0, cells[i].gaps != 0};
+        const timeline_cell *cell = &self->cells[i];
+        steps[i] = (band_step){cell->frames, cell->received_ns > 0, cell->gaps != 0};
         max = steps[i].quantity > max ? steps[i].quantity : max;
     }
     for (uint32_t i = 0; i < self->count; i++) {
@@ -142,7 +147,6 @@ static void describe_bands(result_writer *r, const bands *self)
         band_marks(steps + i * count, count, marks);
         describe_band(r, self, i, text, marks);
     }
-    td_free(cells);
     td_free(steps);
     td_free(text);
     td_free(marks);
@@ -152,31 +156,19 @@ td_result bands_describe(verb_run *verb, const selection *wanted)
 {
     result_writer *r = &verb->result;
     bands found = {0};
-    selection named = *wanted;
-    selection_window window = SELECTION_ALL_TIME;
     size_t columns = verb->output.columns;
     td_result rc = TD_OK;
-    int has_grid = 0;
     if (result_json(r) != NULL)
         return TD_OK;
     if (columns >= BANDS_COLUMNS_MIN)
-        rc = verb_run_window(verb, &named, &window);
-    if (rc == TD_OK && columns >= BANDS_COLUMNS_MIN)
-        rc = timeline_open(verb->archive, &found.from, &verb->err);
-    if (rc == TD_OK && found.from != NULL) {
-        found.rows = timeline_rows(found.from, &found.row_count);
-        found.band_of = td_alloc_zero(found.row_count + 1, sizeof *found.band_of);
-        name_bands(&found, wanted, BAND_OF_TOPIC);
-        if (found.count > BANDS_MAX)
-            name_bands(&found, wanted, BAND_OF_FEED);
-        /* Half of the columns are the least for a shape. */
-        has_grid = found.count > 0 && found.name_columns + 2 < columns / 2 &&
-                   set_grid(&found, window, columns - found.name_columns - 2);
-    }
-    result_time(r, "bands_from", has_grid ? found.grid.from_ns : 0);
+        rc = bands_find(verb, wanted, TOPICS_MAX, &found);
+    /* Half of the columns are the least for a shape. */
+    int is_shown = rc == TD_OK && found.count > 0 && found.name_bytes + 2 < columns / 2 &&
+                   bands_fill(&found, columns - found.name_bytes - 2);
+    result_time(r, "bands_from", found.grid.from_ns);
     result_duration(r, "bands_step", found.grid.step_ns);
     result_list_begin(r, "bands");
-    if (has_grid)
+    if (is_shown)
         describe_bands(r, &found);
     result_list_end(r);
     bands_fini(&found);

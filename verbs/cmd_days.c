@@ -8,8 +8,6 @@
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 
-enum { PERCENT_ALL = 10000 };
-
 /* One symbol on one day. As text, symbols with the same figures on a day share a row. */
 typedef struct symbol_day {
     const day_topic *topics; /* the symbol's topics on the day, in the day_list */
@@ -33,16 +31,6 @@ typedef struct symbol_days {
 
 /* ---- figures ---- */
 
-/* Compute a share in 1/100 %, from microseconds, so that no product overflows. It is 100 % only if
- * nothing is missing. */
-static uint64_t share_of(uint64_t part_ns, uint64_t all_ns)
-{
-    if (part_ns == all_ns)
-        return PERCENT_ALL;
-    uint64_t share = part_ns / 1000 * PERCENT_ALL / (all_ns / 1000 + (all_ns < 1000));
-    return share < PERCENT_ALL ? share : PERCENT_ALL - 1;
-}
-
 static symbol_days collect_rows(const day_list *list)
 {
     symbol_days out = {0};
@@ -51,11 +39,11 @@ static symbol_days collect_rows(const day_list *list)
         symbol_day row = {.topics = &list->rows[i]};
         next = day_list_sum(list, i, &row.sum, row.proof_ns);
         row.topic_count = next - i;
-        row.clean = share_of(row.sum.clean_ns, row.sum.expected_ns);
-        if (row.sum.reasons != 0 && row.clean == PERCENT_ALL)
+        row.clean = day_share(row.sum.clean_ns, row.sum.expected_ns);
+        if (row.sum.reasons != 0 && row.clean == DAY_SHARE_ALL)
             row.clean--;
-        row.verified = share_of(row.proof_ns[PROOF_PROVEN], row.sum.expected_ns);
-        row.of_day = share_of(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
+        row.verified = day_share(row.proof_ns[PROOF_PROVEN], row.sum.expected_ns);
+        row.of_day = day_share(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
         for (size_t k = i; k < next; k++) {
             row.proven += list->rows[k].proof == PROOF_PROVEN;
             row.frames += list->rows[k].counts.frames;

@@ -58,6 +58,8 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 exit_code cmd_import(const verb_context *context, int argc, char **argv);
 /* Summarize an archive: sessions, feeds, topics, gaps. One document. */
 exit_code cmd_info(const verb_context *context, int argc, char **argv);
+/* Write an archive's coverage, gaps and days as an HTML file. */
+exit_code cmd_report(const verb_context *context, int argc, char **argv);
 /* List segments, one per line. */
 exit_code cmd_ls(const verb_context *context, int argc, char **argv);
 /* Print the frames of a selection in order, as JSON lines or raw bytes. */

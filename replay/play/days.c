@@ -628,3 +628,12 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
     }
     return i;
 }
+
+uint64_t day_share(uint64_t part_ns, uint64_t all_ns)
+{
+    if (part_ns == all_ns)
+        return DAY_SHARE_ALL;
+    /* from microseconds, so that no product overflows */
+    uint64_t share = part_ns / 1000 * DAY_SHARE_ALL / (all_ns / 1000 + (all_ns < 1000));
+    return share < DAY_SHARE_ALL ? share : DAY_SHARE_ALL - 1;
+}

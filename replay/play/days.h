@@ -78,4 +78,8 @@ void day_list_fini(day_list *list);
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
                     uint64_t proof_ns[TOPIC_PROOFS]);
 
+/* A share in 1/100 %: DAY_SHARE_ALL only if the part is all of it. */
+enum { DAY_SHARE_ALL = 10000 };
+uint64_t day_share(uint64_t part_ns, uint64_t all_ns);
+
 #endif

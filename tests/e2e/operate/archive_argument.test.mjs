@@ -27,7 +27,7 @@ test("every verb that needs only an archive accepts it as an argument, an option
   for (const [verb, rest] of await archiveVerbs(t)) {
     const outcome = async (args, env = {}) => {
       const { code, stdout } = await tapedeck(t, [...verb, ...args], { env, status: null });
-      for (const made of rest.filter((word) => /\.(tdb|mcap)$/.test(word))) fs.rmSync(made); // no verb replaces a file
+      for (const made of rest.filter((word) => /\.(tdb|mcap|html)$/.test(word))) fs.rmSync(made); // no verb replaces a file
       return { code, stdout };
     };
     const expected = await outcome(["-a", archive, ...rest]);

@@ -39,6 +39,7 @@ test("-v logs more in every verb that has it", async (t) => {
     "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // written by save
     "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin"],
     cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
+    report: (n) => ["report", archive, "--html", path.join(dir, `report${n}.html`)],
     when: () => ["when", "-a", archive, "gap"],
     why: () => ["why", "-a", archive, "BTCUSD", "--at", "+1s", "--side", "bid", "--price", "1"],
     serve: () => null, // below

@@ -78,7 +78,7 @@ function lines(folder) {
   for (const name of ["tape.mcap", "tape.txt", "capture.gz", "two words.mcap", "co:lon.mcap", "sub$(exit).mcap", "eq=ual.mcap"]) fs.writeFileSync(path.join(folder, name), "");
   const at = (name) => path.join(folder, name);
   return {
-    "tapedeck rep": "replay",
+    "tapedeck repl": "replay",
     "tapedeck regress sa": "save",
     "tapedeck regress save --out": "--out",
     [`tapedeck regress save ${at("ta")}`]: "tape tape.mcap",

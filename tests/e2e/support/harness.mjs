@@ -219,6 +219,7 @@ export async function archiveVerbs(t) {
     cut: ["--out", path.join(temporary(t), "cut.mcap")],
     "regress save": ["--out", path.join(temporary(t), "x.tdb")],
     "regress diff": ["--decoder", "builtin"],
+    report: ["--html", path.join(temporary(t), "report.html")],
   };
   const found = [];
   for (const command of (await commands(t)).keys()) {
