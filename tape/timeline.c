@@ -606,6 +606,8 @@ void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, t
                    timeline_cell *cells)
 {
     TD_ASSERT(grid.step_ns > 0);
+    if (band_count == 0)
+        return;
     memset(cells, 0, band_count * grid.count * sizeof *cells);
     load_chunks(self, &grid);
     for (size_t i = 0; i < self->part_count; i++) {

@@ -96,24 +96,32 @@ static void put_cell(report_command *to, const char *text)
 
 /* ---- the picture ---- */
 
-/* Put a rectangle for each run of cells with the same gaps, or if gaps is 0 of received ones. */
-static void put_runs(report_command *to, const timeline_cell *cells, int of_gaps)
+/* Put a rectangle for each run of cells in which something was received. */
+static void put_received(report_command *to, const timeline_cell *cells)
 {
-    for (size_t i = 0; i < STEPS;) {
-        size_t end = i + 1;
-        unsigned reasons = of_gaps ? cells[i].gaps : cells[i].received_ns > 0;
-        while (end < STEPS && (of_gaps ? cells[end].gaps : cells[end].received_ns > 0) == reasons)
+    for (size_t i = 0; i < STEPS; i++) {
+        size_t from = i;
+        while (i < STEPS && cells[i].received_ns > 0)
+            i++;
+        if (i > from)
+            putf(to, "<rect class=r x=%zu width=%zu height=%d />", from, i - from, BAND_HEIGHT);
+    }
+}
+
+/* Put a rectangle for each run of cells with the same gaps, whose reasons are its title. */
+static void put_gap_bars(report_command *to, const timeline_cell *cells)
+{
+    size_t end;
+    for (size_t i = 0; i < STEPS; i = end) {
+        for (end = i + 1; end < STEPS && cells[end].gaps == cells[i].gaps;)
             end++;
-        if (reasons != 0 && of_gaps) {
-            putf(to, "<rect class=g x=%zu width=%zu height=%d><title>", i, end - i, BAND_HEIGHT);
-            for (unsigned k = 0; k < GAP_REASON_COUNT; k++)
-                if ((reasons & 1U << k) != 0)
-                    putf(to, "%s ", gap_reason_name((gap_reason)k));
-            put(to, "</title></rect>");
-        } else if (reasons != 0) {
-            putf(to, "<rect class=r x=%zu width=%zu height=%d />", i, end - i, BAND_HEIGHT);
-        }
-        i = end;
+        if (cells[i].gaps == 0)
+            continue;
+        putf(to, "<rect class=g x=%zu width=%zu height=%d><title>", i, end - i, BAND_HEIGHT);
+        for (unsigned k = 0; k < GAP_REASON_COUNT; k++)
+            if ((cells[i].gaps & 1U << k) != 0)
+                putf(to, "%s ", gap_reason_name((gap_reason)k));
+        put(to, "</title></rect>");
     }
 }
 
@@ -154,8 +162,8 @@ static void put_picture(report_command *to, const bands *shown)
              STEPS, BAND_HEIGHT);
         put_text(to, shown->names[i]);
         put(to, "\">");
-        put_runs(to, cells, 0);
-        put_runs(to, cells, 1);
+        put_received(to, cells);
+        put_gap_bars(to, cells);
         put_frames(to, cells);
         put(to, "</svg>\n");
     }

@@ -190,10 +190,9 @@ static int compare_rows(const void *a, const void *b, void *user)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-static int is_one_band(const timeline_row *left, const timeline_row *right, int by_symbol)
+static int is_same_topic(const timeline_row *left, const timeline_row *right)
 {
-    return strcmp(left->feed, right->feed) == 0 && strcmp(left->topic, right->topic) == 0 &&
-           (!by_symbol || strcmp(left->symbol, right->symbol) == 0);
+    return strcmp(left->feed, right->feed) == 0 && strcmp(left->topic, right->topic) == 0;
 }
 
 /* Make bands: one for each topic. If feed and topic are given: one for each symbol of that topic.
@@ -215,7 +214,9 @@ static tile_bands make_bands(const timeline *over_time, const char *feed, const 
     qsort_r(out.order, out.wanted, sizeof *out.order, compare_rows, (void *)out.rows);
     for (size_t i = 0; i < out.wanted; i++) {
         const timeline_row *row = &out.rows[out.order[i]];
-        int is_new = i == 0 || !is_one_band(&out.rows[out.order[i - 1]], row, feed != NULL);
+        const timeline_row *before = i == 0 ? NULL : &out.rows[out.order[i - 1]];
+        int is_new = before == NULL || !is_same_topic(before, row) ||
+                     (feed != NULL && strcmp(before->symbol, row->symbol) != 0);
         if (is_new && out.count == TILE_BANDS_MAX)
             break;
         if (is_new)
