@@ -145,13 +145,13 @@ static td_result write_gaps(const view_answers *self, uint64_t from_ns, uint64_t
                             td_err *err)
 {
     const gap_list *all = timeline_gaps(self->over_time);
-    const gap_row **found = td_alloc_zero(all->count + 1, sizeof *found);
+    const gap_row **found = td_alloc_zero(all->count + 1, sizeof(const gap_row *));
     size_t count = 0;
     json_writer json;
     for (size_t i = 0; i < all->count; i++)
         if (overlaps(&all->rows[i], from_ns, to_ns))
             found[count++] = &all->rows[i];
-    qsort(found, count, sizeof *found, compare_gaps);
+    qsort(found, count, sizeof(const gap_row *), compare_gaps);
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_member_u64(&json, "count", count);
@@ -261,8 +261,9 @@ static td_result write_tile(timeline *over_time, const tile_bands *bands, timeli
         float frames = (float)cells[i].frames;
         uint32_t bits;
         memcpy(&bits, &frames, sizeof bits);
-        double share = (double)cells[i].received_ns / (double)grid.step_ns /
-                       (double)row_counts[i / grid.count];
+        const size_t band = i / grid.count;
+        double share =
+            (double)cells[i].received_ns / (double)grid.step_ns / (double)row_counts[band];
         for (size_t k = 0; k < 4; k++)
             bytes[4 * i + k] = (uint8_t)(bits >> (8 * k));
         /* A little of a step is not nothing, and less than the whole of it not all. */

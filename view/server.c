@@ -365,10 +365,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         take_done(self);
         return 0;
-    case LWS_CALLBACK_HTTP_BODY:
-        return -1; /* requests have none */
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return -1; /* no WebSocket */
+    case LWS_CALLBACK_HTTP_BODY:                  /* requests have none */
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: /* no WebSocket */
+        return -1;
     default:
         return lws_callback_http_dummy(wsi, reason, user, in, size);
     }
