@@ -347,8 +347,8 @@ static void describe_trades(timeline *self)
     }
 }
 
-/* 1 if nothing can have been added since the last update: nobody was adding then or is now, and the
- * journal has no new entry. Sets journal_bytes. */
+/* 1 if nothing can have been added since the last update: no session was adding then or is now, and
+ * the journal has no new entry. Sets journal_bytes. */
 static int is_unchanged(timeline *self)
 {
     char live[SESSION_ID_BYTES];

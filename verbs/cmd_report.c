@@ -362,8 +362,8 @@ exit_code cmd_report(const verb_context *context, int argc, char **argv)
         .name = "report",
         .summary = "Write a recording's coverage, gaps and days as one HTML file, to be mailed: it "
                    "needs no other file and no network. The selection is replayed once.",
-        .statuses = {[EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read; the page says "
-                                           "so"),
+        .statuses = {[EXIT_CODE_DAMAGE] =
+                         "a part of the selection cannot be read; the page reports it",
                      [EXIT_CODE_FAILED] =
                          "nothing matches the selection, or the page is too large"},
         .examples = "tapedeck report archive --html report.html --from now-7d",

@@ -365,7 +365,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         take_done(self);
         return 0;
-    case LWS_CALLBACK_HTTP_BODY:                  /* requests have none */
+    case LWS_CALLBACK_HTTP_BODY:                  /* only GET and HEAD */
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: /* no WebSocket */
         return -1;
     default:

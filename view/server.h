@@ -31,7 +31,7 @@ typedef struct view_request {
     char path[VIEW_PATH_BYTES];               /* decoded, below the secret path: "timeline" */
     char args[VIEW_ARGS_MAX][VIEW_ARG_BYTES]; /* decoded: "from=1795154400000000000" */
     size_t arg_count;
-    atomic_int is_cancelled; /* 1: nobody waits for the answer any more */
+    atomic_int is_cancelled; /* 1: the client has left, or the server closes */
 } view_request;
 
 /* The value of an argument, or NULL. */

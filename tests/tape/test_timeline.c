@@ -149,8 +149,8 @@ static void test_frames_are_in_their_chunks(void **state)
     timeline_close(from);
 }
 
-/* A hole between two segments of a session is none; after a lost connection there is a gap, also in
- * a cell that has frames. */
+/* Between two segments of a session there is no hole; after a lost connection there is a gap, also
+ * in a cell that has frames. */
 static void test_sessions_and_gaps(void **state)
 {
     tape_fixture *f = *state;

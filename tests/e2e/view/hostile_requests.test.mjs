@@ -204,14 +204,14 @@ test("a stop, and a client that leaves, end the verb that runs for it", async (t
   assert.equal(children().length, 0);
 });
 
-test("200 connections, clients that do not read, and clients that leave, cost no memory and stop nobody", async (t) => {
+test("200 connections, clients that do not read, and clients that leave, cost no memory and stop no other client", async (t) => {
   const { port, base, host, served, memory, program, url } = await shown(t);
   const idle = Array.from({ length: 200 }, () => net.connect(port, "127.0.0.1"));
   for (const socket of idle) socket.on("error", () => {});
   await passed(200);
   for (const socket of idle) socket.destroy();
   await served();
-  // Answers of about a MB that nobody reads.
+  // Answers of about a MB that no client reads.
   const deaf = Array.from({ length: 30 }, () => {
     const socket = net.connect(port, "127.0.0.1");
     socket.on("error", () => {});

@@ -110,7 +110,7 @@ describe("page", () => {
     assert.deepEqual(faults, []);
   });
 
-  test("an empty archive says so", { skip }, async (t) => {
+  test("an empty archive is reported as empty", { skip }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     fs.mkdirSync(path.join(archive, "capture"), { recursive: true });
     const { page, faults } = await shown(t, archive);

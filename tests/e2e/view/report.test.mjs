@@ -36,7 +36,7 @@ test("the page has a row for each topic, the gaps and the days, and names are te
   assert.match((await tapedeck(t, ["report", archive], { status: 2 })).stderr, /no file is given\n.*--html report\.html/);
 });
 
-test("a damaged recording gets status 3, and the page says so", async (t) => {
+test("a damaged recording gets status 3, and the page reports it", async (t) => {
   const dir = temporary(t), file = path.join(dir, "report.html");
   const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: Array.from({ length: 300 }, (_, n) => trade("BTCUSDT", n)) });
   await tapedeck(t, ["import", "-q", "-a", archive, "--again", "--format", "cryptofeed", "--family", "v5-linear", path.join(dir, "frames.jsonl")]);
