@@ -459,7 +459,8 @@ int timeline_is_live(const timeline *self)
     return self->view->live[0] != '\0';
 }
 
-int timeline_gap_affects(const timeline_row *row, const gap_row *gap)
+/* 1 if frames of the row may be missing because of the gap. */
+static int affects(const timeline_row *row, const gap_row *gap)
 {
     return gap->covered_by[0] == '\0' && strcmp(gap->feed, row->feed) == 0 &&
            gap_row_affects_topic(gap, row->topic, row->symbol);
@@ -550,7 +551,7 @@ static void add_gap(const timeline *self, const gap_row *gap, const uint32_t *ba
     if (!find_cells(&grid, gap->from_ns, to_ns, &first, &end))
         return;
     for (size_t row = 0; row < self->row_count; row++) {
-        if (band_of[row] == TIMELINE_NO_BAND || !timeline_gap_affects(&self->rows[row], gap))
+        if (band_of[row] == TIMELINE_NO_BAND || !affects(&self->rows[row], gap))
             continue;
         timeline_cell *band = cells + band_of[row] * grid.count;
         for (size_t i = first; i < end; i++)

@@ -62,9 +62,6 @@ const gap_list *timeline_gaps(const timeline *self);
 /* 1 if a recorder or an import was adding to the archive at the last update. */
 int timeline_is_live(const timeline *self);
 
-/* 1 if frames of the row may be missing because of the gap. */
-int timeline_gap_affects(const timeline_row *row, const gap_row *gap);
-
 #define TIMELINE_NO_BAND UINT32_MAX
 
 /* Fill cells for groups of rows ("bands"). band_of: a band number for each row, or

@@ -37,12 +37,8 @@ typedef struct verb_permit {
 } verb_permit;
 
 static const verb_permit PERMITS[] = {
-    {"info", "--json", NULL, {NULL}},
-    {"ls", "--json", NULL, {SELECTION}},
     {"gaps", "--json", NULL, {SELECTION}},
     {"days", "--json", NULL, {SELECTION}},
-    {"drift", "--json", NULL, {SELECTION}},
-    {"latency", "--json", NULL, {SELECTION}},
     {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
     {"replay", "--messages", NULL, {SELECTION, "price", "size"}},
     {"when", "--json", "condition", {SELECTION}},
