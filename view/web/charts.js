@@ -183,7 +183,7 @@ class Strip extends TimePlot {
     const strip = this.#strip;
     const at = cellAt(this.#panel.parts, ns);
     if (at === null)
-      return [ns >= this.state.from && ns < this.state.to ? "loading" : "outside the shown time"];
+      return [this.#panel.missingReason(ns)];
     const { tile, cell } = at;
     const time = `${formatTime(ns, digitsFor(stepNs(tile.k)))} UTC`;
     if (strip.isBars) {
@@ -291,6 +291,10 @@ export class ChartsPanel {
   update() {
     if (this.#isShown)
       this.#draw();
+  }
+
+  missingReason(ns) {
+    return this.#tiles.missingReason(this.#state, ns);
   }
 
   select(brush) {

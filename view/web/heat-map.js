@@ -16,8 +16,8 @@ const ROW_PIXELS_LOADING = 3; // the range of bid and ask may grow
 const ROW_PIXELS_MIN = 1.5; // until a row gets lower or higher, its bin stays
 const ROW_PIXELS_MAX = 6;
 const CANDLE_PIXELS = 5;
-const BUBBLE_CELL = 6;      // trades closer than this are one bubble
-const BUBBLE_RADIUS = 12;
+const BUBBLE_CELL = 10;     // trades of a side closer than this are one bubble
+const BUBBLE_RADIUS = 10;
 const BUBBLE_RADIUS_MIN = 1.5;
 const DRAG_PRICE_PIXELS = 12; // a drag along the time keeps "fit price"
 const FIT_TICKS = 20;
@@ -409,7 +409,7 @@ export class HeatMap extends TimePlot {
     context.setLineDash([]);
   }
 
-  // Trades of a tile in cells of some columns and rows, each at its mean place by size.
+  // Trades of a tile by side in cells of some columns and rows, each at its mean place by size.
   #groupsOf(tile, columns, rows) {
     const sizes = `${columns} ${rows}`;
     let known = this.#groups.get(tile);
@@ -418,71 +418,59 @@ export class HeatMap extends TimePlot {
     if (known.has(sizes))
       return known.get(sizes);
     const cells = new Map();
-    tile.tradeRow.forEach((row, index) => {
-      const column = tile.tradeColumn[index];
-      const key = Math.floor(row / rows) * TILE_CELLS + Math.floor(column / columns);
-      const cell = cells.get(key) ?? { buy: 0, sell: 0, column: 0, row: 0 };
-      const size = tile.tradeBuy[index] + tile.tradeSell[index];
-      cell.buy += tile.tradeBuy[index];
-      cell.sell += tile.tradeSell[index];
-      cell.column += size * (column + 0.5);
-      cell.row += size * (row + 0.5);
-      cells.set(key, cell);
-    });
-    const groups = [...cells.values()].filter(({ buy, sell }) => buy + sell > 0)
-      .map(({ buy, sell, column, row }) => ({ buy, sell, column: column / (buy + sell),
-        price: this.#rowEdge(tile.base + row / (buy + sell), tile.height) }));
-    const found = { groups, largest: groups.reduce((most, { buy, sell }) =>
-      Math.max(most, buy, sell), 0) };
+    for (const [side, sizeOf] of [["buy", tile.tradeBuy], ["sell", tile.tradeSell]])
+      tile.tradeRow.forEach((row, index) => {
+        const column = tile.tradeColumn[index];
+        const size = sizeOf[index];
+        if (size === 0)
+          return;
+        const key = `${side} ${Math.floor(row / rows)} ${Math.floor(column / columns)}`;
+        const cell = cells.get(key) ?? { side, size: 0, column: 0, row: 0 };
+        cell.size += size;
+        cell.column += size * (column + 0.5);
+        cell.row += size * (row + 0.5);
+        cells.set(key, cell);
+      });
+    const groups = [...cells.values()].map(({ side, size, column, row }) => ({ side, size,
+      column: column / size, price: this.#rowEdge(tile.base + row / size, tile.height) }));
     if (known.size > 8)
       known.clear();
-    known.set(sizes, found);
-    return found;
+    known.set(sizes, groups);
+    return groups;
   }
 
-  // Buys are circles, sells are diamonds. The area is the size.
+  // Buys are circles, sells are diamonds. The area is the size; small ones are in front.
   #drawTrades(context) {
     const powerOf2 = (pixels) => 2 ** Math.max(0, Math.ceil(Math.log2(BUBBLE_CELL / pixels)));
     const perPixel = (this.range.high - this.range.low) / this.#bottom;
-    const parts = this.#rows.map(({ tile, x, step, from, to }) => ({ x, step, from, to,
-      ...this.#groupsOf(tile, Math.min(TILE_CELLS, powerOf2(step)),
-        powerOf2(tile.height / perPixel)) }));
-    const largest = parts.reduce((most, part) => Math.max(most, part.largest), 0);
-    const buys = new Path2D();
-    const sells = new Path2D();
-    for (const { groups, x, step, from, to } of parts) {
-      for (const { buy, sell, column, price } of groups) {
-        if (column < from - 1 || column > to + 1)
-          continue;
-        const left = AXIS_WIDTH + x + column * step;
-        const top = this.#positionOfPrice(price);
-        const radius = (size) =>
-          Math.max(BUBBLE_RADIUS_MIN, BUBBLE_RADIUS * Math.sqrt(size / largest));
-        if (buy > 0) {
-          const r = radius(buy);
-          buys.moveTo(left + r, top);
-          buys.arc(left, top, r, 0, 2 * Math.PI);
-        }
-        if (sell > 0) {
-          const r = radius(sell) * Math.sqrt(Math.PI / 2);
-          sells.moveTo(left, top - r);
-          sells.lineTo(left + r, top);
-          sells.lineTo(left, top + r);
-          sells.lineTo(left - r, top);
-          sells.closePath();
-        }
-      }
-    }
+    const bubbles = this.#rows.flatMap(({ tile, x, step }) =>
+      this.#groupsOf(tile, Math.min(TILE_CELLS, powerOf2(step)),
+        powerOf2(tile.height / perPixel))
+        .map(({ side, size, column, price }) => ({ side, size, x: AXIS_WIDTH + x + column * step,
+          y: this.#positionOfPrice(price) })));
+    const largest = bubbles.reduce((most, { size }) => Math.max(most, size), 0);
+    const right = AXIS_WIDTH + this.width + BUBBLE_RADIUS;
+    const shown = bubbles.filter(({ x }) => x > AXIS_WIDTH - BUBBLE_RADIUS && x < right);
+    shown.sort((a, b) => b.size - a.size);
     context.lineWidth = 1;
     context.strokeStyle = this.colours.page;
-    for (const [path, colour] of [[buys, "buy"], [sells, "sell"]]) {
-      context.globalAlpha = 0.75;
-      context.fillStyle = this.colours[colour];
-      context.fill(path);
-      context.globalAlpha = 1;
-      context.stroke(path);
+    for (const { side, size, x, y } of shown) {
+      const radius = Math.max(BUBBLE_RADIUS_MIN, BUBBLE_RADIUS * Math.sqrt(size / largest));
+      context.fillStyle = this.colours[side];
+      context.beginPath();
+      if (side === "buy") {
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+      } else {
+        const half = radius * Math.sqrt(Math.PI / 2); // of the diagonals, for the same area
+        context.moveTo(x, y - half);
+        context.lineTo(x + half, y);
+        context.lineTo(x, y + half);
+        context.lineTo(x - half, y);
+        context.closePath();
+      }
+      context.fill();
+      context.stroke();
     }
-    this.largestBubble = largest;
   }
 
   #drawVolume(context, top) {
@@ -548,7 +536,7 @@ export class HeatMap extends TimePlot {
     const at = cellAt(this.#columns, ns);
     if (at === null)
       return [`${formatTime(ns)} UTC`,
-        ns >= this.state.from && ns < this.state.to ? "loading" : "outside the shown time"];
+        this.#tiles.missingReason(this.state, ns)];
     const { tile, cell } = at;
     const step = stepNs(tile.k);
     const parts = [`${formatTime(ns, digitsFor(step))} UTC`];

@@ -162,6 +162,13 @@ export class MarketTiles {
     return undefined;
   }
 
+  // Why parts() has no cell at a time.
+  missingReason(state, ns) {
+    if (ns < state.from || ns >= state.to)
+      return "outside the shown time";
+    return this.failure === undefined ? "loading" : "not loaded";
+  }
+
   // Request tiles again that failed.
   retry() {
     this.#failures.clear();

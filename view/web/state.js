@@ -6,6 +6,7 @@ const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
 const WRITE_MS = 300; // browsers limit how often a page may change its URL
 const PRICE_MAX = 1e15;
+const NUMBER_MIN = 1e-12; // of sizes, and of the length of a range
 const NUMBER = /^-?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,3})?$/;
 
 export class ViewState {
@@ -149,7 +150,7 @@ export class ViewState {
       patch.market = members.get("market");
     if (members.has("from")) {
       patch.prices = readRange(members.get("prices"), -PRICE_MAX);
-      patch.sizes = readRange(members.get("sizes"), Number.MIN_VALUE);
+      patch.sizes = readRange(members.get("sizes"), NUMBER_MIN);
       patch.price = readNumber(members.get("price"));
       patch.hidden = new Set((members.get("hide") ?? "").split(",").filter(
         (name) => ["trades", "candles"].includes(name)));
@@ -168,7 +169,7 @@ function readNumber(text) {
 function readRange(text, least) {
   const [low, high, ...more] = (text ?? "").split("~").map(readNumber);
   const isRange = more.length === 0 && low !== null && high != null && low >= least &&
-    high - low > Math.max(Math.abs(low), Math.abs(high)) * 1e-12;
+    high - low >= Math.max(1, Math.abs(low), Math.abs(high)) * NUMBER_MIN;
   return isRange ? { low, high } : null;
 }
 
