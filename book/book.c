@@ -461,6 +461,21 @@ int book_level_at(const book *b, msg_side at, size_t index, book_level *out)
     return 1;
 }
 
+td_decimal book_size_at(const book *b, msg_side at, td_decimal price)
+{
+    TD_ASSERT(at == SIDE_BUY || at == SIDE_SELL);
+    const book_side *side = &b->sides[at];
+    int64_t key;
+    if (price.scale > b->price_scale)
+        price = td_decimal_shortest(price);
+    if (price.scale > b->price_scale || td_decimal_rescale(price, b->price_scale, &key) != TD_OK ||
+        key == INT64_MIN)
+        return (td_decimal){0, 0};
+    key = at == SIDE_BUY ? key : -key;
+    uint32_t rank = side_rank(side, key);
+    return (td_decimal){side_has(side, rank, key) ? side->sizes[rank] : 0, b->size_scale};
+}
+
 int book_is_crossed(const book *b)
 {
     const book_side *bids = &b->sides[SIDE_BUY];

@@ -71,6 +71,9 @@ size_t book_level_count(const book *book, msg_side side);
 /* The index-th best level of a side, 0 = best. Returns 0 if it does not exist. */
 int book_level_at(const book *book, msg_side side, size_t index, book_level *out);
 
+/* The size of the level at a price, in any scale; 0 if the side has no such level. */
+td_decimal book_size_at(const book *book, msg_side side, td_decimal price);
+
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 

@@ -311,8 +311,10 @@ static void describe_rows(timeline *self)
         timeline_row *row = &self->rows[i];
         topic_match match;
         row->frames = row->first_ns = row->last_ns = 0;
-        row->proof = topic_proof_of(
-            find_topic(family_find(td_bytes_str(row->family)), row->exchange_topic, &match));
+        const topic_row *of =
+            find_topic(family_find(td_bytes_str(row->family)), row->exchange_topic, &match);
+        row->proof = topic_proof_of(of);
+        row->type = of == NULL ? MSG_RAW : of->type;
     }
     for (size_t i = 0; i < self->part_count; i++)
         for (size_t k = 0; k < self->parts[i].piece_count; k++) {
@@ -334,8 +336,7 @@ static void describe_trades(timeline *self)
         timeline_row *trades = &self->rows[i];
         topic_match match;
         const family *of = family_find(td_bytes_str(trades->family));
-        const topic_row *row = find_topic(of, trades->exchange_topic, &match);
-        for (size_t k = 0; row != NULL && row->type == MSG_TRADE && k < self->row_count; k++) {
+        for (size_t k = 0; trades->type == MSG_TRADE && k < self->row_count; k++) {
             const timeline_row *other = &self->rows[k];
             if (strcmp(other->symbol, trades->symbol) != 0 ||
                 strcmp(other->feed, trades->feed) != 0)
@@ -457,6 +458,38 @@ const gap_list *timeline_gaps(const timeline *self)
 int timeline_is_live(const timeline *self)
 {
     return self->view->live[0] != '\0';
+}
+
+timeline_extent timeline_extent_of(const timeline *self, const char *feed, uint64_t from_ns,
+                                   uint64_t to_ns)
+{
+    td_hasher *content = td_hasher_open();
+    timeline_extent out = {0};
+    for (size_t i = 0; i < self->row_count; i++)
+        if (strcmp(self->rows[i].feed, feed) == 0 && self->rows[i].last_ns > out.last_ns)
+            out.last_ns = self->rows[i].last_ns;
+    for (size_t i = 0; i < self->part_count; i++) {
+        const part *at = &self->parts[i];
+        if (at->last_ns < from_ns || at->since_ns >= to_ns ||
+            (at->name.is_parsed && strcmp(at->name.feed, feed) != 0))
+            continue;
+        td_hasher_update(content, at->path, strlen(at->path) + 1);
+        td_hasher_update(content, &at->file_bytes, sizeof at->file_bytes);
+        out.has_frames = 1;
+        out.may_grow |= !at->is_finished;
+    }
+    for (size_t i = 0; i < self->gaps.count; i++) {
+        const gap_row *gap = &self->gaps.rows[i];
+        if (strcmp(gap->feed, feed) != 0 || gap->from_ns >= to_ns ||
+            (gap->to_ns != GAP_OPEN && gap->to_ns < from_ns))
+            continue;
+        const uint64_t numbers[] = {gap->from_ns, gap->to_ns, gap->reason};
+        td_hasher_update(content, numbers, sizeof numbers);
+    }
+    out.may_grow |= timeline_is_live(self) && to_ns > out.last_ns;
+    out.content = td_hasher_digest(content);
+    td_hasher_close(content);
+    return out;
 }
 
 /* 1 if frames of the row may be missing because of the gap. */

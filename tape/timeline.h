@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "book/proof.h"
+#include "schema/message.h"
 
 typedef struct timeline timeline;
 
@@ -28,6 +30,7 @@ typedef struct timeline_row {
     uint64_t frames;            /* UINT64_MAX: unknown */
     uint64_t first_ns, last_ns; /* recv_ns of frames; 0: no frame */
     topic_proof proof;
+    msg_type type; /* MSG_RAW: this version does not know the topic */
 } timeline_row;
 
 /* What a group of rows has in one step of time. */
@@ -61,6 +64,19 @@ const gap_list *timeline_gaps(const timeline *self);
 
 /* 1 if a recorder or an import was adding to the archive at the last update. */
 int timeline_is_live(const timeline *self);
+
+/* What an archive has of a feed in a time. */
+typedef struct timeline_extent {
+    td_hash128 content; /* changes with the segments and gaps that overlap the time */
+    uint64_t last_ns;   /* recv_ns of the feed's last frame at any time */
+    uint8_t has_frames; /* 1: a segment overlaps the time */
+    uint8_t may_grow;   /* 1: a segment that overlaps the time is being written, or the time is not
+                           over yet for a recorder that runs */
+} timeline_extent;
+
+/* Find it for from_ns <= recv_ns < to_ns. */
+timeline_extent timeline_extent_of(const timeline *self, const char *feed, uint64_t from_ns,
+                                   uint64_t to_ns);
 
 #define TIMELINE_NO_BAND UINT32_MAX
 

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/json/json_write.h"
 #include "tape/timeline.h"
+#include "view/market.h"
 #include "view/verb_child.h"
 
 /* How often the timeline is read again, at most. */
@@ -24,10 +25,24 @@ struct view_answers {
     archive *from;
     char path[LIMIT_PATH_BYTES]; /* absolute, for verbs */
     const char *catalog;         /* NULL: the archive's own */
-    pthread_mutex_t lock;        /* of all below, and of the archive */
-    timeline *over_time;         /* NULL: not read yet */
-    uint64_t updated_ns;         /* by the monotonic clock */
+    market_cache *cache;
+    pthread_mutex_t lock; /* of all below, and of the archive */
+    timeline *over_time;  /* NULL: not read yet */
+    uint64_t updated_ns;  /* by the monotonic clock */
 };
+
+/* The user's folder for tiles of markets. 0: the user has no such folder. */
+static int find_cache(char out[LIMIT_PATH_BYTES])
+{
+    const char *folder = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    int size = folder != NULL && folder[0] == '/'
+                   ? snprintf(out, LIMIT_PATH_BYTES, "%s/tapedeck/market", folder)
+               : home != NULL && home[0] == '/'
+                   ? snprintf(out, LIMIT_PATH_BYTES, "%s/.cache/tapedeck/market", home)
+                   : 0;
+    return size > 0 && size < (int)LIMIT_PATH_BYTES;
+}
 
 td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
@@ -36,6 +51,7 @@ td_result view_answers_open(archive *from, const char *catalog, view_answers **o
     td_result rc = TD_OK;
     made->from = from;
     made->catalog = catalog;
+    made->cache = market_cache_open(find_cache(path) ? path : NULL, MARKET_CACHE_BYTES_MAX);
     (void)pthread_mutex_init(&made->lock, NULL);
     if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
@@ -52,6 +68,7 @@ void view_answers_close(view_answers *self)
     if (self == NULL)
         return;
     timeline_close(self->over_time);
+    market_cache_close(self->cache);
     (void)pthread_mutex_destroy(&self->lock);
     td_free(self);
 }
@@ -107,6 +124,7 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
             json_write_u64(&json, row->frames);
         json_write_member_u64(&json, "first_ns", row->first_ns);
         json_write_member_u64(&json, "last_ns", row->last_ns);
+        json_write_member_text(&json, "type", msg_type_name(row->type));
         json_write_member_text(&json, "proof", topic_proof_name(row->proof));
         json_write_object_end(&json);
     }
@@ -307,6 +325,121 @@ static td_result answer_tile(view_answers *self, const view_request *request, vi
     return rc;
 }
 
+/* ---- markets ---- */
+
+/* A request for a market's tile. Its texts belong to the request, or to the timeline, whose rows
+ * stay. */
+typedef struct market_request {
+    market_name name;
+    market_place at;
+} market_request;
+
+/* Find the topic of a symbol's trades; "": there is none. */
+static const char *find_trades(const timeline *over_time, const market_name *of)
+{
+    size_t count;
+    const char *found = "";
+    const timeline_row *rows = timeline_rows(over_time, &count);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].type == MSG_TRADE && strcmp(rows[i].feed, of->feed) == 0 &&
+            strcmp(rows[i].symbol, of->symbol) == 0 &&
+            (found[0] == '\0' || strcmp(rows[i].topic, found) < 0))
+            found = rows[i].topic;
+    return found;
+}
+
+static td_result read_market(const view_request *request, market_request *out, td_err *err)
+{
+    const char *bin = view_request_arg(request, "bin");
+    uint64_t k = 0;
+    out->name.feed = view_request_arg(request, "feed");
+    out->name.symbol = view_request_arg(request, "symbol");
+    out->name.book = view_request_arg(request, "book");
+    if (out->name.feed == NULL || out->name.symbol == NULL || out->name.book == NULL ||
+        !read_number(request, "k", &k) || k < MARKET_K_MIN || k > MARKET_K_MAX ||
+        !read_number(request, "i", &out->at.index) ||
+        out->at.index + 1 >= (UINT64_MAX >> k) / MARKET_COLUMNS || bin == NULL ||
+        td_decimal_parse(td_bytes_str(bin), &out->at.bin, NULL) != TD_OK ||
+        out->at.bin.mantissa <= 0)
+        return td_err_set(err, TD_E_INVALID, "a market needs feed, symbol, book, k, i and bin");
+    out->at.k = (unsigned)k;
+    return TD_OK;
+}
+
+static timeline_extent find_extent(void *user, const char *feed, uint64_t from_ns, uint64_t to_ns)
+{
+    view_answers *self = user;
+    (void)pthread_mutex_lock(&self->lock);
+    timeline_extent out = timeline_extent_of(self->over_time, feed, from_ns, to_ns);
+    (void)pthread_mutex_unlock(&self->lock);
+    return out;
+}
+
+/* Mark the columns in which trades may be missing, as the timeline shows it. */
+static void mark_trades(view_answers *self, const market_request *asked, market_tile *tile)
+{
+    _Static_assert((int)MARKET_COLUMNS == (int)TILE_CELLS, "a tile is a tile of the timeline");
+    timeline_cell *cells = td_alloc_zero(TILE_CELLS, sizeof *cells);
+    size_t count;
+    (void)pthread_mutex_lock(&self->lock);
+    const timeline_row *rows = timeline_rows(self->over_time, &count);
+    uint32_t *band_of = td_alloc_zero(count + 1, sizeof *band_of);
+    for (size_t i = 0; i < count; i++)
+        band_of[i] = strcmp(rows[i].feed, asked->name.feed) == 0 &&
+                             strcmp(rows[i].symbol, asked->name.symbol) == 0 &&
+                             strcmp(rows[i].topic, asked->name.trades) == 0
+                         ? 0
+                         : TIMELINE_NO_BAND;
+    const timeline_grid grid = {(asked->at.index * TILE_CELLS) << asked->at.k,
+                                UINT64_C(1) << asked->at.k, TILE_CELLS};
+    timeline_fill(self->over_time, band_of, 1, grid, cells);
+    (void)pthread_mutex_unlock(&self->lock);
+    for (size_t i = 0; i < TILE_CELLS; i++)
+        if (cells[i].gaps != 0 || cells[i].received_ns < grid.step_ns)
+            tile->columns[i].state |= MARKET_TRADES_MISSING;
+    td_free(band_of);
+    td_free(cells);
+}
+
+/* Make the tile from an archive of its own, so that other questions need not wait. */
+static td_result answer_market(view_answers *self, const view_request *request, view_reply *reply,
+                               td_err *err)
+{
+    const archive_options options = {.io = archive_io(self->from),
+                                     .clock = archive_clock(self->from),
+                                     .catalog_path = self->catalog};
+    market_request asked = {0};
+    archive *own = NULL;
+    market_tile *tile = td_alloc_zero(1, sizeof *tile);
+    td_result rc = read_market(request, &asked, err);
+    (void)pthread_mutex_lock(&self->lock);
+    if (rc == TD_OK)
+        rc = update(self, request, err);
+    if (rc == TD_OK)
+        asked.name.trades = find_trades(self->over_time, &asked.name);
+    (void)pthread_mutex_unlock(&self->lock);
+    if (rc == TD_OK)
+        rc = archive_open(&options, self->path, ARCHIVE_READ, &own, err);
+    const market_source source = {.from = own,
+                                  .cache = self->cache,
+                                  .name = asked.name,
+                                  .extent = find_extent,
+                                  .user = self,
+                                  .is_cancelled = &request->is_cancelled};
+    if (rc == TD_OK)
+        rc = market_get(&source, asked.at, tile, err);
+    if (rc == TD_OK) {
+        mark_trades(self, &asked, tile);
+        rc = market_tile_answer(tile, asked.name.trades[0] == '\0' ? NULL : asked.name.trades,
+                                &reply->body, err);
+    }
+    market_tile_fini(tile);
+    td_free(tile);
+    archive_close(own);
+    reply->type = "application/octet-stream";
+    return rc;
+}
+
 /* ---- answers ---- */
 
 static td_result answer_gaps(const view_answers *self, const view_request *request,
@@ -346,9 +479,14 @@ void view_answers_answer(void *user, view_request *request, view_reply *reply)
     }
     td_err err;
     td_err_clear(&err);
-    (void)pthread_mutex_lock(&self->lock);
-    td_result rc = answer_over_time(self, request, reply, &err);
-    (void)pthread_mutex_unlock(&self->lock);
+    td_result rc;
+    if (strcmp(request->path, "market") == 0) {
+        rc = answer_market(self, request, reply, &err);
+    } else {
+        (void)pthread_mutex_lock(&self->lock);
+        rc = answer_over_time(self, request, reply, &err);
+        (void)pthread_mutex_unlock(&self->lock);
+    }
     if (rc == TD_OK)
         reply->status = 200;
     else

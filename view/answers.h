@@ -5,6 +5,16 @@
  *                      steps after 1970 on, for each band: by=topic, or by=symbol with feed= and
  *                      topic= for the symbols of one topic
  *   gaps?from=&to=     gaps that overlap the time, the newest last
+ *   market?feed=&symbol=&book=&k=&i=&bin=
+ *                      book and trades of a symbol in MARKET_COLUMNS steps of 2^k ns, from i *
+ *                      MARKET_COLUMNS steps on, in rows of the height bin (view/market.h). A line
+ *                      of JSON {trades, tick, base, is_final, runs, trade_cells, latency_cells};
+ *                      then in little-endian order, for each column: as f64 bid, ask, spread,
+ *                      imbalance, open, high, low, close, buy, sell (NaN: none); f64 sizes of runs,
+ *                      bought and sold sizes of cells of trades; as u32 frames and trades of
+ *                      columns; rows of runs and cells less base (i32), u32 trades of cells, frames
+ *                      of latencies; as bytes the states of columns, first and last columns of
+ *                      runs, columns of cells, columns and buckets of latencies
  *   verb/NAME?OPTION=  a verb's result (view/verb_child.h)
  *
  * Any thread. */
