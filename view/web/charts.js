@@ -145,13 +145,14 @@ class Strip extends TimePlot {
     const position = (value) => bottom - 4 - (scale(value) - low) * factor;
     const ticks = strip.isLogarithmic ? logTicks(range.low, range.high)
       : valueTicks(range.low, range.high, bottom, 26);
-    this.drawValueTicks(context, ticks, position);
+    this.drawValueTicks(context, ticks, position, bottom);
     this.clipToTime(context, bottom);
     if (strip.isBars)
       this.drawVolumeBars(context, this.#bars, bottom - 4, factor);
     else
       for (const { colour, dash, valueOf } of strip.lines)
-        this.strokeSteps(context, parts, valueOf, position, this.colours[colour], dash);
+        this.strokeSteps(context, parts, valueOf, position, this.colours[colour],
+          { dash, isKept: (tile, cell) => !(tile.state[cell] & UNKNOWN) });
     context.restore();
   }
 
@@ -196,7 +197,8 @@ class Strip extends TimePlot {
     const values = strip.lines.map(({ name, valueOf }) => [name, valueOf(tile, cell)])
       .filter(([, value]) => !Number.isNaN(value))
       .map(([name, value]) => `${name} ${strip.format(value)}`.trim());
-    return [...(values.length === 0 ? ["no data"] : values), time];
+    const reason = tile.state[cell] & KNOWN ? "no frame" : "no book is known";
+    return [...(values.length === 0 ? [reason] : values), time];
   }
 
   showValue() {

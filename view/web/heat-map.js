@@ -182,17 +182,19 @@ export class HeatMap extends TimePlot {
     context.fillRect(AXIS_WIDTH - 1, 0, 1, this.height);
   }
 
-  // The range of bid and ask with a margin, from trusted books if possible. null: no price.
+  // The range of bid and ask with a margin, from trusted books if possible, else of the trades.
+  // null: no price.
   #fit() {
     let low = Infinity;
     let high = -Infinity;
-    const include = (bits) => {
+    const include = (names, bits) => {
       for (const { tile, from, to } of this.#columns)
         for (let cell = from; cell < to; cell++) {
           if (tile.state[cell] & bits)
             continue;
-          // Comparisons with NaN are false.
-          for (const price of [tile.bid[cell], tile.ask[cell]]) {
+          for (const name of names) {
+            const price = tile[name][cell];
+            // Comparisons with NaN are false.
             if (price < low)
               low = price;
             if (price > high)
@@ -200,9 +202,11 @@ export class HeatMap extends TimePlot {
           }
         }
     };
-    include(UNTRUSTED);
+    include(["bid", "ask"], UNTRUSTED);
     if (low > high)
-      include(0);
+      include(["bid", "ask"], 0);
+    if (low > high)
+      include(["low", "high"], 0);
     if (low > high)
       return null;
     const margin = Math.max((high - low) * 0.3, FIT_TICKS * this.#tick, Math.abs(high) * 1e-7,
@@ -355,7 +359,7 @@ export class HeatMap extends TimePlot {
   #drawPrices(context, bottom) {
     const { low, high } = this.range;
     this.drawValueTicks(context, valueTicks(low, high, bottom, 40),
-      (price) => this.#positionOfPrice(price));
+      (price) => this.#positionOfPrice(price), bottom);
     this.clipToTime(context, bottom);
     if (!this.state.hidden.has("candles"))
       this.#drawCandles(context);

@@ -22,6 +22,7 @@ import { Timeline } from "./timeline.js";
 const POLL_RECORDING_MS = 2000;
 const POLL_MS = 15_000;
 const FOLLOW_MS = 500;
+const SETTLED = 10n * SECOND; // frames of some connections are stored later than others
 const LEVEL_AFTER_SKIP = 20; // steps of about 1 ms
 const TALL_TABS = ["market", "charts"]; // they get most of the page's height
 
@@ -134,10 +135,10 @@ function takeArchive(before) {
   const isOldChanged = before.gaps !== archive.gaps || before.first_ns !== archive.first_ns ||
     before.rows.length !== archive.rows.length ||
     (before.last_ns === archive.last_ns && frameTotal(before) !== frameTotal(archive));
-  if (isOldChanged)
-    marketTiles.expire("all");
-  else if (archive.is_recording || before.is_recording)
-    marketTiles.expire("unfinished");
+  if (isOldChanged || before.is_recording !== archive.is_recording)
+    marketTiles.expireAll();
+  else if (archive.is_recording)
+    marketTiles.expireGrowing(before.last_ns - SETTLED);
   if (isOldChanged)
     tiles.expire(-1n);
   else if (before.last_ns !== archive.last_ns)
@@ -336,6 +337,7 @@ function showStatus() {
 function showTab() {
   const isTall = TALL_TABS.includes(state.tab);
   document.querySelector("main").classList.toggle("tall-panel", isTall);
+  timeline.resize();
   timeline.scrollToBand(state.band);
   if (!isTall)
     marketTiles.wantNothing();

@@ -12,6 +12,8 @@ const SUBSTITUTE_BINS = 4;
 const K_MIN = 17;
 const K_MAX = 48;
 const RETRY_MS = 1000;
+const REFRESH_COST = 4; // a tile that grows is as old as this many times what its answer took
+const REFRESH_MS_MAX = 60_000;
 const BUSY = 503;
 
 const CELLS = BigInt(TILE_CELLS);
@@ -191,11 +193,15 @@ export class MarketTiles {
   async #request(key, { market, k, i, bin }) {
     const abort = new AbortController();
     this.#pending.set(key, abort);
+    const begunAt = performance.now();
     let failure = null;
     try {
       const tile = await getMarketTile(market, k, i, binText(bin), abort.signal);
+      const loadedAt = performance.now();
       this.#add(key, Object.assign(tile, { market, k, i, bin, isStale: abort.isStale === true,
-                                           height: Number(binText(bin)), id: ++this.#count }));
+        height: Number(binText(bin)), id: ++this.#count, loadedAt,
+        refreshMs: Math.max(REFRESH_COST * (loadedAt - begunAt),
+          Math.min(REFRESH_MS_MAX, 2 ** k / 1e6)) }));
     } catch (error) {
       failure = error;
     }
@@ -238,16 +244,21 @@ export class MarketTiles {
     this.#tiles.delete(key);
   }
 
-  // Tiles are out of date: "all", or the "unfinished". They are shown until the new ones
-  // arrive.
-  expire(which) {
+  // All tiles are out of date. They are shown until the new ones arrive.
+  expireAll() {
     for (const tile of this.#tiles.values())
-      tile.isStale ||= which === "all" || !tile.isFinal;
-    if (which === "all") {
-      this.#failures.clear();
-      for (const abort of this.#pending.values())
-        abort.isStale = true;
-    }
+      tile.isStale = true;
+    for (const abort of this.#pending.values())
+      abort.isStale = true;
+    this.#failures.clear();
+    this.#start();
+  }
+
+  // Frames were recorded after a time. Tiles with longer columns change less often.
+  expireGrowing(after) {
+    for (const tile of this.#tiles.values())
+      tile.isStale ||= !tile.isFinal && (tile.i + 1n) * (CELLS << BigInt(tile.k)) > after &&
+        performance.now() - tile.loadedAt > tile.refreshMs;
     this.#start();
   }
 }

@@ -217,8 +217,8 @@ export class TimePlot {
     }
   }
 
-  // The axis of values: labels at the left, a thin line over the picture. position: of a value.
-  drawValueTicks(context, ticks, position) {
+  // The axis of values: labels at the left, thin lines over the picture. position: of a value.
+  drawValueTicks(context, ticks, position, bottom) {
     context.textAlign = "right";
     context.textBaseline = "middle";
     context.fillStyle = this.colours.muted;
@@ -227,7 +227,8 @@ export class TimePlot {
       context.globalAlpha = 0.2;
       context.fillRect(AXIS_WIDTH, y, this.width, 1);
       context.globalAlpha = 1;
-      context.fillText(label, AXIS_WIDTH - 6, y, AXIS_WIDTH - 8);
+      context.fillText(label, AXIS_WIDTH - 6, Math.max(7, Math.min(bottom - 7, y)),
+        AXIS_WIDTH - 8);
     }
   }
 
@@ -286,25 +287,37 @@ export class TimePlot {
     context.fill();
   }
 
-  // Draw values as steps with an outline in the page's colour. NaN is a break.
-  strokeSteps(context, parts, valueOf, position, colour, dash = []) {
+  // Draw values as steps with an outline in the page's colour. NaN is a break, or where isKept is
+  // true, the value before remains.
+  strokeSteps(context, parts, valueOf, position, colour, { dash = [], isKept = () => false } = {}) {
     const path = new Path2D();
-    for (const { tile, from, to, x, step } of parts) {
-      let last = NaN;
-      for (let cell = from; cell <= to; cell++) {
-        const y = cell === to ? NaN : position(valueOf(tile, cell));
-        if (y === last || (Number.isNaN(y) && Number.isNaN(last)))
-          continue;
+    let last = NaN;
+    let right = NaN;
+    const stop = () => {
+      if (!Number.isNaN(last))
+        path.lineTo(right, last);
+      last = NaN;
+    };
+    for (const { tile, first, to, x, step } of parts) {
+      if (Math.abs(AXIS_WIDTH + x + first * step - right) > 1)
+        stop();
+      for (let cell = first; cell < to; cell++) {
+        const y = position(valueOf(tile, cell));
         const left = AXIS_WIDTH + x + cell * step;
-        if (!Number.isNaN(last))
-          path.lineTo(left, last);
-        if (Number.isNaN(last))
+        if (Number.isNaN(y)) {
+          if (!isKept(tile, cell))
+            stop();
+        } else if (Number.isNaN(last)) {
           path.moveTo(left, y);
-        else if (!Number.isNaN(y))
+        } else if (y !== last) {
+          path.lineTo(left, last);
           path.lineTo(left, y);
-        last = y;
+        }
+        last = Number.isNaN(y) ? last : y;
+        right = left + step;
       }
     }
+    stop();
     context.strokeStyle = this.colours.page;
     context.lineWidth = 3.5;
     context.stroke(path);
