@@ -16,10 +16,10 @@ const LONG_SPAN = 7200n * SECOND; // beyond it, a bar is at least a minute
 const MINUTE_NS = 60e9;
 const COLOURS = ["page", "unloaded", "text", "muted", "line", "accent", "curve", "buy", "sell"];
 
-const KEYS = "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. Home " +
-  "and End go to the first and the last frame, G and Shift+G to the next and the previous gap, F " +
-  "shows the whole archive. The wheel zooms, dragging moves the view, dragging with Shift zooms to " +
-  "the selection. A click sets the cursor, a double click zooms in.";
+const KEYS = "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
+  "Home and End go to the first and the last frame, G and Shift+G to the next and the previous " +
+  "gap, F shows the whole archive. The wheel zooms, dragging moves the view, dragging with Shift " +
+  "zooms to the selection. A click sets the cursor, a double click zooms in.";
 
 // ---- latencies ----
 
@@ -55,7 +55,7 @@ function latenciesOf(tile) {
 
 // ---- strips ----
 
-// colour and dash differ, so that lines are told apart without colours, too.
+// Dashes differ, too, so that lines are told apart without colours.
 const line = (name, colour, dash, valueOf) => ({ name, colour, dash, valueOf });
 
 const STRIPS = [
@@ -150,9 +150,8 @@ class Strip extends TimePlot {
     if (strip.isBars)
       this.drawVolumeBars(context, this.#bars, bottom - 4, factor);
     else
-      for (const { colour, dash, valueOf } of strip.lines)
-        this.strokeSteps(context, parts, valueOf, position, this.colours[colour],
-          { dash, isKept: (tile, cell) => !(tile.state[cell] & UNKNOWN) });
+      this.strokeSteps(context, parts, strip.lines, position,
+        (tile, cell) => !(tile.state[cell] & UNKNOWN));
     context.restore();
   }
 

@@ -2,6 +2,7 @@
 // and the traded volume below.
 
 import { TILE_CELLS } from "./api.js";
+import { delayed } from "./dom.js";
 import { barsOf, binFor, binText, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE,
   UNTRUSTED } from "./market-tiles.js";
 import { AXIS_WIDTH, FONT, formatNumber, formatSize, TimePlot, valueTicks, wheelZoom }
@@ -27,9 +28,14 @@ const IMAGES_MAX = 160;     // of 256 KiB
 const SAMPLES = 20_000;
 const AUTO_MS = 200;
 
+// Best bid and ask.
+const QUOTES = [
+  { colour: "buy", dash: [], valueOf: (tile, cell) => tile.bid[cell] },
+  { colour: "sell", dash: [], valueOf: (tile, cell) => tile.ask[cell] },
+];
 const DEPTHS = ["depth-0", "depth-1", "depth-2", "depth-3", "depth-4"];
-const COLOURS = ["page", "hatch", "unloaded", "text", "muted", "line", "accent", "panel", "buy",
-  "sell", "untrusted", ...DEPTHS];
+const COLOURS = ["page", "unloaded", "text", "muted", "line", "buy", "sell", "untrusted",
+  ...DEPTHS];
 
 export class HeatMap extends TimePlot {
   range = null; // {low, high}: prices that are shown
@@ -46,8 +52,7 @@ export class HeatMap extends TimePlot {
   #paletteOf = null; // the colours that the palette and the images were made of
   #groups = new WeakMap(); // of a tile: bubbles by the size of their cells
   #logs = new WeakMap();   // of a tile: logarithms of its runs' sizes
-  #autoAt = 0;
-  #autoTimer = 0;
+  #rescaleSoon = delayed(AUTO_MS, () => this.#rescale());
 
   // onScale(): the automatic scale changed.
   constructor(state, actions, attributes, market, tiles, onScale) {
@@ -229,8 +234,10 @@ export class HeatMap extends TimePlot {
   #drawDepth(context) {
     if (this.state.sizes !== null)
       this.scale = this.state.sizes;
+    else if (this.scale === null)
+      this.#findScale();
     else
-      this.#scaleSoon();
+      this.#rescaleSoon();
     if (this.scale === null)
       return;
     if (this.#paletteOf !== this.pixels)
@@ -305,19 +312,8 @@ export class HeatMap extends TimePlot {
     return logs;
   }
 
-  // The automatic scale: at once for the first picture, else when the view rests.
-  #scaleSoon() {
-    if (this.scale === null)
-      this.#findScale();
-    this.#autoAt = performance.now() + AUTO_MS;
-    if (this.#autoTimer === 0)
-      this.#autoTimer = setTimeout(() => this.#scaleLater(), AUTO_MS);
-  }
-
-  #scaleLater() {
-    const wait = this.#autoAt - performance.now();
-    this.#autoTimer = wait > 1 ? setTimeout(() => this.#scaleLater(), wait) : 0;
-    if (this.#autoTimer === 0 && this.state.sizes === null && this.#findScale())
+  #rescale() {
+    if (this.state.sizes === null && this.range !== null && this.#findScale())
       this.redraw();
   }
 
@@ -358,16 +354,12 @@ export class HeatMap extends TimePlot {
 
   #drawPrices(context, bottom) {
     const { low, high } = this.range;
-    this.drawValueTicks(context, valueTicks(low, high, bottom, 40),
-      (price) => this.#positionOfPrice(price), bottom);
+    const position = (price) => this.#positionOfPrice(price);
+    this.drawValueTicks(context, valueTicks(low, high, bottom, 40), position, bottom);
     this.clipToTime(context, bottom);
     if (!this.state.hidden.has("candles"))
       this.#drawCandles(context);
-    const position = (price) => this.#positionOfPrice(price);
-    this.strokeSteps(context, this.#columns, (tile, cell) => tile.bid[cell], position,
-      this.colours.buy);
-    this.strokeSteps(context, this.#columns, (tile, cell) => tile.ask[cell], position,
-      this.colours.sell);
+    this.strokeSteps(context, this.#columns, QUOTES, position, () => false);
     if (!this.state.hidden.has("trades"))
       this.#drawTrades(context);
     context.restore();

@@ -1,17 +1,12 @@
-// A bounded cache of tiles of books and trades. It requests few tiles at a time, and cancels
-// requests that are no longer wanted.
+// The tiles of markets: books and trades over time.
 
 import { getMarketTile, TILE_CELLS } from "./api.js";
-import { levelFor, stepNs, tilesIn } from "./tiles.js";
+import { TileStore } from "./tile-store.js";
+import { bestTiles, levelFor, middleFirst, stepNs, tileEnd, tilesIn } from "./tiles.js";
 
-const TILES_MAX = 300;
-const BYTES_MAX = 128 << 20; // of all tiles
-const REQUESTS_MAX = 2;      // an answer may take the server seconds
-const PARENT_LEVELS = 8;     // how much coarser a substitute may be
+const LIMITS = { tiles: 300, bytes: 128 << 20, requests: 2 }; // an answer may take seconds
 const SUBSTITUTE_BINS = 4;
 const K_MIN = 17;
-const K_MAX = 48;
-const RETRY_MS = 1000;
 const REFRESH_COST = 4; // a tile that grows is as old as this many times what its answer took
 const REFRESH_MS_MAX = 60_000;
 const BUSY = 503;
@@ -47,78 +42,62 @@ export function marketLevel(state, devicePixels) {
   return Math.max(K_MIN, levelFor(2 * Number(state.span) / devicePixels));
 }
 
-function keyOf({ market, bin, k, i }) {
-  return `${market.key} ${bin} ${k} ${i}`;
+function withKey(market, k, i, bin) {
+  return { market, k, i, bin, key: `${market.key} ${bin} ${k} ${i}` };
 }
 
 export class MarketTiles {
-  #tiles = new Map(); // in the order of their last use
-  #pending = new Map();
-  #wanted = new Map();
-  #failures = new Map(); // errors that a second request would not change
-  #bins = new Map();     // of a market's key: numbers of heights that were loaded
-  #ticks = new Map();    // of a market's key: the smallest price step that was seen
-  #bytes = 0;
-  #retryAt = 0;
+  #bins = new Map();  // of a market's key: numbers of heights that were loaded
+  #ticks = new Map(); // of a market's key: the smallest price step that was seen
   #count = 0;
-  #onChange;
+  #store;
 
   // onChange(error): a tile arrived (error is null), or a request failed.
   constructor(onChange) {
-    this.#onChange = onChange;
+    this.#store = new TileStore({ limits: LIMITS, onChange,
+      request: (wanted, signal) => this.#request(wanted, signal),
+      isFinal: ({ status }) => status !== undefined && status !== BUSY });
   }
 
-  #find(tile) {
-    const key = keyOf(tile);
-    const found = this.#tiles.get(key);
-    if (found !== undefined) {
-      this.#tiles.delete(key);
-      this.#tiles.set(key, found);
-    }
-    return found;
+  async #request({ market, k, i, bin }, signal) {
+    const begunAt = performance.now();
+    const tile = await getMarketTile(market, k, i, binText(bin), signal);
+    const loadedAt = performance.now();
+    this.#bins.set(market.key, (this.#bins.get(market.key) ?? new Set()).add(bin));
+    if (tile.tick !== null)
+      this.#ticks.set(market.key, Math.min(this.tick(market) || Infinity, Number(tile.tick)));
+    return Object.assign(tile, { height: Number(binText(bin)), id: ++this.#count, loadedAt,
+      refreshMs: Math.max(REFRESH_COST * (loadedAt - begunAt),
+        Math.min(REFRESH_MS_MAX, 2 ** k / 1e6)) });
   }
 
+  // The smallest price step that was seen, or 0.
   tick(market) {
     return this.#ticks.get(market.key) ?? 0;
   }
 
-  // The tile or its substitutes in the cache: a tile of another height of rows, the finer tiles of
-  // both halves, or a coarser tile. Returns tiles with the range of cells: [{tile, from, to}].
-  #best(market, k, i, bins) {
-    const find = (level, index) => {
-      for (const bin of bins) {
-        const tile = this.#find({ market, bin, k: level, i: index });
-        if (tile !== undefined)
-          return tile;
-      }
-      return undefined;
-    };
-    const exact = find(k, i);
-    if (exact)
-      return [{ tile: exact, from: 0, to: TILE_CELLS }];
-    const halves = k > K_MIN ? [find(k - 1, 2n * i), find(k - 1, 2n * i + 1n)] : [];
-    if (halves[0] && halves[1])
-      return halves.map((tile) => ({ tile, from: 0, to: TILE_CELLS }));
-    for (let up = 1; up <= PARENT_LEVELS && k + up <= K_MAX; up++) {
-      const tile = find(k + up, i >> BigInt(up));
-      if (tile) {
-        const count = TILE_CELLS >> up;
-        const from = Number(i & ((1n << BigInt(up)) - 1n)) * count;
-        return [{ tile, from, to: from + count }];
-      }
+  // The first tile in the cache that has one of these heights of rows.
+  #find(market, k, i, bins) {
+    for (const bin of bins) {
+      const tile = this.#store.find(withKey(market, k, i, bin).key);
+      if (tile !== undefined)
+        return tile;
     }
-    return [];
+    return undefined;
   }
 
-  // What is loaded of the view: [{tile, first, last, from, to, x, step}]. Cells first..last of a tile
-  // are used, and from..to of them are in the view; cell c begins at x + c * step, in units of the
-  // given width. bin: the preferred height of rows. use: "rows" takes only tiles with usable rows.
+  // What is loaded of the view: [{tile, first, last, from, to, x, step}]. Cells first..last of a
+  // tile are used, and from..to of them are in the view; cell c begins at x + c * step, in units of
+  // the given width. bin: the preferred height of rows. use: "columns", or "rows", which takes only
+  // tiles with usable rows.
   parts(market, k, bin, state, width, use) {
     const loaded = [...this.#bins.get(market.key) ?? []].filter((other) => other !== bin);
     const bins = use === "columns" ? [bin, ...loaded]
       : [bin, ...loaded.filter((other) => other !== COLUMNS_ONLY)
         .sort((a, b) => Math.abs(a - bin) - Math.abs(b - bin)).slice(0, SUBSTITUTE_BINS)];
-    return tilesIn(k, state.from, state.to).flatMap((i) => this.#best(market, k, i, bins))
+    return tilesIn(k, state.from, state.to)
+      .flatMap((number) => bestTiles(k, number, K_MIN, (level, i) =>
+        this.#find(market, level, i, bins)))
       .map(({ tile, from, to }) => {
         const step = Number(stepNs(tile.k)) / Number(state.span) * width;
         const x = state.partOf(tile.i * (CELLS << BigInt(tile.k))) * width;
@@ -128,40 +107,28 @@ export class MarketTiles {
       .filter(({ from, to }) => from < to);
   }
 
-  // Want the tiles of the view, and no others: from the middle outwards. bin: the height of rows;
-  // null: any.
+  // Want the tiles of the view, and no others. bin: the height of rows; null: any.
   want(market, k, bin, state) {
-    const numbers = tilesIn(k, state.from, state.to);
-    const middle = numbers[numbers.length >> 1];
-    const distance = (i) => (i > middle ? i - middle : middle - i);
-    numbers.sort((a, b) => Number(distance(a) - distance(b)));
     const bins = [COLUMNS_ONLY, ...this.#bins.get(market.key) ?? []];
-    const wanted = numbers.map((i) => ({ market, k, i, bin: bin ??
-      bins.find((one) => this.#tiles.has(keyOf({ market, k, i, bin: one }))) ?? COLUMNS_ONLY }));
-    this.#wanted = new Map(wanted.map((tile) => [keyOf(tile), tile]));
-    for (const [key, abort] of this.#pending)
-      if (!this.#wanted.has(key))
-        abort.abort();
-    this.#start();
+    const loaded = (i) => bins.find((one) => this.#store.has(withKey(market, k, i, one).key));
+    this.#store.want(middleFirst(tilesIn(k, state.from, state.to))
+      .map((i) => withKey(market, k, i, bin ?? loaded(i) ?? COLUMNS_ONLY)));
   }
 
   wantNothing() {
-    this.#wanted.clear();
-    for (const abort of this.#pending.values())
-      abort.abort();
+    this.#store.want([]);
   }
 
-  // A wanted tile is on its way.
   get isLoading() {
-    return this.#pending.size > 0;
+    return this.#store.isLoading;
   }
 
-  // Why a wanted tile is missing: an error, or undefined.
   get failure() {
-    for (const key of this.#wanted.keys())
-      if (this.#failures.has(key))
-        return this.#failures.get(key);
-    return undefined;
+    return this.#store.failure;
+  }
+
+  retry() {
+    this.#store.retry();
   }
 
   // Why parts() has no cell at a time.
@@ -171,95 +138,16 @@ export class MarketTiles {
     return this.failure === undefined ? "loading" : "not loaded";
   }
 
-  // Request tiles again that failed.
-  retry() {
-    this.#failures.clear();
-    this.#start();
-  }
-
-  #start() {
-    if (performance.now() < this.#retryAt)
-      return;
-    for (const [key, wanted] of this.#wanted) {
-      if (this.#pending.size >= REQUESTS_MAX)
-        return;
-      const tile = this.#tiles.get(key);
-      const isMissing = tile === undefined ? !this.#failures.has(key) : tile.isStale;
-      if (isMissing && !this.#pending.has(key))
-        this.#request(key, wanted);
-    }
-  }
-
-  async #request(key, { market, k, i, bin }) {
-    const abort = new AbortController();
-    this.#pending.set(key, abort);
-    const begunAt = performance.now();
-    let failure = null;
-    try {
-      const tile = await getMarketTile(market, k, i, binText(bin), abort.signal);
-      const loadedAt = performance.now();
-      this.#add(key, Object.assign(tile, { market, k, i, bin, isStale: abort.isStale === true,
-        height: Number(binText(bin)), id: ++this.#count, loadedAt,
-        refreshMs: Math.max(REFRESH_COST * (loadedAt - begunAt),
-          Math.min(REFRESH_MS_MAX, 2 ** k / 1e6)) }));
-    } catch (error) {
-      failure = error;
-    }
-    this.#pending.delete(key);
-    if (failure !== null && failure.name !== "AbortError") {
-      if (failure.status === undefined || failure.status === BUSY) {
-        this.#retryAt = performance.now() + RETRY_MS;
-        setTimeout(() => this.#start(), RETRY_MS + 1);
-      } else {
-        if (this.#failures.size >= TILES_MAX)
-          this.#failures.clear();
-        this.#failures.set(key, failure);
-      }
-    }
-    this.#start();
-    if (failure?.name !== "AbortError")
-      this.#onChange(failure);
-  }
-
-  #add(key, tile) {
-    const { market, bin } = tile;
-    this.#remove(key);
-    this.#tiles.set(key, tile);
-    this.#bytes += tile.bytes;
-    this.#bins.set(market.key, (this.#bins.get(market.key) ?? new Set()).add(bin));
-    if (tile.tick !== null)
-      this.#ticks.set(market.key,
-        Math.min(this.#ticks.get(market.key) ?? Infinity, Number(tile.tick)));
-    for (const old of this.#tiles.keys()) {
-      if (this.#tiles.size <= TILES_MAX && this.#bytes <= BYTES_MAX)
-        break;
-      // Tiles in view stay, or they would be requested again at once.
-      if (!this.#wanted.has(old))
-        this.#remove(old);
-    }
-  }
-
-  #remove(key) {
-    this.#bytes -= this.#tiles.get(key)?.bytes ?? 0;
-    this.#tiles.delete(key);
-  }
-
-  // All tiles are out of date. They are shown until the new ones arrive.
+  // All tiles are out of date.
   expireAll() {
-    for (const tile of this.#tiles.values())
-      tile.isStale = true;
-    for (const abort of this.#pending.values())
-      abort.isStale = true;
-    this.#failures.clear();
-    this.#start();
+    this.#store.expire(() => true);
+    this.#store.retry();
   }
 
   // Frames were recorded after a time. Tiles with longer columns change less often.
   expireGrowing(after) {
-    for (const tile of this.#tiles.values())
-      tile.isStale ||= !tile.isFinal && (tile.i + 1n) * (CELLS << BigInt(tile.k)) > after &&
-        performance.now() - tile.loadedAt > tile.refreshMs;
-    this.#start();
+    this.#store.expire((tile) => tile.isFinal === false && tileEnd(tile) > after &&
+      performance.now() - tile.loadedAt > tile.refreshMs);
   }
 }
 

@@ -10,11 +10,11 @@ const LADDER_ROWS = 50; // of each side
 const MAP_HEIGHT_MIN = 200; // CSS px
 
 const KEYS = "Left and Right move the cursor in time, with Shift also the view; Up and Down move " +
-  "it in price, with Shift ten rows. Plus and minus zoom the time, Z and Shift+Z the price. Page " +
-  "Up and Page Down move the prices, P follows bid and ask. Home and End go to the first and the " +
-  "last frame, G and Shift+G to the next and the previous gap, F shows the whole archive. T hides " +
-  "trades, C hides candles. The wheel zooms the time, with Shift or over the price axis the " +
-  "price; dragging moves both. A click sets the cursor, a double click zooms in.";
+  "it in price, with Shift ten rows. Plus and minus zoom the time, Z and Shift+Z the price. " +
+  "Page Up and Page Down move the prices, P follows bid and ask. Home and End go to the first and " +
+  "the last frame, G and Shift+G to the next and the previous gap, F shows the whole archive. T " +
+  "hides trades, C hides candles. The wheel zooms the time, with Shift or over the price axis " +
+  "the price; dragging moves both. A click sets the cursor, a double click zooms in.";
 
 const ADVICE = {
   413: "Zoom in, in time or in price.",
@@ -94,8 +94,7 @@ export class MarketPanel {
         ...Object.entries(this.#checks).map(([name, check]) => el("label", {}, check, name)),
         el("span", { class: "row scale" }, "Size", this.#low, this.#ramp, this.#high, this.#auto),
         el("button", { type: "button", text: "Save PNG", title: "Save the market as a picture",
-          onclick: () => this.#map.picture(`${choice.market.name}   ${actions.caption()}`)
-            .toBlob((blob) => download(blob, `tapedeck-market-${state.from}.png`)) })),
+          onclick: () => this.#save(actions.caption()) })),
       el("div", { class: "legend" },
         legendEntry("bid", "best bid, buys, up"), legendEntry("ask", "best ask, sells, down"),
         legendEntry("circle", "bought"), legendEntry("diamond", "sold (area: size)"),
@@ -140,6 +139,13 @@ export class MarketPanel {
     if (this.#isShown && this.#area.clientHeight > 0)
       this.#map.resize(Math.max(50, this.#plot.clientWidth),
         Math.max(MAP_HEIGHT_MIN, this.#area.clientHeight));
+  }
+
+  #save(caption) {
+    const { scale } = this.#map;
+    const sizes = scale === null ? "" : `   sizes ${scale.low} to ${scale.high}`;
+    this.#map.picture(`${this.#choice.market.name}   ${caption}${sizes}`)
+      .toBlob((blob) => download(blob, `tapedeck-market-${this.#state.from}.png`));
   }
 
   // ---- the scale ----

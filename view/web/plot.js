@@ -287,9 +287,24 @@ export class TimePlot {
     context.fill();
   }
 
-  // Draw values as steps with an outline in the page's colour. NaN is a break, or where isKept is
-  // true, the value before remains.
-  strokeSteps(context, parts, valueOf, position, colour, { dash = [], isKept = () => false } = {}) {
+  // Draw lines ({valueOf(tile, cell), colour, dash}) as steps, all above an outline in the page's
+  // colour. NaN is a break, or where isKept is true, the value before remains.
+  strokeSteps(context, parts, lines, position, isKept) {
+    const paths = lines.map(({ valueOf }) => this.#stepsOf(parts, valueOf, position, isKept));
+    context.strokeStyle = this.colours.page;
+    context.lineWidth = 3.5;
+    for (const path of paths)
+      context.stroke(path);
+    context.lineWidth = 1.5;
+    lines.forEach(({ colour, dash }, index) => {
+      context.strokeStyle = this.colours[colour];
+      context.setLineDash(dash);
+      context.stroke(paths[index]);
+    });
+    context.setLineDash([]);
+  }
+
+  #stepsOf(parts, valueOf, position, isKept) {
     const path = new Path2D();
     let last = NaN;
     let right = NaN;
@@ -318,14 +333,7 @@ export class TimePlot {
       }
     }
     stop();
-    context.strokeStyle = this.colours.page;
-    context.lineWidth = 3.5;
-    context.stroke(path);
-    context.strokeStyle = colour;
-    context.lineWidth = 1.5;
-    context.setLineDash(dash);
-    context.stroke(path);
-    context.setLineDash([]);
+    return path;
   }
 
   // Draw bars of sizes, bought at the bottom and sold above, or outlines if trades may be missing.

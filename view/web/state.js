@@ -116,7 +116,7 @@ export class ViewState {
       parts.push(`market=${this.market}`);
     for (const name of ["prices", "sizes"])
       if (this[name] !== null)
-        parts.push(`${name}=${this[name].low}~${this[name].high}`);
+        parts.push(`${name}=${shortNumber(this[name].low)}~${shortNumber(this[name].high)}`);
     if (this.price !== null)
       parts.push(`price=${this.price}`);
     if (this.hidden.size > 0)
@@ -157,6 +157,10 @@ export class ViewState {
     }
     this.set(patch);
   }
+}
+
+function shortNumber(value) {
+  return String(Number(value.toPrecision(12)));
 }
 
 // null: not a usable number.

@@ -4,7 +4,7 @@ import { gapReasons, TILE_CELLS } from "./api.js";
 import { bandName } from "./bands.js";
 import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
-import { levelFor, stepNs, tilesIn } from "./tiles.js";
+import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
@@ -338,9 +338,7 @@ export class Timeline {
 
   // Tiles of the visible bands, from the middle outwards; and that of the cursor for the status.
   #wantTiles(k, numbers, shown) {
-    const middle = numbers[numbers.length >> 1];
-    const distance = (i) => (i > middle ? i - middle : middle - i);
-    const order = [...numbers].sort((a, b) => Number(distance(a) - distance(b)));
+    const order = middleFirst(numbers);
     const groups = new Set(shown.map((band) => band.group));
     const wanted = [...groups].flatMap((group) => order.map((i) => ({ k, i, group })));
     const chosen = this.#bands.find(({ key }) => key === this.#state.band);
