@@ -4,13 +4,19 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/row_table.h"
 #include "book/book.h"
 #include "replay/play/observe.h"
 #include "replay/play/stream.h"
 #include "tape/topic_trust.h"
 
-enum { SIDES = 2, TRADES_MAX = 1 << 20 };
+enum { SIDES = 2, TRADES_MAX = 1 << 20, WAITING_MAX = 1 << 16, NO_LATENCY = MARKET_LATENCIES };
+
+/* How long after the tiles the book's next frame is looked for: it tells that its connection
+ * lasted, although a gap may begin before it (tape/topic_trust.h). Longer than the time between a
+ * connection's pings. */
+#define AFTER_NS (30 * TD_NS_PER_S)
 
 /* A price, and since when it has its sizes. */
 typedef struct price_level {
@@ -20,6 +26,16 @@ typedef struct price_level {
     size_t run;    /* number + 1 of its last run in the tile, or 0 */
     unsigned seen; /* number of the last whole book that had it, by side in the lowest bits */
 } price_level;
+
+/* A frame of trades, or one of its trades. It waits until it is known whether the book was known at
+ * its time: only the book's next frame tells how long its connection lasted. */
+typedef struct waiting {
+    uint64_t recv_ns;
+    td_decimal price, size;
+    uint8_t side;     /* msg_side */
+    uint8_t is_trade; /* 0: the frame itself */
+    uint8_t latency;  /* bucket, or NO_LATENCY */
+} waiting;
 
 typedef struct maker {
     const market_play_options *options;
@@ -39,8 +55,16 @@ typedef struct maker {
     const stream *of;  /* of the book; NULL: no frame yet, or no more frames */
     channel_info info; /* of the book's last frame */
     uint64_t damaged_until_ns;
+    waiting *waits;
+    size_t wait_first, wait_count;
     uint64_t known_until_ns; /* once there are no more frames */
 } maker;
+
+/* The end of all tiles. */
+static uint64_t end_of(const market_play_options *options)
+{
+    return options->from_ns + ((uint64_t)MARKET_COLUMNS << options->k) * options->count;
+}
 
 static size_t column_of(const maker *self, uint64_t ns)
 {
@@ -256,8 +280,7 @@ static td_result end_tile(maker *self)
     return rc;
 }
 
-/* Finish the tiles that end before or at a time. */
-static td_result advance(maker *self, uint64_t now_ns)
+static td_result finish_tiles(maker *self, uint64_t now_ns)
 {
     td_result rc = TD_OK;
     while (rc == TD_OK && self->index < self->options->count && now_ns >= self->to_ns) {
@@ -266,6 +289,63 @@ static td_result advance(maker *self, uint64_t now_ns)
             begin_tile(self);
     }
     return rc;
+}
+
+static void note_frame(maker *self, uint64_t recv_ns, uint8_t latency)
+{
+    size_t column = column_of(self, recv_ns);
+    self->tile->columns[column].frames++;
+    if (latency != NO_LATENCY)
+        self->tile->latencies[column][latency]++;
+}
+
+static td_result add_trade(maker *self, const waiting *trade)
+{
+    const double price = td_decimal_double(trade->price);
+    const double size = td_decimal_double(trade->size);
+    market_tile *tile = self->tile;
+    market_column *at = &tile->columns[column_of(self, trade->recv_ns)];
+    market_trades cell = {.count = 1, .column = (uint8_t)column_of(self, trade->recv_ns)};
+    td_result rc = scale_price(self, trade->price, &cell.row);
+    if (rc != TD_OK)
+        return rc;
+    at->open = at->trades == 0 ? price : at->open;
+    at->high = at->trades == 0 ? price : fmax(at->high, price);
+    at->low = at->trades == 0 ? price : fmin(at->low, price);
+    at->close = price;
+    at->trades++;
+    *(trade->side == SIDE_SELL ? &at->sell : &at->buy) += size;
+    *(trade->side == SIDE_SELL ? &cell.sell : &cell.buy) = size;
+    market_trades *last = tile->trades_count == 0 ? NULL : &tile->trades[tile->trades_count - 1];
+    if (last != NULL && last->row == cell.row && last->column == cell.column) {
+        last->buy += cell.buy;
+        last->sell += cell.sell;
+        last->count++;
+        return TD_OK;
+    }
+    if (tile->trades_count == TRADES_MAX)
+        return td_err_set(self->err, TD_E_LIMIT, "too many trades: show a shorter time");
+    tile->trades = td_array_grow(tile->trades, tile->trades_count, sizeof *tile->trades);
+    tile->trades[tile->trades_count++] = cell;
+    return TD_OK;
+}
+
+/* Add what waits and was received before a time, and finish the tiles that end before or at it. */
+static td_result advance(maker *self, uint64_t now_ns)
+{
+    td_result rc = TD_OK;
+    while (rc == TD_OK && self->wait_first < self->wait_count &&
+           self->waits[self->wait_first].recv_ns < now_ns) {
+        const waiting *at = &self->waits[self->wait_first++];
+        rc = finish_tiles(self, at->recv_ns);
+        if (rc == TD_OK && at->is_trade)
+            rc = add_trade(self, at);
+        else if (rc == TD_OK)
+            note_frame(self, at->recv_ns, at->latency);
+    }
+    if (self->wait_first == self->wait_count)
+        self->wait_first = self->wait_count = 0;
+    return rc == TD_OK ? finish_tiles(self, now_ns) : rc;
 }
 
 /* The book is unknown from a time on, at the earliest from its last frame. */
@@ -282,14 +362,17 @@ static td_result forget_book(maker *self, uint64_t from_ns)
     return drop_unseen(self, now_ns);
 }
 
-/* A gap of the ledger ended the book's connection between its last frame and a time. */
+/* A gap that begins after the book's last frame and before a time, or that ended its connection. */
 static const gap_row *find_gap(const maker *self, uint64_t now_ns)
 {
     const gap_list *ledger = self->options->ledger;
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *gap = &ledger->rows[i];
-        if (gap->from_ns < now_ns && (gap->to_ns == GAP_OPEN || gap->to_ns > self->since_ns) &&
-            gap->covered_by[0] == '\0' && gap_row_affects_channel(gap, &self->info))
+        int is_after = gap->from_ns >= self->since_ns ||
+                       (gap_reason_ends_connection(gap->reason) &&
+                        (gap->to_ns == GAP_OPEN || gap->to_ns > self->since_ns));
+        if (gap->from_ns < now_ns && is_after && gap->covered_by[0] == '\0' &&
+            gap_row_affects_channel(gap, &self->info))
             return gap;
     }
     return NULL;
@@ -381,55 +464,37 @@ static td_result add_book_frame(maker *self, const stream *of, const observed_fr
     return rc;
 }
 
-static td_result add_trade(maker *self, market_column *at, size_t column, const msg_trade *trade)
+static uint8_t latency_of(const frame_ref *frame)
 {
-    const double price = td_decimal_double(trade->price);
-    const double size = td_decimal_double(trade->size);
-    market_tile *tile = self->tile;
-    market_trades cell = {.count = 1, .column = (uint8_t)column};
-    td_result rc = scale_price(self, trade->price, &cell.row);
-    if (rc != TD_OK)
-        return rc;
-    at->open = at->trades == 0 ? price : at->open;
-    at->high = at->trades == 0 ? price : fmax(at->high, price);
-    at->low = at->trades == 0 ? price : fmin(at->low, price);
-    at->close = price;
-    at->trades++;
-    *(trade->side == SIDE_SELL ? &at->sell : &at->buy) += size;
-    *(trade->side == SIDE_SELL ? &cell.sell : &cell.buy) = size;
-    market_trades *last = tile->trades_count == 0 ? NULL : &tile->trades[tile->trades_count - 1];
-    if (last != NULL && last->row == cell.row && last->column == cell.column) {
-        last->buy += cell.buy;
-        last->sell += cell.sell;
-        last->count++;
-        return TD_OK;
+    const message *m = frame->content.message;
+    if (m == NULL || m->head.exchange_ns == 0)
+        return NO_LATENCY;
+    return (uint8_t)market_latency_bucket(
+        frame->recv_ns > m->head.exchange_ns ? frame->recv_ns - m->head.exchange_ns : 0);
+}
+
+static void wait_for_book(maker *self, waiting added)
+{
+    self->waits = td_array_grow(self->waits, self->wait_count, sizeof *self->waits);
+    self->waits[self->wait_count++] = added;
+}
+
+/* If too much waits, the book counts as known. */
+static td_result add_trades_frame(maker *self, const frame_ref *frame)
+{
+    const message *m = frame->content.message;
+    int is_waiting = (self->state & MARKET_BOOK_KNOWN) != 0 && self->wait_count < WAITING_MAX;
+    td_result rc = is_waiting ? TD_OK : advance(self, frame->recv_ns);
+    wait_for_book(self, (waiting){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
+    for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
+        const msg_trade *trade = &m->trades.trades[i];
+        wait_for_book(self, (waiting){.recv_ns = frame->recv_ns,
+                                      .price = trade->price,
+                                      .size = trade->size,
+                                      .side = trade->side,
+                                      .is_trade = 1});
     }
-    if (tile->trades_count == TRADES_MAX)
-        return td_err_set(self->err, TD_E_LIMIT, "too many trades: show a shorter time");
-    tile->trades = td_array_grow(tile->trades, tile->trades_count, sizeof *tile->trades);
-    tile->trades[tile->trades_count++] = cell;
-    return TD_OK;
-}
-
-static td_result add_trades(maker *self, const frame_ref *frame)
-{
-    const message *m = frame->content.message;
-    size_t column = column_of(self, frame->recv_ns);
-    td_result rc = TD_OK;
-    for (size_t i = 0; m != NULL && i < m->trades.trade_count && rc == TD_OK; i++)
-        rc = add_trade(self, &self->tile->columns[column], column, &m->trades.trades[i]);
     return rc;
-}
-
-static void note_frame(maker *self, const frame_ref *frame)
-{
-    const message *m = frame->content.message;
-    size_t column = column_of(self, frame->recv_ns);
-    uint64_t sent_ns = m == NULL ? 0 : m->head.exchange_ns;
-    self->tile->columns[column].frames++;
-    if (sent_ns != 0)
-        self->tile->latencies[column][market_latency_bucket(
-            frame->recv_ns > sent_ns ? frame->recv_ns - sent_ns : 0)]++;
 }
 
 static td_result observe(void *ctx, const stream *of, void **state, const observed_frame *seen,
@@ -443,28 +508,19 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
     self->err = err;
     if (is_cancelled != NULL && atomic_load(is_cancelled))
         return td_err_set(err, TD_E_IO, "the page no longer needs this");
-    if (frame->is_copy || seen->found == NULL || self->index == self->options->count)
+    if (frame->is_copy || seen->found == NULL)
         return TD_OK;
     if (is_book) {
         *state = self; /* so that the end of the stream is seen */
         rc = add_book_frame(self, of, seen);
-    } else if (!frame->is_lead_in) {
-        const uint64_t known_ns = known_until(self, frame->recv_ns, frame->damaged_until_ns);
-        if (known_ns < frame->recv_ns)
-            rc = forget_book(self, known_ns);
-        if (rc == TD_OK)
-            rc = advance(self, frame->recv_ns);
-        if (rc == TD_OK && self->index < self->options->count)
-            rc = add_trades(self, frame);
+        if (rc == TD_OK && self->index == self->options->count)
+            return TD_EOF;
+        if (rc == TD_OK && !frame->is_lead_in)
+            note_frame(self, frame->recv_ns, latency_of(frame));
+    } else if (!frame->is_lead_in && frame->recv_ns < end_of(self->options)) {
+        rc = add_trades_frame(self, frame);
     }
-    if (rc == TD_OK && !frame->is_lead_in && self->index < self->options->count)
-        note_frame(self, frame);
     return rc;
-}
-
-static uint64_t end_of(const market_play_options *options)
-{
-    return options->from_ns + ((uint64_t)MARKET_COLUMNS << options->k) * options->count;
 }
 
 /* The book's stream ends: its trust is known for the last time. */
@@ -504,7 +560,7 @@ td_result market_play(const market_play_options *options, td_err *err)
     const observe_options how = {.archive = options->from, .threads = 1};
     selection wanted = {0};
     cursor_stats stats;
-    selection_set_window(&wanted, (selection_window){options->from_ns, end_of(options)});
+    selection_set_window(&wanted, (selection_window){options->from_ns, end_of(options) + AFTER_NS});
     begin_tile(&self);
     td_result rc = observe_tape(
         &how, &wanted,
@@ -519,6 +575,7 @@ td_result market_play(const market_play_options *options, td_err *err)
     market_tile_fini(tile);
     td_free(tile);
     td_free(self.levels);
+    td_free(self.waits);
     row_table_fini(&self.by_price);
     return rc;
 }
