@@ -112,6 +112,48 @@ export async function getTile(k, i, group, signal) {
   };
 }
 
+// A tile of a market's book and trades: {tick, base, is_final, and a typed array for each name
+// below}, with TILE_CELLS columns. market: {feed, symbol, topic}; bin: a row's height, as text.
+export async function getMarketTile(market, k, i, bin, signal) {
+  const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
+    ["k", k], ["i", i], ["bin", bin]];
+  const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+  const bytes = await (await request(`api/market?${query}`, signal)).arrayBuffer();
+  const end = new Uint8Array(bytes).indexOf(10);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
+  const columns = TILE_CELLS;
+  const { runs, trade_cells: trades, latency_cells: latencies } = head;
+  // Without padding each array is aligned, because the wider ones are before the narrower ones.
+  const arrays = [
+    [Float64Array, columns, ["bid", "ask", "spread", "imbalance", "open", "high", "low", "close",
+                             "buy", "sell"]],
+    [Float64Array, runs, ["runSize"]],
+    [Float64Array, trades, ["tradeBuy", "tradeSell"]],
+    [Uint32Array, columns, ["frames", "trades"]],
+    [Int32Array, runs, ["runRow"]],
+    [Int32Array, trades, ["tradeRow"]],
+    [Uint32Array, trades, ["tradeCount"]],
+    [Uint32Array, latencies, ["latencyCount"]],
+    [Uint8Array, columns, ["state"]],
+    [Uint8Array, runs, ["runFirst", "runLast"]],
+    [Uint8Array, trades, ["tradeColumn"]],
+    [Uint8Array, latencies, ["latencyColumn", "latencyBucket"]],
+  ];
+  const length = arrays.reduce((sum, [Kind, count, names]) =>
+    sum + Kind.BYTES_PER_ELEMENT * count * names.length, 0);
+  const body = bytes.slice(end + 1);
+  if (body.byteLength < length)
+    throw new Error("The server's answer is too short.");
+  const tile = { tick: head.tick, base: head.base, isFinal: head.is_final, bytes: length };
+  let at = 0;
+  for (const [Kind, count, names] of arrays)
+    for (const name of names) {
+      tile[name] = new Kind(body, at, count);
+      at += tile[name].byteLength;
+    }
+  return tile;
+}
+
 // The key of a band in tiles and in the URL. symbol: null for a whole topic.
 export function bandKey(feed, topic, symbol) {
   const parts = symbol === null ? [feed, topic] : [feed, topic, symbol];

@@ -6,10 +6,14 @@ import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
 import { BookPanel } from "./book.js";
+import { ChartsPanel } from "./charts.js";
 import { DaysPanel } from "./days.js";
 import { byId, copyText, delayed, download } from "./dom.js";
 import { FramesPanel } from "./frames.js";
 import { findGap, gapLength, gapPlace, GapsPanel } from "./gaps.js";
+import { MarketPanel } from "./market.js";
+import { MarketTiles } from "./market-tiles.js";
+import { MarketChoice } from "./markets.js";
 import { TABS, ViewState } from "./state.js";
 import { TileCache } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
@@ -18,7 +22,9 @@ import { Timeline } from "./timeline.js";
 const POLL_RECORDING_MS = 2000;
 const POLL_MS = 15_000;
 const FOLLOW_MS = 500;
+const SETTLED = 10n * SECOND; // frames of some connections are stored later than others
 const LEVEL_AFTER_SKIP = 20; // steps of about 1 ms
+const TALL_TABS = ["market", "charts"]; // they get most of the page's height
 
 let archive = null;
 let polledAt = 0;
@@ -44,10 +50,25 @@ const labels = new BandLabels(byId("label-list"), {
   choose: (band) => state.set({ band: band.key }),
   toggle,
 });
+const choice = new MarketChoice(state, chosenBand);
+const marketTiles = new MarketTiles((error) => {
+  if (error?.status === undefined)
+    setProblem(error?.message ?? "");
+  panels.market.update();
+  panels.charts.update();
+});
+const marketParts = {
+  state, choice, tiles: marketTiles, plot: byId("plot"),
+  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook,
+             moveCursor: (direction, isLarge) => moveCursor(direction, isLarge, choice.market),
+             caption: () => `${archive.archive}   ${byId("range").textContent}` },
+};
 const panels = {
   gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
   frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
   book: new BookPanel(byId("panel-book"), state, chosenBand),
+  market: new MarketPanel(byId("panel-market"), marketParts),
+  charts: new ChartsPanel(byId("panel-charts"), marketParts),
   days: new DaysPanel(byId("panel-days"), state),
   ask: new AskPanel(byId("panel-ask"), state, chosenBand),
   commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),
@@ -104,6 +125,8 @@ function takeArchive(before) {
     rowNames = names;
     topics = makeTopics(archive.rows);
     showBands();
+    choice.setRows(archive.rows);
+    panels.market.update();
   }
   if (before === null || before.first_ns === 0n) {
     start();
@@ -112,6 +135,10 @@ function takeArchive(before) {
   const isOldChanged = before.gaps !== archive.gaps || before.first_ns !== archive.first_ns ||
     before.rows.length !== archive.rows.length ||
     (before.last_ns === archive.last_ns && frameTotal(before) !== frameTotal(archive));
+  if (isOldChanged || before.is_recording !== archive.is_recording)
+    marketTiles.expireAll();
+  else if (archive.is_recording)
+    marketTiles.expireGrowing(before.last_ns - SETTLED);
   if (isOldChanged)
     tiles.expire(-1n);
   else if (before.last_ns !== archive.last_ns)
@@ -167,6 +194,12 @@ function findBand(key) {
 
 function chosenBand() {
   return findBand(state.band);
+}
+
+// Show the exact book of a market at the cursor.
+function showBook(market) {
+  state.jump({ band: market.key, open: new Set([...state.open, market.group.key]), tab: "book" });
+  byId("tab-book").focus();
 }
 
 // Choose a band that exists, and open its topic.
@@ -227,10 +260,10 @@ function goTo(cursor, text) {
   showStatusSoon();
 }
 
-async function moveCursor(direction, isLarge) {
+// band: whose times without data are skipped.
+async function moveCursor(direction, isLarge, band = chosenBand()) {
   const step = state.span / (isLarge ? 10n : 50n) || 1n;
   const move = ++moves;
-  const band = chosenBand();
   const wanted = state.cursor + BigInt(direction) * step;
   const target = wanted < 0n ? 0n : wanted;
   const limit = direction > 0 ? archive.last_ns : archive.first_ns;
@@ -258,7 +291,7 @@ async function moveCursor(direction, isLarge) {
   }
   const skipped = found > before ? found - before : before - found;
   if (isLarge)
-    timeline.pan(direction / 10);
+    state.pan(direction / 10);
   goTo(found, skipped > timeline.stepNs ? `Skipped ${formatSpan(skipped)} without data.` : "");
 }
 
@@ -302,6 +335,12 @@ function showStatus() {
 }
 
 function showTab() {
+  const isTall = TALL_TABS.includes(state.tab);
+  document.querySelector("main").classList.toggle("tall-panel", isTall);
+  timeline.resize();
+  timeline.scrollToBand(state.band);
+  if (!isTall)
+    marketTiles.wantNothing();
   for (const name of TABS) {
     const isShown = name === state.tab;
     byId("tab-" + name).setAttribute("aria-selected", String(isShown));
@@ -363,7 +402,7 @@ byId("go-to").addEventListener("submit", (event) => {
 // The cursor if it is visible, else the middle.
 function zoomAtCursor(factor) {
   const isVisible = state.cursor >= state.from && state.cursor < state.to;
-  timeline.zoom(factor, isVisible ? state.cursor : state.from + state.span / 2n);
+  state.zoom(factor, isVisible ? state.cursor : state.from + state.span / 2n);
 }
 
 for (const name of TABS)

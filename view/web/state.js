@@ -1,10 +1,13 @@
 // The view, and its form in the URL's fragment, so that a copied link shows the same.
 
-export const TABS = ["gaps", "frames", "book", "days", "ask", "commands"];
+export const TABS = ["gaps", "frames", "book", "market", "charts", "days", "ask", "commands"];
 
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
 const WRITE_MS = 300; // browsers limit how often a page may change its URL
+const PRICE_MAX = 1e15;
+const NUMBER_MIN = 1e-12; // of sizes, and of the length of a range
+const NUMBER = /^-?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,3})?$/;
 
 export class ViewState {
   from = 0n;
@@ -15,6 +18,11 @@ export class ViewState {
   tab = "gaps";
   onlyBand = true; // restrict frames and commands to the chosen band
   follow = false;
+  market = null;   // key of the symbol's book (bandKey in api.js)
+  prices = null;   // {low, high} of the market's picture; null: follow bid and ask
+  price = null;    // cursor
+  sizes = null;    // {low, high} of the colours; null: from what is shown
+  hidden = new Set(); // of "trades", "candles"
 
   #listeners = [];
   #timer = 0;
@@ -52,6 +60,35 @@ export class ViewState {
     return this.to - this.from;
   }
 
+  // ---- time and its part of the view ----
+
+  timeAt(part) {
+    return this.from + BigInt(Math.round(Number(this.span) * Math.max(0, Math.min(1, part))));
+  }
+
+  partOf(ns) {
+    return Number(ns - this.from) / Number(this.span);
+  }
+
+  zoom(factor, at) {
+    const wanted = BigInt(Math.max(1, Math.round(Number(this.span) * factor)));
+    const begin = at - BigInt(Math.round(Number(wanted) * this.partOf(at)));
+    this.set({ from: begin, to: begin + wanted });
+  }
+
+  pan(part) {
+    this.panFrom(this.from, part);
+  }
+
+  // Move the view so that it begins this part of its length after a time.
+  panFrom(from, part) {
+    const moved = from + BigInt(Math.round(Number(this.span) * part));
+    const begin = moved < 0n ? 0n : moved;
+    this.set({ from: begin, to: begin + this.span, follow: false });
+  }
+
+  // ---- the URL ----
+
   #writeSoon() {
     if (this.#timer === 0)
       this.#timer = setTimeout(() => this.write(), WRITE_MS);
@@ -75,6 +112,15 @@ export class ViewState {
     parts.push(`tab=${this.tab}`, `only=${this.onlyBand ? 1 : 0}`);
     if (this.follow)
       parts.push("follow=1");
+    if (this.market !== null)
+      parts.push(`market=${this.market}`);
+    for (const name of ["prices", "sizes"])
+      if (this[name] !== null)
+        parts.push(`${name}=${shortNumber(this[name].low)}~${shortNumber(this[name].high)}`);
+    if (this.price !== null)
+      parts.push(`price=${this.price}`);
+    if (this.hidden.size > 0)
+      parts.push(`hide=${[...this.hidden].join(",")}`);
     return parts.join("&");
   }
 
@@ -100,8 +146,35 @@ export class ViewState {
     if (members.has("only"))
       patch.onlyBand = members.get("only") !== "0";
     patch.follow = members.get("follow") === "1";
+    if (members.get("market"))
+      patch.market = members.get("market");
+    if (members.has("from")) {
+      patch.prices = readRange(members.get("prices"), -PRICE_MAX);
+      patch.sizes = readRange(members.get("sizes"), NUMBER_MIN);
+      patch.price = readNumber(members.get("price"));
+      patch.hidden = new Set((members.get("hide") ?? "").split(",").filter(
+        (name) => ["trades", "candles"].includes(name)));
+    }
     this.set(patch);
   }
+}
+
+function shortNumber(value) {
+  return String(Number(value.toPrecision(12)));
+}
+
+// null: not a usable number.
+function readNumber(text) {
+  const value = NUMBER.test(text ?? "") ? Number(text) : NaN;
+  return Math.abs(value) <= PRICE_MAX ? value : null;
+}
+
+// "low~high", or null.
+function readRange(text, least) {
+  const [low, high, ...more] = (text ?? "").split("~").map(readNumber);
+  const isRange = more.length === 0 && low !== null && high != null && low >= least &&
+    high - low >= Math.max(1, Math.abs(low), Math.abs(high)) * NUMBER_MIN;
+  return isRange ? { low, high } : null;
 }
 
 function clampRange(from, to) {

@@ -2,13 +2,13 @@
 
 import { gapReasons, TILE_CELLS } from "./api.js";
 import { bandName } from "./bands.js";
+import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
-import { levelFor, stepNs, tilesIn } from "./tiles.js";
+import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
-const WHEEL_LINE = 16;
 const FONT = "11px system-ui, sans-serif";
 
 // How much of a column was received.
@@ -53,7 +53,8 @@ export class Timeline {
     scroller.addEventListener("scroll", () => this.redraw());
     matchMedia("(prefers-color-scheme: dark)")
       .addEventListener("change", () => this.#readColours());
-    canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
+    canvas.addEventListener("wheel", (event) =>
+      onTimeWheel(event, state, event.offsetX, this.#width), { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
     canvas.addEventListener("pointermove", (event) => this.#onMove(event));
     canvas.addEventListener("pointerup", (event) => this.#onUp(event));
@@ -62,7 +63,8 @@ export class Timeline {
       this.#pointer = null;
       this.#showTip();
     });
-    canvas.addEventListener("dblclick", (event) => this.zoom(0.5, this.timeAt(event.offsetX)));
+    canvas.addEventListener("dblclick", (event) =>
+      state.zoom(0.5, this.timeAt(event.offsetX)));
     canvas.addEventListener("keydown", (event) => this.#onKey(event));
     this.#readColours();
     this.resize();
@@ -104,12 +106,11 @@ export class Timeline {
   // ---- time and position ----
 
   timeAt(x) {
-    const part = Math.max(0, Math.min(1, x / this.#width));
-    return this.#state.from + BigInt(Math.round(Number(this.#state.span) * part));
+    return this.#state.timeAt(x / this.#width);
   }
 
   #positionOf(ns) {
-    return Number(ns - this.#state.from) / Number(this.#state.span) * this.#width;
+    return this.#state.partOf(ns) * this.#width;
   }
 
   #bandAt(y) {
@@ -124,20 +125,6 @@ export class Timeline {
 
   get stepNs() {
     return stepNs(this.level);
-  }
-
-  zoom(factor, at) {
-    const { from, span } = this.#state;
-    const wanted = BigInt(Math.max(1, Math.round(Number(span) * factor)));
-    const part = Number(at - from) / Number(span);
-    const begin = at - BigInt(Math.round(Number(wanted) * part));
-    this.#state.set({ from: begin, to: begin + wanted });
-  }
-
-  pan(part) {
-    const by = BigInt(Math.round(Number(this.#state.span) * part));
-    const begin = this.#state.from + by < 0n ? 0n : this.#state.from + by;
-    this.#state.set({ from: begin, to: begin + this.#state.span, follow: false });
   }
 
   scrollToBand(key) {
@@ -211,14 +198,7 @@ export class Timeline {
   // ---- drawing ----
 
   #readColours() {
-    const style = getComputedStyle(document.documentElement);
-    for (const name of COLOURS) {
-      const text = style.getPropertyValue("--" + name).trim();
-      const value = parseInt(text.slice(1), 16);
-      this.#colours[name] = text;
-      // Pixels of ImageData are in the order R, G, B, A, read here as little-endian integers.
-      this.#pixels[name] = (0xff000000 | (value & 0xff) << 16 | value & 0xff00 | value >> 16) >>> 0;
-    }
+    ({ colours: this.#colours, pixels: this.#pixels } = readColours(COLOURS));
     this.redraw();
   }
 
@@ -358,9 +338,7 @@ export class Timeline {
 
   // Tiles of the visible bands, from the middle outwards; and that of the cursor for the status.
   #wantTiles(k, numbers, shown) {
-    const middle = numbers[numbers.length >> 1];
-    const distance = (i) => (i > middle ? i - middle : middle - i);
-    const order = [...numbers].sort((a, b) => Number(distance(a) - distance(b)));
+    const order = middleFirst(numbers);
     const groups = new Set(shown.map((band) => band.group));
     const wanted = [...groups].flatMap((group) => order.map((i) => ({ k, i, group })));
     const chosen = this.#bands.find(({ key }) => key === this.#state.band);
@@ -397,19 +375,6 @@ export class Timeline {
 
   // ---- pointer ----
 
-  #onWheel(event) {
-    event.preventDefault();
-    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? WHEEL_LINE
-      : event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? this.#width : 1;
-    // Browsers may turn shift+wheel into a horizontal wheel themselves.
-    const across = event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX;
-    if (event.shiftKey || Math.abs(across) > Math.abs(event.deltaY))
-      this.pan(across * unit / this.#width);
-    else
-      this.zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY * unit * 0.002))),
-        this.timeAt(event.offsetX));
-  }
-
   #onDown(event) {
     if (event.button !== 0)
       return;
@@ -426,11 +391,8 @@ export class Timeline {
       const dy = event.offsetY - drag.y;
       drag.isMoved ||= Math.hypot(dx, dy) > DRAG_PIXELS;
       if (drag.isMoved) {
-        const { span } = this.#state;
-        const begin = drag.from - BigInt(Math.round(dx / this.#width * Number(span)));
         this.#scroller.scrollTop = drag.scroll - dy;
-        this.#state.set({ from: begin < 0n ? 0n : begin, to: (begin < 0n ? 0n : begin) + span,
-                          follow: false });
+        this.#state.panFrom(drag.from, -dx / this.#width);
       }
     }
     this.#showTip();
@@ -450,20 +412,9 @@ export class Timeline {
 
   #showTip() {
     const band = this.#pointer === null ? undefined : this.#bandAt(this.#pointer.y);
-    this.#tip.hidden = band === undefined || this.#drag?.isMoved === true;
-    if (this.#tip.hidden)
-      return;
-    const ns = this.timeAt(this.#pointer.x);
-    this.#tip.replaceChildren(...this.describe(band, ns).map((text) => {
-      const line = document.createElement("div");
-      line.textContent = text;
-      return line;
-    }));
-    const isRight = this.#pointer.x > this.#width / 2;
-    const box = this.#canvas.getBoundingClientRect();
-    const x = this.#pointer.x + box.left + (isRight ? -12 - this.#tip.offsetWidth : 12);
-    const y = Math.min(this.#pointer.y + box.top + 14, innerHeight - this.#tip.offsetHeight - 4);
-    this.#tip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+    const isHidden = band === undefined || this.#drag?.isMoved === true;
+    placeTip(this.#tip, this.#canvas, this.#pointer,
+      isHidden ? [] : this.describe(band, this.timeAt(this.#pointer.x)));
   }
 
   // Describe a band at a time, as a list of phrases.
@@ -486,20 +437,11 @@ export class Timeline {
     if (event.ctrlKey || event.altKey || event.metaKey)
       return;
     const keys = {
-      ArrowLeft: () => this.#actions.moveCursor(-1, event.shiftKey),
-      ArrowRight: () => this.#actions.moveCursor(1, event.shiftKey),
+      ...timeKeys(this.#actions, event),
       ArrowUp: () => this.#actions.moveBand(-1),
       ArrowDown: () => this.#actions.moveBand(1),
-      "+": () => this.#actions.zoomAtCursor(0.5),
-      "-": () => this.#actions.zoomAtCursor(2),
-      Home: () => this.#actions.goToEnd(-1),
-      End: () => this.#actions.goToEnd(1),
-      g: () => this.#actions.goToGap(1),
-      G: () => this.#actions.goToGap(-1),
-      f: () => this.#actions.fit(),
       Enter: () => this.#actions.toggleBand(),
     };
-    keys["="] = keys["+"];
     const action = keys[event.key];
     if (action === undefined)
       return;

@@ -5,39 +5,22 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
 import { capture, FRAMES_MS, importFrames, json, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
-import { npm, test } from "../support/npm_packages.mjs";
+import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
-const CHROMIUM = "/usr/bin/chromium";
-const skip = !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`;
 const EVIL = "<script>alert(1)</script>";
 const file = wholeFile(after);
 let browser;
 
 const trade = (symbol, n) => JSON.stringify({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: FRAMES_MS + n, data: [{ T: FRAMES_MS + n, s: symbol, S: "Buy", v: "1", p: "0.123456789012345678", i: `id-${n}`, BT: false, seq: n }] });
 
-/** Show an archive: the page in a window of its own, and what went wrong on it so far. */
-async function shown(t, archive, { hash = "", ...options } = {}) {
-  const { program, url } = await listening(t, ["view", "-a", archive], temporary(t));
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const faults = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
-  page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
-  await page.goto(url + hash);
-  await page.locator("main:not([hidden]), #message:not([hidden])").first().waitFor();
-  return { page, program, url, faults };
-}
 const status = (page) => page.locator("#status").innerText();
-const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor();
 
 describe("page", () => {
   before(async () => {
-    if (!skip) browser = await npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    browser = await launch();
   });
   after(() => browser?.close());
 
@@ -45,7 +28,7 @@ describe("page", () => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     for (const name of ["v5-linear-2025-06-13.jsonl.gz", "v5-2026-08-09.jsonl.gz"].filter((name) => !withoutCapture(name)))
       await tapedeck(t, ["import", "-q", "-a", archive, capture(name)]);
-    const { page, faults } = await shown(t, archive);
+    const { page, faults } = await shown(t, browser, archive);
     const labels = page.locator("#label-list button");
     await labels.filter({ hasText: "orderbook.200" }).first().waitFor();
     // By keys alone: to the picture, choose a row, open it, go to the last frame, zoom in, show everything.
@@ -96,7 +79,7 @@ describe("page", () => {
 
   test("names from the exchange are text, prices have all their digits, and one frame is enough", { skip }, async (t) => {
     const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: [trade(EVIL, 1)] });
-    const { page, faults } = await shown(t, archive);
+    const { page, faults } = await shown(t, browser, archive);
     await page.locator("#label-list button").filter({ hasText: "publicTrade" }).first().waitFor();
     await page.locator("#canvas").focus();
     await page.keyboard.press("Enter");
@@ -113,7 +96,7 @@ describe("page", () => {
   test("an empty archive is reported as empty", { skip }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     fs.mkdirSync(path.join(archive, "capture"), { recursive: true });
-    const { page, faults } = await shown(t, archive);
+    const { page, faults } = await shown(t, browser, archive);
     await until(page, /no frames|empty|nothing/i, "#message");
     assert.deepEqual(faults, []);
   });
@@ -123,7 +106,7 @@ describe("page", () => {
     const server = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "200", "--fault", "disconnect@1500"], dir);
     const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]), "--commit-interval", "100ms"]);
     await recorder.durableAfter(2);
-    const { page, faults } = await shown(t, archive);
+    const { page, faults } = await shown(t, browser, archive);
     await until(page, /newest frame [0-2](\.\d)? s ago|newest frame \d+ ms ago/, "#recording");
     const before = await page.locator("#range").innerText();
     await page.locator("#follow").click();
@@ -142,14 +125,11 @@ describe("page", () => {
     test(`axe-core has no serious finding, ${colorScheme}`, { skip }, async (t) => {
       const frames = Array.from({ length: 500 }, (_, n) => trade(["BTCUSDT", "ETHUSDT"][n % 2], n));
       const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames });
-      const { page } = await shown(t, archive, { colorScheme });
+      const { page } = await shown(t, browser, archive, { colorScheme });
       await page.locator("#label-list button").first().waitFor();
-      const { source } = npm("axe-core");
       for (const tab of ["gaps", "frames", "days", "ask", "commands"]) {
         await page.locator(`#tab-${tab}`).click();
-        await page.evaluate(source); // the page's own policy forbids to add it as an element
-        const { violations } = await page.evaluate(() => window.axe.run());
-        assert.deepEqual(violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${tab}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+        await checkAccess(page);
       }
     });
 });

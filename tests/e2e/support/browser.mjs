@@ -1,0 +1,39 @@
+// The page of `view` in Debian's Chromium.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { listening, temporary } from "./harness.mjs";
+import { npm } from "./npm_packages.mjs";
+
+const CHROMIUM = "/usr/bin/chromium";
+/** Reason to skip a test of the page, or false. */
+export const skip = !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`;
+
+/** A browser, or undefined where it is missing. */
+export async function launch() {
+  return skip ? undefined : npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+}
+
+/** Show an archive: the page in a window of its own, and what went wrong on it so far. */
+export async function shown(t, browser, archive, { hash = "", ...options } = {}) {
+  const { program, url } = await listening(t, ["view", "-a", archive], temporary(t));
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const faults = [];
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
+  page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
+  await page.goto(url + hash);
+  await page.locator("main:not([hidden]), #message:not([hidden])").first().waitFor();
+  return { page, program, url, faults };
+}
+
+export const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor();
+
+/** axe-core has no serious finding on the page as it is. */
+export async function checkAccess(page) {
+  await page.evaluate(npm("axe-core").source); // the page's own policy forbids to add it as an element
+  const { violations } = await page.evaluate(() => window.axe.run());
+  assert.deepEqual(violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+}

@@ -1,0 +1,85 @@
+// The page's market and charts in Chromium: what is spoken at the cursor equals the book that `when` finds; keys, the address, no
+// console error, no serious finding of axe-core. Expected: docs/view.md.
+import assert from "node:assert/strict";
+import path from "node:path";
+import { after, before, describe } from "node:test";
+import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
+import { json, listening, passed, tapedeck, temporary, wholeFile } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { feedArgs, Recorder } from "../support/recorders.mjs";
+
+const file = wholeFile(after);
+const BOOK = ["--feed", "v5-linear", "--topic", "orderbook.50", "--symbol", "BTCUSDT"];
+let browser, archive;
+
+/** The book after the frame of this receive time. */
+const bookAfter = async (t, recv) => (await json(t, ["when", "-a", archive, "topic=*", ...BOOK, "--from", recv, "--json"])).found.book;
+const levels = (book) => new Map([...book.bids, ...book.asks].map(({ price, size }) => [Number(price), Number(size)]));
+/** The number after a word of a text. */
+const number = (text, word) => Number(new RegExp(`\\b${word} ([\\d,.]+)`).exec(text)?.[1].replaceAll(",", "").replace(/\.$/, ""));
+
+describe("market", { skip }, () => {
+  before(async () => {
+    browser = await launch();
+    const dir = temporary(file);
+    archive = path.join(dir, "tape");
+    const server = await listening(file, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "200"], dir);
+    const recorder = new Recorder(file, archive, [...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]), "--commit-interval", "100ms"]);
+    await recorder.durableAfter(20);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0);
+  });
+  after(() => browser?.close());
+
+  test("the value at the cursor is the book's; keys move time and price, and the charts follow", async (t) => {
+    // A frame after which nothing changes for as long as possible, so that its column has no other one.
+    const { stdout } = await tapedeck(t, ["cat", "-a", archive, ...BOOK, "--dir", "in", "--json"]);
+    const times = [...stdout.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => BigInt(ns)); // doubles would round them
+    const space = (n) => Math.min(Number(times[n] - times[n - 1]), Number(times[n + 1] - times[n]));
+    const at = [...times.keys()].slice(2, -1).reduce((best, n) => (space(n) > space(best) ? n : best));
+    const [earlier, book] = [await bookAfter(t, String(times[at - 1])), await bookAfter(t, String(times[at]))];
+    const hash = `#from=${times[at] - 50_000_000n}&to=${times[at] + 50_000_000n}&cursor=${times[at]}&tab=book&price=${book.best_bid}`;
+    const { page, faults } = await shown(t, browser, archive, { hash });
+    await page.locator("#tab-book").focus();
+    await page.keyboard.press("ArrowRight");
+    await until(page, /price [\d,.]+; size [\d,.]+; .*bid [\d,.]+; ask/, "#panel-market .value");
+    const value = () => page.locator("#panel-market .value").innerText();
+    const text = await value();
+    assert.equal(number(text, "bid"), Number(book.best_bid));
+    assert.equal(number(text, "ask"), Number(book.best_ask));
+    assert.equal(number(text, "price"), Number(book.best_bid));
+    // The column has the book before the frame and the one after it.
+    assert.equal(number(text, "size"), Math.max(levels(earlier).get(Number(book.best_bid)) ?? 0, Number(book.best_bid_size)));
+    await page.locator("#panel-market canvas").focus();
+    await page.keyboard.press("ArrowUp");
+    while (number(await value(), "price") <= Number(book.best_bid)) await passed(20);
+    await page.keyboard.press("ArrowLeft");
+    while (Number(/cursor=(\d+)/.exec(page.url())[1]) >= Number(times[at])) await passed(20);
+    await page.keyboard.press("t");
+    while (!/&market=v5-linear\/orderbook\.50\/BTCUSDT&price=[\d.]+&hide=trades/.test(page.url())) await passed(20);
+    await page.locator("#tab-market").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Tab");
+    await page.locator("#panel-charts canvas").first().focus();
+    await until(page, /\d\/(s|min)/, "#panel-charts .strip p >> nth=0");
+    await page.keyboard.press("f");
+    await page.keyboard.press("End");
+    await until(page, /p50 .*s; p90/, "#panel-charts .strip p >> nth=1");
+    await page.locator("#tab-market").click();
+    await page.locator("#panel-market button").filter({ hasText: "Exact book" }).click();
+    await until(page, /after the frame of/, "#panel-book");
+    assert.deepEqual(faults, []);
+  });
+
+  for (const colorScheme of ["light", "dark"])
+    test(`axe-core has no serious finding, ${colorScheme}`, async (t) => {
+      const { page, faults } = await shown(t, browser, archive, { colorScheme, hash: "#tab=market" });
+      await page.locator("#panel-market canvas").focus();
+      await page.keyboard.press("End");
+      await until(page, /trade|book/, "#panel-market .value");
+      await checkAccess(page);
+      await page.locator("#tab-charts").click();
+      await until(page, /\d|no frame|no book/, "#panel-charts .strip p >> nth=0");
+      await checkAccess(page);
+      assert.deepEqual(faults, []);
+    });
+});
