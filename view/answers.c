@@ -31,19 +31,6 @@ struct view_answers {
     uint64_t updated_ns;  /* by the monotonic clock */
 };
 
-/* The user's folder for tiles of markets. 0: the user has no such folder. */
-static int find_cache(char out[LIMIT_PATH_BYTES])
-{
-    const char *folder = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    int size = folder != NULL && folder[0] == '/'
-                   ? snprintf(out, LIMIT_PATH_BYTES, "%s/tapedeck/market", folder)
-               : home != NULL && home[0] == '/'
-                   ? snprintf(out, LIMIT_PATH_BYTES, "%s/.cache/tapedeck/market", home)
-                   : 0;
-    return size > 0 && size < (int)LIMIT_PATH_BYTES;
-}
-
 td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
     view_answers *made = td_alloc_zero(1, sizeof *made);
@@ -51,7 +38,7 @@ td_result view_answers_open(archive *from, const char *catalog, view_answers **o
     td_result rc = TD_OK;
     made->from = from;
     made->catalog = catalog;
-    made->cache = market_cache_open(find_cache(path) ? path : NULL, MARKET_CACHE_BYTES_MAX);
+    made->cache = market_cache_open_default();
     (void)pthread_mutex_init(&made->lock, NULL);
     if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
@@ -334,20 +321,6 @@ typedef struct market_request {
     market_place at;
 } market_request;
 
-/* Find the topic of a symbol's trades; "": there is none. */
-static const char *find_trades(const timeline *over_time, const market_name *of)
-{
-    size_t count;
-    const char *found = "";
-    const timeline_row *rows = timeline_rows(over_time, &count);
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].type == MSG_TRADE && strcmp(rows[i].feed, of->feed) == 0 &&
-            strcmp(rows[i].symbol, of->symbol) == 0 &&
-            (found[0] == '\0' || strcmp(rows[i].topic, found) < 0))
-            found = rows[i].topic;
-    return found;
-}
-
 static td_result read_market(const view_request *request, market_request *out, td_err *err)
 {
     const char *bin = view_request_arg(request, "bin");
@@ -358,7 +331,7 @@ static td_result read_market(const view_request *request, market_request *out, t
     if (out->name.feed == NULL || out->name.symbol == NULL || out->name.book == NULL ||
         !read_number(request, "k", &k) || k < MARKET_K_MIN || k > MARKET_K_MAX ||
         !read_number(request, "i", &out->at.index) ||
-        out->at.index + 1 >= (UINT64_MAX >> k) / MARKET_COLUMNS || bin == NULL ||
+        out->at.index >= (UINT64_MAX >> k) / MARKET_COLUMNS - 1 || bin == NULL ||
         td_decimal_parse(td_bytes_str(bin), &out->at.bin, NULL) != TD_OK ||
         out->at.bin.mantissa <= 0)
         return td_err_set(err, TD_E_INVALID, "a market needs feed, symbol, book, k, i and bin");
@@ -416,7 +389,7 @@ static td_result answer_market(view_answers *self, const view_request *request, 
     if (rc == TD_OK)
         rc = update(self, request, err);
     if (rc == TD_OK)
-        asked.name.trades = find_trades(self->over_time, &asked.name);
+        asked.name.trades = market_find_trades(self->over_time, asked.name.feed, asked.name.symbol);
     (void)pthread_mutex_unlock(&self->lock);
     if (rc == TD_OK)
         rc = archive_open(&options, self->path, ARCHIVE_READ, &own, err);

@@ -7,11 +7,25 @@
 #include "archive/archive_view.h"
 #include "archive/ledger.h"
 
+const char *market_find_trades(const timeline *over_time, const char *feed, const char *symbol)
+{
+    size_t count;
+    const char *found = "";
+    const timeline_row *rows = timeline_rows(over_time, &count);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].type == MSG_TRADE && strcmp(rows[i].feed, feed) == 0 &&
+            strcmp(rows[i].symbol, symbol) == 0 &&
+            (found[0] == '\0' || strcmp(rows[i].topic, found) < 0))
+            found = rows[i].topic;
+    return found;
+}
+
 /* A request for a tile. */
 typedef struct getter {
     const market_source *of;
     gap_list ledger;
     uint8_t has_ledger;
+    uint8_t holds_view; /* 1: this request holds the archive's view */
 } getter;
 
 static uint64_t begin_of(market_place at)
@@ -76,7 +90,9 @@ static td_result play(getter *self, market_place first, size_t count,
     const timeline_extent extent = extent_of(self, first);
     td_result rc = TD_OK;
     if (!self->has_ledger) {
-        rc = archive_view_hold(self->of->from, err);
+        self->holds_view = archive_held_view(self->of->from) == NULL;
+        if (self->holds_view)
+            rc = archive_view_hold(self->of->from, err);
         if (rc == TD_OK)
             rc = archive_gaps(self->of->from, &self->ledger, err);
         self->has_ledger = 1;
@@ -225,6 +241,7 @@ td_result market_get(const market_source *of, market_place at, market_tile *out,
     if (rc != TD_OK)
         market_tile_fini(out);
     gap_list_fini(&self.ledger);
-    archive_view_let_go(of->from);
+    if (self.holds_view)
+        archive_view_let_go(of->from);
     return rc;
 }

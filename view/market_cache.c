@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "format/codec.h"
 
+#define DEFAULT_BYTES_MAX (UINT64_C(1) << 30)
+
 enum {
     ZSTD_LEVEL = 1,
     /* the largest tile, with 2^20 runs and as many trades */
@@ -125,6 +127,19 @@ market_cache *market_cache_open(const char *folder, uint64_t bytes_max)
         td_io_list(io, folder, list_file, made, NULL) != TD_OK)
         made->folder[0] = '\0';
     return made;
+}
+
+market_cache *market_cache_open_default(void)
+{
+    const char *folder = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    char path[LIMIT_PATH_BYTES];
+    int size = -1;
+    if (folder != NULL && folder[0] == '/')
+        size = snprintf(path, sizeof path, "%s/tapedeck/market", folder);
+    else if (home != NULL && home[0] == '/')
+        size = snprintf(path, sizeof path, "%s/.cache/tapedeck/market", home);
+    return market_cache_open(size > 0 && size < (int)sizeof path ? path : NULL, DEFAULT_BYTES_MAX);
 }
 
 void market_cache_close(market_cache *self)

@@ -13,13 +13,17 @@
 #include "base/hash.h"
 #include "view/market_tile.h"
 
-#define MARKET_CACHE_BYTES_MAX (UINT64_C(1) << 30)
-
 typedef struct market_cache market_cache;
 
 /* Use a folder, made if it is missing, for its owner only; NULL, or a folder that cannot be used:
  * nothing is kept. bytes_max: bound of the folder. */
 TD_NEVER_NULL market_cache *market_cache_open(const char *folder, uint64_t bytes_max);
+
+/* Use the user's folder, $XDG_CACHE_HOME/tapedeck/market or ~/.cache/tapedeck/market, of at most 1
+ * GiB. */
+TD_NEVER_NULL market_cache *market_cache_open_default(void);
+
+/* NULL is allowed. */
 void market_cache_close(market_cache *self);
 
 /* 0 if nothing is kept. */

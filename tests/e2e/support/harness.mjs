@@ -50,6 +50,10 @@ export function temporary(t) {
   return dir;
 }
 
+// Programs keep what they made of archives below this folder, not in the user's.
+const CACHE = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
+process.on("exit", () => fs.rmSync(CACHE, { recursive: true, force: true }));
+
 /** Stands for a test where all tests of a file share something: it ends after the last of them. Call it outside of tests, with
  * after() of node:test: within a test, after() means the end of that test. */
 export function wholeFile(after) {
@@ -74,7 +78,7 @@ export class Program {
     // options.stdin: its text, or true for a pipe that stays open.
     this.child = spawn(first, rest, {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
-      env: { ...process.env, ...(options.env ?? {}) },
+      env: { ...process.env, XDG_CACHE_HOME: CACHE, ...(options.env ?? {}) },
     });
     this.child.stdin?.on("error", () => {}); // a program may end without reading all of it
     if (options.stdin !== undefined && options.stdin !== true) this.child.stdin.end(options.stdin);

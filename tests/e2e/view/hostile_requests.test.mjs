@@ -51,6 +51,7 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
   const { program, base, host, port, ask, served } = await shown(t);
   const other = base.replace(/[0-9a-f]/, (digit) => (digit === "0" ? "1" : "0"));
   const tile = (query) => `${base}api/tile?${query}`;
+  const market = (query) => `${base}api/market?feed=v5-linear&symbol=BTCUSDT&book=${encodeURIComponent("../orderbook")}&${query}`;
   const many = Array.from({ length: 13 }, (_, i) => `symbol=S${i}`).join("&");
   const ROWS = [
     // Good ones.
@@ -104,6 +105,15 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
     [400, tile("k=30&by=topic")],
     [400, tile("k=30&i=1&by=everything")],
     [400, tile("k=30&i=1&by=symbol")],
+    [200, market("k=30&i=1&bin=0.5")],
+    [400, market("k=16&i=1&bin=1")],
+    [400, market("k=49&i=1&bin=1")],
+    [400, market("k=48&i=18446744073709551615&bin=1")],
+    [400, market("k=30&i=1&bin=0")],
+    [400, market("k=30&i=1&bin=-1")],
+    [400, market("k=30&i=1&bin=nan")],
+    [400, market("k=30&i=1")],
+    [400, `${base}api/market?k=30&i=1&bin=1`],
     [400, `${base}api/gaps?from=yesterday`],
     [400, `${base}api/verb/prune`],
     [400, `${base}api/verb/`],

@@ -97,8 +97,7 @@ async function compare(t, archive, { feed, symbol, book, tiles }) {
   const all = await documents(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in", "--json"]);
   const [{ gaps }] = await documents(t, ["gaps", "-a", archive, "--json"]);
   const states = statesOf(frames, gaps, BigInt(all.filter(({ topic }) => topic !== "_control").at(-1).recv_ns));
-  const cache = path.join(temporary(t), "cache");
-  const { url } = await listening(t, ["view", "-a", archive], temporary(t), { env: { ...process.env, XDG_CACHE_HOME: cache } });
+  const { url } = await listening(t, ["view", "-a", archive], temporary(t));
   const ask = async (k, i, bin) => {
     const answer = await fetch(`${url}api/market?${new URLSearchParams({ feed, symbol, book, k, i, bin })}`);
     assert.equal(answer.status, 200);

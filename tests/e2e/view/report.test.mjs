@@ -45,3 +45,26 @@ test("a damaged recording gets status 3, and the page reports it", async (t) => 
   await tapedeck(t, ["report", archive, "--html", file], { status: 3 });
   assert.match(fs.readFileSync(file, "utf8"), /A part of the recording cannot be read/);
 });
+
+test("a heat map shows the book's depth, best prices and trades", async (t) => {
+  const dir = temporary(t), file = path.join(dir, "report.html");
+  const book = (type, u, b, a) => JSON.stringify({ topic: "orderbook.50.BTCUSDT", type, ts: FRAMES_MS + u, data: { s: "BTCUSDT", b, a, u, seq: u }, cts: FRAMES_MS + u });
+  const frames = [book("snapshot", 1, [["100", "2"], ["99.5", "8"]], [["100.5", "3"]]), ...Array.from({ length: 200 }, (_, n) => (n % 4 === 0 ? trade("BTCUSDT", n).replace("2.5", "100.5") : book("delta", 2 + n - Math.ceil(n / 4), [["99.5", n % 8 === 1 ? "0" : "8"]], [])))];
+  const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames });
+  await tapedeck(t, ["report", archive, "--html", file, "--heat-map", "orderbook.50"]);
+  const html = fs.readFileSync(file, "utf8");
+  assert.match(html, /<h2>The book of v5-linear orderbook\.50 BTCUSDT<\/h2>/);
+  assert.doesNotMatch(html, /<script|src=|href=|@import|https?:/);
+  // 100 has size 2 all the time, 99.5 comes and goes with size 8: a run in each of the picture's tiles, and many.
+  const [, ...shades] = html.split(/<path class=h\d d="/).map((part) => part.slice(0, part.indexOf('"')));
+  const runs = shades.flatMap((d) => [...d.matchAll(/M(\d+) ([\d.]+)h(\d+)/g)]).map(([, x, y, width]) => ({ x: Number(x), y: Number(y), width: Number(width) }));
+  const byRow = Map.groupBy ? Map.groupBy(runs, ({ y }) => y) : runs.reduce((all, run) => all.set(run.y, [...(all.get(run.y) ?? []), run]), new Map());
+  const rows = [...byRow].sort(([a], [b]) => a - b).map(([, list]) => list);
+  assert.equal(rows.length, 3);
+  assert.ok(rows[0].length <= 4 && rows[1].length <= 4 && rows[2].length > 10, rows.map((list) => list.length).join());
+  assert.match(html, /<path class="buy s2" d="M/);
+  assert.match(html, /<path class=best d="M/);
+  // The topic must be a book of one selected symbol.
+  assert.match((await tapedeck(t, ["report", archive, "--html", path.join(dir, "no.html"), "--heat-map", "publicTrade"], { status: 4 })).stderr, /no book 'publicTrade'/);
+  assert.equal(fs.existsSync(path.join(dir, "no.html")), false);
+});
