@@ -12,6 +12,7 @@ import { formatRate, formatSpan, formatTime, digitsFor, SECOND } from "./time.js
 const STRIP_HEIGHT_MIN = 84; // CSS px
 const LABEL_HEIGHT = 18;     // of the time's axis, below the last strip
 const BAR_PIXELS = 4;
+const LINE = 1.25;
 const LONG_SPAN = 7200n * SECOND; // beyond it, a bar is at least a minute
 const MINUTE_NS = 60e9;
 const COLOURS = ["page", "unloaded", "text", "muted", "line", "accent", "curve", "buy", "sell"];
@@ -55,24 +56,23 @@ function latenciesOf(tile) {
 
 // ---- strips ----
 
-// Dashes differ, too, so that lines are told apart without colours.
-const line = (name, colour, dash, valueOf) => ({ name, colour, dash, valueOf });
+const line = (name, colour, valueOf) => ({ name, colour, valueOf });
 
 const STRIPS = [
   { title: "Frames a second", format: (value) => formatRate(value), low: 0,
-    lines: [line("", "curve", [], (tile, cell) =>
+    lines: [line("", "curve", (tile, cell) =>
       (tile.frames[cell] === 0 && !(tile.state[cell] & KNOWN) ? NaN
         : tile.frames[cell] * 1e9 / 2 ** tile.k))] },
   { title: "Latency, exchange to reception", isLogarithmic: true,
     format: (value) => formatSpan(BigInt(Math.round(value))),
     lines: PERCENTILES.map((part, index) =>
-      line(`p${part * 100}`, ["text", "curve", "sell"][index], [[], [6, 2], [2, 2]][index],
+      line(`p${part * 100}`, ["text", "curve", "sell"][index],
         (tile, cell) => latenciesOf(tile)[index][cell])) },
   { title: "Spread, mean", format: (value) => formatSize(Number(value.toPrecision(6))), low: 0,
-    lines: [line("", "curve", [], (tile, cell) => tile.spread[cell])] },
+    lines: [line("", "curve", (tile, cell) => tile.spread[cell])] },
   { title: "Imbalance, mean: +1 only bids, −1 only asks", low: -1, high: 1,
     format: (value) => formatNumber(value, 3),
-    lines: [line("", "curve", [], (tile, cell) => tile.imbalance[cell])] },
+    lines: [line("", "curve", (tile, cell) => tile.imbalance[cell])] },
   { title: "Volume", format: formatSize, low: 0, isBars: true, gap: UNSURE },
 ];
 
@@ -91,10 +91,9 @@ class Strip extends TimePlot {
     this.#panel = panel;
     const legend = (strip.lines ?? [{ name: "bought", colour: "buy" },
                                     { name: "sold", colour: "sell" }])
-      .filter(({ name }) => name !== "").map(({ name, colour, dash = [] }) => {
+      .filter(({ name }) => name !== "").map(({ name, colour }) => {
         const swatch = el("i", { class: "swatch" });
-        swatch.style.borderTop =
-          `3px ${dash.length === 0 ? "solid" : dash[0] > 2 ? "dashed" : "dotted"} var(--${colour})`;
+        swatch.style.background = `var(--${colour})`;
         return el("span", {}, swatch, name);
       });
     this.element = el("div", { class: "strip" },
@@ -150,8 +149,8 @@ class Strip extends TimePlot {
     if (strip.isBars)
       this.drawVolumeBars(context, this.#bars, bottom - 4, factor);
     else
-      this.strokeSteps(context, parts, strip.lines, position,
-        (tile, cell) => !(tile.state[cell] & UNKNOWN));
+      this.drawSteps(context, parts, strip.lines, position,
+        (tile, cell) => !(tile.state[cell] & UNKNOWN), LINE);
     context.restore();
   }
 

@@ -30,9 +30,10 @@ const AUTO_MS = 200;
 
 // Best bid and ask.
 const QUOTES = [
-  { colour: "buy", dash: [], valueOf: (tile, cell) => tile.bid[cell] },
-  { colour: "sell", dash: [], valueOf: (tile, cell) => tile.ask[cell] },
+  { colour: "buy", valueOf: (tile, cell) => tile.bid[cell] },
+  { colour: "sell", valueOf: (tile, cell) => tile.ask[cell] },
 ];
+const OUTLINES = QUOTES.map((line) => ({ ...line, colour: "page" }));
 const DEPTHS = ["depth-0", "depth-1", "depth-2", "depth-3", "depth-4"];
 const COLOURS = ["page", "unloaded", "text", "muted", "line", "buy", "sell", "untrusted",
   ...DEPTHS];
@@ -359,7 +360,8 @@ export class HeatMap extends TimePlot {
     this.clipToTime(context, bottom);
     if (!this.state.hidden.has("candles"))
       this.#drawCandles(context, bars);
-    this.strokeSteps(context, this.#columns, QUOTES, position, () => false);
+    this.drawSteps(context, this.#columns, OUTLINES, position, () => false, 4);
+    this.drawSteps(context, this.#columns, QUOTES, position, () => false, 2);
     if (!this.state.hidden.has("trades"))
       this.#drawTrades(context);
     context.restore();
