@@ -147,10 +147,6 @@ export class HeatMap extends TimePlot {
 
   // ---- what is drawn ----
 
-  get isEmpty() {
-    return this.#columns.length === 0;
-  }
-
   draw(context) {
     const market = this.#market();
     if (market === undefined)

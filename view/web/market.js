@@ -191,12 +191,17 @@ export class MarketPanel {
   #drawLadder() {
     const levels = this.#map.levelsAtCursor();
     if (levels === null || levels.asks.length + levels.bids.length === 0) {
+      delete this.#ladder.dataset.key;
       this.#ladder.replaceChildren(
         el("p", { text: levels === null ? "" : "No book at the cursor." }));
       return;
     }
-    const { tile } = levels;
+    const { tile, cell } = levels;
     const marked = this.#map.cursorRow(tile);
+    const key = `${tile.id} ${cell} ${marked}`;
+    if (this.#ladder.dataset.key === key)
+      return; // it may be scrolled
+    this.#ladder.dataset.key = key;
     const asks = levels.asks.slice(0, LADDER_ROWS);
     const bids = levels.bids.slice(0, LADDER_ROWS);
     const largest = [...asks, ...bids].reduce((most, [, size]) => Math.max(most, size), 0);

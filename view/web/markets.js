@@ -68,7 +68,7 @@ export class MarketChoice {
     if (this.market === undefined && this.#markets.length > 0) {
       this.#follow();
       if (this.market === undefined)
-        this.#state.set({ market: this.#markets[0].key });
+        this.#choose(this.#markets[0].key);
     }
     for (const select of this.#selects)
       select.value = this.#state.market;
@@ -99,7 +99,9 @@ export class MarketChoice {
   #choose(key) {
     const before = this.market;
     const found = this.#markets.find((market) => market.key === key);
-    this.#state.set({ market: key, ...(before === undefined || before.symbol === found.symbol ? {}
-      : { prices: null, price: null, sizes: null }) });
+    const isSame = before === undefined ? this.#state.market === null
+      : before.symbol === found.symbol;
+    this.#state.set({ market: key,
+                      ...(isSame ? {} : { prices: null, price: null, sizes: null }) });
   }
 }
