@@ -5,7 +5,7 @@ import { TILE_CELLS } from "./api.js";
 import { delayed } from "./dom.js";
 import { barsOf, binFor, binText, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE,
   UNTRUSTED } from "./market-tiles.js";
-import { AXIS_WIDTH, FONT, formatNumber, formatSize, TimePlot, valueTicks, wheelZoom }
+import { AXIS_WIDTH, decimalsOf, FONT, formatNumber, formatSize, TimePlot, valueTicks, wheelZoom }
   from "./plot.js";
 import { stepNs } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime } from "./time.js";
@@ -108,8 +108,7 @@ export class HeatMap extends TimePlot {
   }
 
   formatPrice(price, height = 1) {
-    const digits = (value) => Math.max(0, -Math.floor(Math.log10(value) + 1e-9));
-    return formatNumber(price, Math.max(digits(height), this.#tick > 0 ? digits(this.#tick) : 8));
+    return formatNumber(price, Math.max(decimalsOf(height), decimalsOf(this.#tick || 1e-8)));
   }
 
   zoomPrice(factor, at) {
@@ -178,9 +177,10 @@ export class HeatMap extends TimePlot {
     this.#drawStates(context, bottom);
     context.restore();
     this.drawTimeTicks(context, this.height - LABEL_HEIGHT, this.height - 5);
+    const bars = barsOf(this.#columns, CANDLE_PIXELS);
     if (this.range !== null)
-      this.#drawPrices(context, bottom);
-    this.#drawVolume(context, bottom);
+      this.#drawPrices(context, bars, bottom);
+    this.#drawVolume(context, bars, bottom);
     this.drawCursor(context, this.height - LABEL_HEIGHT);
     context.fillStyle = this.colours.line;
     context.fillRect(0, bottom, AXIS_WIDTH + width, 1);
@@ -352,13 +352,13 @@ export class HeatMap extends TimePlot {
     this.fillColumns(context, this.#columns, 0, bottom, has(UNKNOWN));
   }
 
-  #drawPrices(context, bottom) {
+  #drawPrices(context, bars, bottom) {
     const { low, high } = this.range;
     const position = (price) => this.#positionOfPrice(price);
     this.drawValueTicks(context, valueTicks(low, high, bottom, 40), position, bottom);
     this.clipToTime(context, bottom);
     if (!this.state.hidden.has("candles"))
-      this.#drawCandles(context);
+      this.#drawCandles(context, bars);
     this.strokeSteps(context, this.#columns, QUOTES, position, () => false);
     if (!this.state.hidden.has("trades"))
       this.#drawTrades(context);
@@ -376,8 +376,8 @@ export class HeatMap extends TimePlot {
     context.fillText(this.formatPrice(price), AXIS_WIDTH - 6, y, AXIS_WIDTH - 8);
   }
 
-  #drawCandles(context) {
-    for (const bar of barsOf(this.#columns, CANDLE_PIXELS)) {
+  #drawCandles(context, bars) {
+    for (const bar of bars) {
       if (Number.isNaN(bar.open))
         continue;
       const isUp = bar.close >= bar.open;
@@ -469,9 +469,8 @@ export class HeatMap extends TimePlot {
     }
   }
 
-  #drawVolume(context, top) {
+  #drawVolume(context, bars, top) {
     const bottom = top + VOLUME_HEIGHT;
-    const bars = barsOf(this.#columns, CANDLE_PIXELS);
     const most = bars.reduce((max, { buy, sell }) => Math.max(max, buy + sell), 0);
     context.fillStyle = this.colours.muted;
     context.textAlign = "right";

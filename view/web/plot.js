@@ -117,6 +117,12 @@ export function formatNumber(value, digits) {
                                       maximumFractionDigits: Math.min(20, digits) });
 }
 
+// How many digits after the point a decimal number has.
+export function decimalsOf(value) {
+  const [mantissa, exponent] = value.toExponential().split("e");
+  return Math.max(0, mantissa.replace(/^-?\d\.?/, "").length - Number(exponent));
+}
+
 // A size or an amount, without the noise of sums in binary.
 export function formatSize(value) {
   return Number(value.toPrecision(10)).toLocaleString("en", { maximumFractionDigits: 12 });
@@ -136,6 +142,7 @@ export class TimePlot {
   drag = null;
   redraw = oncePerFrame(() => this.drawNow());
   #actions;
+  #patterns = new Map();
   #tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
 
   // names: custom properties of colours. actions: see timeKeys.
@@ -152,7 +159,8 @@ export class TimePlot {
         this.pointer = null;
         this.#showTip();
       },
-      ondblclick: (event) => state.zoom(0.5, this.timeAt(event.offsetX)),
+      ondblclick: (event) =>
+        event.offsetX >= AXIS_WIDTH && state.zoom(0.5, this.timeAt(event.offsetX)),
       onkeydown: (event) => this.#onKey(event) });
     this.canvas = canvas;
     document.body.append(this.#tip);
@@ -253,6 +261,13 @@ export class TimePlot {
 
   // A pattern of lines: "hatch" (one direction) or "cross" (both).
   pattern(context, kind, colour) {
+    const key = kind + colour;
+    if (!this.#patterns.has(key))
+      this.#patterns.set(key, this.#makePattern(context, kind, colour));
+    return this.#patterns.get(key);
+  }
+
+  #makePattern(context, kind, colour) {
     const size = 6;
     const tile = new OffscreenCanvas(size, size);
     const lines = tile.getContext("2d");

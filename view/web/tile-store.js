@@ -1,5 +1,5 @@
-// A bounded store of tiles. It requests few tiles at a time, and cancels requests that are no longer
-// wanted.
+// A bounded store of tiles. It requests few tiles at a time, and cancels requests that are no
+// longer wanted.
 
 const RETRY_MS = 1000; // after a failure
 
