@@ -69,12 +69,10 @@ observer last_frame_observer(last_frame *self, const gap_list *ledger)
     return (observer){&OPS, self, ledger};
 }
 
-/* List a side's levels, best first: for programs only. */
+/* List a side's levels, best first. */
 static void describe_levels(result_writer *r, const char *name, const book *b, msg_side side)
 {
     book_level level;
-    if (result_json(r) == NULL)
-        return;
     result_list_begin(r, name);
     for (size_t i = 0; book_level_at(b, side, i, &level); i++) {
         result_object_begin(r, NULL);
@@ -85,7 +83,7 @@ static void describe_levels(result_writer *r, const char *name, const book *b, m
     result_list_end(r);
 }
 
-static void describe_book(const last_frame *self, result_writer *r)
+static void describe_book(const last_frame *self, result_writer *r, last_frame_book parts)
 {
     const book *b = self->track == NULL ? NULL : track_book(self->track);
     if (b == NULL) {
@@ -99,13 +97,16 @@ static void describe_book(const last_frame *self, result_writer *r)
     report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
     result_bool(r, "broken", !self->is_trusted);
     result_text(r, "levels_sha1", sha1);
-    describe_levels(r, "bids", b, SIDE_BUY);
-    describe_levels(r, "asks", b, SIDE_SELL);
+    if (parts == LAST_FRAME_LEVELS && result_json(r) != NULL) {
+        describe_levels(r, "bids", b, SIDE_BUY);
+        describe_levels(r, "asks", b, SIDE_SELL);
+    }
     result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
                          "[ x {best_ask_size}][{broken?}, broken]\n");
 }
 
-void last_frame_describe(const last_frame *self, result_writer *r, const char *name)
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name,
+                         last_frame_book parts)
 {
     const verdict_item *broken = verdict_violation(&self->rules);
     const channel_info *channel = &self->frame.channel->info;
@@ -119,7 +120,7 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_text(r, "undecoded", self->undecoded);
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     result_text(r, "condition", self->condition);
-    describe_book(self, r);
+    describe_book(self, r, parts);
     result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of connection "
                          "{conn}[, not decoded: {undecoded}][, broke {rule}]\n{book}");
 }

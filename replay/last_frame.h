@@ -36,7 +36,14 @@ void last_frame_clear(last_frame *self);
 /* The observer that fills it. ledger: see observer. */
 observer last_frame_observer(last_frame *self, const gap_list *ledger);
 
+/* What JSON has of the frame's book, besides its best prices. */
+typedef enum last_frame_book {
+    LAST_FRAME_BEST,   /* nothing: of many frames, levels would be most of the output */
+    LAST_FRAME_LEVELS, /* its levels */
+} last_frame_book;
+
 /* Describe the frame, its verdict and its book: an object; as text, two lines. */
-void last_frame_describe(const last_frame *self, result_writer *r, const char *name);
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name,
+                         last_frame_book parts);
 
 #endif

@@ -1,7 +1,9 @@
 // `when` and `replay --break` find the frames that meet a condition. The tape's books, findings and gap are computed by hand. Expected: replay/condition.h, docs/replay.md ("Conditions").
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { describe, test } from "node:test";
-import { json, tapedeck, temporary } from "../support/harness.mjs";
+import { chunksOf, flipIn, json, jsonLines, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { bookTape } from "../support/book_tape.mjs";
 import { Tmux, withoutTmux } from "../support/tmux.mjs";
 
@@ -36,12 +38,23 @@ const FOUND = {
   "gap": 11,
 };
 
+// condition -> numbers of all frames of bookTape that meet it
+const FOUND_ALL = {
+  "topic=*": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  "topic=publicTrade": [3, 6, 10],
+  "bid>=100": [1, 11],
+  "price=100 size>=1": [1, 2, 3, 4, 6, 11],
+  "rule=*": [9],
+};
+
+const numberOf = ({ found }) => found.ordinal + (found.conn - 1) * 10;
+
 describe("conditions", { concurrency: 2 }, () => {
   test("when finds the first frame that meets a condition, or reports that no frame does", async (t) => {
     const archive = await bookTape(t);
     for (const [condition, number] of Object.entries(FOUND)) {
       const { found } = await json(t, ["when", "-a", archive, condition, "--json"], { status: number === null ? 1 : 0 });
-      assert.equal(found === null ? null : found.ordinal + (found.conn - 1) * 10, number, condition);
+      assert.equal(found === null ? null : numberOf({ found }), number, condition);
     }
     const crossed = await json(t, ["when", "-a", archive, "rule=crossed", "--json"]);
     assert.equal(crossed.found.rule, "not_crossed");
@@ -59,6 +72,38 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.equal((await tapedeck(t, ["when", archive, "spread>1"])).stdout, stdout);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "-a", archive], { status: 2 })).stderr, /the archive is given twice/);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr, /unexpected argument 'gap'/);
+  });
+
+  test("when --max-frames finds up to N frames, in order, as the same search one by one, and without levels", async (t) => {
+    const archive = await bookTape(t);
+    for (const [condition, numbers] of Object.entries(FOUND_ALL)) {
+      const all = await jsonLines(t, ["when", "-a", archive, condition, "--max-frames", "1000", "--json"]);
+      assert.deepEqual(all.map(numberOf), numbers, condition);
+      const some = await jsonLines(t, ["when", "-a", archive, condition, "-n", "2", "--json"]);
+      assert.deepEqual(some, all.slice(0, 2), condition);
+    }
+    const one = (condition, ...args) => tapedeck(t, ["when", "-a", archive, condition, ...args]);
+    assert.equal((await one("topic=*", "--json", "-n", "1")).stdout, (await one("topic=*", "--json")).stdout);
+    const { found } = JSON.parse((await one("topic=*", "--json")).stdout);
+    const [first] = await jsonLines(t, ["when", "-a", archive, "topic=*", "-n", "2", "--json"]);
+    for (const name of ["bids", "asks"]) delete found.book[name];
+    assert.deepEqual(first, { found });
+    // As text, the same two lines for each frame.
+    const [third, sixth] = await Promise.all([".03", ".06"].map((from) => one("topic=publicTrade", "--from", `2026-11-20T06:00:00${from}Z`)));
+    assert.equal((await one("topic=publicTrade", "-n", "2")).stdout, third.stdout + sixth.stdout);
+    assert.equal((await tapedeck(t, ["when", archive, "spread>9", "-n", "9", "--json"], { status: 1 })).stdout, '{"found":null}\n');
+    assert.match((await tapedeck(t, ["when", archive, "gap", "-n", "0"], { status: 2 })).stderr, /--max-frames: '0' is below 1/);
+  });
+
+  test("when reports damage if it found fewer frames than it was to find", async (t) => {
+    const archive = await bookTape(t);
+    const file = path.join(temporary(t), "later.jsonl");
+    fs.writeFileSync(file, JSON.stringify({ recv_ns: 1795154500000000000, data: { topic: "publicTrade.BTCUSDT", type: "snapshot" } }) + "\n");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+    const later = path.join(archive, segments(archive).at(-1));
+    flipIn(later, chunksOf(later)[0]);
+    for (const [limit, status] of [[11, 0], [12, 3]])
+      assert.equal((await jsonLines(t, ["when", archive, "topic=*", "-n", String(limit), "--json"], { status })).length, 11);
   });
 
   test("when looks only at the selection", async (t) => {
