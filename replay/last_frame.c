@@ -24,6 +24,17 @@ void last_frame_clear(last_frame *self)
     self->condition = NULL;
 }
 
+/* Take the frame's verdict. What a comparison of topics found is appended, so that it is the
+ * violation of a frame that breaks no rule of its own topic, as in a report. */
+static void note_verdict(last_frame *self, const symbol_verdict *found)
+{
+    verdict *rules = &self->rules;
+    *rules = found->rules;
+    for (uint32_t i = 0; i < found->audit.count && rules->count < VERDICT_ITEMS_MAX; i++)
+        if (found->audit.items[i].event == AUDIT_DIFFERS)
+            rules->items[rules->count++] = found->audit.items[i].verdict;
+}
+
 static void note(last_frame *self, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
@@ -35,7 +46,7 @@ static void note(last_frame *self, const observed_frame *seen)
     self->rules.count = 0;
     self->track = NULL;
     if (seen->found != NULL) {
-        self->rules = seen->found->rules;
+        note_verdict(self, seen->found);
         self->track = seen->found->track;
         self->is_trusted = seen->trust->is_trusted;
     }

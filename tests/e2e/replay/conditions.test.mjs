@@ -106,6 +106,26 @@ describe("conditions", { concurrency: 2 }, () => {
       assert.equal((await jsonLines(t, ["when", archive, "topic=*", "-n", String(limit), "--json"], { status })).length, 11);
   });
 
+  test("rule=* finds a frame by which topics differ, with that rule", async (t) => {
+    // The third reading of the second candle is half a unit more than the trades that came.
+    const minute = 60_000, begin = 1_795_154_400_000;
+    const trade = (at, v) => [at, { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: begin + at, data: [{ T: begin + at, s: "BTCUSDT", S: "Buy", v, p: "100", L: "PlusTick", i: `id-${at}`, BT: false }] }];
+    const candle = (at, volume) => {
+      const start = begin + at - (at % minute);
+      return [at, { topic: "kline.1.BTCUSDT", type: "snapshot", ts: begin + at, data: [{ start, end: start + minute - 1, interval: "1", open: "100", close: "100", high: "100", low: "100", volume, turnover: String(100 * volume), confirm: false, timestamp: begin + at }] }];
+    };
+    const frames = [
+      candle(1000, "5"), trade(2000, "1"), trade(60_100, "1"), candle(60_200, "1"), trade(60_300, "2"), candle(60_400, "3"), trade(60_500, "1"),
+      candle(60_600, "4.5"), trade(60_700, "1"), trade(60_800, "1"),
+    ];
+    const dir = temporary(t), file = path.join(dir, "trades.jsonl"), archive = path.join(dir, "tape");
+    fs.writeFileSync(file, frames.map(([at, data]) => JSON.stringify({ recv_ns: `${begin + at + 5}000000`, data }) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+    const found = await jsonLines(t, ["when", archive, "rule=*", "-n", "9", "--json"]);
+    assert.deepEqual(found.map((each) => [numberOf(each), each.found.topic, each.found.rule]), [[9, "publicTrade", "trades_complete"]]);
+    assert.deepEqual(await jsonLines(t, ["when", archive, "rule=trades_complete", "-n", "9", "--json"]), [{ found: { ...found[0].found, condition: "rule=trades_complete" } }]);
+  });
+
   test("when looks only at the selection", async (t) => {
     const archive = await bookTape(t);
     const from = await json(t, ["when", "-a", archive, "topic=publicTrade", "--from", "2026-11-20T06:00:00.045Z", "--json"]);
