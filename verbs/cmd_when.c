@@ -83,6 +83,7 @@ static td_result run(verb_run *verb)
     last->conditions = &command->wanted;
     last->is_met = describe_found;
     last->user = verb;
+    last->keeps_before = verb->json.is_json && command->flags.limit == 1;
     const observe_options how = verb_run_observing(verb);
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)

@@ -86,13 +86,38 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.equal((await one("topic=*", "--json", "-n", "1")).stdout, (await one("topic=*", "--json")).stdout);
     const { found } = JSON.parse((await one("topic=*", "--json")).stdout);
     const [first] = await jsonLines(t, ["when", "-a", archive, "topic=*", "-n", "2", "--json"]);
-    for (const name of ["bids", "asks"]) delete found.book[name];
+    for (const name of ["bids", "asks", "before", "changes"]) delete found.book[name];
     assert.deepEqual(first, { found });
     // As text, the same two lines for each frame.
     const [third, sixth] = await Promise.all([".03", ".06"].map((from) => one("topic=publicTrade", "--from", `2026-11-20T06:00:00${from}Z`)));
     assert.equal((await one("topic=publicTrade", "-n", "2")).stdout, third.stdout + sixth.stdout);
     assert.equal((await tapedeck(t, ["when", archive, "spread>9", "-n", "9", "--json"], { status: 1 })).stdout, '{"found":null}\n');
     assert.match((await tapedeck(t, ["when", archive, "gap", "-n", "0"], { status: 2 })).stderr, /--max-frames: '0' is below 1/);
+  });
+
+  test("the found frame has the levels that it changed, and the best prices before it", async (t) => {
+    const archive = await bookTape(t);
+    const best = (bid, bidSize, ask, askSize) => ({ best_bid: bid, best_bid_size: bidSize, best_ask: ask, best_ask_size: askSize });
+    const changed = (side, price, before, after) => ({ side, price, before, after });
+    const expected = {
+      1: [null, changed("bid", "100", null, "1"), changed("bid", "99", null, "2"), changed("ask", "101", null, "1"), changed("ask", "102", null, "5")],
+      2: [best("100", "1", "101", "1"), changed("bid", "100", "1", "3")],
+      5: [best("100", "2", "101", "1"), changed("ask", "101", "1", null)],
+      7: [best("100", "2", "102", "5"), changed("bid", "100", "2", null)],
+      8: [best("99", "2", "102", "5"), changed("bid", "98.5", null, "7")],
+      9: [best("99", "2", "102", "5"), changed("bid", "102.5", null, "1")],
+    };
+    expected[11] = expected[1]; // the first frame of its connection
+    for (const [number, [before, ...changes]] of Object.entries(expected)) {
+      // The same from the beginning of the tape, and from the frame on.
+      const at = number === "11" ? "03.01" : `00.0${number}`;
+      for (const search of [[`topic=orderbook.50 time>=2026-11-20T06:00:${at}Z`], ["topic=orderbook.50", "--from", `2026-11-20T06:00:${at}Z`]]) {
+        const { found } = await json(t, ["when", archive, ...search, "--json"]);
+        assert.equal(numberOf({ found }), Number(number));
+        assert.deepEqual([found.book.before, found.book.changes], [before, changes], `frame ${number}`);
+      }
+    }
+    assert.equal((await json(t, ["when", archive, "topic=publicTrade", "--json"])).found.book, null);
   });
 
   test("when reports damage if it found fewer frames than it was to find", async (t) => {
