@@ -1,6 +1,6 @@
 // The canvas: bands over time, with pointer and keyboard.
 
-import { gapReasons, TILE_CELLS } from "./api.js";
+import { bandKey, gapReasons, TILE_CELLS } from "./api.js";
 import { bandName } from "./bands.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
 import { levelFor, stepNs, tilesIn } from "./tiles.js";
@@ -8,6 +8,7 @@ import { levelFor, stepNs, tilesIn } from "./tiles.js";
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
+const MARK_SIZE = 4; // half the width of a triangle
 const WHEEL_LINE = 16;
 const FONT = "11px system-ui, sans-serif";
 
@@ -29,6 +30,7 @@ export class Timeline {
   #tiles;
   #actions;
   #bands = [];
+  #marks = new Map(); // key of a band: times, rising
   #colours = {};
   #pixels = {};
   #isQueued = false;
@@ -74,6 +76,18 @@ export class Timeline {
 
   setBands(bands) {
     this.#bands = bands;
+    this.redraw();
+  }
+
+  // Mark frames, {feed, topic, symbol, recv_ns}, on the bands of their topics and symbols.
+  setMarks(frames) {
+    this.#marks = new Map();
+    for (const { feed, topic, symbol, recv_ns: at } of frames)
+      for (const key of [bandKey(feed, topic, null), bandKey(feed, topic, symbol ?? "")]) {
+        if (!this.#marks.has(key))
+          this.#marks.set(key, []);
+        this.#marks.get(key).push(BigInt(at));
+      }
     this.redraw();
   }
 
@@ -253,8 +267,10 @@ export class Timeline {
     });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
-    for (const { band, y, max } of labels)
+    for (const { band, y, max } of labels) {
       this.#drawBandText(context, band, y, max);
+      this.#drawMarks(context, band, y);
+    }
     this.#drawAxis(context);
     this.#placeCursor();
     this.#showTip();
@@ -321,6 +337,27 @@ export class Timeline {
     context.textAlign = "right";
     context.textBaseline = "top";
     context.fillText(text, this.#width - 6, y + 5);
+  }
+
+  // Triangles that point down from the band's top, with a border, so that they differ from any bar.
+  #drawMarks(context, band, y) {
+    context.fillStyle = this.#colours.text;
+    context.strokeStyle = this.#colours.page;
+    context.lineWidth = 1.5;
+    let last = -Infinity;
+    for (const at of this.#marks.get(band.key) ?? []) {
+      const x = Math.round(this.#positionOf(at));
+      if (x < -MARK_SIZE || x > this.#width + MARK_SIZE || x === last)
+        continue;
+      last = x;
+      context.beginPath();
+      context.moveTo(x - MARK_SIZE, y + 1);
+      context.lineTo(x + MARK_SIZE, y + 1);
+      context.lineTo(x, y + 1 + 2 * MARK_SIZE);
+      context.closePath();
+      context.stroke();
+      context.fill();
+    }
   }
 
   #drawAxis(context) {
@@ -496,6 +533,8 @@ export class Timeline {
       End: () => this.#actions.goToEnd(1),
       g: () => this.#actions.goToGap(1),
       G: () => this.#actions.goToGap(-1),
+      n: () => this.#actions.step(1),
+      p: () => this.#actions.step(-1),
       f: () => this.#actions.fit(),
       Enter: () => this.#actions.toggleBand(),
     };
