@@ -1,5 +1,5 @@
-// The panel of the book at the cursor: the levels after the first frame of the chosen topic from the
-// cursor on.
+// The panel of the book at the cursor: the levels after the first frame of the chosen topic from
+// the cursor on.
 
 import { bandOptions, VerbRun } from "./command.js";
 import { delayed, el } from "./dom.js";
