@@ -39,9 +39,9 @@ typedef struct verb_permit {
 static const verb_permit PERMITS[] = {
     {"gaps", "--json", NULL, {SELECTION}},
     {"days", "--json", NULL, {SELECTION}},
-    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
+    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size", "text"}},
     {"replay", "--messages", NULL, {SELECTION, "price", "size"}},
-    {"when", "--json", "condition", {SELECTION}},
+    {"when", "--json", "condition", {SELECTION, "max-frames"}},
     {"why", "--json", "of", {"at", "side", "price"}},
 };
 

@@ -1,6 +1,6 @@
 // Connects the parts of the page: the archive's description, the timeline, the panels, the URL.
 
-import { getArchive } from "./api.js";
+import { bandKey, getArchive } from "./api.js";
 import { AskPanel } from "./ask.js";
 import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
 import { commandLine } from "./command.js";
@@ -15,6 +15,7 @@ import { MarketPanel } from "./market.js";
 import { MarketTiles } from "./market-tiles.js";
 import { MarketChoice } from "./markets.js";
 import { TABS, ViewState } from "./state.js";
+import { StepBar } from "./steps.js";
 import { TileCache } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
 import { Timeline } from "./timeline.js";
@@ -32,6 +33,7 @@ let topics = [];
 let rowNames = "";
 let note = "";
 let problem = "";
+let marked = 0; // number of found frames that the timeline marks
 let moves = 0; // number of the cursor's last move, so that a late search does not move it
 
 const state = new ViewState();
@@ -43,7 +45,7 @@ const tiles = new TileCache((error) => {
 const timeline = new Timeline({
   canvas: byId("canvas"), scroller: byId("timeline"), cursorLine: byId("cursor-line"),
   tip: byId("tip"), state, tiles,
-  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor,
+  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor, step,
              toggleBand: () => toggle(chosenBand()) },
 });
 const labels = new BandLabels(byId("label-list"), {
@@ -59,20 +61,23 @@ const marketTiles = new MarketTiles((error) => {
 });
 const marketParts = {
   state, choice, tiles: marketTiles, plot: byId("plot"),
-  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook,
+  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook, step,
              moveCursor: (direction, isLarge) => moveCursor(direction, isLarge, choice.market),
              caption: () => `${archive.archive}   ${byId("range").textContent}` },
 };
 const panels = {
   gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
-  frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
-  book: new BookPanel(byId("panel-book"), state, chosenBand),
+  frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand,
+    { explain, step }),
+  book: new BookPanel(byId("panel-book"), state, chosenBand, explain),
   market: new MarketPanel(byId("panel-market"), marketParts),
   charts: new ChartsPanel(byId("panel-charts"), marketParts),
   days: new DaysPanel(byId("panel-days"), state),
-  ask: new AskPanel(byId("panel-ask"), state, chosenBand),
+  ask: new AskPanel(byId("panel-ask"), state, chosenBand, { goToFound, showMarks }),
   commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),
 };
+const steps = new StepBar(byId("steps"), { state, archive: () => archive, band: chosenBand,
+  question: () => panels.ask.question(), step });
 const showStatusSoon = delayed(120, showStatus);
 
 // ---- the archive ----
@@ -317,6 +322,67 @@ async function goToGap(direction) {
   }
 }
 
+// ---- found frames ----
+
+function explain(level) {
+  moves++;
+  panels.ask.explain(level);
+}
+
+// Choose a frame's row and, in the panel of frames, the frame.
+function chooseFound(found) {
+  const band = chosenBand();
+  panels.frames.select(found);
+  if (band?.feed === found.feed && band.topic === found.topic &&
+      (band.symbol === null || band.symbol === (found.symbol ?? "")))
+    return;
+  const topic = bandKey(found.feed, found.topic, null);
+  const symbol = bandKey(found.feed, found.topic, found.symbol ?? "");
+  const key = state.open.has(topic) && findBand(symbol) !== undefined ? symbol : topic;
+  state.set({ band: key });
+  repairBand();
+  timeline.scrollToBand(state.band);
+}
+
+// Go to a frame of a list. The browser's Back button returns.
+function goToFound(found) {
+  const cursor = BigInt(found.recv_ns);
+  moves++;
+  chooseFound(found);
+  state.jump({ cursor, ...(cursor >= state.from && cursor < state.to ? {} : around(cursor)) });
+}
+
+// Go to the next or the previous frame, violation, gap or breakpoint, as chosen in the bar.
+async function step(direction) {
+  const { kind } = steps;
+  if (kind === "gap") {
+    await goToGap(direction);
+    return;
+  }
+  const move = ++moves;
+  const found = await steps.find(direction);
+  if (found === undefined || move !== moves)
+    return;
+  if (found === null) {
+    note = `No ${direction > 0 ? "later" : "earlier"} ${kind}.`;
+    showStatusSoon();
+    return;
+  }
+  const where = [found.feed, found.topic, found.symbol ?? "(no symbol)"].join(" / ");
+  chooseFound(found);
+  if (kind === "violation")
+    state.set({ tab: "frames" });
+  goTo(BigInt(found.recv_ns), kind === "violation" ? `Broke the rule ${found.rule}: ${where}.`
+    : kind === "breakpoint" ? `Met “${found.condition}”: ${where}.` : "");
+}
+
+function showMarks(frames) {
+  marked = frames.length;
+  byId("mark-legend").hidden = marked === 0;
+  timeline.setMarks(frames);
+  showStatusSoon();
+}
+
 // ---- what the page shows ----
 
 function showRange() {
@@ -329,7 +395,10 @@ function showStatus() {
   const band = chosenBand();
   if (state.cursor === null || band === undefined)
     return;
-  const text = `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}`.trim();
+  const marks = marked === 0 ? ""
+    : `; ${marked.toLocaleString("en")} ${marked === 1 ? "mark" : "marks"}`;
+  const text =
+    `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}${marks}`.trim();
   if (byId("status").textContent !== text)
     byId("status").textContent = text;
 }

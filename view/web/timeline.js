@@ -1,6 +1,6 @@
 // The canvas: bands over time, with pointer and keyboard.
 
-import { gapReasons, TILE_CELLS } from "./api.js";
+import { bandKey, gapReasons, TILE_CELLS } from "./api.js";
 import { bandName } from "./bands.js";
 import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
@@ -9,6 +9,7 @@ import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
+const MARK_SIZE = 4; // half the width of a triangle
 const FONT = "11px system-ui, sans-serif";
 
 // How much of a column was received.
@@ -29,6 +30,7 @@ export class Timeline {
   #tiles;
   #actions;
   #bands = [];
+  #marks = new Map(); // key of a band: times, rising
   #colours = {};
   #pixels = {};
   #isQueued = false;
@@ -76,6 +78,18 @@ export class Timeline {
 
   setBands(bands) {
     this.#bands = bands;
+    this.redraw();
+  }
+
+  // Mark frames, {feed, topic, symbol, recv_ns}, on the bands of their topics and symbols.
+  setMarks(frames) {
+    this.#marks = new Map();
+    for (const { feed, topic, symbol, recv_ns: at } of frames)
+      for (const key of [bandKey(feed, topic, null), bandKey(feed, topic, symbol ?? "")]) {
+        if (!this.#marks.has(key))
+          this.#marks.set(key, []);
+        this.#marks.get(key).push(BigInt(at));
+      }
     this.redraw();
   }
 
@@ -233,8 +247,10 @@ export class Timeline {
     });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
-    for (const { band, y, max } of labels)
+    for (const { band, y, max } of labels) {
       this.#drawBandText(context, band, y, max);
+      this.#drawMarks(context, band, y);
+    }
     this.#drawAxis(context);
     this.#placeCursor();
     this.#showTip();
@@ -301,6 +317,27 @@ export class Timeline {
     context.textAlign = "right";
     context.textBaseline = "top";
     context.fillText(text, this.#width - 6, y + 5);
+  }
+
+  // Triangles that point down from the band's top, with a border, so that they differ from any bar.
+  #drawMarks(context, band, y) {
+    context.fillStyle = this.#colours.text;
+    context.strokeStyle = this.#colours.page;
+    context.lineWidth = 1.5;
+    let last = -Infinity;
+    for (const at of this.#marks.get(band.key) ?? []) {
+      const x = Math.round(this.#positionOf(at));
+      if (x < -MARK_SIZE || x > this.#width + MARK_SIZE || x === last)
+        continue;
+      last = x;
+      context.beginPath();
+      context.moveTo(x - MARK_SIZE, y + 1);
+      context.lineTo(x + MARK_SIZE, y + 1);
+      context.lineTo(x, y + 1 + 2 * MARK_SIZE);
+      context.closePath();
+      context.stroke();
+      context.fill();
+    }
   }
 
   #drawAxis(context) {
