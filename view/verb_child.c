@@ -28,21 +28,23 @@ enum {
 #define SELECTION "feed", "topic", "symbol", "from", "to"
 
 /* A verb that the page may run, with its options. operand: the argument that is an operand. form:
- * the option that selects JSON. */
+ * the option that selects JSON. compares: 1 if its operands are two archives. */
 typedef struct verb_permit {
     const char *verb;
     const char *form;
     const char *operand;
     const char *options[12];
+    uint8_t compares;
 } verb_permit;
 
 static const verb_permit PERMITS[] = {
-    {"gaps", "--json", NULL, {SELECTION}},
-    {"days", "--json", NULL, {SELECTION}},
-    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
-    {"replay", "--messages", NULL, {SELECTION, "price", "size"}},
-    {"when", "--json", "condition", {SELECTION}},
-    {"why", "--json", "of", {"at", "side", "price"}},
+    {"gaps", "--json", NULL, {SELECTION}, 0},
+    {"days", "--json", NULL, {SELECTION}, 0},
+    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}, 0},
+    {"replay", "--messages", NULL, {SELECTION, "price", "size"}, 0},
+    {"when", "--json", "condition", {SELECTION}, 0},
+    {"why", "--json", "of", {"at", "side", "price"}, 0},
+    {"diff", "--json", NULL, {SELECTION}, 1},
 };
 
 static const verb_permit *find_permit(const char *path)
@@ -77,11 +79,13 @@ static void add_word(child_words *to, const char *before, const char *text)
     (void)snprintf(to->text[to->count++], WORD_BYTES, "%s%s", before, text); /* fits */
 }
 
-/* Make the command line. 0: an argument is not allowed. */
-static int make_words(const verb_permit *of, const char *archive, const char *catalog,
+/* Make the command line. 0: an argument is not allowed, or a second archive is missing. */
+static int make_words(const verb_permit *of, const verb_child_archives *on,
                       const view_request *request, child_words *out)
 {
     int has_frames = 0;
+    if (of->compares && on->other == NULL)
+        return 0;
     out->count = 0;
     add_word(out, "", "tapedeck");
     add_word(out, "", of->verb);
@@ -98,9 +102,14 @@ static int make_words(const verb_permit *of, const char *archive, const char *ca
     if (strcmp(of->verb, "cat") == 0 && !has_frames)
         add_word(out, "--", "max-frames=200");
     add_word(out, "", of->form);
-    add_word(out, "--archive=", archive);
-    if (catalog != NULL)
-        add_word(out, "--catalog=", catalog);
+    if (of->compares) {
+        add_word(out, "", on->archive);
+        add_word(out, "", on->other);
+        return 1;
+    }
+    add_word(out, "--archive=", on->archive);
+    if (on->catalog != NULL)
+        add_word(out, "--catalog=", on->catalog);
     if (of->operand != NULL) {
         const char *operand = view_request_arg(request, of->operand);
         add_word(out, "", "--");
@@ -231,8 +240,7 @@ static td_result write_answer(td_buf *out, const child_words *line, int status,
     return json_write_end(&json, err);
 }
 
-void verb_child_answer(const char *archive, const char *catalog, view_request *request,
-                       view_reply *reply)
+void verb_child_answer(const verb_child_archives *on, view_request *request, view_reply *reply)
 {
     const verb_permit *permit = find_permit(request->path);
     child_words *line = td_alloc_zero(1, sizeof *line);
@@ -243,7 +251,7 @@ void verb_child_answer(const char *archive, const char *catalog, view_request *r
     td_err_clear(&err);
     td_buf_init(&streams[0].text, OUTPUT_BYTES_MAX);
     td_buf_init(&streams[1].text, ERRORS_BYTES_MAX);
-    if (permit == NULL || !make_words(permit, archive, catalog, request, line)) {
+    if (permit == NULL || !make_words(permit, on, request, line)) {
         view_reply_fail(reply, 400, "the page has no such question");
     } else if (start(line, streams, &pid, &err) != TD_OK) {
         view_reply_fail(reply, 500, err.text);

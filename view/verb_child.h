@@ -8,14 +8,19 @@
 
 enum { VERB_CHILD_SECONDS = 120 };
 
-/* Run the verb that the request's path names, "verb/gaps", on the archive and catalog (NULL: the
- * archive's own), with the request's arguments as its options. The answer is an object with the
+typedef struct verb_child_archives {
+    const char *archive;
+    const char *other;   /* the second one, for verbs that compare; NULL: they are refused */
+    const char *catalog; /* of the archive; NULL: its own */
+} verb_child_archives;
+
+/* Run the verb that the request's path names, "verb/gaps", with the request's arguments as its
+ * options. The answer is an object with the
  * members command (text for a shell), status (exit status), errors (what was printed on stderr) and
  * results (the verb's JSON documents). A request for another verb, or with another option, is
  * refused (400): only verbs that read are allowed, without options that write files or start
  * programs. The child ends after VERB_CHILD_SECONDS (504), if its answer is too large (413), or if
  * the request is cancelled. */
-void verb_child_answer(const char *archive, const char *catalog, view_request *request,
-                       view_reply *reply);
+void verb_child_answer(const verb_child_archives *on, view_request *request, view_reply *reply);
 
 #endif
