@@ -140,7 +140,8 @@ export class FramesPanel {
   }
 
   async #load() {
-    const wanted = JSON.stringify([String(this.#state.cursor), this.#selection()]);
+    const wanted = JSON.stringify(
+      [this.#state.side, String(this.#state.cursor), this.#selection()]);
     if (this.#state.cursor === null || wanted === this.#loaded)
       return;
     const frames = await this.#cat([["from", this.#state.cursor], ["max-frames", LOAD_FRAMES]]);

@@ -1,15 +1,17 @@
 // Connects the parts of the page: the archive's description, the timeline, the panels, the URL.
 
-import { getArchive } from "./api.js";
+import { askArchiveOf } from "./api.js";
 import { AskPanel } from "./ask.js";
-import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
+import { BandLabels, isExpandable, visibleBands, withTwin } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
 import { BookPanel } from "./book.js";
 import { DaysPanel } from "./days.js";
+import { DifferencesPanel } from "./differences.js";
 import { byId, copyText, delayed, download } from "./dom.js";
 import { FramesPanel } from "./frames.js";
 import { findGap, gapLength, gapPlace, GapsPanel } from "./gaps.js";
+import { getArchives, topicsOf } from "./pair.js";
 import { TABS, ViewState } from "./state.js";
 import { TileCache } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
@@ -45,14 +47,17 @@ const labels = new BandLabels(byId("label-list"), {
   toggle,
 });
 const panels = {
-  gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
-  frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
+  gaps: new GapsPanel(byId("panel-gaps"), state, chosenArchive),
+  frames: new FramesPanel(byId("panel-frames"), state, chosenArchive, chosenBand),
   book: new BookPanel(byId("panel-book"), state, chosenBand),
   days: new DaysPanel(byId("panel-days"), state),
   ask: new AskPanel(byId("panel-ask"), state, chosenBand),
-  commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),
+  commands: new CommandsPanel(byId("panel-commands"), state, chosenArchive, chosenBand),
+  differences: new DifferencesPanel(byId("panel-differences"), state, {
+    archive: () => archive, chosenBand, findBand, timeline }),
 };
 const showStatusSoon = delayed(120, showStatus);
+askArchiveOf(() => chosenArchive()?.side ?? "");
 
 // ---- the archive ----
 
@@ -62,7 +67,7 @@ function nowNs() {
 
 async function poll() {
   try {
-    const found = await getArchive();
+    const found = await getArchives();
     const before = archive;
     archive = found;
     polledAt = performance.now();
@@ -78,11 +83,18 @@ function frameTotal(of) {
   return of.rows.reduce((sum, row) => sum + BigInt(row.frames ?? 0), 0n);
 }
 
+// The archive of the chosen band.
+function chosenArchive() {
+  return archive?.sides.find(({ side }) => side === state.side) ?? archive?.sides[0] ?? null;
+}
+
 function takeArchive(before) {
   const isEmpty = archive.first_ns === 0n;
   byId("archive-name").textContent = archive.archive;
   byId("archive-name").title = archive.path;
   document.title = `${archive.archive} - tapedeck view`;
+  byId("tab-differences").hidden = archive.sides.length < 2;
+  byId("timeline").classList.toggle("pair", archive.sides.length > 1);
   byId("follow").hidden = !archive.is_recording;
   byId("message").hidden = !isEmpty;
   document.querySelector("main").hidden = isEmpty;
@@ -98,25 +110,29 @@ function takeArchive(before) {
           "publicTrade.BTCUSDT"]) + "\n" + commandLine(["import", "-a", archive.path, "FILE"]);
     return;
   }
-  const names = JSON.stringify(
-    archive.rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]));
+  const names = JSON.stringify(archive.sides.map(({ rows }) =>
+    rows.map((row) => [row.feed, row.topic, row.symbol, row.proof])));
   if (names !== rowNames) {
     rowNames = names;
-    topics = makeTopics(archive.rows);
+    topics = topicsOf(archive);
     showBands();
   }
   if (before === null || before.first_ns === 0n) {
     start();
     return;
   }
-  const isOldChanged = before.gaps !== archive.gaps || before.first_ns !== archive.first_ns ||
-    before.rows.length !== archive.rows.length ||
-    (before.last_ns === archive.last_ns && frameTotal(before) !== frameTotal(archive));
+  archive.sides.forEach((now, index) => expireTiles(before.sides[index], now));
+}
+
+function expireTiles(before, now) {
+  const isOldChanged = before.gaps !== now.gaps || before.first_ns !== now.first_ns ||
+    before.rows.length !== now.rows.length ||
+    (before.last_ns === now.last_ns && frameTotal(before) !== frameTotal(now));
   if (isOldChanged)
     tiles.expire(-1n);
-  else if (before.last_ns !== archive.last_ns)
+  else if (before.last_ns !== now.last_ns)
     tiles.expire(before.last_ns);
-  if (before.gaps !== archive.gaps)
+  if (before.gaps !== now.gaps)
     panels.gaps.refresh();
 }
 
@@ -137,9 +153,12 @@ function start() {
 function showAge() {
   if (archive === null || archive.first_ns === 0n)
     return;
-  const age = nowNs() - archive.last_ns;
-  byId("recording").textContent = problem || (archive.is_recording ? "recording; " : "") +
-    `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`;
+  byId("recording").textContent = problem || archive.sides.map((side) => {
+    const age = nowNs() - side.last_ns;
+    return (side.label && side.label + ": ") + (side.is_recording ? "recording; " : "") +
+      (side.first_ns === 0n ? "no frame"
+        : `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`);
+  }).join("; ");
 }
 
 function setProblem(text) {
@@ -156,7 +175,7 @@ function setProblem(text) {
 // ---- bands ----
 
 function findBand(key) {
-  for (const topic of topics) {
+  for (const topic of topics.flatMap(withTwin)) {
     if (topic.key === key)
       return topic;
     if (topic.symbols.has(key))
@@ -174,8 +193,8 @@ function repairBand() {
   const band = chosenBand() ?? topics[0];
   if (band === undefined)
     return;
-  const open = band.group === null || state.open.has(band.group.key)
-    ? state.open : new Set([...state.open, band.group.key]);
+  const open = band.group === null || state.open.has(band.openKey)
+    ? state.open : new Set([...state.open, band.openKey]);
   state.set({ band: band.key, open });
 }
 
@@ -192,10 +211,11 @@ function toggle(band) {
   if (topic === undefined || !isExpandable(topic))
     return;
   const open = new Set(state.open);
-  if (!open.delete(topic.key))
-    open.add(topic.key);
-  const isHidden = !open.has(topic.key) && topic.symbols.has(state.band);
-  state.set({ open, band: isHidden ? topic.key : state.band });
+  if (!open.delete(topic.openKey))
+    open.add(topic.openKey);
+  const chosenTopic = chosenBand()?.group;
+  const isHidden = chosenTopic?.openKey === topic.openKey && !open.has(topic.openKey);
+  state.set({ open, band: isHidden ? chosenTopic.key : state.band });
 }
 
 function moveBand(by) {
@@ -235,7 +255,7 @@ async function moveCursor(direction, isLarge) {
   const target = wanted < 0n ? 0n : wanted;
   const limit = direction > 0 ? archive.last_ns : archive.first_ns;
   const search = (way, level, end) =>
-    tiles.search(band.group, band.key, target, way, level, end);
+    tiles.search(band.source, band.key, target, way, level, end);
   let found = target;
   let before = target;
   try {
@@ -301,7 +321,16 @@ function showStatus() {
     byId("status").textContent = text;
 }
 
+function shownTabs() {
+  return TABS.filter((name) => !byId("tab-" + name).hidden);
+}
+
 function showTab() {
+  if (!shownTabs().includes(state.tab)) {
+    state.set({ tab: TABS[0] });
+    return;
+  }
+  showAsked();
   for (const name of TABS) {
     const isShown = name === state.tab;
     byId("tab-" + name).setAttribute("aria-selected", String(isShown));
@@ -309,6 +338,13 @@ function showTab() {
     byId("panel-" + name).hidden = !isShown;
     panels[name].show?.(isShown);
   }
+}
+
+// Which of two archives the panel asks.
+function showAsked() {
+  const label = state.tab === "differences" ? "" : chosenArchive().label;
+  byId("asked").hidden = label === "";
+  byId("asked").textContent = `About the archive of the chosen row: ${label}`;
 }
 
 state.listen((changed) => {
@@ -322,6 +358,8 @@ state.listen((changed) => {
     labels.choose(state.band);
   if (changed.has("tab"))
     showTab();
+  if (changed.has("side"))
+    showAsked();
   if (changed.has("from") || changed.has("to"))
     showRange();
   byId("follow").setAttribute("aria-pressed", String(state.follow));
@@ -369,13 +407,14 @@ function zoomAtCursor(factor) {
 for (const name of TABS)
   byId("tab-" + name).addEventListener("click", () => state.set({ tab: name }));
 byId("tabs").addEventListener("keydown", (event) => {
-  const index = TABS.indexOf(state.tab);
+  const tabs = shownTabs();
+  const index = tabs.indexOf(state.tab);
   const moves = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 };
   const to = moves[event.key];
   if (to === undefined)
     return;
   event.preventDefault();
-  state.set({ tab: TABS.at(to % TABS.length) });
+  state.set({ tab: tabs.at(to % tabs.length) });
   byId("tab-" + state.tab).focus();
 });
 
