@@ -1,5 +1,6 @@
 /* tapedeck view: shows an archive, or two on one timeline, as a page in a browser. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 #include "base/io_posix.h"
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
+#include "regress/user_decoder.h"
 #include "view/answers.h"
 #include "view/server.h"
+#include "view/verb_child.h"
 
 typedef struct view_flags {
     const char *listen;
@@ -34,10 +37,15 @@ static const option_row VIEW_ROWS[] = {
      .help = "write {\"url\":...} to this file once the page can be opened"},
 };
 
+enum { DECODERS_MAX = 2 };
+
 typedef struct view_command {
     view_flags flags;
-    archive *second; /* NULL: only one is shown */
-    int stop_fd;     /* an eventfd: a signal has arrived */
+    decoder_options decoders;
+    char words[VERB_CHILD_DECODERS_MAX][VERB_CHILD_WORD_BYTES]; /* the options of decoders */
+    const char *options[VERB_CHILD_DECODERS_MAX + 1];           /* of words, and a NULL */
+    archive *second;                                            /* NULL: only one is shown */
+    int stop_fd; /* an eventfd: a signal has arrived */
 } view_command;
 
 static void on_stop(void *user)
@@ -131,15 +139,52 @@ static td_result serve(verb_run *verb, view_answers *answers)
     return rc;
 }
 
-static td_result check(verb_run *verb)
+/* Add an option for the verb that compares decoders. */
+static td_result add_option(view_command *to, const char *name, const char *value, td_err *err)
 {
-    if (verb->operands.count == 0 || verb->catalog == NULL)
-        return TD_OK;
-    return td_err_set(&verb->err, TD_E_INVALID, "--catalog is for one archive, and two are given");
+    size_t count = 0;
+    while (to->options[count] != NULL)
+        count++;
+    to->options[count] = to->words[count];
+    if (snprintf(to->words[count], VERB_CHILD_WORD_BYTES, "--%s=%s", name, value) >=
+        VERB_CHILD_WORD_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "--%s: the text is too long", name);
+    return TD_OK;
 }
 
-/* Open the second archive, if it is given. */
-static td_result open_second(verb_run *verb, view_answers **answers)
+/* Add the options of decoders, except for defaults. */
+static td_result add_decoders(view_command *to, td_err *err)
+{
+    const decoder_options *given = &to->decoders;
+    decoder_options defaults = {0};
+    char number[32];
+    (void)option_group_decoder(&defaults);
+    td_result rc = decoder_options_check(given, DECODERS_MAX, err);
+    for (size_t i = 0; rc == TD_OK && i < given->libraries.count; i++)
+        rc = add_option(to, "decoder", given->libraries.items[i], err);
+    for (size_t i = 0; rc == TD_OK && i < given->commands.count; i++)
+        rc = add_option(to, "decoder-cmd", given->commands.items[i], err);
+    if (rc != TD_OK || decoder_options_count(given) == 0)
+        return rc;
+    (void)snprintf(number, sizeof number, "%" PRIu64 "ns", given->timeout_ns);
+    if (given->timeout_ns != defaults.timeout_ns)
+        rc = add_option(to, "timeout", number, err);
+    (void)snprintf(number, sizeof number, "%" PRIu64, given->failures_max);
+    if (rc == TD_OK && given->failures_max != defaults.failures_max)
+        rc = add_option(to, "max-failures", number, err);
+    return rc;
+}
+
+static td_result check(verb_run *verb)
+{
+    if (verb->operands.count > 0 && verb->catalog != NULL)
+        return td_err_set(&verb->err, TD_E_INVALID,
+                          "--catalog is for one archive, and two are given");
+    return add_decoders(verb->state, &verb->err);
+}
+
+/* Open the second archive, if it is given, and show it beside the first one. */
+static td_result open_second(verb_run *verb, view_answers *first, view_answers **answers)
 {
     view_command *command = verb->state;
     const archive_options options = {
@@ -148,7 +193,13 @@ static td_result open_second(verb_run *verb, view_answers **answers)
         return TD_OK;
     td_result rc =
         archive_open(&options, verb->operands.items[0], ARCHIVE_READ, &command->second, &verb->err);
-    return rc == TD_OK ? view_answers_open(command->second, NULL, answers, &verb->err) : rc;
+    if (rc == TD_OK)
+        rc = view_answers_open(command->second, NULL, answers, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    view_answers_set_decoders(*answers, command->options);
+    view_answers_pair(first, *answers);
+    return TD_OK;
 }
 
 static td_result work(verb_run *verb)
@@ -159,10 +210,10 @@ static td_result work(verb_run *verb)
     td_result rc = remove_ready(command->flags.ready_file, &verb->err);
     if (rc == TD_OK)
         rc = view_answers_open(verb->archive, verb->catalog, &answers, &verb->err);
-    if (rc == TD_OK)
-        rc = open_second(verb, &second);
-    if (second != NULL)
-        view_answers_pair(answers, second);
+    if (rc == TD_OK) {
+        view_answers_set_decoders(answers, command->options);
+        rc = open_second(verb, answers, &second);
+    }
     if (rc == TD_OK)
         rc = serve(verb, answers);
     view_answers_close(answers);
@@ -180,16 +231,19 @@ exit_code cmd_view(const verb_context *context, int argc, char **argv)
         .name = "view",
         .summary = "Show an archive as a page in a browser: what was recorded when, with gaps; and "
                    "its frames. It also shows an archive that is being recorded, and two archives "
-                   "on one timeline, with what only one of them has.",
+                   "on one timeline, with what only one of them has. With a decoder of your own, "
+                   "it shows the first message that this decodes differently.",
         .operands = "[ARCHIVE] [OTHER]",
         .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal",
                      [EXIT_CODE_FAILED] = "an archive cannot be read, or the address is in use"},
         .examples = "tapedeck view archive\n"
                     "tapedeck view archive other\n"
+                    "tapedeck view archive --decoder ./mine.so\n"
                     "tapedeck view archive --listen 127.0.0.1:8090",
         .takes = VERB_STOPS,
-        .own = {{"Page", VIEW_ROWS, sizeof VIEW_ROWS / sizeof *VIEW_ROWS, &command.flags}},
+        .own = {{"Page", VIEW_ROWS, sizeof VIEW_ROWS / sizeof *VIEW_ROWS, &command.flags},
+                option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .calls = {.stop = on_stop, .user = &command},
         .check = check,

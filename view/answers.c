@@ -25,10 +25,13 @@ struct view_answers {
     char path[LIMIT_PATH_BYTES]; /* absolute, for verbs */
     const char *catalog;         /* NULL: the archive's own */
     view_answers *second;        /* of the second archive; NULL: only one is shown */
+    const char *const *decoders; /* options, and a NULL */
     pthread_mutex_t lock;        /* of all below, and of the archive */
     timeline *over_time;         /* NULL: not read yet */
     uint64_t updated_ns;         /* by the monotonic clock */
 };
+
+static const char *const NO_DECODERS[] = {NULL};
 
 td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
@@ -37,6 +40,7 @@ td_result view_answers_open(archive *from, const char *catalog, view_answers **o
     td_result rc = TD_OK;
     made->from = from;
     made->catalog = catalog;
+    made->decoders = NO_DECODERS;
     (void)pthread_mutex_init(&made->lock, NULL);
     if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
@@ -60,6 +64,11 @@ void view_answers_close(view_answers *self)
 void view_answers_pair(view_answers *self, view_answers *second)
 {
     self->second = second;
+}
+
+void view_answers_set_decoders(view_answers *self, const char *const *options)
+{
+    self->decoders = options;
 }
 
 /* Read the archive for the first request; later only for "archive", which the page polls, so that
@@ -96,6 +105,7 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
     json_write_member_u64(&json, "now_ns", clock_wall_ns(clock_real()));
     json_write_member_bool(&json, "is_recording", timeline_is_live(self->over_time));
     json_write_member_bool(&json, "is_pair", self->second != NULL);
+    json_write_member_bool(&json, "has_decoders", self->decoders[0] != NULL);
     json_write_member_u64(&json, "first_ns", first_ns);
     json_write_member_u64(&json, "last_ns", last_ns);
     json_write_member_u64(&json, "gaps", timeline_gaps(self->over_time)->count);
@@ -359,9 +369,10 @@ void view_answers_answer(void *user, view_request *request, view_reply *reply)
 {
     view_answers *self = find_asked(user, request);
     if (strncmp(request->path, "verb/", sizeof "verb/" - 1) == 0) {
-        const verb_child_archives archives = {
-            self->path, self->second == NULL ? NULL : self->second->path, self->catalog};
-        verb_child_answer(&archives, request, reply);
+        const verb_child_given given = {self->path,
+                                        self->second == NULL ? NULL : self->second->path,
+                                        self->catalog, self->decoders};
+        verb_child_answer(&given, request, reply);
         return;
     }
     td_err err;

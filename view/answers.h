@@ -32,6 +32,10 @@ void view_answers_close(view_answers *self);
  * both. */
 void view_answers_pair(view_answers *self, view_answers *second);
 
+/* Before the first question: allow the verb that compares decoders. options: as in
+ * verb_child_given; borrowed until close. */
+void view_answers_set_decoders(view_answers *self, const char *const *options);
+
 /* view_server_options.answer, with the view_answers as its user. */
 void view_answers_answer(void *user, view_request *request, view_reply *reply);
 
