@@ -148,7 +148,7 @@ static td_result add_option(view_command *to, const char *name, const char *valu
     to->options[count] = to->words[count];
     if (snprintf(to->words[count], VERB_CHILD_WORD_BYTES, "--%s=%s", name, value) >=
         VERB_CHILD_WORD_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "--%s: the text is too long", name);
+        return td_err_set(err, TD_E_INVALID, "--%s: the text is too long", name);
     return TD_OK;
 }
 

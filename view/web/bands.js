@@ -11,10 +11,10 @@ const PROOF_TITLES = {
   unverifiable: "unverifiable: no rule shows a missing frame; only recorded gaps do",
 };
 
-// Topics of an archive with their symbols, sorted. Names that begin with "_" are last. side, label:
-// the archive's, if it is one of two (pair.js). Members of a band: source is the group of its tiles
-// (getTile in api.js), twin is the same band of the other archive, openKey is the topic's key in the
-// set of open topics.
+// Topics of an archive with their symbols, sorted. Names that begin with "_" are last. side and
+// label are the archive's, if it is one of two (pair.js). Members of a band: source is the group of
+// its tiles (getTile in api.js), twin is the same band of the other archive, openKey is the topic's
+// key in the set of open topics.
 export function makeTopics(rows, side = "", label = "") {
   const topics = new Map();
   const source = side === "" ? null : { side, feed: null, topic: null };

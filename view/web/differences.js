@@ -1,15 +1,15 @@
-// The panel of differences between two archives: what only one of them has in the shown time, on
-// request, because all its frames are read.
+// The panel of differences: what only one of two archives has in the shown time, and what two
+// decoders make of it. On request, because all frames of that time are read.
 
 import { bandKey } from "./api.js";
+import { bandName } from "./bands.js";
 import { bandOptions, VerbRun } from "./command.js";
+import { DecodersPart } from "./decoders.js";
 import { byId, el, makeChoosable, table } from "./dom.js";
 import { formatSpan, formatTime, SECOND } from "./time.js";
 
 const STREAMS_MAX = 500; // rows that are shown, those that differ first
 const MARGIN_MIN = SECOND / 20n;
-
-const STREAM_COLUMNS = ["Feed", "Topic", "Symbol"];
 
 function number(value) {
   return value.toLocaleString("en");
@@ -23,8 +23,8 @@ function isDifferent(stream) {
   return stream.only_a > 0 || stream.only_b > 0 || stream.moved > 0;
 }
 
-function nameOf(stream) {
-  return [stream.feed, stream.topic, stream.symbol ?? "(no symbol)"].join(" / ");
+function nameOf({ feed, topic, symbol }) {
+  return bandName({ feed, topic, symbol: symbol ?? "", label: "" });
 }
 
 export class DifferencesPanel {
@@ -35,25 +35,33 @@ export class DifferencesPanel {
   #summary = el("p", { role: "status" });
   #result = el("div");
   #marks = new Map();
+  #pair = el("div", {},
+    el("h2", { text: "Archives" }),
+    el("div", { class: "row" },
+      el("button", { type: "button", text: "Compare the archives",
+        onclick: () => this.#compare() }),
+      el("span", { text: "Reads all frames of the shown time in both archives. At its edges " +
+        "frames may differ, because two machines receive a frame at different times." })),
+    this.#summary, this.#run.element, this.#result);
+  #decoders;
 
   constructor(panel, state, page) {
     this.#state = state;
     this.#page = page;
+    this.#decoders = new DecodersPart(state, page.chosenBand, (...at) => this.#goTo(...at));
     this.#only.addEventListener("change", () => state.set({ onlyBand: this.#only.checked }));
-    panel.append(
-      el("div", { class: "row" },
-        el("button", { type: "button", text: "Compare the shown time",
-          onclick: () => this.#compare() }),
-        el("label", {}, this.#only, "only this topic"),
-        el("span", { text: "Reads all frames of both archives in it. At its edges frames may " +
-          "differ, because two machines receive a frame at different times." })),
-      this.#summary, this.#run.element, this.#result);
+    panel.append(el("div", { class: "row" }, el("label", {}, this.#only, "only this topic")),
+      this.#decoders.element, this.#pair);
     state.listen(() => { this.#only.checked = state.onlyBand; });
   }
 
   show(isShown) {
+    const { sides, has_decoders: hasDecoders } = this.#page.archive();
+    const isPair = sides.length > 1;
     this.#only.checked = this.#state.onlyBand;
-    byId("lacking-legend").hidden = !isShown;
+    this.#pair.hidden = !isPair;
+    this.#decoders.element.hidden = !hasDecoders;
+    byId("lacking-legend").hidden = !isShown || !isPair;
     this.#page.timeline.setMarks(isShown ? this.#marks : new Map());
   }
 
@@ -93,8 +101,12 @@ export class DifferencesPanel {
         stretches.map((stretch) => [this.#label(stretch.side), nameOf(stretch),
           formatTime(BigInt(stretch.from_ns)),
           formatSpan(BigInt(stretch.to_ns) - BigInt(stretch.from_ns)), number(stretch.frames)]));
-      makeChoosable(made, "Show this stretch", (index) => this.#go(stretches[index]));
-      this.#result.append(el("h2", { text: "Stretches that only one archive has" }),
+      makeChoosable(made, "Show this stretch", (index) => {
+        const stretch = stretches[index];
+        this.#goTo(stretch, stretch.side === "a" ? "" : "b", BigInt(stretch.from_ns),
+          BigInt(stretch.to_ns));
+      });
+      this.#result.append(el("h3", { text: "Stretches that only one archive has" }),
         left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : "", made);
     }
     for (const stretch of stretches)
@@ -107,19 +119,19 @@ export class DifferencesPanel {
     const left = sorted.length - STREAMS_MAX;
     const counts = ["In both", `Only in ${this.#label("a")}`, `Only in ${this.#label("b")}`,
       "In another order"];
-    this.#result.append(el("h2", { text: "Topics and symbols" }),
+    this.#result.append(el("h3", { text: "Topics and symbols" }),
       table("Topics and symbols",
-        [...STREAM_COLUMNS.map((name) => [name, ""]), ...counts.map((name) => [name, "number"])],
+        [["Feed", ""], ["Topic", ""], ["Symbol", ""], ...counts.map((name) => [name, "number"])],
         sorted.slice(0, STREAMS_MAX).map((stream) => [stream.feed, stream.topic,
           stream.symbol ?? "(no symbol)",
           ...[stream.same, stream.only_a, stream.only_b, stream.moved].map(number)])),
       left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : "");
   }
 
-  // The bands of an archive that a stretch belongs to: its topic and its symbol.
-  #bands(stretch, side) {
-    return [null, stretch.symbol ?? ""]
-      .map((symbol) => this.#page.findBand(bandKey(stretch.feed, stretch.topic, symbol, side)))
+  // The bands of an archive's {feed, topic, symbol}: the topic, and the symbol.
+  #bands({ feed, topic, symbol }, side) {
+    return [null, symbol ?? ""]
+      .map((name) => this.#page.findBand(bandKey(feed, topic, name, side)))
       .filter((band) => band !== undefined);
   }
 
@@ -132,12 +144,10 @@ export class DifferencesPanel {
     }
   }
 
-  // Show a stretch in the middle third of the view, with the row that has it.
-  #go(stretch) {
-    const from = BigInt(stretch.from_ns);
-    const to = BigInt(stretch.to_ns);
+  // Show a time of an archive's {feed, topic, symbol} in the middle third of the view.
+  #goTo(place, side, from, to) {
     const margin = to - from > MARGIN_MIN ? to - from : MARGIN_MIN;
-    const [topic, symbol] = this.#bands(stretch, stretch.side === "a" ? "" : "b");
+    const [topic, symbol] = this.#bands(place, side);
     const isOpen = topic !== undefined && this.#state.open.has(topic.openKey);
     const band = (isOpen ? symbol : topic)?.key ?? this.#state.band;
     this.#state.jump({ cursor: from, from: from - margin, to: to + margin, band });

@@ -93,7 +93,7 @@ function takeArchive(before) {
   byId("archive-name").textContent = archive.archive;
   byId("archive-name").title = archive.path;
   document.title = `${archive.archive} - tapedeck view`;
-  byId("tab-differences").hidden = archive.sides.length < 2;
+  byId("tab-differences").hidden = archive.sides.length < 2 && !archive.has_decoders;
   byId("timeline").classList.toggle("pair", archive.sides.length > 1);
   byId("follow").hidden = !archive.is_recording;
   byId("message").hidden = !isEmpty;

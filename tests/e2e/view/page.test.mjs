@@ -6,38 +6,22 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { capture, FRAMES_MS, importFrames, json, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
+import { launched, shownIn, status, until, withoutBrowser } from "../support/browser.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
-const CHROMIUM = "/usr/bin/chromium";
-const skip = !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`;
+const skip = withoutBrowser;
 const EVIL = "<script>alert(1)</script>";
 const file = wholeFile(after);
 let browser;
 
 const trade = (symbol, n) => JSON.stringify({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: FRAMES_MS + n, data: [{ T: FRAMES_MS + n, s: symbol, S: "Buy", v: "1", p: "0.123456789012345678", i: `id-${n}`, BT: false, seq: n }] });
 
-/** Show an archive: the page in a window of its own, and what went wrong on it so far. */
-async function shown(t, archive, { hash = "", ...options } = {}) {
-  const { program, url } = await listening(t, ["view", "-a", archive], temporary(t));
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const faults = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
-  page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
-  await page.goto(url + hash);
-  await page.locator("main:not([hidden]), #message:not([hidden])").first().waitFor();
-  return { page, program, url, faults };
-}
-const status = (page) => page.locator("#status").innerText();
-const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor();
+const shown = (t, archive, options) => shownIn(browser, t, ["-a", archive], options);
 
 describe("page", () => {
   before(async () => {
-    if (!skip) browser = await npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    browser = await launched();
   });
   after(() => browser?.close());
 
