@@ -1,6 +1,5 @@
 /* tapedeck view: shows an archive, or two on one timeline, as a page in a browser. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 #include "regress/user_decoder.h"
 #include "view/answers.h"
 #include "view/server.h"
-#include "view/verb_child.h"
 
 typedef struct view_flags {
     const char *listen;
@@ -37,15 +35,12 @@ static const option_row VIEW_ROWS[] = {
      .help = "write {\"url\":...} to this file once the page can be opened"},
 };
 
-enum { DECODERS_MAX = 2 };
-
 typedef struct view_command {
     view_flags flags;
     decoder_options decoders;
-    char words[VERB_CHILD_DECODERS_MAX][VERB_CHILD_WORD_BYTES]; /* the options of decoders */
-    const char *options[VERB_CHILD_DECODERS_MAX + 1];           /* of words, and a NULL */
-    archive *second;                                            /* NULL: only one is shown */
-    int stop_fd; /* an eventfd: a signal has arrived */
+    decoder_words words;
+    archive *second; /* NULL: only one is shown */
+    int stop_fd;     /* an eventfd: a signal has arrived */
 } view_command;
 
 static void on_stop(void *user)
@@ -139,48 +134,12 @@ static td_result serve(verb_run *verb, view_answers *answers)
     return rc;
 }
 
-/* Add an option for the verb that compares decoders. */
-static td_result add_option(view_command *to, const char *name, const char *value, td_err *err)
-{
-    size_t count = 0;
-    while (to->options[count] != NULL)
-        count++;
-    to->options[count] = to->words[count];
-    if (snprintf(to->words[count], VERB_CHILD_WORD_BYTES, "--%s=%s", name, value) >=
-        VERB_CHILD_WORD_BYTES)
-        return td_err_set(err, TD_E_INVALID, "--%s: the text is too long", name);
-    return TD_OK;
-}
-
-/* Add the options of decoders, except for defaults. */
-static td_result add_decoders(view_command *to, td_err *err)
-{
-    const decoder_options *given = &to->decoders;
-    decoder_options defaults = {0};
-    char number[32];
-    (void)option_group_decoder(&defaults);
-    td_result rc = decoder_options_check(given, DECODERS_MAX, err);
-    for (size_t i = 0; rc == TD_OK && i < given->libraries.count; i++)
-        rc = add_option(to, "decoder", given->libraries.items[i], err);
-    for (size_t i = 0; rc == TD_OK && i < given->commands.count; i++)
-        rc = add_option(to, "decoder-cmd", given->commands.items[i], err);
-    if (rc != TD_OK || decoder_options_count(given) == 0)
-        return rc;
-    (void)snprintf(number, sizeof number, "%" PRIu64 "ns", given->timeout_ns);
-    if (given->timeout_ns != defaults.timeout_ns)
-        rc = add_option(to, "timeout", number, err);
-    (void)snprintf(number, sizeof number, "%" PRIu64, given->failures_max);
-    if (rc == TD_OK && given->failures_max != defaults.failures_max)
-        rc = add_option(to, "max-failures", number, err);
-    return rc;
-}
-
 static td_result check(verb_run *verb)
 {
+    view_command *command = verb->state;
     if (verb->operands.count > 0 && verb->catalog != NULL)
-        return td_err_set(&verb->err, TD_E_INVALID,
-                          "--catalog is for one archive, and two are given");
-    return add_decoders(verb->state, &verb->err);
+        return td_err_set(&verb->err, TD_E_INVALID, "--catalog is for one archive: two are given");
+    return decoder_options_words(&command->decoders, &command->words, &verb->err);
 }
 
 /* Open the second archive, if it is given, and show it beside the first one. */
@@ -197,7 +156,7 @@ static td_result open_second(verb_run *verb, view_answers *first, view_answers *
         rc = view_answers_open(command->second, NULL, answers, &verb->err);
     if (rc != TD_OK)
         return rc;
-    view_answers_set_decoders(*answers, command->options);
+    view_answers_set_decoders(*answers, command->words.list);
     view_answers_pair(first, *answers);
     return TD_OK;
 }
@@ -211,7 +170,7 @@ static td_result work(verb_run *verb)
     if (rc == TD_OK)
         rc = view_answers_open(verb->archive, verb->catalog, &answers, &verb->err);
     if (rc == TD_OK) {
-        view_answers_set_decoders(answers, command->options);
+        view_answers_set_decoders(answers, command->words.list);
         rc = open_second(verb, answers, &second);
     }
     if (rc == TD_OK)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -19,7 +20,7 @@
 
 enum {
     WORDS_MAX = VIEW_ARGS_MAX + VERB_CHILD_DECODERS_MAX + 8,
-    WORD_BYTES = VERB_CHILD_WORD_BYTES,
+    WORD_BYTES = LIMIT_PATH_BYTES + 16,
     OUTPUT_BYTES_MAX = VIEW_ANSWER_BYTES_MAX - (64 << 10), /* the rest of the answer is short */
     ERRORS_BYTES_MAX = 16 << 10,
     CHECK_MS = 50,
@@ -84,7 +85,8 @@ typedef struct child_words {
 static char *add_word(child_words *to, const char *before, const char *text)
 {
     char *word = to->text[to->count++];
-    (void)snprintf(word, WORD_BYTES, "%s%s", before, text); /* fits */
+    int size = snprintf(word, WORD_BYTES, "%s%s", before, text);
+    TD_ASSERT(size < WORD_BYTES);
     return word;
 }
 

@@ -20,8 +20,8 @@ const KINDS = {
 };
 
 // Two lists of lines as rows: [left, right]. The lines of the longest common part are beside each
-// other; so are the lines between, null where a side has fewer. Lists that are too long to find that
-// part are not aligned.
+// other; so are the lines between, null where a side has fewer. If the lists are too long to find
+// that part, their lines are paired in order.
 function align(a, b) {
   const width = b.length + 1;
   const rows = [];
