@@ -149,7 +149,7 @@ export class DifferencesPanel {
     const margin = to - from > MARGIN_MIN ? to - from : MARGIN_MIN;
     const [topic, symbol] = this.#bands(place, side);
     const isOpen = topic !== undefined && this.#state.open.has(topic.openKey);
-    const band = (isOpen ? symbol : topic)?.key ?? this.#state.band;
+    const band = (isOpen ? symbol ?? topic : topic)?.key ?? this.#state.band;
     this.#state.jump({ cursor: from, from: from - margin, to: to + margin, band });
     this.#page.timeline.scrollToBand(band);
   }

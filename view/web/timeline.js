@@ -407,7 +407,7 @@ export class Timeline {
 
   // Draw the visible bands with their labels and a caption, and return the canvas.
   picture(caption) {
-    const labels = 260;
+    const labels = this.#bands[0]?.label ? 360 : 260;
     const out = document.createElement("canvas");
     out.width = Math.round((this.#width + labels) * this.#ratio);
     out.height = this.#canvas.height + Math.round(24 * this.#ratio);

@@ -73,7 +73,7 @@ describe("two archives", () => {
   });
   after(() => browser?.close());
 
-  test("each topic has a row of either archive, and by keys alone one comes to what only one of them has", { skip }, async (t) => {
+  test("each topic has a row for each archive, and by keys alone one comes to what only one of them has", { skip }, async (t) => {
     const { east, west } = await twoArchives(t);
     const { page, faults } = await shownIn(browser, t, [east, west]);
     await until(page, /^A east, B west$/, "#archive-name");
@@ -127,7 +127,7 @@ describe("two archives", () => {
     assert.deepEqual((await cells(page, 0)).map(([side, where, , , frames]) => [side, where, frames]), found.stretches.map((row) => [row.side === "a" ? "A east" : "B west", name(row), count(row.frames)]));
     assert.deepEqual((await cells(page, 1)).sort(), found.streams.map((row) => [row.feed, row.topic, row.symbol, ...[row.same, row.only_a, row.only_b, row.moved].map(count)]).sort());
     assert.match(await page.locator("#panel-differences p[role=status]").innerText(), new RegExp(`different; ${found.same} frames in both, ${found.only_a} only in A east, ${found.only_b} only in B west`));
-    // Each row that lacks something is marked, and no other: the topic and its symbols of either archive; tickers of west.
+    // Each row that lacks something is marked, and no other: the topic and its symbols in both archives; tickers of west.
     assert.deepEqual((await markedPixels(page)).map((pixels) => pixels > 0), [true, true, true, false, true, true, true, true, false, true]);
 
     const { source } = npm("axe-core");
@@ -157,7 +157,7 @@ describe("two archives", () => {
     assert.deepEqual(faults, []);
   });
 
-  test("the archive may be a cut, the address holds the row of either archive, and an empty archive is no fault", { skip }, async (t) => {
+  test("the archive may be a cut, the address holds the row of the second archive, and an empty archive is no fault", { skip }, async (t) => {
     const { east } = await twoArchives(t);
     const dir = temporary(t), cut = path.join(dir, "part.mcap"), empty = path.join(dir, "east");
     await tapedeck(t, ["cut", east, "--feed", "v5-linear", "--topic", "publicTrade", "--from", "+2s", "--to", "+1s", "--out", cut]);
