@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
-import { launched, shownIn, status, until, withoutBrowser } from "../support/browser.mjs";
+import { isDeepStrictEqual } from "node:util";
+import { launched, shownIn, until, withoutBrowser } from "../support/browser.mjs";
 import { FRAMES_MS, json, passed, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { pythonWith } from "../support/python_scripts.mjs";
@@ -34,19 +35,18 @@ async function twoArchives(t) {
   const odd = numbers.filter((n) => n % 20 === 0).map((n) => [n, trade(EVIL, n)]);
   const ordered = (frames) => frames.sort(([a], [b]) => a - b);
   await add(t, east, ordered([...common.filter(([n]) => n < 450 || n >= 460), ...numbers.filter((n) => n % 10 === 5).map((n) => [n, ticker(n)])]));
-  const ofWest = ordered([...common, ...odd]).map(([n, frame]) => [n, frame]);
+  const ofWest = ordered([...common, ...odd]);
   await add(t, west, ofWest.filter(([n]) => n < 200), 400_000);
   await add(t, west, ofWest.filter(([n]) => n >= 300), 400_000);
   return { east, west };
 }
 
-/** Press a key until the page's status matches. */
-async function press(page, key, pattern) {
-  for (let i = 0; !pattern.test(await status(page)); i++) {
-    assert.ok(i < 20, `${key} does not lead to ${pattern}: ${await status(page)}`);
-    const before = await status(page);
+/** Press a key, with the focus on the picture, until a row of this name is chosen. */
+async function chooseBy(page, key, name) {
+  const chosen = () => page.locator("#label-list [aria-pressed=true]").getAttribute("title");
+  for (let i = 0; (await chosen()) !== name; i++) {
+    assert.ok(i < 20, `${key} does not lead to ${name}: ${await chosen()}`);
     await page.keyboard.press(key);
-    for (let tries = 0; (await status(page)) === before && tries < 100; tries++) await passed(10);
   }
 }
 
@@ -63,6 +63,13 @@ const markedPixels = (page) => page.evaluate(([colour, rowPx, axisPx]) => {
     return count;
   });
 }, [LACKING, ROW_PX, AXIS_PX]);
+
+/** Wait until these rows have marks, and no other. The picture is drawn a little later. */
+async function marksAre(page, expected) {
+  const marked = async () => (await markedPixels(page)).map((count) => count > 0);
+  for (let tries = 0; tries < 200 && !isDeepStrictEqual(await marked(), expected); tries++) await passed(10);
+  assert.deepEqual(await marked(), expected);
+}
 
 const cells = (page, index) => page.locator("#panel-differences table").nth(index).locator("tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map(({ textContent }) => textContent)));
 
@@ -84,12 +91,13 @@ describe("two archives", () => {
     // West's row: its gap, its frames, its commands.
     await page.locator("#canvas").focus();
     await page.keyboard.press("Home");
-    await press(page, "ArrowDown", /B west: v5-linear \/ publicTrade/);
+    await chooseBy(page, "ArrowDown", "B west: v5-linear / publicTrade");
     await page.keyboard.press("g");
     await until(page, /Gap: restart;.*B west: v5-linear \/ publicTrade/);
     await until(page, /^1 gap in the shown time/, "#panel-gaps");
     await until(page, /B west$/, "#asked");
-    await press(page, "ArrowUp", /A east: v5-linear \/ publicTrade;.*received/);
+    await chooseBy(page, "ArrowUp", "A east: v5-linear / publicTrade");
+    await until(page, /A east: v5-linear \/ publicTrade;.*; received$/);
     await until(page, /^No gap in the shown time/, "#panel-gaps");
     await until(page, /A east$/, "#asked");
     await page.keyboard.press("g");
@@ -98,12 +106,13 @@ describe("two archives", () => {
     await page.keyboard.press("ArrowRight");
     await until(page, new RegExp(`cat .*--archive=${east}$`), "#panel-frames > .run code");
     await page.locator("#canvas").focus();
-    await press(page, "ArrowDown", /B west: v5-linear \/ publicTrade/);
+    await chooseBy(page, "ArrowDown", "B west: v5-linear / publicTrade");
     await until(page, new RegExp(`cat .*--archive=${west}$`), "#panel-frames > .run code");
-    await press(page, "ArrowDown", /B west: v5-linear \/ tickers; not recorded in this archive/);
+    await chooseBy(page, "ArrowDown", "B west: v5-linear / tickers");
+    await until(page, /B west: v5-linear \/ tickers; not recorded in this archive/);
 
     // Open both rows of a topic. A symbol that only west has is text.
-    await press(page, "ArrowUp", /B west: v5-linear \/ publicTrade/);
+    await chooseBy(page, "ArrowUp", "B west: v5-linear / publicTrade");
     await page.keyboard.press("Enter");
     await page.locator("#label-list").filter({ hasText: EVIL }).waitFor();
     assert.deepEqual((await flat()).slice(2, 8), [`A east ${EVIL} not recorded`, `B west ${EVIL} unverifiable`, "A east BTCUSDT unverifiable", "B west BTCUSDT unverifiable", "A east ETHUSDT unverifiable", "B west ETHUSDT unverifiable"]);
@@ -113,7 +122,7 @@ describe("two archives", () => {
     await page.locator("#tab-frames").focus();
     await page.keyboard.press("End");
     assert.equal(await page.evaluate(() => document.activeElement.id), "tab-differences");
-    assert.ok((await markedPixels(page)).every((count) => count === 0));
+    await marksAre(page, Array(10).fill(false));
     await page.locator("#panel-differences input").focus();
     await page.keyboard.press("Space");
     await page.locator("#panel-differences button").filter({ hasText: "Compare the archives" }).focus();
@@ -128,7 +137,7 @@ describe("two archives", () => {
     assert.deepEqual((await cells(page, 1)).sort(), found.streams.map((row) => [row.feed, row.topic, row.symbol, ...[row.same, row.only_a, row.only_b, row.moved].map(count)]).sort());
     assert.match(await page.locator("#panel-differences p[role=status]").innerText(), new RegExp(`different; ${found.same} frames in both, ${found.only_a} only in A east, ${found.only_b} only in B west`));
     // Each row that lacks something is marked, and no other: the topic and its symbols in both archives; tickers of west.
-    assert.deepEqual((await markedPixels(page)).map((pixels) => pixels > 0), [true, true, true, false, true, true, true, true, false, true]);
+    await marksAre(page, [true, true, true, false, true, true, true, true, false, true]);
 
     const { source } = npm("axe-core");
     for (const colorScheme of ["dark", "light"]) {
@@ -148,11 +157,12 @@ describe("two archives", () => {
     while (!page.url().includes(`cursor=${at}&`)) await passed(20);
     assert.match(await page.locator("#range").innerText(), /06:00:01\.\d+ – .*06:00:03\.\d+ UTC/);
     await page.locator("#canvas").focus();
-    await press(page, "ArrowDown", /B west: v5-linear \/ publicTrade \/ BTCUSDT;.*gap: restart; lacks \d+ frames that A east has/);
+    await chooseBy(page, "ArrowDown", "B west: v5-linear / publicTrade / BTCUSDT");
+    await until(page, /B west: v5-linear \/ publicTrade \/ BTCUSDT;.*gap: restart; lacks \d+ frames that A east has/);
     // Without the tab there are no marks.
     await page.locator("#tab-gaps").click();
     await page.locator("#panel-gaps:not([hidden])").waitFor();
-    while ((await markedPixels(page)).some((pixels) => pixels > 0)) await passed(10);
+    await marksAre(page, Array(10).fill(false));
     await until(page, /gap: restart$/);
     assert.deepEqual(faults, []);
   });
