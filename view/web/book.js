@@ -42,7 +42,7 @@ export class BookPanel {
     if (band === undefined || this.#state.cursor === null)
       return;
     const options = [["condition", "topic=*"], ...bandOptions(band), ["from", this.#state.cursor]];
-    const wanted = JSON.stringify(options, (_, value) =>
+    const wanted = JSON.stringify([this.#state.side, options], (_, value) =>
       (typeof value === "bigint" ? String(value) : value));
     if (wanted === this.#loaded)
       return;

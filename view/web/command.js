@@ -101,9 +101,9 @@ export class VerbRun {
     }
   }
 
-  // Run a verb and show its command and messages. null: no answer.
-  async verb(name, options) {
-    const answer = await this.work((signal) => runVerb(name, options, signal));
+  // Run a verb and show its command and messages. side: as in runVerb. null: no answer.
+  async verb(name, options, side) {
+    const answer = await this.work((signal) => runVerb(name, options, signal, side));
     if (answer !== null)
       this.show(answer);
     return answer;

@@ -211,7 +211,7 @@ export class FramesPanel {
     const { cursor } = this.#state;
     const search = this.#search;
     const place = search === null ? [cursor] : [search.kind, search.value, search.from, search.to];
-    const wanted = JSON.stringify([place.map(String), this.#selection()]);
+    const wanted = JSON.stringify([this.#state.side, place.map(String), this.#selection()]);
     if (cursor === null || wanted === this.#loaded)
       return;
     const frames = await this.#cat(search === null

@@ -50,7 +50,7 @@ export class GapsPanel {
     panel.append(el("div", { class: "row" }, this.#summary, this.#pages), this.#run.element,
       this.#table);
     state.listen((changed) => {
-      if (this.#isShown && (changed.has("from") || changed.has("to")))
+      if (this.#isShown && ["from", "to", "side"].some((name) => changed.has(name)))
         this.#loadSoon();
     });
   }
