@@ -398,8 +398,10 @@ async function step(direction) {
   chooseFound(found);
   if (kind === "violation")
     state.set({ tab: "frames" });
-  goTo(BigInt(found.recv_ns), kind === "violation" ? `Broke the rule ${found.rule}: ${where}.`
-    : kind === "breakpoint" ? `Met “${found.condition}”: ${where}.` : "");
+  const at = BigInt(found.recv_ns);
+  goTo(at, kind === "violation" ? `Broke the rule ${found.rule}: ${where}.`
+    : kind === "breakpoint" ? `Met “${found.condition}”: ${where}.`
+      : `Frame of ${formatTime(at)}.`); // the cursor's time has only the digits that are visible
 }
 
 function showMarks(frames) {

@@ -118,6 +118,7 @@ describe("frames", () => {
       await cursorAt(page, timeOf(number));
     };
     for (const number of [2, 4, 5, 7, 8, 9, 11]) await step("n", number);
+    await until(page, "Frame of 2026-11-20 06:00:03.010000000.");
     await page.keyboard.press("n");
     await until(page, "No later frame.");
     for (const number of [9, 8, 7]) await step("p", number);
