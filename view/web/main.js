@@ -227,7 +227,8 @@ function chosenBand() {
 
 // Show the exact book of a market at the cursor.
 function showBook(market) {
-  state.jump({ band: market.key, open: new Set([...state.open, market.group.key]), tab: "book" });
+  const topic = bandKey(market.feed, market.topic, null);
+  state.jump({ band: market.key, open: new Set([...state.open, topic]), tab: "book" });
   byId("tab-book").focus();
 }
 

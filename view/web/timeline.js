@@ -93,6 +93,7 @@ export class Timeline {
           this.#marks.set(key, []);
         this.#marks.get(key).push(BigInt(at));
       }
+    this.redraw();
   }
 
   // Mark times at which bands lack what the other archive has: a Map of a band's key to
