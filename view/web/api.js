@@ -103,7 +103,7 @@ export const TILE_CELLS = 256;
 
 // A tile: {bands: Map of a band's key to its number, frames, received, gaps}, with TILE_CELLS
 // values for each band. group: {side, feed, topic} for the symbols of a topic, with feed null for
-// the topics of an archive; null for those of the first one.
+// the topics of an archive; null for the topics of the first archive.
 export async function getTile(k, i, group, signal) {
   const side = group?.side ?? "";
   const hasTopics = (group?.feed ?? null) === null;

@@ -1,5 +1,5 @@
-// One or two archives as one description: its sides are those of the archives; times, names and
-// numbers are of all.
+// One or two archives as one description: sides has each archive's own; first and last time, name
+// and is_recording cover both.
 
 import { getArchive } from "./api.js";
 import { makeTopics } from "./bands.js";

@@ -116,7 +116,7 @@ describe("two archives", () => {
     await page.locator("#label-list").filter({ hasText: EVIL }).waitFor();
     assert.deepEqual((await flat()).slice(2, 8), [`A east ${EVIL} not recorded`, `B west ${EVIL} unverifiable`, "A east BTCUSDT unverifiable", "B west BTCUSDT unverifiable", "A east ETHUSDT unverifiable", "B west ETHUSDT unverifiable"]);
 
-    // The differences are those of the verb.
+    // The tab lists what the verb prints.
     await page.keyboard.press("f");
     await page.locator("#tab-frames").focus();
     await page.keyboard.press("End");
